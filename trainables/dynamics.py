@@ -1,0 +1,201 @@
+"""Statistics of the training path, gathered while a stack trains.
+
+Per step only a few numbers a run are kept, and reduced at the end of the epoch; first-layer biases are summarised by
+Welford's recurrence (Welford 1962), so memory is O(parameters) whatever the number of steps.
+
+Notation: theta_t all parameters and b_t the first-layer bias after step t, g_t the gradient of the batch's mean loss,
+eps_t the mean over the batch of ||d loss / d logits||_2 and alpha the learning rate.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+#: Whole epochs in the window of `bias_increment_*` and `bias_variance`.
+WINDOW_EPOCHS = 10
+#: Steps whose mean loss derivative is below this have no normalised bias increment: it would be rounding noise.
+DERIVATIVE_FLOOR = 1e-5
+
+#: name -> (what, source)
+DYNAMICS: dict[str, tuple[str, str]] = {
+    "path_length": ("sum of ||theta_t+1 - theta_t|| in the phase", "Loukas et al. 2021"),
+    "path_length_from_init": ("the same over all phases since the initialisation", "Loukas et al. 2021"),
+    "distance_from_init": ("||theta_t - theta_0||", "Nagarajan and Kolter 2019"),
+    "distance_from_start": ("||theta_t - theta at the start of the phase||", "Nagarajan and Kolter 2019"),
+    "straightness": ("distance_from_start / path_length", "Loukas et al. 2021"),
+    "bias_path_length": ("sum of ||b_t+1 - b_t|| in the phase", "Loukas et al. 2021"),
+    "bias_distance_from_init": ("||b_t - b_0||", "Loukas et al. 2021, corollary 2"),
+    "bias_distance_from_start": ("||b_t - b at the start of the phase||", "Loukas et al. 2021, corollary 2"),
+    "bias_straightness": ("bias_distance_from_start / bias_path_length", "Loukas et al. 2021"),
+    "bias_increment_sum": ("sum of ||dL/db|| / eps over the phase", "Loukas et al. 2021, theorem 1"),
+    "bias_increment_mean": ("mean of ||dL/db|| / eps in the window", "Loukas et al. 2021, theorem 1"),
+    "bias_increment_max": ("maximum of ||dL/db|| / eps in the window", "Loukas et al. 2021, theorem 2"),
+    "bias_increment_cv": ("coefficient of variation of ||dL/db|| / eps in the window", "Loukas et al. 2021"),
+    "bias_variance": ("mean of ||b_t - mean b||^2 / alpha^2 in the window", "Loukas et al. 2021, corollary 1"),
+    "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),
+    "gradient_norm": ("mean of ||g_t|| over the last epoch", "Jiang et al. 2020"),
+    "epochs_to_target": ("epochs of the last phase until the target train loss", "Arpit et al. 2017"),
+}
+
+
+@dataclass
+class Trace:
+    """What the loop notes at each step of one epoch, each `(steps, K)`, and the moments of the first-layer bias."""
+
+    loss: Tensor
+    derivative: Tensor
+    gradient: Tensor
+    update: Tensor
+    bias_gradient: Tensor
+    bias_update: Tensor
+    bias: "BiasMoments"
+
+    @classmethod
+    def empty(cls, steps: int, bias: Tensor) -> "Trace":
+        """A trace to be filled, for K runs with first-layer biases `(K, d)`."""
+        stack = len(bias)
+        return cls(*(bias.new_zeros(steps, stack) for _ in range(6)), BiasMoments(bias))
+
+    @classmethod
+    def join(cls, parts: "list[Trace]") -> "Trace":
+        """The trace of a stack from those of its slices."""
+        names = [field.name for field in fields(cls) if field.name != "bias"]
+        columns = [torch.cat([getattr(part, name) for part in parts], 1) for name in names]
+        return cls(*columns, BiasMoments.join([part.bias for part in parts]))
+
+
+class BiasMoments:
+    """Mean `(K, d)` and summed squared deviation `(K,)` of the first-layer bias over an epoch, by Welford."""
+
+    def __init__(self, bias: Tensor) -> None:
+        self.count = 0
+        self.mean = torch.zeros_like(bias, dtype=torch.float64)
+        self.deviation = self.mean.new_zeros(len(bias))
+
+    @classmethod
+    def join(cls, parts: "list[BiasMoments]") -> "BiasMoments":
+        """The moments of a stack from those of its slices."""
+        whole = cls(torch.cat([part.mean for part in parts]))
+        whole.count, whole.mean = parts[0].count, whole.mean + torch.cat([part.mean for part in parts])
+        whole.deviation = torch.cat([part.deviation for part in parts])
+        return whole
+
+    def add(self, bias: Tensor) -> None:
+        """Take in the bias `(K, d)` after one more step."""
+        self.count += 1
+        from_old = bias.double() - self.mean
+        self.mean += from_old / self.count
+        self.deviation += (from_old * (bias.double() - self.mean)).sum(1)
+
+
+class Dynamics:
+    """The running statistics of K runs through one phase. All state is in `state`, tensors with leading axis K."""
+
+    def __init__(self, stack: int, bias_size: int, device: torch.device | str = "cpu") -> None:
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(stack, *shape, dtype=torch.float64, device=device)
+
+        sums = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient")
+        self.state: dict[str, Tensor] = {name: zeros() for name in sums}
+        # One slot per epoch of the window: count, sum, sum of squares, maximum of the increments; count of steps,
+        # mean and summed squared deviation of the bias.
+        for name in ("count", "sum", "square", "max", "steps", "deviation"):
+            self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS)
+        self.state["window_bias"] = zeros(WINDOW_EPOCHS, bias_size)
+        self.bias_size = bias_size
+
+    def keep(self, index: Tensor) -> None:
+        """Drop every run that is not in `index`."""
+        self.state = {name: value[index] for name, value in self.state.items()}
+
+    def next_phase(self) -> None:
+        """Start anew, but remember the path walked so far."""
+        before = self.state["path_before"] + self.state["path"]
+        self.state = {name: torch.zeros_like(value) for name, value in self.state.items()}
+        self.state["path_before"] = before
+
+    def close_epoch(self, epoch: int, trace: Trace) -> None:
+        """Take in one whole epoch, the `epoch`-th of the phase (from 0)."""
+        state, slot = self.state, epoch % WINDOW_EPOCHS
+        state["path"] += trace.update.double().sum(0)
+        state["loss_area"] += trace.loss.double().mean(0)
+        state["gradient"] = trace.gradient.double().mean(0)
+        if not self.bias_size:
+            return
+        state["bias_path"] += trace.bias_update.double().sum(0)
+        valid = trace.derivative >= DERIVATIVE_FLOOR
+        increments = torch.where(valid, trace.bias_gradient.double() / trace.derivative.double(), 0.0)
+        state["increments"] += increments.sum(0)
+        state["window_count"][:, slot] = valid.sum(0).double()
+        state["window_sum"][:, slot] = increments.sum(0)
+        state["window_square"][:, slot] = increments.square().sum(0)
+        state["window_max"][:, slot] = increments.max(0).values
+        state["window_steps"][:, slot] = float(trace.bias.count)
+        state["window_bias"][:, slot] = trace.bias.mean
+        state["window_deviation"][:, slot] = trace.bias.deviation
+
+    def statistics(
+        self,
+        parameters: Tensor,
+        initial: Tensor,
+        start: Tensor,
+        first_bias: slice,
+        learning_rate: Tensor,
+    ) -> dict[str, Tensor]:
+        """Every statistic now, name -> `(K,)` in float64; NaN where it is not defined.
+
+        Args:
+            parameters: `(K, P)` now.
+            initial: the same at the random initialisation.
+            start: the same at the start of the phase.
+            first_bias: which columns are the first layer's bias; empty if there is none.
+            learning_rate: `(K,)`.
+        """
+        state = self.state
+        nothing = torch.full_like(state["path"], torch.nan)
+        values = {
+            "path_length": state["path"],
+            "path_length_from_init": state["path_before"] + state["path"],
+            "distance_from_init": distance(parameters, initial),
+            "distance_from_start": distance(parameters, start),
+            "loss_area": state["loss_area"],
+            "gradient_norm": torch.where(state["path"] > 0, state["gradient"], torch.nan),
+        }
+        values["straightness"] = values["distance_from_start"] / values["path_length"]
+        if self.bias_size:
+            bias = parameters[:, first_bias]
+            values["bias_path_length"] = state["bias_path"]
+            values["bias_distance_from_init"] = distance(bias, initial[:, first_bias])
+            values["bias_distance_from_start"] = distance(bias, start[:, first_bias])
+            values["bias_straightness"] = values["bias_distance_from_start"] / state["bias_path"]
+            values |= self._window(learning_rate)
+        return {name: values.get(name, nothing) for name in DYNAMICS if name != "epochs_to_target"}
+
+    def _window(self, learning_rate: Tensor) -> dict[str, Tensor]:
+        state = self.state
+        count = state["window_count"].sum(1)
+        mean = state["window_sum"].sum(1) / count
+        variance = (state["window_square"].sum(1) / count - mean.square()).clamp(min=0)
+        steps = state["window_steps"]
+        centre = (steps.unsqueeze(-1) * state["window_bias"]).sum(1, keepdim=True) / steps.sum(1).view(-1, 1, 1)
+        between = (steps * (state["window_bias"] - centre).square().sum(-1)).sum(1)
+        spread = (state["window_deviation"].sum(1) + between) / steps.sum(1)
+        missing = torch.where(count > 0, 0.0, torch.nan)
+        return {
+            "bias_increment_sum": state["increments"] + missing,
+            "bias_increment_mean": mean,
+            "bias_increment_max": state["window_max"].max(1).values + missing,
+            "bias_increment_cv": variance.sqrt() / mean,
+            "bias_variance": spread / learning_rate.double().square(),
+        }
+
+
+def distance(parameters: Tensor, other: Tensor) -> Tensor:
+    """Euclidean distances `(K,)` in float64 between rows `(K, P)`."""
+    return torch.linalg.vector_norm(parameters.double() - other.double(), dim=1)
+
+
+def norm(values: Tensor) -> Tensor:
+    """Euclidean norms over the last axis."""
+    return torch.linalg.vector_norm(values, dim=-1)

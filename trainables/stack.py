@@ -1,0 +1,123 @@
+"""K networks of one architecture, held as one set of tensors with a leading axis K and trained by one program."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from trainables.config import RunConfig
+from trainables.dynamics import Trace, norm
+from trainables.losses import cross_entropy
+from trainables.network import Kernel, Network
+from trainables.optimizers import OPTIMIZERS
+
+
+class Stack:
+    """K runs of P parameters each; `configs` tells the runs apart.
+
+    `groups` holds one tensor `(K, P)` each: `parameters`, their values at the initialisation (`initial`) and at the
+    start of the phase (`start`), the `mask` if weights are pruned, and the optimiser's memory. `Network.views` gives
+    a group's tensors by name.
+    """
+
+    def __init__(self, network: Network, configs: list[RunConfig], groups: Mapping[str, Tensor]) -> None:
+        self.network, self.configs, self.groups = network, list(configs), dict(groups)
+
+    def __len__(self) -> int:
+        return len(self.configs)
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The parameters by name, each `(K, ...)`, sharing the stack's memory."""
+        return self.network.views(self.groups["parameters"])
+
+    def start_phase(self) -> None:
+        """Hold masked weights at zero, remember where the phase starts, and empty the optimiser's memory."""
+        if "mask" in self.groups:
+            self.groups["parameters"].mul_(self.groups["mask"])
+        self.groups["start"] = self.groups["parameters"].clone()
+        for slot in OPTIMIZERS[self.configs[0].optimizer.name].slots:
+            self.groups[slot] = torch.zeros_like(self.groups["parameters"])
+
+    def pick(self, index: Tensor) -> "Stack":
+        """A copy of the runs in `index`."""
+        configs = [self.configs[i] for i in index.tolist()]
+        return Stack(self.network, configs, {group: value[index] for group, value in self.groups.items()})
+
+    def slices(self, size: int) -> "list[Stack]":
+        """The stack cut into stacks of at most `size` runs, which share its memory."""
+        return [
+            Stack(
+                self.network,
+                self.configs[start : start + size],
+                {group: value[start : start + size] for group, value in self.groups.items()},
+            )
+            for start in range(0, len(self), size)
+        ]
+
+    def train_epoch(
+        self, inputs: Tensor, labels: Tensor, order: Tensor, batch_size: int, epoch: int, kernel: Kernel
+    ) -> Trace:
+        """Train every network once on each example.
+
+        Args:
+            inputs: `(N, *input_shape)`, shared by all networks.
+            labels: `(K, N)`, each network's own.
+            order: `(K, N)`, each network's own permutation of the examples.
+            batch_size: examples per step; the last batch takes what is left.
+            epoch: how many epochs the phase has behind it.
+            kernel: how to compute the logits, see `Network.logits`.
+
+        Returns:
+            what happened at each step.
+        """
+        parameters, mask = self.groups["parameters"], self.groups.get("mask")
+        leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
+        optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters)
+        first_bias = self.network.first_bias_columns
+        bias = parameters[:, first_bias]
+        batches = order.split(batch_size, 1)
+        trace = Trace.empty(len(batches), bias)
+        for step, batch in enumerate(batches):
+            batch_inputs = inputs.index_select(0, batch.flatten()).unflatten(0, batch.shape)
+            logits = self.network.logits(leaves, batch_inputs, kernel)
+            losses, derivatives = cross_entropy(logits.detach(), labels.gather(1, batch))
+            gradients = torch.autograd.grad(logits, list(leaves.values()), derivatives / batch.shape[1])
+            gradient = self.network.flatten(gradients)
+            if mask is not None:
+                gradient *= mask
+            update = optimizer.step(parameters, gradient, self.groups, epoch * len(batches) + step)
+
+            trace.loss[step] = losses.mean(1)
+            trace.derivative[step] = norm(derivatives).mean(1)
+            trace.gradient[step] = norm(gradient)
+            trace.update[step] = norm(update) * optimizer.update_scale
+            trace.bias_gradient[step] = norm(gradient[:, first_bias])
+            trace.bias_update[step] = norm(update[:, first_bias]) * optimizer.update_scale
+            trace.bias.add(bias)
+        return trace
+
+    @torch.no_grad()
+    def evaluate(
+        self, inputs: Tensor, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192
+    ) -> dict[str, Tensor]:
+        """Loss, its variance over the examples, and error of every network on a whole split.
+
+        Args:
+            inputs: `(N, *input_shape)`.
+            labels: `(K, N)`.
+            kernel: how to compute the logits.
+            rows_per_pass: how many (network, example) pairs are computed at once, to stay in the processor's cache.
+
+        Returns:
+            `loss` (mean cross-entropy in nats), `loss_variance` and `error` (fraction wrong), each `(K,)` in float64.
+        """
+        size = max(1, rows_per_pass // len(inputs))
+        columns = []
+        for part, own in zip(self.slices(size), labels.split(size), strict=True):
+            logits = self.network.logits(part.parameters, inputs.expand(len(part), *inputs.shape), kernel)
+            losses = cross_entropy(logits, own)[0].double()
+            wrong = (logits.argmax(2) != own).double()
+            columns.append(torch.stack([losses.mean(1), losses.var(1, correction=0), wrong.mean(1)]))
+        loss, variance, error = torch.cat(columns, 1)
+        return {"loss": loss, "loss_variance": variance, "error": error}

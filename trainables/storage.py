@@ -1,0 +1,181 @@
+"""Where everything is: the one module that owns the paths of a results folder, and how files are written.
+
+A file appears whole or not at all: it is written aside and renamed, or, on an object store, put in one request. So a
+file's presence means that it is done. Nothing is ever unpickled.
+"""
+
+import json
+import posixpath
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from trainables.errors import BadInput
+
+SPEC = "sweep.yaml"
+PROVENANCE = "provenance.json"
+REPORT = "report"
+
+
+class Folder:
+    """A folder on a local disk or any pyarrow file system (`s3://bucket/path`), with atomic writes.
+
+    >>> import tempfile
+    >>> folder = Folder(tempfile.mkdtemp())
+    >>> folder.write_json("a/b.json", {"x": 1})
+    >>> folder.read_json("a/b.json"), folder.names("a")
+    ({'x': 1}, ['b.json'])
+    """
+
+    def __init__(self, uri: str | Path) -> None:
+        text = str(uri)
+        self.local = "://" not in text
+        if self.local:
+            text = str(Path(text).expanduser().absolute())
+            self.fs, self.root = pyarrow.fs.LocalFileSystem(), text
+        else:
+            self.fs, self.root = pyarrow.fs.FileSystem.from_uri(text)
+        self.uri = text
+
+    def __truediv__(self, path: str) -> "Folder":
+        """The folder at a path below this one."""
+        below = object.__new__(Folder)
+        below.local, below.fs = self.local, self.fs
+        below.root, below.uri = posixpath.join(self.root, path), posixpath.join(self.uri, path)
+        return below
+
+    def exists(self, path: str = "") -> bool:
+        """Whether there is a file or folder at `path`."""
+        return self.fs.get_file_info(posixpath.join(self.root, path)).type != pyarrow.fs.FileType.NotFound
+
+    def names(self, path: str = "") -> list[str]:
+        """The sorted names of what is in the folder at `path`, unfinished files left out; empty if there is none."""
+        selector = pyarrow.fs.FileSelector(posixpath.join(self.root, path), allow_not_found=True)
+        return sorted(info.base_name for info in self.fs.get_file_info(selector) if not info.base_name.startswith("."))
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            BadInput: there is no such file.
+        """
+        try:
+            with self.fs.open_input_stream(posixpath.join(self.root, path)) as stream:
+                return stream.read()
+        except FileNotFoundError:
+            raise BadInput(f"{posixpath.join(self.uri, path)}: no such file") from None
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file whole or not at all, with the folders above it."""
+        target = posixpath.join(self.root, path)
+        aside = posixpath.join(posixpath.dirname(target), f".{uuid.uuid4().hex}") if self.local else target
+        if self.local:
+            self.fs.create_dir(posixpath.dirname(target), recursive=True)
+        try:
+            with self.fs.open_output_stream(aside) as stream:
+                stream.write(data)
+            if self.local:
+                self.fs.move(aside, target)
+        except BaseException:
+            if self.local and Path(aside).exists():
+                Path(aside).unlink()
+            raise
+
+    def delete(self, path: str) -> None:
+        """Remove a file, if it is there."""
+        if self.exists(path):
+            self.fs.delete_file(posixpath.join(self.root, path))
+
+    def read_json(self, path: str) -> Any:
+        """The value of a JSON file; `BadInput` if it is damaged."""
+        try:
+            return json.loads(self.read(path))
+        except ValueError as error:
+            raise self._damaged(path, error) from None
+
+    def write_json(self, path: str, value: Any) -> None:
+        """Write a value as readable JSON."""
+        self.write(path, (json.dumps(value, indent=1) + "\n").encode())
+
+    def read_table(self, path: str) -> pa.Table:
+        """The table of a parquet file; `BadInput` if it is damaged."""
+        try:
+            return pq.read_table(pa.BufferReader(self.read(path)))
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(path, error) from None
+
+    def write_table(self, path: str, table: pa.Table) -> None:
+        """Write a table as parquet."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        self.write(path, sink.getvalue().to_pybytes())
+
+    def read_tensors(self, path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The tensors and the metadata of a safetensors file; `BadInput` if it is damaged."""
+        data = self.read(path)
+        try:
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+            metadata = {key: json.loads(value) for key, value in header.get("__metadata__", {}).items()}
+            return safetensors.torch.load(data), metadata
+        except (safetensors.SafetensorError, ValueError, AttributeError) as error:
+            raise self._damaged(path, error) from None
+
+    def write_tensors(self, path: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+        """Write named tensors, and metadata that JSON can hold, as one safetensors file."""
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        self.write(path, safetensors.torch.save(plain, {key: json.dumps(value) for key, value in metadata.items()}))
+
+    def _damaged(self, path: str, error: Exception) -> BadInput:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
+
+
+class CohortFiles:
+    """The files of one cohort in a results folder; parts are numbered, and a part is written once."""
+
+    def __init__(self, results: Folder, cohort_id: str) -> None:
+        self.folder = results / "cohorts" / cohort_id
+        self.cohort_id = cohort_id
+
+    manifest = "manifest.json"
+    stacks = "stacks.json"
+    state = "state/state.safetensors"
+    failure = "failure.json"
+
+    @staticmethod
+    def checkpoint(phase: str, step: int) -> str:
+        """Every active run's parameters at one step."""
+        return f"checkpoints/{phase}-{step:08d}.safetensors"
+
+    @staticmethod
+    def final(part: int) -> str:
+        """The last parameters of the runs that stopped during one part."""
+        return f"final/{part:05d}.safetensors"
+
+    @staticmethod
+    def table(kind: str, part: int) -> str:
+        """One part of the table `runs`, `dynamics` or `outcomes`."""
+        return f"{kind}/{part:05d}.parquet"
+
+    def parameter_files(self) -> list[str]:
+        """Every checkpoint and final file that is there, by its path in the cohort's folder."""
+        return [f"{kind}/{name}" for kind in ("checkpoints", "final") for name in self.folder.names(kind)]
+
+
+def cohort_ids(results: Folder) -> list[str]:
+    """The cohorts that a results folder has a manifest for."""
+    return [name for name in results.names("cohorts") if results.exists(f"cohorts/{name}/{CohortFiles.manifest}")]
+
+
+def measures_file(cohort_id: str, parameters: str, digest: str) -> str:
+    """The rows of some measures (`digest` names their set and versions) on one file of parameters."""
+    stem = Path(parameters).stem if parameters.startswith("checkpoints/") else f"final-{Path(parameters).stem}"
+    return f"measures/{cohort_id}-{stem}-{digest}.parquet"

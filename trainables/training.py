@@ -1,0 +1,346 @@
+"""How one cohort is trained, from its manifest to its tables.
+
+    for phase in pretrain?, train (or prune1):
+        until every run has met its stop rule:
+            train one epoch                         Stack.train_epoch
+            evaluate the training loss              who has converged, diverged, reached the limit?
+            at recorded epochs, and at a run's end  rows of dynamics and outcomes; checkpoints
+            runs that stopped leave the stack       their final parameters, a row in `runs`
+
+Tables are written in numbered parts, and after each part the whole state, so that a cohort killed anywhere goes on
+from its last part.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables import data, network
+from trainables.config import Phase, RunConfig
+from trainables.dynamics import Dynamics, Trace
+from trainables.interventions import magnitude_mask
+from trainables.manifest import Manifest
+from trainables.probe import StackPlan, probe
+from trainables.rows import Rows
+from trainables.stack import Stack
+from trainables.storage import CohortFiles, Folder
+from trainables.streams import generator
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """Where a cohort is, for the live display and for whoever measures its parameters."""
+
+    phase: str
+    epoch: int
+    runs: int
+    runs_done: int
+    train_loss: float
+    done: bool
+    parameter_files: list[str] = field(default_factory=list)
+
+
+class CohortTraining:
+    """One cohort in training: `advance` it until it is done.
+
+    Args:
+        results: the results folder; the cohort's manifest is in it.
+        cohort_id: which cohort.
+        device: a torch device.
+        save_every_seconds: how often a part and the state are written.
+    """
+
+    def __init__(self, results: Folder, cohort_id: str, device: str = "cpu", save_every_seconds: float = 20) -> None:
+        self.results, self.files = results, CohortFiles(results, cohort_id)
+        self.folder, self.device, self.save_every_seconds = self.files.folder, device, save_every_seconds
+        self.manifest = Manifest.read(results, cohort_id)
+        self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
+        self.data = data.load(self.config.data, self.config.precision, device)
+        self.network = network.build(self.config.model, self.data.input_shape, self.data.classes)
+        self.rows = Rows()
+        self.phase_index = self.epoch = self.part = 0
+        self.seconds: dict[str, float] = dict.fromkeys(self.manifest.run_ids, 0.0)
+        self.loss = torch.zeros(0)
+        self.new_files: list[str] = []
+        self.stack: Stack
+        self.dynamics: Dynamics
+        if self.manifest.finished(results):
+            self._hold([], {})
+        elif self.folder.exists(self.files.state):
+            self._resume()
+        else:
+            self._begin()
+        self.saved = time.monotonic()
+
+    def advance(self, seconds: float = 1.0) -> Progress:
+        """Train whole epochs for about so many seconds, or to the end."""
+        end = time.monotonic() + seconds
+        while len(self.stack) and time.monotonic() < end:
+            self._train_epoch()
+            if not len(self.stack) or time.monotonic() - self.saved > self.save_every_seconds:
+                self._save()
+        done = not len(self.stack)
+        runs = len(self.manifest.configs)
+        loss = float(self.loss.nanmean()) if len(self.loss) else float("nan")
+        new, self.new_files = self.new_files, []
+        return Progress(self.phase_name, self.epoch, runs, runs - len(self.stack), loss, done, new)
+
+    # ---- the phases of training
+
+    @property
+    def phase_name(self) -> str:
+        """The name of the present phase."""
+        return self.config.phases[self.phase_index].name
+
+    @property
+    def _phases(self) -> list[Phase]:
+        """The present phase of every run that is still in the stack."""
+        return [config.phases[self.phase_index] for config in self.stack.configs]
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return -(-len(self.data.train) // self.config.optimizer.batch_size)
+
+    def _begin(self) -> None:
+        configs = list(self.manifest.configs)
+        drawn = [self.network.initial(config.init, config.seed) for config in configs]
+        dtype = getattr(torch, self.config.precision)
+        initial = self._rows(drawn).to(dtype)
+        groups = {"initial": initial, "parameters": initial.clone()}
+        paths = torch.zeros(len(configs), dtype=torch.float64)
+        if self.manifest.waits_for:
+            groups["parameters"], groups["mask"], paths = self._pruned(configs, initial)
+        self._hold(configs, groups)
+        self.dynamics.state["path"] += paths.to(self.device)
+        self._start_phase()
+        self._save()
+
+    def _rows(self, networks: list[Tensors]) -> Tensor:
+        """Rows `(K, P)` of the named parameters of K networks."""
+        stacked = (torch.stack([one[name] for one in networks]) for name in self.network.shapes)
+        return self.network.flatten(stacked).to(self.device)
+
+    def _pruned(self, configs: list[RunConfig], initial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Parameters to start from, masks, and the path behind them, of runs cut from their dense parents."""
+        origins = self.network.views(initial)
+        ends, starts = self._saved_parameters("final"), self._saved_parameters("checkpoints", "train-00000000")
+        values, masks, paths = [], [], []
+        for row, config in enumerate(configs):
+            assert config.parent is not None
+            parent = config.parent.run_id
+            end = ends[parent]
+            rewound = {"init": ({k: v[row] for k, v in origins.items()}, 0.0), "train": starts.get(parent), "none": end}
+            whole = all(bool(value.isfinite().all()) for value in end[0].values())
+            start = rewound[config.prune.rewind] if whole else end  # what is cut from a diverged network has diverged
+            assert start is not None
+            values.append(start[0])
+            masks.append(magnitude_mask(end[0], config.prune))
+            paths.append(start[1])
+        return self._rows(values), self._rows(masks), torch.tensor(paths, dtype=torch.float64)
+
+    def _saved_parameters(self, kind: str, stem: str = "") -> dict[str, tuple[Tensors, float]]:
+        """Parameters and path length of every run in the cohorts that this one waits for, by run_id."""
+        found: dict[str, tuple[Tensors, float]] = {}
+        for cohort_id in self.manifest.waits_for:
+            folder = CohortFiles(self.results, cohort_id).folder
+            for name in folder.names(kind):
+                if name.startswith(stem):
+                    tensors, about = folder.read_tensors(f"{kind}/{name}")
+                    for row, run_id in enumerate(about["run_id"]):
+                        found[run_id] = ({k: v[row] for k, v in tensors.items()}, about["path_length_from_init"][row])
+        return found
+
+    def _hold(self, configs: list[RunConfig], groups: dict[str, Tensor]) -> None:
+        self.stack = Stack(self.network, configs, groups)
+        bias = self.network.first_bias_columns
+        self.dynamics = Dynamics(len(configs), bias.stop - bias.start, self.device)
+
+    def _start_phase(self) -> None:
+        self.epoch = 0
+        self.stack.start_phase()
+        self.dynamics.next_phase()
+        self._label()
+        plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
+        self.plan = StackPlan(**plan) if plan else self._probe()
+        self._check({})
+
+    def _probe(self) -> StackPlan:
+        plan = probe(self.stack, self.data.train.inputs, self.labels["train"], self.config.optimizer.batch_size)
+        self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
+        return plan
+
+    def _label(self) -> None:
+        """The labels `(K, N)` of each split in this phase."""
+        split, classes = self.data.train, self.data.classes
+        own = [
+            data.corrupt(split.labels, classes, phase.label_corruption, phase.corruption, config.seed, stream)
+            for config, phase in zip(self.stack.configs, self._phases, strict=True)
+            for stream in ["pretrain" if phase.name == "pretrain" else "train"]
+        ]
+        self.labels = {
+            name: torch.stack(own) if name == "train" and own else split.labels.expand(len(own), -1)
+            for name, split in self.data.splits.items()
+        }
+
+    def _train_epoch(self) -> None:
+        start = time.perf_counter()
+        size = self.plan.size
+        order = self._order()
+        traces = [
+            part.train_epoch(self.data.train.inputs, labels, own, self.config.optimizer.batch_size, self.epoch, kernel)
+            for part, labels, own in zip(
+                self.stack.slices(size), self.labels["train"].split(size), order.split(size), strict=True
+            )
+            for kernel in [self.plan.kernel]
+        ]
+        trace = Trace.join(traces)
+        self.dynamics.close_epoch(self.epoch, trace)
+        self.epoch += 1
+        spent = (time.perf_counter() - start) / len(self.stack)
+        for config in self.stack.configs:
+            self.seconds[config.run_id] += spent
+        self._check({"diverged": ~trace.loss.isfinite().all(0)})
+
+    def _order(self) -> Tensor:
+        """Each run's permutation `(K, N)` of the training examples in this epoch."""
+        examples, stream = len(self.data.train), f"order/{self.phase_name}"
+        seeds = {config.seed for config in self.stack.configs}
+        drawn = {seed: generator(seed, stream, self.epoch).permutation(examples) for seed in seeds}
+        return torch.from_numpy(np.stack([drawn[config.seed] for config in self.stack.configs])).to(self.device)
+
+    # ---- stop rules and records
+
+    def _check(self, known: dict[str, Tensor]) -> None:
+        """Apply the stop rules, record what is due, let runs leave that have stopped, and start the next phase."""
+        phases = self._phases
+        limit = torch.tensor([self.epoch >= phase.max_epochs for phase in phases])
+        last = self.phase_index == len(self.config.phases) - 1
+        due = self.manifest.record.is_due(self.epoch) or (not last and bool(limit.all()))
+        diverged = known.get("diverged", torch.zeros(len(phases), dtype=torch.bool)).cpu()
+        if not (due or limit.any() or diverged.any() or self.epoch % self.config.stop.check_every == 0):
+            return
+        train = self._evaluate("train")
+        self.loss = train["loss"].cpu()
+        targets = [phase.train_loss for phase in phases]
+        target = torch.tensor([-torch.inf if value is None else value for value in targets], dtype=torch.float64)
+        diverged |= ~self.loss.isfinite()
+        converged = (self.loss <= target) & (self.epoch > 0) & ~diverged
+        stopped = diverged | (last & (converged | limit))
+        if due:
+            self._record(torch.arange(len(phases)), train)
+            if self.epoch == 0 or self.manifest.record.checkpoints:
+                self._checkpoint()
+        elif stopped.any():
+            self._record(stopped.nonzero().flatten(), train)
+        if stopped.any():
+            self._finish(stopped, diverged, converged)
+        if not last and len(self.stack) and bool(limit.all()):
+            self.phase_index += 1
+            self._start_phase()
+
+    def _evaluate(self, split: str, index: Tensor | None = None) -> Tensors:
+        stack, labels = self.stack, self.labels[split]
+        if index is not None:
+            stack, labels = stack.pick(index), labels[index]
+        return stack.evaluate(self.data.splits[split].inputs, labels, self.plan.kernel)
+
+    @property
+    def _step(self) -> int:
+        return self.epoch * self._steps_per_epoch
+
+    def _statistics(self) -> Tensors:
+        lr = torch.tensor([config.optimizer.lr for config in self.stack.configs], dtype=torch.float64)
+        groups = self.stack.groups
+        return self.dynamics.statistics(
+            groups["parameters"], groups["initial"], groups["start"], self.network.first_bias_columns, lr.to(self.device)
+        )
+
+    def _record(self, index: Tensor, train: Tensors) -> None:
+        """Rows of dynamics and outcomes for the runs in `index`, whose training outcomes are known."""
+        ids = [self.stack.configs[i].run_id for i in index.tolist()]
+        values = {name: value[index] for name, value in self._statistics().items()}
+        self.rows.add_dynamics(ids, self.phase_name, self._step, self.epoch, values)
+        for split in self.data.splits:
+            outcomes = (
+                {name: value[index] for name, value in train.items()}
+                if split == "train"
+                else self._evaluate(split, index)
+            )
+            self.rows.add_outcomes(ids, self.phase_name, self._step, split, outcomes)
+
+    def _about(self, index: list[int]) -> dict[str, list[Any]]:
+        """What a file of parameters says of its rows."""
+        state = self.dynamics.state
+        paths = (state["path_before"] + state["path"])[index].tolist()
+        ids = [self.stack.configs[i].run_id for i in index]
+        count = len(index)
+        here = {"phase": [self.phase_name] * count, "step": [self._step] * count, "epoch": [self.epoch] * count}
+        return {"run_id": ids, **here, "path_length_from_init": paths}
+
+    def _checkpoint(self) -> None:
+        name = self.files.checkpoint(self.phase_name, self._step)
+        self.folder.write_tensors(name, self.stack.parameters, self._about(list(range(len(self.stack)))))
+        self.new_files.append(name)
+
+    def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor) -> None:
+        """Write down the runs that have stopped, and take them off the stack."""
+        for i in stopped.nonzero().flatten().tolist():
+            config = self.stack.configs[i]
+            status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
+            if status == "converged":
+                epochs = torch.tensor([float(self.epoch)])
+                self.rows.add_dynamics(
+                    [config.run_id], self.phase_name, self._step, self.epoch, {"epochs_to_target": epochs}
+                )
+            about = {key: value[0] for key, value in self._about([i]).items()}
+            self.rows.final.append(({name: value[i] for name, value in self.stack.parameters.items()}, about))
+            role = self.manifest.roles[self.manifest.run_ids.index(config.run_id)]
+            self.rows.runs.append(
+                {"run_id": config.run_id, "cohort_id": self.manifest.cohort_id, "role": role, "status": status}
+                | {"phase": self.phase_name, "step": self._step, "epoch": self.epoch}
+                | {"seconds": self.seconds[config.run_id]}
+                | config.flat()
+            )
+        left = (~stopped).nonzero().flatten()
+        self.stack = self.stack.pick(left)
+        self.dynamics.keep(left)
+        self.labels = {name: value[left] for name, value in self.labels.items()}
+
+    # ---- the state
+
+    def _save(self) -> None:
+        """Write a part of every table, then the state that follows it (none when all runs are done)."""
+        if self.rows.final:
+            self.new_files.append(self.files.final(self.part))
+        self.rows.write(self.folder, self.part)
+        self.part += 1
+        if len(self.stack):
+            tensors = {f"dynamics/{name}": value for name, value in self.dynamics.state.items()}
+            tensors |= {f"stack/{name}": value for name, value in self.stack.groups.items()}
+            state = {"run_ids": [config.run_id for config in self.stack.configs], "seconds": self.seconds}
+            state |= {"phase_index": self.phase_index, "epoch": self.epoch, "part": self.part}
+            self.folder.write_tensors(self.files.state, tensors, state)
+        else:
+            self.folder.delete(self.files.state)
+        self.saved = time.monotonic()
+
+    def _resume(self) -> None:
+        tensors, state = self.folder.read_tensors(self.files.state)
+        self.phase_index, self.epoch, self.part = state["phase_index"], state["epoch"], state["part"]
+        self.seconds = state["seconds"]
+        configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
+        saved: dict[str, Tensors] = {"stack": {}, "dynamics": {}}
+        for key, value in tensors.items():
+            part, _, name = key.partition("/")
+            saved[part][name] = value.to(self.device)
+        self._hold([configs[run_id] for run_id in state["run_ids"]], saved["stack"])
+        self.dynamics.state = saved["dynamics"]
+        self._label()
+        self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
+        self.new_files = self.files.parameter_files()
