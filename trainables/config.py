@@ -140,8 +140,8 @@ class RunConfig(Section):
 
     def configuration_lines(self, shared_only: bool = False) -> list[str]:
         """The fields that differ from their defaults, as sorted `path=value` lines; the seed is left out."""
-        sections = ((name, value) for name, value in self if isinstance(value, Section))
-        lines = [line for name, value in sections for line in value.identity(name, shared_only)]
+        sections = {name: getattr(self, name) for name in RunConfig.model_fields if name not in ("precision", "seed")}
+        lines = [line for name, section in sections.items() for line in section.identity(name, shared_only)]
         return sorted([*lines, f"precision={self.precision}"])
 
     @property
@@ -162,7 +162,9 @@ class RunConfig(Section):
     @property
     def parent(self) -> "RunConfig | None":
         """The dense run that a pruned run is cut from; None for a dense run."""
-        return RunConfig(**{**dict(self), "prune": PruneConfig()}) if self.prune.fraction else None
+        if not self.prune.fraction:
+            return None
+        return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields if name != "prune"})
 
     def flat(self) -> dict[str, Any]:
         """Every field by its dotted path, as in the columns of the tables."""

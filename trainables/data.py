@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.config import Corruption, DataConfig
+from trainables.config import Corruption, DataConfig, Phase
 from trainables.errors import BadInput
 from trainables.section import did_you_mean
 from trainables.streams import generator
@@ -145,3 +145,9 @@ def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, s
     old = labels.cpu().numpy()
     new = np.where(chosen, (old + shift) % classes, old)
     return torch.from_numpy(new).to(labels.device)
+
+
+def train_labels(dataset: Dataset, phase: Phase, seed: int) -> Tensor:
+    """The labels `(N,)` that a run of this seed is trained on in a phase."""
+    stream = "pretrain" if phase.name == "pretrain" else "train"
+    return corrupt(dataset.train.labels, dataset.classes, phase.label_corruption, phase.corruption, seed, stream)

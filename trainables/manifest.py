@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from trainables.config import RunConfig
 from trainables.errors import BadInput
 from trainables.section import Section
-from trainables.storage import CohortFiles, Folder
+from trainables.storage import CohortFiles, Folder, cohort_ids
 
 
 class Record(Section):
@@ -83,3 +83,12 @@ def finished_runs(results: Folder, cohort_id: str) -> list[str]:
     folder = CohortFiles(results, cohort_id).folder
     parts = [folder.read_table(f"runs/{name}") for name in folder.names("runs")]
     return [run_id for part in parts for run_id in part["run_id"].to_pylist()]
+
+
+def known_runs(results: Folder) -> dict[str, str]:
+    """`run_id -> cohort_id` of every run in a manifest."""
+    known = {}
+    for cohort_id in cohort_ids(results):
+        files = CohortFiles(results, cohort_id)
+        known |= {run["run_id"]: cohort_id for run in files.folder.read_json(files.manifest)["runs"]}
+    return known

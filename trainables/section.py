@@ -35,7 +35,7 @@ class Section(BaseModel):
             raise BadInput(_explain(cls, error, where)) from None
 
     def canonical(self) -> Self:
-        """The same section with every field that has no effect at its default, so that equal runs have one id."""
+        """The same section with every field that has no effect at its default: equal runs have one id."""
         section = self
         for name, (other, value) in self.inert.items():
             default = _fields(type(self))[name].default

@@ -165,6 +165,11 @@ class CohortFiles:
         """One part of the table `runs`, `dynamics` or `outcomes`."""
         return f"{kind}/{part:05d}.parquet"
 
+    @property
+    def failed(self) -> bool:
+        """Whether the cohort's last attempt failed."""
+        return self.folder.exists(self.failure)
+
     def parameter_files(self) -> list[str]:
         """Every checkpoint and final file that is there, by its path in the cohort's folder."""
         return [f"{kind}/{name}" for kind in ("checkpoints", "final") for name in self.folder.names(kind)]

@@ -177,11 +177,9 @@ class CohortTraining:
 
     def _label(self) -> None:
         """The labels `(K, N)` of each split in this phase."""
-        split, classes = self.data.train, self.data.classes
         own = [
-            data.corrupt(split.labels, classes, phase.label_corruption, phase.corruption, config.seed, stream)
+            data.train_labels(self.data, phase, config.seed)
             for config, phase in zip(self.stack.configs, self._phases, strict=True)
-            for stream in ["pretrain" if phase.name == "pretrain" else "train"]
         ]
         self.labels = {
             name: torch.stack(own) if name == "train" and own else split.labels.expand(len(own), -1)

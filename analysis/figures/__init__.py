@@ -1,0 +1,22 @@
+"""Figures of a paper: pure functions from tables to a matplotlib ``Figure``, and ``svg`` to save one.
+
+They use the object-oriented interface only, so no global state, no display and no window is needed.
+"""
+
+from analysis.figures.canvas import Encoding, NothingToDraw, most_telling_axis, show_value, svg
+from analysis.figures.curves import loss_curves
+from analysis.figures.heatmap import granulated_heat_map
+from analysis.figures.scatter import Pair, losses, outcome_by_predictors
+
+__all__ = [
+    "Encoding",
+    "NothingToDraw",
+    "Pair",
+    "granulated_heat_map",
+    "loss_curves",
+    "losses",
+    "most_telling_axis",
+    "outcome_by_predictors",
+    "show_value",
+    "svg",
+]

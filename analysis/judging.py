@@ -1,0 +1,247 @@
+"""Judge predictors on a table of runs: all statistics side by side, and a decision by a fixed rule."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis import rules
+from analysis.statistics.panel import Panel, Settings
+from analysis.statistics.resampling import false_discovery
+from analysis.statistics.runs import numeric_column, require_columns
+from trainables.errors import BadInput
+
+Scope = Literal["converged", "all", "both"]
+NOT_PREDICTORS = {"run_id", "configuration", "config", "cohort_id", "seed", "status", "test_derived"}
+BASELINE = "axes only"
+
+
+def judge(
+    table: pd.DataFrame,
+    target: str = "test_loss",
+    axes: Sequence[str] = (),
+    predictors: Sequence[str] | None = None,
+    *,
+    scope: Scope = "converged",
+    seed_column: str = "seed",
+    status_column: str = "status",
+    level: float = 0.05,
+    confidence: float = 0.95,
+    permutations: int | None = None,
+    resamples: int = 1000,
+    random_seed: int = 0,
+) -> pd.DataFrame:
+    """Find the predictors that say something about the target that the axes do not say already.
+
+    The rule is in `analysis.rules.RULE` and, filled in, in ``.attrs["rule"]``. All statistics are of ranks. A
+    missing predictor (NaN) leaves its run out for that predictor; an infinite one is the largest or smallest.
+    A run without a target is left out, but in scope "all" a diverged run has the worst (largest) target.
+    Failed runs are never judged. A constant predictor orders nothing: its statistics are NaN.
+
+    Args:
+        table: one row per run. Without a status column every run counts; without a seed column the duplicates
+            of a configuration are its seeds.
+        target: the outcome to predict; larger is worse.
+        axes: at least one column, together the configuration. At least two values each.
+        predictors: columns to judge; by default every numeric column that is no axis, outcome from test data,
+            identifier or dotted configuration field (``.attrs["left_out"]`` lists the numeric ones left out).
+        scope: "converged" runs (the ones that decide), "all", or "both" below each other.
+        seed_column: the seed.
+        status_column: the status: converged, limit, diverged or failed.
+        level: false discovery rate of the decisions.
+        confidence: coverage of the intervals.
+        permutations: of each null; by default 1,000, or as many as let one true predictor among all pass.
+        resamples: bootstrap resamples of whole configurations.
+        random_seed: of permutations and resamples; equal seeds give equal verdicts.
+
+    Returns:
+        One row per predictor (and scope), see `columns`, one ``granulated[axis]`` per axis among them.
+        ``.attrs``: target, axes, scope, rule, level, confidence, permutations, resamples, left_out,
+        baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction.
+
+    Raises:
+        BadInput: a column is absent or not numeric, an axis has one value, or there are fewer than two
+            configurations.
+
+    >>> random = np.random.default_rng(0)
+    >>> grid = [(lr, width) for lr in range(5) for width in range(4)]
+    >>> table = pd.DataFrame(grid * 4, columns=["lr", "width"])
+    >>> table["norm"] = random.normal(size=80)
+    >>> table["test_loss"] = table["lr"] + table["norm"]
+    >>> judge(table, "test_loss", ["lr", "width"])["decision"].to_dict()
+    {'norm': 'adds'}
+    """
+    if isinstance(axes, str):
+        raise BadInput(f"axes must be a list of column names, not the text {axes!r}")
+    axes = list(axes)
+    _check(table, target, axes, status_column)
+    chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
+    _check_predictors(table, target, axes, chosen)
+    count = max(1000, int(np.ceil(2 * len(chosen) / level))) if permutations is None else permutations
+    settings = Settings(target, tuple(axes), seed_column, confidence, count, resamples, random_seed)
+    frames, baselines = [], []
+    for name, runs in _scopes(table, target, scope, status_column):
+        panel = Panel(runs, settings)
+        rows = [_start(target, name, axes) | panel.row(predictor) for predictor in chosen]
+        frames.append(_verdicts(rows, chosen, axes, level))
+        baselines.append(_baseline(panel, target, name, axes))
+    verdicts = pd.concat(frames)
+    verdicts.attrs = {
+        "target": target,
+        "axes": axes,
+        "scope": scope,
+        "rule": rules.rule_text(target, axes, level),
+        "level": level,
+        "confidence": confidence,
+        "permutations": count,
+        "resamples": resamples,
+        "left_out": [name for name in _numeric(table) if name not in {*chosen, *axes, target}],
+        "baseline_r2": baselines[0]["baseline_r2"],
+        "baseline": baselines,
+    }
+    return verdicts
+
+
+def default_predictors(
+    table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed"
+) -> list[str]:
+    """Numeric columns that are judged unasked: no axis, test outcome, identifier or configuration field."""
+    barred = {target, seed_column, *axes, *NOT_PREDICTORS}
+    return [
+        name
+        for name in _numeric(table)
+        if name not in barred
+        and "." not in name
+        and not name.startswith("Unnamed:")
+        and not is_test_derived(name)
+    ]
+
+
+def is_test_derived(name: str) -> bool:
+    """Whether a column is named as one computed from test data: test_*, *_test_*, gap, *_gap.
+
+    >>> [is_test_derived(name) for name in ("test_loss", "loss_gap", "normalised_test_loss", "path_length")]
+    [True, True, True, False]
+    """
+    return "test" in re.split(r"[^a-z0-9]+", name.lower()) or bool(re.search(r"(^|_)gap$", name.lower()))
+
+
+def with_baseline(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts with a first row "axes only" for each scope: what the hyperparameters say on their own.
+
+    Its "predictor" is the axes' prediction of configurations that were held out, which leans away from a run
+    when the axes say little: its tau may then be below 0.
+    """
+    baseline = pd.DataFrame(verdicts.attrs["baseline"], index=[BASELINE] * len(verdicts.attrs["baseline"]))
+    rows = [
+        pd.concat([baseline[baseline["scope"] == scope].reindex(columns=verdicts.columns), part])
+        for scope, part in verdicts.groupby("scope", sort=False)
+    ]
+    out = pd.concat(rows)
+    out.index.name = verdicts.index.name
+    return out
+
+
+def columns(axes: Sequence[str]) -> list[str]:
+    """The columns of a verdict table, in order.
+
+    ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are percentile intervals over
+    configurations; ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and
+    ``baseline_r2`` are cross-validated R2 of ranks; ``within_freedom`` degrees of freedom; ``adds_p`` the
+    larger of gain_p and within_p, which decides.
+    """
+    return [
+        *("target", "scope", "decision", "runs", "configurations", "missing", "test_derived"),
+        *("kendall_tau", "kendall_low", "kendall_high"),
+        *(f"granulated[{axis}]" for axis in axes),
+        *("psi", "psi_low", "psi_high", "partial_rank_correlation", "cmi", "cmi_p"),
+        *("baseline_r2", "gain_r2", "gain_low", "gain_high", "gain_p", "gain_q"),
+        *("within", "within_low", "within_high", "within_freedom", "within_p", "within_q"),
+        *("adds_p", "adds_q", "sentence"),
+    ]
+
+
+def _start(target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
+    """A row in which nothing is known yet."""
+    return dict.fromkeys(columns(axes), np.nan) | {"target": target, "scope": scope, "test_derived": False}
+
+
+def _baseline(panel: Panel, target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
+    """The row of the axes alone: their held-out prediction, described like a predictor."""
+    row = _start(target, scope, axes) | panel.axes_only() | {"decision": "baseline"}
+    return {name: row[name] for name in columns(axes)} | {"sentence": rules.baseline_sentence(row)}
+
+
+def _verdicts(
+    rows: list[dict[str, Any]], predictors: list[str], axes: list[str], level: float
+) -> pd.DataFrame:
+    """Adjust the p-values over the family and apply the rule."""
+    frame = pd.DataFrame(rows, index=pd.Index(predictors, name="predictor"))
+    frame["test_derived"] = [is_test_derived(name) for name in predictors]
+    enough = frame["within_freedom"] >= rules.MINIMUM_WITHIN_FREEDOM
+    enough &= frame["configurations"] >= rules.MINIMUM_CONFIGURATIONS
+    frame["adds_p"] = np.maximum(frame["gain_p"], frame["within_p"]).where(enough)
+    for name in ("gain", "within", "adds"):
+        frame[f"{name}_q"] = false_discovery(frame[f"{name}_p"].to_numpy(dtype=float))
+    records = frame.to_dict("records")
+    decisions = [rules.decide(row, level) for row in records]
+    frame["decision"] = [decision for decision, _ in decisions]
+    frame["sentence"] = [
+        rules.sentence(predictor, row, *decision)
+        for predictor, row, decision in zip(predictors, records, decisions, strict=True)
+    ]
+    return frame[columns(axes)]
+
+
+def _scopes(
+    table: pd.DataFrame, target: str, scope: Scope, status_column: str
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The runs of each scope with the target as it is judged there."""
+    if scope not in ("converged", "all", "both"):
+        raise BadInput(f"scope {scope!r} is not one of converged, all, both")
+    values = numeric_column(table, target, "target")
+    if status_column not in table.columns:
+        yield "all", table[~np.isnan(values)]
+        return
+    status = table[status_column]
+    if scope != "all":
+        yield "converged", table[(status == "converged") & ~np.isnan(values)]
+    if scope != "converged":
+        worst = table.assign(**{target: np.where(status == "diverged", np.inf, values)})
+        yield "all", worst[(status != "failed") & worst[target].notna()]
+
+
+def _numeric(table: pd.DataFrame) -> list[str]:
+    return [
+        str(name)
+        for name in table.columns
+        if pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name])
+    ]
+
+
+def _check(table: pd.DataFrame, target: str, axes: list[str], status_column: str) -> None:
+    numeric_column(table, target, "target")
+    if table.empty:
+        raise BadInput("the table has no rows")
+    if not axes:
+        raise BadInput("axes is empty: name the columns that make a configuration")
+    require_columns(table, axes, "axis")
+    for axis in axes:
+        if axis == target or axes.count(axis) > 1:
+            raise BadInput(f"axis {axis!r} is " + ("the target" if axis == target else "named twice"))
+        if table[axis].nunique(dropna=False) < 2:
+            raise BadInput(f"axis {axis!r} has fewer than two values in the table: leave it out of axes")
+
+
+def _check_predictors(table: pd.DataFrame, target: str, axes: list[str], predictors: list[str]) -> None:
+    if not predictors:
+        raise BadInput(
+            "no predictors: the table has no numeric column that is no axis, outcome or identifier"
+        )
+    for predictor in predictors:
+        numeric_column(table, predictor, "predictor")
+        if predictor == target or predictor in axes or predictors.count(predictor) > 1:
+            what = "the target" if predictor == target else "an axis" if predictor in axes else "named twice"
+            raise BadInput(f"predictor {predictor!r} is {what}")

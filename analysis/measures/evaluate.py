@@ -1,0 +1,210 @@
+"""Measures of a stack of networks as a table: one row per network and measure.
+
+Measures are functions of one network. A stack goes through `vmap` in chunks; what `vmap` cannot map, and what
+came out not finite there, is computed for the networks one by one. A failure is a row with a status.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from analysis.measures.architecture import Architecture
+from analysis.measures.registry import MEASURES, Measure, unmet
+from analysis.measures.subject import Parameters, Split, Subject
+from trainables.errors import BadInput
+from trainables.network import Network
+from trainables.section import did_you_mean
+
+OK, NOT_APPLICABLE = "ok", "not applicable"
+
+#: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
+#: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).
+CHUNK = {"cpu": 2**19, "cuda": 2**26}
+
+
+@dataclass
+class Log:
+    """What happened to the measures of one subject: the seconds each took, and the failures."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """K networks of one architecture and their data; labels are `(K, N)`."""
+
+    network: Network
+    architecture: Architecture
+    parameters: Mapping[str, Tensor]
+    initial: Mapping[str, Tensor] | None
+    inputs: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+
+    def subject(
+        self, parameters: Parameters, initial: Parameters | None, labels: Parameters, stacked: bool
+    ) -> Subject:
+        """One network; under `vmap` its tensors are those of the network being mapped."""
+        splits = {name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()}
+        return Subject(self.logits, parameters, initial, splits, self.architecture, stacked)
+
+    def alone(self, position: int) -> Subject:
+        """The network at a position."""
+        return self.subject(*self._at(position), False)
+
+    def logits(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """Logits `(N, C)` in the inputs' precision; floating-point buffers are cast to it."""
+        buffers = {
+            name: buffer.to(inputs.device, inputs.dtype if buffer.is_floating_point() else buffer.dtype)
+            for name, buffer in self.network.module.named_buffers()
+        }
+        return self.network.single({**buffers, **parameters}, inputs)
+
+    def together(self, positions: list[int], measures: Sequence[Measure], log: Log) -> dict[str, Tensor]:
+        """Values `(k, M)` of the measures that `vmap` can map over the networks at k positions."""
+
+        def one(parameters: Parameters, initial: Parameters | None, labels: Parameters) -> dict[str, Tensor]:
+            return evaluate(self.subject(parameters, initial, labels, True), measures, log)
+
+        in_dims = (0, None if self.initial is None else 0, 0)
+        try:
+            return vmap(one, in_dims)(*self._at(positions))
+        except Exception:  # the networks are then tried one by one, and each tells its own error
+            return {}
+
+    def _at(self, index: int | list[int]) -> tuple[Parameters, Parameters | None, Parameters]:
+        def pick(named: Parameters) -> Parameters:
+            return {name: value[index] for name, value in named.items()}
+
+        return pick(self.parameters), None if self.initial is None else pick(self.initial), pick(self.labels)
+
+
+def evaluate(subject: Subject, measures: Iterable[Measure], log: Log) -> dict[str, Tensor]:
+    """Values `(M,)` in float64 of the measures that do not fail; `log` gets the seconds and the errors.
+
+    The time of a quantity that several measures share is counted for the first of them.
+    """
+    values = {}
+    for measure in measures:
+        started = time.perf_counter()
+        try:
+            values[measure.name] = measure.function(subject).double().reshape(-1)
+            if subject.train.inputs.is_cuda:
+                torch.cuda.synchronize()
+        except Exception as error:
+            log.errors[measure.name] = f"error: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        log.seconds[measure.name] = time.perf_counter() - started
+    return values
+
+
+def measure_stack(
+    network: Network,
+    parameters: Mapping[str, Tensor],
+    initial: Mapping[str, Tensor] | None,
+    splits: Mapping[str, tuple[Tensor, Tensor]],
+    measures: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Every measure of every network of a stack.
+
+    Args:
+        network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
+        parameters: `name -> (K, ...)`.
+        initial: the same at the random initialisation, or None.
+        splits: `train`, and `test` for the measures that read it -> inputs `(N, *input_shape)` and labels
+            `(K, N)` or `(N,)`.
+        measures: names in `MEASURES`; all by default.
+
+    Returns:
+        Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
+        (`ok`, `not applicable: why` or `error: why`), `seconds`, `version`; one network after another.
+
+    Raises:
+        BadInput: an unknown measure.
+    """
+    chosen = select(measures)
+    size = len(next(iter(parameters.values())))
+    dtype = next(iter(parameters.values())).dtype
+    inputs = {name: inputs.to(dtype) for name, (inputs, _) in splits.items()}
+    labels = {name: labels.expand(size, -1) for name, (_, labels) in splits.items()}
+    example = inputs["train"][:1]
+    architecture = Architecture.trace(
+        network.module,
+        lambda: network.single({name: value[0] for name, value in parameters.items()}, example),
+    )
+    stack = Stack(network, architecture, parameters, initial, inputs, labels)
+    reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
+    applicable = [measure for measure in chosen if reasons[measure.name] is None]
+
+    finite = torch.stack([v.reshape(size, -1).isfinite().all(1) for v in parameters.values()]).all(0).tolist()
+    positions = [position for position in range(size) if finite[position]]
+    rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for chunk in _chunks(positions, architecture.activations * len(inputs["train"]), example.device.type):
+        rows |= _measure_chunk(stack, chunk, applicable)
+    for position in range(size):
+        for measure in chosen:
+            if reasons[measure.name] is not None:
+                status = f"{NOT_APPLICABLE}: {reasons[measure.name]}"
+                rows[position, measure.name] = _rows(measure, position, status)
+            elif not finite[position]:
+                rows[position, measure.name] = _rows(measure, position, "error: parameters are not finite")
+    ordered = [row for position in range(size) for measure in chosen for row in rows[position, measure.name]]
+    return pd.DataFrame(
+        ordered, columns=["position", "name", "index", "value", "status", "seconds", "version"]
+    )
+
+
+def select(names: Sequence[str] | None) -> list[Measure]:
+    """The measures of these names, in this order; all of them for None.
+
+    >>> [measure.name for measure in select(["path_norm", "sharpness"])]
+    ['path_norm', 'sharpness']
+    """
+    if unknown := [name for name in names or () if name not in MEASURES]:
+        raise BadInput(f"measures: {unknown[0]!r} is unknown" + did_you_mean(unknown[0], MEASURES))
+    return list(MEASURES.values()) if names is None else [MEASURES[name] for name in dict.fromkeys(names)]
+
+
+def _measure_chunk(
+    stack: Stack, positions: list[int], measures: Sequence[Measure]
+) -> dict[tuple[int, str], list[dict[str, Any]]]:
+    log = Log()
+    values = stack.together(positions, measures, log) if len(positions) > 1 else {}
+    rows = {}
+    for place, position in enumerate(positions):
+        found = {
+            name: (value[place].cpu(), log.seconds[name] / len(positions)) for name, value in values.items()
+        }
+        missing = [m for m in measures if m.name not in found or not found[m.name][0].isfinite().all()]
+        own = Log()
+        again = evaluate(stack.alone(position), missing, own)
+        found |= {name: (value.cpu(), own.seconds[name]) for name, value in again.items()}
+        for measure in measures:
+            if measure.name in own.errors:
+                seconds = own.seconds[measure.name]
+                rows[position, measure.name] = _rows(
+                    measure, position, own.errors[measure.name], seconds=seconds
+                )
+            else:
+                rows[position, measure.name] = _rows(measure, position, OK, *found[measure.name])
+    return rows
+
+
+def _rows(
+    measure: Measure, position: int, status: str, values: Tensor | None = None, seconds: float = 0.0
+) -> list[dict[str, Any]]:
+    base = {"position": position, "name": measure.name, "seconds": seconds, "version": measure.version}
+    listed = [float("nan")] if values is None else values.tolist()
+    if values is not None and not values.isfinite().all():
+        listed, status = [float("nan")], f"error: {measure.undefined}"
+    return [{**base, "index": index, "value": value, "status": status} for index, value in enumerate(listed)]
+
+
+def _chunks(positions: list[int], activations: int, device: str) -> list[list[int]]:
+    size = max(1, CHUNK.get(device, CHUNK["cuda"]) // activations)
+    return [positions[start : start + size] for start in range(0, len(positions), size)]

@@ -1,0 +1,85 @@
+"""Measures of anybody's module on anybody's data: a stack of one."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from analysis.measures.evaluate import measure_stack
+from trainables.errors import BadInput
+from trainables.network import Network
+
+
+def measure_network(
+    module: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    init: nn.Module | Mapping[str, Tensor] | None = None,
+    measures: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The measures of any classifier on its training data; the module stays untouched, and runs in eval mode.
+
+    Args:
+        module: maps inputs `(N, *input_shape)` to logits `(N, C)`, one example independently of another.
+        inputs: `(N, *input_shape)`, on the module's device.
+        labels: `(N,)` integers in [0, C).
+        init: the module, or its named parameters, at the random initialisation.
+        measures: names in `MEASURES`; all by default.
+
+    Returns:
+        Index `measure`; columns `value`, `status` (`ok`, `not applicable: why` or `error: why`), `seconds`.
+
+    Raises:
+        BadInput: an unknown measure; a module, data or initial parameters that do not go together.
+
+    >>> module = nn.Linear(2, 2, bias=False)
+    >>> _ = module.weight.data.copy_(torch.diag(torch.tensor([3.0, 4.0])))
+    >>> names = ["parameter_norm", "lipschitz_max"]
+    >>> table = measure_network(module, torch.eye(2), torch.tensor([0, 1]), measures=names)
+    >>> table["value"].round(4).to_dict()
+    {'parameter_norm': 5.0, 'lipschitz_max': 4.0}
+    """
+    network = Network(copy.deepcopy(module).eval())
+    parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
+    if not parameters:
+        raise BadInput(f"{type(module).__name__}: has no parameters to measure")
+    _check_data(network, inputs, labels)
+    initial = None if init is None else _initial(network, init)
+    table = measure_stack(network, parameters, initial, {"train": (inputs, labels)}, measures)
+    return table.rename(columns={"name": "measure"}).set_index("measure")[["value", "status", "seconds"]]
+
+
+def _check_data(network: Network, inputs: Tensor, labels: Tensor) -> None:
+    dtype = next(network.module.parameters()).dtype
+    if labels.ndim != 1 or len(inputs) != len(labels) or not len(labels) or labels.is_floating_point():
+        raise BadInput(
+            f"labels: shape {tuple(labels.shape)}, {labels.dtype}, for inputs {tuple(inputs.shape)}; "
+            "expected one integer per input, and at least one"
+        )
+    try:
+        with torch.no_grad():
+            shape = network.module(inputs[:1].to(dtype)).shape
+    except Exception as error:
+        raise BadInput(
+            f"{type(network.module).__name__}: fails on inputs {tuple(inputs[:1].shape)}: {error}"
+        ) from error
+    if len(shape) != 2 or shape[1] < 2:
+        raise BadInput(
+            f"{type(network.module).__name__}: gives outputs {tuple(shape)}; expected (1, C), C >= 2"
+        )
+    if labels.min() < 0 or labels.max() >= shape[1]:
+        raise BadInput(
+            f"labels: from {int(labels.min())} to {int(labels.max())}; expected 0 to {shape[1] - 1}"
+        )
+
+
+def _initial(network: Network, init: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    named = dict(init.named_parameters()) if isinstance(init, nn.Module) else init
+    for name, shape in network.shapes.items():
+        if name not in named or named[name].shape != shape:
+            raise BadInput(
+                f"init: parameter {name!r} of shape {tuple(shape)} is missing or has another shape"
+            )
+    return {name: named[name].detach().unsqueeze(0) for name in network.shapes}

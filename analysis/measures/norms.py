@@ -1,0 +1,99 @@
+"""Measures of the parameters alone: counts, norms, distances, norm products, path norm. All in float64."""
+
+import torch
+from torch import Tensor, nn
+from torch.func import vjp
+from torch.nn import functional
+
+from analysis.measures.architecture import Weight
+from analysis.measures.lanczos import largest_eigenvalue, start_vector
+from analysis.measures.subject import Subject, flat, shared
+
+
+def parameter_count(subject: Subject) -> Tensor:
+    """The number of parameters, weights and biases."""
+    return torch.tensor(float(sum(value.numel() for value in subject.parameters.values())))
+
+
+def effective_parameters(subject: Subject) -> Tensor:
+    """The number of parameters after pruning: nonzero weights, and all parameters that are not weights."""
+    counts = [
+        (value != 0).sum() if value.ndim >= 2 else value.numel() for value in subject.parameters.values()
+    ]
+    return torch.as_tensor(sum(counts))
+
+
+def parameter_norm(subject: Subject) -> Tensor:
+    """The L2 norm of all parameters: ||theta||_2."""
+    return flat(subject.parameters).double().norm()
+
+
+def distance_from_init(subject: Subject) -> Tensor:
+    """The L2 distance of all parameters from the random initialisation: ||theta - theta_0||_2."""
+    assert subject.initial is not None
+    return (flat(subject.parameters).double() - flat(subject.initial).double()).norm()
+
+
+@shared
+def frobenius_norms(subject: Subject) -> Tensor:
+    """The Frobenius norms `(L,)` of the weight tensors, biases left out."""
+    return torch.stack([weight.norm() for weight in subject.weights])
+
+
+def log_frobenius_product(subject: Subject) -> Tensor:
+    """The natural logarithm of the product of Frobenius norms: sum_k log ||W_k||_F."""
+    return frobenius_norms(subject).log().sum()
+
+
+def frobenius_sum(subject: Subject) -> Tensor:
+    """The sum of Frobenius norms: sum_k ||W_k||_F."""
+    return frobenius_norms(subject).sum()
+
+
+@shared
+def spectral_norms(subject: Subject) -> Tensor:
+    """The operator norms `(L,)` of the linear maps of the layers, biases left out (see `operator_norm`)."""
+    layers = zip(subject.architecture.weights, subject.weights, strict=True)
+    return torch.stack([operator_norm(layer, weight, subject.stacked) for layer, weight in layers])
+
+
+def operator_norm(layer: Weight, weight: Tensor, stacked: bool = False) -> Tensor:
+    """The largest singular value of a layer's linear map, with its stride and zero padding at its input size.
+
+    Exact for a matrix: the root of the largest eigenvalue of the smaller Gram matrix. For a convolution by
+    Lanczos iteration on A^T A (A applied to inputs of the layer's size), not the norm of the reshaped kernel.
+    """
+    if not isinstance(layer.layer, nn.Conv2d):
+        gram = weight @ weight.mT if weight.shape[0] <= weight.shape[1] else weight.mT @ weight
+        return torch.linalg.eigvalsh(gram)[-1].clamp(min=0).sqrt()
+    conv, shape = layer.layer, layer.input_shape
+    assert shape is not None
+
+    def forward(inputs: Tensor) -> Tensor:
+        outputs = inputs.view(1, *shape)
+        return functional.conv2d(outputs, weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+    start = start_vector(torch.empty(shape, dtype=weight.dtype, device=weight.device).flatten())
+    transposed = vjp(forward, start)[1]
+    return largest_eigenvalue(lambda vector: transposed(forward(vector))[0], start, stacked).sqrt()
+
+
+def log_spectral_product(subject: Subject) -> Tensor:
+    """The natural logarithm of the product of spectral norms: sum_k log ||W_k||_2."""
+    return spectral_norms(subject).log().sum()
+
+
+def spectral_sum(subject: Subject) -> Tensor:
+    """The sum of spectral norms: sum_k ||W_k||_2."""
+    return spectral_norms(subject).sum()
+
+
+def path_norm(subject: Subject) -> Tensor:
+    """The L2 path norm: sqrt(sum_c f_c(1; theta^2)), all parameters squared, on an input of ones.
+
+    For a ReLU network this is the root of the sum, over all paths from an input or a bias to an output, of
+    the squared product of the parameters on the path.
+    """
+    squared = {name: value.double() ** 2 for name, value in subject.parameters.items()}
+    ones = torch.ones_like(subject.train.inputs[:1], dtype=torch.float64)
+    return subject.logits_of(squared, ones).sum().sqrt()

@@ -1,0 +1,96 @@
+"""All measures. A measure is added by writing a function of a `Subject` and one line in `MEASURES`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from analysis.measures import margins, norms, sensitivity
+from analysis.measures.subject import Subject
+
+Needs = Literal["initial", "homogeneous", "operator norms", "weights"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number (or a vector of numbers) of one network, and what is known about it.
+
+    Attributes:
+        function: maps a `Subject` to a scalar or a vector `(M,)`; its name is the measure's name.
+        direction: +1 if larger means more complex, so a worse test result is expected; -1 if smaller does.
+        split: the data it reads; `none` for the parameters alone, `test` makes it no predictor.
+        source: where it is defined.
+        needs: what must be there besides parameters and data; else its status is `not applicable`.
+        undefined: what it means when the value is not finite.
+        version: raised when its values change, so that stored ones are computed again.
+    """
+
+    function: Callable[[Subject], Tensor]
+    direction: Literal[1, -1]
+    split: Literal["none", "train", "test"]
+    source: str
+    needs: tuple[Needs, ...] = ()
+    undefined: str = "the value is not finite"
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """The name in tables and on the command line."""
+        return self.function.__name__
+
+    @property
+    def description(self) -> str:
+        """One line with the formula: the first line of the function's docstring."""
+        return (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+_DZIUGAITE = "Dziugaite et al. 2020, In search of robust measures of generalization, appendix C"
+_LIAO = "Liao et al. 2018, Generalization puzzles in deep networks, eq. 1 and 7"
+_LIANG = "Liang et al. 2019, Fisher-Rao metric, geometry, and complexity of neural networks, definition 2"
+_BARTLETT = "Bartlett et al. 2017, Spectrally-normalized margin bounds for neural networks, section 1"
+_LOUKAS = "Loukas et al. 2021, What training reveals about neural network complexity, section 2"
+_NEYSHABUR = "Neyshabur et al. 2015, Norm-based capacity control in neural networks, section 4"
+_KESKAR = "Keskar et al. 2017, On large-batch training for deep learning, section 2; the eigenvalue itself"
+_FRANKLE = "Frankle and Carbin 2019, The lottery ticket hypothesis, section 1"
+_ZERO = "the product of norms is zero: a layer has only zero weights"
+
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        Measure(norms.parameter_count, 1, "none", _DZIUGAITE),
+        Measure(norms.effective_parameters, 1, "none", _FRANKLE),
+        Measure(norms.parameter_norm, 1, "none", _DZIUGAITE),
+        Measure(norms.distance_from_init, 1, "none", _DZIUGAITE, ("initial",)),
+        Measure(norms.log_frobenius_product, 1, "none", _LIAO, ("weights",), _ZERO),
+        Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
+        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, ("weights", "operator norms"), _ZERO),
+        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, ("weights", "operator norms")),
+        Measure(norms.path_norm, 1, "none", _NEYSHABUR, ("homogeneous",)),
+        Measure(margins.margin_p10, -1, "train", _DZIUGAITE),
+        Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("weights", "homogeneous"), _ZERO),
+        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("weights", "operator norms"), _ZERO),
+        Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("weights", "homogeneous"), _ZERO),
+        Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("weights", "homogeneous"), _ZERO),
+        Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
+        Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
+        Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
+        Measure(
+            sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"
+        ),
+    )
+}
+
+
+def unmet(measure: Measure, subject: Subject) -> str | None:
+    """Why a measure does not apply to a network, None if it does; reads no values, only what is there."""
+    architecture = subject.architecture
+    reasons: dict[Needs, str | None] = {
+        "initial": None if subject.initial is not None else "needs the initial parameters",
+        "weights": None if architecture.weights else "needs weights, parameters with two axes or more",
+        "homogeneous": architecture.not_homogeneous,
+        "operator norms": architecture.no_operator_norm,
+    }
+    if measure.split != "none" and measure.split not in subject.splits:
+        return f"needs the {measure.split} split"
+    return next((reason for need in measure.needs if (reason := reasons[need])), None)

@@ -1,0 +1,48 @@
+"""What a report is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+
+class Definition(NamedTuple):
+    """What a predictor is: its meaning in a sentence, the source it is from, its unit."""
+
+    meaning: str
+    source: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report says; all of it may come from a stranger's folder and is treated as text.
+
+    Attributes:
+        name: the sweep's name.
+        description: what the sweep is for, one or two sentences.
+        spec: the sweep as run, YAML.
+        axes: dotted names of the axes, without the seed.
+        table: one row per run: config, status, outcomes, predictors (``results.table()``).
+        dynamics: long: run_id, phase, step, epoch, name, value.
+        outcomes: long: run_id, phase, step, split, name, value; the curves are its rows named ``loss``.
+        verdicts: what ``judge`` returned, one per target and scope; the first one is the page's answer.
+        provenance: nested; ``hardware``, ``seconds``, ``started`` and ``versions`` are shown where there are.
+        definitions: predictor -> its definition.
+        dynamics_names: which predictors are statistics of the training path.
+        normalised_losses: columns of the normalised train and the normalised test loss.
+    """
+
+    name: str
+    description: str
+    spec: str
+    axes: Sequence[str]
+    table: pd.DataFrame
+    dynamics: pd.DataFrame
+    outcomes: pd.DataFrame
+    verdicts: Sequence[pd.DataFrame]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Mapping[str, Definition] = field(default_factory=dict)
+    dynamics_names: Sequence[str] = ()
+    normalised_losses: tuple[str, str] = ("normalised_train_loss", "normalised_test_loss")

@@ -1,0 +1,105 @@
+"""The figures of a report: which ones, drawn from what, and what their captions say."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis import figures
+from analysis.report.content import Report
+from analysis.wording import by_decision, in_words
+
+DYNAMICS_SHOWN = 4
+
+
+class Plate(NamedTuple):
+    """One figure of the page: its SVG document, or the reason why it could not be drawn."""
+
+    name: str
+    title: str
+    caption: str
+    svg: bytes
+    reason: str
+
+
+def gallery(report: Report) -> list[Plate]:
+    """Draw the report's figures in reading order, for the target of its first verdicts."""
+    headline = report.verdicts[0] if report.verdicts else pd.DataFrame()
+    target = str(headline.attrs.get("target", "test_loss"))
+    runs = _in_scope(report.table, str(headline.attrs.get("scope", "")))
+    return [
+        _losses(report, runs),
+        _dynamics(report, runs, target, _best(headline, report.dynamics_names)),
+        _plate(
+            "training-curves",
+            "Loss while training",
+            "One line per configuration, the mean over its seeds; a run that has stopped keeps its last "
+            "loss. Phases stand side by side in the order they were trained (of more than four, the first "
+            "three and the last); all panels share one scale.",
+            lambda: figures.loss_curves(report.table, report.axes, report.dynamics, report.outcomes, target),
+        ),
+        _plate(
+            "granulated-tau",
+            f"Which predictor follows {in_words(target)} along which axis",
+            "Granulated Kendall τ: runs are compared only with runs that differ from them in the one axis "
+            "named above the column. Ψ is the mean over axes. A dash means that nothing could be compared.",
+            lambda: figures.granulated_heat_map(headline),
+        ),
+    ]
+
+
+def _losses(report: Report, runs: pd.DataFrame) -> Plate:
+    plain = figures.Pair("train_loss", "test_loss", "As trained", "train loss (nats)", "test loss (nats)")
+    normalised = figures.Pair(
+        *report.normalised_losses,
+        "Outputs divided by the product of norms",
+        "normalised train loss (nats)",
+        "normalised test loss (nats)",
+    )
+    return _plate(
+        "train-test-loss",
+        "Train and test loss, as trained and normalised",
+        "Each point is a run, the line is a least-squares fit. Normalised: the outputs are divided by the "
+        "product of the layers’ norms before the loss is taken (Liao et al. 2018). Both normalised losses of "
+        "a run share that one product, so part of the linearity is mechanical: a large product pulls both "
+        "towards the same constant.",
+        lambda: figures.losses(runs, report.axes, [plain, normalised]),
+    )
+
+
+def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> Plate:
+    units = {name: definition.unit for name, definition in report.definitions.items()}
+    words = in_words(target)
+    return _plate(
+        "dynamics",
+        f"{words.capitalize()} against the statistics of training that track it best",
+        f"The statistics of the training path with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
+        f"a run. Colour and marker show the axis that separates {words} best: a predictor that only sorts "
+        "the colours repeats what that axis says.",
+        lambda: figures.outcome_by_predictors(runs, report.axes, target, taus, units),
+    )
+
+
+def _plate(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> Plate:
+    try:
+        return Plate(name, title, caption, figures.svg(name, draw), "")
+    except figures.NothingToDraw as nothing:
+        return Plate(name, title, caption, b"", str(nothing))
+
+
+def _in_scope(table: pd.DataFrame, scope: str) -> pd.DataFrame:
+    """Return the runs that scatter figures show: those judged, and never a diverged or failed one."""
+    if "status" not in table:
+        return table
+    return table[table["status"].isin(["converged"] if scope == "converged" else ["converged", "limit"])]
+
+
+def _best(verdicts: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
+    """Return the named predictors with the largest |tau|, largest first."""
+    if verdicts.empty:
+        return {}
+    taus = pd.to_numeric(by_decision(verdicts)["kendall_tau"], errors="coerce").dropna()
+    taus = taus[taus.index.isin(list(names))]
+    order = taus.abs().sort_values(ascending=False, kind="stable").index[:DYNAMICS_SHOWN]
+    return {str(name): float(taus[name]) for name in order}

@@ -1,0 +1,107 @@
+"""The HTML page of a report. Everything from the data is escaped by the template."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis import wording
+from analysis.figures import Encoding, show_value
+from analysis.report.content import Report
+from analysis.report.gallery import Plate
+
+
+def page(report: Report, plates: Sequence[Plate]) -> str:
+    """Return the report as one HTML document that loads nothing and runs no script."""
+    templates = Environment(
+        loader=PackageLoader("analysis"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "number": wording.number,
+        "probability": wording.probability,
+        "in_words": wording.in_words,
+        "mark": wording.mark,
+        "inline": _inline,
+    }
+    return templates.get_template("report.html.j2").render(
+        report=report,
+        answer=wording.answer(report.verdicts[0]) if report.verdicts else None,
+        tables=[_verdict_table(frame) for frame in report.verdicts],
+        axes=_axis_rows(report),
+        statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
+        facts=_facts(report),
+        provenance=_flat(report.provenance),
+        figures=plates,
+        columns=wording.COLUMNS,
+        outcomes=wording.OUTCOMES,
+    )
+
+
+def _inline(image: bytes) -> Markup:
+    """Return an SVG that ``figures.svg`` made, to stand inside the page: without its declarations."""
+    return Markup(re.sub(r"\A.*?(?=<svg)", "", image.decode(), flags=re.DOTALL))
+
+
+def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
+    """Return the verdicts on one target as the template reads them."""
+    rows = [_row(str(name), row) for name, row in wording.by_decision(verdicts).iterrows()]
+    baseline = [_row("hyperparameters only", pd.Series(row)) for row in verdicts.attrs["baseline"]]
+    return verdicts.attrs | {"population": wording.population(verdicts), "rows": rows, "baseline": baseline}
+
+
+def _row(name: str, row: "pd.Series[Any]") -> dict[str, Any]:
+    interval = wording.interval(row, "kendall_low", "kendall_high")
+    return {**row.to_dict(), "predictor": name, "interval": interval, "span": _span(row)}
+
+
+def _span(row: "pd.Series[Any]") -> dict[str, float] | None:
+    """Return where tau and its interval lie between −1 (0) and 1 (100); None where tau is missing."""
+    names = ["kendall_low", "kendall_tau", "kendall_high"]
+    ends = pd.to_numeric(row.reindex(names), errors="coerce").astype(float)
+    if not np.isfinite(ends["kendall_tau"]):
+        return None
+    low, tau, high = (50 * (1 + ends.fillna(ends["kendall_tau"]).clip(-1, 1))).round(1)
+    return {"low": low, "tau": tau, "high": high}
+
+
+def _axis_rows(report: Report) -> list[tuple[str, list[str]]]:
+    known = [axis for axis in report.axes if axis in report.table]
+    encodings = [Encoding.of(axis, report.table[axis]) for axis in known]
+    return [(encoding.axis, [show_value(value) for value in encoding.values]) for encoding in encodings]
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """Return the lines of "What was run" that are known."""
+    table, source = report.table, report.provenance
+    facts = []
+    if "data.name" in table and len(table):
+        facts.append(("Data", ", ".join(map(str, table["data.name"].dropna().unique()))))
+    if "seed" in table and len(table):
+        facts.append(("Seeds", str(table["seed"].nunique())))
+    if isinstance(source.get("seconds"), int | float):
+        facts.append(("Time", wording.duration(source["seconds"])))
+    for key in ("started", "hardware", "versions"):
+        value = source.get(key)
+        if value:
+            parts = _flat(value, prefix=False) if isinstance(value, Mapping) else [("", str(value))]
+            facts.append((key.capitalize(), ", ".join(f"{name} {text}".strip() for name, text in parts)))
+    return facts
+
+
+def _flat(value: Mapping[str, Any], prefix: bool = True) -> list[tuple[str, str]]:
+    """Return nested provenance as (dotted) names and texts."""
+    rows: list[tuple[str, str]] = []
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            rows += [(f"{key}.{name}" if prefix else name, text) for name, text in _flat(item, prefix)]
+        else:
+            rows.append((str(key), str(item)))
+    return rows

@@ -1,0 +1,88 @@
+"""The verdict table for a terminal."""
+
+import re
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from analysis.rules import ADDS, UNDECIDED
+from analysis.wording import (
+    by_decision,
+    by_scope,
+    in_words,
+    interval,
+    mark,
+    number,
+    population,
+    printable,
+    probability,
+)
+
+_STYLES = {ADDS: "bold green", UNDECIDED: "yellow"}
+_NOTES = "gain: in cross-validated R² over the axes; within: over seeds of a configuration; q: of both tests"
+_DAGGER = "\n† computed from test data"
+
+
+def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
+    """Return verdicts as a rich table of ``width`` characters, the baseline in its first row.
+
+    Args:
+        verdicts: what ``judge`` returned, with its ``attrs``; of several scopes the first is shown.
+        width: characters per line; names that do not fit are shortened.
+    """
+    shown = by_scope(verdicts)[0]
+    table = Table(
+        title=Text(
+            f"What predicts {in_words(str(shown.attrs['target']))}? {population(shown)}", style="bold"
+        ),
+        title_justify="left",
+        caption=Text(_NOTES + _DAGGER * bool(shown["test_derived"].any())),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,
+        width=width,
+    )
+    table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("τ", justify="right", no_wrap=True)
+    table.add_column("95%", no_wrap=True)
+    for heading in ("Ψ", "partial", "gain", "within", "q"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=17)
+    for row in shown.attrs["baseline"]:
+        cells = _cells("hyperparameters only", pd.Series(row))
+        cells[5] = Text(_bare(f"R² {number(row['baseline_r2'])}"))
+        table.add_row(*cells, "  baseline", style="italic")
+    for name, verdict in by_decision(shown).iterrows():
+        decision = printable(verdict["decision"]).split(" from ")[0]  # "not separable" fits without the rest
+        style = _STYLES.get(decision, "dim")
+        table.add_row(
+            *_cells(printable(name), verdict), Text(f"{mark(verdict['decision'])} {decision}", style)
+        )
+    return table
+
+
+def _cells(name: str, row: "pd.Series[Any]") -> list[Text]:
+    """Return a row without its decision; what was computed from test data carries a dagger."""
+    texts = [
+        number(row["kendall_tau"], signed=True),
+        interval(row, "kendall_low", "kendall_high"),
+        number(row["psi"], signed=True),
+        number(row["partial_rank_correlation"], signed=True),
+        number(row["gain_r2"], 3, signed=True),
+        number(row["within"], signed=True),
+        probability(row["adds_q"]),
+    ]
+    return [Text(name + " †" * bool(row["test_derived"])), *(Text(_bare(text)) for text in texts)]
+
+
+def _bare(text: str) -> str:
+    """Drop the zero before the point, so that the table fits a line.
+
+    >>> _bare("[−0.91, 0.30]")
+    '[−.91, .30]'
+    """
+    return re.sub(r"\b0\.", ".", text)

@@ -1,0 +1,214 @@
+"""The tables of one or more results folders as DataFrames, also while the sweep still runs."""
+
+import functools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch import nn
+
+from trainables import data, network
+from trainables.config import RunConfig
+from trainables.errors import BadInput
+from trainables.manifest import Manifest
+from trainables.section import did_you_mean
+from trainables.storage import CohortFiles, Folder, cohort_ids
+
+COLUMNS = {
+    "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
+    "outcomes": ("run_id", "phase", "step", "split", "name", "value"),
+    "measures": ("run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version"),
+}
+
+
+def load_results(where: str | Path | Sequence[str | Path], trust: bool = False) -> "Results":
+    """The tables of a results folder, or of several as one.
+
+    Args:
+        where: a local path or a URI of any pyarrow file system; or a list of them.
+        trust: allow `network` to import modules that the results name. Only for results you made or know.
+
+    Raises:
+        BadInput: a folder holds no results, or a file is damaged.
+    """
+    places = [where] if isinstance(where, str | Path) else list(where)
+    folders = [Folder(place) for place in places]
+    for folder in folders:
+        if not folder.exists("cohorts"):
+            raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")
+    return Results(folders, trust)
+
+
+class Results:
+    """Tidy tables, read once and kept; make a new one to see what has landed since.
+
+    Attributes:
+        runs: one row per run: `run_id`, `cohort_id`, `role`, `status`, where it stopped, every config field as a
+            dotted column, and its last outcomes. `status` is `converged`, `limit` or `diverged` for runs that have
+            ended, `failed` if its cohort failed, else `to do`.
+        dynamics: `run_id, phase, step, epoch, name, value`.
+        outcomes: `run_id, phase, step, split, name, value`.
+        measures: `run_id, phase, step, name, index, value, status, seconds, version`.
+    """
+
+    def __init__(self, folders: Sequence[Folder], trust: bool = False) -> None:
+        self.folders, self.trust = list(folders), trust
+
+    @functools.cached_property
+    def manifests(self) -> dict[str, tuple[Folder, Manifest]]:
+        """Every cohort's folder and manifest, by cohort_id."""
+        return {
+            cohort_id: (folder, Manifest.read(folder, cohort_id))
+            for folder in self.folders
+            for cohort_id in cohort_ids(folder)
+        }
+
+    @functools.cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per run; see the class."""
+        ended = self._parts("runs", ())
+        ids = set(ended["run_id"]) if len(ended) else set()
+        waiting = [
+            {"run_id": config.run_id, "cohort_id": cohort_id, "role": role, "status": status} | config.flat()
+            for cohort_id, (folder, manifest) in self.manifests.items()
+            for status in ["failed" if CohortFiles(folder, cohort_id).failed else "to do"]
+            for config, role in zip(manifest.configs, manifest.roles, strict=True)
+            if config.run_id not in ids
+        ]
+        runs = pd.concat([frame for frame in (ended, pd.DataFrame(waiting)) if len(frame)] or [pd.DataFrame()])
+        if runs.empty:
+            return runs
+        runs = runs.drop_duplicates("run_id").sort_values("run_id", ignore_index=True)
+        return runs.merge(self._last_outcomes(runs), on="run_id", how="left")
+
+    @functools.cached_property
+    def dynamics(self) -> pd.DataFrame:
+        """Statistics of the training path, long."""
+        return self._parts("dynamics", COLUMNS["dynamics"])
+
+    @functools.cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """Loss, its variance and error on every split, long."""
+        return self._parts("outcomes", COLUMNS["outcomes"])
+
+    @functools.cached_property
+    def measures(self) -> pd.DataFrame:
+        """Measures of checkpoints, long; of several versions the highest, of an error and a value the value."""
+        tables = [folder.read_table(f"measures/{name}") for folder in self.folders for name in folder.names("measures")]
+        frame = _united(tables, COLUMNS["measures"])
+        frame["failed"] = frame["status"].astype(str).str.startswith("error")
+        key = ["run_id", "phase", "step", "name", "index"]
+        frame = frame.sort_values([*key, "failed", "version"], ascending=[True] * 5 + [False, True])
+        return frame.drop_duplicates(key, keep="last").drop(columns="failed").reset_index(drop=True)
+
+    def table(self, at: int | None = None) -> pd.DataFrame:
+        """One row per run: config, outcomes and every predictor.
+
+        Args:
+            at: read dynamics and measures after this many epochs of the last phase; by default at the run's end.
+                Outcomes are always those of the end. A run that has no record there has missing values.
+
+        Returns:
+            the columns of `runs`, and a column per dynamics statistic and measure. A measure with several values per
+            network has columns `name[index]`.
+        """
+        runs = self.runs
+        if runs.empty:
+            return runs
+        place = runs[["run_id", "phase", "step"]].copy() if "phase" in runs else runs[["run_id"]].assign(phase="", step=-1)
+        if at is not None:
+            steps = self.dynamics.loc[self.dynamics["epoch"] == at, ["run_id", "phase", "step"]].drop_duplicates()
+            place = place[["run_id", "phase"]].merge(steps, on=["run_id", "phase"])
+        dynamics = self.dynamics.merge(place, on=["run_id", "phase", "step"])
+        measures = self.measures.merge(place, on=["run_id", "phase", "step"])
+        vectors = measures.loc[measures["index"] > 0, "name"].unique()
+        numbered = measures["name"] + "[" + measures["index"].astype(str) + "]"
+        names = measures["name"].where(~measures["name"].isin(vectors), numbered)
+        long = pd.concat([dynamics[["run_id", "name", "value"]], measures.assign(name=names)[["run_id", "name", "value"]]])
+        wide = long.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", dropna=False)
+        return runs.merge(wide.reset_index().rename_axis(columns=None), on="run_id", how="left")
+
+    def config(self, run_id: str) -> RunConfig:
+        """The configuration of a run; `BadInput` if there is no such run."""
+        return self._find(run_id)[2]
+
+    def network(self, run_id: str, step: int | None = None) -> nn.Module:
+        """The trained network as an ordinary module, in eval mode.
+
+        Args:
+            run_id: which run.
+            step: the step of a checkpoint in the run's last phase; by default where the run stopped.
+
+        Raises:
+            BadInput: no such run or checkpoint, or a user's module without `trust`.
+        """
+        folder, cohort_id, config = self._find(run_id)
+        check_trust(config, self.trust)
+        files = CohortFiles(folder, cohort_id)
+        wanted = files.checkpoint(config.phases[-1].name, step) if step is not None else "final/"
+        names = [name for name in files.parameter_files() if name.startswith(wanted)]
+        for name in names:
+            tensors, about = files.folder.read_tensors(name)
+            if run_id in about["run_id"]:
+                row = about["run_id"].index(run_id)
+                dataset = data.load(config.data, config.precision)
+                module = network.build(config.model, dataset.input_shape, dataset.classes).module
+                module.to(getattr(torch, config.precision)).load_state_dict({k: v[row] for k, v in tensors.items()})
+                return module.eval()
+        place = "its end" if step is None else f"step {step}"
+        raise BadInput(f"run {run_id}: no parameters were kept at {place}")
+
+    def _find(self, run_id: str) -> tuple[Folder, str, RunConfig]:
+        for cohort_id, (folder, manifest) in self.manifests.items():
+            if run_id in manifest.run_ids:
+                return folder, cohort_id, manifest.configs[manifest.run_ids.index(run_id)]
+        known = [run for _, manifest in self.manifests.values() for run in manifest.run_ids]
+        raise BadInput(f"run_id = {run_id!r}: no such run" + did_you_mean(run_id, known[:8]))
+
+    def _parts(self, kind: str, columns: Iterable[str]) -> pd.DataFrame:
+        folders = [CohortFiles(folder, cohort_id).folder for cohort_id, (folder, _) in self.manifests.items()]
+        frame = _united([f.read_table(f"{kind}/{name}") for f in folders for name in f.names(kind)], columns)
+        keys = [column for column in ("run_id", "phase", "step", "split", "name") if column in frame]
+        return frame.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True) if keys else frame
+
+    def _last_outcomes(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """`run_id` and `<split>_<name>` of every run that has ended, with the gaps of its last phase."""
+        if "phase" not in runs or self.outcomes.empty:
+            return pd.DataFrame({"run_id": pd.Series(dtype=str)})
+        last = self.outcomes.merge(runs[["run_id", "phase", "step"]], on=["run_id", "phase", "step"])
+        last["name"] = last["split"] + "_" + last["name"]
+        wide = last.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", dropna=False)
+        if len(wide):
+            with np.errstate(invalid="ignore"):
+                wide["gap"] = wide["test_error"] - wide["train_error"]
+                wide["loss_gap"] = wide["test_loss"] - wide["train_loss"]
+        return wide.reset_index().rename_axis(columns=None)
+
+
+def check_trust(config: RunConfig, trust: bool) -> None:
+    """Refuse to import a module that results name, unless the user trusts them."""
+    path = getattr(config.model, "path", None)
+    if path is not None and not trust:
+        raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
+
+
+def _united(tables: list[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
+    """Parts of one table, united by column name; an empty table with `columns` if there are none."""
+    if not tables:
+        return pd.DataFrame({name: pd.Series(dtype=float if name == "value" else object) for name in columns})
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Anybody's table of models, from CSV or parquet by its ending.
+
+    Raises:
+        BadInput: no such file, or it cannot be read as a table.
+    """
+    try:
+        return pd.read_parquet(path) if str(path).endswith(".parquet") else pd.read_csv(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise BadInput(f"{path}: cannot be read as a table ({str(error).splitlines()[0]})") from None

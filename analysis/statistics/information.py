@@ -1,0 +1,110 @@
+"""Conditional mutual information between the order of a predictor and the order of the outcome."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.special import xlogy
+from scipy.stats import rankdata
+
+from analysis.statistics.runs import Runs, complete, configuration_codes, numeric_column
+from trainables.errors import BadInput
+
+
+def conditional_mutual_information(
+    table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]
+) -> float:
+    """Conditional mutual information (Jiang et al. 2020, section 4; as scored in the PGDL contest 2020).
+
+    Over all ordered pairs of runs, self-pairs included, take the two signs [g1 > g2] and [c1 > c2]. For two
+    axes split the pairs into cells by both runs' values of both axes; average over cells the plug-in mutual
+    information of the signs (bits), divide by the average entropy of the outcome's sign. The result is the
+    minimum over all pairs of axes: between 0 (nothing beyond some pair of axes) and 1.
+
+    Args:
+        table: one row per run; runs with a NaN in predictor or target are left out.
+        predictor: a numeric column.
+        target: a numeric column.
+        axes: at least two columns.
+
+    Returns:
+        The score; NaN if the outcome orders no pair.
+
+    Raises:
+        BadInput: fewer than two axes.
+    """
+    if len(axes) < 2:
+        raise BadInput(f"conditional mutual information needs at least two axes, got {list(axes)}")
+    kept = complete(table, predictor, target, axes)
+    if len(kept) < 2:
+        return np.nan
+    runs = Runs.of(kept, axes, None)
+    x, y = (rankdata(numeric_column(kept, name, "column"))[runs.order] for name in (predictor, target))
+    return PairCells(runs, y).score(x)
+
+
+class PairCells:
+    """The outcome's half of the score, kept so that many predictors, or permutations of one, cost little.
+
+    Attributes:
+        runs: the configurations of the n runs.
+        outcome: (n,) values in the order of `runs`.
+    """
+
+    def __init__(self, runs: Runs, outcome: np.ndarray):
+        self.runs, self.outcome = runs, outcome
+        codes = [configuration_codes(runs.levels, pair) for pair in combinations(runs.axes, 2)]
+        blocks = [(code[:, None] == np.unique(code)).astype(np.float32) for code in codes]
+        self._member = runs.spread(np.hstack(blocks))  # runs x values of every pair of axes, side by side
+        pair_of = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
+        self._cells = np.flatnonzero(
+            pair_of[:, None] == pair_of
+        )  # both runs by values of the same pair of axes
+        self._pair = pair_of[self._cells // len(pair_of)]
+        size = self._member.sum(axis=0, dtype=float)
+        self._number = np.outer(size, size).ravel()[self._cells]
+        self._share = self._shares(outcome)[0]
+        self._entropy = self._average(_entropy(self._share, 1 - self._share))
+
+    def score(self, predictor: np.ndarray) -> float:
+        """The score of a predictor: (n,) values in the order of the runs."""
+        p, joint = self._shares(predictor)
+        q, known = self._share, self._entropy > 0
+        information = (
+            _entropy(p, 1 - p) + _entropy(q, 1 - q) - _entropy(joint, p - joint, q - joint, 1 - p - q + joint)
+        )
+        if not known.any():
+            return np.nan
+        return float(max((self._average(information)[known] / self._entropy[known]).min(), 0.0))
+
+    def null(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
+        """Scores after permutations of whole configurations; donors is (permutations, G)."""
+        runs = self.runs
+        offset = np.arange(len(predictor)) - runs.spread(runs.starts)
+        return np.array([self.score(predictor[runs.spread(runs.starts[d]) + offset]) for d in donors])
+
+    def _shares(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For every cell the shares of pairs with a larger first value, and with a larger outcome too."""
+        member, y = self._member, self.outcome
+        sums = np.zeros((2, member.shape[1], member.shape[1]))
+        rows = max(
+            1, 4_000_000 // len(values)
+        )  # so that long tables fit, and single precision counts exactly
+        for at in range(0, len(values), rows):
+            part = slice(at, at + rows)
+            above = values[part, None] > values
+            sums[0] += member[part].T @ (above.astype(np.float32) @ member)
+            sums[1] += member[part].T @ ((above & (y[part, None] > y)).astype(np.float32) @ member)
+        first, both = (total.ravel()[self._cells] / self._number for total in sums)
+        return first, both
+
+    def _average(self, cells: np.ndarray) -> np.ndarray:
+        """Equally weighted mean over the cells of each pair of axes."""
+        return np.bincount(self._pair, cells) / np.bincount(self._pair)
+
+
+def _entropy(*probabilities: np.ndarray) -> np.ndarray:
+    """Entropy in bits of one distribution per cell, given as one array per event."""
+    p = np.maximum(probabilities, 0)
+    return -xlogy(p, p).sum(axis=0) / np.log(2)

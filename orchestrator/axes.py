@@ -1,0 +1,286 @@
+"""What varies in a sweep: axes over dotted fields, expanded lazily into configurations."""
+
+import itertools
+import json
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.configuration import PARTS, Configuration, Part, make_part
+from trainables.config import RunConfig
+from trainables.errors import BadInput
+from trainables.models import MODEL_CONFIGS
+from trainables.section import Section, did_you_mean
+
+#: Parts kept of a section whose combinations are many; the others are made again, to bound the memory.
+PARTS_KEPT = 10_000
+
+_DEFAULTS = dict(RunConfig())
+_MODELS: dict[str, list[type[Section]]] = {
+    name: list(MODEL_CONFIGS.values()) if name == "model" else [type(value)]
+    for name, value in _DEFAULTS.items()
+    if isinstance(value, Section)
+}
+#: Every field that an axis may name.
+FIELDS = sorted(
+    {
+        f"{part}.{field}"
+        for part, models in _MODELS.items()
+        for model in models
+        for field in model.model_fields
+    }
+    | (set(PARTS) - _MODELS.keys())
+)
+#: A field that holds a mapping of its own: an axis may name what is inside.
+OPEN_FIELD = "model.arguments"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Points of which a run has one: each gives values to some fields. `where` is its place in the sweep."""
+
+    where: str
+    points: tuple[Mapping[str, Any], ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that some point names."""
+        return tuple(dict.fromkeys(field for point in self.points for field in point))
+
+
+class Axes:
+    """The axes of a sweep over a base configuration.
+
+    Args:
+        base: nested values of `RunConfig`; what it leaves out has its default.
+        axes: what varies; the last one varies fastest.
+        inert: `refuse` or `collapse` points that would train the same networks as others.
+
+    Raises:
+        BadInput: an unknown field, one that two axes name, an axis that is empty or has a value twice, a
+            value that the field does not allow.
+    """
+
+    def __init__(
+        self, base: Mapping[str, Any], axes: list[Axis], inert: Literal["refuse", "collapse"]
+    ) -> None:
+        self.base, self.axes, self.inert = base, axes, inert
+        _check_base(base)
+        _check_axes(axes)
+        self._where = {field: axis.where for axis in axes for field in axis.fields}
+        self._of_part = {
+            name: [i for i, axis in enumerate(axes) if any(_part_of(field) == name for field in axis.fields)]
+            for name in PARTS
+        }
+        self._tables = {name: _Table(self._maker(name), PARTS_KEPT) for name in PARTS}
+        self._check_values()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that vary, the slowest first."""
+        return tuple(self._where)
+
+    def configurations(self) -> Iterator[Configuration]:
+        """Every configuration once.
+
+        Raises:
+            BadInput: values that do not go together, or points that train the same networks.
+        """
+        choices = itertools.product(*(range(len(axis.points)) for axis in self.axes))
+        lookups = [(self._tables[name], _picker(self._of_part[name])) for name in PARTS]
+        repeats = self._may_repeat()
+        seen: set[tuple[str, ...]] = set()
+        for choice in choices:
+            configuration = Configuration(tuple([table[pick(choice)] for table, pick in lookups]))
+            if repeats:
+                lines = configuration.lines
+                if lines in seen:
+                    if self.inert == "refuse":
+                        raise BadInput(self._why_equal(choice, lines))
+                    continue
+                seen.add(lines)
+            yield configuration
+
+    def _maker(self, name: str) -> Callable[[tuple[int, ...]], Part]:
+        """The function from the points chosen on the axes of a part to the part."""
+        base = self.base.get(name)
+        points = [
+            [_inside(name, point) for point in self.axes[index].points] for index in self._of_part[name]
+        ]
+
+        def make(choice: tuple[int, ...]) -> Part:
+            values: Any = base
+            for axis, index in zip(points, choice, strict=True):
+                for path, value in axis[index]:
+                    values = _with(values, path, value)
+            try:
+                return make_part(name, _validated(name, values))
+            except BadInput as error:
+                raise BadInput(self._located(str(error))) from None
+
+        return make
+
+    def _located(self, line: str) -> str:
+        """An error line about a field, preceded by the place in the sweep that gave the field."""
+        match = re.match(r"[a-z_]\w*(\.\w+)*", line)
+        path = match.group() if match else ""
+        for field, where in self._where.items():
+            if "." in path and (f"{path}.".startswith(f"{field}.") or field.startswith(f"{path}.")):
+                return f"{where}.{line}"
+        if self._of_part.get(path):
+            return line  # about a section that base and axes make together
+        values: Any = self.base
+        for key in path.split("."):
+            if not isinstance(values, Mapping) or key not in values:
+                return line
+            values = values[key]
+        return f"base.{line}"
+
+    def _check_values(self) -> None:
+        """Make every part that one point gives next to the first points of the other axes."""
+        first = [0] * len(self.axes)
+        for name in PARTS:
+            pick = _picker(self._of_part[name])
+            for index in self._of_part[name]:
+                for value in range(len(self.axes[index].points)):
+                    self._tables[name][pick([*first[:index], value, *first[index + 1 :]])]
+            if not self._of_part[name]:
+                self._tables[name][()]
+
+    def _may_repeat(self) -> bool:
+        """Whether two points can be one run: a field can be switched off, or points name different fields."""
+        if any(set(point) != set(axis.fields) for axis in self.axes for point in axis.points):
+            return True
+        switched = {
+            f"{part}.{field}" for part, models in _MODELS.items() for model in models for field in model.inert
+        }
+        return not switched.isdisjoint(self.fields)
+
+    def _why_equal(self, choice: tuple[int, ...], lines: tuple[str, ...]) -> str:
+        """The line that names a field without effect, for a point that equals an earlier one."""
+        tables = {name: (self._tables[name], _picker(self._of_part[name])) for name in PARTS}
+        for other in itertools.product(*(range(len(axis.points)) for axis in self.axes)):
+            if tuple([table[pick(other)].lines for table, pick in tables.values()]) == lines:
+                break
+        here, there = self._values(choice), self._values(other)
+        remedy = "take it off the axis there (list the points), or set inert_axes: collapse"
+        for field, value in here.items():
+            part, _, name = field.partition(".")
+            table, pick = tables[part]
+            switch = _switch(table[pick(choice)].value, name)
+            if switch and there.get(field) != value:
+                other_value = there.get(field, getattr(_DEFAULTS[part], name, None))
+                return (
+                    f"{self._where[field]}.{field} = {value!r}: no effect where {part}.{switch[0]} = "
+                    f"{switch[1]!r}, the same run as with {other_value!r}; {remedy}"
+                )
+        where = next(axis.where for axis, i, j in zip(self.axes, choice, other, strict=True) if i != j)
+        return f"{where}: {here} and {there} are the same run; {remedy}"
+
+    def _values(self, choice: tuple[int, ...]) -> dict[str, Any]:
+        return {
+            k: v for axis, index in zip(self.axes, choice, strict=True) for k, v in axis.points[index].items()
+        }
+
+
+class _Table(dict[Any, Part]):
+    """Parts by the points chosen on their axes, made when first asked for."""
+
+    def __init__(self, make: Callable[[tuple[int, ...]], Part], kept: int) -> None:
+        super().__init__()
+        self._make, self._kept = make, kept
+
+    def __missing__(self, choice: Any) -> Part:
+        if len(self) >= self._kept:
+            self.clear()
+        part = self[choice] = self._make(choice if isinstance(choice, tuple) else (choice,))
+        return part
+
+
+def _picker(indices: list[int]) -> Callable[[Any], Any]:
+    """From the points chosen on all axes, those of some; one is not put into a tuple."""
+    return operator.itemgetter(*indices) if indices else lambda choice: ()
+
+
+def _switch(section: Any, name: str) -> tuple[str, Any] | None:
+    """The field and its value that leave field `name` of a section without effect, if one does."""
+    if name not in getattr(section, "inert", {}):
+        return None
+    other, value = section.inert[name]
+    return (other, value) if getattr(section, other) == value else _switch(section, other)
+
+
+def _part_of(field: str) -> str:
+    return field.partition(".")[0]
+
+
+def _validated(name: str, values: Any) -> Any:
+    """The value of a part from nested values; None stands for the default."""
+    if values is None:
+        return _DEFAULTS[name]
+    models = _MODELS.get(name, [])
+    return (
+        models[0].parse(values, name) if len(models) == 1 else getattr(RunConfig.parse({name: values}), name)
+    )
+
+
+def _inside(part: str, point: Mapping[str, Any]) -> list[tuple[list[str], Any]]:
+    """What a point sets in a part: paths below it, and values."""
+    return [(field.split(".")[1:], value) for field, value in point.items() if _part_of(field) == part]
+
+
+def _with(values: Any, path: list[str], value: Any) -> Any:
+    """Nested values with the one at a path replaced."""
+    if not path:
+        return value
+    if not isinstance(values, dict):
+        if values is not None:
+            return values  # something else where a mapping is needed: validation says so
+        values = {}
+    return {**values, path[0]: _with(values.get(path[0]), path[1:], value) if path[1:] else value}
+
+
+def _check_base(base: Mapping[str, Any]) -> None:
+    if "seed" in base:
+        raise BadInput("base.seed: seeds are given by 'seeds', next to 'base'")
+    for name in base:
+        if name not in PARTS:
+            raise BadInput(f"base.{name}: unknown key" + did_you_mean(name, PARTS))
+
+
+def _check_axes(axes: list[Axis]) -> None:
+    where: dict[str, str] = {}
+    for axis in axes:
+        if not axis.fields:
+            raise BadInput(f"{axis.where}: an axis without fields")
+        for field in axis.fields:
+            place = f"{axis.where}.{field}"
+            if field == "seed":
+                raise BadInput(f"{place}: seeds are no axis of their own; say seeds: {len(axis.points)}")
+            if field not in FIELDS and not field.startswith(f"{OPEN_FIELD}."):
+                near = [name for name in FIELDS if _part_of(name) == _part_of(field)]
+                raise BadInput(f"{place}: unknown field" + did_you_mean(field, near or FIELDS))
+            for other in where:
+                if f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}."):
+                    raise BadInput(f"{place}: also varied by {where[other]}.{other}; a field has one axis")
+        where |= dict.fromkeys(axis.fields, axis.where)
+        seen = set()
+        for point in axis.points:
+            key = tuple((field, _key(point[field])) for field in sorted(point))
+            if key in seen:
+                what = (
+                    f".{axis.fields[0]} = {point[axis.fields[0]]!r}"
+                    if len(axis.fields) == 1
+                    else f" = {point}"
+                )
+                raise BadInput(f"{axis.where}{what}: twice on this axis")
+            seen.add(key)
+
+
+def _key(value: Any) -> Any:
+    """Equal and hashable for values that validate to the same: 1 and 1.0, not 1 and true."""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, sort_keys=True, default=str)
+    return isinstance(value, bool), value

@@ -1,0 +1,187 @@
+"""The command `bth`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from trainables.errors import BadInput
+
+app = typer.Typer(
+    name="bth",
+    help="What does training reveal about the function a network learned? From a grid of networks to a verdict.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+
+Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the spec; repeatable.")]
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled sweep.")]
+Where = Annotated[str, typer.Argument(metavar="DIR", help="A results folder: a path or a URI such as s3://...")]
+Trust = Annotated[bool, typer.Option("--trust", help="Import modules that the results name.")]
+
+
+def main() -> None:
+    """Run the command line; bad input is one line and exit code 2, Ctrl-C one line and 130."""
+    sys.path.insert(0, os.getcwd())  # as `python -m` does, so that a user's own modules are found
+    try:
+        app(standalone_mode=True)
+    except BadInput as error:
+        Console(stderr=True, highlight=False).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True)
+        sys.exit(130)
+
+
+@app.command()
+def run(
+    spec: Spec,
+    out: Annotated[Optional[str], typer.Option(help="Results folder; results/<name> by default.")] = None,
+    address: Annotated[Optional[str], typer.Option(help="Ray cluster to join; `auto` finds one.")] = None,
+    set_: Set = [],
+) -> None:
+    """Train, measure, judge and report. Run again to go on after a stop, or to add runs.
+
+    [bold]Example:[/] bth run quickstart --set seeds=2 --out results/small
+    """
+    from analysis.report import verdict_table
+    from orchestrator.spec import load_spec
+    from orchestrator.sweep import run_sweep
+
+    sweep = load_spec(spec, set_)
+    done = run_sweep(sweep, out or str(Path("results") / sweep.name), console, address)
+    for verdicts in done.verdicts[:1]:
+        console.print(verdict_table(verdicts, min(console.width, 120)))
+    if not done.verdicts:
+        console.print("too few runs, axes or predictors to judge")
+    console.print(f"report: {done.report}", soft_wrap=True)
+    for failure in done.failures:
+        Console(stderr=True, highlight=False).print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
+    if done.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(spec: Spec, set_: Set = []) -> None:
+    """Tell what a sweep will take: runs, cohorts, memory, disk, time. Trains nothing.
+
+    [bold]Example:[/] bth plan quickstart --set seeds=20
+    """
+    from orchestrator.pricing import plan_table, price
+    from orchestrator.spec import load_spec
+
+    sweep = load_spec(spec, set_)
+    slots = max(1, int(len(os.sched_getaffinity(0)) / sweep.resources.cpus))
+    console.print(plan_table(price(sweep, slots=slots)))
+
+
+@app.command()
+def status(where: Where) -> None:
+    """Count the runs that are done, to do and failed, and say why runs failed.
+
+    [bold]Example:[/] bth status results/quickstart
+    """
+    from analysis.results import load_results
+    from trainables.storage import CohortFiles
+
+    results = load_results(where)
+    counts = results.runs.groupby(["role", "status"]).size() if len(results.runs) else {}
+    table = Table("role", "status", "runs", box=None)
+    for (role, state), count in counts.items():
+        table.add_row(role, state, str(count))
+    console.print(table)
+    for cohort_id, (folder, manifest) in results.manifests.items():
+        files = CohortFiles(folder, cohort_id)
+        if files.failed and not manifest.finished(folder):
+            why = files.folder.read_json(files.failure)["traceback"].strip().splitlines()[-1]
+            console.print(f"cohort {cohort_id} ({len(manifest.configs)} runs): {escape(why)}", soft_wrap=True)
+
+
+@app.command()
+def measure(
+    where: Where,
+    measures: Annotated[Optional[str], typer.Option(help="Names, with commas; all by default.")] = None,
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Also checkpoints before the end.")] = False,
+    trust: Trust = False,
+) -> None:
+    """Measure the networks in a results folder, where that was not done before.
+
+    [bold]Example:[/] bth measure results/quickstart --measures sharpness,path_norm
+    """
+    from orchestrator.sweep import measure_again
+
+    names = [name.strip() for name in measures.split(",")] if measures else None
+    done = measure_again(where, names, checkpoints, console, trust)
+    console.print(f"measured {done} files; `bth report {where}` judges again")
+
+
+@app.command()
+def report(where: Where) -> None:
+    """Judge what is in a results folder, and write its report.
+
+    [bold]Example:[/] bth report results/quickstart
+    """
+    from analysis.report import verdict_table
+    from analysis.results import load_results
+    from orchestrator.reporting import write_report
+    from orchestrator.sweep import read_spec
+    from trainables.storage import REPORT, Folder
+
+    folder = Folder(where)
+    spec = read_spec(folder)
+    for verdicts in write_report(folder, spec, load_results(where)):
+        console.print(verdict_table(verdicts, min(console.width, 120)))
+    console.print(f"report: {folder.uri}/{REPORT}/index.html", soft_wrap=True)
+
+
+@app.command()
+def judge(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A CSV or parquet file, one row per trained network.")],
+    target: Annotated[str, typer.Option(help="The column to predict, larger is worse.")],
+    axes: Annotated[str, typer.Option(help="The columns that were varied, with commas.")],
+    predictors: Annotated[Optional[str], typer.Option(help="Columns to judge; all other numeric ones by default.")] = None,
+    seed_column: Annotated[str, typer.Option(help="The column that tells repetitions apart.")] = "seed",
+) -> None:
+    """Judge predictors on anybody's table of models.
+
+    [bold]Example:[/] bth judge models.csv --target gen_gap --axes width,depth
+    """
+    from analysis import judging
+    from analysis.report import verdict_table
+    from analysis.results import read_table
+
+    names = [name.strip() for name in predictors.split(",")] if predictors else None
+    varied = [name.strip() for name in axes.split(",")]
+    verdicts = judging.judge(read_table(table), target, varied, names, seed_column=seed_column)
+    console.print(verdict_table(verdicts, min(console.width, 120)))
+    console.print(verdicts.attrs["rule"], soft_wrap=True)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[
+        str, typer.Argument(help="sweeps, studies, models, datasets, measures or dynamics; all by default.")
+    ] = "all",
+) -> None:
+    """List what there is, one line each, with its source.
+
+    [bold]Example:[/] bth list measures
+    """
+    from orchestrator.catalogue import CATALOGUE
+    from trainables.section import did_you_mean
+
+    if what != "all" and what not in CATALOGUE:
+        raise BadInput(f"bth list {what}: unknown" + did_you_mean(what, CATALOGUE))
+    for name in CATALOGUE if what == "all" else [what]:
+        table = Table("name", "what", "source", title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for line in CATALOGUE[name]():
+            table.add_row(*map(escape, line))
+        console.print(table)

@@ -1,0 +1,68 @@
+"""A run without its seed, put together from validated sections.
+
+Validation, identity and what may share a cohort are local to a section of `RunConfig`: a sweep that validates
+each section's combinations once can name a million runs without making a million `RunConfig`s.
+"""
+
+from typing import Any, NamedTuple
+
+from trainables.config import PruneConfig, RunConfig, run_id
+from trainables.section import Section
+
+#: What a configuration is made of, in the order in which `run_id` sees it: every field of a run but its seed.
+PARTS = tuple(sorted(RunConfig.model_fields.keys() - {"seed"}))
+
+
+class Part(NamedTuple):
+    """One validated section (or scalar field) of a run, and the lines that tell it from the default one.
+
+    `shared_lines` leaves out the fields in which the runs of one cohort may differ.
+    """
+
+    value: Any
+    lines: str
+    shared_lines: str
+
+
+def make_part(name: str, value: Any) -> Part:
+    """The part of a run that has this value in field `name`."""
+    if not isinstance(value, Section):
+        return Part(value, f"{name}={value}", f"{name}={value}")
+    return Part(value, "\n".join(value.identity(name)), "\n".join(value.identity(name, shared_only=True)))
+
+
+class Configuration(NamedTuple):
+    """A run without its seed; `parts` are in the order of `PARTS`."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Equal for configurations that train the same networks."""
+        return tuple([part.lines for part in self.parts])
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Equal only for configurations of the same cohort key and the same phases of the same length."""
+        pruned = bool(self.parts[_PRUNE].value.fraction)
+        return (pruned, self.parts[_STOP].lines, *[part.shared_lines for part in self.parts])
+
+    @property
+    def parent(self) -> "Configuration | None":
+        """The dense configuration that a pruned one is cut from."""
+        if not self.parts[_PRUNE].value.fraction:
+            return None
+        return Configuration((*self.parts[:_PRUNE], _DENSE, *self.parts[_PRUNE + 1 :]))
+
+    def run_id(self, seed: int) -> str:
+        """`self.run(seed).run_id`, without making the run."""
+        return run_id([part.lines for part in self.parts if part.lines], seed)
+
+    def run(self, seed: int) -> RunConfig:
+        """The run of one seed."""
+        values = {name: part.value for name, part in zip(PARTS, self.parts, strict=True)}
+        return RunConfig(**values, seed=seed)
+
+
+_PRUNE, _STOP = PARTS.index("prune"), PARTS.index("stop")
+_DENSE = make_part("prune", PruneConfig())

@@ -1,0 +1,109 @@
+"""What a network costs: arithmetic, memory and disk, counted without training it."""
+
+import functools
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainables import data, network
+from trainables.config import OptimizerConfig, RunConfig
+
+#: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
+STEP_PER_FORWARD = 3
+#: Copies of the parameters besides the optimiser's: themselves, gradient, initialisation, start of the phase.
+COPIES = 4
+#: (network, example) pairs of one pass in `Stack.evaluate`.
+ROWS_PER_PASS = 8192
+#: Rows of all tables per run and recorded epoch, and bytes of one in compressed parquet; both rough.
+ROWS_PER_EPOCH, BYTES_PER_ROW = 40, 8
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One network on one example; `flops` and `activations` (values kept) are those of a forward pass."""
+
+    parameters: int
+    flops: int
+    activations: int
+    bytes_per_value: int
+    train_size: int
+    matrix: tuple[int, int]
+
+    def epoch_flops(self) -> int:
+        """Of one epoch: its steps, and the loss on the training split that the stop rule looks at."""
+        return (STEP_PER_FORWARD + 1) * self.flops * self.train_size
+
+    def stack_bytes(self, networks: int, optimizer: OptimizerConfig) -> int:
+        """Memory of a stack while it trains: parameters, their copies, optimiser state and activations."""
+        state = 2 if optimizer.name == "adam" else int(optimizer.momentum > 0)
+        training = 2 * networks * optimizer.batch_size  # each activation of a batch, and its gradient
+        evaluating = min(networks * self.train_size, max(ROWS_PER_PASS, self.train_size))
+        values = networks * self.parameters * (COPIES + state) + self.activations * max(training, evaluating)
+        return values * self.bytes_per_value
+
+    def disk_bytes(self, epochs: int) -> int:
+        """What one run leaves after `epochs` recorded epochs: parameters and rows of tables."""
+        return epochs * (self.parameters * self.bytes_per_value + ROWS_PER_EPOCH * BYTES_PER_ROW)
+
+
+def workload(config: RunConfig) -> Workload:
+    """The cost of a run's network on its data, each built and tried once.
+
+    Raises:
+        BadInput: the data set or the network of the run cannot be used.
+    """
+    fields = config.model_dump_json(
+        include={"data", "model", "precision"}, exclude={"data": {"label_corruption"}}
+    )
+    return _workload(fields)
+
+
+@functools.lru_cache(maxsize=4096)
+def _workload(fields: str) -> Workload:
+    config = RunConfig.model_validate_json(fields)
+    examples = data.load(config.data)
+    module = network.build(config.model, examples.input_shape, examples.classes).module
+    activations = 0
+
+    def count(layer: nn.Module, inputs: object, output: object) -> None:
+        nonlocal activations
+        if isinstance(output, torch.Tensor) and not isinstance(layer, nn.Flatten):
+            activations += output.numel()
+
+    for part in module.modules():
+        if not any(True for _ in part.children()):
+            part.register_forward_hook(count)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(torch.zeros(1, *examples.input_shape))
+    largest = max(module.parameters(), key=torch.numel)
+    return Workload(
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        flops=counter.get_total_flops(),
+        activations=activations + math.prod(examples.input_shape),
+        bytes_per_value=8 if config.precision == "float64" else 4,
+        train_size=len(examples.train),
+        matrix=(largest.shape[0], largest[0].numel()),
+    )
+
+
+def matmul_rate(networks: int, batch: int, matrix: tuple[int, int], seconds: float = 0.3) -> float:
+    """Floating-point operations per second of batched matrix products, measured here and now.
+
+    Args:
+        networks: K, matrices multiplied at once.
+        batch: N, rows of each `(N, in)` factor.
+        matrix: `(out, in)` of the other factor.
+        seconds: for how long to measure.
+    """
+    rows, columns = matrix
+    inputs, weights = torch.ones(networks, batch, columns), torch.ones(networks, columns, rows)
+    outputs = torch.bmm(inputs, weights)
+    products, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        torch.bmm(inputs, weights, out=outputs)
+        products += 1
+    return 2 * networks * batch * rows * columns * products / elapsed

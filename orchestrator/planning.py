@@ -1,0 +1,162 @@
+"""Which runs train together, and which wait for which: from a sweep to cohorts."""
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from orchestrator.configuration import Configuration
+from orchestrator.cost import workload
+from orchestrator.spec import SweepSpec
+from trainables.config import RunConfig
+
+#: `parent`: a dense run that no axis names, trained because pruned runs start from it.
+Role = Literal["run", "parent"]
+
+#: Runs of a cohort at most; beyond, a stack gains nothing more and less is lost with a cohort that fails.
+MAX_COHORT = 128
+#: Cohorts wanted for every slot, so that slots end together, and the runs below which a stack no longer pays.
+COHORTS_PER_SLOT, MIN_COHORT = 4, 16
+
+
+class PlannedRun(NamedTuple):
+    """A run, before its `RunConfig` is made."""
+
+    configuration: Configuration
+    seed: int
+    run_id: str
+    role: Role
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What configurations of one cohort key and equally long phases have in common; `example` is one run."""
+
+    cohort_key: tuple[str, ...]
+    epochs: int
+    example: RunConfig
+
+    @property
+    def flops(self) -> int:
+        """Arithmetic of one run that takes all its epochs."""
+        return self.epochs * workload(self.example).epoch_flops()
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that train together, each with its role; `waits_for` names the cohorts that hold their parents."""
+
+    cohort_id: str
+    configs: tuple[RunConfig, ...]
+    roles: tuple[Role, ...]
+    waits_for: tuple[str, ...] = ()
+
+
+class Kinds(dict[tuple[object, ...], Kind]):
+    """The kind of every configuration met, worked out once for each `Configuration.kind`."""
+
+    def of(self, configuration: Configuration) -> Kind:
+        """The kind of a configuration.
+
+        Raises:
+            BadInput: its data set or its network cannot be used.
+        """
+        key = configuration.kind
+        if key not in self:
+            config = configuration.run(0)
+            workload(config)
+            self[key] = Kind(config.cohort_key, sum(phase.max_epochs for phase in config.phases), config)
+        return self[key]
+
+
+def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
+    """The runs of a sweep, then the dense parents that pruned ones start from and no axis names.
+
+    Raises:
+        BadInput: as `SweepSpec.runs`.
+    """
+    parents: dict[tuple[str, ...], Configuration] = {}
+    for configuration in spec.configurations():
+        if parent := configuration.parent:
+            parents.setdefault(parent.lines, parent)
+        for seed in spec.seed_values:
+            yield PlannedRun(configuration, seed, configuration.run_id(seed), "run")
+    if parents:  # a second pass instead of a memory of all dense configurations
+        for configuration in spec.configurations():
+            parents.pop(configuration.lines, None)
+    for parent in parents.values():
+        for seed in spec.seed_values:
+            yield PlannedRun(parent, seed, parent.run_id(seed), "parent")
+
+
+def cohort_sizes(
+    runs: int, total: int, slots: int, size: int | None = None, max_cohort: int = MAX_COHORT
+) -> list[int]:
+    """How many runs each cohort of a group gets, nearly equal.
+
+    Args:
+        runs: in the group.
+        total: in all groups.
+        slots: cohorts that train at once.
+        size: asked for by the user; the rest of the arguments is then not looked at.
+        max_cohort: runs of a cohort at most.
+
+    >>> cohort_sizes(240, 240, slots=2)
+    [30, 30, 30, 30, 30, 30, 30, 30]
+    >>> cohort_sizes(20, 20, slots=8)
+    [20]
+    """
+    if size:
+        cohorts = math.ceil(runs / size)
+    else:
+        wanted = max(MIN_COHORT, math.ceil(total / (COHORTS_PER_SLOT * slots)))
+        cohorts = max(math.ceil(runs / max_cohort), runs // wanted, 1)
+    small, larger = divmod(runs, cohorts)
+    return [small + 1] * larger + [small] * (cohorts - larger)
+
+
+def cohort_id(run_ids: Iterable[str]) -> str:
+    """16 hexadecimal digits: a hash of the sorted ids of a cohort's runs."""
+    return hashlib.sha256("\n".join(sorted(run_ids)).encode()).hexdigest()[:16]
+
+
+def plan(
+    spec: SweepSpec, known: Mapping[str, str] | None = None, slots: int = 1, max_cohort: int = MAX_COHORT
+) -> list[Cohort]:
+    """The cohorts still to be trained, in the order to start them: parents first, then the costliest first.
+
+    Args:
+        spec: the sweep.
+        known: `run_id -> cohort_id` of all runs in manifests; they are not planned again.
+        slots: cohorts that can train at once.
+        max_cohort: runs of a cohort at most, where the sweep does not give `resources.cohort_size`.
+
+    Raises:
+        BadInput: as `SweepSpec.runs`, and for data sets and networks that cannot be used.
+    """
+    known = known or {}
+    kinds = Kinds()
+    groups: dict[tuple[str, ...], list[PlannedRun]] = defaultdict(list)
+    for run in planned_runs(spec):
+        if run.run_id not in known:
+            groups[kinds.of(run.configuration).cohort_key].append(run)
+    total = sum(map(len, groups.values()))
+    members: dict[str, list[PlannedRun]] = {}
+    for runs in groups.values():
+        for size in cohort_sizes(len(runs), total, slots, spec.resources.cohort_size, max_cohort):
+            members[cohort_id(run.run_id for run in runs[:size])] = runs[:size]
+            runs = runs[size:]
+    home = dict(known) | {run.run_id: name for name, runs in members.items() for run in runs}
+    cohorts = []
+    for name, runs in members.items():
+        parents = {
+            home[parent.run_id(run.seed)] for run in runs if (parent := run.configuration.parent) is not None
+        }
+        configs = tuple(run.configuration.run(run.seed) for run in runs)
+        cohorts.append(Cohort(name, configs, tuple(run.role for run in runs), tuple(sorted(parents))))
+    cost = {name: sum(kinds.of(run.configuration).flops for run in runs) for name, runs in members.items()}
+    return sorted(
+        cohorts, key=lambda cohort: (bool(cohort.waits_for), -cost[cohort.cohort_id], cohort.cohort_id)
+    )

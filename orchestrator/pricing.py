@@ -1,0 +1,207 @@
+"""What a sweep will take, before anything is trained: the numbers behind `bth plan`."""
+
+import contextlib
+import gc
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from rich.console import Group, RenderableType
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.cost import matmul_rate, workload
+from orchestrator.planning import MAX_COHORT, Kind, Kinds, cohort_sizes, planned_runs
+from orchestrator.spec import SweepSpec
+
+#: A training step against its matrix products alone, at most; see `benchmarks/stacking.py`.
+STEP_OVERHEAD = 3.0
+#: Groups that the printed table names; the others are summed up.
+GROUPS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class GroupPrice:
+    """Runs of one cohort key. Bytes are for one cohort (`memory_bytes`) and for all runs (`disk_bytes`)."""
+
+    network: str
+    phases: str
+    runs: int
+    cohorts: int
+    cohort_size: int
+    parameters: int
+    memory_bytes: int
+    disk_bytes: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What is still to be trained of a sweep; of `runs`, `known` were planned before.
+
+    `seconds_at_most` is what this machine needs if every run takes all its epochs.
+    """
+
+    name: str
+    runs: int
+    configurations: int
+    seeds: int
+    parents: int
+    known: int
+    slots: int
+    groups: tuple[GroupPrice, ...]
+    flops_per_second: float
+    seconds_at_most: float
+
+    @property
+    def cohorts(self) -> int:
+        """Cohorts of all groups."""
+        return sum(group.cohorts for group in self.groups)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Checkpoints and tables of all runs that are still to be trained."""
+        return sum(group.disk_bytes for group in self.groups)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of the largest cohorts that train at once."""
+        return self.slots * max((group.memory_bytes for group in self.groups), default=0)
+
+
+def price(
+    spec: SweepSpec, known: Mapping[str, str] | None = None, slots: int = 1, max_cohort: int = MAX_COHORT
+) -> PlanSummary:
+    """What `plan` with the same arguments will take. Trains nothing, and holds no run, so a million are fine.
+
+    Raises:
+        BadInput: as `plan`.
+    """
+    known, kinds = known or {}, Kinds()
+    counts: Counter[Kind] = Counter()
+    runs = old = parents = 0
+    with _short_collections():
+        for run in planned_runs(spec):
+            runs += run.role == "run"
+            if run.run_id in known:
+                old += run.role == "run"
+                continue
+            parents += run.role == "parent"
+            counts[kinds.of(run.configuration)] += 1
+    groups: dict[tuple[str, ...], list[tuple[Kind, int]]] = defaultdict(list)
+    for kind, count in counts.items():
+        groups[kind.cohort_key].append((kind, count))
+    prices = [_group_price(spec, members, counts.total(), slots, max_cohort) for members in groups.values()]
+    prices.sort(key=lambda group: -group.flops)
+    rate = 0.0
+    if groups:
+        costliest = max(counts, key=lambda kind: kind.flops)
+        rate = matmul_rate(
+            prices[0].cohort_size, costliest.example.optimizer.batch_size, workload(costliest.example).matrix
+        )
+    return PlanSummary(
+        name=spec.name,
+        runs=runs,
+        configurations=runs // len(spec.seed_values),
+        seeds=len(spec.seed_values),
+        parents=parents,
+        known=old,
+        slots=slots,
+        groups=tuple(prices),
+        flops_per_second=rate,
+        seconds_at_most=STEP_OVERHEAD * sum(group.flops for group in prices) / rate if rate else 0.0,
+    )
+
+
+@contextlib.contextmanager
+def _short_collections() -> Iterator[None]:
+    """Leave what is alive out of garbage collections: walking torch was half the time of a large plan."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _group_price(
+    spec: SweepSpec, members: list[tuple[Kind, int]], total: int, slots: int, max_cohort: int
+) -> GroupPrice:
+    kind = members[0][0]
+    runs = sum(count for _, count in members)
+    sizes = cohort_sizes(runs, total, slots, spec.resources.cohort_size, max_cohort)
+    costs = workload(kind.example)
+    epochs = sum(
+        count * len(spec.record.epochs_until(phase.max_epochs))
+        for member, count in members
+        for phase in member.example.phases
+    )
+    model = kind.example.model.model_dump()
+    return GroupPrice(
+        network=" ".join([model.pop("family"), *(f"{name}={value}" for name, value in model.items())]),
+        phases=" + ".join(phase.name for phase in kind.example.phases),
+        runs=runs,
+        cohorts=len(sizes),
+        cohort_size=max(sizes),
+        parameters=costs.parameters,
+        memory_bytes=costs.stack_bytes(max(sizes), kind.example.optimizer),
+        disk_bytes=costs.disk_bytes(epochs),
+        flops=sum(member.flops * count for member, count in members),
+    )
+
+
+def plan_table(summary: PlanSummary) -> RenderableType:
+    """The summary for a terminal: a line for each group of runs that may share cohorts, and totals."""
+    table = Table(title=f"plan of {escape(summary.name)}", title_justify="left")
+    table.add_column("network")
+    table.add_column("phases")
+    for name in ("parameters", "runs", "cohorts", "stack up to", "memory per cohort", "disk up to"):
+        table.add_column(name, justify="right")
+    shown, rest = summary.groups[:GROUPS_SHOWN], summary.groups[GROUPS_SHOWN:]
+    if rest:
+        shown = (*shown, _united(rest))
+    for group in shown:
+        table.add_row(
+            escape(group.network),
+            group.phases,
+            f"{group.parameters:,}",
+            f"{group.runs:,}",
+            f"{group.cohorts:,}",
+            str(group.cohort_size),
+            decimal(group.memory_bytes),
+            decimal(group.disk_bytes),
+        )
+    extra = f" + {summary.parents:,} dense parents that pruned runs start from" if summary.parents else ""
+    known = f", {summary.known:,} of them planned or trained before" if summary.known else ""
+    totals = (
+        f"{summary.runs:,} runs ({summary.configurations:,} configurations x {summary.seeds} seeds)"
+        f"{known}{extra}\n"
+        f"{summary.cohorts:,} cohorts, {summary.slots} at once; memory up to {decimal(summary.memory_bytes)}, "
+        f"disk up to {decimal(summary.disk_bytes)}\n"
+        f"time at most {_duration(summary.seconds_at_most)} on this machine: every run takes all its epochs, at "
+        f"{summary.flops_per_second / 1e9:.1f} GFLOP/s (matrix products measured just now) / {STEP_OVERHEAD:g}"
+    )
+    return Group(table, totals)
+
+
+def _united(groups: tuple[GroupPrice, ...]) -> GroupPrice:
+    largest = {name: max(getattr(group, name) for group in groups) for name in ("cohort_size", "parameters")}
+    summed = {
+        name: sum(getattr(group, name) for group in groups)
+        for name in ("runs", "cohorts", "disk_bytes", "flops")
+    }
+    memory = max(group.memory_bytes for group in groups)
+    network = f"... {len(groups)} more groups, each up to"
+    return replace(groups[0], network=network, phases="", memory_bytes=memory, **largest, **summed)
+
+
+def _duration(seconds: float) -> str:
+    """Rounded up to what one would say.
+
+    >>> _duration(75), _duration(5 * 3600)
+    ('75 s', '5.0 h')
+    """
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,50 @@
+"""Where results come from: versions, commit, data and hardware."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orchestrator.spec import SweepSpec
+from trainables import data
+from trainables.config import ALGORITHM_VERSION
+
+PACKAGES = ("benevolent", "torch", "ray", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
+
+
+def provenance(spec: SweepSpec) -> dict[str, Any]:
+    """What it takes to make the same results again, as JSON."""
+    configs = {configuration.run(0).data for configuration in spec.configurations()}
+    checksums = {config.name: data.load(config).checksum for config in configs}
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["bth", *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "algorithm": ALGORITHM_VERSION,
+        "git_commit": _commit(),
+        "data": checksums,
+        "hardware": {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """The commit of this code, if it runs from a checkout."""
+    here = Path(__file__).parent
+    if not (here.parent / ".git").exists():
+        return "no checkout"
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,82 @@
+"""From a results folder to verdicts and a report."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.judging import judge
+from analysis.measures.registry import MEASURES
+from analysis.report import Definition, Report, render
+from analysis.results import Results
+from orchestrator.planning import planned_runs
+from orchestrator.spec import SweepSpec
+from trainables.dynamics import DYNAMICS
+from trainables.errors import BadInput
+from trainables.storage import PROVENANCE, REPORT, SPEC, Folder
+
+#: What predictors are judged against; the first is the page's answer.
+TARGETS = ("test_loss", "test_error", "gap")
+#: Outcomes of the train and validation splits, judged beside the others: what is known without any theory.
+BASELINES = {
+    "train_loss": Definition("mean cross-entropy on the training split at the end", unit="nats"),
+    "validation_loss": Definition("mean cross-entropy on the validation split at the end", unit="nats"),
+    "validation_error": Definition("fraction wrong on the validation split at the end"),
+}
+
+
+def definitions() -> dict[str, Definition]:
+    """Every predictor that a sweep can have, and what it is."""
+    measures = {name: Definition(measure.description, measure.source) for name, measure in MEASURES.items()}
+    return {name: Definition(*about) for name, about in DYNAMICS.items()} | measures | BASELINES
+
+
+def predictors(table: pd.DataFrame) -> list[str]:
+    """The predictors in a table: dynamics, measures that read no test data, and the baselines."""
+    known = [*DYNAMICS, *(name for name, measure in MEASURES.items() if measure.split != "test"), *BASELINES]
+    return [column for column in table if str(column).partition("[")[0] in known and table[column].notna().any()]
+
+
+def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
+    """The runs of the present spec that have ended; dense parents that it does not name are left out."""
+    wanted = {run.run_id for run in planned_runs(spec) if run.role == "run"}
+    table = results.table()
+    if table.empty:
+        return table
+    return table[table["run_id"].isin(wanted) & ~table["status"].isin(["to do", "failed"])].reset_index(drop=True)
+
+
+def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[pd.DataFrame]:
+    """What `judge` says of each target; empty if there is too little to judge.
+
+    An axis on which all runs that have ended agree cannot be judged by, and is left out.
+    """
+    axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
+    names = predictors(table)
+    try:
+        return [judge(table, target, axes, names, scope="both") for target in targets] if names and axes else []
+    except BadInput:
+        return []
+
+
+def write_report(folder: Folder, spec: SweepSpec, results: Results) -> list[pd.DataFrame]:
+    """Judge, write everything under `report/`, and return the verdicts."""
+    table = judged_table(results, spec)
+    verdicts = verdicts_on(table, spec)
+    ids = set(table["run_id"]) if len(table) else set()
+    report = Report(
+        name=spec.name,
+        description=spec.description,
+        spec=folder.read(SPEC).decode(),
+        axes=spec.axis_names,
+        table=table,
+        dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
+        outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
+        verdicts=verdicts,
+        provenance=folder.read_json(PROVENANCE),
+        definitions=definitions(),
+        dynamics_names=tuple(DYNAMICS),
+        normalised_losses=("normalised_train_loss", "normalised_test_loss"),
+    )
+    for name, content in render(report).items():
+        folder.write(f"{REPORT}/{name}", content)
+    return verdicts

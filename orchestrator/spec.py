@@ -1,0 +1,231 @@
+"""A sweep as its author writes it: `SweepSpec`, read from YAML."""
+
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from orchestrator import yaml12
+from orchestrator.axes import Axes, Axis, Configuration
+from trainables.config import RunConfig
+from trainables.errors import BadInput
+from trainables.section import Section, did_you_mean
+
+Values = list[Any]
+Point = dict[str, Any]
+Points = list[Point]
+Blocks = list[dict[str, Values]]
+Numbers = list[int]
+
+
+class RecordConfig(Section):
+    """What is kept of a run while and after it trains; it changes no result and no `run_id`.
+
+    `epochs`: those epochs of every phase at which outcomes and dynamics are recorded and parameters saved,
+    a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `measures`: which ones, taken at
+    the last checkpoint (`end`) or at all of them (`checkpoints`).
+    """
+
+    epochs: Literal["log"] | Numbers = "log"
+    measures: Literal["all"] | list[str] = "all"
+    measure_at: Literal["end", "checkpoints"] = "end"
+
+    @field_validator("epochs", mode="before")
+    @classmethod
+    def _epochs(cls, value: Any) -> Any:
+        if value != "log" and not _is_list_of_different_counts(value):
+            raise ValueError("expected 'log' or a list of different epochs >= 0")
+        return value
+
+    @field_validator("measures", mode="before")
+    @classmethod
+    def _measures(cls, value: Any) -> Any:
+        if value != "all" and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+            raise ValueError("expected 'all' or a list of names")
+        return value
+
+    def epochs_until(self, last: int) -> Numbers:
+        """The recorded epochs of a phase of at most `last` epochs, in order.
+
+        >>> RecordConfig().epochs_until(20)
+        [0, 1, 2, 4, 8, 16, 20]
+        """
+        named = (
+            [0, *(2**power for power in range(last.bit_length()))] if self.epochs == "log" else self.epochs
+        )
+        return sorted({*(epoch for epoch in named if epoch <= last), last})
+
+
+class ResourcesConfig(Section):
+    """What one cohort takes of the machine, and its number of runs (None: planned from the free slots)."""
+
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    cohort_size: Annotated[int, Field(ge=1)] | None = None
+
+
+class SweepSpec(Section):
+    """A named set of runs: a base, what varies over it, the seeds, and what to record.
+
+    Every axis is crossed with every other and with the seeds. An axis is a dotted field with its values
+    (`grid`), several fields whose values go together (one block of `zip`), or all of `list`, whose points each set the
+    fields they name. `seeds: n` means 0, ..., n - 1.
+
+    >>> spec = SweepSpec.parse({"name": "demo", "grid": {"init.scale": [1, 2]}, "seeds": 3})
+    >>> len(list(spec.runs())), spec.axis_names
+    (6, ('init.scale',))
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    description: str = ""
+    base: dict[str, Any] = {}
+    grid: dict[str, Values] = {}
+    zip: Blocks = []
+    seeds: int | Numbers = 1
+    inert_axes: Literal["refuse", "collapse"] = "refuse"
+    record: RecordConfig = RecordConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    list: Points = []
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds(cls, value: Any) -> Any:
+        if not (type(value) is int and value >= 1) and not _is_list_of_different_counts(value):
+            raise ValueError("expected a number of seeds >= 1, or a list of different seeds >= 0")
+        return value
+
+    @classmethod
+    def parse(cls, values: Any, where: str = "") -> "SweepSpec":
+        """A sweep of nested values, with its axes checked; `BadInput` in one line, as for every section."""
+        spec = super().parse(values, where)
+        spec.axes  # noqa: B018  (made here, so that bad axes are refused here)
+        return spec
+
+    @property
+    def axes(self) -> Axes:
+        """The axes over the base, the last varying fastest."""
+        axes = [Axis("grid", _zipped("grid", {field: values})) for field, values in self.grid.items()]
+        axes += [
+            Axis(f"zip[{index}]", _zipped(f"zip[{index}]", block)) for index, block in enumerate(self.zip)
+        ]
+        axes += [Axis("list", tuple(self.list))] if self.list else []
+        return Axes(self.base, axes, self.inert_axes)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """The dotted fields that vary; the seed is not among them."""
+        return self.axes.fields
+
+    @property
+    def seed_values(self) -> Numbers:
+        """The seeds themselves."""
+        return [*range(self.seeds)] if isinstance(self.seeds, int) else self.seeds
+
+    def configurations(self) -> Iterator[Configuration]:
+        """Every configuration once, made as it is asked for."""
+        return self.axes.configurations()
+
+    def runs(self) -> Iterator[RunConfig]:
+        """Every run, made as it is asked for; the seeds of a configuration follow each other.
+
+        Raises:
+            BadInput: values that do not go together, or an axis without effect.
+        """
+        return (
+            configuration.run(seed) for configuration in self.configurations() for seed in self.seed_values
+        )
+
+
+def load_spec(source: str, overrides: list[str] | tuple[str, ...] = ()) -> SweepSpec:
+    """A sweep from a YAML file or, by name, from those that come with the package.
+
+    Args:
+        source: a path or the name of a bundled sweep.
+        overrides: `key=value` lines that replace values of the file: `seeds=[3, 4]`,
+            `base.stop.max_epochs=5`, `grid.model.width=[32]`. Values are YAML.
+
+    Raises:
+        BadInput: no such file or sweep, no YAML, or values that a sweep does not allow.
+    """
+    text = _read(source)
+    try:
+        values = yaml12.loads(text)
+        if not isinstance(values, dict):
+            raise BadInput(f"a sweep is a mapping with keys such as name, base and grid, not {values!r:.60}")
+        for override in overrides:
+            _override(values, override)
+        spec = SweepSpec.parse(values)
+    except BadInput as error:
+        raise BadInput(f"{source}: {error}") from None
+    for key in (override.partition("=")[0].strip() for override in overrides):
+        field = key.removeprefix("base.")
+        if key != field and field in spec.axis_names:
+            raise BadInput(
+                f"{key}: {field} is an axis of {source}, which replaces the base; set grid.{field}=[...]"
+            )
+    return spec
+
+
+def bundled_sweeps() -> dict[str, str]:
+    """The names of the sweeps that come with the package, and what each is about."""
+    return {name: load_spec(name).description.strip() for name in sorted(_bundled())}
+
+
+def _bundled() -> dict[str, Any]:
+    folder = resources.files("orchestrator") / "sweeps"
+    return {file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")}
+
+
+def _read(source: str) -> str:
+    path = Path(source)
+    try:
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+        bundled = _bundled()
+        if source in bundled:
+            return str(bundled[source].read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{source}: cannot be read: {error}") from None
+    raise BadInput(f"{source}: no such file or bundled sweep" + did_you_mean(source, bundled))
+
+
+def _override(values: Point, override: str) -> None:
+    key, equals, text = override.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise BadInput(f"--set {override}: expected key=value")
+    if path[0] == "grid" and len(path) > 1:
+        path = ["grid", ".".join(path[1:])]  # an axis is one key, with dots in it
+    for part in path[:-1]:
+        inner = values.get(part)
+        if inner is None:
+            inner = values[part] = {}
+        if not isinstance(inner, dict):
+            raise BadInput(f"--set {override}: {part} is {inner!r}, which has no keys")
+        values = inner
+    try:
+        values[path[-1]] = yaml12.loads(text)
+    except BadInput as error:
+        raise BadInput(f"--set {override}: {error}") from None
+
+
+def _zipped(where: str, block: dict[str, Values]) -> tuple[Point, ...]:
+    lengths = {field: len(values) for field, values in block.items()}
+    for field, length in lengths.items():
+        if not length:
+            raise BadInput(f"{where}.{field}: an axis without values")
+    if len(set(lengths.values())) > 1:
+        sizes = ", ".join(f"{field} has {length}" for field, length in lengths.items())
+        raise BadInput(f"{where}: fields of one block need equally many values; {sizes}")
+    return tuple(dict(zip(block, point, strict=True)) for point in zip(*block.values(), strict=True))
+
+
+def _is_list_of_different_counts(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(type(item) is int and item >= 0 for item in value)
+        and len(set(value)) == len(value)
+    )

@@ -1,0 +1,285 @@
+"""The judge: what it claims on tables with nothing in them, what it finds, and what it refuses."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import rules
+from analysis.judging import BASELINE, default_predictors, is_test_derived, judge, with_baseline
+from trainables.errors import BadInput
+
+AXES = ["init.scale", "model.width", "depth"]
+NULLS = 40
+
+
+class Draw:
+    """A grid of 36 configurations with 4 seeds, and random effects on it."""
+
+    def __init__(self, seed: int = 0):
+        self.random = np.random.default_rng(seed)
+        rows = list(itertools.product([0.5, 1.0, 2.0, 4.0], [32, 64, 128], [1, 2, 3], range(4)))
+        self.table = pd.DataFrame(rows, columns=[*AXES, "seed"])
+
+    def effect(self, *columns: str) -> np.ndarray:
+        if not columns:
+            return self.random.normal(size=len(self.table))
+        code = self.table.groupby(list(columns)).ngroup().to_numpy()
+        return self.random.normal(size=code.max() + 1)[code]
+
+    def axes(self) -> np.ndarray:
+        return self.effect("init.scale") + self.effect("model.width", "depth")
+
+    def noisy(self) -> np.ndarray:
+        return self.axes() + self.effect(*AXES) + self.effect()
+
+    def with_columns(self, target: np.ndarray, predictors: list[np.ndarray]) -> pd.DataFrame:
+        named = {f"p{i}": values for i, values in enumerate(predictors)}
+        return pd.concat([self.table, pd.DataFrame({"test_loss": target, **named})], axis=1)
+
+
+def quick(table: pd.DataFrame, **options) -> pd.DataFrame:
+    return judge(table, "test_loss", AXES, **{"permutations": 199, "resamples": 50} | options)
+
+
+# Nothing there: given the target the predictors are independent, so each is one draw of the null --
+
+
+def assert_null(p_values: pd.Series) -> None:
+    assert (p_values <= 0.05).sum() <= 6  # of 40 with rate 0.05, more has probability 0.002
+
+
+def test_nothing_is_claimed_for_independent_predictors():
+    draw = Draw(1)
+    verdicts = quick(draw.with_columns(draw.effect(), [draw.effect() for _ in range(NULLS)]))
+    assert (verdicts["decision"] == rules.FAILS).all()
+    assert_null(verdicts["gain_p"])
+    assert_null(verdicts["within_p"])
+
+
+def test_nothing_is_claimed_with_effects_of_axes_and_configurations_on_both():
+    draw = Draw(2)
+    verdicts = quick(draw.with_columns(draw.noisy(), [draw.noisy() for _ in range(NULLS)]))
+    assert (verdicts["decision"] == rules.FAILS).all()
+    assert_null(verdicts["gain_p"])
+    assert_null(verdicts["within_p"])
+
+
+def test_luck_of_shared_seeds_is_no_evidence():
+    draw = Draw(3)
+
+    def lucky() -> np.ndarray:
+        return draw.axes() + 2 * draw.effect("seed") + draw.effect("seed", "model.width") + draw.effect()
+
+    verdicts = quick(draw.with_columns(lucky(), [lucky() for _ in range(NULLS)]))
+    assert (verdicts["decision"] == rules.FAILS).all()
+    assert_null(verdicts["gain_p"])
+    assert_null(verdicts["within_p"])
+
+
+def test_functions_of_the_axes_are_not_separable_from_them():
+    draw = Draw(4)
+    predictors = [draw.axes() + i * draw.effect(*AXES) for i in range(5)]
+    verdicts = quick(draw.with_columns(draw.noisy(), predictors))
+    assert (verdicts["decision"] == rules.NOT_SEPARABLE).all()
+    assert verdicts[["within", "within_p", "adds_q"]].isna().all(axis=None)
+
+
+def test_a_table_without_seeds_has_nothing_within_configurations():
+    draw = Draw(5)
+    table = draw.with_columns(draw.noisy(), [draw.noisy()])
+    verdicts = quick(table[table["seed"] == 0].drop(columns="seed"))
+    assert verdicts.loc["p0", "decision"] == rules.NOT_SEPARABLE
+    assert verdicts.loc["p0", "runs"] == verdicts.loc["p0", "configurations"] == 36
+
+
+def test_a_real_gain_between_configurations_alone_does_not_add():
+    draw = Draw(6)
+    truth = draw.axes() + 2 * draw.effect(*AXES)
+    verdicts = quick(draw.with_columns(truth + draw.effect(), [truth + draw.effect() for _ in range(10)]))
+    assert (verdicts["gain_q"] <= 0.05).all()
+    assert (verdicts["decision"] == rules.FAILS).all()
+    assert "only the gain over the axes is significant" in verdicts.loc["p0", "sentence"]
+
+
+# Something there --------------------------------------------------------------------------------
+
+
+def planted(seed: int = 7, nulls: int = 10) -> pd.DataFrame:
+    """p0 shares a cause with the target, p1 the same with the sign turned; the others are noise."""
+    draw = Draw(seed)
+    cause = draw.effect()
+    predictors = [draw.axes() + cause + 0.5 * draw.effect(), -cause + 0.5 * draw.effect()]
+    return draw.with_columns(
+        draw.axes() + 0.5 * draw.effect(*AXES) + cause, predictors + [draw.noisy() for _ in range(nulls)]
+    )
+
+
+@pytest.mark.parametrize("seed_column", [True, False])
+def test_planted_effects_are_found_among_noise(seed_column):
+    table = planted() if seed_column else planted().drop(columns="seed")
+    verdicts = quick(table, permutations=None)
+    assert verdicts.index[verdicts["decision"] == rules.ADDS].tolist() == ["p0", "p1"]
+    assert verdicts.loc["p0", "within"] > 0.3 and verdicts.loc["p1", "within"] < -0.3
+    assert (verdicts["adds_q"] >= verdicts[["gain_q", "within_q"]].max(axis=1) - 1e-12).all()
+
+
+def test_planted_effects_are_found_when_runs_are_missing():
+    table = planted().sample(frac=0.8, random_state=0)
+    table.loc[table.index[::10], "p0"] = np.nan
+    verdicts = quick(table, permutations=999)
+    assert verdicts.index[verdicts["decision"] == rules.ADDS].tolist() == ["p0", "p1"]
+    assert verdicts.loc["p0", ["runs", "missing"]].tolist() == [103, 12]
+
+
+def test_verdicts_are_reproducible_and_blind_to_row_order():
+    table = planted(nulls=1)
+    shuffled = table.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(quick(table), quick(shuffled), check_exact=False, rtol=1e-9)
+
+
+# The table that comes back ------------------------------------------------------------------------
+
+
+def test_the_baseline_stands_beside_the_predictors():
+    verdicts = quick(planted(nulls=1))
+    shown = with_baseline(verdicts)
+    assert shown.index.tolist() == [BASELINE, "p0", "p1", "p2"] and verdicts.index.name == "predictor"
+    assert shown.columns.tolist() == verdicts.columns.tolist()
+    assert shown.loc[BASELINE, "decision"] == "baseline"
+    assert shown.loc[BASELINE, "baseline_r2"] == verdicts.attrs["baseline_r2"] > 0.2
+    assert "axes alone" in shown.loc[BASELINE, "sentence"]
+
+
+def test_columns_and_attributes_follow_the_contract():
+    verdicts = quick(planted(nulls=1))
+    assert {f"granulated[{axis}]" for axis in AXES} <= set(verdicts.columns)
+    row = verdicts.loc["p0"]
+    assert row["kendall_low"] < row["kendall_tau"] < row["kendall_high"]
+    assert row["psi_low"] < row["psi"] < row["psi_high"]
+    assert row["gain_low"] < row["gain_r2"] < row["gain_high"]
+    assert row["within_low"] < row["within"] < row["within_high"]
+    assert 0 < row["cmi"] < 1 and row["cmi_p"] <= 0.02
+    assert verdicts.attrs["target"] == "test_loss" and verdicts.attrs["axes"] == AXES
+    assert "Benjamini-Hochberg family" in verdicts.attrs["rule"] and "test_loss" in verdicts.attrs["rule"]
+    json.dumps(verdicts.attrs)  # parquet keeps attrs as JSON
+
+
+def test_the_sentence_names_predictor_target_estimate_interval_n_and_decision():
+    verdicts = quick(planted(nulls=1))
+    row = verdicts.loc["p0"]
+    interval = f"{row['kendall_tau']:.2f} [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]"
+    for part in ("p0 for test_loss", interval, "144 runs of 36 configurations", ": adds, both tests"):
+        assert part in row["sentence"]
+
+
+def test_default_predictors_leave_out_axes_outcomes_and_identifiers():
+    table = pd.DataFrame(
+        {"run_id": [1], "model.width": [1], "data.size": [1], "seed": [1], "test_error": [0.1], "gap": [0.1]}
+        | {"loss_gap": [1.0], "name": ["x"], "path_length": [1.0], "train_loss": [0.1], "test_loss": [1.0]}
+    )
+    assert default_predictors(table, "test_loss", ["model.width"]) == ["path_length", "train_loss"]
+    assert is_test_derived("gap") and not is_test_derived("latest_loss")
+
+
+def test_a_predictor_from_test_data_is_judged_when_asked_for_and_labelled():
+    table = planted(nulls=0).rename(columns={"p0": "test_error"})
+    assert quick(table).index.tolist() == ["p1"] and "test_error" in quick(table).attrs["left_out"]
+    verdicts = quick(table, predictors=["test_error"])
+    assert verdicts.loc["test_error", "test_derived"]
+    assert "computed from test data" in verdicts.loc["test_error", "sentence"]
+
+
+# Status and odd values ----------------------------------------------------------------------------
+
+
+def with_status() -> pd.DataFrame:
+    table = planted(nulls=0)
+    table["status"] = "converged"
+    table.loc[::12, "status"], table.loc[5::12, "status"], table.loc[7, "status"] = (
+        "diverged",
+        "limit",
+        "failed",
+    )
+    table.loc[table["status"].isin(["diverged", "failed"]), "test_loss"] = np.nan
+    return table
+
+
+def test_converged_runs_decide_and_all_runs_are_shown_beside_them():
+    table = with_status()
+    converged, everything = (int((table["status"] == "converged").sum()), len(table) - 1)
+    both = quick(table, scope="both")
+    assert both["scope"].tolist() == ["converged"] * 2 + ["all"] * 2
+    assert both["runs"].tolist() == [converged] * 2 + [everything] * 2
+    pd.testing.assert_frame_equal(both[both["scope"] == "converged"], quick(table), check_like=True)
+    assert with_baseline(both).index.tolist() == [BASELINE, "p0", "p1"] * 2
+
+
+def test_a_diverged_run_has_the_worst_outcome():
+    table = with_status()
+    diverged = table["status"] == "diverged"
+    by_hand = table.assign(test_loss=table["test_loss"].mask(diverged, 1e9)).query("status != 'failed'")
+    expected = quick(by_hand.drop(columns="status"))
+    assert quick(table, scope="all")["kendall_tau"].tolist() == expected["kendall_tau"].tolist()
+
+
+def test_infinite_predictors_are_extremes():
+    table = planted(nulls=0)
+    largest = table["p0"].idxmax()
+    expected = quick(table)
+    assert quick(table.assign(p0=table["p0"].mask(table.index == largest, np.inf))).equals(expected)
+
+
+@pytest.mark.parametrize("scope", ["converged", "all"])
+def test_what_cannot_be_judged_is_undecided(scope):
+    table = planted(nulls=0).assign(status="converged", constant=1.0, empty=np.nan)
+    verdicts = quick(table, scope=scope)
+    assert verdicts.loc[["constant", "empty"], "decision"].tolist() == [rules.UNDECIDED] * 2
+    assert verdicts.loc[["constant", "empty"], "kendall_tau"].isna().all()
+    assert "is constant" in verdicts.loc["constant", "sentence"]
+
+
+def test_too_few_configurations_and_no_run_left_are_undecided():
+    draw_table = planted(nulls=0)
+    small = draw_table[(draw_table["init.scale"] < 2) & (draw_table["model.width"] < 100)]
+    verdicts = judge(small, "test_loss", ["init.scale", "model.width"], permutations=99, resamples=20)
+    assert (verdicts["decision"] == rules.UNDECIDED).all()
+    assert "4 configurations are too few" in verdicts.loc["p0", "sentence"]
+    none = quick(draw_table.assign(status="diverged"))
+    assert (none["decision"] == rules.UNDECIDED).all() and math.isnan(none.attrs["baseline_r2"])
+
+
+# Bad input --------------------------------------------------------------------------------
+
+BAD = {
+    "target 'test_los' is not a column of the table; the nearest is 'test_loss'": {"target": "test_los"},
+    "axis 'dept' is not a column of the table; the nearest is 'depth'": {"axes": ["dept"]},
+    "axis 'one' has fewer than two values": {"axes": ["depth", "one"]},
+    "axis 'depth' is named twice": {"axes": ["depth", "depth"]},
+    "axis 'test_loss' is the target": {"axes": ["test_loss", "depth"]},
+    "axes is empty": {"axes": []},
+    "axes must be a list of column names": {"axes": "depth"},
+    "predictor 'p9' is not a column of the table; the nearest is 'p": {"predictors": ["p9"]},
+    "predictor 'word' must be numeric": {"predictors": ["word"]},
+    "predictor 'depth' is an axis": {"predictors": ["depth"]},
+    "predictor 'test_loss' is the target": {"predictors": ["test_loss"]},
+    "predictor 'p0' is named twice": {"predictors": ["p0", "p0"]},
+    "no predictors": {"predictors": []},
+    "target 'word' must be numeric": {"target": "word"},
+    "scope 'some' is not one of converged, all, both": {"scope": "some"},
+    "the table has no rows": {"empty": True},
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_input_is_one_clear_line(message):
+    table = planted(nulls=0).assign(one=1, word="x")
+    options = {"target": "test_loss", "axes": AXES} | BAD[message]
+    if options.pop("empty", False):
+        table = table[:0]
+    with pytest.raises(BadInput) as error:
+        judge(table, **options)
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)

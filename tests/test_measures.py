@@ -1,0 +1,383 @@
+import copy
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from analysis.measures import MEASURES, Measure, evaluate, measure_network, measure_stack
+from trainables import models
+from trainables.errors import BadInput
+from trainables.network import Network
+
+
+class Task(NamedTuple):
+    """A float64 module, its initial twin, and data."""
+
+    module: nn.Module
+    init: nn.Module
+    inputs: torch.Tensor
+    labels: torch.Tensor
+    test_inputs: torch.Tensor
+    test_labels: torch.Tensor
+
+
+def make_task(architecture: str, seed: int = 0) -> Task:
+    torch.manual_seed(seed)
+    shape = (1, 6, 6) if "cnn" in architecture else (5,)
+    build: dict[str, Callable[[], nn.Module]] = {
+        "mlp": lambda: models.mlp(shape, 3, width=6, depth=3),
+        "mlp_no_bias": lambda: models.mlp(shape, 3, width=6, depth=3, bias="none"),
+        "cnn": lambda: models.puzzles_cnn(shape, 3, filters=2, kernel=3, bias="all"),
+        "cnn_strided": lambda: models.puzzles_cnn(shape, 3, filters=2, kernel=3, stride=2, padding=1),
+    }
+    module, init = build[architecture]().double(), build[architecture]().double()
+    labels = torch.randint(0, 3, (12,))
+    return Task(
+        module, init, torch.randn(12, *shape).double(), labels, torch.randn(7, *shape).double(), labels[:7]
+    )
+
+
+# The truth: every measure once more, by loops, dense matrices and numpy.
+
+
+def weights(task: Task) -> list[torch.Tensor]:
+    return [value.detach() for value in task.module.parameters() if value.ndim >= 2]
+
+
+def frobenius(task: Task) -> list[float]:
+    return [math.sqrt(sum(float(entry) ** 2 for entry in weight.flatten())) for weight in weights(task)]
+
+
+def spectral(task: Task) -> list[float]:
+    found, inputs = [], task.inputs[:1]
+    for layer in task.module:
+        if hasattr(layer, "weight"):
+            zero = torch.zeros_like(inputs)
+            jacobian = torch.autograd.functional.jacobian(layer, zero).reshape(-1, zero.numel())
+            found.append(np.linalg.svd(jacobian.numpy(), compute_uv=False)[0])
+        inputs = layer(inputs).detach()
+    return found
+
+
+def squared_paths(task: Task) -> float:
+    squared = copy.deepcopy(task.module)
+    for parameter in squared.parameters():
+        parameter.data.square_()
+    return squared(torch.ones_like(task.inputs[:1])).sum().item()
+
+
+def margins(task: Task) -> list[float]:
+    logits = task.module(task.inputs).tolist()
+    rows = zip(logits, task.labels.tolist(), strict=True)
+    return [row[label] - max(row[:label] + row[label + 1 :]) for row, label in rows]
+
+
+def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+    """Of a network with weights divided by their norms, and biases by the norms up to their layer."""
+    module, product = copy.deepcopy(task.module), 1.0
+    for layer in module:
+        if hasattr(layer, "weight"):
+            norm = layer.weight.data.norm()
+            product *= norm
+            layer.weight.data /= norm
+            if layer.bias is not None:
+                layer.bias.data /= product
+    return functional.cross_entropy(module(inputs), labels).item()
+
+
+def jacobian_norms(task: Task) -> list[float]:
+    jacobians = [torch.autograd.functional.jacobian(task.module, x[None]) for x in task.inputs]
+    return [np.linalg.svd(j.reshape(3, -1).numpy(), compute_uv=False)[0] for j in jacobians]
+
+
+def fisher_rao(task: Task) -> float:
+    total, theta = 0.0, list(task.module.parameters())
+    for x, y in zip(task.inputs, task.labels, strict=True):
+        gradients = torch.autograd.grad(functional.cross_entropy(task.module(x[None]), y[None]), theta)
+        total += sum((g * t).sum().item() for g, t in zip(gradients, theta, strict=True)) ** 2
+    return math.sqrt(total / len(task.labels))
+
+
+def top_eigenvalue(task: Task) -> float:
+    names = [name for name, _ in task.module.named_parameters()]
+    shapes = [value.shape for value in task.module.parameters()]
+
+    def loss(vector: torch.Tensor) -> torch.Tensor:
+        parts = vector.split([shape.numel() for shape in shapes])
+        named = {name: part.view(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        logits = torch.func.functional_call(task.module, named, (task.inputs,))
+        return functional.cross_entropy(logits, task.labels)
+
+    hessian = torch.autograd.functional.hessian(loss, parameters_to_vector(task.module.parameters()).detach())
+    return np.linalg.eigvalsh(hessian.numpy())[-1]
+
+
+def theta(module: nn.Module) -> np.ndarray:
+    return parameters_to_vector(module.parameters()).detach().numpy()
+
+
+class Case(NamedTuple):
+    """The naive reference; the closed form on `diagonal()`; whether rescaled layers change the value."""
+
+    reference: Callable[[Task], float]
+    closed_form: float
+    rescaling_changes: bool = False
+
+
+# `diagonal()` is x -> diag(1, 2) relu(diag(3, 4) x) at the two unit vectors, with labels 0 and 1.
+FISHER_RAO = math.sqrt(((2 * 3 / (1 + math.exp(3))) ** 2 + (2 * 8 / (1 + math.exp(8))) ** 2) / 2)
+LOG_FROBENIUS, MARGIN = math.log(5 * math.sqrt(5)), 3 + 0.1 * (8 - 3)
+LOSS = (math.log1p(math.exp(-3 / 125**0.5)) + math.log1p(math.exp(-8 / 125**0.5))) / 2
+
+
+def diagonal_sharpness(a: float, b: float) -> float:
+    """Of the loss log(1 + exp(a (c - b))) / 2 at c = 0: its Hessian by a and (c - b) / sqrt(2) is 2 x 2."""
+    s = 1 / (1 + math.exp(a * b))
+    first, second, cross = (
+        s * (1 - s) * b**2,
+        2 * s * (1 - s) * a**2,
+        math.sqrt(2) * (s - s * (1 - s) * a * b),
+    )
+    return (first + second + math.hypot(first - second, 2 * cross)) / 4
+
+
+#: Every measure is one line.
+CASES = {
+    "parameter_count": Case(lambda t: theta(t.module).size, 8),
+    "effective_parameters": Case(lambda t: np.count_nonzero(theta(t.module)), 4),
+    "parameter_norm": Case(lambda t: np.linalg.norm(theta(t.module)), math.sqrt(30), True),
+    "distance_from_init": Case(
+        lambda t: np.linalg.norm(theta(t.module) - theta(t.init)), math.sqrt(30), True
+    ),
+    "log_frobenius_product": Case(lambda t: np.log(frobenius(t)).sum(), LOG_FROBENIUS),
+    "frobenius_sum": Case(lambda t: sum(frobenius(t)), 5 + math.sqrt(5), True),
+    "log_spectral_product": Case(lambda t: np.log(spectral(t)).sum(), math.log(4 * 2)),
+    "spectral_sum": Case(lambda t: sum(spectral(t)), 4 + 2, True),
+    "path_norm": Case(lambda t: math.sqrt(squared_paths(t)), math.sqrt(9 + 16 * 4)),
+    "margin_p10": Case(lambda t: np.quantile(margins(t), 0.1), MARGIN),
+    "margin_p10_frobenius": Case(
+        lambda t: np.quantile(margins(t), 0.1) / np.prod(frobenius(t)), MARGIN / 125**0.5
+    ),
+    "margin_p10_spectral": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(spectral(t)), MARGIN / 8),
+    "normalised_train_loss": Case(lambda t: normalised_loss(t, t.inputs, t.labels), LOSS),
+    "normalised_test_loss": Case(lambda t: normalised_loss(t, t.test_inputs, t.test_labels), LOSS),
+    "lipschitz_mean": Case(lambda t: np.mean(jacobian_norms(t)), (3 + 8) / 2),
+    "lipschitz_max": Case(lambda t: max(jacobian_norms(t)), 8),
+    "fisher_rao_norm": Case(fisher_rao, FISHER_RAO),
+    "sharpness": Case(top_eigenvalue, max(diagonal_sharpness(3, 1), diagonal_sharpness(4, 2)), True),
+}
+
+
+def diagonal() -> Task:
+    module = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False)).double()
+    vector_to_parameters(torch.tensor([3, 0, 0, 4, 1, 0, 0, 2]).double(), module.parameters())
+    init = copy.deepcopy(module)
+    vector_to_parameters(torch.zeros(8).double(), init.parameters())
+    inputs, labels = torch.eye(2).double(), torch.tensor([0, 1])
+    return Task(module, init, inputs, labels, inputs, labels)
+
+
+def measured(
+    tasks: list[Task], dtype: torch.dtype = torch.float64, **keywords: object
+) -> list[dict[str, float]]:
+    """The values of a stack, one dictionary per network; all share the inputs of the first."""
+    table = measure_stack(*stacked(tasks, dtype), **keywords)
+    assert set(table["status"]) == {"ok"}, table[table["status"] != "ok"]
+    return [group.set_index("name")["value"].to_dict() for _, group in table.groupby("position")]
+
+
+def stacked(tasks: list[Task], dtype: torch.dtype = torch.float64) -> tuple:
+    def parameters(modules: list[nn.Module]) -> dict[str, torch.Tensor]:
+        named = [dict(module.named_parameters()) for module in modules]
+        return {name: torch.stack([one[name].detach() for one in named]).to(dtype) for name in named[0]}
+
+    labels = torch.stack([task.labels for task in tasks])
+    splits = {
+        "train": (tasks[0].inputs, labels),
+        "test": (tasks[0].test_inputs, labels[:, : len(tasks[0].test_labels)]),
+    }
+    network = Network(copy.deepcopy(tasks[0].module).to(dtype))
+    return network, parameters([t.module for t in tasks]), parameters([t.init for t in tasks]), splits
+
+
+def permuted(task: Task) -> Task:
+    """The hidden units of both layers in another order, the function unchanged."""
+    module, init = copy.deepcopy(task.module), copy.deepcopy(task.init)
+    for network in (module, init):
+        layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+        for seed, (layer, following) in enumerate(zip(layers[:-1], layers[1:], strict=True)):
+            order = torch.randperm(len(layer.weight), generator=torch.Generator().manual_seed(seed))
+            layer.weight.data, layer.bias.data = layer.weight.data[order], layer.bias.data[order]
+            following.weight.data = following.weight.data[:, order]
+    return task._replace(module=module, init=init)
+
+
+def test_every_measure_has_a_case():
+    assert list(CASES) == list(MEASURES)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "mlp_no_bias", "cnn", "cnn_strided"])
+def test_measures_equal_the_naive_reference(architecture):
+    task = make_task(architecture)
+    (values,) = measured([task])
+    assert values == pytest.approx({name: case.reference(task) for name, case in CASES.items()}, rel=1e-5)
+
+
+def test_measures_equal_their_closed_form():
+    (values,) = measured([diagonal()])
+    assert values == pytest.approx({name: case.closed_form for name, case in CASES.items()}, rel=1e-9)
+
+
+def test_hidden_units_can_be_permuted():
+    task = make_task("mlp")
+    assert measured([task])[0] == pytest.approx(measured([permuted(task)])[0], rel=1e-5)
+
+
+def test_rescaling_layers_changes_what_the_table_says():
+    task = make_task("mlp_no_bias")
+    module = copy.deepcopy(task.module)
+    module[0].weight.data *= 4
+    module[4].weight.data /= 4
+    before, after = measured([task])[0], measured([task._replace(module=module)])[0]
+    changed = {name for name in CASES if after[name] != pytest.approx(before[name], rel=1e-9)}
+    assert changed == {name for name, case in CASES.items() if case.rescaling_changes}
+
+
+def test_a_pruned_network_equals_its_smaller_dense_twin():
+    task = make_task("mlp_no_bias")
+    small = Task(*(models.mlp((5,), 3, width=4, bias="none").double() for _ in range(2)), *task[2:])
+    for pruned, twin in zip(task[:2], small[:2], strict=True):
+        for layer in (0, 2):
+            pruned[layer].weight.data[4:] = 0
+            pruned[layer + 2].weight.data[:, 4:] = 0
+        for layer in (0, 2, 4):
+            rows, columns = twin[layer].weight.shape
+            twin[layer].weight.data = pruned[layer].weight.data[:rows, :columns].clone()
+    (expected,), (values,) = measured([small]), measured([task])
+    assert values.pop("parameter_count") > expected.pop("parameter_count")
+    assert values == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
+def test_a_value_does_not_depend_on_the_stack(architecture, monkeypatch):
+    tasks = [
+        make_task(architecture, seed)._replace(inputs=make_task(architecture).inputs) for seed in range(3)
+    ]
+    tasks = [task._replace(test_inputs=tasks[0].test_inputs) for task in tasks]
+    alone = [measured([task], torch.float32)[0] for task in tasks]
+    monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
+    together = measured(tasks, torch.float32)
+    for one, other in zip(alone, together, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_the_same_input_gives_the_same_values():
+    task = make_task("cnn")
+    assert measured([task]) == measured([task])
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
+def test_float32_is_near_float64(architecture):
+    task = make_task(architecture)
+    assert measured([task], torch.float32)[0] == pytest.approx(measured([task])[0], rel=1e-4)
+
+
+def test_a_broken_network_disturbs_nobody(monkeypatch):
+    monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
+    network, parameters, initial, splits = stacked([make_task("mlp")] * 4)
+    parameters["0.weight"][1] = math.nan
+    parameters["2.weight"][2] = 0
+    table = measure_stack(network, parameters, initial, splits).set_index(["position", "name"])
+    assert set(table.loc[[0, 3], "status"]) == {"ok"}
+    assert set(table.loc[1, "status"]) == {"error: parameters are not finite"}
+    assert table.loc[(2, "margin_p10_frobenius"), "status"].startswith("error: the product of norms is zero")
+    assert table.loc[(2, "sharpness"), "status"] == "ok"
+    assert table.loc[0, "value"].to_dict() == pytest.approx(table.loc[3, "value"].to_dict(), rel=1e-9)
+
+
+def test_one_class_and_a_dead_network_are_measured():
+    module = models.mlp((5,), 3, width=6)
+    for parameter in module.parameters():
+        parameter.data.zero_()
+    table = measure_network(module, torch.randn(8, 5), torch.zeros(8, dtype=torch.long), module)
+    undefined = table[table["status"].str.startswith("error: the product of norms is zero")]
+    assert set(undefined.index) == {
+        name for name, measure in MEASURES.items() if "zero" in measure.undefined
+    } - {"normalised_test_loss"}
+    assert table.loc["lipschitz_max", "value"] == table.loc["margin_p10", "value"] == 0
+
+
+def test_a_failing_measure_is_a_row(monkeypatch):
+    def failing(subject):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setitem(MEASURES, "path_norm", Measure(failing, 1, "none", "nowhere"))
+    table = measure_stack(*stacked([make_task("mlp")] * 2))
+    assert set(table[table["name"] == "failing"]["status"]) == {"error: RuntimeError: no luck"}
+    assert (table["status"] == "ok").sum() == 2 * (len(MEASURES) - 1)
+
+
+class DataDependent(nn.Module):
+    """What vmap refuses: Python asks for a value."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(5, 3)
+
+    def forward(self, inputs):
+        return self.layer(inputs) if self.layer.weight.sum() > 0 else self.layer(-inputs)
+
+
+def test_what_vmap_cannot_map_is_looped_over(monkeypatch):
+    monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
+    tasks = [make_task("mlp")._replace(module=DataDependent().double(), init=DataDependent().double())] * 2
+    table = measure_stack(*stacked(tasks)).set_index(["position", "name"])
+    assert table.loc[(1, "lipschitz_max"), "status"] == "ok"
+    assert table.loc[(1, "path_norm"), "status"].startswith("not applicable: needs nn.Sequential")
+
+
+def test_measure_network_says_what_does_not_apply():
+    module = nn.Sequential(nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.Tanh(), nn.Flatten(), nn.Linear(6, 3))
+    before = copy.deepcopy(module.state_dict())
+    table = measure_network(module, torch.randn(8, 1, 5), torch.arange(8) % 3)
+    reasons = table[table["status"] != "ok"]["status"].to_dict()
+    assert reasons["distance_from_init"] == "not applicable: needs the initial parameters"
+    assert reasons["normalised_test_loss"] == "not applicable: needs the test split"
+    assert reasons["path_norm"].endswith("found Conv1d")
+    assert reasons["spectral_sum"].endswith("not Conv1d")
+    assert table.loc["sharpness", "status"] == "ok" and table["status"].str.startswith(("ok", "not")).all()
+    assert module.training and all(torch.equal(before[k], v) for k, v in module.state_dict().items())
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_measure_network_equals_the_stack():
+    task = make_task("mlp")
+    table = measure_network(task.module, task.inputs, task.labels, task.init)
+    values = table.loc[table["status"] == "ok", "value"].to_dict()
+    assert values == {name: value for name, value in measured([task])[0].items() if name in values}
+    assert set(MEASURES) - set(values) == {"normalised_test_loss"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"measures": ["path_nrom"]}, "did you mean 'path_norm'"),
+        ({"labels": torch.tensor([0, 3])}, "expected 0 to 2"),
+        ({"labels": torch.tensor([0])}, "one integer per input"),
+        ({"inputs": torch.zeros(2, 4)}, "fails on inputs"),
+        ({"init": nn.Linear(5, 2)}, "init: parameter 'weight'"),
+        ({"module": nn.Linear(5, 1)}, "expected (1, C)"),
+        ({"module": nn.ReLU()}, "no parameters"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message):
+    good = {"module": nn.Linear(5, 3), "inputs": torch.zeros(2, 5), "labels": torch.tensor([0, 1])}
+    with pytest.raises(BadInput) as caught:
+        measure_network(**(good | arguments))
+    assert message in str(caught.value) and "\n" not in str(caught.value)

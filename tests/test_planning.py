@@ -1,0 +1,164 @@
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from orchestrator.planning import cohort_id, cohort_sizes, plan
+from orchestrator.pricing import plan_table, price
+from orchestrator.spec import SweepSpec, load_spec
+from trainables.config import RunConfig
+from trainables.errors import BadInput
+
+
+def sweep(**keys) -> SweepSpec:
+    return SweepSpec.parse({"name": "test", "base": {"model": {"width": 8}}, **keys})
+
+
+def homes(cohorts) -> dict[str, str]:
+    return {config.run_id: cohort.cohort_id for cohort in cohorts for config in cohort.configs}
+
+
+def test_every_run_is_in_one_cohort_with_runs_of_its_key():
+    cohorts = plan(load_spec("quickstart"), slots=2)
+    ids = [config.run_id for cohort in cohorts for config in cohort.configs]
+    assert sorted(ids) == sorted(run.run_id for run in load_spec("quickstart").runs())
+    assert all(len({config.cohort_key for config in cohort.configs}) == 1 for cohort in cohorts)
+    assert all(cohort.cohort_id == cohort_id(c.run_id for c in cohort.configs) for cohort in cohorts)
+
+
+def test_the_plan_is_the_same_twice_and_the_costliest_dense_cohorts_come_first():
+    cohorts = plan(load_spec("quickstart"), slots=2)
+    assert cohorts == plan(load_spec("quickstart"), slots=2)
+    widths = [(bool(cohort.waits_for), cohort.configs[0].model.width) for cohort in cohorts]
+    assert widths == sorted(widths, key=lambda pair: (pair[0], -pair[1]))
+
+
+def test_pruned_runs_wait_for_the_cohorts_of_their_parents():
+    cohorts = plan(load_spec("quickstart"), slots=2)
+    home = homes(cohorts)
+    for cohort in cohorts:
+        parents = {home[config.parent.run_id] for config in cohort.configs if config.parent}
+        assert set(cohort.waits_for) == parents
+
+
+def test_dense_parents_are_added_once_where_no_axis_names_them():
+    cohorts = plan(sweep(grid={"prune.fraction": [0.5, 0.8], "init.scale": [1, 2]}, seeds=3))
+    roles = [
+        (role, config.prune.fraction)
+        for cohort in cohorts
+        for config, role in zip(cohort.configs, cohort.roles, strict=True)
+    ]
+    assert roles.count(("parent", 0)) == 6
+    assert [role for role, fraction in roles if fraction] == ["run"] * 12
+    named = plan(sweep(grid={"prune.fraction": [0.5, 0, 0.8], "init.scale": [1, 2]}, seeds=3))
+    assert {role for cohort in named for role in cohort.roles} == {"run"}
+    assert homes(named).keys() == homes(cohorts).keys()
+
+
+def test_extending_a_sweep_plans_only_what_is_new():
+    known = homes(plan(sweep(grid={"init.scale": [1, 2]}, seeds=2)))
+    extended = sweep(grid={"init.scale": [1, 2, 3], "prune.fraction": [0, 0.5]}, seeds=2)
+    new = plan(extended, known)
+    assert not homes(new).keys() & known.keys()
+    assert len(homes(new)) == 12 - 4
+    everything = known | homes(new)
+    pruned = next(cohort for cohort in new if cohort.waits_for)
+    assert set(pruned.waits_for) == {everything[config.parent.run_id] for config in pruned.configs}
+    assert plan(extended, everything) == []
+    summary = price(extended, everything)
+    assert (summary.runs, summary.known, summary.cohorts, summary.seconds_at_most) == (12, 12, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("runs", "total", "slots", "sizes"),
+    [
+        (240, 240, 1, [60] * 4),
+        (240, 240, 2, [30] * 8),
+        (240, 240, 16, [16] * 15),
+        (20, 20, 16, [20]),
+        (5000, 5000, 1, [125] * 40),
+        (3, 1000, 2, [3]),
+    ],
+)
+def test_groups_are_split_evenly_for_the_slots_but_not_too_small(runs, total, slots, sizes):
+    assert cohort_sizes(runs, total, slots) == sizes
+
+
+def test_a_cohort_size_that_the_sweep_gives_is_kept():
+    cohorts = plan(sweep(seeds=10, resources={"cohort_size": 4}))
+    assert sorted(len(cohort.configs) for cohort in cohorts) == [3, 3, 4]
+
+
+def test_the_price_counts_what_the_plan_has():
+    for spec in (
+        load_spec("quickstart"),
+        sweep(grid={"prune.fraction": [0.5, 0.8], "stop.max_epochs": [1, 9]}, seeds=40),
+    ):
+        summary, cohorts = price(spec, slots=2), plan(spec, slots=2)
+        assert summary.cohorts == len(cohorts)
+        assert summary.runs + summary.parents == len(homes(cohorts))
+        assert max(group.cohort_size for group in summary.groups) == max(
+            len(cohort.configs) for cohort in cohorts
+        )
+
+
+def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
+    base = {"model": {"width": 8, "depth": 2}, "stop": {"max_epochs": 4}, "optimizer": {"momentum": 0.9}}
+    (group,) = price(sweep(base=base, seeds=3)).groups
+    parameters, activations = 64 * 8 + 8 + 8 * 10 + 10, 64 + 8 + 8 + 10
+    assert group.parameters == parameters
+    assert group.flops == 3 * 4 * 1000 * (3 + 1) * 2 * (64 * 8 + 8 * 10)
+    assert group.memory_bytes == 4 * (3 * 5 * parameters + 3 * 1000 * activations)
+    assert group.disk_bytes >= 3 * 4 * 4 * parameters
+
+
+def test_the_printed_plan_names_runs_parents_and_the_bound():
+    console = Console(width=160, record=True, file=io.StringIO())
+    summary = price(sweep(grid={"prune.fraction": [0.5]}, seeds=3))
+    console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
+    text = console.export_text()
+    assert "plan of [red]x" in text
+    assert "3 runs (1 configurations x 3 seeds) + 3 dense parents" in text
+    assert "time at most" in text
+
+
+@pytest.mark.parametrize(
+    ("base", "line"),
+    [
+        ({"data": {"name": "digit"}}, "data.name = 'digit': unknown data set; did you mean 'digits'?"),
+        (
+            {"data": {"train_size": 1500}},
+            "data.train_size + validation_size + test_size = 1500 + 197 + 600 = 2297",
+        ),
+        (
+            {"model": {"family": "module", "path": "no.such:Net"}},
+            "model.path = 'no.such:Net': ModuleNotFoundError",
+        ),
+        (
+            {"model": {"family": "module", "path": "torch.nn:Dropout"}},
+            "model.path = 'torch.nn:Dropout': modules with",
+        ),
+    ],
+)
+def test_data_and_networks_are_tried_before_anything_starts(base, line):
+    for refuse in (plan, price):
+        with pytest.raises(BadInput) as error:
+            refuse(sweep(base=base))
+        assert str(error.value).startswith(line)
+
+
+def test_what_configurations_have_in_common_follows_from_their_kind():
+    grid = {
+        "prune.fraction": [0, 0.5],
+        "pretrain.epochs": [0, 3],
+        "stop.max_epochs": [2, 4],
+        "init.scale": [1, 2],
+        "optimizer.batch_size": [16, 32],
+        "model.bias": ["all", "none"],
+    }
+    seen: dict[object, tuple[object, ...]] = {}
+    for configuration in sweep(grid=grid).configurations():
+        run: RunConfig = configuration.run(0)
+        common = (run.cohort_key, [(phase.name, phase.max_epochs) for phase in run.phases])
+        assert seen.setdefault(configuration.kind, common) == common

@@ -1,0 +1,252 @@
+"""The report: one self-contained page, equal bytes for equal data, and nothing in the data can break it."""
+
+import io
+import itertools
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from xml.dom import minidom
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from analysis.figures import NothingToDraw, granulated_heat_map, loss_curves, most_telling_axis
+from analysis.judging import columns, judge
+from analysis.report import Definition, Report, render, verdict_table, write_report
+from analysis.wording import answer
+
+AXES = ["init.scale", "model.width"]
+PREDICTORS = ["path_length", "bias_increment_mean", "frobenius_product"]
+EVIL = "</svg><script>alert(1)</script>$\\frac{$ --> &amp; \x1b[31m [bold]漢"
+EMPTY = pd.DataFrame()
+
+
+def runs() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(itertools.product([0.5, 1.0, 2.0], [32, 64], range(3)), columns=[*AXES, "seed"])
+    rows["test_loss"] = 0.3 * rows["init.scale"] + 0.02 * rng.normal(size=len(rows))
+    rows = rows.assign(
+        test_error=rows["test_loss"] / 5, train_loss=0.01 * rng.random(len(rows)), status="converged"
+    )
+    rows["path_length"] = np.exp(6 * rows["test_loss"])
+    rows["bias_increment_mean"] = rng.random(len(rows))
+    rows["frobenius_product"] = rows["init.scale"] ** 3
+    rows["normalised_train_loss"] = 2.3 - 1 / (1 + rows["frobenius_product"])
+    rows["normalised_test_loss"] = rows["normalised_train_loss"] + 0.01
+    return rows.assign(run_id=[f"r{i}" for i in rows.index], **{"data.name": "digits"})
+
+
+def curves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    steps = list(itertools.product(table["run_id"], ["pretrain", "train"], [0, 10, 20]))
+    dynamics = pd.DataFrame(steps, columns=["run_id", "phase", "step"]).assign(name="path_length", value=1.0)
+    dynamics["epoch"] = dynamics["step"] / 10
+    losses = dynamics.drop(columns="epoch").assign(name="loss", value=2.3 / (1 + dynamics["step"]))
+    return dynamics, pd.concat([losses.assign(split=split) for split in ("train", "test")], ignore_index=True)
+
+
+def verdicts(
+    target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "fails")
+) -> pd.DataFrame:
+    known = {"target": target, "scope": "converged", "runs": 18, "configurations": 6, "sentence": "In words."}
+    row = dict.fromkeys(columns(AXES), 0.25) | known | {"test_derived": False}
+    rows = pd.DataFrame([row] * 3, index=pd.Index(PREDICTORS, name="predictor")).assign(
+        decision=list(decisions)
+    )
+    rows["granulated[init.scale]"] = [0.91, -0.4, np.nan]
+    rows.loc["bias_increment_mean", ["kendall_low", "gain_r2"]] = np.nan
+    rows.attrs = {"target": target, "axes": AXES, "scope": "converged", "rule": "It adds if q < 0.05."}
+    rows.attrs |= {"level": 0.05, "confidence": 0.95, "permutations": 200, "resamples": 100, "left_out": []}
+    rows.attrs |= {"baseline_r2": 0.81, "baseline": [row | {"decision": "baseline", "baseline_r2": 0.81}]}
+    return rows
+
+
+def example() -> Report:
+    table = runs()
+    dynamics, outcomes = curves(table)
+    return Report(
+        name="small",
+        description="A small sweep.",
+        spec="name: small",
+        axes=AXES,
+        table=table,
+        dynamics=dynamics,
+        outcomes=outcomes,
+        verdicts=[verdicts(), verdicts("test_error")],
+        provenance={"seconds": 84.2, "hardware": {"cores": 2}, "versions": {"torch": "2.11"}},
+        definitions={"path_length": Definition("Length of the path.", "Somebody 2020", "weights")},
+        dynamics_names=["path_length", "bias_increment_mean"],
+    )
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    return render(example())
+
+
+@pytest.fixture(scope="module")
+def hostile() -> dict[str, bytes]:
+    report = example()
+    names = {"path_length": EVIL, "init.scale": EVIL + "."}
+    frame = verdicts(decisions=(EVIL, "adds", "fails")).rename(index=names).assign(sentence=EVIL)
+    frame = frame.rename(columns={"granulated[init.scale]": f"granulated[{EVIL}.]"})
+    widths = [EVIL if width == 32 else [1, 2] for width in report.table["model.width"]]
+    table = report.table.assign(**{"model.width": widths})
+    frame.attrs = verdicts().attrs | {"rule": EVIL, "odd": {1, 2}, "array": np.arange(2.0)}
+    return render(
+        Report(
+            name=EVIL,
+            description=EVIL,
+            spec=EVIL,
+            axes=[EVIL + ".", "model.width"],
+            table=table.rename(columns=names),
+            dynamics=report.dynamics.assign(phase=EVIL),
+            outcomes=report.outcomes.assign(phase=EVIL),
+            verdicts=[frame],
+            provenance={EVIL: {EVIL: EVIL}, "hardware": EVIL, "versions": [EVIL]},
+            definitions={EVIL: Definition(EVIL, EVIL, EVIL)},
+            dynamics_names=[EVIL],
+        )
+    )
+
+
+def text_of(page: bytes) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.decode()))
+
+
+def test_the_page_loads_nothing_and_runs_nothing(files):
+    page = files["index.html"].decode()
+    assert not re.search(r"<script|<link|<img|<iframe|@import|\bsrc=|url\((?!#)", page, re.IGNORECASE)
+    assert all(not target.startswith(("http", "//", "/")) for target in re.findall(r'href="([^"]*)"', page))
+
+
+def test_the_page_answers_first_and_shows_the_baseline(files):
+    text = text_of(files["index.html"])
+    assert "1 of 3 predictors adds something about test loss" in text
+    assert text.index("explain 81% of the variance") < text.index("What was run") < text.index("R² = 0.81")
+    assert "Length of the path. Unit: weights." in text and "It adds if q &lt; 0.05." in text
+
+
+def test_equal_data_give_equal_bytes(files):
+    assert render(example()) == files
+
+
+def test_ids_are_unique_within_the_page(files):
+    ids = Counter(re.findall(r'\bid="([^"]+)"', files["index.html"].decode()))
+    assert len(ids) > 100 and max(ids.values()) == 1
+
+
+def test_four_figures_are_valid_documents(files):
+    figures = [name for name in files if name.endswith(".svg")]
+    assert len(figures) == 4
+    assert all(minidom.parseString(files[name]).documentElement.tagName == "svg" for name in figures)
+
+
+def test_names_from_the_data_cannot_break_out(hostile):
+    assert b"<script" not in hostile["index.html"]
+    figures = [content for name, content in hostile.items() if name.endswith(".svg")]
+    assert len(figures) == 4 and all(b"alert" not in figure for figure in figures)
+    assert all(minidom.parseString(figure) for figure in figures)
+    assert json.loads(hostile["verdicts.json"])[0]["rule"] == EVIL
+
+
+def test_names_from_the_data_cannot_steer_the_terminal():
+    frame = verdicts(decisions=(EVIL, "adds", "fails")).rename(index={"path_length": EVIL})
+    console = Console(width=100, file=io.StringIO(), force_terminal=False)
+    console.print(verdict_table(frame))
+    assert "\x1b" not in console.file.getvalue()
+
+
+def test_verdicts_json_keeps_numbers_and_marks_missing_ones(files):
+    first, second = json.loads(files["verdicts.json"])
+    assert (first["target"], second["target"], first["baseline_r2"]) == ("test_loss", "test_error", 0.81)
+    rows = {row["predictor"]: row for row in first["predictors"]}
+    assert rows["path_length"]["kendall_tau"] == 0.25 and rows["bias_increment_mean"]["gain_r2"] is None
+
+
+def test_the_table_is_written_whole(files):
+    written = pd.read_parquet(io.BytesIO(files["table.parquet"]))
+    pd.testing.assert_frame_equal(written, runs(), check_dtype=False)
+
+
+def test_an_empty_results_folder_gives_a_page_that_says_so():
+    page = text_of(
+        render(replace(example(), table=EMPTY, dynamics=EMPTY, outcomes=EMPTY, verdicts=[]))["index.html"]
+    )
+    assert "There are no runs yet" in page and page.count("Not drawn.") == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "diverged", "test_loss": np.nan},
+        {"test_loss": np.inf, "path_length": -np.inf, "normalised_test_loss": None},
+        {"test_loss": 0.5, "train_loss": 0.01},
+        {"init.scale": np.nan},
+        {"init.scale": np.arange(18) / 7},
+    ],
+)
+def test_odd_values_draw_less_but_never_fail(change):
+    report = example()
+    assert "index.html" in render(replace(report, table=report.table.assign(**change)))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_few_runs_are_enough_for_a_page(count):
+    report = example()
+    assert "index.html" in render(replace(report, table=report.table.iloc[:count]))
+
+
+def test_no_finding_is_said_plainly():
+    found = answer(verdicts(decisions=("fails", "undecided", "not separable from the axes")))
+    assert found.headline.startswith(
+        "None of the 3 predictors judged is shown to add anything about test loss"
+    )
+    assert found.adding == []
+
+
+def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():
+    console = Console(width=200, file=io.StringIO())
+    console.print(verdict_table(verdicts(decisions=("adds", "fails", "not separable from the axes"))))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any("hyperparameters only" in line and "R² .81" in line for line in lines)
+    assert any(line.split()[:1] == ["path_length"] and line.rstrip().endswith("● adds") for line in lines)
+
+
+def test_write_report_leaves_only_whole_files(tmp_path, files):
+    page = write_report(tmp_path / "report", example())
+    written = {path.relative_to(page.parent).as_posix() for path in page.parent.rglob("*") if path.is_file()}
+    assert written == set(files)
+
+
+def test_what_judge_returns_is_reported_scope_by_scope():
+    table = pd.concat([runs()] * 2, ignore_index=True)
+    judged = judge(table, "test_loss", AXES, PREDICTORS, scope="both", permutations=20, resamples=20)
+    page = text_of(render(replace(example(), verdicts=[judged]))["index.html"])
+    assert "36 runs of 6 configurations (scope: converged)" in page and "Test loss (all runs)" in page
+    assert page.count("hyperparameters only") == 4
+
+
+def test_a_stopped_run_keeps_its_last_loss_in_the_mean():
+    table = pd.DataFrame({"run_id": ["a", "b"], "init.scale": 1.0, "test_loss": 1.0})
+    rows = [("a", 0, 4.0), ("a", 1, 2.0), ("b", 0, 4.0), ("b", 1, 4.0), ("b", 2, 6.0)]
+    losses = pd.DataFrame(rows, columns=["run_id", "epoch", "value"])
+    losses = losses.assign(phase="train", step=losses["epoch"], split="train", name="loss")
+    (line,) = (
+        loss_curves(table, ["init.scale"], EMPTY, losses, "test_loss").axes[0].collections[0].get_segments()
+    )
+    assert line.tolist() == [[0, 4], [1, 3], [2, 4]]
+
+
+def test_the_heat_map_writes_its_numbers():
+    texts = {text.get_text() for text in granulated_heat_map(verdicts()).axes[0].texts}
+    assert {"+0.91", "−0.40", "–"} <= texts
+    with pytest.raises(NothingToDraw):
+        granulated_heat_map(verdicts()[["decision"]])
+
+
+def test_figures_are_coloured_by_the_axis_that_separates_the_target():
+    assert most_telling_axis(runs(), AXES[::-1], "test_loss") == "init.scale"

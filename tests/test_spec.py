@@ -1,0 +1,243 @@
+import itertools
+import random
+
+import pytest
+
+from orchestrator import yaml12
+from orchestrator.spec import RecordConfig, SweepSpec, bundled_sweeps, load_spec
+from trainables.config import RunConfig
+from trainables.errors import BadInput
+
+LIST = """
+name: listed
+grid: {init.scale: [1, 2]}
+list: [{model.family: puzzles_cnn, model.filters: 2, model.kernel: 3}, {model.width: 8}]
+"""
+
+
+def sweep(**keys) -> SweepSpec:
+    return SweepSpec.parse({"name": "test", **keys})
+
+
+def run_ids(spec: SweepSpec) -> list[str]:
+    return [run.run_id for run in spec.runs()]
+
+
+@pytest.mark.parametrize(
+    ("config", "run_id"),
+    [
+        ({}, "7795f634342c49e1"),
+        ({"seed": 7}, "244769a993ad0e65"),
+        ({"init": {"scale": 2}, "optimizer": {"lr": 0.1}}, "e1c23f384319be3e"),
+        ({"model": {"family": "puzzles_cnn", "filters": 8}, "precision": "float64"}, "4239f03b61e7224b"),
+        (
+            {"pretrain": {"epochs": 20, "label_corruption": 0.5}, "prune": {"fraction": 0.8}, "seed": 3},
+            "be374a3bb76bbbb6",
+        ),
+    ],
+)
+def test_run_ids_never_change(config, run_id):
+    assert RunConfig.parse(config).run_id == run_id
+
+
+def test_a_number_names_the_same_run_as_an_integer_and_as_a_float():
+    assert run_ids(sweep(grid={"init.scale": [1, 2]})) == run_ids(sweep(grid={"init.scale": [1.0, 2.0]}))
+
+
+def test_the_quickstart_is_240_different_runs_and_named_by_its_description():
+    ids = run_ids(load_spec("quickstart"))
+    assert len(ids) == len(set(ids)) == 240
+    assert "test loss" in bundled_sweeps()["quickstart"]
+
+
+def test_zip_varies_together_and_list_sets_what_it_names():
+    zipped = sweep(zip=[{"init.scale": [1, 2], "optimizer.lr": [0.1, 0.2]}], seeds=[5])
+    assert [(run.init.scale, run.optimizer.lr, run.seed) for run in zipped.runs()] == [
+        (1, 0.1, 5),
+        (2, 0.2, 5),
+    ]
+    listed = SweepSpec.parse(yaml12.loads(LIST))
+    assert [run.model.family for run in listed.runs()] == ["puzzles_cnn", "mlp"] * 2
+    assert listed.axis_names == ("init.scale", "model.family", "model.filters", "model.kernel", "model.width")
+
+
+def test_lazy_ids_and_parents_equal_those_of_the_runs():
+    grid = {
+        "prune.fraction": [0.8, 0],
+        "pretrain.epochs": [0, 2],
+        "precision": ["float32", "float64"],
+        "stop.train_loss": [0.5, None],
+        "data.label_corruption": [0, 1],
+    }
+    for configuration in sweep(base={"model": {"width": 8}}, grid=grid).configurations():
+        run, parent = configuration.run(3), configuration.parent
+        assert configuration.run_id(3) == run.run_id
+        assert (parent and parent.run(3)) == run.parent
+
+
+def test_the_order_of_axes_and_values_changes_no_id_and_longer_axes_keep_the_old_ones():
+    values = {
+        "init.scale": [1, 2, 4],
+        "model.width": [8, 16],
+        "optimizer.lr": [0.1, 0.2],
+        "prune.fraction": [0, 0.5],
+    }
+    ids = set(run_ids(sweep(grid=values, seeds=2)))
+    for seed in range(5):
+        draw = random.Random(seed)
+        shuffled = {
+            field: draw.sample(values[field], len(values[field])) for field in draw.sample([*values], 4)
+        }
+        assert set(run_ids(sweep(grid=shuffled, seeds=[1, 0]))) == ids
+        longer = {
+            field: [*points, 0.25 if "." in str(points[-1]) else 64] for field, points in shuffled.items()
+        }
+        assert ids < set(run_ids(sweep(grid=longer | {"prune.fraction": [0.5, 0, 0.75]}, seeds=3)))
+
+
+def test_a_large_grid_is_expanded_as_it_is_asked_for():
+    values = [1 + i / 1000 for i in range(1000)]
+    spec = sweep(
+        grid={"init.scale": values, "optimizer.lr": values, "optimizer.weight_decay": values}, seeds=1000
+    )
+    first = list(itertools.islice(spec.runs(), 1002))
+    assert [first[1001].seed, first[1001].optimizer.weight_decay] == [1, 1.001]
+
+
+INERT = {"grid": {"prune.fraction": [0, 0.5], "prune.method": ["magnitude", "layer_magnitude"]}}
+
+
+def test_an_axis_without_effect_is_refused_with_its_name_and_place():
+    line = r"grid.prune.method = 'layer_magnitude': no effect where prune.fraction = 0, the same run as with 'mag"
+    with pytest.raises(BadInput, match=line):
+        list(sweep(**INERT).runs())
+
+
+def test_an_axis_without_effect_is_collapsed_where_asked():
+    assert len(set(run_ids(sweep(**INERT, inert_axes="collapse")))) == 3
+
+
+def test_an_effect_may_be_switched_off_from_afar():
+    grid = {"pretrain.corruption": ["redraw", "swap"]}
+    with pytest.raises(BadInput, match=r"pretrain.corruption = 'swap': no effect where pretrain.epochs = 0"):
+        list(sweep(base={"pretrain": {"label_corruption": 0.5}}, grid=grid).runs())
+
+
+BAD = [
+    ({"gird": {}}, "gird: unknown key; did you mean 'grid'?"),
+    ({"base": {"modl": {}}}, "base.modl: unknown key; did you mean 'model'?"),
+    ({"base": {"data": {"nme": "x"}}}, "base.data.nme: unknown key; did you mean 'name'?"),
+    ({"base": {"data": 3}}, "base.data = 3: "),
+    ({"base": {"data": {"train_size": "5"}}}, "base.data.train_size = '5': input should be a valid integer"),
+    ({"base": {"seed": 3}}, "base.seed: seeds are given by 'seeds'"),
+    (
+        {"base": {"model": {"family": "foo"}}},
+        "base.model.family = 'foo': unknown; allowed: mlp, module, puzzles_cnn",
+    ),
+    ({"base": {"pretrain": {"label_corruption": 1.5}}}, "base.pretrain.label_corruption = 1.5: "),
+    ({"base": {"init": {"scheme": "normal"}}}, "base.init = {'scheme': 'normal'}: scheme 'normal' needs std"),
+    ({"grid": {"model.widht": [1]}}, "grid.model.widht: unknown field; did you mean 'model.width'?"),
+    ({"grid": {"model.width": []}}, "grid.model.width: an axis without values"),
+    ({"grid": {"model.width": 3}}, "grid.model.width = 3: input should be a valid list"),
+    ({"grid": {"model.width": [8, 0]}}, "grid.model.width = 0: input should be greater than or equal to 1"),
+    ({"grid": {"model.width": [8, "16"]}}, "grid.model.width = '16': input should be a valid integer"),
+    ({"grid": {"init.scale": [1, 1.0]}}, "grid.init.scale = 1.0: twice on this axis"),
+    ({"grid": {"init.scale": [float("nan")]}}, "grid.init.scale = nan: input should be a finite number"),
+    ({"grid": {"data.label_corruption": [0, -0.1]}}, "grid.data.label_corruption = -0.1: "),
+    ({"grid": {"prune.fraction": [0.5, 1]}}, "grid.prune.fraction = 1: input should be less than 1"),
+    ({"grid": {"seed": [0, 1]}}, "grid.seed: seeds are no axis of their own; say seeds: 2"),
+    (
+        {"grid": {"model.arguments.n": [1]}},
+        "grid.model.arguments: unknown key; allowed: bias, depth, family, width",
+    ),
+    (
+        {"grid": {"init.scale": [1]}, "zip": [{"init.scale": [2]}]},
+        "zip[0].init.scale: also varied by grid.init.scale",
+    ),
+    (
+        {"zip": [{"init.scale": [1, 2], "optimizer.lr": [1]}]},
+        "zip[0]: fields of one block need equally many values",
+    ),
+    ({"list": [{}]}, "list: an axis without fields"),
+    ({"list": [{"optimizer.lr": 0.05}, {}]}, "list: {} and {'optimizer.lr': 0.05} are the same run"),
+    ({"seeds": 0}, "seeds = 0: expected a number of seeds >= 1"),
+    ({"seeds": [1, 1]}, "seeds = [1, 1]: expected a number of seeds >= 1, or a list of different seeds"),
+    (
+        {"record": {"epochs": "lin"}},
+        "record.epochs = 'lin': expected 'log' or a list of different epochs >= 0",
+    ),
+    ({"name": "../up"}, "name = '../up': "),
+]
+
+
+@pytest.mark.parametrize(("keys", "line"), BAD, ids=[line[:40] for _, line in BAD])
+def test_a_bad_sweep_is_refused_in_one_line(keys, line):
+    with pytest.raises(BadInput) as error:
+        list(sweep(**keys).runs())
+    assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
+
+
+def test_overrides_reach_the_base_the_axes_and_the_rest():
+    spec = load_spec(
+        "quickstart", ["base.stop.max_epochs=5", "seeds=[2]", "grid.model.width=[16]", "grid.init.std=[null]"]
+    )
+    run = next(spec.runs())
+    assert (run.stop.max_epochs, run.seed, run.model.width, run.init.std) == (5, 2, 16, None)
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("seeds", "quickstart: --set seeds: expected key=value"),
+        ("seeds.a=1", "quickstart: --set seeds.a=1: seeds is 5, which has no keys"),
+        ("seeds=[1", "quickstart: --set seeds=[1: line 1: not YAML"),
+        ("sedes=2", "quickstart: sedes: unknown key; did you mean 'seeds'?"),
+        ("base.init.scale=2", "base.init.scale: init.scale is an axis of quickstart"),
+    ],
+)
+def test_a_bad_override_is_refused_in_one_line(override, line):
+    with pytest.raises(BadInput) as error:
+        load_spec("quickstart", [override])
+    assert str(error.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("name: a\ngrid:\n  init.scale: [1]\n  init.scale: [2]\n", "line 4: key 'init.scale' is given twice"),
+        ("name: [", "line 1: not YAML"),
+        ("", "a sweep is a mapping"),
+        ("- name", "a sweep is a mapping"),
+        ("name: \x00", "not YAML"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_name_and_line(tmp_path, text, line):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(BadInput) as error:
+        load_spec(str(tmp_path / "bad.yaml"))
+    assert str(error.value).startswith(f"{tmp_path}/bad.yaml: {line}")
+
+
+def test_a_sweep_that_is_not_there_is_refused_with_the_nearest_name():
+    with pytest.raises(
+        BadInput, match="quickstrt: no such file or bundled sweep; did you mean 'quickstart'?"
+    ):
+        load_spec("quickstrt")
+
+
+def test_yaml_scalars_are_those_of_version_1_2():
+    values = yaml12.loads("[1e-3, 1E5, .5, 3, on, yes, true, null, ~, .inf, 2024-01-01, '1e-3']")
+    assert values == [0.001, 1e5, 0.5, 3, "on", "yes", True, None, None, float("inf"), "2024-01-01", "1e-3"]
+    assert yaml12.loads(yaml12.dumps(values)) == values
+
+
+def test_a_sweep_is_the_same_after_writing_and_reading(tmp_path):
+    spec = load_spec("quickstart", ["list=[{optimizer.lr: 1e-5}]"])
+    (tmp_path / "sweep.yaml").write_text(yaml12.dumps(spec.model_dump()))
+    assert run_ids(load_spec(str(tmp_path / "sweep.yaml"))) == run_ids(spec)
+
+
+def test_recorded_epochs_end_with_the_last():
+    assert RecordConfig().epochs_until(9) == [0, 1, 2, 4, 8, 9]
+    assert RecordConfig.parse({"epochs": [3, 50]}).epochs_until(9) == [3, 9]
