@@ -62,8 +62,8 @@ def judge(
         baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction.
 
     Raises:
-        BadInput: a column is absent or not numeric, an axis has one value, or there are fewer than two
-            configurations.
+        BadInput: a column is absent or not numeric, the table is empty, or an axis has one value (so that
+            there are always two configurations or more).
 
     >>> random = np.random.default_rng(0)
     >>> grid = [(lr, width) for lr in range(5) for width in range(4)]
@@ -76,7 +76,7 @@ def judge(
     if isinstance(axes, str):
         raise BadInput(f"axes must be a list of column names, not the text {axes!r}")
     axes = list(axes)
-    _check(table, target, axes, status_column)
+    _check(table, target, axes)
     chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
     _check_predictors(table, target, axes, chosen)
     count = max(1000, int(np.ceil(2 * len(chosen) / level))) if permutations is None else permutations
@@ -221,7 +221,7 @@ def _numeric(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _check(table: pd.DataFrame, target: str, axes: list[str], status_column: str) -> None:
+def _check(table: pd.DataFrame, target: str, axes: list[str]) -> None:
     numeric_column(table, target, "target")
     if table.empty:
         raise BadInput("the table has no rows")

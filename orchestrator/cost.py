@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from trainables import data, network
 from trainables.config import OptimizerConfig, RunConfig
@@ -67,22 +66,25 @@ def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
     examples = data.load(config.data)
     module = network.build(config.model, examples.input_shape, examples.classes).module
-    activations = 0
+    activations = flops = 0
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:
-        nonlocal activations
+        nonlocal activations, flops
         if isinstance(output, torch.Tensor) and not isinstance(layer, nn.Flatten):
             activations += output.numel()
+            # Each row of a weight takes part in as many outputs as there are positions (1 in a linear layer).
+            weights = (weight for weight in layer.parameters() if weight.ndim >= 2)
+            flops += sum(2 * weight.numel() * output.numel() // weight.shape[0] for weight in weights)
 
     for part in module.modules():
         if not any(True for _ in part.children()):
             part.register_forward_hook(count)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad():
         module(torch.zeros(1, *examples.input_shape))
     largest = max(module.parameters(), key=torch.numel)
     return Workload(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
-        flops=counter.get_total_flops(),
+        flops=flops,
         activations=activations + math.prod(examples.input_shape),
         bytes_per_value=8 if config.precision == "float64" else 4,
         train_size=len(examples.train),

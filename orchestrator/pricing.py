@@ -176,10 +176,10 @@ def plan_table(summary: PlanSummary) -> RenderableType:
     totals = (
         f"{summary.runs:,} runs ({summary.configurations:,} configurations x {summary.seeds} seeds)"
         f"{known}{extra}\n"
-        f"{summary.cohorts:,} cohorts, {summary.slots} at once; memory up to {decimal(summary.memory_bytes)}, "
-        f"disk up to {decimal(summary.disk_bytes)}\n"
-        f"time at most {_duration(summary.seconds_at_most)} on this machine: every run takes all its epochs, at "
-        f"{summary.flops_per_second / 1e9:.1f} GFLOP/s (matrix products measured just now) / {STEP_OVERHEAD:g}"
+        f"{summary.cohorts:,} cohorts, {summary.slots} at once; "
+        f"memory up to {decimal(summary.memory_bytes)}, disk up to {decimal(summary.disk_bytes)}\n"
+        f"time at most {_duration(summary.seconds_at_most)} on this machine, if all runs take all epochs "
+        f"({summary.flops_per_second / 1e9:.1f} GFLOP/s in matrix products; a step: {STEP_OVERHEAD:g} x that)"
     )
     return Group(table, totals)
 

@@ -24,8 +24,8 @@ class RecordConfig(Section):
     """What is kept of a run while and after it trains; it changes no result and no `run_id`.
 
     `epochs`: those epochs of every phase at which outcomes and dynamics are recorded and parameters saved,
-    a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `measures`: which ones, taken at
-    the last checkpoint (`end`) or at all of them (`checkpoints`).
+    a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `measures`: which ones, taken
+    at the last checkpoint (`end`) or at all of them (`checkpoints`).
     """
 
     epochs: Literal["log"] | Numbers = "log"
@@ -70,8 +70,8 @@ class SweepSpec(Section):
     """A named set of runs: a base, what varies over it, the seeds, and what to record.
 
     Every axis is crossed with every other and with the seeds. An axis is a dotted field with its values
-    (`grid`), several fields whose values go together (one block of `zip`), or all of `list`, whose points each set the
-    fields they name. `seeds: n` means 0, ..., n - 1.
+    (`grid`), several fields whose values go together (one block of `zip`), or all of `list`: its points each
+    set the fields they name. `seeds: n` means 0, ..., n - 1.
 
     >>> spec = SweepSpec.parse({"name": "demo", "grid": {"init.scale": [1, 2]}, "seeds": 3})
     >>> len(list(spec.runs())), spec.axis_names

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
-import yaml
 from rich.console import Console
 
+from orchestrator import yaml12
 from orchestrator.planning import Cohort, plan, planned_runs
 from orchestrator.pricing import price
 from orchestrator.progress import Display
@@ -113,8 +113,8 @@ def read_spec(results: Folder) -> SweepSpec:
     if not results.exists(SPEC):
         raise BadInput(f"{results.uri}: holds no sweep (no file {SPEC} in it)")
     try:
-        return SweepSpec.parse(yaml.safe_load(results.read(SPEC)))
-    except (yaml.YAMLError, BadInput) as error:
+        return SweepSpec.parse(yaml12.loads(results.read(SPEC).decode()))
+    except (ValueError, BadInput) as error:
         raise BadInput(f"{where}: damaged or not a sweep ({str(error).splitlines()[0]})") from None
 
 
@@ -140,7 +140,7 @@ def check_disk(results: Folder, spec: SweepSpec, slots: int) -> None:
 
 def prepare(results: Folder, spec: SweepSpec, cohorts: Sequence[Cohort]) -> None:
     """Write the spec, where the results come from, and a manifest for every new cohort."""
-    text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+    text = yaml12.dumps(spec.model_dump(mode="json"))
     try:
         results.write(SPEC, text.encode())
     except OSError as error:

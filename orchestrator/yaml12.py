@@ -1,6 +1,6 @@
 """YAML as people mean it: the scalars of YAML 1.2, and no key twice.
 
-PyYAML reads YAML 1.1: `1e-3` is a string there, `on` is true, `010` is eight; and of two equal keys the last wins.
+PyYAML reads YAML 1.1, where `1e-3` is a string, `on` is true and `010` is eight; of equal keys the last wins.
 """
 
 import re

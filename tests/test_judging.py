@@ -252,6 +252,15 @@ def test_too_few_configurations_and_no_run_left_are_undecided():
     assert (none["decision"] == rules.UNDECIDED).all() and math.isnan(none.attrs["baseline_r2"])
 
 
+def test_continuous_axes_leave_granulated_and_information_undefined():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.random((60, 3)), columns=["lr", "decay", "p0"])
+    table["test_loss"] = table["lr"] + table["p0"]
+    row = judge(table, "test_loss", ["lr", "decay"]).loc["p0"]
+    assert row[["psi", "cmi", "cmi_p"]].isna().all() and row["gain_p"] < 0.01
+    assert row["decision"] == rules.NOT_SEPARABLE
+
+
 # Bad input --------------------------------------------------------------------------------
 
 BAD = {

@@ -8,6 +8,7 @@ from orchestrator.planning import cohort_id, cohort_sizes, plan
 from orchestrator.pricing import plan_table, price
 from orchestrator.spec import SweepSpec, load_spec
 from trainables.config import RunConfig
+from trainables.data import READERS, read_digits
 from trainables.errors import BadInput
 
 
@@ -162,3 +163,14 @@ def test_what_configurations_have_in_common_follows_from_their_kind():
         run: RunConfig = configuration.run(0)
         common = (run.cohort_key, [(phase.name, phase.max_epochs) for phase in run.phases])
         assert seen.setdefault(configuration.kind, common) == common
+
+
+def test_the_flops_of_a_convolution_count_every_position(monkeypatch):
+    digits = read_digits()
+    monkeypatch.setitem(READERS, "images", lambda: dataclasses.replace(digits, inputs=digits.inputs[:, None]))
+    model = {"family": "puzzles_cnn", "filters": 2, "kernel": 3}
+    (group,) = price(
+        sweep(base={"data": {"name": "images"}, "model": model, "stop": {"max_epochs": 1}})
+    ).groups
+    forward = 2 * (2 * 1 * 9 * 36 + 2 * 2 * 9 * 16 + 2 * 16 * 10)
+    assert group.flops == 1000 * (3 + 1) * forward

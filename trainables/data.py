@@ -65,7 +65,7 @@ def read_digits() -> Raw:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Raw(digits.images.astype(np.float32) / 16, digits.target.astype(np.int64), 10)
+    return Raw(digits.images[:, None].astype(np.float32) / 16, digits.target.astype(np.int64), 10)
 
 
 READERS: dict[str, Callable[[], Raw]] = {"digits": read_digits}

@@ -58,11 +58,13 @@ def puzzles_cnn(
     >>> sum(p.numel() for p in puzzles_cnn((1, 28, 28), 10, filters=34).parameters())
     165784
     """
-    channels, *size = input_shape if len(input_shape) == 3 else (1, *input_shape)
+    channels, *size = input_shape
     for _ in range(2):
         size = [(side + 2 * padding - kernel) // stride + 1 for side in size]
     if len(size) != 2 or min(size) < 1:
-        raise BadInput(f"model.family = 'puzzles_cnn': inputs of shape {input_shape} are too small for it")
+        raise BadInput(
+            f"model.kernel = {kernel}: two convolutions of this size do not fit on inputs of shape {input_shape}"
+        )
     conv = {"kernel_size": kernel, "stride": stride, "padding": padding}
     return nn.Sequential(
         nn.Conv2d(channels, filters, bias=_has_bias(bias, 0), **conv),

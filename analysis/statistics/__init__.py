@@ -6,13 +6,9 @@ One row of a table is one run; a configuration is one combination of axis values
 from analysis.statistics.axes_baseline import Gain, cross_validated_gain
 from analysis.statistics.environments import robust_sign_error
 from analysis.statistics.fits import LinearFit, linear_fit
+from analysis.statistics.granulated import granulated_interval, granulated_kendall
 from analysis.statistics.information import conditional_mutual_information
-from analysis.statistics.rank import (
-    granulated_interval,
-    granulated_kendall,
-    kendall_tau,
-    partial_rank_correlation,
-)
+from analysis.statistics.rank import kendall_tau, partial_rank_correlation
 from analysis.statistics.resampling import false_discovery
 from analysis.statistics.within import Association, within_configuration
 

@@ -58,15 +58,14 @@ def shared_seed_effects(runs: Runs) -> np.ndarray:
     free = int((runs.sizes - 1).sum())
     if not runs.named_seeds or free == 0:
         return np.zeros((len(runs.seeds), 0))
-    seed = (runs.seeds[:, None] == np.unique(runs.seeds)).astype(float)
+    seeds = np.unique(runs.seeds)
     effects = np.hstack([np.ones((len(runs.sizes), 1)), *main_effects(runs.levels)])
     for columns in (effects, effects[:, :1]):
-        if seed.shape[1] * columns.shape[1] > 2 * free:
-            continue  # too many even to try
+        if (len(seeds) - 1) * columns.shape[1] > free / 2:
+            continue
+        seed = (runs.seeds[:, None] == seeds).astype(float)
         product = (seed[:, :, None] * runs.spread(columns)[:, None, :]).reshape(len(seed), -1)
         inside = product - runs.spread(runs.sums(product) / runs.sizes[:, None])
         u, s, _ = np.linalg.svd(inside, full_matrices=False)
-        basis = u[:, s > 1e-8]
-        if basis.shape[1] <= free / 2:
-            return basis
+        return u[:, s > 1e-8]
     return np.zeros((len(runs.seeds), 0))

@@ -75,7 +75,7 @@ def robust_sign_error(
     rows = {}
     for predictor in predictors:
         c = _by_configuration(runs, numeric_column(table, predictor, "predictor"))
-        # ranks cannot be used across environments that are padded; comparing keeps infinities in order
+        # comparing, unlike subtracting, keeps infinities in order
         left, right = c[first][:, :, None], c[second][:, None, :]
         w = np.where(np.isnan(left) | np.isnan(right), 0, weight)
         wrong = (1 - ((left > right) * 1.0 - (left < right)) * np.sign(dg)) / 2

@@ -10,10 +10,9 @@ from scipy.stats import rankdata
 
 from analysis.statistics.axes_baseline import AxesBaseline
 from analysis.statistics.design import shared_seed_effects
+from analysis.statistics.granulated import AxisGroups, granulated_from
 from analysis.statistics.information import PairCells
 from analysis.statistics.rank import (
-    AxisGroups,
-    granulated_from,
     kendall_interval,
     kendall_tau,
     partial_correlation,
@@ -115,7 +114,6 @@ class Sample:
             "psi_low": granulated.loc["Psi", "low"],
             "psi_high": granulated.loc["Psi", "high"],
             "partial_rank_correlation": partial_correlation(self.given, x, y),
-            "cmi": self.cells.score(x) if len(self.groups) > 1 else np.nan,
         }
 
     def test(self, values: np.ndarray) -> dict[str, Any]:
@@ -130,7 +128,7 @@ class Sample:
         with np.errstate(invalid="ignore", divide="ignore"):
             withins = products[:, 0] / np.sqrt(products[:, 1] * products[:, 2])
             gains = self.counts @ saved / (self.counts @ squares)
-        confidence, permutations = self.settings.confidence, self.settings.permutations
+        confidence = self.settings.confidence
         out = {
             "baseline_r2": self.baseline.r2,
             "gain_r2": gain,
@@ -143,10 +141,18 @@ class Sample:
         }
         if not np.isnan(within):
             out["within_low"], out["within_high"] = percentile_interval(withins, confidence)
-        if permutations and len(self.groups) > 1 and len(x) <= CMI_RUNS:
-            null = self.cells.null(x, self.donors[:CMI_PERMUTATIONS])
-            out["cmi_p"] = permutation_p(self.cells.score(x), null)
         return out
+
+    def information(self, values: np.ndarray) -> dict[str, Any]:
+        """Conditional mutual information and its null; absent with one axis, or if cells hold single runs."""
+        if len(self.groups) < 2:
+            return {}
+        x = rankdata(values)[self.runs.order]
+        score = self.cells.score(x)
+        if np.isnan(score) or not self.settings.permutations or len(x) > CMI_RUNS:
+            return {"cmi": score}
+        null = self.cells.null(x, self.donors[:CMI_PERMUTATIONS])
+        return {"cmi": score, "cmi_p": permutation_p(score, null)}
 
 
 class Panel:
@@ -178,7 +184,8 @@ class Panel:
             return row | {"constant": self.settings.target}
         if row["configurations"] < 3:
             return row
-        return row | sample.describe(values[present]) | sample.test(values[present])
+        values = values[present]
+        return row | sample.describe(values) | sample.information(values) | sample.test(values)
 
     def axes_only(self) -> dict[str, Any]:
         """The held-out predictions of the axes alone, described like a predictor."""
@@ -193,7 +200,8 @@ class Panel:
         predicted = np.empty(len(self.table))
         predicted[sample.runs.order] = sample.baseline.predicted
         row["interactions"] = sample.baseline.interactions
-        return row | sample.describe(predicted) | {"baseline_r2": sample.baseline.r2}
+        information = sample.information(predicted)
+        return row | sample.describe(predicted) | information | {"baseline_r2": sample.baseline.r2}
 
 
 def _counts(present: np.ndarray) -> dict[str, Any]:
