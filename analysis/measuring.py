@@ -41,6 +41,7 @@ def measure_parameters(
     check_trust(runs[0], trust)
     dataset = data.load(runs[0].data, runs[0].precision)
     architecture = network.build(runs[0].model, dataset.input_shape, dataset.classes)
+    tensors = {name: tensors[name] for name in architecture.shapes}  # a file keeps no order
     drawn = [architecture.initial(config.init, config.seed) for config in runs]
     initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]

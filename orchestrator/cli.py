@@ -36,9 +36,10 @@ def main() -> None:
     except BadInput as error:
         Console(stderr=True, highlight=False).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == 130:  # what typer makes of Ctrl-C
+            Console(stderr=True).print("\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True)
+        raise
 
 
 @app.command()

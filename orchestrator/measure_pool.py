@@ -7,6 +7,7 @@ import ray
 import torch
 
 from analysis.measuring import measure_parameters, measures_path
+from trainables.errors import BadInput
 from trainables.storage import CohortFiles, Folder
 
 
@@ -31,7 +32,8 @@ class MeasurePool:
         measures: names, or None for all.
         actors: how many.
         cpus: what each takes of Ray's CPUs. Zero on one machine: then a trial never waits for an actor nor an actor
-            for a trial, and the operating system shares the cores.
+            for a trial, and the operating system shares the cores. With more, all actors start at once, and Ray keeps
+            their CPUs from the trials.
         trust: allow modules that the results name to be imported.
     """
 
@@ -45,10 +47,12 @@ class MeasurePool:
         self.started = self.submitted = self.done = 0
         self.errors: list[str] = []
         self.asked: set[tuple[str, str]] = set()
+        if cpus:  # taken before the trials take them
+            self.idle = [self._start() for _ in range(actors)]
 
     def submit(self, cohort_id: str, parameters: str) -> None:
         """Have a file measured, unless that was asked before or its measures are there."""
-        if (cohort_id, parameters) in self.asked:
+        if (cohort_id, parameters) in self.asked or self.measures == []:
             return
         self.asked.add((cohort_id, parameters))
         if not self.results.exists(measures_path(cohort_id, parameters, self.measures)):
@@ -65,7 +69,8 @@ class MeasurePool:
                 try:
                     ray.get(ref)
                 except ray.exceptions.RayError as error:
-                    self.errors.append(str(error))
+                    cause = getattr(error, "cause", None)  # a damaged file is one line, anything else a traceback
+                    self.errors.append(str(cause if isinstance(cause, BadInput) else error))
         while self.queue and (self.idle or self.started < self.size):
             actor = self.idle.pop() if self.idle else self._start()
             self.running[actor.measure.remote(*self.queue.popleft())] = actor
@@ -77,7 +82,8 @@ class MeasurePool:
 
     def _start(self) -> "ray.actor.ActorHandle":
         self.started += 1
-        return MeasureActor.options(num_cpus=self.cpus).remote(self.results.uri, self.measures, self.trust)
+        options = MeasureActor.options(num_cpus=self.cpus, scheduling_strategy="SPREAD")
+        return options.remote(self.results.uri, self.measures, self.trust)
 
 
 def unmeasured(results: Folder, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool) -> list[tuple[str, str]]:
@@ -93,6 +99,7 @@ def unmeasured(results: Folder, cohort_ids: Sequence[str], measures: Sequence[st
         (cohort_id, name)
         for cohort_id in cohort_ids
         for name in CohortFiles(results, cohort_id).parameter_files()
-        if (checkpoints or name.startswith("final/"))
+        if measures != []
+        and (checkpoints or name.startswith("final/"))
         and not results.exists(measures_path(cohort_id, name, measures))
     ]

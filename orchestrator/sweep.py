@@ -289,7 +289,8 @@ def measure_again(where: str, measures: Sequence[str] | None, checkpoints: bool,
     """Measure what is in a results folder and lacks these measures; how many files that were.
 
     Raises:
-        BadInput: an unknown measure, a folder without results, or modules of a stranger without `trust`.
+        BadInput: an unknown measure, a folder without results or with a damaged file, or modules of a stranger
+            without `trust`.
     """
     results = Folder(where)
     spec = read_spec(results)
@@ -300,5 +301,5 @@ def measure_again(where: str, measures: Sequence[str] | None, checkpoints: bool,
     spec = spec.model_copy(update={"record": spec.record.model_copy(update={"measure_at": at})})
     _, measured, failures = work(results, spec, [], console, measures, trust, None)
     if failures:
-        raise RuntimeError("\n".join(failures))
+        raise BadInput("\n".join(failures))
     return measured

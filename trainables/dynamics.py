@@ -1,16 +1,13 @@
 """Statistics of the training path, gathered while a stack trains.
 
-Per step only a few numbers a run are kept, and reduced at the end of the epoch; first-layer biases are summarised by
-Welford's recurrence (Welford 1962), so memory is O(parameters) whatever the number of steps.
-
 Notation: theta_t all parameters and b_t the first-layer bias after step t, g_t the gradient of the batch's mean loss,
 eps_t the mean over the batch of ||d loss / d logits||_2 and alpha the learning rate.
 """
 
-from dataclasses import dataclass, fields
-
 import torch
 from torch import Tensor
+
+from trainables.trace import Trace
 
 #: Whole epochs in the window of `bias_increment_*` and `bias_variance`.
 WINDOW_EPOCHS = 10
@@ -37,56 +34,6 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     "gradient_norm": ("mean of ||g_t|| over the last epoch", "Jiang et al. 2020"),
     "epochs_to_target": ("epochs of the last phase until the target train loss", "Arpit et al. 2017"),
 }
-
-
-@dataclass
-class Trace:
-    """What the loop notes at each step of one epoch, each `(steps, K)`, and the moments of the first-layer bias."""
-
-    loss: Tensor
-    derivative: Tensor
-    gradient: Tensor
-    update: Tensor
-    bias_gradient: Tensor
-    bias_update: Tensor
-    bias: "BiasMoments"
-
-    @classmethod
-    def empty(cls, steps: int, bias: Tensor) -> "Trace":
-        """A trace to be filled, for K runs with first-layer biases `(K, d)`."""
-        stack = len(bias)
-        return cls(*(bias.new_zeros(steps, stack) for _ in range(6)), BiasMoments(bias))
-
-    @classmethod
-    def join(cls, parts: "list[Trace]") -> "Trace":
-        """The trace of a stack from those of its slices."""
-        names = [field.name for field in fields(cls) if field.name != "bias"]
-        columns = [torch.cat([getattr(part, name) for part in parts], 1) for name in names]
-        return cls(*columns, BiasMoments.join([part.bias for part in parts]))
-
-
-class BiasMoments:
-    """Mean `(K, d)` and summed squared deviation `(K,)` of the first-layer bias over an epoch, by Welford."""
-
-    def __init__(self, bias: Tensor) -> None:
-        self.count = 0
-        self.mean = torch.zeros_like(bias, dtype=torch.float64)
-        self.deviation = self.mean.new_zeros(len(bias))
-
-    @classmethod
-    def join(cls, parts: "list[BiasMoments]") -> "BiasMoments":
-        """The moments of a stack from those of its slices."""
-        whole = cls(torch.cat([part.mean for part in parts]))
-        whole.count, whole.mean = parts[0].count, whole.mean + torch.cat([part.mean for part in parts])
-        whole.deviation = torch.cat([part.deviation for part in parts])
-        return whole
-
-    def add(self, bias: Tensor) -> None:
-        """Take in the bias `(K, d)` after one more step."""
-        self.count += 1
-        from_old = bias.double() - self.mean
-        self.mean += from_old / self.count
-        self.deviation += (from_old * (bias.double() - self.mean)).sum(1)
 
 
 class Dynamics:
@@ -131,9 +78,9 @@ class Dynamics:
         state["window_sum"][:, slot] = increments.sum(0)
         state["window_square"][:, slot] = increments.square().sum(0)
         state["window_max"][:, slot] = increments.max(0).values
-        state["window_steps"][:, slot] = float(trace.bias.count)
-        state["window_bias"][:, slot] = trace.bias.mean
-        state["window_deviation"][:, slot] = trace.bias.deviation
+        state["window_steps"][:, slot] = float(trace.count)
+        state["window_bias"][:, slot] = trace.bias_mean
+        state["window_deviation"][:, slot] = trace.bias_deviation
 
     def statistics(
         self,
@@ -194,8 +141,3 @@ class Dynamics:
 def distance(parameters: Tensor, other: Tensor) -> Tensor:
     """Euclidean distances `(K,)` in float64 between rows `(K, P)`."""
     return torch.linalg.vector_norm(parameters.double() - other.double(), dim=1)
-
-
-def norm(values: Tensor) -> Tensor:
-    """Euclidean norms over the last axis."""
-    return torch.linalg.vector_norm(values, dim=-1)

@@ -81,8 +81,13 @@ class Manifest:
 def finished_runs(results: Folder, cohort_id: str) -> list[str]:
     """The ids of the runs of a cohort that have ended, whatever their status."""
     folder = CohortFiles(results, cohort_id).folder
-    parts = [folder.read_table(f"runs/{name}") for name in folder.names("runs")]
-    return [run_id for part in parts for run_id in part["run_id"].to_pylist()]
+    run_ids = []
+    for name in folder.names("runs"):
+        part = folder.read_table(f"runs/{name}")
+        if "run_id" not in part.column_names:
+            raise BadInput(f"{folder.uri}/runs/{name}: not a file of this project (it has no column run_id)")
+        run_ids += part["run_id"].to_pylist()
+    return run_ids
 
 
 def known_runs(results: Folder) -> dict[str, str]:
@@ -90,5 +95,9 @@ def known_runs(results: Folder) -> dict[str, str]:
     known = {}
     for cohort_id in cohort_ids(results):
         files = CohortFiles(results, cohort_id)
-        known |= {run["run_id"]: cohort_id for run in files.folder.read_json(files.manifest)["runs"]}
+        try:
+            known |= {run["run_id"]: cohort_id for run in files.folder.read_json(files.manifest)["runs"]}
+        except (KeyError, TypeError) as error:
+            where = f"{files.folder.uri}/{files.manifest}"
+            raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
     return known

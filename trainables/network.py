@@ -39,9 +39,10 @@ class Network:
     def first_bias(self) -> str | None:
         """The name of the first layer's bias, the object of the Benevolent Training Hypothesis; None without one.
 
-        The first layer is the one that holds the module's first parameter.
+        The first layer is the one that holds the module's first weight, a parameter with two axes or more.
         """
-        first = next(iter(self.shapes)).rpartition(".")[0]
+        weights = (name for name, shape in self.shapes.items() if len(shape) >= 2)
+        first = next(weights, "").rpartition(".")[0]
         name = f"{first}.bias" if first else "bias"
         return name if name in self.shapes else None
 
@@ -65,15 +66,15 @@ class Network:
         parts = flat.split([shape.numel() for shape in self.shapes.values()], 1)
         for (name, shape), part in zip(self.shapes.items(), parts, strict=True):
             matrix = len(shape) == 2
-            views[name] = part.unflatten(1, tuple(shape[::-1] if matrix else shape))
+            views[name] = part.view(len(flat), *(shape[::-1] if matrix else shape))
             if matrix:
                 views[name] = views[name].transpose(1, 2)
         return views
 
     def flatten(self, tensors: Iterable[Tensor]) -> Tensor:
         """Rows `(K, P)` of tensors `(K, ...)` in the order of the parameters; the inverse of `views`."""
-        parts = [(tensor.transpose(1, 2) if tensor.ndim == 3 else tensor).flatten(1) for tensor in tensors]
-        return torch.cat(parts, 1)
+        parts = [tensor.transpose(1, 2) if tensor.ndim == 3 else tensor.unsqueeze(-1) for tensor in tensors]
+        return torch.cat([part.flatten(1) for part in parts], 1)
 
     def logits(self, parameters: Mapping[str, Tensor], inputs: Tensor, kernel: Kernel | None = None) -> Tensor:
         """The logits `(K, N, C)` of K networks.

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from trainables.config import RunConfig
-from trainables.dynamics import Trace, norm
 from trainables.losses import cross_entropy
 from trainables.network import Kernel, Network
 from trainables.optimizers import OPTIMIZERS
+from trainables.trace import Trace
 
 
 class Stack:
@@ -74,10 +74,8 @@ class Stack:
         parameters, mask = self.groups["parameters"], self.groups.get("mask")
         leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters)
-        first_bias = self.network.first_bias_columns
-        bias = parameters[:, first_bias]
         batches = order.split(batch_size, 1)
-        trace = Trace.empty(len(batches), bias)
+        trace = Trace(len(batches), parameters, self.network.first_bias_columns)
         for step, batch in enumerate(batches):
             batch_inputs = inputs.index_select(0, batch.flatten()).unflatten(0, batch.shape)
             logits = self.network.logits(leaves, batch_inputs, kernel)
@@ -89,15 +87,8 @@ class Stack:
             if mask is not None:
                 gradient *= mask
             update = optimizer.step(parameters, gradient, self.groups, epoch * len(batches) + step)
-
-            trace.loss[step] = losses.mean(1)
-            trace.derivative[step] = norm(derivatives).mean(1)
-            trace.gradient[step] = norm(gradient)
-            trace.update[step] = norm(update) * optimizer.update_scale
-            trace.bias_gradient[step] = norm(gradient[:, first_bias])
-            trace.bias_update[step] = norm(update[:, first_bias]) * optimizer.update_scale
-            trace.bias.add(bias)
-        return trace
+            trace.note(losses, derivatives, gradient, update)
+        return trace.close(optimizer.update_scale)
 
     @torch.no_grad()
     def evaluate(
@@ -120,6 +111,9 @@ class Stack:
             logits = self.network.logits(part.parameters, inputs.expand(len(part), *inputs.shape), kernel)
             losses = cross_entropy(logits, own)[0].double()
             wrong = (logits.argmax(2) != own).double()
-            columns.append(torch.stack([losses.mean(1), losses.var(1, correction=0), wrong.mean(1)]))
+            loss = losses.mean(1)
+            # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
+            variance = (losses - loss.unsqueeze(1)).square().mean(1)
+            columns.append(torch.stack([loss, variance, wrong.mean(1)]))
         loss, variance, error = torch.cat(columns, 1)
         return {"loss": loss, "loss_variance": variance, "error": error}

@@ -165,6 +165,13 @@ class CohortFiles:
         """One part of the table `runs`, `dynamics` or `outcomes`."""
         return f"{kind}/{part:05d}.parquet"
 
+    def delete_parts_from(self, part: int) -> None:
+        """Remove the parts of every table, and of the final parameters, from number `part` on."""
+        for kind in ("runs", "outcomes", "dynamics", "final"):
+            for name in self.folder.names(kind):
+                if name >= f"{part:05d}":
+                    self.folder.delete(f"{kind}/{name}")
+
     @property
     def failed(self) -> bool:
         """Whether the cohort's last attempt failed."""

@@ -13,7 +13,7 @@ from its last part.
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from trainables import data, network
 from trainables.config import Phase, RunConfig
-from trainables.dynamics import Dynamics, Trace
+from trainables.dynamics import Dynamics
 from trainables.interventions import magnitude_mask
 from trainables.manifest import Manifest
 from trainables.probe import StackPlan, probe
@@ -29,6 +29,7 @@ from trainables.rows import Rows
 from trainables.stack import Stack
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
+from trainables.trace import Trace
 
 Tensors = dict[str, Tensor]
 
@@ -44,6 +45,14 @@ class Progress:
     train_loss: float
     done: bool
     parameter_files: list[str] = field(default_factory=list)
+
+
+class Saved(NamedTuple):
+    """A network read from a file: its parameters, the path behind them, and how its run ended (if it has)."""
+
+    parameters: Tensors
+    path_length: float
+    status: str | None
 
 
 class CohortTraining:
@@ -72,6 +81,7 @@ class CohortTraining:
         self.dynamics: Dynamics
         if self.manifest.finished(results):
             self._hold([], {})
+            self.folder.delete(self.files.state)
         elif self.folder.exists(self.files.state):
             self._resume()
         else:
@@ -135,25 +145,28 @@ class CohortTraining:
             assert config.parent is not None
             parent = config.parent.run_id
             end = ends[parent]
-            rewound = {"init": ({k: v[row] for k, v in origins.items()}, 0.0), "train": starts.get(parent), "none": end}
-            whole = all(bool(value.isfinite().all()) for value in end[0].values())
-            start = rewound[config.prune.rewind] if whole else end  # what is cut from a diverged network has diverged
+            origin = Saved({k: v[row] for k, v in origins.items()}, 0.0, None)
+            start = {"init": origin, "train": starts.get(parent), "none": end}[config.prune.rewind]
+            if end.status == "diverged":  # so has what is cut from it, though its parameters may still be finite
+                start = end._replace(parameters={k: torch.full_like(v, torch.nan) for k, v in end.parameters.items()})
             assert start is not None
-            values.append(start[0])
-            masks.append(magnitude_mask(end[0], config.prune))
-            paths.append(start[1])
+            values.append(start.parameters)
+            masks.append(magnitude_mask(end.parameters, config.prune))
+            paths.append(start.path_length)
         return self._rows(values), self._rows(masks), torch.tensor(paths, dtype=torch.float64)
 
-    def _saved_parameters(self, kind: str, stem: str = "") -> dict[str, tuple[Tensors, float]]:
-        """Parameters and path length of every run in the cohorts that this one waits for, by run_id."""
-        found: dict[str, tuple[Tensors, float]] = {}
+    def _saved_parameters(self, kind: str, stem: str = "") -> dict[str, Saved]:
+        """Every network in the files of the cohorts that this one waits for, by run_id."""
+        found: dict[str, Saved] = {}
         for cohort_id in self.manifest.waits_for:
             folder = CohortFiles(self.results, cohort_id).folder
             for name in folder.names(kind):
                 if name.startswith(stem):
                     tensors, about = folder.read_tensors(f"{kind}/{name}")
+                    ended = about.get("status", [None] * len(about["run_id"]))
+                    paths = about["path_length_from_init"]
                     for row, run_id in enumerate(about["run_id"]):
-                        found[run_id] = ({k: v[row] for k, v in tensors.items()}, about["path_length_from_init"][row])
+                        found[run_id] = Saved({k: v[row] for k, v in tensors.items()}, paths[row], ended[row])
         return found
 
     def _hold(self, configs: list[RunConfig], groups: dict[str, Tensor]) -> None:
@@ -168,7 +181,7 @@ class CohortTraining:
         self._label()
         plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
         self.plan = StackPlan(**plan) if plan else self._probe()
-        self._check({})
+        self._check(torch.zeros(len(self.stack), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
         plan = probe(self.stack, self.data.train.inputs, self.labels["train"], self.config.optimizer.batch_size)
@@ -203,7 +216,8 @@ class CohortTraining:
         spent = (time.perf_counter() - start) / len(self.stack)
         for config in self.stack.configs:
             self.seconds[config.run_id] += spent
-        self._check({"diverged": ~trace.loss.isfinite().all(0)})
+        self.loss = trace.loss.double().mean(0).cpu()
+        self._check(~self.loss.isfinite())
 
     def _order(self) -> Tensor:
         """Each run's permutation `(K, N)` of the training examples in this epoch."""
@@ -214,28 +228,29 @@ class CohortTraining:
 
     # ---- stop rules and records
 
-    def _check(self, known: dict[str, Tensor]) -> None:
-        """Apply the stop rules, record what is due, let runs leave that have stopped, and start the next phase."""
+    def _check(self, diverged: Tensor) -> None:
+        """Apply the stop rules to runs that have not `diverged` `(K,)`, record what is due, let runs leave that have stopped, and start the next phase."""
         phases = self._phases
         limit = torch.tensor([self.epoch >= phase.max_epochs for phase in phases])
         last = self.phase_index == len(self.config.phases) - 1
+        targets = [float("-inf") if phase.train_loss is None else phase.train_loss for phase in phases]
+        target = torch.tensor(targets, dtype=torch.float64)
+        # A run stops at its own epochs only, also if the loss is evaluated for the records or for another run.
+        checked = limit | (target.isfinite() & (self.epoch % self.config.stop.check_every == 0))
         due = self.manifest.record.is_due(self.epoch) or (not last and bool(limit.all()))
-        diverged = known.get("diverged", torch.zeros(len(phases), dtype=torch.bool)).cpu()
-        if not (due or limit.any() or diverged.any() or self.epoch % self.config.stop.check_every == 0):
+        if not (due or checked.any() or diverged.any()):
             return
         train = self._evaluate("train")
         self.loss = train["loss"].cpu()
-        targets = [phase.train_loss for phase in phases]
-        target = torch.tensor([-torch.inf if value is None else value for value in targets], dtype=torch.float64)
-        diverged |= ~self.loss.isfinite()
-        converged = (self.loss <= target) & (self.epoch > 0) & ~diverged
+        diverged = diverged | (checked & ~self.loss.isfinite())
+        converged = checked & (self.loss <= target) & (self.epoch > 0) & ~diverged
         stopped = diverged | (last & (converged | limit))
         if due:
             self._record(torch.arange(len(phases)), train)
-            if self.epoch == 0 or self.manifest.record.checkpoints:
-                self._checkpoint()
         elif stopped.any():
             self._record(stopped.nonzero().flatten(), train)
+        if self.epoch == 0 or (due and self.manifest.record.checkpoints):
+            self._checkpoint()
         if stopped.any():
             self._finish(stopped, diverged, converged)
         if not last and len(self.stack) and bool(limit.all()):
@@ -296,7 +311,7 @@ class CohortTraining:
                 self.rows.add_dynamics(
                     [config.run_id], self.phase_name, self._step, self.epoch, {"epochs_to_target": epochs}
                 )
-            about = {key: value[0] for key, value in self._about([i]).items()}
+            about = {key: value[0] for key, value in self._about([i]).items()} | {"status": status}
             self.rows.final.append(({name: value[i] for name, value in self.stack.parameters.items()}, about))
             role = self.manifest.roles[self.manifest.run_ids.index(config.run_id)]
             self.rows.runs.append(
@@ -331,6 +346,7 @@ class CohortTraining:
     def _resume(self) -> None:
         tensors, state = self.folder.read_tensors(self.files.state)
         self.phase_index, self.epoch, self.part = state["phase_index"], state["epoch"], state["part"]
+        self.files.delete_parts_from(self.part)  # half a save: its rows will come again, perhaps cut otherwise
         self.seconds = state["seconds"]
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
         saved: dict[str, Tensors] = {"stack": {}, "dynamics": {}}

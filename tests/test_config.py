@@ -1,0 +1,143 @@
+import itertools
+
+import pytest
+
+from trainables.config import DataConfig, RunConfig
+from trainables.errors import BadInput
+from trainables.section import flatten
+
+NORMAL = {"scheme": "normal", "std": 0.1}
+
+
+def run_id(**sections) -> str:
+    return RunConfig.parse(sections).run_id
+
+
+@pytest.mark.parametrize(
+    ("sections", "same"),
+    [
+        ({"data": {"corruption": "swap"}}, {}),
+        ({"pretrain": {"label_corruption": 0.5, "corruption": "swap"}}, {}),
+        ({"pretrain": {"epochs": 2, "corruption": "swap"}}, {"pretrain": {"epochs": 2}}),
+        ({"prune": {"method": "layer_magnitude", "rewind": "none"}}, {}),
+        ({"optimizer": {"name": "adam", "momentum": 0.9}}, {"optimizer": {"name": "adam"}}),
+        ({"init": {"scale": 1}, "stop": {"max_epochs": 100}}, {}),
+    ],
+)
+def test_fields_without_effect_name_the_same_run(sections, same):
+    assert run_id(**sections) == run_id(**same)
+
+
+def test_fields_with_effect_name_different_runs():
+    sections = [
+        {},
+        {"data": {"label_corruption": 0.5}},
+        {"data": {"label_corruption": 0.5, "corruption": "swap"}},
+        {"pretrain": {"epochs": 2}},
+        {"pretrain": {"epochs": 2, "label_corruption": 0.5}},
+        {"pretrain": {"epochs": 2, "label_corruption": 0.5, "corruption": "swap"}},
+        {"prune": {"fraction": 0.5}},
+        {"prune": {"fraction": 0.5, "rewind": "none"}},
+        {"optimizer": {"momentum": 0.9}},
+        {"optimizer": {"name": "adam"}},
+        {"init": NORMAL},
+        {"model": {"family": "puzzles_cnn"}},
+        {"stop": {"train_loss": None}},
+        {"precision": "float64"},
+        {"seed": 1},
+    ]
+    assert len({run_id(**one) for one in sections}) == len(sections)
+
+
+def test_an_integer_names_the_run_of_the_float():
+    assert run_id(optimizer={"lr": 1}) == run_id(optimizer={"lr": 1.0})
+
+
+def test_a_pruned_run_has_a_dense_parent_with_its_own_phases():
+    child = RunConfig.parse({"prune": {"fraction": 0.5}, "pretrain": {"epochs": 2}, "seed": 3})
+    assert child.parent == RunConfig.parse({"pretrain": {"epochs": 2}, "seed": 3})
+    assert [phase.name for phase in child.phases] == ["prune1"] and child.parent.parent is None
+    assert [phase.name for phase in child.parent.phases] == ["pretrain", "train"]
+
+
+def test_runs_share_a_cohort_only_if_their_tensors_and_phases_are_alike():
+    alike = [
+        {},
+        {"seed": 5},
+        {"init": NORMAL},
+        {"optimizer": {"lr": 1, "momentum": 0.5}},
+        {"stop": {"max_epochs": 3}},
+    ]
+    apart = [
+        {"model": {"width": 65}},
+        {"optimizer": {"batch_size": 33}},
+        {"optimizer": {"name": "adam"}},
+        {"pretrain": {"epochs": 1}},
+        {"prune": {"fraction": 0.5}},
+        {"precision": "float64"},
+        {"data": {"train_size": 9}},
+    ]
+    assert len({RunConfig.parse(one).cohort_key for one in alike}) == 1
+    keys = [RunConfig.parse(one).cohort_key for one in [{}, *apart]]
+    assert all(left != right for left, right in itertools.combinations(keys, 2))
+
+
+def test_a_config_survives_its_flat_and_its_nested_form():
+    config = RunConfig.parse({"init": NORMAL, "prune": {"fraction": 0.5}})
+    assert RunConfig.parse(config.model_dump(mode="json")) == config
+    assert config.flat() == dict(flatten(config.model_dump()))
+    assert config.flat()["init.std"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("sections", "line"),
+    [
+        ({"modle": {}}, "modle: unknown key; did you mean 'model'?"),
+        (
+            {"model": {"widht": 3}},
+            "model.widht: unknown key; did you mean 'width'? allowed: bias, depth, family, width",
+        ),
+        ({"model": {"family": "puzzles_cnn", "width": 3}}, "model.width: unknown key"),
+        ({"model": {"family": "mpl"}}, "model.family = 'mpl': unknown; did you mean 'mlp'?"),
+        ({"model": {"family": "module"}}, "model.path: missing"),
+        ({"data": {"zzz": 1}}, "data.zzz: unknown key; allowed: corruption, label_corruption, name"),
+        ({"optimizer": {"lr": "0.1"}}, "optimizer.lr = '0.1': input should be a valid number"),
+        ({"stop": {"max_epochs": 2.5}}, "stop.max_epochs = 2.5: input should be a valid integer"),
+        ({"seed": True}, "seed = True: input should be a valid integer"),
+        ({"optimizer": {"lr": float("nan")}}, "optimizer.lr = nan: input should be"),
+        ({"optimizer": {"lr": float("inf")}}, "optimizer.lr = inf: input should be a finite number"),
+        ({"optimizer": 3}, "optimizer = 3: input should be"),
+        ({"model": {"width": 0}}, "model.width = 0: input should be greater than or equal to 1"),
+        (
+            {"data": {"label_corruption": 1.5}},
+            "data.label_corruption = 1.5: input should be less than or equal to 1",
+        ),
+        (
+            {"pretrain": {"label_corruption": -0.1}},
+            "pretrain.label_corruption = -0.1: input should be greater than",
+        ),
+        ({"prune": {"fraction": 1.0}}, "prune.fraction = 1.0: input should be less than 1"),
+        ({"prune": {"fraction": -1}}, "prune.fraction = -1: input should be greater than or equal to 0"),
+        ({"prune": {"rewind": "start"}}, "prune.rewind = 'start': input should be 'init', 'train' or 'none'"),
+        ({"optimizer": {"momentum": 1}}, "optimizer.momentum = 1: input should be less than 1"),
+        (
+            {"optimizer": {"batch_size": 0}},
+            "optimizer.batch_size = 0: input should be greater than or equal to 1",
+        ),
+        ({"stop": {"max_epochs": 0}}, "stop.max_epochs = 0: input should be greater than or equal to 1"),
+        ({"init": {"scale": 0}}, "init.scale = 0: input should be greater than 0"),
+        ({"init": {"scheme": "normal"}}, "scheme 'normal' needs std, and only scheme 'normal' takes it"),
+        ({"init": {"std": 0.1}}, "scheme 'normal' needs std, and only scheme 'normal' takes it"),
+        ({"seed": -1}, "seed = -1: input should be greater than or equal to 0"),
+    ],
+)
+def test_bad_values_are_one_line_with_the_path_and_what_is_allowed(sections, line):
+    with pytest.raises(BadInput) as refused:
+        RunConfig.parse(sections, "base")
+    assert str(refused.value).startswith("base.") and line in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        DataConfig().name = "other"

@@ -1,0 +1,179 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from trainables import data, network
+from trainables.config import RunConfig
+from trainables.dynamics import DERIVATIVE_FLOOR, DYNAMICS, WINDOW_EPOCHS, Dynamics
+from trainables.streams import generator
+from trainables.trace import Trace
+
+SMALL = {"train_size": 50, "validation_size": 20, "test_size": 30}
+
+
+def run(seed: int = 0, **sections) -> dict:
+    model, stop = {"width": 8, "depth": 2}, {"train_loss": None, "max_epochs": 13}
+    base = {
+        "data": SMALL,
+        "model": model,
+        "stop": stop,
+        "optimizer": {"batch_size": 20},
+        "precision": "float64",
+    }
+    return base | {"seed": seed} | sections
+
+
+class Path:
+    """The truth: everything that happens to one network, step by step, in lists."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config, dataset = config, data.load(config.data, "float64")
+        built = network.build(config.model, dataset.input_shape, 10)
+        self.module = copy.deepcopy(built.module).double().requires_grad_()
+        self.module.load_state_dict(built.initial(config.init, config.seed))
+        self.first = self.flat()
+        self.before = 0.0
+        *before, last = config.phases
+        for phase in before:
+            self.train(dataset, phase)
+            self.before += self.length(self.points)
+        self.train(dataset, last)
+
+    def flat(self, gradient: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """All parameters (or their gradient), and the first-layer bias."""
+        parts = [p.grad if gradient else p for p in self.module.parameters()]
+        return torch.cat([part.detach().flatten() for part in parts]), parts[1].detach().clone()
+
+    def train(self, dataset, phase) -> None:
+        given, labels = self.config.optimizer, data.train_labels(dataset, phase, self.config.seed)
+        kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[given.name]
+        optimizer = kind(
+            self.module.parameters(),
+            lr=given.lr,
+            weight_decay=given.weight_decay,
+            **({"momentum": given.momentum} if given.name == "sgd" else {}),
+        )
+        self.points, self.gradients, self.losses, self.derivatives = [self.flat()], [], [], []
+        for epoch in range(phase.max_epochs):
+            order = generator(self.config.seed, f"order/{phase.name}", epoch).permutation(len(labels))
+            for batch in torch.from_numpy(order).split(given.batch_size):
+                logits = self.module(dataset.train.inputs[batch])
+                each = nn.functional.cross_entropy(logits, labels[batch], reduction="none")
+                (by_logits,) = torch.autograd.grad(each.sum(), logits, retain_graph=True)
+                optimizer.zero_grad()
+                each.mean().backward()
+                self.gradients.append(self.flat(gradient=True))
+                self.derivatives.append(float(by_logits.norm(dim=1).mean()))
+                self.losses.append(float(each.mean().detach()))
+                optimizer.step()
+                self.points.append(self.flat())
+            self.epochs, self.steps_per_epoch = epoch + 1, -(-len(labels) // given.batch_size)
+            whole = nn.CrossEntropyLoss()(self.module(dataset.train.inputs), labels)
+            if phase.train_loss is not None and whole <= phase.train_loss:
+                return
+
+    @staticmethod
+    def length(points, part: int = 0) -> float:
+        return sum(float((b[part] - a[part]).norm()) for a, b in zip(points[:-1], points[1:], strict=True))
+
+    def statistics(self) -> dict[str, float]:
+        end, start, window = self.points[-1], self.points[0], WINDOW_EPOCHS * self.steps_per_epoch
+        increments = [float(g[1].norm()) / e for g, e in zip(self.gradients, self.derivatives, strict=True)]
+        recent = torch.tensor(increments[-window:], dtype=torch.float64)
+        biases = torch.stack([point[1] for point in self.points[1:][-window:]])
+        last_epoch = [float(g[0].norm()) for g in self.gradients[-self.steps_per_epoch :]]
+        values = {
+            "path_length": self.length(self.points),
+            "path_length_from_init": self.before + self.length(self.points),
+            "bias_increment_sum": sum(increments),
+            "bias_increment_mean": recent.mean(),
+            "bias_increment_max": recent.max(),
+            "bias_increment_cv": recent.std(correction=0) / recent.mean(),
+            "bias_variance": (biases - biases.mean(0)).square().sum(1).mean() / self.config.optimizer.lr**2,
+            "loss_area": sum(self.losses) / self.steps_per_epoch,
+            "gradient_norm": sum(last_epoch) / len(last_epoch),
+            "epochs_to_target": self.epochs,
+        }
+        for part, prefix in enumerate(["", "bias_"]):
+            values[f"{prefix}path_length"] = self.length(self.points, part)
+            values[f"{prefix}distance_from_init"] = (end[part] - self.first[part]).norm()
+            values[f"{prefix}distance_from_start"] = moved = (end[part] - start[part]).norm()
+            values[f"{prefix}straightness"] = moved / self.length(self.points, part)
+        return {name: float(value) for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"pretrain": {"epochs": 3, "label_corruption": 1.0}, "data": SMALL | {"label_corruption": 0.2}},
+        {"optimizer": {"batch_size": 20, "momentum": 0.9, "weight_decay": 0.01}},
+        {"optimizer": {"batch_size": 20, "name": "adam", "lr": 0.003, "weight_decay": 0.01}},
+        {"optimizer": {"batch_size": 1, "lr": 0.01}},
+        {"stop": {"train_loss": 1e9, "max_epochs": 9}},
+        {"stop": {"train_loss": 1.6, "max_epochs": 60}},
+    ],
+)
+def test_every_statistic_equals_its_definition(cohort, sections):
+    trained = cohort("c", [run(seed, **sections) for seed in range(3)]).train()
+    for config in trained.configs:
+        expected = Path(config).statistics()
+        assert expected.keys() == DYNAMICS.keys()
+        if config.stop.train_loss is None:
+            expected["epochs_to_target"] = float("nan")
+        found = {name: trained.value(config.run_id, name) for name in DYNAMICS}
+        assert found == pytest.approx(expected, rel=1e-8, nan_ok=True)
+
+
+def test_slices_of_a_stack_give_the_statistics_of_the_whole(cohort):
+    configs = [run(seed) for seed in range(5)]
+    whole, cut = (cohort(f"c{size}", configs, plan=("loop", size)).train() for size in (5, 2))
+    assert whole.table("dynamics").value.tolist() == pytest.approx(
+        cut.table("dynamics").value.tolist(), rel=1e-9
+    )
+
+
+def test_with_batches_of_one_the_increment_is_that_of_loukas(cohort):
+    trained = cohort("c", [run(optimizer={"batch_size": 1, "lr": 0.01})]).train()
+    path = Path(trained.configs[0])
+    pairs = zip(path.points[:-1], path.points[1:], path.derivatives, strict=True)
+    increments = [float((after[1] - before[1]).norm()) / (0.01 * eps) for before, after, eps in pairs]
+    (run_id,), window = trained.run_ids, WINDOW_EPOCHS * SMALL["train_size"]
+    assert trained.value(run_id, "bias_increment_sum") == pytest.approx(sum(increments), rel=1e-8)
+    assert trained.value(run_id, "bias_increment_mean") == pytest.approx(
+        sum(increments[-window:]) / window, rel=1e-8
+    )
+
+
+def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:
+    """The statistics after one epoch with these derivatives, and gradients of the bias of size 3."""
+    bias, whole = torch.zeros(1, 2, dtype=torch.float64), slice(0, 2)
+    trace, dynamics = Trace(len(derivatives), bias, whole), Dynamics(1, 2)
+    for derivative in derivatives:
+        by_logits, gradient = torch.tensor([[[derivative, 0]]]).double(), torch.tensor([[3.0, 0]]).double()
+        trace.note(torch.zeros(1, 1).double(), by_logits, gradient, gradient)
+    dynamics.close_epoch(0, trace.close(torch.ones(1)))
+    return dynamics.statistics(bias, bias, bias, whole, torch.ones(1))
+
+
+def test_below_the_floor_of_the_derivative_an_increment_is_missing_and_not_huge():
+    names = [name for name in DYNAMICS if name.startswith("bias_increment")]
+    missing = after_epoch([DERIVATIVE_FLOOR / 2, 0.0, float("nan")])
+    assert all(missing[name].isnan().all() for name in names)
+    mixed = after_epoch([DERIVATIVE_FLOOR / 2, 0.5, 1.5])
+    assert [mixed[name].item() for name in names] == pytest.approx([8, 4, 6, 0.5])
+
+
+def test_a_network_without_first_bias_has_no_rows_about_it(cohort):
+    trained = cohort("c", [run(model={"width": 8, "depth": 2, "bias": "none"})]).train()
+    names = set(trained.table("dynamics").name)
+    assert names == {name for name in DYNAMICS if not name.startswith("bias_")} - {"epochs_to_target"}
+
+
+def test_rows_come_at_the_recorded_epochs_and_at_the_end(cohort):
+    fixed, spaced = cohort("a", [run()], record={"epochs": (2, 5)}).train(), cohort("b", [run()]).train()
+    assert sorted(set(fixed.table("outcomes").step)) == [6, 15, 39]
+    assert sorted(set(spaced.table("dynamics").epoch)) == [0, 1, 2, 4, 8, 13]
+    assert not spaced.table("dynamics").value.isna().any()

@@ -1,0 +1,252 @@
+"""`bth run`, from the spec to the report, on a Ray of one machine."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import ray
+import yaml
+from rich.console import Console
+from typer.testing import CliRunner
+
+from analysis import load_results
+from orchestrator import cli
+from orchestrator.spec import SweepSpec
+from orchestrator.sweep import Done, run_sweep
+
+#: 4 dense runs in two cohorts and 4 pruned ones in two that wait for them.
+SWEEP = {
+    "name": "tiny",
+    "base": {
+        "data": {"train_size": 100, "validation_size": 50, "test_size": 100},
+        "model": {"width": 8, "depth": 2},
+        "stop": {"train_loss": None, "max_epochs": 20},
+    },
+    "grid": {"init.scale": [1, 2], "prune.fraction": [0, 0.5]},
+    "seeds": 2,
+    "record": {"measures": ["parameter_norm", "path_norm"]},
+    "resources": {"cohort_size": 2},
+}
+#: A network that, while the file `fuse` is there, raises after 20 calls.
+FRAGILE = """
+from pathlib import Path
+from torch import nn
+
+class Fragile(nn.Sequential):
+    def __init__(self, fuse):
+        super().__init__(nn.Linear(64, 10))
+        self.fuse, self.calls = Path(fuse), 0
+
+    def forward(self, inputs):
+        self.calls += 1
+        if self.calls > 20 and self.fuse.exists():
+            raise RuntimeError("the fuse has blown")
+        return super().forward(inputs.flatten(1))
+"""
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory):
+    """A folder of a user's own modules, which Ray's workers import too."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "fragile.py").write_text(FRAGILE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_worker_niceness", "0")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def connect(modules):
+    """Start a Ray with so many CPUs, unless it is there: `run_sweep` uses the one that is connected."""
+
+    def to(cpus: int) -> None:
+        if ray.is_initialized() and ray.cluster_resources()["CPU"] != cpus:
+            ray.shutdown()
+        if not ray.is_initialized():
+            ray.init("local", num_cpus=cpus, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+
+    yield to
+    ray.shutdown()
+
+
+def run(out: Path, **keys) -> Done:
+    return run_sweep(SweepSpec.parse(SWEEP | keys), str(out), Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def finished(connect, tmp_path_factory) -> Path:
+    """The results of the sweep on one CPU; never changed."""
+    connect(1)
+    out = tmp_path_factory.mktemp("one") / "tiny"
+    assert run(out).failures == []
+    return out
+
+
+def tables(out: Path) -> dict[str, pd.DataFrame]:
+    """Every table of a results folder, without what is measured in seconds."""
+    results = load_results(out)
+    frames = {"runs": results.runs, "dynamics": results.dynamics, "outcomes": results.outcomes}
+    frames |= {"measures": results.measures, "wide": results.table()}
+    return {name: frame.drop(columns="seconds", errors="ignore") for name, frame in frames.items()}
+
+
+def assert_same_tables(one: Path, other: Path) -> None:
+    for name, frame in tables(one).items():
+        pd.testing.assert_frame_equal(frame, tables(other)[name], check_exact=True, obj=name)
+
+
+def bth(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """The command line in a process of its own, and a process group that can be interrupted as a terminal does."""
+    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *map(str, arguments)]
+    path = os.pathsep.join([str(Path(cli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=cwd, start_new_session=True)
+
+
+def test_trials_and_measures_never_wait_for_each_other_on_one_cpu(finished):
+    results = load_results(finished)
+    assert (results.runs["status"] == "limit").all() and len(results.runs) == 8
+    assert set(results.measures["run_id"]) == set(results.runs["run_id"])
+    assert (results.measures["status"] == "ok").all()
+    assert results.table()[["test_loss", "path_length", "parameter_norm", "path_norm"]].notna().all(axis=None)
+
+
+def test_the_folder_holds_the_spec_the_cohorts_the_measures_and_the_report(finished):
+    files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
+    assert {"sweep.yaml", "provenance.json", "report/index.html", "report/verdicts.json"} <= files
+    assert {path.name for path in finished.glob("cohorts/*/manifest.json")} == {"manifest.json"}
+    assert len(list(finished.glob("cohorts/*"))) == 4
+    assert len(list(finished.glob("measures/*.parquet"))) == 4
+    assert not [name for name in files if "/state/" in name or "failure" in name or "/." in name]
+
+
+def test_the_same_command_again_trains_and_measures_nothing(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("cohorts/**/*")}
+    done = run(finished)
+    assert (done.trained, done.measured, done.failures) == (0, 0, [])
+    assert before == {path: path.stat().st_mtime_ns for path in finished.glob("cohorts/**/*")}
+
+
+def test_one_more_value_trains_only_the_new_runs_and_two_cpus_give_the_tables_of_one(finished, connect, tmp_path):
+    connect(2)
+    first = run(tmp_path / "out", grid={"init.scale": [1], "prune.fraction": [0, 0.5]})
+    more = run(tmp_path / "out")
+    assert [(done.trained, done.measured, done.failures) for done in (first, more)] == [(4, 2, []), (4, 2, [])]
+    assert_same_tables(finished, tmp_path / "out")
+
+
+def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(connect, modules, tmp_path):
+    connect(2)
+    fuse = modules / "fuse"
+    fuse.touch()
+    network = {"model.family": "module", "model.path": "fragile:Fragile", "model.arguments": {"fuse": str(fuse)}}
+    keys = {"base": {**SWEEP["base"], "model": {}}, "grid": {}, "list": [{"model.width": 8}, network], "seeds": 1}
+    spec, out = tmp_path / "spec.yaml", tmp_path / "out"
+    spec.write_text(yaml.safe_dump(SWEEP | keys))
+
+    failing = CliRunner().invoke(cli.app, ["run", str(spec), "--out", str(out)])
+    status = CliRunner().invoke(cli.app, ["status", str(out)])
+    assert failing.exit_code == 1 and "did not end" in failing.stderr
+    assert "RuntimeError: the fuse has blown" in status.stdout
+    assert sorted(load_results(out).runs["status"]) == ["failed", "limit"]
+
+    fuse.unlink()
+    again = CliRunner().invoke(cli.app, ["run", str(spec), "--out", str(out)])
+    assert again.exit_code == 0 and "training 1 runs" in again.stdout
+    assert list(load_results(out).runs["status"]) == ["limit", "limit"]
+
+
+def test_after_ctrl_c_the_same_command_ends_with_the_tables_of_an_uninterrupted_run(finished, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
+    command = ("run", "tiny.yaml", "--out", "out")
+    process = bth(*command, cwd=tmp_path)
+    while process.poll() is None and not list(tmp_path.glob("out/cohorts/*/runs/*.parquet")):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in errors, output + errors
+    assert not (tmp_path / "out" / "report").exists()
+
+    process = bth(*command, cwd=tmp_path)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, output + errors
+    assert_same_tables(finished, tmp_path / "out")
+
+
+BAD = {
+    "unknown key": (["run", "{tiny}", "--set", "base.model.widht=8"], "widht"),
+    "unknown sweep": (["run", "quickstrat"], "quickstart"),
+    "module that does not import": (
+        ["run", "{tiny}", "--set", "base.model={{family: module, path: 'nowhere:Net'}}"],
+        "nowhere",
+    ),
+    "another sweep's folder": (["run", "{tiny}", "--set", "name=other", "--out", "{out}"], "another name"),
+    "another base": (["run", "{tiny}", "--set", "base.model.width=9", "--out", "{out}"], "another base"),
+    "a foreign folder": (["run", "{tiny}", "--out", "{foreign}"], "no sweep"),
+    "a path below a file": (["run", "{tiny}", "--out", "{tiny}/below"], "{tiny}/below"),
+    "a read-only disk": (["run", "{tiny}", "--out", "/proc/results"], "/proc/results"),
+    "more than the machine has": (["run", "{tiny}", "--set", "resources.cpus=4096"], "resources.cpus"),
+    "a table without the target": (["judge", "{table}", "--target", "gap", "--axes", "width"], "gap"),
+    "no table": (["judge", "{tiny}.csv", "--target", "gap", "--axes", "width"], "{tiny}.csv"),
+    "status of no results": (["status", "{foreign}"], "{foreign}"),
+    "report of no results": (["report", "{foreign}"], "{foreign}"),
+    "unknown measure": (["measure", "{out}", "--measures", "path_nrom"], "path_norm"),
+}
+
+
+@pytest.fixture(scope="module")
+def places(finished, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("places")
+    paths = {"out": finished, "tiny": folder / "tiny.yaml", "foreign": folder / "foreign", "table": folder / "t.csv"}
+    paths["tiny"].write_text(yaml.safe_dump(SWEEP))
+    paths["table"].write_text("width,seed,loss\n8,0,1\n")
+    paths["foreign"].mkdir()
+    (paths["foreign"] / "thesis.tex").touch()
+    return paths
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, capsys, tmp_path):
+    arguments, expected = BAD[name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["bth", *(argument.format(**places) for argument in arguments)])
+    before = files_of(places["out"]) | files_of(places["foreign"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    captured = capsys.readouterr()
+    assert stop.value.code == 2 and captured.out == ""
+    assert captured.err.startswith("error:") and captured.err.count("\n") == 1
+    assert expected.format(**places) in captured.err
+    assert before == files_of(places["out"]) | files_of(places["foreign"]) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "pattern", ["sweep.yaml", "cohorts/*/manifest.json", "cohorts/*/runs/*", "measures/*", "cohorts/*/final/*"]
+)
+def test_a_truncated_or_foreign_file_is_named(pattern, finished, connect, tmp_path, monkeypatch, capsys):
+    connect(2)
+    out = tmp_path / "out"
+    for path, data in files_of(finished).items():
+        (out / path.relative_to(finished)).parent.mkdir(parents=True, exist_ok=True)
+        (out / path.relative_to(finished)).write_bytes(data)
+    victim = sorted(out.glob(pattern))[0]
+    victim.write_bytes(victim.read_bytes()[:40] if victim.suffix != ".yaml" else b"- a list\n")
+    again = ["--measures", "path_norm"] if "final" in pattern else []
+    monkeypatch.setattr(sys, "argv", ["bth", *(["measure", str(out), *again] if again else ["report", str(out)])])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    errors = capsys.readouterr().err
+    assert stop.value.code == 2 and str(victim) in errors and errors.count("\n") == 1
