@@ -104,18 +104,13 @@ def judge(
     return verdicts
 
 
-def default_predictors(
-    table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed"
-) -> list[str]:
+def default_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed") -> list[str]:
     """Numeric columns that are judged unasked: no axis, test outcome, identifier or configuration field."""
     barred = {target, seed_column, *axes, *NOT_PREDICTORS}
     return [
         name
         for name in _numeric(table)
-        if name not in barred
-        and "." not in name
-        and not name.startswith("Unnamed:")
-        and not is_test_derived(name)
+        if name not in barred and "." not in name and not name.startswith("Unnamed:") and not is_test_derived(name)
     ]
 
 
@@ -174,9 +169,7 @@ def _baseline(panel: Panel, target: str, scope: str, axes: Sequence[str]) -> dic
     return {name: row[name] for name in columns(axes)} | {"sentence": rules.baseline_sentence(row)}
 
 
-def _verdicts(
-    rows: list[dict[str, Any]], predictors: list[str], axes: list[str], level: float
-) -> pd.DataFrame:
+def _verdicts(rows: list[dict[str, Any]], predictors: list[str], axes: list[str], level: float) -> pd.DataFrame:
     """Adjust the p-values over the family and apply the rule."""
     frame = pd.DataFrame(rows, index=pd.Index(predictors, name="predictor"))
     frame["test_derived"] = [is_test_derived(name) for name in predictors]
@@ -195,9 +188,7 @@ def _verdicts(
     return frame[columns(axes)]
 
 
-def _scopes(
-    table: pd.DataFrame, target: str, scope: Scope, status_column: str
-) -> Iterator[tuple[str, pd.DataFrame]]:
+def _scopes(table: pd.DataFrame, target: str, scope: Scope, status_column: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """The runs of each scope with the target as it is judged there."""
     if scope not in ("converged", "all", "both"):
         raise BadInput(f"scope {scope!r} is not one of converged, all, both")
@@ -237,9 +228,7 @@ def _check(table: pd.DataFrame, target: str, axes: list[str]) -> None:
 
 def _check_predictors(table: pd.DataFrame, target: str, axes: list[str], predictors: list[str]) -> None:
     if not predictors:
-        raise BadInput(
-            "no predictors: the table has no numeric column that is no axis, outcome or identifier"
-        )
+        raise BadInput("no predictors: the table has no numeric column that is no axis, outcome or identifier")
     for predictor in predictors:
         numeric_column(table, predictor, "predictor")
         if predictor == target or predictor in axes or predictors.count(predictor) > 1:

@@ -20,7 +20,11 @@ def measures_path(cohort_id: str, parameters: str, measures: Sequence[str] | Non
 
 
 def measure_parameters(
-    results: Folder, cohort_id: str, parameters: str, measures: Sequence[str] | None = None, trust: bool = False
+    results: Folder,
+    cohort_id: str,
+    parameters: str,
+    measures: Sequence[str] | None = None,
+    trust: bool = False,
 ) -> int:
     """Measure every network in a file of parameters, and write the rows as one file.
 
@@ -45,10 +49,11 @@ def measure_parameters(
     drawn = [architecture.initial(config.init, config.seed) for config in runs]
     initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
-    labels = [
-        data.train_labels(dataset, phase, config.seed) for config, phase in zip(runs, phases, strict=True)
-    ]
-    splits = {"train": (dataset.train.inputs, torch.stack(labels)), "test": (dataset.test.inputs, dataset.test.labels)}
+    labels = [data.train_labels(dataset, phase, config.seed) for config, phase in zip(runs, phases, strict=True)]
+    splits = {
+        "train": (dataset.train.inputs, torch.stack(labels)),
+        "test": (dataset.test.inputs, dataset.test.labels),
+    }
     frame = measure_stack(architecture, tensors, initial, splits, measures)
     for column in ("run_id", "phase", "step"):
         frame[column] = [about[column][position] for position in frame["position"]]

@@ -118,7 +118,9 @@ class Results:
         runs = self.runs
         if runs.empty:
             return runs
-        place = runs[["run_id", "phase", "step"]].copy() if "phase" in runs else runs[["run_id"]].assign(phase="", step=-1)
+        place = (
+            runs[["run_id", "phase", "step"]].copy() if "phase" in runs else runs[["run_id"]].assign(phase="", step=-1)
+        )
         if at is not None:
             steps = self.dynamics.loc[self.dynamics["epoch"] == at, ["run_id", "phase", "step"]].drop_duplicates()
             place = place[["run_id", "phase"]].merge(steps, on=["run_id", "phase"])
@@ -127,7 +129,9 @@ class Results:
         vectors = measures.loc[measures["index"] > 0, "name"].unique()
         numbered = measures["name"] + "[" + measures["index"].astype(str) + "]"
         names = measures["name"].where(~measures["name"].isin(vectors), numbered)
-        long = pd.concat([dynamics[["run_id", "name", "value"]], measures.assign(name=names)[["run_id", "name", "value"]]])
+        long = pd.concat(
+            [dynamics[["run_id", "name", "value"]], measures.assign(name=names)[["run_id", "name", "value"]]]
+        )
         wide = long.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", dropna=False)
         return runs.merge(wide.reset_index().rename_axis(columns=None), on="run_id", how="left")
 

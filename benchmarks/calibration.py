@@ -131,9 +131,7 @@ def rates(scenario: Callable[[Draw], None], tables: int, permutations: int, seed
     for number in range(tables):
         draw = Draw(np.random.default_rng([seed, number]))
         scenario(draw)
-        verdicts = judge(
-            draw.table, "target", list(AXES), permutations=permutations, resamples=20, random_seed=number
-        )
+        verdicts = judge(draw.table, "target", list(AXES), permutations=permutations, resamples=20, random_seed=number)
         added = verdicts["decision"] == "adds"
         claimed.append(added.any())
         adds.append(added.mean())
@@ -152,17 +150,13 @@ def rates(scenario: Callable[[Draw], None], tables: int, permutations: int, seed
 def main() -> None:
     """Print the table."""
     scenarios = {scenario.__name__: scenario for scenario in [*NULLS, planted, one_planted]}
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=200)
     parser.add_argument("--permutations", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scenarios", nargs="+", choices=scenarios, default=list(scenarios))
     options = parser.parse_args()
-    print(
-        f"{options.tables} tables per scenario, {PREDICTORS} predictors, {options.permutations} permutations"
-    )
+    print(f"{options.tables} tables per scenario, {PREDICTORS} predictors, {options.permutations} permutations")
     for name in options.scenarios:
         start = time.perf_counter()
         result = rates(scenarios[name], options.tables, options.permutations, options.seed)

@@ -1,6 +1,6 @@
 """What does recording the training dynamics cost? The training step with and without it, in turn.
 
-    python benchmarks/dynamics.py
+python benchmarks/dynamics.py
 """
 
 import time

@@ -21,9 +21,7 @@ from trainables.network import Network
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=30)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--examples", type=int, default=1000)

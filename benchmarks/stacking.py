@@ -48,9 +48,7 @@ def train_one(config: dict) -> dict[str, torch.Tensor]:
     """One network in plain PyTorch, from the same start and in the same order as the stacks."""
     run = RunConfig.parse(BASE | {"seed": config["seed"]})
     split = data.load(run.data).train
-    model = nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)
-    )
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     model.load_state_dict(network.Network(model).initial(run.init, run.seed))
     model.requires_grad_(True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
@@ -136,7 +134,12 @@ def agreement() -> float:
     stack = make_stack(8, {"width": 64}, config, split.inputs)
     for epoch in range(3):
         stack.train_epoch(
-            split.inputs, split.labels.expand(8, -1), orders(stack, TRAIN_SIZE, epoch), BATCH, epoch, "batched"
+            split.inputs,
+            split.labels.expand(8, -1),
+            orders(stack, TRAIN_SIZE, epoch),
+            BATCH,
+            epoch,
+            "batched",
         )
     worst = 0.0
     for seed in range(8):
@@ -230,7 +233,8 @@ def main() -> None:
     console.print(table)
     console.print(f"largest difference of a parameter to the serial loop after 120 steps: {difference:.1e}")
     console.print(
-        f"training loop, one thread: {loop:.3f} s per run; its matrix products alone: {bound:.3f} s; ratio {loop / bound:.2f}"
+        f"training loop, one thread: {loop:.3f} s per run; its matrix products alone: {bound:.3f} s; "
+        f"ratio {loop / bound:.2f}"
     )
     console.print(
         f"3-layer conv nets on 28 x 28: {conv:.3f} s per run and epoch ({chosen}), serial loop {conv_serial:.3f} s; "

@@ -25,12 +25,7 @@ _MODELS: dict[str, list[type[Section]]] = {
 }
 #: Every field that an axis may name.
 FIELDS = sorted(
-    {
-        f"{part}.{field}"
-        for part, models in _MODELS.items()
-        for model in models
-        for field in model.model_fields
-    }
+    {f"{part}.{field}" for part, models in _MODELS.items() for model in models for field in model.model_fields}
     | (set(PARTS) - _MODELS.keys())
 )
 #: A field that holds a mapping of its own: an axis may name what is inside.
@@ -63,9 +58,7 @@ class Axes:
             value that the field does not allow.
     """
 
-    def __init__(
-        self, base: Mapping[str, Any], axes: list[Axis], inert: Literal["refuse", "collapse"]
-    ) -> None:
+    def __init__(self, base: Mapping[str, Any], axes: list[Axis], inert: Literal["refuse", "collapse"]) -> None:
         self.base, self.axes, self.inert = base, axes, inert
         _check_base(base)
         _check_axes(axes)
@@ -106,9 +99,7 @@ class Axes:
     def _maker(self, name: str) -> Callable[[tuple[int, ...]], Part]:
         """The function from the points chosen on the axes of a part to the part."""
         base = self.base.get(name)
-        points = [
-            [_inside(name, point) for point in self.axes[index].points] for index in self._of_part[name]
-        ]
+        points = [[_inside(name, point) for point in self.axes[index].points] for index in self._of_part[name]]
 
         def make(choice: tuple[int, ...]) -> Part:
             values: Any = base
@@ -153,9 +144,7 @@ class Axes:
         """Whether two points can be one run: a field can be switched off, or points name different fields."""
         if any(set(point) != set(axis.fields) for axis in self.axes for point in axis.points):
             return True
-        switched = {
-            f"{part}.{field}" for part, models in _MODELS.items() for model in models for field in model.inert
-        }
+        switched = {f"{part}.{field}" for part, models in _MODELS.items() for model in models for field in model.inert}
         return not switched.isdisjoint(self.fields)
 
     def _why_equal(self, choice: tuple[int, ...], lines: tuple[str, ...]) -> str:
@@ -180,9 +169,7 @@ class Axes:
         return f"{where}: {here} and {there} are the same run; {remedy}"
 
     def _values(self, choice: tuple[int, ...]) -> dict[str, Any]:
-        return {
-            k: v for axis, index in zip(self.axes, choice, strict=True) for k, v in axis.points[index].items()
-        }
+        return {k: v for axis, index in zip(self.axes, choice, strict=True) for k, v in axis.points[index].items()}
 
 
 class _Table(dict[Any, Part]):
@@ -221,9 +208,7 @@ def _validated(name: str, values: Any) -> Any:
     if values is None:
         return _DEFAULTS[name]
     models = _MODELS.get(name, [])
-    return (
-        models[0].parse(values, name) if len(models) == 1 else getattr(RunConfig.parse({name: values}), name)
-    )
+    return models[0].parse(values, name) if len(models) == 1 else getattr(RunConfig.parse({name: values}), name)
 
 
 def _inside(part: str, point: Mapping[str, Any]) -> list[tuple[list[str], Any]]:
@@ -270,11 +255,7 @@ def _check_axes(axes: list[Axis]) -> None:
         for point in axis.points:
             key = tuple((field, _key(point[field])) for field in sorted(point))
             if key in seen:
-                what = (
-                    f".{axis.fields[0]} = {point[axis.fields[0]]!r}"
-                    if len(axis.fields) == 1
-                    else f" = {point}"
-                )
+                what = f".{axis.fields[0]} = {point[axis.fields[0]]!r}" if len(axis.fields) == 1 else f" = {point}"
                 raise BadInput(f"{axis.where}{what}: twice on this axis")
             seen.add(key)
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,8 +21,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(highlight=False)
+if not console.is_terminal:
+    console = Console(highlight=False, width=110)  # tables in a log file read like those in a terminal
 
-Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the spec; repeatable.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the spec; repeatable.")
+]
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled sweep.")]
 Where = Annotated[str, typer.Argument(metavar="DIR", help="A results folder: a path or a URI such as s3://...")]
 Trust = Annotated[bool, typer.Option("--trust", help="Import modules that the results name.")]
@@ -38,16 +42,18 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:  # what typer makes of Ctrl-C
-            Console(stderr=True).print("\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True)
+            Console(stderr=True).print(
+                "\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True
+            )
         raise
 
 
 @app.command()
 def run(
     spec: Spec,
-    out: Annotated[Optional[str], typer.Option(help="Results folder; results/<name> by default.")] = None,
-    address: Annotated[Optional[str], typer.Option(help="Ray cluster to join; `auto` finds one.")] = None,
-    set_: Set = [],
+    out: Annotated[str | None, typer.Option(help="Results folder; results/<name> by default.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join; `auto` finds one.")] = None,
+    set_: Set = None,
 ) -> None:
     """Train, measure, judge and report. Run again to go on after a stop, or to add runs.
 
@@ -57,7 +63,7 @@ def run(
     from orchestrator.spec import load_spec
     from orchestrator.sweep import run_sweep
 
-    sweep = load_spec(spec, set_)
+    sweep = load_spec(spec, set_ or [])
     done = run_sweep(sweep, out or str(Path("results") / sweep.name), console, address)
     for verdicts in done.verdicts[:1]:
         console.print(verdict_table(verdicts, min(console.width, 120)))
@@ -71,7 +77,7 @@ def run(
 
 
 @app.command()
-def plan(spec: Spec, set_: Set = []) -> None:
+def plan(spec: Spec, set_: Set = None) -> None:
     """Tell what a sweep will take: runs, cohorts, memory, disk, time. Trains nothing.
 
     [bold]Example:[/] bth plan quickstart --set seeds=20
@@ -79,7 +85,7 @@ def plan(spec: Spec, set_: Set = []) -> None:
     from orchestrator.pricing import plan_table, price
     from orchestrator.spec import load_spec
 
-    sweep = load_spec(spec, set_)
+    sweep = load_spec(spec, set_ or [])
     slots = max(1, int(len(os.sched_getaffinity(0)) / sweep.resources.cpus))
     console.print(plan_table(price(sweep, slots=slots)))
 
@@ -94,10 +100,11 @@ def status(where: Where) -> None:
     from trainables.storage import CohortFiles
 
     results = load_results(where)
-    counts = results.runs.groupby(["role", "status"]).size() if len(results.runs) else {}
     table = Table("role", "status", "runs", box=None)
-    for (role, state), count in counts.items():
-        table.add_row(role, state, str(count))
+    if len(results.runs):
+        counts = results.runs.groupby(["role", "status"], as_index=False).size()
+        for role, state, count in counts.itertuples(index=False):
+            table.add_row(role, state, str(count))
     console.print(table)
     for cohort_id, (folder, manifest) in results.manifests.items():
         files = CohortFiles(folder, cohort_id)
@@ -109,7 +116,7 @@ def status(where: Where) -> None:
 @app.command()
 def measure(
     where: Where,
-    measures: Annotated[Optional[str], typer.Option(help="Names, with commas; all by default.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Names, with commas; all by default.")] = None,
     checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Also checkpoints before the end.")] = False,
     trust: Trust = False,
 ) -> None:
@@ -148,7 +155,7 @@ def judge(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="A CSV or parquet file, one row per trained network.")],
     target: Annotated[str, typer.Option(help="The column to predict, larger is worse.")],
     axes: Annotated[str, typer.Option(help="The columns that were varied, with commas.")],
-    predictors: Annotated[Optional[str], typer.Option(help="Columns to judge; all other numeric ones by default.")] = None,
+    predictors: Annotated[str | None, typer.Option(help="Columns to judge; all other numeric ones by default.")] = None,
     seed_column: Annotated[str, typer.Option(help="The column that tells repetitions apart.")] = "seed",
 ) -> None:
     """Judge predictors on anybody's table of models.

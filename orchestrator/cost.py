@@ -55,9 +55,7 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    fields = config.model_dump_json(
-        include={"data", "model", "precision"}, exclude={"data": {"label_corruption"}}
-    )
+    fields = config.model_dump_json(include={"data", "model", "precision"}, exclude={"data": {"label_corruption"}})
     return _workload(fields)
 
 

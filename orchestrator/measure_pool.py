@@ -11,7 +11,6 @@ from trainables.errors import BadInput
 from trainables.storage import CohortFiles, Folder
 
 
-@ray.remote(max_restarts=2, max_task_retries=2)
 class MeasureActor:
     """Measures files of parameters, one at a time, on one thread."""
 
@@ -82,11 +81,15 @@ class MeasurePool:
 
     def _start(self) -> "ray.actor.ActorHandle":
         self.started += 1
-        options = MeasureActor.options(num_cpus=self.cpus, scheduling_strategy="SPREAD")
+        options = ray.remote(MeasureActor).options(
+            num_cpus=self.cpus, scheduling_strategy="SPREAD", max_restarts=2, max_task_retries=2
+        )
         return options.remote(self.results.uri, self.measures, self.trust)
 
 
-def unmeasured(results: Folder, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool) -> list[tuple[str, str]]:
+def unmeasured(
+    results: Folder, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
+) -> list[tuple[str, str]]:
     """The (cohort_id, file) pairs of parameters that lack these measures.
 
     Args:

@@ -91,9 +91,7 @@ def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
             yield PlannedRun(parent, seed, parent.run_id(seed), "parent")
 
 
-def cohort_sizes(
-    runs: int, total: int, slots: int, size: int | None = None, max_cohort: int = MAX_COHORT
-) -> list[int]:
+def cohort_sizes(runs: int, total: int, slots: int, size: int | None = None, max_cohort: int = MAX_COHORT) -> list[int]:
     """How many runs each cohort of a group gets, nearly equal.
 
     Args:
@@ -151,12 +149,8 @@ def plan(
     home = dict(known) | {run.run_id: name for name, runs in members.items() for run in runs}
     cohorts = []
     for name, runs in members.items():
-        parents = {
-            home[parent.run_id(run.seed)] for run in runs if (parent := run.configuration.parent) is not None
-        }
+        parents = {home[parent.run_id(run.seed)] for run in runs if (parent := run.configuration.parent) is not None}
         configs = tuple(run.configuration.run(run.seed) for run in runs)
         cohorts.append(Cohort(name, configs, tuple(run.role for run in runs), tuple(sorted(parents))))
     cost = {name: sum(kinds.of(run.configuration).flops for run in runs) for name, runs in members.items()}
-    return sorted(
-        cohorts, key=lambda cohort: (bool(cohort.waits_for), -cost[cohort.cohort_id], cohort.cohort_id)
-    )
+    return sorted(cohorts, key=lambda cohort: (bool(cohort.waits_for), -cost[cohort.cohort_id], cohort.cohort_id))

@@ -187,8 +187,7 @@ def plan_table(summary: PlanSummary) -> RenderableType:
 def _united(groups: tuple[GroupPrice, ...]) -> GroupPrice:
     largest = {name: max(getattr(group, name) for group in groups) for name in ("cohort_size", "parameters")}
     summed = {
-        name: sum(getattr(group, name) for group in groups)
-        for name in ("runs", "cohorts", "disk_bytes", "flops")
+        name: sum(getattr(group, name) for group in groups) for name in ("runs", "cohorts", "disk_bytes", "flops")
     }
     memory = max(group.memory_bytes for group in groups)
     network = f"... {len(groups)} more groups, each up to"

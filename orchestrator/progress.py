@@ -74,10 +74,14 @@ class Display:
         training = [progress for progress in self.latest.values() if not progress["done"]]
         losses = ", ".join(f"{p['phase']} epoch {p['epoch']} loss {p['train_loss']:.3g}" for p in training)
         return (
-            f"{clock(time.monotonic() - self.started)}  runs {self.runs_done}/{self.runs}  "
-            f"cohorts {self.cohorts_done}/{self.cohorts}  measured {self.measured}/{self.to_measure} files  "
-            f"{self.eta()}" + (f"  [{losses}]" if losses else "")
-        ).replace("[", "(").replace("]", ")")
+            (
+                f"{clock(time.monotonic() - self.started)}  runs {self.runs_done}/{self.runs}  "
+                f"cohorts {self.cohorts_done}/{self.cohorts}  measured {self.measured}/{self.to_measure} files  "
+                f"{self.eta()}" + (f"  [{losses}]" if losses else "")
+            )
+            .replace("[", "(")
+            .replace("]", ")")
+        )
 
     def __rich__(self) -> Group:
         bars = Table.grid(padding=(0, 2))

@@ -52,9 +52,7 @@ class RecordConfig(Section):
         >>> RecordConfig().epochs_until(20)
         [0, 1, 2, 4, 8, 16, 20]
         """
-        named = (
-            [0, *(2**power for power in range(last.bit_length()))] if self.epochs == "log" else self.epochs
-        )
+        named = [0, *(2**power for power in range(last.bit_length()))] if self.epochs == "log" else self.epochs
         return sorted({*(epoch for epoch in named if epoch <= last), last})
 
 
@@ -107,9 +105,7 @@ class SweepSpec(Section):
     def axes(self) -> Axes:
         """The axes over the base, the last varying fastest."""
         axes = [Axis("grid", _zipped("grid", {field: values})) for field, values in self.grid.items()]
-        axes += [
-            Axis(f"zip[{index}]", _zipped(f"zip[{index}]", block)) for index, block in enumerate(self.zip)
-        ]
+        axes += [Axis(f"zip[{index}]", _zipped(f"zip[{index}]", block)) for index, block in enumerate(self.zip)]
         axes += [Axis("list", tuple(self.list))] if self.list else []
         return Axes(self.base, axes, self.inert_axes)
 
@@ -133,9 +129,7 @@ class SweepSpec(Section):
         Raises:
             BadInput: values that do not go together, or an axis without effect.
         """
-        return (
-            configuration.run(seed) for configuration in self.configurations() for seed in self.seed_values
-        )
+        return (configuration.run(seed) for configuration in self.configurations() for seed in self.seed_values)
 
 
 def load_spec(source: str, overrides: list[str] | tuple[str, ...] = ()) -> SweepSpec:
@@ -162,9 +156,7 @@ def load_spec(source: str, overrides: list[str] | tuple[str, ...] = ()) -> Sweep
     for key in (override.partition("=")[0].strip() for override in overrides):
         field = key.removeprefix("base.")
         if key != field and field in spec.axis_names:
-            raise BadInput(
-                f"{key}: {field} is an axis of {source}, which replaces the base; set grid.{field}=[...]"
-            )
+            raise BadInput(f"{key}: {field} is an axis of {source}, which replaces the base; set grid.{field}=[...]")
     return spec
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import pandas as pd
 from rich.console import Console
 
+from analysis.measures.evaluate import select
+from analysis.results import check_trust, load_results
 from orchestrator import yaml12
 from orchestrator.planning import Cohort, plan, planned_runs
 from orchestrator.pricing import price
@@ -22,8 +24,6 @@ from orchestrator.progress import Display
 from orchestrator.provenance import provenance
 from orchestrator.reporting import write_report
 from orchestrator.spec import RecordConfig, ResourcesConfig, SweepSpec
-from analysis.measures.evaluate import select
-from analysis.results import check_trust, load_results
 from trainables.errors import BadInput
 from trainables.manifest import Manifest, Record, known_runs
 from trainables.storage import PROVENANCE, REPORT, SPEC, Folder, cohort_ids
@@ -135,7 +135,9 @@ def check_disk(results: Folder, spec: SweepSpec, slots: int) -> None:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
     needed = price(spec, known_runs(results), slots).disk_bytes
     if free < needed:
-        raise BadInput(f"--out {results.uri}: {free / 1e9:.2f} GB are free, the sweep takes up to {needed / 1e9:.2f} GB")
+        raise BadInput(
+            f"--out {results.uri}: {free / 1e9:.2f} GB are free, the sweep takes up to {needed / 1e9:.2f} GB"
+        )
 
 
 def prepare(results: Folder, spec: SweepSpec, cohorts: Sequence[Cohort]) -> None:
@@ -221,8 +223,9 @@ def _ray(address: str | None) -> Iterator[None]:
     """A Ray cluster: the one at `address`, the one that is connected already, or a new one on this machine."""
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    from orchestrator import tuning  # noqa: F401  (its settings must be made before Ray is imported)
     import ray
+
+    from orchestrator import tuning  # noqa: F401  (its settings must be made before Ray is imported)
 
     if ray.is_initialized():
         yield

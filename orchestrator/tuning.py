@@ -77,7 +77,9 @@ class Listener(tune.Callback):
         """Tune pickles its callbacks, to restore an experiment; ours is restored from the results folder."""
         return {}
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         """A cohort has trained for another second."""
         self.on_progress(trial.config["cohort_id"], result)
 

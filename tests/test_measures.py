@@ -38,9 +38,7 @@ def make_task(architecture: str, seed: int = 0) -> Task:
     }
     module, init = build[architecture]().double(), build[architecture]().double()
     labels = torch.randint(0, 3, (12,))
-    return Task(
-        module, init, torch.randn(12, *shape).double(), labels, torch.randn(7, *shape).double(), labels[:7]
-    )
+    return Task(module, init, torch.randn(12, *shape).double(), labels, torch.randn(7, *shape).double(), labels[:7])
 
 
 # The truth: every measure once more, by loops, dense matrices and numpy.
@@ -152,18 +150,14 @@ CASES = {
     "parameter_count": Case(lambda t: theta(t.module).size, 8),
     "effective_parameters": Case(lambda t: np.count_nonzero(theta(t.module)), 4),
     "parameter_norm": Case(lambda t: np.linalg.norm(theta(t.module)), math.sqrt(30), True),
-    "distance_from_init": Case(
-        lambda t: np.linalg.norm(theta(t.module) - theta(t.init)), math.sqrt(30), True
-    ),
+    "distance_from_init": Case(lambda t: np.linalg.norm(theta(t.module) - theta(t.init)), math.sqrt(30), True),
     "log_frobenius_product": Case(lambda t: np.log(frobenius(t)).sum(), LOG_FROBENIUS),
     "frobenius_sum": Case(lambda t: sum(frobenius(t)), 5 + math.sqrt(5), True),
     "log_spectral_product": Case(lambda t: np.log(spectral(t)).sum(), math.log(4 * 2)),
     "spectral_sum": Case(lambda t: sum(spectral(t)), 4 + 2, True),
     "path_norm": Case(lambda t: math.sqrt(squared_paths(t)), math.sqrt(9 + 16 * 4)),
     "margin_p10": Case(lambda t: np.quantile(margins(t), 0.1), MARGIN),
-    "margin_p10_frobenius": Case(
-        lambda t: np.quantile(margins(t), 0.1) / np.prod(frobenius(t)), MARGIN / 125**0.5
-    ),
+    "margin_p10_frobenius": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(frobenius(t)), MARGIN / 125**0.5),
     "margin_p10_spectral": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(spectral(t)), MARGIN / 8),
     "normalised_train_loss": Case(lambda t: normalised_loss(t, t.inputs, t.labels), LOSS),
     "normalised_test_loss": Case(lambda t: normalised_loss(t, t.test_inputs, t.test_labels), LOSS),
@@ -183,9 +177,7 @@ def diagonal() -> Task:
     return Task(module, init, inputs, labels, inputs, labels)
 
 
-def measured(
-    tasks: list[Task], dtype: torch.dtype = torch.float64, **keywords: object
-) -> list[dict[str, float]]:
+def measured(tasks: list[Task], dtype: torch.dtype = torch.float64, **keywords: object) -> list[dict[str, float]]:
     """The values of a stack, one dictionary per network; all share the inputs of the first."""
     table = measure_stack(*stacked(tasks, dtype), **keywords)
     assert set(table["status"]) == {"ok"}, table[table["status"] != "ok"]
@@ -266,9 +258,7 @@ def test_a_pruned_network_equals_its_smaller_dense_twin():
 
 @pytest.mark.parametrize("architecture", ["mlp", "cnn"])
 def test_a_value_does_not_depend_on_the_stack(architecture, monkeypatch):
-    tasks = [
-        make_task(architecture, seed)._replace(inputs=make_task(architecture).inputs) for seed in range(3)
-    ]
+    tasks = [make_task(architecture, seed)._replace(inputs=make_task(architecture).inputs) for seed in range(3)]
     tasks = [task._replace(test_inputs=tasks[0].test_inputs) for task in tasks]
     alone = [measured([task], torch.float32)[0] for task in tasks]
     monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
@@ -307,9 +297,9 @@ def test_one_class_and_a_dead_network_are_measured():
         parameter.data.zero_()
     table = measure_network(module, torch.randn(8, 5), torch.zeros(8, dtype=torch.long), module)
     undefined = table[table["status"].str.startswith("error: the product of norms is zero")]
-    assert set(undefined.index) == {
-        name for name, measure in MEASURES.items() if "zero" in measure.undefined
-    } - {"normalised_test_loss"}
+    assert set(undefined.index) == {name for name, measure in MEASURES.items() if "zero" in measure.undefined} - {
+        "normalised_test_loss"
+    }
     assert table.loc["lipschitz_max", "value"] == table.loc["margin_p10", "value"] == 0
 
 

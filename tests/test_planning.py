@@ -99,9 +99,7 @@ def test_the_price_counts_what_the_plan_has():
         summary, cohorts = price(spec, slots=2), plan(spec, slots=2)
         assert summary.cohorts == len(cohorts)
         assert summary.runs + summary.parents == len(homes(cohorts))
-        assert max(group.cohort_size for group in summary.groups) == max(
-            len(cohort.configs) for cohort in cohorts
-        )
+        assert max(group.cohort_size for group in summary.groups) == max(len(cohort.configs) for cohort in cohorts)
 
 
 def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
@@ -169,8 +167,6 @@ def test_the_flops_of_a_convolution_count_every_position(monkeypatch):
     digits = read_digits()
     monkeypatch.setitem(READERS, "images", lambda: dataclasses.replace(digits, inputs=digits.inputs[:, None]))
     model = {"family": "puzzles_cnn", "filters": 2, "kernel": 3}
-    (group,) = price(
-        sweep(base={"data": {"name": "images"}, "model": model, "stop": {"max_epochs": 1}})
-    ).groups
+    (group,) = price(sweep(base={"data": {"name": "images"}, "model": model, "stop": {"max_epochs": 1}})).groups
     forward = 2 * (2 * 1 * 9 * 36 + 2 * 2 * 9 * 16 + 2 * 16 * 10)
     assert group.flops == 1000 * (3 + 1) * forward

@@ -28,9 +28,7 @@ def runs() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(itertools.product([0.5, 1.0, 2.0], [32, 64], range(3)), columns=[*AXES, "seed"])
     rows["test_loss"] = 0.3 * rows["init.scale"] + 0.02 * rng.normal(size=len(rows))
-    rows = rows.assign(
-        test_error=rows["test_loss"] / 5, train_loss=0.01 * rng.random(len(rows)), status="converged"
-    )
+    rows = rows.assign(test_error=rows["test_loss"] / 5, train_loss=0.01 * rng.random(len(rows)), status="converged")
     rows["path_length"] = np.exp(6 * rows["test_loss"])
     rows["bias_increment_mean"] = rng.random(len(rows))
     rows["frobenius_product"] = rows["init.scale"] ** 3
@@ -47,14 +45,10 @@ def curves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return dynamics, pd.concat([losses.assign(split=split) for split in ("train", "test")], ignore_index=True)
 
 
-def verdicts(
-    target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "fails")
-) -> pd.DataFrame:
+def verdicts(target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "fails")) -> pd.DataFrame:
     known = {"target": target, "scope": "converged", "runs": 18, "configurations": 6, "sentence": "In words."}
     row = dict.fromkeys(columns(AXES), 0.25) | known | {"test_derived": False}
-    rows = pd.DataFrame([row] * 3, index=pd.Index(PREDICTORS, name="predictor")).assign(
-        decision=list(decisions)
-    )
+    rows = pd.DataFrame([row] * 3, index=pd.Index(PREDICTORS, name="predictor")).assign(decision=list(decisions))
     rows["granulated[init.scale]"] = [0.91, -0.4, np.nan]
     rows.loc["bias_increment_mean", ["kendall_low", "gain_r2"]] = np.nan
     rows.attrs = {"target": target, "axes": AXES, "scope": "converged", "rule": "It adds if q < 0.05."}
@@ -172,9 +166,7 @@ def test_the_table_is_written_whole(files):
 
 
 def test_an_empty_results_folder_gives_a_page_that_says_so():
-    page = text_of(
-        render(replace(example(), table=EMPTY, dynamics=EMPTY, outcomes=EMPTY, verdicts=[]))["index.html"]
-    )
+    page = text_of(render(replace(example(), table=EMPTY, dynamics=EMPTY, outcomes=EMPTY, verdicts=[]))["index.html"])
     assert "There are no runs yet" in page and page.count("Not drawn.") == 4
 
 
@@ -201,9 +193,7 @@ def test_a_few_runs_are_enough_for_a_page(count):
 
 def test_no_finding_is_said_plainly():
     found = answer(verdicts(decisions=("fails", "undecided", "not separable from the axes")))
-    assert found.headline.startswith(
-        "None of the 3 predictors judged is shown to add anything about test loss"
-    )
+    assert found.headline.startswith("None of the 3 predictors judged is shown to add anything about test loss")
     assert found.adding == []
 
 
@@ -235,9 +225,7 @@ def test_a_stopped_run_keeps_its_last_loss_in_the_mean():
     rows = [("a", 0, 4.0), ("a", 1, 2.0), ("b", 0, 4.0), ("b", 1, 4.0), ("b", 2, 6.0)]
     losses = pd.DataFrame(rows, columns=["run_id", "epoch", "value"])
     losses = losses.assign(phase="train", step=losses["epoch"], split="train", name="loss")
-    (line,) = (
-        loss_curves(table, ["init.scale"], EMPTY, losses, "test_loss").axes[0].collections[0].get_segments()
-    )
+    (line,) = loss_curves(table, ["init.scale"], EMPTY, losses, "test_loss").axes[0].collections[0].get_segments()
     assert line.tolist() == [[0, 4], [1, 3], [2, 4]]
 
 

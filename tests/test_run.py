@@ -140,7 +140,10 @@ def test_one_more_value_trains_only_the_new_runs_and_two_cpus_give_the_tables_of
     connect(2)
     first = run(tmp_path / "out", grid={"init.scale": [1], "prune.fraction": [0, 0.5]})
     more = run(tmp_path / "out")
-    assert [(done.trained, done.measured, done.failures) for done in (first, more)] == [(4, 2, []), (4, 2, [])]
+    assert [(done.trained, done.measured, done.failures) for done in (first, more)] == [
+        (4, 2, []),
+        (4, 2, []),
+    ]
     assert_same_tables(finished, tmp_path / "out")
 
 
@@ -148,8 +151,17 @@ def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(conne
     connect(2)
     fuse = modules / "fuse"
     fuse.touch()
-    network = {"model.family": "module", "model.path": "fragile:Fragile", "model.arguments": {"fuse": str(fuse)}}
-    keys = {"base": {**SWEEP["base"], "model": {}}, "grid": {}, "list": [{"model.width": 8}, network], "seeds": 1}
+    network = {
+        "model.family": "module",
+        "model.path": "fragile:Fragile",
+        "model.arguments": {"fuse": str(fuse)},
+    }
+    keys = {
+        "base": {**SWEEP["base"], "model": {}},
+        "grid": {},
+        "list": [{"model.width": 8}, network],
+        "seeds": 1,
+    }
     spec, out = tmp_path / "spec.yaml", tmp_path / "out"
     spec.write_text(yaml.safe_dump(SWEEP | keys))
 
@@ -206,7 +218,12 @@ BAD = {
 @pytest.fixture(scope="module")
 def places(finished, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("places")
-    paths = {"out": finished, "tiny": folder / "tiny.yaml", "foreign": folder / "foreign", "table": folder / "t.csv"}
+    paths = {
+        "out": finished,
+        "tiny": folder / "tiny.yaml",
+        "foreign": folder / "foreign",
+        "table": folder / "t.csv",
+    }
     paths["tiny"].write_text(yaml.safe_dump(SWEEP))
     paths["table"].write_text("width,seed,loss\n8,0,1\n")
     paths["foreign"].mkdir()
@@ -234,7 +251,8 @@ def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    "pattern", ["sweep.yaml", "cohorts/*/manifest.json", "cohorts/*/runs/*", "measures/*", "cohorts/*/final/*"]
+    "pattern",
+    ["sweep.yaml", "cohorts/*/manifest.json", "cohorts/*/runs/*", "measures/*", "cohorts/*/final/*"],
 )
 def test_a_truncated_or_foreign_file_is_named(pattern, finished, connect, tmp_path, monkeypatch, capsys):
     connect(2)

@@ -85,21 +85,15 @@ def test_the_order_of_axes_and_values_changes_no_id_and_longer_axes_keep_the_old
     ids = set(run_ids(sweep(grid=values, seeds=2)))
     for seed in range(5):
         draw = random.Random(seed)
-        shuffled = {
-            field: draw.sample(values[field], len(values[field])) for field in draw.sample([*values], 4)
-        }
+        shuffled = {field: draw.sample(values[field], len(values[field])) for field in draw.sample([*values], 4)}
         assert set(run_ids(sweep(grid=shuffled, seeds=[1, 0]))) == ids
-        longer = {
-            field: [*points, 0.25 if "." in str(points[-1]) else 64] for field, points in shuffled.items()
-        }
+        longer = {field: [*points, 0.25 if "." in str(points[-1]) else 64] for field, points in shuffled.items()}
         assert ids < set(run_ids(sweep(grid=longer | {"prune.fraction": [0.5, 0, 0.75]}, seeds=3)))
 
 
 def test_a_large_grid_is_expanded_as_it_is_asked_for():
     values = [1 + i / 1000 for i in range(1000)]
-    spec = sweep(
-        grid={"init.scale": values, "optimizer.lr": values, "optimizer.weight_decay": values}, seeds=1000
-    )
+    spec = sweep(grid={"init.scale": values, "optimizer.lr": values, "optimizer.weight_decay": values}, seeds=1000)
     first = list(itertools.islice(spec.runs(), 1002))
     assert [first[1001].seed, first[1001].optimizer.weight_decay] == [1, 1.001]
 
@@ -220,9 +214,7 @@ def test_a_bad_file_is_refused_with_its_name_and_line(tmp_path, text, line):
 
 
 def test_a_sweep_that_is_not_there_is_refused_with_the_nearest_name():
-    with pytest.raises(
-        BadInput, match="quickstrt: no such file or bundled sweep; did you mean 'quickstart'?"
-    ):
+    with pytest.raises(BadInput, match="quickstrt: no such file or bundled sweep; did you mean 'quickstart'?"):
         load_spec("quickstrt")
 
 

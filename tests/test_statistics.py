@@ -49,9 +49,7 @@ def test_a_bootstrap_resample_of_configurations_has_the_tau_of_the_resampled_tab
     x, y = table["p"].to_numpy()[runs.order], table["g"].to_numpy()[runs.order]
     counts = np.random.default_rng(0).multinomial(12, np.full(len(runs.sizes), 1 / len(runs.sizes)), size=3)
     for drawn in counts:
-        rows = [
-            i for g, w in enumerate(drawn) for _ in range(w) for i in np.flatnonzero(runs.configuration == g)
-        ]
+        rows = [i for g, w in enumerate(drawn) for _ in range(w) for i in np.flatnonzero(runs.configuration == g)]
         low, high = kendall_interval(runs, x, y, drawn[None].astype(float))
         assert low == high == pytest.approx(kendalltau(x[rows], y[rows]).statistic, abs=1e-12)
 
@@ -70,9 +68,7 @@ def test_granulated_equals_the_slow_version():
     result = st.granulated_kendall(table, "p", "g", AXES)
     for axis in AXES:
         others = [name for name in [*AXES, "seed"] if name != axis]
-        taus = [
-            kendalltau(rows["p"], rows["g"]).statistic for _, rows in table.groupby(others) if len(rows) > 1
-        ]
+        taus = [kendalltau(rows["p"], rows["g"]).statistic for _, rows in table.groupby(others) if len(rows) > 1]
         assert result[axis] == pytest.approx(np.nan_to_num(taus).mean())
     assert result["Psi"] == pytest.approx(result[AXES].mean())
 
@@ -84,9 +80,7 @@ def test_a_predictor_that_ignores_an_axis_scores_zero_there():
 
 def test_granulated_interval_holds_the_estimate():
     interval = st.granulated_interval(ragged_table(levels=(4, 4, 3)), "p", "g", AXES, resamples=500)
-    assert (interval["low"] <= interval["estimate"]).all() and (
-        interval["estimate"] <= interval["high"]
-    ).all()
+    assert (interval["low"] <= interval["estimate"]).all() and (interval["estimate"] <= interval["high"]).all()
     assert interval.loc["Psi", "groups"] == interval["groups"][AXES].sum()
 
 
@@ -129,9 +123,7 @@ def slow_cmi(table: pd.DataFrame, predictor: str, target: str, axes: list[str]) 
             joint = pd.Series(signs).value_counts(normalize=True)
             marginals = [pd.Series(side).value_counts(normalize=True) for side in zip(*signs, strict=True)]
             entropy.append(-(marginals[1] * np.log2(marginals[1])).sum())
-            information.append(
-                sum(n * np.log2(n / (marginals[0][v] * marginals[1][w])) for (v, w), n in joint.items())
-            )
+            information.append(sum(n * np.log2(n / (marginals[0][v] * marginals[1][w])) for (v, w), n in joint.items()))
         scores.append(np.mean(information) / np.mean(entropy))
     return min(scores)
 
@@ -167,9 +159,7 @@ def test_published_figures_of_pgdl_task_1(predictor):
     # The published WCV ends in ...877; the definition in 40-digit arithmetic gives 0.277451042875271.
     found = st.conditional_mutual_information(table, predictor, "gen_gap", axes)
     assert found == pytest.approx(information, abs=2e-12 if predictor == "WCV" else 5e-13)
-    assert math.sqrt(st.linear_fit(table[predictor], table["gen_gap"]).r2) == pytest.approx(
-        pearson, abs=6e-13
-    )
+    assert math.sqrt(st.linear_fit(table[predictor], table["gen_gap"]).r2) == pytest.approx(pearson, abs=6e-13)
     assert round(st.kendall_tau(table[predictor], table["gen_gap"]), 4) == tau
 
 
@@ -217,9 +207,7 @@ def test_robust_sign_error_equals_the_slow_version(loss):
 
 
 def test_robust_sign_error_by_hand():
-    table = pd.DataFrame(
-        {"a": np.repeat([0, 1], 4), "g": np.repeat([0.1, 0.6], 4), "right": np.repeat([1, 2], 4)}
-    )
+    table = pd.DataFrame({"a": np.repeat([0, 1], 4), "g": np.repeat([0.1, 0.6], 4), "right": np.repeat([1, 2], 4)})
     table["wrong"], table["flat"] = -table["right"], 0.0
     result = st.robust_sign_error(table, ["right", "wrong", "flat"], "g", ["a"], test_size=1000)
     assert result.xs("all", level="axis")["mean"].tolist() == [0.0, 1.0, 0.5]
@@ -262,9 +250,7 @@ def test_gain_equals_refitting_without_each_configuration(levels):
     alone, both = min(
         (
             refitted_squares(np.hstack([ones, columns]), y, runs.configuration, np.r_[0, ridge]),
-            refitted_squares(
-                np.hstack([ones, columns, x[:, None]]), y, runs.configuration, np.r_[0, ridge, 0]
-            ),
+            refitted_squares(np.hstack([ones, columns, x[:, None]]), y, runs.configuration, np.r_[0, ridge, 0]),
         )
         for ridge in (np.full(columns.shape[1], penalty * unit) for penalty in PENALTIES)
     )

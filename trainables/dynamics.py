@@ -29,7 +29,10 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     "bias_increment_mean": ("mean of ||dL/db|| / eps in the window", "Loukas et al. 2021, theorem 1"),
     "bias_increment_max": ("maximum of ||dL/db|| / eps in the window", "Loukas et al. 2021, theorem 2"),
     "bias_increment_cv": ("coefficient of variation of ||dL/db|| / eps in the window", "Loukas et al. 2021"),
-    "bias_variance": ("mean of ||b_t - mean b||^2 / alpha^2 in the window", "Loukas et al. 2021, corollary 1"),
+    "bias_variance": (
+        "mean of ||b_t - mean b||^2 / alpha^2 in the window",
+        "Loukas et al. 2021, corollary 1",
+    ),
     "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),
     "gradient_norm": ("mean of ||g_t|| over the last epoch", "Jiang et al. 2020"),
     "epochs_to_target": ("epochs of the last phase until the target train loss", "Arpit et al. 2017"),

@@ -1,4 +1,4 @@
-"""Interventions on parameters: what is done to networks between phases. (Those on labels are in `data`.)"""
+"""Interventions on parameters: what is done to networks between phases; those on labels are in `data`."""
 
 from collections.abc import Mapping
 

@@ -92,7 +92,7 @@ def finished_runs(results: Folder, cohort_id: str) -> list[str]:
 
 def known_runs(results: Folder) -> dict[str, str]:
     """`run_id -> cohort_id` of every run in a manifest."""
-    known = {}
+    known: dict[str, str] = {}
     for cohort_id in cohort_ids(results):
         files = CohortFiles(results, cohort_id)
         try:

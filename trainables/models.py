@@ -21,7 +21,12 @@ Bias = Literal["all", "first", "none"]
 
 
 def mlp(
-    input_shape: tuple[int, ...], classes: int, *, width: Positive = 64, depth: Positive = 3, bias: Bias = "all"
+    input_shape: tuple[int, ...],
+    classes: int,
+    *,
+    width: Positive = 64,
+    depth: Positive = 3,
+    bias: Bias = "all",
 ) -> nn.Sequential:
     """ReLU multi-layer perceptron of `depth` linear layers; hidden layers have `width` units.
 
@@ -65,7 +70,7 @@ def puzzles_cnn(
         raise BadInput(
             f"model.kernel = {kernel}: two convolutions of this size do not fit on inputs of shape {input_shape}"
         )
-    conv = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    conv: dict[str, Any] = {"kernel_size": kernel, "stride": stride, "padding": padding}
     return nn.Sequential(
         nn.Conv2d(channels, filters, bias=_has_bias(bias, 0), **conv),
         nn.ReLU(),
@@ -88,7 +93,9 @@ def module(
     try:
         network = getattr(importlib.import_module(name), attribute)(**(arguments or {}))
     except Exception as error:
-        raise BadInput(f"model.path = {path!r}: {type(error).__name__}: {error}; expected package.module:Class") from error
+        raise BadInput(
+            f"model.path = {path!r}: {type(error).__name__}: {error}; expected package.module:Class"
+        ) from error
     if not isinstance(network, nn.Module):
         raise BadInput(f"model.path = {path!r}: gives a {type(network).__name__}, not a torch.nn.Module")
     return network
@@ -110,7 +117,7 @@ def _product(sizes: tuple[int, ...]) -> int:
 
 def _fields_of(family: str, builder: Callable[..., nn.Module]) -> type[Section]:
     """The configuration model of a builder: its keyword-only arguments, tagged with the family's name."""
-    fields: dict[str, Any] = {"family": (Literal[family], family)}  # type: ignore[valid-type]
+    fields: dict[str, Any] = {"family": (Literal[family], family)}
     for parameter in inspect.signature(builder).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
             default = ... if parameter.default is parameter.empty else parameter.default
@@ -119,7 +126,6 @@ def _fields_of(family: str, builder: Callable[..., nn.Module]) -> type[Section]:
 
 
 MODEL_CONFIGS: dict[str, type[Section]] = {name: _fields_of(name, builder) for name, builder in MODELS.items()}
-
 
 
 def _family(value: Any) -> str | None:
@@ -131,7 +137,7 @@ if TYPE_CHECKING:
     ModelConfig = Section
 else:
     _TAGGED = tuple(Annotated[config, Tag(name)] for name, config in MODEL_CONFIGS.items())
-    ModelConfig = Annotated[Union[_TAGGED], Discriminator(_family)]
+    ModelConfig = Annotated[Union[_TAGGED], Discriminator(_family)]  # noqa: UP007 (a tuple, not a union)
 
 
 def build(config: Section, input_shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -144,5 +144,5 @@ def _draw(init: InitConfig, shape: torch.Size, draw: np.random.Generator) -> np.
     if init.scheme == "xavier":
         limit = (6 / (fan_in + fan_out)) ** 0.5
         return draw.uniform(-limit, limit, tuple(shape))
-    std = (2 / fan_in) ** 0.5 if init.scheme == "kaiming" else init.std
+    std = (2 / fan_in) ** 0.5 if init.std is None else init.std
     return draw.standard_normal(tuple(shape)) * std

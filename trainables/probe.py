@@ -48,9 +48,7 @@ def probe(stack: Stack, inputs: torch.Tensor, labels: torch.Tensor, batch_size: 
         for _ in range(3):
             start = time.perf_counter()
             try:
-                copy.train_epoch(
-                    inputs, labels[: len(copy)], order.expand(len(copy), -1), batch_size, 0, plan.kernel
-                )
+                copy.train_epoch(inputs, labels[: len(copy)], order.expand(len(copy), -1), batch_size, 0, plan.kernel)
             except (RuntimeError, ValueError):  # what vmap refuses, and what does not fit into memory
                 return float("inf")
             if inputs.is_cuda:

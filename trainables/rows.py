@@ -29,14 +29,28 @@ class Rows:
         for name, column in values.items():
             for run_id, value in zip(run_ids, column.tolist(), strict=True):
                 if value == value:
-                    row = {"run_id": run_id, "phase": phase, "step": step, "epoch": epoch, "name": name, "value": value}
+                    row = {
+                        "run_id": run_id,
+                        "phase": phase,
+                        "step": step,
+                        "epoch": epoch,
+                        "name": name,
+                        "value": value,
+                    }
                     _append(self.dynamics, row)
 
     def add_outcomes(self, run_ids: list[str], phase: str, step: int, split: str, values: Mapping[str, Tensor]) -> None:
         """One row per run and outcome; a non-finite value is a result and gets its row."""
         for name, column in values.items():
             for run_id, value in zip(run_ids, column.tolist(), strict=True):
-                row = {"run_id": run_id, "phase": phase, "step": step, "split": split, "name": name, "value": value}
+                row = {
+                    "run_id": run_id,
+                    "phase": phase,
+                    "step": step,
+                    "split": split,
+                    "name": name,
+                    "value": value,
+                }
                 _append(self.outcomes, row)
 
     def write(self, folder: Folder, part: int) -> None:

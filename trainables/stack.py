@@ -91,9 +91,7 @@ class Stack:
         return trace.close(optimizer.update_scale)
 
     @torch.no_grad()
-    def evaluate(
-        self, inputs: Tensor, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192
-    ) -> dict[str, Tensor]:
+    def evaluate(self, inputs: Tensor, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
         """Loss, its variance over the examples, and error of every network on a whole split.
 
         Args:

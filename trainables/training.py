@@ -139,7 +139,10 @@ class CohortTraining:
     def _pruned(self, configs: list[RunConfig], initial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Parameters to start from, masks, and the path behind them, of runs cut from their dense parents."""
         origins = self.network.views(initial)
-        ends, starts = self._saved_parameters("final"), self._saved_parameters("checkpoints", "train-00000000")
+        ends, starts = (
+            self._saved_parameters("final"),
+            self._saved_parameters("checkpoints", "train-00000000"),
+        )
         values, masks, paths = [], [], []
         for row, config in enumerate(configs):
             assert config.parent is not None
@@ -229,7 +232,10 @@ class CohortTraining:
     # ---- stop rules and records
 
     def _check(self, diverged: Tensor) -> None:
-        """Apply the stop rules to runs that have not `diverged` `(K,)`, record what is due, let runs leave that have stopped, and start the next phase."""
+        """Apply the stop rules, record what is due, let runs leave that have stopped, and start the next phase.
+
+        `diverged` `(K,)`: which runs are known to have.
+        """
         phases = self._phases
         limit = torch.tensor([self.epoch >= phase.max_epochs for phase in phases])
         last = self.phase_index == len(self.config.phases) - 1
@@ -238,7 +244,7 @@ class CohortTraining:
         # A run stops at its own epochs only, also if the loss is evaluated for the records or for another run.
         checked = limit | (target.isfinite() & (self.epoch % self.config.stop.check_every == 0))
         due = self.manifest.record.is_due(self.epoch) or (not last and bool(limit.all()))
-        if not (due or checked.any() or diverged.any()):
+        if not (self.epoch == 0 or due or checked.any() or diverged.any()):
             return
         train = self._evaluate("train")
         self.loss = train["loss"].cpu()
@@ -271,7 +277,11 @@ class CohortTraining:
         lr = torch.tensor([config.optimizer.lr for config in self.stack.configs], dtype=torch.float64)
         groups = self.stack.groups
         return self.dynamics.statistics(
-            groups["parameters"], groups["initial"], groups["start"], self.network.first_bias_columns, lr.to(self.device)
+            groups["parameters"],
+            groups["initial"],
+            groups["start"],
+            self.network.first_bias_columns,
+            lr.to(self.device),
         )
 
     def _record(self, index: Tensor, train: Tensors) -> None:
@@ -293,7 +303,8 @@ class CohortTraining:
         paths = (state["path_before"] + state["path"])[index].tolist()
         ids = [self.stack.configs[i].run_id for i in index]
         count = len(index)
-        here = {"phase": [self.phase_name] * count, "step": [self._step] * count, "epoch": [self.epoch] * count}
+        here: dict[str, list[Any]] = {"phase": [self.phase_name] * count}
+        here |= {"step": [self._step] * count, "epoch": [self.epoch] * count}
         return {"run_id": ids, **here, "path_length_from_init": paths}
 
     def _checkpoint(self) -> None:
@@ -315,7 +326,12 @@ class CohortTraining:
             self.rows.final.append(({name: value[i] for name, value in self.stack.parameters.items()}, about))
             role = self.manifest.roles[self.manifest.run_ids.index(config.run_id)]
             self.rows.runs.append(
-                {"run_id": config.run_id, "cohort_id": self.manifest.cohort_id, "role": role, "status": status}
+                {
+                    "run_id": config.run_id,
+                    "cohort_id": self.manifest.cohort_id,
+                    "role": role,
+                    "status": status,
+                }
                 | {"phase": self.phase_name, "step": self._step, "epoch": self.epoch}
                 | {"seconds": self.seconds[config.run_id]}
                 | config.flat()
@@ -336,7 +352,10 @@ class CohortTraining:
         if len(self.stack):
             tensors = {f"dynamics/{name}": value for name, value in self.dynamics.state.items()}
             tensors |= {f"stack/{name}": value for name, value in self.stack.groups.items()}
-            state = {"run_ids": [config.run_id for config in self.stack.configs], "seconds": self.seconds}
+            state: dict[str, Any] = {
+                "run_ids": [config.run_id for config in self.stack.configs],
+                "seconds": self.seconds,
+            }
             state |= {"phase_index": self.phase_index, "epoch": self.epoch, "part": self.part}
             self.folder.write_tensors(self.files.state, tensors, state)
         else:

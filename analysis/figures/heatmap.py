@@ -14,11 +14,7 @@ def granulated_taus(verdicts: pd.DataFrame) -> pd.DataFrame:
     if "psi" in verdicts:
         taus = taus.assign(Ψ=verdicts["psi"])
     numbers = taus.apply(pd.to_numeric, errors="coerce").astype(float)
-    order = (
-        numbers.iloc[:, -1:].abs().sum(axis=1)
-        if len(numbers.columns)
-        else pd.Series(0.0, index=numbers.index)
-    )
+    order = numbers.iloc[:, -1:].abs().sum(axis=1) if len(numbers.columns) else pd.Series(0.0, index=numbers.index)
     return numbers.loc[order.sort_values(ascending=False, kind="stable").index]
 
 
@@ -45,9 +41,7 @@ def granulated_heat_map(verdicts: pd.DataFrame) -> Figure:
         plot.text(column, row, text, ha="center", va="center", color=colour, fontsize=7.5)
     plot.set_yticks(range(rows), [label(name) for name in taus.index])
     upright = columns <= 6
-    plot.set_xticks(
-        range(columns), [_column_label(name) if upright else label(name) for name in taus.columns]
-    )
+    plot.set_xticks(range(columns), [_column_label(name) if upright else label(name) for name in taus.columns])
     plot.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     if not upright:
         plot.tick_params(axis="x", labelrotation=30)

@@ -102,9 +102,7 @@ def outcome_by_predictors(
         _points(plot, rows, name, target, encoding)
         log_if_wide(plot, "x", rows[name].to_numpy())
         log_if_wide(plot, "y", finite_rows(table, [target])[target].to_numpy())
-        plot.set_title(
-            f"τ = {taus[name]:+.2f},  {len(rows)} runs".replace("-", "−"), loc="right", color="#5b5b5b"
-        )
+        plot.set_title(f"τ = {taus[name]:+.2f},  {len(rows)} runs".replace("-", "−"), loc="right", color="#5b5b5b")
         plot.set_xlabel(quantity(name, units.get(name, "")))
         if index % columns == 0:
             plot.set_ylabel(quantity(target, UNITS.get(target, "")))

@@ -47,9 +47,7 @@ class Stack:
     inputs: Mapping[str, Tensor]
     labels: Mapping[str, Tensor]
 
-    def subject(
-        self, parameters: Parameters, initial: Parameters | None, labels: Parameters, stacked: bool
-    ) -> Subject:
+    def subject(self, parameters: Parameters, initial: Parameters | None, labels: Parameters, stacked: bool) -> Subject:
         """One network; under `vmap` its tensors are those of the network being mapped."""
         splits = {name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()}
         return Subject(self.logits, parameters, initial, splits, self.architecture, stacked)
@@ -154,9 +152,7 @@ def measure_stack(
             elif not finite[position]:
                 rows[position, measure.name] = _rows(measure, position, "error: parameters are not finite")
     ordered = [row for position in range(size) for measure in chosen for row in rows[position, measure.name]]
-    return pd.DataFrame(
-        ordered, columns=["position", "name", "index", "value", "status", "seconds", "version"]
-    )
+    return pd.DataFrame(ordered, columns=["position", "name", "index", "value", "status", "seconds", "version"])
 
 
 def select(names: Sequence[str] | None) -> list[Measure]:
@@ -177,9 +173,7 @@ def _measure_chunk(
     values = stack.together(positions, measures, log) if len(positions) > 1 else {}
     rows = {}
     for place, position in enumerate(positions):
-        found = {
-            name: (value[place].cpu(), log.seconds[name] / len(positions)) for name, value in values.items()
-        }
+        found = {name: (value[place].cpu(), log.seconds[name] / len(positions)) for name, value in values.items()}
         missing = [m for m in measures if m.name not in found or not found[m.name][0].isfinite().all()]
         own = Log()
         again = evaluate(stack.alone(position), missing, own)
@@ -187,9 +181,7 @@ def _measure_chunk(
         for measure in measures:
             if measure.name in own.errors:
                 seconds = own.seconds[measure.name]
-                rows[position, measure.name] = _rows(
-                    measure, position, own.errors[measure.name], seconds=seconds
-                )
+                rows[position, measure.name] = _rows(measure, position, own.errors[measure.name], seconds=seconds)
             else:
                 rows[position, measure.name] = _rows(measure, position, OK, *found[measure.name])
     return rows

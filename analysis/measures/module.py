@@ -66,20 +66,14 @@ def _check_data(network: Network, inputs: Tensor, labels: Tensor) -> None:
             f"{type(network.module).__name__}: fails on inputs {tuple(inputs[:1].shape)}: {error}"
         ) from error
     if len(shape) != 2 or shape[1] < 2:
-        raise BadInput(
-            f"{type(network.module).__name__}: gives outputs {tuple(shape)}; expected (1, C), C >= 2"
-        )
+        raise BadInput(f"{type(network.module).__name__}: gives outputs {tuple(shape)}; expected (1, C), C >= 2")
     if labels.min() < 0 or labels.max() >= shape[1]:
-        raise BadInput(
-            f"labels: from {int(labels.min())} to {int(labels.max())}; expected 0 to {shape[1] - 1}"
-        )
+        raise BadInput(f"labels: from {int(labels.min())} to {int(labels.max())}; expected 0 to {shape[1] - 1}")
 
 
 def _initial(network: Network, init: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
     named = dict(init.named_parameters()) if isinstance(init, nn.Module) else init
     for name, shape in network.shapes.items():
         if name not in named or named[name].shape != shape:
-            raise BadInput(
-                f"init: parameter {name!r} of shape {tuple(shape)} is missing or has another shape"
-            )
+            raise BadInput(f"init: parameter {name!r} of shape {tuple(shape)} is missing or has another shape")
     return {name: named[name].detach().unsqueeze(0) for name in network.shapes}

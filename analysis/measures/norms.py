@@ -17,9 +17,7 @@ def parameter_count(subject: Subject) -> Tensor:
 
 def effective_parameters(subject: Subject) -> Tensor:
     """The number of parameters after pruning: nonzero weights, and all parameters that are not weights."""
-    counts = [
-        (value != 0).sum() if value.ndim >= 2 else value.numel() for value in subject.parameters.values()
-    ]
+    counts = [(value != 0).sum() if value.ndim >= 2 else value.numel() for value in subject.parameters.values()]
     return torch.as_tensor(sum(counts))
 
 

@@ -75,9 +75,7 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
         Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
-        Measure(
-            sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"
-        ),
+        Measure(sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"),
     )
 }
 

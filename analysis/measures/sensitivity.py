@@ -72,9 +72,7 @@ def sharpness(subject: Subject) -> Tensor:
     sizes = [value.numel() for value in theta.values()]
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:
-        return functional.cross_entropy(
-            subject.logits_of(parameters, subject.train.inputs), subject.train.labels
-        )
+        return functional.cross_entropy(subject.logits_of(parameters, subject.train.inputs), subject.train.labels)
 
     # The Hessian is symmetric, so the transposed product is the product, and its graph is used again.
     hessian = vjp(grad(loss), theta)[1]

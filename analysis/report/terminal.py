@@ -35,9 +35,7 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
     """
     shown = by_scope(verdicts)[0]
     table = Table(
-        title=Text(
-            f"What predicts {in_words(str(shown.attrs['target']))}? {population(shown)}", style="bold"
-        ),
+        title=Text(f"What predicts {in_words(str(shown.attrs['target']))}? {population(shown)}", style="bold"),
         title_justify="left",
         caption=Text(_NOTES + _DAGGER * bool(shown["test_derived"].any())),
         caption_justify="left",
@@ -59,9 +57,7 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
     for name, verdict in by_decision(shown).iterrows():
         decision = printable(verdict["decision"]).split(" from ")[0]  # "not separable" fits without the rest
         style = _STYLES.get(decision, "dim")
-        table.add_row(
-            *_cells(printable(name), verdict), Text(f"{mark(verdict['decision'])} {decision}", style)
-        )
+        table.add_row(*_cells(printable(name), verdict), Text(f"{mark(verdict['decision'])} {decision}", style))
     return table
 
 

@@ -98,9 +98,7 @@ class AxesBaseline:
         best = np.inf
         for penalty in PENALTIES * mean_square:
             shrink = singular**2 / (singular**2 + penalty)
-            self_influence = (
-                1 / len(outcome) + (self._axes**2 @ shrink) / runs.sizes
-            )  # h of each configuration
+            self_influence = 1 / len(outcome) + (self._axes**2 @ shrink) / runs.sizes  # h of each configuration
             fitted = outcome.mean() + self._axes @ (shrink * loads) / root
             residual = outcome - runs.spread(fitted)
             lift = self_influence / (1 - runs.sizes * self_influence)
@@ -126,8 +124,7 @@ class AxesBaseline:
         """(k,) gains when configuration g receives the vector of configuration ``donors[k, g]``."""
         chunk = max(1, 2_000_000 // donors.shape[1])
         parts = [
-            self.contributions(predictor, donors[at : at + chunk]).sum(axis=1)
-            for at in range(0, len(donors), chunk)
+            self.contributions(predictor, donors[at : at + chunk]).sum(axis=1) for at in range(0, len(donors), chunk)
         ]
         return np.concatenate(parts) / self.total
 

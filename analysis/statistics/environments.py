@@ -9,9 +9,7 @@ from scipy.stats import norm
 from analysis.statistics.runs import Runs, configuration_codes, numeric_column, require_columns
 from trainables.errors import BadInput
 
-EFFECTIVE_PAIRS = (
-    12  # an environment with less weight than this many even pairs is noise (Dziugaite et al. 2020)
-)
+EFFECTIVE_PAIRS = 12  # an environment with less weight than this many even pairs is noise (Dziugaite et al. 2020)
 
 
 def robust_sign_error(

@@ -44,9 +44,7 @@ def linear_fit(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> LinearFi
     points = points[np.isfinite(points).all(axis=1)]
     n, distinct = len(points), len(np.unique(points[:, 0]))
     if n < 3 or distinct < 2:
-        raise BadInput(
-            f"a line needs at least 3 finite points that differ in x, got {n} ({distinct} distinct)"
-        )
+        raise BadInput(f"a line needs at least 3 finite points that differ in x, got {n} ({distinct} distinct)")
     xs, ys = points.T
     fit = linregress(xs, ys)
     r2 = float(fit.rvalue**2)

@@ -33,9 +33,7 @@ class AxisGroups:
             members = frame[varied & (size == k)].sort_values(["setting", "seed"], kind="stable")
             self.blocks.append(members.index.to_numpy().reshape(-1, k))
             settings.append(members["setting"].to_numpy()[::k])
-        self.settings = (
-            np.unique(np.concatenate(settings), return_inverse=True)[1] if settings else np.zeros(0, int)
-        )
+        self.settings = np.unique(np.concatenate(settings), return_inverse=True)[1] if settings else np.zeros(0, int)
 
     def taus(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """(groups,) tau-b of each group; 0 where predictor or target does not vary, for it orders nothing."""
@@ -102,9 +100,7 @@ def granulated_interval(
     runs = Runs.of(kept, axes, seed_column)
     x, y = (rankdata(numeric_column(kept, name, "column"))[runs.order] for name in (predictor, target))
     groups = {axis: AxisGroups(runs, axis) for axis in axes}
-    return granulated_from(
-        groups, x, y, resamples, confidence, generator(random_seed, "bootstrap/granulated")
-    )
+    return granulated_from(groups, x, y, resamples, confidence, generator(random_seed, "bootstrap/granulated"))
 
 
 def granulated_from(

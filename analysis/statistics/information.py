@@ -12,9 +12,7 @@ from analysis.statistics.runs import Runs, complete, configuration_codes, numeri
 from trainables.errors import BadInput
 
 
-def conditional_mutual_information(
-    table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]
-) -> float:
+def conditional_mutual_information(table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]) -> float:
     """Conditional mutual information (Jiang et al. 2020, section 4; as scored in the PGDL contest 2020).
 
     Over all ordered pairs of runs, self-pairs included, take the two signs [g1 > g2] and [c1 > c2]. For two
@@ -58,9 +56,7 @@ class PairCells:
         blocks = [(code[:, None] == np.unique(code)).astype(np.float32) for code in codes]
         self._member = runs.spread(np.hstack(blocks))  # runs x values of every pair of axes, side by side
         pair_of = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
-        self._cells = np.flatnonzero(
-            pair_of[:, None] == pair_of
-        )  # both runs by values of the same pair of axes
+        self._cells = np.flatnonzero(pair_of[:, None] == pair_of)  # both runs by values of the same pair of axes
         self._pair = pair_of[self._cells // len(pair_of)]
         size = self._member.sum(axis=0, dtype=float)
         self._number = np.outer(size, size).ravel()[self._cells]
@@ -71,9 +67,7 @@ class PairCells:
         """The score of a predictor: (n,) values in the order of the runs."""
         p, joint = self._shares(predictor)
         q, known = self._share, self._entropy > 0
-        information = (
-            _entropy(p, 1 - p) + _entropy(q, 1 - q) - _entropy(joint, p - joint, q - joint, 1 - p - q + joint)
-        )
+        information = _entropy(p, 1 - p) + _entropy(q, 1 - q) - _entropy(joint, p - joint, q - joint, 1 - p - q + joint)
         if not known.any():
             return np.nan
         return float(max((self._average(information)[known] / self._entropy[known]).min(), 0.0))
@@ -88,9 +82,7 @@ class PairCells:
         """For every cell the shares of pairs with a larger first value, and with a larger outcome too."""
         member, y = self._member, self.outcome
         sums = np.zeros((2, member.shape[1], member.shape[1]))
-        rows = max(
-            1, 4_000_000 // len(values)
-        )  # so that long tables fit, and single precision counts exactly
+        rows = max(1, 4_000_000 // len(values))  # so that long tables fit, and single precision counts exactly
         for at in range(0, len(values), rows):
             part = slice(at, at + rows)
             above = values[part, None] > values

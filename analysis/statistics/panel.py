@@ -82,16 +82,12 @@ class Sample:
     @cached_property
     def counts(self) -> np.ndarray:
         """(resamples, G) bootstrap draws of configurations."""
-        return bootstrap_counts(
-            len(self.runs.sizes), self.settings.resamples, self._random("bootstrap/configurations")
-        )
+        return bootstrap_counts(len(self.runs.sizes), self.settings.resamples, self._random("bootstrap/configurations"))
 
     @cached_property
     def donors(self) -> np.ndarray:
         """(permutations, G) permutations of whole configurations."""
-        return configuration_permutations(
-            self.runs, self.settings.permutations, self._random("permute/configurations")
-        )
+        return configuration_permutations(self.runs, self.settings.permutations, self._random("permute/configurations"))
 
     @cached_property
     def shuffles(self) -> np.ndarray:
