@@ -19,7 +19,7 @@ from orchestrator import cli
 from orchestrator.spec import SweepSpec
 from orchestrator.sweep import Done, run_sweep
 
-#: 4 dense runs in two cohorts and 4 pruned ones in two that wait for them.
+#: 4 dense runs in one cohort and 4 pruned ones in another, which waits for it.
 SWEEP = {
     "name": "tiny",
     "base": {
@@ -30,7 +30,6 @@ SWEEP = {
     "grid": {"init.scale": [1, 2], "prune.fraction": [0, 0.5]},
     "seeds": 2,
     "record": {"measures": ["parameter_norm", "path_norm"]},
-    "resources": {"cohort_size": 2},
 }
 #: A network that, while the file `fuse` is there, raises after 20 calls.
 FRAGILE = """
@@ -91,11 +90,11 @@ def finished(connect, tmp_path_factory) -> Path:
 
 
 def tables(out: Path) -> dict[str, pd.DataFrame]:
-    """Every table of a results folder, without what is measured in seconds."""
+    """Every table of a results folder, without seconds and without how its runs were put into cohorts."""
     results = load_results(out)
     frames = {"runs": results.runs, "dynamics": results.dynamics, "outcomes": results.outcomes}
     frames |= {"measures": results.measures, "wide": results.table()}
-    return {name: frame.drop(columns="seconds", errors="ignore") for name, frame in frames.items()}
+    return {name: frame.drop(columns=["seconds", "cohort_id"], errors="ignore") for name, frame in frames.items()}
 
 
 def assert_same_tables(one: Path, other: Path) -> None:
@@ -124,8 +123,8 @@ def test_the_folder_holds_the_spec_the_cohorts_the_measures_and_the_report(finis
     files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
     assert {"sweep.yaml", "provenance.json", "report/index.html", "report/verdicts.json"} <= files
     assert {path.name for path in finished.glob("cohorts/*/manifest.json")} == {"manifest.json"}
-    assert len(list(finished.glob("cohorts/*"))) == 4
-    assert len(list(finished.glob("measures/*.parquet"))) == 4
+    assert len(list(finished.glob("cohorts/*"))) == 2
+    assert len(list(finished.glob("measures/*.parquet"))) == 2
     assert not [name for name in files if "/state/" in name or "failure" in name or "/." in name]
 
 
