@@ -16,8 +16,6 @@ import shutil
 import tempfile
 import time
 
-os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-
 import ray
 import torch
 from ray import tune
@@ -25,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from orchestrator import sweep, tuning  # noqa: F401  (silences Tune before it is used)
+from orchestrator import folder as results_folder
+from orchestrator import session, sweep
 from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data, network
@@ -99,10 +98,10 @@ def seconds_of_sweep() -> float:
     spec, results = SweepSpec.parse(values), Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        sweep.prepare(results, spec, plan(spec, slots=int(ray.cluster_resources()["CPU"])))
-        sweep.work(results, spec, sweep.unfinished(results, spec), Console(quiet=True), [], True, None)
+        results_folder.prepare(results, spec, plan(spec, slots=session.machine_cpus()))
+        sweep.work(results, spec, results_folder.unfinished(results, spec), Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
-        assert not sweep.unfinished(results, spec), "not every run ended"
+        assert not results_folder.unfinished(results, spec), "not every run ended"
         return seconds
     finally:
         shutil.rmtree(folder)
@@ -218,9 +217,8 @@ def main() -> None:
     conv, conv_serial, chosen = convolutions()
     serial = seconds_of_serial()
     torch.set_num_threads(threads)
-    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    plain, reused, ours = seconds_of_tune(False), seconds_of_tune(True), seconds_of_sweep()
-    ray.shutdown()
+    with session.session(None):
+        plain, reused, ours = seconds_of_tune(False), seconds_of_tune(True), seconds_of_sweep()
 
     table = Table("way", "runs", "s per run", "slower than (d)", title="2,000 steps of a 64-64-64-10 MLP")
     for name, runs, seconds in (

@@ -139,8 +139,8 @@ def report(where: Where) -> None:
     """
     from analysis.report import verdict_table
     from analysis.results import load_results
+    from orchestrator.folder import read_spec
     from orchestrator.reporting import write_report
-    from orchestrator.sweep import read_spec
     from trainables.storage import REPORT, Folder
 
     folder = Folder(where)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import ray
 import torch
@@ -79,7 +80,7 @@ class MeasurePool:
         """Whether anything is still to be measured."""
         return bool(self.queue or self.running)
 
-    def _start(self) -> "ray.actor.ActorHandle":
+    def _start(self) -> Any:
         self.started += 1
         options = ray.remote(MeasureActor).options(
             num_cpus=self.cpus, scheduling_strategy="SPREAD", max_restarts=2, max_task_retries=2

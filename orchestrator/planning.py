@@ -11,6 +11,7 @@ from orchestrator.configuration import Configuration
 from orchestrator.cost import workload
 from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
+from trainables.manifest import Manifest
 
 #: `parent`: a dense run that no axis names, trained because pruned runs start from it.
 Role = Literal["run", "parent"]
@@ -42,16 +43,6 @@ class Kind:
     def flops(self) -> int:
         """Arithmetic of one run that takes all its epochs."""
         return self.epochs * workload(self.example).epoch_flops()
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Runs that train together, each with its role; `waits_for` names the cohorts that hold their parents."""
-
-    cohort_id: str
-    configs: tuple[RunConfig, ...]
-    roles: tuple[Role, ...]
-    waits_for: tuple[str, ...] = ()
 
 
 class Kinds(dict[tuple[object, ...], Kind]):
@@ -122,7 +113,7 @@ def cohort_id(run_ids: Iterable[str]) -> str:
 
 def plan(
     spec: SweepSpec, known: Mapping[str, str] | None = None, slots: int = 1, max_cohort: int = MAX_COHORT
-) -> list[Cohort]:
+) -> list[Manifest]:
     """The cohorts still to be trained, in the order to start them: parents first, then the costliest first.
 
     Args:
@@ -151,6 +142,6 @@ def plan(
     for name, runs in members.items():
         parents = {home[parent.run_id(run.seed)] for run in runs if (parent := run.configuration.parent) is not None}
         configs = tuple(run.configuration.run(run.seed) for run in runs)
-        cohorts.append(Cohort(name, configs, tuple(run.role for run in runs), tuple(sorted(parents))))
+        cohorts.append(Manifest(name, configs, tuple(run.role for run in runs), tuple(sorted(parents))))
     cost = {name: sum(kinds.of(run.configuration).flops for run in runs) for name, runs in members.items()}
     return sorted(cohorts, key=lambda cohort: (bool(cohort.waits_for), -cost[cohort.cohort_id], cohort.cohort_id))

@@ -46,6 +46,11 @@ class RecordConfig(Section):
             raise ValueError("expected 'all' or a list of names")
         return value
 
+    @property
+    def names(self) -> list[str] | None:
+        """The measures to take; None for all."""
+        return None if self.measures == "all" else list(self.measures)
+
     def epochs_until(self, last: int) -> Numbers:
         """The recorded epochs of a phase of at most `last` epochs, in order.
 

@@ -1,26 +1,17 @@
 """Ray Tune trains the cohorts: which may start, with what resources, and what is told while they train."""
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.planning import Cohort
+from ray import tune
+from ray.tune.search import Searcher
+
 from orchestrator.spec import ResourcesConfig
+from trainables.manifest import Manifest
 from trainables.storage import Folder
-
-# Read by Ray when it is imported: no banner, no result files of its own, and Ctrl-C is ours.
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-
-from ray import tune  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
-
-from trainables.trainable import CohortTrainable  # noqa: E402
+from trainables.trainable import CohortTrainable
 
 
 class CohortQueue(Searcher):
@@ -32,7 +23,7 @@ class CohortQueue(Searcher):
         common: what every trial's config holds besides the cohort_id.
     """
 
-    def __init__(self, cohorts: Sequence[Cohort], finished: set[str], common: dict[str, Any]) -> None:
+    def __init__(self, cohorts: Sequence[Manifest], finished: set[str], common: dict[str, Any]) -> None:
         super().__init__(metric="runs_done", mode="max")
         self.waiting, self.finished, self.common = list(cohorts), set(finished), common
         self.trials: dict[str, str] = {}
@@ -90,7 +81,7 @@ class Listener(tune.Callback):
 
 def train_cohorts(
     results: Folder,
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[Manifest],
     finished: set[str],
     resources: ResourcesConfig,
     on_progress: Callable[[str, dict[str, Any]], None],

@@ -18,9 +18,7 @@ torch.set_num_threads(1)
 class Cohort:
     """A cohort of `configs` (nested dicts), written down and not yet trained."""
 
-    def __init__(
-        self, results: Folder, name: str, configs: list[dict], waits_for=(), record=None, plan=None
-    ) -> None:
+    def __init__(self, results: Folder, name: str, configs: list[dict], waits_for=(), record=None, plan=None) -> None:
         self.results, self.name, self.files = results, name, CohortFiles(results, name)
         self.configs = tuple(RunConfig.parse(config) for config in configs)
         roles = ("run",) * len(configs)

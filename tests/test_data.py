@@ -22,9 +22,7 @@ def test_the_splits_have_the_sizes_asked_for_and_share_no_example():
     assert [len(split) for split in dataset.splits.values()] == [1000, 197, 600]
     positions = data.stratified_order(data.read_digits().labels, generator(0, "split"))
     assert sorted(positions) == list(range(1797))
-    assert len(set.union(*map(pixels, dataset.splits.values()))) == len(
-        {*map(bytes, data.read_digits().inputs)}
-    )
+    assert len(set.union(*map(pixels, dataset.splits.values()))) == len({*map(bytes, data.read_digits().inputs)})
 
 
 def test_the_splits_are_stratified():
@@ -105,7 +103,6 @@ def test_corruption_is_seeded_by_run_and_stream():
 def test_retraining_after_pruning_sees_the_labels_of_training_and_pretraining_others():
     dataset = data.load(DataConfig())
     pretrain, train, prune = (
-        data.train_labels(dataset, Phase(name, 0.5, "swap", 1, None), 4)
-        for name in ("pretrain", "train", "prune1")
+        data.train_labels(dataset, Phase(name, 0.5, "swap", 1, None), 4) for name in ("pretrain", "train", "prune1")
     )
     assert torch.equal(train, prune) and not torch.equal(pretrain, train)

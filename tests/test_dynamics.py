@@ -130,9 +130,7 @@ def test_every_statistic_equals_its_definition(cohort, sections):
 def test_slices_of_a_stack_give_the_statistics_of_the_whole(cohort):
     configs = [run(seed) for seed in range(5)]
     whole, cut = (cohort(f"c{size}", configs, plan=("loop", size)).train() for size in (5, 2))
-    assert whole.table("dynamics").value.tolist() == pytest.approx(
-        cut.table("dynamics").value.tolist(), rel=1e-9
-    )
+    assert whole.table("dynamics").value.tolist() == pytest.approx(cut.table("dynamics").value.tolist(), rel=1e-9)
 
 
 def test_with_batches_of_one_the_increment_is_that_of_loukas(cohort):
@@ -142,9 +140,7 @@ def test_with_batches_of_one_the_increment_is_that_of_loukas(cohort):
     increments = [float((after[1] - before[1]).norm()) / (0.01 * eps) for before, after, eps in pairs]
     (run_id,), window = trained.run_ids, WINDOW_EPOCHS * SMALL["train_size"]
     assert trained.value(run_id, "bias_increment_sum") == pytest.approx(sum(increments), rel=1e-8)
-    assert trained.value(run_id, "bias_increment_mean") == pytest.approx(
-        sum(increments[-window:]) / window, rel=1e-8
-    )
+    assert trained.value(run_id, "bias_increment_mean") == pytest.approx(sum(increments[-window:]) / window, rel=1e-8)
 
 
 def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:

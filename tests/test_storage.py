@@ -28,9 +28,7 @@ def folder(request, tmp_path) -> Folder:
 
 def fill(folder: Folder) -> None:
     folder.write_table("a.parquet", pa.table({"x": list(range(1000))}))
-    folder.write_tensors(
-        "a.safetensors", {"w": torch.arange(6.0).view(2, 3)}, {"run_id": ["a", "b"], "path": [0.1]}
-    )
+    folder.write_tensors("a.safetensors", {"w": torch.arange(6.0).view(2, 3)}, {"run_id": ["a", "b"], "path": [0.1]})
     folder.write_json("a.json", {"x": [1, None]})
 
 
@@ -130,9 +128,7 @@ def test_nothing_in_a_folder_of_results_is_unpickled(cohort):
 def manifest(folder: Folder, **record) -> Manifest:
     configs = (
         RunConfig.parse({"prune": {"fraction": 0.5}, "stop": {"train_loss": None}}),
-        RunConfig.parse(
-            {"model": {"family": "module", "path": "a:B", "arguments": {"x": {"y": [1, 2.5, None]}}}}
-        ),
+        RunConfig.parse({"model": {"family": "module", "path": "a:B", "arguments": {"x": {"y": [1, 2.5, None]}}}}),
         RunConfig.parse({"init": {"scheme": "normal", "std": 1}, "precision": "float64", "seed": 2**40}),
     )
     made = Manifest("c", configs, ("run", "parent", "run"), ("p", "q"), Record(**record))

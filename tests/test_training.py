@@ -118,11 +118,7 @@ def test_outcomes_are_those_of_the_trained_network(cohort):
         module = network.build(config.model, dataset.input_shape, 10).module
         module.load_state_dict(trained.final()[config.run_id])
         for name, split in dataset.splits.items():
-            labels = (
-                data.train_labels(dataset, config.phases[-1], config.seed)
-                if name == "train"
-                else split.labels
-            )
+            labels = data.train_labels(dataset, config.phases[-1], config.seed) if name == "train" else split.labels
             logits = module(split.inputs)
             losses = nn.CrossEntropyLoss(reduction="none")(logits, labels)
             expected = [losses.mean(), losses.var(correction=0), (logits.argmax(1) != labels).float().mean()]
@@ -225,15 +221,11 @@ def test_runs_stop_by_their_own_rule_after_at_least_one_epoch(cohort):
 def test_pretraining_has_its_own_labels_and_the_test_labels_are_never_corrupted(cohort):
     pretrain = {"epochs": 30, "label_corruption": 1.0, "corruption": "swap"}
     trained = cohort("c", [run(0, pretrain=pretrain, stop={"train_loss": 0.1, "max_epochs": 60})]).train()
-    outcomes = trained.table("outcomes").pivot_table(
-        index=["phase", "step"], columns=["split", "name"], values="value"
-    )
+    outcomes = trained.table("outcomes").pivot_table(index=["phase", "step"], columns=["split", "name"], values="value")
     assert outcomes.loc["pretrain", ("test", "error")].iloc[-1] > 0.9
     assert outcomes.loc["train", ("test", "error")].iloc[-1] < 0.9
     start, end = outcomes.loc["train"].iloc[0], outcomes.loc["pretrain"].iloc[-1]
-    assert (
-        start[("test", "loss")] == end[("test", "loss")] and start[("train", "loss")] > end[("train", "loss")]
-    )
+    assert start[("test", "loss")] == end[("test", "loss")] and start[("train", "loss")] > end[("train", "loss")]
 
 
 HUGE = {"batch_size": 30, "lr": 1e12}
@@ -282,18 +274,11 @@ def test_pruned_weights_are_the_smallest_and_stay_zero(cohort, method, optimizer
 def test_rewinding_decides_where_retraining_starts(cohort):
     base = run(0, pretrain={"epochs": 2, "label_corruption": 0.5})
     parent = cohort("parent", [base], record={"epochs": (1,)}).train()
-    child = cohort(
-        "child", [pruned(base, rewind=to) for to in ("init", "train", "none")], ("parent",)
-    ).train()
+    child = cohort("child", [pruned(base, rewind=to) for to in ("init", "train", "none")], ("parent",)).train()
     (dense,) = parent.run_ids
     points = [parent.checkpoint(stem)[dense] for stem in ("pretrain-00000000", "train-00000000")]
     starts = child.checkpoint("prune1-00000000")
-    table = (
-        child.table("dynamics")
-        .query("name == 'path_length_from_init' and step == 0")
-        .set_index("run_id")
-        .value
-    )
+    table = child.table("dynamics").query("name == 'path_length_from_init' and step == 0").set_index("run_id").value
     for run_id, origin in zip(child.run_ids, [*points, parent.final()[dense]], strict=True):
         start = starts[run_id]
         kept = {name: value != 0 for name, value in start.items()}
@@ -378,9 +363,7 @@ def test_killed_at_any_write_it_ends_as_if_it_had_not_been(cohort, monkeypatch, 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_abandoned_after_every_epoch_it_ends_as_if_it_had_not_been(cohort, model, optimizer):
     def one(name: str):
-        configs = [
-            run(seed, model=model, optimizer={"name": optimizer, "batch_size": 30}) for seed in range(2)
-        ]
+        configs = [run(seed, model=model, optimizer={"name": optimizer, "batch_size": 30}) for seed in range(2)]
         return cohort(name, configs, plan=("batched", 2))
 
     whole, broken, starts = one("whole").train(), one("broken"), 0

@@ -133,7 +133,7 @@ class Dynamics:
         spread = (state["window_deviation"].sum(1) + between) / steps.sum(1)
         missing = torch.where(count > 0, 0.0, torch.nan)
         return {
-            "bias_increment_sum": state["increments"] + missing,
+            "bias_increment_sum": torch.where(state["increments"] > 0, state["increments"], torch.nan),
             "bias_increment_mean": mean,
             "bias_increment_max": state["window_max"].max(1).values + missing,
             "bias_increment_cv": variance.sqrt() / mean,

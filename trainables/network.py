@@ -118,9 +118,10 @@ def build(config: Section, input_shape: tuple[int, ...], classes: int) -> Networ
     """The network of a `model:` section, tried once on two inputs.
 
     Raises:
-        BadInput: the module cannot be built or run, keeps buffers, drops out units, or gives logits of another shape.
+        BadInput: the module cannot be built or run, keeps buffers, draws random numbers, or gives logits
+            of another shape.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # the constructor may draw; what it draws is kept for gains only
         torch.manual_seed(0)
         module = models.build(config, input_shape, classes)
     where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
@@ -129,12 +130,18 @@ def build(config: Section, input_shape: tuple[int, ...], classes: int) -> Networ
     if not any(True for _ in module.parameters()):
         raise BadInput(f"{where}: has no parameters to train")
     try:
-        with torch.no_grad():
-            shape = tuple(module(torch.zeros(2, *input_shape)).shape)
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            inputs = torch.randn(2, *input_shape)
+            logits, again = module(inputs), module(inputs)
+            shape = tuple(logits.shape)
     except Exception as error:
         raise BadInput(f"{where}: fails on inputs of shape (2, {', '.join(map(str, input_shape))}): {error}") from error
     if shape != (2, classes):
         raise BadInput(f"{where}: gives outputs of shape {shape} for 2 inputs, expected (2, {classes})")
+    if not torch.equal(logits, again):
+        raise BadInput(
+            f"{where}: gives other outputs for the same inputs; a module must not draw random numbers"
+        )
     return Network(module)
 
 

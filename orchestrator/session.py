@@ -1,0 +1,86 @@
+"""The Ray cluster that does the work, and what it has to offer."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from orchestrator.spec import ResourcesConfig
+from trainables.errors import BadInput
+
+#: Read by Ray Tune: none of its own output and result files, and Ctrl-C is left to us.
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@contextmanager
+def session(address: str | None) -> Iterator[None]:
+    """A Ray cluster: the one that is connected already, the one at `address`, or a new one on this machine.
+
+    What was started or joined here is left again.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a local cluster needs no token in the home folder
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        options |= {"num_cpus": machine_cpus(), "include_dashboard": False, "object_store_memory": 256 * 2**20}
+    ray.init(**options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def machine_cpus() -> int:
+    """The CPUs of this machine that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def slots(resources: ResourcesConfig, address: str | None) -> int:
+    """How many cohorts can train at once, on this machine or on the cluster that is connected.
+
+    Raises:
+        BadInput: not even one can; Ray would wait for ever.
+    """
+    if address is None:
+        import torch
+
+        cpus, gpus, where = machine_cpus(), torch.cuda.device_count(), "this machine"
+    else:
+        import ray
+
+        total = ray.cluster_resources()
+        cpus, gpus, where = total.get("CPU", 0), total.get("GPU", 0), "the cluster"
+    for name, asked, there in (("cpus", resources.cpus, cpus), ("gpus", resources.gpus, gpus)):
+        if asked > there:
+            raise BadInput(f"resources.{name} = {asked:g}: {where} has {there:g}")
+    by_cpu = cpus / resources.cpus
+    return max(1, int(min(by_cpu, gpus / resources.gpus) if resources.gpus else by_cpu))
+
+
+def measure_actors(resources: ResourcesConfig, address: str | None) -> tuple[int, float]:
+    """How many actors measure, and what each takes of Ray's CPUs.
+
+    On one machine they take none, so that neither waits for the other; on a cluster an eighth of the CPUs is theirs,
+    where that leaves enough to train.
+    """
+    if address is None:
+        return machine_cpus(), 0.0
+    import ray
+
+    cpus = ray.cluster_resources().get("CPU", 0)
+    actors = max(1, int(cpus // 8))
+    return actors, 1.0 if cpus - actors >= resources.cpus else 0.0
