@@ -24,7 +24,7 @@ COLUMNS = {
 }
 
 
-def load_results(where: str | Path | Sequence[str | Path], trust: bool = False) -> "Results":
+def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], trust: bool = False) -> "Results":
     """The tables of a results folder, or of several as one.
 
     Args:
@@ -34,8 +34,8 @@ def load_results(where: str | Path | Sequence[str | Path], trust: bool = False) 
     Raises:
         BadInput: a folder holds no results, or a file is damaged.
     """
-    places = [where] if isinstance(where, str | Path) else list(where)
-    folders = [Folder(place) for place in places]
+    places = [where] if isinstance(where, str | Path | Folder) else list(where)
+    folders = [place if isinstance(place, Folder) else Folder(place) for place in places]
     for folder in folders:
         if not folder.exists("cohorts"):
             raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")

@@ -138,14 +138,18 @@ def report(where: Where) -> None:
     [bold]Example:[/] bth report results/quickstart
     """
     from analysis.report import verdict_table
-    from analysis.results import load_results
+    from orchestrator import reporting
     from orchestrator.folder import read_spec
-    from orchestrator.reporting import write_report
     from trainables.storage import REPORT, Folder
 
     folder = Folder(where)
     spec = read_spec(folder)
-    for verdicts in write_report(folder, spec, load_results(where)):
+    folder.delete(f"{REPORT}/{reporting.INPUTS}")  # asked for: judged anew also if nothing has changed
+    shown = set()
+    for verdicts in reporting.report(folder, spec):
+        if verdicts.attrs["target"] in shown:  # the same over all runs, diverged ones included, is on the page
+            continue
+        shown.add(verdicts.attrs["target"])
         console.print(verdict_table(verdicts, min(console.width, 120)))
     console.print(f"report: {folder.uri}/{REPORT}/index.html", soft_wrap=True)
 

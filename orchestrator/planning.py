@@ -19,7 +19,7 @@ Role = Literal["run", "parent"]
 #: Runs of a cohort at most; beyond, a stack gains nothing more and less is lost with a cohort that fails.
 MAX_COHORT = 128
 #: Cohorts wanted for every slot, so that slots end together, and the runs below which a stack no longer pays.
-COHORTS_PER_SLOT, MIN_COHORT = 4, 16
+COHORTS_PER_SLOT, MIN_COHORT = 2, 16
 
 
 class PlannedRun(NamedTuple):

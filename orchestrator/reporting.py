@@ -1,18 +1,23 @@
 """From a results folder to verdicts and a report."""
 
 from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
 
 import pandas as pd
 
 from analysis.judging import judge
 from analysis.measures.registry import MEASURES
-from analysis.report import Definition, Report, render
-from analysis.results import Results
+from analysis.report import Definition, Report, read_verdicts, render
+from analysis.results import Results, load_results
 from orchestrator.planning import planned_runs
 from orchestrator.spec import SweepSpec
 from trainables.dynamics import DYNAMICS
 from trainables.errors import BadInput
-from trainables.storage import PROVENANCE, REPORT, SPEC, Folder
+from trainables.storage import PROVENANCE, REPORT, SPEC, CohortFiles, Folder, cohort_ids
+
+#: What a report was made from, written last: its presence means that the report is whole.
+INPUTS = "inputs.json"
 
 #: What predictors are judged against; the first is the page's answer.
 TARGETS = ("test_loss", "test_error", "gap")
@@ -58,12 +63,22 @@ def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = T
         return []
 
 
-def write_report(folder: Folder, spec: SweepSpec, results: Results) -> list[pd.DataFrame]:
-    """Judge, write everything under `report/`, and return the verdicts."""
+def report(folder: Folder, spec: SweepSpec) -> list[pd.DataFrame]:
+    """The verdicts on a results folder; judged and reported anew if anything has changed since the last time."""
+    inputs = _inputs(folder)
+    if folder.exists(f"{REPORT}/{INPUTS}") and folder.read_json(f"{REPORT}/{INPUTS}") == inputs:
+        return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
+    folder.delete(f"{REPORT}/{INPUTS}")
+    for name, content in render(_report(folder, spec, load_results(folder))).items():
+        folder.write(f"{REPORT}/{name}", content)
+    folder.write_json(f"{REPORT}/{INPUTS}", inputs)
+    return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
+
+
+def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
     table = judged_table(results, spec)
-    verdicts = verdicts_on(table, spec)
     ids = set(table["run_id"]) if len(table) else set()
-    report = Report(
+    return Report(
         name=spec.name,
         description=spec.description,
         spec=folder.read(SPEC).decode(),
@@ -71,12 +86,16 @@ def write_report(folder: Folder, spec: SweepSpec, results: Results) -> list[pd.D
         table=table,
         dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
         outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
-        verdicts=verdicts,
+        verdicts=verdicts_on(table, spec),
         provenance=folder.read_json(PROVENANCE),
         definitions=definitions(),
         dynamics_names=tuple(DYNAMICS),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
     )
-    for name, content in render(report).items():
-        folder.write(f"{REPORT}/{name}", content)
-    return verdicts
+
+
+def _inputs(folder: Folder) -> dict[str, Any]:
+    """What a report is made from: the spec, the version, and the names of the parts, which are written once."""
+    parts = {cohort_id: CohortFiles(folder, cohort_id).folder.names("runs") for cohort_id in cohort_ids(folder)}
+    version = metadata.version("benevolent")
+    return {"version": version, "spec": folder.read(SPEC).decode(), "runs": parts, "measures": folder.names("measures")}

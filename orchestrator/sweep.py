@@ -15,11 +15,11 @@ import pandas as pd
 from rich.console import Console
 
 from analysis.measures.evaluate import select
-from analysis.results import check_trust, load_results
+from analysis.results import check_trust
 from orchestrator.folder import check_disk, check_folder, prepare, read_spec, unfinished
 from orchestrator.planning import plan
 from orchestrator.progress import Display
-from orchestrator.reporting import write_report
+from orchestrator.reporting import report
 from orchestrator.session import measure_actors, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
@@ -60,8 +60,7 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
         prepare(results, spec, planned)
         trained, measured, failures = work(results, spec, unfinished(results, spec), console, address)
     console.print("judging ...", style="dim")
-    verdicts = write_report(results, spec, load_results(results.uri))
-    return Done(verdicts, trained, measured, failures, posixpath.join(results.uri, REPORT, "index.html"))
+    return Done(report(results, spec), trained, measured, failures, posixpath.join(results.uri, REPORT, "index.html"))
 
 
 def work(

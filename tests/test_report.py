@@ -15,7 +15,7 @@ from rich.console import Console
 
 from analysis.figures import NothingToDraw, granulated_heat_map, loss_curves, most_telling_axis
 from analysis.judging import columns, judge
-from analysis.report import Definition, Report, render, verdict_table, write_report
+from analysis.report import Definition, Report, read_verdicts, render, verdict_table, verdicts_json
 from analysis.wording import answer
 
 AXES = ["init.scale", "model.width"]
@@ -206,10 +206,12 @@ def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():
     assert any(line.split()[:1] == ["path_length"] and line.rstrip().endswith("● adds") for line in lines)
 
 
-def test_write_report_leaves_only_whole_files(tmp_path, files):
-    page = write_report(tmp_path / "report", example())
-    written = {path.relative_to(page.parent).as_posix() for path in page.parent.rglob("*") if path.is_file()}
-    assert written == set(files)
+def test_verdicts_are_read_back_from_their_file():
+    frame = verdicts(decisions=("adds", "fails", "not separable from the axes"))
+    (again,) = read_verdicts(verdicts_json([frame]))
+    numbers = frame.select_dtypes("number").columns
+    pd.testing.assert_frame_equal(again.loc[frame.index, numbers], frame[numbers], check_dtype=False, check_names=False)
+    assert again.attrs["target"] == frame.attrs["target"] and again["decision"].to_dict() == frame["decision"].to_dict()
 
 
 def test_what_judge_returns_is_reported_scope_by_scope():

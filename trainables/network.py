@@ -139,9 +139,7 @@ def build(config: Section, input_shape: tuple[int, ...], classes: int) -> Networ
     if shape != (2, classes):
         raise BadInput(f"{where}: gives outputs of shape {shape} for 2 inputs, expected (2, {classes})")
     if not torch.equal(logits, again):
-        raise BadInput(
-            f"{where}: gives other outputs for the same inputs; a module must not draw random numbers"
-        )
+        raise BadInput(f"{where}: gives other outputs for the same inputs; a module must not draw random numbers")
     return Network(module)
 
 

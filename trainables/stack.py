@@ -74,6 +74,8 @@ class Stack:
         parameters, mask = self.groups["parameters"], self.groups.get("mask")
         leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters)
+        gradient = torch.empty_like(parameters)
+        places = list(self.network.views(gradient).values())
         batches = order.split(batch_size, 1)
         trace = Trace(len(batches), parameters, self.network.first_bias_columns)
         for step, batch in enumerate(batches):
@@ -83,7 +85,8 @@ class Stack:
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
             # output gradient, the derivative would make torch import sympy: two seconds in every worker.)
             surrogate = logits.flatten().dot(derivatives.flatten() / batch.shape[1])
-            gradient = self.network.flatten(torch.autograd.grad(surrogate, list(leaves.values())))
+            for place, value in zip(places, torch.autograd.grad(surrogate, list(leaves.values())), strict=True):
+                place.copy_(value)
             if mask is not None:
                 gradient *= mask
             update = optimizer.step(parameters, gradient, self.groups, epoch * len(batches) + step)

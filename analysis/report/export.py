@@ -23,6 +23,22 @@ def verdicts_json(verdicts: Sequence[pd.DataFrame]) -> bytes:
     return (json.dumps(_plain(whole), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def read_verdicts(data: bytes) -> list[pd.DataFrame]:
+    """Return the frames behind `verdicts_json`, one per target and scope; what was null is NaN.
+
+    Raises:
+        ValueError: the data are no verdicts.
+    """
+    frames = []
+    for whole in json.loads(data):
+        frame = pd.DataFrame(whole.pop("predictors")).set_index("predictor")
+        numbers = [name for name in frame if name not in ("target", "scope", "decision", "sentence")]
+        frame[numbers] = frame[numbers].astype(float)
+        frame.attrs = whole
+        frames.append(frame)
+    return frames
+
+
 def parquet(table: pd.DataFrame) -> bytes:
     """Return a table as a parquet file; columns of mixed types are written as text."""
     plain = table.copy()

@@ -1,10 +1,7 @@
 """A report as files: rendered by a pure function, written by whoever owns the folder."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -22,25 +19,12 @@ def render(report: Report) -> dict[str, bytes]:
     ``figures/*.svg`` are the same figures for a paper; a figure that lacks its data is left out, and the page
     says what it lacks. ``verdicts.json`` and ``table.parquet`` are the numbers behind them.
     """
-    files = {"verdicts.json": verdicts_json(report.verdicts), "table.parquet": parquet(report.table)}
     verdicts = [part for frame in report.verdicts for part in by_scope(frame)]
+    files = {"verdicts.json": verdicts_json(verdicts), "table.parquet": parquet(report.table)}
     report = replace(report, table=_comparable(report.table, report.axes), verdicts=verdicts)
     plates = gallery(report)
     files |= {f"figures/{plate.name}.svg": plate.svg for plate in plates if plate.svg}
     return {**files, "index.html": page(report, plates).encode()}
-
-
-def write_report(folder: str | os.PathLike[str], report: Report) -> Path:
-    """Write the report into a local folder, each file whole or not at all, and return the page's path."""
-    root = Path(folder)
-    for name, content in render(report).items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
-            aside.write(content)
-        os.chmod(aside.name, 0o644)  # temporary files are private, a report is not
-        os.replace(aside.name, path)
-    return root / "index.html"
 
 
 def _comparable(table: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
