@@ -93,7 +93,7 @@ def cohort_sizes(runs: int, total: int, slots: int, size: int | None = None, max
         max_cohort: runs of a cohort at most.
 
     >>> cohort_sizes(240, 240, slots=2)
-    [30, 30, 30, 30, 30, 30, 30, 30]
+    [60, 60, 60, 60]
     >>> cohort_sizes(20, 20, slots=8)
     [20]
     """

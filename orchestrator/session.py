@@ -31,6 +31,7 @@ def session(address: str | None) -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a local cluster needs no token in the home folder
     import ray
 
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed cohort says why in its own folder
     if ray.is_initialized():
         yield
         return
@@ -50,7 +51,8 @@ def machine_cpus() -> int:
 
 
 def slots(resources: ResourcesConfig, address: str | None) -> int:
-    """How many cohorts can train at once, on this machine or on the cluster that is connected.
+    """How many cohorts can train at once, on this machine or on the cluster that is connected, with what its
+    autoscaler may still add.
 
     Raises:
         BadInput: not even one can; Ray would wait for ever.
@@ -61,12 +63,14 @@ def slots(resources: ResourcesConfig, address: str | None) -> int:
         cpus, gpus, where = machine_cpus(), torch.cuda.device_count(), "this machine"
     else:
         import ray
+        from ray._private.state import state  # as Ray's own libraries do; None without an autoscaler
 
-        total = ray.cluster_resources()
-        cpus, gpus, where = total.get("CPU", 0), total.get("GPU", 0), "the cluster"
-    for name, asked, there in (("cpus", resources.cpus, cpus), ("gpus", resources.gpus, gpus)):
-        if asked > there:
-            raise BadInput(f"resources.{name} = {asked:g}: {where} has {there:g}")
+        there, may_come = ray.cluster_resources(), state.get_max_resources_from_cluster_config() or {}
+        cpus, gpus = (max(there.get(name, 0), may_come.get(name, 0)) for name in ("CPU", "GPU"))
+        where = "the cluster"
+    for name, asked, most in (("cpus", resources.cpus, cpus), ("gpus", resources.gpus, gpus)):
+        if asked > most:
+            raise BadInput(f"resources.{name} = {asked:g}: {where} has {most:g}")
     by_cpu = cpus / resources.cpus
     return max(1, int(min(by_cpu, gpus / resources.gpus) if resources.gpus else by_cpu))
 

@@ -59,7 +59,6 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
         check_disk(results, spec, room)
         prepare(results, spec, planned)
         trained, measured, failures = work(results, spec, unfinished(results, spec), console, address)
-    console.print("judging ...", style="dim")
     return Done(report(results, spec), trained, measured, failures, posixpath.join(results.uri, REPORT, "index.html"))
 
 

@@ -36,13 +36,15 @@ class Folder:
     """
 
     def __init__(self, uri: str | Path) -> None:
-        text = str(uri)
+        text = str(uri).removeprefix("file://")
         self.local = "://" not in text
         if self.local:
             text = str(Path(text).expanduser().absolute())
             self.fs, self.root = pyarrow.fs.LocalFileSystem(), text
         else:
-            self.fs, self.root = pyarrow.fs.FileSystem.from_uri(text)
+            # Without it even a small file takes three requests, and appears whole only because the last is atomic.
+            one_request = ("&" if "?" in text else "?") + "allow_delayed_open=true" if text.startswith("s3://") else ""
+            self.fs, self.root = pyarrow.fs.FileSystem.from_uri(text + one_request)
         self.uri = text
 
     def __truediv__(self, path: str) -> "Folder":

@@ -1,0 +1,59 @@
+"""The shape of the project: imports go down only, Ray stays where it is named, and the documents say what is there."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("trainables", "analysis", "orchestrator")
+KNOW_RAY = {
+    "trainables/trainable.py",
+    "orchestrator/measure_pool.py",
+    "orchestrator/session.py",
+    "orchestrator/tuning.py",
+}
+MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level packages that a module imports anywhere."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path):
+    place = str(path.relative_to(ROOT))
+    above = LAYERS[LAYERS.index(place.partition("/")[0]) + 1 :]
+    assert not imported(path) & set(above)
+    assert ("ray" in imported(path)) == (place in KNOW_RAY)
+
+
+def test_a_stack_trains_without_ray():
+    code = "import sys, trainables.training, analysis.measuring; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", [command.name or command.callback.__name__ for command in app.registered_commands])
+def test_every_command_has_help_with_an_example(command):
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0 and f"bth {command}" in result.output and "Example" in result.output
+
+
+def test_the_readme_names_files_and_commands_that_exist():
+    text = (ROOT / "README.md").read_text()
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"^ +bth (\w+)", text, re.MULTILINE)) <= commands
+    for link in re.findall(r"\]\(([\w/.]+)\)", text):
+        assert (ROOT / link).exists(), link
+    for place in re.findall(r"`((?:trainables|analysis|orchestrator|benchmarks)/[\w/.]*)`", text):
+        assert (ROOT / place).exists(), place
