@@ -1,6 +1,6 @@
 # make run: one sweep from nothing to a verdict.  make test: everything is checked.  Both install what they need.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 

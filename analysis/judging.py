@@ -15,6 +15,7 @@ from trainables.errors import BadInput
 
 Scope = Literal["converged", "all", "both"]
 NOT_PREDICTORS = {"run_id", "configuration", "config", "cohort_id", "seed", "status", "test_derived"}
+NOT_PREDICTORS |= {"step", "epoch", "seconds", "train_loss_variance", "validation_loss_variance", "train_error"}
 BASELINE = "axes only"
 
 
@@ -52,7 +53,7 @@ def judge(
         status_column: the status: converged, limit, diverged or failed.
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
-        permutations: of each null; by default 1,000, or as many as let one true predictor among all pass.
+        permutations: of each null; by default 1,000, or ten below the bound that one true predictor among all needs.
         resamples: bootstrap resamples of whole configurations.
         random_seed: of permutations and resamples; equal seeds give equal verdicts.
 
@@ -79,8 +80,10 @@ def judge(
     _check(table, target, axes)
     chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
     _check_predictors(table, target, axes, chosen)
-    count = max(1000, int(np.ceil(2 * len(chosen) / level))) if permutations is None else permutations
+    # Ten draws below the strictest Benjamini-Hochberg bound: fewer, and the luck of the draws would decide.
+    count = max(1000, int(np.ceil(10 * len(chosen) / level))) if permutations is None else permutations
     settings = Settings(target, tuple(axes), seed_column, confidence, count, resamples, random_seed)
+    _check_unique(table, axes, seed_column)
     frames, baselines = [], []
     for name, runs in _scopes(table, target, scope, status_column):
         panel = Panel(runs, settings)
@@ -102,6 +105,16 @@ def judge(
         "baseline": baselines,
     }
     return verdicts
+
+
+def _check_unique(table: pd.DataFrame, axes: Sequence[str], seed_column: str) -> None:
+    """Refuse runs that differ in more than their seed and the axes: they would pass for seeds of a configuration."""
+    if seed_column not in table or not (again := table.duplicated([*axes, seed_column], keep=False)).any():
+        return
+    fields = [name for name in table if "." in str(name) and name not in axes]
+    varied = [name for name in fields if table[name].map(str).nunique() > 1]
+    hint = f"; columns that vary too: {', '.join(varied)}" if varied else ""
+    raise BadInput(f"axes: {int(again.sum())} runs share all axes and the {seed_column} with another run{hint}")
 
 
 def default_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed") -> list[str]:

@@ -108,12 +108,16 @@ class Results:
         """One row per run: config, outcomes and every predictor.
 
         Args:
-            at: read dynamics and measures after this many epochs of the last phase; by default at the run's end.
-                Outcomes are always those of the end. A run that has no record there has missing values.
+            at: read every predictor after this many epochs of the last phase, train and validation outcomes among
+                them; by default at the run's end. Test outcomes and gaps are always those of the end. Runs that had
+                stopped by then have missing predictors.
 
         Returns:
             the columns of `runs`, and a column per dynamics statistic and measure. A measure with several values per
             network has columns `name[index]`.
+
+        Raises:
+            BadInput: nothing was recorded at this epoch.
         """
         runs = self.runs
         if runs.empty:
@@ -122,8 +126,7 @@ class Results:
             runs[["run_id", "phase", "step"]].copy() if "phase" in runs else runs[["run_id"]].assign(phase="", step=-1)
         )
         if at is not None:
-            steps = self.dynamics.loc[self.dynamics["epoch"] == at, ["run_id", "phase", "step"]].drop_duplicates()
-            place = place[["run_id", "phase"]].merge(steps, on=["run_id", "phase"])
+            runs, place = self._early(runs, at)
         dynamics = self.dynamics.merge(place, on=["run_id", "phase", "step"])
         measures = self.measures.merge(place, on=["run_id", "phase", "step"])
         vectors = measures.loc[measures["index"] > 0, "name"].unique()
@@ -134,6 +137,25 @@ class Results:
         )
         wide = long.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", dropna=False)
         return runs.merge(wide.reset_index().rename_axis(columns=None), on="run_id", how="left")
+
+    def _early(self, runs: pd.DataFrame, at: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The runs with what was known at an epoch of their last phase, and (run_id, phase, step) of those still on."""
+        ends = runs.dropna(subset=["epoch"])[["run_id", "phase", "epoch"]] if "epoch" in runs else runs[[]]
+        records = self.dynamics[["run_id", "phase", "step", "epoch"]].drop_duplicates()
+        records = records.merge(ends, on=["run_id", "phase"], suffixes=("", "_end")) if len(ends) else records
+        going = records[records["epoch"] < records["epoch_end"]] if len(ends) else records
+        if at not in set(going["epoch"]):
+            raise BadInput(f"at = {at}: recorded epochs are {', '.join(map(str, sorted(set(going['epoch']))))}")
+        place = going.loc[going["epoch"] == at, ["run_id", "phase", "step"]]
+        known = self.outcomes.merge(place, on=["run_id", "phase", "step"])
+        known = known[known["split"] != "test"]
+        wide = known.assign(name=known["split"] + "_" + known["name"]).pivot_table(
+            index="run_id", columns="name", values="value", aggfunc="last", dropna=False
+        )
+        late = [name for name in runs if str(name).startswith(("train_", "validation_")) or name in ("epoch", "step")]
+        return runs.drop(columns=late).merge(
+            wide.reset_index().rename_axis(columns=None), on="run_id", how="left"
+        ), place
 
     def config(self, run_id: str) -> RunConfig:
         """The configuration of a run; `BadInput` if there is no such run."""

@@ -34,7 +34,7 @@ Trust = Annotated[bool, typer.Option("--trust", help="Import modules that the re
 
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2, Ctrl-C one line and 130."""
-    sys.path.insert(0, os.getcwd())  # as `python -m` does, so that a user's own modules are found
+    sys.path.append(os.getcwd())  # so that a user's own modules are found, last: they must not shadow a package
     try:
         app(standalone_mode=True)
     except BadInput as error:
@@ -67,6 +67,8 @@ def run(
     done = run_sweep(sweep, out or str(Path("results") / sweep.name), console, address)
     for verdicts in done.verdicts[:1]:
         console.print(verdict_table(verdicts, min(console.width, 120)))
+    if done.verdicts and done.verdicts[0]["runs"].max() == 0:
+        console.print("no run reached its target loss (stop.train_loss): raise stop.max_epochs, or see the report")
     if not done.verdicts:
         console.print("too few runs, axes or predictors to judge")
     console.print(f"report: {done.report}", soft_wrap=True)

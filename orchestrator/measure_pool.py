@@ -64,11 +64,16 @@ class MeasurePool:
         if self.running:
             ready, _ = ray.wait(list(self.running), num_returns=1, timeout=timeout)
             for ref in ready:
-                self.idle.append(self.running.pop(ref))
-                self.done += 1
+                actor = self.running.pop(ref)
                 try:
                     ray.get(ref)
+                    self.idle.append(actor)
+                    self.done += 1
+                except ray.exceptions.RayActorError as error:
+                    self.started -= 1  # it died for good, most likely of this file: the others get a new actor
+                    self.errors.append(str(error))
                 except ray.exceptions.RayError as error:
+                    self.idle.append(actor)
                     cause = getattr(error, "cause", None)  # a damaged file is one line, anything else a traceback
                     self.errors.append(str(cause if isinstance(cause, BadInput) else error))
         while self.queue and (self.idle or self.started < self.size):

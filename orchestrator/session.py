@@ -51,8 +51,7 @@ def machine_cpus() -> int:
 
 
 def slots(resources: ResourcesConfig, address: str | None) -> int:
-    """How many cohorts can train at once, on this machine or on the cluster that is connected, with what its
-    autoscaler may still add.
+    """How many cohorts can train at once: on this machine, or on the cluster and what its autoscaler may still add.
 
     Raises:
         BadInput: not even one can; Ray would wait for ever.

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from analysis.measures.evaluate import select
 from analysis.results import check_trust
-from orchestrator.folder import check_disk, check_folder, prepare, read_spec, unfinished
+from orchestrator.folder import check_disk, check_folder, check_records, prepare, read_spec, wanted
 from orchestrator.planning import plan
 from orchestrator.progress import Display
 from orchestrator.reporting import report
@@ -56,9 +56,11 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
     with session(address) if address else nullcontext():
         room = slots(spec.resources, address)
         planned = plan(spec, known_runs(results), room)
+        check_records(results, spec)
         check_disk(results, spec, room)
         prepare(results, spec, planned)
-        trained, measured, failures = work(results, spec, unfinished(results, spec), console, address)
+        todo, done = wanted(results, spec)
+        trained, measured, failures = work(results, spec, todo, done, console, address)
     return Done(report(results, spec), trained, measured, failures, posixpath.join(results.uri, REPORT, "index.html"))
 
 
@@ -66,6 +68,7 @@ def work(
     results: Folder,
     spec: SweepSpec,
     todo: Sequence[Manifest],
+    done: Sequence[str],
     console: Console,
     address: str | None = None,
     trust: bool = True,
@@ -76,6 +79,7 @@ def work(
         results: the results folder, with the manifests of the cohorts.
         spec: says what to measure, and what a cohort takes of the machine.
         todo: the cohorts to train, in the order to start them.
+        done: the ids of the cohorts that have ended and are to be measured, where that was not done.
         console: for progress.
         address: of a Ray cluster, or None for this machine.
         trust: whether modules that the results name are imported.
@@ -86,7 +90,7 @@ def work(
     from orchestrator.measure_pool import MeasurePool, unmeasured
 
     measures, checkpoints = spec.record.names, spec.record.measure_at == "checkpoints"
-    missing = unmeasured(results, cohort_ids(results), measures, checkpoints)
+    missing = unmeasured(results, done, measures, checkpoints)
     runs = sum(len(cohort.configs) for cohort in todo)
     if not todo and not missing:
         console.print("everything is there: nothing to train, nothing to measure")
@@ -137,7 +141,7 @@ def measure_again(where: str, measures: list[str] | None, checkpoints: bool, con
         check_trust(Manifest.read(results, cohort_id).configs[0], trust)
     wanted: dict[str, Any] = {"measures": measures or "all"} | ({"measure_at": "checkpoints"} if checkpoints else {})
     spec = spec.model_copy(update={"record": spec.record.model_copy(update=wanted)})
-    _, measured, failures = work(results, spec, [], console, trust=trust)
+    _, measured, failures = work(results, spec, [], cohort_ids(results), console, trust=trust)
     if failures:
         raise BadInput("\n".join(failures))
     return measured

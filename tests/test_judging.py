@@ -245,6 +245,7 @@ def test_what_cannot_be_judged_is_undecided(scope):
 def test_too_few_configurations_and_no_run_left_are_undecided():
     draw_table = planted(nulls=0)
     small = draw_table[(draw_table["init.scale"] < 2) & (draw_table["model.width"] < 100)]
+    small = small.drop_duplicates(["init.scale", "model.width", "seed"])
     verdicts = judge(small, "test_loss", ["init.scale", "model.width"], permutations=99, resamples=20)
     assert (verdicts["decision"] == rules.UNDECIDED).all()
     assert "4 configurations are too few" in verdicts.loc["p0", "sentence"]
@@ -264,14 +265,14 @@ def test_continuous_axes_leave_granulated_and_information_undefined():
 # Bad input --------------------------------------------------------------------------------
 
 BAD = {
-    "target 'test_los' is not a column of the table; the nearest is 'test_loss'": {"target": "test_los"},
-    "axis 'dept' is not a column of the table; the nearest is 'depth'": {"axes": ["dept"]},
+    "target 'test_los' is not a column of the table; did you mean 'test_loss'?": {"target": "test_los"},
+    "axis 'dept' is not a column of the table; did you mean 'depth'?": {"axes": ["dept"]},
     "axis 'one' has fewer than two values": {"axes": ["depth", "one"]},
     "axis 'depth' is named twice": {"axes": ["depth", "depth"]},
     "axis 'test_loss' is the target": {"axes": ["test_loss", "depth"]},
     "axes is empty": {"axes": []},
     "axes must be a list of column names": {"axes": "depth"},
-    "predictor 'p9' is not a column of the table; the nearest is 'p": {"predictors": ["p9"]},
+    "predictor 'p9' is not a column of the table; allowed: depth, init.scale": {"predictors": ["p9"]},
     "predictor 'word' must be numeric": {"predictors": ["word"]},
     "predictor 'depth' is an axis": {"predictors": ["depth"]},
     "predictor 'test_loss' is the target": {"predictors": ["test_loss"]},

@@ -150,7 +150,7 @@ CASES = {
     "parameter_count": Case(lambda t: theta(t.module).size, 8),
     "effective_parameters": Case(lambda t: np.count_nonzero(theta(t.module)), 4),
     "parameter_norm": Case(lambda t: np.linalg.norm(theta(t.module)), math.sqrt(30), True),
-    "distance_from_init": Case(lambda t: np.linalg.norm(theta(t.module) - theta(t.init)), math.sqrt(30), True),
+    "frobenius_distance": Case(lambda t: np.linalg.norm(theta(t.module) - theta(t.init)), math.sqrt(30), True),
     "log_frobenius_product": Case(lambda t: np.log(frobenius(t)).sum(), LOG_FROBENIUS),
     "frobenius_sum": Case(lambda t: sum(frobenius(t)), 5 + math.sqrt(5), True),
     "log_spectral_product": Case(lambda t: np.log(spectral(t)).sum(), math.log(4 * 2)),
@@ -337,7 +337,7 @@ def test_measure_network_says_what_does_not_apply():
     before = copy.deepcopy(module.state_dict())
     table = measure_network(module, torch.randn(8, 1, 5), torch.arange(8) % 3)
     reasons = table[table["status"] != "ok"]["status"].to_dict()
-    assert reasons["distance_from_init"] == "not applicable: needs the initial parameters"
+    assert reasons["frobenius_distance"] == "not applicable: needs the initial parameters"
     assert reasons["normalised_test_loss"] == "not applicable: needs the test split"
     assert reasons["path_norm"].endswith("found Conv1d")
     assert reasons["spectral_sum"].endswith("not Conv1d")

@@ -215,7 +215,7 @@ def test_verdicts_are_read_back_from_their_file():
 
 
 def test_what_judge_returns_is_reported_scope_by_scope():
-    table = pd.concat([runs()] * 2, ignore_index=True)
+    table = pd.concat([runs(), runs().assign(seed=lambda again: again["seed"] + 100)], ignore_index=True)
     judged = judge(table, "test_loss", AXES, PREDICTORS, scope="both", permutations=20, resamples=20)
     page = text_of(render(replace(example(), verdicts=[judged]))["index.html"])
     assert "36 runs of 6 configurations (scope: converged)" in page and "Test loss (all runs)" in page

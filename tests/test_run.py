@@ -200,7 +200,7 @@ BAD = {
         ["run", "{tiny}", "--set", "base.model={{family: module, path: 'nowhere:Net'}}"],
         "nowhere",
     ),
-    "another sweep's folder": (["run", "{tiny}", "--set", "name=other", "--out", "{out}"], "another name"),
+    "another sweep's folder": (["run", "{tiny}", "--set", "name=other", "--out", "{out}"], "holds the sweep"),
     "another base": (["run", "{tiny}", "--set", "base.model.width=9", "--out", "{out}"], "another base"),
     "a foreign folder": (["run", "{tiny}", "--out", "{foreign}"], "no sweep"),
     "a path below a file": (["run", "{tiny}", "--out", "{tiny}/below"], "{tiny}/below"),

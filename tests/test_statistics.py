@@ -348,7 +348,7 @@ def test_linear_fit_by_hand():
     "statistic", [st.granulated_kendall, st.cross_validated_gain, st.conditional_mutual_information]
 )
 def test_a_misspelt_column_is_named_with_its_nearest(statistic):
-    with pytest.raises(BadInput, match=r"'seeed' is not a column of the table; the nearest is 'seed'"):
+    with pytest.raises(BadInput, match=r"'seeed' is not a column of the table; did you mean 'seed'"):
         statistic(ragged_table(), "p", "g", ["a", "seeed"])
     with pytest.raises(BadInput, match="predictor 'kind' must be numeric"):
         statistic(ragged_table().assign(kind="x"), "kind", "g", AXES)

@@ -18,7 +18,7 @@ DERIVATIVE_FLOOR = 1e-5
 DYNAMICS: dict[str, tuple[str, str]] = {
     "path_length": ("sum of ||theta_t+1 - theta_t|| in the phase", "Loukas et al. 2021"),
     "path_length_from_init": ("the same over all phases since the initialisation", "Loukas et al. 2021"),
-    "distance_from_init": ("||theta_t - theta_0||", "Nagarajan and Kolter 2019"),
+    "distance_from_init": ("||theta_t - theta_0||, without pruned weights", "Nagarajan and Kolter 2019"),
     "distance_from_start": ("||theta_t - theta at the start of the phase||", "Nagarajan and Kolter 2019"),
     "straightness": ("distance_from_start / path_length", "Loukas et al. 2021"),
     "bias_path_length": ("sum of ||b_t+1 - b_t|| in the phase", "Loukas et al. 2021"),
@@ -26,11 +26,20 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     "bias_distance_from_start": ("||b_t - b at the start of the phase||", "Loukas et al. 2021, corollary 2"),
     "bias_straightness": ("bias_distance_from_start / bias_path_length", "Loukas et al. 2021"),
     "bias_increment_sum": ("sum of ||dL/db|| / eps over the phase", "Loukas et al. 2021, theorem 1"),
-    "bias_increment_mean": ("mean of ||dL/db|| / eps in the window", "Loukas et al. 2021, theorem 1"),
-    "bias_increment_max": ("maximum of ||dL/db|| / eps in the window", "Loukas et al. 2021, theorem 2"),
-    "bias_increment_cv": ("coefficient of variation of ||dL/db|| / eps in the window", "Loukas et al. 2021"),
+    "bias_increment_mean": (
+        "mean of ||dL/db|| / eps in the last 10 epochs of the phase",
+        "Loukas et al. 2021, theorem 1",
+    ),
+    "bias_increment_max": (
+        "maximum of ||dL/db|| / eps in the last 10 epochs of the phase",
+        "Loukas et al. 2021, theorem 2",
+    ),
+    "bias_increment_cv": (
+        "coefficient of variation of ||dL/db|| / eps in the last 10 epochs of the phase",
+        "Loukas et al. 2021",
+    ),
     "bias_variance": (
-        "mean of ||b_t - mean b||^2 / alpha^2 in the window",
+        "mean of ||b_t - mean b||^2 / alpha^2 in the last 10 epochs of the phase",
         "Loukas et al. 2021, corollary 1",
     ),
     "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),

@@ -91,13 +91,14 @@ def module(
     """
     name, _, attribute = path.partition(":")
     try:
-        network = getattr(importlib.import_module(name), attribute)(**(arguments or {}))
+        kind = getattr(importlib.import_module(name), attribute)
+        if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            raise TypeError(f"{attribute} is no class of torch.nn.Module")
+        network = kind(**(arguments or {}))
     except Exception as error:
         raise BadInput(
             f"model.path = {path!r}: {type(error).__name__}: {error}; expected package.module:Class"
         ) from error
-    if not isinstance(network, nn.Module):
-        raise BadInput(f"model.path = {path!r}: gives a {type(network).__name__}, not a torch.nn.Module")
     return network
 
 

@@ -126,6 +126,7 @@ class CohortTraining:
         paths = torch.zeros(len(configs), dtype=torch.float64)
         if self.manifest.waits_for:
             groups["parameters"], groups["mask"], paths = self._pruned(configs, initial)
+            groups["initial"] = initial * groups["mask"]  # what was pruned has not walked
         self._hold(configs, groups)
         self.dynamics.state["path"] += paths.to(self.device)
         self._start_phase()

@@ -26,7 +26,7 @@ def parameter_norm(subject: Subject) -> Tensor:
     return flat(subject.parameters).double().norm()
 
 
-def distance_from_init(subject: Subject) -> Tensor:
+def frobenius_distance(subject: Subject) -> Tensor:
     """The L2 distance of all parameters from the random initialisation: ||theta - theta_0||_2."""
     assert subject.initial is not None
     return (flat(subject.parameters).double() - flat(subject.initial).double()).norm()

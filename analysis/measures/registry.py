@@ -61,7 +61,7 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.parameter_count, 1, "none", _DZIUGAITE),
         Measure(norms.effective_parameters, 1, "none", _FRANKLE),
         Measure(norms.parameter_norm, 1, "none", _DZIUGAITE),
-        Measure(norms.distance_from_init, 1, "none", _DZIUGAITE, ("initial",)),
+        Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",)),
         Measure(norms.log_frobenius_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
         Measure(norms.log_spectral_product, 1, "none", _BARTLETT, ("weights", "operator norms"), _ZERO),

@@ -4,7 +4,6 @@ A configuration is one combination of axis values; the runs that share it are it
 configurations whole work on `Runs`, whose rows of one configuration are neighbours.
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from trainables.errors import BadInput
+from trainables.section import did_you_mean
 
 TIE = 1e-9  # values of one configuration that agree to this share of their size are rounding noise: a tie
 
@@ -119,9 +119,7 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], what: str) -> Non
     known = [str(column) for column in table.columns]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
-            hint = f"; the nearest is {near[0]!r}" if near else "; the table has no columns"
-            raise BadInput(f"{what} {name!r} is not a column of the table{hint}")
+            raise BadInput(f"{what} {name!r} is not a column of the table" + did_you_mean(name, known))
 
 
 def numeric_column(table: pd.DataFrame, name: str, what: str) -> np.ndarray:
