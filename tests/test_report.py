@@ -69,7 +69,7 @@ def example() -> Report:
         dynamics=dynamics,
         outcomes=outcomes,
         verdicts=[verdicts(), verdicts("test_error")],
-        provenance={"seconds": 84.2, "hardware": {"cores": 2}, "versions": {"torch": "2.11"}},
+        provenance={"hardware": {"cores": 2}, "versions": {"torch": "2.11"}},
         definitions={"path_length": Definition("Length of the path.", "Somebody 2020", "weights")},
         dynamics_names=["path_length", "bias_increment_mean"],
     )

@@ -24,11 +24,11 @@ class Report:
         description: what the sweep is for, one or two sentences.
         spec: the sweep as run, YAML.
         axes: dotted names of the axes, without the seed.
-        table: one row per run: config, status, outcomes, predictors (``results.table()``).
+        table: one row per run: config, status, outcomes, predictors (``results.table()``), training ``seconds``.
         dynamics: long: run_id, phase, step, epoch, name, value.
         outcomes: long: run_id, phase, step, split, name, value; the curves are its rows named ``loss``.
         verdicts: what ``judge`` returned, one per target and scope; the first one is the page's answer.
-        provenance: nested; ``hardware``, ``seconds``, ``started`` and ``versions`` are shown where there are.
+        provenance: nested; ``hardware``, ``started`` and ``versions`` are shown where there are.
         definitions: predictor -> its definition.
         dynamics_names: which predictors are statistics of the training path.
         normalised_losses: columns of the normalised train and the normalised test loss.

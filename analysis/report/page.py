@@ -86,8 +86,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(("Data", ", ".join(map(str, table["data.name"].dropna().unique()))))
     if "seed" in table and len(table):
         facts.append(("Seeds", str(table["seed"].nunique())))
-    if isinstance(source.get("seconds"), int | float):
-        facts.append(("Time", wording.duration(source["seconds"])))
+    if "seconds" in table and len(table):
+        facts.append(("Training", f"{wording.duration(table['seconds'].sum())}, summed over the runs"))
     for key in ("started", "hardware", "versions"):
         value = source.get(key)
         if value:
