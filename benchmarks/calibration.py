@@ -89,6 +89,35 @@ def shared_seeds(draw: Draw) -> None:
         draw.table[f"p{i}"] = values()
 
 
+def lucky(draw: Draw, *shared: str) -> None:
+    """A real gain between configurations, nothing within but strong luck of each seed with these axes."""
+    truth = draw.axes() + draw.effect(*AXES)
+    draw.table["target"] = truth + 2 * draw.effect("seed", *shared) + 0.5 * draw.effect()
+    for i in range(PREDICTORS):
+        draw.table[f"p{i}"] = truth + 2 * draw.effect("seed", *shared) + 0.3 * draw.effect()
+
+
+def seed_and_two_axes(draw: Draw) -> None:
+    """Strong luck shared by the runs of one seed, one scale and one width; the gain is real."""
+    lucky(draw, "scale", "width")
+
+
+def seed_and_two_binary_axes(draw: Draw) -> None:
+    """The same with the two axes of two values: one contrast per seed is all that is shared."""
+    lucky(draw, "width", "pruned")
+
+
+def seed_and_three_axes(draw: Draw) -> None:
+    """The same with three axes."""
+    lucky(draw, "scale", "corruption", "width")
+
+
+def seed_and_two_axes_ragged(draw: Draw) -> None:
+    """The same with two axes, and a fifth of the runs missing."""
+    seed_and_two_axes(draw)
+    draw.table = draw.table[draw.random.random(len(draw.table)) > 0.2].reset_index(drop=True)
+
+
 def ragged_and_heavy(draw: Draw) -> None:
     """A fifth of the runs diverged, unequal heavy-tailed noise, ties, and missing predictors."""
     n = len(draw.table)
@@ -115,13 +144,44 @@ def one_planted(draw: Draw) -> None:
         draw.table[f"p{i}"] = draw.axes() + draw.effect(*AXES) + draw.effect()
 
 
+def planted_with_luck(draw: Draw) -> None:
+    """The same among strong luck of seeds with two axes."""
+    planted(draw)
+    for name in ["target", *(f"p{i}" for i in range(PREDICTORS))]:
+        draw.table[name] += draw.effect("seed") + draw.effect("seed", "scale", "width")
+
+
+def weakly_planted(draw: Draw) -> None:
+    """A cause that makes a quarter of the variance of target and predictors beside the axes."""
+    cause = draw.effect()
+    for name in ["target", *(f"p{i}" for i in range(PREDICTORS))]:
+        draw.table[name] = draw.axes() + cause + 3**0.5 * draw.effect()
+
+
+def planted_and_ragged(draw: Draw) -> None:
+    """A planted cause, and a tenth of the runs missing."""
+    planted(draw)
+    draw.table = draw.table[draw.random.random(len(draw.table)) > 0.1].reset_index(drop=True)
+
+
 NULLS: list[Callable[[Draw], None]] = [
     independent,
     configuration_effects,
     functions_of_axes,
     noisy_functions_of_axes,
     shared_seeds,
+    seed_and_two_axes,
+    seed_and_two_binary_axes,
+    seed_and_three_axes,
+    seed_and_two_axes_ragged,
     ragged_and_heavy,
+]
+PLANTED: list[Callable[[Draw], None]] = [
+    planted,
+    one_planted,
+    planted_with_luck,
+    weakly_planted,
+    planted_and_ragged,
 ]
 
 
@@ -149,7 +209,7 @@ def rates(scenario: Callable[[Draw], None], tables: int, permutations: int, seed
 
 def main() -> None:
     """Print the table."""
-    scenarios = {scenario.__name__: scenario for scenario in [*NULLS, planted, one_planted]}
+    scenarios = {scenario.__name__: scenario for scenario in [*NULLS, *PLANTED]}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=200)
     parser.add_argument("--permutations", type=int, default=400)
