@@ -1,12 +1,13 @@
 """Measure how often `judge` claims something where there is nothing, and finds what is there.
 
-    python benchmarks/calibration.py [--tables 200] [--permutations 400]
+    python benchmarks/calibration.py [--tables 200] [--permutations 400] > benchmarks/results/calibration.txt
 
 Each scenario draws tables of 48 configurations (4 x 3 x 2 x 2) with 5 seeds and judges 5 predictors on each.
-Printed per scenario: the share of tables with any predictor that "adds" (with its standard error), the
-shares of single tests with p <= 0.05 (gain over the axes; within configurations), and the share of
-predictors that "add". In the null scenarios the first figure should stay at or under 0.05; in the planted
-ones the last should be high.
+Printed per scenario: the share of tables with any predictor that "adds", with its standard error; the shares of
+single tests with p <= 0.05 (gain over the axes; within configurations); and the shares of predictors that "add" and
+that are undecided. In the null scenarios the first figure should stay at or under 0.05 up to its standard error; in
+the planted ones the last but one should be high. A gain at p <= 0.05 is no error where the gain is real, and no
+verdict where it is not: it takes both tests.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.judging import judge
+from analysis.statistics.montecarlo import LOOKS
 
 AXES: dict[str, list[float]] = {
     "scale": [0.5, 1, 2, 4],
@@ -185,9 +187,9 @@ PLANTED: list[Callable[[Draw], None]] = [
 ]
 
 
-def rates(scenario: Callable[[Draw], None], tables: int, permutations: int, seed: int) -> dict[str, float]:
+def rates(scenario: Callable[[Draw], None], tables: int, permutations: int | None, seed: int) -> dict[str, float]:
     """Shares over many tables of one scenario."""
-    claimed, adds, gains, withins = [], [], [], []
+    claimed, adds, undecided, gains, withins = [], [], [], [], []
     for number in range(tables):
         draw = Draw(np.random.default_rng([seed, number]))
         scenario(draw)
@@ -195,15 +197,17 @@ def rates(scenario: Callable[[Draw], None], tables: int, permutations: int, seed
         added = verdicts["decision"] == "adds"
         claimed.append(added.any())
         adds.append(added.mean())
+        undecided.append((verdicts["decision"] == "undecided").mean())
         gains.append((verdicts["gain_p"] <= 0.05).mean())
         withins.append((verdicts["within_p"] <= 0.05).mean())
     any_claim = float(np.mean(claimed))
     return {
-        "tables with a claim": any_claim,
-        "standard error": float(np.sqrt(any_claim * (1 - any_claim) / tables)),
-        "gain p<=.05": float(np.mean(gains)),
-        "within p<=.05": float(np.mean(withins)),
+        "any claim": any_claim,
+        "(SE)": float(np.sqrt(any_claim * (1 - any_claim) / tables)),
+        "gain": float(np.mean(gains)),
+        "within": float(np.mean(withins)),
         "adds": float(np.mean(adds)),
+        "undecided": float(np.mean(undecided)),
     }
 
 
@@ -212,16 +216,23 @@ def main() -> None:
     scenarios = {scenario.__name__: scenario for scenario in [*NULLS, *PLANTED]}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=200)
-    parser.add_argument("--permutations", type=int, default=400)
+    parser.add_argument("--permutations", type=int, help="by default as many as judge takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scenarios", nargs="+", choices=scenarios, default=list(scenarios))
     options = parser.parse_args()
-    print(f"{options.tables} tables per scenario, {PREDICTORS} predictors, {options.permutations} permutations")
-    for name in options.scenarios:
-        start = time.perf_counter()
-        result = rates(scenarios[name], options.tables, options.permutations, options.seed)
-        figures = "  ".join(f"{what} {value:.3f}" for what, value in result.items())
-        print(f"{name:<24} {figures}  ({time.perf_counter() - start:.0f} s)", flush=True)
+    drawn = f"{LOOKS[0]:,} to {LOOKS[-1]:,}, as judge needs" if options.permutations is None else options.permutations
+    print(f"{options.tables} tables per scenario, {PREDICTORS} predictors each; permutations of each null: {drawn}")
+    print("any claim (SE): share of tables with a predictor that adds; gain, within: share of p <= 0.05;")
+    print("adds, undecided: share of predictors. One thread; seconds are of the whole scenario.")
+    columns = ("any claim", "(SE)", "gain", "within", "adds", "undecided", "seconds")
+    print("\n" + " " * 26 + "".join(f"{column:>10}" for column in columns))
+    for title, group in (("nothing to find", NULLS), ("something to find", PLANTED)):
+        print(title)
+        for scenario in (scenario for scenario in group if scenario.__name__ in options.scenarios):
+            start = time.perf_counter()
+            result = rates(scenario, options.tables, options.permutations, options.seed)
+            figures = "".join(f"{value:10.3f}" for value in result.values())
+            print(f"  {scenario.__name__:<24}{figures}{time.perf_counter() - start:10.0f}", flush=True)
 
 
 if __name__ == "__main__":

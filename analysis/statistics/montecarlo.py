@@ -15,9 +15,9 @@ from scipy.stats import beta
 
 from analysis.statistics.resampling import false_discovery
 
-#: Totals after which one looks. Doubling a thousand seven times narrows an interval to a fifth of its p-value where
+#: Totals after which one looks. Doubling a thousand six times narrows an interval to a quarter of its p-value where
 #: the strictest bound of 40 predictors lies (0.05 / 40), in seconds per predictor that is still open.
-LOOKS = tuple(1000 * 2**i for i in range(8))
+LOOKS = tuple(1000 * 2**i for i in range(7))
 #: The probability that an interval ever misses the p-value that all permutations would give.
 RISK = 1e-3
 BLOCK = 1000  # draws held in memory at a time
