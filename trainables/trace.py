@@ -96,7 +96,12 @@ class Trace:
         values, total = bias.double(), self.count + steps
         mean = values.mean(0)
         shift = mean - self.bias_mean
-        self.bias_deviation += (values - mean).square().sum((0, 2))
+        self.bias_deviation += over_steps((values - mean).square().sum(2)).sum(1)
         self.bias_deviation += shift.square().sum(1) * (self.count * steps / total)
         self.bias_mean += shift * (steps / total)
         self.count = total
+
+
+def over_steps(values: Tensor) -> Tensor:
+    """Numbers `(steps, K)` as rows `(K, steps)` in float64, so that sums over them have one order for any K."""
+    return values.double().t().contiguous()

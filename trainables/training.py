@@ -28,7 +28,7 @@ from trainables.probe import StackPlan, probe
 from trainables.rows import Rows
 from trainables.stack import Stack
 from trainables.storage import CohortFiles, Folder
-from trainables.streams import generator
+from trainables.streams import Draws, generator
 from trainables.trace import Trace
 
 Tensors = dict[str, Tensor]
@@ -122,10 +122,11 @@ class CohortTraining:
         drawn = [self.network.initial(config.init, config.seed) for config in configs]
         dtype = getattr(torch, self.config.precision)
         initial = self._rows(drawn).to(dtype)
-        groups = {"initial": initial, "parameters": initial.clone()}
+        buffers = self.network.buffers.rows(_stacked(drawn)).to(self.device, dtype)
+        groups = {"initial": initial, "parameters": initial.clone(), "buffers": buffers}
         paths = torch.zeros(len(configs), dtype=torch.float64)
         if self.manifest.waits_for:
-            groups["parameters"], groups["mask"], paths = self._pruned(configs, initial)
+            groups["parameters"], groups["buffers"], groups["mask"], paths = self._pruned(configs, groups)
             groups["initial"] = initial * groups["mask"]  # what was pruned has not walked
         self._hold(configs, groups)
         self.dynamics.state["path"] += paths.to(self.device)
@@ -133,13 +134,12 @@ class CohortTraining:
         self._save()
 
     def _rows(self, networks: list[Tensors]) -> Tensor:
-        """Rows `(K, P)` of the named parameters of K networks."""
-        stacked = (torch.stack([one[name] for one in networks]) for name in self.network.shapes)
-        return self.network.flatten(stacked).to(self.device)
+        """Rows of the named parameters of K networks."""
+        return self.network.parameters.rows(_stacked(networks)).to(self.device)
 
-    def _pruned(self, configs: list[RunConfig], initial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Parameters to start from, masks, and the path behind them, of runs cut from their dense parents."""
-        origins = self.network.views(initial)
+    def _pruned(self, configs: list[RunConfig], groups: Tensors) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Parameters and buffers to start from, masks, paths behind them: of runs cut from their dense parents."""
+        origins = Stack(self.network, configs, groups).tensors
         ends, starts = (
             self._saved_parameters("final"),
             self._saved_parameters("checkpoints", "train-00000000"),
@@ -155,9 +155,11 @@ class CohortTraining:
                 start = end._replace(parameters={k: torch.full_like(v, torch.nan) for k, v in end.parameters.items()})
             assert start is not None
             values.append(start.parameters)
-            masks.append(magnitude_mask(end.parameters, config.prune))
+            trained = {name: end.parameters[name] for name in self.network.shapes}
+            masks.append(magnitude_mask(trained, config.prune))
             paths.append(start.path_length)
-        return self._rows(values), self._rows(masks), torch.tensor(paths, dtype=torch.float64)
+        buffers = self.network.buffers.rows(_stacked(values)).to(self.device)
+        return self._rows(values), buffers, self._rows(masks), torch.tensor(paths, dtype=torch.float64)
 
     def _saved_parameters(self, kind: str, stem: str = "") -> dict[str, Saved]:
         """Every network in the files of the cohorts that this one waits for, by run_id."""
@@ -207,13 +209,14 @@ class CohortTraining:
         start = time.perf_counter()
         size = self.plan.size
         order = self._order()
-        traces = [
-            part.train_epoch(self.data.train.inputs, labels, own, self.config.optimizer.batch_size, self.epoch, kernel)
-            for part, labels, own in zip(
-                self.stack.slices(size), self.labels["train"].split(size), order.split(size), strict=True
-            )
-            for kernel in [self.plan.kernel]
-        ]
+        inputs, batch_size = self.data.train.inputs, self.config.optimizer.batch_size
+        traces = []
+        for part, labels, own in zip(
+            self.stack.slices(size), self.labels["train"].split(size), order.split(size), strict=True
+        ):
+            seeds = [config.seed for config in part.configs]
+            draws = Draws(seeds, f"layers/{self.phase_name}", self.epoch, self.device)
+            traces.append(part.train_epoch(inputs, labels, own, batch_size, self.epoch, self.plan.kernel, draws))
         trace = Trace.join(traces)
         self.dynamics.close_epoch(self.epoch, trace)
         self.epoch += 1
@@ -310,11 +313,12 @@ class CohortTraining:
 
     def _checkpoint(self) -> None:
         name = self.files.checkpoint(self.phase_name, self._step)
-        self.folder.write_tensors(name, self.stack.parameters, self._about(list(range(len(self.stack)))))
+        self.folder.write_tensors(name, self.stack.tensors, self._about(list(range(len(self.stack)))))
         self.new_files.append(name)
 
     def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor) -> None:
         """Write down the runs that have stopped, and take them off the stack."""
+        tensors = self.stack.tensors
         for i in stopped.nonzero().flatten().tolist():
             config = self.stack.configs[i]
             status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
@@ -324,7 +328,7 @@ class CohortTraining:
                     [config.run_id], self.phase_name, self._step, self.epoch, {"epochs_to_target": epochs}
                 )
             about = {key: value[0] for key, value in self._about([i]).items()} | {"status": status}
-            self.rows.final.append(({name: value[i] for name, value in self.stack.parameters.items()}, about))
+            self.rows.final.append(({name: value[i] for name, value in tensors.items()}, about))
             role = self.manifest.roles[self.manifest.run_ids.index(config.run_id)]
             self.rows.runs.append(
                 {
@@ -378,3 +382,8 @@ class CohortTraining:
         self._label()
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
         self.new_files = self.files.parameter_files()
+
+
+def _stacked(networks: list[Tensors]) -> Tensors:
+    """The tensors of K networks as one set with a leading axis K."""
+    return {name: torch.stack([one[name] for one in networks]) for name in networks[0]} if networks else {}
