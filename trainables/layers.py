@@ -66,15 +66,16 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
 
 def _unfolded(layer: nn.Conv2d, own: Tensors, inputs: Tensor) -> Tensor:
     stack, samples, *_, height, width = inputs.shape
-    folding = (layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    columns = functional.unfold(inputs.flatten(0, 1), *folding).unflatten(0, (stack, samples))  # type: ignore[arg-type]
+    padding: Any = layer.padding
+    columns = functional.unfold(inputs.flatten(0, 1), layer.kernel_size, layer.dilation, padding, layer.stride)
+    columns = columns.unflatten(0, (stack, samples))
     outputs = own["weight"].flatten(2).unsqueeze(1) @ columns
     if "bias" in own:
         outputs = outputs + own["bias"].view(stack, 1, -1, 1)
     reach = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
     sides = [
-        (side + 2 * int(pad) - field) // step + 1  # type: ignore[arg-type]
-        for side, pad, field, step in zip((height, width), layer.padding, reach, layer.stride, strict=True)
+        (side + 2 * pad - field) // step + 1
+        for side, pad, field, step in zip((height, width), padding, reach, layer.stride, strict=True)
     ]
     return outputs.unflatten(3, sides)
 
