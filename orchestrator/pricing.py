@@ -97,8 +97,9 @@ def price(
     rate = 0.0
     if groups:
         costliest = max(counts, key=lambda kind: kind.flops)
+        work = workload(costliest.example)
         rate = matmul_rate(
-            prices[0].cohort_size, costliest.example.optimizer.batch_size, workload(costliest.example).matrix
+            prices[0].cohort_size, costliest.example.optimizer.examples_per_step(work.train_size), work.matrix
         )
     return PlanSummary(
         name=spec.name,

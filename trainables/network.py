@@ -31,9 +31,11 @@ class Network:
         module: the architecture; its own parameters are not used.
         parameters: the layout of what is trained.
         buffers: the layout of what belongs to a network and is not: frozen parameters, the statistics of BatchNorm.
+        outputs: C; 0 where it was not said.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, outputs: int = 0) -> None:
+        self.outputs = outputs
         named = dict(module.named_parameters())
         frozen = {name: value.shape for name, value in named.items() if not value.requires_grad}
         kept = {name: value.shape for name, value in module.named_buffers() if value.is_floating_point()}
@@ -185,7 +187,7 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Networ
         raise BadInput(f"{where}: gives outputs of shape {shape} for 2 inputs, expected (2, {outputs})")
     if not torch.equal(logits, again):
         raise BadInput(f"{where}: gives other outputs for the same inputs, although it is in eval mode")
-    return Network(module)
+    return Network(module, outputs)
 
 
 def _draw(init: InitConfig, shape: torch.Size, draw: np.random.Generator) -> np.ndarray[Any, Any]:

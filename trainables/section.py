@@ -4,6 +4,7 @@ import difflib
 import functools
 import json
 import re
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
@@ -115,7 +116,8 @@ def did_you_mean(word: object, allowed: typing.Iterable[str]) -> str:
 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """The first error of a validation as one line: path, what is wrong, what is allowed."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    first = errors[0]
     owner: type[BaseModel] | None = model
     path: list[str] = []
     for part in first["loc"]:
@@ -123,11 +125,16 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
         if part in kinds:  # the tag of a union's member: not a key that the user wrote
             owner = kinds[str(part)]
             continue
+        if path and not kinds and owner and _is_union(owner, path[-1]):
+            # The kind of value that a union tried: what the others would allow is said too.
+            others = [other["msg"] for other in errors[1:] if other["loc"][:-1] == first["loc"][:-1]]
+            first["msg"] = ", or ".join([first["msg"], *(text.removeprefix("Input should be ") for text in others)])
+            continue
         if path and len(kinds) == 1:
             owner = next(iter(kinds.values()))
         path.append(str(part))
     name = ".".join([where, *path] if where else path)
-    given, message = first["input"], first["msg"].removeprefix("Value error, ")
+    given, message = first["input"], str(first["msg"]).removeprefix("Value error, ")
     match first["type"]:
         case "extra_forbidden":
             return f"{name}: unknown key" + did_you_mean(path[-1], owner.model_fields if owner else ())
@@ -138,6 +145,11 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
             return f"{name}: missing"
     message = message[0].lower() + message[1:]
     return f"{name} = {given!r}: {message}" if name else f"{given!r}: {message}"
+
+
+def _is_union(owner: type[BaseModel], field: str) -> bool:
+    info = owner.model_fields.get(field)
+    return info is not None and typing.get_origin(info.annotation) in (typing.Union, types.UnionType)
 
 
 def _models_of(owner: type[BaseModel] | None, field: str) -> dict[str, type[BaseModel]]:

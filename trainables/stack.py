@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainables.config import RunConfig
 from trainables.layers import EVAL, Mode
-from trainables.losses import cross_entropy
+from trainables.losses import LOSSES, Loss, mistakes
 from trainables.network import Kernel, Network
 from trainables.optimizers import OPTIMIZERS
 from trainables.streams import Draws
@@ -42,6 +42,11 @@ class Stack:
     def buffers(self) -> dict[str, Tensor]:
         """The buffers in their stored form."""
         return self.network.buffers.views(self.groups["buffers"])
+
+    @property
+    def loss(self) -> Loss:
+        """What is minimised."""
+        return LOSSES[self.configs[0].loss.name]
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimiser's memory."""
@@ -82,7 +87,7 @@ class Stack:
         Args:
             inputs: `(N, *input_shape)`, shared by all networks.
             labels: `(K, N)`, each network's own.
-            order: `(K, N)`, each network's own permutation of the examples.
+            order: `(K, n)`, each network's own permutation of the examples; n < N for a part of an epoch.
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
@@ -95,25 +100,27 @@ class Stack:
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
         buffers, mode = self.buffers, Mode(training=True, draws=draws)
-        optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters)
+        optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
         places = list(network.parameters.views(gradient).values())
         batches = labels.gather(1, order).split(batch_size, 1)
-        trace = Trace(len(batches), parameters, network.first_bias_columns)
+        loss, columns = self.loss.function, network.first_bias_columns
+        trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns)
+        before = epoch * -(-labels.shape[1] // batch_size)
         for step, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
             logits = network.logits(leaves, buffers, batch_inputs, kernel, mode)
-            losses, derivatives = cross_entropy(logits.detach(), batch_labels)
+            out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
             # output gradient, the derivative would make torch import sympy: two seconds in every worker.)
-            surrogate = logits.flatten().dot(derivatives.flatten() / batch_labels.shape[1])
+            surrogate = logits.flatten().dot(out[1].flatten() / batch_labels.shape[1])
             for place, value in zip(places, torch.autograd.grad(surrogate, list(leaves.values())), strict=True):
                 place.copy_(value)
             if mask is not None:
                 gradient *= mask
-            update = optimizer.step(parameters, gradient, self.groups, epoch * len(batches) + step)
-            trace.note(losses, derivatives, gradient, update)
+            update = optimizer.step(parameters, gradient, self.groups, before + step)
+            trace.note(out, update)
         return trace.close(optimizer.update_scale)
 
     @torch.no_grad()
@@ -127,15 +134,16 @@ class Stack:
             rows_per_pass: how many (network, example) pairs are computed at once, to stay in the processor's cache.
 
         Returns:
-            `loss` (mean cross-entropy in nats), `loss_variance` and `error` (fraction wrong), each `(K,)` in float64.
+            `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
+            targets are real numbers), each `(K,)` in float64.
         """
         size = max(1, rows_per_pass // len(inputs))
         columns = []
         for part, own in zip(self.slices(size), labels.split(size), strict=True):
             views = self.network.parameters.views(part.groups["parameters"])
             logits = self.network.logits(views, part.buffers, inputs.expand(len(part), *inputs.shape), kernel, EVAL)
-            losses = cross_entropy(logits, own)[0].double()
-            wrong = (logits.argmax(2) != own).double()
+            losses = self.loss.function(logits, own, None)[0].double()
+            wrong = mistakes(logits, own)
             loss = losses.mean(1)
             # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
             variance = (losses - loss.unsqueeze(1)).square().mean(1)
