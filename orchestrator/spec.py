@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from orchestrator import yaml12
 from orchestrator.axes import Axes, Axis, Configuration
+from orchestrator.configuration import PARTS
 from trainables.config import RunConfig
 from trainables.errors import BadInput
 from trainables.section import Section, did_you_mean
@@ -102,6 +103,9 @@ class SweepSpec(Section):
     @classmethod
     def parse(cls, values: Any, where: str = "") -> "SweepSpec":
         """A sweep of nested values, with its axes checked; `BadInput` in one line, as for every section."""
+        for key in values if isinstance(values, dict) else ():
+            if str(key).partition(".")[0] in PARTS:
+                raise BadInput(f"{key}: a field of a run, not of a sweep; it goes below 'base', or 'grid' for an axis")
         spec = super().parse(values, where)
         spec.axes  # noqa: B018  (made here, so that bad axes are refused here)
         return spec
@@ -193,6 +197,12 @@ def _override(values: Point, override: str) -> None:
     path = key.strip().split(".")
     if not equals or not all(path):
         raise BadInput(f"--set {override}: expected key=value")
+    if path[0] in PARTS:
+        name = ".".join(path)
+        axis = name in (values.get("grid") or {})
+        values_text = text if text.lstrip().startswith("[") else f"[{text}]"
+        say = f"grid.{name}={values_text}" if axis else f"base.{name}={text}"
+        raise BadInput(f"--set {override}: {name} is {'an axis' if axis else 'a field of the base'}; say --set {say}")
     if path[0] == "grid" and len(path) > 1:
         path = ["grid", ".".join(path[1:])]  # an axis is one key, with dots in it
     for part in path[:-1]:

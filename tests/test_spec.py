@@ -119,6 +119,7 @@ def test_an_effect_may_be_switched_off_from_afar():
 
 BAD = [
     ({"gird": {}}, "gird: unknown key; did you mean 'grid'?"),
+    ({"model": {"width": 9}}, "model: a field of a run, not of a sweep; it goes below 'base'"),
     ({"base": {"modl": {}}}, "base.modl: unknown key; did you mean 'model'?"),
     ({"base": {"data": {"nme": "x"}}}, "base.data.nme: unknown key; did you mean 'name'?"),
     ({"base": {"data": 3}}, "base.data = 3: "),
@@ -188,6 +189,9 @@ def test_overrides_reach_the_base_the_axes_and_the_rest():
         ("seeds=[1", "quickstart: --set seeds=[1: line 1: not YAML"),
         ("sedes=2", "quickstart: sedes: unknown key; did you mean 'seeds'?"),
         ("base.init.scale=2", "base.init.scale: init.scale is an axis of quickstart"),
+        ("init.std=2", "quickstart: --set init.std=2: init.std is a field of the base; say --set base.init.std=2"),
+        ("data={a: x}", "quickstart: --set data={a: x}: data is a field of the base; say --set base.data={a: x}"),
+        ("model.width=9", "quickstart: --set model.width=9: model.width is an axis; say --set grid.model.width=[9]"),
     ],
 )
 def test_a_bad_override_is_refused_in_one_line(override, line):
