@@ -99,7 +99,6 @@ def status(where: Where) -> None:
     [bold]Example:[/] bth status results/quickstart
     """
     from analysis.results import load_results
-    from trainables.storage import CohortFiles
 
     results = load_results(where)
     table = Table("role", "status", "runs", box=None)
@@ -108,11 +107,8 @@ def status(where: Where) -> None:
         for role, state, count in counts.itertuples(index=False):
             table.add_row(role, state, str(count))
     console.print(table)
-    for cohort_id, (folder, manifest) in results.manifests.items():
-        files = CohortFiles(folder, cohort_id)
-        if files.failed and not manifest.finished(folder):
-            why = files.folder.read_json(files.failure)["traceback"].strip().splitlines()[-1]
-            console.print(f"cohort {cohort_id} ({len(manifest.configs)} runs): {escape(why)}", soft_wrap=True)
+    for manifest, why in results.cohorts.failures():
+        console.print(f"cohort {manifest.cohort_id} ({len(manifest.configs)} runs): {escape(why)}", soft_wrap=True)
 
 
 @app.command()

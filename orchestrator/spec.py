@@ -12,6 +12,7 @@ from orchestrator.axes import Axes, Axis, Configuration
 from orchestrator.configuration import PARTS
 from trainables.config import RunConfig
 from trainables.errors import BadInput
+from trainables.manifest import Record
 from trainables.section import Section, did_you_mean
 
 Values = list[Any]
@@ -52,14 +53,19 @@ class RecordConfig(Section):
         """The measures to take; None for all."""
         return None if self.measures == "all" else list(self.measures)
 
+    @property
+    def while_training(self) -> Record:
+        """What the runs write down while they train."""
+        epochs = None if self.epochs == "log" else tuple(self.epochs)
+        return Record(epochs=epochs, checkpoints=self.measure_at == "checkpoints")
+
     def epochs_until(self, last: int) -> Numbers:
         """The recorded epochs of a phase of at most `last` epochs, in order.
 
         >>> RecordConfig().epochs_until(20)
         [0, 1, 2, 4, 8, 16, 20]
         """
-        named = [0, *(2**power for power in range(last.bit_length()))] if self.epochs == "log" else self.epochs
-        return sorted({*(epoch for epoch in named if epoch <= last), last})
+        return sorted({*self.while_training.epochs_before(last), last})
 
 
 class ResourcesConfig(Section):

@@ -16,14 +16,14 @@ from rich.console import Console
 
 from analysis.measures.evaluate import select
 from analysis.results import check_trust
-from orchestrator.folder import check_disk, check_folder, check_records, prepare, read_spec, wanted
+from orchestrator.folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
 from orchestrator.planning import plan
 from orchestrator.progress import Display
 from orchestrator.reporting import report
 from orchestrator.session import measure_actors, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
-from trainables.manifest import Manifest, known_runs
+from trainables.manifest import Manifest
 from trainables.storage import REPORT, Folder, cohort_ids
 
 
@@ -55,9 +55,9 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
     select(spec.record.names)
     with session(address) if address else nullcontext():
         room = slots(spec.resources, address)
-        planned = plan(spec, known_runs(results), room)
-        check_records(results, spec)
-        check_disk(results, spec, room)
+        known, records = held(results, spec)
+        planned = plan(spec, known, room, records=records)
+        check_disk(results, spec, known, room)
         prepare(results, spec, planned)
         todo, done = wanted(results, spec)
         trained, measured, failures = work(results, spec, todo, done, console, address)
@@ -137,11 +137,12 @@ def measure_again(where: str, measures: list[str] | None, checkpoints: bool, con
     results = Folder(where)
     spec = read_spec(results)
     select(measures)
-    for cohort_id in cohort_ids(results):
+    cohorts = read_from(results)
+    for cohort_id in cohorts:
         check_trust(Manifest.read(results, cohort_id).configs[0], trust)
     wanted: dict[str, Any] = {"measures": measures or "all"} | ({"measure_at": "checkpoints"} if checkpoints else {})
     spec = spec.model_copy(update={"record": spec.record.model_copy(update=wanted)})
-    _, measured, failures = work(results, spec, [], cohort_ids(results), console, trust=trust)
+    _, measured, failures = work(results, spec, [], cohorts, console, trust=trust)
     if failures:
         raise BadInput("\n".join(failures))
     return measured

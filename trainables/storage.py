@@ -174,6 +174,19 @@ class CohortFiles:
                 if name >= f"{part:05d}":
                     self.folder.delete(f"{kind}/{name}")
 
+    def parts(self, kind: str) -> list[pa.Table]:
+        """The parts of the table `runs`, `dynamics` or `outcomes` that are there.
+
+        Raises:
+            BadInput: a part is damaged, or has no column `run_id`.
+        """
+        parts = {name: self.folder.read_table(f"{kind}/{name}") for name in self.folder.names(kind)}
+        for name, part in parts.items():
+            if "run_id" not in part.column_names:
+                where = f"{self.folder.uri}/{kind}/{name}"
+                raise BadInput(f"{where}: not a file of this project (it has no column run_id)")
+        return [*parts.values()]
+
     @property
     def failed(self) -> bool:
         """Whether the cohort's last attempt failed."""
@@ -193,3 +206,12 @@ def measures_file(cohort_id: str, parameters: str, digest: str) -> str:
     """The rows of some measures (`digest` names their set and versions) on one file of parameters."""
     stem = Path(parameters).stem if parameters.startswith("checkpoints/") else f"final-{Path(parameters).stem}"
     return f"measures/{cohort_id}-{stem}-{digest}.parquet"
+
+
+def measured_cohort(name: str) -> str:
+    """The cohort that a file of measures is about, from its name.
+
+    >>> measured_cohort("0123abcd-train-00000064-89ef.parquet")
+    '0123abcd'
+    """
+    return name.rsplit("-", 3)[0]
