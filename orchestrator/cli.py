@@ -94,13 +94,16 @@ def plan(spec: Spec, set_: Set = None) -> None:
 
 @app.command()
 def status(where: Where) -> None:
-    """Count the runs that are done, to do and failed, and say why runs failed.
+    """Count the runs that are done, to do and failed, say why runs failed, and name a file that is damaged.
 
     [bold]Example:[/] bth status results/quickstart
     """
     from analysis.results import load_results
+    from trainables.storage import check_files
 
     results = load_results(where)
+    for folder in results.folders:
+        check_files(folder)
     table = Table("role", "status", "runs", box=None)
     if len(results.runs):
         counts = results.runs.groupby(["role", "status"], as_index=False).size()

@@ -23,7 +23,7 @@ from orchestrator.reporting import report
 from orchestrator.session import measure_actors, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
-from trainables.manifest import Manifest
+from trainables.manifest import Manifest, finished_runs
 from trainables.storage import REPORT, Folder, cohort_ids
 
 
@@ -85,7 +85,7 @@ def work(
         trust: whether modules that the results name are imported.
 
     Returns:
-        how many runs have ended, how many files were measured, and a line about each failure.
+        how many runs have ended here, how many files were measured, and a line about each failure.
     """
     from orchestrator.measure_pool import MeasurePool, unmeasured
 
@@ -95,8 +95,14 @@ def work(
     if not todo and not missing:
         console.print("everything is there: nothing to train, nothing to measure")
         return 0, 0, []
-    console.print(f"training {runs} runs in {len(todo)} cohorts; measuring {len(missing)} files that are there")
-    with session(address), Display(console, runs, len(todo)) as display:
+    before = {cohort.cohort_id: len({*finished_runs(results, cohort.cohort_id)}) for cohort in todo}
+    ended = sum(before.values())
+    console.print(
+        f"training {runs - ended} runs in {len(todo)} cohorts"
+        + (f", of which {ended} runs had ended before" if ended else "")
+        + f"; measuring {len(missing)} files that are there"
+    )
+    with session(address), Display(console, runs, len(todo), before) as display:
         from orchestrator.tuning import train_cohorts
 
         actors, cpus = measure_actors(spec.resources, address)
@@ -124,7 +130,7 @@ def work(
             tick(0.2)
     failed = [cohort.cohort_id for cohort in todo if not cohort.finished(results)]
     failures = [f"cohort {name} did not end; `bth status` says why" for name in failed]
-    return display.runs_done, pool.done, failures + pool.errors
+    return display.runs_trained, pool.done, failures + pool.errors
 
 
 def measure_again(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:

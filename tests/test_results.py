@@ -1,5 +1,8 @@
 """Results as tables: what a run had shown by an epoch, networks read back, and nothing a stranger wrote is run."""
 
+import shutil
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ import torch
 
 from analysis import judge, load_results
 from analysis.measuring import measure_parameters
+from orchestrator import cli
 from orchestrator.folder import held, prepare, read_from, wanted
 from orchestrator.measure_pool import unmeasured
 from orchestrator.planning import plan
@@ -172,3 +176,27 @@ def test_runs_that_differ_in_more_than_axes_and_seed_are_not_judged():
     table["p"], table["test_loss"] = random.normal(size=(2, len(table)))
     with pytest.raises(BadInput, match="12 runs share all axes and the seed .* prune.fraction"):
         judge(table, "test_loss", ["model.width"])
+
+
+@pytest.fixture(scope="module")
+def measured_folder(tmp_path_factory):
+    results = Folder(tmp_path_factory.mktemp("measured"))
+    step(results, small_sweep(seeds=1))
+    measured(results)
+    return results
+
+
+@pytest.mark.parametrize("kind", ["runs", "dynamics", "outcomes", "final", "checkpoints", "measures"])
+@pytest.mark.parametrize("keep", [5, 40, -5])
+def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(measured_folder.root, tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", ["bth", "status", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    victim = sorted(tmp_path.glob("out/measures/*" if kind == "measures" else f"out/cohorts/*/{kind}/*"))[0]
+    victim.write_bytes(victim.read_bytes()[:keep])
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: damaged" in captured.err
