@@ -11,7 +11,7 @@ from orchestrator import yaml12
 from orchestrator.cost import workload
 from orchestrator.planning import planned_runs
 from orchestrator.pricing import price
-from orchestrator.provenance import provenance
+from orchestrator.provenance import add_entry
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
 from trainables.manifest import Manifest, Record, homes, read_cohorts
@@ -102,7 +102,7 @@ def prepare(results: Folder, spec: SweepSpec, cohorts: Sequence[Manifest]) -> No
     except OSError as error:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
     if cohorts or not results.exists(PROVENANCE):
-        results.write_json(PROVENANCE, provenance(spec))
+        add_entry(results, spec, [cohort.cohort_id for cohort in cohorts])
     for cohort in cohorts:
         cohort.write(results)
 

@@ -11,10 +11,11 @@ from analysis.measures.registry import MEASURES
 from analysis.report import Definition, Report, read_verdicts, render
 from analysis.results import Results, load_results
 from orchestrator.planning import planned_runs
+from orchestrator.provenance import entries
 from orchestrator.spec import SweepSpec
 from trainables.dynamics import DYNAMICS
 from trainables.errors import BadInput
-from trainables.storage import PROVENANCE, REPORT, SPEC, CohortFiles, Folder, cohort_ids
+from trainables.storage import REPORT, SPEC, CohortFiles, Folder, cohort_ids
 
 #: What a report was made from, written last: its presence means that the report is whole.
 INPUTS = "inputs.json"
@@ -87,11 +88,20 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
         outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
         verdicts=verdicts_on(table, spec),
-        provenance=folder.read_json(PROVENANCE),
+        provenance=_provenance(folder),
         definitions=definitions(),
         dynamics_names=tuple(DYNAMICS),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
     )
+
+
+def _provenance(folder: Folder) -> dict[str, Any]:
+    """The newest entry, and below `earlier` those of the cohorts that were there before."""
+    found = [entry | {"cohort_ids": ", ".join(map(str, entry.get("cohort_ids", ())))} for entry in entries(folder)]
+    if not found:
+        return {}
+    earlier = {f"{number}": entry for number, entry in enumerate(found[:-1], 1)}
+    return found[-1] | ({"earlier": earlier} if earlier else {})
 
 
 def _inputs(folder: Folder) -> dict[str, Any]:

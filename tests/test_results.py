@@ -14,6 +14,7 @@ from orchestrator import cli
 from orchestrator.folder import held, prepare, read_from, wanted
 from orchestrator.measure_pool import unmeasured
 from orchestrator.planning import plan
+from orchestrator.reporting import report
 from orchestrator.spec import SweepSpec
 from trainables import data
 from trainables.errors import BadInput
@@ -129,6 +130,19 @@ def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):
     for spec in (small_sweep(), small_sweep(**FEW), small_sweep(**MORE), small_sweep(record={"epochs": [2, 900]})):
         assert step(results, spec) == 0
     assert len(read_from(results)) == 2 and len(results.names("cohorts")) == 4
+
+
+def test_provenance_keeps_where_earlier_cohorts_come_from(tmp_path, monkeypatch):
+    results = Folder(tmp_path)
+    for commit, spec in (("first", small_sweep()), ("second", small_sweep(seeds=3)), ("third", small_sweep())):
+        monkeypatch.setattr("orchestrator.provenance._commit", lambda commit=commit: commit)
+        step(results, spec)
+    first, second = results.read_json("provenance.json")  # the third had nothing to plan
+    assert (first["git_commit"], second["git_commit"]) == ("first", "second")
+    assert sorted(first["cohort_ids"] + second["cohort_ids"]) == results.names("cohorts")
+    report(results, small_sweep())
+    page = results.read("report/index.html").decode()
+    assert "earlier.1.git_commit" in page and "first" in page and second["cohort_ids"][0] in page
 
 
 def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
