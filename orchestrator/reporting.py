@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.judging import judge
+from analysis.judging import Scope, judge
 from analysis.measures.registry import MEASURES
 from analysis.report import Definition, Report, read_verdicts, render
 from analysis.results import Results, load_results
@@ -54,12 +54,16 @@ def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
 def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[pd.DataFrame]:
     """What `judge` says of each target; empty if there is too little to judge.
 
-    An axis on which all runs that have ended agree cannot be judged by, and is left out.
+    An axis on which all runs that have ended agree cannot be judged by, and is left out. Where no run has converged,
+    the verdicts are those over all runs.
     """
+    if table.empty:
+        return []
+    scope: Scope = "both" if (table["status"] == "converged").any() else "all"
     axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
     names = predictors(table)
     try:
-        return [judge(table, target, axes, names, scope="both") for target in targets] if names and axes else []
+        return [judge(table, target, axes, names, scope=scope) for target in targets] if names and axes else []
     except BadInput:
         return []
 

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,10 @@ import torch
 
 from analysis import judge, load_results
 from analysis.measuring import measure_parameters
-from orchestrator import cli
+from orchestrator import cli, reporting
 from orchestrator.folder import held, prepare, read_from, wanted
 from orchestrator.measure_pool import unmeasured
 from orchestrator.planning import plan
-from orchestrator.reporting import report
 from orchestrator.spec import SweepSpec
 from trainables import data
 from trainables.errors import BadInput
@@ -140,9 +140,21 @@ def test_provenance_keeps_where_earlier_cohorts_come_from(tmp_path, monkeypatch)
     first, second = results.read_json("provenance.json")  # the third had nothing to plan
     assert (first["git_commit"], second["git_commit"]) == ("first", "second")
     assert sorted(first["cohort_ids"] + second["cohort_ids"]) == results.names("cohorts")
-    report(results, small_sweep())
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    reporting.report(results, small_sweep())
     page = results.read("report/index.html").decode()
     assert "earlier.1.git_commit" in page and "first" in page and second["cohort_ids"][0] in page
+
+
+def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_path, monkeypatch, capsys):
+    results = Folder(tmp_path)
+    step(results, small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}))
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    monkeypatch.setattr(cli.console, "width", 120)
+    cli.report(str(tmp_path))
+    printed = capsys.readouterr().out
+    assert "What predicts test loss? 12 runs of 6 configurations (scope: all)" in printed
+    assert "path_length" in printed and "no run has converged (reached its stop.train_loss)" in printed
 
 
 def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
