@@ -39,9 +39,8 @@ class Section(BaseModel):
         """The same section with every field that has no effect at its default: equal runs have one id."""
         section = self
         for name, (other, value) in self.inert.items():
-            default = _fields(type(self))[name].default
-            if getattr(section, other) == value and getattr(section, name) != default:
-                section = section.model_copy(update={name: default})
+            if getattr(section, other) == value:
+                section = section.model_copy(update={name: type(self).model_fields[name].default})
         return section
 
     def identity(self, prefix: str, shared_only: bool = False) -> list[str]:
@@ -51,35 +50,47 @@ class Section(BaseModel):
             prefix: the section's own path.
             shared_only: leave out the fields marked `PerRun`.
         """
-        section = self.canonical()
-        lines = []
-        for name, field in _fields(type(self)).items():
-            if shared_only and field.per_run:
-                continue
-            value = getattr(section, name)
-            if field.always or value != field.default:
-                lines.append(f"{prefix}.{name}={_encode(value)}")
-        return sorted(lines)
+        shown = self.shared_fields() if shared_only else type(self).model_fields
+        return [line for name, line in self.lines(prefix).items() if line and name in shown]
+
+    def lines(self, prefix: str) -> dict[str, str]:
+        """`prefix.field=value` for every field, sorted; empty for a field that has its default or no effect."""
+        values = self.canonical().__dict__
+        lines = {}
+        for name, default, always, _ in _fields(type(self)):
+            value = values[name]
+            lines[name] = f"{prefix}.{name}={_encode(value)}" if always or value != default else ""
+        return lines
+
+    @classmethod
+    @functools.cache
+    def shared_fields(cls) -> frozenset[str]:
+        """The fields that are equal in all runs of a stack."""
+        return frozenset(field.name for field in _fields(cls) if not field.per_run)
 
 
 class _Field(typing.NamedTuple):
     """What the identity of a section needs of a field; `always`: named even where it has its default."""
 
+    name: str
     default: Any
     always: bool
     per_run: bool
 
 
 @functools.cache
-def _fields(section: type[Section]) -> dict[str, _Field]:
-    return {
-        name: _Field(
+def _fields(section: type[Section]) -> tuple[_Field, ...]:
+    """The fields of a section in the order in which their lines sort."""
+    fields = [
+        _Field(
+            name,
             field.get_default(call_default_factory=True),
             field.is_required() or name == "family",
             PerRun in field.metadata,
         )
         for name, field in section.model_fields.items()
-    }
+    ]
+    return tuple(sorted(fields, key=lambda field: f"{field.name}="))
 
 
 _encode_json = json.JSONEncoder(sort_keys=True).encode
