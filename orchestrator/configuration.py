@@ -4,6 +4,7 @@ Validation, identity and what may share a cohort are local to a section of `RunC
 each section's combinations once can name a million runs without making a million `RunConfig`s.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from trainables.config import PruneConfig, RunConfig, run_id
@@ -14,21 +15,27 @@ PARTS = tuple(sorted(RunConfig.model_fields.keys() - {"seed"}))
 
 
 class Part(NamedTuple):
-    """One validated section (or scalar field) of a run, and the lines that tell it from the default one.
+    """One section (or scalar field) of a run: the lines that tell it from the default one, and how to make it.
 
     `shared_lines` leaves out the fields in which the runs of one cohort may differ.
     """
 
-    value: Any
     lines: str
     shared_lines: str
+    make: Callable[[], Any]
+
+    @property
+    def value(self) -> Any:
+        """The section itself, validated."""
+        return self.make()
 
 
 def make_part(name: str, value: Any) -> Part:
     """The part of a run that has this value in field `name`."""
     if not isinstance(value, Section):
-        return Part(value, f"{name}={value}", f"{name}={value}")
-    return Part(value, "\n".join(value.identity(name)), "\n".join(value.identity(name, shared_only=True)))
+        return Part(f"{name}={value}", f"{name}={value}", lambda: value)
+    lines, shared_lines = value.identity(name), value.identity(name, shared_only=True)
+    return Part("\n".join(lines), "\n".join(shared_lines), lambda: value)
 
 
 class Configuration(NamedTuple):

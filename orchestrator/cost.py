@@ -39,7 +39,9 @@ class Workload:
     def stack_bytes(self, networks: int, optimizer: OptimizerConfig) -> int:
         """Memory of a stack while it trains: parameters, their copies, optimiser state and activations."""
         state = 2 if optimizer.name == "adam" else int(optimizer.momentum > 0)
-        training = 2 * networks * optimizer.batch_size  # each activation of a batch, and its gradient
+        training = (
+            2 * networks * optimizer.examples_per_step(self.train_size)
+        )  # each activation of a batch, and its gradient
         evaluating = min(networks * self.train_size, max(ROWS_PER_PASS, self.train_size))
         values = networks * self.parameters * (COPIES + state) + self.activations * max(training, evaluating)
         return values * self.bytes_per_value

@@ -135,7 +135,7 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
         ),
         (
             {"model": {"family": "module", "path": "torch.nn:Dropout"}},
-            "model.path = 'torch.nn:Dropout': modules with",
+            "model.path = 'torch.nn:Dropout': has no parameters to train",
         ),
     ],
 )

@@ -82,38 +82,65 @@ class PruneConfig(Section):
     rewind: Annotated[Literal["init", "train", "none"], PerRun] = "init"
 
 
-class OptimizerConfig(Section):
-    """SGD with momentum, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999); weight decay adds to the gradient."""
+class LossConfig(Section):
+    """What is minimised: see `trainables.losses`. All but `cross_entropy` have one output for two classes."""
 
-    inert: ClassVar = {"momentum": ("name", "adam")}
+    name: Literal["cross_entropy", "logistic", "squared", "hinge"] = "cross_entropy"
+
+
+class OptimizerConfig(Section):
+    """SGD with momentum, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999); weight decay adds to the gradient.
+
+    The learning rate is multiplied by `decay` after every `decay_every` epochs of a phase. A step takes `batch_size`
+    examples, or all of them (`full`: gradient descent).
+    """
+
+    inert: ClassVar = {"momentum": ("name", "adam"), "decay_every": ("decay", 1)}
 
     name: Literal["sgd", "adam"] = "sgd"
     lr: Annotated[float, Field(gt=0), PerRun] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1), PerRun] = 0.0
     weight_decay: Annotated[float, Field(ge=0), PerRun] = 0.0
-    batch_size: Annotated[int, Field(ge=1)] = 32
+    decay: Annotated[float, Field(gt=0, le=1), PerRun] = 1.0
+    decay_every: Annotated[int, Field(ge=1), PerRun] = 1
+    batch_size: Annotated[int, Field(ge=1)] | Literal["full"] = 32
+
+    def examples_per_step(self, train_size: int) -> int:
+        """The batch size as a number."""
+        return train_size if self.batch_size == "full" else min(self.batch_size, train_size)
 
 
 class StopConfig(Section):
-    """A phase ends once the loss on the full training split is at most `train_loss`, or after `max_epochs`.
+    """A phase ends once its targets are reached, or after `max_epochs` epochs or `max_steps` steps.
 
-    The loss is evaluated every `check_every` epochs; at least one epoch is trained.
+    The targets are a loss (`train_loss`) and a fraction of wrong examples (`train_error`) on the full training split,
+    of which those that are given must both be reached. They are evaluated every `check_every` epochs; at least one
+    epoch is trained. `max_steps` may cut the last epoch short.
     """
 
     train_loss: Annotated[Annotated[float, Field(ge=0)] | None, PerRun] = 0.01
+    train_error: Annotated[Annotated[float, Field(ge=0, lt=1)] | None, PerRun] = None
     max_epochs: Annotated[int, Field(ge=1), PerRun] = 100
+    max_steps: Annotated[int, Field(ge=1)] | None = None
     check_every: Annotated[int, Field(ge=1)] = 1
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with its own labels: `max_epochs` epochs, fewer if `train_loss` is reached before."""
+    """A stretch of training with its own labels: so many epochs and steps, fewer if the targets are reached before."""
 
     name: str
     label_corruption: float
     corruption: Corruption
     max_epochs: int
-    train_loss: float | None
+    max_steps: int | None = None
+    train_loss: float | None = None
+    train_error: float | None = None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the phase can end before its limit."""
+        return self.train_loss is not None or self.train_error is not None
 
 
 class RunConfig(Section):
@@ -128,6 +155,7 @@ class RunConfig(Section):
     init: InitConfig = InitConfig()
     pretrain: PretrainConfig = PretrainConfig()
     prune: PruneConfig = PruneConfig()
+    loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     stop: StopConfig = StopConfig()
     precision: Literal["float32", "float64"] = "float32"
@@ -152,12 +180,13 @@ class RunConfig(Section):
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases that this run trains itself; a pruned run starts where its `parent` ended."""
-        train = (self.data.label_corruption, self.data.corruption, self.stop.max_epochs, self.stop.train_loss)
-        if self.prune.fraction:
-            return (Phase("prune1", *train),)
-        pretrain = self.pretrain
-        first = Phase("pretrain", pretrain.label_corruption, pretrain.corruption, pretrain.epochs, None)
-        return ((first,) if pretrain.epochs else ()) + (Phase("train", *train),)
+        stop, pretrain = self.stop, self.pretrain
+        labels = (self.data.label_corruption, self.data.corruption)
+        name = "prune1" if self.prune.fraction else "train"
+        last = Phase(name, *labels, stop.max_epochs, stop.max_steps, stop.train_loss, stop.train_error)
+        if self.prune.fraction or not pretrain.epochs:
+            return (last,)
+        return Phase("pretrain", pretrain.label_corruption, pretrain.corruption, pretrain.epochs), last
 
     @property
     def parent(self) -> "RunConfig | None":
