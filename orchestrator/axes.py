@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.configuration import PARTS, Configuration, Part, make_part
-from trainables.config import RunConfig
+from trainables import data
+from trainables.config import DataConfig, RunConfig
 from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS
 from trainables.section import Section, did_you_mean
@@ -107,7 +108,10 @@ class Axes:
                 for path, value in axis[index]:
                     values = _with(values, path, value)
             try:
-                return make_part(name, _validated(name, values))
+                part = make_part(name, _validated(name, values))
+                if isinstance(part.value, DataConfig):
+                    data.describe(part.value)  # refuses what does not fit; reads no file
+                return part
             except BadInput as error:
                 raise BadInput(self._located(str(error))) from None
 

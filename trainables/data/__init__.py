@@ -13,7 +13,7 @@
 from trainables.data.config import CLASS_TASKS, DataConfig
 from trainables.data.corruption import corrupt, replace_pixels
 from trainables.data.loading import inputs_of, labels_of, load, train_labels
-from trainables.data.readers import READERS, Part, Raw, Reader, fetch, present, provide, read, read_digits, root
+from trainables.data.readers import READERS, Part, Raw, Reader, fetch, place, present, provide, read, root, use_root
 from trainables.data.split import Dataset, Inputs, Split, stratified_order
 from trainables.data.synthetic import SYNTHETIC, population_accuracy
 from trainables.data.tasks import Task, describe, listing
@@ -38,12 +38,13 @@ __all__ = [
     "listing",
     "load",
     "population_accuracy",
+    "place",
     "present",
     "provide",
     "read",
-    "read_digits",
     "replace_pixels",
     "root",
     "stratified_order",
     "train_labels",
+    "use_root",
 ]

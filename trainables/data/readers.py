@@ -9,6 +9,8 @@ import functools
 import hashlib
 import importlib.util
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +63,7 @@ class Reader:
         folder: where its files are, below the root; empty for a data set that comes with a package.
         fetch: downloads the files to the root.
         top: the largest value of an input; inputs are divided by it.
-        digest: `Raw.digest` as published, to notice damage; empty if unknown.
+        digest: what `Raw.digest` should be, to notice damage; empty if unknown (torchvision checks CIFAR's files).
     """
 
     read: Callable[[Path], Raw]
@@ -120,6 +122,7 @@ READERS: dict[str, Reader] = {
         (),
         "Alpaydin and Kaynak 1998, UCI",
         top=16,
+        digest="65e5b4619795efb40c1082f4c350c049e4ad552200d369b6ae99e21eef5e72c5",
     ),
     "mnist": Reader(
         **_torchvision("MNIST"),
@@ -128,6 +131,7 @@ READERS: dict[str, Reader] = {
         test=MNIST_TEST,
         source="LeCun et al. 1998",
         folder="MNIST/raw",
+        digest="1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b",
     ),
     "fashion_mnist": Reader(
         **_torchvision("FashionMNIST"),
@@ -136,6 +140,7 @@ READERS: dict[str, Reader] = {
         test=(1000,) * 10,
         source="Xiao, Rasul and Vollgraf 2017",
         folder="FashionMNIST/raw",
+        digest="ece172613115fb18b120bec8f6c02271af90b8b8f0a5af5c51cbd5ceed68e619",
     ),
     "cifar10": Reader(
         **_torchvision("CIFAR10"),
@@ -144,6 +149,7 @@ READERS: dict[str, Reader] = {
         test=(1000,) * 10,
         source="Krizhevsky 2009",
         folder="cifar-10-batches-py",
+        digest="9048fcbac9c08a64d57a7c5a5a66750a974ad4eab380914df129f7e223d823df",
     ),
     "cifar100": Reader(
         **_torchvision("CIFAR100"),
@@ -163,6 +169,18 @@ def root() -> Path:
     return Path(os.environ.get("BENEVOLENT_DATA") or "~/.cache/benevolent").expanduser()
 
 
+def use_root(path: str | Path | None) -> None:
+    """Look for data sets here from now on, in this process and in those that it starts; None changes nothing."""
+    if path is not None:
+        os.environ["BENEVOLENT_DATA"] = str(Path(path).expanduser().absolute())
+
+
+def place(name: str) -> str:
+    """Where the files of a data set are or would be; `BadInput` if there is no such data set."""
+    folder = reader_of(name).folder
+    return str(root() / folder) if folder else "an installed package"
+
+
 def provide(name: str, raw: Raw) -> None:
     """Give this process the arrays of a data set, so that it looks for no files (a worker of a cluster)."""
     _provided[name] = raw
@@ -179,18 +197,20 @@ def read(name: str) -> Raw:
 
 @functools.cache
 def _read(name: str, where: Path) -> Raw:
-    reader = reader_of(name)
-    remedy = f"fetch it with `bth data fetch {name}`"
-    place = where / reader.folder
-    if reader.folder and not place.is_dir():
-        raise BadInput(f"data.name = {name!r}: no files in {place}; {remedy}")
+    reader, remedy = reader_of(name), f"fetch it with `bth data fetch {name}`"
+    if not present(name):
+        raise BadInput(f"data.name = {name!r}: no files in {place(name)}; {remedy}")
     try:
         raw = reader.read(where)
         _verify(reader, raw)
     except Exception as error:  # whatever a damaged file makes of torchvision, pickle or numpy
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise BadInput(f"data.name = {name!r}: missing or damaged files in {place} ({why}); {remedy}") from error
+        why = f"missing or damaged files in {place(name)} ({_one_line(error)})"
+        raise BadInput(f"data.name = {name!r}: {why}; {remedy if reader.fetch else 'install it again'}") from error
     return raw
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _verify(reader: Reader, raw: Raw) -> None:
@@ -213,12 +233,14 @@ def reader_of(name: str) -> Reader:
 
 def present(name: str) -> bool:
     """Whether the files of a data set seem to be there; they are not read."""
-    folder = READERS[name].folder if name in READERS else ""
+    folder = reader_of(name).folder
     return name in _provided or not folder or any((root() / folder).glob("*"))
 
 
 def fetch(name: str) -> bool:
-    """Download a data set to the root, unless it is there already; False if it was.
+    """Download a data set to the root, with a progress bar; False if it is there already, undamaged.
+
+    The files are read and checked before they take their place, so that a download that fails changes nothing.
 
     Raises:
         BadInput: no such data set, no way to fetch it, or the download failed.
@@ -227,18 +249,18 @@ def fetch(name: str) -> bool:
     try:
         read(name)
         return False
-    except BadInput as error:
+    except BadInput:
         if reader.fetch is None:
-            raise error from None
-    place = root() / reader.folder
+            raise
     try:
-        # torchvision takes an extracted file of MNIST that exists for a good one.
-        for file in place.glob("*-ubyte"):
-            file.unlink()
         root().mkdir(parents=True, exist_ok=True)
-        reader.fetch(root())
+        with tempfile.TemporaryDirectory(dir=root(), prefix=f".{name}-") as aside:
+            reader.fetch(Path(aside))
+            _verify(reader, reader.read(Path(aside)))
+            target = root() / reader.folder
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(target, ignore_errors=True)
+            (Path(aside) / reader.folder).rename(target)
     except Exception as error:  # offline, a mirror that is gone, a full disk, a folder that is not ours
-        why = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise BadInput(f"{name}: could not be fetched to {root()} ({why})") from error
-    read(name)
+        raise BadInput(f"{name}: could not be fetched to {root()} ({_one_line(error)})") from error
     return True
