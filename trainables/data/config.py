@@ -20,6 +20,9 @@ CLASS_TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "animals_objects": ("2,3,4,5,6,7|0,1,8,9", ("cifar10",)),
 }
 
+#: Inputs as they are.
+NATURAL = {"pixels": "none", "pixels_fraction": 1.0}
+
 
 def spelled(classes: Any) -> Any:
     """Groups of classes as one line of text, which a table can hold and a hash can name.
@@ -92,16 +95,14 @@ class DataConfig(Section):
     fresh: bool = False
 
     def canonical(self) -> Self:
-        """Also: a named task is its groups, and pixels replaced in no image are none."""
+        """Also: pixels replaced in no image are none."""
         section = super().canonical()
-        if section.classes in CLASS_TASKS:
-            section = section.model_copy(update={"classes": CLASS_TASKS[section.classes][0]})
-        if section.pixels_fraction == 0:
-            section = section.model_copy(update={"pixels": "none", "pixels_fraction": 1.0})
-        return section
+        return section if section.pixels_fraction else section.model_copy(update=NATURAL)
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...] | None:
         """The original classes of each label; None where the labels are the original classes."""
-        text = self.canonical().classes
-        return text and tuple(tuple(map(int, group.split(","))) for group in text.split("|"))  # type: ignore[return-value]
+        if self.classes is None:
+            return None
+        text = CLASS_TASKS.get(self.classes, (self.classes,))[0]
+        return tuple(tuple(map(int, group.split(","))) for group in text.split("|"))
