@@ -133,7 +133,15 @@ class Network:
                 outputs.append(self.single(rows[i], inputs[i]))
         return torch.stack(outputs)
 
-    def initial(self, init: InitConfig, seed: int) -> dict[str, Tensor]:
+    @property
+    def layers(self) -> list[list[str]]:
+        """The names of the tensors of every layer with weights, in order."""
+        tensors = [*self.shapes, *self.buffers.shapes]
+        weights = [name for name, shape in self.shapes.items() if len(shape) >= 2]
+        owners = dict.fromkeys(name.rpartition(".")[0] for name in weights)
+        return [[name for name in tensors if name.rpartition(".")[0] == owner] for owner in owners]
+
+    def initial(self, init: InitConfig, seed: int, stream: str = "init") -> dict[str, Tensor]:
         """The initial parameters and buffers of one network in float64.
 
         Parameters with two axes or more are weights and are drawn from the seed, by `init` or as their layer says (a
@@ -145,7 +153,7 @@ class Network:
             layer, _, local = name.rpartition(".")
             owner = self.module.get_submodule(layer)
             if parameter.ndim >= 2:
-                draw = generator(seed, "init", index)
+                draw = generator(seed, stream, index)
                 own_draw = getattr(owner, "draw", None)
                 drawn = own_draw(local, draw) if own_draw else _draw(init, parameter.shape, draw)
                 values[name] = torch.from_numpy(np.asarray(drawn, dtype=np.float64))
@@ -156,6 +164,9 @@ class Network:
         kept = {
             name: value.double().clone() for name, value in self.module.named_buffers() if name in self.buffers.shapes
         }
+        if init.first is not None:
+            first = next(value for value in values.values() if value.ndim >= 2)
+            first.view(-1)[0] = init.first
         return values | kept
 
 
@@ -196,5 +207,10 @@ def _draw(init: InitConfig, shape: torch.Size, draw: np.random.Generator) -> np.
     if init.scheme == "xavier":
         limit = (6 / (fan_in + fan_out)) ** 0.5
         return draw.uniform(-limit, limit, tuple(shape)) * init.scale
+    if init.scheme == "orthogonal":
+        rows, columns = shape[0], int(np.prod(shape[1:]))
+        q, r = np.linalg.qr(draw.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.sign(np.diag(r))  # so that it is uniform over orthogonal matrices
+        return np.ascontiguousarray(q if rows >= columns else q.T).reshape(tuple(shape)) * init.scale
     std = (2 / fan_in) ** 0.5 if init.std is None else init.std
     return draw.standard_normal(tuple(shape)) * std * init.scale

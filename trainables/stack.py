@@ -11,6 +11,7 @@ from trainables.losses import LOSSES, Loss, mistakes
 from trainables.network import Kernel, Network
 from trainables.optimizers import OPTIMIZERS
 from trainables.streams import Draws
+from trainables.subspace import Projection, Subspaces
 from trainables.trace import Trace
 
 #: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
@@ -25,8 +26,24 @@ class Stack:
     optimiser's memory; and `buffers`, laid out by `network.buffers`.
     """
 
-    def __init__(self, network: Network, configs: list[RunConfig], groups: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        configs: list[RunConfig],
+        groups: Mapping[str, Tensor],
+        projections: dict[int, Projection] | None = None,
+    ) -> None:
         self.network, self.configs, self.groups = network, list(configs), dict(groups)
+        self.projections = {} if projections is None else projections  # of each seed, shared with what is cut from it
+
+    @property
+    def subspaces(self) -> Subspaces | None:
+        """The subspaces that the runs train in; None where they use all of their parameters."""
+        config = self.configs[0].subspace
+        if config.dimension is None:
+            return None
+        seeds = [one.seed for one in self.configs]
+        return Subspaces(config, seeds, self.network.parameters.filled(), self.groups["parameters"], self.projections)
 
     def __len__(self) -> int:
         return len(self.configs)
@@ -53,13 +70,16 @@ class Stack:
         if "mask" in self.groups:
             self.groups["parameters"].mul_(self.groups["mask"])
         self.groups["start"] = self.groups["parameters"].clone()
+        parameters = self.groups["parameters"]
+        width = self.configs[0].subspace.dimension or parameters.shape[1]
         for slot in OPTIMIZERS[self.configs[0].optimizer.name].slots:
-            self.groups[slot] = torch.zeros_like(self.groups["parameters"])
+            self.groups[slot] = parameters.new_zeros(len(self), width)
 
     def pick(self, index: Tensor) -> "Stack":
         """A copy of the runs in `index`."""
         configs = [self.configs[i] for i in index.tolist()]
-        return Stack(self.network, configs, {group: value[index] for group, value in self.groups.items()})
+        groups = {group: value[index] for group, value in self.groups.items()}
+        return Stack(self.network, configs, groups, self.projections)
 
     def slices(self, size: int) -> "list[Stack]":
         """The stack cut into stacks of at most `size` runs, which share its memory."""
@@ -68,6 +88,7 @@ class Stack:
                 self.network,
                 self.configs[start : start + size],
                 {group: value[start : start + size] for group, value in self.groups.items()},
+                self.projections,
             )
             for start in range(0, len(self), size)
         ]
@@ -106,7 +127,7 @@ class Stack:
         batches = labels.gather(1, order).split(batch_size, 1)
         loss, columns = self.loss.function, network.first_bias_columns
         trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns)
-        before = epoch * -(-labels.shape[1] // batch_size)
+        subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size)
         for step, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
@@ -119,9 +140,15 @@ class Stack:
                 place.copy_(value)
             if mask is not None:
                 gradient *= mask
-            update = optimizer.step(parameters, gradient, self.groups, before + step)
+            slope = optimizer.decayed(gradient, parameters)
+            if subspaces is None:
+                update = optimizer.direction(slope, self.groups, before + step)
+            else:
+                inside = optimizer.direction(subspaces.pull(slope), self.groups, before + step)
+                update = subspaces.push(inside)
+            parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             trace.note(out, update)
-        return trace.close(optimizer.update_scale)
+        return trace.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:

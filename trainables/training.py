@@ -13,7 +13,7 @@ from its last part.
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +22,10 @@ from torch import Tensor
 from trainables import data, network
 from trainables.config import Phase, RunConfig
 from trainables.dynamics import Dynamics
-from trainables.interventions import magnitude_mask
 from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.optimizers import learning_rate
+from trainables.origins import Origins, stacked
 from trainables.probe import StackPlan, probe
 from trainables.rows import Rows
 from trainables.stack import Stack
@@ -47,14 +47,6 @@ class Progress:
     train_loss: float
     done: bool
     parameter_files: list[str] = field(default_factory=list)
-
-
-class Saved(NamedTuple):
-    """A network read from a file: its parameters, the path behind them, and how its run ended (if it has)."""
-
-    parameters: Tensors
-    path_length: float
-    status: str | None
 
 
 class CohortTraining:
@@ -80,6 +72,7 @@ class CohortTraining:
         self.seconds: dict[str, float] = dict.fromkeys(self.manifest.run_ids, 0.0)
         self.loss = torch.zeros(0)
         self.new_files: list[str] = []
+        self.inherited: dict[str, str | None] = {}
         self.stack: Stack
         self.dynamics: Dynamics
         if self.manifest.finished(results):
@@ -126,61 +119,20 @@ class CohortTraining:
 
     def _begin(self) -> None:
         configs = list(self.manifest.configs)
-        drawn = [self.network.initial(config.init, config.seed) for config in configs]
-        dtype = getattr(torch, self.config.precision)
-        initial = self._rows(drawn).to(dtype)
-        buffers = self.network.buffers.rows(_stacked(drawn)).to(self.device, dtype)
-        groups = {"initial": initial, "parameters": initial.clone(), "buffers": buffers}
-        paths = torch.zeros(len(configs), dtype=torch.float64)
-        if self.manifest.waits_for:
-            groups["parameters"], groups["buffers"], groups["mask"], paths = self._pruned(configs, groups)
-            groups["initial"] = initial * groups["mask"]  # what was pruned has not walked
-        self._hold(configs, groups)
+        origins, dtype = Origins(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
+        starts = [origins.start(config) for config in configs]
+        begun = stacked([start.tensors for start in starts])
+        groups = {"initial": self.network.parameters.rows(stacked([origins.initial(config) for config in configs]))}
+        groups |= {"parameters": self.network.parameters.rows(begun), "buffers": self.network.buffers.rows(begun)}
+        if starts[0].mask is not None:
+            groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
+            groups["initial"] = groups["initial"].to(groups["mask"]) * groups["mask"]  # what was pruned has not walked
+        self._hold(configs, {name: rows.to(self.device, dtype) for name, rows in groups.items()})
+        paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.dynamics.state["path"] += paths.to(self.device)
+        self.inherited = dict(zip(self.manifest.run_ids, (start.status for start in starts), strict=True))
         self._start_phase()
         self._save()
-
-    def _rows(self, networks: list[Tensors]) -> Tensor:
-        """Rows of the named parameters of K networks."""
-        return self.network.parameters.rows(_stacked(networks)).to(self.device)
-
-    def _pruned(self, configs: list[RunConfig], groups: Tensors) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Parameters and buffers to start from, masks, paths behind them: of runs cut from their dense parents."""
-        origins = Stack(self.network, configs, groups).tensors
-        ends, starts = (
-            self._saved_parameters("final"),
-            self._saved_parameters("checkpoints", "train-00000000"),
-        )
-        values, masks, paths = [], [], []
-        for row, config in enumerate(configs):
-            assert config.parent is not None
-            parent = config.parent.run_id
-            end = ends[parent]
-            origin = Saved({k: v[row] for k, v in origins.items()}, 0.0, None)
-            start = {"init": origin, "train": starts.get(parent), "none": end}[config.prune.rewind]
-            if end.status == "diverged":  # so has what is cut from it, though its parameters may still be finite
-                start = end._replace(parameters={k: torch.full_like(v, torch.nan) for k, v in end.parameters.items()})
-            assert start is not None
-            values.append(start.parameters)
-            trained = {name: end.parameters[name] for name in self.network.shapes}
-            masks.append(magnitude_mask(trained, config.prune))
-            paths.append(start.path_length)
-        buffers = self.network.buffers.rows(_stacked(values)).to(self.device)
-        return self._rows(values), buffers, self._rows(masks), torch.tensor(paths, dtype=torch.float64)
-
-    def _saved_parameters(self, kind: str, stem: str = "") -> dict[str, Saved]:
-        """Every network in the files of the cohorts that this one waits for, by run_id."""
-        found: dict[str, Saved] = {}
-        for cohort_id in self.manifest.waits_for:
-            folder = CohortFiles(self.results, cohort_id).folder
-            for name in folder.names(kind):
-                if name.startswith(stem):
-                    tensors, about = folder.read_tensors(f"{kind}/{name}")
-                    ended = about.get("status", [None] * len(about["run_id"]))
-                    paths = about["path_length_from_init"]
-                    for row, run_id in enumerate(about["run_id"]):
-                        found[run_id] = Saved({k: v[row] for k, v in tensors.items()}, paths[row], ended[row])
-        return found
 
     def _hold(self, configs: list[RunConfig], groups: dict[str, Tensor]) -> None:
         self.stack = Stack(self.network, configs, groups)
@@ -347,11 +299,13 @@ class CohortTraining:
 
     def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor) -> None:
         """Write down the runs that have stopped, and take them off the stack."""
-        tensors = self.stack.tensors
+        tensors, phases = self.stack.tensors, self._phases
         for i in stopped.nonzero().flatten().tolist():
             config = self.stack.configs[i]
             status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
-            if status == "converged":
+            if not phases[i].max_epochs:  # not trained: it is what it was
+                status = self.inherited[config.run_id] or status
+            if converged[i]:
                 epochs = torch.tensor([float(self.epoch)])
                 self.rows.add_dynamics(
                     [config.run_id], self.phase_name, self._step, self.epoch, {"epochs_to_target": epochs}
@@ -411,8 +365,3 @@ class CohortTraining:
         self._label()
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
         self.new_files = self.files.parameter_files()
-
-
-def _stacked(networks: list[Tensors]) -> Tensors:
-    """The tensors of K networks as one set with a leading axis K."""
-    return {name: torch.stack([one[name] for one in networks]) for name in networks[0]} if networks else {}
