@@ -1,7 +1,7 @@
 """The tables of one or more results folders as DataFrames, also while the sweep still runs."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,11 @@ import pyarrow as pa
 import torch
 from torch import nn
 
+from analysis.cohorts import Cohorts
 from trainables import data, network
 from trainables.config import RunConfig
 from trainables.errors import BadInput
-from trainables.manifest import Manifest
-from trainables.section import did_you_mean
-from trainables.storage import CohortFiles, Folder, cohort_ids
+from trainables.storage import CohortFiles, Folder
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
@@ -58,25 +57,17 @@ class Results:
         self.folders, self.trust = list(folders), trust
 
     @functools.cached_property
-    def manifests(self) -> dict[str, tuple[Folder, Manifest]]:
-        """Every cohort's folder and manifest, by cohort_id."""
-        return {
-            cohort_id: (folder, Manifest.read(folder, cohort_id))
-            for folder in self.folders
-            for cohort_id in cohort_ids(folder)
-        }
+    def cohorts(self) -> Cohorts:
+        """What the tables are made from."""
+        return Cohorts(self.folders)
 
     @functools.cached_property
     def runs(self) -> pd.DataFrame:
         """One row per run; see the class."""
-        ended = self._parts("runs", ())
-        ids = set(ended["run_id"]) if len(ended) else set()
+        ended = self.cohorts.table("runs", ())
         waiting = [
             {"run_id": config.run_id, "cohort_id": cohort_id, "role": role, "status": status} | config.flat()
-            for cohort_id, (folder, manifest) in self.manifests.items()
-            for status in ["failed" if CohortFiles(folder, cohort_id).failed else "to do"]
-            for config, role in zip(manifest.configs, manifest.roles, strict=True)
-            if config.run_id not in ids
+            for config, cohort_id, role, status in self.cohorts.waiting()
         ]
         runs = pd.concat([frame for frame in (ended, pd.DataFrame(waiting)) if len(frame)] or [pd.DataFrame()])
         if runs.empty:
@@ -87,18 +78,17 @@ class Results:
     @functools.cached_property
     def dynamics(self) -> pd.DataFrame:
         """Statistics of the training path, long."""
-        return self._parts("dynamics", COLUMNS["dynamics"])
+        return self.cohorts.table("dynamics", COLUMNS["dynamics"])
 
     @functools.cached_property
     def outcomes(self) -> pd.DataFrame:
         """Loss, its variance and error on every split, long."""
-        return self._parts("outcomes", COLUMNS["outcomes"])
+        return self.cohorts.table("outcomes", COLUMNS["outcomes"])
 
     @functools.cached_property
     def measures(self) -> pd.DataFrame:
         """Measures of checkpoints, long; of several versions the highest, of an error and a value the value."""
-        tables = [folder.read_table(f"measures/{name}") for folder in self.folders for name in folder.names("measures")]
-        frame = _united(tables, COLUMNS["measures"])
+        frame = self.cohorts.measures(COLUMNS["measures"])
         frame["failed"] = frame["status"].astype(str).str.startswith("error")
         key = ["run_id", "phase", "step", "name", "index"]
         frame = frame.sort_values([*key, "failed", "version"], ascending=[True] * 5 + [False, True])
@@ -159,7 +149,7 @@ class Results:
 
     def config(self, run_id: str) -> RunConfig:
         """The configuration of a run; `BadInput` if there is no such run."""
-        return self._find(run_id)[2]
+        return self.cohorts.find(run_id)[2]
 
     def network(self, run_id: str, step: int | None = None) -> nn.Module:
         """The trained network as an ordinary module, in eval mode.
@@ -171,7 +161,7 @@ class Results:
         Raises:
             BadInput: no such run or checkpoint, or a user's module without `trust`.
         """
-        folder, cohort_id, config = self._find(run_id)
+        folder, cohort_id, config = self.cohorts.find(run_id)
         check_trust(config, self.trust)
         files = CohortFiles(folder, cohort_id)
         wanted = files.checkpoint(config.phases[-1].name, step) if step is not None else "final/"
@@ -186,19 +176,6 @@ class Results:
                 return module.eval()
         place = "its end" if step is None else f"step {step}"
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")
-
-    def _find(self, run_id: str) -> tuple[Folder, str, RunConfig]:
-        for cohort_id, (folder, manifest) in self.manifests.items():
-            if run_id in manifest.run_ids:
-                return folder, cohort_id, manifest.configs[manifest.run_ids.index(run_id)]
-        known = [run for _, manifest in self.manifests.values() for run in manifest.run_ids]
-        raise BadInput(f"run_id = {run_id!r}: no such run" + did_you_mean(run_id, known[:8]))
-
-    def _parts(self, kind: str, columns: Iterable[str]) -> pd.DataFrame:
-        folders = [CohortFiles(folder, cohort_id).folder for cohort_id, (folder, _) in self.manifests.items()]
-        frame = _united([f.read_table(f"{kind}/{name}") for f in folders for name in f.names(kind)], columns)
-        keys = [column for column in ("run_id", "phase", "step", "split", "name") if column in frame]
-        return frame.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True) if keys else frame
 
     def _last_outcomes(self, runs: pd.DataFrame) -> pd.DataFrame:
         """`run_id` and `<split>_<name>` of every run that has ended, with the gaps of its last phase."""
@@ -219,13 +196,6 @@ def check_trust(config: RunConfig, trust: bool) -> None:
     path = getattr(config.model, "path", None)
     if path is not None and not trust:
         raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
-
-
-def _united(tables: list[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
-    """Parts of one table, united by column name; an empty table with `columns` if there are none."""
-    if not tables:
-        return pd.DataFrame({name: pd.Series(dtype=float if name == "value" else object) for name in columns})
-    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -22,6 +22,10 @@ CASES = {
             "optimizer.lr": [(1 + i) / 1e5 for i in range(1000)],
         }
     },
+    "1,000 x 1,000 configurations, one section with a rule that couples its fields": {
+        "grid": {"init.scale": [1 + i / 1e3 for i in range(1000)], "init.std": [(1 + i) / 1e3 for i in range(1000)]},
+        "base": {"init": {"scheme": "normal"}},
+    },
     "200,000 configurations x 5 seeds": {
         "grid": {
             "init.scale": [1 + i / 1e3 for i in range(1000)],

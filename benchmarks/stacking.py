@@ -114,8 +114,9 @@ def make_stack(runs: int, model: dict, data_config: DataConfig, inputs: torch.Te
     ]
     net = network.build(configs[0].model, tuple(inputs.shape[1:]), 10)
     drawn = [net.initial(config.init, config.seed) for config in configs]
-    rows = net.flatten(torch.stack([one[name] for one in drawn]) for name in net.shapes).float()
-    stack = Stack(net, configs, {"parameters": rows})
+    stacked = {name: torch.stack([one[name] for one in drawn]).float() for name in drawn[0]}
+    groups = {"parameters": net.parameters.rows(stacked), "buffers": net.buffers.rows(stacked)}
+    stack = Stack(net, configs, groups)
     stack.start_phase()
     return stack
 
@@ -143,7 +144,7 @@ def agreement() -> float:
     worst = 0.0
     for seed in range(8):
         alone = train_one({"seed": seed, "epochs": 3})
-        for name, value in stack.parameters.items():
+        for name, value in stack.tensors.items():
             worst = max(worst, float((value[seed] - alone[name]).abs().max()))
     return worst
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from orchestrator.configuration import PARTS, Configuration, Part, make_part
-from trainables import data
-from trainables.config import DataConfig, RunConfig
+from orchestrator.combining import Table, part_maker
+from orchestrator.configuration import PARTS, Configuration, Part
+from trainables.config import RunConfig
 from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS
 from trainables.section import Section, did_you_mean
@@ -68,7 +68,7 @@ class Axes:
             name: [i for i, axis in enumerate(axes) if any(_part_of(field) == name for field in axis.fields)]
             for name in PARTS
         }
-        self._tables = {name: _Table(self._maker(name), PARTS_KEPT) for name in PARTS}
+        self._tables = {name: Table(self._maker(name), PARTS_KEPT) for name in PARTS}
         self._check_values()
 
     @property
@@ -102,20 +102,21 @@ class Axes:
         base = self.base.get(name)
         points = [[_inside(name, point) for point in self.axes[index].points] for index in self._of_part[name]]
 
-        def make(choice: tuple[int, ...]) -> Part:
+        def validated(choice: tuple[int, ...]) -> Any:
             values: Any = base
             for axis, index in zip(points, choice, strict=True):
                 for path, value in axis[index]:
                     values = _with(values, path, value)
             try:
-                part = make_part(name, _validated(name, values))
-                if isinstance(part.value, DataConfig):
-                    data.describe(part.value)  # refuses what does not fit; reads no file
-                return part
+                value = _validated(name, values)
+                if isinstance(value, Section):
+                    value.check()
+                return value
             except BadInput as error:
                 raise BadInput(self._located(str(error))) from None
 
-        return make
+        fields = [{path[0] for point in axis for path, _ in point if path} for axis in points]
+        return part_maker(name, _MODELS.get(name, []), fields, validated)
 
     def _located(self, line: str) -> str:
         """An error line about a field, preceded by the place in the sweep that gave the field."""
@@ -174,20 +175,6 @@ class Axes:
 
     def _values(self, choice: tuple[int, ...]) -> dict[str, Any]:
         return {k: v for axis, index in zip(self.axes, choice, strict=True) for k, v in axis.points[index].items()}
-
-
-class _Table(dict[Any, Part]):
-    """Parts by the points chosen on their axes, made when first asked for."""
-
-    def __init__(self, make: Callable[[tuple[int, ...]], Part], kept: int) -> None:
-        super().__init__()
-        self._make, self._kept = make, kept
-
-    def __missing__(self, choice: Any) -> Part:
-        if len(self) >= self._kept:
-            self.clear()
-        part = self[choice] = self._make(choice if isinstance(choice, tuple) else (choice,))
-        return part
 
 
 def _picker(indices: list[int]) -> Callable[[Any], Any]:

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from trainables.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
 
 app = typer.Typer(
     name="bth",
@@ -65,23 +70,29 @@ def run(
 
     [bold]Example:[/] bth run quickstart --set seeds=2 --out results/small
     """
-    from analysis.report import verdict_table
     from orchestrator.spec import load_spec
     from orchestrator.sweep import run_sweep
 
     sweep = load_spec(spec, set_ or [])
     done = run_sweep(sweep, out or str(Path("results") / sweep.name), console, address)
-    for verdicts in done.verdicts[:1]:
-        console.print(verdict_table(verdicts, min(console.width, 120)))
-    if done.verdicts and done.verdicts[0]["runs"].max() == 0:
-        console.print("no run reached its target loss (stop.train_loss): raise stop.max_epochs, or see the report")
-    if not done.verdicts:
-        console.print("too few runs, axes or predictors to judge")
+    _show(done.verdicts[:1])
     console.print(f"report: {done.report}", soft_wrap=True)
     for failure in done.failures:
         Console(stderr=True, highlight=False).print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
     if done.failures:
         raise typer.Exit(1)
+
+
+def _show(verdicts: "Sequence[pd.DataFrame]") -> None:
+    """Print verdicts as tables, and say why there are none, or only those over all runs."""
+    from analysis.report import verdict_table
+
+    for frame in verdicts:
+        console.print(verdict_table(frame, min(console.width, 120)))
+    if not verdicts:
+        console.print("too few runs, axes or predictors to judge")
+    elif verdicts[0].attrs["scope"] == "all":
+        console.print("no run has converged (reached its stop.train_loss), so these verdicts are over all runs")
 
 
 @app.command()
@@ -100,25 +111,24 @@ def plan(spec: Spec, set_: Set = None) -> None:
 
 @app.command()
 def status(where: Where) -> None:
-    """Count the runs that are done, to do and failed, and say why runs failed.
+    """Count the runs that are done, to do and failed, say why runs failed, and name a file that is damaged.
 
     [bold]Example:[/] bth status results/quickstart
     """
     from analysis.results import load_results
-    from trainables.storage import CohortFiles
+    from trainables.storage import check_files
 
     results = load_results(where)
+    for folder in results.folders:
+        check_files(folder)
     table = Table("role", "status", "runs", box=None)
     if len(results.runs):
         counts = results.runs.groupby(["role", "status"], as_index=False).size()
         for role, state, count in counts.itertuples(index=False):
             table.add_row(role, state, str(count))
     console.print(table)
-    for cohort_id, (folder, manifest) in results.manifests.items():
-        files = CohortFiles(folder, cohort_id)
-        if files.failed and not manifest.finished(folder):
-            why = files.folder.read_json(files.failure)["traceback"].strip().splitlines()[-1]
-            console.print(f"cohort {cohort_id} ({len(manifest.configs)} runs): {escape(why)}", soft_wrap=True)
+    for manifest, why in results.cohorts.failures():
+        console.print(f"cohort {manifest.cohort_id} ({len(manifest.configs)} runs): {escape(why)}", soft_wrap=True)
 
 
 @app.command()
@@ -145,7 +155,6 @@ def report(where: Where) -> None:
 
     [bold]Example:[/] bth report results/quickstart
     """
-    from analysis.report import verdict_table
     from orchestrator import reporting
     from orchestrator.folder import read_spec
     from trainables.storage import REPORT, Folder
@@ -153,12 +162,10 @@ def report(where: Where) -> None:
     folder = Folder(where)
     spec = read_spec(folder)
     folder.delete(f"{REPORT}/{reporting.INPUTS}")  # asked for: judged anew also if nothing has changed
-    shown = set()
-    for verdicts in reporting.report(folder, spec):
-        if verdicts.attrs["target"] in shown:  # the same over all runs, diverged ones included, is on the page
-            continue
-        shown.add(verdicts.attrs["target"])
-        console.print(verdict_table(verdicts, min(console.width, 120)))
+    by_target: dict[str, pd.DataFrame] = {}
+    for verdicts in reporting.report(folder, spec):  # the same over all runs, diverged ones included, is on the page
+        by_target.setdefault(verdicts.attrs["target"], verdicts)
+    _show([*by_target.values()])
     console.print(f"report: {folder.uri}/{REPORT}/index.html", soft_wrap=True)
 
 

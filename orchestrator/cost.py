@@ -10,6 +10,7 @@ from torch import nn
 
 from trainables import data, network
 from trainables.config import OptimizerConfig, RunConfig
+from trainables.losses import LOSSES
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
 STEP_PER_FORWARD = 3
@@ -39,7 +40,9 @@ class Workload:
     def stack_bytes(self, networks: int, optimizer: OptimizerConfig) -> int:
         """Memory of a stack while it trains: parameters, their copies, optimiser state and activations."""
         state = 2 if optimizer.name == "adam" else int(optimizer.momentum > 0)
-        training = 2 * networks * optimizer.batch_size  # each activation of a batch, and its gradient
+        training = (
+            2 * networks * optimizer.examples_per_step(self.train_size)
+        )  # each activation of a batch, and its gradient
         evaluating = min(networks * self.train_size, max(ROWS_PER_PASS, self.train_size))
         values = networks * self.parameters * (COPIES + state) + self.activations * max(training, evaluating)
         return values * self.bytes_per_value
@@ -55,7 +58,9 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    fields = config.model_dump_json(include={"data", "model", "precision"}, exclude={"data": {"label_corruption"}})
+    fields = config.model_dump_json(
+        include={"data", "loss", "model", "precision"}, exclude={"data": {"label_corruption"}}
+    )
     return _workload(fields)
 
 
@@ -63,7 +68,7 @@ def workload(config: RunConfig) -> Workload:
 def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
-    module = network.build(config.model, task.input_shape, task.outputs).module
+    module = network.build(config.model, task.input_shape, LOSSES[config.loss.name].outputs(task.classes)).module
     activations = flops = 0
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:

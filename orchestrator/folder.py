@@ -3,8 +3,7 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from rich.filesize import decimal
 
@@ -12,12 +11,12 @@ from orchestrator import yaml12
 from orchestrator.cost import workload
 from orchestrator.planning import planned_runs
 from orchestrator.pricing import price
-from orchestrator.provenance import provenance
+from orchestrator.provenance import add_entry
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
-from trainables.manifest import Manifest, Record, known_runs
+from trainables.manifest import Manifest, Record, homes, read_cohorts
 from trainables.section import flatten
-from trainables.storage import PROVENANCE, SPEC, Folder, cohort_ids
+from trainables.storage import PROVENANCE, SPEC, Folder
 
 
 def check_folder(results: Folder, spec: SweepSpec) -> None:
@@ -59,29 +58,23 @@ def read_spec(results: Folder) -> SweepSpec:
         raise BadInput(f"{where}: damaged or not a sweep ({str(error).splitlines()[0]})") from None
 
 
-def record_of(spec: SweepSpec) -> Record:
-    """What the runs of a sweep write down while they train."""
-    epochs = None if spec.record.epochs == "log" else tuple(spec.record.epochs)
-    return Record(epochs=epochs, checkpoints=spec.record.measure_at == "checkpoints")
+def held(results: Folder, spec: SweepSpec) -> tuple[dict[str, str], dict[str, Record]]:
+    """What `plan` has to know of the runs that a results folder holds.
 
-
-def check_records(results: Folder, spec: SweepSpec) -> None:
-    """Refuse other records than those of the runs that are there: what was not written down cannot be had later.
-
-    Raises:
-        BadInput: a cohort of the sweep was trained with other records.
+    Returns:
+        `run_id -> cohort_id` of the runs that record, or will, what the spec asks for; and `run_id -> record` of
+        all, what was recorded of them or will be.
     """
-    run_ids, record = {run.run_id for run in planned_runs(spec)}, record_of(spec)
-    for cohort_id in cohort_ids(results):
-        manifest = Manifest.read(results, cohort_id)
-        if run_ids & set(manifest.run_ids) and manifest.record != record:
-            raise BadInput(
-                f"record: runs in {results.uri} were trained with other records (epochs or checkpoints); "
-                f"keep those, or give another --out"
-            )
+    cohorts, ended = read_cohorts(results)
+    known = {run: cohorts[at].cohort_id for run, at in homes(cohorts, ended, spec.record.while_training).items()}
+    records: dict[str, Record] = {}
+    for cohort in cohorts:
+        for run_id in cohort.run_ids:
+            records[run_id] = records[run_id] | cohort.record if run_id in records else cohort.record
+    return known, records
 
 
-def check_disk(results: Folder, spec: SweepSpec, slots: int) -> None:
+def check_disk(results: Folder, spec: SweepSpec, known: Mapping[str, str], slots: int) -> None:
     """Refuse to start on a disk that is full, or cannot be written to.
 
     Raises:
@@ -96,7 +89,7 @@ def check_disk(results: Folder, spec: SweepSpec, slots: int) -> None:
             raise PermissionError("permission denied")
     except OSError as error:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
-    needed = price(spec, known_runs(results), slots).disk_bytes
+    needed = price(spec, known, slots).disk_bytes
     if free < needed:
         raise BadInput(f"--out {results.uri}: {decimal(free)} are free, the sweep takes up to {decimal(needed)}")
 
@@ -109,24 +102,37 @@ def prepare(results: Folder, spec: SweepSpec, cohorts: Sequence[Manifest]) -> No
     except OSError as error:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
     if cohorts or not results.exists(PROVENANCE):
-        results.write_json(PROVENANCE, provenance(spec))
-    record = record_of(spec)
+        add_entry(results, spec, [cohort.cohort_id for cohort in cohorts])
     for cohort in cohorts:
-        replace(cohort, record=record).write(results)
+        cohort.write(results)
 
 
 def wanted(results: Folder, spec: SweepSpec) -> tuple[list[Manifest], list[str]]:
-    """The cohorts with runs that the spec wants; whatever else is in the folder is left alone.
+    """The cohorts with runs that the spec wants, and those that they wait for; all else in the folder is left alone.
 
     Returns:
         the cohorts still to be trained, in the order to start them, and the ids of those that have ended.
     """
-    run_ids = {run.run_id for run in planned_runs(spec)}
-    manifests = [Manifest.read(results, cohort_id) for cohort_id in cohort_ids(results)]
-    manifests = [manifest for manifest in manifests if run_ids & set(manifest.run_ids)]
-    todo = [manifest for manifest in manifests if not manifest.finished(results)]
-    ended = {manifest.cohort_id for manifest in manifests} - {manifest.cohort_id for manifest in todo}
-    return sorted(todo, key=lambda cohort: (bool(cohort.waits_for), -_cost(cohort), cohort.cohort_id)), sorted(ended)
+    cohorts, ended = read_cohorts(results)
+    home = homes(cohorts, ended, spec.record.while_training)
+    mine = [run.run_id for run in planned_runs(spec) if run.run_id in home]
+    todo = {home[run_id] for run_id in mine if run_id not in ended[home[run_id]]}
+    done = {home[run_id] for run_id in mine} - todo
+    place = {cohort.cohort_id: at for at, cohort in enumerate(cohorts)}
+    waiting = list(todo)
+    while waiting:  # of a cohort that is waited for, the spec may want no run
+        needed = {place[name] for name in cohorts[waiting.pop()].waits_for if name in place}
+        new = {at for at in needed - todo if not ended[at] >= set(cohorts[at].run_ids)}
+        todo |= new
+        waiting += new
+    order = sorted((cohorts[at] for at in todo), key=lambda one: (one.depth, -_cost(one), one.cohort_id))
+    return order, sorted(cohorts[at].cohort_id for at in done - todo)
+
+
+def read_from(results: Folder) -> list[str]:
+    """The ids of the cohorts that runs are read from: those trained again for more records are left out."""
+    cohorts, ended = read_cohorts(results)
+    return sorted({cohorts[at].cohort_id for at in homes(cohorts, ended).values()})
 
 
 def _cost(cohort: Manifest) -> float:

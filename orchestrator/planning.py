@@ -11,9 +11,9 @@ from orchestrator.configuration import Configuration
 from orchestrator.cost import workload
 from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
-from trainables.manifest import Manifest
+from trainables.manifest import Manifest, Record
 
-#: `parent`: a dense run that no axis names, trained because pruned runs start from it.
+#: `parent`: a run that no axis names, trained because others start from it.
 Role = Literal["run", "parent"]
 
 #: Runs of a cohort at most; beyond, a stack gains nothing more and less is lost with a cohort that fails.
@@ -63,15 +63,17 @@ class Kinds(dict[tuple[object, ...], Kind]):
 
 
 def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
-    """The runs of a sweep, then the dense parents that pruned ones start from and no axis names.
+    """The runs of a sweep, then those that some of them start from and no axis names.
 
     Raises:
         BadInput: as `SweepSpec.runs`.
     """
     parents: dict[tuple[str, ...], Configuration] = {}
     for configuration in spec.configurations():
-        if parent := configuration.parent:
-            parents.setdefault(parent.lines, parent)
+        parent = configuration.parent
+        while parent and parent.lines not in parents:
+            parents[parent.lines] = parent
+            parent = parent.parent
         for seed in spec.seed_values:
             yield PlannedRun(configuration, seed, configuration.run_id(seed), "run")
     if parents:  # a second pass instead of a memory of all dense configurations
@@ -106,42 +108,51 @@ def cohort_sizes(runs: int, total: int, slots: int, size: int | None = None, max
     return [small + 1] * larger + [small] * (cohorts - larger)
 
 
-def cohort_id(run_ids: Iterable[str]) -> str:
-    """16 hexadecimal digits: a hash of the sorted ids of a cohort's runs."""
-    return hashlib.sha256("\n".join(sorted(run_ids)).encode()).hexdigest()[:16]
+def cohort_id(run_ids: Iterable[str], record: Record | None = None) -> str:
+    """16 hexadecimal digits: a hash of the sorted ids of a cohort's runs, and of a record that is not the default."""
+    lines = record.identity("record") if record else []
+    return hashlib.sha256("\n".join([*sorted(run_ids), *lines]).encode()).hexdigest()[:16]
 
 
 def plan(
-    spec: SweepSpec, known: Mapping[str, str] | None = None, slots: int = 1, max_cohort: int = MAX_COHORT
+    spec: SweepSpec,
+    known: Mapping[str, str] | None = None,
+    slots: int = 1,
+    max_cohort: int = MAX_COHORT,
+    records: Mapping[str, Record] | None = None,
 ) -> list[Manifest]:
     """The cohorts still to be trained, in the order to start them: parents first, then the costliest first.
 
     Args:
         spec: the sweep.
-        known: `run_id -> cohort_id` of all runs in manifests; they are not planned again.
+        known: `run_id -> cohort_id` of the runs in manifests that record what the sweep asks for; they are not
+            planned again.
         slots: cohorts that can train at once.
         max_cohort: runs of a cohort at most, where the sweep does not give `resources.cohort_size`.
+        records: `run_id -> record` of other runs in manifests. They are trained again, and record that too, so that
+            nothing that could be read before is lost.
 
     Raises:
         BadInput: as `SweepSpec.runs`, and for data sets and networks that cannot be used.
     """
-    known = known or {}
+    known, records, asked = known or {}, records or {}, spec.record.while_training
     kinds = Kinds()
-    groups: dict[tuple[str, ...], list[PlannedRun]] = defaultdict(list)
+    groups: dict[tuple[Record, tuple[str, ...]], list[PlannedRun]] = defaultdict(list)
     for run in planned_runs(spec):
         if run.run_id not in known:
-            groups[kinds.of(run.configuration).cohort_key].append(run)
+            record = asked | records[run.run_id] if run.run_id in records else asked
+            groups[record, kinds.of(run.configuration).cohort_key].append(run)
     total = sum(map(len, groups.values()))
-    members: dict[str, list[PlannedRun]] = {}
-    for runs in groups.values():
+    members: dict[str, tuple[Record, list[PlannedRun]]] = {}
+    for (record, _), runs in groups.items():
         for size in cohort_sizes(len(runs), total, slots, spec.resources.cohort_size, max_cohort):
-            members[cohort_id(run.run_id for run in runs[:size])] = runs[:size]
+            members[cohort_id((run.run_id for run in runs[:size]), record)] = record, runs[:size]
             runs = runs[size:]
-    home = dict(known) | {run.run_id: name for name, runs in members.items() for run in runs}
+    home = dict(known) | {run.run_id: name for name, (_, runs) in members.items() for run in runs}
     cohorts = []
-    for name, runs in members.items():
-        parents = {home[parent.run_id(run.seed)] for run in runs if (parent := run.configuration.parent) is not None}
+    for name, (record, runs) in members.items():
+        parents = {home[before.run_id(run.seed)] for run in runs for before in run.configuration.ancestors}
         configs = tuple(run.configuration.run(run.seed) for run in runs)
-        cohorts.append(Manifest(name, configs, tuple(run.role for run in runs), tuple(sorted(parents))))
-    cost = {name: sum(kinds.of(run.configuration).flops for run in runs) for name, runs in members.items()}
-    return sorted(cohorts, key=lambda cohort: (bool(cohort.waits_for), -cost[cohort.cohort_id], cohort.cohort_id))
+        cohorts.append(Manifest(name, configs, tuple(run.role for run in runs), tuple(sorted(parents)), record))
+    cost = {name: sum(kinds.of(run.configuration).flops for run in runs) for name, (_, runs) in members.items()}
+    return sorted(cohorts, key=lambda cohort: (cohort.depth, -cost[cohort.cohort_id], cohort.cohort_id))

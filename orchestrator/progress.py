@@ -1,6 +1,7 @@
 """What is shown while a sweep runs: a live display in a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,12 +19,13 @@ class Display:
 
     Args:
         console: where to.
-        runs: how many runs are to be trained.
-        cohorts: in how many cohorts.
+        runs: how many runs the cohorts to be trained have.
+        cohorts: how many cohorts that is.
+        before: how many runs of a cohort had ended in an earlier session, by cohort_id.
     """
 
-    def __init__(self, console: Console, runs: int, cohorts: int) -> None:
-        self.console, self.runs, self.cohorts = console, runs, cohorts
+    def __init__(self, console: Console, runs: int, cohorts: int, before: Mapping[str, int] | None = None) -> None:
+        self.console, self.runs, self.cohorts, self.before = console, runs, cohorts, dict(before or {})
         self.latest: dict[str, dict[str, Any]] = {}
         self.measured = self.to_measure = 0
         self.started = time.monotonic()
@@ -54,8 +56,13 @@ class Display:
 
     @property
     def runs_done(self) -> int:
+        """Runs that have ended, those of earlier sessions too."""
+        return sum((self.before | {name: progress["runs_done"] for name, progress in self.latest.items()}).values())
+
+    @property
+    def runs_trained(self) -> int:
         """Runs that have ended since the start."""
-        return sum(progress["runs_done"] for progress in self.latest.values())
+        return self.runs_done - sum(self.before.values())
 
     @property
     def cohorts_done(self) -> int:
@@ -63,11 +70,11 @@ class Display:
         return sum(progress["done"] for progress in self.latest.values())
 
     def eta(self) -> str:
-        """The time left if runs go on ending at the pace so far."""
-        elapsed, done = time.monotonic() - self.started, self.runs_done
-        if done >= self.runs:
+        """The time left if runs go on ending at the pace since the start."""
+        elapsed, left, trained = time.monotonic() - self.started, self.runs - self.runs_done, self.runs_trained
+        if left <= 0:
             return "training done"
-        return f"about {clock(elapsed * (self.runs - done) / done)} left" if done else "time left not known yet"
+        return f"about {clock(elapsed * left / trained)} left" if trained > 0 else "time left not known yet"
 
     def line(self) -> str:
         """Everything in one line."""

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,8 +15,36 @@ import torch
 from orchestrator.spec import SweepSpec
 from trainables import data
 from trainables.config import ALGORITHM_VERSION
+from trainables.errors import BadInput
+from trainables.storage import PROVENANCE, Folder
 
 PACKAGES = ("benevolent", "torch", "ray", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
+
+
+def add_entry(results: Folder, spec: SweepSpec, cohorts: Sequence[str]) -> None:
+    """Note where new cohorts come from, after the entries of the cohorts that were there before.
+
+    Args:
+        results: the results folder.
+        spec: the sweep as it is now.
+        cohorts: the ids of the new ones.
+    """
+    results.write_json(PROVENANCE, [*entries(results), provenance(spec) | {"cohort_ids": [*cohorts]}])
+
+
+def entries(results: Folder) -> list[dict[str, Any]]:
+    """What is known of each invocation that planned cohorts, newest last.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
+    if not results.exists(PROVENANCE):
+        return []
+    found = results.read_json(PROVENANCE)
+    found = found if isinstance(found, list) else [found]
+    if not all(isinstance(entry, dict) for entry in found):
+        raise BadInput(f"{results.uri}/{PROVENANCE}: damaged or not a file of this project (entries are mappings)")
+    return found
 
 
 def provenance(spec: SweepSpec) -> dict[str, Any]:

@@ -6,15 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.judging import judge
+from analysis.judging import Scope, judge
 from analysis.measures.registry import MEASURES
 from analysis.report import Definition, Report, read_verdicts, render
 from analysis.results import Results, load_results
 from orchestrator.planning import planned_runs
+from orchestrator.provenance import entries
 from orchestrator.spec import SweepSpec
 from trainables.dynamics import DYNAMICS
 from trainables.errors import BadInput
-from trainables.storage import PROVENANCE, REPORT, SPEC, CohortFiles, Folder, cohort_ids
+from trainables.storage import REPORT, SPEC, CohortFiles, Folder, cohort_ids
 
 #: What a report was made from, written last: its presence means that the report is whole.
 INPUTS = "inputs.json"
@@ -53,12 +54,16 @@ def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
 def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[pd.DataFrame]:
     """What `judge` says of each target; empty if there is too little to judge.
 
-    An axis on which all runs that have ended agree cannot be judged by, and is left out.
+    An axis on which all runs that have ended agree cannot be judged by, and is left out. Where no run has converged,
+    the verdicts are those over all runs.
     """
+    if table.empty:
+        return []
+    scope: Scope = "both" if (table["status"] == "converged").any() else "all"
     axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
     names = predictors(table)
     try:
-        return [judge(table, target, axes, names, scope="both") for target in targets] if names and axes else []
+        return [judge(table, target, axes, names, scope=scope) for target in targets] if names and axes else []
     except BadInput:
         return []
 
@@ -87,11 +92,20 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
         outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
         verdicts=verdicts_on(table, spec),
-        provenance=folder.read_json(PROVENANCE),
+        provenance=_provenance(folder),
         definitions=definitions(),
         dynamics_names=tuple(DYNAMICS),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
     )
+
+
+def _provenance(folder: Folder) -> dict[str, Any]:
+    """The newest entry, and below `earlier` those of the cohorts that were there before."""
+    found = [entry | {"cohort_ids": ", ".join(map(str, entry.get("cohort_ids", ())))} for entry in entries(folder)]
+    if not found:
+        return {}
+    earlier = {f"{number}": entry for number, entry in enumerate(found[:-1], 1)}
+    return found[-1] | ({"earlier": earlier} if earlier else {})
 
 
 def _inputs(folder: Folder) -> dict[str, Any]:

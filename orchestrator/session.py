@@ -9,8 +9,10 @@ from typing import Any
 from orchestrator.spec import ResourcesConfig
 from trainables.errors import BadInput
 
-#: Read by Ray Tune: none of its own output and result files, and Ctrl-C is left to us.
-QUIET = {
+#: Read by Ray Tune: none of its own output and result files, and Ctrl-C is left to us. It starts as many trials as fit;
+#: by default only one at a time waits for its worker, so that the second core idles while the first one imports.
+SETTINGS = {
+    "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -25,7 +27,7 @@ def session(address: str | None) -> Iterator[None]:
 
     What was started or joined here is left again.
     """
-    for name, value in QUIET.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a local cluster needs no token in the home folder

@@ -9,8 +9,10 @@ from pydantic import Field, field_validator
 
 from orchestrator import yaml12
 from orchestrator.axes import Axes, Axis, Configuration
+from orchestrator.configuration import PARTS
 from trainables.config import RunConfig
 from trainables.errors import BadInput
+from trainables.manifest import Record
 from trainables.section import Section, did_you_mean
 
 Values = list[Any]
@@ -51,14 +53,19 @@ class RecordConfig(Section):
         """The measures to take; None for all."""
         return None if self.measures == "all" else list(self.measures)
 
+    @property
+    def while_training(self) -> Record:
+        """What the runs write down while they train."""
+        epochs = None if self.epochs == "log" else tuple(self.epochs)
+        return Record(epochs=epochs, checkpoints=self.measure_at == "checkpoints")
+
     def epochs_until(self, last: int) -> Numbers:
         """The recorded epochs of a phase of at most `last` epochs, in order.
 
         >>> RecordConfig().epochs_until(20)
         [0, 1, 2, 4, 8, 16, 20]
         """
-        named = [0, *(2**power for power in range(last.bit_length()))] if self.epochs == "log" else self.epochs
-        return sorted({*(epoch for epoch in named if epoch <= last), last})
+        return sorted({*self.while_training.epochs_before(last), last})
 
 
 class ResourcesConfig(Section):
@@ -102,6 +109,9 @@ class SweepSpec(Section):
     @classmethod
     def parse(cls, values: Any, where: str = "") -> "SweepSpec":
         """A sweep of nested values, with its axes checked; `BadInput` in one line, as for every section."""
+        for key in values if isinstance(values, dict) else ():
+            if str(key).partition(".")[0] in PARTS:
+                raise BadInput(f"{key}: a field of a run, not of a sweep; it goes below 'base', or 'grid' for an axis")
         spec = super().parse(values, where)
         spec.axes  # noqa: B018  (made here, so that bad axes are refused here)
         return spec
@@ -193,6 +203,12 @@ def _override(values: Point, override: str) -> None:
     path = key.strip().split(".")
     if not equals or not all(path):
         raise BadInput(f"--set {override}: expected key=value")
+    if path[0] in PARTS:
+        name = ".".join(path)
+        axis = name in (values.get("grid") or {})
+        values_text = text if text.lstrip().startswith("[") else f"[{text}]"
+        say = f"grid.{name}={values_text}" if axis else f"base.{name}={text}"
+        raise BadInput(f"--set {override}: {name} is {'an axis' if axis else 'a field of the base'}; say --set {say}")
     if path[0] == "grid" and len(path) > 1:
         path = ["grid", ".".join(path[1:])]  # an axis is one key, with dots in it
     for part in path[:-1]:

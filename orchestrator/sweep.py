@@ -16,14 +16,14 @@ from rich.console import Console
 
 from analysis.measures.evaluate import select
 from analysis.results import check_trust
-from orchestrator.folder import check_disk, check_folder, check_records, prepare, read_spec, wanted
+from orchestrator.folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
 from orchestrator.planning import plan
 from orchestrator.progress import Display
 from orchestrator.reporting import report
 from orchestrator.session import measure_actors, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
-from trainables.manifest import Manifest, known_runs
+from trainables.manifest import Manifest, finished_runs
 from trainables.storage import REPORT, Folder, cohort_ids
 
 
@@ -55,9 +55,9 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
     select(spec.record.names)
     with session(address) if address else nullcontext():
         room = slots(spec.resources, address)
-        planned = plan(spec, known_runs(results), room)
-        check_records(results, spec)
-        check_disk(results, spec, room)
+        known, records = held(results, spec)
+        planned = plan(spec, known, room, records=records)
+        check_disk(results, spec, known, room)
         prepare(results, spec, planned)
         todo, done = wanted(results, spec)
         trained, measured, failures = work(results, spec, todo, done, console, address)
@@ -85,7 +85,7 @@ def work(
         trust: whether modules that the results name are imported.
 
     Returns:
-        how many runs have ended, how many files were measured, and a line about each failure.
+        how many runs have ended here, how many files were measured, and a line about each failure.
     """
     from orchestrator.measure_pool import MeasurePool, unmeasured
 
@@ -95,8 +95,14 @@ def work(
     if not todo and not missing:
         console.print("everything is there: nothing to train, nothing to measure")
         return 0, 0, []
-    console.print(f"training {runs} runs in {len(todo)} cohorts; measuring {len(missing)} files that are there")
-    with session(address), Display(console, runs, len(todo)) as display:
+    before = {cohort.cohort_id: len({*finished_runs(results, cohort.cohort_id)}) for cohort in todo}
+    ended = sum(before.values())
+    console.print(
+        f"training {runs - ended} runs in {len(todo)} cohorts"
+        + (f", of which {ended} runs had ended before" if ended else "")
+        + f"; measuring {len(missing)} files that are there"
+    )
+    with session(address), Display(console, runs, len(todo), before) as display:
         from orchestrator.tuning import train_cohorts
 
         actors, cpus = measure_actors(spec.resources, address)
@@ -124,7 +130,7 @@ def work(
             tick(0.2)
     failed = [cohort.cohort_id for cohort in todo if not cohort.finished(results)]
     failures = [f"cohort {name} did not end; `bth status` says why" for name in failed]
-    return display.runs_done, pool.done, failures + pool.errors
+    return display.runs_trained, pool.done, failures + pool.errors
 
 
 def measure_again(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:
@@ -137,11 +143,12 @@ def measure_again(where: str, measures: list[str] | None, checkpoints: bool, con
     results = Folder(where)
     spec = read_spec(results)
     select(measures)
-    for cohort_id in cohort_ids(results):
+    cohorts = read_from(results)
+    for cohort_id in cohorts:
         check_trust(Manifest.read(results, cohort_id).configs[0], trust)
     wanted: dict[str, Any] = {"measures": measures or "all"} | ({"measure_at": "checkpoints"} if checkpoints else {})
     spec = spec.model_copy(update={"record": spec.record.model_copy(update=wanted)})
-    _, measured, failures = work(results, spec, [], cohort_ids(results), console, trust=trust)
+    _, measured, failures = work(results, spec, [], cohorts, console, trust=trust)
     if failures:
         raise BadInput("\n".join(failures))
     return measured

@@ -122,7 +122,7 @@ def test_a_config_survives_its_flat_and_its_nested_form():
         ({"optimizer": {"momentum": 1}}, "optimizer.momentum = 1: input should be less than 1"),
         (
             {"optimizer": {"batch_size": 0}},
-            "optimizer.batch_size = 0: input should be greater than or equal to 1",
+            "optimizer.batch_size = 0: input should be greater than or equal to 1, or 'full'",
         ),
         ({"stop": {"max_epochs": 0}}, "stop.max_epochs = 0: input should be greater than or equal to 1"),
         ({"init": {"scale": 0}}, "init.scale = 0: input should be greater than 0"),

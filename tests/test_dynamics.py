@@ -146,10 +146,12 @@ def test_with_batches_of_one_the_increment_is_that_of_loukas(cohort):
 def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:
     """The statistics after one epoch with these derivatives, and gradients of the bias of size 3."""
     bias, whole = torch.zeros(1, 2, dtype=torch.float64), slice(0, 2)
-    trace, dynamics = Trace(len(derivatives), bias, whole), Dynamics(1, 2)
+    gradient = torch.tensor([[3.0, 0]]).double()
+    trace, dynamics = Trace([1] * len(derivatives), 2, bias, gradient, whole), Dynamics(1, 2)
     for derivative in derivatives:
-        by_logits, gradient = torch.tensor([[[derivative, 0]]]).double(), torch.tensor([[3.0, 0]]).double()
-        trace.note(torch.zeros(1, 1).double(), by_logits, gradient, gradient)
+        losses, by_logits = trace.out(1)
+        losses.zero_(), by_logits.copy_(torch.tensor([[[derivative, 0]]]))
+        trace.note((losses, by_logits), gradient)
     dynamics.close_epoch(0, trace.close(torch.ones(1)))
     return dynamics.statistics(bias, bias, bias, whole, torch.ones(1))
 

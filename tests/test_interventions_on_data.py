@@ -9,7 +9,7 @@ from trainables.data import loading
 from trainables.errors import BadInput
 from trainables.streams import generator
 
-TRAIN = Phase("train", 0.0, "redraw", 1, None)
+TRAIN = Phase("train", 0.0, "redraw", 1)
 
 
 def labels(count: int = 1000) -> torch.Tensor:
@@ -61,7 +61,7 @@ def test_corruption_is_seeded_by_run_and_stream():
 def test_retraining_after_pruning_sees_the_labels_of_training_and_pretraining_others():
     dataset = data.load(DataConfig())
     pretrain, train, prune = (
-        data.train_labels(dataset, Phase(name, 0.5, "swap", 1, None), 4) for name in ("pretrain", "train", "prune1")
+        data.train_labels(dataset, Phase(name, 0.5, "swap", 1), 4) for name in ("pretrain", "train", "prune1")
     )
     assert torch.equal(train, prune) and not torch.equal(pretrain, train)
 

@@ -10,9 +10,12 @@ from trainables.network import Network
 SHAPE = (1, 8, 8)
 
 
-class Drops(nn.Sequential):
+class Noisy(nn.Sequential):
     def __init__(self) -> None:
-        super().__init__(nn.Flatten(), nn.Linear(64, 10), nn.Dropout(0.5))
+        super().__init__(nn.Flatten(), nn.Linear(64, 10))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().forward(inputs + torch.randn_like(inputs))
 
 
 class Wide(nn.Sequential):
@@ -77,23 +80,25 @@ def test_width_and_depth_are_those_of_the_hidden_layers():
 def test_all_kernels_agree_with_the_plain_module(config):
     built = build(**config)
     initial = [built.initial(InitConfig(), seed) for seed in range(3)]
-    rows = built.flatten(torch.stack([one[name] for one in initial]) for name in built.shapes)
+    rows = built.parameters.rows({name: torch.stack([one[name] for one in initial]) for name in built.shapes})
     inputs = torch.from_numpy(network.generator(0, "inputs").standard_normal((3, 4, *SHAPE)))
-    assert rows.shape == (3, built.size)
     for kernel in built.kernels:
-        logits = built.logits(built.views(rows), inputs, kernel)
+        logits = built.logits(built.parameters.views(rows), {}, inputs, kernel)
         for own, values, found in zip(inputs, initial, logits, strict=True):
             torch.testing.assert_close(found, torch.func.functional_call(built.module, values, (own,)))
 
 
-def test_views_share_the_memory_of_their_rows():
-    built = build(family="module", path="test_models:Norms")
-    rows = torch.arange(2.0 * built.size).view(2, -1)
-    views = built.views(rows)
-    assert {name: value.shape[1:] for name, value in views.items()} == built.shapes
-    assert torch.equal(built.flatten(views.values()), rows)
-    views["gain"].zero_()
-    assert [name for name, value in views.items() if not value.any()] == ["gain"] and (rows == 0).sum() == 2
+def test_the_tensors_share_the_memory_of_their_rows():
+    layout = build(family="module", path="test_models:Norms").parameters
+    values = {name: torch.randn(2, *shape) for name, shape in layout.shapes.items()}
+    rows = layout.rows(values)
+    named = layout.named(layout.views(rows))
+    assert {name: value.shape[1:] for name, value in named.items()} == layout.shapes
+    assert all(torch.equal(named[name], value) for name, value in values.items())
+    filled = rows != 0
+    named["gain"].zero_()
+    assert (rows != 0)[:, layout.columns("gain")].sum() == 0 and (filled.sum() - (rows != 0).sum()) == 2
+    assert filled.sum() == sum(value.numel() for value in values.values())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_building_leaves_the_global_generator_alone():
         ("no_such_module:Net", "model.path = 'no_such_module:Net': ModuleNotFoundError"),
         ("test_models", "expected package.module:Class"),
         ("builtins:dict", "dict is no class of torch.nn.Module"),
-        ("test_models:Drops", "buffers (BatchNorm) or dropout are not supported"),
+        ("test_models:Noisy", "gives other outputs for the same inputs, although it is in eval mode"),
         ("test_models:NoParameters", "has no parameters to train"),
         ("test_models:Wide", "gives outputs of shape (2, 11) for 2 inputs, expected (2, 10)"),
     ],

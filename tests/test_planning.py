@@ -117,7 +117,7 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
     console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
     text = console.export_text()
     assert "plan of [red]x" in text
-    assert "3 runs (1 configurations x 3 seeds) + 3 dense parents" in text
+    assert "3 runs (1 configurations x 3 seeds) + 3 that others start from" in text
     assert "time at most" in text
 
 
@@ -135,7 +135,7 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
         ),
         (
             {"model": {"family": "module", "path": "torch.nn:Dropout"}},
-            "model.path = 'torch.nn:Dropout': modules with",
+            "model.path = 'torch.nn:Dropout': has no parameters to train",
         ),
     ],
 )

@@ -1,19 +1,26 @@
 """Results as tables: what a run had shown by an epoch, networks read back, and nothing a stranger wrote is run."""
 
+import shutil
+import sys
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from analysis import judge, load_results
-from orchestrator.folder import check_records, prepare, wanted
+from analysis.measuring import measure_parameters
+from orchestrator import cli, reporting
+from orchestrator.folder import held, prepare, read_from, wanted
 from orchestrator.measure_pool import unmeasured
 from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data
 from trainables.errors import BadInput
 from trainables.manifest import Manifest
-from trainables.storage import Folder
+from trainables.storage import CohortFiles, Folder
+from trainables.training import CohortTraining
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 
@@ -69,13 +76,123 @@ def test_a_module_path_that_is_no_network_is_refused_before_it_is_called(tmp_pat
     assert not marker.exists()
 
 
-def test_records_that_were_not_asked_for_in_time_are_refused(tmp_path):
-    results, values = Folder(tmp_path), {"name": "mine", "base": SMALL, "seeds": 2}
-    prepare(results, SweepSpec.parse(values), plan(SweepSpec.parse(values)))
-    check_records(results, SweepSpec.parse(values))
-    with pytest.raises(BadInput, match="trained with other records"):
-        check_records(results, SweepSpec.parse(values | {"record": {"epochs": [1, 3]}}))
-    assert all(Manifest.read(results, name).record.epochs is None for name in results.names("cohorts"))
+def small_sweep(**keys) -> SweepSpec:
+    base = SMALL | {"stop": {"train_loss": None, "max_epochs": 5}}
+    grid = {"prune.fraction": [0, 0.5]}
+    return SweepSpec.parse({"name": "mine", "base": base, "grid": grid, "seeds": 2} | keys)
+
+
+def step(results: Folder, spec: SweepSpec, train: int | None = None) -> int:
+    """What `bth run` does of the training, without Ray and for at most `train` cohorts; how many it trained."""
+    known, records = held(results, spec)
+    prepare(results, spec, plan(spec, known, records=records))
+    cohorts = wanted(results, spec)[0][:train]
+    for manifest in cohorts:
+        assert CohortTraining(results, manifest.cohort_id).advance(1e9).done
+    return len(cohorts)
+
+
+def measured(results: Folder) -> None:
+    for cohort_id in results.names("cohorts"):
+        for name in CohortFiles(results, cohort_id).parameter_files():
+            measure_parameters(results, cohort_id, name, ["parameter_norm"])
+
+
+FEW, MORE = {"record": {"epochs": [1, 3]}}, {"record": {"measure_at": "checkpoints"}}
+
+
+def test_runs_that_lack_newly_asked_records_are_trained_again_and_read_once(tmp_path):
+    results = Folder(tmp_path)
+    assert step(results, small_sweep()) == 2
+    measured(results)
+    before = load_results(tmp_path)
+    assert {*before.dynamics["epoch"]} == {0, 1, 2, 4, 5} and len(before.runs) == len(before.measures) / 2 == 4
+    manifests = {p: p.read_bytes() for p in tmp_path.rglob("manifest.json")}
+    assert step(results, small_sweep(**FEW)) == 2
+    measured(results)
+    after = load_results(tmp_path)
+    assert set(after.dynamics["epoch"]) == {0, 1, 2, 3, 4, 5}  # what there was before is still there
+    assert len(after.runs) == len(before.runs) == 4 and not set(after.runs.cohort_id) & set(before.runs.cohort_id)
+    for one, other in (
+        (before.runs.drop(columns=["seconds", "cohort_id"]), after.runs.drop(columns=["seconds", "cohort_id"])),
+        (before.dynamics, after.dynamics[after.dynamics.epoch != 3].reset_index(drop=True)),
+        (before.measures.drop(columns="seconds"), after.measures.drop(columns="seconds")),
+    ):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert len(after.outcomes) == len(after.outcomes.drop_duplicates(["run_id", "phase", "step", "split", "name"]))
+    assert all(path.read_bytes() == content for path, content in manifests.items())
+
+
+def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):
+    results = Folder(tmp_path)
+    for spec in (small_sweep(**MORE), small_sweep(**FEW)):
+        assert step(results, spec) == 2
+    for spec in (small_sweep(), small_sweep(**FEW), small_sweep(**MORE), small_sweep(record={"epochs": [2, 900]})):
+        assert step(results, spec) == 0
+    assert len(read_from(results)) == 2 and len(results.names("cohorts")) == 4
+
+
+def test_provenance_keeps_where_earlier_cohorts_come_from(tmp_path, monkeypatch):
+    results = Folder(tmp_path)
+    for commit, spec in (("first", small_sweep()), ("second", small_sweep(seeds=3)), ("third", small_sweep())):
+        monkeypatch.setattr("orchestrator.provenance._commit", lambda commit=commit: commit)
+        step(results, spec)
+    first, second = results.read_json("provenance.json")  # the third had nothing to plan
+    assert (first["git_commit"], second["git_commit"]) == ("first", "second")
+    assert sorted(first["cohort_ids"] + second["cohort_ids"]) == results.names("cohorts")
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    reporting.report(results, small_sweep())
+    page = results.read("report/index.html").decode()
+    assert "earlier.1.git_commit" in page and "first" in page and second["cohort_ids"][0] in page
+
+
+def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_path, monkeypatch, capsys):
+    results = Folder(tmp_path)
+    step(results, small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}))
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    monkeypatch.setattr(cli.console, "width", 120)
+    cli.report(str(tmp_path))
+    printed = capsys.readouterr().out
+    assert "What predicts test loss? 12 runs of 6 configurations (scope: all)" in printed
+    assert "path_length" in printed and "no run has converged (reached its stop.train_loss)" in printed
+
+
+def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
+    results = Folder(tmp_path)
+    step(results, small_sweep())
+    old = load_results(tmp_path).runs
+    step(results, small_sweep(**FEW), train=1)  # interrupted: the dense runs are there, the pruned ones are not
+    runs = load_results(tmp_path).runs
+    assert list(runs.status) == ["limit"] * 4
+    again = dict(zip(runs.run_id, runs.cohort_id, strict=True))
+    assert {run: home != again[run] for run, home in zip(old.run_id, old.cohort_id, strict=True)} == {
+        run: fraction == 0 for run, fraction in zip(runs.run_id, runs["prune.fraction"], strict=True)
+    }
+    assert wanted(results, small_sweep())[0] == []  # the older spec has all it asks for
+    assert step(results, small_sweep(**FEW)) == 1
+    assert set(load_results(tmp_path).dynamics["epoch"]) == {0, 1, 2, 3, 4, 5}
+
+
+def test_pruned_runs_wait_for_the_parents_that_are_planned_with_them(tmp_path):
+    results = Folder(tmp_path)
+    step(results, small_sweep(), train=1)  # the dense runs
+    step(results, small_sweep(**FEW), train=0)  # both again, and nothing was trained
+    todo, _ = wanted(results, small_sweep())
+    names = [manifest.cohort_id for manifest in todo]
+    for manifest in todo:
+        assert all(name in names or Manifest.read(results, name).finished(results) for name in manifest.waits_for)
+    for place, manifest in enumerate(todo):
+        assert set(manifest.waits_for) & set(names) <= set(names[:place])
+    step(results, small_sweep())
+    assert list(load_results(tmp_path).runs.status) == ["limit"] * 4
+
+
+def test_parameters_are_read_from_where_the_tables_are(tmp_path):
+    results = Folder(tmp_path)
+    step(results, small_sweep())
+    step(results, small_sweep(**MORE))
+    found = load_results(tmp_path)
+    assert found.network(found.runs.run_id[0], step=2) is not None
 
 
 def test_runs_that_differ_in_more_than_axes_and_seed_are_not_judged():
@@ -85,3 +202,27 @@ def test_runs_that_differ_in_more_than_axes_and_seed_are_not_judged():
     table["p"], table["test_loss"] = random.normal(size=(2, len(table)))
     with pytest.raises(BadInput, match="12 runs share all axes and the seed .* prune.fraction"):
         judge(table, "test_loss", ["model.width"])
+
+
+@pytest.fixture(scope="module")
+def measured_folder(tmp_path_factory):
+    results = Folder(tmp_path_factory.mktemp("measured"))
+    step(results, small_sweep(seeds=1))
+    measured(results)
+    return results
+
+
+@pytest.mark.parametrize("kind", ["runs", "dynamics", "outcomes", "final", "checkpoints", "measures"])
+@pytest.mark.parametrize("keep", [5, 40, -5])
+def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(measured_folder.root, tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", ["bth", "status", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    victim = sorted(tmp_path.glob("out/measures/*" if kind == "measures" else f"out/cohorts/*/{kind}/*"))[0]
+    victim.write_bytes(victim.read_bytes()[:keep])
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: damaged" in captured.err

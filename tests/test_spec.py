@@ -2,11 +2,14 @@ import itertools
 import random
 
 import pytest
+from pydantic import model_validator
 
 from orchestrator import yaml12
+from orchestrator.combining import part_maker
 from orchestrator.spec import RecordConfig, SweepSpec, bundled_sweeps, load_spec
-from trainables.config import RunConfig
+from trainables.config import OptimizerConfig, RunConfig
 from trainables.errors import BadInput
+from trainables.section import Section
 
 LIST = """
 name: listed
@@ -75,6 +78,66 @@ def test_lazy_ids_and_parents_equal_those_of_the_runs():
         assert (parent and parent.run(3)) == run.parent
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"grid": {"optimizer.lr": [0.1, 0.05], "optimizer.weight_decay": [0, 1e-3], "optimizer.batch_size": [32, 8]}},
+        {"grid": {"optimizer.momentum": [0.5, 0.9], "optimizer.lr": [0.1, 1]}, "base": {"optimizer": {"name": "adam"}}},
+        {"grid": {"optimizer.momentum": [0, 0.9], "optimizer.name": ["sgd", "adam"], "optimizer.lr": [0.1, 1]}},
+        {"grid": {"init.scale": [1, 2]}, "zip": [{"init.scheme": ["kaiming", "normal"], "init.std": [None, 1]}]},
+        {"grid": {"model.width": [8, 64], "model.bias": ["all", "none"]}, "zip": [{"model.depth": [2, 3]}]},
+        {"grid": {"optimizer.lr": [0.1, 1]}, "list": [{"optimizer.momentum": 0.5}, {"optimizer.weight_decay": 1}]},
+    ],
+)
+def test_fields_of_one_section_that_vary_together_name_the_runs_of_their_values(keys):
+    spec = sweep(inert_axes="collapse", **keys)
+    configurations = list(spec.configurations())
+    runs = [configuration.run(0) for configuration in configurations]
+    assert [configuration.run_id(0) for configuration in configurations] == [run.run_id for run in runs]
+    by_hand = set()
+    grid = [[{field: value} for value in values] for field, values in keys["grid"].items()]
+    zipped = [
+        [dict(zip(block, point, strict=True)) for point in zip(*block.values(), strict=True)]
+        for block in keys.get("zip", [])
+    ]
+    for points in itertools.product(*grid, *zipped, keys.get("list", [{}])):
+        values = {section: dict(fields) for section, fields in keys.get("base", {}).items()}
+        for field, value in {k: v for point in points for k, v in point.items()}.items():
+            section, _, name = field.partition(".")
+            values.setdefault(section, {})[name] = value
+        by_hand.add(RunConfig.parse(values).run_id)
+    assert {run.run_id for run in runs} == by_hand
+    keys_of = {configuration.kind: configuration.run(0).cohort_key for configuration in configurations}
+    assert all(keys_of[one.kind] == run.cohort_key for one, run in zip(configurations, runs, strict=True))
+
+
+def test_a_large_grid_of_one_section_is_not_validated_combination_by_combination(monkeypatch):
+    validated, parse = [], OptimizerConfig.parse
+    monkeypatch.setattr(OptimizerConfig, "parse", lambda *values: validated.append(values) or parse(*values))
+    values = [1 + i / 1000 for i in range(100)]
+    spec = sweep(grid={"optimizer.lr": values, "optimizer.weight_decay": values})
+    assert len({configuration.run_id(0) for configuration in spec.configurations()}) == 10_000
+    assert len(validated) < 1000
+
+
+def test_a_rule_over_two_fields_refuses_values_that_are_valid_one_by_one():
+    class Both(Section):
+        a: int = 0
+        b: int = 0
+
+        @model_validator(mode="after")
+        def _at_most_three(self) -> "Both":
+            if self.a + self.b > 3:
+                raise ValueError("a + b is at most 3")
+            return self
+
+    make = part_maker("both", [Both], [["a"], ["b"]], lambda choice: Both.parse({"a": choice[0], "b": choice[1]}))
+    assert make((2, 1)).lines == "both.a=2\nboth.b=1" and make((2, 1)).value == Both(a=2, b=1)
+    make((2, 0)), make((0, 2))
+    with pytest.raises(BadInput, match="at most 3"):
+        make((2, 2))
+
+
 def test_the_order_of_axes_and_values_changes_no_id_and_longer_axes_keep_the_old_ones():
     values = {
         "init.scale": [1, 2, 4],
@@ -119,6 +182,7 @@ def test_an_effect_may_be_switched_off_from_afar():
 
 BAD = [
     ({"gird": {}}, "gird: unknown key; did you mean 'grid'?"),
+    ({"model": {"width": 9}}, "model: a field of a run, not of a sweep; it goes below 'base'"),
     ({"base": {"modl": {}}}, "base.modl: unknown key; did you mean 'model'?"),
     ({"base": {"data": {"nme": "x"}}}, "base.data.nme: unknown key; did you mean 'name'?"),
     ({"base": {"data": 3}}, "base.data = 3: "),
@@ -188,6 +252,9 @@ def test_overrides_reach_the_base_the_axes_and_the_rest():
         ("seeds=[1", "quickstart: --set seeds=[1: line 1: not YAML"),
         ("sedes=2", "quickstart: sedes: unknown key; did you mean 'seeds'?"),
         ("base.init.scale=2", "base.init.scale: init.scale is an axis of quickstart"),
+        ("init.std=2", "quickstart: --set init.std=2: init.std is a field of the base; say --set base.init.std=2"),
+        ("data={a: x}", "quickstart: --set data={a: x}: data is a field of the base; say --set base.data={a: x}"),
+        ("model.width=9", "quickstart: --set model.width=9: model.width is an axis; say --set grid.model.width=[9]"),
     ],
 )
 def test_a_bad_override_is_refused_in_one_line(override, line):

@@ -9,7 +9,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from trainables.config import RunConfig
 from trainables.errors import BadInput
-from trainables.manifest import Manifest, Record, finished_runs, known_runs
+from trainables.manifest import Manifest, Record, finished_runs, homes, read_cohorts
 from trainables.storage import CohortFiles, Folder, cohort_ids
 
 READERS = {"a.parquet": Folder.read_table, "a.safetensors": Folder.read_tensors, "a.json": Folder.read_json}
@@ -136,12 +136,13 @@ def manifest(folder: Folder, **record) -> Manifest:
     return made
 
 
-@pytest.mark.parametrize("record", [{}, {"epochs": (1, 5), "checkpoints": True}])
+@pytest.mark.parametrize("record", [{}, {"epochs": (1, 5), "checkpoints": True}, {"also": (3,)}])
 def test_a_manifest_is_read_back(folder, record):
     made = manifest(folder, **record)
     assert Manifest.read(folder, "c") == made
     assert Manifest.read(folder, "c").run_ids == made.run_ids
-    assert known_runs(folder) == dict.fromkeys(made.run_ids, "c")
+    assert read_cohorts(folder) == ([made], [set()])
+    assert homes([made], [set()]) == dict.fromkeys(made.run_ids, 0)
     assert not made.finished(folder)
 
 
@@ -174,7 +175,7 @@ def test_foreign_files_where_runs_are_looked_up_are_refused(tmp_path):
     folder = Folder(tmp_path)
     spoil(folder, lambda value: {"name": "something else"})
     with pytest.raises(BadInput, match=r"c/manifest.json: damaged or not a file of this project"):
-        known_runs(folder)
+        read_cohorts(folder)
     (tmp_path / "cohorts/c/runs").mkdir()
     pq.write_table(pa.table({"x": [1]}), tmp_path / "cohorts/c/runs/00000.parquet")
     with pytest.raises(BadInput, match=r"c/runs/00000.parquet: not a file of this project"):

@@ -8,7 +8,7 @@ from trainables import data
 from trainables.config import DataConfig, Phase, RunConfig
 from trainables.streams import generator
 
-TRAIN = Phase("train", 0.0, "redraw", 1, None)
+TRAIN = Phase("train", 0.0, "redraw", 1)
 SIZES = {"train_size": 4000, "validation_size": 0, "test_size": 500}
 
 
@@ -36,9 +36,9 @@ def test_frequency_is_a_product_of_cosines_of_a_rotated_plane(frequency):
     assert share(train.labels) == pytest.approx(mean, abs=0.03)
 
 
-def test_a_real_target_is_one_output_of_the_runs_precision():
+def test_a_real_target_has_no_classes_and_the_precision_of_the_run():
     dataset = data.load(DataConfig(name="frequency"))
-    assert (dataset.target, dataset.classes, dataset.outputs) == ("real", 0, 1)
+    assert (dataset.target, dataset.classes) == ("real", 0)
     assert dataset.train.labels.dtype == torch.float32
 
 

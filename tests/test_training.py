@@ -156,6 +156,9 @@ def mixed(count: int, data_=SMALL, **sections) -> list[dict]:
         (MLP, SMALL),
         (MLP | {"width": 64, "depth": 2, "bias": "none"}, SMALL),
         ({"width": 34}, {"train_size": 999}),
+        ({"width": 33}, {"train_size": 999}),
+        ({"width": 5, "depth": 4}, {"train_size": 333}),
+        ({"width": 1}, {"train_size": 333}),
     ],
 )
 def test_a_run_alone_and_in_a_stack_of_64_agree_bit_for_bit(cohort, model, data_):
@@ -169,8 +172,7 @@ def test_a_run_alone_and_in_a_stack_of_64_agree_bit_for_bit(cohort, model, data_
         for kind in ("runs", "outcomes", "dynamics"):
             table, whole = alone.table(kind), together.table(kind)
             whole = whole[whole.run_id.isin(alone.run_ids)].reset_index(drop=True)
-            close = {"rtol": 1e-6} if kind == "dynamics" else {"check_exact": True}
-            pd.testing.assert_frame_equal(table, whole, check_dtype=False, **close)
+            pd.testing.assert_frame_equal(table, whole, check_dtype=False, check_exact=True)
 
 
 @pytest.mark.parametrize("kernel", ["batched", "loop"])

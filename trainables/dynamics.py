@@ -7,7 +7,7 @@ eps_t the mean over the batch of ||d loss / d logits||_2 and alpha the learning 
 import torch
 from torch import Tensor
 
-from trainables.trace import Trace
+from trainables.trace import Trace, over_steps
 
 #: Whole epochs in the window of `bias_increment_*` and `bias_variance`.
 WINDOW_EPOCHS = 10
@@ -77,19 +77,20 @@ class Dynamics:
     def close_epoch(self, epoch: int, trace: Trace) -> None:
         """Take in one whole epoch, the `epoch`-th of the phase (from 0)."""
         state, slot = self.state, epoch % WINDOW_EPOCHS
-        state["path"] += trace.update.double().sum(0)
-        state["loss_area"] += trace.loss.double().mean(0)
-        state["gradient"] = trace.gradient.double().mean(0)
+        state["path"] += over_steps(trace.update).sum(1)
+        state["loss_area"] += over_steps(trace.loss).mean(1)
+        state["gradient"] = over_steps(trace.gradient).mean(1)
         if not self.bias_size:
             return
-        state["bias_path"] += trace.bias_update.double().sum(0)
-        valid = trace.derivative >= DERIVATIVE_FLOOR
-        increments = torch.where(valid, trace.bias_gradient.double() / trace.derivative.double(), 0.0)
-        state["increments"] += increments.sum(0)
-        state["window_count"][:, slot] = valid.sum(0).double()
-        state["window_sum"][:, slot] = increments.sum(0)
-        state["window_square"][:, slot] = increments.square().sum(0)
-        state["window_max"][:, slot] = increments.max(0).values
+        state["bias_path"] += over_steps(trace.bias_update).sum(1)
+        derivative = over_steps(trace.derivative)
+        valid = derivative >= DERIVATIVE_FLOOR
+        increments = torch.where(valid, over_steps(trace.bias_gradient) / derivative, 0.0)
+        state["increments"] += increments.sum(1)
+        state["window_count"][:, slot] = valid.sum(1).double()
+        state["window_sum"][:, slot] = increments.sum(1)
+        state["window_square"][:, slot] = increments.square().sum(1)
+        state["window_max"][:, slot] = increments.max(1).values
         state["window_steps"][:, slot] = float(trace.count)
         state["window_bias"][:, slot] = trace.bias_mean
         state["window_deviation"][:, slot] = trace.bias_deviation

@@ -1,53 +1,108 @@
 """Layers in explicitly batched form: K networks at once, activations `(K, N, ...)`, parameters `(K, ...)`.
 
-A layer is added by writing one function and naming it in `BATCHED`; a `nn.Sequential` made of such layers then
-trains K networks in one program. Measured against vmap and a serial loop in `benchmarks/stacking.py`.
+A layer is added by writing one function and naming it in `BATCHED`; a module made of such layers then trains K networks
+in one program. Measured against vmap and a serial loop in `benchmarks/stacking.py`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Parameters = Mapping[str, Tensor]
+from trainables.streams import Draws
+
+Tensors = Mapping[str, Tensor]
 
 
-def linear(layer: nn.Linear, parameters: Parameters, inputs: Tensor) -> Tensor:
-    """K affine maps: `(K, N, in)` -> `(K, N, out)`, with weights `(K, out, in)` and biases `(K, out)`."""
-    weights = parameters["weight"].transpose(1, 2)
-    if "bias" in parameters:
-        return torch.baddbmm(parameters["bias"].unsqueeze(1), inputs, weights)
-    return torch.bmm(inputs, weights)
+@dataclass(frozen=True)
+class Mode:
+    """How networks are run.
+
+    Attributes:
+        training: as in `nn.Module.train`.
+        draws: where the layers that draw random numbers in training take them from.
+        convolution: K convolutions as one `grouped` convolution, or as `matmul` of unfolded inputs.
+    """
+
+    training: bool = False
+    draws: Draws | None = None
+    convolution: Literal["grouped", "matmul"] = "grouped"
 
 
-def conv2d(layer: nn.Conv2d, parameters: Parameters, inputs: Tensor) -> Tensor:
-    """K convolutions as one grouped convolution: `(K, N, C, H, W)` -> `(K, N, C', H', W')`."""
-    stack, samples = inputs.shape[:2]
+#: Networks as they are used: in eval mode.
+EVAL = Mode()
+
+
+def linear(layer: nn.Linear, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K affine maps: `(K, N, in)` -> `(K, N, out)`; weights and biases come in their stored form."""
+    if layer.in_features == 1:  # products of vectors: their last bits would depend on the place in the stack
+        outputs = inputs * own["weight"]
+        outputs = outputs + own["bias"].unsqueeze(1) if "bias" in own else outputs
+    elif "bias" in own:
+        outputs = torch.baddbmm(own["bias"].unsqueeze(1), inputs, own["weight"])
+    else:
+        outputs = torch.bmm(inputs, own["weight"])
+    return outputs[..., : layer.out_features] if outputs.shape[-1] != layer.out_features else outputs
+
+
+def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K convolutions: `(K, N, C, H, W)` -> `(K, N, C', H', W')`."""
+    if mode.convolution == "matmul" and layer.groups == 1:
+        return _unfolded(layer, own, inputs)
     outputs = functional.conv2d(
-        inputs.transpose(0, 1).flatten(1, 2),
-        parameters["weight"].flatten(0, 1),
-        parameters["bias"].flatten() if "bias" in parameters else None,
+        beside(inputs),
+        own["weight"].flatten(0, 1),
+        own["bias"].flatten() if "bias" in own else None,
         layer.stride,
         layer.padding,
         layer.dilation,
-        stack * layer.groups,
+        len(inputs) * layer.groups,
     )
-    return outputs.unflatten(1, (stack, layer.out_channels)).transpose(0, 1)
+    return apart(outputs, len(inputs))
 
 
-def flatten(layer: nn.Flatten, parameters: Parameters, inputs: Tensor) -> Tensor:
+def _unfolded(layer: nn.Conv2d, own: Tensors, inputs: Tensor) -> Tensor:
+    stack, samples, *_, height, width = inputs.shape
+    padding: Any = layer.padding
+    columns = functional.unfold(inputs.flatten(0, 1), layer.kernel_size, layer.dilation, padding, layer.stride)
+    columns = columns.unflatten(0, (stack, samples))
+    outputs = own["weight"].flatten(2).unsqueeze(1) @ columns
+    if "bias" in own:
+        outputs = outputs + own["bias"].view(stack, 1, -1, 1)
+    reach = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+    sides = [
+        (side + 2 * pad - field) // step + 1
+        for side, pad, field, step in zip((height, width), padding, reach, layer.stride, strict=True)
+    ]
+    return outputs.unflatten(3, sides)
+
+
+def beside(inputs: Tensor) -> Tensor:
+    """Channels of K networks beside each other: `(K, N, C, ...)` -> `(N, K C, ...)`."""
+    return inputs.transpose(0, 1).flatten(1, 2)
+
+
+def apart(outputs: Tensor, stack: int) -> Tensor:
+    """The inverse of `beside`."""
+    return outputs.unflatten(1, (stack, -1)).transpose(0, 1)
+
+
+def flatten(layer: nn.Flatten, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """All axes of a sample into one: `(K, N, ...)` -> `(K, N, D)`."""
     return inputs.flatten(2)
 
 
-def elementwise(layer: nn.Module, parameters: Parameters, inputs: Tensor) -> Tensor:
+def elementwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """An activation without parameters acts on a stack as on one network."""
     return layer(inputs)
 
 
-BATCHED: dict[type[nn.Module], Callable[[Any, Parameters, Tensor], Tensor]] = {
+Layer = Callable[[Any, Tensors, Tensor, Mode], Tensor]
+
+BATCHED: dict[type[nn.Module], Layer] = {
     nn.Linear: linear,
     nn.Conv2d: conv2d,
     nn.Flatten: flatten,
@@ -58,32 +113,51 @@ BATCHED: dict[type[nn.Module], Callable[[Any, Parameters, Tensor], Tensor]] = {
     nn.Identity: elementwise,
 }
 
+#: Layers whose function takes the stored form of its tensors (see `Layout`) instead of `(K, *shape)`.
+STORED = (nn.Linear,)
 
-def is_batched(module: nn.Module) -> bool:
-    """Whether a module is a `nn.Sequential` of layers in `BATCHED`, so that `forward` can run it."""
-    return (
-        type(module) is nn.Sequential
-        and all(type(layer) in BATCHED for layer in module)
-        and all(layer.start_dim == 1 for layer in module if isinstance(layer, nn.Flatten))
-        and all(layer.padding_mode == "zeros" for layer in module if isinstance(layer, nn.Conv2d))
-    )
+#: Modules made of others: what they make of their children, each a function of inputs.
+COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {}
 
 
-def forward(module: nn.Sequential, parameters: Parameters, inputs: Tensor) -> Tensor:
-    """The logits `(K, N, C)` of K networks of one architecture on inputs `(K, N, ...)`.
+class Batched:
+    """A module in batched form.
 
     Args:
-        module: the architecture; its own parameters are not used.
-        parameters: `name -> (K, ...)`, named as in `module.named_parameters()`.
-        inputs: `(K, N, *input_shape)`.
+        module: its layers are all in `BATCHED`, possibly inside of `nn.Sequential` or what `COMPOSED` names.
+        prefix: of the names of its tensors.
     """
-    # On a CPU the last bits of a product depend on whether its result starts at a multiple of 16 bytes. With 4 n
-    # examples (and even widths) it does at every place in a stack, so that a run does not depend on its place.
-    examples = inputs.shape[1]
-    spare = -examples % 4
-    if spare:
-        inputs = functional.pad(inputs, (0, 0) * (inputs.ndim - 2) + (0, spare))
-    for name, layer in module.named_children():
-        own = {key.rpartition(".")[2]: value for key, value in parameters.items() if key.startswith(f"{name}.")}
-        inputs = BATCHED[type(layer)](layer, own, inputs)
-    return inputs[:, :examples] if spare else inputs
+
+    def __init__(self, module: nn.Module, prefix: str = "") -> None:
+        self.layer, self.kind = module, type(module)
+        self.children = {name: Batched(child, f"{prefix}{name}.") for name, child in module.named_children()}
+        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        self.names = {name: f"{prefix}{name}" for name, tensor in own if tensor.is_floating_point()}
+
+    def stored(self) -> set[str]:
+        """The tensors that are taken in their stored form."""
+        own = set(self.names.values()) if self.kind in STORED else set()
+        return own.union(*(child.stored() for child in self.children.values()))
+
+    def __call__(self, tensors: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+        """The outputs `(K, N, ...)` of K networks on inputs `(K, N, ...)`; tensors by their full names."""
+        if self.kind is nn.Sequential:
+            for child in self.children.values():
+                inputs = child(tensors, inputs, mode)
+            return inputs
+        if self.kind in COMPOSED:
+            parts = {n: (lambda x, child=child: child(tensors, x, mode)) for n, child in self.children.items()}
+            return COMPOSED[self.kind](parts, inputs)
+        own = {name: tensors[full] for name, full in self.names.items()}
+        return BATCHED[self.kind](self.layer, own, inputs, mode)
+
+
+def is_batched(module: nn.Module) -> bool:
+    """Whether `Batched` can run a module."""
+    if type(module) is nn.Sequential or type(module) in COMPOSED:
+        return all(is_batched(child) for child in module.children())
+    if isinstance(module, nn.Flatten) and module.start_dim != 1:
+        return False
+    if isinstance(module, nn.Conv2d) and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
+        return False
+    return type(module) in BATCHED

@@ -1,9 +1,20 @@
-"""Losses with their derivative: the loop starts the backward pass from it, and the dynamics need its size."""
+"""Losses with their derivative: the loop starts the backward pass from it, and the dynamics need its size.
 
+A loss is added by writing one function and naming it in `LOSSES`. Targets are labels `(...)`, integers in [0, classes),
+or real numbers `(...)` where a data set has those.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
 
+#: Places for the losses `(...)` and their derivatives `(..., C)`.
+Out = tuple[Tensor, Tensor]
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+
+def cross_entropy(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
     """Softmax cross-entropy (nats) of every example, and its derivative by the logits.
 
     `loss = log sum_c exp(z_c) - z_y` and `d loss / d z = softmax(z) - e_y`. Written out, because the library's
@@ -12,20 +23,110 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         logits: `(..., C)`.
         labels: `(...)` integers.
+        out: where to write; new tensors by default.
 
     Returns:
         losses `(...)` and derivatives `(..., C)`.
 
-    >>> import torch
     >>> loss, derivative = cross_entropy(torch.zeros(1, 2), torch.tensor([0]))
     >>> round(loss.item(), 4), derivative.tolist()
     (0.6931, [[-0.5, 0.5]])
     """
+    losses, derivatives = out or _new(logits)
     index = labels.unsqueeze(-1)
-    shifted = logits - logits.amax(-1, keepdim=True)
-    derivatives = shifted.exp()
-    total = derivatives.sum(-1, keepdim=True)
-    losses = (total.log() - shifted.gather(-1, index)).squeeze(-1)
+    torch.sub(logits, logits.amax(-1, keepdim=True), out=derivatives)
+    own = derivatives.gather(-1, index).squeeze(-1)
+    total = derivatives.exp_().sum(-1, keepdim=True)
+    torch.sub(total.squeeze(-1).log(), own, out=losses)
     derivatives /= total
     derivatives.scatter_add_(-1, index, derivatives.new_full((), -1).expand(index.shape))
     return losses, derivatives
+
+
+def logistic(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
+    """Binary cross-entropy (nats) of one logit: `log(1 + exp(-s z))`, s = +1 for label 1 and -1 for label 0.
+
+    `d loss / d z = sigmoid(z) - y`, which is safe where the derivative by the probability is not.
+
+    >>> loss, derivative = logistic(torch.zeros(1, 1), torch.tensor([1]))
+    >>> round(loss.item(), 4), derivative.tolist()
+    (0.6931, [[-0.5]])
+    """
+    losses, derivatives = out or _new(logits)
+    z = logits.squeeze(-1)
+    torch.sub(z.clamp(min=0) + z.abs().neg().exp().log1p(), labels * z, out=losses)
+    torch.sub(z.sigmoid(), labels, out=derivatives.squeeze(-1))
+    return losses, derivatives
+
+
+def squared(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
+    """Half the squared error, `sum_c (z_c - t_c)^2 / 2`, so that `d loss / d z = z - t`.
+
+    The targets t are e_y where there is an output per class, -1 and +1 for the labels 0 and 1 of one output, and the
+    number itself where the data set has real targets.
+
+    >>> squared(torch.tensor([[3.0]]), torch.tensor([1.0]))
+    (tensor([2.]), tensor([[2.]]))
+    >>> squared(torch.tensor([[3.0, 0.0]]), torch.tensor([0]))
+    (tensor([2.]), tensor([[2., 0.]]))
+    """
+    losses, derivatives = out or _new(logits)
+    if logits.shape[-1] > 1:
+        index = labels.unsqueeze(-1)
+        derivatives.copy_(logits).scatter_add_(-1, index, derivatives.new_full((), -1).expand(index.shape))
+    else:
+        targets = labels if labels.is_floating_point() else _signs(labels, logits)
+        torch.sub(logits.squeeze(-1), targets, out=derivatives.squeeze(-1))
+    torch.sum(derivatives.square(), -1, out=losses)
+    losses /= 2
+    return losses, derivatives
+
+
+def hinge(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
+    """Hinge loss of one output: `max(0, 1 - s z)`, s = +1 for label 1 and -1 for label 0.
+
+    >>> hinge(torch.tensor([[0.25]]), torch.tensor([1]))
+    (tensor([0.7500]), tensor([[-1.]]))
+    """
+    losses, derivatives = out or _new(logits)
+    z = logits.squeeze(-1)
+    signs = _signs(labels, z)
+    torch.clamp(1 - signs * z, min=0, out=losses)
+    torch.mul(signs, -(losses > 0).to(z.dtype), out=derivatives.squeeze(-1))
+    return losses, derivatives
+
+
+class Loss(NamedTuple):
+    """A loss, and the outputs that it takes: one per class, or one in all; `real`: whether targets may be numbers."""
+
+    function: Callable[[Tensor, Tensor, Out | None], Out]
+    per_class: bool
+    real: bool = False
+
+    def outputs(self, classes: int) -> int:
+        """How many outputs a network needs; `classes` is 0 for real targets."""
+        return classes if self.per_class and classes and not (self.real and classes == 2) else 1
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": Loss(cross_entropy, per_class=True),
+    "logistic": Loss(logistic, per_class=False),
+    "squared": Loss(squared, per_class=True, real=True),
+    "hinge": Loss(hinge, per_class=False),
+}
+
+
+def mistakes(logits: Tensor, labels: Tensor) -> Tensor:
+    """Which examples are classified wrongly, `(...)` in float64; the absolute error where targets are real."""
+    if labels.is_floating_point():
+        return (logits.squeeze(-1).double() - labels.double()).abs()
+    found = logits.argmax(-1) if logits.shape[-1] > 1 else (logits.squeeze(-1) > 0).long()
+    return (found != labels).double()
+
+
+def _new(logits: Tensor) -> Out:
+    return logits.new_empty(logits.shape[:-1]), torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _signs(labels: Tensor, like: Tensor) -> Tensor:
+    return (2 * labels - 1).to(like.dtype)

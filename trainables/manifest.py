@@ -1,5 +1,7 @@
 """What a cohort is: its runs and what to record, written before it trains and never changed."""
 
+from collections import defaultdict
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from trainables.config import RunConfig
@@ -13,20 +15,49 @@ class Record(Section):
 
     `epochs`: after which epochs of a phase outcomes and dynamics are recorded; by default 0, 1, 2, 4, 8, ... (the
     same for every run, so that predictors can be compared at one epoch). The end of a phase is always recorded.
-    `checkpoints`: whether parameters are kept there too. The start of a phase and each run's end always are.
+    `also`: further epochs, so that a record can be the union of others. `checkpoints`: whether parameters are kept
+    there too. The start of a phase and each run's end always are.
     """
 
     epochs: tuple[int, ...] | None = None
+    also: tuple[int, ...] = ()
     checkpoints: bool = False
 
     def is_due(self, epoch: int) -> bool:
         """Whether to record after this many epochs of a phase."""
-        return epoch in self.epochs if self.epochs is not None else epoch & (epoch - 1) == 0
+        return epoch in self.also or (epoch in self.epochs if self.epochs is not None else epoch & (epoch - 1) == 0)
+
+    def epochs_before(self, last: int) -> set[int]:
+        """The epochs that are due before the last of a phase, which always is.
+
+        >>> sorted(Record(also=(5,)).epochs_before(9))
+        [0, 1, 2, 4, 5, 8]
+        """
+        powers = (0, *(2**power for power in range(last.bit_length())))
+        return {epoch for epoch in (*self.also, *(powers if self.epochs is None else self.epochs)) if epoch < last}
+
+    def covers(self, other: "Record", last: int) -> bool:
+        """Whether a run of at most `last` epochs a phase that kept this record has all that the other asks for."""
+        return self == other or (
+            self.checkpoints >= other.checkpoints and self.epochs_before(last) >= other.epochs_before(last)
+        )
+
+    def __or__(self, other: "Record") -> "Record":
+        """The record that has what either has.
+
+        >>> Record() | Record(epochs=(4, 5))
+        Record(epochs=None, also=(5,), checkpoints=False)
+        """
+        log = self.epochs is None or other.epochs is None
+        named = {*self.also, *other.also, *(self.epochs or ()), *(other.epochs or ())}
+        further = tuple(sorted(epoch for epoch in named if not (log and Record().is_due(epoch))))
+        checkpoints = self.checkpoints or other.checkpoints
+        return Record(epochs=None if log else further, also=further if log else (), checkpoints=checkpoints)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The runs of a cohort, their roles (`run`, or `parent`: trained only to be pruned), and whom it waits for."""
+    """The runs of a cohort, their roles (`run`, or `parent`: others start from it), and whom it waits for."""
 
     cohort_id: str
     configs: tuple[RunConfig, ...]
@@ -38,6 +69,15 @@ class Manifest:
     def run_ids(self) -> list[str]:
         """The ids of the runs, in order."""
         return [config.run_id for config in self.configs]
+
+    def last_epoch(self, row: int) -> int:
+        """Of the longest phase that a run may have."""
+        return max(phase.max_epochs for phase in self.configs[row].phases)
+
+    @property
+    def depth(self) -> int:
+        """How many generations of runs must be there before."""
+        return len(self.configs[0].ancestors)
 
     def finished(self, results: Folder) -> bool:
         """Whether every run has its row in the table `runs`."""
@@ -68,8 +108,9 @@ class Manifest:
             configs = tuple(RunConfig.parse(run["config"], where) for run in value["runs"])
             ids, roles = [run["run_id"] for run in value["runs"]], tuple(run["role"] for run in value["runs"])
             record = value["record"]
-            if record["epochs"] is not None:
-                record["epochs"] = tuple(record["epochs"])
+            for name in ("epochs", "also"):
+                if record.get(name) is not None:
+                    record[name] = tuple(record[name])
             manifest = cls(cohort_id, configs, roles, tuple(value["waits_for"]), Record.parse(record, where))
         except (KeyError, TypeError) as error:
             raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
@@ -80,24 +121,42 @@ class Manifest:
 
 def finished_runs(results: Folder, cohort_id: str) -> list[str]:
     """The ids of the runs of a cohort that have ended, whatever their status."""
-    folder = CohortFiles(results, cohort_id).folder
-    run_ids = []
-    for name in folder.names("runs"):
-        part = folder.read_table(f"runs/{name}")
-        if "run_id" not in part.column_names:
-            raise BadInput(f"{folder.uri}/runs/{name}: not a file of this project (it has no column run_id)")
-        run_ids += part["run_id"].to_pylist()
-    return run_ids
+    return [run_id for part in CohortFiles(results, cohort_id).parts("runs") for run_id in part["run_id"].to_pylist()]
 
 
-def known_runs(results: Folder) -> dict[str, str]:
-    """`run_id -> cohort_id` of every run in a manifest."""
-    known: dict[str, str] = {}
-    for cohort_id in cohort_ids(results):
-        files = CohortFiles(results, cohort_id)
-        try:
-            known |= {run["run_id"]: cohort_id for run in files.folder.read_json(files.manifest)["runs"]}
-        except (KeyError, TypeError) as error:
-            where = f"{files.folder.uri}/{files.manifest}"
-            raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
-    return known
+def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: Record | None = None) -> dict[str, int]:
+    """Where each run is found: in one cohort, though it may have been trained again for more records.
+
+    A cohort in which the run has ended comes first, then the one with most records, then the first.
+
+    Args:
+        cohorts: all there are.
+        ended: for each, the ids of the runs that have ended in it.
+        asked: leave out cohorts that do not record this.
+
+    Returns:
+        `run_id -> position in cohorts`, without the runs that are nowhere.
+    """
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for place, cohort in enumerate(cohorts):
+        for row, run_id in enumerate(cohort.run_ids):
+            places[run_id].append((place, row))
+
+    def rank(run_id: str, place: int, row: int) -> tuple[bool, int, bool]:
+        record, last = cohorts[place].record, cohorts[place].last_epoch(row)
+        return run_id in ended[place], len(record.epochs_before(last)), record.checkpoints
+
+    found = {}
+    for run_id, there in places.items():
+        if asked is not None:
+            there = [(p, row) for p, row in there if cohorts[p].record.covers(asked, cohorts[p].last_epoch(row))]
+        if there:
+            found[run_id] = max(there, key=lambda where: rank(run_id, *where))[0] if len(there) > 1 else there[0][0]
+    return found
+
+
+def read_cohorts(results: Folder) -> tuple[list[Manifest], list[set[str]]]:
+    """The cohorts of a results folder, and of each the ids of the runs that have ended."""
+    names = cohort_ids(results)
+    manifests = [Manifest.read(results, name) for name in names]
+    return manifests, [set(finished_runs(results, name)) for name in names]

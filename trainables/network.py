@@ -1,6 +1,7 @@
 """One architecture as a function of a stack of parameters, and its initialisation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,139 +9,196 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from trainables import layers, models
+from trainables import models
 from trainables.config import InitConfig
 from trainables.errors import BadInput
+from trainables.layers import EVAL, Batched, Mode, Tensors, is_batched
+from trainables.layout import Layout
 from trainables.section import Section
 from trainables.streams import generator
 
-Kernel = Literal["batched", "vmap", "loop"]
+Kernel = Literal["batched", "matmul", "vmap", "loop"]
 
 
 class Network:
     """An architecture: `logits` maps a stack of parameters and inputs to a stack of logits.
 
-    There are up to three ways (kernels) to compute them, equal up to rounding: `batched` layers where
-    `trainables.layers` knows them all, `vmap` over the module, and a `loop` over the K networks.
+    There are several ways (kernels) to compute them, equal up to rounding: `batched` layers where `trainables.layers`
+    knows them all (`matmul`: with convolutions as products of matrices), `vmap` over the module, and a `loop` over the
+    K networks.
+
+    Attributes:
+        module: the architecture; its own parameters are not used.
+        parameters: the layout of what is trained.
+        buffers: the layout of what belongs to a network and is not: frozen parameters, the statistics of BatchNorm.
+        outputs: C; 0 where it was not said.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, outputs: int = 0) -> None:
+        self.outputs = outputs
+        named = dict(module.named_parameters())
+        frozen = {name: value.shape for name, value in named.items() if not value.requires_grad}
+        kept = {name: value.shape for name, value in module.named_buffers() if value.is_floating_point()}
+        self.parameters = Layout({name: value.shape for name, value in named.items() if name not in frozen})
+        self.buffers = Layout(frozen | kept)
         self.module = module.requires_grad_(False)
-        self.shapes = {name: parameter.shape for name, parameter in module.named_parameters()}
-        self.size = sum(shape.numel() for shape in self.shapes.values())
-        self.batched = layers.is_batched(module)
+        self.batched = Batched(module) if is_batched(module) else None
+        self._stored = self.batched.stored() if self.batched else set()
+        self.convolves = any(isinstance(part, nn.Conv2d) for part in module.modules())
+        #: Whether the module, in training, does what vmap cannot: change buffers or draw random numbers.
+        self.stateful = bool(kept) or any("Dropout" in type(part).__name__ for part in module.modules())
+
+    @property
+    def shapes(self) -> dict[str, torch.Size]:
+        """The shapes of what is trained, by name."""
+        return self.parameters.shapes
+
+    @property
+    def size(self) -> int:
+        """How many numbers are trained."""
+        return sum(shape.numel() for shape in self.shapes.values())
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
-        """The kernels that can run this architecture, the usually fastest first."""
-        return ("batched", "loop") if self.batched else ("vmap", "loop")
+        """The kernels that can train this architecture, the usually fastest first."""
+        if self.batched:
+            return ("batched", "matmul", "loop") if self.convolves else ("batched", "loop")
+        return ("loop",) if self.stateful else ("vmap", "loop")
 
     @property
     def first_bias(self) -> str | None:
         """The name of the first layer's bias, the object of the Benevolent Training Hypothesis; None without one.
 
-        The first layer is the one that holds the module's first weight, a parameter with two axes or more.
+        The first layer is the one that holds the module's first weight, a parameter with two axes or more, trained or
+        not.
         """
-        weights = (name for name, shape in self.shapes.items() if len(shape) >= 2)
+        names = [name for name, _ in self.module.named_parameters()]
+        weights = (name for name in names if self.module.get_parameter(name).ndim >= 2)
         first = next(weights, "").rpartition(".")[0]
         name = f"{first}.bias" if first else "bias"
         return name if name in self.shapes else None
 
     @property
     def first_bias_columns(self) -> slice:
-        """Where the first layer's bias is in a flat row of parameters; an empty slice without one."""
-        start = 0
-        for name, shape in self.shapes.items():
-            if name == self.first_bias:
-                return slice(start, start + shape.numel())
-            start += shape.numel()
-        return slice(0, 0)
+        """Where the first layer's bias is in a row of parameters; an empty slice without one."""
+        return self.parameters.columns(self.first_bias) if self.first_bias else slice(0, 0)
 
-    def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """The parameters `name -> (K, ...)` in rows `(K, P)`, sharing their memory.
-
-        Matrices `(K, out, in)` lie in memory with `out` fastest, as a batched product gives their gradients, so that
-        `flatten` only has to copy.
-        """
-        views = {}
-        parts = flat.split([shape.numel() for shape in self.shapes.values()], 1)
-        for (name, shape), part in zip(self.shapes.items(), parts, strict=True):
-            matrix = len(shape) == 2
-            views[name] = part.view(len(flat), *(shape[::-1] if matrix else shape))
-            if matrix:
-                views[name] = views[name].transpose(1, 2)
-        return views
-
-    def flatten(self, tensors: Iterable[Tensor]) -> Tensor:
-        """Rows `(K, P)` of tensors `(K, ...)` in the order of the parameters; the inverse of `views`."""
-        parts = [tensor.transpose(1, 2) if tensor.ndim == 3 else tensor.unsqueeze(-1) for tensor in tensors]
-        return torch.cat([part.flatten(1) for part in parts], 1)
-
-    def logits(self, parameters: Mapping[str, Tensor], inputs: Tensor, kernel: Kernel | None = None) -> Tensor:
+    def logits(
+        self, parameters: Tensors, buffers: Tensors, inputs: Tensor, kernel: Kernel | None = None, mode: Mode = EVAL
+    ) -> Tensor:
         """The logits `(K, N, C)` of K networks.
 
         Args:
-            parameters: `name -> (K, ...)`.
+            parameters: what is trained, in its stored form (`Layout.views`).
+            buffers: what is not, likewise; changed in place in training.
             inputs: `(K, N, *input_shape)`: each network has its own (use `expand` to share them).
             kernel: one of `kernels`; the first of them by default.
+            mode: training or not.
         """
         kernel = kernel or self.kernels[0]
-        if kernel == "batched":
-            return layers.forward(self.module, parameters, inputs)  # type: ignore[arg-type]
-        if kernel == "vmap":
-            return vmap(self.single, randomness="error")(dict(parameters), inputs)
+        if self.batched and kernel in ("batched", "matmul"):
+            mode = replace(mode, convolution="matmul") if kernel == "matmul" else mode
+            return self.batched(self._tensors(parameters, buffers), inputs, mode)
+        named = self.parameters.named(parameters) | self.buffers.named(buffers)
+        self.module.train(mode.training)
+        try:
+            if kernel == "vmap":
+                return vmap(self.single, randomness="error")(named, inputs)
+            return self._loop(named, inputs, mode)
+        finally:
+            self.module.eval()
+
+    def single(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """The logits `(N, C)` of one network: tensors `name -> (...)`, inputs `(N, *input_shape)`."""
+        return functional_call(self.module, dict(tensors), (inputs,))
+
+    def _tensors(self, parameters: Tensors, buffers: Tensors) -> dict[str, Tensor]:
+        """Every tensor as the batched layers take it."""
+        return {
+            name: view if name in self._stored else layout.tensor(name, view)
+            for layout, views in ((self.parameters, parameters), (self.buffers, buffers))
+            for name, view in views.items()
+        }
+
+    def _loop(self, named: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+        """One network after the other; what a module draws in training comes from its run's own seed."""
         networks = range(len(inputs))
-        return torch.stack([self.single({k: v[i] for k, v in parameters.items()}, inputs[i]) for i in networks])
+        rows = [{name: value[i] for name, value in named.items()} for i in networks]
+        if not (self.stateful and mode.training and mode.draws):
+            return torch.stack([self.single(rows[i], inputs[i]) for i in networks])
+        outputs = []
+        with torch.random.fork_rng():
+            for i, seed in zip(networks, mode.draws.seeds(), strict=True):
+                torch.manual_seed(seed)
+                outputs.append(self.single(rows[i], inputs[i]))
+        return torch.stack(outputs)
 
-    def single(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """The logits `(N, C)` of one network, with parameters `name -> (...)` and inputs `(N, *input_shape)`."""
-        return functional_call(self.module, dict(parameters), (inputs,))
+    @property
+    def layers(self) -> list[list[str]]:
+        """The names of the tensors of every layer with weights, in order."""
+        tensors = [*self.shapes, *self.buffers.shapes]
+        weights = [name for name, shape in self.shapes.items() if len(shape) >= 2]
+        owners = dict.fromkeys(name.rpartition(".")[0] for name in weights)
+        return [[name for name in tensors if name.rpartition(".")[0] == owner] for owner in owners]
 
-    def initial(self, init: InitConfig, seed: int) -> dict[str, Tensor]:
-        """The initial parameters of one network in float64: weights drawn from the seed, biases zero.
+    def initial(self, init: InitConfig, seed: int, stream: str = "init") -> dict[str, Tensor]:
+        """The initial parameters and buffers of one network in float64.
 
-        Tensors with two axes or more are weights and are drawn; of the others those called `bias` are zero and
-        the rest (the gains of a normalisation layer) keep what the module's constructor gave them.
+        Parameters with two axes or more are weights and are drawn from the seed, by `init` or as their layer says (a
+        method `draw(name, generator)`); of the others those called `bias` are zero and the rest (the gains of a
+        normalisation layer) keep what the module's constructor gave them, as buffers do.
         """
         values = {}
         for index, (name, parameter) in enumerate(self.module.named_parameters()):
+            layer, _, local = name.rpartition(".")
+            owner = self.module.get_submodule(layer)
             if parameter.ndim >= 2:
-                draw = generator(seed, "init", index)
-                values[name] = torch.from_numpy(_draw(init, parameter.shape, draw) * init.scale)
-            elif name.rpartition(".")[2] == "bias":
+                draw = generator(seed, stream, index)
+                own_draw = getattr(owner, "draw", None)
+                drawn = own_draw(local, draw) if own_draw else _draw(init, parameter.shape, draw)
+                values[name] = torch.from_numpy(np.asarray(drawn, dtype=np.float64))
+            elif local == "bias":
                 values[name] = torch.zeros(parameter.shape, dtype=torch.float64)
             else:
                 values[name] = parameter.detach().double().clone()
-        return values
+        kept = {
+            name: value.double().clone() for name, value in self.module.named_buffers() if name in self.buffers.shapes
+        }
+        if init.first is not None:
+            first = next(value for value in values.values() if value.ndim >= 2)
+            first.view(-1)[0] = init.first
+        return values | kept
 
 
-def build(config: Section, input_shape: tuple[int, ...], classes: int) -> Network:
+def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Network:
     """The network of a `model:` section, tried once on two inputs.
 
     Raises:
-        BadInput: the module cannot be built or run, keeps buffers, draws random numbers, or gives logits
-            of another shape.
+        BadInput: the module cannot be built or run, or gives logits of another shape, or other ones in eval mode for
+            the same inputs.
     """
     with torch.random.fork_rng(devices=[]):  # the constructor may draw; what it draws is kept for gains only
         torch.manual_seed(0)
-        module = models.build(config, input_shape, classes)
+        module = models.build(config, input_shape, outputs)
     where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
-    if any(True for _ in module.buffers()) or any("Dropout" in type(part).__name__ for part in module.modules()):
-        raise BadInput(f"{where}: modules with buffers (BatchNorm) or dropout are not supported in a stack")
-    if not any(True for _ in module.parameters()):
+    if not any(parameter.requires_grad for parameter in module.parameters()):
         raise BadInput(f"{where}: has no parameters to train")
+    state = {name: value.clone() for name, value in module.state_dict().items()}
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             inputs = torch.randn(2, *input_shape)
+            module.train()(inputs)
+            module.eval()
             logits, again = module(inputs), module(inputs)
             shape = tuple(logits.shape)
     except Exception as error:
         raise BadInput(f"{where}: fails on inputs of shape (2, {', '.join(map(str, input_shape))}): {error}") from error
-    if shape != (2, classes):
-        raise BadInput(f"{where}: gives outputs of shape {shape} for 2 inputs, expected (2, {classes})")
+    module.load_state_dict(state)
+    if shape != (2, outputs):
+        raise BadInput(f"{where}: gives outputs of shape {shape} for 2 inputs, expected (2, {outputs})")
     if not torch.equal(logits, again):
-        raise BadInput(f"{where}: gives other outputs for the same inputs; a module must not draw random numbers")
-    return Network(module)
+        raise BadInput(f"{where}: gives other outputs for the same inputs, although it is in eval mode")
+    return Network(module, outputs)
 
 
 def _draw(init: InitConfig, shape: torch.Size, draw: np.random.Generator) -> np.ndarray[Any, Any]:
@@ -148,6 +206,11 @@ def _draw(init: InitConfig, shape: torch.Size, draw: np.random.Generator) -> np.
     fan_in, fan_out = shape[1] * field, shape[0] * field
     if init.scheme == "xavier":
         limit = (6 / (fan_in + fan_out)) ** 0.5
-        return draw.uniform(-limit, limit, tuple(shape))
+        return draw.uniform(-limit, limit, tuple(shape)) * init.scale
+    if init.scheme == "orthogonal":
+        rows, columns = shape[0], int(np.prod(shape[1:]))
+        q, r = np.linalg.qr(draw.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.sign(np.diag(r))  # so that it is uniform over orthogonal matrices
+        return np.ascontiguousarray(q if rows >= columns else q.T).reshape(tuple(shape)) * init.scale
     std = (2 / fan_in) ** 0.5 if init.std is None else init.std
-    return draw.standard_normal(tuple(shape)) * std
+    return draw.standard_normal(tuple(shape)) * std * init.scale

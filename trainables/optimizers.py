@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trainables.config import RunConfig
+from trainables.config import OptimizerConfig, RunConfig
 
 
 class Sgd:
@@ -14,39 +14,36 @@ class Sgd:
     Args:
         configs: of the K runs.
         like: a tensor of the dtype and device of the parameters.
+        epoch: how many epochs the phase has behind it.
     """
 
     slots: tuple[str, ...] = ("velocity",)
 
-    def __init__(self, configs: list[RunConfig], like: Tensor) -> None:
-        def column(name: str) -> Tensor:
-            values = [getattr(config.optimizer, name) for config in configs]
-            return torch.tensor(values, dtype=like.dtype).to(like.device).unsqueeze(1)
+    def __init__(self, configs: list[RunConfig], like: Tensor, epoch: int = 0) -> None:
+        def column(values: list[float]) -> Tensor | None:
+            return torch.tensor(values, dtype=like.dtype).to(like.device).unsqueeze(1) if any(values) else None
 
-        self.learning_rate, self.momentum = column("lr"), column("momentum")
-        self.weight_decay = column("weight_decay") if any(c.optimizer.weight_decay for c in configs) else None
-        #: `(K,)`: what `step` returns times this is the update.
-        self.update_scale = self.learning_rate.squeeze(1)
+        optimizers = [config.optimizer for config in configs]
+        rates = [learning_rate(given, epoch) for given in optimizers]
+        self.learning_rate = torch.tensor(rates, dtype=like.dtype).to(like.device).unsqueeze(1)
+        self.momentum = column([given.momentum for given in optimizers])
+        self.weight_decay = column([given.weight_decay for given in optimizers])
 
-    def step(self, parameters: Tensor, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
-        """Move the parameters in place.
+    def decayed(self, gradient: Tensor, parameters: Tensor) -> Tensor:
+        """The gradient with weight decay, `g + lambda theta`."""
+        return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
+
+    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
+        """Where to go: the update, but for its sign and the learning rate.
 
         Args:
-            parameters: `(K, P)`.
-            gradient: `(K, P)`, of the loss.
+            gradient: `(K, P)`, of the loss, with weight decay.
             memory: the optimiser's own, `slot -> (K, P)`, zero at first, changed in place.
             steps: how many steps were made before this one.
-
-        Returns:
-            the update `(K, P)` but for its sign and `update_scale`.
         """
-        gradient = self._decayed(gradient, parameters)
-        velocity = torch.addcmul(gradient, memory["velocity"], self.momentum, out=memory["velocity"])
-        parameters.addcmul_(velocity, -self.learning_rate)
-        return velocity
-
-    def _decayed(self, gradient: Tensor, parameters: Tensor) -> Tensor:
-        return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
+        if self.momentum is None:
+            return gradient
+        return torch.addcmul(gradient, memory["velocity"], self.momentum, out=memory["velocity"])
 
 
 class Adam(Sgd):
@@ -54,15 +51,22 @@ class Adam(Sgd):
 
     slots = ("first", "second")
 
-    def step(self, parameters: Tensor, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
-        """As `Sgd.step`."""
-        gradient, first, second = self._decayed(gradient, parameters), memory["first"], memory["second"]
+    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
+        """As `Sgd.direction`."""
+        first, second = memory["first"], memory["second"]
         first.lerp_(gradient, 1 - 0.9)
         second.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
         denominator = second.div(1 - 0.999 ** (steps + 1)).sqrt_().add_(1e-8)
-        update = first / denominator.mul_(1 - 0.9 ** (steps + 1))
-        parameters.addcmul_(update, -self.learning_rate)
-        return update
+        return first / denominator.mul_(1 - 0.9 ** (steps + 1))
 
 
 OPTIMIZERS: dict[str, type[Sgd]] = {"sgd": Sgd, "adam": Adam}
+
+
+def learning_rate(optimizer: OptimizerConfig, epoch: int) -> float:
+    """The learning rate after `epoch` epochs of a phase.
+
+    >>> [round(learning_rate(OptimizerConfig(lr=1.0, decay=0.5, decay_every=2), epoch), 3) for epoch in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    return optimizer.lr * optimizer.decay ** (epoch // optimizer.decay_every)

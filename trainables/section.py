@@ -4,6 +4,7 @@ import difflib
 import functools
 import json
 import re
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
@@ -34,13 +35,15 @@ class Section(BaseModel):
         except ValidationError as error:
             raise BadInput(_explain(cls, error, where)) from None
 
+    def check(self) -> None:
+        """Refuse values that cannot be trained on, where a sweep is read; results that have them can still be read."""
+
     def canonical(self) -> Self:
         """The same section with every field that has no effect at its default: equal runs have one id."""
         section = self
         for name, (other, value) in self.inert.items():
-            default = _fields(type(self))[name].default
-            if getattr(section, other) == value and getattr(section, name) != default:
-                section = section.model_copy(update={name: default})
+            if getattr(section, other) == value:
+                section = section.model_copy(update={name: type(self).model_fields[name].default})
         return section
 
     def identity(self, prefix: str, shared_only: bool = False) -> list[str]:
@@ -50,35 +53,47 @@ class Section(BaseModel):
             prefix: the section's own path.
             shared_only: leave out the fields marked `PerRun`.
         """
-        section = self.canonical()
-        lines = []
-        for name, field in _fields(type(self)).items():
-            if shared_only and field.per_run:
-                continue
-            value = getattr(section, name)
-            if field.always or value != field.default:
-                lines.append(f"{prefix}.{name}={_encode(value)}")
-        return sorted(lines)
+        shown = self.shared_fields() if shared_only else type(self).model_fields
+        return [line for name, line in self.lines(prefix).items() if line and name in shown]
+
+    def lines(self, prefix: str) -> dict[str, str]:
+        """`prefix.field=value` for every field, sorted; empty for a field that has its default or no effect."""
+        values = self.canonical().__dict__
+        lines = {}
+        for name, default, always, _ in _fields(type(self)):
+            value = values[name]
+            lines[name] = f"{prefix}.{name}={_encode(value)}" if always or value != default else ""
+        return lines
+
+    @classmethod
+    @functools.cache
+    def shared_fields(cls) -> frozenset[str]:
+        """The fields that are equal in all runs of a stack."""
+        return frozenset(field.name for field in _fields(cls) if not field.per_run)
 
 
 class _Field(typing.NamedTuple):
     """What the identity of a section needs of a field; `always`: named even where it has its default."""
 
+    name: str
     default: Any
     always: bool
     per_run: bool
 
 
 @functools.cache
-def _fields(section: type[Section]) -> dict[str, _Field]:
-    return {
-        name: _Field(
+def _fields(section: type[Section]) -> tuple[_Field, ...]:
+    """The fields of a section in the order in which their lines sort."""
+    fields = [
+        _Field(
+            name,
             field.get_default(call_default_factory=True),
             field.is_required() or name == "family",
             PerRun in field.metadata,
         )
         for name, field in section.model_fields.items()
-    }
+    ]
+    return tuple(sorted(fields, key=lambda field: f"{field.name}="))
 
 
 _encode_json = json.JSONEncoder(sort_keys=True).encode
@@ -115,7 +130,8 @@ def did_you_mean(word: object, allowed: typing.Iterable[str]) -> str:
 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """The first error of a validation as one line: path, what is wrong, what is allowed."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    first = errors[0]
     owner: type[BaseModel] | None = model
     path: list[str] = []
     for part in first["loc"]:
@@ -123,11 +139,16 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
         if part in kinds:  # the tag of a union's member: not a key that the user wrote
             owner = kinds[str(part)]
             continue
+        if path and not kinds and owner and _is_union(owner, path[-1]):
+            # The kind of value that a union tried: what the others would allow is said too.
+            others = [other["msg"] for other in errors[1:] if other["loc"][:-1] == first["loc"][:-1]]
+            first["msg"] = ", or ".join([first["msg"], *(text.removeprefix("Input should be ") for text in others)])
+            continue
         if path and len(kinds) == 1:
             owner = next(iter(kinds.values()))
         path.append(str(part))
     name = ".".join([where, *path] if where else path)
-    given, message = first["input"], first["msg"].removeprefix("Value error, ")
+    given, message = first["input"], str(first["msg"]).removeprefix("Value error, ")
     match first["type"]:
         case "extra_forbidden":
             return f"{name}: unknown key" + did_you_mean(path[-1], owner.model_fields if owner else ())
@@ -138,6 +159,11 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
             return f"{name}: missing"
     message = message[0].lower() + message[1:]
     return f"{name} = {given!r}: {message}" if name else f"{given!r}: {message}"
+
+
+def _is_union(owner: type[BaseModel], field: str) -> bool:
+    info = owner.model_fields.get(field)
+    return info is not None and typing.get_origin(info.annotation) in (typing.Union, types.UnionType)
 
 
 def _models_of(owner: type[BaseModel] | None, field: str) -> dict[str, type[BaseModel]]:

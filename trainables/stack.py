@@ -1,48 +1,85 @@
 """K networks of one architecture, held as one set of tensors with a leading axis K and trained by one program."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from trainables.config import RunConfig
-from trainables.losses import cross_entropy
+from trainables.layers import EVAL, Mode
+from trainables.losses import LOSSES, Loss, mistakes
 from trainables.network import Kernel, Network
 from trainables.optimizers import OPTIMIZERS
+from trainables.streams import Draws
+from trainables.subspace import Projection, Subspaces
 from trainables.trace import Trace
+
+#: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
+GATHERED_BYTES = 2**18
 
 
 class Stack:
-    """K runs of P parameters each; `configs` tells the runs apart.
+    """K runs; `configs` tells them apart.
 
-    `groups` holds one tensor `(K, P)` each: `parameters`, their values at the initialisation (`initial`) and at the
-    start of the phase (`start`), the `mask` if weights are pruned, and the optimiser's memory. `Network.views` gives
-    a group's tensors by name.
+    `groups` holds one tensor each, of K rows that `network.parameters` lays out: `parameters`, their values at the
+    initialisation (`initial`) and at the start of the phase (`start`), the `mask` if weights are pruned, and the
+    optimiser's memory; and `buffers`, laid out by `network.buffers`.
     """
 
-    def __init__(self, network: Network, configs: list[RunConfig], groups: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        configs: list[RunConfig],
+        groups: Mapping[str, Tensor],
+        projections: dict[int, Projection] | None = None,
+    ) -> None:
         self.network, self.configs, self.groups = network, list(configs), dict(groups)
+        self.projections = {} if projections is None else projections  # of each seed, shared with what is cut from it
+
+    @property
+    def subspaces(self) -> Subspaces | None:
+        """The subspaces that the runs train in; None where they use all of their parameters."""
+        config = self.configs[0].subspace
+        if config.dimension is None:
+            return None
+        seeds = [one.seed for one in self.configs]
+        return Subspaces(config, seeds, self.network.parameters.filled(), self.groups["parameters"], self.projections)
 
     def __len__(self) -> int:
         return len(self.configs)
 
     @property
-    def parameters(self) -> dict[str, Tensor]:
-        """The parameters by name, each `(K, ...)`, sharing the stack's memory."""
-        return self.network.views(self.groups["parameters"])
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers by name, each `(K, ...)`, sharing the stack's memory."""
+        network, groups = self.network, self.groups
+        parameters = network.parameters.named(network.parameters.views(groups["parameters"]))
+        return parameters | network.buffers.named(self.buffers)
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """The buffers in their stored form."""
+        return self.network.buffers.views(self.groups["buffers"])
+
+    @property
+    def loss(self) -> Loss:
+        """What is minimised."""
+        return LOSSES[self.configs[0].loss.name]
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimiser's memory."""
         if "mask" in self.groups:
             self.groups["parameters"].mul_(self.groups["mask"])
         self.groups["start"] = self.groups["parameters"].clone()
+        parameters = self.groups["parameters"]
+        width = self.configs[0].subspace.dimension or parameters.shape[1]
         for slot in OPTIMIZERS[self.configs[0].optimizer.name].slots:
-            self.groups[slot] = torch.zeros_like(self.groups["parameters"])
+            self.groups[slot] = parameters.new_zeros(len(self), width)
 
     def pick(self, index: Tensor) -> "Stack":
         """A copy of the runs in `index`."""
         configs = [self.configs[i] for i in index.tolist()]
-        return Stack(self.network, configs, {group: value[index] for group, value in self.groups.items()})
+        groups = {group: value[index] for group, value in self.groups.items()}
+        return Stack(self.network, configs, groups, self.projections)
 
     def slices(self, size: int) -> "list[Stack]":
         """The stack cut into stacks of at most `size` runs, which share its memory."""
@@ -51,47 +88,67 @@ class Stack:
                 self.network,
                 self.configs[start : start + size],
                 {group: value[start : start + size] for group, value in self.groups.items()},
+                self.projections,
             )
             for start in range(0, len(self), size)
         ]
 
     def train_epoch(
-        self, inputs: Tensor, labels: Tensor, order: Tensor, batch_size: int, epoch: int, kernel: Kernel
+        self,
+        inputs: Tensor,
+        labels: Tensor,
+        order: Tensor,
+        batch_size: int,
+        epoch: int,
+        kernel: Kernel,
+        draws: Draws | None = None,
     ) -> Trace:
         """Train every network once on each example.
 
         Args:
             inputs: `(N, *input_shape)`, shared by all networks.
             labels: `(K, N)`, each network's own.
-            order: `(K, N)`, each network's own permutation of the examples.
+            order: `(K, n)`, each network's own permutation of the examples; n < N for a part of an epoch.
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
+            draws: random numbers for the layers that need them.
 
         Returns:
             what happened at each step.
         """
-        parameters, mask = self.groups["parameters"], self.groups.get("mask")
-        leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
-        optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters)
-        gradient = torch.empty_like(parameters)
-        places = list(self.network.views(gradient).values())
-        batches = order.split(batch_size, 1)
-        trace = Trace(len(batches), parameters, self.network.first_bias_columns)
-        for step, batch in enumerate(batches):
-            batch_inputs = inputs.index_select(0, batch.flatten()).unflatten(0, batch.shape)
-            logits = self.network.logits(leaves, batch_inputs, kernel)
-            losses, derivatives = cross_entropy(logits.detach(), labels.gather(1, batch))
+        network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
+        views = network.parameters.views(parameters)
+        leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
+        buffers, mode = self.buffers, Mode(training=True, draws=draws)
+        optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
+        gradient = torch.zeros_like(parameters)
+        places = list(network.parameters.views(gradient).values())
+        batches = labels.gather(1, order).split(batch_size, 1)
+        loss, columns = self.loss.function, network.first_bias_columns
+        trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns)
+        subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size)
+        for step, (batch_inputs, batch_labels) in enumerate(
+            zip(_gathered(inputs, order, batch_size), batches, strict=True)
+        ):
+            logits = network.logits(leaves, buffers, batch_inputs, kernel, mode)
+            out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
             # output gradient, the derivative would make torch import sympy: two seconds in every worker.)
-            surrogate = logits.flatten().dot(derivatives.flatten() / batch.shape[1])
+            surrogate = logits.flatten().dot(out[1].flatten() / batch_labels.shape[1])
             for place, value in zip(places, torch.autograd.grad(surrogate, list(leaves.values())), strict=True):
                 place.copy_(value)
             if mask is not None:
                 gradient *= mask
-            update = optimizer.step(parameters, gradient, self.groups, epoch * len(batches) + step)
-            trace.note(losses, derivatives, gradient, update)
-        return trace.close(optimizer.update_scale)
+            slope = optimizer.decayed(gradient, parameters)
+            if subspaces is None:
+                update = optimizer.direction(slope, self.groups, before + step)
+            else:
+                inside = optimizer.direction(subspaces.pull(slope), self.groups, before + step)
+                update = subspaces.push(inside)
+            parameters.addcmul_(update, optimizer.learning_rate, value=-1)
+            trace.note(out, update)
+        return trace.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
@@ -104,17 +161,33 @@ class Stack:
             rows_per_pass: how many (network, example) pairs are computed at once, to stay in the processor's cache.
 
         Returns:
-            `loss` (mean cross-entropy in nats), `loss_variance` and `error` (fraction wrong), each `(K,)` in float64.
+            `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
+            targets are real numbers), each `(K,)` in float64.
         """
         size = max(1, rows_per_pass // len(inputs))
         columns = []
         for part, own in zip(self.slices(size), labels.split(size), strict=True):
-            logits = self.network.logits(part.parameters, inputs.expand(len(part), *inputs.shape), kernel)
-            losses = cross_entropy(logits, own)[0].double()
-            wrong = (logits.argmax(2) != own).double()
+            views = self.network.parameters.views(part.groups["parameters"])
+            logits = self.network.logits(views, part.buffers, inputs.expand(len(part), *inputs.shape), kernel, EVAL)
+            losses = self.loss.function(logits, own, None)[0].double()
+            wrong = mistakes(logits, own)
             loss = losses.mean(1)
             # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
             variance = (losses - loss.unsqueeze(1)).square().mean(1)
             columns.append(torch.stack([loss, variance, wrong.mean(1)]))
         loss, variance, error = torch.cat(columns, 1)
         return {"loss": loss, "loss_variance": variance, "error": error}
+
+
+def _gathered(inputs: Tensor, order: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """The inputs `(K, B, *input_shape)` of every batch, several batches gathered at once where they are small."""
+    runs, examples = order.shape
+    batch_bytes = runs * batch_size * inputs[0].numel() * inputs.element_size()
+    block = max(1, GATHERED_BYTES // batch_bytes) * batch_size
+    for part in order.split(block, 1):
+        whole = part.shape[1] - part.shape[1] % batch_size
+        if whole:
+            index = part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1)
+            yield from inputs.index_select(0, index.flatten()).unflatten(0, index.shape)
+        if whole < part.shape[1]:
+            yield inputs.index_select(0, part[:, whole:].flatten()).unflatten(0, (runs, -1))

@@ -130,6 +130,27 @@ class Folder:
         except (safetensors.SafetensorError, ValueError, AttributeError) as error:
             raise self._damaged(path, error) from None
 
+    def check(self, path: str) -> None:
+        """Refuse a damaged file from the end of its parquet or the head of its safetensors, without reading the rest.
+
+        Raises:
+            BadInput: the file is cut short, something else, or a table of no runs.
+        """
+        try:
+            with self.fs.open_input_file(posixpath.join(self.root, path)) as file:
+                if path.endswith(".parquet"):
+                    if "run_id" not in pq.read_metadata(file).schema.names:
+                        raise ValueError("it has no column run_id")
+                    return
+                size = 8 + int.from_bytes(file.read(8), "little")
+                if size > file.size():
+                    raise ValueError("cut short")
+                tensors = {k: v for k, v in json.loads(file.read(size - 8)).items() if k != "__metadata__"}
+                if size + max(about["data_offsets"][1] for about in tensors.values()) != file.size():
+                    raise ValueError("cut short")
+        except (pa.ArrowException, OSError, ValueError, AttributeError, LookupError, TypeError) as error:
+            raise self._damaged(path, error) from None
+
     def write_tensors(self, path: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
         """Write named tensors, and metadata that JSON can hold, as one safetensors file."""
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -174,6 +195,19 @@ class CohortFiles:
                 if name >= f"{part:05d}":
                     self.folder.delete(f"{kind}/{name}")
 
+    def parts(self, kind: str) -> list[pa.Table]:
+        """The parts of the table `runs`, `dynamics` or `outcomes` that are there.
+
+        Raises:
+            BadInput: a part is damaged, or has no column `run_id`.
+        """
+        parts = {name: self.folder.read_table(f"{kind}/{name}") for name in self.folder.names(kind)}
+        for name, part in parts.items():
+            if "run_id" not in part.column_names:
+                where = f"{self.folder.uri}/{kind}/{name}"
+                raise BadInput(f"{where}: not a file of this project (it has no column run_id)")
+        return [*parts.values()]
+
     @property
     def failed(self) -> bool:
         """Whether the cohort's last attempt failed."""
@@ -189,7 +223,31 @@ def cohort_ids(results: Folder) -> list[str]:
     return [name for name in results.names("cohorts") if results.exists(f"cohorts/{name}/{CohortFiles.manifest}")]
 
 
+def check_files(results: Folder) -> None:
+    """Refuse damaged tables, measures and parameters in a results folder, with the name of the first.
+
+    Raises:
+        BadInput: see `Folder.check`.
+    """
+    for cohort_id in cohort_ids(results):
+        files = CohortFiles(results, cohort_id)
+        tables = [f"{kind}/{name}" for kind in ("runs", "dynamics", "outcomes") for name in files.folder.names(kind)]
+        for path in [*tables, *files.parameter_files()]:
+            files.folder.check(path)
+    for name in results.names("measures"):
+        results.check(f"measures/{name}")
+
+
 def measures_file(cohort_id: str, parameters: str, digest: str) -> str:
     """The rows of some measures (`digest` names their set and versions) on one file of parameters."""
     stem = Path(parameters).stem if parameters.startswith("checkpoints/") else f"final-{Path(parameters).stem}"
     return f"measures/{cohort_id}-{stem}-{digest}.parquet"
+
+
+def measured_cohort(name: str) -> str:
+    """The cohort that a file of measures is about, from its name.
+
+    >>> measured_cohort("0123abcd-train-00000064-89ef.parquet")
+    '0123abcd'
+    """
+    return name.rsplit("-", 3)[0]

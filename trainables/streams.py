@@ -5,8 +5,11 @@ other key, and a run draws the same numbers alone, in a stack, or after a restar
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 
 
 def generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
@@ -27,3 +30,38 @@ def generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
     """
     digest = hashlib.blake2b(f"{seed}/{stream}/{step}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+class Draws:
+    """Random numbers of K runs through one epoch, each run's from its own generator.
+
+    A run draws the same numbers in any company, since its layers ask for them in the same order.
+
+    Args:
+        seeds: of the K runs.
+        stream: what the draws are for.
+        epoch: an index within the stream.
+        device: where the numbers are needed.
+    """
+
+    def __init__(self, seeds: Sequence[int], stream: str, epoch: int, device: torch.device | str = "cpu") -> None:
+        self.generators = [generator(seed, stream, epoch) for seed in seeds]
+        self.device = device
+
+    def uniform(self, *shape: int) -> torch.Tensor:
+        """`(K, *shape)` in float32, uniform on [0, 1)."""
+        return self._fill(shape, lambda draw, out: draw.random(out=out, dtype=np.float32))
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """`(K, *shape)` in float32, standard normal."""
+        return self._fill(shape, lambda draw, out: draw.standard_normal(out=out, dtype=np.float32))
+
+    def seeds(self) -> list[int]:
+        """A seed for each run's own use of another generator."""
+        return [int(draw.integers(2**63)) for draw in self.generators]
+
+    def _fill(self, shape: tuple[int, ...], fill: Callable[[np.random.Generator, np.ndarray], Any]) -> torch.Tensor:
+        values = np.empty((len(self.generators), *shape), dtype=np.float32)
+        for draw, out in zip(self.generators, values, strict=True):
+            fill(draw, out)
+        return torch.from_numpy(values).to(self.device)

@@ -1,23 +1,30 @@
 """What is noted at each training step, with as few operations a step as can be.
 
-First-layer biases are gathered for a block of steps and then reduced, by the recurrence of Welford 1962 for blocks
-(Chan, Golub and LeVeque 1983): memory is O(parameters) whatever the number of steps.
+Losses, derivatives and first-layer biases are gathered for a block of steps and then reduced; the biases by the
+recurrence of Welford 1962 for blocks (Chan, Golub and LeVeque 1983): memory is O(parameters) whatever the number of
+steps.
 """
 
 import torch
 from torch import Tensor
 
-#: Steps whose biases are kept before they are reduced.
-BLOCK_STEPS = 32
+from trainables.losses import Out
+
+#: Steps whose biases are kept before they are reduced: a fixed number, so that the sums have one order in any company.
+BIAS_STEPS = 32
+#: Numbers of a block of losses and derivatives at most: it is to stay in the processor's cache.
+BLOCK_NUMBERS = 2**17
 
 
 class Trace:
     """One epoch of K runs.
 
     Args:
-        steps: of the epoch.
+        batches: how many examples each step has.
+        outputs: C, of the network.
         parameters: `(K, P)`, the tensor that the optimiser changes in place.
-        first_bias: which columns of it are the first layer's bias; empty if there is none.
+        gradient: `(K, P)`, the tensor that holds the gradient of every step.
+        first_bias: which columns of both are the first layer's bias; empty if there is none.
 
     Attributes:
         loss: `(steps, K)`, mean loss of the batch.
@@ -28,49 +35,70 @@ class Trace:
         bias_mean, bias_deviation: `(K, d)` and `(K,)` in float64: mean and summed squared deviation of the bias.
     """
 
-    def __init__(self, steps: int, parameters: Tensor, first_bias: slice) -> None:
-        self.bias, self.columns = parameters[:, first_bias], first_bias
-        runs, size = self.bias.shape
+    def __init__(
+        self, batches: list[int], outputs: int, parameters: Tensor, gradient: Tensor, first_bias: slice
+    ) -> None:
+        runs, steps, examples = len(parameters), len(batches), batches[0]
+        self.columns, self.examples = first_bias, examples
+        self.slope, self.now, self.bias = gradient[:, first_bias], gradient, parameters[:, first_bias]
         self.loss, self.derivative, self.gradient, self.update, self.bias_gradient, self.bias_update = (
             parameters.new_zeros(6, steps, runs)
         )
-        self.block = parameters.new_zeros(min(steps, BLOCK_STEPS) if size else 0, 3, runs, size)
+        block = min(steps, max(1, BLOCK_NUMBERS // (runs * examples * outputs)))
+        self.losses = parameters.new_zeros(block, runs, examples)
+        self.derivatives = parameters.new_zeros(block, runs, examples, outputs)
+        size = self.bias.shape[1]
+        self.block = parameters.new_zeros(min(steps, BIAS_STEPS) if size else 0, 3, runs, size)
         # Views made once: an index per step would cost as much as what is written there.
-        noted = (self.loss, self.derivative, self.gradient, self.update)
-        self.places = list(zip(*(values.unbind() for values in noted), strict=True))
+        self.outs = list(zip(self.losses.unbind(), self.derivatives.unbind(), strict=True))
+        self.norms = list(zip(self.gradient.unbind(), self.update.unbind(), strict=True))
         self.slots = [slot.unbind() for slot in self.block.unbind()]
-        self.step = self.count = 0
+        self.step = self.taken = self.count = 0
+        self.plain = False
         self.bias_mean = torch.zeros_like(self.bias, dtype=torch.float64)
         self.bias_deviation = self.bias_mean.new_zeros(runs)
 
-    def note(self, losses: Tensor, derivatives: Tensor, gradient: Tensor, update: Tensor) -> None:
+    def out(self, examples: int) -> Out:
+        """Where the losses `(K, B)` of the coming step of B examples, and their derivatives `(K, B, C)`, are to be."""
+        losses, derivatives = self.outs[self.step - self.taken]
+        if examples == self.examples:
+            return losses, derivatives
+        return losses.new_zeros(len(losses), examples), derivatives.new_zeros(
+            len(losses), examples, derivatives.shape[2]
+        )
+
+    def note(self, out: Out, update: Tensor) -> None:
         """Note one step, after it was made.
 
         Args:
-            losses: `(K, B)` of the batch.
-            derivatives: `(K, B, C)` of the losses by the logits.
-            gradient: `(K, P)` of the mean loss.
+            out: as `out` gave it, filled.
             update: `(K, P)`, but for its sign and a factor per run, see `close`.
         """
-        loss, derivative, gradient_norm, update_norm = self.places[self.step]
-        torch.mean(losses, 1, out=loss)
-        torch.mean(torch.linalg.vector_norm(derivatives, dim=2), 1, out=derivative)
-        torch.linalg.vector_norm(gradient, dim=1, out=gradient_norm)
-        torch.linalg.vector_norm(update, dim=1, out=update_norm)
-        self.step += 1
+        gradient_norm, update_norm = self.norms[self.step]
+        torch.linalg.vector_norm(self.now, dim=1, out=gradient_norm)
+        self.plain = update is self.now
+        if not self.plain:
+            torch.linalg.vector_norm(update, dim=1, out=update_norm)
         if self.slots:
-            bias, bias_gradient, bias_update = self.slots[(self.step - 1) % len(self.slots)]
+            bias, bias_gradient, bias_update = self.slots[self.step % len(self.slots)]
             bias.copy_(self.bias)
-            bias_gradient.copy_(gradient[:, self.columns])
+            bias_gradient.copy_(self.slope)
             bias_update.copy_(update[:, self.columns])
-            if self.step % len(self.slots) == 0:
-                self._reduce(len(self.slots))
+        if out[0].shape[1] != self.examples:  # a shorter batch, the last of an epoch
+            self._reduce_losses()
+            self._take_losses(1, out[0].unsqueeze(0), out[1].unsqueeze(0))
+        self.step += 1
+        if self.step - self.taken == len(self.outs):
+            self._reduce_losses()
+        if self.slots and self.step % len(self.slots) == 0:
+            self._reduce_biases(len(self.slots))
 
     def close(self, update_scale: Tensor) -> "Trace":
         """End the epoch; `update_scale` `(K,)` makes updates of what was noted."""
+        self._reduce_losses()
         if self.slots:
-            self._reduce(self.step % len(self.slots))
-        self.update *= update_scale
+            self._reduce_biases(self.step % len(self.slots))
+        self.update = (self.gradient if self.plain else self.update) * update_scale
         self.bias_update *= update_scale
         return self
 
@@ -85,7 +113,18 @@ class Trace:
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts]))
         return whole
 
-    def _reduce(self, steps: int) -> None:
+    def _reduce_losses(self) -> None:
+        """Take in the steps of the block."""
+        if steps := self.step - self.taken:
+            self._take_losses(steps, self.losses[:steps], self.derivatives[:steps])
+
+    def _take_losses(self, steps: int, losses: Tensor, derivatives: Tensor) -> None:
+        done = slice(self.taken, self.taken + steps)
+        self.loss[done] = losses.mean(2)
+        self.derivative[done] = torch.linalg.vector_norm(derivatives, dim=3).mean(2)
+        self.taken += steps
+
+    def _reduce_biases(self, steps: int) -> None:
         """Take in the first `steps` slots of the block."""
         if not steps:
             return
@@ -96,7 +135,12 @@ class Trace:
         values, total = bias.double(), self.count + steps
         mean = values.mean(0)
         shift = mean - self.bias_mean
-        self.bias_deviation += (values - mean).square().sum((0, 2))
+        self.bias_deviation += over_steps((values - mean).square().sum(2)).sum(1)
         self.bias_deviation += shift.square().sum(1) * (self.count * steps / total)
         self.bias_mean += shift * (steps / total)
         self.count = total
+
+
+def over_steps(values: Tensor) -> Tensor:
+    """Numbers `(steps, K)` as rows `(K, steps)` in float64, so that sums over them have one order for any K."""
+    return values.double().t().contiguous()

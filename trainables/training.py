@@ -13,7 +13,7 @@ from its last part.
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,13 +22,15 @@ from torch import Tensor
 from trainables import data, network
 from trainables.config import Phase, RunConfig
 from trainables.dynamics import Dynamics
-from trainables.interventions import magnitude_mask
+from trainables.losses import LOSSES
 from trainables.manifest import Manifest
+from trainables.optimizers import learning_rate
+from trainables.origins import Origins, stacked
 from trainables.probe import StackPlan, probe
 from trainables.rows import Rows
 from trainables.stack import Stack
 from trainables.storage import CohortFiles, Folder
-from trainables.streams import generator
+from trainables.streams import Draws, generator
 from trainables.trace import Trace
 
 Tensors = dict[str, Tensor]
@@ -47,14 +49,6 @@ class Progress:
     parameter_files: list[str] = field(default_factory=list)
 
 
-class Saved(NamedTuple):
-    """A network read from a file: its parameters, the path behind them, and how its run ended (if it has)."""
-
-    parameters: Tensors
-    path_length: float
-    status: str | None
-
-
 class CohortTraining:
     """One cohort in training: `advance` it until it is done.
 
@@ -71,12 +65,14 @@ class CohortTraining:
         self.manifest = Manifest.read(results, cohort_id)
         self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
         self.data = data.load(self.config.data, self.config.precision, device)
-        self.network = network.build(self.config.model, self.data.input_shape, self.data.classes)
+        outputs = LOSSES[self.config.loss.name].outputs(self.data.classes)
+        self.network = network.build(self.config.model, self.data.input_shape, outputs)
         self.rows = Rows()
         self.phase_index = self.epoch = self.part = 0
         self.seconds: dict[str, float] = dict.fromkeys(self.manifest.run_ids, 0.0)
         self.loss = torch.zeros(0)
         self.new_files: list[str] = []
+        self.inherited: dict[str, str | None] = {}
         self.stack: Stack
         self.dynamics: Dynamics
         if self.manifest.finished(results):
@@ -115,63 +111,28 @@ class CohortTraining:
 
     @property
     def _steps_per_epoch(self) -> int:
-        return -(-len(self.data.train) // self.config.optimizer.batch_size)
+        return -(-len(self.data.train) // self._batch_size)
+
+    @property
+    def _batch_size(self) -> int:
+        return self.config.optimizer.examples_per_step(len(self.data.train))
 
     def _begin(self) -> None:
         configs = list(self.manifest.configs)
-        drawn = [self.network.initial(config.init, config.seed) for config in configs]
-        dtype = getattr(torch, self.config.precision)
-        initial = self._rows(drawn).to(dtype)
-        groups = {"initial": initial, "parameters": initial.clone()}
-        paths = torch.zeros(len(configs), dtype=torch.float64)
-        if self.manifest.waits_for:
-            groups["parameters"], groups["mask"], paths = self._pruned(configs, initial)
-            groups["initial"] = initial * groups["mask"]  # what was pruned has not walked
-        self._hold(configs, groups)
+        origins, dtype = Origins(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
+        starts = [origins.start(config) for config in configs]
+        begun = stacked([start.tensors for start in starts])
+        groups = {"initial": self.network.parameters.rows(stacked([origins.initial(config) for config in configs]))}
+        groups |= {"parameters": self.network.parameters.rows(begun), "buffers": self.network.buffers.rows(begun)}
+        if starts[0].mask is not None:
+            groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
+            groups["initial"] = groups["initial"].to(groups["mask"]) * groups["mask"]  # what was pruned has not walked
+        self._hold(configs, {name: rows.to(self.device, dtype) for name, rows in groups.items()})
+        paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.dynamics.state["path"] += paths.to(self.device)
+        self.inherited = dict(zip(self.manifest.run_ids, (start.status for start in starts), strict=True))
         self._start_phase()
         self._save()
-
-    def _rows(self, networks: list[Tensors]) -> Tensor:
-        """Rows `(K, P)` of the named parameters of K networks."""
-        stacked = (torch.stack([one[name] for one in networks]) for name in self.network.shapes)
-        return self.network.flatten(stacked).to(self.device)
-
-    def _pruned(self, configs: list[RunConfig], initial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Parameters to start from, masks, and the path behind them, of runs cut from their dense parents."""
-        origins = self.network.views(initial)
-        ends, starts = (
-            self._saved_parameters("final"),
-            self._saved_parameters("checkpoints", "train-00000000"),
-        )
-        values, masks, paths = [], [], []
-        for row, config in enumerate(configs):
-            assert config.parent is not None
-            parent = config.parent.run_id
-            end = ends[parent]
-            origin = Saved({k: v[row] for k, v in origins.items()}, 0.0, None)
-            start = {"init": origin, "train": starts.get(parent), "none": end}[config.prune.rewind]
-            if end.status == "diverged":  # so has what is cut from it, though its parameters may still be finite
-                start = end._replace(parameters={k: torch.full_like(v, torch.nan) for k, v in end.parameters.items()})
-            assert start is not None
-            values.append(start.parameters)
-            masks.append(magnitude_mask(end.parameters, config.prune))
-            paths.append(start.path_length)
-        return self._rows(values), self._rows(masks), torch.tensor(paths, dtype=torch.float64)
-
-    def _saved_parameters(self, kind: str, stem: str = "") -> dict[str, Saved]:
-        """Every network in the files of the cohorts that this one waits for, by run_id."""
-        found: dict[str, Saved] = {}
-        for cohort_id in self.manifest.waits_for:
-            folder = CohortFiles(self.results, cohort_id).folder
-            for name in folder.names(kind):
-                if name.startswith(stem):
-                    tensors, about = folder.read_tensors(f"{kind}/{name}")
-                    ended = about.get("status", [None] * len(about["run_id"]))
-                    paths = about["path_length_from_init"]
-                    for row, run_id in enumerate(about["run_id"]):
-                        found[run_id] = Saved({k: v[row] for k, v in tensors.items()}, paths[row], ended[row])
-        return found
 
     def _hold(self, configs: list[RunConfig], groups: dict[str, Tensor]) -> None:
         self.stack = Stack(self.network, configs, groups)
@@ -188,7 +149,7 @@ class CohortTraining:
         self._check(torch.zeros(len(self.stack), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
-        plan = probe(self.stack, self.data.train.inputs, self.labels["train"], self.config.optimizer.batch_size)
+        plan = probe(self.stack, self.data.train.inputs, self.labels["train"], self._batch_size)
         self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
         return plan
 
@@ -207,13 +168,14 @@ class CohortTraining:
         start = time.perf_counter()
         size = self.plan.size
         order = self._order()
-        traces = [
-            part.train_epoch(self.data.train.inputs, labels, own, self.config.optimizer.batch_size, self.epoch, kernel)
-            for part, labels, own in zip(
-                self.stack.slices(size), self.labels["train"].split(size), order.split(size), strict=True
-            )
-            for kernel in [self.plan.kernel]
-        ]
+        inputs, batch_size = self.data.train.inputs, self._batch_size
+        traces = []
+        for part, labels, own in zip(
+            self.stack.slices(size), self.labels["train"].split(size), order.split(size), strict=True
+        ):
+            seeds = [config.seed for config in part.configs]
+            draws = Draws(seeds, f"layers/{self.phase_name}", self.epoch, self.device)
+            traces.append(part.train_epoch(inputs, labels, own, batch_size, self.epoch, self.plan.kernel, draws))
         trace = Trace.join(traces)
         self.dynamics.close_epoch(self.epoch, trace)
         self.epoch += 1
@@ -228,7 +190,15 @@ class CohortTraining:
         examples, stream = len(self.data.train), f"order/{self.phase_name}"
         seeds = {config.seed for config in self.stack.configs}
         drawn = {seed: generator(seed, stream, self.epoch).permutation(examples) for seed in seeds}
-        return torch.from_numpy(np.stack([drawn[config.seed] for config in self.stack.configs])).to(self.device)
+        order = np.stack([drawn[config.seed] for config in self.stack.configs])
+        if (limit := self._max_steps) is not None:
+            order = order[:, : (limit - self._step) * self._batch_size]
+        return torch.from_numpy(order).to(self.device)
+
+    @property
+    def _max_steps(self) -> int | None:
+        """The limit of the present phase, the same for all runs of a cohort."""
+        return self.config.phases[self.phase_index].max_steps
 
     # ---- stop rules and records
 
@@ -238,19 +208,20 @@ class CohortTraining:
         `diverged` `(K,)`: which runs are known to have.
         """
         phases = self._phases
-        limit = torch.tensor([self.epoch >= phase.max_epochs for phase in phases])
+        out_of_steps = self._max_steps is not None and self._step >= self._max_steps
+        limit = torch.tensor([self.epoch >= phase.max_epochs or out_of_steps for phase in phases])
         last = self.phase_index == len(self.config.phases) - 1
-        targets = [float("-inf") if phase.train_loss is None else phase.train_loss for phase in phases]
-        target = torch.tensor(targets, dtype=torch.float64)
+        has_target = torch.tensor([phase.has_target for phase in phases])
         # A run stops at its own epochs only, also if the loss is evaluated for the records or for another run.
-        checked = limit | (target.isfinite() & (self.epoch % self.config.stop.check_every == 0))
+        checked = limit | (has_target & (self.epoch % self.config.stop.check_every == 0))
         due = self.manifest.record.is_due(self.epoch) or (not last and bool(limit.all()))
         if not (self.epoch == 0 or due or checked.any() or diverged.any()):
             return
         train = self._evaluate("train")
         self.loss = train["loss"].cpu()
         diverged = diverged | (checked & ~self.loss.isfinite())
-        converged = checked & (self.loss <= target) & (self.epoch > 0) & ~diverged
+        reached = self._reached(train) & has_target
+        converged = checked & reached & (self.epoch > 0) & ~diverged
         stopped = diverged | (last & (converged | limit))
         if due:
             self._record(torch.arange(len(phases)), train)
@@ -264,6 +235,17 @@ class CohortTraining:
             self.phase_index += 1
             self._start_phase()
 
+    def _reached(self, train: Tensors) -> Tensor:
+        """Which runs are at all their targets; a target that is not given is always reached."""
+        reached = torch.ones(len(self.stack), dtype=torch.bool)
+        for name, targets in (
+            ("loss", [phase.train_loss for phase in self._phases]),
+            ("error", [phase.train_error for phase in self._phases]),
+        ):
+            allowed = torch.tensor([float("inf") if t is None else t for t in targets], dtype=torch.float64)
+            reached &= train[name].cpu() <= allowed
+        return reached
+
     def _evaluate(self, split: str, index: Tensor | None = None) -> Tensors:
         stack, labels = self.stack, self.labels[split]
         if index is not None:
@@ -272,10 +254,12 @@ class CohortTraining:
 
     @property
     def _step(self) -> int:
-        return self.epoch * self._steps_per_epoch
+        steps = self.epoch * self._steps_per_epoch
+        return steps if self._max_steps is None else min(steps, self._max_steps)
 
     def _statistics(self) -> Tensors:
-        lr = torch.tensor([config.optimizer.lr for config in self.stack.configs], dtype=torch.float64)
+        rates = [learning_rate(config.optimizer, max(0, self.epoch - 1)) for config in self.stack.configs]
+        lr = torch.tensor(rates, dtype=torch.float64)
         groups = self.stack.groups
         return self.dynamics.statistics(
             groups["parameters"],
@@ -310,21 +294,24 @@ class CohortTraining:
 
     def _checkpoint(self) -> None:
         name = self.files.checkpoint(self.phase_name, self._step)
-        self.folder.write_tensors(name, self.stack.parameters, self._about(list(range(len(self.stack)))))
+        self.folder.write_tensors(name, self.stack.tensors, self._about(list(range(len(self.stack)))))
         self.new_files.append(name)
 
     def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor) -> None:
         """Write down the runs that have stopped, and take them off the stack."""
+        tensors, phases = self.stack.tensors, self._phases
         for i in stopped.nonzero().flatten().tolist():
             config = self.stack.configs[i]
             status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
-            if status == "converged":
+            if not phases[i].max_epochs:  # not trained: it is what it was
+                status = self.inherited[config.run_id] or status
+            if converged[i]:
                 epochs = torch.tensor([float(self.epoch)])
                 self.rows.add_dynamics(
                     [config.run_id], self.phase_name, self._step, self.epoch, {"epochs_to_target": epochs}
                 )
             about = {key: value[0] for key, value in self._about([i]).items()} | {"status": status}
-            self.rows.final.append(({name: value[i] for name, value in self.stack.parameters.items()}, about))
+            self.rows.final.append(({name: value[i] for name, value in tensors.items()}, about))
             role = self.manifest.roles[self.manifest.run_ids.index(config.run_id)]
             self.rows.runs.append(
                 {

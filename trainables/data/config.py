@@ -1,7 +1,7 @@
 """`DataConfig`: what a run learns from. Apart from the rest of `RunConfig`, because everything here reads it."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -19,9 +19,6 @@ CLASS_TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "first_last": ("0,1,2,3,4|5,6,7,8,9", ("cifar10", "fashion_mnist")),
     "animals_objects": ("2,3,4,5,6,7|0,1,8,9", ("cifar10",)),
 }
-
-#: Inputs as they are.
-NATURAL = {"pixels": "none", "pixels_fraction": 1.0}
 
 
 def spelled(classes: Any) -> Any:
@@ -72,6 +69,7 @@ class DataConfig(Section):
     inert: ClassVar = {
         "corruption": ("label_corruption", 0),
         "corrupt_test": ("label_corruption", 0),
+        "pixels": ("pixels_fraction", 0),
         "pixels_fraction": ("pixels", "none"),
     }
 
@@ -94,10 +92,11 @@ class DataConfig(Section):
     hard_test: bool = False
     fresh: bool = False
 
-    def canonical(self) -> Self:
-        """Also: pixels replaced in no image are none."""
-        section = super().canonical()
-        return section if section.pixels_fraction else section.model_copy(update=NATURAL)
+    def check(self) -> None:
+        """Raise `BadInput` for an unknown data set and for what it does not have or take."""
+        from trainables.data.tasks import describe  # which reads this module
+
+        describe(self)
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...] | None:

@@ -45,9 +45,9 @@ class Inputs:
         return Inputs(self.stored, self.slot[runs], self.dtype, self.mean, self.deviation)
 
     def gather(self, index: Tensor) -> Tensor:
-        """The inputs `(K, B, *input_shape)` at each run's own positions `(K, B)`.
+        """The inputs `(..., K, B, *input_shape)` at each run's own positions `(..., K, B)`.
 
-        Where all runs share one set, K may be any number. Of floats this is one `index_select`.
+        Where all runs share one set, K may be any number. Of shared floats this is one `index_select`.
         """
         if len(self.stored) > 1:
             index = index + self.slot.unsqueeze(1) * self.examples
@@ -133,11 +133,6 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input."""
         return tuple(self.train.sets.stored.shape[2:])
-
-    @property
-    def outputs(self) -> int:
-        """How many numbers a network gives for an example: one per class, or one for a real target."""
-        return self.classes or 1
 
     @property
     def splits(self) -> dict[str, Split]:

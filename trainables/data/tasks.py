@@ -31,11 +31,6 @@ class Task:
     classes: int
     target: Target
 
-    @property
-    def outputs(self) -> int:
-        """How many numbers a network gives for an example."""
-        return self.classes or 1
-
 
 @functools.lru_cache(maxsize=4096)
 def describe(config: DataConfig) -> Task:
