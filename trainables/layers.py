@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.layout import ALIGNED
+from trainables.modules import Noise, Residual, Shift, ZeroPadShortcut
 from trainables.streams import Draws
 
 Tensors = Mapping[str, Tensor]
@@ -23,7 +25,8 @@ class Mode:
 
     Attributes:
         training: as in `nn.Module.train`.
-        draws: where the layers that draw random numbers in training take them from.
+        draws: where the layers that draw random numbers in training take them from; without it, from torch's own
+            generator, as a plain module does.
         convolution: K convolutions as one `grouped` convolution, or as `matmul` of unfolded inputs.
     """
 
@@ -64,16 +67,16 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
     return apart(outputs, len(inputs))
 
 
-def _unfolded(layer: nn.Conv2d, own: Tensors, inputs: Tensor) -> Tensor:
+def _unfolded(layer: Any, own: Tensors, inputs: Tensor) -> Tensor:
     stack, samples, *_, height, width = inputs.shape
     folding = (layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    columns = functional.unfold(inputs.flatten(0, 1), *folding).unflatten(0, (stack, samples))  # type: ignore[arg-type]
+    columns = functional.unfold(inputs.flatten(0, 1), *folding).unflatten(0, (stack, samples))
     outputs = own["weight"].flatten(2).unsqueeze(1) @ columns
     if "bias" in own:
         outputs = outputs + own["bias"].view(stack, 1, -1, 1)
     reach = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
     sides = [
-        (side + 2 * int(pad) - field) // step + 1  # type: ignore[arg-type]
+        (side + 2 * pad - field) // step + 1
         for side, pad, field, step in zip((height, width), layer.padding, reach, layer.stride, strict=True)
     ]
     return outputs.unflatten(3, sides)
@@ -95,8 +98,83 @@ def flatten(layer: nn.Flatten, own: Tensors, inputs: Tensor, mode: Mode) -> Tens
 
 
 def elementwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """An activation without parameters acts on a stack as on one network."""
+    """A layer without parameters that acts on a stack as on one network."""
     return layer(inputs)
+
+
+def channelwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """A layer without parameters that acts on each channel by itself, such as pooling: `(K, N, C, H, W)`."""
+    return apart(layer(beside(inputs)), len(inputs))
+
+
+def samplewise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """A layer without parameters that acts on each sample by itself: `(K, N, ...)`."""
+    return layer(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+
+
+def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K normalisations `(K, N, C, ...)`, each by its own statistics; in training the running ones change in place."""
+    features, gap = inputs.shape[2], 0
+    if inputs.dim() == 3:  # what keeps the last bits independent of the stack: alignment, and one order of summation
+        gap = -features % ALIGNED
+        if inputs.requires_grad:
+            inputs.register_hook(Tensor.contiguous)
+
+    def flat(name: str) -> Tensor | None:
+        return functional.pad(own[name], (0, gap)).flatten() if name in own else None
+
+    mean, variance = flat("running_mean"), flat("running_var")
+    outputs = functional.batch_norm(
+        beside(functional.pad(inputs, (0, gap)) if gap else inputs),
+        mean,
+        variance,
+        flat("weight"),
+        flat("bias"),
+        mode.training or mean is None,
+        layer.momentum,  # type: ignore[arg-type]
+        layer.eps,
+    )
+    if mode.training:
+        for name, value in (("running_mean", mean), ("running_var", variance)):
+            if value is not None:
+                own[name].copy_(value.view(len(inputs), -1)[:, :features])
+    outputs = apart(outputs, len(inputs))
+    return outputs[..., :features] if gap else outputs
+
+
+def dropout(layer: nn.Dropout, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """Each number is zero with probability p, else divided by 1 - p; in eval mode nothing is done."""
+    if not mode.training or not layer.p:
+        return inputs
+    kept = drawn(mode, "uniform", inputs, *inputs.shape[1:]) >= layer.p
+    return inputs * kept.to(inputs.dtype).div_(max(1 - layer.p, 1e-9))  # at p = 1 nothing is kept
+
+
+def noise(layer: Noise, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """As `Noise`, from each run's own draws."""
+    if not mode.training:
+        return inputs
+    features, numbers = (1, inputs.shape[2], *[1] * (inputs.dim() - 3)), inputs.shape[1:]
+    return layer.disturb(
+        inputs,
+        drawn(mode, "uniform", inputs, *features),
+        drawn(mode, "uniform", inputs, *features),
+        drawn(mode, "uniform", inputs, *numbers),
+        drawn(mode, "normal", inputs, *numbers),
+    )
+
+
+def drawn(mode: Mode, kind: Literal["uniform", "normal"], like: Tensor, *shape: int) -> Tensor:
+    """Random numbers `(K, *shape)` for K networks whose activations are `like`."""
+    if mode.draws is None:
+        draw = torch.rand if kind == "uniform" else torch.randn
+        return draw(len(like), *shape, dtype=like.dtype, device=like.device)
+    return (mode.draws.uniform if kind == "uniform" else mode.draws.normal)(*shape).to(like.dtype)
+
+
+def shift(layer: Shift, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K biases `(K, D)` added to inputs `(K, N, D)`."""
+    return inputs + own["bias"].unsqueeze(1)
 
 
 Layer = Callable[[Any, Tensors, Tensor, Mode], Tensor]
@@ -104,19 +182,30 @@ Layer = Callable[[Any, Tensors, Tensor, Mode], Tensor]
 BATCHED: dict[type[nn.Module], Layer] = {
     nn.Linear: linear,
     nn.Conv2d: conv2d,
+    nn.BatchNorm1d: batch_norm,
+    nn.BatchNorm2d: batch_norm,
+    nn.Dropout: dropout,
     nn.Flatten: flatten,
-    nn.ReLU: elementwise,
-    nn.Tanh: elementwise,
-    nn.Sigmoid: elementwise,
-    nn.GELU: elementwise,
-    nn.Identity: elementwise,
+    nn.Unflatten: samplewise,
+    nn.MaxPool2d: channelwise,
+    nn.AvgPool2d: channelwise,
+    nn.AdaptiveAvgPool2d: channelwise,
+    nn.ZeroPad2d: channelwise,
+    Noise: noise,
+    Shift: shift,
+    **dict.fromkeys(
+        (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.Identity, ZeroPadShortcut),
+        elementwise,
+    ),
 }
 
 #: Layers whose function takes the stored form of its tensors (see `Layout`) instead of `(K, *shape)`.
 STORED = (nn.Linear,)
 
 #: Modules made of others: what they make of their children, each a function of inputs.
-COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {}
+COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {
+    Residual: lambda parts, inputs: parts["body"](inputs) + parts["shortcut"](inputs),
+}
 
 
 class Batched:
@@ -155,8 +244,17 @@ def is_batched(module: nn.Module) -> bool:
     """Whether `Batched` can run a module."""
     if type(module) is nn.Sequential or type(module) in COMPOSED:
         return all(is_batched(child) for child in module.children())
-    if isinstance(module, nn.Flatten) and module.start_dim != 1:
-        return False
-    if isinstance(module, nn.Conv2d) and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
-        return False
-    return type(module) in BATCHED
+    return type(module) in BATCHED and not any(
+        isinstance(module, kind) and special(module) for kind, special in _SPECIAL.items()
+    )
+
+
+#: What a layer may be set to that its batched form does not do.
+_SPECIAL: dict[type[nn.Module], Callable[[Any], bool]] = {
+    nn.Flatten: lambda layer: layer.start_dim != 1 or layer.end_dim != -1,
+    nn.Unflatten: lambda layer: not isinstance(layer.dim, int) or layer.dim < 1,
+    nn.Conv2d: lambda layer: layer.padding_mode != "zeros" or isinstance(layer.padding, str),
+    nn.MaxPool2d: lambda layer: layer.return_indices,
+    nn.BatchNorm1d: lambda layer: layer.momentum is None,
+    nn.BatchNorm2d: lambda layer: layer.momentum is None,
+}
