@@ -4,80 +4,15 @@ import copy
 
 import pytest
 import torch
+from plain import check_bits, check_stack
 from torch import nn
 
 from trainables import layers
-from trainables.config import InitConfig
+from trainables.batched import is_batched
 from trainables.layers import Mode
 from trainables.modules import Noise, Residual, Shift, ZeroPadShortcut
 from trainables.network import Network
 from trainables.streams import Draws, generator
-
-RANDOM = (nn.Dropout, Noise)
-STEPS, RATE = 3, 0.05
-
-
-def stacked(networks: list[dict[str, torch.Tensor]], dtype=torch.float64) -> dict[str, torch.Tensor]:
-    return {name: torch.stack([one[name] for one in networks]).to(dtype) for name in networks[0]}
-
-
-def gaussian(*shape: int, dtype=torch.float64) -> torch.Tensor:
-    return torch.from_numpy(generator(7, "inputs").standard_normal(shape)).to(dtype)
-
-
-def train(built: Network, seeds: list[int], inputs: torch.Tensor, kernel: str):
-    """Steps of SGD on half the squared logits; what came out, `(K, ...)`: parameters, buffers, logits of eval mode."""
-    values = stacked([built.initial(InitConfig(), seed) for seed in seeds], inputs.dtype)
-    parameters, buffers = built.parameters.rows(values), built.buffers.rows(values)
-    draws = Draws(seeds, "layers", 0)
-    for _ in range(STEPS):
-        leaves = {n: view.detach().requires_grad_() for n, view in built.parameters.views(parameters).items()}
-        logits = built.logits(leaves, built.buffers.views(buffers), inputs, kernel, Mode(True, draws))
-        gradients = torch.autograd.grad(logits.square().mean(1).sum() / 2, list(leaves.values()))
-        for view, gradient in zip(built.parameters.views(parameters).values(), gradients, strict=True):
-            view -= RATE * gradient
-    views, kept = built.parameters.views(parameters), built.buffers.views(buffers)
-    with torch.no_grad():
-        logits = built.logits(views, kept, inputs, kernel)
-    return built.parameters.named(views) | built.buffers.named(kept) | {"logits": logits}
-
-
-def train_plain(built: Network, seed: int, inputs: torch.Tensor):
-    """The same of one ordinary module."""
-    module = copy.deepcopy(built.module).to(inputs.dtype)
-    for name, parameter in module.named_parameters():
-        parameter.requires_grad_(name in built.shapes)
-    module.load_state_dict({k: v.to(inputs.dtype) for k, v in built.initial(InitConfig(), seed).items()}, strict=False)
-    mode = Mode(True, Draws([seed], "layers", 0))
-    for part in module.modules():
-        if isinstance(part, RANDOM):  # the run's own draws, instead of torch's
-            batched = layers.BATCHED[type(part)]
-            part.forward = lambda x, part=part, batched=batched: batched(part, {}, x.unsqueeze(0), mode)[0]
-    optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=RATE)
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        (module.train()(inputs).square().mean(0).sum() / 2).backward()
-        assert all(p.grad is not None for p in module.parameters() if p.requires_grad)
-        optimizer.step()
-    for part in module.modules():
-        part.__dict__.pop("forward", None)
-    with torch.no_grad():
-        logits = module.eval()(inputs)
-    return {name: value.detach() for name, value in module.state_dict().items()} | {"logits": logits}
-
-
-def check_stack(built: Network, input_shape: tuple[int, ...]) -> None:
-    """Three networks of a stack, by every kernel, are what each of them is alone as a plain module."""
-    seeds, inputs = [3, 1, 2], gaussian(3, 5, *input_shape)
-    expected = [train_plain(built, seed, own) for seed, own in zip(seeds, inputs, strict=True)]
-    random = any(isinstance(part, RANDOM) for part in built.module.modules())
-    for kernel in built.kernels:
-        if random and kernel == "loop":  # which draws from another generator
-            continue
-        found = train(built, seeds, inputs, kernel)
-        for row, own in enumerate(expected):
-            for name, value in found.items():
-                torch.testing.assert_close(value[row], own[name], rtol=1e-9, atol=1e-11, msg=f"{kernel} {name}")
 
 
 def conv_net(*middle: nn.Module, features: int) -> nn.Sequential:
@@ -128,11 +63,7 @@ def test_a_stack_trains_as_plain_modules_do(name):
 @pytest.mark.parametrize("width", [1, 5, 8, 16, 30, 64, 100])
 def test_normalised_mlps_are_equal_bit_for_bit_alone_and_in_a_stack(width):
     built = Network(mlp(nn.BatchNorm1d(width), Noise(), nn.ReLU(), nn.Dropout(0.2), width=width))
-    inputs = gaussian(5, 8, 7, dtype=torch.float32)
-    together = train(built, [0, 1, 2, 3, 4], inputs, "batched")
-    for seed in range(5):
-        alone = train(built, [seed], inputs[seed : seed + 1], "batched")
-        assert all(torch.equal(alone[name][0], together[name][seed]) for name in together)
+    check_bits(built, (7,))
 
 
 def test_dropout_keeps_the_mean_and_zeroes_the_given_fraction():
@@ -175,4 +106,4 @@ def test_noise_changes_mean_and_variance_of_each_feature_at_each_step(draws):
     ],
 )
 def test_what_the_batched_form_cannot_do_is_left_to_other_kernels(layer):
-    assert not layers.is_batched(nn.Sequential(layer))
+    assert not is_batched(nn.Sequential(layer))

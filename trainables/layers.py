@@ -1,7 +1,7 @@
 """Layers in explicitly batched form: K networks at once, activations `(K, N, ...)`, parameters `(K, ...)`.
 
 A layer is added by writing one function and naming it in `BATCHED`; a module made of such layers then trains K networks
-in one program. Measured against vmap and a serial loop in `benchmarks/stacking.py`.
+in one program (`trainables.batched`). Measured against vmap and a serial loop in `benchmarks/stacking.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.layout import ALIGNED
-from trainables.modules import Noise, Residual, Shift, ZeroPadShortcut
+from trainables.modules import Noise, PatternDetector, RandomFeatures, Residual, Shift, ZeroPadShortcut
 from trainables.streams import Draws
 
 Tensors = Mapping[str, Tensor]
@@ -177,6 +177,17 @@ def shift(layer: Shift, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     return inputs + own["bias"].unsqueeze(1)
 
 
+def pattern_detector(layer: PatternDetector, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K detectors in patterns `(K, N, d, size)` -> `(K, N, 1)`; weights come in their stored form."""
+    products = torch.bmm(inputs.flatten(1, 2), own["weight"])[..., : len(layer.weight)]
+    return layer.signed(products.unflatten(1, inputs.shape[1:3]))
+
+
+def random_features(layer: RandomFeatures, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K sets of features `(K, N, size)` -> `(K, N, 2 frequencies)`; weights come in their stored form."""
+    return layer.waves(torch.bmm(inputs, own["weight"])[..., : len(layer.weight)])
+
+
 Layer = Callable[[Any, Tensors, Tensor, Mode], Tensor]
 
 BATCHED: dict[type[nn.Module], Layer] = {
@@ -193,6 +204,8 @@ BATCHED: dict[type[nn.Module], Layer] = {
     nn.ZeroPad2d: channelwise,
     Noise: noise,
     Shift: shift,
+    PatternDetector: pattern_detector,
+    RandomFeatures: random_features,
     **dict.fromkeys(
         (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.Identity, ZeroPadShortcut),
         elementwise,
@@ -200,61 +213,9 @@ BATCHED: dict[type[nn.Module], Layer] = {
 }
 
 #: Layers whose function takes the stored form of its tensors (see `Layout`) instead of `(K, *shape)`.
-STORED = (nn.Linear,)
+STORED = (nn.Linear, PatternDetector, RandomFeatures)
 
 #: Modules made of others: what they make of their children, each a function of inputs.
 COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {
     Residual: lambda parts, inputs: parts["body"](inputs) + parts["shortcut"](inputs),
-}
-
-
-class Batched:
-    """A module in batched form.
-
-    Args:
-        module: its layers are all in `BATCHED`, possibly inside of `nn.Sequential` or what `COMPOSED` names.
-        prefix: of the names of its tensors.
-    """
-
-    def __init__(self, module: nn.Module, prefix: str = "") -> None:
-        self.layer, self.kind = module, type(module)
-        self.children = {name: Batched(child, f"{prefix}{name}.") for name, child in module.named_children()}
-        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-        self.names = {name: f"{prefix}{name}" for name, tensor in own if tensor.is_floating_point()}
-
-    def stored(self) -> set[str]:
-        """The tensors that are taken in their stored form."""
-        own = set(self.names.values()) if self.kind in STORED else set()
-        return own.union(*(child.stored() for child in self.children.values()))
-
-    def __call__(self, tensors: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-        """The outputs `(K, N, ...)` of K networks on inputs `(K, N, ...)`; tensors by their full names."""
-        if self.kind is nn.Sequential:
-            for child in self.children.values():
-                inputs = child(tensors, inputs, mode)
-            return inputs
-        if self.kind in COMPOSED:
-            parts = {n: (lambda x, child=child: child(tensors, x, mode)) for n, child in self.children.items()}
-            return COMPOSED[self.kind](parts, inputs)
-        own = {name: tensors[full] for name, full in self.names.items()}
-        return BATCHED[self.kind](self.layer, own, inputs, mode)
-
-
-def is_batched(module: nn.Module) -> bool:
-    """Whether `Batched` can run a module."""
-    if type(module) is nn.Sequential or type(module) in COMPOSED:
-        return all(is_batched(child) for child in module.children())
-    return type(module) in BATCHED and not any(
-        isinstance(module, kind) and special(module) for kind, special in _SPECIAL.items()
-    )
-
-
-#: What a layer may be set to that its batched form does not do.
-_SPECIAL: dict[type[nn.Module], Callable[[Any], bool]] = {
-    nn.Flatten: lambda layer: layer.start_dim != 1 or layer.end_dim != -1,
-    nn.Unflatten: lambda layer: not isinstance(layer.dim, int) or layer.dim < 1,
-    nn.Conv2d: lambda layer: layer.padding_mode != "zeros" or isinstance(layer.padding, str),
-    nn.MaxPool2d: lambda layer: layer.return_indices,
-    nn.BatchNorm1d: lambda layer: layer.momentum is None,
-    nn.BatchNorm2d: lambda layer: layer.momentum is None,
 }

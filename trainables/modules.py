@@ -1,5 +1,8 @@
 """Modules of our own that the model families use beside those of torch; `trainables.layers` has their batched form."""
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -87,3 +90,51 @@ class Noise(nn.Module):
         shift = self.shift * (2 * mean - 1) + self.SPREAD * (2 * uniform - 1)
         scale = 1 + (self.scale - 1) * spread + self.SPREAD * normal
         return scale * inputs + shift
+
+
+class PatternDetector(nn.Module):
+    """`sum_i max_j relu(w_i x_j) - max_j relu(u_i x_j)` (Brutzkus and Globerson 2019): filters w, then filters u.
+
+    >>> PatternDetector(3)(torch.ones(4, 10, 2)).shape
+    torch.Size([4, 1])
+    """
+
+    def __init__(self, filters: int, size: int = 2) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2 * filters, size))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs of d patterns `(N, d, size)` -> `(N, 1)`."""
+        return self.signed(functional.linear(inputs, self.weight))
+
+    @staticmethod
+    def signed(products: Tensor) -> Tensor:
+        """Products of patterns and filters `(..., d, 2 filters)` -> `(..., 1)`."""
+        found, other = products.relu().amax(-2).chunk(2, -1)
+        return found.sum(-1, keepdim=True) - other.sum(-1, keepdim=True)
+
+
+class RandomFeatures(nn.Module):
+    """Random Fourier features (Rahimi and Recht 2007): cosines and sines of products with frozen frequencies.
+
+    >>> RandomFeatures(3, 5, bandwidth=0.1)(torch.zeros(2, 3)).sum(1)
+    tensor([5., 5.])
+    """
+
+    def __init__(self, size: int, frequencies: int, bandwidth: float) -> None:
+        super().__init__()
+        self.bandwidth = bandwidth
+        self.weight = nn.Parameter(torch.randn(frequencies, size) * bandwidth, requires_grad=False)
+
+    def draw(self, name: str, generator: np.random.Generator) -> np.ndarray[Any, Any]:
+        """Frequencies for one run, normal with standard deviation `bandwidth`."""
+        return generator.standard_normal(tuple(self.weight.shape)) * self.bandwidth
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, size)` -> `(N, 2 frequencies)`."""
+        return self.waves(functional.linear(inputs, self.weight))
+
+    @staticmethod
+    def waves(products: Tensor) -> Tensor:
+        """Products with the frequencies `(..., F)` -> their cosines and sines `(..., 2 F)`."""
+        return torch.cat([products.cos(), products.sin()], -1)

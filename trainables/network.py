@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from trainables import models
+from trainables.batched import Batched, is_batched
 from trainables.config import InitConfig
 from trainables.errors import BadInput
-from trainables.layers import EVAL, Batched, Mode, Tensors, is_batched
+from trainables.layers import EVAL, Mode, Tensors
 from trainables.layout import Layout
 from trainables.modules import Noise, Shift
 from trainables.section import Section
