@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from orchestrator.combining import Table, part_maker
 from orchestrator.configuration import PARTS, Configuration, Part
-from trainables.config import RunConfig
+from trainables import data
+from trainables.config import DataConfig, RunConfig
 from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS
 from trainables.section import Section, did_you_mean
@@ -108,7 +109,10 @@ class Axes:
                 for path, value in axis[index]:
                     values = _with(values, path, value)
             try:
-                return _validated(name, values)
+                value = _validated(name, values)
+                if isinstance(value, DataConfig):
+                    data.describe(value)  # refuses what does not fit; reads no file
+                return value
             except BadInput as error:
                 raise BadInput(self._located(str(error))) from None
 

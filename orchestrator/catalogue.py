@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from analysis.measures.registry import MEASURES
 from orchestrator.spec import bundled_sweeps
-from trainables.data import READERS
+from trainables import data
 from trainables.dynamics import DYNAMICS
 from trainables.models import MODELS
 
@@ -28,7 +28,7 @@ CATALOGUE: dict[str, Callable[[], list[Line]]] = {
     "sweeps": lambda: [(name, what, "") for name, what in bundled_sweeps().items()],
     "studies": lambda: [],
     "models": lambda: [(name, _first_line(builder), _source(builder)) for name, builder in MODELS.items()],
-    "datasets": lambda: [(name, _first_line(reader), "") for name, reader in READERS.items()],
+    "datasets": data.listing,
     "measures": lambda: [(name, measure.description, measure.source) for name, measure in MEASURES.items()],
     "dynamics": lambda: [(name, *about) for name, about in DYNAMICS.items()],
 }

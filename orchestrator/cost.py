@@ -64,8 +64,8 @@ def workload(config: RunConfig) -> Workload:
 @functools.lru_cache(maxsize=4096)
 def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
-    examples = data.load(config.data)
-    module = network.build(config.model, examples.input_shape, examples.classes).module
+    task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
+    module = network.build(config.model, task.input_shape, task.outputs).module
     activations = flops = 0
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:
@@ -80,14 +80,14 @@ def _workload(fields: str) -> Workload:
         if not any(True for _ in part.children()):
             part.register_forward_hook(count)
     with torch.no_grad():
-        module(torch.zeros(1, *examples.input_shape))
+        module(torch.zeros(1, *task.input_shape))
     largest = max(module.parameters(), key=torch.numel)
     return Workload(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         flops=flops,
-        activations=activations + math.prod(examples.input_shape),
+        activations=activations + math.prod(task.input_shape),
         bytes_per_value=8 if config.precision == "float64" else 4,
-        train_size=len(examples.train),
+        train_size=config.data.train_size,
         matrix=(largest.shape[0], largest[0].numel()),
     )
 

@@ -11,33 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from trainables.data.config import Corruption, DataConfig, Fraction
 from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS, ModelConfig
 from trainables.section import PerRun, Section, flatten
 
 #: Bumped when a default or the training algorithm changes, so that old results are not taken for new ones.
 ALGORITHM_VERSION = 1
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Corruption = Literal["redraw", "swap"]
-
-
-class DataConfig(Section):
-    """The data set, its split, and the corruption of the training labels.
-
-    `label_corruption` is the fraction of training labels that are redrawn uniformly from all classes (`redraw`, so
-    that some stay right) or moved to another class (`swap`); which ones is chosen by the run's seed.
-    """
-
-    inert: ClassVar = {"corruption": ("label_corruption", 0)}
-
-    name: str = "digits"
-    train_size: Annotated[int, Field(ge=1)] = 1000
-    validation_size: Annotated[int, Field(ge=0)] = 197
-    test_size: Annotated[int, Field(ge=1)] = 600
-    split_seed: Annotated[int, Field(ge=0)] = 0
-    label_corruption: Annotated[Fraction, PerRun] = 0.0
-    corruption: Annotated[Corruption, PerRun] = "redraw"
 
 
 class InitConfig(Section):
