@@ -23,7 +23,9 @@ def mlp(*middle: nn.Module, width: int = 20) -> nn.Sequential:
     return nn.Sequential(nn.Linear(7, width), *middle, nn.Linear(width, 3))
 
 
+ACTIVATION, TIED = nn.Tanh(), nn.Linear(3, 3)
 NETWORKS = {
+    "one activation twice": (nn.Sequential(nn.Linear(7, 5), ACTIVATION, nn.Linear(5, 3), ACTIVATION), (7,)),
     "batch norm": (mlp(nn.BatchNorm1d(20), nn.ReLU()), (7,)),
     "batch norm of one feature": (mlp(nn.BatchNorm1d(1), nn.ReLU(), width=1), (7,)),
     "batch norm first": (nn.Sequential(nn.BatchNorm1d(7), nn.Linear(7, 3)), (7,)),
@@ -103,6 +105,7 @@ def test_noise_changes_mean_and_variance_of_each_feature_at_each_step(draws):
         nn.MaxPool2d(2, return_indices=True),
         nn.LayerNorm(3),
         Residual(nn.LayerNorm(3)),
+        nn.Sequential(TIED, nn.Tanh(), TIED),
     ],
 )
 def test_what_the_batched_form_cannot_do_is_left_to_other_kernels(layer):

@@ -18,7 +18,9 @@ class Batched:
 
     def __init__(self, module: nn.Module, prefix: str = "") -> None:
         self.layer, self.kind = module, type(module)
-        self.children = {name: Batched(child, f"{prefix}{name}.") for name, child in module.named_children()}
+        # Not `named_children`, which leaves out a module, such as one ReLU, that is there for the second time.
+        children = {name: child for name, child in module._modules.items() if child is not None}
+        self.children = {name: Batched(child, f"{prefix}{name}.") for name, child in children.items()}
         own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         self.names = {name: f"{prefix}{name}" for name, tensor in own if tensor.is_floating_point()}
 
@@ -41,7 +43,12 @@ class Batched:
 
 
 def is_batched(module: nn.Module) -> bool:
-    """Whether `Batched` can run a module."""
+    """Whether `Batched` can run a module: it knows all layers, and none with tensors is there twice."""
+    if any(
+        len(list(named(remove_duplicate=False))) > len(list(named()))
+        for named in (module.named_parameters, module.named_buffers)
+    ):
+        return False
     if type(module) is nn.Sequential or type(module) in COMPOSED:
         return all(is_batched(child) for child in module.children())
     return type(module) in BATCHED and not any(
