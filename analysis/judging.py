@@ -1,6 +1,5 @@
 """Judge predictors on a table of runs: all statistics side by side, and a decision by a fixed rule."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -8,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from analysis import rules
+from analysis.predictors import default_predictors, is_test_derived, numeric_columns
+from analysis.statistics.montecarlo import LOOKS, Contest, settle
 from analysis.statistics.panel import Panel, Settings
 from analysis.statistics.resampling import false_discovery
 from analysis.statistics.runs import numeric_column, require_columns
 from trainables.errors import BadInput
 
 Scope = Literal["converged", "all", "both"]
-NOT_PREDICTORS = {"run_id", "configuration", "config", "cohort_id", "seed", "status", "test_derived"}
-NOT_PREDICTORS |= {"step", "epoch", "seconds", "train_loss_variance", "validation_loss_variance", "train_error"}
 BASELINE = "axes only"
 
 
@@ -53,7 +52,7 @@ def judge(
         status_column: the status: converged, limit, diverged or failed.
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
-        permutations: of each null; by default 1,000, or ten below the bound that one true predictor among all needs.
+        permutations: of each null; by default as many as the decisions need, within fixed limits (`montecarlo.LOOKS`).
         resamples: bootstrap resamples of whole configurations.
         random_seed: of permutations and resamples; equal seeds give equal verdicts.
 
@@ -80,14 +79,15 @@ def judge(
     _check(table, target, axes)
     chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
     _check_predictors(table, target, axes, chosen)
-    # Ten draws below the strictest Benjamini-Hochberg bound: fewer, and the luck of the draws would decide.
-    count = max(1000, int(np.ceil(10 * len(chosen) / level))) if permutations is None else permutations
-    settings = Settings(target, tuple(axes), seed_column, confidence, count, resamples, random_seed)
+    looks = LOOKS if permutations is None else (permutations,)
+    settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed)
     _check_unique(table, axes, seed_column)
     frames, baselines = [], []
     for name, runs in _scopes(table, target, scope, status_column):
         panel = Panel(runs, settings)
-        rows = [_start(target, name, axes) | panel.row(predictor) for predictor in chosen]
+        judged = [panel.row(predictor) for predictor in chosen]
+        rows = [_start(target, name, axes) | row for row, _ in judged]
+        _test(rows, [contest for _, contest in judged], level, looks)
         frames.append(_verdicts(rows, chosen, axes, level))
         baselines.append(_baseline(panel, target, name, axes))
     verdicts = pd.concat(frames)
@@ -98,9 +98,9 @@ def judge(
         "rule": rules.rule_text(target, axes, level),
         "level": level,
         "confidence": confidence,
-        "permutations": count,
+        "permutations": looks[-1],
         "resamples": resamples,
-        "left_out": [name for name in _numeric(table) if name not in {*chosen, *axes, target}],
+        "left_out": [name for name in numeric_columns(table) if name not in {*chosen, *axes, target}],
         "baseline_r2": baselines[0]["baseline_r2"],
         "baseline": baselines,
     }
@@ -115,25 +115,6 @@ def _check_unique(table: pd.DataFrame, axes: Sequence[str], seed_column: str) ->
     varied = [name for name in fields if table[name].map(str).nunique() > 1]
     hint = f"; columns that vary too: {', '.join(varied)}" if varied else ""
     raise BadInput(f"axes: {int(again.sum())} runs share all axes and the {seed_column} with another run{hint}")
-
-
-def default_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed") -> list[str]:
-    """Numeric columns that are judged unasked: no axis, test outcome, identifier or configuration field."""
-    barred = {target, seed_column, *axes, *NOT_PREDICTORS}
-    return [
-        name
-        for name in _numeric(table)
-        if name not in barred and "." not in name and not name.startswith("Unnamed:") and not is_test_derived(name)
-    ]
-
-
-def is_test_derived(name: str) -> bool:
-    """Whether a column is named as one computed from test data: test_*, *_test_*, gap, *_gap.
-
-    >>> [is_test_derived(name) for name in ("test_loss", "loss_gap", "normalised_test_loss", "path_length")]
-    [True, True, True, False]
-    """
-    return "test" in re.split(r"[^a-z0-9]+", name.lower()) or bool(re.search(r"(^|_)gap$", name.lower()))
 
 
 def with_baseline(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +138,9 @@ def columns(axes: Sequence[str]) -> list[str]:
 
     ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are percentile intervals over
     configurations; ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and
-    ``baseline_r2`` are cross-validated R2 of ranks; ``within_freedom`` degrees of freedom; ``adds_p`` the
-    larger of gain_p and within_p, which decides.
+    ``baseline_r2`` are cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many
+    seeds the runs share; ``adds_p`` the larger of gain_p and within_p, which decides; ``adds_q_low`` and
+    ``adds_q_high`` what adds_q could be with endlessly many ``permutations``.
     """
     return [
         *("target", "scope", "decision", "runs", "configurations", "missing", "test_derived"),
@@ -166,8 +148,8 @@ def columns(axes: Sequence[str]) -> list[str]:
         *(f"granulated[{axis}]" for axis in axes),
         *("psi", "psi_low", "psi_high", "partial_rank_correlation", "cmi", "cmi_p"),
         *("baseline_r2", "gain_r2", "gain_low", "gain_high", "gain_p", "gain_q"),
-        *("within", "within_low", "within_high", "within_freedom", "within_p", "within_q"),
-        *("adds_p", "adds_q", "sentence"),
+        *("within", "within_low", "within_high", "within_freedom", "within_seeds", "within_p", "within_q"),
+        *("adds_p", "adds_q", "adds_q_low", "adds_q_high", "permutations", "sentence"),
     ]
 
 
@@ -182,13 +164,25 @@ def _baseline(panel: Panel, target: str, scope: str, axes: Sequence[str]) -> dic
     return {name: row[name] for name in columns(axes)} | {"sentence": rules.baseline_sentence(row)}
 
 
+def _test(rows: list[dict[str, Any]], contests: list[Contest | None], level: float, looks: Sequence[int]) -> None:
+    """Draw the nulls, of the predictors that can be decided on until they are, and fill in the p-values."""
+    pairs = [(row, contest) for row, contest in zip(rows, contests, strict=True) if contest]
+    family = [(row, contest) for row, contest in pairs if rules.is_judged(row)]
+    for (row, _), ends in zip(family, settle([contest for _, contest in family], level, looks), strict=True):
+        row["adds_q_low"], row["adds_q_high"] = ends
+    for row, contest in pairs:
+        contest.draw(looks[0])  # what is not decided on is described
+        row["gain_p"], within_p = (tally.p for tally in contest.tallies)
+        row["within_p"] = within_p if not np.isnan(row["within"]) else np.nan
+        row["permutations"] = contest.tallies[0].draws
+    for row, _ in family:
+        row["adds_p"] = max(row["gain_p"], row["within_p"])
+
+
 def _verdicts(rows: list[dict[str, Any]], predictors: list[str], axes: list[str], level: float) -> pd.DataFrame:
     """Adjust the p-values over the family and apply the rule."""
     frame = pd.DataFrame(rows, index=pd.Index(predictors, name="predictor"))
     frame["test_derived"] = [is_test_derived(name) for name in predictors]
-    enough = frame["within_freedom"] >= rules.MINIMUM_WITHIN_FREEDOM
-    enough &= frame["configurations"] >= rules.MINIMUM_CONFIGURATIONS
-    frame["adds_p"] = np.maximum(frame["gain_p"], frame["within_p"]).where(enough)
     for name in ("gain", "within", "adds"):
         frame[f"{name}_q"] = false_discovery(frame[f"{name}_p"].to_numpy(dtype=float))
     records = frame.to_dict("records")
@@ -215,14 +209,6 @@ def _scopes(table: pd.DataFrame, target: str, scope: Scope, status_column: str) 
     if scope != "converged":
         worst = table.assign(**{target: np.where(status == "diverged", np.inf, values)})
         yield "all", worst[(status != "failed") & worst[target].notna()]
-
-
-def _numeric(table: pd.DataFrame) -> list[str]:
-    return [
-        str(name)
-        for name in table.columns
-        if pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name])
-    ]
 
 
 def _check(table: pd.DataFrame, target: str, axes: list[str]) -> None:

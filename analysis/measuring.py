@@ -1,46 +1,108 @@
-"""From one file of parameters to one file of measures."""
+"""From files of parameters to files of measures: what is missing, and measuring it."""
 
+import functools
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
-from analysis.measures.evaluate import measure_stack, select
+from analysis.measures.evaluate import ERROR, measure_stack, select
 from analysis.results import check_trust
 from trainables import data, network
 from trainables.manifest import Manifest
-from trainables.storage import CohortFiles, Folder, measures_file
+from trainables.storage import CohortFiles, Folder, measured_cohort, measures_file
 
 
-def measures_path(cohort_id: str, parameters: str, measures: Sequence[str] | None) -> str:
-    """Where the measures of a file of parameters go: the name tells their set and versions."""
-    chosen = "\n".join(f"{measure.name} {measure.version}" for measure in select(measures))
-    return measures_file(cohort_id, parameters, hashlib.sha256(chosen.encode()).hexdigest()[:8])
+class Job(NamedTuple):
+    """Measures that a file of parameters lacks, and the file that their rows go to."""
+
+    cohort_id: str
+    parameters: str
+    measures: tuple[str, ...]
+    path: str
 
 
-def measure_parameters(
-    results: Folder,
-    cohort_id: str,
-    parameters: str,
-    measures: Sequence[str] | None = None,
-    trust: bool = False,
-) -> int:
+class Measured:
+    """What was measured when this was made: rows of `measures/` that are not errors.
+
+    Every file of measures is read once, and only what says which measures it holds. One cohort is looked at after
+    the other, and few are kept, so memory does not grow with the sweep.
+    """
+
+    def __init__(self, results: Folder) -> None:
+        self.results = results
+        self.names: dict[str, list[str]] = {}
+        for name in results.names("measures"):
+            self.names.setdefault(measured_cohort(name), []).append(name)
+        self._of = functools.lru_cache(maxsize=32)(self._versions)
+
+    def job(self, cohort_id: str, parameters: str, measures: Sequence[str] | None) -> Job | None:
+        """What is still to be measured: the measures without a row of their version for some network of a file.
+
+        Args:
+            cohort_id: whose parameters.
+            parameters: the file's path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
+            measures: names in `MEASURES`; all for None.
+
+        Returns:
+            the measures to compute for all networks of the file, in the order of `measures`; None if there are none.
+
+        Raises:
+            BadInput: an unknown measure, or a damaged file.
+        """
+        chosen = select(measures)
+        if chosen and cohort_id in self.names:
+            networks, known = self._networks(cohort_id, parameters), self._of(cohort_id)
+            chosen = [
+                measure
+                for measure in chosen
+                if not all(known.get((*place, measure.name), -1) >= measure.version for place in networks)
+            ]
+        if not chosen:
+            return None
+        set_and_versions = "\n".join(f"{measure.name} {measure.version}" for measure in chosen)
+        digest = hashlib.sha256(set_and_versions.encode()).hexdigest()[:8]
+        attempt, taken = 1, {f"measures/{name}" for name in self.names.get(cohort_id, ())}
+        while (path := measures_file(cohort_id, parameters, digest, attempt)) in taken:
+            attempt += 1
+        return Job(cohort_id, parameters, tuple(measure.name for measure in chosen), path)
+
+    def _networks(self, cohort_id: str, parameters: str) -> list[tuple[str, str, int]]:
+        about = CohortFiles(self.results, cohort_id).folder.read_metadata(parameters)
+        return list(zip(about["run_id"], about["phase"], about["step"], strict=True))
+
+    def _versions(self, cohort_id: str) -> dict[tuple[str, str, int, str], int]:
+        """The highest version of each (run_id, phase, step, measure) that has a row without an error."""
+        known: Counter[tuple[str, str, int, str]] = Counter()
+        columns = ["run_id", "phase", "step", "name", "status", "version"]
+        for name in self.names[cohort_id]:
+            rows = self.results.read_table(f"measures/{name}", columns)
+            rows = rows.filter(pc.invert(pc.starts_with(rows["status"], ERROR)))
+            *places, versions = (rows[column].to_pylist() for column in (*columns[:4], "version"))
+            for *place, version in zip(*places, versions, strict=True):
+                key = (place[0], place[1], place[2], place[3])
+                known[key] = max(known[key], version)
+        return known
+
+
+def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     """Measure every network in a file of parameters, and write the rows as one file.
 
     Args:
         results: the results folder.
-        cohort_id: whose parameters.
-        parameters: the file's path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
-        measures: names in `MEASURES`; all by default.
+        job: which file, and which measures.
         trust: allow modules that the results name to be imported.
 
     Returns:
         how many networks were measured.
     """
-    files = CohortFiles(results, cohort_id)
-    tensors, about = files.folder.read_tensors(parameters)
-    configs = {config.run_id: config for config in Manifest.read(results, cohort_id).configs}
+    files = CohortFiles(results, job.cohort_id)
+    tensors, about = files.folder.read_tensors(job.parameters)
+    configs = {config.run_id: config for config in Manifest.read(results, job.cohort_id).configs}
     runs = [configs[run_id] for run_id in about["run_id"]]
     check_trust(runs[0], trust)
     dataset = data.load(runs[0].data, runs[0].precision)
@@ -54,9 +116,9 @@ def measure_parameters(
         "train": (dataset.train.inputs, torch.stack(labels)),
         "test": (dataset.test.inputs, dataset.test.labels),
     }
-    frame = measure_stack(architecture, tensors, initial, splits, measures)
+    frame = measure_stack(architecture, tensors, initial, splits, job.measures)
     for column in ("run_id", "phase", "step"):
         frame[column] = [about[column][position] for position in frame["position"]]
     order = ["run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version"]
-    results.write_table(measures_path(cohort_id, parameters, measures), pa.Table.from_pandas(frame[order]))
+    results.write_table(job.path, pa.Table.from_pandas(frame[order]))
     return len(runs)

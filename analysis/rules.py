@@ -4,11 +4,19 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.statistics.montecarlo import LOOKS
+
 MINIMUM_CONFIGURATIONS = 8
 MINIMUM_WITHIN_FREEDOM = 10
+# Three seeds differ in two directions only: luck that they share and a relation then look alike (simulated: with
+# strong luck on two binary axes 4% of p-values were below 0.001; with four seeds none more than should be).
+MINIMUM_SEEDS = 4
 
+# A verdict says of its claim that it holds, fails or is undecided. "adds" is: holds. The other three are kinds of
+# undecided, and none is: fails. That a gain is not significant does not refute it, and no interval here is used to
+# exclude a useful one.
 ADDS = "adds"
-FAILS = "fails"
+NOT_SHOWN = "not shown"
 UNDECIDED = "undecided"
 NOT_SEPARABLE = "not separable from the axes"
 
@@ -17,16 +25,35 @@ A predictor adds to the axes ({{axes}}) as a predictor of {{target}} only if bot
 (i) gain: its rank raises the cross-validated R2 of the ranks of {{target}} over the axes alone (main effects
 and pairwise interactions, configurations held out whole); p from permuting it between whole configurations;
 (ii) within: among runs of one configuration its rank goes with the rank of {{target}}, configuration means
-removed; two-sided p from permuting it inside configurations.
-From both, the luck that configurations share through equal seeds is taken out first.
+removed; two-sided p from rotating its seeds, alike in all configurations (without a seed column: from permuting
+it inside configurations).
+Effects of the seed, and of the seed with each axis, are taken out of both first. What runs of one seed share
+beyond that, in any configurations, is left to (ii), whose units are seeds: under luck of that kind (i) alone would
+claim too much.
 The deciding p-value is the larger of the two. Over all judged predictors it is one Benjamini-Hochberg family
 for {{target}}; the predictor "{ADDS}" if the adjusted value is at most {{level:g}} and the gain is positive,
-else it "{FAILS}": it is not shown to add anything.
+else that it adds is "{NOT_SHOWN}", which does not say that it adds nothing.
+Permutations are drawn until their luck cannot change a decision, {LOOKS[0]:,} to {LOOKS[-1]:,} of them if no number
+was asked for; a decision that still hangs on it is "{UNDECIDED}".
 A predictor that does not vary within configurations (or a table with one run each) is "{NOT_SEPARABLE}" and
-no member of the family. Fewer than {MINIMUM_CONFIGURATIONS} configurations, fewer than
-{MINIMUM_WITHIN_FREEDOM} degrees of freedom within them, or a constant predictor or target: "{UNDECIDED}".
+no member of the family. Fewer than {MINIMUM_CONFIGURATIONS} configurations, {MINIMUM_SEEDS} seeds or
+{MINIMUM_WITHIN_FREEDOM} degrees of freedom within configurations, or a constant predictor or target: "{UNDECIDED}".
 Kendall's tau, granulated tau, partial correlation and mutual information describe; they decide nothing.
 Converged runs decide; the scope "all", with diverged runs ranked worst, is shown beside them as a check."""
+
+# Why seeds are rotated. The same seed means the same random streams in every configuration, so two configurations
+# that differ little may share their luck, in predictor and outcome alike, without any relation between the two.
+# Permuting runs inside configurations counts each run as new evidence: with luck shared by a seed and a pair of axes
+# it claims something in a third of all tables. Taking out effects of seed by pair of axes as well costs half of the
+# degrees of freedom and leaves triples. But seeds are alike and independent of each other, so the vectors of two
+# seeds over all configurations can be exchanged, whatever they share inside. Five seeds have only 120 permutations,
+# too few for p-values that survive a correction for 40 predictors; rotations (Langsrud 2005) go between them, and are
+# exact where the sums over configurations are normal. benchmarks/calibration.py shows both errors.
+#
+# Why permutations go on. A fixed number, ten draws below the strictest Benjamini-Hochberg bound, was chosen after a
+# verdict was seen to change with the seed of the permutations. That made it rarer and left it possible. Now intervals
+# of the p-values decide when to stop (analysis/statistics/montecarlo.py), and the first and the last look are
+# constants that no data changes.
 
 
 def rule_text(target: str, axes: list[str], level: float) -> str:
@@ -36,6 +63,17 @@ def rule_text(target: str, axes: list[str], level: float) -> str:
     'A predictor adds to the axes (lr, width) as a predictor of test_loss only if both hold:'
     """
     return RULE.format(target=target, axes=", ".join(axes), level=level)
+
+
+def is_judged(row: Mapping[str, Any]) -> bool:
+    """Whether there is enough data for a predictor to be one of the family: where not, `decide` says what lacks."""
+    return (
+        not row["constant"]
+        and row["configurations"] >= MINIMUM_CONFIGURATIONS
+        and not math.isnan(row["within"])
+        and row["within_freedom"] >= MINIMUM_WITHIN_FREEDOM
+        and not row["within_seeds"] < MINIMUM_SEEDS  # without seeds that runs share it is NaN
+    )
 
 
 def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
@@ -57,23 +95,29 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
     if row["within_freedom"] < MINIMUM_WITHIN_FREEDOM:
         freedom = row["within_freedom"]
         return UNDECIDED, f"{freedom} degrees of freedom within configurations are too few"
+    if row["within_seeds"] < MINIMUM_SEEDS:
+        return UNDECIDED, f"{row['within_seeds']:.0f} seeds are too few (at least {MINIMUM_SEEDS})"
     if math.isnan(row["adds_q"]):
         return UNDECIDED, "no permutations were asked for"
-    if row["adds_q"] <= level and row["gain_r2"] > 0:
-        return ADDS, "both tests are significant"
+    if row["gain_r2"] > 0 and row["adds_q_low"] <= level:
+        if row["adds_q_high"] <= level:
+            return ADDS, "both tests are significant"
+        between = f"q lies between {row['adds_q_low']:.2g} and {row['adds_q_high']:.2g}"
+        return UNDECIDED, f"more permutations are needed: after {row['permutations']:,.0f} {between}"
     gain = row["gain_q"] <= level and row["gain_r2"] > 0
     within = row["within_q"] <= level
     if gain and within:
-        return FAILS, "the two tests are significant one by one, not as a pair"
+        return NOT_SHOWN, "the two tests are significant one by one, not as a pair"
     if gain:
-        return FAILS, "only the gain over the axes is significant, not the association within configurations"
+        return NOT_SHOWN, "only the gain over the axes is significant, not the association within configurations"
     if within:
-        return FAILS, "only the association within configurations is significant, not the gain over the axes"
-    return FAILS, "neither the gain over the axes nor the association within configurations is significant"
+        return NOT_SHOWN, "only the association within configurations is significant, not the gain over the axes"
+    return NOT_SHOWN, "neither the gain over the axes nor the association within configurations is significant"
 
 
 def sentence(predictor: str, row: Mapping[str, Any], decision: str, because: str) -> str:
     """The verdict on one predictor in plain words: predictor, target, estimates, intervals, n, decision."""
+    claim = "not shown to add anything" if decision == NOT_SHOWN else decision
     source = " (computed from test data)" if row["test_derived"] else ""
     runs = f"{row['runs']} {row['scope']} runs" if row["scope"] != "all" else f"{row['runs']} runs"
     sample = f"{runs} of {row['configurations']} configurations"
@@ -90,7 +134,7 @@ def sentence(predictor: str, row: Mapping[str, Any], decision: str, because: str
     if not math.isnan(row["within"]):
         within = f"{row['within']:+.2f} [{row['within_low']:+.2f}, {row['within_high']:+.2f}]"
         parts.append(f"rank correlation within configurations {within}{_q(row['within_q'])}")
-    return f"{'; '.join(parts)}: {decision}, {because}."
+    return f"{'; '.join(parts)}: {claim}, {because}."
 
 
 def baseline_sentence(row: Mapping[str, Any]) -> str:

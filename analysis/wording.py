@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.rules import ADDS, FAILS, NOT_SEPARABLE, UNDECIDED
+from analysis.rules import ADDS, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
 
-MARKS = {ADDS: "●", FAILS: "×", NOT_SEPARABLE: "◌", UNDECIDED: "○"}  # tell decisions apart without colour
+MARKS = {ADDS: "●", NOT_SHOWN: "·", NOT_SEPARABLE: "◌", UNDECIDED: "○"}  # tell decisions apart without colour
 
 OUTCOMES = {
     "test_loss": "Mean cross-entropy on the test split, in nats.",
@@ -29,8 +29,10 @@ COLUMNS = {
     "ρ": "Within configurations: rank correlation of predictor and outcome among runs that differ in their "
     "seed only. No function of the hyperparameters can have any.",
     "q": "Permutation p-value of the column to its left, adjusted for the number of predictors after "
-    "Benjamini and Hochberg. Whole configurations are permuted for ΔR², runs inside them for ρ.",
+    "Benjamini and Hochberg. For ΔR² whole configurations are permuted, for ρ the seeds are rotated alike in all.",
     "both": "The deciding q: of the larger of the two p-values.",
+    "decision": "Adds: both tests are significant. Not shown: they are not, which is no proof that it adds nothing. "
+    "Undecided, not separable: these data cannot tell; the verdict in words says why.",
 }
 
 
@@ -164,9 +166,7 @@ def _others(rows: pd.DataFrame) -> list[str]:
     if counts.empty:
         return []
     parts = [
-        f"{count} {'fails' if count == 1 else 'fail'}"
-        if decision == FAILS
-        else f"{count} {'is' if count == 1 else 'are'} {decision}"
+        f"{count} {'is' if count == 1 else 'are'} {decision}{' to add anything' * (decision == NOT_SHOWN)}"
         for decision, count in counts.items()
     ]
     return [f"Of {'the others' if counts.sum() < len(rows) else 'these'}, {', '.join(parts)}."]

@@ -7,7 +7,7 @@ from typing import Any
 import ray
 import torch
 
-from analysis.measuring import measure_parameters, measures_path
+from analysis.measuring import Job, Measured, measure_parameters
 from trainables.errors import BadInput
 from trainables.storage import CohortFiles, Folder
 
@@ -15,13 +15,13 @@ from trainables.storage import CohortFiles, Folder
 class MeasureActor:
     """Measures files of parameters, one at a time, on one thread."""
 
-    def __init__(self, results: str, measures: Sequence[str] | None, trust: bool) -> None:
+    def __init__(self, results: str, trust: bool) -> None:
         torch.set_num_threads(1)
-        self.results, self.measures, self.trust = Folder(results), measures, trust
+        self.results, self.trust = Folder(results), trust
 
-    def measure(self, cohort_id: str, parameters: str) -> int:
+    def measure(self, job: Job) -> int:
         """How many networks were measured."""
-        return measure_parameters(self.results, cohort_id, parameters, self.measures, self.trust)
+        return measure_parameters(self.results, job, self.trust)
 
 
 class MeasurePool:
@@ -29,7 +29,6 @@ class MeasurePool:
 
     Args:
         results: the results folder.
-        measures: names, or None for all.
         actors: how many.
         cpus: what each takes of Ray's CPUs. Zero on one machine: then a trial never waits for an actor nor an actor
             for a trial, and the operating system shares the cores. With more, all actors start at once, and Ray keeps
@@ -37,11 +36,9 @@ class MeasurePool:
         trust: allow modules that the results name to be imported.
     """
 
-    def __init__(
-        self, results: Folder, measures: Sequence[str] | None, actors: int, cpus: float, trust: bool = False
-    ) -> None:
-        self.results, self.measures, self.size, self.cpus, self.trust = results, measures, actors, cpus, trust
-        self.queue: deque[tuple[str, str]] = deque()
+    def __init__(self, results: Folder, actors: int, cpus: float, trust: bool = False) -> None:
+        self.results, self.size, self.cpus, self.trust = results, actors, cpus, trust
+        self.queue: deque[Job] = deque()
         self.running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
         self.idle: list[ray.actor.ActorHandle] = []
         self.started = self.submitted = self.done = 0
@@ -50,14 +47,13 @@ class MeasurePool:
         if cpus:  # taken before the trials take them
             self.idle = [self._start() for _ in range(actors)]
 
-    def submit(self, cohort_id: str, parameters: str) -> None:
-        """Have a file measured, unless that was asked before or its measures are there."""
-        if (cohort_id, parameters) in self.asked or self.measures == []:
+    def submit(self, job: Job | None) -> None:
+        """Have a file measured, unless that was asked before: what fails is tried again by the next command."""
+        if job is None or (job.cohort_id, job.parameters) in self.asked:
             return
-        self.asked.add((cohort_id, parameters))
-        if not self.results.exists(measures_path(cohort_id, parameters, self.measures)):
-            self.submitted += 1
-            self.queue.append((cohort_id, parameters))
+        self.asked.add((job.cohort_id, job.parameters))
+        self.submitted += 1
+        self.queue.append(job)
 
     def pump(self, timeout: float = 0) -> None:
         """Take in what is finished, and give idle actors work; waits at most `timeout` seconds for something."""
@@ -78,7 +74,7 @@ class MeasurePool:
                     self.errors.append(str(cause if isinstance(cause, BadInput) else error))
         while self.queue and (self.idle or self.started < self.size):
             actor = self.idle.pop() if self.idle else self._start()
-            self.running[actor.measure.remote(*self.queue.popleft())] = actor
+            self.running[actor.measure.remote(self.queue.popleft())] = actor
 
     @property
     def busy(self) -> bool:
@@ -90,25 +86,24 @@ class MeasurePool:
         options = ray.remote(MeasureActor).options(
             num_cpus=self.cpus, scheduling_strategy="SPREAD", max_restarts=2, max_task_retries=2
         )
-        return options.remote(self.results.uri, self.measures, self.trust)
+        return options.remote(self.results.uri, self.trust)
 
 
 def unmeasured(
-    results: Folder, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
-) -> list[tuple[str, str]]:
-    """The (cohort_id, file) pairs of parameters that lack these measures.
+    measured: Measured, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
+) -> list[Job]:
+    """The files of parameters that lack measures, and which.
 
     Args:
-        results: the results folder.
+        measured: what is there.
         cohort_ids: of which cohorts.
         measures: names, or None for all.
         checkpoints: whether checkpoints are measured, or only the parameters at each run's end.
     """
-    return [
-        (cohort_id, name)
+    jobs = [
+        measured.job(cohort_id, name, measures)
         for cohort_id in cohort_ids
-        for name in CohortFiles(results, cohort_id).parameter_files()
-        if measures != []
-        and (checkpoints or name.startswith("final/"))
-        and not results.exists(measures_path(cohort_id, name, measures))
+        for name in CohortFiles(measured.results, cohort_id).parameter_files()
+        if checkpoints or name.startswith("final/")
     ]
+    return [job for job in jobs if job]

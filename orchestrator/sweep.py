@@ -15,6 +15,7 @@ import pandas as pd
 from rich.console import Console
 
 from analysis.measures.evaluate import select
+from analysis.measuring import Measured
 from analysis.results import check_trust
 from orchestrator.folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
 from orchestrator.planning import plan
@@ -90,7 +91,8 @@ def work(
     from orchestrator.measure_pool import MeasurePool, unmeasured
 
     measures, checkpoints = spec.record.names, spec.record.measure_at == "checkpoints"
-    missing = unmeasured(results, done, measures, checkpoints)
+    measured = Measured(results)
+    missing = unmeasured(measured, done, measures, checkpoints)
     runs = sum(len(cohort.configs) for cohort in todo)
     if not todo and not missing:
         console.print("everything is there: nothing to train, nothing to measure")
@@ -106,9 +108,9 @@ def work(
         from orchestrator.tuning import train_cohorts
 
         actors, cpus = measure_actors(spec.resources, address)
-        pool = MeasurePool(results, measures, actors, cpus, trust)
-        for cohort_id, name in missing:
-            pool.submit(cohort_id, name)
+        pool = MeasurePool(results, actors, cpus, trust)
+        for job in missing:
+            pool.submit(job)
 
         def tick(timeout: float = 0) -> None:
             pool.pump(timeout)
@@ -119,13 +121,13 @@ def work(
             display.update(cohort_id, result)
             for name in result["parameter_files"]:
                 if checkpoints or name.startswith("final/"):
-                    pool.submit(cohort_id, name)
+                    pool.submit(measured.job(cohort_id, name, measures))
 
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
             train_cohorts(results, todo, finished, spec.resources, progress, tick)
-        for cohort_id, name in unmeasured(results, [cohort.cohort_id for cohort in todo], measures, checkpoints):
-            pool.submit(cohort_id, name)
+        for job in unmeasured(measured, [cohort.cohort_id for cohort in todo], measures, checkpoints):
+            pool.submit(job)
         while pool.busy:
             tick(0.2)
     failed = [cohort.cohort_id for cohort in todo if not cohort.finished(results)]

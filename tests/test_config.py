@@ -95,7 +95,7 @@ def test_a_config_survives_its_flat_and_its_nested_form():
         ({"modle": {}}, "modle: unknown key; did you mean 'model'?"),
         (
             {"model": {"widht": 3}},
-            "model.widht: unknown key; did you mean 'width'? allowed: bias, depth, family, width",
+            "model.widht: unknown key; did you mean 'width'? allowed: batch_norm, bias, depth, dropout, ",
         ),
         ({"model": {"family": "puzzles_cnn", "width": 3}}, "model.width: unknown key"),
         ({"model": {"family": "mpl"}}, "model.family = 'mpl': unknown; did you mean 'mlp'?"),

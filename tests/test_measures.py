@@ -285,8 +285,8 @@ def test_a_broken_network_disturbs_nobody(monkeypatch):
     parameters["2.weight"][2] = 0
     table = measure_stack(network, parameters, initial, splits).set_index(["position", "name"])
     assert set(table.loc[[0, 3], "status"]) == {"ok"}
-    assert set(table.loc[1, "status"]) == {"error: parameters are not finite"}
-    assert table.loc[(2, "margin_p10_frobenius"), "status"].startswith("error: the product of norms is zero")
+    assert set(table.loc[1, "status"]) == {"undefined: parameters are not finite"}
+    assert table.loc[(2, "margin_p10_frobenius"), "status"].startswith("undefined: the product of norms is zero")
     assert table.loc[(2, "sharpness"), "status"] == "ok"
     assert table.loc[0, "value"].to_dict() == pytest.approx(table.loc[3, "value"].to_dict(), rel=1e-9)
 
@@ -296,7 +296,7 @@ def test_one_class_and_a_dead_network_are_measured():
     for parameter in module.parameters():
         parameter.data.zero_()
     table = measure_network(module, torch.randn(8, 5), torch.zeros(8, dtype=torch.long), module)
-    undefined = table[table["status"].str.startswith("error: the product of norms is zero")]
+    undefined = table[table["status"].str.startswith("undefined: the product of norms is zero")]
     assert set(undefined.index) == {name for name, measure in MEASURES.items() if "zero" in measure.undefined} - {
         "normalised_test_loss"
     }

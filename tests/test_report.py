@@ -45,7 +45,9 @@ def curves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return dynamics, pd.concat([losses.assign(split=split) for split in ("train", "test")], ignore_index=True)
 
 
-def verdicts(target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "fails")) -> pd.DataFrame:
+def verdicts(
+    target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "not shown")
+) -> pd.DataFrame:
     known = {"target": target, "scope": "converged", "runs": 18, "configurations": 6, "sentence": "In words."}
     row = dict.fromkeys(columns(AXES), 0.25) | known | {"test_derived": False}
     rows = pd.DataFrame([row] * 3, index=pd.Index(PREDICTORS, name="predictor")).assign(decision=list(decisions))
@@ -84,7 +86,7 @@ def files() -> dict[str, bytes]:
 def hostile() -> dict[str, bytes]:
     report = example()
     names = {"path_length": EVIL, "init.scale": EVIL + "."}
-    frame = verdicts(decisions=(EVIL, "adds", "fails")).rename(index=names).assign(sentence=EVIL)
+    frame = verdicts(decisions=(EVIL, "adds", "not shown")).rename(index=names).assign(sentence=EVIL)
     frame = frame.rename(columns={"granulated[init.scale]": f"granulated[{EVIL}.]"})
     widths = [EVIL if width == 32 else [1, 2] for width in report.table["model.width"]]
     table = report.table.assign(**{"model.width": widths})
@@ -147,7 +149,7 @@ def test_names_from_the_data_cannot_break_out(hostile):
 
 
 def test_names_from_the_data_cannot_steer_the_terminal():
-    frame = verdicts(decisions=(EVIL, "adds", "fails")).rename(index={"path_length": EVIL})
+    frame = verdicts(decisions=(EVIL, "adds", "not shown")).rename(index={"path_length": EVIL})
     console = Console(width=100, file=io.StringIO(), force_terminal=False)
     console.print(verdict_table(frame))
     assert "\x1b" not in console.file.getvalue()
@@ -192,14 +194,26 @@ def test_a_few_runs_are_enough_for_a_page(count):
 
 
 def test_no_finding_is_said_plainly():
-    found = answer(verdicts(decisions=("fails", "undecided", "not separable from the axes")))
+    found = answer(verdicts(decisions=("not shown", "undecided", "not separable from the axes")))
     assert found.headline.startswith("None of the 3 predictors judged is shown to add anything about test loss")
     assert found.adding == []
 
 
+def test_what_is_not_shown_is_nowhere_said_to_fail(files):
+    page = text_of(files["index.html"])
+    assert "· not shown" in page and "no proof that it adds nothing" in page and "not shown to add anything" in page
+    console = Console(width=100, file=io.StringIO())
+    console.print(verdict_table(verdicts()))
+    shown = console.file.getvalue()
+    assert "· not shown" in shown and "no proof that it adds nothing" in shown
+    decisions = {row["decision"] for part in json.loads(files["verdicts.json"]) for row in part["predictors"]}
+    assert decisions == {"adds", "undecided", "not shown"}
+    assert not re.search(r"\bfail(s|ed)?\b", page.partition("Provenance")[0] + shown)
+
+
 def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():
     console = Console(width=200, file=io.StringIO())
-    console.print(verdict_table(verdicts(decisions=("adds", "fails", "not separable from the axes"))))
+    console.print(verdict_table(verdicts(decisions=("adds", "not shown", "not separable from the axes"))))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 100
     assert any("hyperparameters only" in line and "R² .81" in line for line in lines)
@@ -207,7 +221,7 @@ def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():
 
 
 def test_verdicts_are_read_back_from_their_file():
-    frame = verdicts(decisions=("adds", "fails", "not separable from the axes"))
+    frame = verdicts(decisions=("adds", "not shown", "not separable from the axes"))
     (again,) = read_verdicts(verdicts_json([frame]))
     numbers = frame.select_dtypes("number").columns
     pd.testing.assert_frame_equal(again.loc[frame.index, numbers], frame[numbers], check_dtype=False, check_names=False)

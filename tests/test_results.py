@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from analysis import judge, load_results
-from analysis.measuring import measure_parameters
+from analysis.measuring import Measured, measure_parameters
 from orchestrator import cli, reporting
 from orchestrator.folder import held, prepare, read_from, wanted
 from orchestrator.measure_pool import unmeasured
@@ -64,7 +64,7 @@ def test_only_cohorts_of_the_present_sweep_are_trained_and_measured(tmp_path, co
     cohort("foreign", [SMALL | {"seed": 9, "stop": {"max_epochs": 1}}]).train()
     todo, done = wanted(results, spec)
     assert [len(manifest.configs) for manifest in todo] == [2] and done == []
-    assert unmeasured(results, done, None, True) == []
+    assert unmeasured(Measured(results), done, None, True) == []
 
 
 def test_a_module_path_that_is_no_network_is_refused_before_it_is_called(tmp_path):
@@ -95,7 +95,8 @@ def step(results: Folder, spec: SweepSpec, train: int | None = None) -> int:
 def measured(results: Folder) -> None:
     for cohort_id in results.names("cohorts"):
         for name in CohortFiles(results, cohort_id).parameter_files():
-            measure_parameters(results, cohort_id, name, ["parameter_norm"])
+            if job := Measured(results).job(cohort_id, name, ["parameter_norm"]):
+                measure_parameters(results, job)
 
 
 FEW, MORE = {"record": {"epochs": [1, 3]}}, {"record": {"measure_at": "checkpoints"}}

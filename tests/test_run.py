@@ -135,6 +135,13 @@ def test_the_same_command_again_trains_and_measures_nothing(finished):
     assert before == {path: path.stat().st_mtime_ns for path in finished.glob("cohorts/**/*")}
 
 
+def test_a_subset_of_what_was_measured_measures_nothing(finished):
+    before = sorted(finished.glob("measures/*"))
+    again = CliRunner().invoke(cli.app, ["measure", str(finished), "--measures", "path_norm"])
+    assert again.exit_code == 0 and "nothing to measure" in again.stdout
+    assert before == sorted(finished.glob("measures/*"))
+
+
 def test_one_more_value_trains_only_the_new_runs_and_two_cpus_give_the_tables_of_one(finished, connect, tmp_path):
     connect(2)
     first = run(tmp_path / "out", grid={"init.scale": [1], "prune.fraction": [0, 0.5]})

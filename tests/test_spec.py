@@ -202,7 +202,7 @@ BAD = [
     ({"base": {"seed": 3}}, "base.seed: seeds are given by 'seeds'"),
     (
         {"base": {"model": {"family": "foo"}}},
-        "base.model.family = 'foo': unknown; allowed: mlp, module, puzzles_cnn",
+        "base.model.family = 'foo': unknown; allowed: arpit_cnn, deep_linear,",
     ),
     ({"base": {"pretrain": {"label_corruption": 1.5}}}, "base.pretrain.label_corruption = 1.5: "),
     ({"base": {"init": {"scheme": "normal"}}}, "base.init = {'scheme': 'normal'}: scheme 'normal' needs std"),
@@ -218,7 +218,7 @@ BAD = [
     ({"grid": {"seed": [0, 1]}}, "grid.seed: seeds are no axis of their own; say seeds: 2"),
     (
         {"grid": {"model.arguments.n": [1]}},
-        "grid.model.arguments: unknown key; allowed: bias, depth, family, width",
+        "grid.model.arguments: unknown key; allowed: batch_norm, bias, depth, dropout, family, first, width",
     ),
     (
         {"grid": {"init.scale": [1]}, "zip": [{"init.scale": [2]}]},

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kendalltau, norm, pearsonr, rankdata, spearmanr
+from scipy.stats import binom, kendalltau, norm, pearsonr, rankdata, spearmanr
 from sklearn.model_selection import LeaveOneGroupOut
 
 from analysis import statistics as st
 from analysis.statistics.axes_baseline import PENALTIES
 from analysis.statistics.design import axes_design, shared_seed_effects
+from analysis.statistics.montecarlo import Contest, Tally, settle
 from analysis.statistics.rank import kendall_interval
-from analysis.statistics.resampling import configuration_permutations, within_permutations
+from analysis.statistics.resampling import configuration_permutations, seed_rotations, within_permutations
 from analysis.statistics.runs import Runs
 from trainables.errors import BadInput
 
@@ -292,8 +293,10 @@ def test_within_equals_pooled_ranks_with_configuration_means_removed():
     assert result.degrees_of_freedom == len(table) - table.groupby(AXES).ngroups
 
 
-def test_within_takes_shared_seeds_out_by_regression():
-    table = ragged_table(seeds=4, levels=(5, 4, 3))
+def test_within_takes_shared_seeds_out_by_regression_over_the_configurations_with_every_seed():
+    ragged = ragged_table(seeds=4, levels=(5, 4, 3))
+    table = ragged[ragged.groupby(AXES)["seed"].transform("size") == 4]
+    assert len(table) < len(ragged)
     ranks = table.groupby(AXES)[["p", "g"]].rank()
     configuration = pd.get_dummies(table.groupby(AXES).ngroup().astype(str), dtype=float).to_numpy()
     seeds = pd.get_dummies(table["seed"].astype(str), dtype=float).to_numpy()
@@ -301,7 +304,7 @@ def test_within_takes_shared_seeds_out_by_regression():
     crossed = (seeds[:, :, None] * mains.astype(float)[:, None, :]).reshape(len(table), -1)
     design = np.hstack([configuration, crossed])
     left = ranks.to_numpy() - design @ np.linalg.lstsq(design, ranks.to_numpy(), rcond=None)[0]
-    result = st.within_configuration(table, "p", "g", AXES)
+    result = st.within_configuration(ragged, "p", "g", AXES)
     assert result.correlation == pytest.approx(pearsonr(*left.T).statistic)
     assert result.degrees_of_freedom == len(table) - np.linalg.matrix_rank(design)
 
@@ -326,10 +329,61 @@ def test_permutations_keep_what_they_promise():
     assert (runs.configuration[shuffles] == runs.configuration).all()
 
 
+def test_rotations_turn_differences_between_seeds_and_keep_their_mean():
+    rotations = seed_rotations(5, 2000, np.random.default_rng(0))
+    assert rotations @ rotations.transpose(0, 2, 1) == pytest.approx(np.broadcast_to(np.eye(5), (2000, 5, 5)))
+    assert rotations.sum(axis=1) == pytest.approx(1)
+    # uniform on the orthogonal group of 4 dimensions: the trace beside the mean has mean 0 and variance 1
+    traces = np.trace(rotations, axis1=1, axis2=2) - 1
+    assert abs(traces.mean()) < 0.1 and traces.var() == pytest.approx(1, abs=0.15)
+    assert 0.4 < (np.linalg.det(rotations) > 0).mean() < 0.6
+
+
+def test_a_rotation_test_is_exact_under_any_luck_of_normal_seeds():
+    """One number per seed is all that varies in either; its 4 degrees of freedom are those of the p-value."""
+    random, p_values = np.random.default_rng(0), []
+    for _ in range(300):
+        table = pd.DataFrame(list(itertools.product(range(20), range(5))), columns=["a", "seed"])
+        loads = random.normal(size=(2, 20, 1)) * random.normal(size=(2, 1, 5)) + 0.7 * random.normal(size=(2, 20, 5))
+        table["p"], table["g"] = loads.reshape(2, -1)
+        p_values.append(st.within_configuration(table, "p", "g", ["a"], permutations=300).p)
+    assert 0.02 < np.mean(np.array(p_values) <= 0.05) < 0.09 and 0.4 < np.mean(p_values) < 0.6
+
+
 def test_false_discovery_by_hand():
     # sorted 0.01, 0.03, 0.04 times 3/1, 3/2, 3/3, made monotone from the right
     assert st.false_discovery([0.01, 0.04, np.nan, 0.03])[[0, 1, 3]] == pytest.approx([0.03, 0.04, 0.04])
     assert np.isnan(st.false_discovery([np.nan])).all()
+
+
+def test_an_interval_of_a_p_value_is_that_of_its_binomial_count():
+    low, high = Tally(hits=7, draws=2000).interval(0.01)
+    assert binom.sf(6, 2000, low) == pytest.approx(0.005) and binom.cdf(7, 2000, high) == pytest.approx(0.005)
+    assert Tally(hits=0, draws=10).interval(0.01)[0] == 0 and Tally(hits=10, draws=10).interval(0.01)[1] == 1
+
+
+def chances(*p_values: float, gain: float = 1.0, seed: int = 0) -> list[Contest]:
+    """Contests whose second test is always extreme with a known probability, the first never."""
+    return [
+        Contest(lambda start, size, p=p: (0, int(np.random.default_rng([seed, start]).binomial(size, p))), gain)
+        for p in p_values
+    ]
+
+
+def test_only_open_decisions_are_drawn_on():
+    contests = chances(0.001, 0.03, 0.5)  # the bounds are 1/60, 2/60, 3/60: the second is just under its own
+    ends = settle(contests, 0.05, (1000, 2000, 4000, 8000, 16000, 32000, 64000))
+    assert [contest.tallies[0].draws for contest in contests] == [1000, contests[1].tallies[0].draws, 1000]
+    assert contests[1].tallies[0].draws > 2000
+    assert [high <= 0.05 for _, high in ends] == [True, True, False] and ends[2][0] > 0.05
+
+
+def test_a_decision_that_the_last_look_leaves_open_has_the_level_between_its_ends():
+    (ends,) = settle(chances(0.05), 0.05, (1000, 2000))
+    assert ends[0] <= 0.05 < ends[1]
+    (nothing,) = chances(0.05, gain=-1.0)
+    settle([nothing], 0.05, (1000, 2000))
+    assert nothing.tallies[0].draws == 1000  # no gain, no claim: what its p-value is changes nothing
 
 
 def test_linear_fit_by_hand():

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from trainables import models
+from trainables.batched import Batched, is_batched
 from trainables.config import InitConfig
 from trainables.errors import BadInput
-from trainables.layers import EVAL, Batched, Mode, Tensors, is_batched
+from trainables.layers import EVAL, Mode, Tensors
 from trainables.layout import Layout
+from trainables.modules import Noise, Shift
 from trainables.section import Section
 from trainables.streams import generator
 
@@ -46,7 +48,9 @@ class Network:
         self._stored = self.batched.stored() if self.batched else set()
         self.convolves = any(isinstance(part, nn.Conv2d) for part in module.modules())
         #: Whether the module, in training, does what vmap cannot: change buffers or draw random numbers.
-        self.stateful = bool(kept) or any("Dropout" in type(part).__name__ for part in module.modules())
+        self.stateful = bool(kept) or any(
+            isinstance(part, Noise) or "Dropout" in type(part).__name__ for part in module.modules()
+        )
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
@@ -69,14 +73,14 @@ class Network:
     def first_bias(self) -> str | None:
         """The name of the first layer's bias, the object of the Benevolent Training Hypothesis; None without one.
 
-        The first layer is the one that holds the module's first weight, a parameter with two axes or more, trained or
-        not.
+        The first layer is the first `Shift`, whose weights are the identity, or the one that holds the module's first
+        weight, a parameter with two axes or more, trained or not.
         """
-        names = [name for name, _ in self.module.named_parameters()]
-        weights = (name for name in names if self.module.get_parameter(name).ndim >= 2)
-        first = next(weights, "").rpartition(".")[0]
-        name = f"{first}.bias" if first else "bias"
-        return name if name in self.shapes else None
+        for prefix, part in self.module.named_modules():
+            if isinstance(part, Shift) or any(own.ndim >= 2 for own in part.parameters(recurse=False)):
+                name = f"{prefix}.bias" if prefix else "bias"
+                return name if name in self.shapes else None
+        return None
 
     @property
     def first_bias_columns(self) -> slice:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.config import RunConfig
+from trainables.data import Inputs
 from trainables.layers import EVAL, Mode
 from trainables.losses import LOSSES, Loss, mistakes
 from trainables.network import Kernel, Network
@@ -95,24 +96,24 @@ class Stack:
 
     def train_epoch(
         self,
-        inputs: Tensor,
+        inputs: Inputs,
         labels: Tensor,
         order: Tensor,
         batch_size: int,
         epoch: int,
         kernel: Kernel,
-        draws: Draws | None = None,
+        stream: str = "layers",
     ) -> Trace:
         """Train every network once on each example.
 
         Args:
-            inputs: `(N, *input_shape)`, shared by all networks.
+            inputs: N of each network.
             labels: `(K, N)`, each network's own.
             order: `(K, n)`, each network's own permutation of the examples; n < N for a part of an epoch.
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
-            draws: random numbers for the layers that need them.
+            stream: of the random numbers that layers draw.
 
         Returns:
             what happened at each step.
@@ -120,6 +121,7 @@ class Stack:
         network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
+        draws = Draws([config.seed for config in self.configs], stream, epoch, parameters.device)
         buffers, mode = self.buffers, Mode(training=True, draws=draws)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
@@ -151,11 +153,11 @@ class Stack:
         return trace.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
-    def evaluate(self, inputs: Tensor, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
+    def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
         """Loss, its variance over the examples, and error of every network on a whole split.
 
         Args:
-            inputs: `(N, *input_shape)`.
+            inputs: N of each network.
             labels: `(K, N)`.
             kernel: how to compute the logits.
             rows_per_pass: how many (network, example) pairs are computed at once, to stay in the processor's cache.
@@ -164,13 +166,11 @@ class Stack:
             `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
             targets are real numbers), each `(K,)` in float64.
         """
-        size = max(1, rows_per_pass // len(inputs))
+        size = max(1, rows_per_pass // inputs.examples)
         columns = []
-        for part, own in zip(self.slices(size), labels.split(size), strict=True):
-            views = self.network.parameters.views(part.groups["parameters"])
-            logits = self.network.logits(views, part.buffers, inputs.expand(len(part), *inputs.shape), kernel, EVAL)
-            losses = self.loss.function(logits, own, None)[0].double()
-            wrong = mistakes(logits, own)
+        for start, part in zip(range(0, len(self), size), self.slices(size), strict=True):
+            own = slice(start, start + len(part))
+            losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, rows_per_pass)
             loss = losses.mean(1)
             # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
             variance = (losses - loss.unsqueeze(1)).square().mean(1)
@@ -178,16 +178,25 @@ class Stack:
         loss, variance, error = torch.cat(columns, 1)
         return {"loss": loss, "loss_variance": variance, "error": error}
 
+    def _judged(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows: int) -> tuple[Tensor, Tensor]:
+        """Losses and mistakes `(K, N)` in float64, of so many examples at once."""
+        views, buffers = self.network.parameters.views(self.groups["parameters"]), self.buffers
+        losses, wrong = [], []
+        for start in range(0, inputs.examples, rows):
+            logits = self.network.logits(views, buffers, inputs.rows(start, start + rows), kernel, EVAL)
+            own = labels[:, start : start + rows]
+            losses.append(self.loss.function(logits, own, None)[0].double())
+            wrong.append(mistakes(logits, own))
+        return torch.cat(losses, 1), torch.cat(wrong, 1)
 
-def _gathered(inputs: Tensor, order: Tensor, batch_size: int) -> Iterator[Tensor]:
+
+def _gathered(inputs: Inputs, order: Tensor, batch_size: int) -> Iterator[Tensor]:
     """The inputs `(K, B, *input_shape)` of every batch, several batches gathered at once where they are small."""
-    runs, examples = order.shape
-    batch_bytes = runs * batch_size * inputs[0].numel() * inputs.element_size()
+    batch_bytes = len(order) * batch_size * inputs.stored[0, 0].numel() * inputs.dtype.itemsize
     block = max(1, GATHERED_BYTES // batch_bytes) * batch_size
     for part in order.split(block, 1):
         whole = part.shape[1] - part.shape[1] % batch_size
         if whole:
-            index = part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1)
-            yield from inputs.index_select(0, index.flatten()).unflatten(0, index.shape)
+            yield from inputs.gather(part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1))
         if whole < part.shape[1]:
-            yield inputs.index_select(0, part[:, whole:].flatten()).unflatten(0, (runs, -1))
+            yield inputs.gather(part[:, whole:])

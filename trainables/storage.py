@@ -7,7 +7,7 @@ file's presence means that it is done. Nothing is ever unpickled.
 import json
 import posixpath
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +107,10 @@ class Folder:
         """Write a value as readable JSON."""
         self.write(path, (json.dumps(value, indent=1) + "\n").encode())
 
-    def read_table(self, path: str) -> pa.Table:
-        """The table of a parquet file; `BadInput` if it is damaged."""
+    def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The table of a parquet file, or these columns of it; `BadInput` if it is damaged."""
         try:
-            return pq.read_table(pa.BufferReader(self.read(path)))
+            return pq.read_table(pa.BufferReader(self.read(path)), columns=columns)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(path, error) from None
 
@@ -124,10 +124,19 @@ class Folder:
         """The tensors and the metadata of a safetensors file; `BadInput` if it is damaged."""
         data = self.read(path)
         try:
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            metadata = {key: json.loads(value) for key, value in header.get("__metadata__", {}).items()}
-            return safetensors.torch.load(data), metadata
+            return safetensors.torch.load(data), _metadata(data[8 : 8 + int.from_bytes(data[:8], "little")])
         except (safetensors.SafetensorError, ValueError, AttributeError) as error:
+            raise self._damaged(path, error) from None
+
+    def read_metadata(self, path: str) -> dict[str, Any]:
+        """The metadata of a safetensors file, from its head; `BadInput` if that is damaged."""
+        try:
+            with self.fs.open_input_file(posixpath.join(self.root, path)) as file:
+                size = int.from_bytes(file.read(8), "little")
+                if size > file.size():
+                    raise ValueError("cut short")
+                return _metadata(file.read(size))
+        except (OSError, ValueError, AttributeError) as error:
             raise self._damaged(path, error) from None
 
     def check(self, path: str) -> None:
@@ -159,6 +168,10 @@ class Folder:
     def _damaged(self, path: str, error: Exception) -> BadInput:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
+
+
+def _metadata(header: bytes) -> dict[str, Any]:
+    return {key: json.loads(value) for key, value in json.loads(header).get("__metadata__", {}).items()}
 
 
 class CohortFiles:
@@ -238,10 +251,13 @@ def check_files(results: Folder) -> None:
         results.check(f"measures/{name}")
 
 
-def measures_file(cohort_id: str, parameters: str, digest: str) -> str:
-    """The rows of some measures (`digest` names their set and versions) on one file of parameters."""
+def measures_file(cohort_id: str, parameters: str, digest: str, attempt: int = 1) -> str:
+    """The rows of some measures (`digest` names their set and versions) on one file of parameters.
+
+    What was tried before stays as it was written: the `attempt` makes the name another one.
+    """
     stem = Path(parameters).stem if parameters.startswith("checkpoints/") else f"final-{Path(parameters).stem}"
-    return f"measures/{cohort_id}-{stem}-{digest}.parquet"
+    return f"measures/{cohort_id}-{stem}-{digest}{f'_{attempt}' * (attempt > 1)}.parquet"
 
 
 def measured_cohort(name: str) -> str:

@@ -30,7 +30,7 @@ from trainables.probe import StackPlan, probe
 from trainables.rows import Rows
 from trainables.stack import Stack
 from trainables.storage import CohortFiles, Folder
-from trainables.streams import Draws, generator
+from trainables.streams import generator
 from trainables.trace import Trace
 
 Tensors = dict[str, Tensor]
@@ -73,6 +73,8 @@ class CohortTraining:
         self.loss = torch.zeros(0)
         self.new_files: list[str] = []
         self.inherited: dict[str, str | None] = {}
+        self.inputs: dict[str, data.Inputs] = {}
+        self.labels: Tensors = {}
         self.stack: Stack
         self.dynamics: Dynamics
         if self.manifest.finished(results):
@@ -143,39 +145,34 @@ class CohortTraining:
         self.epoch = 0
         self.stack.start_phase()
         self.dynamics.next_phase()
-        self._label()
+        self._look(*self.data.splits)
         plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
         self.plan = StackPlan(**plan) if plan else self._probe()
         self._check(torch.zeros(len(self.stack), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
-        plan = probe(self.stack, self.data.train.inputs, self.labels["train"], self._batch_size)
+        plan = probe(self.stack, self.inputs["train"], self.labels["train"], self._batch_size)
         self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
         return plan
 
-    def _label(self) -> None:
-        """The labels `(K, N)` of each split in this phase."""
-        own = [
-            data.train_labels(self.data, phase, config.seed)
-            for config, phase in zip(self.stack.configs, self._phases, strict=True)
-        ]
-        self.labels = {
-            name: torch.stack(own) if name == "train" and own else split.labels.expand(len(own), -1)
-            for name, split in self.data.splits.items()
-        }
+    def _look(self, *splits: str) -> None:
+        """The inputs and labels of these splits, as every run sees them in this phase and epoch."""
+        configs, phases = self.stack.configs, self._phases
+        for name in splits if configs else ():
+            self.inputs[name] = data.inputs_of(self.data, configs, name, self.epoch, self.phase_name)
+            self.labels[name] = data.labels_of(self.data, configs, phases, name, self.epoch)
 
     def _train_epoch(self) -> None:
         start = time.perf_counter()
         size = self.plan.size
-        order = self._order()
-        inputs, batch_size = self.data.train.inputs, self._batch_size
+        if self.epoch and self.config.data.fresh:
+            self._look("train")
+        inputs, labels, order = self.inputs["train"], self.labels["train"], self._order()
         traces = []
-        for part, labels, own in zip(
-            self.stack.slices(size), self.labels["train"].split(size), order.split(size), strict=True
-        ):
-            seeds = [config.seed for config in part.configs]
-            draws = Draws(seeds, f"layers/{self.phase_name}", self.epoch, self.device)
-            traces.append(part.train_epoch(inputs, labels, own, batch_size, self.epoch, self.plan.kernel, draws))
+        for first, part in zip(range(0, len(self.stack), size), self.stack.slices(size), strict=True):
+            own = slice(first, first + size)
+            examples = (inputs.pick(own), labels[own], order[own], self._batch_size)
+            traces.append(part.train_epoch(*examples, self.epoch, self.plan.kernel, f"layers/{self.phase_name}"))
         trace = Trace.join(traces)
         self.dynamics.close_epoch(self.epoch, trace)
         self.epoch += 1
@@ -247,10 +244,10 @@ class CohortTraining:
         return reached
 
     def _evaluate(self, split: str, index: Tensor | None = None) -> Tensors:
-        stack, labels = self.stack, self.labels[split]
+        stack, inputs, labels = self.stack, self.inputs[split], self.labels[split]
         if index is not None:
-            stack, labels = stack.pick(index), labels[index]
-        return stack.evaluate(self.data.splits[split].inputs, labels, self.plan.kernel)
+            stack, inputs, labels = stack.pick(index), inputs.pick(index), labels[index]
+        return stack.evaluate(inputs, labels, self.plan.kernel)
 
     @property
     def _step(self) -> int:
@@ -327,6 +324,7 @@ class CohortTraining:
         left = (~stopped).nonzero().flatten()
         self.stack = self.stack.pick(left)
         self.dynamics.keep(left)
+        self.inputs = {name: value.pick(left) for name, value in self.inputs.items()}
         self.labels = {name: value[left] for name, value in self.labels.items()}
 
     # ---- the state
@@ -362,6 +360,6 @@ class CohortTraining:
             saved[part][name] = value.to(self.device)
         self._hold([configs[run_id] for run_id in state["run_ids"]], saved["stack"])
         self.dynamics.state = saved["dynamics"]
-        self._label()
+        self._look(*self.data.splits)
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
         self.new_files = self.files.parameter_files()

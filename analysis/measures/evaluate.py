@@ -1,7 +1,7 @@
 """Measures of a stack of networks as a table: one row per network and measure.
 
 Measures are functions of one network. A stack goes through `vmap` in chunks; what `vmap` cannot map, and what
-came out not finite there, is computed for the networks one by one. A failure is a row with a status.
+came out not finite there, is computed for the networks one by one. What has no value is a row with a status.
 """
 
 import time
@@ -21,7 +21,9 @@ from trainables.errors import BadInput
 from trainables.network import Network
 from trainables.section import did_you_mean
 
-OK, NOT_APPLICABLE = "ok", "not applicable"
+#: What a status is or begins with. Another attempt gives another result only for an error, so only errors are retried:
+#: a measure that does not apply never will, and what is undefined is so because of the parameters themselves.
+OK, NOT_APPLICABLE, UNDEFINED, ERROR = "ok", "not applicable", "undefined", "error"
 
 #: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
 #: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).
@@ -96,7 +98,7 @@ def evaluate(subject: Subject, measures: Iterable[Measure], log: Log) -> dict[st
             if subject.train.inputs.is_cuda:
                 torch.cuda.synchronize()
         except Exception as error:
-            log.errors[measure.name] = f"error: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            log.errors[measure.name] = f"{ERROR}: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
         log.seconds[measure.name] = time.perf_counter() - started
     return values
 
@@ -120,7 +122,8 @@ def measure_stack(
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
-        (`ok`, `not applicable: why` or `error: why`), `seconds`, `version`; one network after another.
+        (`ok`, `not applicable: why`, `undefined: why` where the value does not exist, or `error: why` where the
+        computation failed), `seconds`, `version`; one network after another.
 
     Raises:
         BadInput: an unknown measure.
@@ -150,7 +153,7 @@ def measure_stack(
                 status = f"{NOT_APPLICABLE}: {reasons[measure.name]}"
                 rows[position, measure.name] = _rows(measure, position, status)
             elif not finite[position]:
-                rows[position, measure.name] = _rows(measure, position, "error: parameters are not finite")
+                rows[position, measure.name] = _rows(measure, position, f"{UNDEFINED}: parameters are not finite")
     ordered = [row for position in range(size) for measure in chosen for row in rows[position, measure.name]]
     return pd.DataFrame(ordered, columns=["position", "name", "index", "value", "status", "seconds", "version"])
 
@@ -193,7 +196,7 @@ def _rows(
     base = {"position": position, "name": measure.name, "seconds": seconds, "version": measure.version}
     listed = [float("nan")] if values is None else values.tolist()
     if values is not None and not values.isfinite().all():
-        listed, status = [float("nan")], f"error: {measure.undefined}"
+        listed, status = [float("nan")], f"{UNDEFINED}: {measure.undefined}"
     return [{**base, "index": index, "value": value, "status": status} for index, value in enumerate(listed)]
 
 

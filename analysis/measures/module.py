@@ -29,7 +29,8 @@ def measure_network(
         measures: names in `MEASURES`; all by default.
 
     Returns:
-        Index `measure`; columns `value`, `status` (`ok`, `not applicable: why` or `error: why`), `seconds`.
+        Index `measure`; columns `value`, `status` (`ok`, `not applicable: why`, `undefined: why` or `error: why`),
+        `seconds`.
 
     Raises:
         BadInput: an unknown measure; a module, data or initial parameters that do not go together.

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis.rules import ADDS, UNDECIDED
+from analysis.rules import ADDS, NOT_SHOWN, UNDECIDED
 from analysis.wording import (
     by_decision,
     by_scope,
@@ -23,6 +23,7 @@ from analysis.wording import (
 
 _STYLES = {ADDS: "bold green", UNDECIDED: "yellow"}
 _NOTES = "gain: in cross-validated R² over the axes; within: over seeds of a configuration; q: of both tests"
+_NOT_SHOWN = "\nnot shown: these runs do not show that it adds anything, which is no proof that it adds nothing"
 _DAGGER = "\n† computed from test data"
 
 
@@ -34,10 +35,12 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
         width: characters per line; names that do not fit are shortened.
     """
     shown = by_scope(verdicts)[0]
+    notes = _NOTES + _NOT_SHOWN * bool((shown["decision"] == NOT_SHOWN).any())
+    notes += _DAGGER * bool(shown["test_derived"].any())
     table = Table(
         title=Text(f"What predicts {in_words(str(shown.attrs['target']))}? {population(shown)}", style="bold"),
         title_justify="left",
-        caption=Text(_NOTES + _DAGGER * bool(shown["test_derived"].any())),
+        caption=Text(notes),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

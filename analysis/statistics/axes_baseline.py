@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from analysis.statistics.design import axes_design, shared_seed_effects
-from analysis.statistics.resampling import configuration_permutations, permutation_p
+from analysis.statistics.resampling import configuration_permutations, exceedances
 from analysis.statistics.runs import Runs, complete, numeric_column
 from trainables.streams import generator
 
@@ -116,14 +116,17 @@ class AxesBaseline:
         A predictor of which the axes leave nothing gains exactly 0 and has p = 1.
         """
         gain = float(self.gains(predictor, np.arange(len(self.runs.sizes))[None])[0])
-        if not len(donors):
-            return gain, np.nan
-        return gain, permutation_p(gain, self.gains(predictor, donors)) if gain != 0 else 1.0
+        hits = self.exceed(predictor, gain, donors)
+        return gain, (1 + hits) / (1 + len(donors)) if len(donors) else np.nan
+
+    def exceed(self, predictor: np.ndarray, gain: float, donors: np.ndarray) -> int:
+        """How many of the permutations gain at least as much."""
+        return exceedances(gain, self.gains(predictor, donors)) if gain != 0 else len(donors)
 
     def gains(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
         """(k,) gains when configuration g receives the vector of configuration ``donors[k, g]``."""
         chunk = max(1, 2_000_000 // donors.shape[1])
-        parts = [
+        parts = [np.zeros(0)] + [
             self.contributions(predictor, donors[at : at + chunk]).sum(axis=1) for at in range(0, len(donors), chunk)
         ]
         return np.concatenate(parts) / self.total

@@ -47,15 +47,20 @@ def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
     return (both, True) if fits else (columns, False)
 
 
-def shared_seed_effects(runs: Runs) -> np.ndarray:
+def shared_seed_effects(runs: Runs, kept: np.ndarray | None = None) -> np.ndarray:
     """(n, k) orthonormal columns of the effects of each seed, and of seed by axis, inside configurations.
 
     The same seed means the same random streams in every configuration, so predictor and outcome may share
     luck that a handful of seeds cannot tell from a relation. As much is taken as costs at most half of the
     degrees of freedom within configurations: seed by axis, else seed, else nothing. Without a seed column,
     nothing.
+
+    Args:
+        runs: the runs.
+        kept: (G,) marks the configurations that count, by default all; rows of the others are zero.
     """
-    free = int((runs.sizes - 1).sum())
+    kept = np.ones(len(runs.sizes), dtype=bool) if kept is None else kept
+    free = int((runs.sizes - 1)[kept].sum())
     if not runs.named_seeds or free == 0:
         return np.zeros((len(runs.seeds), 0))
     seeds = np.unique(runs.seeds)
@@ -65,7 +70,7 @@ def shared_seed_effects(runs: Runs) -> np.ndarray:
             continue
         seed = (runs.seeds[:, None] == seeds).astype(float)
         product = (seed[:, :, None] * runs.spread(columns)[:, None, :]).reshape(len(seed), -1)
-        inside = product - runs.spread(runs.sums(product) / runs.sizes[:, None])
+        inside = (product - runs.spread(runs.sums(product) / runs.sizes[:, None])) * runs.spread(kept)[:, None]
         u, s, _ = np.linalg.svd(inside, full_matrices=False)
         return u[:, s > 1e-8]
     return np.zeros((len(runs.seeds), 0))

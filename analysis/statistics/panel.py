@@ -12,18 +12,13 @@ from analysis.statistics.axes_baseline import AxesBaseline
 from analysis.statistics.design import shared_seed_effects
 from analysis.statistics.granulated import AxisGroups, granulated_from
 from analysis.statistics.information import PairCells
-from analysis.statistics.rank import (
-    kendall_interval,
-    kendall_tau,
-    partial_correlation,
-    rank_design,
-)
+from analysis.statistics.montecarlo import Contest
+from analysis.statistics.rank import kendall_interval, kendall_tau, partial_correlation, rank_design
 from analysis.statistics.resampling import (
     bootstrap_counts,
     configuration_permutations,
     percentile_interval,
     permutation_p,
-    within_permutations,
 )
 from analysis.statistics.runs import Runs, numeric_column
 from analysis.statistics.within import WithinConfigurations
@@ -41,7 +36,6 @@ class Settings:
     axes: tuple[str, ...]
     seed_column: str
     confidence: float
-    permutations: int
     resamples: int
     random_seed: int
 
@@ -55,9 +49,10 @@ class Sample:
         self.outcome = rankdata(numeric_column(table, settings.target, "target"))[self.runs.order]
         self.groups = {axis: AxisGroups(self.runs, axis) for axis in settings.axes}
         self.given = rank_design(table[list(settings.axes)].iloc[self.runs.order])
+        self._first: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
-    def _random(self, stream: str) -> np.random.Generator:
-        return generator(self.settings.random_seed, stream)
+    def _random(self, stream: str, step: int = 0) -> np.random.Generator:
+        return generator(self.settings.random_seed, stream, step)
 
     @cached_property
     def shared(self) -> np.ndarray:
@@ -72,7 +67,7 @@ class Sample:
     @cached_property
     def inside(self) -> WithinConfigurations:
         """The outcome within configurations."""
-        return WithinConfigurations(self.runs, self.outcome, self.shared)
+        return WithinConfigurations(self.runs, self.outcome)
 
     @cached_property
     def cells(self) -> PairCells:
@@ -84,15 +79,18 @@ class Sample:
         """(resamples, G) bootstrap draws of configurations."""
         return bootstrap_counts(len(self.runs.sizes), self.settings.resamples, self._random("bootstrap/configurations"))
 
-    @cached_property
-    def donors(self) -> np.ndarray:
-        """(permutations, G) permutations of whole configurations."""
-        return configuration_permutations(self.runs, self.settings.permutations, self._random("permute/configurations"))
+    def draws(self, start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draws number `start` and on of both nulls: permutations of whole configurations, and within them.
 
-    @cached_property
-    def shuffles(self) -> np.ndarray:
-        """(permutations, n) permutations within configurations."""
-        return within_permutations(self.runs, self.settings.permutations, self._random("permute/within"))
+        All predictors see the same draws; the first block, which all of them need, is kept.
+        """
+        if (start, size) not in self._first:
+            permuted = configuration_permutations(self.runs, size, self._random("permute/configurations", start))
+            drawn = permuted, self.inside.draws(size, self._random("permute/within", start))
+            if start:
+                return drawn
+            self._first[start, size] = drawn
+        return self._first[start, size]
 
     def describe(self, values: np.ndarray) -> dict[str, Any]:
         """The statistics that need no null: (n,) values in the order of the table."""
@@ -112,32 +110,35 @@ class Sample:
             "partial_rank_correlation": partial_correlation(self.given, x, y),
         }
 
-    def test(self, values: np.ndarray) -> dict[str, Any]:
-        """Gain over the axes and association within configurations, with nulls and intervals."""
-        x = rankdata(values)[self.runs.order]
-        own = np.arange(len(self.runs.sizes))[None]
-        saved = self.baseline.contributions(x, own)[0]
+    def estimate(self, values: np.ndarray) -> tuple[dict[str, Any], Contest]:
+        """Gain over the axes and association within configurations, with intervals; and their tests."""
+        values = values[self.runs.order]
+        x, inside, baseline = rankdata(values), self.inside, self.baseline
+        gain = float(baseline.gains(x, np.arange(len(self.runs.sizes))[None])[0])
+        within = inside.correlation(values)
+        saved = baseline.contributions(x, np.arange(len(self.runs.sizes))[None])[0]
         squares = self.runs.sums((self.outcome - self.outcome.mean()) ** 2)
-        gain, gain_p = self.baseline.test(x, self.donors)
-        within, within_p = self.inside.test(values[self.runs.order], self.shuffles)
-        products = self.counts @ self.inside.products(values[self.runs.order])
+        products = self.counts @ inside.products(values)
         with np.errstate(invalid="ignore", divide="ignore"):
             withins = products[:, 0] / np.sqrt(products[:, 1] * products[:, 2])
             gains = self.counts @ saved / (self.counts @ squares)
-        confidence = self.settings.confidence
         out = {
-            "baseline_r2": self.baseline.r2,
+            "baseline_r2": baseline.r2,
             "gain_r2": gain,
-            "gain_p": gain_p,
-            "gain_low": percentile_interval(gains, confidence)[0],
-            "gain_high": percentile_interval(gains, confidence)[1],
             "within": within,
-            "within_p": within_p,
-            "within_freedom": self.inside.degrees_of_freedom,
+            "within_freedom": inside.degrees_of_freedom,
+            "within_seeds": inside.seeds if self.runs.named_seeds else np.nan,
         }
+        out["gain_low"], out["gain_high"] = percentile_interval(gains, self.settings.confidence)
         if not np.isnan(within):
-            out["within_low"], out["within_high"] = percentile_interval(withins, confidence)
-        return out
+            out["within_low"], out["within_high"] = percentile_interval(withins, self.settings.confidence)
+
+        def exceed(start: int, size: int) -> tuple[int, int]:
+            donors, moved = self.draws(start, size)
+            hits = 0 if np.isnan(within) else inside.exceed(values, within, moved)
+            return baseline.exceed(x, gain, donors), hits
+
+        return out, Contest(exceed, gain)
 
     def information(self, values: np.ndarray) -> dict[str, Any]:
         """Conditional mutual information and its null; absent with one axis, or if cells hold single runs."""
@@ -145,10 +146,10 @@ class Sample:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)
-        if np.isnan(score) or not self.settings.permutations or len(x) > CMI_RUNS:
+        if np.isnan(score) or len(x) > CMI_RUNS:
             return {"cmi": score}
-        null = self.cells.null(x, self.donors[:CMI_PERMUTATIONS])
-        return {"cmi": score, "cmi_p": permutation_p(score, null)}
+        donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, self._random("permute/information"))
+        return {"cmi": score, "cmi_p": permutation_p(score, self.cells.null(x, donors))}
 
 
 class Panel:
@@ -165,23 +166,24 @@ class Panel:
             self._samples[key] = Sample(self.table[present], self.settings)
         return self._samples[key]
 
-    def row(self, predictor: str) -> dict[str, Any]:
-        """Every statistic of one predictor; those that the data does not allow are absent."""
+    def row(self, predictor: str) -> tuple[dict[str, Any], Contest | None]:
+        """Every statistic of one predictor, and its tests; what the data does not allow is absent."""
         values = numeric_column(self.table, predictor, "predictor")
         present = ~np.isnan(values)
         row = _counts(present)
         if not present.any():
-            return row | {"constant": predictor}
+            return row | {"constant": predictor}, None
         sample = self.sample(present)
         row["configurations"] = len(sample.runs.sizes)
         if np.unique(values[present]).size < 2:
-            return row | {"constant": predictor}
+            return row | {"constant": predictor}, None
         if np.ptp(sample.outcome) == 0:
-            return row | {"constant": self.settings.target}
+            return row | {"constant": self.settings.target}, None
         if row["configurations"] < 3:
-            return row
+            return row, None
         values = values[present]
-        return row | sample.describe(values) | sample.information(values) | sample.test(values)
+        estimates, contest = sample.estimate(values)
+        return row | sample.describe(values) | sample.information(values) | estimates, contest
 
     def axes_only(self) -> dict[str, Any]:
         """The held-out predictions of the axes alone, described like a predictor."""

@@ -30,6 +30,19 @@ def within_permutations(runs: Runs, count: int, random: np.random.Generator) -> 
     return np.argsort(keys + runs.configuration.astype(np.float64), axis=1).astype(np.int32)
 
 
+def seed_rotations(seeds: int, count: int, random: np.random.Generator) -> np.ndarray:
+    """(count, S, S) random rotations and reflections of the S seeds that leave their mean where it is.
+
+    Orthogonal matrices of the space of differences between seeds, uniformly distributed (Stewart 1980): what whole
+    seeds can be exchanged for if all that is known of their effects is that they are normal and alike
+    (rotation tests, Langsrud 2005). The permutations of the seeds are among them.
+    """
+    differences = np.linalg.qr(np.column_stack([np.ones(seeds), np.eye(seeds)[:, 1:]]))[0][:, 1:]
+    q, r = np.linalg.qr(random.standard_normal((count, seeds - 1, seeds - 1)))
+    turns = q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+    return differences @ turns @ differences.T + 1 / seeds
+
+
 def bootstrap_counts(groups: int, count: int, random: np.random.Generator) -> np.ndarray:
     """(count, groups) how often each group is drawn when as many are drawn with replacement."""
     return random.multinomial(groups, np.full(groups, 1 / groups), size=count).astype(float)
@@ -55,8 +68,13 @@ def permutation_p(observed: float, null: np.ndarray) -> float:
     >>> permutation_p(2.0, np.array([0.0, 1.0, 2.0]))
     0.5
     """
+    return (1 + exceedances(observed, null)) / (1 + len(null))
+
+
+def exceedances(observed: float, null: np.ndarray) -> int:
+    """How many values of the null are at least as large as what was observed."""
     slack = 1e-10 * max(1.0, abs(observed))  # rounding must not turn a tie into a win
-    return float((1 + np.count_nonzero(null >= observed - slack)) / (1 + len(null)))
+    return int(np.count_nonzero(null >= observed - slack))
 
 
 def false_discovery(p_values: ArrayLike) -> np.ndarray:

@@ -28,7 +28,7 @@ class Runs:
         sizes: (G,) number of runs of each configuration.
         levels: G rows, the axis values of each configuration.
         seeds: (n,) code of each run's seed; without a seed column the duplicates are numbered.
-        named_seeds: whether the seeds come from a column, so that equal codes mean equal random streams.
+        named_seeds: whether the seeds come from a column and runs share them: equal codes mean equal random streams.
     """
 
     order: np.ndarray
@@ -54,6 +54,7 @@ class Runs:
             if named
             else pd.Series(code).groupby(code).cumcount().to_numpy()
         )
+        named = named and len(np.unique(seeds)) < len(seeds)  # a seed of its own for every run is nothing shared
         order = np.lexsort((seeds, code))
         _, starts, sizes = np.unique(code[order], return_index=True, return_counts=True)
         levels = table[list(axes)].iloc[order[starts]].reset_index(drop=True)

@@ -1,0 +1,145 @@
+"""Which measures are still to be computed: decided by rows, so nothing is measured twice and errors are tried again."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from analysis import load_results
+from analysis.measures import MEASURES, Measure
+from analysis.measuring import Job, Measured, measure_parameters
+from trainables.storage import Folder
+
+SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
+FILES = ["checkpoints/train-00000000.safetensors", "final/00001.safetensors"]
+
+
+@pytest.fixture
+def results(cohort, tmp_path) -> Folder:
+    """Two runs of two epochs that have ended, with their parameters at the start and at the end."""
+    stop = {"train_loss": None, "max_epochs": 2}
+    files = cohort("c", [SMALL | {"seed": seed, "stop": stop} for seed in range(2)]).train().files
+    assert set(FILES) <= set(files.parameter_files())
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """`register(name, function)`: a measure of that name for the length of a test."""
+
+    def add(name: str, function, **keywords) -> None:
+        function.__name__ = name
+        monkeypatch.setitem(MEASURES, name, Measure(function, 1, "none", "nowhere", **keywords))
+
+    return add
+
+
+def missing(results: Folder, *measures: str, parameters: str = FILES[1]) -> Job | None:
+    return Measured(results).job("c", parameters, measures)
+
+
+def measure(results: Folder, *measures: str) -> Job:
+    job = missing(results, *measures)
+    assert job and not results.exists(job.path)
+    assert measure_parameters(results, job) == 2
+    return job
+
+
+def test_nothing_is_measured_twice(results):
+    measure(results, "parameter_norm", "path_norm", "spectral_sum")
+    assert missing(results, "spectral_sum") is None and missing(results, "path_norm", "parameter_norm") is None
+    assert missing(results) is None
+    assert missing(results, "path_norm", parameters=FILES[0]).measures == ("path_norm",)
+
+
+def test_a_new_measure_computes_only_itself(results):
+    measure(results, "path_norm")
+    assert measure(results, "parameter_norm", "path_norm").measures == ("parameter_norm",)
+    assert sorted(load_results(results).measures["name"]) == ["parameter_norm"] * 2 + ["path_norm"] * 2
+
+
+def test_a_raised_version_computes_only_its_rows_anew(results, monkeypatch):
+    measure(results, "parameter_norm", "path_norm")
+    monkeypatch.setitem(MEASURES, "path_norm", replace(MEASURES["path_norm"], version=2))
+    assert measure(results, "parameter_norm", "path_norm").measures == ("path_norm",)
+    assert load_results(results).measures.groupby("name")["version"].unique().map(list).to_dict() == {
+        "parameter_norm": [1],
+        "path_norm": [2],
+    }
+    monkeypatch.setitem(MEASURES, "path_norm", replace(MEASURES["path_norm"], version=1))
+    assert missing(results, "path_norm") is None  # a lower version would lose on reading
+
+
+def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):
+    def failing(subject):
+        raise RuntimeError("no luck")
+
+    register("fragile", failing)
+    first = measure(results, "fragile", "path_norm")
+    again = measure(results, "fragile", "path_norm")
+    assert again.measures == ("fragile",)
+    third = missing(results, "fragile")  # the set of the second attempt once more
+    assert third.path not in (first.path, again.path) and results.exists(again.path)
+    register("fragile", lambda subject: torch.tensor(7.0))
+    measure(results, "fragile")
+    table = load_results(results).measures.query("name == 'fragile'")
+    assert table["status"].tolist() == ["ok"] * 2 and table["value"].tolist() == [7.0] * 2
+    assert missing(results, "fragile", "path_norm") is None
+    assert len(results.names("measures")) == 3
+
+
+def test_one_network_with_an_error_is_enough(results, register):
+    calls = []
+
+    def fails_once(subject):
+        calls.append(1)
+        if len(calls) == 2:  # under vmap both are one call, then each has its own
+            raise RuntimeError("no luck")
+        return torch.tensor(torch.nan)
+
+    register("fragile", fails_once, undefined="it has no value")
+    measure(results, "fragile")
+    statuses = load_results(results).measures["status"].tolist()
+    assert sorted(statuses) == ["error: RuntimeError: no luck", "undefined: it has no value"]
+    assert missing(results, "fragile").measures == ("fragile",)
+
+
+def test_what_does_not_apply_or_does_not_exist_is_not_tried_again(results, register):
+    register("nothing", lambda subject: torch.tensor(torch.inf), undefined="it is infinite")
+    register("elsewhere", lambda subject: torch.tensor(1.0), needs=("nowhere",))
+    MEASURES["elsewhere"] = replace(MEASURES["elsewhere"], split="moon", needs=())
+    measure(results, "nothing", "elsewhere")
+    statuses = load_results(results).measures.groupby("name")["status"].unique().map(list).to_dict()
+    assert statuses == {
+        "nothing": ["undefined: it is infinite"],
+        "elsewhere": ["not applicable: needs the moon split"],
+    }
+    assert missing(results, "nothing", "elsewhere") is None
+
+
+def test_a_run_that_is_now_in_another_file_of_its_cohort_counts_as_measured(results):
+    measure(results, "path_norm")
+    parameters = results / "cohorts/c"
+    tensors, about = parameters.read_tensors(FILES[1])
+    parameters.write_tensors("final/00002.safetensors", tensors, about)
+    assert missing(results, "path_norm", parameters="final/00002.safetensors") is None
+    parameters.write_tensors("final/00002.safetensors", tensors, about | {"step": [9, 9]})
+    assert missing(results, "path_norm", parameters="final/00002.safetensors").measures == ("path_norm",)
+
+
+def test_planning_reads_each_file_of_measures_once_and_only_what_it_needs(results, monkeypatch):
+    measure(results, "path_norm")
+    measure(results, "parameter_norm")
+    read = []
+    whole = Folder.read_table
+
+    def counted(self, path, columns=None):
+        read.append((path, columns))
+        return whole(self, path, columns)
+
+    monkeypatch.setattr(Folder, "read_table", counted)
+    monkeypatch.setattr(Folder, "read_tensors", lambda *arguments: pytest.fail("parameters are not read to plan"))
+    measured = Measured(results)
+    jobs = [measured.job("c", name, ["path_norm"]) for name in FILES for _ in range(3)]
+    assert [bool(job) for job in jobs] == [True] * 3 + [False] * 3
+    assert len(read) == 2 and all("value" not in columns and "seconds" not in columns for _, columns in read)
