@@ -10,7 +10,7 @@ from unittest.mock import patch
 import torch
 from rich.console import Console
 from rich.table import Table
-from stacking import make_stack, orders
+from stacking import make_stack, orders, shared
 
 from trainables import data
 from trainables.config import DataConfig
@@ -27,7 +27,7 @@ def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 12) -
     for epoch in range(2 * epochs):
         with nullcontext() if epoch % 2 else patch.object(Trace, "note", lambda *_: None):
             start = time.perf_counter()
-            stack.train_epoch(split.inputs, labels, order, batch, epoch, "batched")
+            stack.train_epoch(shared(split.inputs, len(stack)), labels, order, batch, epoch, "batched")
             times[epoch % 2].append(time.perf_counter() - start)
     steps = len(order.split(batch, 1))
     return min(times[0]) / steps * 1e3, min(times[1]) / steps * 1e3

@@ -121,6 +121,11 @@ def make_stack(runs: int, model: dict, data_config: DataConfig, inputs: torch.Te
     return stack
 
 
+def shared(inputs: torch.Tensor, runs: int) -> data.Inputs:
+    """The same inputs `(N, *input_shape)` for every run."""
+    return data.Inputs(inputs.unsqueeze(0), torch.zeros(runs, dtype=torch.int64), inputs.dtype)
+
+
 def orders(stack: Stack, examples: int, epoch: int) -> torch.Tensor:
     """Each run's permutation of the examples."""
     drawn = [generator(config.seed, "order/train", epoch).permutation(examples) for config in stack.configs]
@@ -134,7 +139,7 @@ def agreement() -> float:
     stack = make_stack(8, {"width": 64}, config, split.inputs)
     for epoch in range(3):
         stack.train_epoch(
-            split.inputs,
+            shared(split.inputs, 8),
             split.labels.expand(8, -1),
             orders(stack, TRAIN_SIZE, epoch),
             BATCH,
@@ -171,7 +176,7 @@ def loop_against_arithmetic(runs: int = 48) -> tuple[float, float]:
     loop, bound = [], []
     for epoch in range(8):  # in turn, so that both see the same machine; the fastest of each
         start = time.perf_counter()
-        stack.train_epoch(split.inputs, labels, order, BATCH, epoch, "batched")
+        stack.train_epoch(shared(split.inputs, len(stack)), labels, order, BATCH, epoch, "batched")
         loop.append(time.perf_counter() - start)
         start = time.perf_counter()
         for _ in range(TRAIN_SIZE // BATCH):
@@ -186,7 +191,7 @@ def convolutions(runs: int = 8) -> tuple[float, float, str]:
     inputs, labels = torch.randn(512, 1, 28, 28), torch.randint(0, 10, (runs, 512))
     model = {"family": "puzzles_cnn", "filters": 16, "stride": 2, "padding": 2}
     stack = make_stack(runs, model, DataConfig(), inputs)
-    chosen, order = probe(stack, inputs, labels, BATCH), orders(stack, 512, 0)
+    chosen, order = probe(stack, shared(inputs, runs), labels, BATCH), orders(stack, 512, 0)
     optimizers = []
     for seed in range(runs):
         module = network.models.build(stack.configs[seed].model, (1, 28, 28), 10)
@@ -197,7 +202,7 @@ def convolutions(runs: int = 8) -> tuple[float, float, str]:
         for part, own, permutation in zip(
             stack.slices(chosen.size), labels.split(chosen.size), order.split(chosen.size), strict=True
         ):
-            part.train_epoch(inputs, own, permutation, BATCH, 0, chosen.kernel)
+            part.train_epoch(shared(inputs, len(part)), own, permutation, BATCH, 0, chosen.kernel)
         stacked.append(time.perf_counter() - start)
         start = time.perf_counter()
         for row, (module, optimizer) in enumerate(optimizers):

@@ -108,7 +108,10 @@ class Axes:
                 for path, value in axis[index]:
                     values = _with(values, path, value)
             try:
-                return _validated(name, values)
+                value = _validated(name, values)
+                if isinstance(value, Section):
+                    value.check()
+                return value
             except BadInput as error:
                 raise BadInput(self._located(str(error))) from None
 
@@ -181,10 +184,13 @@ def _picker(indices: list[int]) -> Callable[[Any], Any]:
 
 def _switch(section: Any, name: str) -> tuple[str, Any] | None:
     """The field and its value that leave field `name` of a section without effect, if one does."""
-    if name not in getattr(section, "inert", {}):
-        return None
-    other, value = section.inert[name]
-    return (other, value) if getattr(section, other) == value else _switch(section, other)
+    inert, met = getattr(section, "inert", {}), set()
+    while name in inert and name not in met:  # two fields may each switch the other off
+        met.add(name)
+        name, value = inert[name]
+        if getattr(section, name) == value:
+            return name, value
+    return None
 
 
 def _part_of(field: str) -> str:

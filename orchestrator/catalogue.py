@@ -1,11 +1,12 @@
 """What there is to choose from, for `bth list`: name, what it is, where it comes from."""
 
 import inspect
+import re
 from collections.abc import Callable
 
 from analysis.measures.registry import MEASURES
 from orchestrator.spec import bundled_sweeps
-from trainables.data import READERS
+from trainables import data
 from trainables.dynamics import DYNAMICS
 from trainables.models import MODELS
 
@@ -16,11 +17,18 @@ def _first_line(thing: object) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
+def _source(builder: object) -> str:
+    """Authors and years that a docstring names in its paragraph `Source: ...`."""
+    paragraph = (inspect.getdoc(builder) or "").partition("Source: ")[2].partition("\n\n")[0]
+    names = re.findall(r"[A-Z]\w+(?: and [A-Z]\w+| et al\.)? (?:19|20)\d\d", " ".join(paragraph.split()))
+    return "; ".join(dict.fromkeys(names))
+
+
 CATALOGUE: dict[str, Callable[[], list[Line]]] = {
     "sweeps": lambda: [(name, what, "") for name, what in bundled_sweeps().items()],
     "studies": lambda: [],
-    "models": lambda: [(name, _first_line(builder), "") for name, builder in MODELS.items()],
-    "datasets": lambda: [(name, _first_line(reader), "") for name, reader in READERS.items()],
+    "models": lambda: [(name, _first_line(builder), _source(builder)) for name, builder in MODELS.items()],
+    "datasets": data.listing,
     "measures": lambda: [(name, measure.description, measure.source) for name, measure in MEASURES.items()],
     "dynamics": lambda: [(name, *about) for name, about in DYNAMICS.items()],
 }

@@ -25,6 +25,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+data_app = typer.Typer(help="Data sets in files: what there is, and how to get it.", no_args_is_help=True)
+app.add_typer(data_app, name="data", rich_help_panel="Commands")
 console = Console(highlight=False)
 if not console.is_terminal:
     console = Console(highlight=False, width=110)  # tables in a log file read like those in a terminal
@@ -34,6 +36,10 @@ Set = Annotated[
 ]
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled sweep.")]
 Where = Annotated[str, typer.Argument(metavar="DIR", help="A results folder: a path or a URI such as s3://...")]
+Root = Annotated[
+    str | None,
+    typer.Option(help="Where data sets are; the variable BENEVOLENT_DATA or ~/.cache/benevolent by default."),
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Import modules that the results name.")]
 
 
@@ -206,3 +212,33 @@ def list_(
         for line in CATALOGUE[name]():
             table.add_row(*map(escape, line))
         console.print(table)
+
+
+@data_app.command(name="fetch")
+def data_fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, as `bth data list` names them.")],
+    root: Root = None,
+) -> None:
+    """Download data sets, where they are not there yet. Nothing else downloads anything.
+
+    [bold]Example:[/] bth data fetch mnist cifar10
+    """
+    from trainables import data
+
+    data.use_root(root)
+    for name in names:
+        new = data.fetch(name)
+        console.print(f"{name}: {'fetched to' if new else 'is there already, in'} {data.place(name)}", soft_wrap=True)
+
+
+@data_app.command(name="list")
+def data_list(root: Root = None) -> None:
+    """List the data sets: shape, classes, examples, whether they are there, and their source.
+
+    [bold]Example:[/] bth data list --root /data
+    """
+    from trainables import data
+
+    data.use_root(root)
+    console.print(f"data root: {data.root()}", soft_wrap=True)
+    list_("datasets")

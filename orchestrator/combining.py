@@ -43,7 +43,7 @@ def _reach(models: Sequence[type[Section]], fields: set[str]) -> set[str]:
 
 
 def _has_rules(model: type[Section]) -> bool:
-    return bool(model.__pydantic_decorators__.model_validators)
+    return bool(model.__pydantic_decorators__.model_validators) or model.check is not Section.check
 
 
 def _keeps_fields(model: type[Section]) -> bool:

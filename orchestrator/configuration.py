@@ -7,7 +7,7 @@ each section's combinations once can name a million runs without making a millio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from trainables.config import PruneConfig, RunConfig, run_id
+from trainables.config import RunConfig, parent_sections, run_id
 from trainables.section import Section
 
 #: What a configuration is made of, in the order in which `run_id` sees it: every field of a run but its seed.
@@ -51,15 +51,28 @@ class Configuration(NamedTuple):
     @property
     def kind(self) -> tuple[Any, ...]:
         """Equal only for configurations of the same cohort key and the same phases of the same length."""
-        pruned = bool(self.parts[_PRUNE].value.fraction)
-        return (pruned, self.parts[_STOP].lines, *[part.shared_lines for part in self.parts])
+        # Of what may differ in a cohort, these decide the phases, or what must be there to start from.
+        deciding = [self.parts[index].lines for index in _DECIDING]
+        return (*deciding, *[part.shared_lines for part in self.parts])
 
     @property
     def parent(self) -> "Configuration | None":
-        """The dense configuration that a pruned one is cut from."""
-        if not self.parts[_PRUNE].value.fraction:
+        """The configuration whose networks this one's start from, of the same seed; None if it draws them."""
+        if all(not self.parts[index].lines for index in _STARTING):
+            return None  # as in most of a large sweep: without making a section
+        changes = parent_sections(lambda name: self.parts[PARTS.index(name)].value)
+        if changes is None:
             return None
-        return Configuration((*self.parts[:_PRUNE], _DENSE, *self.parts[_PRUNE + 1 :]))
+        parts = list(self.parts)
+        for name, value in changes.items():
+            parts[PARTS.index(name)] = make_part(name, value)
+        return Configuration(tuple(parts))
+
+    @property
+    def ancestors(self) -> "tuple[Configuration, ...]":
+        """The parent, its parent, and so on."""
+        parent = self.parent
+        return () if parent is None else (parent, *parent.ancestors)
 
     def run_id(self, seed: int) -> str:
         """`self.run(seed).run_id`, without making the run."""
@@ -71,5 +84,5 @@ class Configuration(NamedTuple):
         return RunConfig(**values, seed=seed)
 
 
-_PRUNE, _STOP = PARTS.index("prune"), PARTS.index("stop")
-_DENSE = make_part("prune", PruneConfig())
+_STARTING = tuple(PARTS.index(name) for name in ("init", "prune", "reset"))
+_DECIDING = tuple(PARTS.index(name) for name in ("prune", "reset", "stop"))

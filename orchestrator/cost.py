@@ -10,6 +10,7 @@ from torch import nn
 
 from trainables import data, network
 from trainables.config import OptimizerConfig, RunConfig
+from trainables.losses import LOSSES
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
 STEP_PER_FORWARD = 3
@@ -57,15 +58,17 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    fields = config.model_dump_json(include={"data", "model", "precision"}, exclude={"data": {"label_corruption"}})
+    fields = config.model_dump_json(
+        include={"data", "loss", "model", "precision"}, exclude={"data": {"label_corruption"}}
+    )
     return _workload(fields)
 
 
 @functools.lru_cache(maxsize=4096)
 def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
-    examples = data.load(config.data)
-    module = network.build(config.model, examples.input_shape, examples.classes).module
+    task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
+    module = network.build(config.model, task.input_shape, LOSSES[config.loss.name].outputs(task.classes)).module
     activations = flops = 0
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:
@@ -80,14 +83,14 @@ def _workload(fields: str) -> Workload:
         if not any(True for _ in part.children()):
             part.register_forward_hook(count)
     with torch.no_grad():
-        module(torch.zeros(1, *examples.input_shape))
+        module(torch.zeros(1, *task.input_shape))
     largest = max(module.parameters(), key=torch.numel)
     return Workload(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         flops=flops,
-        activations=activations + math.prod(examples.input_shape),
+        activations=activations + math.prod(task.input_shape),
         bytes_per_value=8 if config.precision == "float64" else 4,
-        train_size=len(examples.train),
+        train_size=config.data.train_size,
         matrix=(largest.shape[0], largest[0].numel()),
     )
 

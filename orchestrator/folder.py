@@ -125,7 +125,7 @@ def wanted(results: Folder, spec: SweepSpec) -> tuple[list[Manifest], list[str]]
         new = {at for at in needed - todo if not ended[at] >= set(cohorts[at].run_ids)}
         todo |= new
         waiting += new
-    order = sorted((cohorts[at] for at in todo), key=lambda one: (bool(one.waits_for), -_cost(one), one.cohort_id))
+    order = sorted((cohorts[at] for at in todo), key=lambda one: (one.depth, -_cost(one), one.cohort_id))
     return order, sorted(cohorts[at].cohort_id for at in done - todo)
 
 

@@ -13,7 +13,7 @@ from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
 from trainables.manifest import Manifest, Record
 
-#: `parent`: a dense run that no axis names, trained because pruned runs start from it.
+#: `parent`: a run that no axis names, trained because others start from it.
 Role = Literal["run", "parent"]
 
 #: Runs of a cohort at most; beyond, a stack gains nothing more and less is lost with a cohort that fails.
@@ -63,15 +63,17 @@ class Kinds(dict[tuple[object, ...], Kind]):
 
 
 def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
-    """The runs of a sweep, then the dense parents that pruned ones start from and no axis names.
+    """The runs of a sweep, then those that some of them start from and no axis names.
 
     Raises:
         BadInput: as `SweepSpec.runs`.
     """
     parents: dict[tuple[str, ...], Configuration] = {}
     for configuration in spec.configurations():
-        if parent := configuration.parent:
-            parents.setdefault(parent.lines, parent)
+        parent = configuration.parent
+        while parent and parent.lines not in parents:
+            parents[parent.lines] = parent
+            parent = parent.parent
         for seed in spec.seed_values:
             yield PlannedRun(configuration, seed, configuration.run_id(seed), "run")
     if parents:  # a second pass instead of a memory of all dense configurations
@@ -149,8 +151,8 @@ def plan(
     home = dict(known) | {run.run_id: name for name, (_, runs) in members.items() for run in runs}
     cohorts = []
     for name, (record, runs) in members.items():
-        parents = {home[parent.run_id(run.seed)] for run in runs if (parent := run.configuration.parent) is not None}
+        parents = {home[before.run_id(run.seed)] for run in runs for before in run.configuration.ancestors}
         configs = tuple(run.configuration.run(run.seed) for run in runs)
         cohorts.append(Manifest(name, configs, tuple(run.role for run in runs), tuple(sorted(parents)), record))
     cost = {name: sum(kinds.of(run.configuration).flops for run in runs) for name, (_, runs) in members.items()}
-    return sorted(cohorts, key=lambda cohort: (bool(cohort.waits_for), -cost[cohort.cohort_id], cohort.cohort_id))
+    return sorted(cohorts, key=lambda cohort: (cohort.depth, -cost[cohort.cohort_id], cohort.cohort_id))

@@ -177,7 +177,7 @@ def plan_table(summary: PlanSummary) -> RenderableType:
             decimal(group.memory_bytes),
             decimal(group.disk_bytes),
         )
-    extra = f" + {summary.parents:,} dense parents that pruned runs start from" if summary.parents else ""
+    extra = f" + {summary.parents:,} that others start from" if summary.parents else ""
     known = f", {summary.known:,} of them planned or trained before" if summary.known else ""
     totals = (
         f"{summary.runs:,} runs ({summary.configurations:,} configurations x {summary.seeds} seeds)"

@@ -1,11 +1,31 @@
+"""Data sets in files: where they are read from, how they are split, and what is refused."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from orchestrator.cli import app
 from trainables import data
-from trainables.config import DataConfig, Phase, RunConfig
+from trainables.config import DataConfig, RunConfig
+from trainables.data import loading
 from trainables.errors import BadInput
 from trainables.streams import generator
+
+REAL = pytest.mark.skipif("BENEVOLENT_DATA" not in os.environ, reason="BENEVOLENT_DATA names no folder with data sets")
+REAL_NAMES = ("mnist", "fashion_mnist", "cifar10")
+#: Of the splits of 1,000 + 197 + 600 examples; another checksum is other data or another split.
+CHECKSUMS = {
+    "digits": "420c3c8a69a4a2ab",
+    "mnist": "e57e71ce3191209f",
+    "fashion_mnist": "9457024cdf397409",
+    "cifar10": "1e9ac681ffffcef2",
+}
 
 
 def pixels(split: data.Split) -> set[bytes]:
@@ -13,20 +33,33 @@ def pixels(split: data.Split) -> set[bytes]:
     return {row.tobytes() for row in split.inputs.numpy()}
 
 
-def labels(count: int = 1000) -> torch.Tensor:
-    return torch.from_numpy(generator(0, "test").integers(0, 10, count))
+def config(name: str, **fields) -> DataConfig:
+    return DataConfig.parse({"name": name, **fields})
+
+
+@pytest.fixture
+def as_bytes(monkeypatch):
+    """Even small splits are kept as they are stored."""
+    monkeypatch.setattr(loading, "FLOAT_BYTES", 0)
+    loading._load.cache_clear()
+    yield
+    loading._load.cache_clear()
+
+
+# ---- splits
 
 
 def test_the_splits_have_the_sizes_asked_for_and_share_no_example():
     dataset = data.load(DataConfig())
     assert [len(split) for split in dataset.splits.values()] == [1000, 197, 600]
-    positions = data.stratified_order(data.read_digits().labels, generator(0, "split"))
+    digits = data.read("digits").train
+    positions = data.stratified_order(digits.labels, generator(0, "split"))
     assert sorted(positions) == list(range(1797))
-    assert len(set.union(*map(pixels, dataset.splits.values()))) == len({*map(bytes, data.read_digits().inputs)})
+    assert len(set.union(*map(pixels, dataset.splits.values()))) == len({*map(bytes, digits.inputs)})
 
 
 def test_the_splits_are_stratified():
-    shares = np.bincount(data.read_digits().labels) / 1797
+    shares = np.bincount(data.read("digits").train.labels) / 1797
     for split in data.load(DataConfig(split_seed=3)).splits.values():
         assert np.abs(split.labels.bincount().numpy() - shares * len(split)).max() < 2
 
@@ -38,13 +71,12 @@ def test_inputs_are_scaled_by_the_training_split():
 
 
 def test_the_test_split_does_not_depend_on_how_much_is_trained_on():
-    raw, found = data.read_digits(), []
+    found = []
     for size in (50, 1000):
         dataset = data.load(DataConfig(train_size=size), "float64")
         test = dataset.test.inputs - dataset.test.inputs.min()
         found.append((test / test.max(), dataset.test.labels))
     torch.testing.assert_close(found[0], found[1])
-    assert raw.inputs.min() == 0 and raw.inputs.max() == 1
 
 
 def test_another_split_seed_is_another_split_and_the_run_seed_is_not():
@@ -57,52 +89,241 @@ def test_without_validation_there_is_no_such_split():
     assert list(data.load(DataConfig(validation_size=0)).splits) == ["train", "test"]
 
 
+def test_runs_that_differ_in_interventions_share_one_data_set():
+    plain = data.load(DataConfig())
+    assert data.load(DataConfig(label_corruption=0.5, pixels="shuffled", corrupt_test=True)) is plain
+    assert data.load(DataConfig(train_size=999)) is not plain
+
+
+def test_bytes_are_given_out_like_floats(as_bytes):
+    kept = data.load(DataConfig()).train
+    assert kept.sets.stored.dtype == torch.uint8 and kept.inputs.dtype == torch.float32
+    index = torch.tensor([[3, 1, 4], [1, 5, 9]])
+    loading._load.cache_clear()
+    loading.FLOAT_BYTES = 2**27  # monkeypatched, and set back with it
+    floats = data.load(DataConfig()).train
+    assert floats.sets.stored.dtype == torch.float32
+    torch.testing.assert_close(kept.inputs, floats.inputs)
+    torch.testing.assert_close(kept.gather(index), floats.inputs[index])
+    assert torch.equal(floats.gather(index), floats.inputs[index])
+
+
+@pytest.mark.parametrize(("normalise", "low", "high"), [("none", 0, 1), ("half", -1, 1)])
+def test_inputs_can_be_scaled_by_constants(normalise, low, high):
+    inputs = data.load(DataConfig(normalise=normalise)).train.inputs
+    assert (inputs.min(), inputs.max()) == (low, high)
+
+
+def test_pooling_averages_squares():
+    raw = data.load(DataConfig(normalise="none"), "float64").test.inputs
+    pooled = data.load(DataConfig(normalise="none", pool=2), "float64").test.inputs
+    assert pooled.shape[1:] == (1, 4, 4)
+    assert (pooled - torch.nn.functional.avg_pool2d(raw, 2)).abs().max() <= 0.5 / 16
+
+
+def test_groups_of_classes_become_labels_and_other_classes_are_left_out():
+    sizes = {"train_size": 200, "validation_size": 50, "test_size": 100}
+    raw = data.read("digits").train
+    of_class = {label: {image.tobytes() for image in raw.inputs[raw.labels == label]} for label in (3, 6)}
+    pair = data.load(config("digits", classes=[[3], [6]], normalise="none", **sizes))
+    for split in pair.splits.values():
+        images = (split.inputs * 16).round().to(torch.uint8).numpy()
+        assert all(image.tobytes() in of_class[3 + 3 * int(y)] for image, y in zip(images, split.labels, strict=True))
+    assert pair.classes == 2 and pair.train.labels.bincount().tolist() == pytest.approx([100, 100], abs=2)
+
+
+def test_a_named_task_is_its_groups():
+    named, spelled = (config("digits", classes=c) for c in ("low_high", [[4, 3, 2, 1, 0], [5, 6, 7, 8, 9]]))
+    assert torch.equal(data.load(named).train.labels, data.load(spelled).train.labels)
+    assert RunConfig.parse({"data": {"classes": [[1, 0], [2]]}}).data.classes == "0,1|2"
+
+
+# ---- what is refused
+
+
 @pytest.mark.parametrize(
-    ("config", "line"),
+    ("fields", "line"),
     [
-        ({"name": "digit"}, "data.name = 'digit': unknown data set; did you mean 'digits'? allowed: digits"),
+        ({"name": "digit"}, "data.name = 'digit': unknown data set; did you mean 'digits'? allowed: cifar10"),
         ({"train_size": 1001}, "1001 + 197 + 600 = 1798: digits has 1797 examples"),
+        ({"name": "mnist", "train_size": 60_000}, "60000 + 197 = 60197: mnist has 60000 training examples"),
+        ({"name": "mnist", "test_size": 10_001}, "data.test_size = 10001: mnist has 10000 test examples"),
+        ({"classes": "3|6"}, "= 1797: digits has 364 examples of these classes"),
+        ({"classes": "3|10"}, "data.classes = '3|10': digits has the classes 0 to 9"),
+        ({"name": "mnist", "classes": "animals_objects"}, "a task of cifar10, not of mnist"),
+        ({"name": "mnist", "normalise": "cifar"}, "mnist has 1"),
+        ({"pool": 3}, "data.pool = 3: does not divide the sides of digits, 8 x 8"),
+        ({"frequency": 2.0}, "data.frequency = 2.0: has no effect on digits; leave it out"),
+        ({"fresh": True}, "data.fresh = True: has no effect on digits"),
+        ({"name": "disk", "pool": 2}, "data.pool = 2: has no effect on disk"),
+        ({"name": "frequency", "label_corruption": 0.1}, "the targets of frequency are no classes"),
+        ({"name": "staircase", "dimension": 5}, "data.dimension = 5: at least 6"),
     ],
 )
-def test_what_is_not_there_is_refused(config, line):
-    with pytest.raises(BadInput, match="data") as refused:
-        data.load(DataConfig(**config))
-    assert line in str(refused.value)
+def test_what_does_not_fit_is_refused_in_one_line(fields, line):
+    for refuse in (data.describe, data.load):
+        with pytest.raises(BadInput) as refused:
+            refuse(DataConfig.parse(fields))
+        assert line in str(refused.value) and str(refused.value).startswith("data.") and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("fraction", [0, 0.001, 0.25, 0.3337, 1])
-def test_swap_makes_exactly_the_fraction_wrong(fraction):
-    clean = labels()
-    wrong = data.corrupt(clean, 10, fraction, "swap", 0, "train")
-    assert (wrong != clean).sum() == round(fraction * 1000)
-    assert wrong.min() >= 0 and wrong.max() < 10
+@pytest.mark.parametrize("classes", ["high", "3", [[3]], [[3], []], [[3], [3]], [3, 6], [[-1], [2]], [[True], [2]], 3])
+def test_groups_that_are_none_are_refused(classes):
+    with pytest.raises(BadInput, match="data.classes = "):
+        RunConfig.parse({"data": {"classes": classes}})
 
 
-def test_redraw_leaves_some_right_and_is_uniform_over_the_classes():
-    clean = torch.zeros(20_000, dtype=torch.long)
-    counts = data.corrupt(clean, 10, 0.5, "redraw", 0, "train").bincount(minlength=10)
-    assert counts[0] == pytest.approx(11_000, abs=150)
-    assert counts[1:].tolist() == pytest.approx([1_000] * 9, abs=150)
+def test_a_description_is_what_loading_gives_and_reads_nothing(tmp_path, monkeypatch):
+    for fields in ({}, {"classes": "low_high", "pool": 2}, {"name": "xord"}, {"name": "frequency"}):
+        task, dataset = data.describe(DataConfig(**fields)), data.load(DataConfig(**fields))
+        assert (task.input_shape, task.classes, task.target) == (dataset.input_shape, dataset.classes, dataset.target)
+    monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))
+    assert data.describe(DataConfig(name="cifar100")).classes == 100
 
 
-@pytest.mark.parametrize("method", ["swap", "redraw"])
-def test_a_smaller_corruption_is_part_of_a_larger_one(method):
-    clean = labels()
-    small, large = (data.corrupt(clean, 10, fraction, method, 7, "train") for fraction in (0.2, 0.6))
-    changed = small != clean
-    assert torch.equal(large[changed], small[changed]) and changed.any()
+# ---- files
 
 
-def test_corruption_is_seeded_by_run_and_stream():
-    clean = labels()
-    draws = [data.corrupt(clean, 10, 0.5, "swap", *key) for key in [(0, "a"), (0, "a"), (1, "a"), (0, "b")]]
-    assert torch.equal(draws[0], draws[1])
-    assert not torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[3])
+def test_reading_data_imports_neither_scikit_learn_nor_torchvision():
+    code = "import sys; from trainables import data; data.read('digits'); "
+    code += "sys.exit(any(name in sys.modules for name in ('sklearn', 'torchvision')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_retraining_after_pruning_sees_the_labels_of_training_and_pretraining_others():
-    dataset = data.load(DataConfig())
-    pretrain, train, prune = (
-        data.train_labels(dataset, Phase(name, 0.5, "swap", 1, None), 4) for name in ("pretrain", "train", "prune1")
-    )
-    assert torch.equal(train, prune) and not torch.equal(pretrain, train)
+@REAL
+@pytest.mark.parametrize("name", REAL_NAMES)
+def test_real_data_are_what_their_reader_says(name):
+    reader, raw = data.READERS[name], data.read(name)
+    for part, counts in ((raw.train, reader.train), (raw.test, reader.test)):
+        assert part.inputs.dtype == np.uint8 and part.inputs.shape == (sum(counts), *reader.shape)
+        assert np.bincount(part.labels).tolist() == list(counts)
+    assert data.read(name) is raw
+
+
+@pytest.mark.parametrize("name", ["digits", *(pytest.param(name, marks=REAL) for name in REAL_NAMES)])
+def test_checksums_are_pinned(name):
+    assert data.load(DataConfig(name=name)).checksum == CHECKSUMS[name]
+
+
+@REAL
+def test_the_official_test_part_gives_the_test_split():
+    dataset = data.load(DataConfig(name="mnist", normalise="none", train_size=2000))
+    raw = data.read("mnist")
+    parts = {"train": raw.train, "validation": raw.train, "test": raw.test}
+    for name, split in dataset.splits.items():
+        part = {image.tobytes() for image in parts[name].inputs}
+        assert all(image.tobytes() in part for image in (split.inputs * 255).round().to(torch.uint8).numpy())
+        shares = np.array(data.READERS["mnist"].test if name == "test" else data.READERS["mnist"].train)
+        assert np.abs(split.labels.bincount().numpy() - shares / shares.sum() * len(split)).max() < 2
+
+
+@REAL
+def test_colours_are_scaled_one_by_one_and_large_splits_stay_bytes():
+    dataset = data.load(DataConfig(name="cifar10", train_size=20_000))
+    assert dataset.train.sets.stored.dtype == torch.uint8 and dataset.test.sets.stored.dtype == torch.float32
+    assert dataset.train.inputs.mean((0, 2, 3)).abs().max() < 1e-4
+    torch.testing.assert_close(dataset.train.inputs.std((0, 2, 3)), torch.ones(3), rtol=1e-4, atol=0)
+    assert dataset.test.inputs.mean((0, 2, 3)).abs().max() < 0.2
+
+
+COUNTS = (3, 2, 1, 1, 1, 1, 1, 1, 1, 1)
+
+
+def write_mnist(dataset) -> None:
+    """Files of MNIST's format, with few images, in place of a download."""
+    os.makedirs(dataset.raw_folder, exist_ok=True)
+    labels = np.repeat(np.arange(10, dtype=np.uint8), COUNTS)
+    images = np.arange(13 * 784, dtype=np.uint8).reshape(13, 28, 28)
+    for kind in ("train", "t10k"):
+        for what, values, magic in (("images-idx3", images, 2051), ("labels-idx1", labels, 2049)):
+            header = np.array([magic, *values.shape], dtype=">i4").tobytes()
+            with open(f"{dataset.raw_folder}/{kind}-{what}-ubyte", "wb") as file:
+                file.write(header + values.tobytes())
+
+
+@pytest.fixture
+def small_mnist(tmp_path, monkeypatch):
+    """A data root without files, and a download of 13 images."""
+    from torchvision import datasets
+
+    monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))
+    monkeypatch.setattr(datasets.MNIST, "download", write_mnist)
+    small = dataclasses.replace(data.READERS["mnist"], train=COUNTS, test=COUNTS, digest="")
+    monkeypatch.setitem(data.READERS, "mnist", small)
+    return tmp_path / "MNIST" / "raw"
+
+
+def refusal(name: str = "mnist") -> str:
+    with pytest.raises(BadInput) as refused:
+        data.read(name)
+    return str(refused.value)
+
+
+def test_what_is_not_there_is_refused_with_the_place_and_the_remedy(small_mnist):
+    line = f"data.name = 'mnist': no files in {small_mnist}; fetch it with `bth data fetch mnist`"
+    assert refusal() == line and not data.present("mnist")
+
+
+def test_fetching_once_is_enough(small_mnist):
+    bth = CliRunner()
+    assert f"mnist: fetched to {small_mnist}" in bth.invoke(app, ["data", "fetch", "mnist"]).output
+    assert f"mnist: is there already, in {small_mnist}" in bth.invoke(app, ["data", "fetch", "mnist"]).output
+    assert data.present("mnist") and data.read("mnist").train.inputs.shape == (13, 1, 28, 28)
+    assert [path.name for path in small_mnist.parent.parent.iterdir()] == ["MNIST"]
+
+
+@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])])
+def test_damage_is_told_and_mended(small_mnist, file, damage):
+    data.fetch("mnist")
+    data.readers._read.cache_clear()
+    damage(small_mnist / file)
+    assert f"missing or damaged files in {small_mnist}" in refusal() and "bth data fetch mnist" in refusal()
+    assert data.fetch("mnist") and not data.fetch("mnist")
+
+
+def test_another_pixel_is_damage_too(small_mnist, monkeypatch):
+    data.fetch("mnist")
+    digest = data.read("mnist").digest
+    monkeypatch.setitem(data.READERS, "mnist", dataclasses.replace(data.READERS["mnist"], digest=digest))
+    data.readers._read.cache_clear()
+    assert data.read("mnist").digest == digest
+    path = small_mnist / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    data.readers._read.cache_clear()
+    assert "damaged" in refusal()
+
+
+def test_a_download_that_fails_changes_nothing_and_is_one_line(small_mnist, monkeypatch):
+    from torchvision import datasets
+
+    def fail(dataset) -> None:
+        write_mnist(dataset)
+        raise RuntimeError("Error downloading:\nTried a mirror")
+
+    monkeypatch.setattr(datasets.MNIST, "download", fail)
+    with pytest.raises(BadInput, match=r"mnist: could not be fetched to .* \(Error downloading: Tried a mirror\)$"):
+        data.fetch("mnist")
+    assert not list(small_mnist.parents[1].iterdir())
+
+
+def test_what_is_provided_needs_no_files(small_mnist, monkeypatch):
+    part = data.Part(np.zeros((13, 1, 28, 28), np.uint8), np.repeat(np.arange(10), COUNTS))
+    monkeypatch.setattr(data.readers, "_provided", {})
+    data.provide("mnist", data.Raw(part, part))
+    assert data.read("mnist").train is part and data.present("mnist")
+
+
+def test_the_root_can_be_set(tmp_path, monkeypatch):
+    monkeypatch.delenv("BENEVOLENT_DATA", raising=False)
+    assert data.root().name == "benevolent" and data.root().is_absolute()
+    monkeypatch.setenv("BENEVOLENT_DATA", "~/elsewhere")
+    assert data.root().is_absolute()
+    output = CliRunner().invoke(app, ["data", "list", "--root", str(tmp_path)]).output
+    assert str(tmp_path) in output.replace("\n", "") and "bth data fetch cifar10" in " ".join(output.split())
+
+
+def test_the_listing_names_every_data_set_with_its_source():
+    lines = {name: (what, source) for name, what, source in data.listing()}
+    assert lines.keys() == data.READERS.keys() | data.SYNTHETIC.keys() and all(source for _, source in lines.values())
+    assert lines["digits"][0] == "1 x 8 x 8, 10 classes, 1,797 examples, present"

@@ -1,10 +1,12 @@
 import pytest
 import torch
+from plain import check_bits, check_stack, gaussian
 from torch import nn
 
 from trainables import models, network
 from trainables.config import InitConfig
 from trainables.errors import BadInput
+from trainables.modules import PatternDetector, RandomFeatures
 from trainables.network import Network
 
 SHAPE = (1, 8, 8)
@@ -68,24 +70,134 @@ def test_width_and_depth_are_those_of_the_hidden_layers():
     assert [tuple(shape) for shape in build(depth=1).shapes.values()] == [(10, 64), (10,)]
 
 
+#: Small networks of every family: fields, the shape of an input.
+FAMILIES = {
+    "mlp": [
+        ({"width": 5}, (6,)),
+        ({"width": 5, "depth": 4, "batch_norm": "plain", "dropout": 0.2}, (2, 3)),
+        ({"width": 5, "first": "identity", "batch_norm": "noisy", "depth": 4}, (6,)),
+        ({"width": 5, "bias": "none", "depth": 1}, (1, 4, 4)),
+    ],
+    "linear": [({}, (1, 4, 4)), ({"bias": False}, (6,))],
+    "deep_linear": [({"width": 5, "depth": 4}, (6,)), ({"width": 5, "depth": 3, "batch_norm": "plain"}, (6,))],
+    "lenet_300_100": [({}, (6,)), ({"bias": "first"}, (1, 4, 4))],
+    "lenet5": [({}, (1, 16, 16))],
+    "frankle_conv": [({"depth": depth, "width": 2, "units": 5}, (2, 8, 8)) for depth in (2, 4, 6)],
+    "vgg": [
+        ({"depth": 5, "width": 3}, (1, 8, 8)),
+        ({"depth": 9, "width": 2, "batch_norm": "plain"}, (1, 16, 16)),
+        ({"depth": 7, "width": 2, "batch_norm": "noisy"}, (3, 8, 8)),
+    ],
+    "resnet": [({"depth": 8, "width": 3}, (3, 8, 8))],
+    "preact_resnet": [({"depth": depth, "width": 3}, (3, 8, 8)) for depth in (2, 8)],
+    "puzzles_cnn": [
+        ({"filters": 2, "kernel": 3, "bias": "all"}, (1, 8, 8)),
+        ({"filters": 2, "kernel": 2, "stride": 2, "padding": 1}, (1, 8, 8)),
+    ],
+    "puzzles_bn": [({"width": 2}, (1, 8, 8)), ({"width": 2, "batch_norm": "none"}, (3, 8, 8))],
+    "narrow_cnn": [({"width": 3, "depth": 3}, (1, 8, 8))],
+    "arpit_cnn": [({"width": 2}, (1, 25, 25))],
+    "loukas_cnn": [({"width": 2}, (1, 25, 25))],
+    "xord": [({"filters": 3}, (6, 2))],
+    "random_features": [({"features": 10, "bandwidth": 0.5}, (6,)), ({"features": 6}, (1, 4, 4))],
+    "module": [({"path": "test_models:Norms"}, SHAPE)],
+}
+CASES = [(family, fields, shape) for family, cases in FAMILIES.items() for fields, shape in cases]
+PERCEPTRONS = [case for case in CASES if case[0] in ("mlp", "linear", "deep_linear", "lenet_300_100", "xord")]
+
+
+def of(family: str, fields: dict, input_shape: tuple[int, ...] = SHAPE, outputs: int = 10) -> Network:
+    return network.build(models.MODEL_CONFIGS[family].parse({"family": family} | fields), input_shape, outputs)
+
+
+def test_every_family_is_tried():
+    assert FAMILIES.keys() == models.MODELS.keys()
+
+
+@pytest.mark.parametrize(("family", "fields", "input_shape"), CASES)
+def test_a_stack_trains_as_plain_modules_do(family, fields, input_shape):
+    built = of(family, fields, input_shape, 1 if family == "xord" else 10)
+    assert bool(built.batched) == (family != "module")
+    check_stack(built, input_shape)
+
+
+@pytest.mark.parametrize(("family", "fields", "input_shape"), [case for case in CASES if case[0] != "module"])
+def test_every_family_can_have_one_output(family, fields, input_shape):
+    assert of(family, fields, input_shape, 1).module(torch.zeros(3, *input_shape)).shape == (3, 1)
+
+
+@pytest.mark.parametrize(("family", "fields", "input_shape"), PERCEPTRONS)
+def test_perceptrons_are_equal_bit_for_bit_alone_and_in_a_stack(family, fields, input_shape):
+    check_bits(of(family, fields, input_shape, 1), input_shape)
+
+
 @pytest.mark.parametrize(
-    "config",
+    ("family", "fields", "input_shape", "outputs", "line"),
     [
-        {"width": 5},
-        {"family": "puzzles_cnn", "filters": 2, "kernel": 3, "bias": "all"},
-        {"family": "puzzles_cnn", "filters": 2, "kernel": 2, "stride": 2, "padding": 1},
-        {"family": "module", "path": "test_models:Norms"},
+        ("puzzles_cnn", {}, (1, 8, 8), 10, "model.kernel = 5: does not fit on inputs of shape (1, 8, 8)"),
+        ("frankle_conv", {"depth": 6}, (1, 4, 4), 10, "model.depth = 6: does not fit on inputs of shape (1, 4, 4)"),
+        ("vgg", {"depth": 11}, (1, 28, 28), 10, "model.depth = 11: does not fit on inputs of shape (1, 28, 28)"),
+        ("lenet5", {}, (1, 8, 8), 10, "model.family = 'lenet5': does not fit on inputs of shape (1, 8, 8)"),
+        ("loukas_cnn", {}, (1, 8, 8), 1, "model.family = 'loukas_cnn': does not fit on inputs of shape (1, 8, 8)"),
+        ("arpit_cnn", {}, (1, 8, 8), 10, "model.family = 'arpit_cnn': does not fit on inputs of shape (1, 8, 8)"),
+        ("resnet", {"depth": 10}, (3, 8, 8), 10, "model.depth = 10: a resnet has 6 n + 2 layers"),
+        ("preact_resnet", {"depth": 5}, (3, 8, 8), 10, "model.depth = 5: a preact_resnet has an even number of layers"),
+        ("xord", {}, (1, 8, 8), 1, "model.family = 'xord': takes inputs of shape (patterns, 2), not (1, 8, 8)"),
+        ("xord", {}, (10, 2), 2, "model.family = 'xord': has one output, the data asks for 2"),
+        ("mlp", {"first": "identity", "depth": 1}, (6,), 1, "model.depth = 1: the identity as first layer needs"),
+        ("mlp", {"first": "identity", "bias": "none"}, (6,), 1, "model.bias = 'none': the identity as first layer"),
+    ]
+    + [
+        (family, {}, (64,), 10, f"model.family = '{family}': takes images (channels, height, width), not shape (64,)")
+        for family in FAMILIES
+        if family.endswith(("cnn", "bn", "net", "conv", "vgg", "net5"))
     ],
 )
-def test_all_kernels_agree_with_the_plain_module(config):
-    built = build(**config)
-    initial = [built.initial(InitConfig(), seed) for seed in range(3)]
-    rows = built.parameters.rows({name: torch.stack([one[name] for one in initial]) for name in built.shapes})
-    inputs = torch.from_numpy(network.generator(0, "inputs").standard_normal((3, 4, *SHAPE)))
-    for kernel in built.kernels:
-        logits = built.logits(built.parameters.views(rows), {}, inputs, kernel)
-        for own, values, found in zip(inputs, initial, logits, strict=True):
-            torch.testing.assert_close(found, torch.func.functional_call(built.module, values, (own,)))
+def test_a_family_that_does_not_fit_the_inputs_is_refused(family, fields, input_shape, outputs, line):
+    with pytest.raises(BadInput) as refused:
+        of(family, fields, input_shape, outputs)
+    assert line in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_the_first_layer_may_be_the_identity():
+    built = of("mlp", {"first": "identity", "depth": 3, "width": 5}, (6,), 1)
+    assert built.first_bias == "0.bias" and built.first_bias_columns == slice(0, 6)
+    assert of("loukas_cnn", {"width": 2}, (1, 25, 25), 1).first_bias == "1.bias"
+    bias, inputs = built.module[0].bias.requires_grad_(), gaussian(1, 6).float().requires_grad_()
+    by_bias, by_inputs = torch.autograd.grad(built.module(inputs).sum(), [bias, inputs])
+    assert torch.equal(by_bias, by_inputs[0]) and by_bias.any()  # what makes the bias tell the Lipschitz constant
+
+
+def test_frequencies_are_frozen_and_drawn_from_the_seed():
+    built = of("random_features", {"features": 4000, "bandwidth": 0.3}, (20,), 2)
+    assert built.size == 8000 and list(built.buffers.shapes) == ["0.weight"] and built.first_bias is None
+    first, again, other = (built.initial(InitConfig(scale=5.0), seed)["0.weight"] for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.std().item() == pytest.approx(0.3, rel=0.02)
+
+
+def test_random_features_approximate_their_kernel():
+    """The mean of cos(v x) cos(v y) + sin(v x) sin(v y) is exp(- bandwidth^2 |x - y|^2 / 2): Rahimi and Recht 2007."""
+    torch.manual_seed(0)
+    features, (x, y) = RandomFeatures(5, 20_000, 0.4), gaussian(2, 5).float()
+    kernel = (features(x) * features(y)).mean() * 2
+    assert kernel.item() == pytest.approx(torch.exp(-0.08 * (x - y).square().sum()).item(), abs=0.02)
+
+
+def test_a_pattern_detector_is_the_formula():
+    detector, inputs = PatternDetector(2), gaussian(3, 4, 2).float()
+    w, u = detector.weight[:2], detector.weight[2:]
+    for x, found in zip(inputs, detector(inputs), strict=True):
+        expected = sum(max(torch.relu(f @ p) for p in x) for f in w) - sum(max(torch.relu(f @ p) for p in x) for f in u)
+        torch.testing.assert_close(found[0], expected)
+
+
+def test_a_state_dict_loads_into_an_ordinary_module():
+    built = of("resnet", {"depth": 8, "width": 3}, (3, 8, 8))
+    module = models.build(models.MODEL_CONFIGS["resnet"](depth=8, width=3), (3, 8, 8), 10)
+    module.load_state_dict(built.module.state_dict())
+    inputs = gaussian(2, 3, 8, 8).float()
+    assert torch.equal(module.eval()(inputs), built.module(inputs))
 
 
 def test_the_tensors_share_the_memory_of_their_rows():
@@ -166,8 +278,3 @@ def test_a_module_gets_its_arguments():
     assert build(family="module", path="test_models:Wide", arguments={"classes": 10}).size == 650
     with pytest.raises(BadInput, match="TypeError"):
         build(family="module", path="test_models:Wide", arguments={"colour": 1})
-
-
-def test_a_kernel_too_large_for_the_inputs_is_refused():
-    with pytest.raises(BadInput, match=r"model.kernel = 5: two convolutions of this size do not fit"):
-        build(family="puzzles_cnn", kernel=5)

@@ -117,7 +117,7 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
     console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
     text = console.export_text()
     assert "plan of [red]x" in text
-    assert "3 runs (1 configurations x 3 seeds) + 3 dense parents" in text
+    assert "3 runs (1 configurations x 3 seeds) + 3 that others start from" in text
     assert "time at most" in text
 
 
@@ -143,7 +143,7 @@ def test_data_and_networks_are_tried_before_anything_starts(base, line):
     for refuse in (plan, price):
         with pytest.raises(BadInput) as error:
             refuse(sweep(base=base))
-        assert str(error.value).startswith(line)
+        assert line in str(error.value)
 
 
 def test_what_configurations_have_in_common_follows_from_their_kind():

@@ -153,6 +153,18 @@ def test_one_more_value_trains_only_the_new_runs_and_two_cpus_give_the_tables_of
     assert_same_tables(finished, tmp_path / "out")
 
 
+def test_records_asked_for_later_train_the_runs_again_and_fewer_train_nothing(connect, tmp_path):
+    connect(2)
+    one = {"grid": {}, "seeds": 2}
+    more = one | {"record": SWEEP["record"] | {"epochs": [3], "measure_at": "checkpoints"}}
+    done = [run(tmp_path / "out", **keys) for keys in (one, more, one, more)]
+    assert [(d.trained, d.failures) for d in done] == [(2, []), (2, []), (0, []), (0, [])]
+    results = load_results(tmp_path / "out")
+    assert len(results.runs) == 2 and len(list(tmp_path.glob("out/cohorts/*"))) == 2
+    assert {3, 4, 8} <= set(results.dynamics["epoch"]) and {12} <= set(results.measures["step"])
+    assert done[-1].measured == 0
+
+
 def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(connect, modules, tmp_path):
     connect(2)
     fuse = modules / "fuse"

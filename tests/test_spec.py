@@ -180,6 +180,18 @@ def test_an_effect_may_be_switched_off_from_afar():
         list(sweep(base={"pretrain": {"label_corruption": 0.5}}, grid=grid).runs())
 
 
+def test_two_fields_may_each_switch_the_other_off():
+    grid = {"data.pixels": ["gaussian"], "data.pixels_fraction": [0.5], "data.corruption": ["redraw", "swap"]}
+    with pytest.raises(BadInput, match=r"corruption = 'swap': no effect where data.label_corruption = 0"):
+        list(sweep(grid=grid).runs())
+
+
+def test_values_that_fit_alone_but_not_together_are_refused():
+    grid = {"data.name": ["mnist", "digits"], "data.pool": [1, 7]}
+    with pytest.raises(BadInput, match="data.pool = 7: does not divide the sides of digits, 8 x 8"):
+        list(sweep(grid=grid).runs())
+
+
 BAD = [
     ({"gird": {}}, "gird: unknown key; did you mean 'grid'?"),
     ({"model": {"width": 9}}, "model: a field of a run, not of a sweep; it goes below 'base'"),
@@ -190,7 +202,7 @@ BAD = [
     ({"base": {"seed": 3}}, "base.seed: seeds are given by 'seeds'"),
     (
         {"base": {"model": {"family": "foo"}}},
-        "base.model.family = 'foo': unknown; allowed: mlp, module, puzzles_cnn",
+        "base.model.family = 'foo': unknown; allowed: arpit_cnn, deep_linear,",
     ),
     ({"base": {"pretrain": {"label_corruption": 1.5}}}, "base.pretrain.label_corruption = 1.5: "),
     ({"base": {"init": {"scheme": "normal"}}}, "base.init = {'scheme': 'normal'}: scheme 'normal' needs std"),
@@ -206,7 +218,7 @@ BAD = [
     ({"grid": {"seed": [0, 1]}}, "grid.seed: seeds are no axis of their own; say seeds: 2"),
     (
         {"grid": {"model.arguments.n": [1]}},
-        "grid.model.arguments: unknown key; allowed: bias, depth, family, width",
+        "grid.model.arguments: unknown key; allowed: batch_norm, bias, depth, dropout, family, first, width",
     ),
     (
         {"grid": {"init.scale": [1]}, "zip": [{"init.scale": [2]}]},

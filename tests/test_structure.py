@@ -43,15 +43,23 @@ def test_a_stack_trains_without_ray():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("command", [command.name or command.callback.__name__ for command in app.registered_commands])
+def commands_of(typer_app, before=()):
+    """The words after `bth` that name a command."""
+    for command in typer_app.registered_commands:
+        yield " ".join([*before, command.name or command.callback.__name__])
+    for group in typer_app.registered_groups:
+        yield from commands_of(group.typer_instance, (*before, group.name))
+
+
+@pytest.mark.parametrize("command", list(commands_of(app)))
 def test_every_command_has_help_with_an_example(command):
-    result = CliRunner().invoke(app, [command, "--help"])
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0 and f"bth {command}" in result.output and "Example" in result.output
 
 
 def test_the_readme_names_files_and_commands_that_exist():
     text = (ROOT / "README.md").read_text()
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands = {command.partition(" ")[0] for command in commands_of(app)}
     assert set(re.findall(r"^ +bth (\w+)", text, re.MULTILINE)) <= commands
     for link in re.findall(r"\]\(([\w/.]+)\)", text):
         assert (ROOT / link).exists(), link

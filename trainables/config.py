@@ -5,55 +5,48 @@ An intervention is one field here, with a default that does nothing, and one fun
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from trainables.data.config import Corruption, DataConfig, Fraction
+from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS, ModelConfig
 from trainables.section import PerRun, Section, flatten
 
 #: Bumped when a default or the training algorithm changes, so that old results are not taken for new ones.
 ALGORITHM_VERSION = 1
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Corruption = Literal["redraw", "swap"]
-
-
-class DataConfig(Section):
-    """The data set, its split, and the corruption of the training labels.
-
-    `label_corruption` is the fraction of training labels that are redrawn uniformly from all classes (`redraw`, so
-    that some stay right) or moved to another class (`swap`); which ones is chosen by the run's seed.
-    """
-
-    inert: ClassVar = {"corruption": ("label_corruption", 0)}
-
-    name: str = "digits"
-    train_size: Annotated[int, Field(ge=1)] = 1000
-    validation_size: Annotated[int, Field(ge=0)] = 197
-    test_size: Annotated[int, Field(ge=1)] = 600
-    split_seed: Annotated[int, Field(ge=0)] = 0
-    label_corruption: Annotated[Fraction, PerRun] = 0.0
-    corruption: Annotated[Corruption, PerRun] = "redraw"
-
 
 class InitConfig(Section):
     """How weights are drawn; biases start at zero.
 
     `kaiming`: normal, variance 2 / fan-in (He et al. 2015). `xavier`: uniform on +-sqrt(6 / (fan-in + fan-out))
-    (Glorot and Bengio 2010). `normal`: normal with standard deviation `std`. All are multiplied by `scale`.
+    (Glorot and Bengio 2010). `normal`: normal with standard deviation `std`. `orthogonal`: orthonormal rows or columns
+    (Saxe et al. 2014). All are multiplied by `scale`. After that `first` replaces the very first weight: with it, and
+    `normal`, one makes the adversarial starts of Nakkiran et al. 2019, section 5.
+
+    `run`: as another run of the same network ended. `kmeans`: each layer's units are centres of those of a larger
+    network, found by k-means (Brutzkus and Globerson 2019). `source` tells that run from this one: dotted fields and
+    their values; its own `init` has the defaults where they do not say otherwise.
     """
 
-    scheme: Annotated[Literal["kaiming", "xavier", "normal"], PerRun] = "kaiming"
+    inert: ClassVar = {"scale": ("scheme", "run")}
+
+    scheme: Annotated[Literal["kaiming", "xavier", "normal", "orthogonal", "run", "kmeans"], PerRun] = "kaiming"
     scale: Annotated[float, Field(gt=0), PerRun] = 1.0
     std: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
+    first: Annotated[float | None, PerRun] = None
+    source: Annotated[dict[str, Any] | None, PerRun] = None
 
     @model_validator(mode="after")
-    def _std_goes_with_normal(self) -> "InitConfig":
+    def _fields_go_with_their_scheme(self) -> "InitConfig":
         if (self.scheme == "normal") != (self.std is not None):
             raise ValueError("scheme 'normal' needs std, and only scheme 'normal' takes it")
+        if (self.scheme in ("run", "kmeans")) != (self.source is not None):
+            raise ValueError("schemes 'run' and 'kmeans' need source, and only they take it")
         return self
 
 
@@ -68,18 +61,80 @@ class PretrainConfig(Section):
 
 
 class PruneConfig(Section):
-    """One-shot magnitude pruning of the trained dense network, then retraining (Frankle and Carbin 2019).
+    """Magnitude pruning of the trained dense network, then retraining (Frankle and Carbin 2019).
 
-    The `fraction` of weights (biases are kept) of smallest magnitude is held at zero, chosen over all layers together
-    (`magnitude`) or within each layer (`layer_magnitude`). The other parameters are set back to where they were at
-    initialisation (`init`), at the start of phase `train` (`train`), or stay (`none`), and are trained again.
+    In each of `rounds` rounds the `fraction` of the weights still there (biases are kept) of smallest magnitude is held
+    at zero, chosen over all layers together (`magnitude`) or within each (`layer_magnitude`); of the output layer,
+    `output_rate` times that fraction goes (then within each layer). Other parameters are set back to where they were
+    at initialisation (`init`), at the start of phase `train` (`train`), or stay (`none`), and are trained again: a
+    `ticket`. The controls of the last round: the same mask on newly drawn weights (`reinit`), and new weights at random
+    places, as many in each layer (`random_mask`).
     """
 
-    inert: ClassVar = {"method": ("fraction", 0), "rewind": ("fraction", 0)}
+    inert: ClassVar = {
+        "fraction": ("rounds", 0),
+        "rounds": ("fraction", 0),
+        "method": ("fraction", 0),
+        "output_rate": ("fraction", 0),
+        "rewind": ("fraction", 0),
+        "control": ("fraction", 0),
+    }
 
     fraction: Annotated[float, Field(ge=0, lt=1), PerRun] = 0.0
+    rounds: Annotated[int, Field(ge=0, le=99), PerRun] = 1
     method: Annotated[Literal["magnitude", "layer_magnitude"], PerRun] = "magnitude"
+    output_rate: Annotated[float, Field(gt=0, le=1), PerRun] = 1.0
     rewind: Annotated[Literal["init", "train", "none"], PerRun] = "init"
+    control: Annotated[Literal["ticket", "reinit", "random_mask"], PerRun] = "ticket"
+
+    @model_validator(mode="after")
+    def _rates_are_of_layers(self) -> "PruneConfig":
+        if self.output_rate != 1 and self.method != "layer_magnitude":
+            raise ValueError("output_rate needs method 'layer_magnitude'")
+        return self
+
+    @property
+    def prunes(self) -> bool:
+        """Whether anything is pruned."""
+        return self.fraction > 0 and self.rounds > 0
+
+    @property
+    def round_before(self) -> "PruneConfig":
+        """What the network was pruned by whose weights decide the mask."""
+        if self.rounds <= 1:
+            return PruneConfig()
+        return self.model_copy(update={"rounds": self.rounds - 1, "control": "ticket"})
+
+    def gone(self, rate: float = 1.0) -> float:
+        """The fraction of weights that is gone after all rounds, in a layer of which `rate` times the fraction goes."""
+        return 1 - (1 - rate * self.fraction) ** self.rounds
+
+
+class ResetConfig(Section):
+    """Layers of the trained network set back, without training after that (Zhang, Bengio and Singer 2019).
+
+    `layers`: numbers of the layers with weights, from 1. `to`: the parameters they had at initialisation (`init`) or
+    after so many epochs of phase `train` (then the sweep must keep checkpoints there), or newly drawn ones (`random`).
+    """
+
+    inert: ClassVar = {"to": ("layers", [])}
+
+    layers: Annotated[list[Annotated[int, Field(ge=1)]], PerRun] = []
+    to: Annotated[Literal["init", "random"] | Annotated[int, Field(ge=0)], PerRun] = "init"
+
+
+class SubspaceConfig(Section):
+    """Training in a random subspace of `dimension` dimensions through the start (Li et al. 2018).
+
+    theta = theta_0 + P phi. P has columns of norm one: normal numbers (`dense`), sparse with density 1 / sqrt(D)
+    (`sparse`), or a product of Hadamard matrices, signs, a permutation and normal numbers that is never written out
+    (`fastfood`).
+    """
+
+    inert: ClassVar = {"projection": ("dimension", None)}
+
+    dimension: Annotated[int, Field(ge=1)] | None = None
+    projection: Literal["dense", "sparse", "fastfood"] = "dense"
 
 
 class LossConfig(Section):
@@ -155,6 +210,8 @@ class RunConfig(Section):
     init: InitConfig = InitConfig()
     pretrain: PretrainConfig = PretrainConfig()
     prune: PruneConfig = PruneConfig()
+    reset: ResetConfig = ResetConfig()
+    subspace: SubspaceConfig = SubspaceConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     stop: StopConfig = StopConfig()
@@ -175,29 +232,71 @@ class RunConfig(Section):
     @property
     def cohort_key(self) -> tuple[str, ...]:
         """Equal for runs that may share a cohort: same data, network, batches and phases."""
-        return (*self.configuration_lines(shared_only=True), *(phase.name for phase in self.phases))
+        names = (phase.name for phase in self.phases)
+        # Runs that wait for others do not train beside them.
+        return (*self.configuration_lines(shared_only=True), *names, f"after {len(self.ancestors)}")
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases that this run trains itself; a pruned run starts where its `parent` ended."""
+        """The phases that this run trains itself; a pruned or reset run starts from its `parent`."""
         stop, pretrain = self.stop, self.pretrain
         labels = (self.data.label_corruption, self.data.corruption)
-        name = "prune1" if self.prune.fraction else "train"
+        if self.reset.layers:
+            return (Phase("reset", *labels, 0),)
+        name = f"prune{self.prune.rounds}" if self.prune.prunes else "train"
         last = Phase(name, *labels, stop.max_epochs, stop.max_steps, stop.train_loss, stop.train_error)
-        if self.prune.fraction or not pretrain.epochs:
+        if self.prune.prunes or not pretrain.epochs:
             return (last,)
         return Phase("pretrain", pretrain.label_corruption, pretrain.corruption, pretrain.epochs), last
 
     @property
     def parent(self) -> "RunConfig | None":
-        """The dense run that a pruned run is cut from; None for a dense run."""
-        if not self.prune.fraction:
+        """The run that this one starts from; None for one that starts from drawn weights."""
+        changes = parent_sections(functools.partial(getattr, self))
+        if changes is None:
             return None
-        return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields if name != "prune"})
+        return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields} | changes)
+
+    @property
+    def ancestors(self) -> "tuple[RunConfig, ...]":
+        """The parent, its parent, and so on."""
+        parent = self.parent
+        return () if parent is None else (parent, *parent.ancestors)
 
     def flat(self) -> dict[str, Any]:
         """Every field by its dotted path, as in the columns of the tables."""
         return dict(flatten(self.model_dump()))
+
+
+def parent_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:
+    """What tells the run that another one starts from: the sections that differ; None if it starts from drawn weights.
+
+    Args:
+        section: the sections, by name, of the `RunConfig` that starts from it.
+
+    Raises:
+        BadInput: `init.source` does not give a run.
+    """
+    if section("reset").layers:
+        return {"reset": ResetConfig()}
+    if section("prune").prunes:
+        return {"prune": section("prune").round_before}
+    if (source := section("init").source) is None:
+        return None
+    names = RunConfig.model_fields.keys() - {"seed"}
+    nested = {name: value.model_dump() if isinstance(value := section(name), Section) else value for name in names}
+    nested["init"] = {}
+    for field, value in source.items():
+        part, _, name = field.partition(".")
+        if name and isinstance(nested.get(part), dict):
+            nested[part] = {**nested[part], name: value}
+        else:
+            nested[part] = value
+    try:
+        found = RunConfig.parse(nested)
+    except BadInput as error:
+        raise BadInput(f"init.source: {error}") from None
+    return {name: getattr(found, name) for name in names}
 
 
 def run_id(configuration_lines: Iterable[str], seed: int) -> str:

@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from trainables.config import PruneConfig
+from trainables.errors import BadInput
+from trainables.streams import generator
 
 
 def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dict[str, Tensor]:
-    """The mask of magnitude pruning: 0 for the `fraction` of weights nearest to zero, 1 elsewhere.
+    """The mask of magnitude pruning: 0 for the weights nearest to zero, 1 elsewhere.
 
-    Weights are the parameters with two axes or more; the others are never pruned. Exactly `round(fraction * n)`
-    weights go, over all layers together (`magnitude`) or in each (`layer_magnitude`); of equal ones the first.
+    Weights are the parameters with two axes or more; the others are never pruned. After r rounds of fraction f exactly
+    `round((1 - (1 - f)^r) n)` weights are gone, over all layers together (`magnitude`) or in each (`layer_magnitude`);
+    of equal ones the first. Those pruned before are zero, so they are among them.
 
     Args:
         parameters: `name -> (...)` of one network.
-        config: fraction and method.
+        config: fraction, rounds and method.
 
     Returns:
         `name -> (...)`, for all parameters, of the same dtype.
@@ -29,8 +33,62 @@ def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dic
     weights = [name for name, value in parameters.items() if value.ndim >= 2]
     for group in [weights] if config.method == "magnitude" else [[name] for name in weights]:
         magnitudes = torch.cat([parameters[name].abs().flatten() for name in group])
+        gone = config.gone(config.output_rate if group == weights[-1:] and len(weights) > 1 else 1.0)
         keep = torch.ones_like(magnitudes)
-        keep[magnitudes.argsort(stable=True)[: round(config.fraction * len(magnitudes))]] = 0
+        keep[magnitudes.argsort(stable=True)[: round(gone * len(magnitudes))]] = 0
         for name, part in zip(group, keep.split([parameters[name].numel() for name in group]), strict=True):
             masks[name] = part.view_as(parameters[name])
     return masks
+
+
+def random_mask(mask: Mapping[str, Tensor], seed: int, step: int) -> dict[str, Tensor]:
+    """As many ones in each tensor as in `mask`, at random places; tensors of ones stay.
+
+    >>> random = random_mask({"w": torch.tensor([1.0, 1.0, 0.0, 0.0])}, 0, 1)
+    >>> random["w"].sum().item()
+    2.0
+    """
+    draw, masks = generator(seed, "random mask", step), {}
+    for name, value in mask.items():
+        order = torch.from_numpy(draw.permutation(value.numel())).to(value.device)
+        masks[name] = value.flatten()[order].view_as(value)
+    return masks
+
+
+def centres(
+    larger: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], scale: float, seed: int
+) -> dict[str, Tensor]:
+    """A small network from a larger one: the rows of each weight are k-means centres of the larger one's rows.
+
+    Args:
+        larger: `name -> (units, ...)` of the larger network.
+        shapes: of the small one; only the first axis may be shorter.
+        scale: what the centres are multiplied by.
+        seed: of k-means.
+
+    Returns:
+        `name -> (...)` of the small network; tensors of equal shape are taken as they are.
+
+    Raises:
+        BadInput: other axes differ.
+
+    >>> rows = torch.tensor([[0.0, 1.0], [0.0, 2.0], [5.0, 5.0]])
+    >>> centres({"w": rows}, {"w": torch.Size([2, 2])}, 1.0, 0)["w"].sort(0).values.tolist()
+    [[0.0, 1.5], [5.0, 5.0]]
+    """
+    from sklearn.cluster import KMeans
+
+    found = {}
+    for name, shape in shapes.items():
+        value = larger.get(name)
+        if value is None or value.shape[1:] != shape[1:] or len(value) < shape[0]:
+            has = None if value is None else tuple(value.shape)
+            raise BadInput(
+                f"init.scheme = 'kmeans': {name} is {has} in the larger network, {tuple(shape)} in the small"
+            )
+        if value.shape != shape:
+            rows = value.flatten(1).double().cpu().numpy()
+            fitted = KMeans(shape[0], n_init=10, random_state=seed % 2**32).fit(rows).cluster_centers_
+            value = torch.from_numpy(np.asarray(fitted)).view(shape) * scale
+        found[name] = value
+    return found

@@ -1,7 +1,7 @@
 """Layers in explicitly batched form: K networks at once, activations `(K, N, ...)`, parameters `(K, ...)`.
 
 A layer is added by writing one function and naming it in `BATCHED`; a module made of such layers then trains K networks
-in one program. Measured against vmap and a serial loop in `benchmarks/stacking.py`.
+in one program (`trainables.batched`). Measured against vmap and a serial loop in `benchmarks/stacking.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.layout import ALIGNED
+from trainables.modules import Noise, PatternDetector, RandomFeatures, Residual, Shift, ZeroPadShortcut
 from trainables.streams import Draws
 
 Tensors = Mapping[str, Tensor]
@@ -23,7 +25,8 @@ class Mode:
 
     Attributes:
         training: as in `nn.Module.train`.
-        draws: where the layers that draw random numbers in training take them from.
+        draws: where the layers that draw random numbers in training take them from; without it, from torch's own
+            generator, as a plain module does.
         convolution: K convolutions as one `grouped` convolution, or as `matmul` of unfolded inputs.
     """
 
@@ -64,18 +67,17 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
     return apart(outputs, len(inputs))
 
 
-def _unfolded(layer: nn.Conv2d, own: Tensors, inputs: Tensor) -> Tensor:
+def _unfolded(layer: Any, own: Tensors, inputs: Tensor) -> Tensor:
     stack, samples, *_, height, width = inputs.shape
-    padding: Any = layer.padding
-    columns = functional.unfold(inputs.flatten(0, 1), layer.kernel_size, layer.dilation, padding, layer.stride)
-    columns = columns.unflatten(0, (stack, samples))
+    folding = (layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    columns = functional.unfold(inputs.flatten(0, 1), *folding).unflatten(0, (stack, samples))
     outputs = own["weight"].flatten(2).unsqueeze(1) @ columns
     if "bias" in own:
         outputs = outputs + own["bias"].view(stack, 1, -1, 1)
     reach = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
     sides = [
         (side + 2 * pad - field) // step + 1
-        for side, pad, field, step in zip((height, width), padding, reach, layer.stride, strict=True)
+        for side, pad, field, step in zip((height, width), layer.padding, reach, layer.stride, strict=True)
     ]
     return outputs.unflatten(3, sides)
 
@@ -96,8 +98,94 @@ def flatten(layer: nn.Flatten, own: Tensors, inputs: Tensor, mode: Mode) -> Tens
 
 
 def elementwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """An activation without parameters acts on a stack as on one network."""
+    """A layer without parameters that acts on a stack as on one network."""
     return layer(inputs)
+
+
+def channelwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """A layer without parameters that acts on each channel by itself, such as pooling: `(K, N, C, H, W)`."""
+    return apart(layer(beside(inputs)), len(inputs))
+
+
+def samplewise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """A layer without parameters that acts on each sample by itself: `(K, N, ...)`."""
+    return layer(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+
+
+def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K normalisations `(K, N, C, ...)`, each by its own statistics; in training the running ones change in place."""
+    features, gap = inputs.shape[2], 0
+    if inputs.dim() == 3:  # what keeps the last bits independent of the stack: alignment, and one order of summation
+        gap = -features % ALIGNED
+        if inputs.requires_grad:
+            inputs.register_hook(Tensor.contiguous)
+
+    def flat(name: str) -> Tensor | None:
+        return functional.pad(own[name], (0, gap)).flatten() if name in own else None
+
+    mean, variance = flat("running_mean"), flat("running_var")
+    outputs = functional.batch_norm(
+        beside(functional.pad(inputs, (0, gap)) if gap else inputs),
+        mean,
+        variance,
+        flat("weight"),
+        flat("bias"),
+        mode.training or mean is None,
+        layer.momentum,  # type: ignore[arg-type]
+        layer.eps,
+    )
+    if mode.training:
+        for name, value in (("running_mean", mean), ("running_var", variance)):
+            if value is not None:
+                own[name].copy_(value.view(len(inputs), -1)[:, :features])
+    outputs = apart(outputs, len(inputs))
+    return outputs[..., :features] if gap else outputs
+
+
+def dropout(layer: nn.Dropout, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """Each number is zero with probability p, else divided by 1 - p; in eval mode nothing is done."""
+    if not mode.training or not layer.p:
+        return inputs
+    kept = drawn(mode, "uniform", inputs, *inputs.shape[1:]) >= layer.p
+    return inputs * kept.to(inputs.dtype).div_(max(1 - layer.p, 1e-9))  # at p = 1 nothing is kept
+
+
+def noise(layer: Noise, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """As `Noise`, from each run's own draws."""
+    if not mode.training:
+        return inputs
+    features, numbers = (1, inputs.shape[2], *[1] * (inputs.dim() - 3)), inputs.shape[1:]
+    return layer.disturb(
+        inputs,
+        drawn(mode, "uniform", inputs, *features),
+        drawn(mode, "uniform", inputs, *features),
+        drawn(mode, "uniform", inputs, *numbers),
+        drawn(mode, "normal", inputs, *numbers),
+    )
+
+
+def drawn(mode: Mode, kind: Literal["uniform", "normal"], like: Tensor, *shape: int) -> Tensor:
+    """Random numbers `(K, *shape)` for K networks whose activations are `like`."""
+    if mode.draws is None:
+        draw = torch.rand if kind == "uniform" else torch.randn
+        return draw(len(like), *shape, dtype=like.dtype, device=like.device)
+    return (mode.draws.uniform if kind == "uniform" else mode.draws.normal)(*shape).to(like.dtype)
+
+
+def shift(layer: Shift, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K biases `(K, D)` added to inputs `(K, N, D)`."""
+    return inputs + own["bias"].unsqueeze(1)
+
+
+def pattern_detector(layer: PatternDetector, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K detectors in patterns `(K, N, d, size)` -> `(K, N, 1)`; weights come in their stored form."""
+    products = torch.bmm(inputs.flatten(1, 2), own["weight"])[..., : len(layer.weight)]
+    return layer.signed(products.unflatten(1, inputs.shape[1:3]))
+
+
+def random_features(layer: RandomFeatures, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
+    """K sets of features `(K, N, size)` -> `(K, N, 2 frequencies)`; weights come in their stored form."""
+    return layer.waves(torch.bmm(inputs, own["weight"])[..., : len(layer.weight)])
 
 
 Layer = Callable[[Any, Tensors, Tensor, Mode], Tensor]
@@ -105,59 +193,29 @@ Layer = Callable[[Any, Tensors, Tensor, Mode], Tensor]
 BATCHED: dict[type[nn.Module], Layer] = {
     nn.Linear: linear,
     nn.Conv2d: conv2d,
+    nn.BatchNorm1d: batch_norm,
+    nn.BatchNorm2d: batch_norm,
+    nn.Dropout: dropout,
     nn.Flatten: flatten,
-    nn.ReLU: elementwise,
-    nn.Tanh: elementwise,
-    nn.Sigmoid: elementwise,
-    nn.GELU: elementwise,
-    nn.Identity: elementwise,
+    nn.Unflatten: samplewise,
+    nn.MaxPool2d: channelwise,
+    nn.AvgPool2d: channelwise,
+    nn.AdaptiveAvgPool2d: channelwise,
+    nn.ZeroPad2d: channelwise,
+    Noise: noise,
+    Shift: shift,
+    PatternDetector: pattern_detector,
+    RandomFeatures: random_features,
+    **dict.fromkeys(
+        (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.Identity, ZeroPadShortcut),
+        elementwise,
+    ),
 }
 
 #: Layers whose function takes the stored form of its tensors (see `Layout`) instead of `(K, *shape)`.
-STORED = (nn.Linear,)
+STORED = (nn.Linear, PatternDetector, RandomFeatures)
 
 #: Modules made of others: what they make of their children, each a function of inputs.
-COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {}
-
-
-class Batched:
-    """A module in batched form.
-
-    Args:
-        module: its layers are all in `BATCHED`, possibly inside of `nn.Sequential` or what `COMPOSED` names.
-        prefix: of the names of its tensors.
-    """
-
-    def __init__(self, module: nn.Module, prefix: str = "") -> None:
-        self.layer, self.kind = module, type(module)
-        self.children = {name: Batched(child, f"{prefix}{name}.") for name, child in module.named_children()}
-        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-        self.names = {name: f"{prefix}{name}" for name, tensor in own if tensor.is_floating_point()}
-
-    def stored(self) -> set[str]:
-        """The tensors that are taken in their stored form."""
-        own = set(self.names.values()) if self.kind in STORED else set()
-        return own.union(*(child.stored() for child in self.children.values()))
-
-    def __call__(self, tensors: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-        """The outputs `(K, N, ...)` of K networks on inputs `(K, N, ...)`; tensors by their full names."""
-        if self.kind is nn.Sequential:
-            for child in self.children.values():
-                inputs = child(tensors, inputs, mode)
-            return inputs
-        if self.kind in COMPOSED:
-            parts = {n: (lambda x, child=child: child(tensors, x, mode)) for n, child in self.children.items()}
-            return COMPOSED[self.kind](parts, inputs)
-        own = {name: tensors[full] for name, full in self.names.items()}
-        return BATCHED[self.kind](self.layer, own, inputs, mode)
-
-
-def is_batched(module: nn.Module) -> bool:
-    """Whether `Batched` can run a module."""
-    if type(module) is nn.Sequential or type(module) in COMPOSED:
-        return all(is_batched(child) for child in module.children())
-    if isinstance(module, nn.Flatten) and module.start_dim != 1:
-        return False
-    if isinstance(module, nn.Conv2d) and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
-        return False
-    return type(module) in BATCHED
+COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {
+    Residual: lambda parts, inputs: parts["body"](inputs) + parts["shortcut"](inputs),
+}

@@ -61,6 +61,11 @@ class Layout:
             parts.append(functional.pad(flat, (0, stored[-1] - flat.shape[-1])).reshape(len(tensor), -1))
         return torch.cat(parts[1:] or parts, 1)
 
+    def filled(self) -> Tensor:
+        """Which columns of a row are in use, `(width,)`; the others are gaps."""
+        ones = {name: torch.ones(1, *shape) for name, shape in self.shapes.items()}
+        return self.rows(ones)[0] > 0
+
     def columns(self, name: str) -> slice:
         """Where the numbers of a tensor that is no matrix lie in a row."""
         names = list(self.shapes)

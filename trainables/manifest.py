@@ -57,7 +57,7 @@ class Record(Section):
 
 @dataclass(frozen=True)
 class Manifest:
-    """The runs of a cohort, their roles (`run`, or `parent`: trained only to be pruned), and whom it waits for."""
+    """The runs of a cohort, their roles (`run`, or `parent`: others start from it), and whom it waits for."""
 
     cohort_id: str
     configs: tuple[RunConfig, ...]
@@ -73,6 +73,11 @@ class Manifest:
     def last_epoch(self, row: int) -> int:
         """Of the longest phase that a run may have."""
         return max(phase.max_epochs for phase in self.configs[row].phases)
+
+    @property
+    def depth(self) -> int:
+        """How many generations of runs must be there before."""
+        return len(self.configs[0].ancestors)
 
     def finished(self, results: Folder) -> bool:
         """Whether every run has its row in the table `runs`."""

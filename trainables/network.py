@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from trainables import models
+from trainables.batched import Batched, is_batched
 from trainables.config import InitConfig
 from trainables.errors import BadInput
-from trainables.layers import EVAL, Batched, Mode, Tensors, is_batched
+from trainables.layers import EVAL, Mode, Tensors
 from trainables.layout import Layout
+from trainables.modules import Noise, Shift
 from trainables.section import Section
 from trainables.streams import generator
 
@@ -46,7 +48,9 @@ class Network:
         self._stored = self.batched.stored() if self.batched else set()
         self.convolves = any(isinstance(part, nn.Conv2d) for part in module.modules())
         #: Whether the module, in training, does what vmap cannot: change buffers or draw random numbers.
-        self.stateful = bool(kept) or any("Dropout" in type(part).__name__ for part in module.modules())
+        self.stateful = bool(kept) or any(
+            isinstance(part, Noise) or "Dropout" in type(part).__name__ for part in module.modules()
+        )
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
@@ -69,14 +73,14 @@ class Network:
     def first_bias(self) -> str | None:
         """The name of the first layer's bias, the object of the Benevolent Training Hypothesis; None without one.
 
-        The first layer is the one that holds the module's first weight, a parameter with two axes or more, trained or
-        not.
+        The first layer is the first `Shift`, whose weights are the identity, or the one that holds the module's first
+        weight, a parameter with two axes or more, trained or not.
         """
-        names = [name for name, _ in self.module.named_parameters()]
-        weights = (name for name in names if self.module.get_parameter(name).ndim >= 2)
-        first = next(weights, "").rpartition(".")[0]
-        name = f"{first}.bias" if first else "bias"
-        return name if name in self.shapes else None
+        for prefix, part in self.module.named_modules():
+            if isinstance(part, Shift) or any(own.ndim >= 2 for own in part.parameters(recurse=False)):
+                name = f"{prefix}.bias" if prefix else "bias"
+                return name if name in self.shapes else None
+        return None
 
     @property
     def first_bias_columns(self) -> slice:
@@ -133,7 +137,15 @@ class Network:
                 outputs.append(self.single(rows[i], inputs[i]))
         return torch.stack(outputs)
 
-    def initial(self, init: InitConfig, seed: int) -> dict[str, Tensor]:
+    @property
+    def layers(self) -> list[list[str]]:
+        """The names of the tensors of every layer with weights, in order."""
+        tensors = [*self.shapes, *self.buffers.shapes]
+        weights = [name for name, shape in self.shapes.items() if len(shape) >= 2]
+        owners = dict.fromkeys(name.rpartition(".")[0] for name in weights)
+        return [[name for name in tensors if name.rpartition(".")[0] == owner] for owner in owners]
+
+    def initial(self, init: InitConfig, seed: int, stream: str = "init") -> dict[str, Tensor]:
         """The initial parameters and buffers of one network in float64.
 
         Parameters with two axes or more are weights and are drawn from the seed, by `init` or as their layer says (a
@@ -145,7 +157,7 @@ class Network:
             layer, _, local = name.rpartition(".")
             owner = self.module.get_submodule(layer)
             if parameter.ndim >= 2:
-                draw = generator(seed, "init", index)
+                draw = generator(seed, stream, index)
                 own_draw = getattr(owner, "draw", None)
                 drawn = own_draw(local, draw) if own_draw else _draw(init, parameter.shape, draw)
                 values[name] = torch.from_numpy(np.asarray(drawn, dtype=np.float64))
@@ -156,6 +168,9 @@ class Network:
         kept = {
             name: value.double().clone() for name, value in self.module.named_buffers() if name in self.buffers.shapes
         }
+        if init.first is not None:
+            first = next(value for value in values.values() if value.ndim >= 2)
+            first.view(-1)[0] = init.first
         return values | kept
 
 
@@ -196,5 +211,10 @@ def _draw(init: InitConfig, shape: torch.Size, draw: np.random.Generator) -> np.
     if init.scheme == "xavier":
         limit = (6 / (fan_in + fan_out)) ** 0.5
         return draw.uniform(-limit, limit, tuple(shape)) * init.scale
+    if init.scheme == "orthogonal":
+        rows, columns = shape[0], int(np.prod(shape[1:]))
+        q, r = np.linalg.qr(draw.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.sign(np.diag(r))  # so that it is uniform over orthogonal matrices
+        return np.ascontiguousarray(q if rows >= columns else q.T).reshape(tuple(shape)) * init.scale
     std = (2 / fan_in) ** 0.5 if init.std is None else init.std
     return draw.standard_normal(tuple(shape)) * std * init.scale

@@ -28,29 +28,22 @@ class Sgd:
         self.learning_rate = torch.tensor(rates, dtype=like.dtype).to(like.device).unsqueeze(1)
         self.momentum = column([given.momentum for given in optimizers])
         self.weight_decay = column([given.weight_decay for given in optimizers])
-        #: `(K,)`: what `step` returns times this is the update.
-        self.update_scale = self.learning_rate.squeeze(1)
 
-    def step(self, parameters: Tensor, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
-        """Move the parameters in place.
+    def decayed(self, gradient: Tensor, parameters: Tensor) -> Tensor:
+        """The gradient with weight decay, `g + lambda theta`."""
+        return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
+
+    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
+        """Where to go: the update, but for its sign and the learning rate.
 
         Args:
-            parameters: `(K, P)`.
-            gradient: `(K, P)`, of the loss.
+            gradient: `(K, P)`, of the loss, with weight decay.
             memory: the optimiser's own, `slot -> (K, P)`, zero at first, changed in place.
             steps: how many steps were made before this one.
-
-        Returns:
-            the update `(K, P)` but for its sign and `update_scale`.
         """
-        velocity = self._decayed(gradient, parameters)
-        if self.momentum is not None:
-            velocity = torch.addcmul(velocity, memory["velocity"], self.momentum, out=memory["velocity"])
-        parameters.addcmul_(velocity, self.learning_rate, value=-1)
-        return velocity
-
-    def _decayed(self, gradient: Tensor, parameters: Tensor) -> Tensor:
-        return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
+        if self.momentum is None:
+            return gradient
+        return torch.addcmul(gradient, memory["velocity"], self.momentum, out=memory["velocity"])
 
 
 class Adam(Sgd):
@@ -58,15 +51,13 @@ class Adam(Sgd):
 
     slots = ("first", "second")
 
-    def step(self, parameters: Tensor, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
-        """As `Sgd.step`."""
-        gradient, first, second = self._decayed(gradient, parameters), memory["first"], memory["second"]
+    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
+        """As `Sgd.direction`."""
+        first, second = memory["first"], memory["second"]
         first.lerp_(gradient, 1 - 0.9)
         second.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
         denominator = second.div(1 - 0.999 ** (steps + 1)).sqrt_().add_(1e-8)
-        update = first / denominator.mul_(1 - 0.9 ** (steps + 1))
-        parameters.addcmul_(update, self.learning_rate, value=-1)
-        return update
+        return first / denominator.mul_(1 - 0.9 ** (steps + 1))
 
 
 OPTIMIZERS: dict[str, type[Sgd]] = {"sgd": Sgd, "adam": Adam}

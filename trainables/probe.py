@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from trainables.data import Inputs
 from trainables.network import Kernel
 from trainables.stack import Stack
 
@@ -27,19 +28,19 @@ def candidates(stack: Stack) -> list[StackPlan]:
     return [*stacked, StackPlan("loop", whole)]
 
 
-def probe(stack: Stack, inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> StackPlan:
+def probe(stack: Stack, inputs: Inputs, labels: torch.Tensor, batch_size: int) -> StackPlan:
     """The candidate with the least time per run and step, each tried on a few batches with a copy of the stack.
 
     Args:
         stack: the runs; not changed.
-        inputs: `(N, *input_shape)`.
+        inputs: N of each network.
         labels: `(K, N)`.
         batch_size: examples per step.
     """
     plans = candidates(stack)
     if len(plans) == 1:
         return plans[0]
-    order = torch.arange(min(len(inputs), batch_size), device=inputs.device)
+    order = torch.arange(min(inputs.examples, batch_size), device=labels.device)
 
     def seconds_per_run(plan: StackPlan) -> float:
         part = stack.slices(plan.size)[0]
@@ -48,10 +49,12 @@ def probe(stack: Stack, inputs: torch.Tensor, labels: torch.Tensor, batch_size: 
         for _ in range(3):
             start = time.perf_counter()
             try:
-                copy.train_epoch(inputs, labels[: len(copy)], order.expand(len(copy), -1), batch_size, 0, plan.kernel)
+                own = slice(0, len(copy))
+                few = order.expand(len(copy), -1)
+                copy.train_epoch(inputs.pick(own), labels[own], few, batch_size, 0, plan.kernel, "probe")
             except (RuntimeError, ValueError):  # what vmap refuses, and what does not fit into memory
                 return float("inf")
-            if inputs.is_cuda:
+            if labels.is_cuda:
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
         return min(times[1:]) / len(copy)

@@ -35,6 +35,9 @@ class Section(BaseModel):
         except ValidationError as error:
             raise BadInput(_explain(cls, error, where)) from None
 
+    def check(self) -> None:
+        """Refuse values that cannot be trained on, where a sweep is read; results that have them can still be read."""
+
     def canonical(self) -> Self:
         """The same section with every field that has no effect at its default: equal runs have one id."""
         section = self

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from trainables.config import RunConfig
+from trainables.data import Inputs
 from trainables.layers import EVAL, Mode
 from trainables.losses import LOSSES, Loss, mistakes
 from trainables.network import Kernel, Network
 from trainables.optimizers import OPTIMIZERS
 from trainables.streams import Draws
+from trainables.subspace import Projection, Subspaces
 from trainables.trace import Trace
 
 #: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
@@ -25,8 +27,24 @@ class Stack:
     optimiser's memory; and `buffers`, laid out by `network.buffers`.
     """
 
-    def __init__(self, network: Network, configs: list[RunConfig], groups: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        configs: list[RunConfig],
+        groups: Mapping[str, Tensor],
+        projections: dict[int, Projection] | None = None,
+    ) -> None:
         self.network, self.configs, self.groups = network, list(configs), dict(groups)
+        self.projections = {} if projections is None else projections  # of each seed, shared with what is cut from it
+
+    @property
+    def subspaces(self) -> Subspaces | None:
+        """The subspaces that the runs train in; None where they use all of their parameters."""
+        config = self.configs[0].subspace
+        if config.dimension is None:
+            return None
+        seeds = [one.seed for one in self.configs]
+        return Subspaces(config, seeds, self.network.parameters.filled(), self.groups["parameters"], self.projections)
 
     def __len__(self) -> int:
         return len(self.configs)
@@ -53,13 +71,16 @@ class Stack:
         if "mask" in self.groups:
             self.groups["parameters"].mul_(self.groups["mask"])
         self.groups["start"] = self.groups["parameters"].clone()
+        parameters = self.groups["parameters"]
+        width = self.configs[0].subspace.dimension or parameters.shape[1]
         for slot in OPTIMIZERS[self.configs[0].optimizer.name].slots:
-            self.groups[slot] = torch.zeros_like(self.groups["parameters"])
+            self.groups[slot] = parameters.new_zeros(len(self), width)
 
     def pick(self, index: Tensor) -> "Stack":
         """A copy of the runs in `index`."""
         configs = [self.configs[i] for i in index.tolist()]
-        return Stack(self.network, configs, {group: value[index] for group, value in self.groups.items()})
+        groups = {group: value[index] for group, value in self.groups.items()}
+        return Stack(self.network, configs, groups, self.projections)
 
     def slices(self, size: int) -> "list[Stack]":
         """The stack cut into stacks of at most `size` runs, which share its memory."""
@@ -68,30 +89,31 @@ class Stack:
                 self.network,
                 self.configs[start : start + size],
                 {group: value[start : start + size] for group, value in self.groups.items()},
+                self.projections,
             )
             for start in range(0, len(self), size)
         ]
 
     def train_epoch(
         self,
-        inputs: Tensor,
+        inputs: Inputs,
         labels: Tensor,
         order: Tensor,
         batch_size: int,
         epoch: int,
         kernel: Kernel,
-        draws: Draws | None = None,
+        stream: str = "layers",
     ) -> Trace:
         """Train every network once on each example.
 
         Args:
-            inputs: `(N, *input_shape)`, shared by all networks.
+            inputs: N of each network.
             labels: `(K, N)`, each network's own.
             order: `(K, n)`, each network's own permutation of the examples; n < N for a part of an epoch.
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
-            draws: random numbers for the layers that need them.
+            stream: of the random numbers that layers draw.
 
         Returns:
             what happened at each step.
@@ -99,6 +121,7 @@ class Stack:
         network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
+        draws = Draws([config.seed for config in self.configs], stream, epoch, parameters.device)
         buffers, mode = self.buffers, Mode(training=True, draws=draws)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
@@ -106,7 +129,7 @@ class Stack:
         batches = labels.gather(1, order).split(batch_size, 1)
         loss, columns = self.loss.function, network.first_bias_columns
         trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns)
-        before = epoch * -(-labels.shape[1] // batch_size)
+        subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size)
         for step, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
@@ -119,16 +142,22 @@ class Stack:
                 place.copy_(value)
             if mask is not None:
                 gradient *= mask
-            update = optimizer.step(parameters, gradient, self.groups, before + step)
+            slope = optimizer.decayed(gradient, parameters)
+            if subspaces is None:
+                update = optimizer.direction(slope, self.groups, before + step)
+            else:
+                inside = optimizer.direction(subspaces.pull(slope), self.groups, before + step)
+                update = subspaces.push(inside)
+            parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             trace.note(out, update)
-        return trace.close(optimizer.update_scale)
+        return trace.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
-    def evaluate(self, inputs: Tensor, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
+    def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
         """Loss, its variance over the examples, and error of every network on a whole split.
 
         Args:
-            inputs: `(N, *input_shape)`.
+            inputs: N of each network.
             labels: `(K, N)`.
             kernel: how to compute the logits.
             rows_per_pass: how many (network, example) pairs are computed at once, to stay in the processor's cache.
@@ -137,13 +166,11 @@ class Stack:
             `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
             targets are real numbers), each `(K,)` in float64.
         """
-        size = max(1, rows_per_pass // len(inputs))
+        size = max(1, rows_per_pass // inputs.examples)
         columns = []
-        for part, own in zip(self.slices(size), labels.split(size), strict=True):
-            views = self.network.parameters.views(part.groups["parameters"])
-            logits = self.network.logits(views, part.buffers, inputs.expand(len(part), *inputs.shape), kernel, EVAL)
-            losses = self.loss.function(logits, own, None)[0].double()
-            wrong = mistakes(logits, own)
+        for start, part in zip(range(0, len(self), size), self.slices(size), strict=True):
+            own = slice(start, start + len(part))
+            losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, rows_per_pass)
             loss = losses.mean(1)
             # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
             variance = (losses - loss.unsqueeze(1)).square().mean(1)
@@ -151,16 +178,25 @@ class Stack:
         loss, variance, error = torch.cat(columns, 1)
         return {"loss": loss, "loss_variance": variance, "error": error}
 
+    def _judged(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows: int) -> tuple[Tensor, Tensor]:
+        """Losses and mistakes `(K, N)` in float64, of so many examples at once."""
+        views, buffers = self.network.parameters.views(self.groups["parameters"]), self.buffers
+        losses, wrong = [], []
+        for start in range(0, inputs.examples, rows):
+            logits = self.network.logits(views, buffers, inputs.rows(start, start + rows), kernel, EVAL)
+            own = labels[:, start : start + rows]
+            losses.append(self.loss.function(logits, own, None)[0].double())
+            wrong.append(mistakes(logits, own))
+        return torch.cat(losses, 1), torch.cat(wrong, 1)
 
-def _gathered(inputs: Tensor, order: Tensor, batch_size: int) -> Iterator[Tensor]:
+
+def _gathered(inputs: Inputs, order: Tensor, batch_size: int) -> Iterator[Tensor]:
     """The inputs `(K, B, *input_shape)` of every batch, several batches gathered at once where they are small."""
-    runs, examples = order.shape
-    batch_bytes = runs * batch_size * inputs[0].numel() * inputs.element_size()
+    batch_bytes = len(order) * batch_size * inputs.stored[0, 0].numel() * inputs.dtype.itemsize
     block = max(1, GATHERED_BYTES // batch_bytes) * batch_size
     for part in order.split(block, 1):
         whole = part.shape[1] - part.shape[1] % batch_size
         if whole:
-            index = part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1)
-            yield from inputs.index_select(0, index.flatten()).unflatten(0, index.shape)
+            yield from inputs.gather(part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1))
         if whole < part.shape[1]:
-            yield inputs.index_select(0, part[:, whole:].flatten()).unflatten(0, (runs, -1))
+            yield inputs.gather(part[:, whole:])

@@ -13,7 +13,7 @@ from its last part.
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,15 +22,15 @@ from torch import Tensor
 from trainables import data, network
 from trainables.config import Phase, RunConfig
 from trainables.dynamics import Dynamics
-from trainables.interventions import magnitude_mask
 from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.optimizers import learning_rate
+from trainables.origins import Origins, stacked
 from trainables.probe import StackPlan, probe
 from trainables.rows import Rows
 from trainables.stack import Stack
 from trainables.storage import CohortFiles, Folder
-from trainables.streams import Draws, generator
+from trainables.streams import generator
 from trainables.trace import Trace
 
 Tensors = dict[str, Tensor]
@@ -47,14 +47,6 @@ class Progress:
     train_loss: float
     done: bool
     parameter_files: list[str] = field(default_factory=list)
-
-
-class Saved(NamedTuple):
-    """A network read from a file: its parameters, the path behind them, and how its run ended (if it has)."""
-
-    parameters: Tensors
-    path_length: float
-    status: str | None
 
 
 class CohortTraining:
@@ -80,6 +72,9 @@ class CohortTraining:
         self.seconds: dict[str, float] = dict.fromkeys(self.manifest.run_ids, 0.0)
         self.loss = torch.zeros(0)
         self.new_files: list[str] = []
+        self.inherited: dict[str, str | None] = {}
+        self.inputs: dict[str, data.Inputs] = {}
+        self.labels: Tensors = {}
         self.stack: Stack
         self.dynamics: Dynamics
         if self.manifest.finished(results):
@@ -126,61 +121,20 @@ class CohortTraining:
 
     def _begin(self) -> None:
         configs = list(self.manifest.configs)
-        drawn = [self.network.initial(config.init, config.seed) for config in configs]
-        dtype = getattr(torch, self.config.precision)
-        initial = self._rows(drawn).to(dtype)
-        buffers = self.network.buffers.rows(_stacked(drawn)).to(self.device, dtype)
-        groups = {"initial": initial, "parameters": initial.clone(), "buffers": buffers}
-        paths = torch.zeros(len(configs), dtype=torch.float64)
-        if self.manifest.waits_for:
-            groups["parameters"], groups["buffers"], groups["mask"], paths = self._pruned(configs, groups)
-            groups["initial"] = initial * groups["mask"]  # what was pruned has not walked
-        self._hold(configs, groups)
+        origins, dtype = Origins(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
+        starts = [origins.start(config) for config in configs]
+        begun = stacked([start.tensors for start in starts])
+        groups = {"initial": self.network.parameters.rows(stacked([origins.initial(config) for config in configs]))}
+        groups |= {"parameters": self.network.parameters.rows(begun), "buffers": self.network.buffers.rows(begun)}
+        if starts[0].mask is not None:
+            groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
+            groups["initial"] = groups["initial"].to(groups["mask"]) * groups["mask"]  # what was pruned has not walked
+        self._hold(configs, {name: rows.to(self.device, dtype) for name, rows in groups.items()})
+        paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.dynamics.state["path"] += paths.to(self.device)
+        self.inherited = dict(zip(self.manifest.run_ids, (start.status for start in starts), strict=True))
         self._start_phase()
         self._save()
-
-    def _rows(self, networks: list[Tensors]) -> Tensor:
-        """Rows of the named parameters of K networks."""
-        return self.network.parameters.rows(_stacked(networks)).to(self.device)
-
-    def _pruned(self, configs: list[RunConfig], groups: Tensors) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Parameters and buffers to start from, masks, paths behind them: of runs cut from their dense parents."""
-        origins = Stack(self.network, configs, groups).tensors
-        ends, starts = (
-            self._saved_parameters("final"),
-            self._saved_parameters("checkpoints", "train-00000000"),
-        )
-        values, masks, paths = [], [], []
-        for row, config in enumerate(configs):
-            assert config.parent is not None
-            parent = config.parent.run_id
-            end = ends[parent]
-            origin = Saved({k: v[row] for k, v in origins.items()}, 0.0, None)
-            start = {"init": origin, "train": starts.get(parent), "none": end}[config.prune.rewind]
-            if end.status == "diverged":  # so has what is cut from it, though its parameters may still be finite
-                start = end._replace(parameters={k: torch.full_like(v, torch.nan) for k, v in end.parameters.items()})
-            assert start is not None
-            values.append(start.parameters)
-            trained = {name: end.parameters[name] for name in self.network.shapes}
-            masks.append(magnitude_mask(trained, config.prune))
-            paths.append(start.path_length)
-        buffers = self.network.buffers.rows(_stacked(values)).to(self.device)
-        return self._rows(values), buffers, self._rows(masks), torch.tensor(paths, dtype=torch.float64)
-
-    def _saved_parameters(self, kind: str, stem: str = "") -> dict[str, Saved]:
-        """Every network in the files of the cohorts that this one waits for, by run_id."""
-        found: dict[str, Saved] = {}
-        for cohort_id in self.manifest.waits_for:
-            folder = CohortFiles(self.results, cohort_id).folder
-            for name in folder.names(kind):
-                if name.startswith(stem):
-                    tensors, about = folder.read_tensors(f"{kind}/{name}")
-                    ended = about.get("status", [None] * len(about["run_id"]))
-                    paths = about["path_length_from_init"]
-                    for row, run_id in enumerate(about["run_id"]):
-                        found[run_id] = Saved({k: v[row] for k, v in tensors.items()}, paths[row], ended[row])
-        return found
 
     def _hold(self, configs: list[RunConfig], groups: dict[str, Tensor]) -> None:
         self.stack = Stack(self.network, configs, groups)
@@ -191,39 +145,34 @@ class CohortTraining:
         self.epoch = 0
         self.stack.start_phase()
         self.dynamics.next_phase()
-        self._label()
+        self._look(*self.data.splits)
         plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
         self.plan = StackPlan(**plan) if plan else self._probe()
         self._check(torch.zeros(len(self.stack), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
-        plan = probe(self.stack, self.data.train.inputs, self.labels["train"], self._batch_size)
+        plan = probe(self.stack, self.inputs["train"], self.labels["train"], self._batch_size)
         self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
         return plan
 
-    def _label(self) -> None:
-        """The labels `(K, N)` of each split in this phase."""
-        own = [
-            data.train_labels(self.data, phase, config.seed)
-            for config, phase in zip(self.stack.configs, self._phases, strict=True)
-        ]
-        self.labels = {
-            name: torch.stack(own) if name == "train" and own else split.labels.expand(len(own), -1)
-            for name, split in self.data.splits.items()
-        }
+    def _look(self, *splits: str) -> None:
+        """The inputs and labels of these splits, as every run sees them in this phase and epoch."""
+        configs, phases = self.stack.configs, self._phases
+        for name in splits if configs else ():
+            self.inputs[name] = data.inputs_of(self.data, configs, name, self.epoch, self.phase_name)
+            self.labels[name] = data.labels_of(self.data, configs, phases, name, self.epoch)
 
     def _train_epoch(self) -> None:
         start = time.perf_counter()
         size = self.plan.size
-        order = self._order()
-        inputs, batch_size = self.data.train.inputs, self._batch_size
+        if self.epoch and self.config.data.fresh:
+            self._look("train")
+        inputs, labels, order = self.inputs["train"], self.labels["train"], self._order()
         traces = []
-        for part, labels, own in zip(
-            self.stack.slices(size), self.labels["train"].split(size), order.split(size), strict=True
-        ):
-            seeds = [config.seed for config in part.configs]
-            draws = Draws(seeds, f"layers/{self.phase_name}", self.epoch, self.device)
-            traces.append(part.train_epoch(inputs, labels, own, batch_size, self.epoch, self.plan.kernel, draws))
+        for first, part in zip(range(0, len(self.stack), size), self.stack.slices(size), strict=True):
+            own = slice(first, first + size)
+            examples = (inputs.pick(own), labels[own], order[own], self._batch_size)
+            traces.append(part.train_epoch(*examples, self.epoch, self.plan.kernel, f"layers/{self.phase_name}"))
         trace = Trace.join(traces)
         self.dynamics.close_epoch(self.epoch, trace)
         self.epoch += 1
@@ -295,10 +244,10 @@ class CohortTraining:
         return reached
 
     def _evaluate(self, split: str, index: Tensor | None = None) -> Tensors:
-        stack, labels = self.stack, self.labels[split]
+        stack, inputs, labels = self.stack, self.inputs[split], self.labels[split]
         if index is not None:
-            stack, labels = stack.pick(index), labels[index]
-        return stack.evaluate(self.data.splits[split].inputs, labels, self.plan.kernel)
+            stack, inputs, labels = stack.pick(index), inputs.pick(index), labels[index]
+        return stack.evaluate(inputs, labels, self.plan.kernel)
 
     @property
     def _step(self) -> int:
@@ -347,11 +296,13 @@ class CohortTraining:
 
     def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor) -> None:
         """Write down the runs that have stopped, and take them off the stack."""
-        tensors = self.stack.tensors
+        tensors, phases = self.stack.tensors, self._phases
         for i in stopped.nonzero().flatten().tolist():
             config = self.stack.configs[i]
             status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
-            if status == "converged":
+            if not phases[i].max_epochs:  # not trained: it is what it was
+                status = self.inherited[config.run_id] or status
+            if converged[i]:
                 epochs = torch.tensor([float(self.epoch)])
                 self.rows.add_dynamics(
                     [config.run_id], self.phase_name, self._step, self.epoch, {"epochs_to_target": epochs}
@@ -373,6 +324,7 @@ class CohortTraining:
         left = (~stopped).nonzero().flatten()
         self.stack = self.stack.pick(left)
         self.dynamics.keep(left)
+        self.inputs = {name: value.pick(left) for name, value in self.inputs.items()}
         self.labels = {name: value[left] for name, value in self.labels.items()}
 
     # ---- the state
@@ -408,11 +360,6 @@ class CohortTraining:
             saved[part][name] = value.to(self.device)
         self._hold([configs[run_id] for run_id in state["run_ids"]], saved["stack"])
         self.dynamics.state = saved["dynamics"]
-        self._label()
+        self._look(*self.data.splits)
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
         self.new_files = self.files.parameter_files()
-
-
-def _stacked(networks: list[Tensors]) -> Tensors:
-    """The tensors of K networks as one set with a leading axis K."""
-    return {name: torch.stack([one[name] for one in networks]) for name in networks[0]} if networks else {}

@@ -1,0 +1,199 @@
+"""What is done to labels and inputs, and what each run of a stack sees of it."""
+
+import pytest
+import torch
+
+from trainables import data
+from trainables.config import DataConfig, Phase, RunConfig
+from trainables.data import loading
+from trainables.errors import BadInput
+from trainables.streams import generator
+
+TRAIN = Phase("train", 0.0, "redraw", 1)
+
+
+def labels(count: int = 1000) -> torch.Tensor:
+    return torch.from_numpy(generator(0, "test").integers(0, 10, count))
+
+
+def runs(*fields: dict, seeds=(0,)) -> list[RunConfig]:
+    return [RunConfig.parse({"data": one, "seed": seed}) for one in fields for seed in seeds]
+
+
+def images(count: int = 200, channels: int = 2) -> torch.Tensor:
+    """No two pixels of an image are alike, so that a permutation can be read off it."""
+    return torch.arange(count * channels * 12, dtype=torch.float32).reshape(count, channels, 3, 4)
+
+
+# ---- labels
+
+
+@pytest.mark.parametrize("fraction", [0, 0.001, 0.25, 0.3337, 1])
+def test_swap_makes_exactly_the_fraction_wrong(fraction):
+    clean = labels()
+    wrong = data.corrupt(clean, 10, fraction, "swap", 0, "train")
+    assert (wrong != clean).sum() == round(fraction * 1000)
+    assert wrong.min() >= 0 and wrong.max() < 10
+
+
+def test_redraw_leaves_some_right_and_is_uniform_over_the_classes():
+    clean = torch.zeros(20_000, dtype=torch.long)
+    counts = data.corrupt(clean, 10, 0.5, "redraw", 0, "train").bincount(minlength=10)
+    assert counts[0] == pytest.approx(11_000, abs=150)
+    assert counts[1:].tolist() == pytest.approx([1_000] * 9, abs=150)
+
+
+@pytest.mark.parametrize("method", ["swap", "redraw"])
+def test_a_smaller_corruption_is_part_of_a_larger_one(method):
+    clean = labels()
+    small, large = (data.corrupt(clean, 10, fraction, method, 7, "train") for fraction in (0.2, 0.6))
+    changed = small != clean
+    assert torch.equal(large[changed], small[changed]) and changed.any()
+
+
+def test_corruption_is_seeded_by_run_and_stream():
+    clean = labels()
+    draws = [data.corrupt(clean, 10, 0.5, "swap", *key) for key in [(0, "a"), (0, "a"), (1, "a"), (0, "b")]]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[3])
+
+
+def test_retraining_after_pruning_sees_the_labels_of_training_and_pretraining_others():
+    dataset = data.load(DataConfig())
+    pretrain, train, prune = (
+        data.train_labels(dataset, Phase(name, 0.5, "swap", 1), 4) for name in ("pretrain", "train", "prune1")
+    )
+    assert torch.equal(train, prune) and not torch.equal(pretrain, train)
+
+
+def test_labels_of_a_stack_are_those_of_its_runs():
+    configs = runs({"label_corruption": 0.3}, {}, seeds=(0, 1))
+    dataset, phases = data.load(configs[0].data), [config.phases[-1] for config in configs]
+    found = data.labels_of(dataset, configs, phases, "train")
+    own = [data.train_labels(dataset, phase, config.seed) for config, phase in zip(configs, phases, strict=True)]
+    assert torch.equal(found, torch.stack(own))
+    assert torch.equal(found[2], found[3]) and not torch.equal(found[0], found[1])
+
+
+def test_held_out_labels_are_corrupted_only_where_asked():
+    corrupted = {"label_corruption": 0.25, "corruption": "swap"}
+    configs = runs(corrupted, corrupted | {"corrupt_test": True}, {"corrupt_test": True})
+    dataset = data.load(configs[0].data)
+    for split in ("validation", "test"):
+        clean = dataset.splits[split].labels
+        found = data.labels_of(dataset, configs, [TRAIN] * 3, split)
+        assert (found != clean).sum(1).tolist() == [0, round(0.25 * len(clean)), 0]
+
+
+def test_real_targets_cannot_be_corrupted():
+    with pytest.raises(BadInput, match="no classes"):
+        data.corrupt(torch.zeros(3), 0, 0.5, "swap", 0, "train")
+
+
+# ---- inputs
+
+
+def test_one_permutation_moves_all_images_alike_and_can_be_undone():
+    old = images()
+    train, test = (data.replace_pixels(old, "permuted", 1, 3, split).flatten(2) for split in ("train", "test"))
+    back = train[0, 0].argsort()  # the pixels of the first image were in ascending order
+    assert torch.equal(train[:, :, back].view_as(old), old) and torch.equal(train, test)
+    assert not torch.equal(train, data.replace_pixels(old, "permuted", 1, 4, "train").flatten(2))
+
+
+def test_shuffling_moves_each_image_in_its_own_way_and_keeps_colours_together():
+    old = images(1500)
+    new = data.replace_pixels(old, "shuffled", 1, 3, "train").flatten(2)
+    assert torch.equal(new.sort(2).values.view_as(old), old)
+    orders = new[:, 0].argsort(1)
+    assert torch.equal(orders, new[:, 1].argsort(1))
+    assert len({tuple(order) for order in orders.tolist()}) > 1490
+    assert orders.double().mean(0).tolist() == pytest.approx([5.5] * 12, abs=0.5)
+
+
+def test_gaussian_inputs_have_the_mean_and_the_variance_of_each_channel():
+    old = torch.rand(4000, 2, 5, 5) * torch.tensor([1.0, 4.0]).view(2, 1, 1) + 3
+    new = data.replace_pixels(old, "gaussian", 1, 0, "train")
+    for moment in (torch.mean, torch.std):
+        torch.testing.assert_close(moment(new, (0, 2, 3)), moment(old, (0, 2, 3)), rtol=0.02, atol=0)
+    white = (new[:, 0] - new[:, 0].mean()).flatten(1)
+    assert (white.pow(4).mean() / white.pow(2).mean() ** 2).item() == pytest.approx(3, abs=0.1)
+    assert torch.corrcoef(white.T).fill_diagonal_(0).abs().max() < 0.08
+
+
+@pytest.mark.parametrize("method", ["permuted", "shuffled", "gaussian"])
+def test_exactly_the_fraction_is_replaced_and_a_smaller_one_is_part_of_a_larger(method):
+    old = images()
+    none, small, large = (data.replace_pixels(old, method, fraction, 1, "train") for fraction in (0, 0.2, 0.605))
+    changed = [(new != old).flatten(1).any(1) for new in (small, large)]
+    assert torch.equal(none, old) and [int(one.sum()) for one in changed] == [40, 121]
+    assert torch.equal(small[changed[0]], large[changed[0]])
+
+
+# ---- what a stack reads
+
+
+def test_runs_that_see_the_same_share_one_set_without_a_copy():
+    configs = runs({}, {"label_corruption": 0.5}, seeds=(0, 1))
+    dataset = data.load(configs[0].data)
+    found = data.inputs_of(dataset, configs, "train")
+    assert found.stored.data_ptr() == dataset.train.inputs.data_ptr()
+    assert found.slot.tolist() == [0] * 4 and found.rows().shape == (4, 1000, 1, 8, 8)
+    index = torch.randint(0, 1000, (4, 32))
+    assert torch.equal(found.gather(index), dataset.train.inputs[index])
+
+
+def test_each_run_reads_its_own_set():
+    configs = runs({}, {"pixels": "shuffled"}, {"pixels": "gaussian", "pixels_fraction": 0.5}, seeds=(0, 1))
+    configs += runs({"pixels": "gaussian", "pixels_fraction": 0.0})
+    dataset = data.load(configs[0].data)
+    found = data.inputs_of(dataset, configs, "train")
+    assert found.slot.tolist() == [0, 0, 1, 2, 3, 4, 0] and len(found) == 7
+    index = torch.randint(0, 1000, (7, 5))
+    for k, config in enumerate(configs):
+        alone = data.inputs_of(data.load(config.data), [config], "train").rows()[0]
+        assert torch.equal(found.gather(index)[k], alone[index[k]])
+        assert torch.equal(found.rows(10, 20)[k], alone[10:20])
+    some = found.pick(torch.tensor([5, 2]))
+    assert torch.equal(some.rows(), found.rows()[[5, 2]])
+    assert torch.equal(found.pick(slice(2, 4)).rows(0, 3), found.rows(0, 3)[2:4])
+
+
+def test_held_out_inputs_stay_natural_unless_all_images_are_permuted_alike():
+    configs = runs({}, {"pixels": "shuffled"}, {"pixels": "gaussian"}, {"pixels": "permuted"})
+    dataset = data.load(configs[0].data)
+    for split in ("validation", "test"):
+        found = data.inputs_of(dataset, configs, split)
+        assert found.slot.tolist() == [0, 0, 0, 1]
+    train, test = (data.inputs_of(dataset, configs[-1:], split).rows()[0] for split in ("train", "test"))
+    order = generator(0, "pixels/permutation").permutation(64)
+    for new, old in ((train, dataset.train.inputs), (test, dataset.test.inputs)):
+        assert torch.equal(new.flatten(1), old.flatten(1)[:, order])
+
+
+def test_bytes_and_floats_go_into_one_stack(monkeypatch):
+    configs = runs({}, {"pixels": "permuted"}, {"pixels": "gaussian"})
+    floats = data.inputs_of(data.load(configs[0].data), configs, "train")
+    monkeypatch.setattr(loading, "FLOAT_BYTES", 0)
+    loading._load.cache_clear()
+    dataset = data.load(configs[0].data)
+    for some in (configs, configs[:2], configs[1:2]):
+        kept = data.inputs_of(dataset, some, "train")
+        assert (kept.mean is None) == (len(some) == 3)
+        places = [configs.index(config) for config in some]
+        index = torch.randint(0, 1000, (len(some), 9))
+        torch.testing.assert_close(kept.gather(index), floats.pick(torch.tensor(places)).gather(index))
+        torch.testing.assert_close(kept.rows(3, 9), floats.pick(torch.tensor(places)).rows(3, 9))
+    loading._load.cache_clear()
+
+
+def test_fields_without_effect_name_the_same_run():
+    def run_id(**fields) -> str:
+        return RunConfig.parse({"data": fields}).run_id
+
+    assert run_id(corrupt_test=True) == run_id(pixels="gaussian", pixels_fraction=0) == run_id()
+    assert run_id(pixels_fraction=0.5) == run_id()
+    different = [{}, {"pixels": "shuffled"}, {"pixels": "gaussian"}, {"pixels": "gaussian", "pixels_fraction": 0.5}]
+    different += [{"classes": "low_high"}, {"pool": 2}, {"normalise": "half"}, {"name": "xord", "hard_test": True}]
+    different += [{"label_corruption": 0.5}, {"label_corruption": 0.5, "corrupt_test": True}]
+    assert len({run_id(**one) for one in different}) == len(different)

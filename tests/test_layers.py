@@ -1,0 +1,112 @@
+"""Batched layers against the plain modules of torch, one network after the other, in eager mode."""
+
+import copy
+
+import pytest
+import torch
+from plain import check_bits, check_stack
+from torch import nn
+
+from trainables import layers
+from trainables.batched import is_batched
+from trainables.layers import Mode
+from trainables.modules import Noise, Residual, Shift, ZeroPadShortcut
+from trainables.network import Network
+from trainables.streams import Draws, generator
+
+
+def conv_net(*middle: nn.Module, features: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(2, 6, 3, bias=False), *middle, nn.Flatten(), nn.Linear(features, 3))
+
+
+def mlp(*middle: nn.Module, width: int = 20) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(7, width), *middle, nn.Linear(width, 3))
+
+
+ACTIVATION, TIED = nn.Tanh(), nn.Linear(3, 3)
+NETWORKS = {
+    "one activation twice": (nn.Sequential(nn.Linear(7, 5), ACTIVATION, nn.Linear(5, 3), ACTIVATION), (7,)),
+    "batch norm": (mlp(nn.BatchNorm1d(20), nn.ReLU()), (7,)),
+    "batch norm of one feature": (mlp(nn.BatchNorm1d(1), nn.ReLU(), width=1), (7,)),
+    "batch norm first": (nn.Sequential(nn.BatchNorm1d(7), nn.Linear(7, 3)), (7,)),
+    "batch norm without gains": (mlp(nn.BatchNorm1d(20, affine=False, momentum=0.4, eps=0.1), nn.Tanh()), (7,)),
+    "batch norm of images": (conv_net(nn.BatchNorm2d(6), nn.ReLU(), features=96), (2, 6, 6)),
+    "noisy batch norm": (mlp(nn.BatchNorm1d(20), Noise(), nn.ReLU()), (7,)),
+    "noisy images": (conv_net(nn.BatchNorm2d(6), Noise(), nn.ReLU(), features=96), (2, 6, 6)),
+    "dropout": (mlp(nn.ReLU(), nn.Dropout(0.4)), (7,)),
+    "dropout of images": (conv_net(nn.Dropout(0.4), features=96), (2, 6, 6)),
+    "max pooling": (conv_net(nn.LeakyReLU(0.2), nn.MaxPool2d(3, 2, 1), features=24), (2, 6, 6)),
+    "mean pooling": (conv_net(nn.GELU(), nn.AvgPool2d(2), features=24), (2, 6, 6)),
+    "mean of all pixels": (conv_net(nn.Sigmoid(), nn.AdaptiveAvgPool2d(1), features=6), (2, 6, 6)),
+    "padding": (conv_net(nn.ZeroPad2d((1, 0, 2, 0)), features=6 * 5 * 6), (2, 6, 6)),
+    "shift": (nn.Sequential(nn.Flatten(), Shift(12), nn.ReLU(), nn.Linear(12, 3)), (3, 4)),
+    "unflatten": (nn.Sequential(Shift(72), nn.Unflatten(1, (2, 6, 6)), conv_net(features=96)), (72,)),
+    "residual": (
+        conv_net(
+            nn.BatchNorm2d(6),
+            Residual(nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())),
+            Residual(nn.Conv2d(6, 8, 3, stride=2, padding=1), ZeroPadShortcut(2, 2)),
+            Residual(nn.Conv2d(8, 4, 1), nn.Sequential(nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4))),
+            features=16,
+        ),
+        (2, 6, 6),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_stack_trains_as_plain_modules_do(name):
+    module, input_shape = NETWORKS[name]
+    built = Network(copy.deepcopy(module))
+    assert built.batched
+    check_stack(built, input_shape)
+
+
+@pytest.mark.parametrize("width", [1, 5, 8, 16, 30, 64, 100])
+def test_normalised_mlps_are_equal_bit_for_bit_alone_and_in_a_stack(width):
+    built = Network(mlp(nn.BatchNorm1d(width), Noise(), nn.ReLU(), nn.Dropout(0.2), width=width))
+    check_bits(built, (7,))
+
+
+def test_dropout_keeps_the_mean_and_zeroes_the_given_fraction():
+    inputs = torch.ones(2, 200, 100)
+    dropped = layers.dropout(nn.Dropout(0.3), {}, inputs, Mode(True, Draws([0, 1], "layers", 0)))
+    assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    for own in dropped:
+        assert own.mean().item() == pytest.approx(1, abs=0.02) and (own == 0).float().mean() == pytest.approx(
+            0.3, abs=0.01
+        )
+    assert not torch.equal(*dropped)
+    assert not layers.dropout(nn.Dropout(1.0), {}, inputs, Mode(True, Draws([0, 1], "layers", 0))).any()
+    assert layers.dropout(nn.Dropout(0.3), {}, inputs, Mode()) is inputs
+
+
+@pytest.mark.parametrize("draws", [Draws([0], "layers", 0), None])
+def test_noise_changes_mean_and_variance_of_each_feature_at_each_step(draws):
+    inputs = torch.from_numpy(generator(0, "x").standard_normal((1, 4000, 50))).float()
+    torch.manual_seed(0)
+    first, second = (layers.noise(Noise(), {}, inputs, Mode(True, draws))[0] for _ in range(2))
+    means, stds = first.mean(0), first.std(0)
+    assert means.abs().max() < 0.57 and means.std() == pytest.approx(1 / 12**0.5, rel=0.3)
+    assert stds.min() > 0.99 and stds.max() < 1.32 and stds.mean() == pytest.approx(1.13, abs=0.03)
+    assert (second.mean(0) - means).abs().mean() > 0.1
+    assert Noise().eval()(inputs) is inputs
+    plain = Noise()(inputs[0])
+    assert plain.shape == inputs[0].shape and plain.mean(0).abs().max() < 0.57
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.BatchNorm1d(3, momentum=None),
+        nn.Flatten(0),
+        nn.Conv2d(1, 1, 3, padding="same"),
+        nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
+        nn.MaxPool2d(2, return_indices=True),
+        nn.LayerNorm(3),
+        Residual(nn.LayerNorm(3)),
+        nn.Sequential(TIED, nn.Tanh(), TIED),
+    ],
+)
+def test_what_the_batched_form_cannot_do_is_left_to_other_kernels(layer):
+    assert not is_batched(nn.Sequential(layer))

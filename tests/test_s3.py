@@ -1,0 +1,79 @@
+"""A sweep whose results are on an S3 API: a server of one on this machine, asked as a real one would be."""
+
+import io
+import logging
+from urllib.request import Request, urlopen
+
+import pandas as pd
+import pytest
+import ray
+from moto.server import ThreadedMotoServer
+from rich.console import Console
+
+from analysis import load_results
+from orchestrator import cli
+from orchestrator.spec import SweepSpec
+from orchestrator.sweep import run_sweep
+from trainables.storage import Folder
+
+#: Dense parents in one cohort, and pruned runs in another that waits for it and reads their parameters.
+SWEEP = {
+    "name": "tiny",
+    "base": {
+        "data": {"train_size": 100, "validation_size": 50, "test_size": 100},
+        "model": {"width": 8, "depth": 2},
+        "stop": {"train_loss": None, "max_epochs": 3},
+        "prune": {"fraction": 0.5},
+    },
+    "seeds": 2,
+    "record": {"measures": ["parameter_norm"], "measure_at": "checkpoints"},
+}
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """The URI of an empty bucket; Ray's workers, started after it, reach it too."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+    keys |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
+    for name, value in (keys | {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}).items():
+        monkeypatch.setenv(name, value)
+    urlopen(Request(f"http://{host}:{port}/results", method="PUT")).close()
+    ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    try:
+        yield "s3://results"
+    finally:
+        ray.shutdown()
+        server.stop()
+
+
+def run(out: str, **keys) -> str:
+    """What `bth run` prints."""
+    console = Console(file=io.StringIO(), width=200)
+    assert run_sweep(SweepSpec.parse(SWEEP | keys), out, console).failures == []
+    return console.file.getvalue()
+
+
+def tables(out: str) -> dict[str, pd.DataFrame]:
+    results = load_results(out)
+    frames = {"runs": results.runs, "dynamics": results.dynamics, "outcomes": results.outcomes}
+    frames |= {"measures": results.measures, "wide": results.table()}
+    return {name: frame.drop(columns="seconds", errors="ignore") for name, frame in frames.items()}
+
+
+@pytest.mark.slow
+def test_a_sweep_on_s3_has_the_tables_of_a_local_one_and_goes_on_from_what_is_there(bucket, tmp_path, capsys):
+    remote, local = f"{bucket}/some/folder", str(tmp_path / "local")
+    for out in (remote, local):
+        run(out)
+    for name, frame in tables(local).items():
+        assert len(frame)
+        pd.testing.assert_frame_equal(frame, tables(remote)[name], check_exact=True, obj=name)
+    names = Folder(remote).names()
+    assert names == Folder(local).names() and "report" in names
+    assert "everything is there: nothing to train, nothing to measure" in run(remote)
+    cli.status(remote)
+    assert "limit" in capsys.readouterr().out

@@ -1,0 +1,50 @@
+"""Real data and synthetic tasks as tensors, and what is done to labels and inputs before a network sees them.
+
+    DataConfig ── describe: shape, classes, target; refuses what does not fit, reads nothing
+       └── load: the three splits ── inputs_of, labels_of: what each run of a stack sees in an epoch
+
+| a ... | is | in |
+|---|---|---|
+| data set in files | one reader, one line in `READERS` | `readers.py` |
+| synthetic task | one builder, one line in `SYNTHETIC` | `synthetic.py` |
+| intervention on data | one function | `corruption.py`, with a field in `config.py` |
+"""
+
+from trainables.data.config import CLASS_TASKS, DataConfig
+from trainables.data.corruption import corrupt, replace_pixels
+from trainables.data.loading import inputs_of, labels_of, load, train_labels
+from trainables.data.readers import READERS, Part, Raw, Reader, fetch, place, present, provide, read, root, use_root
+from trainables.data.split import Dataset, Inputs, Split, stratified_order
+from trainables.data.synthetic import SYNTHETIC, population_accuracy
+from trainables.data.tasks import Task, describe, listing
+
+__all__ = [
+    "CLASS_TASKS",
+    "READERS",
+    "SYNTHETIC",
+    "DataConfig",
+    "Dataset",
+    "Inputs",
+    "Part",
+    "Raw",
+    "Reader",
+    "Split",
+    "Task",
+    "corrupt",
+    "describe",
+    "fetch",
+    "inputs_of",
+    "labels_of",
+    "listing",
+    "load",
+    "population_accuracy",
+    "place",
+    "present",
+    "provide",
+    "read",
+    "replace_pixels",
+    "root",
+    "stratified_order",
+    "train_labels",
+    "use_root",
+]

@@ -1,0 +1,157 @@
+"""What a network is given: inputs of K runs as they are kept in memory, the splits, and the data set."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+#: Bytes of a split's inputs as floats, up to which they are kept so: a batch then is one `index_select`. Beyond, they
+#: stay uint8 (a quarter of float32) and each batch is converted, since every process of a machine holds its own.
+FLOAT_BYTES = 2**27
+
+Target = Literal["classes", "real"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """S sets of N inputs, of which each of K runs reads one; kept as stored, given out normalised.
+
+    Attributes:
+        stored: `(S, N, *input_shape)`: uint8, or floats that are normalised already.
+        slot: `(K,)`: which set each run reads.
+        dtype: of what is given out.
+        mean: `(S, *)`, to be subtracted from uint8, where `*` broadcasts against an input; None for floats.
+        deviation: `(S, *)`, to divide by; None for floats.
+    """
+
+    stored: Tensor
+    slot: Tensor
+    dtype: torch.dtype
+    mean: Tensor | None = None
+    deviation: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+    @property
+    def examples(self) -> int:
+        """N, the inputs of one run."""
+        return self.stored.shape[1]
+
+    def pick(self, runs: Tensor | slice) -> "Inputs":
+        """The inputs of some of the runs; the sets are shared, not copied."""
+        return Inputs(self.stored, self.slot[runs], self.dtype, self.mean, self.deviation)
+
+    def gather(self, index: Tensor) -> Tensor:
+        """The inputs `(..., K, B, *input_shape)` at each run's own positions `(..., K, B)`.
+
+        Where all runs share one set, K may be any number. Of shared floats this is one `index_select`.
+        """
+        if len(self.stored) > 1:
+            index = index + self.slot.unsqueeze(1) * self.examples
+        rows = self.stored.flatten(0, 1).index_select(0, index.flatten()).unflatten(0, index.shape)
+        return self._normalised(rows)
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Tensor:
+        """Every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view where they are shared floats."""
+        rows = self.stored[:, start:stop]
+        if len(self.stored) == 1:
+            return self._normalised(rows).expand(len(self), *(-1,) * (rows.ndim - 1))
+        return self._normalised(rows[self.slot])
+
+    def _normalised(self, rows: Tensor) -> Tensor:
+        """Floats of rows `(K, n, *input_shape)`."""
+        if self.mean is None or self.deviation is None:
+            return rows
+        mean, deviation = self.mean, self.deviation
+        if len(self.stored) > 1:
+            mean, deviation = mean[self.slot], deviation[self.slot]
+        return rows.to(self.dtype).sub_(mean.unsqueeze(1)).div_(deviation.unsqueeze(1))
+
+    @staticmethod
+    def join(sets: "list[Inputs]", slot: Tensor) -> "Inputs":
+        """Runs that read different sets; if some are floats and some not, all become floats."""
+        if len(sets) == 1:
+            return Inputs(sets[0].stored, slot, sets[0].dtype, sets[0].mean, sets[0].deviation)
+        if any(one.mean is None for one in sets):
+            return Inputs(torch.cat([one.rows() for one in sets]), slot, sets[0].dtype)
+        mean = torch.cat([one.mean for one in sets if one.mean is not None])
+        deviation = torch.cat([one.deviation for one in sets if one.deviation is not None])
+        return Inputs(torch.cat([one.stored for one in sets]), slot, sets[0].dtype, mean, deviation)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The examples of one split: one set of inputs, and labels `(N,)`, integers or (of target `real`) floats."""
+
+    sets: Inputs
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def inputs(self) -> Tensor:
+        """All inputs `(N, *input_shape)`, normalised; made anew at each call where they are kept as uint8."""
+        return self.sets.rows()[0]
+
+    def gather(self, index: Tensor) -> Tensor:
+        """The inputs `(K, B, *input_shape)` at positions `(K, B)`, normalised."""
+        return self.sets.gather(index)
+
+    @staticmethod
+    def of(inputs: Tensor, labels: Tensor) -> "Split":
+        """A split of inputs `(N, *input_shape)` that are used as they are."""
+        return Split(
+            Inputs(inputs.unsqueeze(0), torch.zeros(1, dtype=torch.long, device=inputs.device), inputs.dtype), labels
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The three splits of a task.
+
+    Attributes:
+        train: to learn from.
+        validation: to choose and predict by; may be empty.
+        test: for outcomes only.
+        classes: how many there are; 0 if the target is `real`.
+        target: `classes` (integer labels) or `real` (a number to be regressed on).
+        checksum: 16 hexadecimal digits that tell raw data and split from others.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    classes: int
+    target: Target
+    checksum: str
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input."""
+        return tuple(self.train.sets.stored.shape[2:])
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name; an empty validation split is left out."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if len(split)}
+
+
+def stratified_order(labels: np.ndarray[Any, Any], draw: np.random.Generator) -> np.ndarray[Any, Any]:
+    """A random order in which every stretch has the classes in nearly their overall proportions.
+
+    The j-th of the n_c examples of a class is placed at (j + u) / n_c with one u per class, then all are sorted.
+
+    >>> labels = np.array([0] * 50 + [1] * 10)
+    >>> int(labels[stratified_order(labels, np.random.default_rng(0))][:30].sum())
+    5
+    """
+    position = np.empty(len(labels))
+    for value in np.unique(labels):
+        members = draw.permutation(np.flatnonzero(labels == value))
+        position[members] = (np.arange(len(members)) + draw.random()) / len(members)
+    return np.argsort(position, kind="stable")

@@ -1,0 +1,195 @@
+"""Tasks drawn from a formula, each from the paper that asks something of it.
+
+A task is added by writing a builder and naming it in `SYNTHETIC`. A builder gets a generator and, as keyword-only
+arguments, the fields of `data:` that it takes; it draws what is fixed (directions, rotations) and returns a function
+from another generator and a number of examples to inputs `(N, *input_shape)` and labels `(N,)`. Labels are 0 or 1,
+or floats where the target is `real`. Inputs are used as drawn: their scale is part of the task.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trainables.data.config import DataConfig
+from trainables.data.split import Target
+from trainables.errors import BadInput
+from trainables.streams import generator
+
+Array = np.ndarray[Any, Any]
+Draw = np.random.Generator
+Sampler = Callable[[Draw, int], tuple[Array, Array]]
+
+
+def frequency(draw: Draw, *, dimension: int = 10, frequency: float) -> Sampler:
+    """A sinusoid in the plane, turned into `dimension` dimensions; `frequency` is what makes it complex.
+
+    u uniform in [-1, 1]^2, y = cos(2 pi f u_1) cos(2 pi f u_2), x = 10 Q (u, 0, ..., 0) with Q orthogonal (from the
+    QR decomposition of a Gaussian matrix). After the public code of Loukas, Poiitis and Jegelka 2021 (100 training
+    and 30 test examples, f from 0.25 to 1).
+    """
+    if dimension < 2:
+        raise BadInput(f"data.dimension = {dimension}: at least 2")
+    rotation = 10 * np.linalg.qr(draw.standard_normal((dimension, dimension)))[0]
+
+    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
+        u = draw.uniform(-1, 1, (count, 2))
+        return u @ rotation[:, :2].T, np.cos(2 * np.pi * frequency * u).prod(1)
+
+    return sample
+
+
+def sinusoid(draw: Draw, *, dimension: int = 100) -> Sampler:
+    """The sign of <w, x> + sin <w', x>, x standard normal: nearly linear, and not quite.
+
+    w and w' are orthonormal. Nakkiran, Kalimeris et al. 2019, section 3, task (iv), with 100 dimensions; they give
+    no norms. Of a fixed sample that a network can memorise little is learned beyond w: see `fresh`.
+    """
+    if dimension < 2:
+        raise BadInput(f"data.dimension = {dimension}: at least 2")
+    directions = np.linalg.qr(draw.standard_normal((dimension, 2)))[0]
+
+    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
+        x = draw.standard_normal((count, dimension))
+        along = x @ directions
+        return x, along[:, 0] + np.sin(along[:, 1]) > 0
+
+    return sample
+
+
+def disk(draw: Draw, *, frequency: float, noise: float) -> Sampler:
+    """The unit disk cut by a sinusoidal curve, with label noise: a task whose boundary can be drawn.
+
+    x uniform in the disk, label 1 above the curve x_2 = sin(2 pi f x_1) / 2; each label is wrong with probability
+    `noise`. Nakkiran, Kalimeris et al. 2019, figure 1 (noise 0.1); the curve's height and frequency are ours.
+    """
+
+    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
+        radius, angle, luck = draw.random((count, 3)).T
+        x = np.sqrt(radius)[:, None] * np.stack([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)], 1)
+        return x, (x[:, 1] > np.sin(2 * np.pi * frequency * x[:, 0]) / 2) ^ (luck < noise)
+
+    return sample
+
+
+def xord(draw: Draw, *, dimension: int = 10, hard: bool = False) -> Sampler:
+    """The XOR detection problem: whether any of `dimension` pairs consists of equal signs.
+
+    x_j in {-1, 1}^2, label 1 if some x_j is (1, 1) or (-1, -1), else 0; inputs are `(2, dimension)`, both labels are
+    equally likely. Brutzkus and Globerson 2019. On this distribution a network can miss a pattern and hardly err,
+    since most positives have many; with `hard_test` the positives of the test split have exactly one.
+    """
+
+    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
+        labels = draw.integers(0, 2, count)
+        first, equal = draw.integers(0, 2, (count, dimension)), draw.integers(0, 2, (count, dimension))
+        while len(again := np.flatnonzero(~equal.any(1))):  # positives have at least one: draw until they do
+            equal[again] = draw.integers(0, 2, (len(again), dimension))
+        if hard:
+            equal = np.eye(dimension, dtype=int)[draw.integers(0, dimension, count)]
+        equal[labels == 0] = 0
+        return np.stack([first, first ^ equal ^ 1], 1) * 2 - 1, labels
+
+    return sample
+
+
+def sparse_linear(draw: Draw, *, dimension: int = 10_000, noise: float) -> Sampler:
+    """One useful coordinate and many that only tell the examples apart: memorising is easy, and need not hurt.
+
+    y uniform in {-1, 1}, x = eta y e_1 + e_k, k uniform in {2, ..., d}, eta = -1 with probability `noise`, else 1.
+    Nakkiran, Kalimeris et al. 2019, section 5 (theorem 1): from a small initialisation SGD on n = o(sqrt d) examples
+    reaches accuracy 1 on them and 1 - noise on the population, although linear classifiers exist that fit the
+    examples and do no better than chance. See `population_accuracy`.
+    """
+    if dimension < 2:
+        raise BadInput(f"data.dimension = {dimension}: at least 2")
+
+    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
+        luck = draw.random((count, 3))
+        labels, flipped = luck[:, 0] < 0.5, luck[:, 1] < noise
+        x = np.zeros((count, dimension), np.float32)
+        x[:, 0] = np.where(labels ^ flipped, 1, -1)
+        x[np.arange(count), 1 + (luck[:, 2] * (dimension - 1)).astype(int)] = 1
+        return x, labels
+
+    return sample
+
+
+def population_accuracy(first: float, rest: Array, noise: float) -> float:
+    """The exact accuracy of the linear classifier w = (first, rest) on `sparse_linear`; a tie counts one half.
+
+    The sign of y <w, x> = eta first + y w_k, averaged over y, eta and k.
+
+    Args:
+        first: w_1.
+        rest: `(d - 1,)`, the other weights.
+        noise: the probability that eta is -1.
+
+    >>> population_accuracy(1.0, np.zeros(9), 0.1)
+    0.9
+    """
+    rest = np.asarray(rest, dtype=np.float64)
+    right = [
+        weight * (np.heaviside(eta * first + sign * rest, 0.5)).mean() / 2
+        for sign in (-1, 1)
+        for eta, weight in ((1, 1 - noise), (-1, noise))
+    ]
+    return float(sum(right))
+
+
+def staircase(draw: Draw, *, dimension: int = 20) -> Sampler:
+    """The sign of x_1 + 0.7 x_2 x_3 + 0.5 x_4 x_5 x_6, x standard normal: three steps of increasing complexity.
+
+    A linear, a quadratic and a cubic term of decreasing weight stand for the ladder of classifiers in Nakkiran,
+    Kalimeris et al. 2019, section 4, at a size for one core; the task is ours. More dimensions distract.
+    """
+    if dimension < 6:
+        raise BadInput(f"data.dimension = {dimension}: at least 6")
+
+    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
+        x = draw.standard_normal((count, dimension))
+        return x, x[:, 0] + 0.7 * x[:, 1] * x[:, 2] + 0.5 * x[:, 3:6].prod(1) > 0
+
+    return sample
+
+
+@dataclass(frozen=True)
+class Task:
+    """A builder, and what is known of it before it draws."""
+
+    build: Callable[..., Sampler]
+    source: str
+    target: Target = "classes"
+
+
+SYNTHETIC: dict[str, Task] = {
+    "frequency": Task(frequency, "Loukas, Poiitis and Jegelka 2021", "real"),
+    "sinusoid": Task(sinusoid, "Nakkiran, Kalimeris et al. 2019, section 3"),
+    "disk": Task(disk, "Nakkiran, Kalimeris et al. 2019, figure 1"),
+    "xord": Task(xord, "Brutzkus and Globerson 2019"),
+    "sparse_linear": Task(sparse_linear, "Nakkiran, Kalimeris et al. 2019, theorem 1"),
+    "staircase": Task(staircase, "after Nakkiran, Kalimeris et al. 2019, section 4"),
+}
+
+
+def parameters(name: str) -> tuple[str, ...]:
+    """The fields of `data:` that a synthetic task takes."""
+    found = inspect.signature(SYNTHETIC[name].build).parameters.values()
+    names = [one.name for one in found if one.kind is one.KEYWORD_ONLY]
+    return tuple("hard_test" if one == "hard" else one for one in names)
+
+
+def sampler(config: DataConfig, hard: bool = False) -> Sampler:
+    """The sampler of a synthetic `data:` section; what is fixed in it is drawn from `split_seed`.
+
+    Args:
+        config: of a name in `SYNTHETIC`.
+        hard: examples of the hard distribution, where the task has one.
+    """
+    given = {field: getattr(config, field) for field in parameters(config.name) if field != "hard_test"}
+    if "hard_test" in parameters(config.name):
+        given["hard"] = hard
+    given = {field: value for field, value in given.items() if value is not None}
+    return SYNTHETIC[config.name].build(generator(config.split_seed, config.name), **given)

@@ -1,0 +1,123 @@
+"""What a `DataConfig` asks for, checked and described without reading a file."""
+
+import functools
+from dataclasses import dataclass
+
+from trainables.data.config import CLASS_TASKS, DataConfig
+from trainables.data.readers import READERS, present
+from trainables.data.split import Target
+from trainables.data.synthetic import SYNTHETIC, parameters, sampler
+from trainables.errors import BadInput
+from trainables.section import did_you_mean
+from trainables.streams import generator
+
+#: Means and deviations of inputs in [0, 1], one per channel or one for all.
+CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "cifar": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "half": ((0.5,), (0.5,)),
+    "none": ((0.0,), (1.0,)),
+}
+
+#: Fields that only data sets in files take, and those that only synthetic tasks take (where they name them).
+OF_FILES = ("classes", "pool", "normalise", "pixels")
+OF_TASKS = ("frequency", "noise", "dimension", "hard_test", "fresh")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is built for: `classes` is 0 for a `real` target."""
+
+    input_shape: tuple[int, ...]
+    classes: int
+    target: Target
+
+
+@functools.lru_cache(maxsize=4096)
+def describe(config: DataConfig) -> Task:
+    """The task of a `data:` section; nothing is read, so the files may be missing.
+
+    Raises:
+        BadInput: an unknown data set, a field or a task that it does not take, more examples than there are.
+
+    >>> describe(DataConfig(name="mnist", classes="low_high", pool=2))
+    Task(input_shape=(1, 14, 14), classes=2, target='classes')
+    """
+    if config.name not in READERS and config.name not in SYNTHETIC:
+        names = [*READERS, *SYNTHETIC]
+        raise BadInput(f"data.name = {config.name!r}: unknown data set" + did_you_mean(config.name, names))
+    taken = (*parameters(config.name), "fresh") if config.name in SYNTHETIC else OF_FILES
+    for field in (*OF_FILES, *OF_TASKS):
+        value = getattr(config, field)
+        if field not in taken and value != DataConfig.model_fields[field].default:
+            raise BadInput(f"data.{field} = {value!r}: has no effect on {config.name}; leave it out")
+    return _synthetic(config) if config.name in SYNTHETIC else _in_files(config)
+
+
+def _synthetic(config: DataConfig) -> Task:
+    task = SYNTHETIC[config.name]
+    if task.target == "real" and config.label_corruption:
+        raise BadInput(
+            f"data.label_corruption = {config.label_corruption}: the targets of {config.name} are no classes"
+        )
+    inputs, _ = sampler(config)(generator(0, "describe"), 1)
+    return Task(inputs.shape[1:], 2 if task.target == "classes" else 0, task.target)
+
+
+def _in_files(config: DataConfig) -> Task:
+    reader, name = READERS[config.name], config.name
+    classes = len(reader.train)
+    if config.classes in CLASS_TASKS and name not in CLASS_TASKS[config.classes][1]:
+        sets = " and ".join(CLASS_TASKS[config.classes][1])
+        raise BadInput(f"data.classes = {config.classes!r}: a task of {sets}, not of {name}")
+    named = [one for group in config.groups or () for one in group]
+    if named and max(named) >= classes:
+        raise BadInput(f"data.classes = {config.classes!r}: {name} has the classes 0 to {classes - 1}")
+    shape = reader.shape
+    if len(shape) == 3:
+        if any(side % config.pool for side in shape[1:]):
+            raise BadInput(f"data.pool = {config.pool}: does not divide the sides of {name}, {shape[1]} x {shape[2]}")
+        shape = (shape[0], shape[1] // config.pool, shape[2] // config.pool)
+    elif config.pool > 1 or config.pixels != "none":
+        raise BadInput(f"data.pool and data.pixels: the inputs of {name} are no images")
+    if config.normalise == "cifar" and shape[0] != 3:
+        raise BadInput(f"data.normalise = 'cifar': these constants are for three channels; {name} has {shape[0]}")
+    _check_sizes(
+        config,
+        [count for one, count in enumerate(reader.train) if not named or one in named],
+        [count for one, count in enumerate(reader.test) if not named or one in named],
+    )
+    return Task(shape, len(config.groups) if config.groups else classes, "classes")
+
+
+def _check_sizes(config: DataConfig, train: list[int], test: list[int]) -> None:
+    """Refuse splits that are larger than the parts that they are drawn from; counts are of each class."""
+    asked = {"train_size": config.train_size, "validation_size": config.validation_size}
+    parts = [(asked, sum(train), " training"), ({"test_size": config.test_size}, sum(test), " test")]
+    if not test:
+        parts = [(asked | {"test_size": config.test_size}, sum(train), "")]
+    for sizes, there, kind in parts:
+        if (total := sum(sizes.values())) > there:
+            numbers = " + ".join(map(str, sizes.values()))
+            equals = f"{numbers} = {total}" if len(sizes) > 1 else numbers
+            some = " of these classes" if config.classes else ""
+            raise BadInput(f"data.{' + '.join(sizes)} = {equals}: {config.name} has {there}{kind} examples{some}")
+
+
+def listing() -> list[tuple[str, str, str]]:
+    """Every data set as (name, what it is, its source): one line each of `bth list datasets`."""
+    lines = []
+    for name, reader in READERS.items():
+        examples = f"{sum(reader.train):,}" + (f" + {sum(reader.test):,}" if reader.test else "")
+        there = "present" if present(name) else f"absent: bth data fetch {name}"
+        what = f"{_shape(reader.shape)}, {len(reader.train)} classes, {examples} examples, {there}"
+        lines.append((name, what, reader.source))
+    for name, task in SYNTHETIC.items():
+        about = describe(DataConfig(name=name))
+        kind = "2 classes" if about.target == "classes" else "real target"
+        what = f"{_shape(about.input_shape)}, {kind}, drawn; takes {', '.join(parameters(name))}, fresh"
+        lines.append((name, what, task.source))
+    return lines
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

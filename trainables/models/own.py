@@ -1,0 +1,30 @@
+"""Networks of the user's own."""
+
+import importlib
+from typing import Any
+
+from torch import nn
+
+from trainables.errors import BadInput
+from trainables.models.parts import Shape
+
+
+def module(input_shape: Shape, outputs: int, *, path: str, arguments: dict[str, Any] | None = None) -> nn.Module:
+    """A user's own `nn.Module`.
+
+    `path` is `package.module:Class`, called with `arguments` as keywords.
+
+    Raises:
+        BadInput: the path does not import, or the call fails.
+    """
+    name, _, attribute = path.partition(":")
+    try:
+        kind = getattr(importlib.import_module(name), attribute)
+        if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            raise TypeError(f"{attribute} is no class of torch.nn.Module")
+        network = kind(**(arguments or {}))
+    except Exception as error:
+        raise BadInput(
+            f"model.path = {path!r}: {type(error).__name__}: {error}; expected package.module:Class"
+        ) from error
+    return network

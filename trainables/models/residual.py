@@ -1,0 +1,80 @@
+"""Families of residual networks."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+
+from trainables.errors import BadInput
+from trainables.models.parts import Positive, Shape, image
+from trainables.modules import Residual, ZeroPadShortcut
+
+
+def resnet(
+    input_shape: Shape, outputs: int, *, depth: Annotated[int, Field(ge=8)] = 20, width: Positive = 16
+) -> nn.Sequential:
+    """Residual network of `depth` = 6n + 2 layers.
+
+    Source: He et al. 2015, section 4.2: three stages of w, 2w and 4w channels, with shortcuts without parameters
+    (option A): 0.27M parameters at depth 20 and 0.85M at 56 on CIFAR-10; depth 56 is the ResNet of Liao et al. 2018,
+    appendix L.3. Depth 8 is the smallest.
+
+    >>> from trainables.models.parts import count
+    >>> [count(resnet((3, 32, 32), 10, depth=depth)) for depth in (8, 20, 56)]
+    [75290, 269722, 853018]
+    """
+    if depth % 6 != 2:
+        raise BadInput(f"model.depth = {depth}: a resnet has 6 n + 2 layers, such as 8, 14, 20, 32, 44, 56")
+    channels, *_ = image("resnet", input_shape)
+    layers: list[nn.Module] = [*_conv_norm(channels, width, 1), nn.ReLU()]
+    channels = width
+    for stage in range(3):
+        for block in range(depth // 6):
+            features, stride = width * 2**stage, 2 if stage and not block else 1
+            body = [*_conv_norm(channels, features, stride), nn.ReLU(), *_conv_norm(features, features, 1)]
+            shortcut = ZeroPadShortcut(stride, features - channels) if stride > 1 else None
+            layers += [Residual(nn.Sequential(*body), shortcut), nn.ReLU()]
+            channels = features
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs))
+
+
+def preact_resnet(
+    input_shape: Shape, outputs: int, *, depth: Annotated[int, Field(ge=2, le=18)] = 18, width: Positive = 64
+) -> nn.Sequential:
+    """Pre-activation ResNet-18, or its first layers.
+
+    Source: He et al. 2016, 'Identity mappings in deep residual networks' (stages of w, 2w, 4w and 8w channels), and
+    Nakkiran et al. 2019, section 4, who explain the 18-layer network by CNNs of its 2, 4 and 6 first layers. Their
+    appendix B is not available to us: here `depth` counts the first convolution, two for each residual block, and the
+    linear layer, so that `depth: 6` is the network cut after two blocks. It has 11,172,170 parameters on CIFAR-10, as
+    is usual (the paper gives no count).
+
+    >>> from trainables.models.parts import count
+    >>> [count(preact_resnet((3, 32, 32), 10, depth=depth)) for depth in (2, 4, 6, 18)]
+    [2506, 76490, 150474, 11172170]
+    """
+    if depth % 2:
+        raise BadInput(f"model.depth = {depth}: a preact_resnet has an even number of layers, since blocks have two")
+    channels, *_ = image("preact_resnet", input_shape)
+    layers: list[nn.Module] = [_conv(channels, width, 1)]
+    channels = width
+    for block in range((depth - 2) // 2):
+        features, stride = width * 2 ** (block // 2), 2 if block in (2, 4, 6) else 1
+        first: list[nn.Module] = [nn.BatchNorm2d(channels), nn.ReLU()]
+        body = [_conv(channels, features, stride), nn.BatchNorm2d(features), nn.ReLU(), _conv(features, features, 1)]
+        if stride > 1:  # the shortcut, a convolution, takes the activated inputs too
+            shortcut = nn.Conv2d(channels, features, 1, stride, bias=False)
+            layers += [*first, Residual(nn.Sequential(*body), shortcut)]
+        else:
+            layers.append(Residual(nn.Sequential(*first, *body)))
+        channels = features
+    layers += [nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(channels, outputs))
+
+
+def _conv(channels: int, features: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, features, 3, stride, padding=1, bias=False)
+
+
+def _conv_norm(channels: int, features: int, stride: int) -> list[nn.Module]:
+    return [_conv(channels, features, stride), nn.BatchNorm2d(features)]
