@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from analysis import rules
 from analysis.predictors import default_predictors, is_test_derived, numeric_columns
@@ -18,6 +19,7 @@ Scope = Literal["converged", "all", "both"]
 BASELINE = "axes only"
 
 
+@threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other
 def judge(
     table: pd.DataFrame,
     target: str = "test_loss",
