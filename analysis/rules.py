@@ -8,8 +8,8 @@ from analysis.statistics.montecarlo import LOOKS
 
 MINIMUM_CONFIGURATIONS = 8
 MINIMUM_WITHIN_FREEDOM = 10
-# Three seeds differ in two directions only: luck that they share and a relation then look alike (simulated: with
-# strong luck on two binary axes 4% of p-values were below 0.001; with four seeds none more than should be).
+# Three seeds differ in two directions only: luck that they share and a relation then look alike. Simulated with strong
+# luck on two binary axes, 4% of p-values were at most 0.0013; with four seeds 0.2%, with five less.
 MINIMUM_SEEDS = 4
 
 # A verdict says of its claim that it holds, fails or is undecided. "adds" is: holds. The other three are kinds of
@@ -43,12 +43,12 @@ Converged runs decide; the scope "all", with diverged runs ranked worst, is show
 
 # Why seeds are rotated. The same seed means the same random streams in every configuration, so two configurations
 # that differ little may share their luck, in predictor and outcome alike, without any relation between the two.
-# Permuting runs inside configurations counts each run as new evidence: with luck shared by a seed and a pair of axes
-# it claims something in a third of all tables. Taking out effects of seed by pair of axes as well costs half of the
-# degrees of freedom and leaves triples. But seeds are alike and independent of each other, so the vectors of two
-# seeds over all configurations can be exchanged, whatever they share inside. Five seeds have only 120 permutations,
-# too few for p-values that survive a correction for 40 predictors; rotations (Langsrud 2005) go between them, and are
-# exact where the sums over configurations are normal. benchmarks/calibration.py shows both errors.
+# Permuting runs inside configurations counts each run as new evidence: with strong luck shared by a seed and a pair
+# of axes, and a real gain, it claimed something in 78% of tables. Taking out effects of seed by pair of axes as well
+# costs half of the degrees of freedom and leaves triples. But seeds are alike and independent of each other, so the
+# vectors of two seeds over all configurations can be exchanged, whatever they share inside. Five seeds have only 120
+# permutations, too few for p-values that survive a correction for 40 predictors; rotations (Langsrud 2005) go between
+# them, and are exact where the sums over configurations are normal. benchmarks/calibration.py shows both errors.
 #
 # Why permutations go on. A fixed number, ten draws below the strictest Benjamini-Hochberg bound, was chosen after a
 # verdict was seen to change with the seed of the permutations. That made it rarer and left it possible. Now intervals

@@ -1,5 +1,6 @@
 import copy
 import math
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from analysis.measures import MEASURES, Measure, evaluate, measure_network, measure_stack
 from trainables import models
+from trainables.dynamics import DYNAMICS
 from trainables.errors import BadInput
 from trainables.network import Network
 
@@ -210,6 +212,13 @@ def permuted(task: Task) -> Task:
     return task._replace(module=module, init=init)
 
 
+def test_sources_name_paper_and_year_and_no_number_from_memory():
+    sources = [measure.source for measure in MEASURES.values()] + [source for _, source in DYNAMICS.values()]
+    assert all(re.search(r"[A-Z][a-z]+ (et al\.|and [A-Z][a-z]+) \d{4}", source) for source in sources)
+    numbered = [s for s in sources if re.search(r"(section|appendix|theorem|corollary|definition|eq\.) [\dA-Z]", s)]
+    assert numbered and all("(authors' code: '" in source for source in numbered)
+
+
 def test_every_measure_has_a_case():
     assert list(CASES) == list(MEASURES)
 
@@ -224,6 +233,78 @@ def test_measures_equal_the_naive_reference(architecture):
 def test_measures_equal_their_closed_form():
     (values,) = measured([diagonal()])
     assert values == pytest.approx({name: case.closed_form for name, case in CASES.items()}, rel=1e-9)
+
+
+def enumerated_paths(module: nn.Sequential, shape: tuple[int, ...]) -> float:
+    """The sum of the squared weights of all paths, each walked on its own from an output back to where it begins."""
+    inputs = torch.zeros(1, *shape, dtype=torch.float64)
+    steps = []  # per layer: (edges from units to units of the layer, bias of each unit)
+    for layer in module:
+        outputs = layer(inputs).detach()
+        zero = torch.zeros_like(inputs)
+        if isinstance(layer, nn.MaxPool2d):  # an edge of weight one from everything in the window
+            windows = torch.zeros(outputs.numel(), inputs.numel(), dtype=torch.float64)
+            for unit in range(inputs.numel()):
+                one = zero.flatten().index_fill(0, torch.tensor([unit]), 1.0).view_as(zero)
+                windows[:, unit] = (layer(one).flatten() > 0).double()
+            edges, bias = windows, torch.zeros(outputs.numel())
+        elif isinstance(layer, nn.ReLU):
+            edges, bias = torch.eye(outputs.numel(), dtype=torch.float64), torch.zeros(outputs.numel())
+        else:
+            edges = torch.autograd.functional.jacobian(layer, zero).reshape(outputs.numel(), -1)
+            bias = layer(zero).detach().flatten()
+        steps.append((edges.tolist(), bias.tolist()))
+        inputs = outputs
+
+    def walk(depth: int, unit: int) -> float:
+        if depth < 0:
+            return 1.0
+        edges, bias = steps[depth]
+        back = (weight**2 * walk(depth - 1, source) for source, weight in enumerate(edges[unit]) if weight)
+        return bias[unit] ** 2 + sum(back)
+
+    return sum(walk(len(steps) - 1, unit) for unit in range(outputs.numel()))
+
+
+POOLED = {
+    "max": [nn.MaxPool2d(2)],
+    "max, padded and overlapping": [nn.MaxPool2d(3, stride=2, padding=1)],
+    "mean": [nn.AvgPool2d(2)],
+    "mean, padded": [nn.AvgPool2d(2, padding=1)],
+    "mean over all": [nn.AdaptiveAvgPool2d(1)],
+    "both": [nn.AvgPool2d(2, stride=1), nn.ReLU(), nn.MaxPool2d(2)],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("pooling", POOLED)
+def test_the_path_norm_is_that_of_all_paths_one_by_one(pooling):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 2, 2), nn.ReLU(), *POOLED[pooling], nn.Flatten()]
+    features = nn.Sequential(*layers)(torch.zeros(1, 1, 4, 4)).shape[1]
+    module = nn.Sequential(*layers, nn.Linear(features, 3)).double()
+    table = measure_network(module, torch.randn(2, 1, 4, 4), torch.tensor([0, 2]), measures=["path_norm"])
+    assert table.loc["path_norm", "status"] == "ok"
+    assert table.loc["path_norm", "value"] ** 2 == pytest.approx(enumerated_paths(module, (1, 4, 4)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (nn.LeakyReLU(), "found LeakyReLU"),
+        (nn.Tanh(), "found Tanh"),
+        (nn.AvgPool2d(3, padding=1, count_include_pad=False), "the same number of inputs in every mean"),
+        (nn.AdaptiveAvgPool2d(2), "one mean over the whole"),
+        (nn.MaxPool2d(2, dilation=2), "needs dilation 1"),
+        (nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), "found 'circular' in Conv2d"),
+    ],
+)
+def test_a_layer_whose_paths_are_not_known_has_no_path_norm(layer, reason):
+    module = nn.Sequential(layer, nn.Flatten(), nn.LazyLinear(3))
+    module(torch.zeros(1, 1, 6, 6))
+    table = measure_network(module, torch.randn(2, 1, 6, 6), torch.tensor([0, 2]), measures=["path_norm"])
+    status = table.loc["path_norm", "status"]
+    assert status.startswith("not applicable: needs") and reason in status
 
 
 def test_hidden_units_can_be_permuted():

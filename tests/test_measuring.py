@@ -59,15 +59,15 @@ def test_a_new_measure_computes_only_itself(results):
 
 
 def test_a_raised_version_computes_only_its_rows_anew(results, monkeypatch):
-    measure(results, "parameter_norm", "path_norm")
-    monkeypatch.setitem(MEASURES, "path_norm", replace(MEASURES["path_norm"], version=2))
-    assert measure(results, "parameter_norm", "path_norm").measures == ("path_norm",)
+    measure(results, "parameter_norm", "spectral_sum")
+    monkeypatch.setitem(MEASURES, "spectral_sum", replace(MEASURES["spectral_sum"], version=2))
+    assert measure(results, "parameter_norm", "spectral_sum").measures == ("spectral_sum",)
     assert load_results(results).measures.groupby("name")["version"].unique().map(list).to_dict() == {
         "parameter_norm": [1],
-        "path_norm": [2],
+        "spectral_sum": [2],
     }
-    monkeypatch.setitem(MEASURES, "path_norm", replace(MEASURES["path_norm"], version=1))
-    assert missing(results, "path_norm") is None  # a lower version would lose on reading
+    monkeypatch.setitem(MEASURES, "spectral_sum", replace(MEASURES["spectral_sum"], version=1))
+    assert missing(results, "spectral_sum") is None  # a lower version would lose on reading
 
 
 def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):

@@ -22,17 +22,20 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     "distance_from_start": ("||theta_t - theta at the start of the phase||", "Nagarajan and Kolter 2019"),
     "straightness": ("distance_from_start / path_length", "Loukas et al. 2021"),
     "bias_path_length": ("sum of ||b_t+1 - b_t|| in the phase", "Loukas et al. 2021"),
-    "bias_distance_from_init": ("||b_t - b_0||", "Loukas et al. 2021, corollary 2"),
-    "bias_distance_from_start": ("||b_t - b at the start of the phase||", "Loukas et al. 2021, corollary 2"),
+    "bias_distance_from_init": ("||b_t - b_0||", "Loukas et al. 2021 (authors' code: 'corollary 2')"),
+    "bias_distance_from_start": (
+        "||b_t - b at the start of the phase||",
+        "Loukas et al. 2021 (authors' code: 'corollary 2')",
+    ),
     "bias_straightness": ("bias_distance_from_start / bias_path_length", "Loukas et al. 2021"),
-    "bias_increment_sum": ("sum of ||dL/db|| / eps over the phase", "Loukas et al. 2021, theorem 1"),
+    "bias_increment_sum": ("sum of ||dL/db|| / eps over the phase", "Loukas et al. 2021 (authors' code: 'theorem 1')"),
     "bias_increment_mean": (
         "mean of ||dL/db|| / eps in the last 10 epochs of the phase",
-        "Loukas et al. 2021, theorem 1",
+        "Loukas et al. 2021 (authors' code: 'theorem 1')",
     ),
     "bias_increment_max": (
         "maximum of ||dL/db|| / eps in the last 10 epochs of the phase",
-        "Loukas et al. 2021, theorem 2",
+        "Loukas et al. 2021",
     ),
     "bias_increment_cv": (
         "coefficient of variation of ||dL/db|| / eps in the last 10 epochs of the phase",
@@ -40,7 +43,7 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     ),
     "bias_variance": (
         "mean of ||b_t - mean b||^2 / alpha^2 in the last 10 epochs of the phase",
-        "Loukas et al. 2021, corollary 1",
+        "Loukas et al. 2021 (authors' code: 'corollary 1')",
     ),
     "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),
     "gradient_norm": ("mean of ||g_t|| over the last epoch", "Jiang et al. 2020"),

@@ -35,12 +35,14 @@ class Architecture:
     """What all networks of a stack have in common.
 
     Attributes:
+        module: the layers; measures call none that has parameters.
         weights: in the order of `module.named_parameters()`.
         not_homogeneous: why the logits are not known to scale with the weights; None where they are.
         activations: how many numbers the layers compute for one example.
         classes: the number of logits.
     """
 
+    module: nn.Module
     weights: tuple[Weight, ...]
     not_homogeneous: str | None
     activations: int
@@ -71,7 +73,7 @@ class Architecture:
                 layer = module.get_submodule(name.rpartition(".")[0])
                 seen = shapes.get(layer, set())
                 weights.append(Weight(name, layer, next(iter(seen)) if len(seen) == 1 else None))
-        return cls(tuple(weights), _why_not_homogeneous(module), activations, logits.shape[-1])
+        return cls(module, tuple(weights), _why_not_homogeneous(module), activations, logits.shape[-1])
 
     @property
     def no_operator_norm(self) -> str | None:

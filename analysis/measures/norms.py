@@ -1,4 +1,4 @@
-"""Measures of the parameters alone: counts, norms, distances, norm products, path norm. All in float64."""
+"""Measures of the parameters alone: counts, norms, distances, norm products. All in float64."""
 
 import torch
 from torch import Tensor, nn
@@ -84,14 +84,3 @@ def log_spectral_product(subject: Subject) -> Tensor:
 def spectral_sum(subject: Subject) -> Tensor:
     """The sum of spectral norms: sum_k ||W_k||_2."""
     return spectral_norms(subject).sum()
-
-
-def path_norm(subject: Subject) -> Tensor:
-    """The L2 path norm: sqrt(sum_c f_c(1; theta^2)), all parameters squared, on an input of ones.
-
-    For a ReLU network this is the root of the sum, over all paths from an input or a bias to an output, of
-    the squared product of the parameters on the path.
-    """
-    squared = {name: value.double() ** 2 for name, value in subject.parameters.items()}
-    ones = torch.ones_like(subject.train.inputs[:1], dtype=torch.float64)
-    return subject.logits_of(squared, ones).sum().sqrt()

@@ -6,10 +6,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from analysis.measures import margins, norms, sensitivity
+from analysis.measures import margins, norms, paths, sensitivity
 from analysis.measures.subject import Subject
 
-Needs = Literal["initial", "homogeneous", "operator norms", "weights"]
+Needs = Literal["initial", "homogeneous", "operator norms", "paths", "weights"]
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,18 @@ class Measure:
         return (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
-_DZIUGAITE = "Dziugaite et al. 2020, In search of robust measures of generalization, appendix C"
-_LIAO = "Liao et al. 2018, Generalization puzzles in deep networks, eq. 1 and 7"
-_LIANG = "Liang et al. 2019, Fisher-Rao metric, geometry, and complexity of neural networks, definition 2"
-_BARTLETT = "Bartlett et al. 2017, Spectrally-normalized margin bounds for neural networks, section 1"
-_LOUKAS = "Loukas et al. 2021, What training reveals about neural network complexity, section 2"
-_NEYSHABUR = "Neyshabur et al. 2015, Norm-based capacity control in neural networks, section 4"
-_KESKAR = "Keskar et al. 2017, On large-batch training for deep learning, section 2; the eigenvalue itself"
-_FRANKLE = "Frankle and Carbin 2019, The lottery ticket hypothesis, section 1"
+# Paper and year; a number of a section or theorem only where the text itself was at hand.
+_DZIUGAITE = "Dziugaite et al. 2020, In search of robust measures of generalization"
+_LIAO = "Liao et al. 2018, Generalization puzzles in deep networks"
+_LIANG = "Liang et al. 2019, Fisher-Rao metric, geometry, and complexity of neural networks"
+_BARTLETT = "Bartlett et al. 2017, Spectrally-normalized margin bounds for neural networks"
+_LOUKAS = "Loukas et al. 2021, What training reveals about neural network complexity"
+_PATHS = (
+    "Neyshabur et al. 2015, Norm-based capacity control in neural networks; with pooling: Gonon et al. 2024, "
+    "A path-norm toolkit for modern networks"
+)
+_KESKAR = "Keskar et al. 2017, On large-batch training for deep learning; the eigenvalue itself"
+_FRANKLE = "Frankle and Carbin 2019, The lottery ticket hypothesis"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
 
 MEASURES: dict[str, Measure] = {
@@ -66,7 +70,7 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
         Measure(norms.log_spectral_product, 1, "none", _BARTLETT, ("weights", "operator norms"), _ZERO),
         Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, ("weights", "operator norms")),
-        Measure(norms.path_norm, 1, "none", _NEYSHABUR, ("homogeneous",)),
+        Measure(paths.path_norm, 1, "none", _PATHS, ("paths",), version=2),
         Measure(margins.margin_p10, -1, "train", _DZIUGAITE),
         Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("weights", "homogeneous"), _ZERO),
         Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("weights", "operator norms"), _ZERO),
@@ -88,6 +92,7 @@ def unmet(measure: Measure, subject: Subject) -> str | None:
         "weights": None if architecture.weights else "needs weights, parameters with two axes or more",
         "homogeneous": architecture.not_homogeneous,
         "operator norms": architecture.no_operator_norm,
+        "paths": paths.why_no_paths(architecture.module),
     }
     if measure.split != "none" and measure.split not in subject.splits:
         return f"needs the {measure.split} split"

@@ -49,7 +49,7 @@ def fisher_rao_norm(subject: Subject) -> Tensor:
 
     <theta, d loss_i / d theta> = <p_i - e_y, J_i theta> with J_i = d f(x_i) / d theta. All J_i theta come
     from differentiating u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; of a
-    bias-free ReLU network J_i theta is the number of layers times f(x_i) (Liang et al. 2019, theorem 3.1).
+    bias-free ReLU network J_i theta is the number of layers times f(x_i) (Liang et al. 2019).
     """
     theta = dict(subject.parameters)
 

@@ -56,7 +56,7 @@ class AxisGroups:
 def granulated_kendall(
     table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str], seed_column: str | None = "seed"
 ) -> pd.Series:
-    """Granulated Kendall tau (Jiang et al. 2020, "Fantastic generalization measures", section 3).
+    """Granulated Kendall tau (Jiang et al. 2020, "Fantastic generalization measures").
 
     For axis i, the mean over all settings of the other axes (and seeds) of tau-b within the group of runs
     where only axis i varies; "Psi" is the mean over the axes. A group in which predictor or target is

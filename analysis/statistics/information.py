@@ -13,7 +13,7 @@ from trainables.errors import BadInput
 
 
 def conditional_mutual_information(table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]) -> float:
-    """Conditional mutual information (Jiang et al. 2020, section 4; as scored in the PGDL contest 2020).
+    """Conditional mutual information (Jiang et al. 2020; as scored in the PGDL contest 2020).
 
     Over all ordered pairs of runs, self-pairs included, take the two signs [g1 > g2] and [c1 > c2]. For two
     axes split the pairs into cells by both runs' values of both axes; average over cells the plug-in mutual
