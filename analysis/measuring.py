@@ -3,9 +3,10 @@
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
@@ -13,6 +14,7 @@ import torch
 from analysis.measures.evaluate import ERROR, measure_stack, select
 from analysis.results import check_trust
 from trainables import data, network
+from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.storage import CohortFiles, Folder, measured_cohort, measures_file
 
@@ -106,19 +108,31 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     runs = [configs[run_id] for run_id in about["run_id"]]
     check_trust(runs[0], trust)
     dataset = data.load(runs[0].data, runs[0].precision)
-    architecture = network.build(runs[0].model, dataset.input_shape, dataset.classes)
+    outputs = LOSSES[runs[0].loss.name].outputs(dataset.classes)
+    architecture = network.build(runs[0].model, dataset.input_shape, outputs)
     tensors = {name: tensors[name] for name in architecture.shapes}  # a file keeps no order
     drawn = [architecture.initial(config.init, config.seed) for config in runs]
     initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
-    labels = [data.train_labels(dataset, phase, config.seed) for config, phase in zip(runs, phases, strict=True)]
-    splits = {
-        "train": (dataset.train.inputs, torch.stack(labels)),
-        "test": (dataset.test.inputs, dataset.test.labels),
-    }
-    frame = measure_stack(architecture, tensors, initial, splits, job.measures)
+    # Of fresh examples those of the first epoch stand for all.
+    inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in ("train", "test")}
+    labels = {name: data.labels_of(dataset, runs, phases, name) for name in inputs}
+    frames = []
+    for rows in _alike(inputs.values()):
+        splits = {name: (inputs[name].pick(rows[:1]).rows()[0], labels[name][rows]) for name in inputs}
+        own = [{name: value[rows] for name, value in group.items()} for group in (tensors, initial)]
+        frame = measure_stack(architecture, own[0], own[1], splits, job.measures)
+        frames.append(frame.assign(position=rows.numpy()[frame["position"]]))
+    frame = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)
     for column in ("run_id", "phase", "step"):
         frame[column] = [about[column][position] for position in frame["position"]]
     order = ["run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version"]
     results.write_table(job.path, pa.Table.from_pandas(frame[order]))
     return len(runs)
+
+
+def _alike(inputs: Iterable[data.Inputs]) -> list[torch.Tensor]:
+    """The places of runs that read the same inputs on all splits, each group in order."""
+    slots = torch.stack([one.slot for one in inputs], 1).cpu()
+    kinds = slots.unique(dim=0, return_inverse=True)[1]
+    return [(kinds == kind).nonzero().flatten() for kind in range(int(kinds.max()) + 1)]

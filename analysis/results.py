@@ -14,6 +14,7 @@ from analysis.cohorts import Cohorts
 from trainables import data, network
 from trainables.config import RunConfig
 from trainables.errors import BadInput
+from trainables.losses import LOSSES
 from trainables.storage import CohortFiles, Folder
 
 COLUMNS = {
@@ -170,8 +171,9 @@ class Results:
             tensors, about = files.folder.read_tensors(name)
             if run_id in about["run_id"]:
                 row = about["run_id"].index(run_id)
-                dataset = data.load(config.data, config.precision)
-                module = network.build(config.model, dataset.input_shape, dataset.classes).module
+                task = data.describe(config.data)  # the data themselves need not be here
+                outputs = LOSSES[config.loss.name].outputs(task.classes)
+                module = network.build(config.model, task.input_shape, outputs).module
                 module.to(getattr(torch, config.precision)).load_state_dict({k: v[row] for k, v in tensors.items()})
                 return module.eval()
         place = "its end" if step is None else f"step {step}"

@@ -197,3 +197,31 @@ def test_fields_without_effect_name_the_same_run():
     different += [{"classes": "low_high"}, {"pool": 2}, {"normalise": "half"}, {"name": "xord", "hard_test": True}]
     different += [{"label_corruption": 0.5}, {"label_corruption": 0.5, "corrupt_test": True}]
     assert len({run_id(**one) for one in different}) == len(different)
+
+
+def test_a_run_trains_alike_alone_and_beside_runs_that_see_other_data(cohort):
+    small = {"train_size": 64, "validation_size": 16, "test_size": 50}
+    kinds = [{}, {"pixels": "permuted"}, {"pixels": "shuffled", "pixels_fraction": 0.5}, {"label_corruption": 0.5}]
+    kinds.append({"label_corruption": 0.5, "corrupt_test": True})
+    configs = [{"data": small | kind, "stop": {"train_loss": None, "max_epochs": 3}} for kind in kinds]
+    together = cohort("all", configs).train()
+    losses = [together.value(run_id, "loss", "test") for run_id in together.run_ids]
+    for i, config in enumerate(configs):
+        alone = cohort(f"alone{i}", [config]).train()
+        assert alone.value(alone.run_ids[0], "loss", "test") == losses[i]
+    assert len(set(losses)) == 5
+
+
+def test_fresh_examples_are_trained_on_alike_after_a_restart(cohort):
+    data = {"name": "staircase", "fresh": True, "train_size": 64, "validation_size": 0, "test_size": 50}
+    config = {"data": data, "stop": {"train_loss": None, "max_epochs": 4}}
+    whole = cohort("whole", [config]).train()
+    broken = cohort("broken", [config])
+    training = broken.start(save_every_seconds=0)
+    training.advance(0.0)
+    for _ in range(2):
+        training._train_epoch()
+    training._save()
+    broken.train()
+    for name, value in whole.final()[whole.run_ids[0]].items():
+        assert torch.equal(value, broken.final()[whole.run_ids[0]][name])

@@ -143,3 +143,36 @@ def test_planning_reads_each_file_of_measures_once_and_only_what_it_needs(result
     jobs = [measured.job("c", name, ["path_norm"]) for name in FILES for _ in range(3)]
     assert [bool(job) for job in jobs] == [True] * 3 + [False] * 3
     assert len(read) == 2 and all("value" not in columns and "seconds" not in columns for _, columns in read)
+
+
+def test_networks_are_measured_on_the_inputs_and_labels_that_they_learned(cohort, tmp_path):
+    """Alone and beside runs that saw other inputs, a run has the same measures; on other inputs it has others."""
+    stop = {"train_loss": None, "max_epochs": 1}
+    kinds = [{}, {"pixels": "gaussian"}, {"label_corruption": 1.0, "corruption": "swap"}, {"pixels": "permuted"}]
+    configs = [SMALL | {"data": SMALL["data"] | kind, "stop": stop} for kind in kinds]
+    together = cohort("c", configs)
+    values = {}
+    for name, some in {"c": configs, **{f"alone{i}": [config] for i, config in enumerate(configs)}}.items():
+        files = (together if name == "c" else cohort(name, some)).train().files
+        (final,) = [path for path in files.parameter_files() if path.startswith("final/")]
+        job = Measured(Folder(tmp_path)).job(name, final, ["normalised_train_loss", "lipschitz_mean"])
+        assert measure_parameters(Folder(tmp_path), job) == len(some)
+        table = Folder(tmp_path).read_table(job.path).to_pandas()
+        values[name] = table.pivot(index="run_id", columns="name", values="value")
+    assert list(table.columns[:3]) == ["run_id", "phase", "step"]
+    for i, run_id in enumerate(together.run_ids):
+        assert values["c"].loc[run_id].to_numpy() == pytest.approx(values[f"alone{i}"].loc[run_id].to_numpy(), rel=1e-4)
+    assert values["c"]["normalised_train_loss"].nunique() == values["c"]["lipschitz_mean"].nunique() == 4
+
+
+def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):
+    data = {"name": "frequency", "train_size": 20, "validation_size": 5, "test_size": 5}
+    runs = [
+        {"data": data | {"frequency": f}, "loss": {"name": "squared"}, "stop": {"train_loss": None, "max_epochs": 1}}
+        for f in (0.5, 1.0)
+    ]
+    trained = cohort("c", runs).train()
+    (final,) = [path for path in trained.files.parameter_files() if path.startswith("final/")]
+    assert measure_parameters(Folder(tmp_path), Measured(Folder(tmp_path)).job("c", final, ["path_norm"])) == 2
+    network = load_results(tmp_path).network(trained.run_ids[0])
+    assert network(torch.zeros(3, 10)).shape == (3, 1)

@@ -130,6 +130,11 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
             "data.train_size + validation_size + test_size = 1500 + 197 + 600 = 2297",
         ),
         (
+            {"data": {"name": "frequency"}},
+            "loss.name = 'cross_entropy': does not fit the targets of frequency, numbers",
+        ),
+        ({"loss": {"name": "hinge"}}, "loss.name = 'hinge': does not fit the targets of digits, 10 classes"),
+        (
             {"model": {"family": "module", "path": "no.such:Net"}},
             "model.path = 'no.such:Net': ModuleNotFoundError",
         ),
