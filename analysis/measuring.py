@@ -110,6 +110,7 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     dataset = data.load(runs[0].data, runs[0].precision)
     outputs = LOSSES[runs[0].loss.name].outputs(dataset.classes)
     architecture = network.build(runs[0].model, dataset.input_shape, outputs)
+    buffers = {name: tensors[name] for name in architecture.buffers.shapes}
     tensors = {name: tensors[name] for name in architecture.shapes}  # a file keeps no order
     drawn = [architecture.initial(config.init, config.seed) for config in runs]
     initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
@@ -120,8 +121,8 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     frames = []
     for rows in _alike(inputs.values()):
         splits = {name: (inputs[name].pick(rows[:1]).rows()[0], labels[name][rows]) for name in inputs}
-        own = [{name: value[rows] for name, value in group.items()} for group in (tensors, initial)]
-        frame = measure_stack(architecture, own[0], own[1], splits, job.measures)
+        own = [{name: value[rows] for name, value in group.items()} for group in (tensors, initial, buffers)]
+        frame = measure_stack(architecture, own[0], own[1], splits, job.measures, own[2])
         frames.append(frame.assign(position=rows.numpy()[frame["position"]]))
     frame = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)
     for column in ("run_id", "phase", "step"):

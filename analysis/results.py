@@ -174,7 +174,9 @@ class Results:
                 task = data.describe(config.data)  # the data themselves need not be here
                 outputs = LOSSES[config.loss.name].outputs(task.classes)
                 module = network.build(config.model, task.input_shape, outputs).module
-                module.to(getattr(torch, config.precision)).load_state_dict({k: v[row] for k, v in tensors.items()})
+                module.to(getattr(torch, config.precision))
+                kept = {name: value[row] for name, value in tensors.items()}
+                module.load_state_dict(module.state_dict() | kept)  # counts of batches, say, are not kept
                 return module.eval()
         place = "its end" if step is None else f"step {step}"
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")

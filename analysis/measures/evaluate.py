@@ -4,6 +4,7 @@ Measures are functions of one network. A stack goes through `vmap` in chunks; wh
 came out not finite there, is computed for the networks one by one. What has no value is a row with a status.
 """
 
+import functools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,49 +41,68 @@ class Log:
 
 @dataclass(frozen=True)
 class Stack:
-    """K networks of one architecture and their data; labels are `(K, N)`."""
+    """K networks of one architecture and their data; buffers are `(K, ...)` as parameters are, labels `(K, N)`."""
 
     network: Network
     architecture: Architecture
     parameters: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
     initial: Mapping[str, Tensor] | None
     inputs: Mapping[str, Tensor]
     labels: Mapping[str, Tensor]
 
-    def subject(self, parameters: Parameters, initial: Parameters | None, labels: Parameters, stacked: bool) -> Subject:
+    def subject(
+        self,
+        parameters: Parameters,
+        buffers: Parameters,
+        initial: Parameters | None,
+        labels: Parameters,
+        stacked: bool,
+    ) -> Subject:
         """One network; under `vmap` its tensors are those of the network being mapped."""
         splits = {name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()}
-        return Subject(self.logits, parameters, initial, splits, self.architecture, stacked)
+        logits_of = functools.partial(logits_of_one, self.network, buffers)
+        return Subject(logits_of, parameters, initial, splits, self.architecture, stacked)
 
     def alone(self, position: int) -> Subject:
         """The network at a position."""
         return self.subject(*self._at(position), False)
 
-    def logits(self, parameters: Parameters, inputs: Tensor) -> Tensor:
-        """Logits `(N, C)` in the inputs' precision; floating-point buffers are cast to it."""
-        buffers = {
-            name: buffer.to(inputs.device, inputs.dtype if buffer.is_floating_point() else buffer.dtype)
-            for name, buffer in self.network.module.named_buffers()
-        }
-        return self.network.single({**buffers, **parameters}, inputs)
-
     def together(self, positions: list[int], measures: Sequence[Measure], log: Log) -> dict[str, Tensor]:
         """Values `(k, M)` of the measures that `vmap` can map over the networks at k positions."""
 
-        def one(parameters: Parameters, initial: Parameters | None, labels: Parameters) -> dict[str, Tensor]:
-            return evaluate(self.subject(parameters, initial, labels, True), measures, log)
+        def one(
+            parameters: Parameters, buffers: Parameters, initial: Parameters | None, labels: Parameters
+        ) -> dict[str, Tensor]:
+            return evaluate(self.subject(parameters, buffers, initial, labels, True), measures, log)
 
-        in_dims = (0, None if self.initial is None else 0, 0)
+        in_dims = (0, 0, None if self.initial is None else 0, 0)
         try:
             return vmap(one, in_dims)(*self._at(positions))
         except Exception:  # the networks are then tried one by one, and each tells its own error
             return {}
 
-    def _at(self, index: int | list[int]) -> tuple[Parameters, Parameters | None, Parameters]:
+    def _at(self, index: int | list[int]) -> tuple[Parameters, Parameters, Parameters | None, Parameters]:
         def pick(named: Parameters) -> Parameters:
             return {name: value[index] for name, value in named.items()}
 
-        return pick(self.parameters), None if self.initial is None else pick(self.initial), pick(self.labels)
+        initial = None if self.initial is None else pick(self.initial)
+        return pick(self.parameters), pick(self.buffers), initial, pick(self.labels)
+
+
+def logits_of_one(network: Network, buffers: Parameters, parameters: Parameters, inputs: Tensor) -> Tensor:
+    """Logits `(N, C)` of one network in the inputs' precision; floating-point buffers are cast to it.
+
+    A network of one output z has the logits (0, z): of these the logistic loss is the cross-entropy, and the sign of z
+    the class.
+    """
+    own = {**dict(network.module.named_buffers()), **buffers}
+    cast = {
+        name: value.to(inputs.device, inputs.dtype if value.is_floating_point() else value.dtype)
+        for name, value in own.items()
+    }
+    outputs = network.single({**cast, **parameters}, inputs)
+    return outputs if outputs.shape[-1] > 1 else torch.cat([torch.zeros_like(outputs), outputs], -1)
 
 
 def evaluate(subject: Subject, measures: Iterable[Measure], log: Log) -> dict[str, Tensor]:
@@ -109,6 +129,7 @@ def measure_stack(
     initial: Mapping[str, Tensor] | None,
     splits: Mapping[str, tuple[Tensor, Tensor]],
     measures: Sequence[str] | None = None,
+    buffers: Mapping[str, Tensor] | None = None,
 ) -> pd.DataFrame:
     """Every measure of every network of a stack.
 
@@ -117,8 +138,9 @@ def measure_stack(
         parameters: `name -> (K, ...)`.
         initial: the same at the random initialisation, or None.
         splits: `train`, and `test` for the measures that read it -> inputs `(N, *input_shape)` and labels
-            `(K, N)` or `(N,)`.
+            `(K, N)` or `(N,)`, integers, or floats where the targets are real numbers.
         measures: names in `MEASURES`; all by default.
+        buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
@@ -134,11 +156,15 @@ def measure_stack(
     inputs = {name: inputs.to(dtype) for name, (inputs, _) in splits.items()}
     labels = {name: labels.expand(size, -1) for name, (_, labels) in splits.items()}
     example = inputs["train"][:1]
+
+    def first(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value[0] for name, value in named.items()}
+
     architecture = Architecture.trace(
         network.module,
-        lambda: network.single({name: value[0] for name, value in parameters.items()}, example),
+        lambda: logits_of_one(network, first(buffers or {}), first(parameters), example),
     )
-    stack = Stack(network, architecture, parameters, initial, inputs, labels)
+    stack = Stack(network, architecture, parameters, buffers or {}, initial, inputs, labels)
     reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
 

@@ -42,7 +42,7 @@ def measure_network(
     >>> table["value"].round(4).to_dict()
     {'parameter_norm': 5.0, 'lipschitz_max': 4.0}
     """
-    network = Network(copy.deepcopy(module).eval())
+    network = Network(copy.deepcopy(module).eval().requires_grad_())  # frozen parameters are measured like others
     parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
     if not parameters:
         raise BadInput(f"{type(module).__name__}: has no parameters to measure")

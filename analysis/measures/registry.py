@@ -9,7 +9,7 @@ from torch import Tensor
 from analysis.measures import margins, norms, paths, sensitivity
 from analysis.measures.subject import Subject
 
-Needs = Literal["initial", "homogeneous", "operator norms", "paths", "weights"]
+Needs = Literal["initial", "classes", "homogeneous", "operator norms", "paths", "weights"]
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,17 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.log_spectral_product, 1, "none", _BARTLETT, ("weights", "operator norms"), _ZERO),
         Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, ("weights", "operator norms")),
         Measure(paths.path_norm, 1, "none", _PATHS, ("paths",), version=2),
-        Measure(margins.margin_p10, -1, "train", _DZIUGAITE),
-        Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("weights", "homogeneous"), _ZERO),
-        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("weights", "operator norms"), _ZERO),
-        Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("weights", "homogeneous"), _ZERO),
-        Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("weights", "homogeneous"), _ZERO),
+        Measure(margins.margin_p10, -1, "train", _DZIUGAITE, ("classes",)),
+        Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", "weights", "operator norms"), _ZERO),
+        Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
-        Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
-        Measure(sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"),
+        Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG, ("classes",)),
+        Measure(
+            sensitivity.sharpness, 1, "train", _KESKAR, ("classes",), "Lanczos: residual above 0.1% after 100 products"
+        ),
     )
 }
 
@@ -88,6 +90,7 @@ def unmet(measure: Measure, subject: Subject) -> str | None:
     """Why a measure does not apply to a network, None if it does; reads no values, only what is there."""
     architecture = subject.architecture
     reasons: dict[Needs, str | None] = {
+        "classes": "needs classes; the targets are real numbers" if subject.train.labels.is_floating_point() else None,
         "initial": None if subject.initial is not None else "needs the initial parameters",
         "weights": None if architecture.weights else "needs weights, parameters with two axes or more",
         "homogeneous": architecture.not_homogeneous,
