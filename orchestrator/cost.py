@@ -10,7 +10,6 @@ from torch import nn
 
 from trainables import data, network
 from trainables.config import OptimizerConfig, RunConfig
-from trainables.errors import BadInput
 from trainables.losses import LOSSES
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
@@ -70,9 +69,6 @@ def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
     outputs = LOSSES[config.loss.name].outputs(task.classes)
-    if (task.target == "real" and not LOSSES[config.loss.name].real) or (task.classes > 2 and outputs == 1):
-        what = "numbers" if task.target == "real" else f"{task.classes} classes"
-        raise BadInput(f"loss.name = {config.loss.name!r}: does not fit the targets of {config.data.name}, {what}")
     module = network.build(config.model, task.input_shape, outputs).module
     activations = flops = 0
 

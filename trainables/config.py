@@ -5,6 +5,7 @@ An intervention is one field here, with a default that does nothing, and one fun
 
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -47,6 +48,12 @@ class InitConfig(Section):
             raise ValueError("scheme 'normal' needs std, and only scheme 'normal' takes it")
         if (self.scheme in ("run", "kmeans")) != (self.source is not None):
             raise ValueError("schemes 'run' and 'kmeans' need source, and only they take it")
+        try:
+            json.dumps(self.source)
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError("source holds itself, or what is neither a number nor text, list or mapping") from None
+        if "seed" in (self.source or {}):
+            raise ValueError("source has the seed of the run that starts from it; leave seed out")
         return self
 
 
@@ -114,13 +121,20 @@ class ResetConfig(Section):
     """Layers of the trained network set back, without training after that (Zhang, Bengio and Singer 2019).
 
     `layers`: numbers of the layers with weights, from 1. `to`: the parameters they had at initialisation (`init`) or
-    after so many epochs of phase `train` (then the sweep must keep checkpoints there), or newly drawn ones (`random`).
+    after so many epochs of their last phase (then the sweep must keep checkpoints there; a run that had ended before
+    stays as it ended), or newly drawn ones (`random`). Layers of normalisation have no weights and stay.
     """
 
     inert: ClassVar = {"to": ("layers", [])}
 
     layers: Annotated[list[Annotated[int, Field(ge=1)]], PerRun] = []
     to: Annotated[Literal["init", "random"] | Annotated[int, Field(ge=0)], PerRun] = "init"
+
+    @model_validator(mode="after")
+    def _layers_have_one_spelling(self) -> "ResetConfig":
+        if self.layers != sorted(set(self.layers)):
+            raise ValueError("layers are different numbers, the smallest first")
+        return self
 
 
 class SubspaceConfig(Section):
@@ -255,6 +269,10 @@ class RunConfig(Section):
         changes = parent_sections(functools.partial(getattr, self))
         if changes is None:
             return None
+        return self._with(changes)
+
+    def _with(self, changes: dict[str, Any]) -> "RunConfig":
+        """Not `model_copy`, which copies the cached `run_id` too."""
         return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields} | changes)
 
     @property
@@ -263,9 +281,22 @@ class RunConfig(Section):
         parent = self.parent
         return () if parent is None else (parent, *parent.ancestors)
 
+    @property
+    def dense(self) -> "RunConfig":
+        """The run without its pruning and its resets."""
+        return self._with({"prune": PruneConfig(), "reset": ResetConfig()})
+
     def flat(self) -> dict[str, Any]:
-        """Every field by its dotted path, as in the columns of the tables."""
-        return dict(flatten(self.model_dump()))
+        """Every field by its dotted path, as in the columns of the tables, where a column has values of one type.
+
+        So the batch size is a number also where it is `full`; of `reset` and `init.source` there is text.
+        """
+        values = self.model_dump()
+        values["optimizer"]["batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
+        values["reset"] = {"layers": ",".join(map(str, self.reset.layers)), "to": str(self.reset.to)}
+        if self.init.source is not None:
+            values["init"]["source"] = json.dumps(self.init.source, sort_keys=True)
+        return dict(flatten(values))
 
 
 def parent_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:

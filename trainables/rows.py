@@ -63,7 +63,9 @@ class Rows:
             if columns:
                 folder.write_table(CohortFiles.table(kind, part), pa.table(dict(columns)))
         if self.runs:
-            folder.write_table(CohortFiles.table("runs", part), pa.Table.from_pylist(self.runs))
+            names = dict.fromkeys(name for row in self.runs for name in row)  # `from_pylist` has those of the first row
+            columns = {name: [row.get(name) for row in self.runs] for name in names}
+            folder.write_table(CohortFiles.table("runs", part), pa.table(columns))
         self.clear()
 
 

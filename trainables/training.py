@@ -22,6 +22,7 @@ from torch import Tensor
 from trainables import data, network
 from trainables.config import Phase, RunConfig
 from trainables.dynamics import Dynamics
+from trainables.fit import check
 from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.optimizers import learning_rate
@@ -121,10 +122,12 @@ class CohortTraining:
 
     def _begin(self) -> None:
         configs = list(self.manifest.configs)
+        for config in configs:
+            check(config, self.manifest.record)
         origins, dtype = Origins(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
         starts = [origins.start(config) for config in configs]
         begun = stacked([start.tensors for start in starts])
-        groups = {"initial": self.network.parameters.rows(stacked([origins.initial(config) for config in configs]))}
+        groups = {"initial": self.network.parameters.rows(stacked([origins.drawn(config) for config in configs]))}
         groups |= {"parameters": self.network.parameters.rows(begun), "buffers": self.network.buffers.rows(begun)}
         if starts[0].mask is not None:
             groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
@@ -300,7 +303,7 @@ class CohortTraining:
         for i in stopped.nonzero().flatten().tolist():
             config = self.stack.configs[i]
             status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
-            if not phases[i].max_epochs:  # not trained: it is what it was
+            if not phases[i].max_epochs and not diverged[i]:  # not trained: it is what it was
                 status = self.inherited[config.run_id] or status
             if converged[i]:
                 epochs = torch.tensor([float(self.epoch)])
