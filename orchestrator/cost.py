@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass
 
 import torch
+from pydantic.main import IncEx
 from torch import nn
 
-from trainables import data, network
+from trainables import data, least_squares, network
 from trainables.config import OptimizerConfig, RunConfig
+from trainables.losses import LOSSES
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
 STEP_PER_FORWARD = 3
@@ -57,15 +59,17 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    fields = config.model_dump_json(include={"data", "model", "precision"}, exclude={"data": {"label_corruption"}})
-    return _workload(fields)
+    included: IncEx = {"data": True, "model": True, "precision": True, "loss": True, "optimizer": {"name": True}}
+    return _workload(config.model_dump_json(include=included, exclude={"data": {"label_corruption"}}))
 
 
 @functools.lru_cache(maxsize=4096)
 def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
-    module = network.build(config.model, task.input_shape, task.outputs).module
+    module = network.build(config.model, task.input_shape, LOSSES[config.loss.name].outputs(task.classes)).module
+    if config.optimizer.name == "least_squares":
+        least_squares.parts(module)
     activations = flops = 0
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:
