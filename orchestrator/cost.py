@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 
 import torch
-from pydantic.main import IncEx
 from torch import nn
 
 from trainables import data, least_squares, network
@@ -59,8 +58,9 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    included: IncEx = {"data": True, "model": True, "precision": True, "loss": True, "optimizer": {"name": True}}
-    return _workload(config.model_dump_json(include=included, exclude={"data": {"label_corruption"}}))
+    included = {"data", "model", "precision", "loss", "optimizer"}
+    of_no_weight = {"data": {"label_corruption"}, "optimizer": set(OptimizerConfig.model_fields) - {"name"}}
+    return _workload(config.model_dump_json(include=included, exclude=of_no_weight))
 
 
 @functools.lru_cache(maxsize=4096)
