@@ -175,6 +175,10 @@ class StopConfig(Section):
     The targets are a loss (`train_loss`) and a fraction of wrong examples (`train_error`) on the full training split,
     of which those that are given must both be reached. They are evaluated every `check_every` epochs; at least one
     epoch is trained. `max_steps` may cut the last epoch short.
+
+    `snapshot_loss`: the run ends as it was at the check whose loss on the full training split was nearest to this (of
+    equal ones the first), though it trains on until its stop rule says so (Liao et al. 2018, figure 5). Its final
+    parameters, its outcomes and its place in the tables are those of that check. A run that diverges has no snapshot.
     """
 
     train_loss: Annotated[Annotated[float, Field(ge=0)] | None, PerRun] = 0.01
@@ -182,6 +186,7 @@ class StopConfig(Section):
     max_epochs: Annotated[int, Field(ge=1), PerRun] = 100
     max_steps: Annotated[int, Field(ge=1)] | None = None
     check_every: Annotated[int, Field(ge=1)] = 1
+    snapshot_loss: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,7 @@ class Phase:
     max_steps: int | None = None
     train_loss: float | None = None
     train_error: float | None = None
+    snapshot_loss: float | None = None
 
     @property
     def has_target(self) -> bool:
@@ -268,7 +274,7 @@ class RunConfig(Section):
             return (Phase("reset", *labels, 0),)
         name = f"prune{self.prune.rounds}" if self.prune.prunes else "train"
         epochs = 1 if self.solved else stop.max_epochs
-        last = Phase(name, *labels, epochs, stop.max_steps, stop.train_loss, stop.train_error)
+        last = Phase(name, *labels, epochs, stop.max_steps, stop.train_loss, stop.train_error, stop.snapshot_loss)
         if self.prune.prunes or not pretrain.epochs:
             return (last,)
         return Phase("pretrain", pretrain.label_corruption, pretrain.corruption, pretrain.epochs), last
