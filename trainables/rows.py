@@ -8,6 +8,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from trainables.config import RunConfig
+from trainables.manifest import Manifest
 from trainables.storage import CohortFiles, Folder
 
 
@@ -52,6 +54,14 @@ class Rows:
                     "value": value,
                 }
                 _append(self.outcomes, row)
+
+    def add_run(
+        self, manifest: Manifest, config: RunConfig, status: str, place: Mapping[str, Any], seconds: float
+    ) -> None:
+        """The row of a run that has ended; `place`: phase, step and epoch of its end."""
+        role = manifest.roles[manifest.run_ids.index(config.run_id)]
+        about = {"run_id": config.run_id, "cohort_id": manifest.cohort_id, "role": role, "status": status}
+        self.runs.append({**about, **place, "seconds": seconds, **config.flat()})
 
     def write(self, folder: Folder, part: int) -> None:
         """Write one part of every table; `runs` last, since its rows mean that all of a run is there."""
