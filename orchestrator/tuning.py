@@ -91,7 +91,7 @@ def train_cohorts(
 
     A failure is left in the cohort's folder (`failure.json`) and raises nothing.
     """
-    queue = CohortQueue(cohorts, finished, {"results": results.uri, "cpus": resources.cpus})
+    queue = CohortQueue(cohorts, finished, {"results": results.uri, **resources.model_dump(exclude={"cohort_size"})})
     share = {"cpu": resources.cpus, "gpu": resources.gpus}
     with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:
         tune.Tuner(

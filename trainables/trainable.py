@@ -8,6 +8,7 @@ import ray
 import torch
 from ray import tune
 
+from trainables.probe import Pinned
 from trainables.storage import CohortFiles, Folder
 from trainables.training import CohortTraining
 
@@ -28,7 +29,11 @@ class CohortTrainable(tune.Trainable):
         self.files.folder.delete(self.files.failure)
         torch.set_num_threads(max(1, int(config["cpus"])))
         try:
-            self.training = CohortTraining(Folder(config["results"]), config["cohort_id"], assigned_device())
+            device = assigned_device()
+            if device != "cpu" and config["gpus"] < 1:  # which others share: Ray counts, but does not hold them apart
+                torch.cuda.set_per_process_memory_fraction(config["gpus"], device)
+            pinned = Pinned(config["kernel"], config["stack_size"])
+            self.training = CohortTraining(Folder(config["results"]), config["cohort_id"], device, pinned=pinned)
         except Exception:
             self._note_failure()
             raise
