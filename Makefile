@@ -19,6 +19,8 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/stacking.py
+	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/gpu.py
 	$(BIN)/python benchmarks/dynamics.py
 	$(BIN)/python benchmarks/measures.py
 	$(BIN)/python benchmarks/planning.py

@@ -13,6 +13,7 @@ from orchestrator.configuration import PARTS
 from trainables.config import RunConfig
 from trainables.errors import BadInput
 from trainables.manifest import Record
+from trainables.network import Kernel
 from trainables.section import Section, did_you_mean
 
 Values = list[Any]
@@ -72,11 +73,18 @@ class RecordConfig(Section):
 
 
 class ResourcesConfig(Section):
-    """What one cohort takes of the machine, and its number of runs (None: planned from the free slots)."""
+    """What one cohort takes of the machine, and its number of runs (None: planned from the free slots).
+
+    `kernel` and `stack_size` (how many runs train in one program) pin what is else chosen when a cohort starts, see
+    `trainables.probe`; what was chosen is in each cohort's `stacks.json`. Resources change results in their last digits
+    only, and no `run_id`.
+    """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     cohort_size: Annotated[int, Field(ge=1)] | None = None
+    kernel: Kernel | None = None
+    stack_size: Annotated[int, Field(ge=1)] | None = None
 
 
 class SweepSpec(Section):

@@ -92,7 +92,8 @@ def train_cohorts(
 
     A failure is left in the cohort's folder (`failure.json`) and raises nothing.
     """
-    queue = CohortQueue(cohorts, finished, {"results": results.uri, "cpus": resources.cpus, "data": shared or {}})
+    common = {"results": results.uri, "data": shared or {}, **resources.model_dump(exclude={"cohort_size"})}
+    queue = CohortQueue(cohorts, finished, common)
     share = {"cpu": resources.cpus, "gpu": resources.gpus}
     with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:
         tune.Tuner(

@@ -165,6 +165,9 @@ class OptimizerConfig(Section):
 
     `least_squares`: one step, in which the last layer becomes the solution of minimum norm for the features before it,
     and everything else stays as drawn (`trainables.least_squares`). It takes none of the other fields.
+
+    `arithmetic`: of products of float32 numbers in a training step. `tf32` rounds their factors to 10 bits, on a GPU
+    only; `bf16` (autocast) to 7 bits. Parameters, their gradients and the optimiser are in `precision` all the same.
     """
 
     inert: ClassVar = {"momentum": ("name", "adam"), "decay_every": ("decay", 1)}
@@ -176,6 +179,7 @@ class OptimizerConfig(Section):
     decay: Annotated[float, Field(gt=0, le=1), PerRun] = 1.0
     decay_every: Annotated[int, Field(ge=1), PerRun] = 1
     batch_size: Annotated[int, Field(ge=1)] | Literal["full"] = 32
+    arithmetic: Literal["full", "tf32", "bf16"] = "full"
 
     def examples_per_step(self, train_size: int) -> int:
         """The batch size as a number."""

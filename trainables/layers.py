@@ -27,12 +27,13 @@ class Mode:
         training: as in `nn.Module.train`.
         draws: where the layers that draw random numbers in training take them from; without it, from torch's own
             generator, as a plain module does.
-        convolution: K convolutions as one `grouped` convolution, or as `matmul` of unfolded inputs.
+        convolution: K convolutions as one `grouped` convolution; the same with the channels of a pixel beside each
+            other in memory (`channels_last`); or as `matmul` of unfolded inputs.
     """
 
     training: bool = False
     draws: Draws | None = None
-    convolution: Literal["grouped", "matmul"] = "grouped"
+    convolution: Literal["grouped", "channels_last", "matmul"] = "grouped"
 
 
 #: Networks as they are used: in eval mode.
@@ -55,9 +56,12 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
     """K convolutions: `(K, N, C, H, W)` -> `(K, N, C', H', W')`."""
     if mode.convolution == "matmul" and layer.groups == 1:
         return _unfolded(layer, own, inputs)
+    images, weights = beside(inputs), own["weight"].flatten(0, 1)
+    if mode.convolution == "channels_last":
+        images, weights = (one.contiguous(memory_format=torch.channels_last) for one in (images, weights))
     outputs = functional.conv2d(
-        beside(inputs),
-        own["weight"].flatten(0, 1),
+        images,
+        weights,
         own["bias"].flatten() if "bias" in own else None,
         layer.stride,
         layer.padding,

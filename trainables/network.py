@@ -1,5 +1,6 @@
 """One architecture as a function of a stack of parameters, and its initialisation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -19,25 +20,26 @@ from trainables.modules import Noise, PatternDetector, Shift
 from trainables.section import Section
 from trainables.streams import generator
 
-Kernel = Literal["batched", "matmul", "vmap", "loop"]
+Kernel = Literal["batched", "channels_last", "matmul", "vmap", "loop"]
 
 
 class Network:
     """An architecture: `logits` maps a stack of parameters and inputs to a stack of logits.
 
     There are several ways (kernels) to compute them, equal up to rounding: `batched` layers where `trainables.layers`
-    knows them all (`matmul`: with convolutions as products of matrices), `vmap` over the module, and a `loop` over the
-    K networks.
+    knows them all (`channels_last`, `matmul`: with another way to convolve, see `Mode`), `vmap` over the module, and a
+    `loop` over the K networks.
 
     Attributes:
         module: the architecture; its own parameters are not used.
         parameters: the layout of what is trained.
         buffers: the layout of what belongs to a network and is not: frozen parameters, the statistics of BatchNorm.
         outputs: C; 0 where it was not said.
+        arithmetic: of the products in training, see `OptimizerConfig`.
     """
 
     def __init__(self, module: nn.Module, outputs: int = 0) -> None:
-        self.outputs = outputs
+        self.outputs, self.arithmetic = outputs, "full"
         named = dict(module.named_parameters())
         frozen = {name: value.shape for name, value in named.items() if not value.requires_grad}
         kept = {name: value.shape for name, value in module.named_buffers() if value.is_floating_point()}
@@ -66,7 +68,7 @@ class Network:
     def kernels(self) -> tuple[Kernel, ...]:
         """The kernels that can train this architecture, the usually fastest first."""
         if self.batched:
-            return ("batched", "matmul", "loop") if self.convolves else ("batched", "loop")
+            return ("batched", "channels_last", "matmul", "loop") if self.convolves else ("batched", "loop")
         return ("loop",) if self.stateful else ("vmap", "loop")
 
     @property
@@ -87,6 +89,24 @@ class Network:
         """Where the first layer's bias is in a row of parameters; an empty slice without one."""
         return self.parameters.columns(self.first_bias) if self.first_bias else slice(0, 0)
 
+    def activations(self, input_shape: tuple[int, ...]) -> int:
+        """How many values a forward pass of one example keeps, its inputs with them."""
+        kept = math.prod(input_shape)
+
+        def count(layer: nn.Module, inputs: object, output: object) -> None:
+            nonlocal kept
+            kept += output.numel() if isinstance(output, Tensor) else 0
+
+        leaves = [part for part in self.module.modules() if next(part.children(), None) is None]
+        hooks = [leaf.register_forward_hook(count) for leaf in leaves]
+        try:
+            with torch.no_grad():
+                self.module(torch.zeros(1, *input_shape))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return kept
+
     def logits(
         self, parameters: Tensors, buffers: Tensors, inputs: Tensor, kernel: Kernel | None = None, mode: Mode = EVAL
     ) -> Tensor:
@@ -99,9 +119,14 @@ class Network:
             kernel: one of `kernels`; the first of them by default.
             mode: training or not.
         """
-        kernel = kernel or self.kernels[0]
-        if self.batched and kernel in ("batched", "matmul"):
-            mode = replace(mode, convolution="matmul") if kernel == "matmul" else mode
+        if self.arithmetic == "bf16" and mode.training:
+            with torch.autocast(inputs.device.type, torch.bfloat16):
+                return self._logits(parameters, buffers, inputs, kernel or self.kernels[0], mode).to(inputs.dtype)
+        return self._logits(parameters, buffers, inputs, kernel or self.kernels[0], mode)
+
+    def _logits(self, parameters: Tensors, buffers: Tensors, inputs: Tensor, kernel: Kernel, mode: Mode) -> Tensor:
+        if self.batched and kernel in ("batched", "channels_last", "matmul"):
+            mode = replace(mode, convolution="grouped" if kernel == "batched" else kernel)
             return self.batched(self._tensors(parameters, buffers), inputs, mode)
         named = self.parameters.named(parameters) | self.buffers.named(buffers)
         self.module.train(mode.training)

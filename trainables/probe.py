@@ -1,13 +1,35 @@
-"""How a cohort is cut into stacks: what is fastest is measured where it depends on the machine."""
+"""How a cohort is cut into stacks, and which kernel trains them, within the memory that its trial was given.
 
+On a CPU this is a rule of the network's shapes, so that a sweep trained twice gives the same tables bit for bit: a
+choice by the clock would differ with what else the machine does, and stacks of convolutions differ in their last
+digits. `benchmarks/kernels.py` shows what the rule is worth. On a GPU, which is not deterministic to the last digit
+anyway, the candidates are timed. Either can be overruled by `resources.kernel` and `resources.stack_size` of a sweep.
+"""
+
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from trainables.data import Inputs
+from trainables.errors import BadInput
 from trainables.network import Kernel
 from trainables.stack import Stack
+
+#: Activations of one step (examples x values) from which on convolutional networks train one by one on a CPU. Measured
+#: with 32 MB of third-level cache: with 0.3 to 1.4 million eight at once took 0.4 to 1.0 of the time, with 1.8 to 2.6
+#: million 1.0 to 1.9 times as long, since a stack's activations leave the cache between forward and backward pass.
+ALONE_VALUES = 3 * 2**19
+#: Activations of a step of smaller convolutional networks in one program: eight of 1.4 million is what was measured.
+STACKED_VALUES = 2**24
+#: The part of its memory that a trial may fill with a step: data, parameters and their copies need the rest.
+SHARE = 0.5
+#: The clock decides on a GPU, for so many seconds or this part of the training, whichever is longer.
+SECONDS, PART = 0.5, 0.02
+#: What takes longer for its first step than the best so far for so many is left out.
+HOPELESS = 8
 
 
 @dataclass(frozen=True)
@@ -18,45 +40,126 @@ class StackPlan:
     size: int
 
 
-def candidates(stack: Stack) -> list[StackPlan]:
-    """What is worth trying. Stacks of linear layers gain from every run added, whatever the machine: one candidate."""
-    whole, network = len(stack), stack.network
-    if network.batched and not any("Conv" in type(layer).__name__ for layer in network.module.children()):
-        return [StackPlan("batched", whole)]
-    sizes = sorted({whole, *(size for size in (1, 4, 16, 64) if size < whole)})
-    stacked = [StackPlan(kernel, size) for kernel in network.kernels if kernel != "loop" for size in sizes if size > 1]
-    return [*stacked, StackPlan("loop", whole)]
+@dataclass(frozen=True)
+class Pinned:
+    """What the author of a sweep has decided; None: it is chosen here."""
+
+    kernel: Kernel | None = None
+    size: int | None = None
 
 
-def probe(stack: Stack, inputs: Inputs, labels: torch.Tensor, batch_size: int) -> StackPlan:
-    """The candidate with the least time per run and step, each tried on a few batches with a copy of the stack.
+def memory_bytes(device: torch.device) -> float:
+    """What this trial may use: of a GPU its share of what is free, of a machine the share of its threads.
+
+    The machine's memory as a whole counts, not what is free of it at the moment, so that the choice can be repeated.
+    """
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return min(free, total * torch.cuda.get_per_process_memory_fraction(device))
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
+    text = limit.read_text().strip() if limit.is_file() else "max"
+    total = total if text == "max" else min(total, int(text))
+    return total * min(1.0, torch.get_num_threads() / len(os.sched_getaffinity(0)))
+
+
+def step_bytes(stack: Stack, inputs: Inputs, batch_size: int) -> int:
+    """Memory that a step takes for each run: activations and their gradients, the gradient, and the update."""
+    activations = stack.network.activations(tuple(inputs.stored.shape[2:]))
+    parameters = stack.groups["parameters"]
+    return (2 * batch_size * activations + 2 * parameters.shape[1]) * parameters.element_size()
+
+
+def probe(
+    stack: Stack, inputs: Inputs, labels: torch.Tensor, batch_size: int, pinned: Pinned | None = None, steps: int = 0
+) -> StackPlan:
+    """How to train a stack.
 
     Args:
         stack: the runs; not changed.
         inputs: N of each network.
         labels: `(K, N)`.
         batch_size: examples per step.
+        pinned: what is not to be chosen.
+        steps: that each run will train, at most; a GPU is probed for longer where it trains for longer.
+
+    Raises:
+        BadInput: the pinned kernel cannot train this network.
     """
-    plans = candidates(stack)
-    if len(plans) == 1:
-        return plans[0]
-    order = torch.arange(min(inputs.examples, batch_size), device=labels.device)
+    pinned, network = pinned or Pinned(), stack.network
+    if pinned.kernel and pinned.kernel not in network.kernels:
+        raise BadInput(
+            f"resources.kernel = {pinned.kernel!r}: this network can be trained by {', '.join(network.kernels)}"
+        )
+    fitting = int(SHARE * memory_bytes(labels.device) / step_bytes(stack, inputs, batch_size))
+    most = max(1, min(len(stack), fitting))
+    trial = _Trial(stack, inputs, labels, batch_size)
+    if pinned.kernel and pinned.size:
+        plan = StackPlan(pinned.kernel, pinned.size)
+    elif labels.is_cuda:
+        sizes = [pinned.size] if pinned.size else [most >> halved for halved in range(most.bit_length())]
+        plan = _fastest(trial, [pinned.kernel] if pinned.kernel else list(network.kernels), sizes, steps)
+    else:
+        plan = _by_rule(trial, most, pinned)
+    return replace(plan, size=min(plan.size, len(stack)))
 
-    def seconds_per_run(plan: StackPlan) -> float:
-        part = stack.slices(plan.size)[0]
-        copy = part.pick(torch.arange(len(part)))
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            try:
-                own = slice(0, len(copy))
-                few = order.expand(len(copy), -1)
-                copy.train_epoch(inputs.pick(own), labels[own], few, batch_size, 0, plan.kernel, "probe")
-            except (RuntimeError, ValueError):  # what vmap refuses, and what does not fit into memory
-                return float("inf")
-            if labels.is_cuda:
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
-        return min(times[1:]) / len(copy)
 
-    return min(plans, key=seconds_per_run)
+def _by_rule(trial: "_Trial", most: int, pinned: Pinned) -> StackPlan:
+    """The choice on a CPU; `most` runs fit into memory."""
+    network, size = trial.stack.network, most
+    if network.convolves:
+        values = trial.batch_size * network.activations(tuple(trial.inputs.stored.shape[2:]))
+        size = 1 if values > ALONE_VALUES else min(most, STACKED_VALUES // values)
+    kernel: Kernel = network.kernels[0]
+    if network.convolves and network.batched:
+        kernel = "channels_last"
+    elif not network.batched and (network.convolves or size == 1):
+        kernel = "loop"  # of one network vmap takes twice the time of a plain module
+    kernel, size = pinned.kernel or kernel, pinned.size or size
+    if kernel == "vmap" and not pinned.kernel and trial.seconds(StackPlan(kernel, 2)) is None:
+        kernel = "loop"
+    return StackPlan(kernel, size)
+
+
+def _fastest(trial: "_Trial", kernels: list[Kernel], sizes: list[int], steps: int) -> StackPlan:
+    """The candidate with the least time per run and step; the largest stacks are tried first."""
+    best, least, end = StackPlan(kernels[-1], sizes[-1]), float("inf"), time.perf_counter() + SECONDS
+    for plan in (StackPlan(kernel, size) for size in sizes for kernel in kernels):
+        if time.perf_counter() > end and least < float("inf"):
+            break
+        for attempt in range(4):  # the first ones allocate, and choose algorithms
+            seconds = trial.seconds(plan)
+            if seconds is None or seconds > HOPELESS * least:
+                break
+            if attempt and seconds < least:
+                best, least = plan, seconds
+                end = max(end, trial.begun + PART * steps * least * len(trial.stack))
+    return best
+
+
+@dataclass
+class _Trial:
+    """Single steps of copies of a stack."""
+
+    stack: Stack
+    inputs: Inputs
+    labels: torch.Tensor
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        self.begun = time.perf_counter()
+
+    def seconds(self, plan: StackPlan) -> float | None:
+        """Of one step of one run; None where the kernel refuses the network, or memory is short."""
+        runs = torch.arange(min(plan.size, len(self.stack)))
+        own, copy = slice(0, len(runs)), self.stack.pick(runs)
+        examples = min(self.inputs.examples, self.batch_size)
+        order = torch.arange(examples, device=self.labels.device).expand(len(runs), -1)
+        start = time.perf_counter()
+        try:
+            copy.train_epoch(self.inputs.pick(own), self.labels[own], order, self.batch_size, 0, plan.kernel, "probe")
+        except (RuntimeError, ValueError):
+            return None
+        if self.labels.is_cuda:
+            torch.cuda.synchronize()
+        return (time.perf_counter() - start) / len(runs)

@@ -10,6 +10,7 @@ import torch
 from ray import tune
 
 from trainables import data
+from trainables.probe import Pinned
 from trainables.storage import CohortFiles, Folder
 from trainables.training import CohortTraining
 
@@ -31,7 +32,11 @@ class CohortTrainable(tune.Trainable):
         torch.set_num_threads(max(1, int(config["cpus"])))
         receive(config["data"])
         try:
-            self.training = CohortTraining(Folder(config["results"]), config["cohort_id"], assigned_device())
+            device = assigned_device()
+            if device != "cpu" and config["gpus"] < 1:  # which others share: Ray counts, but does not hold them apart
+                torch.cuda.set_per_process_memory_fraction(config["gpus"], device)
+            pinned = Pinned(config["kernel"], config["stack_size"])
+            self.training = CohortTraining(Folder(config["results"]), config["cohort_id"], device, pinned=pinned)
         except Exception:
             self._note_failure()
             raise

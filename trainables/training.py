@@ -27,7 +27,7 @@ from trainables.fit import check
 from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.origins import Origins, stacked
-from trainables.probe import StackPlan, probe
+from trainables.probe import Pinned, StackPlan, probe
 from trainables.rows import Rows
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
@@ -55,16 +55,28 @@ class CohortTraining:
         cohort_id: which cohort.
         device: a torch device.
         save_every_seconds: how often a part and the state are written.
+        pinned: kernel and stack size, where they are not to be chosen here.
     """
 
-    def __init__(self, results: Folder, cohort_id: str, device: str = "cpu", save_every_seconds: float = 20) -> None:
+    def __init__(
+        self,
+        results: Folder,
+        cohort_id: str,
+        device: str = "cpu",
+        save_every_seconds: float = 20,
+        pinned: Pinned | None = None,
+    ) -> None:
         self.results, self.files = results, CohortFiles(results, cohort_id)
         self.folder, self.device, self.save_every_seconds = self.files.folder, device, save_every_seconds
-        self.manifest = Manifest.read(results, cohort_id)
+        self.manifest, self.pinned = Manifest.read(results, cohort_id), pinned
         self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
         self.data = data.load(self.config.data, self.config.precision, device)
         outputs = LOSSES[self.config.loss.name].outputs(self.data.classes)
         self.network = network.build(self.config.model, self.data.input_shape, outputs)
+        self.network.arithmetic = self.config.optimizer.arithmetic
+        # Said for every cohort: torch's own default lets convolutions round, and a worker's next cohort may differ.
+        tf32 = self.config.optimizer.arithmetic == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
         self.rows = Rows()
         self.phase_index = self.epoch = self.part = 0
         self.seconds: dict[str, float] = dict.fromkeys(self.manifest.run_ids, 0.0)
@@ -146,7 +158,9 @@ class CohortTraining:
         self._check(torch.zeros(len(self.active), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
-        plan = probe(self.active.stack, self.active.inputs["train"], self.active.labels["train"], self._batch_size)
+        steps = self._steps_per_epoch * max(phase.max_epochs for phase in self._phases)
+        examples = (self.active.inputs["train"], self.active.labels["train"], self._batch_size)
+        plan = probe(self.active.stack, *examples, self.pinned, steps)
         self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
         return plan
 

@@ -1,0 +1,128 @@
+"""Is a stack ever slower than a serial loop? Milliseconds per run and step, on one thread, ours against plain PyTorch.
+
+    python benchmarks/kernels.py
+
+The serial loop trains one ordinary module after the other with `torch.optim.SGD`, on the same batches; ours records the
+dynamics too. Random inputs; the fastest of several rounds taken in turn. The thresholds of `trainables/probe.py` come
+from the second table, which times other kernels and sizes; with `--candidates`.
+"""
+
+import copy
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from stacking import BATCH, make_stack, orders, shared
+from torch import Tensor, nn
+
+from trainables.config import DataConfig
+from trainables.network import Kernel
+from trainables.probe import StackPlan, probe
+from trainables.stack import Stack
+
+#: Name, network, shape of an input, networks.
+CASES = (
+    ("MLP on 64 inputs", {"width": 64}, (64,), 8),
+    ("MLP on 784 inputs", {"width": 64}, (784,), 8),
+    ("3-layer conv, 1 x 28 x 28", {"family": "puzzles_cnn"}, (1, 28, 28), 8),
+    ("3-layer conv, 3 x 32 x 32", {"family": "puzzles_cnn"}, (3, 32, 32), 8),
+    ("5-layer conv + BatchNorm, 1 x 28 x 28", {"family": "puzzles_bn"}, (1, 28, 28), 8),
+    ("5-layer conv + BatchNorm, 3 x 32 x 32", {"family": "puzzles_bn"}, (3, 32, 32), 8),
+    ("LeNet-5, 1 x 28 x 28", {"family": "lenet5"}, (1, 28, 28), 8),
+    ("ResNet-56, 3 x 32 x 32", {"family": "resnet", "depth": 56}, (3, 32, 32), 1),
+)
+#: Rounds whose fastest counts, and steps of each round, for networks whose step takes long and for others.
+SLOW, FAST = (6, 2), (12, 20)
+
+
+class Case:
+    """Networks of one architecture, to be trained in either way."""
+
+    def __init__(self, model: dict, shape: tuple[int, ...], networks: int) -> None:
+        self.rounds, steps = SLOW if len(shape) == 3 else FAST
+        self.inputs = torch.randn(steps * BATCH, *shape)
+        self.labels = torch.randint(0, 10, (networks, steps * BATCH))
+        self.stack = make_stack(networks, model, DataConfig(), self.inputs)
+        self.order = orders(self.stack, steps * BATCH, 0)
+        self.plan = probe(self.stack, shared(self.inputs, networks), self.labels, BATCH)
+        modules = [copy.deepcopy(self.stack.network.module).train().requires_grad_() for _ in range(networks)]
+        self.serial_loop = [(one, torch.optim.SGD(one.parameters(), lr=0.05, momentum=0.9)) for one in modules]
+        self.steps = steps * networks
+
+    def serial(self) -> None:
+        """One network after the other."""
+        for (module, optimizer), labels, order in zip(self.serial_loop, self.labels, self.order, strict=True):
+            for batch in order.split(BATCH):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(module(self.inputs[batch]), labels[batch]).backward()
+                optimizer.step()
+
+    def ours(self, plan: StackPlan) -> Callable[[], None]:
+        """In stacks."""
+
+        def epoch() -> None:
+            parts: list[tuple[Stack, Tensor, Tensor]] = list(
+                zip(
+                    self.stack.slices(plan.size),
+                    self.labels.split(plan.size),
+                    self.order.split(plan.size),
+                    strict=True,
+                )
+            )
+            for part, labels, order in parts:
+                part.train_epoch(shared(self.inputs, len(part)), labels, order, BATCH, 0, plan.kernel)
+
+        return epoch
+
+    def milliseconds(self, *ways: Callable[[], None]) -> list[float]:
+        """Per run and step."""
+        best = [float("inf")] * len(ways)
+        for _ in range(self.rounds):
+            for index, way in enumerate(ways):
+                start = time.perf_counter()
+                way()
+                best[index] = min(best[index], (time.perf_counter() - start) / self.steps * 1e3)
+        return best
+
+
+def chosen() -> Table:
+    """What is chosen against the serial loop."""
+    table = Table("network", "K", "chosen", "ours", "serial", "ratio", title="ms per run and step, one thread")
+    for name, model, shape, networks in CASES:
+        case = Case(model, shape, networks)
+        ours, serial = case.milliseconds(case.ours(case.plan), case.serial)
+        plan = f"{case.plan.kernel}, {case.plan.size} at once"
+        table.add_row(name, str(networks), plan, f"{ours:.3f}", f"{serial:.3f}", f"{ours / serial:.2f}")
+    return table
+
+
+def candidates() -> Table:
+    """Other kernels and sizes of the convolutional networks, against the serial loop."""
+    kernels: tuple[Kernel, ...] = ("batched", "channels_last", "loop")
+    plans = [StackPlan(kernel, size) for kernel in kernels for size in (1, 2, 8)]
+    titles = [f"{plan.kernel} {plan.size}" for plan in plans]
+    table = Table("network", "values a step", *titles, title="time against the serial loop")
+    for name, model, shape, networks in CASES:
+        if networks > 1 and len(shape) == 3:
+            case = Case(model, shape, networks)
+            *ours, serial = case.milliseconds(*(case.ours(plan) for plan in plans), case.serial)
+            values = BATCH * case.stack.network.activations(shape)
+            table.add_row(name, f"{values:,}", *(f"{one / serial:.2f}" for one in ours))
+    return table
+
+
+def main() -> None:
+    """Print the tables."""
+    torch.set_num_threads(1)
+    console = Console(width=120)
+    console.print(chosen())
+    if "--candidates" in sys.argv[1:]:
+        console.print(candidates())
+    console.print(f"torch {torch.__version__}, batches of {BATCH}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""How stacks are cut, which kernels train them, and what is left of runs that have ended."""
+
+import pytest
+import torch
+from plain import gaussian, train
+
+from orchestrator.spec import ResourcesConfig
+from trainables import data, models, network, probe
+from trainables.config import RunConfig
+from trainables.errors import BadInput
+from trainables.probe import Pinned, StackPlan
+from trainables.stack import Stack
+
+SMALL_CNN = {"family": "puzzles_cnn", "filters": 3, "kernel": 3}
+NESTED_CNN = {"family": "resnet", "depth": 8, "width": 3}  # its convolutions are not children of the module
+
+
+def stack_of(runs: int, model: dict, shape: tuple[int, ...] = (1, 8, 8)) -> tuple[Stack, data.Inputs, torch.Tensor]:
+    configs = [RunConfig.parse({"seed": seed, "model": model}) for seed in range(runs)]
+    built = network.build(configs[0].model, shape, 10)
+    starts = [built.initial(config.init, config.seed) for config in configs]
+    values = {name: torch.stack([start[name] for start in starts]).float() for name in starts[0]}
+    groups = {"parameters": built.parameters.rows(values), "buffers": built.buffers.rows(values)}
+    stack = Stack(built, configs, groups)
+    stack.start_phase()
+    inputs = data.Inputs(gaussian(1, 40, *shape).float(), torch.zeros(runs, dtype=torch.long), torch.float32)
+    return stack, inputs, torch.zeros(runs, 40, dtype=torch.long)
+
+
+def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> StackPlan:
+    return probe.probe(*stack_of(runs, model, shape), 32, pinned)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "plan"),
+    [
+        ({"width": 8}, (1, 8, 8), ("batched", 20)),
+        (SMALL_CNN, (1, 8, 8), ("channels_last", 20)),
+        (NESTED_CNN, (3, 16, 16), ("channels_last", 20)),
+        ({"family": "puzzles_bn"}, (3, 32, 32), ("channels_last", 11)),
+        ({"family": "puzzles_cnn"}, (3, 32, 32), ("channels_last", 1)),
+        ({"family": "module", "path": "test_training:Residual", "arguments": {"width": 7}}, (64,), ("vmap", 20)),
+        ({"family": "module", "path": "test_training:Branching", "arguments": {"width": 7}}, (64,), ("loop", 20)),
+    ],
+)
+def test_on_a_cpu_the_choice_is_a_rule_of_the_shapes(model, shape, plan):
+    assert plan_of(20, model, shape) == StackPlan(*plan) == plan_of(20, model, shape)
+
+
+def test_a_single_module_is_not_mapped():
+    assert plan_of(1, {"family": "module", "path": "test_models:Norms"}) == StackPlan("loop", 1)
+
+
+def test_what_does_not_fit_into_the_memory_of_the_trial_is_not_tried(monkeypatch):
+    stack, inputs, _ = stack_of(20, {"width": 8})
+    monkeypatch.setattr(probe, "memory_bytes", lambda device: 7 * probe.step_bytes(stack, inputs, 32) / probe.SHARE)
+    assert plan_of(20, {"width": 8}) == StackPlan("batched", 7)
+    monkeypatch.setattr(probe, "memory_bytes", lambda device: 1.0)
+    assert plan_of(20, {"width": 8}).size == 1
+
+
+def test_a_trial_has_the_share_of_the_memory_that_its_threads_are():
+    assert 2**26 < probe.memory_bytes(torch.device("cpu")) < 2**50
+
+
+def test_kernel_and_size_can_be_pinned():
+    assert plan_of(20, SMALL_CNN, pinned=Pinned("loop", 3)) == StackPlan("loop", 3)
+    assert plan_of(20, SMALL_CNN, pinned=Pinned("batched")) == StackPlan("batched", 20)
+    assert plan_of(20, SMALL_CNN, pinned=Pinned(size=99)) == StackPlan("channels_last", 20)
+    with pytest.raises(BadInput, match="resources.kernel = 'vmap': this network can be trained by batched, channels"):
+        plan_of(20, SMALL_CNN, pinned=Pinned("vmap"))
+    assert ResourcesConfig.parse({"kernel": "batched", "stack_size": 4}).stack_size == 4
+
+
+def test_the_fastest_candidate_is_taken_and_what_is_refused_is_left_out(monkeypatch):
+    stack, inputs, labels = stack_of(4, SMALL_CNN)
+    speeds = {("batched", 4): None, ("loop", 4): 3.0, ("batched", 2): 1.0, ("loop", 2): 2.0}
+    trial = probe._Trial(stack, inputs, labels, 32)
+    monkeypatch.setattr(trial, "seconds", lambda plan: speeds[plan.kernel, plan.size])
+    assert probe._fastest(trial, ["batched", "loop"], [4, 2], 10) == StackPlan("batched", 2)
+
+
+def test_probing_changes_nothing():
+    stack, inputs, labels = stack_of(3, NESTED_CNN, (3, 16, 16))
+    before = {name: value.clone() for name, value in stack.groups.items()}
+    assert probe._Trial(stack, inputs, labels, 32).seconds(StackPlan("batched", 3)) is not None
+    assert all(torch.equal(value, stack.groups[name]) for name, value in before.items())
+
+
+def test_a_pinned_cohort_says_so_and_goes_on_with_it(cohort):
+    from test_training import CNN, run
+
+    trained = cohort("c", [run(seed, model=CNN) for seed in range(3)])
+    training = trained.start()
+    assert trained.files.folder.read_json("stacks.json") == {"kernel": "channels_last", "size": 3}
+    assert training.plan == StackPlan("channels_last", 3)
+
+
+@pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN, NESTED_CNN])
+def test_short_products_keep_parameters_in_full_precision_and_are_close(model):
+    built = network.build(models.MODEL_CONFIGS[model.get("family", "mlp")].parse(model), (1, 8, 8), 10)
+    inputs = gaussian(3, 5, 1, 8, 8).float()
+    exact = train(built, [0, 1, 2], inputs)
+    built.arithmetic = "bf16"
+    short = train(built, [0, 1, 2], inputs)
+    assert all(value.dtype == torch.float32 for value in short.values())
+    assert any(not torch.equal(value, exact[name]) for name, value in short.items())
+    for name in built.shapes:
+        torch.testing.assert_close(short[name], exact[name], rtol=0.1, atol=0.1)
+
+
+def test_a_field_for_short_products_renames_no_run():
+    assert RunConfig.parse({"optimizer": {"arithmetic": "full"}}).run_id == RunConfig().run_id
+    assert RunConfig.parse({"optimizer": {"arithmetic": "bf16"}}).run_id != RunConfig().run_id
+
+
+# Runs that have ended.
+
+
+def test_what_is_left_holds_no_memory_of_what_has_gone():
+    stack, _, _ = stack_of(8, {"width": 8})
+    left = stack.pick(torch.tensor([6]))
+    for value in left.groups.values():
+        assert value.untyped_storage().nbytes() == value.numel() * value.element_size()
+    assert all(part.groups["start"]._base is stack.groups["start"] for part in stack.slices(2))  # these do share it
+
+
+def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
+    from test_training import SMALL, run
+
+    trained_rows, evaluated_rows = [], []
+    train_epoch, evaluate = Stack.train_epoch, Stack.evaluate
+
+    def counted_training(stack, inputs, labels, order, *rest):
+        assert len(stack) == len(inputs) == len(labels) == len(order)
+        assert {len(value) for value in stack.groups.values()} == {len(stack)}
+        trained_rows.append(len(stack))
+        return train_epoch(stack, inputs, labels, order, *rest)
+
+    def counted_evaluation(stack, *rest):
+        evaluated_rows.append(len(stack))
+        return evaluate(stack, *rest)
+
+    stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (1, 1, 3, 5)]
+    started = cohort("c", [run(seed, data=SMALL, stop=stop) for seed, stop in enumerate(stops)]).start()
+    monkeypatch.setattr(Stack, "train_epoch", counted_training)
+    monkeypatch.setattr(Stack, "evaluate", counted_evaluation)
+    assert started.advance(1e9).done
+    assert trained_rows == [4, 2, 2, 1, 1]
+    assert max(evaluated_rows[-3:]) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("arithmetic", ["full", "tf32", "bf16"])
+@pytest.mark.parametrize("model", [{"width": 16}, SMALL_CNN, NESTED_CNN])
+def test_a_gpu_trains_what_a_cpu_trains(cohort, model, arithmetic):
+    from test_training import run
+
+    from trainables.training import CohortTraining
+
+    optimizer = {"batch_size": 30, "arithmetic": arithmetic}
+    here, there = (cohort(name, [run(seed, model=model, optimizer=optimizer) for seed in range(3)]) for name in "ab")
+    here.train()
+    assert CohortTraining(there.results, there.name, "cuda:0").advance(1e9).done
+    tolerance = {"full": 1e-3, "tf32": 2e-2, "bf16": 1e-1}[arithmetic]
+    for run_id, values in here.final().items():
+        torch.testing.assert_close(there.final()[run_id], values, rtol=tolerance, atol=tolerance)
