@@ -38,6 +38,7 @@ def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> StackPlan:
         (SMALL_CNN, (1, 8, 8), ("channels_last", 20)),
         (NESTED_CNN, (3, 16, 16), ("channels_last", 20)),
         ({"family": "puzzles_bn"}, (3, 32, 32), ("channels_last", 11)),
+        ({"family": "puzzles_cnn"}, (1, 28, 28), ("channels_last", 2)),
         ({"family": "puzzles_cnn"}, (3, 32, 32), ("channels_last", 1)),
         ({"family": "module", "path": "test_training:Residual", "arguments": {"width": 7}}, (64,), ("vmap", 20)),
         ({"family": "module", "path": "test_training:Branching", "arguments": {"width": 7}}, (64,), ("loop", 20)),

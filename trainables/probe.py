@@ -18,12 +18,12 @@ from trainables.errors import BadInput
 from trainables.network import Kernel
 from trainables.stack import Stack
 
-#: Activations of one step (examples x values) from which on convolutional networks train one by one on a CPU. Measured
-#: with 32 MB of third-level cache: with 0.3 to 1.4 million eight at once took 0.4 to 1.0 of the time, with 1.8 to 2.6
-#: million 1.0 to 1.9 times as long, since a stack's activations leave the cache between forward and backward pass.
-ALONE_VALUES = 3 * 2**19
-#: Activations of a step of smaller convolutional networks in one program: eight of 1.4 million is what was measured.
-STACKED_VALUES = 2**24
+#: Activations of a step (networks x examples x values) that convolutional networks in one program have at most, on a
+#: CPU: of networks up to LARGE_VALUES each, and of larger ones, whose stacks leave the cache between forward and
+#: backward pass. Measured with 32 MB of third-level cache (`benchmarks/kernels.py --candidates`), against a serial
+#: loop: eight at once of 0.3 to 1.4 million took 0.4 to 1.0 of its time; with 1.8 million two at once took 0.90, one
+#: 1.08, eight 0.99; with 2.6 million one took 0.96, two 1.06, eight 1.21.
+STACKED_VALUES, LARGE_VALUES, STACKED_LARGE_VALUES = 2**24, 3 * 2**19, 2**22
 #: The part of its memory that a trial may fill with a step: data, parameters and their copies need the rest.
 SHARE = 0.5
 #: The clock decides on a GPU, for so many seconds or this part of the training, whichever is longer.
@@ -109,7 +109,8 @@ def _by_rule(trial: "_Trial", most: int, pinned: Pinned) -> StackPlan:
     network, size = trial.stack.network, most
     if network.convolves:
         values = trial.batch_size * network.activations(tuple(trial.inputs.stored.shape[2:]))
-        size = 1 if values > ALONE_VALUES else min(most, STACKED_VALUES // values)
+        limit = STACKED_VALUES if values <= LARGE_VALUES else STACKED_LARGE_VALUES
+        size = min(most, max(1, limit // values))
     kernel: Kernel = network.kernels[0]
     if network.convolves and network.batched:
         kernel = "channels_last"
