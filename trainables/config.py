@@ -5,16 +5,21 @@ An intervention is one field here, with a default that does nothing, and one fun
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from trainables.data.config import Corruption, DataConfig, Fraction
 from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS, ModelConfig
 from trainables.section import PerRun, Section, flatten
+
+#: The family that is grown, not trained.
+FOREST = "random_forest"
 
 #: Bumped when a default or the training algorithm changes, so that old results are not taken for new ones.
 ALGORITHM_VERSION = 1
@@ -207,6 +212,13 @@ class Phase:
         """Whether the phase can end before its limit."""
         return self.train_loss is not None or self.train_error is not None
 
+    def reached(self, train: Mapping[str, Tensor]) -> Tensor:
+        """Whether training outcomes, `loss` and `error` `(K,)`, are at every target that there is; False without."""
+        at = torch.full_like(train["loss"], self.has_target, dtype=torch.bool)
+        for name, target in (("loss", self.train_loss), ("error", self.train_error)):
+            at &= train[name] <= (torch.inf if target is None else target)
+        return at
+
 
 class RunConfig(Section):
     """One network trained once.
@@ -237,14 +249,26 @@ class RunConfig(Section):
                     f"loss.name = {self.loss.name!r}: {what} minimises the squared loss: loss.name = 'squared'"
                 )
             sections = {name: getattr(self, name).identity(name) for name in ("pretrain", "prune", "subspace")}
-            sections["optimizer"] = [line for line in self.optimizer.identity("optimizer") if ".name=" not in line]
+            sections["optimizer"] = self.optimizer.identity("optimizer")
+            if self.is_forest:
+                sections |= {name: getattr(self, name).identity(name) for name in ("init", "reset")}
+                sections["stop"] = [line for line in self.stop.identity("stop") if "snapshot" in line]
+            else:
+                sections["optimizer"] = [line for line in sections["optimizer"] if ".name=" not in line]
             for line in (line for lines in sections.values() for line in lines):
                 raise BadInput(f"{line.replace('=', ' = ')}: does not go with {what}; leave it out")
         return self
 
     @property
+    def is_forest(self) -> bool:
+        """Whether trees are grown, and no network is trained."""
+        return type(self.model) is MODEL_CONFIGS[FOREST]
+
+    @property
     def solved(self) -> str | None:
         """What finds the solution in one step, whatever the limits of training; None for what trains step by step."""
+        if self.is_forest:
+            return f"model.family = '{FOREST}'"
         return "optimizer.name = 'least_squares'" if self.optimizer.name == "least_squares" else None
 
     @functools.cached_property

@@ -8,8 +8,8 @@ import ray
 import torch
 from ray import tune
 
+from trainables.starting import training
 from trainables.storage import CohortFiles, Folder
-from trainables.training import CohortTraining
 
 #: How long a trial trains between two results; the display and the measures follow at this pace.
 SECONDS_PER_RESULT = 1.0
@@ -28,7 +28,7 @@ class CohortTrainable(tune.Trainable):
         self.files.folder.delete(self.files.failure)
         torch.set_num_threads(max(1, int(config["cpus"])))
         try:
-            self.training = CohortTraining(Folder(config["results"]), config["cohort_id"], assigned_device())
+            self.training = training(Folder(config["results"]), config["cohort_id"], assigned_device())
         except Exception:
             self._note_failure()
             raise
