@@ -59,6 +59,7 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
+    config.check_loss()
     included = {"data", "model", "precision", "loss", "optimizer"}
     of_no_weight = {"data": {"label_corruption"}, "optimizer": set(OptimizerConfig.model_fields) - {"name"}}
     return _workload(config.model_dump_json(include=included, exclude=of_no_weight))

@@ -5,7 +5,7 @@ An intervention is one field here, with a default that does nothing, and one fun
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -240,24 +240,32 @@ class RunConfig(Section):
     precision: Literal["float32", "float64"] = "float32"
     seed: Annotated[int, Field(ge=0)] = 0
 
-    @model_validator(mode="after")
-    def _sections_go_together(self) -> "RunConfig":
-        # Here and not in the sections, since a sweep puts runs together from sections that it has validated before.
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
         if what := self.solved:
-            if self.loss.name != "squared":
-                raise BadInput(
-                    f"loss.name = {self.loss.name!r}: {what} minimises the squared loss: loss.name = 'squared'"
-                )
-            sections = {name: getattr(self, name).identity(name) for name in ("pretrain", "prune", "subspace")}
-            sections["optimizer"] = self.optimizer.identity("optimizer")
-            if self.is_forest:
-                sections |= {name: getattr(self, name).identity(name) for name in ("init", "reset")}
-                sections["stop"] = [line for line in self.stop.identity("stop") if "snapshot" in line]
-            else:
-                sections["optimizer"] = [line for line in sections["optimizer"] if ".name=" not in line]
-            for line in (line for lines in sections.values() for line in lines):
+            # Not a field's validator: sweeps put runs together from validated sections, and want the one line too.
+            for line in self._foreign_lines():
                 raise BadInput(f"{line.replace('=', ' = ')}: does not go with {what}; leave it out")
-        return self
+
+    def _foreign_lines(self) -> Iterator[str]:
+        """What is set of the sections that have no meaning where the solution is found in one step."""
+        names = ["pretrain", "prune", "subspace", "optimizer", *(["init", "reset", "stop"] if self.is_forest else [])]
+        for line in (line for name in names for line in getattr(self, name).identity(name)):
+            field = line.partition("=")[0]
+            solver = field == "optimizer.name" and not self.is_forest
+            if not solver and (not field.startswith("stop.") or field == "stop.snapshot_loss"):
+                yield line
+
+    def check_loss(self) -> None:
+        """Refuse a loss that the way to the solution does not minimise.
+
+        Raises:
+            BadInput: least squares or a forest with another loss than `squared`.
+        """
+        if self.solved and self.loss.name != "squared":
+            raise BadInput(
+                f"loss.name = {self.loss.name!r}: {self.solved} minimises the squared loss; say loss.name: squared"
+            )
 
     @property
     def is_forest(self) -> bool:
