@@ -85,13 +85,9 @@ class Configuration(NamedTuple):
         return run_id([part.lines for part in self.parts if part.lines], seed)
 
     def run(self, seed: int) -> RunConfig:
-        """The run of one seed.
-
-        Raises:
-            BadInput: its sections do not go together.
-        """
+        """The run of one seed."""
         values = {name: part.value for name, part in zip(PARTS, self.parts, strict=True)}
-        return RunConfig.parse({**values, "seed": seed})
+        return RunConfig(**values, seed=seed)
 
 
 _STARTING = tuple(PARTS.index(name) for name in ("init", "prune", "reset"))

@@ -11,6 +11,7 @@ from torch import nn
 from trainables import data, least_squares, network
 from trainables.config import OptimizerConfig, RunConfig
 from trainables.losses import LOSSES
+from trainables.models.forest import Forest, work_per_example
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
 STEP_PER_FORWARD = 3
@@ -58,6 +59,7 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
+    config.check_loss()
     included = {"data", "model", "precision", "loss", "optimizer"}
     of_no_weight = {"data": {"label_corruption"}, "optimizer": set(OptimizerConfig.model_fields) - {"name"}}
     return _workload(config.model_dump_json(include=included, exclude=of_no_weight))
@@ -85,9 +87,12 @@ def _workload(fields: str) -> Workload:
             part.register_forward_hook(count)
     with torch.no_grad():
         module(torch.zeros(1, *task.input_shape))
-    largest = max(module.parameters(), key=torch.numel)
+    if isinstance(module, Forest):
+        flops = work_per_example(module)
+    tensors: list[torch.Tensor] = [*module.parameters()] or [*module.buffers()]
+    largest = max(tensors, key=torch.numel)
     return Workload(
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=sum(map(torch.numel, tensors)),
         flops=flops,
         activations=activations + math.prod(task.input_shape),
         bytes_per_value=8 if config.precision == "float64" else 4,

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from trainables.config import RunConfig
+from trainables.forest import ForestTraining
 from trainables.manifest import Manifest, Record
+from trainables.starting import training
 from trainables.storage import CohortFiles, Folder
 from trainables.training import CohortTraining
 
@@ -26,8 +28,8 @@ class Cohort:
         if plan:
             self.files.folder.write_json(self.files.stacks, {"kernel": plan[0], "size": plan[1]})
 
-    def start(self, save_every_seconds: float = 1e9) -> CohortTraining:
-        return CohortTraining(self.results, self.name, save_every_seconds=save_every_seconds)
+    def start(self, save_every_seconds: float = 1e9) -> CohortTraining | ForestTraining:
+        return training(self.results, self.name, save_every_seconds=save_every_seconds)
 
     def train(self) -> "Cohort":
         assert self.start().advance(1e9).done

@@ -111,7 +111,7 @@ def of(family: str, fields: dict, input_shape: tuple[int, ...] = SHAPE, outputs:
 
 
 def test_every_family_is_tried():
-    assert FAMILIES.keys() == models.MODELS.keys()
+    assert FAMILIES.keys() | {"random_forest"} == models.MODELS.keys()  # which is in test_forest.py
 
 
 @pytest.mark.parametrize(("family", "fields", "input_shape"), CASES)

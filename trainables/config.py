@@ -6,16 +6,21 @@ An intervention is one field here, with a default that does nothing, and one fun
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from trainables.data.config import Corruption, DataConfig, Fraction
 from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS, ModelConfig
 from trainables.section import PerRun, Section, flatten
+
+#: The family that is grown, not trained.
+FOREST = "random_forest"
 
 #: Bumped when a default or the training algorithm changes, so that old results are not taken for new ones.
 ALGORITHM_VERSION = 1
@@ -225,6 +230,13 @@ class Phase:
         """Whether the phase can end before its limit."""
         return self.train_loss is not None or self.train_error is not None
 
+    def reached(self, train: Mapping[str, Tensor]) -> Tensor:
+        """Whether training outcomes, `loss` and `error` `(K,)`, are at every target that there is; False without."""
+        at = torch.full_like(train["loss"], self.has_target, dtype=torch.bool)
+        for name, target in (("loss", self.train_loss), ("error", self.train_error)):
+            at &= train[name] <= (torch.inf if target is None else target)
+        return at
+
 
 class RunConfig(Section):
     """One network trained once.
@@ -246,23 +258,43 @@ class RunConfig(Section):
     precision: Literal["float32", "float64"] = "float32"
     seed: Annotated[int, Field(ge=0)] = 0
 
-    @model_validator(mode="after")
-    def _sections_go_together(self) -> "RunConfig":
-        # Here and not in the sections, since a sweep puts runs together from sections that it has validated before.
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
         if what := self.solved:
-            if self.loss.name != "squared":
-                raise BadInput(
-                    f"loss.name = {self.loss.name!r}: {what} minimises the squared loss: loss.name = 'squared'"
-                )
-            sections = {name: getattr(self, name).identity(name) for name in ("pretrain", "prune", "subspace")}
-            sections["optimizer"] = [line for line in self.optimizer.identity("optimizer") if ".name=" not in line]
-            for line in (line for lines in sections.values() for line in lines):
+            # Not a field's validator: sweeps put runs together from validated sections, and want the one line too.
+            for line in self._foreign_lines():
                 raise BadInput(f"{line.replace('=', ' = ')}: does not go with {what}; leave it out")
-        return self
+
+    def _foreign_lines(self) -> Iterator[str]:
+        """What is set of the sections that have no meaning where the solution is found in one step."""
+        names = ["pretrain", "prune", "subspace", "optimizer", *(["init", "reset", "stop"] if self.is_forest else [])]
+        for line in (line for name in names for line in getattr(self, name).identity(name)):
+            field = line.partition("=")[0]
+            solver = field == "optimizer.name" and not self.is_forest
+            if not solver and (not field.startswith("stop.") or field == "stop.snapshot_loss"):
+                yield line
+
+    def check_loss(self) -> None:
+        """Refuse a loss that the way to the solution does not minimise.
+
+        Raises:
+            BadInput: least squares or a forest with another loss than `squared`.
+        """
+        if self.solved and self.loss.name != "squared":
+            raise BadInput(
+                f"loss.name = {self.loss.name!r}: {self.solved} minimises the squared loss; say loss.name: squared"
+            )
+
+    @property
+    def is_forest(self) -> bool:
+        """Whether trees are grown, and no network is trained."""
+        return type(self.model) is MODEL_CONFIGS[FOREST]
 
     @property
     def solved(self) -> str | None:
         """What finds the solution in one step, whatever the limits of training; None for what trains step by step."""
+        if self.is_forest:
+            return f"model.family = '{FOREST}'"
         return "optimizer.name = 'least_squares'" if self.optimizer.name == "least_squares" else None
 
     @functools.cached_property

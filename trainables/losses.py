@@ -134,6 +134,22 @@ def mistakes(logits: Tensor, labels: Tensor) -> Tensor:
     return (found != labels).double()
 
 
+def summary(losses: Tensor, wrong: Tensor) -> dict[str, Tensor]:
+    """The outcomes of K networks on a split.
+
+    Args:
+        losses: `(K, N)` in float64.
+        wrong: `(K, N)` in float64, see `mistakes`.
+
+    Returns:
+        `loss` (mean over the examples), `loss_variance` and `error`, each `(K,)`.
+    """
+    loss = losses.mean(1)
+    # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
+    variance = (losses - loss.unsqueeze(1)).square().mean(1)
+    return {"loss": loss, "loss_variance": variance, "error": wrong.mean(1)}
+
+
 def _new(logits: Tensor) -> Out:
     return logits.new_empty(logits.shape[:-1]), torch.empty_like(logits, memory_format=torch.contiguous_format)
 

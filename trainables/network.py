@@ -16,6 +16,7 @@ from trainables.config import InitConfig
 from trainables.errors import BadInput
 from trainables.layers import EVAL, Mode, Tensors
 from trainables.layout import Layout
+from trainables.models.forest import Forest
 from trainables.modules import Noise, PatternDetector, Shift
 from trainables.section import Section
 from trainables.streams import generator
@@ -216,7 +217,7 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Networ
         torch.manual_seed(0)
         module = models.build(config, input_shape, outputs)
     where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
-    if not any(parameter.requires_grad for parameter in module.parameters()):
+    if not any(parameter.requires_grad for parameter in module.parameters()) and not isinstance(module, Forest):
         raise BadInput(f"{where}: has no parameters to train")
     state = {name: value.clone() for name, value in module.state_dict().items()}
     try:

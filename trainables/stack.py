@@ -9,7 +9,7 @@ from trainables.config import RunConfig
 from trainables.data import Inputs
 from trainables.layers import EVAL, Mode
 from trainables.least_squares import solution
-from trainables.losses import LOSSES, Loss, mistakes
+from trainables.losses import LOSSES, Loss, mistakes, summary
 from trainables.network import Kernel, Network
 from trainables.optimizers import OPTIMIZERS, LeastSquares
 from trainables.streams import Draws
@@ -177,12 +177,8 @@ class Stack:
         for start, part in zip(range(0, len(self), size), self.slices(size), strict=True):
             own = slice(start, start + len(part))
             losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, rows_per_pass)
-            loss = losses.mean(1)
-            # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
-            variance = (losses - loss.unsqueeze(1)).square().mean(1)
-            columns.append(torch.stack([loss, variance, wrong.mean(1)]))
-        loss, variance, error = torch.cat(columns, 1)
-        return {"loss": loss, "loss_variance": variance, "error": error}
+            columns.append(summary(losses, wrong))
+        return {name: torch.cat([part[name] for part in columns]) for name in columns[0]}
 
     def _judged(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows: int) -> tuple[Tensor, Tensor]:
         """Losses and mistakes `(K, N)` in float64, of so many examples at once."""

@@ -11,8 +11,8 @@ from ray import tune
 
 from trainables import data
 from trainables.probe import Pinned
+from trainables.starting import training
 from trainables.storage import CohortFiles, Folder
-from trainables.training import CohortTraining
 
 #: How long a trial trains between two results; the display and the measures follow at this pace.
 SECONDS_PER_RESULT = 1.0
@@ -36,7 +36,7 @@ class CohortTrainable(tune.Trainable):
             if device != "cpu" and config["gpus"] < 1:  # which others share: Ray counts, but does not hold them apart
                 torch.cuda.set_per_process_memory_fraction(config["gpus"], device)
             pinned = Pinned(config["kernel"], config["stack_size"])
-            self.training = CohortTraining(Folder(config["results"]), config["cohort_id"], device, pinned=pinned)
+            self.training = training(Folder(config["results"]), config["cohort_id"], device, pinned=pinned)
         except Exception:
             self._note_failure()
             raise

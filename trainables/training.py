@@ -12,7 +12,6 @@ from its last part.
 """
 
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,23 +27,11 @@ from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.origins import Origins, stacked
 from trainables.probe import Pinned, StackPlan, probe
+from trainables.progress import Progress
 from trainables.rows import Rows
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
 from trainables.trace import Trace
-
-
-@dataclass
-class Progress:
-    """Where a cohort is, for the live display and for whoever measures its parameters."""
-
-    phase: str
-    epoch: int
-    runs: int
-    runs_done: int
-    train_loss: float
-    done: bool
-    parameter_files: list[str] = field(default_factory=list)
 
 
 class CohortTraining:
@@ -226,7 +213,7 @@ class CohortTraining:
         diverged = diverged | (checked & ~self.loss.isfinite())
         if self.epoch:
             self.active.note_nearest((self.loss - nearest).abs().where(checked, torch.nan), self.epoch)
-        reached = self._reached(train) & has_target
+        reached = torch.stack([phase.reached(train)[row] for row, phase in enumerate(phases)]).cpu()
         converged = checked & reached & (self.epoch > 0) & ~diverged
         stopped = diverged | (last & (converged | limit))
         if due:
@@ -238,17 +225,6 @@ class CohortTraining:
         if not last and len(self.active) and bool(limit.all()):
             self.phase_index += 1
             self._start_phase()
-
-    def _reached(self, train: Tensors) -> Tensor:
-        """Which runs are at all their targets; a target that is not given is always reached."""
-        reached = torch.ones(len(self.active), dtype=torch.bool)
-        for name, targets in (
-            ("loss", [phase.train_loss for phase in self._phases]),
-            ("error", [phase.train_error for phase in self._phases]),
-        ):
-            allowed = torch.tensor([float("inf") if t is None else t for t in targets], dtype=torch.float64)
-            reached &= train[name].cpu() <= allowed
-        return reached
 
     def _step(self, epoch: int) -> int:
         """How many steps were made in so many epochs of the phase."""

@@ -24,6 +24,7 @@ from trainables.models.convolutional import (
     vgg,
 )
 from trainables.models.features import random_features, xord
+from trainables.models.forest import random_forest
 from trainables.models.own import module
 from trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
 from trainables.models.residual import preact_resnet, resnet
@@ -48,6 +49,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
         loukas_cnn,
         xord,
         random_features,
+        random_forest,
         module,
     )
 }

@@ -1,0 +1,94 @@
+"""Batches of one example, as in Loukas et al. 2021: a stack against a serial loop of plain torch.
+
+python benchmarks/batch_one.py
+
+20 networks (frequencies 0.25, 0.5, 0.75 and 1, five seeds), first layer frozen at the identity but for its bias, 100
+examples, SGD at a rate of 0.001, half the squared error. The stack records all dynamics; the loop records nothing.
+"""
+
+import copy
+import time
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from trainables import data, network
+from trainables.active import Active
+from trainables.config import RunConfig
+from trainables.origins import stacked
+
+EPOCHS = 3
+
+
+def configs(networks: int) -> list[RunConfig]:
+    """The runs."""
+    return [
+        RunConfig.parse(
+            {
+                "data": {"name": "frequency", "train_size": 100, "test_size": 30, "frequency": (1 + run % 4) / 4},
+                "model": {"width": 32, "depth": 5, "first": "identity"},
+                "loss": {"name": "squared"},
+                "optimizer": {"lr": 1e-3, "batch_size": 1},
+                "seed": run // 4,
+            }
+        )
+        for run in range(networks)
+    ]
+
+
+def stack_seconds(networks: int) -> float:
+    """Seconds per step of all networks as one stack."""
+    runs = configs(networks)
+    dataset = data.load(runs[0].data)
+    built = network.build(runs[0].model, dataset.input_shape, 1)
+    drawn = stacked([built.initial(run.init, run.seed) for run in runs])
+    rows = built.parameters.rows(drawn).float()
+    groups = {"parameters": rows, "initial": rows.clone(), "buffers": built.buffers.rows(drawn).float()}
+    active = Active(built, dataset, runs, groups)
+    active.stack.start_phase()
+    active.look(["train"], [run.phases[0] for run in runs], 0)
+    times = []
+    for epoch in range(EPOCHS + 1):
+        order = torch.stack([torch.randperm(100) for _ in runs])
+        start = time.perf_counter()
+        trace = active.stack.train_epoch(
+            active.inputs["train"], active.labels["train"], order, 1, epoch, built.kernels[0]
+        )
+        active.dynamics.close_epoch(epoch, trace)
+        times.append((time.perf_counter() - start) / 100)
+    return min(times[1:])
+
+
+def serial_seconds() -> float:
+    """Seconds per step of one network in a plain loop."""
+    (run,) = configs(1)
+    dataset = data.load(run.data)
+    module = copy.deepcopy(network.build(run.model, dataset.input_shape, 1).module).requires_grad_()
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-3)
+    inputs, labels, times = dataset.train.inputs, dataset.train.labels, []
+    for _ in range(EPOCHS + 1):
+        start = time.perf_counter()
+        for index in torch.randperm(100).split(1):
+            optimizer.zero_grad()
+            (nn.functional.mse_loss(module(inputs[index]).squeeze(1), labels[index]) / 2).backward()
+            optimizer.step()
+        times.append((time.perf_counter() - start) / 100)
+    return min(times[1:])
+
+
+def main() -> None:
+    """Print seconds per step and the ratio."""
+    torch.set_num_threads(1)
+    one = serial_seconds()
+    table = Table("networks", "serial, ms", "stack, ms", "ratio", title="A step of one example, one thread")
+    for networks in (1, 20, 100):
+        whole = stack_seconds(networks)
+        cells = (f"{networks * one * 1e3:.2f}", f"{whole * 1e3:.2f}", f"{networks * one / whole:.1f}x")
+        table.add_row(str(networks), *cells)
+    Console(width=80).print(table)
+
+
+if __name__ == "__main__":
+    main()

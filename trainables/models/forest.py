@@ -1,0 +1,125 @@
+"""Random forests: scikit-learn grows the trees, and a module of torch holds and evaluates them."""
+
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.models.parts import Positive, Shape
+
+
+class Forest(nn.Module):
+    """Regression trees with several outputs, their mean; nothing in it is trained by gradients.
+
+    Buffers, one row per tree and one column per node, node 0 being the root: `feature` that a node asks for,
+    `threshold` that it compares with, the nodes `left` (not above it) and `right`; a leaf is its own `left`. `value`
+    `(trees, nodes, outputs)` is given out at leaves. Nodes that a tree lacks are zero.
+
+    >>> Forest(trees=2, leaves=3, outputs=1)(torch.ones(4, 5)).tolist()
+    [[0.0], [0.0], [0.0], [0.0]]
+    """
+
+    feature: Tensor
+    threshold: Tensor
+    left: Tensor
+    right: Tensor
+    value: Tensor
+
+    def __init__(self, trees: int, leaves: int, outputs: int) -> None:
+        super().__init__()
+        nodes = 2 * leaves - 1
+        for name in ("feature", "left", "right"):
+            self.register_buffer(name, torch.zeros(trees, nodes, dtype=torch.int64))
+        self.register_buffer("threshold", torch.zeros(trees, nodes))
+        self.register_buffer("value", torch.zeros(trees, nodes, outputs))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, ...)` -> the mean of the trees `(N, outputs)`, summed in scikit-learn's order."""
+        numbers = inputs.flatten(1).float()  # the trees were grown on float32 too
+        total = self.value.new_zeros(len(inputs), self.value.shape[2])
+        for feature, threshold, left, right, value in zip(
+            self.feature, self.threshold, self.left, self.right, self.value, strict=True
+        ):
+            node, before = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device), None
+            while before is None or not torch.equal(node, before):
+                asked = numbers.gather(1, feature[node].unsqueeze(1)).squeeze(1)
+                below = (asked <= threshold[node]) | (left[node] == node)
+                before, node = node, torch.where(below, left[node], right[node])
+            total += value[node]
+        return total / len(self.value)
+
+    def hold(self, trees: list[Any]) -> None:
+        """Take over the fitted trees of scikit-learn (each an estimator's `tree_`)."""
+        for row, tree in enumerate(trees):
+            count, leaf = tree.node_count, tree.children_left < 0
+            own = np.arange(count)
+            columns = {"left": tree.children_left, "right": tree.children_right, "feature": tree.feature}
+            for name, column in columns.items():
+                self.get_buffer(name)[row, :count] = torch.from_numpy(
+                    np.where(leaf, 0 if name == "feature" else own, column)
+                )
+            # A float32 is at most a threshold just where it is at most the largest float32 that is none above it.
+            near = tree.threshold.astype(np.float32)
+            below = np.where(near > tree.threshold, np.nextafter(near, np.float32(-np.inf)), near)
+            self.threshold[row, :count] = torch.from_numpy(np.where(leaf, np.float32(0), below))
+            self.value[row, :count] = torch.from_numpy(tree.value[:, :, 0])
+
+
+def random_forest(
+    input_shape: Shape,
+    outputs: int,
+    *,
+    trees: Positive = 1,
+    leaves: Annotated[int, Field(ge=2)] = 100,
+    max_features: Literal["sqrt"] | Annotated[float, Field(gt=0, le=1)] = "sqrt",
+    bootstrap: bool = False,
+) -> Forest:
+    """Random forest, grown by scikit-learn on the targets of the squared loss.
+
+    Source: Belkin et al. 2018, figure 4: grow the leaves of one tree to as many as it can have, then add trees.
+
+    `leaves`: of each tree at most, the best splits first. `max_features`: how many features a split may choose from, a
+    fraction of all or the square root of their number. `bootstrap`: each tree sees examples drawn with replacement.
+    The forest is grown at once, whatever the limits of training; it has no initialisation, optimiser or dynamics.
+
+    >>> random_forest((1, 8, 8), 10, trees=3, leaves=50).value.shape
+    torch.Size([3, 99, 10])
+    """
+    return Forest(trees, leaves, outputs)
+
+
+def grow(
+    forest: Forest, inputs: Tensor, targets: Tensor, max_features: str | float, bootstrap: bool, seed: int
+) -> None:
+    """Grow the trees of a forest.
+
+    Args:
+        forest: its buffers are filled.
+        inputs: `(N, ...)`.
+        targets: `(N, outputs)`.
+        max_features: see `random_forest`.
+        bootstrap: see `random_forest`.
+        seed: of scikit-learn's generator; with the same one, a forest of more trees begins with the same trees.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+
+    trees, nodes = forest.left.shape
+    grown = RandomForestRegressor(
+        n_estimators=trees,
+        max_leaf_nodes=(nodes + 1) // 2,
+        max_features=max_features,
+        bootstrap=bootstrap,
+        random_state=seed,
+    )
+    goals = targets.double().cpu().numpy()
+    grown.fit(inputs.flatten(1).float().cpu().numpy(), goals[:, 0] if goals.shape[1] == 1 else goals)
+    forest.hold([tree.tree_ for tree in grown.estimators_])
+
+
+def work_per_example(forest: Forest) -> int:
+    """Operations that growing takes for an example, roughly: one sort step per level and feature tried."""
+    trees, nodes = forest.left.shape
+    return 30 * trees * math.ceil(math.log2(nodes + 1))
