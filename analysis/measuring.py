@@ -16,6 +16,7 @@ from analysis.results import check_trust
 from trainables import data, network
 from trainables.losses import LOSSES
 from trainables.manifest import Manifest
+from trainables.origins import Origins
 from trainables.storage import CohortFiles, Folder, measured_cohort, measures_file
 
 
@@ -104,7 +105,8 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     """
     files = CohortFiles(results, job.cohort_id)
     tensors, about = files.folder.read_tensors(job.parameters)
-    configs = {config.run_id: config for config in Manifest.read(results, job.cohort_id).configs}
+    manifest = Manifest.read(results, job.cohort_id)
+    configs = {config.run_id: config for config in manifest.configs}
     runs = [configs[run_id] for run_id in about["run_id"]]
     check_trust(runs[0], trust)
     dataset = data.load(runs[0].data, runs[0].precision)
@@ -112,7 +114,8 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     architecture = network.build(runs[0].model, dataset.input_shape, outputs)
     buffers = {name: tensors[name] for name in architecture.buffers.shapes}
     tensors = {name: tensors[name] for name in architecture.shapes}  # a file keeps no order
-    drawn = [architecture.initial(config.init, config.seed) for config in runs]
+    origins = Origins(results, manifest, architecture)
+    drawn = [origins.drawn(config) for config in runs]
     initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
     # Of fresh examples those of the first epoch stand for all.

@@ -12,7 +12,7 @@ from orchestrator.combining import Table, part_maker
 from orchestrator.configuration import PARTS, Configuration, Part
 from trainables.config import RunConfig
 from trainables.errors import BadInput
-from trainables.models import MODEL_CONFIGS
+from trainables.models import MODEL_CONFIGS, ModelConfig
 from trainables.section import Section, did_you_mean
 
 #: Parts kept of a section whose combinations are many; the others are made again, to bound the memory.
@@ -177,6 +177,12 @@ class Axes:
         return {k: v for axis, index in zip(self.axes, choice, strict=True) for k, v in axis.points[index].items()}
 
 
+class _Model(Section):
+    """The network of a run by itself: whether it goes with the other sections is asked of whole runs."""
+
+    model: ModelConfig = _DEFAULTS["model"]
+
+
 def _picker(indices: list[int]) -> Callable[[Any], Any]:
     """From the points chosen on all axes, those of some; one is not put into a tuple."""
     return operator.itemgetter(*indices) if indices else lambda choice: ()
@@ -202,7 +208,9 @@ def _validated(name: str, values: Any) -> Any:
     if values is None:
         return _DEFAULTS[name]
     models = _MODELS.get(name, [])
-    return models[0].parse(values, name) if len(models) == 1 else getattr(RunConfig.parse({name: values}), name)
+    if len(models) == 1:
+        return models[0].parse(values, name)
+    return getattr((_Model if models else RunConfig).parse({name: values}), name)
 
 
 def _inside(part: str, point: Mapping[str, Any]) -> list[tuple[list[str], Any]]:

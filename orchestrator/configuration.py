@@ -4,6 +4,8 @@ Validation, identity and what may share a cohort are local to a section of `RunC
 each section's combinations once can name a million runs without making a million `RunConfig`s.
 """
 
+import functools
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -50,10 +52,14 @@ class Configuration(NamedTuple):
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """Equal only for configurations of the same cohort key and the same phases of the same length."""
-        # Of what may differ in a cohort, these decide the phases, or what must be there to start from.
+        """Equal only for configurations of the same cohort key, with phases of the same length, that fit alike.
+
+        Of what may differ in a cohort these decide it: all of the sections that make phases, and of the others
+        whatever is not a number. A rule of `trainables.fit` may ask whether such a number is given, not which it is.
+        """
         deciding = [self.parts[index].lines for index in _DECIDING]
-        return (*deciding, *[part.shared_lines for part in self.parts])
+        others = [_without_numbers(self.parts[index].lines) for index in _OTHERS]
+        return (*deciding, *others, *[part.shared_lines for part in self.parts])
 
     @property
     def parent(self) -> "Configuration | None":
@@ -79,10 +85,31 @@ class Configuration(NamedTuple):
         return run_id([part.lines for part in self.parts if part.lines], seed)
 
     def run(self, seed: int) -> RunConfig:
-        """The run of one seed."""
+        """The run of one seed.
+
+        Raises:
+            BadInput: its sections do not go together.
+        """
         values = {name: part.value for name, part in zip(PARTS, self.parts, strict=True)}
-        return RunConfig(**values, seed=seed)
+        return RunConfig.parse({**values, "seed": seed})
 
 
 _STARTING = tuple(PARTS.index(name) for name in ("init", "prune", "reset"))
 _DECIDING = tuple(PARTS.index(name) for name in ("prune", "reset", "stop"))
+_SECTIONS = {name: type(value) for name, value in RunConfig() if isinstance(value, Section)}
+#: The other sections with fields that may differ in a cohort.
+_OTHERS = tuple(
+    index
+    for index, name in enumerate(PARTS)
+    if index not in _DECIDING and (kind := _SECTIONS.get(name)) and kind.shared_fields() != kind.model_fields.keys()
+)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _without_numbers(lines: str) -> str:
+    """The lines of a section, those of numbers without the number.
+
+    >>> _without_numbers("init.scale=2").splitlines(), _without_numbers('init.scheme="orthogonal"').splitlines()
+    (['init.scale'], ['init.scheme="orthogonal"'])
+    """
+    return re.sub(r"=-?\d[^\n]*", "", lines)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from trainables import data, network
+from trainables import data, least_squares, network
 from trainables.config import OptimizerConfig, RunConfig
-from trainables.errors import BadInput
 from trainables.losses import LOSSES
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
@@ -59,21 +58,18 @@ def workload(config: RunConfig) -> Workload:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    fields = config.model_dump_json(
-        include={"data", "loss", "model", "precision"}, exclude={"data": {"label_corruption"}}
-    )
-    return _workload(fields)
+    included = {"data", "model", "precision", "loss", "optimizer"}
+    of_no_weight = {"data": {"label_corruption"}, "optimizer": set(OptimizerConfig.model_fields) - {"name"}}
+    return _workload(config.model_dump_json(include=included, exclude=of_no_weight))
 
 
 @functools.lru_cache(maxsize=4096)
 def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
-    outputs = LOSSES[config.loss.name].outputs(task.classes)
-    if (task.target == "real" and not LOSSES[config.loss.name].real) or (task.classes > 2 and outputs == 1):
-        what = "numbers" if task.target == "real" else f"{task.classes} classes"
-        raise BadInput(f"loss.name = {config.loss.name!r}: does not fit the targets of {config.data.name}, {what}")
-    module = network.build(config.model, task.input_shape, outputs).module
+    module = network.build(config.model, task.input_shape, LOSSES[config.loss.name].outputs(task.classes)).module
+    if config.optimizer.name == "least_squares":
+        least_squares.parts(module)
     activations = flops = 0
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:

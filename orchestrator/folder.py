@@ -102,7 +102,7 @@ def prepare(results: Folder, spec: SweepSpec, cohorts: Sequence[Manifest]) -> No
     except OSError as error:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
     if cohorts or not results.exists(PROVENANCE):
-        add_entry(results, spec, [cohort.cohort_id for cohort in cohorts])
+        add_entry(results, cohorts)
     for cohort in cohorts:
         cohort.write(results)
 

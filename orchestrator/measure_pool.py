@@ -1,7 +1,7 @@
 """Ray actors that measure parameters as they land."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
@@ -15,8 +15,12 @@ from trainables.storage import CohortFiles, Folder
 class MeasureActor:
     """Measures files of parameters, one at a time, on one thread."""
 
-    def __init__(self, results: str, trust: bool) -> None:
+    def __init__(self, results: str, trust: bool, shared: Mapping[str, ray.ObjectRef]) -> None:
         torch.set_num_threads(1)
+        if shared:
+            from trainables.trainable import receive
+
+            receive(shared)
         self.results, self.trust = Folder(results), trust
 
     def measure(self, job: Job) -> int:
@@ -34,10 +38,19 @@ class MeasurePool:
             for a trial, and the operating system shares the cores. With more, all actors start at once, and Ray keeps
             their CPUs from the trials.
         trust: allow modules that the results name to be imported.
+        shared: data sets in Ray's object store, for machines that have not got their files.
     """
 
-    def __init__(self, results: Folder, actors: int, cpus: float, trust: bool = False) -> None:
+    def __init__(
+        self,
+        results: Folder,
+        actors: int,
+        cpus: float,
+        trust: bool = False,
+        shared: Mapping[str, ray.ObjectRef] | None = None,
+    ) -> None:
         self.results, self.size, self.cpus, self.trust = results, actors, cpus, trust
+        self.shared = shared or {}
         self.queue: deque[Job] = deque()
         self.running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
         self.idle: list[ray.actor.ActorHandle] = []
@@ -86,7 +99,7 @@ class MeasurePool:
         options = ray.remote(MeasureActor).options(
             num_cpus=self.cpus, scheduling_strategy="SPREAD", max_restarts=2, max_task_retries=2
         )
-        return options.remote(self.results.uri, self.trust)
+        return options.remote(self.results.uri, self.trust, self.shared)
 
 
 def unmeasured(

@@ -11,6 +11,7 @@ from orchestrator.configuration import Configuration
 from orchestrator.cost import workload
 from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
+from trainables.fit import check
 from trainables.manifest import Manifest, Record
 
 #: `parent`: a run that no axis names, trained because others start from it.
@@ -46,18 +47,26 @@ class Kind:
 
 
 class Kinds(dict[tuple[object, ...], Kind]):
-    """The kind of every configuration met, worked out once for each `Configuration.kind`."""
+    """The kind of every configuration met, worked out and checked once for each `Configuration.kind`.
+
+    Args:
+        record: what is written down while runs train.
+    """
+
+    def __init__(self, record: Record) -> None:
+        super().__init__()
+        self.record = record
 
     def of(self, configuration: Configuration) -> Kind:
         """The kind of a configuration.
 
         Raises:
-            BadInput: its data set or its network cannot be used.
+            BadInput: its data set or its network cannot be used, or its sections do not go together.
         """
         key = configuration.kind
         if key not in self:
             config = configuration.run(0)
-            workload(config)
+            check(config, self.record)
             self[key] = Kind(config.cohort_key, sum(phase.max_epochs for phase in config.phases), config)
         return self[key]
 
@@ -136,7 +145,7 @@ def plan(
         BadInput: as `SweepSpec.runs`, and for data sets and networks that cannot be used.
     """
     known, records, asked = known or {}, records or {}, spec.record.while_training
-    kinds = Kinds()
+    kinds = Kinds(asked)
     groups: dict[tuple[Record, tuple[str, ...]], list[PlannedRun]] = defaultdict(list)
     for run in planned_runs(spec):
         if run.run_id not in known:

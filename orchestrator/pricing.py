@@ -80,7 +80,7 @@ def price(
     Raises:
         BadInput: as `plan`.
     """
-    known, kinds = known or {}, Kinds()
+    known, kinds = known or {}, Kinds(spec.record.while_training)
     counts: Counter[Kind] = Counter()
     runs = old = parents = 0
     with _rare_collections():

@@ -12,24 +12,24 @@ from typing import Any
 
 import torch
 
-from orchestrator.spec import SweepSpec
 from trainables import data
 from trainables.config import ALGORITHM_VERSION
 from trainables.errors import BadInput
+from trainables.manifest import Manifest
 from trainables.storage import PROVENANCE, Folder
 
 PACKAGES = ("benevolent", "torch", "ray", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 
 
-def add_entry(results: Folder, spec: SweepSpec, cohorts: Sequence[str]) -> None:
+def add_entry(results: Folder, cohorts: Sequence[Manifest]) -> None:
     """Note where new cohorts come from, after the entries of the cohorts that were there before.
 
     Args:
         results: the results folder.
-        spec: the sweep as it is now.
-        cohorts: the ids of the new ones.
+        cohorts: the new ones.
     """
-    results.write_json(PROVENANCE, [*entries(results), provenance(spec) | {"cohort_ids": [*cohorts]}])
+    ids = [cohort.cohort_id for cohort in cohorts]
+    results.write_json(PROVENANCE, [*entries(results), provenance(cohorts) | {"cohort_ids": ids}])
 
 
 def entries(results: Folder) -> list[dict[str, Any]]:
@@ -47,10 +47,11 @@ def entries(results: Folder) -> list[dict[str, Any]]:
     return found
 
 
-def provenance(spec: SweepSpec) -> dict[str, Any]:
-    """What it takes to make the same results again, as JSON."""
-    configs = {configuration.run(0).data for configuration in spec.configurations()}
-    checksums = {config.name: data.load(config).checksum for config in configs}
+def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
+    """What it takes to make the same results again, as JSON; `data`: the checksums of every data set and split."""
+    checksums: dict[str, list[str]] = {}
+    for config in {cohort.configs[0].data for cohort in cohorts}:
+        checksums.setdefault(config.name, []).append(data.load(config).checksum)
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -58,7 +59,7 @@ def provenance(spec: SweepSpec) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "algorithm": ALGORITHM_VERSION,
         "git_commit": _commit(),
-        "data": checksums,
+        "data": {name: sorted(found) for name, found in checksums.items()},
         "hardware": {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus},
     }
 

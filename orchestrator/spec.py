@@ -27,12 +27,14 @@ class RecordConfig(Section):
 
     `epochs`: those epochs of every phase at which outcomes and dynamics are recorded and parameters saved,
     a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `measures`: which ones, taken
-    at the last checkpoint (`end`) or at all of them (`checkpoints`).
+    at the last checkpoint (`end`) or at all of them (`checkpoints`). `early_stop`: the validation loss at every check
+    of the stop rule, and what the network at its minimum does on the test split.
     """
 
     epochs: Literal["log"] | Numbers = "log"
     measures: Literal["all"] | list[str] = "all"
     measure_at: Literal["end", "checkpoints"] = "end"
+    early_stop: bool = False
 
     @field_validator("epochs", mode="before")
     @classmethod
@@ -57,7 +59,8 @@ class RecordConfig(Section):
     def while_training(self) -> Record:
         """What the runs write down while they train."""
         epochs = None if self.epochs == "log" else tuple(self.epochs)
-        return Record(epochs=epochs, checkpoints=self.measure_at == "checkpoints")
+        checkpoints = self.measure_at == "checkpoints"
+        return Record(epochs=epochs, checkpoints=checkpoints, early_stop=self.early_stop)
 
     def epochs_until(self, last: int) -> Numbers:
         """The recorded epochs of a phase of at most `last` epochs, in order.

@@ -17,6 +17,7 @@ from rich.console import Console
 from analysis.measures.evaluate import select
 from analysis.measuring import Measured
 from analysis.results import check_trust
+from orchestrator import sharing
 from orchestrator.folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
 from orchestrator.planning import plan
 from orchestrator.progress import Display
@@ -24,7 +25,7 @@ from orchestrator.reporting import report
 from orchestrator.session import measure_actors, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
-from trainables.manifest import Manifest, finished_runs
+from trainables.manifest import Manifest, finished_runs, read_cohorts
 from trainables.storage import REPORT, Folder, cohort_ids
 
 
@@ -59,6 +60,7 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
         known, records = held(results, spec)
         planned = plan(spec, known, room, records=records)
         check_disk(results, spec, known, room)
+        sharing.fetch(planned, console)
         prepare(results, spec, planned)
         todo, done = wanted(results, spec)
         trained, measured, failures = work(results, spec, todo, done, console, address)
@@ -108,7 +110,8 @@ def work(
         from orchestrator.tuning import train_cohorts
 
         actors, cpus = measure_actors(spec.resources, address)
-        pool = MeasurePool(results, actors, cpus, trust)
+        shared = sharing.share(read_cohorts(results)[0]) if address else {}  # machines of a cluster may lack the files
+        pool = MeasurePool(results, actors, cpus, trust, shared)
         for job in missing:
             pool.submit(job)
 
@@ -125,7 +128,7 @@ def work(
 
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
-            train_cohorts(results, todo, finished, spec.resources, progress, tick)
+            train_cohorts(results, todo, finished, spec.resources, progress, tick, shared)
         for job in unmeasured(measured, [cohort.cohort_id for cohort in todo], measures, checkpoints):
             pool.submit(job)
         while pool.busy:

@@ -1,7 +1,7 @@
 """Ray Tune trains the cohorts: which may start, with what resources, and what is told while they train."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,12 +86,13 @@ def train_cohorts(
     resources: ResourcesConfig,
     on_progress: Callable[[str, dict[str, Any]], None],
     on_tick: Callable[[], None],
+    shared: Mapping[str, Any] | None = None,
 ) -> None:
     """Train cohorts on the Ray cluster that is connected; one that fails is tried once more.
 
     A failure is left in the cohort's folder (`failure.json`) and raises nothing.
     """
-    queue = CohortQueue(cohorts, finished, {"results": results.uri, "cpus": resources.cpus})
+    queue = CohortQueue(cohorts, finished, {"results": results.uri, "cpus": resources.cpus, "data": shared or {}})
     share = {"cpu": resources.cpus, "gpu": resources.gpus}
     with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:
         tune.Tuner(

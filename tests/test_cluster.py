@@ -1,5 +1,6 @@
 """`bth run` on a cluster of several machines: the file that starts one, and a sweep over two nodes."""
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -65,11 +66,14 @@ def two_nodes():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_worker_niceness", "0")
+        root = os.environ.get("BENEVOLENT_DATA")
+        patch.setenv("BENEVOLENT_DATA", "/nowhere")  # the machines of the cluster have no data sets, the driver may
         node = {"num_cpus": 8, "include_dashboard": False, "object_store_memory": 100 * 2**20}
         cluster = Cluster(initialize_head=True, head_node_args=node)
         try:
             cluster.add_node(num_cpus=8, object_store_memory=100 * 2**20)
             cluster.wait_for_nodes()
+            patch.delenv("BENEVOLENT_DATA") if root is None else patch.setenv("BENEVOLENT_DATA", root)
             yield cluster
         finally:
             ray.shutdown()
@@ -101,3 +105,13 @@ def test_a_gpu_that_the_cluster_lacks_is_refused(two_nodes, tmp_path):
     with pytest.raises(BadInput, match="resources.gpus = 1: the cluster has 0"):
         run_sweep(spec, str(tmp_path / "none"), Console(quiet=True), two_nodes.address)
     assert not (tmp_path / "none").exists()
+
+
+def test_machines_without_the_files_get_the_data_from_the_driver(two_nodes, tmp_path):
+    root = os.environ.get("BENEVOLENT_DATA")
+    if root is None or not (Path(root) / "MNIST").exists():
+        pytest.skip("BENEVOLENT_DATA names no folder with MNIST")
+    spec = SweepSpec.parse(SWEEP | {"base": SWEEP["base"] | {"data": SWEEP["base"]["data"] | {"name": "mnist"}}})
+    done = run_sweep(spec, str(tmp_path), Console(quiet=True), two_nodes.address)
+    assert (done.trained, done.failures) == (8, [])
+    assert load_results(tmp_path).table()[["test_loss", "parameter_norm"]].notna().all(axis=None)

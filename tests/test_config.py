@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import pytest
 
@@ -85,8 +86,26 @@ def test_runs_share_a_cohort_only_if_their_tensors_and_phases_are_alike():
 def test_a_config_survives_its_flat_and_its_nested_form():
     config = RunConfig.parse({"init": NORMAL, "prune": {"fraction": 0.5}})
     assert RunConfig.parse(config.model_dump(mode="json")) == config
-    assert config.flat() == dict(flatten(config.model_dump()))
+    assert config.flat().keys() == dict(flatten(config.model_dump())).keys()
     assert config.flat()["init.std"] == 0.1
+
+
+def test_a_column_of_a_table_has_values_of_one_type():
+    """So that parts unite: a batch of all examples is a number, and what layers are reset to is text."""
+    source = {"model.width": 8, "init": {"scale": 2}}
+    config = RunConfig.parse(
+        {
+            "data": {"train_size": 70},
+            "optimizer": {"batch_size": "full"},
+            "reset": {"layers": [1, 3], "to": 4},
+            "init": {"scheme": "run", "source": source},
+        }
+    )
+    flat = config.flat()
+    assert flat["optimizer.batch_size"] == 70
+    assert (flat["reset.layers"], flat["reset.to"]) == ("1,3", "4")
+    assert json.loads(flat["init.source"]) == source
+    assert {type(value) for value in flat.values()} <= {int, float, str, bool, type(None)}
 
 
 @pytest.mark.parametrize(

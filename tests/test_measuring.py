@@ -167,10 +167,8 @@ def test_networks_are_measured_on_the_inputs_and_labels_that_they_learned(cohort
 
 def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):
     data = {"name": "frequency", "train_size": 20, "validation_size": 5, "test_size": 5}
-    runs = [
-        {"data": data | {"frequency": f}, "loss": {"name": "squared"}, "stop": {"train_loss": None, "max_epochs": 1}}
-        for f in (0.5, 1.0)
-    ]
+    rest = {"loss": {"name": "squared"}, "optimizer": {"batch_size": 10}, "stop": {"train_loss": None, "max_epochs": 1}}
+    runs = [{"data": data | {"frequency": f}, **rest} for f in (0.5, 1.0)]
     trained = cohort("c", runs).train()
     (final,) = [path for path in trained.files.parameter_files() if path.startswith("final/")]
     assert measure_parameters(Folder(tmp_path), Measured(Folder(tmp_path)).job("c", final, ["path_norm"])) == 2

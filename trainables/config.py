@@ -5,6 +5,7 @@ An intervention is one field here, with a default that does nothing, and one fun
 
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -47,6 +48,12 @@ class InitConfig(Section):
             raise ValueError("scheme 'normal' needs std, and only scheme 'normal' takes it")
         if (self.scheme in ("run", "kmeans")) != (self.source is not None):
             raise ValueError("schemes 'run' and 'kmeans' need source, and only they take it")
+        try:
+            json.dumps(self.source)
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError("source holds itself, or what is neither a number nor text, list or mapping") from None
+        if "seed" in (self.source or {}):
+            raise ValueError("source has the seed of the run that starts from it; leave seed out")
         return self
 
 
@@ -114,13 +121,20 @@ class ResetConfig(Section):
     """Layers of the trained network set back, without training after that (Zhang, Bengio and Singer 2019).
 
     `layers`: numbers of the layers with weights, from 1. `to`: the parameters they had at initialisation (`init`) or
-    after so many epochs of phase `train` (then the sweep must keep checkpoints there), or newly drawn ones (`random`).
+    after so many epochs of their last phase (then the sweep must keep checkpoints there; a run that had ended before
+    stays as it ended), or newly drawn ones (`random`). Layers of normalisation have no weights and stay.
     """
 
     inert: ClassVar = {"to": ("layers", [])}
 
     layers: Annotated[list[Annotated[int, Field(ge=1)]], PerRun] = []
     to: Annotated[Literal["init", "random"] | Annotated[int, Field(ge=0)], PerRun] = "init"
+
+    @model_validator(mode="after")
+    def _layers_have_one_spelling(self) -> "ResetConfig":
+        if self.layers != sorted(set(self.layers)):
+            raise ValueError("layers are different numbers, the smallest first")
+        return self
 
 
 class SubspaceConfig(Section):
@@ -148,11 +162,14 @@ class OptimizerConfig(Section):
 
     The learning rate is multiplied by `decay` after every `decay_every` epochs of a phase. A step takes `batch_size`
     examples, or all of them (`full`: gradient descent).
+
+    `least_squares`: one step, in which the last layer becomes the solution of minimum norm for the features before it,
+    and everything else stays as drawn (`trainables.least_squares`). It takes none of the other fields.
     """
 
     inert: ClassVar = {"momentum": ("name", "adam"), "decay_every": ("decay", 1)}
 
-    name: Literal["sgd", "adam"] = "sgd"
+    name: Literal["sgd", "adam", "least_squares"] = "sgd"
     lr: Annotated[float, Field(gt=0), PerRun] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1), PerRun] = 0.0
     weight_decay: Annotated[float, Field(ge=0), PerRun] = 0.0
@@ -162,7 +179,8 @@ class OptimizerConfig(Section):
 
     def examples_per_step(self, train_size: int) -> int:
         """The batch size as a number."""
-        return train_size if self.batch_size == "full" else min(self.batch_size, train_size)
+        whole = self.batch_size == "full" or self.name == "least_squares"
+        return train_size if whole else min(int(self.batch_size), train_size)
 
 
 class StopConfig(Section):
@@ -171,6 +189,10 @@ class StopConfig(Section):
     The targets are a loss (`train_loss`) and a fraction of wrong examples (`train_error`) on the full training split,
     of which those that are given must both be reached. They are evaluated every `check_every` epochs; at least one
     epoch is trained. `max_steps` may cut the last epoch short.
+
+    `snapshot_loss`: the run ends as it was at the check whose loss on the full training split was nearest to this (of
+    equal ones the first), though it trains on until its stop rule says so (Liao et al. 2018, figure 5). Its final
+    parameters, its outcomes and its place in the tables are those of that check. A run that diverges has no snapshot.
     """
 
     train_loss: Annotated[Annotated[float, Field(ge=0)] | None, PerRun] = 0.01
@@ -178,6 +200,7 @@ class StopConfig(Section):
     max_epochs: Annotated[int, Field(ge=1), PerRun] = 100
     max_steps: Annotated[int, Field(ge=1)] | None = None
     check_every: Annotated[int, Field(ge=1)] = 1
+    snapshot_loss: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +214,7 @@ class Phase:
     max_steps: int | None = None
     train_loss: float | None = None
     train_error: float | None = None
+    snapshot_loss: float | None = None
 
     @property
     def has_target(self) -> bool:
@@ -218,6 +242,25 @@ class RunConfig(Section):
     precision: Literal["float32", "float64"] = "float32"
     seed: Annotated[int, Field(ge=0)] = 0
 
+    @model_validator(mode="after")
+    def _sections_go_together(self) -> "RunConfig":
+        # Here and not in the sections, since a sweep puts runs together from sections that it has validated before.
+        if what := self.solved:
+            if self.loss.name != "squared":
+                raise BadInput(
+                    f"loss.name = {self.loss.name!r}: {what} minimises the squared loss: loss.name = 'squared'"
+                )
+            sections = {name: getattr(self, name).identity(name) for name in ("pretrain", "prune", "subspace")}
+            sections["optimizer"] = [line for line in self.optimizer.identity("optimizer") if ".name=" not in line]
+            for line in (line for lines in sections.values() for line in lines):
+                raise BadInput(f"{line.replace('=', ' = ')}: does not go with {what}; leave it out")
+        return self
+
+    @property
+    def solved(self) -> str | None:
+        """What finds the solution in one step, whatever the limits of training; None for what trains step by step."""
+        return "optimizer.name = 'least_squares'" if self.optimizer.name == "least_squares" else None
+
     @functools.cached_property
     def run_id(self) -> str:
         """16 hexadecimal digits: a hash of the seed and of every field that differs from its default."""
@@ -244,7 +287,8 @@ class RunConfig(Section):
         if self.reset.layers:
             return (Phase("reset", *labels, 0),)
         name = f"prune{self.prune.rounds}" if self.prune.prunes else "train"
-        last = Phase(name, *labels, stop.max_epochs, stop.max_steps, stop.train_loss, stop.train_error)
+        epochs = 1 if self.solved else stop.max_epochs
+        last = Phase(name, *labels, epochs, stop.max_steps, stop.train_loss, stop.train_error, stop.snapshot_loss)
         if self.prune.prunes or not pretrain.epochs:
             return (last,)
         return Phase("pretrain", pretrain.label_corruption, pretrain.corruption, pretrain.epochs), last
@@ -255,6 +299,10 @@ class RunConfig(Section):
         changes = parent_sections(functools.partial(getattr, self))
         if changes is None:
             return None
+        return self._with(changes)
+
+    def _with(self, changes: dict[str, Any]) -> "RunConfig":
+        """Not `model_copy`, which copies the cached `run_id` too."""
         return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields} | changes)
 
     @property
@@ -263,9 +311,22 @@ class RunConfig(Section):
         parent = self.parent
         return () if parent is None else (parent, *parent.ancestors)
 
+    @property
+    def dense(self) -> "RunConfig":
+        """The run without its pruning and its resets."""
+        return self._with({"prune": PruneConfig(), "reset": ResetConfig()})
+
     def flat(self) -> dict[str, Any]:
-        """Every field by its dotted path, as in the columns of the tables."""
-        return dict(flatten(self.model_dump()))
+        """Every field by its dotted path, as in the columns of the tables, where a column has values of one type.
+
+        So the batch size is a number also where it is `full`; of `reset` and `init.source` there is text.
+        """
+        values = self.model_dump()
+        values["optimizer"]["batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
+        values["reset"] = {"layers": ",".join(map(str, self.reset.layers)), "to": str(self.reset.to)}
+        if self.init.source is not None:
+            values["init"]["source"] = json.dumps(self.init.source, sort_keys=True)
+        return dict(flatten(values))
 
 
 def parent_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:

@@ -48,7 +48,12 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),
     "gradient_norm": ("mean of ||g_t|| over the last epoch", "Jiang et al. 2020"),
     "epochs_to_target": ("epochs of the last phase until the target train loss", "Arpit et al. 2017"),
+    "early_stop_epoch": ("epoch of the last phase with the lowest validation loss", "Frankle and Carbin 2019"),
+    "early_stop_loss": ("the lowest validation loss of the last phase", "Frankle and Carbin 2019"),
 }
+
+#: Known of a run only when it has stopped; the latter two with `record.early_stop`.
+AT_THE_END = ("epochs_to_target", "early_stop_epoch", "early_stop_loss")
 
 
 class Dynamics:
@@ -133,7 +138,7 @@ class Dynamics:
             values["bias_distance_from_start"] = distance(bias, start[:, first_bias])
             values["bias_straightness"] = values["bias_distance_from_start"] / state["bias_path"]
             values |= self._window(learning_rate)
-        return {name: values.get(name, nothing) for name in DYNAMICS if name != "epochs_to_target"}
+        return {name: values.get(name, nothing) for name in DYNAMICS if name not in AT_THE_END}
 
     def _window(self, learning_rate: Tensor) -> dict[str, Tensor]:
         state = self.state

@@ -56,7 +56,11 @@ def random_mask(mask: Mapping[str, Tensor], seed: int, step: int) -> dict[str, T
 
 
 def centres(
-    larger: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], scale: float, seed: int
+    larger: Mapping[str, Tensor],
+    shapes: Mapping[str, torch.Size],
+    scale: float,
+    seed: int,
+    roles: Mapping[str, int] | None = None,
 ) -> dict[str, Tensor]:
     """A small network from a larger one: the rows of each weight are k-means centres of the larger one's rows.
 
@@ -65,6 +69,8 @@ def centres(
         shapes: of the small one; only the first axis may be shorter.
         scale: what the centres are multiplied by.
         seed: of k-means.
+        roles: of tensors whose rows are so many parts of equal size: each part is clustered alone, since its rows are
+            not exchangeable with others (those of `PatternDetector` that count for and against).
 
     Returns:
         `name -> (...)` of the small network; tensors of equal shape are taken as they are.
@@ -87,8 +93,10 @@ def centres(
                 f"init.scheme = 'kmeans': {name} is {has} in the larger network, {tuple(shape)} in the small"
             )
         if value.shape != shape:
-            rows = value.flatten(1).double().cpu().numpy()
-            fitted = KMeans(shape[0], n_init=10, random_state=seed % 2**32).fit(rows).cluster_centers_
-            value = torch.from_numpy(np.asarray(fitted)).view(shape) * scale
+            parts = (roles or {}).get(name, 1)
+            k_means = KMeans(shape[0] // parts, n_init=10, random_state=seed % 2**32)
+            rows = [part.flatten(1).double().cpu().numpy() for part in value.chunk(parts)]
+            fitted = np.concatenate([k_means.fit(part).cluster_centers_ for part in rows])
+            value = torch.from_numpy(fitted).view(shape) * scale
         found[name] = value
     return found

@@ -82,6 +82,16 @@ def squared(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
     return losses, derivatives
 
 
+def targets(labels: Tensor, outputs: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """The targets `(..., C)` of the squared loss.
+
+    >>> targets(torch.tensor([1, 0]), 2).tolist(), targets(torch.tensor([1, 0]), 1).tolist()
+    ([[0.0, 1.0], [1.0, 0.0]], [[1.0], [-1.0]])
+    """
+    zeros = torch.zeros(*labels.shape, outputs, dtype=dtype, device=labels.device)
+    return zeros - squared(zeros, labels)[1]
+
+
 def hinge(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
     """Hinge loss of one output: `max(0, 1 - s z)`, s = +1 for label 1 and -1 for label 0.
 

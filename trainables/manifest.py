@@ -17,11 +17,17 @@ class Record(Section):
     same for every run, so that predictors can be compared at one epoch). The end of a phase is always recorded.
     `also`: further epochs, so that a record can be the union of others. `checkpoints`: whether parameters are kept
     there too. The start of a phase and each run's end always are.
+
+    `early_stop`: the validation loss is evaluated whenever the stop rule is (at the start of the last phase, then every
+    `stop.check_every` epochs), and each run gets its minimum and the first epoch that has it (`early_stop_loss`,
+    `early_stop_epoch`), and the outcomes `early_stop_loss` and `early_stop_error` on the test split of the network at
+    that epoch (Frankle and Carbin 2019). The run itself goes on.
     """
 
     epochs: tuple[int, ...] | None = None
     also: tuple[int, ...] = ()
     checkpoints: bool = False
+    early_stop: bool = False
 
     def is_due(self, epoch: int) -> bool:
         """Whether to record after this many epochs of a phase."""
@@ -39,20 +45,23 @@ class Record(Section):
     def covers(self, other: "Record", last: int) -> bool:
         """Whether a run of at most `last` epochs a phase that kept this record has all that the other asks for."""
         return self == other or (
-            self.checkpoints >= other.checkpoints and self.epochs_before(last) >= other.epochs_before(last)
+            self.checkpoints >= other.checkpoints
+            and self.early_stop >= other.early_stop
+            and self.epochs_before(last) >= other.epochs_before(last)
         )
 
     def __or__(self, other: "Record") -> "Record":
         """The record that has what either has.
 
         >>> Record() | Record(epochs=(4, 5))
-        Record(epochs=None, also=(5,), checkpoints=False)
+        Record(epochs=None, also=(5,), checkpoints=False, early_stop=False)
         """
         log = self.epochs is None or other.epochs is None
         named = {*self.also, *other.also, *(self.epochs or ()), *(other.epochs or ())}
         further = tuple(sorted(epoch for epoch in named if not (log and Record().is_due(epoch))))
-        checkpoints = self.checkpoints or other.checkpoints
-        return Record(epochs=None if log else further, also=further if log else (), checkpoints=checkpoints)
+        epochs, also = (None, further) if log else (further, ())
+        kept = {name: getattr(self, name) or getattr(other, name) for name in ("checkpoints", "early_stop")}
+        return Record(epochs=epochs, also=also, **kept)
 
 
 @dataclass(frozen=True)
@@ -142,9 +151,9 @@ def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: R
         for row, run_id in enumerate(cohort.run_ids):
             places[run_id].append((place, row))
 
-    def rank(run_id: str, place: int, row: int) -> tuple[bool, int, bool]:
+    def rank(run_id: str, place: int, row: int) -> tuple[bool, int, int]:
         record, last = cohorts[place].record, cohorts[place].last_epoch(row)
-        return run_id in ended[place], len(record.epochs_before(last)), record.checkpoints
+        return run_id in ended[place], len(record.epochs_before(last)), record.checkpoints + record.early_stop
 
     found = {}
     for run_id, there in places.items():

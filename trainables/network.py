@@ -15,7 +15,7 @@ from trainables.config import InitConfig
 from trainables.errors import BadInput
 from trainables.layers import EVAL, Mode, Tensors
 from trainables.layout import Layout
-from trainables.modules import Noise, Shift
+from trainables.modules import Noise, PatternDetector, Shift
 from trainables.section import Section
 from trainables.streams import generator
 
@@ -145,6 +145,12 @@ class Network:
         owners = dict.fromkeys(name.rpartition(".")[0] for name in weights)
         return [[name for name in tensors if name.rpartition(".")[0] == owner] for owner in owners]
 
+    @property
+    def roles(self) -> dict[str, int]:
+        """Of the weights whose rows have several roles, in parts of equal size: how many."""
+        owners = {name: self.module.get_submodule(name.rpartition(".")[0]) for name in self.shapes}
+        return {name: owner.roles for name, owner in owners.items() if isinstance(owner, PatternDetector)}
+
     def initial(self, init: InitConfig, seed: int, stream: str = "init") -> dict[str, Tensor]:
         """The initial parameters and buffers of one network in float64.
 
@@ -169,8 +175,8 @@ class Network:
             name: value.double().clone() for name, value in self.module.named_buffers() if name in self.buffers.shapes
         }
         if init.first is not None:
-            first = next(value for value in values.values() if value.ndim >= 2)
-            first.view(-1)[0] = init.first
+            first = next(name for name, shape in self.shapes.items() if len(shape) >= 2)  # of what is trained
+            values[first].view(-1)[0] = init.first
         return values | kept
 
 

@@ -60,7 +60,17 @@ class Adam(Sgd):
         return first / denominator.mul_(1 - 0.9 ** (steps + 1))
 
 
-OPTIMIZERS: dict[str, type[Sgd]] = {"sgd": Sgd, "adam": Adam}
+class LeastSquares(Sgd):
+    """The whole way to the solution in one step; the stack knows where that is (`trainables.least_squares`)."""
+
+    slots = ()
+
+    def __init__(self, configs: list[RunConfig], like: Tensor, epoch: int = 0) -> None:
+        super().__init__(configs, like, epoch)
+        self.learning_rate = torch.ones_like(self.learning_rate)
+
+
+OPTIMIZERS: dict[str, type[Sgd]] = {"sgd": Sgd, "adam": Adam, "least_squares": LeastSquares}
 
 
 def learning_rate(optimizer: OptimizerConfig, epoch: int) -> float:

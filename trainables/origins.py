@@ -24,6 +24,7 @@ class Saved:
     tensors: Tensors
     path_length: float
     status: str | None = None
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,22 @@ class Origins:
         self.network = network
         self.folders = [CohortFiles(results, cohort_id).folder for cohort_id in manifest.waits_for]
 
+    def drawn(self, config: RunConfig) -> Tensors:
+        """Parameters and buffers of a run at its initialisation, that of its control where it is one."""
+        control = config.prune.control if config.prune.prunes else "ticket"
+        return self.initial(config, "init" if control == "ticket" else f"init/{control}")
+
     def initial(self, config: RunConfig, stream: str = "init") -> Tensors:
-        """Parameters and buffers of a run at its initialisation, in float64 where they are drawn."""
-        init = config.init
-        if init.source is None:
+        """Parameters and buffers of the dense run at its initialisation, in float64 where they are drawn."""
+        init, source = config.init, config.dense.parent
+        if source is None:
             return self.network.initial(init, config.seed, stream)
-        dense = [config, *config.ancestors]
-        source = next(one for one in dense if not one.reset.layers and not one.prune.prunes).parent
-        assert source is not None
-        found = self._ends[source.run_id].tensors
+        end, shapes = self._ends[source.run_id], {**self.network.shapes, **self.network.buffers.shapes}
+        if end.status == "diverged":  # so has what starts from it
+            return {name: torch.full(shape, torch.nan, dtype=torch.float64) for name, shape in shapes.items()}
         if init.scheme == "kmeans":
-            return centres(found, {**self.network.shapes, **self.network.buffers.shapes}, init.scale, config.seed)
-        for name, shape in {**self.network.shapes, **self.network.buffers.shapes}.items():
-            if name not in found or found[name].shape != shape:
-                raise BadInput(f"init.source: a network of other tensors ({name} of shape {tuple(shape)} is missing)")
-        return found
+            return centres(end.tensors, shapes, init.scale, config.seed, self.network.roles)
+        return {name: end.tensors[name] for name in shapes}
 
     def start(self, config: RunConfig) -> Start:
         """Where a run's first own step starts."""
@@ -70,43 +72,44 @@ class Origins:
         end = self._ends[parent.run_id]
         if end.status == "diverged":  # so has what is cut from it, though its parameters may still be finite
             lost = {name: torch.full_like(value, torch.nan) for name, value in end.tensors.items()}
-            mask = {name: torch.ones_like(value) for name, value in lost.items()} if config.prune.prunes else None
-            return Start(lost, end.path_length, end.status, mask)
+            mask = None if config.reset.layers else {name: torch.ones_like(value) for name, value in lost.items()}
+            return Start(lost, end.path_length, end.status, mask=mask)
         return self._reset(config, end) if config.reset.layers else self._pruned(config, end)
 
     def _pruned(self, config: RunConfig, end: Saved) -> Start:
-        prune, dense = config.prune, next(one for one in config.ancestors if not one.prune.prunes)
+        prune, dense = config.prune, config.dense
         trained = {name: end.tensors[name] for name in self.network.shapes}
         mask = magnitude_mask(trained, prune)
         if prune.control == "random_mask":
             mask = random_mask(mask, config.seed, prune.rounds)
-        if prune.control != "ticket":
-            start = Saved(self.initial(config, f"init/{prune.control}"), 0.0)
-        elif prune.rewind == "init":
-            start = Saved(self.initial(config), 0.0)
+        if prune.control != "ticket" or prune.rewind == "init":
+            start = Saved(self.drawn(config), 0.0)
         else:
             start = end if prune.rewind == "none" else self._at(dense.run_id, "train-00000000")
-        return Start(start.tensors, start.path_length, end.status, mask)
+        return Start(start.tensors, start.path_length, end.status, mask=mask)
 
     def _reset(self, config: RunConfig, end: Saved) -> Start:
         """The end of a run, with the parameters of some layers from elsewhere."""
         to, parent = config.reset.to, config.parent
         assert parent is not None
         if to == "init":
-            other = self.initial(config)
+            other = self.drawn(config)
         elif to == "random":
             other = self.initial(config, "init/reset")
         else:
-            steps = -(-config.data.train_size // config.optimizer.examples_per_step(config.data.train_size))
-            other = self._at(parent.run_id, f"{parent.phases[-1].name}-{to * steps:08d}").tensors
-        layers = self.network.layers
-        if max(config.reset.layers) > len(layers):
-            raise BadInput(f"reset.layers = {config.reset.layers}: the network has {len(layers)} layers with weights")
-        mixed = dict(end.tensors)
+            steps = to * -(-config.data.train_size // config.optimizer.examples_per_step(config.data.train_size))
+            steps = min(steps, config.stop.max_steps or steps)
+            other = self._before(parent, steps, end).tensors
+        mixed, layers = dict(end.tensors), self.network.layers
         for name in (name for number in config.reset.layers for name in layers[number - 1]):
             kept = end.tensors[name] != 0 if config.prune.prunes and end.tensors[name].ndim >= 2 else 1
             mixed[name] = other[name].to(mixed[name]) * kept
         return Start(mixed, end.path_length, end.status)
+
+    def _before(self, run: RunConfig, step: int, end: Saved) -> Saved:
+        """A run at a step of its last phase, or at its end if that was before."""
+        phase = run.phases[-1].name
+        return end if end.step < step else self._at(run.run_id, f"{phase}-{step:08d}")
 
     @functools.cached_property
     def _ends(self) -> Mapping[str, Saved]:
@@ -134,7 +137,8 @@ class Origins:
                     ended = about.get("status", [None] * len(about["run_id"]))
                     for row, run_id in enumerate(about["run_id"]):
                         own = {key: value[row] for key, value in tensors.items()}
-                        found[run_id] = Saved(own, about["path_length_from_init"][row], ended[row])
+                        path, step = about["path_length_from_init"][row], about["step"][row]
+                        found[run_id] = Saved(own, path, ended[row], step)
         return found
 
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from trainables.config import RunConfig
+from trainables.manifest import Manifest
 from trainables.storage import CohortFiles, Folder
 
 
@@ -53,6 +55,14 @@ class Rows:
                 }
                 _append(self.outcomes, row)
 
+    def add_run(
+        self, manifest: Manifest, config: RunConfig, status: str, place: Mapping[str, Any], seconds: float
+    ) -> None:
+        """The row of a run that has ended; `place`: phase, step and epoch of its end."""
+        role = manifest.roles[manifest.run_ids.index(config.run_id)]
+        about = {"run_id": config.run_id, "cohort_id": manifest.cohort_id, "role": role, "status": status}
+        self.runs.append({**about, **place, "seconds": seconds, **config.flat()})
+
     def write(self, folder: Folder, part: int) -> None:
         """Write one part of every table; `runs` last, since its rows mean that all of a run is there."""
         if self.final:
@@ -63,7 +73,9 @@ class Rows:
             if columns:
                 folder.write_table(CohortFiles.table(kind, part), pa.table(dict(columns)))
         if self.runs:
-            folder.write_table(CohortFiles.table("runs", part), pa.Table.from_pylist(self.runs))
+            names = dict.fromkeys(name for row in self.runs for name in row)  # `from_pylist` has those of the first row
+            columns = {name: [row.get(name) for row in self.runs] for name in names}
+            folder.write_table(CohortFiles.table("runs", part), pa.table(columns))
         self.clear()
 
 

@@ -132,6 +132,8 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """The first error of a validation as one line: path, what is wrong, what is allowed."""
     errors = error.errors(include_url=False)
     first = errors[0]
+    if not first["loc"] and isinstance(refused := first.get("ctx", {}).get("error"), BadInput):
+        return f"{where}: {refused}" if where else str(refused)  # of sections together: it says which
     owner: type[BaseModel] | None = model
     path: list[str] = []
     for part in first["loc"]:

@@ -8,9 +8,10 @@ from torch import Tensor
 from trainables.config import RunConfig
 from trainables.data import Inputs
 from trainables.layers import EVAL, Mode
+from trainables.least_squares import solution
 from trainables.losses import LOSSES, Loss, mistakes
 from trainables.network import Kernel, Network
-from trainables.optimizers import OPTIMIZERS
+from trainables.optimizers import OPTIMIZERS, LeastSquares
 from trainables.streams import Draws
 from trainables.subspace import Projection, Subspaces
 from trainables.trace import Trace
@@ -143,12 +144,17 @@ class Stack:
             if mask is not None:
                 gradient *= mask
             slope = optimizer.decayed(gradient, parameters)
-            if subspaces is None:
+            if isinstance(optimizer, LeastSquares):
+                solved = solution(network, self.tensors, batch_inputs, batch_labels)
+                update = parameters - solved
+                parameters.copy_(solved)
+            elif subspaces is None:
                 update = optimizer.direction(slope, self.groups, before + step)
+                parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             else:
                 inside = optimizer.direction(subspaces.pull(slope), self.groups, before + step)
                 update = subspaces.push(inside)
-            parameters.addcmul_(update, optimizer.learning_rate, value=-1)
+                parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             trace.note(out, update)
         return trace.close(optimizer.learning_rate.squeeze(1))
 

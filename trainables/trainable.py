@@ -1,6 +1,7 @@
 """The Ray Tune trainable: one trial trains one cohort. The only file of this package that knows Ray."""
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +9,7 @@ import ray
 import torch
 from ray import tune
 
+from trainables import data
 from trainables.storage import CohortFiles, Folder
 from trainables.training import CohortTraining
 
@@ -27,6 +29,7 @@ class CohortTrainable(tune.Trainable):
         self.files = CohortFiles(Folder(config["results"]), config["cohort_id"])
         self.files.folder.delete(self.files.failure)
         torch.set_num_threads(max(1, int(config["cpus"])))
+        receive(config["data"])
         try:
             self.training = CohortTraining(Folder(config["results"]), config["cohort_id"], assigned_device())
         except Exception:
@@ -48,6 +51,13 @@ class CohortTrainable(tune.Trainable):
 
     def _note_failure(self) -> None:
         self.files.folder.write_json(self.files.failure, {"traceback": traceback.format_exc()})
+
+
+def receive(shared: Mapping[str, ray.ObjectRef]) -> None:
+    """Take data sets whose files this machine has not got from Ray's object store, where the driver has put them."""
+    for name, reference in shared.items():
+        if not data.present(name):
+            data.provide(name, ray.get(reference))
 
 
 def assigned_device() -> str:

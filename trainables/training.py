@@ -20,20 +20,18 @@ import torch
 from torch import Tensor
 
 from trainables import data, network
-from trainables.config import Phase, RunConfig
-from trainables.dynamics import Dynamics
+from trainables.active import Active, Tensors
+from trainables.config import Phase
+from trainables.errors import BadInput
+from trainables.fit import check
 from trainables.losses import LOSSES
 from trainables.manifest import Manifest
-from trainables.optimizers import learning_rate
 from trainables.origins import Origins, stacked
 from trainables.probe import StackPlan, probe
 from trainables.rows import Rows
-from trainables.stack import Stack
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
 from trainables.trace import Trace
-
-Tensors = dict[str, Tensor]
 
 
 @dataclass
@@ -73,12 +71,10 @@ class CohortTraining:
         self.loss = torch.zeros(0)
         self.new_files: list[str] = []
         self.inherited: dict[str, str | None] = {}
-        self.inputs: dict[str, data.Inputs] = {}
-        self.labels: Tensors = {}
-        self.stack: Stack
-        self.dynamics: Dynamics
+        if self.manifest.record.early_stop and "validation" not in self.data.splits:
+            raise BadInput("record.early_stop: needs a validation split; set data.validation_size")
+        self.active = Active(self.network, self.data, [], {})
         if self.manifest.finished(results):
-            self._hold([], {})
             self.folder.delete(self.files.state)
         elif self.folder.exists(self.files.state):
             self._resume()
@@ -89,15 +85,15 @@ class CohortTraining:
     def advance(self, seconds: float = 1.0) -> Progress:
         """Train whole epochs for about so many seconds, or to the end."""
         end = time.monotonic() + seconds
-        while len(self.stack) and time.monotonic() < end:
+        while len(self.active) and time.monotonic() < end:
             self._train_epoch()
-            if not len(self.stack) or time.monotonic() - self.saved > self.save_every_seconds:
+            if not len(self.active) or time.monotonic() - self.saved > self.save_every_seconds:
                 self._save()
-        done = not len(self.stack)
+        done = not len(self.active)
         runs = len(self.manifest.configs)
         loss = float(self.loss.nanmean()) if len(self.loss) else float("nan")
         new, self.new_files = self.new_files, []
-        return Progress(self.phase_name, self.epoch, runs, runs - len(self.stack), loss, done, new)
+        return Progress(self.phase_name, self.epoch, runs, runs - len(self.active), loss, done, new)
 
     # ---- the phases of training
 
@@ -109,7 +105,7 @@ class CohortTraining:
     @property
     def _phases(self) -> list[Phase]:
         """The present phase of every run that is still in the stack."""
-        return [config.phases[self.phase_index] for config in self.stack.configs]
+        return [config.phases[self.phase_index] for config in self.active.configs]
 
     @property
     def _steps_per_epoch(self) -> int:
@@ -121,63 +117,55 @@ class CohortTraining:
 
     def _begin(self) -> None:
         configs = list(self.manifest.configs)
+        for config in configs:
+            check(config, self.manifest.record)
         origins, dtype = Origins(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
         starts = [origins.start(config) for config in configs]
         begun = stacked([start.tensors for start in starts])
-        groups = {"initial": self.network.parameters.rows(stacked([origins.initial(config) for config in configs]))}
+        groups = {"initial": self.network.parameters.rows(stacked([origins.drawn(config) for config in configs]))}
         groups |= {"parameters": self.network.parameters.rows(begun), "buffers": self.network.buffers.rows(begun)}
         if starts[0].mask is not None:
             groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
             groups["initial"] = groups["initial"].to(groups["mask"]) * groups["mask"]  # what was pruned has not walked
-        self._hold(configs, {name: rows.to(self.device, dtype) for name, rows in groups.items()})
+        placed = {name: rows.to(self.device, dtype) for name, rows in groups.items()}
+        self.active = Active(self.network, self.data, configs, placed)
         paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
-        self.dynamics.state["path"] += paths.to(self.device)
+        self.active.dynamics.state["path"] += paths.to(self.device)
         self.inherited = dict(zip(self.manifest.run_ids, (start.status for start in starts), strict=True))
         self._start_phase()
         self._save()
 
-    def _hold(self, configs: list[RunConfig], groups: dict[str, Tensor]) -> None:
-        self.stack = Stack(self.network, configs, groups)
-        bias = self.network.first_bias_columns
-        self.dynamics = Dynamics(len(configs), bias.stop - bias.start, self.device)
-
     def _start_phase(self) -> None:
         self.epoch = 0
-        self.stack.start_phase()
-        self.dynamics.next_phase()
-        self._look(*self.data.splits)
+        self.active.stack.start_phase()
+        self.active.dynamics.next_phase()
+        self.active.forget_checks()
+        self.active.look([*self.data.splits], self._phases, self.epoch)
         plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
         self.plan = StackPlan(**plan) if plan else self._probe()
-        self._check(torch.zeros(len(self.stack), dtype=torch.bool))
+        self._check(torch.zeros(len(self.active), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
-        plan = probe(self.stack, self.inputs["train"], self.labels["train"], self._batch_size)
+        plan = probe(self.active.stack, self.active.inputs["train"], self.active.labels["train"], self._batch_size)
         self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
         return plan
-
-    def _look(self, *splits: str) -> None:
-        """The inputs and labels of these splits, as every run sees them in this phase and epoch."""
-        configs, phases = self.stack.configs, self._phases
-        for name in splits if configs else ():
-            self.inputs[name] = data.inputs_of(self.data, configs, name, self.epoch, self.phase_name)
-            self.labels[name] = data.labels_of(self.data, configs, phases, name, self.epoch)
 
     def _train_epoch(self) -> None:
         start = time.perf_counter()
         size = self.plan.size
         if self.epoch and self.config.data.fresh:
-            self._look("train")
-        inputs, labels, order = self.inputs["train"], self.labels["train"], self._order()
+            self.active.look(["train"], self._phases, self.epoch)
+        inputs, labels, order = self.active.inputs["train"], self.active.labels["train"], self._order()
         traces = []
-        for first, part in zip(range(0, len(self.stack), size), self.stack.slices(size), strict=True):
+        for first, part in zip(range(0, len(self.active), size), self.active.stack.slices(size), strict=True):
             own = slice(first, first + size)
             examples = (inputs.pick(own), labels[own], order[own], self._batch_size)
             traces.append(part.train_epoch(*examples, self.epoch, self.plan.kernel, f"layers/{self.phase_name}"))
         trace = Trace.join(traces)
-        self.dynamics.close_epoch(self.epoch, trace)
+        self.active.dynamics.close_epoch(self.epoch, trace)
         self.epoch += 1
-        spent = (time.perf_counter() - start) / len(self.stack)
-        for config in self.stack.configs:
+        spent = (time.perf_counter() - start) / len(self.active)
+        for config in self.active.configs:
             self.seconds[config.run_id] += spent
         self.loss = trace.loss.double().mean(0).cpu()
         self._check(~self.loss.isfinite())
@@ -185,11 +173,11 @@ class CohortTraining:
     def _order(self) -> Tensor:
         """Each run's permutation `(K, N)` of the training examples in this epoch."""
         examples, stream = len(self.data.train), f"order/{self.phase_name}"
-        seeds = {config.seed for config in self.stack.configs}
+        seeds = {config.seed for config in self.active.configs}
         drawn = {seed: generator(seed, stream, self.epoch).permutation(examples) for seed in seeds}
-        order = np.stack([drawn[config.seed] for config in self.stack.configs])
+        order = np.stack([drawn[config.seed] for config in self.active.configs])
         if (limit := self._max_steps) is not None:
-            order = order[:, : (limit - self._step) * self._batch_size]
+            order = order[:, : (limit - self._step(self.epoch)) * self._batch_size]
         return torch.from_numpy(order).to(self.device)
 
     @property
@@ -204,37 +192,42 @@ class CohortTraining:
 
         `diverged` `(K,)`: which runs are known to have.
         """
-        phases = self._phases
-        out_of_steps = self._max_steps is not None and self._step >= self._max_steps
+        phases, record = self._phases, self.manifest.record
+        out_of_steps = self._max_steps is not None and self._step(self.epoch) >= self._max_steps
         limit = torch.tensor([self.epoch >= phase.max_epochs or out_of_steps for phase in phases])
         last = self.phase_index == len(self.config.phases) - 1
         has_target = torch.tensor([phase.has_target for phase in phases])
-        # A run stops at its own epochs only, also if the loss is evaluated for the records or for another run.
-        checked = limit | (has_target & (self.epoch % self.config.stop.check_every == 0))
-        due = self.manifest.record.is_due(self.epoch) or (not last and bool(limit.all()))
+        # A run is looked at in its own epochs only, also if its loss is evaluated for the records or for another run.
+        own = limit | (self.epoch % self.config.stop.check_every == 0)
+        nearest = torch.tensor([phase.snapshot_loss or torch.nan for phase in phases], dtype=torch.float64)
+        checked = own & (limit | has_target | nearest.isfinite())
+        due = record.is_due(self.epoch) or (not last and bool(limit.all()))
+        if record.early_stop and last and own.any():
+            losses = self.active.evaluate("validation", self.plan.kernel)["loss"].cpu()
+            self.active.note_early(losses.where(own & ~diverged, torch.nan), self.epoch, self.plan.kernel)
         if not (self.epoch == 0 or due or checked.any() or diverged.any()):
             return
-        train = self._evaluate("train")
+        train = self.active.evaluate("train", self.plan.kernel)
         self.loss = train["loss"].cpu()
         diverged = diverged | (checked & ~self.loss.isfinite())
+        if self.epoch:
+            self.active.note_nearest((self.loss - nearest).abs().where(checked, torch.nan), self.epoch)
         reached = self._reached(train) & has_target
         converged = checked & reached & (self.epoch > 0) & ~diverged
         stopped = diverged | (last & (converged | limit))
         if due:
-            self._record(torch.arange(len(phases)), train)
-        elif stopped.any():
-            self._record(stopped.nonzero().flatten(), train)
-        if self.epoch == 0 or (due and self.manifest.record.checkpoints):
+            self._record(torch.arange(len(phases)), self.epoch, train)
+        if self.epoch == 0 or (due and record.checkpoints):
             self._checkpoint()
         if stopped.any():
-            self._finish(stopped, diverged, converged)
-        if not last and len(self.stack) and bool(limit.all()):
+            self._finish(stopped, diverged, converged, None if due else train)
+        if not last and len(self.active) and bool(limit.all()):
             self.phase_index += 1
             self._start_phase()
 
     def _reached(self, train: Tensors) -> Tensor:
         """Which runs are at all their targets; a target that is not given is always reached."""
-        reached = torch.ones(len(self.stack), dtype=torch.bool)
+        reached = torch.ones(len(self.active), dtype=torch.bool)
         for name, targets in (
             ("loss", [phase.train_loss for phase in self._phases]),
             ("error", [phase.train_error for phase in self._phases]),
@@ -243,89 +236,78 @@ class CohortTraining:
             reached &= train[name].cpu() <= allowed
         return reached
 
-    def _evaluate(self, split: str, index: Tensor | None = None) -> Tensors:
-        stack, inputs, labels = self.stack, self.inputs[split], self.labels[split]
-        if index is not None:
-            stack, inputs, labels = stack.pick(index), inputs.pick(index), labels[index]
-        return stack.evaluate(inputs, labels, self.plan.kernel)
-
-    @property
-    def _step(self) -> int:
-        steps = self.epoch * self._steps_per_epoch
+    def _step(self, epoch: int) -> int:
+        """How many steps were made in so many epochs of the phase."""
+        steps = epoch * self._steps_per_epoch
         return steps if self._max_steps is None else min(steps, self._max_steps)
 
-    def _statistics(self) -> Tensors:
-        rates = [learning_rate(config.optimizer, max(0, self.epoch - 1)) for config in self.stack.configs]
-        lr = torch.tensor(rates, dtype=torch.float64)
-        groups = self.stack.groups
-        return self.dynamics.statistics(
-            groups["parameters"],
-            groups["initial"],
-            groups["start"],
-            self.network.first_bias_columns,
-            lr.to(self.device),
-        )
+    def _record(self, index: Tensor, epoch: int, train: Tensors | None = None) -> None:
+        """Rows of dynamics and outcomes for the runs in `index`, which are what they were after so many epochs.
 
-    def _record(self, index: Tensor, train: Tensors) -> None:
-        """Rows of dynamics and outcomes for the runs in `index`, whose training outcomes are known."""
-        ids = [self.stack.configs[i].run_id for i in index.tolist()]
-        values = {name: value[index] for name, value in self._statistics().items()}
-        self.rows.add_dynamics(ids, self.phase_name, self._step, self.epoch, values)
+        `train`: the training outcomes of all runs, if they are known.
+        """
+        ids = [self.active.configs[i].run_id for i in index.tolist()]
+        values = {name: value[index] for name, value in self.active.statistics(epoch).items()}
+        self.rows.add_dynamics(ids, self.phase_name, self._step(epoch), epoch, values)
         for split in self.data.splits:
+            known = train if split == "train" else None
             outcomes = (
-                {name: value[index] for name, value in train.items()}
-                if split == "train"
-                else self._evaluate(split, index)
+                self.active.evaluate(split, self.plan.kernel, index)
+                if known is None
+                else {name: value[index] for name, value in known.items()}
             )
-            self.rows.add_outcomes(ids, self.phase_name, self._step, split, outcomes)
-
-    def _about(self, index: list[int]) -> dict[str, list[Any]]:
-        """What a file of parameters says of its rows."""
-        state = self.dynamics.state
-        paths = (state["path_before"] + state["path"])[index].tolist()
-        ids = [self.stack.configs[i].run_id for i in index]
-        count = len(index)
-        here: dict[str, list[Any]] = {"phase": [self.phase_name] * count}
-        here |= {"step": [self._step] * count, "epoch": [self.epoch] * count}
-        return {"run_id": ids, **here, "path_length_from_init": paths}
+            self.rows.add_outcomes(ids, self.phase_name, self._step(epoch), split, outcomes)
 
     def _checkpoint(self) -> None:
-        name = self.files.checkpoint(self.phase_name, self._step)
-        self.folder.write_tensors(name, self.stack.tensors, self._about(list(range(len(self.stack)))))
+        name, count = self.files.checkpoint(self.phase_name, self._step(self.epoch)), len(self.active)
+        about: dict[str, Any] = {"run_id": [config.run_id for config in self.active.configs]}
+        place = {"phase": self.phase_name, "step": self._step(self.epoch), "epoch": self.epoch}
+        about |= {key: [value] * count for key, value in place.items()}
+        about["path_length_from_init"] = self.active.path_lengths.tolist()
+        self.folder.write_tensors(name, self.active.stack.tensors, about)
         self.new_files.append(name)
 
-    def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor) -> None:
-        """Write down the runs that have stopped, and take them off the stack."""
-        tensors, phases = self.stack.tensors, self._phases
+    def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor, train: Tensors | None) -> None:
+        """Write down the runs that have stopped, each as it ends, and take them off the stack.
+
+        `train`: the training outcomes of all runs, where those that end here are not recorded yet.
+        """
+        back = stopped & ~diverged & self.active.nearest.found.cpu()
+        epochs = torch.full((len(self.active),), self.epoch)
+        if back.any():
+            index = back.nonzero().flatten()
+            epochs[index] = self.active.nearest.state["epoch"].cpu()[index]
+            self.active.go_back(index.to(self.device))
+        for epoch in epochs[back].unique().tolist():
+            if not self.manifest.record.is_due(epoch):  # else it was recorded then
+                self._record((back & (epochs == epoch)).nonzero().flatten(), epoch)
+        if train is not None and (here := stopped & ~back).any():
+            self._record(here.nonzero().flatten(), self.epoch, train)
+        tensors, paths, phases = self.active.stack.tensors, self.active.path_lengths.tolist(), self._phases
         for i in stopped.nonzero().flatten().tolist():
-            config = self.stack.configs[i]
+            config, epoch = self.active.configs[i], int(epochs[i])
             status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
-            if not phases[i].max_epochs:  # not trained: it is what it was
+            if not phases[i].max_epochs and not diverged[i]:  # not trained: it is what it was
                 status = self.inherited[config.run_id] or status
-            if converged[i]:
-                epochs = torch.tensor([float(self.epoch)])
-                self.rows.add_dynamics(
-                    [config.run_id], self.phase_name, self._step, self.epoch, {"epochs_to_target": epochs}
-                )
-            about = {key: value[0] for key, value in self._about([i]).items()} | {"status": status}
+            place = {"phase": self.phase_name, "step": self._step(epoch), "epoch": epoch}
+            self._add_ends(i, place, bool(converged[i]))
+            about = {"run_id": config.run_id, **place, "path_length_from_init": paths[i], "status": status}
             self.rows.final.append(({name: value[i] for name, value in tensors.items()}, about))
-            role = self.manifest.roles[self.manifest.run_ids.index(config.run_id)]
-            self.rows.runs.append(
-                {
-                    "run_id": config.run_id,
-                    "cohort_id": self.manifest.cohort_id,
-                    "role": role,
-                    "status": status,
-                }
-                | {"phase": self.phase_name, "step": self._step, "epoch": self.epoch}
-                | {"seconds": self.seconds[config.run_id]}
-                | config.flat()
-            )
-        left = (~stopped).nonzero().flatten()
-        self.stack = self.stack.pick(left)
-        self.dynamics.keep(left)
-        self.inputs = {name: value.pick(left) for name, value in self.inputs.items()}
-        self.labels = {name: value[left] for name, value in self.labels.items()}
+            self.rows.add_run(self.manifest, config, status, place, self.seconds[config.run_id])
+        self.active.keep((~stopped).nonzero().flatten())
+
+    def _add_ends(self, i: int, place: dict[str, Any], converged: bool) -> None:
+        """What is known of a run only when it has stopped."""
+        ids, early = [self.active.configs[i].run_id], self.active.early
+        values = {"epochs_to_target": torch.tensor([float(self.epoch)])} if converged else {}
+        if early.found[i]:
+            values |= {
+                "early_stop_epoch": early.state["epoch"][[i]].double(),
+                "early_stop_loss": early.state["score"][[i]],
+            }
+            test = {f"early_stop_{name}": early.state[name][[i]] for name in ("loss", "error")}
+            self.rows.add_outcomes(ids, place["phase"], place["step"], "test", test)
+        self.rows.add_dynamics(ids, place["phase"], place["step"], place["epoch"], values)
 
     # ---- the state
 
@@ -335,15 +317,13 @@ class CohortTraining:
             self.new_files.append(self.files.final(self.part))
         self.rows.write(self.folder, self.part)
         self.part += 1
-        if len(self.stack):
-            tensors = {f"dynamics/{name}": value for name, value in self.dynamics.state.items()}
-            tensors |= {f"stack/{name}": value for name, value in self.stack.groups.items()}
+        if len(self.active):
             state: dict[str, Any] = {
-                "run_ids": [config.run_id for config in self.stack.configs],
+                "run_ids": [config.run_id for config in self.active.configs],
                 "seconds": self.seconds,
             }
             state |= {"phase_index": self.phase_index, "epoch": self.epoch, "part": self.part}
-            self.folder.write_tensors(self.files.state, tensors, state)
+            self.folder.write_tensors(self.files.state, self.active.saved(), state)
         else:
             self.folder.delete(self.files.state)
         self.saved = time.monotonic()
@@ -354,12 +334,8 @@ class CohortTraining:
         self.files.delete_parts_from(self.part)  # half a save: its rows will come again, perhaps cut otherwise
         self.seconds = state["seconds"]
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
-        saved: dict[str, Tensors] = {"stack": {}, "dynamics": {}}
-        for key, value in tensors.items():
-            part, _, name = key.partition("/")
-            saved[part][name] = value.to(self.device)
-        self._hold([configs[run_id] for run_id in state["run_ids"]], saved["stack"])
-        self.dynamics.state = saved["dynamics"]
-        self._look(*self.data.splits)
+        self.active = Active(self.network, self.data, [configs[run_id] for run_id in state["run_ids"]], {})
+        self.active.load(tensors)
+        self.active.look([*self.data.splits], self._phases, self.epoch)
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
         self.new_files = self.files.parameter_files()

@@ -77,7 +77,7 @@ def disk(draw: Draw, *, frequency: float, noise: float) -> Sampler:
 def xord(draw: Draw, *, dimension: int = 10, hard: bool = False) -> Sampler:
     """The XOR detection problem: whether any of `dimension` pairs consists of equal signs.
 
-    x_j in {-1, 1}^2, label 1 if some x_j is (1, 1) or (-1, -1), else 0; inputs are `(2, dimension)`, both labels are
+    x_j in {-1, 1}^2, label 1 if some x_j is (1, 1) or (-1, -1), else 0; inputs are `(dimension, 2)`, both labels are
     equally likely. Brutzkus and Globerson 2019. On this distribution a network can miss a pattern and hardly err,
     since most positives have many; with `hard_test` the positives of the test split have exactly one.
     """
@@ -90,7 +90,7 @@ def xord(draw: Draw, *, dimension: int = 10, hard: bool = False) -> Sampler:
         if hard:
             equal = np.eye(dimension, dtype=int)[draw.integers(0, dimension, count)]
         equal[labels == 0] = 0
-        return np.stack([first, first ^ equal ^ 1], 1) * 2 - 1, labels
+        return np.stack([first, first ^ equal ^ 1], 2) * 2 - 1, labels
 
     return sample
 

@@ -1,0 +1,127 @@
+"""The runs of a cohort that still train, and all that has one row for each of them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from trainables import data
+from trainables.best import Best
+from trainables.config import Phase, RunConfig
+from trainables.dynamics import Dynamics
+from trainables.network import Kernel, Network
+from trainables.optimizers import learning_rate
+from trainables.stack import Stack
+
+Tensors = dict[str, Tensor]
+
+#: Groups of a stack that make a network, as a snapshot keeps it.
+NETWORK = ("parameters", "buffers")
+
+
+class Active:
+    """K runs: their stack, dynamics, inputs and labels, and their best checks.
+
+    Attributes:
+        nearest: of the runs with `stop.snapshot_loss`, the network and its dynamics nearest to that loss.
+        early: what early stopping would have given, see `Record.early_stop`.
+    """
+
+    def __init__(self, network: Network, dataset: data.Dataset, configs: list[RunConfig], groups: Tensors) -> None:
+        self.network, self.data, self.stack = network, dataset, Stack(network, configs, groups)
+        self.device = dataset.train.labels.device
+        bias = network.first_bias_columns
+        self.dynamics = Dynamics(len(configs), bias.stop - bias.start, self.device)
+        self.inputs: dict[str, data.Inputs] = {}
+        self.labels: Tensors = {}
+        self.forget_checks()
+
+    def __len__(self) -> int:
+        return len(self.stack)
+
+    @property
+    def configs(self) -> list[RunConfig]:
+        """Of the runs."""
+        return self.stack.configs
+
+    def forget_checks(self) -> None:
+        """As at the start of a phase."""
+        self.nearest, self.early = Best(len(self), self.device), Best(len(self), self.device)
+
+    def look(self, splits: Sequence[str], phases: Sequence[Phase], epoch: int) -> None:
+        """Take the inputs and labels of these splits, as every run sees them in its phase and epoch."""
+        for name in splits if self.configs else ():
+            self.inputs[name] = data.inputs_of(self.data, self.configs, name, epoch, phases[0].name)
+            self.labels[name] = data.labels_of(self.data, self.configs, phases, name, epoch)
+
+    def evaluate(self, split: str, kernel: Kernel, index: Tensor | None = None) -> Tensors:
+        """What `Stack.evaluate` says of all runs, or of those in `index`."""
+        stack, inputs, labels = self.stack, self.inputs[split], self.labels[split]
+        if index is not None:
+            stack, inputs, labels = stack.pick(index), inputs.pick(index), labels[index]
+        return stack.evaluate(inputs, labels, kernel)
+
+    def statistics(self, epoch: int) -> Tensors:
+        """Every statistic of the path after so many epochs."""
+        rates = [learning_rate(config.optimizer, max(0, epoch - 1)) for config in self.configs]
+        groups, bias = self.stack.groups, self.network.first_bias_columns
+        lr = torch.tensor(rates, dtype=torch.float64).to(self.device)
+        return self.dynamics.statistics(groups["parameters"], groups["initial"], groups["start"], bias, lr)
+
+    @property
+    def path_lengths(self) -> Tensor:
+        """Of the paths from the initialisation on, `(K,)`."""
+        return self.dynamics.state["path_before"] + self.dynamics.state["path"]
+
+    def note_nearest(self, distances: Tensor, epoch: int) -> None:
+        """Keep the networks of those runs whose distance from the loss asked for is the least so far."""
+
+        def rows(index: Tensor) -> Tensors:
+            kept = {f"stack/{name}": self.stack.groups[name][index] for name in NETWORK}
+            kept |= {f"dynamics/{name}": value[index] for name, value in self.dynamics.state.items()}
+            return kept | {"epoch": torch.full_like(index, epoch)}
+
+        self.nearest.note(distances, rows)
+
+    def go_back(self, index: Tensor) -> None:
+        """Make runs what they were where they were nearest to the loss asked for."""
+        for key, value in self.nearest.state.items():
+            part, _, name = key.partition("/")
+            if name:
+                (self.stack.groups if part == "stack" else self.dynamics.state)[name][index] = value[index]
+
+    def note_early(self, validation_losses: Tensor, epoch: int, kernel: Kernel) -> None:
+        """Evaluate on the test split those runs whose validation loss is the least so far."""
+
+        def rows(index: Tensor) -> Tensors:
+            test = self.evaluate("test", kernel, index)
+            return {"epoch": torch.full_like(index, epoch), "loss": test["loss"], "error": test["error"]}
+
+        self.early.note(validation_losses, rows)
+
+    def keep(self, index: Tensor) -> None:
+        """Drop every run that is not in `index`."""
+        self.stack = self.stack.pick(index)
+        for one in (self.dynamics, self.nearest, self.early):
+            one.keep(index)
+        self.inputs = {name: value.pick(index) for name, value in self.inputs.items()}
+        self.labels = {name: value[index] for name, value in self.labels.items()}
+
+    @property
+    def _parts(self) -> dict[str, Tensors]:
+        return {
+            "stack": self.stack.groups,
+            "dynamics": self.dynamics.state,
+            "nearest": self.nearest.state,
+            "early": self.early.state,
+        }
+
+    def saved(self) -> Tensors:
+        """All state as tensors, for `load`."""
+        return {f"{part}/{name}": value for part, group in self._parts.items() for name, value in group.items()}
+
+    def load(self, tensors: Tensors) -> None:
+        """Go on from what `saved` gave."""
+        for key, value in tensors.items():
+            part, _, name = key.partition("/")
+            self._parts[part][name] = value.to(self.device)
