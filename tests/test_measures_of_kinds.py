@@ -124,10 +124,10 @@ def test_examples_in_batches_and_as_bytes_give_the_same_values(monkeypatch):
 
 KINDS = {
     "real targets": (
-        {"data": {"name": "frequency", "train_size": 30, "validation_size": 0, "test_size": 20}},
+        {"data": {"name": "frequency", "train_size": 40, "validation_size": 0, "test_size": 20}},
         "squared",
     ),
-    "hinge": ({"data": {"name": "xord", "train_size": 30, "validation_size": 0, "test_size": 20}}, "hinge"),
+    "hinge": ({"data": {"name": "xord", "train_size": 40, "validation_size": 0, "test_size": 20}}, "hinge"),
     "logistic": (
         {"data": {"classes": "odd_even", "train_size": 40, "validation_size": 9, "test_size": 20}},
         "logistic",
