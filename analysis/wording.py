@@ -10,8 +10,8 @@ from analysis.rules import ADDS, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
 MARKS = {ADDS: "●", NOT_SHOWN: "·", NOT_SEPARABLE: "◌", UNDECIDED: "○"}  # tell decisions apart without colour
 
 OUTCOMES = {
-    "test_loss": "Mean cross-entropy on the test split, in nats.",
-    "test_error": "Share of the test split that is misclassified.",
+    "test_loss": "Mean loss on the test split: what was minimised; of the cross-entropy in nats.",
+    "test_error": "Share of the test split that is misclassified; of numbers, the mean absolute error.",
     "gap": "Test error minus train error, both against the labels trained on in the last phase.",
     "loss_gap": "Test loss minus train loss, both against the labels trained on in the last phase.",
 }

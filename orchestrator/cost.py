@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from trainables import data, least_squares, network
-from trainables.config import OptimizerConfig, RunConfig
+from trainables.config import OptimizerConfig, RunConfig, SubspaceConfig
 from trainables.losses import LOSSES
 from trainables.models.forest import Forest, work_per_example
 
@@ -47,6 +47,20 @@ class Workload:
         evaluating = min(networks * self.train_size, max(ROWS_PER_PASS, self.train_size))
         values = networks * self.parameters * (COPIES + state) + self.activations * max(training, evaluating)
         return values * self.bytes_per_value
+
+    def subspace_bytes(self, subspace: SubspaceConfig, seeds: int) -> int:
+        """Memory of the matrices that runs train through, one for each seed; see `trainables.subspace`."""
+        if subspace.dimension is None:
+            return 0
+        size, dimension = self.parameters, subspace.dimension
+        per_seed = {
+            "dense": size * dimension * self.bytes_per_value,
+            # About sqrt(D) entries a column, each with two indices, in the matrix and in its transpose.
+            "sparse": int(2 * dimension * size**0.5 * (self.bytes_per_value + 2 * 8)),
+            # Gains and signs, a permutation and its inverse, of the next power of two.
+            "fastfood": 2 * (1 << (max(size, dimension) - 1).bit_length()) * (self.bytes_per_value + 8),
+        }
+        return seeds * per_seed[subspace.projection]
 
     def disk_bytes(self, epochs: int) -> int:
         """What one run leaves after `epochs` recorded epochs: parameters and rows of tables."""

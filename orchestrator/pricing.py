@@ -142,6 +142,8 @@ def _group_price(
         for member, count in members
         for phase in member.example.phases
     )
+    memory = costs.stack_bytes(max(sizes), kind.example.optimizer)
+    memory += costs.subspace_bytes(kind.example.subspace, min(max(sizes), len(spec.seed_values)))
     model = kind.example.model.model_dump()
     return GroupPrice(
         network=" ".join([model.pop("family"), *(f"{name}={value}" for name, value in model.items())]),
@@ -150,7 +152,7 @@ def _group_price(
         cohorts=len(sizes),
         cohort_size=max(sizes),
         parameters=costs.parameters,
-        memory_bytes=costs.stack_bytes(max(sizes), kind.example.optimizer),
+        memory_bytes=memory,
         disk_bytes=costs.disk_bytes(epochs),
         flops=sum(member.flops * count for member, count in members),
     )

@@ -24,9 +24,9 @@ INPUTS = "inputs.json"
 TARGETS = ("test_loss", "test_error", "gap")
 #: Outcomes of the train and validation splits, judged beside the others: what is known without any theory.
 BASELINES = {
-    "train_loss": Definition("mean cross-entropy on the training split at the end", unit="nats"),
-    "validation_loss": Definition("mean cross-entropy on the validation split at the end", unit="nats"),
-    "validation_error": Definition("fraction wrong on the validation split at the end"),
+    "train_loss": Definition("mean of the loss that was minimised on the training split at the end"),
+    "validation_loss": Definition("mean of the loss that was minimised on the validation split at the end"),
+    "validation_error": Definition("fraction wrong, or mean absolute error, on the validation split at the end"),
 }
 
 
@@ -54,14 +54,15 @@ def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
 def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[pd.DataFrame]:
     """What `judge` says of each target; empty if there is too little to judge.
 
-    An axis on which all runs that have ended agree cannot be judged by, and is left out. Where no run has converged,
-    the verdicts are those over all runs.
+    An axis on which all runs that have ended agree cannot be judged by, and is left out, as is a target that no run
+    has. Where no run has converged, the verdicts are those over all runs.
     """
     if table.empty:
         return []
     scope: Scope = "both" if (table["status"] == "converged").any() else "all"
     axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
     names = predictors(table)
+    targets = [target for target in targets if target in table and table[target].notna().any()]
     try:
         return [judge(table, target, axes, names, scope=scope) for target in targets] if names and axes else []
     except BadInput:

@@ -158,6 +158,15 @@ def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_pa
     assert "path_length" in printed and "no run has converged (reached its stop.train_loss)" in printed
 
 
+def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path, monkeypatch):
+    results, spec = Folder(tmp_path), small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]})
+    step(results, spec)
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    table = reporting.judged_table(load_results(tmp_path), spec)
+    verdicts = reporting.verdicts_on(table.drop(columns="test_error").assign(gap=np.nan), spec)
+    assert [frame.attrs["target"] for frame in verdicts] == ["test_loss"]
+
+
 def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
     results = Folder(tmp_path)
     step(results, small_sweep())

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from analysis.measures.batchnorm import batchnorms
+from trainables.modules import Noise
+
 #: Layers without parameters for which f(a x) = a f(x) for all a > 0.
 HOMOGENEOUS = (
     nn.ReLU,
@@ -15,6 +18,7 @@ HOMOGENEOUS = (
     nn.AvgPool2d,
     nn.AdaptiveAvgPool2d,
     nn.Dropout,
+    Noise,
 )
 
 
@@ -74,6 +78,15 @@ class Architecture:
                 seen = shapes.get(layer, set())
                 weights.append(Weight(name, layer, next(iter(seen)) if len(seen) == 1 else None))
         return cls(module, tuple(weights), _why_not_homogeneous(module), activations, logits.shape[-1])
+
+    @property
+    def no_weights(self) -> str | None:
+        """Why the weights say nothing of the function; None where they do."""
+        if not self.weights:
+            return "needs weights, parameters with two axes or more"
+        if left := batchnorms(self.module):
+            return f"needs layers that BatchNorm can be folded into, found none before {left[0]!r}"
+        return None
 
     @property
     def no_operator_norm(self) -> str | None:

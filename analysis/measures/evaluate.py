@@ -7,17 +7,20 @@ came out not finite there, is computed for the networks one by one. What has no 
 import functools
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.func import vmap
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
 from analysis.measures.architecture import Architecture
+from analysis.measures.batchnorm import fold_stack
+from analysis.measures.objective import Objective, objective
 from analysis.measures.registry import MEASURES, Measure, unmet
-from analysis.measures.subject import Parameters, Split, Subject
+from analysis.measures.subject import Parameters, Subject
+from trainables.data import Inputs, Split
 from trainables.errors import BadInput
 from trainables.network import Network
 from trainables.section import did_you_mean
@@ -41,53 +44,49 @@ class Log:
 
 @dataclass(frozen=True)
 class Stack:
-    """K networks of one architecture and their data; buffers are `(K, ...)` as parameters are, labels `(K, N)`."""
+    """K networks of one architecture and their data.
+
+    Attributes:
+        network: what they have in common.
+        architecture: its layers, with BatchNorm folded.
+        loss: what was minimised.
+        inputs: of every split, one set for all.
+        rows: `parameters`, `buffers`, `initial` (if known), `folded` parameters, and `labels` of every split, each
+            `name -> (K, ...)`.
+    """
 
     network: Network
     architecture: Architecture
-    parameters: Mapping[str, Tensor]
-    buffers: Mapping[str, Tensor]
-    initial: Mapping[str, Tensor] | None
-    inputs: Mapping[str, Tensor]
-    labels: Mapping[str, Tensor]
+    loss: Objective
+    inputs: Mapping[str, Inputs]
+    rows: Mapping[str, Parameters]
 
-    def subject(
-        self,
-        parameters: Parameters,
-        buffers: Parameters,
-        initial: Parameters | None,
-        labels: Parameters,
-        stacked: bool,
-    ) -> Subject:
+    def subject(self, rows: Mapping[str, Parameters], stacked: bool) -> Subject:
         """One network; under `vmap` its tensors are those of the network being mapped."""
-        splits = {name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()}
-        logits_of = functools.partial(logits_of_one, self.network, buffers)
-        return Subject(logits_of, parameters, initial, splits, self.architecture, stacked)
+        return Subject(
+            functools.partial(logits_of_one, self.network, rows["buffers"]),
+            rows["parameters"],
+            rows.get("initial"),
+            {name: Split(inputs, rows["labels"][name]) for name, inputs in self.inputs.items()},
+            self.architecture,
+            self.loss,
+            rows["folded"],
+            stacked,
+        )
 
     def alone(self, position: int) -> Subject:
         """The network at a position."""
-        return self.subject(*self._at(position), False)
+        return self.subject(self._at(position), False)
 
     def together(self, positions: list[int], measures: Sequence[Measure], log: Log) -> dict[str, Tensor]:
         """Values `(k, M)` of the measures that `vmap` can map over the networks at k positions."""
-
-        def one(
-            parameters: Parameters, buffers: Parameters, initial: Parameters | None, labels: Parameters
-        ) -> dict[str, Tensor]:
-            return evaluate(self.subject(parameters, buffers, initial, labels, True), measures, log)
-
-        in_dims = (0, 0, None if self.initial is None else 0, 0)
         try:
-            return vmap(one, in_dims)(*self._at(positions))
+            return vmap(lambda rows: evaluate(self.subject(rows, True), measures, log))(self._at(positions))
         except Exception:  # the networks are then tried one by one, and each tells its own error
             return {}
 
-    def _at(self, index: int | list[int]) -> tuple[Parameters, Parameters, Parameters | None, Parameters]:
-        def pick(named: Parameters) -> Parameters:
-            return {name: value[index] for name, value in named.items()}
-
-        initial = None if self.initial is None else pick(self.initial)
-        return pick(self.parameters), pick(self.buffers), initial, pick(self.labels)
+    def _at(self, index: int | list[int]) -> dict[str, Parameters]:
+        return {kind: {name: value[index] for name, value in named.items()} for kind, named in self.rows.items()}
 
 
 def logits_of_one(network: Network, buffers: Parameters, parameters: Parameters, inputs: Tensor) -> Tensor:
@@ -101,7 +100,11 @@ def logits_of_one(network: Network, buffers: Parameters, parameters: Parameters,
         name: value.to(inputs.device, inputs.dtype if value.is_floating_point() else value.dtype)
         for name, value in own.items()
     }
-    outputs = network.single({**cast, **parameters}, inputs)
+    return two_classes(network.single({**cast, **parameters}, inputs))
+
+
+def two_classes(outputs: Tensor) -> Tensor:
+    """Outputs `(N, C)`; of one output z the two-class equivalent (0, z)."""
     return outputs if outputs.shape[-1] > 1 else torch.cat([torch.zeros_like(outputs), outputs], -1)
 
 
@@ -115,7 +118,7 @@ def evaluate(subject: Subject, measures: Iterable[Measure], log: Log) -> dict[st
         started = time.perf_counter()
         try:
             values[measure.name] = measure.function(subject).double().reshape(-1)
-            if subject.train.inputs.is_cuda:
+            if subject.train.labels.is_cuda:
                 torch.cuda.synchronize()
         except Exception as error:
             log.errors[measure.name] = f"{ERROR}: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
@@ -127,9 +130,10 @@ def measure_stack(
     network: Network,
     parameters: Mapping[str, Tensor],
     initial: Mapping[str, Tensor] | None,
-    splits: Mapping[str, tuple[Tensor, Tensor]],
+    splits: Mapping[str, tuple[Tensor | Inputs, Tensor]],
     measures: Sequence[str] | None = None,
     buffers: Mapping[str, Tensor] | None = None,
+    loss: str = "cross_entropy",
 ) -> pd.DataFrame:
     """Every measure of every network of a stack.
 
@@ -137,10 +141,12 @@ def measure_stack(
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
         parameters: `name -> (K, ...)`.
         initial: the same at the random initialisation, or None.
-        splits: `train`, and `test` for the measures that read it -> inputs `(N, *input_shape)` and labels
-            `(K, N)` or `(N,)`, integers, or floats where the targets are real numbers.
+        splits: `train`, and `test` for the measures that read it -> inputs `(N, *input_shape)`, or as
+            a data set keeps them for one run, and labels `(K, N)` or `(N,)`, integers, or floats where the targets are
+            real numbers.
         measures: names in `MEASURES`; all by default.
         buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
+        loss: what was minimised, a name in `trainables.losses.LOSSES`.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
@@ -153,35 +159,48 @@ def measure_stack(
     chosen = select(measures)
     size = len(next(iter(parameters.values())))
     dtype = next(iter(parameters.values())).dtype
-    inputs = {name: inputs.to(dtype) for name, (inputs, _) in splits.items()}
+    inputs = {name: _one_set(inputs, dtype) for name, (inputs, _) in splits.items()}
     labels = {name: labels.expand(size, -1) for name, (_, labels) in splits.items()}
-    example = inputs["train"][:1]
-
-    def first(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value[0] for name, value in named.items()}
-
-    architecture = Architecture.trace(
-        network.module,
-        lambda: logits_of_one(network, first(buffers or {}), first(parameters), example),
-    )
-    stack = Stack(network, architecture, parameters, buffers or {}, initial, inputs, labels)
+    example = inputs["train"].rows(0, 1)[0]
+    own = {name: value.to(dtype).expand(size, *value.shape) for name, value in _floats(network.module)}
+    layers, folded = fold_stack(network.module, {**own, **(buffers or {}), **parameters})
+    first = {**{name: value.to(dtype) for name, value in _floats(layers)}, **{n: v[0] for n, v in folded.items()}}
+    architecture = Architecture.trace(layers, lambda: two_classes(functional_call(layers, first, (example,))))
+    rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "labels": labels}
+    rows |= {} if initial is None else {"initial": initial}
+    stack = Stack(network, architecture, objective(loss, network.outputs or architecture.classes), inputs, rows)
     reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
 
     finite = torch.stack([v.reshape(size, -1).isfinite().all(1) for v in parameters.values()]).all(0).tolist()
     positions = [position for position in range(size) if finite[position]]
-    rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for chunk in _chunks(positions, architecture.activations * len(inputs["train"]), example.device.type):
-        rows |= _measure_chunk(stack, chunk, applicable)
+    found: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for chunk in _chunks(positions, architecture.activations * inputs["train"].examples, example.device.type):
+        found |= _measure_chunk(stack, chunk, applicable)
     for position in range(size):
         for measure in chosen:
             if reasons[measure.name] is not None:
                 status = f"{NOT_APPLICABLE}: {reasons[measure.name]}"
-                rows[position, measure.name] = _rows(measure, position, status)
+                found[position, measure.name] = _rows(measure, position, status)
             elif not finite[position]:
-                rows[position, measure.name] = _rows(measure, position, f"{UNDEFINED}: parameters are not finite")
-    ordered = [row for position in range(size) for measure in chosen for row in rows[position, measure.name]]
+                found[position, measure.name] = _rows(measure, position, f"{UNDEFINED}: parameters are not finite")
+    ordered = [row for position in range(size) for measure in chosen for row in found[position, measure.name]]
     return pd.DataFrame(ordered, columns=["position", "name", "index", "value", "status", "seconds", "version"])
+
+
+def _floats(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [(name, value) for name, value in module.named_buffers() if value.is_floating_point()]
+
+
+def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
+    """The inputs of one run."""
+    if isinstance(inputs, Tensor):
+        return Split.of(inputs.to(dtype), inputs).sets
+    slot = inputs.slot[:1]
+    if len(inputs.stored) == 1:
+        return replace(inputs, slot=slot)
+    scale = {k: v if v is None else v[slot] for k, v in (("mean", inputs.mean), ("deviation", inputs.deviation))}
+    return Inputs(inputs.stored[slot], torch.zeros_like(slot), inputs.dtype, **scale)
 
 
 def select(names: Sequence[str] | None) -> list[Measure]:

@@ -3,13 +3,15 @@
 import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from analysis.measures.subject import Parameters, Subject
+from trainables.modules import Noise
 
-#: Layers that a path runs through unchanged (ReLU lets every path of the sum pass; dropout does nothing in eval mode).
-UNCHANGED = (nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout)
+#: Layers that a path runs through unchanged: ReLU lets every path of the sum pass, the others do nothing in eval mode.
+UNCHANGED = (nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout, Noise)
 
 
 def path_norm(subject: Subject) -> Tensor:
@@ -20,8 +22,9 @@ def path_norm(subject: Subject) -> Tensor:
     squared weights 1 / n^2. Through a maximum every one of its inputs is a path, so it counts as a sum (Gonon et al.
     2024). Other layers: not applicable; of a leaky ReLU, for one, the norm says nothing of the negative slope.
     """
-    squared = {name: value.double() ** 2 for name, value in subject.parameters.items()}
-    ones = subject.train.inputs[:1].double() * 0 + 1
+    squared = {name: value.double() ** 2 for name, value in subject.folded.items()}
+    stored = subject.train.sets.stored
+    ones = torch.ones(1, *stored.shape[2:], dtype=torch.float64, device=stored.device)
     return _through(subject.architecture.module, "", squared, ones).sum().sqrt()
 
 

@@ -41,8 +41,10 @@ class Measure:
 
     @property
     def description(self) -> str:
-        """One line with the formula: the first line of the function's docstring."""
-        return (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
+        """One line with the formula: the first line of the function's docstring, and what was done to the weights."""
+        line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
+        folded = {"homogeneous", "operator norms", "paths", "weights"} & {*self.needs}
+        return f"{line} (BatchNorm folded into the layer before it)" if folded else line
 
 
 # Paper and year; a number of a section or theorem only where the text itself was at hand.
@@ -78,10 +80,8 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
-        Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG, ("classes",)),
-        Measure(
-            sensitivity.sharpness, 1, "train", _KESKAR, ("classes",), "Lanczos: residual above 0.1% after 100 products"
-        ),
+        Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
+        Measure(sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"),
     )
 }
 
@@ -92,7 +92,7 @@ def unmet(measure: Measure, subject: Subject) -> str | None:
     reasons: dict[Needs, str | None] = {
         "classes": "needs classes; the targets are real numbers" if subject.train.labels.is_floating_point() else None,
         "initial": None if subject.initial is not None else "needs the initial parameters",
-        "weights": None if architecture.weights else "needs weights, parameters with two axes or more",
+        "weights": architecture.no_weights,
         "homogeneous": architecture.not_homogeneous,
         "operator norms": architecture.no_operator_norm,
         "paths": paths.why_no_paths(architecture.module),

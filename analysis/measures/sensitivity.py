@@ -1,13 +1,14 @@
 """How much the logits move with the input, and the loss with the scale and direction of the parameters."""
 
+import functools
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.func import grad, vjp
-from torch.nn import functional
 
 from analysis.measures.lanczos import largest_eigenvalue, start_vector
-from analysis.measures.subject import Subject, flat, logits, shared
-from trainables.losses import cross_entropy
+from analysis.measures.subject import Parameters, Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
 JACOBIAN_NUMBERS = 2**24
@@ -20,9 +21,9 @@ def local_lipschitz(subject: Subject) -> Tensor:
     One backward pass per class gives the Jacobians J exactly; their norm is the root of the largest
     eigenvalue of J J^T. The logits of one example must not depend on another one (no batch statistics).
     """
-    inputs, classes = subject.train.inputs, subject.architecture.classes
-    examples = max(1, JACOBIAN_NUMBERS // (classes * inputs[0].numel()))
-    return torch.cat([_jacobian_norms(subject, part, classes) for part in inputs.split(examples)])
+    classes = subject.architecture.classes
+    examples = max(1, JACOBIAN_NUMBERS // (classes * subject.train.sets.stored[0, 0].numel()))
+    return torch.cat([_jacobian_norms(subject, part, classes) for part, _ in subject.batches(most=examples)])
 
 
 def _jacobian_norms(subject: Subject, inputs: Tensor, classes: int) -> Tensor:
@@ -45,40 +46,54 @@ def lipschitz_max(subject: Subject) -> Tensor:
 
 
 def fisher_rao_norm(subject: Subject) -> Tensor:
-    """The Fisher-Rao norm with the training labels: sqrt(mean_i <theta, d loss_i / d theta>^2).
+    """The Fisher-Rao norm with the training labels and loss: sqrt(mean_i <theta, d loss_i / d theta>^2).
 
-    <theta, d loss_i / d theta> = <p_i - e_y, J_i theta> with J_i = d f(x_i) / d theta. All J_i theta come
-    from differentiating u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; of a
-    bias-free ReLU network J_i theta is the number of layers times f(x_i) (Liang et al. 2019).
+    <theta, d loss_i / d theta> = <d loss_i / d f(x_i), J_i theta> with J_i = d f(x_i) / d theta, and the loss that was
+    minimised: of the cross-entropy the derivative is p_i - e_y. All J_i theta come from differentiating
+    u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; of a bias-free ReLU network J_i theta is
+    the number of layers times f(x_i) (Liang et al. 2019, theorem 3.1).
     """
+    squares = [_radial_derivatives(subject, *batch).square() for batch in subject.batches()]
+    return torch.cat(squares).mean().sqrt()
+
+
+def _radial_derivatives(subject: Subject, inputs: Tensor, labels: Tensor) -> Tensor:
+    """How the loss of each example `(n,)` moves when all parameters grow by the same factor."""
     theta = dict(subject.parameters)
 
     def along_theta(cotangents: Tensor) -> Tensor:
-        pull_back = vjp(lambda parameters: subject.logits_of(parameters, subject.train.inputs), theta)[1]
+        pull_back = vjp(lambda parameters: subject.logits_of(parameters, inputs), theta)[1]
         return flat(pull_back(cotangents)[0]) @ flat(theta)
 
-    outputs = logits(subject, "train")
-    radial = grad(along_theta)(torch.zeros_like(outputs, dtype=subject.train.inputs.dtype))
-    _, derivatives = cross_entropy(outputs, subject.train.labels)
-    return (derivatives * radial.double()).sum(-1).square().mean().sqrt()
+    outputs = subject.logits_of(theta, inputs)
+    radial = grad(along_theta)(torch.zeros_like(outputs))
+    derivatives = grad(lambda values: subject.loss(values, labels).sum())(outputs.double())
+    return (derivatives * radial.double()).sum(-1)
 
 
 def sharpness(subject: Subject) -> Tensor:
-    """The largest eigenvalue of the Hessian of the mean training cross-entropy, by Lanczos iteration.
+    """The largest eigenvalue of the Hessian of the mean training loss, by Lanczos iteration.
 
-    In the network's precision, over all training examples; budget and accuracy as in `largest_eigenvalue`.
+    Of the loss that was minimised, in the network's precision, over all training examples; budget and accuracy as in
+    `largest_eigenvalue`.
     """
-    theta = dict(subject.parameters)
+    theta, examples = dict(subject.parameters), len(subject.train)
     sizes = [value.numel() for value in theta.values()]
 
-    def loss(parameters: dict[str, Tensor]) -> Tensor:
-        return functional.cross_entropy(subject.logits_of(parameters, subject.train.inputs), subject.train.labels)
+    def pulled(inputs: Tensor, labels: Tensor) -> Callable[..., tuple[dict[str, Tensor]]]:
+        def loss(parameters: Parameters) -> Tensor:
+            return subject.loss(subject.logits_of(parameters, inputs), labels).sum() / examples
 
-    # The Hessian is symmetric, so the transposed product is the product, and its graph is used again.
-    hessian = vjp(grad(loss), theta)[1]
+        # The Hessian is symmetric, so the transposed product is the product, and its graph can be used again.
+        return vjp(grad(loss), theta)[1]
 
     def product(vector: Tensor) -> Tensor:
         parts = zip(theta.items(), vector.split(sizes), strict=True)
-        return flat(hessian({name: part.view_as(value) for (name, value), part in parts})[0])
+        named = {name: part.view_as(value) for (name, value), part in parts}
+        products = (flat(hessian(named)[0]) for hessian in (kept or (pulled(*batch) for batch in subject.batches())))
+        return functools.reduce(torch.add, products)
 
+    first = next(subject.batches())
+    # The graph of one batch is kept for all products; those of several would fill the memory.
+    kept = [pulled(*first)] if len(first[1]) == examples else []
     return largest_eigenvalue(product, start_vector(flat(theta)), subject.stacked)

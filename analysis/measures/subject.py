@@ -1,23 +1,21 @@
 """What a measure sees: one network, its data, and what other measures of it have computed before."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from analysis.measures.architecture import Architecture
+from trainables.data import Split
 
 Parameters = Mapping[str, Tensor]
 
-
-class Split(NamedTuple):
-    """Inputs `(N, *input_shape)` and labels `(N,)`."""
-
-    inputs: Tensor
-    labels: Tensor
+#: Activations that one network computes at once: examples beyond come in the next batch, so that a data set of any size
+#: fits in the memory (as 32-bit numbers these are 128 MiB, of which a product with the Hessian holds a few copies).
+ACTIVATIONS = 2**25
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +24,17 @@ class Subject:
 
     Under `vmap` the tensors stand for one network of a stack, so a measure is written for one network only.
 
+    A network of one output that tells two classes apart by its sign is seen by its two-class equivalent, the logits
+    (0, z): their cross-entropy is the logistic loss of z, their margin its signed value.
+
     Attributes:
         logits_of: `(parameters, inputs (N, *input_shape)) -> logits (N, C)`, in the precision of the inputs.
-        parameters: `name -> (...)`, in the precision that the network was trained in.
+        parameters: what is trained, `name -> (...)`, in the precision that the network was trained in.
         initial: the parameters at the random initialisation, or None.
         splits: `train`, and `test` where there is one.
-        architecture: the layers, the same for all networks of a stack.
+        architecture: the layers, the same for all networks of a stack; BatchNorm is folded.
+        loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimised.
+        folded: all parameters, trained or frozen, of the network with BatchNorm folded into the layers before it.
         stacked: True under `vmap`, where the values of tensors cannot steer the program.
     """
 
@@ -40,6 +43,8 @@ class Subject:
     initial: Parameters | None
     splits: Mapping[str, Split]
     architecture: Architecture
+    loss: Callable[[Tensor, Tensor], Tensor]
+    folded: Parameters
     stacked: bool = False
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -50,8 +55,20 @@ class Subject:
 
     @property
     def weights(self) -> list[Tensor]:
-        """The weight tensors (two axes or more) in order, in float64."""
-        return [self.parameters[weight.name].double() for weight in self.architecture.weights]
+        """The weight tensors (two axes or more) in order, in float64; BatchNorm is folded into them."""
+        return [self.folded[weight.name].double() for weight in self.architecture.weights]
+
+    def batches(self, split: str = "train", most: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs `(n, *input_shape)`, normalised, and labels `(n,)`: all examples, as many at once as fit.
+
+        Args:
+            split: which.
+            most: examples at once at most.
+        """
+        examples = self.splits[split]
+        size = max(1, min(ACTIVATIONS // max(1, self.architecture.activations), most or len(examples)))
+        for start in range(0, len(examples), size):
+            yield examples.sets.rows(start, start + size)[0], examples.labels[start : start + size]
 
 
 def shared(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -74,7 +91,8 @@ def logits(subject: Subject, split: str) -> Tensor:
     Normalised losses of different networks differ by 1e-4 and less, so norms, division and loss need float64;
     the rounding of a float32 forward pass is divided by the norms too.
     """
-    return subject.logits_of(subject.parameters, subject.splits[split].inputs).double()
+    parts = [subject.logits_of(subject.parameters, inputs).double() for inputs, _ in subject.batches(split)]
+    return torch.cat(parts)
 
 
 def flat(parameters: Parameters) -> Tensor:

@@ -1,0 +1,42 @@
+"""Stacks of networks with BatchNorm folded away, for the measures that read weights."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from trainables.errors import BadInput
+from trainables.folding import fold_batchnorm
+
+
+def fold_stack(module: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
+    """K networks as the same functions (in eval mode) without BatchNorm, where that is possible.
+
+    Args:
+        module: the architecture; not changed.
+        tensors: `name -> (K, ...)`: parameters, trained or frozen, and the statistics of BatchNorm.
+
+    Returns:
+        the architecture, and its parameters `name -> (K, ...)`; as they were if there is no BatchNorm or if the
+        module's forward pass cannot be followed.
+    """
+    names = [name for name, _ in module.named_parameters()]
+    plain = {name: tensors[name] for name in names}
+    if not batchnorms(module):
+        return module, plain
+    folded = []
+    for row in range(len(plain[names[0]])):
+        one = copy.deepcopy(module).to(plain[names[0]])
+        one.load_state_dict({name: value[row] for name, value in tensors.items()}, strict=False)
+        try:
+            folded.append(fold_batchnorm(one))
+        except BadInput:
+            return module, plain
+    parts = [dict(one.named_parameters()) for one in folded]
+    return folded[0], {name: torch.stack([part[name].detach() for part in parts]) for name in parts[0]}
+
+
+def batchnorms(module: nn.Module) -> list[str]:
+    """The names of the BatchNorm layers of a module."""
+    return [name for name, part in module.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]

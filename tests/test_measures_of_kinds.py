@@ -1,0 +1,165 @@
+"""Measures of networks with BatchNorm, of other losses and targets, and of data sets that do not fit in memory."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parameters_to_vector
+
+from analysis import load_results
+from analysis.measures import measure_network, measure_stack, subject
+from analysis.measures.objective import objective
+from analysis.measuring import Measured, measure_parameters
+from trainables import data, models
+from trainables.data import Inputs
+from trainables.folding import fold_batchnorm
+from trainables.losses import LOSSES
+from trainables.network import Network
+from trainables.storage import Folder
+
+OF_WEIGHTS = ["log_frobenius_product", "spectral_sum", "path_norm", "margin_p10_frobenius", "normalised_train_loss"]
+
+
+def trained(module: nn.Module, shape: tuple[int, ...], seed: int) -> nn.Module:
+    """A module in float64 with statistics of BatchNorm that training could have left."""
+    torch.manual_seed(seed)
+    module = module.double().train()
+    for parameter in module.parameters():
+        parameter.data = torch.randn_like(parameter) / 2
+    module(3 * torch.randn(16, *shape).double() + 1)
+    return module.eval()
+
+
+def stacked(modules: list[nn.Module]) -> tuple[Network, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    network = Network(copy.deepcopy(modules[0]))
+    states = [module.state_dict() for module in modules]
+    parts = [
+        {n: torch.stack([s[n] for s in states]) for n in part.shapes} for part in (network.parameters, network.buffers)
+    ]
+    return network, *parts
+
+
+def test_measures_of_weights_are_those_of_the_network_with_batchnorm_folded():
+    shape = (1, 8, 8)
+    modules = [trained(models.puzzles_bn(shape, 3, width=2), shape, seed) for seed in range(2)]
+    inputs, labels = torch.randn(6, *shape).double(), torch.arange(6) % 3
+    network, parameters, buffers = stacked(modules)
+    table = measure_stack(network, parameters, None, {"train": (inputs, labels)}, OF_WEIGHTS, buffers)
+    assert set(table["status"]) == {"ok"}
+    for position, module in enumerate(modules):
+        expected = measure_network(fold_batchnorm(module), inputs, labels, measures=OF_WEIGHTS)["value"]
+        values = table[table["position"] == position].set_index("name")["value"]
+        assert values.to_dict() == pytest.approx(expected.to_dict(), rel=1e-6)
+
+
+def test_batchnorm_that_no_layer_can_take_is_said():
+    module = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
+    table = measure_network(module, torch.randn(5, 4), torch.arange(5) % 3)
+    assert table.loc["frobenius_sum", "status"].startswith("not applicable: needs layers that BatchNorm can be folded")
+    assert table.loc["sharpness", "status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "labels"),
+    [
+        ("cross_entropy", 3, torch.tensor([0, 2, 1, 1])),
+        ("squared", 3, torch.tensor([0, 2, 1, 1])),
+        ("squared", 1, torch.tensor([0, 1, 1, 0])),
+        ("squared", 1, torch.tensor([0.5, -1.0, 2.0, 0.0]).double()),
+        ("logistic", 1, torch.tensor([0, 1, 1, 0])),
+        ("hinge", 1, torch.tensor([0, 1, 1, 0])),
+    ],
+)
+def test_objectives_are_the_losses_that_are_trained_on(name, outputs, labels):
+    outputs_of = 3 * torch.randn(4, outputs, generator=torch.Generator().manual_seed(0)).double()
+    seen = outputs_of if outputs > 1 else torch.cat([torch.zeros_like(outputs_of), outputs_of], 1)
+    losses = LOSSES[name].function(outputs_of, labels, None)[0]
+    torch.testing.assert_close(objective(name, outputs)(seen, labels), losses)
+
+
+@pytest.mark.parametrize("name", ["squared", "logistic"])
+def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimised(name):
+    module = trained(models.mlp((3,), 1, width=4, depth=2), (3,), 0)
+    inputs = torch.randn(7, 3).double()
+    labels = torch.randn(7).double() if name == "squared" else torch.arange(7) % 2
+    network = Network(copy.deepcopy(module), 1)
+    parameters = {n: value.detach().unsqueeze(0) for n, value in module.named_parameters()}
+    table = measure_stack(network, parameters, None, {"train": (inputs, labels)}, loss=name).set_index("name")
+
+    theta, shapes = parameters_to_vector(module.parameters()).detach(), [p.shape for p in module.parameters()]
+
+    def losses(vector: torch.Tensor) -> torch.Tensor:
+        parts = [p.view(s) for p, s in zip(vector.split([s.numel() for s in shapes]), shapes, strict=True)]
+        named = dict(zip(parameters, parts, strict=True))
+        z = torch.func.functional_call(module, named, (inputs,)).squeeze(1)
+        return (z - labels).square() / 2 if name == "squared" else torch.log1p(torch.exp(-(2 * labels - 1) * z))
+
+    hessian = torch.autograd.functional.hessian(lambda vector: losses(vector).mean(), theta)
+    radial = torch.autograd.functional.jacobian(losses, theta) @ theta
+    assert table.loc["sharpness", "value"] == pytest.approx(torch.linalg.eigvalsh(hessian)[-1].item(), rel=1e-5)
+    assert table.loc["fisher_rao_norm", "value"] == pytest.approx(math.sqrt(radial.square().mean()), rel=1e-9)
+    margin = table.loc["margin_p10", "status"]
+    assert margin == ("not applicable: needs classes; the targets are real numbers" if name == "squared" else "ok")
+
+
+def test_examples_in_batches_and_as_bytes_give_the_same_values(monkeypatch):
+    module = trained(models.puzzles_cnn((1, 8, 8), 3, filters=2, kernel=3), (1, 8, 8), 0)
+    pixels, labels = torch.randint(0, 256, (1, 11, 1, 8, 8), dtype=torch.uint8), torch.arange(11) % 3
+    mean, deviation = torch.full((1, 1, 1, 1), 100.0).double(), torch.full((1, 1, 1, 1), 50.0).double()
+    kept = Inputs(pixels, torch.zeros(1, dtype=torch.long), torch.float64, mean, deviation)
+    floats = measure_network(module, kept.rows()[0], labels)
+    network, parameters, _ = stacked([module])
+    given = []
+    monkeypatch.setattr(subject, "ACTIVATIONS", 2000)
+    rows = Inputs.rows
+    monkeypatch.setattr(Inputs, "rows", lambda self, *place: given.append(rows(self, *place)) or given[-1])
+    table = measure_stack(network, parameters, None, {"train": (kept, labels)}).set_index("name")
+    assert max(part.shape[1] for part in given) < 11
+    ok = table[table["status"] == "ok"]
+    assert set(ok.index) == set(floats[floats["status"] == "ok"].index)
+    assert ok["value"].to_dict() == pytest.approx(floats.loc[ok.index, "value"].to_dict(), rel=1e-5)
+
+
+KINDS = {
+    "real targets": (
+        {"data": {"name": "frequency", "train_size": 40, "validation_size": 0, "test_size": 20}},
+        "squared",
+    ),
+    "hinge": ({"data": {"name": "xord", "train_size": 40, "validation_size": 0, "test_size": 20}}, "hinge"),
+    "logistic": (
+        {"data": {"classes": "odd_even", "train_size": 40, "validation_size": 9, "test_size": 20}},
+        "logistic",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_runs_of_every_kind_are_measured_and_read_back(kind, cohort, tmp_path):
+    config, loss = KINDS[kind]
+    config = config | {"loss": {"name": loss}, "model": {"width": 6, "depth": 2}, "stop": {"max_epochs": 2}}
+    made = cohort("c", [config | {"seed": seed} for seed in range(2)]).train()
+    job = Measured(Folder(tmp_path)).job("c", made.files.parameter_files()[-1], None)
+    assert job and measure_parameters(Folder(tmp_path), job) == 2
+    results = load_results(tmp_path)
+    assert results.measures["status"].str.startswith(("ok", "not applicable")).all()
+    assert {"sharpness", "lipschitz_mean"} <= set(results.measures.query("status == 'ok'")["name"])
+    run = results.runs.iloc[0]
+    test = data.load(results.config(run.run_id).data).test
+    outputs = results.network(run.run_id)(test.inputs)
+    losses = LOSSES[loss].function(outputs.detach(), test.labels, None)[0]
+    assert losses.double().mean().item() == pytest.approx(run.test_loss, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_a_network_of_torchvision_is_measured_and_left_as_it_was():
+    from torchvision.models import resnet18
+
+    module = resnet18(num_classes=10).train()
+    module.conv1.requires_grad_(False)
+    before = copy.deepcopy(module.state_dict())
+    names = ["parameter_count", "parameter_norm", "frobenius_sum", "log_frobenius_product", "margin_p10"]
+    table = measure_network(module, torch.randn(4, 3, 32, 32), torch.arange(4), measures=names)
+    assert set(table["status"]) == {"ok"} and module.training and not module.conv1.weight.requires_grad
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
