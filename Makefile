@@ -20,6 +20,7 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/stacking.py
 	$(BIN)/python benchmarks/dynamics.py
+	$(BIN)/python benchmarks/batch_one.py
 	$(BIN)/python benchmarks/measures.py
 	$(BIN)/python benchmarks/planning.py
 

@@ -19,7 +19,7 @@ from trainables.active import Active
 from trainables.config import RunConfig
 from trainables.origins import stacked
 
-EPOCHS = 3
+EPOCHS = 12
 
 
 def configs(networks: int) -> list[RunConfig]:
