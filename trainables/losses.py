@@ -77,6 +77,7 @@ def squared(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
     else:
         targets = labels if labels.is_floating_point() else _signs(labels, logits)
         torch.sub(logits.squeeze(-1), targets, out=derivatives.squeeze(-1))
+        return torch.mul(derivatives.squeeze(-1), derivatives.squeeze(-1), out=losses).mul_(0.5), derivatives
     torch.sum(derivatives.square(), -1, out=losses)
     losses /= 2
     return losses, derivatives

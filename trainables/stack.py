@@ -126,7 +126,7 @@ class Stack:
         buffers, mode = self.buffers, Mode(training=True, draws=draws)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
-        places = list(network.parameters.views(gradient).values())
+        places, wanted = list(network.parameters.views(gradient).values()), list(leaves.values())
         batches = labels.gather(1, order).split(batch_size, 1)
         loss, columns = self.loss.function, network.first_bias_columns
         trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns)
@@ -138,9 +138,9 @@ class Stack:
             out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
             # output gradient, the derivative would make torch import sympy: two seconds in every worker.)
-            surrogate = logits.flatten().dot(out[1].flatten() / batch_labels.shape[1])
-            for place, value in zip(places, torch.autograd.grad(surrogate, list(leaves.values())), strict=True):
-                place.copy_(value)
+            derivative = out[1].flatten() if batch_labels.shape[1] == 1 else out[1].flatten() / batch_labels.shape[1]
+            # One call for all copies: with one example a step they would take as long as a layer.
+            torch._foreach_copy_(places, torch.autograd.grad(logits.flatten().dot(derivative), wanted))
             if mask is not None:
                 gradient *= mask
             slope = optimizer.decayed(gradient, parameters)
