@@ -1,0 +1,85 @@
+"""A run is the same alone and in a stack: every family of networks, and every intervention, from the registries."""
+
+import numpy as np
+import pytest
+import torch
+from test_interventions import Family, same
+from test_models import FAMILIES
+
+from trainables.data import READERS, Part, Raw, Reader
+from trainables.models import MODELS
+from trainables.optimizers import OPTIMIZERS
+from trainables.streams import generator
+from trainables.subspace import PROJECTIONS
+
+#: What is tried on every family; values are sections. A list: the runs that differ in it are in one stack.
+INTERVENTIONS: dict[str, list[dict]] = {
+    "seeds": [{}],
+    "draws": [{"init": {"scheme": scheme, "scale": 0.7}} for scheme in ("kaiming", "xavier", "orthogonal")],
+    "first": [{"init": {"first": 0.5, "scheme": "normal", "std": 0.1}}],
+    "corruption": [{"data": {"label_corruption": p}} for p in (0, 0.5)],
+    "pretrain": [{"pretrain": {"epochs": 1, "label_corruption": p}} for p in (0.3, 1)],
+    "prune": [{"prune": {"fraction": f, "method": m}} for f, m in ((0.3, "magnitude"), (0.6, "layer_magnitude"))],
+    "rounds": [{"prune": {"fraction": 0.3, "rounds": 2, "rewind": rewind}} for rewind in ("init", "none")],
+    "controls": [{"prune": {"fraction": 0.5, "control": control}} for control in ("reinit", "random_mask")],
+    "reset": [{"reset": {"layers": [1], "to": to}} for to in ("init", "random", 0)],
+    "source": [{"init": {"scheme": "run", "source": {"optimizer.lr": lr}}} for lr in (0.01, 0.03)],
+    "schedule": [{"optimizer": {"lr": 0.05, "decay": decay, "momentum": 0.5}} for decay in (0.1, 0.9)],
+    "adam": [{"optimizer": {"name": "adam", "lr": lr, "weight_decay": 0.01}} for lr in (0.001, 0.003)],
+    "full": [{"optimizer": {"batch_size": "full", "lr": lr}} for lr in (0.02, 0.05)],
+    "steps": [{"stop": {"train_error": error, "max_steps": 3, "max_epochs": 9}} for error in (0.2, 0.9)],
+    "squared": [{"loss": {"name": "squared"}, "optimizer": {"lr": lr}} for lr in (0.001, 0.003)],
+    **{f"subspace, {name}": [{"subspace": {"dimension": 3, "projection": name}}] for name in PROJECTIONS},
+}
+EXAMPLES = 24
+PERCEPTRONS = ("mlp", "linear", "deep_linear", "lenet_300_100", "xord")
+
+
+def made(shape: tuple[int, ...], classes: int) -> Reader:
+    """A data set in files for inputs of any shape: random bytes."""
+
+    def read(root: object = None) -> Raw:
+        draw = generator(0, "made")
+        return Raw(Part(draw.integers(0, 256, (120, *shape), dtype=np.uint8), np.arange(120) % classes))
+
+    return Reader(read, shape, (120 // classes,) * classes, (), "made here")
+
+
+def sections_of(family: str, monkeypatch) -> dict:
+    """A small network of a family on a data set of its shape."""
+    fields, shape = FAMILIES[family][min(1, len(FAMILIES[family]) - 1)]  # the second is one with more to it
+    monkeypatch.setitem(READERS, f"made for {family}", made(shape, 2 if family == "xord" else 10))
+    sizes = {"train_size": EXAMPLES, "validation_size": 8, "test_size": 8}
+    chosen = {"name": f"made for {family}", "normalise": "half" if len(shape) == 3 else "split", **sizes}
+    loss = {"name": "logistic" if family == "xord" else "cross_entropy"}
+    rest = {"optimizer": {"batch_size": 8, "lr": 0.02}, "stop": {"train_loss": None, "max_epochs": 2}}
+    return {"data": chosen, "model": {"family": family} | fields, "loss": loss, **rest}
+
+
+@pytest.mark.parametrize("intervention", INTERVENTIONS)
+@pytest.mark.parametrize("family", MODELS)
+def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, intervention):
+    """Its parents too. Bit for bit for perceptrons, but in a subspace, where a product is of as many rows as runs."""
+    sections = sections_of(family, monkeypatch)
+    points = [
+        {f"{part}.{field}": value for part, fields in point.items() for field, value in fields.items()}
+        for point in INTERVENTIONS[intervention]
+    ]
+    keys = {"base": sections, "list": points if points != [{}] else [], "seeds": 2}
+    kernel = "batched" if family != "module" else None  # a loop draws the noise of layers from another generator
+    together = Family(cohort, "together", kernel, **keys)
+    alone = Family(cohort, "alone", kernel, **keys, resources={"cohort_size": 1})
+    assert len(together.of) == len(alone.of) > len(together.trained)
+    exact = family in PERCEPTRONS and not intervention.startswith("subspace")
+    for config, _ in together.of.values():
+        left, right = together.end(config), alone.end(config)
+        if exact:
+            assert same(left, right)
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-4)
+        assert together.row(config).status == alone.row(config).status
+
+
+def test_every_loss_optimiser_and_projection_is_tried():
+    tried = [point for points in INTERVENTIONS.values() for point in points]
+    assert {point["subspace"]["projection"] for point in tried if "subspace" in point} == PROJECTIONS.keys()
+    assert {point.get("optimizer", {}).get("name", "sgd") for point in tried} == OPTIMIZERS.keys()

@@ -1,0 +1,224 @@
+"""What is refused because sections do not go together, at planning and at the start of a cohort."""
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from orchestrator.planning import Kinds, plan
+from orchestrator.pricing import price
+from orchestrator.spec import SweepSpec
+from trainables.config import RunConfig
+from trainables.errors import BadInput
+from trainables.fit import check
+from trainables.manifest import Record
+
+BN = {"family": "mlp", "width": 8, "batch_norm": "plain"}
+REAL = {"name": "frequency", "train_size": 40, "validation_size": 10, "test_size": 10}
+XORD = {"name": "xord", "train_size": 64, "validation_size": 10, "test_size": 10}
+PRUNE, PRETRAIN = {"fraction": 0.5}, {"epochs": 1}
+
+REFUSED = [
+    ({"model": {"family": "frankle_conv", "depth": 6}}, "model.depth = 6: on inputs of shape (1, 8, 8) the last pooli"),
+    ({"data": {"name": "mnist", "classes": "animals_objects"}}, "a task of cifar10, not of mnist"),
+    ({"data": {"train_size": 20}}, "optimizer.batch_size = 32: data.train_size is 20; allowed: 1 to 20, or 'full'"),
+    ({"model": BN, "optimizer": {"batch_size": 1}}, "a batch has one example, which BatchNorm cannot normalise"),
+    ({"model": BN, "optimizer": {"batch_size": 37}}, "the last batch has one example, which BatchNorm cannot"),
+    (
+        {"loss": {"name": "logistic"}},
+        "loss.name = 'logistic': does not fit the targets of digits, 10 classes; allowed:",
+    ),
+    (
+        {"loss": {"name": "hinge"}, "data": {"classes": [[1], [2], [3]], "train_size": 60, "test_size": 60}},
+        "3 classes; allowed: cross_e",
+    ),
+    ({"data": REAL}, "loss.name = 'cross_entropy': does not fit the targets of frequency, numbers; allowed: squared"),
+    ({"data": REAL, "loss": {"name": "hinge"}}, "loss.name = 'hinge': does not fit the targets of frequency, numbers"),
+    (
+        {"data": REAL | {"label_corruption": 0.5}, "loss": {"name": "squared"}},
+        "data.label_corruption = 0.5: the targets",
+    ),
+    (
+        {"data": REAL, "loss": {"name": "squared"}, "pretrain": {"epochs": 1, "label_corruption": 0.5}},
+        "pretrain.label_corruption = 0.5: the targets of frequency are no classes",
+    ),
+    ({"reset": {"layers": [1, 4]}}, "reset.layers = [1, 4]: the network has 3 layers with weights; allowed: 1 to 3"),
+    ({"reset": {"layers": [1], "to": 7}, "stop": {"max_epochs": 6}}, "reset.to = 7: a phase has 6 epochs at most"),
+    (
+        {"reset": {"layers": [1], "to": 7}, "stop": {"max_steps": 100}},  # 32 steps an epoch
+        "reset.to = 7: a phase has 4 epochs at most",
+    ),
+    ({"reset": {"layers": [2, 1]}}, "reset = {'layers': [2, 1]}: layers are different numbers, the smallest first"),
+    (
+        {"subspace": {"dimension": 9000}},
+        "subspace.dimension = 9000: the network has 8970 parameters; allowed: up to th",
+    ),
+    ({"subspace": {"dimension": 9}, "prune": PRUNE}, "subspace.dimension = 9: pruned weights would not stay zero"),
+    ({"prune": PRUNE | {"rewind": "train"}}, "prune.rewind = 'train': without pretrain.epochs that is the initialis"),
+    (
+        {"prune": PRUNE | {"rewind": "none", "control": "reinit"}},
+        "prune.rewind = 'none': has no effect on a reinit of one round; leave it out",
+    ),
+    (
+        {"model": {"family": "module", "path": "test_fit:Gains"}, "prune": PRUNE},
+        "prune.fraction: the network has no weig",
+    ),
+    (
+        {"model": {"family": "module", "path": "test_fit:Gains"}, "init": {"first": 1.0}},
+        "init.first: the network has no",
+    ),
+    (
+        {"init": {"scheme": "run", "source": {"model.width": 8}}},
+        "init.source: 1.weight is of shape (8, 64), in the run",
+    ),
+    ({"init": {"scheme": "run", "source": {"loss.name": "hinge"}}}, "init.source: loss.name = 'hinge': does not fit"),
+    ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that starts from it"),
+    ({"init": {"scheme": "run", "source": {"modle.width": 3}}}, "init.source: modle"),
+    (
+        {"init": {"scheme": "kmeans", "source": {"model.width": 8}}, "model": {"width": 16, "depth": 2}},
+        "init.source: 1.weight is of shape (8, 64), in the run that starts from it (16, 64); allowed: that shape, or",
+    ),
+    (
+        {"init": {"scheme": "run", "source": {}}, "prune": PRUNE | {"control": "reinit"}},
+        "prune.control = 'reinit': wit",
+    ),
+    ({"init": {"scheme": "run", "source": {}}, "reset": {"layers": [1], "to": "random"}}, "reset.to = 'random': with"),
+]
+
+
+class Gains(nn.Module):
+    """A network without weights: nothing to draw, prune or reset."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(10))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.flatten(1)[:, :10] * self.gain
+
+
+def sweep(base: dict, **keys) -> SweepSpec:
+    return SweepSpec.parse({"name": "test", "base": base, **keys})
+
+
+@pytest.mark.parametrize(("sections", "line"), REFUSED)
+def test_what_does_not_go_together_is_refused_in_one_line(sections, line):
+    for refuse in (
+        lambda: check(RunConfig.parse(sections)),
+        lambda: plan(sweep(sections)),
+        lambda: price(sweep(sections)),
+    ):
+        with pytest.raises(BadInput) as refused:
+            refuse()
+        assert line in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"model": {"family": "frankle_conv", "depth": 4}},
+        {"model": {"family": "vgg", "depth": 11}, "data": {"name": "cifar10"}},  # leaves one position: as is usual
+        {"model": {"family": "xord"}, "data": XORD, "loss": {"name": "hinge"}},
+        {"model": {"family": "xord"}, "data": XORD, "loss": {"name": "squared"}},
+        {"data": REAL, "loss": {"name": "squared"}},
+        {"data": {"train_size": 32}, "optimizer": {"batch_size": 32}, "model": BN},
+        {"data": {"train_size": 20}, "optimizer": {"batch_size": "full"}},
+        {"subspace": {"dimension": 8970}},
+        {"prune": PRUNE | {"rounds": 2, "control": "reinit", "rewind": "none"}},
+        {
+            "model": {"family": "xord", "filters": 2},
+            "data": XORD,
+            "loss": {"name": "hinge"},
+            "init": {"scheme": "kmeans", "source": {"model.filters": 6}},
+        },
+    ],
+)
+def test_what_goes_together_is_planned(sections):
+    check(RunConfig.parse(sections))
+    assert plan(sweep(sections)) and price(sweep(sections)).runs == 1
+
+
+def test_a_source_cannot_hold_itself():
+    source: dict = {"model.width": 64}
+    source["init.source"] = source
+    with pytest.raises(BadInput, match="source holds itself"):
+        RunConfig.parse({"init": {"scheme": "run", "source": source}})
+
+
+@pytest.mark.parametrize("to", [0, 2, 4])
+def test_layers_go_back_to_checkpoints_that_are_kept(to):
+    config = RunConfig.parse({"reset": {"layers": [1], "to": to}})
+    kept = Record(checkpoints=True)
+    check(config, kept)
+    for record in (Record(), Record(epochs=(5,), checkpoints=True)):
+        if to == 0:
+            check(config, record)
+            continue
+        with pytest.raises(BadInput, match=r"reset.to = \d: needs record.measure_at = 'checkpoints'"):
+            check(config, record)
+
+
+def test_layers_may_go_back_to_an_epoch_of_the_default_record_only():
+    check(RunConfig.parse({"reset": {"layers": [1], "to": 8}}), Record(checkpoints=True))
+    with pytest.raises(BadInput, match="needs record"):
+        check(RunConfig.parse({"reset": {"layers": [1], "to": 6}}), Record(checkpoints=True))
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "line"),
+    [
+        # Fields that may differ in a cohort: a rule sees them though the first value is fine.
+        ("init.first", [None, 1.0], "init.first: the network has no weights"),
+        ("prune.fraction", [0, 0.5], "prune.fraction: the network has no weights"),
+        ("prune.rewind", ["init", "train"], "prune.rewind = 'train'"),
+        ("reset.layers", [[], [2]], "reset.layers = [2]: the network has 0 layers"),
+    ],
+)
+def test_no_rule_is_skipped_because_a_field_may_differ_in_a_cohort(axis, values, line):
+    base = {"model": {"family": "module", "path": "test_fit:Gains"}}
+    base |= {"prune": PRUNE, "model": {"width": 8}} if axis == "prune.rewind" else {}
+    with pytest.raises(BadInput) as refused:
+        plan(sweep(base, grid={axis: values}))
+    assert line in str(refused.value)
+
+
+def test_real_targets_refuse_corrupted_pretraining_on_an_axis():
+    base = {"data": REAL, "loss": {"name": "squared"}, "pretrain": PRETRAIN}
+    with pytest.raises(BadInput, match="pretrain.label_corruption = 0.5"):
+        plan(sweep(base, grid={"pretrain.label_corruption": [0, 0.5]}))
+
+
+def test_runs_that_start_from_others_are_no_cohort_with_those_that_do_not():
+    """Or a cohort would wait for itself: that a run has a source may differ in a cohort."""
+    listed = [{"init.scheme": "kaiming"}, {"init.scheme": "run", "init.source": {"init.scale": 2}}]
+    cohorts = plan(sweep({"model": {"width": 8}}, list=listed, seeds=2))
+    assert [sorted(cohort.roles) for cohort in cohorts] == [["parent", "parent", "run", "run"], ["run", "run"]]
+    assert cohorts[1].waits_for == (cohorts[0].cohort_id,)
+
+
+def test_runs_of_other_runs_of_other_runs_come_in_order():
+    source = {"prune.fraction": 0.5, "prune.rounds": 2}
+    base = {"model": {"width": 8}, "init": {"scheme": "run", "source": source}}
+    cohorts = plan(sweep(base, grid={"reset.layers": [[], [1]], "prune.rounds": [1], "prune.fraction": [0, 0.3]}))
+    place = {config.run_id: index for index, cohort in enumerate(cohorts) for config in cohort.configs}
+    for index, cohort in enumerate(cohorts):
+        for config in cohort.configs:
+            assert all(place[before.run_id] < index for before in config.ancestors)
+            assert {cohorts[place[before.run_id]].cohort_id for before in config.ancestors} <= set(cohort.waits_for)
+    assert max(len(config.ancestors) for cohort in cohorts for config in cohort.configs) == 5
+
+
+def test_a_plan_of_many_runs_asks_each_kind_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr("orchestrator.planning.check", lambda config, record: asked.append(config))
+    grid = {"init.scale": [1 + i / 100 for i in range(100)], "optimizer.lr": [0.01 + i / 1e4 for i in range(100)]}
+    spec, kinds, start = sweep({"model": {"width": 8}}, grid=grid), Kinds(Record()), time.perf_counter()
+    for configuration in spec.configurations():
+        kinds.of(configuration)
+    assert len(asked) <= 2 and time.perf_counter() - start < 3  # a scale of one is its default
+
+
+def test_a_cohort_is_checked_when_it_starts(cohort):
+    with pytest.raises(BadInput, match="reset.layers"):
+        cohort("c", [{"reset": {"layers": [9]}}], ("parent",)).start()

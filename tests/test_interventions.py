@@ -1,0 +1,523 @@
+"""What every intervention does, trained on digits: pruning, resets, sources, subspaces, schedules, losses, stops."""
+
+import copy
+
+import pandas as pd
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from torch import nn
+
+from orchestrator.planning import plan
+from orchestrator.spec import SweepSpec
+from trainables import data, network
+from trainables.config import InitConfig, RunConfig, SubspaceConfig
+from trainables.losses import LOSSES
+from trainables.manifest import Manifest
+from trainables.storage import CohortFiles, Folder
+from trainables.streams import generator
+from trainables.subspace import PROJECTIONS
+from trainables.training import CohortTraining
+
+DATA = {"train_size": 100, "validation_size": 50, "test_size": 100}
+MLP = {"family": "mlp", "width": 16, "depth": 3}
+TWO = DATA | {"classes": "low_high"}
+NORMED = MLP | {"batch_norm": "plain"}
+HUGE = {"batch_size": 30, "lr": 1e12}
+
+
+def run(seed: int = 0, **sections) -> dict:
+    stop = {"train_loss": None, "max_epochs": 2}
+    rest = {"data": DATA, "model": MLP, "optimizer": {"batch_size": 30, "lr": 0.05}, "stop": stop, "seed": seed}
+    return rest | sections
+
+
+def built(config: RunConfig) -> network.Network:
+    task = data.describe(config.data)
+    return network.build(config.model, task.input_shape, LOSSES[config.loss.name].outputs(task.classes))
+
+
+class Family:
+    """Cohorts made by the planner and trained in its order, each parent before its children."""
+
+    def __init__(self, cohort, name: str = "", kernel: str | None = None, **keys) -> None:
+        self.trained, self.of, homes = {}, {}, {}
+        for made in plan(SweepSpec.parse({"name": "test", **keys})):
+            configs = [config.model_dump() for config in made.configs]
+            record = made.record.model_dump()
+            waits_for = [homes[cohort_id] for cohort_id in made.waits_for]  # those that come before are there
+            homes[made.cohort_id] = f"{name}{made.cohort_id}"
+            plan_ = (kernel, len(configs)) if kernel else None
+            trained = cohort(homes[made.cohort_id], configs, waits_for, record, plan_).train()
+            self.trained[made.cohort_id] = trained
+            self.of |= {config.run_id: (config, trained) for config in made.configs}
+
+    def end(self, config: RunConfig) -> dict[str, torch.Tensor]:
+        return self.of[config.run_id][1].final()[config.run_id]
+
+    def start(self, config: RunConfig) -> dict[str, torch.Tensor]:
+        return self.of[config.run_id][1].checkpoint(f"{config.phases[0].name}-00000000")[config.run_id]
+
+    def row(self, config: RunConfig):
+        return self.of[config.run_id][1].table("runs").set_index("run_id").loc[config.run_id]
+
+    def having(self, **fields) -> list[RunConfig]:
+        """The runs that have these values, a dot in a name written `__`."""
+        wanted = {name.replace("__", "."): value for name, value in fields.items()}
+        return [c for c, _ in self.of.values() if all(c.flat()[name] == value for name, value in wanted.items())]
+
+
+def base(**sections) -> dict:
+    return {name: value for name, value in run(**sections).items() if name != "seed"}
+
+
+def weights(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in values.items() if value.ndim >= 2}
+
+
+def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+# Pruning.
+
+
+@pytest.mark.parametrize("method", ["magnitude", "layer_magnitude"])
+def test_each_round_prunes_exactly_its_share_and_keeps_what_was_gone(cohort, method):
+    grid = {"prune.rounds": [1, 2, 3], "init.scale": [0.5, 1]}
+    family = Family(cohort, base=base() | {"prune": {"fraction": 0.3, "method": method}}, grid=grid, seeds=2)
+    assert len(family.of) == 3 * 4 + 4  # every dense run was trained once
+    assert sorted(len(trained.configs) for trained in family.trained.values()) == [4, 4, 4, 4]
+    for child in [config for config in family.having() if config.prune.prunes]:
+        own, before = weights(family.end(child)), weights(family.end(child.parent))
+        counts = {name: (int((value == 0).sum()), value.numel()) for name, value in own.items()}
+        share = 1 - 0.7**child.prune.rounds
+        if method == "magnitude":
+            counts = {"all": tuple(map(sum, zip(*counts.values(), strict=True)))}
+        assert all(gone == round(share * size) for gone, size in counts.values())
+        assert all((own[name] == 0)[before[name] == 0].all() for name in own)
+        magnitudes = {name: value.abs() for name, value in before.items()}
+        groups = [list(own)] if method == "magnitude" else [[name] for name in own]
+        for group in groups:
+            gone = torch.cat([own[name].flatten() for name in group]) == 0
+            sizes = torch.cat([magnitudes[name].flatten() for name in group])
+            assert sizes[gone].max() <= sizes[~gone].min()
+
+
+def test_of_the_output_layer_a_part_of_the_fraction_goes(cohort):
+    prune = {"fraction": 0.4, "method": "layer_magnitude", "output_rate": 0.5, "rounds": 2}
+    family = Family(cohort, base=base() | {"prune": prune})
+    (ticket,) = family.having(prune__rounds=2, prune__fraction=0.4)
+    for name, value in weights(family.end(ticket)).items():
+        share = 1 - (0.8 if name == "5.weight" else 0.6) ** 2
+        assert (value == 0).sum() == round(share * value.numel())
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_controls_have_the_mask_or_its_counts_and_other_weights(cohort, rounds):
+    prune = {"fraction": 0.5, "rounds": rounds}
+    axis = {"prune.control": ["ticket", "reinit", "random_mask"]}
+    family = Family(cohort, base=base() | {"prune": prune}, grid=axis)
+    starts, kept = {}, {}
+    for control in axis["prune.control"]:
+        (config,) = family.having(prune__control=control, prune__rounds=rounds, prune__fraction=0.5)
+        starts[control] = weights(family.start(config))
+        kept[control] = {name: value != 0 for name, value in starts[control].items()}
+        # The random draw that it walks away from is its own.
+        cohort_ = family.of[config.run_id][1]
+        walked = cohort_.table("dynamics").query("run_id == @config.run_id and step == 0").set_index("name").value
+        assert walked["distance_from_init"] == 0
+    first = family.having(prune__fraction=0)[0]
+    drawn = built(first).initial(first.init, first.seed)
+    for name, mask in kept["ticket"].items():
+        assert torch.equal(starts["ticket"][name], drawn[name].float() * mask)
+        assert torch.equal(mask, kept["reinit"][name])
+        both = mask & kept["random_mask"][name]
+        assert not (starts["reinit"][name] == starts["ticket"][name])[mask].any()
+        assert mask.sum() == kept["random_mask"][name].sum() > both.sum()
+        assert not (starts["random_mask"][name] == starts["ticket"][name])[both].any()
+
+
+def test_rewinding_to_the_start_of_training_goes_back_behind_pretraining(cohort):
+    sections = {"pretrain": {"epochs": 1, "label_corruption": 1.0}, "prune": {"fraction": 0.5, "rounds": 2}}
+    family = Family(cohort, base=base() | sections, grid={"prune.rewind": ["init", "train", "none"]})
+    (dense,) = family.having(prune__fraction=0)
+    train = family.of[dense.run_id][1].checkpoint("train-00000000")[dense.run_id]
+    for rewind, origin in (("init", family.start(dense)), ("train", train), ("none", None)):
+        (config,) = family.having(prune__rewind=rewind, prune__rounds=2, prune__fraction=0.5)
+        start, origin = family.start(config), origin or family.end(config.parent)
+        assert all(torch.equal(start[name], origin[name] * (start[name] != 0)) for name in weights(start))
+        assert all(torch.equal(start[name], origin[name]) for name in start if start[name].ndim < 2)
+
+
+def test_adam_pruning_and_batch_norm_go_together(cohort):
+    sections = {"model": NORMED, "optimizer": {"name": "adam", "lr": 0.01, "batch_size": 30}}
+    sections |= {"data": DATA | {"train_size": 90}, "prune": {"fraction": 0.6, "rounds": 2}}
+    family = Family(cohort, base=base(**sections), seeds=3, grid={"prune.method": ["magnitude", "layer_magnitude"]})
+    for config in family.having(prune__rounds=2):
+        values = family.end(config)
+        gone = sum(int((value == 0).sum()) for value in weights(values).values())
+        assert gone == pytest.approx(0.84 * sum(value.numel() for value in weights(values).values()), abs=2)
+        means = [value for name, value in values.items() if name.endswith("running_mean")]
+        assert len(means) == 2 and all(value.any() for value in means)
+        assert family.row(config).status == "limit"
+
+
+# Resets.
+
+
+def test_reset_layers_are_from_elsewhere_and_the_others_the_end_of_training(cohort):
+    grid = {"reset.layers": [[1], [2, 3]], "reset.to": ["init", "random", 0, 1]}
+    keys = {"record": {"measure_at": "checkpoints"}, "seeds": 2}
+    family = Family(cohort, base=base(pretrain={"epochs": 1}), grid=grid, **keys)
+    origins = {"init": "pretrain-00000000", "0": "train-00000000", "1": "train-00000004"}
+    for config in (config for config in family.having() if config.reset.layers):
+        own, trained = family.end(config), family.end(config.parent)
+        inner = family.of[config.parent.run_id][1]
+        for number, names in enumerate(built(config).layers, 1):
+            for name in names:
+                if number not in config.reset.layers:
+                    assert torch.equal(own[name], trained[name])
+                elif config.reset.to == "random":
+                    assert own[name].ndim < 2 or not (own[name] == trained[name]).any()
+                    assert own[name].std() < 2 * (2 / own[name].shape[-1]) ** 0.5
+                else:
+                    origin = inner.checkpoint(origins[str(config.reset.to)])[config.parent.run_id]
+                    assert torch.equal(own[name], origin[name])
+        assert family.row(config).status == family.row(config.parent).status
+        assert (family.row(config).phase, family.row(config).step) == ("reset", 0)
+
+
+def test_outcomes_of_a_reset_network_are_those_of_that_network(cohort):
+    config = base(data=DATA | {"label_corruption": 0.2}, stop={"train_loss": 1.5, "max_epochs": 30})
+    family = Family(cohort, base=config | {"reset": {"layers": [2]}})
+    (own,) = family.having(reset__layers="2")
+    assert family.row(own).status == family.row(own.parent).status == "converged"
+    module, dataset = built(own).module, data.load(own.data)
+    module.load_state_dict(family.end(own))
+    for name, split in dataset.splits.items():
+        labels = data.train_labels(dataset, own.phases[-1], own.seed) if name == "train" else split.labels
+        logits = module(split.inputs)
+        expected = [nn.CrossEntropyLoss()(logits, labels), (logits.argmax(1) != labels).float().mean()]
+        found = [family.of[own.run_id][1].value(own.run_id, key, name) for key in ("loss", "error")]
+        assert found == pytest.approx([float(value) for value in expected], rel=1e-5)
+    walked = [family.of[c.run_id][1].value(c.run_id, "path_length_from_init") for c in (own, own.parent)]
+    assert walked[0] == pytest.approx(walked[1], rel=1e-9)
+
+
+def test_a_run_that_had_ended_before_the_epoch_stays_as_it_ended(cohort):
+    keys = {"record": {"measure_at": "checkpoints", "epochs": [4]}}
+    config = base(stop={"train_loss": 2.0, "max_epochs": 9}, optimizer={"batch_size": 30, "lr": 0.2})
+    family = Family(cohort, base=config | {"reset": {"layers": [1], "to": 4}}, **keys)
+    (own,) = family.having(reset__to="4")
+    assert family.row(own.parent).epoch < 4 and same(family.end(own), family.end(own.parent))
+
+
+def test_a_reset_network_whose_loss_is_not_finite_has_diverged(cohort):
+    config = base(init={"scale": 1e30}, optimizer={"batch_size": 30, "lr": 1e-30})
+    family = Family(cohort, base=config | {"reset": {"layers": [1], "to": "random"}})
+    (own,) = family.having(reset__layers="1")
+    assert family.row(own).status == "diverged"
+
+
+def test_a_pruned_network_keeps_its_mask_when_layers_are_reset(cohort):
+    sections = {"prune": {"fraction": 0.5, "control": "reinit"}, "reset": {"layers": [1, 2, 3]}}
+    family = Family(cohort, base=base() | sections, grid={"reset.to": ["init", "random"]})
+    for config in (config for config in family.having() if config.reset.layers):
+        own, before = weights(family.end(config)), weights(family.end(config.parent))
+        start = weights(family.start(config.parent))
+        for name in own:
+            assert torch.equal(own[name] == 0, before[name] == 0)
+            assert torch.equal(own[name], start[name]) == (config.reset.to == "init")
+
+
+# Starts from other runs.
+
+
+def test_a_run_starts_where_another_ended_and_walks_from_there(cohort):
+    source = {"data.label_corruption": 1.0, "optimizer.lr": 0.1, "stop.max_epochs": 1}
+    family = Family(cohort, base=base(init={"scheme": "run", "source": source}, model=NORMED), seeds=2)
+    for config in family.having(init__scheme="run"):
+        assert config.parent.seed == config.seed and config.parent.data.label_corruption == 1
+        assert same(family.start(config), family.end(config.parent))
+        table = family.of[config.run_id][1].table("dynamics").query("run_id == @config.run_id and step == 0")
+        assert set(table.set_index("name").value[["distance_from_init", "path_length_from_init"]]) == {0.0}
+
+
+def test_a_source_may_be_pruned_and_its_child_too(cohort):
+    source = {"prune.fraction": 0.5}
+    sections = {"init": {"scheme": "run", "source": source}, "prune": {"fraction": 0.3}}
+    family = Family(cohort, base=base() | sections)
+    (config,) = family.having(init__scheme="run", prune__fraction=0.3)
+    assert [before.prune.fraction for before in config.ancestors] == [0.0, 0.5, 0.0]
+    origin, start = family.end(config.ancestors[1]), family.start(config)
+    assert all(torch.equal(start[name], origin[name] * (start[name] != 0)) for name in weights(start))
+
+
+def test_units_of_a_small_detector_are_centres_of_a_larger_one_each_sign_alone(cohort):
+    xord = {"name": "xord", "train_size": 60, "validation_size": 10, "test_size": 10}
+    model, source = {"family": "xord", "filters": 2}, {"model.filters": 6}
+    config = base(data=xord, model=model, loss={"name": "hinge"})
+    family = Family(cohort, base=config | {"init": {"scheme": "kmeans", "scale": 0.5, "source": source}})
+    (small,) = family.having(init__scheme="kmeans")
+    (large,) = family.end(small.parent).values()
+    (start,) = family.start(small).values()
+    assert large.shape == (12, 2) and start.shape == (4, 2)
+    for found, part in zip(start.split(2), large.split(6), strict=True):
+        centres = torch.from_numpy(KMeans(2, n_init=10, random_state=0).fit(part.double().numpy()).cluster_centers_)
+        torch.testing.assert_close(found.double().sort(0).values, (centres * 0.5).sort(0).values)
+
+
+# Draws.
+
+
+@pytest.mark.parametrize("model", [MLP, {"family": "puzzles_cnn", "filters": 4, "kernel": 3}])
+def test_orthogonal_weights_have_orthonormal_rows_or_columns(model):
+    values = built(RunConfig.parse(run(model=model))).initial(InitConfig(scheme="orthogonal", scale=3.0), 0)
+    for value in weights(values).values():
+        flat = value.flatten(1) / 3
+        gram = flat @ flat.T if flat.shape[0] <= flat.shape[1] else flat.T @ flat
+        torch.testing.assert_close(gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-10, rtol=0)
+
+
+def test_the_first_weight_is_replaced_and_no_other():
+    net = built(RunConfig.parse(run()))
+    plain, changed = (net.initial(InitConfig(first=first), 0) for first in (None, -5.0))
+    assert changed["1.weight"][0, 0] == -5
+    changed["1.weight"][0, 0] = plain["1.weight"][0, 0]
+    assert same(plain, changed)
+    frozen = built(RunConfig.parse(run(model={"family": "random_features", "features": 8})))
+    plain, changed = (frozen.initial(InitConfig(first=first), 0) for first in (None, -5.0))
+    assert [name for name in plain if not torch.equal(plain[name], changed[name])] == ["2.weight"]  # of what is trained
+
+
+# Subspaces.
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+@pytest.mark.parametrize("size", [37, 64, 300])
+def test_pull_is_the_transpose_of_push_and_columns_have_norm_one(name, size):
+    like = torch.zeros((), dtype=torch.float64)
+    projection = PROJECTIONS[name](size, 7, generator(0, "subspace"), like)
+    matrix = projection.push(torch.eye(7, dtype=torch.float64)).t()
+    assert matrix.shape == (size, 7) and torch.linalg.matrix_rank(matrix) == 7
+    torch.testing.assert_close(projection.pull(torch.eye(size, dtype=torch.float64)), matrix)
+    norms = matrix.norm(dim=0)
+    tolerance = 1e-6 if name != "fastfood" else 6 / size**0.5  # that of Fastfood is one in the mean
+    torch.testing.assert_close(norms, torch.ones_like(norms), atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_training_in_a_subspace_is_training_phi(cohort, name, optimizer):
+    """Against autograd by phi: a plain loop over theta = theta_0 + P phi with torch's own optimiser, in float64."""
+    sections = {"subspace": {"dimension": 9, "projection": name}, "precision": "float64", "model": MLP | {"width": 5}}
+    rates = {"name": optimizer, "lr": 0.1, "batch_size": 30} | ({"momentum": 0.5} if optimizer == "sgd" else {})
+    trained = cohort("c", [run(seed, optimizer=rates, **sections) for seed in (0, 1)], plan=("batched", 2)).train()
+    for config in trained.configs:
+        net, dataset = built(config), data.load(config.data, "float64")
+        start = net.initial(config.init, config.seed)
+        filled = net.parameters.filled().nonzero().flatten()
+        like = torch.zeros((), dtype=torch.float64)
+        projection = PROJECTIONS[name](len(filled), 9, generator(config.seed, "subspace"), like)
+        matrix = torch.zeros(net.parameters.width, 9, dtype=torch.float64)
+        matrix[filled] = projection.push(torch.eye(9, dtype=torch.float64)).t()
+        phi, theta_0 = torch.zeros(9, dtype=torch.float64, requires_grad=True), _row(net, start)
+        choice = {"lr": config.optimizer.lr}
+        steps = (
+            torch.optim.Adam([phi], **choice)
+            if optimizer == "adam"
+            else torch.optim.SGD([phi], momentum=config.optimizer.momentum, **choice)
+        )
+        for epoch in range(2):
+            order = torch.from_numpy(generator(config.seed, "order/train", epoch).permutation(100))
+            for batch in order.split(30):
+                steps.zero_grad()
+                theta = (theta_0 + matrix @ phi).unsqueeze(0)
+                tensors = {k: v[0] for k, v in net.parameters.named(net.parameters.views(theta)).items()}
+                logits = net.single(tensors, dataset.train.inputs[batch])
+                nn.CrossEntropyLoss()(logits, dataset.train.labels[batch]).backward()
+                steps.step()
+        found = _row(net, trained.final()[config.run_id])
+        torch.testing.assert_close(found, (theta_0 + matrix @ phi).detach(), rtol=1e-9, atol=1e-11)
+        moved = (found - theta_0).unsqueeze(1)
+        assert moved.any() and torch.linalg.matrix_rank(torch.cat([matrix, moved], 1), rtol=1e-9) == 9
+
+
+def _row(net: network.Network, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    return net.parameters.rows({name: tensors[name].double().unsqueeze(0) for name in net.shapes})[0]
+
+
+def test_a_subspace_of_all_dimensions_fits_as_well_as_the_whole_space(cohort):
+    model = MLP | {"width": 2, "depth": 2, "bias": "none"}
+    fits = {"stop": {"train_loss": None, "max_epochs": 40}, "model": model, "data": TWO}
+    size = 64 * 2 + 2 * 2
+    trained = [cohort(str(given), [run(subspace={"dimension": given}, **fits)]).train() for given in (1, size, None)]
+    losses = [one.value(one.run_ids[0], "loss", "train") for one in trained]
+    assert losses[1] < 0.6 * losses[0] and losses[2] < 0.6 * losses[0]
+
+
+# Schedules, full batches, stops.
+
+
+def serial(config: RunConfig) -> dict[str, torch.Tensor]:
+    """One network, a plain loop of torch's own losses, optimisers and schedules."""
+    dtype, given = getattr(torch, config.precision), config.optimizer
+    dataset, net = data.load(config.data, config.precision), built(config)
+    module = copy.deepcopy(net.module).to(dtype).requires_grad_()
+    module.load_state_dict({k: v.to(dtype) for k, v in net.initial(config.init, config.seed).items()})
+    choice = {"lr": given.lr, "weight_decay": given.weight_decay}
+    optimizer = (
+        torch.optim.SGD(module.parameters(), momentum=given.momentum, **choice)
+        if given.name == "sgd"
+        else torch.optim.Adam(module.parameters(), **choice)
+    )
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, given.decay_every, given.decay)
+    labels = data.train_labels(dataset, config.phases[0], config.seed)
+    size, steps = given.examples_per_step(len(labels)), 0
+    for epoch in range(config.stop.max_epochs):
+        order = torch.from_numpy(generator(config.seed, "order/train", epoch).permutation(len(labels)))
+        for batch in order.split(size):
+            if steps == config.stop.max_steps:
+                break
+            optimizer.zero_grad()
+            TORCH[config.loss.name](module(dataset.train.inputs[batch]), labels[batch]).backward()
+            optimizer.step()
+            steps += 1
+        schedule.step()
+    return {name: value.detach() for name, value in module.named_parameters()}
+
+
+def _targets(labels: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    if labels.is_floating_point():
+        return labels.unsqueeze(1)
+    if logits.shape[1] == 1:
+        return (2.0 * labels - 1).unsqueeze(1).to(logits)
+    return nn.functional.one_hot(labels, logits.shape[1]).to(logits)
+
+
+TORCH = {
+    "cross_entropy": nn.CrossEntropyLoss(),
+    "logistic": lambda z, y: nn.BCEWithLogitsLoss()(z[:, 0], y.to(z)),
+    "squared": lambda z, y: nn.MSELoss(reduction="sum")(z, _targets(y, z)) / (2 * len(z)),
+    "hinge": lambda z, y: (1 - _targets(y, z) * z).relu().mean(),
+}
+FREQUENCY = {"name": "frequency", "train_size": 100, "validation_size": 10, "test_size": 10, "frequency": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("loss", "data_"),
+    [
+        ("cross_entropy", DATA),
+        ("cross_entropy", TWO),
+        ("logistic", TWO),
+        ("hinge", TWO),
+        ("squared", DATA),
+        ("squared", TWO),
+        ("squared", FREQUENCY),
+    ],
+)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"batch_size": 30, "momentum": 0.5, "weight_decay": 0.01, "decay": 0.5, "decay_every": 2},
+        {"name": "adam", "batch_size": 30, "decay": 0.1},
+        {"batch_size": "full", "momentum": 0.9},
+    ],
+    ids=["sgd", "adam", "full"],
+)
+@pytest.mark.parametrize("max_steps", [None, 14])
+def test_a_training_is_that_of_torch(cohort, loss, data_, optimizer, max_steps):
+    """Losses, schedules, full batches, and a last epoch cut short, which Adam's bias correction has to notice."""
+    stop = {"train_loss": None, "max_epochs": 20 if optimizer["batch_size"] == "full" else 5, "max_steps": max_steps}
+    lr = {"lr": 0.002 if data_ is FREQUENCY else 0.01}
+    configs = [
+        run(seed, data=data_, loss={"name": loss}, optimizer=optimizer | lr, stop=stop, precision="float64")
+        for seed in range(2)
+    ]
+    trained = cohort("c", configs).train()
+    for config in trained.configs:
+        torch.testing.assert_close(trained.final()[config.run_id], serial(config), rtol=1e-8, atol=1e-10)
+    assert set(trained.table("runs").step) == {max_steps or 20}
+
+
+def test_steps_are_counted_where_the_last_epoch_is_cut_short(cohort):
+    stop = {"train_loss": None, "max_epochs": 9, "max_steps": 10}  # 4 steps an epoch
+    trained = cohort("c", [run(stop=stop, pretrain={"epochs": 1})]).train()
+    (row,) = trained.table("runs").to_dict("records")
+    assert (row["phase"], row["step"], row["epoch"], row["status"]) == ("train", 10, 3, "limit")
+    steps = trained.table("dynamics").query("phase == 'train'").groupby("epoch").step.unique()
+    assert {int(epoch): list(found) for epoch, found in steps.items()} == {0: [0], 1: [4], 2: [8], 3: [10]}
+    assert trained.table("dynamics").query("phase == 'pretrain'").step.max() == 4
+
+
+def test_a_phase_ends_at_the_error_or_at_both_targets(cohort):
+    stops = [
+        {"train_loss": None, "train_error": 0.3, "max_epochs": 60},
+        {"train_loss": 0.2, "train_error": 0.3, "max_epochs": 60},
+        {"train_loss": 0.2, "max_epochs": 60},
+        {"train_loss": 5.0, "train_error": 0.0, "max_epochs": 60},
+    ]
+    optimizer = {"batch_size": 30, "lr": 0.1}
+    trained = cohort("c", [run(stop=stop, optimizer=optimizer) for stop in stops]).train()
+    runs = trained.table("runs").set_index("run_id").loc[trained.run_ids]
+    assert set(runs.status) == {"converged"}
+    errors = [trained.value(run_id, "error", "train") for run_id in trained.run_ids]
+    losses = [trained.value(run_id, "loss", "train") for run_id in trained.run_ids]
+    assert errors[0] <= 0.3 and losses[1] <= 0.2 and errors[3] == 0
+    assert runs.epoch.iloc[0] < runs.epoch.iloc[1] == runs.epoch.iloc[2]
+
+
+# Diverged parents, and processes that are killed.
+
+
+@pytest.mark.parametrize("lr", [1e12, 1e20])
+@pytest.mark.parametrize(
+    "child",
+    [
+        {"prune": {"fraction": 0.5, "rounds": 2}},
+        {"prune": {"fraction": 0.5, "control": "random_mask"}},
+        {"reset": {"layers": [1]}},
+        {"reset": {"layers": [2], "to": 0}},
+        {"prune": {"fraction": 0.5}, "reset": {"layers": [1], "to": "random"}},
+        {"init": {"scheme": "run", "source": {}}},
+        {"init": {"scheme": "run", "source": {}}, "prune": {"fraction": 0.5}},
+        {"model": {"family": "xord", "filters": 2}, "init": {"scheme": "kmeans", "source": {"model.filters": 4}}},
+    ],
+)
+def test_what_comes_from_a_diverged_run_has_diverged(cohort, child, lr):
+    xord = {"name": "xord", "train_size": 60, "validation_size": 10, "test_size": 10}
+    extra = {"data": xord, "loss": {"name": "squared"}} if "model" in child else {}
+    family = Family(cohort, base=base(optimizer={"batch_size": "full", "lr": lr}, **extra) | child)
+    assert {family.row(config).status for config in family.having()} == {"diverged"}
+
+
+def test_three_generations_killed_after_every_epoch_end_as_if_they_had_not_been(cohort, tmp_path):
+    sections = {"model": NORMED, "optimizer": {"name": "adam", "lr": 0.01, "batch_size": 30}}
+    sections |= {"prune": {"fraction": 0.5, "rounds": 2}, "data": DATA | {"train_size": 90}, "reset": {"layers": [2]}}
+    keys = {"base": base(**sections), "seeds": 2, "grid": {"prune.control": ["ticket", "reinit"]}}
+    family = Family(cohort, **keys)
+    assert max(len(config.ancestors) for config in family.having()) == 3
+    broken, starts = Folder(tmp_path / "broken"), 0
+    for made in plan(SweepSpec.parse({"name": "test", **keys})):
+        Manifest(made.cohort_id, made.configs, made.roles, made.waits_for, made.record).write(broken)
+        while not CohortTraining(broken, made.cohort_id, save_every_seconds=0).advance(1e-6).done:
+            starts += 1
+        whole, twin = family.trained[made.cohort_id], copy.copy(family.trained[made.cohort_id])
+        twin.files = CohortFiles(broken, made.cohort_id)
+        assert all(same(values, twin.final()[run_id]) for run_id, values in whole.final().items())
+        for kind in ("runs", "dynamics", "outcomes"):
+            tables = [one.table(kind).drop(columns="role", errors="ignore") for one in (whole, twin)]
+            pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert starts >= 3
+
+
+def test_a_subspace_is_the_same_after_a_restart(cohort):
+    def one(name: str):
+        return cohort(name, [run(seed, subspace={"dimension": 8, "projection": "fastfood"}) for seed in range(2)])
+
+    whole, broken = one("whole").train(), one("broken")
+    while not broken.start(save_every_seconds=0).advance(1e-6).done:
+        pass
+    assert all(same(whole.final()[run_id], broken.final()[run_id]) for run_id in whole.run_ids)
+    assert SubspaceConfig().dimension is None
