@@ -37,7 +37,7 @@ def test_increments_of_the_first_bias_are_gradients_by_the_inputs(cohort, precis
                 lipschitz.append(float(torch.autograd.grad(output, inputs, retain_graph=True)[0].norm()))
                 error = output - dataset.train.labels[i]
                 gradients = torch.autograd.grad(error.square() / 2, list(module.parameters()))
-                moved.append(float(gradients[0].norm() / error.abs()))
+                moved.append(float(gradients[0].norm() / error.detach().abs()))
                 with torch.no_grad():
                     for parameter, gradient in zip(module.parameters(), gradients, strict=True):
                         parameter -= 1e-3 * gradient
