@@ -291,6 +291,25 @@ def test_the_first_weight_is_replaced_and_no_other():
     assert [name for name in plain if not torch.equal(plain[name], changed[name])] == ["2.weight"]  # of what is trained
 
 
+@pytest.mark.parametrize("edit", ["shrink", "perturb"])
+def test_edits_change_what_a_run_starts_from_and_all_that_goes_back_to_it(cohort, edit):
+    init = {"scheme": "run", "source": {"stop.max_epochs": 1}, "edit": edit, "amount": 0.5}
+    family = Family(cohort, base=base(init=init) | {"prune": {"fraction": 0.3}})
+    (child,) = family.having(prune__fraction=0.3)
+    dense, source = family.start(child.parent), family.end(child.parent.parent)
+    assert child.parent.parent.init.edit is None
+    for name in dense:
+        if dense[name].ndim < 2:
+            assert torch.equal(dense[name], source[name])
+        elif edit == "shrink":
+            assert torch.equal(dense[name], source[name] * 0.5)
+        else:
+            ratio = (dense[name] - source[name]).square().mean().sqrt() / source[name].square().mean().sqrt()
+            assert ratio.item() == pytest.approx(0.5, rel=0.2)
+    pruned = family.start(child)
+    assert all(torch.equal(pruned[name], dense[name] * (pruned[name] != 0)) for name in weights(pruned))
+
+
 # Subspaces.
 
 

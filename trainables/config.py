@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from trainables.data.config import Corruption, DataConfig, Fraction
+from trainables.edits import find
 from trainables.errors import BadInput
 from trainables.models import MODEL_CONFIGS, ModelConfig
 from trainables.section import PerRun, Section, flatten
@@ -37,15 +38,19 @@ class InitConfig(Section):
     `run`: as another run of the same network ended. `kmeans`: each layer's units are centres of those of a larger
     network, found by k-means (Brutzkus and Globerson 2019). `source` tells that run from this one: dotted fields and
     their values; its own `init` has the defaults where they do not say otherwise.
+
+    At last `edit`, one of `trainables.edits.EDITS`, changes them by `amount`.
     """
 
-    inert: ClassVar = {"scale": ("scheme", "run")}
+    inert: ClassVar = {"scale": ("scheme", "run"), "amount": ("edit", None)}
 
     scheme: Annotated[Literal["kaiming", "xavier", "normal", "orthogonal", "run", "kmeans"], PerRun] = "kaiming"
     scale: Annotated[float, Field(gt=0), PerRun] = 1.0
     std: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
     first: Annotated[float | None, PerRun] = None
     source: Annotated[dict[str, Any] | None, PerRun] = None
+    edit: Annotated[str | None, PerRun] = None
+    amount: Annotated[float, PerRun] = 1.0
 
     @model_validator(mode="after")
     def _fields_go_with_their_scheme(self) -> "InitConfig":
@@ -60,6 +65,11 @@ class InitConfig(Section):
         if "seed" in (self.source or {}):
             raise ValueError("source has the seed of the run that starts from it; leave seed out")
         return self
+
+    def check(self) -> None:
+        """Raise `BadInput` for an unknown edit."""
+        if self.edit is not None:
+            find(self.edit)
 
 
 class PretrainConfig(Section):

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from trainables.config import RunConfig
+from trainables.edits import find
 from trainables.errors import BadInput
 from trainables.interventions import centres, magnitude_mask, random_mask
 from trainables.manifest import Manifest
 from trainables.network import Network
 from trainables.storage import CohortFiles, Folder
+from trainables.streams import generator
 
 Tensors = dict[str, Tensor]
 
@@ -54,6 +56,13 @@ class Origins:
 
     def initial(self, config: RunConfig, stream: str = "init") -> Tensors:
         """Parameters and buffers of the dense run at its initialisation, in float64 where they are drawn."""
+        found, init = self._unedited(config, stream), config.init
+        if init.edit is None:
+            return found
+        whole = {name: value.double() for name, value in found.items()}
+        return whole | dict(find(init.edit)(whole, init.amount, generator(config.seed, f"{stream}/edit")))
+
+    def _unedited(self, config: RunConfig, stream: str) -> Tensors:
         init, source = config.init, config.dense.parent
         if source is None:
             return self.network.initial(init, config.seed, stream)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import Discriminator, Tag, create_model
 from torch import nn
 
+from trainables import plugins
 from trainables.models.convolutional import (
     arpit_cnn,
     frankle_conv,
@@ -53,6 +54,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
         module,
     )
 }
+plugins.load()  # they may add to `MODELS`, of which the fields of `model:` are made below
 
 
 def _fields_of(family: str, builder: Callable[..., nn.Module]) -> type[Section]:

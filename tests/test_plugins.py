@@ -1,0 +1,81 @@
+"""The README's section "Adding ...": a network, a data set and an edit from outside of the package."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+READ_BARS = '''
+import numpy as np
+
+
+def read_bars(root):
+    """Bars that stand or lie, with noise."""
+    draw = np.random.default_rng(0)
+    inputs, labels = draw.random((120, 1, 4, 4)), np.arange(120) % 2
+    for image, label in zip(inputs, labels):
+        place = draw.integers(4)
+        image[0, place if label else slice(None), slice(None) if label else place] += 1
+    return Raw(Part(inputs.astype("float32"), labels))
+
+
+'''
+SWEEP = {
+    "name": "mine",
+    "base": {
+        "data": {"name": "bars", "train_size": 60, "validation_size": 20, "test_size": 40},
+        "model": {"family": "tiny", "width": 8},
+        "optimizer": {"lr": 0.5, "batch_size": 10},
+        "stop": {"train_loss": 0.1, "max_epochs": 100},
+    },
+    "grid": {"init.edit": [None, "flip"]},
+    "seeds": 2,
+}
+
+
+@pytest.fixture
+def lab(tmp_path) -> Path:
+    """A folder with the module of the README, word for word but for the reader that it leaves out, and a sweep."""
+    text = (ROOT / "README.md").read_text().split("## Adding ...")[1]
+    code = re.search(r"\n((?:    .*\n|\n)+?)    BENEVOLENT_PLUGINS=", text)
+    assert code
+    module = "".join(line.removeprefix("    ") for line in code[1].splitlines(True)).lstrip()
+    assert "read_bars" in module and module.startswith("# my_lab.py")
+    (tmp_path / "my_lab.py").write_text(module.replace("def tiny", f"{READ_BARS}def tiny", 1))
+    (tmp_path / "my-sweep.yaml").write_text(yaml.safe_dump(SWEEP))
+    return tmp_path
+
+
+def bth(lab: Path, *words: str, plugins: str = "my_lab") -> subprocess.CompletedProcess:
+    environment = os.environ | {"BENEVOLENT_PLUGINS": plugins, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
+    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *words]
+    return subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_what_a_module_adds_is_listed_and_planned(lab):
+    listed = bth(lab, "list", "models")
+    assert "tiny" in listed.stdout and "One hidden layer." in listed.stdout
+    planned = bth(lab, "plan", "my-sweep.yaml")
+    assert planned.returncode == 0 and "4 runs" in planned.stdout, planned.stderr
+
+
+def test_without_the_module_its_names_are_unknown(lab):
+    refused = bth(lab, "plan", "my-sweep.yaml", plugins="")
+    assert refused.returncode == 2 and "unknown" in refused.stderr and refused.stderr.count("\n") == 1
+    missing = bth(lab, "plan", "my-sweep.yaml", plugins="no_such_module")
+    assert missing.returncode == 2 and "BENEVOLENT_PLUGINS: no_such_module cannot be imported" in missing.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_of_them_is_trained_and_measured_by_workers(lab):
+    done = bth(lab, "run", "my-sweep.yaml", "--set", "record.measures=[path_norm]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts = pd.concat(pd.read_parquet(path) for path in lab.glob("results/mine/cohorts/*/runs/*.parquet"))
+    assert len(parts) == 4 and set(parts["model.family"]) == {"tiny"} and set(parts.status) == {"converged"}
+    assert set(parts["init.edit"].fillna("")) == {"", "flip"}
