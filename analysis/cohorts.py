@@ -99,4 +99,21 @@ def _united(tables: list[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
     """Parts of one table, united by column name; an empty table with `columns` if there are none."""
     if not tables:
         return pd.DataFrame({name: pd.Series(dtype=float if name == "value" else object) for name in columns})
-    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    try:
+        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    except pa.ArrowTypeError:
+        # Networks of two families may have fields of one name and of different types: such a column is text.
+        kinds: dict[str, set[pa.DataType]] = {}
+        for field in (field for table in tables for field in table.schema if not pa.types.is_null(field.type)):
+            kinds.setdefault(field.name, set()).add(field.type)
+        mixed = {name for name, types in kinds.items() if len(types) > 1 and not all(map(_is_number, types))}
+        texts = [table.cast(_with_text(table.schema, mixed)) for table in tables]
+        return pa.concat_tables(texts, promote_options="permissive").to_pandas()
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _with_text(schema: pa.Schema, names: set[str]) -> pa.Schema:
+    return pa.schema([pa.field(field.name, pa.string() if field.name in names else field.type) for field in schema])

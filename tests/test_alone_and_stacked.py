@@ -36,6 +36,8 @@ INTERVENTIONS: dict[str, list[dict]] = {
 EXAMPLES = 24
 #: One of each kind; the others take a minute together.
 QUICK = ("mlp", "xord", "puzzles_cnn", "resnet", "module")
+#: Forests are grown one by one in any company.
+NETWORKS = [family for family in MODELS if family != "random_forest"]
 PERCEPTRONS = ("mlp", "linear", "deep_linear", "lenet_300_100", "xord")
 
 
@@ -62,7 +64,7 @@ def sections_of(family: str, monkeypatch) -> dict:
 
 @pytest.mark.parametrize("intervention", INTERVENTIONS)
 @pytest.mark.parametrize(
-    "family", [family if family in QUICK else pytest.param(family, marks=pytest.mark.slow) for family in MODELS]
+    "family", [family if family in QUICK else pytest.param(family, marks=pytest.mark.slow) for family in NETWORKS]
 )
 def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, intervention):
     """Its parents too. Bit for bit for perceptrons, but in a subspace, where a product is of as many rows as runs."""
@@ -73,6 +75,8 @@ def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, int
     ]
     seeds = [0, 1] if len(points) == 1 else [0]
     kernel = "batched" if family != "module" else None  # a loop draws the noise of layers from another generator
+    # Of convolutions the last digits differ, and a network of two channels blows them up in a few steps of float32.
+    sections |= {} if family in PERCEPTRONS else {"precision": "float64"}
     axes = {"base": sections, "inert_axes": "collapse"}
     together = Family(cohort, "together", kernel, **axes, list=_points(points), seeds=seeds)
     last = {"list": _points(points[-1:]), "seeds": seeds[-1:], "resources": {"cohort_size": 1}}
@@ -96,4 +100,5 @@ def _points(points: list[dict]) -> list[dict]:
 def test_every_loss_optimiser_and_projection_is_tried():
     tried = [point for points in INTERVENTIONS.values() for point in points]
     assert {point["subspace"]["projection"] for point in tried if "subspace" in point} == PROJECTIONS.keys()
-    assert {point.get("optimizer", {}).get("name", "sgd") for point in tried} == OPTIMIZERS.keys()
+    stepping = OPTIMIZERS.keys() - {"least_squares"}  # which solves for the last layer, see test_least_squares.py
+    assert {point.get("optimizer", {}).get("name", "sgd") for point in tried} == stepping

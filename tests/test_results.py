@@ -236,3 +236,12 @@ def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder,
         cli.main()
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: damaged" in captured.err
+
+
+def test_a_field_of_two_types_in_two_families_is_text(tmp_path):
+    results = Folder(tmp_path)
+    models = [{"family": "linear", "bias": False}, {"family": "mlp", "width": 4, "depth": 2}]
+    points = [{f"model.{key}": value for key, value in model.items()} for model in models]
+    base = {"data": SMALL["data"], "stop": {"max_epochs": 2}}
+    step(results, small_sweep(base=base, grid={}, list=points))
+    assert {*load_results(tmp_path).runs["model.bias"]} == {"false", "all"}

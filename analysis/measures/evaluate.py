@@ -157,6 +157,9 @@ def measure_stack(
         BadInput: an unknown measure.
     """
     chosen = select(measures)
+    if not parameters:  # a forest
+        status, size = f"{NOT_APPLICABLE}: has no parameters", len(next(iter((buffers or {}).values()), ()))
+        return _table(row for position in range(size) for measure in chosen for row in _rows(measure, position, status))
     size = len(next(iter(parameters.values())))
     dtype = next(iter(parameters.values())).dtype
     inputs = {name: _one_set(inputs, dtype) for name, (inputs, _) in splits.items()}
@@ -184,8 +187,11 @@ def measure_stack(
                 found[position, measure.name] = _rows(measure, position, status)
             elif not finite[position]:
                 found[position, measure.name] = _rows(measure, position, f"{UNDEFINED}: parameters are not finite")
-    ordered = [row for position in range(size) for measure in chosen for row in found[position, measure.name]]
-    return pd.DataFrame(ordered, columns=["position", "name", "index", "value", "status", "seconds", "version"])
+    return _table(row for position in range(size) for measure in chosen for row in found[position, measure.name])
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["position", "name", "index", "value", "status", "seconds", "version"])
 
 
 def _floats(module: nn.Module) -> list[tuple[str, Tensor]]:
