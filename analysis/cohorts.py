@@ -99,4 +99,7 @@ def _united(tables: list[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
     """Parts of one table, united by column name; an empty table with `columns` if there are none."""
     if not tables:
         return pd.DataFrame({name: pd.Series(dtype=float if name == "value" else object) for name in columns})
-    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    try:
+        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    except pa.ArrowTypeError:  # a field of the users' own networks may hold text in one run and numbers in another
+        return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
