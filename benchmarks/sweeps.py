@@ -1,11 +1,14 @@
 """One small sweep for every family of networks and every intervention, on real data: `python benchmarks/sweeps.py`.
 
-Each is run as `bth run` does it, report included, and printed as one line; the process fails if a run does, if one is
-missing, or if a network of real data is no better than chance where it should be. Names as arguments run only those.
+All of a kind are run as one sweep, as `bth run` does it, report included. A line for each says how many runs, seconds
+of training, the mean test error and how the runs ended; the process fails if a run does or is missing. Names as
+arguments run only those.
 """
 
 import argparse
 import io
+import itertools
+import json
 import sys
 import tempfile
 import time
@@ -96,8 +99,7 @@ INTERVENTIONS: dict[str, Sweep] = {
     "pruning, Adam, BatchNorm": sweep(
         CIFAR, FAMILIES["puzzles_bn"]["base"]["model"], prune=TICKETS, optimizer={"name": "adam", "lr": 0.003}
     ),
-    "resets": sweep(MNIST, MLP, {"reset.layers": [[1], [2], [3]], "reset.to": ["init", "random", 0, 1]})
-    | {"record": {"measure_at": "checkpoints"}},
+    "resets": sweep(MNIST, MLP, {"reset.layers": [[1], [2], [3]], "reset.to": ["init", "random", 0, 1]}),
     "start from a run": sweep(
         MNIST,
         MLP,
@@ -138,35 +140,67 @@ INTERVENTIONS: dict[str, Sweep] = {
 }
 
 
-def printed(name: str, values: Sweep) -> str | None:
-    """Run one sweep and print its line; what is wrong with it, if something is."""
-    spec = SweepSpec.parse({"name": "benchmark", "record": {"measures": ["path_norm"]}, **values})
+def points(values: Sweep) -> list[dict[str, Any]]:
+    """Every configuration of a sweep as one point of a list: dotted fields and their values."""
+    base = {f"{part}.{field}": value for part, fields in values["base"].items() for field, value in fields.items()}
+    grid = [dict(zip(values["grid"], chosen, strict=True)) for chosen in itertools.product(*values["grid"].values())]
+    return [base | one | two for one in grid for two in values["list"] or [{}]]
+
+
+def together(sweeps: dict[str, Sweep]) -> dict[str, str]:
+    """Run several sweeps as one, which starts workers once, and print a line of each; what is wrong, by name."""
+    listed = [point for values in sweeps.values() for point in points(values)]
+    unique = list({json.dumps(point, sort_keys=True): point for point in listed}.values())
+    record = {"measures": ["path_norm"], "measure_at": "checkpoints"}
+    spec = SweepSpec.parse(
+        {"name": "benchmark", "record": record, "list": unique, "seeds": 2, "inert_axes": "collapse"}
+    )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         done = run_sweep(spec, folder, Console(file=io.StringIO()))
-        runs = load_results(folder).runs
-    seconds, own = time.perf_counter() - start, runs[runs["role"] == "run"]
-    axes = [axis for axis in spec.axis_names if axis in runs]
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(Counter(runs["status"]).items()))
-    print(f"{name:26} {len(runs):3} runs {seconds:6.1f} s  test error {own['test_error'].mean():.3f}  {counts}")
-    for point, group in own.groupby(axes, dropna=False) if len(axes) else ():
-        shown = ", ".join(f"{axis}={_short(value)}" for axis, value in zip(axes, point, strict=True))
-        print(f"    {shown:82} {group['test_error'].mean():.3f}")
+        runs = load_results(folder).runs.set_index("run_id")
+    for name, values in sweeps.items():
+        own = SweepSpec.parse({"name": "benchmark", "record": record, **values})
+        describe(name, own, runs)
+    seconds = time.perf_counter() - start
+    print(f"{'together':26} {len(runs):3} runs {seconds:6.1f} s, from nothing to the report, workers included\n")
     sys.stdout.flush()
-    return _wrong(done.failures, spec, runs, own)
+    wrong = dict.fromkeys(done.failures, "failed")
+    for name, values in sweeps.items():
+        own = SweepSpec.parse({"name": "benchmark", "record": record, **values})
+        if line := problem(own, runs):
+            wrong[name] = line
+    return wrong
+
+
+def describe(name: str, spec: SweepSpec, runs: pd.DataFrame) -> None:
+    """Print the line of a sweep, and one for each of its configurations."""
+    own = runs.reindex([run.run_id for run in spec.runs()])
+    parents = {before.run_id for run in spec.runs() for before in run.ancestors} - set(own.index)
+    counts = ", ".join(
+        f"{count} {status}" for status, count in sorted(Counter(own["status"].fillna("missing")).items())
+    )
+    seconds = runs.reindex([*own.index, *parents])["seconds"].sum()
+    print(
+        f"{name:26} {len(own):3} runs + {len(parents):2} {seconds:6.1f} s  "
+        f"test error {own['test_error'].mean():.3f}  {counts}"
+    )
+    axes = [axis for axis in spec.axis_names if axis in own]
+    for point, group in own.groupby(axes, dropna=False) if axes else ():
+        shown = ", ".join(f"{axis}={_short(value)}" for axis, value in zip(axes, point, strict=True))
+        print(f"    {shown:84} {group['test_error'].mean():.3f}")
 
 
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _wrong(failures: list[str], spec: SweepSpec, runs: pd.DataFrame, own: pd.DataFrame) -> str | None:
-    if failures:
-        return "; ".join(failures)
-    if set(own["run_id"]) != {run.run_id for run in spec.runs()}:
-        return "runs are missing"
-    ended = {"converged", "limit", "diverged"}
-    return None if set(runs["status"]) <= ended else f"status {sorted(set(runs['status']) - ended)}"
+def problem(spec: SweepSpec, runs: pd.DataFrame) -> str | None:
+    """What is wrong with a sweep's runs, if something is."""
+    own = runs.reindex([run.run_id for run in spec.runs()])
+    if bad := set(own["status"].fillna("missing")) - {"converged", "limit", "diverged"}:
+        return f"status {sorted(bad)}"
+    return None if own["test_error"].notna().all() else "no test error"
 
 
 def main() -> None:
@@ -177,9 +211,9 @@ def main() -> None:
     assert FAMILIES.keys() == MODELS.keys(), "every family has a sweep"
     wrong = {}
     with session(None):
-        for name, values in (FAMILIES | INTERVENTIONS).items():
-            if (not names or name in names) and (line := printed(name, values)):
-                wrong[name] = line
+        for sweeps in (FAMILIES, INTERVENTIONS):
+            chosen = {name: values for name, values in sweeps.items() if not names or name in names}
+            wrong |= together(chosen) if chosen else {}
     for name, line in wrong.items():
         print(f"FAILED {name}: {line}", file=sys.stderr)
     sys.exit(bool(wrong))

@@ -78,7 +78,7 @@ FAMILIES = {
         ({"width": 5, "first": "identity", "batch_norm": "noisy", "depth": 4}, (6,)),
         ({"width": 5, "bias": "none", "depth": 1}, (1, 4, 4)),
     ],
-    "linear": [({}, (1, 4, 4)), ({"bias": False}, (6,))],
+    "linear": [({}, (1, 4, 4)), ({"bias": "none"}, (6,))],
     "deep_linear": [({"width": 5, "depth": 4}, (6,)), ({"width": 5, "depth": 3, "batch_norm": "plain"}, (6,))],
     "lenet_300_100": [({}, (6,)), ({"bias": "first"}, (1, 4, 4))],
     "lenet5": [({}, (1, 16, 16))],
@@ -112,6 +112,18 @@ def of(family: str, fields: dict, input_shape: tuple[int, ...] = SHAPE, outputs:
 
 def test_every_family_is_tried():
     assert FAMILIES.keys() | {"random_forest"} == models.MODELS.keys()  # which is in test_forest.py
+
+
+def test_a_field_that_families_share_has_values_of_one_type():
+    """They have one column in the tables, so that one sweep may have all families."""
+    types: dict[str, set[type]] = {}
+    for family, cases in FAMILIES.items():
+        for fields, _ in cases:
+            values = models.MODEL_CONFIGS[family].parse({"family": family} | fields).model_dump()
+            for name, value in values.items():
+                types.setdefault(name, set()).add(type(value))
+    types.pop("arguments")  # of a user's own network
+    assert all(len(found) == 1 for found in types.values()), types
 
 
 @pytest.mark.parametrize(("family", "fields", "input_shape"), CASES)

@@ -6,10 +6,12 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
 from analysis import judge, load_results
+from analysis.cohorts import _united
 from analysis.measuring import Measured, measure_parameters
 from orchestrator import cli, reporting
 from orchestrator.folder import held, prepare, read_from, wanted
@@ -238,10 +240,13 @@ def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder,
     assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: damaged" in captured.err
 
 
-def test_a_field_of_two_types_in_two_families_is_text(tmp_path):
-    results = Folder(tmp_path)
-    models = [{"family": "linear", "bias": False}, {"family": "mlp", "width": 4, "depth": 2}]
-    points = [{f"model.{key}": value for key, value in model.items()} for model in models]
-    base = {"data": SMALL["data"], "stop": {"max_epochs": 2}}
-    step(results, small_sweep(base=base, grid={}, list=points))
-    assert {*load_results(tmp_path).runs["model.bias"]} == {"false", "all"}
+def test_a_column_of_two_types_is_text_and_of_two_kinds_of_numbers_is_numbers():
+    parts = [
+        pa.table({"run_id": ["a"], "model.arguments.gain": [True], "prune.fraction": [0]}),
+        pa.table({"run_id": ["b"], "model.arguments.gain": ["large"], "prune.fraction": [0.5]}),
+    ]
+    united = _united(parts, ())
+    assert united["model.arguments.gain"].tolist() == ["true", "large"] and united["prune.fraction"].tolist() == [
+        0,
+        0.5,
+    ]

@@ -58,11 +58,13 @@ class InitConfig(Section):
             raise ValueError("scheme 'normal' needs std, and only scheme 'normal' takes it")
         if (self.scheme in ("run", "kmeans")) != (self.source is not None):
             raise ValueError("schemes 'run' and 'kmeans' need source, and only they take it")
+        if self.source is None:
+            return self
         try:
             json.dumps(self.source)
         except (TypeError, ValueError, RecursionError):
             raise ValueError("source holds itself, or what is neither a number nor text, list or mapping") from None
-        if "seed" in (self.source or {}):
+        if "seed" in self.source:
             raise ValueError("source has the seed of the run that starts from it; leave seed out")
         return self
 

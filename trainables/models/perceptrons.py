@@ -59,7 +59,7 @@ def mlp(
     return _flattened(input_shape, layers)
 
 
-def linear(input_shape: Shape, outputs: int, *, bias: bool = True) -> nn.Sequential:
+def linear(input_shape: Shape, outputs: int, *, bias: Literal["all", "none"] = "all") -> nn.Sequential:
     """One linear layer.
 
     Source: Nakkiran et al. 2019, sections 2 and 3: the simplest model that a network is compared with.
@@ -67,7 +67,7 @@ def linear(input_shape: Shape, outputs: int, *, bias: bool = True) -> nn.Sequent
     >>> [tuple(p.shape) for p in linear((1, 28, 28), 1).parameters()]
     [(1, 784), (1,)]
     """
-    return _flattened(input_shape, [nn.Linear(math.prod(input_shape), outputs, bias=bias)])
+    return _flattened(input_shape, [nn.Linear(math.prod(input_shape), outputs, bias=has_bias(bias, 0))])
 
 
 def deep_linear(
