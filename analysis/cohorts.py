@@ -59,7 +59,7 @@ class Cohorts:
     def waiting(self) -> Iterator[tuple[RunConfig, str, str, str]]:
         """(config, cohort_id, role, status) of the runs that have not ended: `failed` if their cohort has."""
         for place, (folder, manifest) in enumerate(self.all):
-            status = "failed" if CohortFiles(folder, manifest.cohort_id).failed else "to do"
+            status = "failed" if CohortFiles(folder, manifest.cohort_id).why_failed else "to do"
             for config, role in zip(manifest.configs, manifest.roles, strict=True):
                 if self.home[config.run_id] == place and config.run_id not in self.ended[place]:
                     yield config, manifest.cohort_id, role, status
@@ -74,11 +74,11 @@ class Cohorts:
     def failures(self) -> Iterator[tuple[Manifest, str]]:
         """The cohorts that have failed and left runs without what they record, each with the last line of why."""
         for folder, manifest in self.all:
-            files = CohortFiles(folder, manifest.cohort_id)
-            if files.failed:
+            why = CohortFiles(folder, manifest.cohort_id).why_failed
+            if why is not None:
                 home = homes(self._manifests, self.ended, manifest.record)
                 if any(run_id not in self.ended[home[run_id]] for run_id in manifest.run_ids):
-                    yield manifest, files.folder.read_json(files.failure)["traceback"].strip().splitlines()[-1]
+                    yield manifest, why
 
     @functools.cached_property
     def _runs(self) -> list[list[pa.Table]]:

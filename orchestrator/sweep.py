@@ -26,7 +26,7 @@ from orchestrator.session import measure_actors, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
 from trainables.manifest import Manifest, finished_runs, read_cohorts
-from trainables.storage import REPORT, Folder, cohort_ids
+from trainables.storage import REPORT, CohortFiles, Folder, cohort_ids
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def work(
         while pool.busy:
             tick(0.2)
     failed = [cohort.cohort_id for cohort in todo if not cohort.finished(results)]
-    failures = [f"cohort {name} did not end; `bth status` says why" for name in failed]
+    unknown = "its worker died, or what it waits for failed"
+    failures = [f"cohort {name} did not end: {CohortFiles(results, name).why_failed or unknown}" for name in failed]
     return display.runs_trained, pool.done, failures + pool.errors
 
 

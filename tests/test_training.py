@@ -10,6 +10,7 @@ from trainables import data, network
 from trainables.config import RunConfig
 from trainables.storage import Folder
 from trainables.streams import generator
+from trainables.trainable import CohortTrainable
 
 TABLES = ("runs", "dynamics", "outcomes")
 SMALL = {"train_size": 100, "validation_size": 50, "test_size": 100}
@@ -397,3 +398,17 @@ def test_a_cohort_killed_after_its_last_row_only_loses_its_state(cohort, monkeyp
         trained.train()
     monkeypatch.undo()
     assert trained.start().advance(1e9).done and not trained.files.folder.exists(trained.files.state)
+
+
+def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trains(cohort):
+    """Tune starts an actor for a trial, and gives the trial to one that became free before it was up."""
+    trained = cohort("a", [run()])
+    trained.start()
+    trained.files.folder.write(trained.files.final(1), b"half a save of the other actor")
+    trained.files.folder.write_json(trained.files.failure, {"traceback": "of an earlier attempt"})
+    config = {"results": trained.results.uri, "cohort_id": "a", "cpus": 1, "gpus": 0, "data": {}}
+    trainable = CohortTrainable(config | {"kernel": None, "stack_size": None})
+    assert trained.files.folder.exists(trained.files.final(1)) and trained.files.why_failed
+    assert not trained.files.folder.exists(trained.files.table("runs", 1))
+    trainable.training = trained.start()
+    assert trainable.step()["done"] and trained.table("runs").status.tolist() == ["limit"]

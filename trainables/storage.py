@@ -222,9 +222,11 @@ class CohortFiles:
         return [*parts.values()]
 
     @property
-    def failed(self) -> bool:
-        """Whether the cohort's last attempt failed."""
-        return self.folder.exists(self.failure)
+    def why_failed(self) -> str | None:
+        """The last line of the error that ended the cohort's last attempt; None if none was written down."""
+        if not self.folder.exists(self.failure):
+            return None
+        return str(self.folder.read_json(self.failure)["traceback"]).strip().splitlines()[-1]
 
     def parameter_files(self) -> list[str]:
         """Every checkpoint and final file that is there, by its path in the cohort's folder."""

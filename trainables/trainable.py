@@ -10,9 +10,11 @@ import torch
 from ray import tune
 
 from trainables import data
+from trainables.forest import ForestTraining
 from trainables.probe import Pinned
 from trainables.starting import training
 from trainables.storage import CohortFiles, Folder
+from trainables.training import CohortTraining
 
 #: How long a trial trains between two results; the display and the measures follow at this pace.
 SECONDS_PER_RESULT = 1.0
@@ -26,20 +28,13 @@ class CohortTrainable(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Load the cohort, or its state."""
-        self.files = CohortFiles(Folder(config["results"]), config["cohort_id"])
-        self.files.folder.delete(self.files.failure)
+        """Get ready to train, and touch no file of the cohort.
+
+        Tune may start an actor for a trial that another, free one takes over meanwhile: that one is writing then.
+        """
         torch.set_num_threads(max(1, int(config["cpus"])))
         receive(config["data"])
-        try:
-            device = assigned_device()
-            if device != "cpu" and config["gpus"] < 1:  # which others share: Ray counts, but does not hold them apart
-                torch.cuda.set_per_process_memory_fraction(config["gpus"], device)
-            pinned = Pinned(config["kernel"], config["stack_size"])
-            self.training = training(Folder(config["results"]), config["cohort_id"], device, pinned=pinned)
-        except Exception:
-            self._note_failure()
-            raise
+        self.training: CohortTraining | ForestTraining | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Make this actor train another cohort."""
@@ -47,15 +42,24 @@ class CohortTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train whole epochs for about a second."""
+        """Train whole epochs for about a second; the first time, load the cohort or its state before."""
+        results, cohort_id = Folder(self.config["results"]), self.config["cohort_id"]
+        files = CohortFiles(results, cohort_id)
         try:
+            if self.training is None:
+                files.folder.delete(files.failure)
+                pinned = Pinned(self.config["kernel"], self.config["stack_size"])
+                self.training = training(results, cohort_id, self._device(), pinned=pinned)
             return asdict(self.training.advance(SECONDS_PER_RESULT))
         except Exception:
-            self._note_failure()
+            files.folder.write_json(files.failure, {"traceback": traceback.format_exc()})
             raise
 
-    def _note_failure(self) -> None:
-        self.files.folder.write_json(self.files.failure, {"traceback": traceback.format_exc()})
+    def _device(self) -> str:
+        device = assigned_device()
+        if device != "cpu" and self.config["gpus"] < 1:  # which others share: Ray counts, but does not hold them apart
+            torch.cuda.set_per_process_memory_fraction(self.config["gpus"], device)
+        return device
 
 
 def receive(shared: Mapping[str, ray.ObjectRef]) -> None:
