@@ -108,11 +108,15 @@ def hinge(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
 
 
 class Loss(NamedTuple):
-    """A loss, and the outputs that it takes: one per class, or one in all; `real`: whether targets may be numbers."""
+    """A loss, and the outputs that it takes: one per class, or one in all.
+
+    `real`: whether targets may be numbers; `unit`: of its values, empty if they have none.
+    """
 
     function: Callable[[Tensor, Tensor, Out | None], Out]
     per_class: bool
     real: bool = False
+    unit: str = ""
 
     def outputs(self, classes: int) -> int:
         """How many outputs a network needs; `classes` is 0 for real targets."""
@@ -120,8 +124,8 @@ class Loss(NamedTuple):
 
 
 LOSSES: dict[str, Loss] = {
-    "cross_entropy": Loss(cross_entropy, per_class=True),
-    "logistic": Loss(logistic, per_class=False),
+    "cross_entropy": Loss(cross_entropy, per_class=True, unit="nats"),
+    "logistic": Loss(logistic, per_class=False, unit="nats"),
     "squared": Loss(squared, per_class=True, real=True),
     "hinge": Loss(hinge, per_class=False),
 }

@@ -16,13 +16,19 @@ from analysis.figures.canvas import (
     NothingToDraw,
     label,
     most_telling_axis,
+    quantity,
 )
 
 MOST_PHASES = 4  # panels that fit side by side: the first three phases and the last
 
 
 def loss_curves(
-    table: pd.DataFrame, axes: Sequence[str], dynamics: pd.DataFrame, outcomes: pd.DataFrame, target: str
+    table: pd.DataFrame,
+    axes: Sequence[str],
+    dynamics: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    target: str,
+    unit: str = "",
 ) -> Figure:
     """Draw train and test loss over epochs, phases side by side, one line per configuration.
 
@@ -35,6 +41,7 @@ def loss_curves(
         dynamics: long table; gives the epoch of every (run_id, phase, step).
         outcomes: long table with columns run_id, phase, step, split, name, value (and epoch, if it has one).
         target: outcome that chooses the colours.
+        unit: of the loss, if it has one.
 
     Raises:
         NothingToDraw: there is no finite loss.
@@ -60,7 +67,7 @@ def loss_curves(
     for i, split in enumerate(splits):
         for j, phase in enumerate(phases):
             _panel(plots[i, j], rows[(rows["split"] == split) & (rows["phase"] == phase)], colours)
-        plots[i, 0].set_ylabel(f"{split} loss (nats)")
+        plots[i, 0].set_ylabel(quantity(f"{split}_loss", unit))
     for j, phase in enumerate(phases):
         plots[0, j].set_title(label(phase, 24), loc="left")
         plots[-1, j].set_xlabel("epoch")

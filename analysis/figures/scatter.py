@@ -21,8 +21,6 @@ from analysis.figures.canvas import (
 )
 from analysis.statistics.fits import linear_fit
 
-UNITS = {"test_loss": "nats", "test_error": "fraction", "gap": "fraction", "loss_gap": "nats"}
-
 
 class Pair(NamedTuple):
     """Two columns of the table to be drawn against each other, and what the panel calls them."""
@@ -84,7 +82,7 @@ def outcome_by_predictors(
         axes: the sweep's axes.
         target: the outcome's column.
         taus: predictor -> Kendall tau to print above its panel, in drawing order.
-        units: unit of a predictor, where it has one.
+        units: unit of a predictor or of the target, where it has one.
 
     Raises:
         NothingToDraw: no predictor has two runs with finite values.
@@ -105,7 +103,7 @@ def outcome_by_predictors(
         plot.set_title(f"τ = {taus[name]:+.2f},  {len(rows)} runs".replace("-", "−"), loc="right", color="#5b5b5b")
         plot.set_xlabel(quantity(name, units.get(name, "")))
         if index % columns == 0:
-            plot.set_ylabel(quantity(target, UNITS.get(target, "")))
+            plot.set_ylabel(quantity(target, units.get(target, "")))
     for plot in plots[len(drawn) :]:
         plot.remove()
     if encoding:

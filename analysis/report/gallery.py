@@ -7,10 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import figures
+from analysis.figures.canvas import quantity
 from analysis.report.content import Report
 from analysis.wording import by_decision, in_words
+from trainables.losses import LOSSES
 
 DYNAMICS_SHOWN = 4
+SPLITS = ("train", "test")
 
 
 class Plate(NamedTuple):
@@ -37,7 +40,9 @@ def gallery(report: Report) -> list[Plate]:
             "One line per configuration, the mean over its seeds; a run that has stopped keeps its last "
             "loss. Phases stand side by side in the order they were trained (of more than four, the first "
             "three and the last); all panels share one scale.",
-            lambda: figures.loss_curves(report.table, report.axes, report.dynamics, report.outcomes, target),
+            lambda: figures.loss_curves(
+                report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report.table)
+            ),
         ),
         _plate(
             "granulated-tau",
@@ -50,12 +55,12 @@ def gallery(report: Report) -> list[Plate]:
 
 
 def _losses(report: Report, runs: pd.DataFrame) -> Plate:
-    plain = figures.Pair("train_loss", "test_loss", "As trained", "train loss (nats)", "test loss (nats)")
+    unit = _loss_unit(report.table)
+    plain = figures.Pair("train_loss", "test_loss", "As trained", *(quantity(f"{s}_loss", unit) for s in SPLITS))
     normalised = figures.Pair(
         *report.normalised_losses,
         "Outputs divided by the product of norms",
-        "normalised train loss (nats)",
-        "normalised test loss (nats)",
+        *(quantity(f"normalised_{split}_loss", unit) for split in SPLITS),
     )
     return _plate(
         "train-test-loss",
@@ -69,7 +74,9 @@ def _losses(report: Report, runs: pd.DataFrame) -> Plate:
 
 
 def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> Plate:
-    units = {name: definition.unit for name, definition in report.definitions.items()}
+    loss = _loss_unit(report.table)
+    units = {"test_loss": loss, "loss_gap": loss, "test_error": "fraction", "gap": "fraction"}
+    units |= {name: definition.unit for name, definition in report.definitions.items()}
     words = in_words(target)
     return _plate(
         "dynamics",
@@ -86,6 +93,12 @@ def _plate(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> P
         return Plate(name, title, caption, figures.svg(name, draw), "")
     except figures.NothingToDraw as nothing:
         return Plate(name, title, caption, b"", str(nothing))
+
+
+def _loss_unit(table: pd.DataFrame) -> str:
+    """The unit of the loss that all runs of a table were trained with; none if they differ, nats if it is not said."""
+    units = {LOSSES[name].unit for name in table.get("loss.name", ["cross_entropy"]) if name in LOSSES}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _in_scope(table: pd.DataFrame, scope: str) -> pd.DataFrame:
