@@ -14,7 +14,6 @@ import torch
 from analysis.measures.evaluate import ERROR, measure_stack, select
 from analysis.results import check_trust
 from trainables import data, network
-from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.origins import Origins
 from trainables.storage import CohortFiles, Folder, measured_cohort, measures_file
@@ -110,8 +109,7 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     runs = [configs[run_id] for run_id in about["run_id"]]
     check_trust(runs[0], trust)
     dataset = data.load(runs[0].data, runs[0].precision)
-    outputs = LOSSES[runs[0].loss.name].outputs(dataset.classes)
-    architecture = network.build(runs[0].model, dataset.input_shape, outputs)
+    architecture = network.for_run(runs[0], dataset)
     buffers = {name: tensors[name] for name in architecture.buffers.shapes}
     tensors = {name: tensors[name] for name in architecture.shapes}  # a file keeps no order
     origins = Origins(results, manifest, architecture)

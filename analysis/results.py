@@ -14,7 +14,6 @@ from analysis.cohorts import Cohorts
 from trainables import data, network
 from trainables.config import RunConfig
 from trainables.errors import BadInput
-from trainables.losses import LOSSES
 from trainables.storage import CohortFiles, Folder
 
 COLUMNS = {
@@ -172,8 +171,7 @@ class Results:
             if run_id in about["run_id"]:
                 row = about["run_id"].index(run_id)
                 task = data.describe(config.data)  # the data themselves need not be here
-                outputs = LOSSES[config.loss.name].outputs(task.classes)
-                module = network.build(config.model, task.input_shape, outputs).module
+                module = network.for_run(config, task).module
                 module.to(getattr(torch, config.precision))
                 kept = {name: value[row] for name, value in tensors.items()}
                 module.load_state_dict(module.state_dict() | kept)  # counts of batches, say, are not kept

@@ -83,6 +83,14 @@ FAMILIES: dict[str, Sweep] = {
         loss={"name": "hinge"},
     ),
     "random_features": sweep(MNIST, {"family": "random_features", "features": 400}, {"model.bandwidth": [0.01, 0.1]}),
+    "random_forest": sweep(
+        MNIST,
+        {"family": "random_forest", "leaves": 100},
+        {"model.trees": [2, 8]},
+        loss={"name": "squared"},
+        optimizer={},
+        stop={"train_loss": None},
+    ),
     "module": sweep(MNIST, {"family": "module", "path": "sweeps:Small"}),
 }
 INTERVENTIONS: dict[str, Sweep] = {
@@ -133,6 +141,14 @@ INTERVENTIONS: dict[str, Sweep] = {
         {"data.frequency": [0.25, 1.0]},
         loss={"name": "squared"},
         optimizer={"lr": 0.001, "batch_size": 1},
+    ),
+    "least squares": sweep(
+        MNIST,
+        {"family": "random_features"},
+        {"model.features": [100, 400, 2000]},
+        loss={"name": "squared"},
+        optimizer={"name": "least_squares"},
+        stop={"train_loss": None},
     ),
     "schedules": sweep(FASHION, MLP, {"optimizer.decay": [1.0, 0.5], "optimizer.name": ["sgd"]}),
     "full batches": sweep(MNIST, MLP, {"optimizer.batch_size": [50, "full"]}, stop={"max_epochs": 20}),

@@ -10,7 +10,6 @@ from torch import nn
 
 from trainables import data, least_squares, network
 from trainables.config import OptimizerConfig, RunConfig, SubspaceConfig
-from trainables.losses import LOSSES
 from trainables.models.forest import Forest, work_per_example
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
@@ -83,7 +82,7 @@ def workload(config: RunConfig) -> Workload:
 def _workload(fields: str) -> Workload:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
-    module = network.build(config.model, task.input_shape, LOSSES[config.loss.name].outputs(task.classes)).module
+    module = network.for_run(config, task).module
     if config.optimizer.name == "least_squares":
         least_squares.parts(module)
     activations = flops = 0

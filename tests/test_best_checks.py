@@ -74,10 +74,10 @@ def test_a_run_that_has_it_is_done_for_those_who_do_not_ask_and_not_the_other_wa
     assert before.run_ids == after.run_ids and before.cohort_id != after.cohort_id and after.record.early_stop
 
 
-def test_early_stopping_without_validation_data_is_refused(cohort):
-    config = run(data=SMALL | {"validation_size": 0})
-    with pytest.raises(BadInput, match="record.early_stop: needs a validation split; set data.validation_size"):
-        cohort("c", [config], record={"early_stop": True}).train()
+def test_early_stopping_without_validation_data_is_refused_at_planning():
+    spec = {"name": "s", "base": {"data": {"validation_size": 0}}, "record": {"early_stop": True}}
+    with pytest.raises(BadInput, match="record.early_stop: needs a validation split, and data.validation_size is 0"):
+        plan(SweepSpec.parse(spec))
 
 
 # ---- the snapshot nearest to a loss

@@ -12,7 +12,6 @@ from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data, network
 from trainables.config import InitConfig, RunConfig, SubspaceConfig
-from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
@@ -34,7 +33,7 @@ def run(seed: int = 0, **sections) -> dict:
 
 def built(config: RunConfig) -> network.Network:
     task = data.describe(config.data)
-    return network.build(config.model, task.input_shape, LOSSES[config.loss.name].outputs(task.classes))
+    return network.for_run(config, task)
 
 
 class Family:

@@ -190,6 +190,13 @@ def checkpoint_is_kept(run: Candidate) -> str | None:
     return None
 
 
+def early_stop_has_a_validation_split(run: Candidate) -> str | None:
+    """What is kept is the network of the lowest validation loss."""
+    if not run.record or not run.record.early_stop or run.config.data.validation_size or run.config.is_forest:
+        return None
+    return "record.early_stop: needs a validation split, and data.validation_size is 0; allowed: 1 or more"
+
+
 def subspace_fits(run: Candidate) -> str | None:
     """A subspace has at most the dimensions of the whole, and leads out of what pruning holds at zero."""
     dimension = run.config.subspace.dimension
@@ -232,6 +239,7 @@ RULES: tuple[Callable[[Candidate], str | None], ...] = (
     rewind_has_a_phase,
     draws_are_new,
     checkpoint_is_kept,
+    early_stop_has_a_validation_split,
     subspace_fits,
     source_has_the_shape,
 )

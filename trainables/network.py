@@ -12,10 +12,12 @@ from torch.func import functional_call, vmap
 
 from trainables import models
 from trainables.batched import Batched, is_batched
-from trainables.config import InitConfig
+from trainables.config import InitConfig, RunConfig
+from trainables.data import Dataset, Task
 from trainables.errors import BadInput
 from trainables.layers import EVAL, Mode, Tensors
 from trainables.layout import Layout
+from trainables.losses import LOSSES
 from trainables.models.forest import Forest
 from trainables.modules import Noise, PatternDetector, Shift
 from trainables.section import Section
@@ -204,6 +206,19 @@ class Network:
             first = next(name for name, shape in self.shapes.items() if len(shape) >= 2)  # of what is trained
             values[first].view(-1)[0] = init.first
         return values | kept
+
+
+def for_run(config: RunConfig, about: Task | Dataset) -> Network:
+    """The network of a run on a data set: with one output per class or one in all, as its loss takes them.
+
+    Args:
+        config: of the run.
+        about: the data set, or what is known of it before it is read.
+
+    Raises:
+        BadInput: see `build`.
+    """
+    return build(config.model, about.input_shape, LOSSES[config.loss.name].outputs(about.classes))
 
 
 def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Network:

@@ -21,9 +21,7 @@ from torch import Tensor
 from trainables import data, network
 from trainables.active import Active, Tensors
 from trainables.config import Phase
-from trainables.errors import BadInput
 from trainables.fit import check
-from trainables.losses import LOSSES
 from trainables.manifest import Manifest
 from trainables.origins import Origins, stacked
 from trainables.probe import Pinned, StackPlan, probe
@@ -58,8 +56,7 @@ class CohortTraining:
         self.manifest, self.pinned = Manifest.read(results, cohort_id), pinned
         self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
         self.data = data.load(self.config.data, self.config.precision, device)
-        outputs = LOSSES[self.config.loss.name].outputs(self.data.classes)
-        self.network = network.build(self.config.model, self.data.input_shape, outputs)
+        self.network = network.for_run(self.config, self.data)
         self.network.arithmetic = self.config.optimizer.arithmetic
         # Said for every cohort: torch's own default lets convolutions round, and a worker's next cohort may differ.
         tf32 = self.config.optimizer.arithmetic == "tf32"
@@ -70,8 +67,6 @@ class CohortTraining:
         self.loss = torch.zeros(0)
         self.new_files: list[str] = []
         self.inherited: dict[str, str | None] = {}
-        if self.manifest.record.early_stop and "validation" not in self.data.splits:
-            raise BadInput("record.early_stop: needs a validation split; set data.validation_size")
         self.active = Active(self.network, self.data, [], {})
         if self.manifest.finished(results):
             self.folder.delete(self.files.state)
