@@ -97,7 +97,7 @@ def _points(points: list[dict]) -> list[dict]:
     return points if points != [{}] else []
 
 
-def test_every_loss_optimiser_and_projection_is_tried():
+def test_every_optimiser_and_projection_is_tried():
     tried = [point for points in INTERVENTIONS.values() for point in points]
     assert {point["subspace"]["projection"] for point in tried if "subspace" in point} == PROJECTIONS.keys()
     stepping = OPTIMIZERS.keys() - {"least_squares"}  # which solves for the last layer, see test_least_squares.py

@@ -11,21 +11,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-READ_BARS = '''
-import numpy as np
-
-
-def read_bars(root):
-    """Bars that stand or lie, with noise."""
-    draw = np.random.default_rng(0)
-    inputs, labels = draw.random((120, 1, 4, 4)), np.arange(120) % 2
-    for image, label in zip(inputs, labels):
-        place = draw.integers(4)
-        image[0, place if label else slice(None), slice(None) if label else place] += 1
-    return Raw(Part(inputs.astype("float32"), labels))
-
-
-'''
 SWEEP = {
     "name": "mine",
     "base": {
@@ -41,13 +26,13 @@ SWEEP = {
 
 @pytest.fixture
 def lab(tmp_path) -> Path:
-    """A folder with the module of the README, word for word but for the reader that it leaves out, and a sweep."""
+    """A folder with the module of the README, word for word, and a sweep."""
     text = (ROOT / "README.md").read_text().split("## Adding ...")[1]
     code = re.search(r"\n((?:    .*\n|\n)+?)    BENEVOLENT_PLUGINS=", text)
     assert code
     module = "".join(line.removeprefix("    ") for line in code[1].splitlines(True)).lstrip()
     assert "read_bars" in module and module.startswith("# my_lab.py")
-    (tmp_path / "my_lab.py").write_text(module.replace("def tiny", f"{READ_BARS}def tiny", 1))
+    (tmp_path / "my_lab.py").write_text(module)
     (tmp_path / "my-sweep.yaml").write_text(yaml.safe_dump(SWEEP))
     return tmp_path
 

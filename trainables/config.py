@@ -35,9 +35,10 @@ class InitConfig(Section):
     (Saxe et al. 2014). All are multiplied by `scale`. After that `first` replaces the very first weight: with it, and
     `normal`, one makes the adversarial starts of Nakkiran et al. 2019, section 5.
 
-    `run`: as another run of the same network ended. `kmeans`: each layer's units are centres of those of a larger
-    network, found by k-means (Brutzkus and Globerson 2019). `source` tells that run from this one: dotted fields and
-    their values; its own `init` has the defaults where they do not say otherwise.
+    `run`: as another run of the same network ended. `kmeans`: units are centres of those of a larger
+    network, found by k-means (Brutzkus and Globerson 2019); only where no layer reads one whose width differs.
+    `source` tells that run from this one: dotted fields and their values; its own `init` has the defaults where they do
+    not say otherwise.
 
     At last `edit`, one of `trainables.edits.EDITS`, changes them by `amount`.
     """
