@@ -114,7 +114,12 @@ INTERVENTIONS: dict[str, Sweep] = {
         list_=[
             {"init.scheme": "kaiming"},
             {"init.scheme": "run", "init.source": {"data.label_corruption": 1.0}},
-            {"init.scheme": "run", "init.source": {"data.label_corruption": 1.0}, "init.edit": "shrink"},
+            {
+                "init.scheme": "run",
+                "init.source": {"data.label_corruption": 1.0},
+                "init.edit": "shrink",
+                "init.amount": 0.5,
+            },
         ],
     ),
     "start from k-means": sweep(

@@ -48,6 +48,7 @@ class PairCells:
     Attributes:
         runs: the configurations of the n runs.
         outcome: (n,) values in the order of `runs`.
+        values: how many values all pairs of axes have together; the work grows with its square.
     """
 
     def __init__(self, runs: Runs, outcome: np.ndarray):
@@ -55,6 +56,7 @@ class PairCells:
         codes = [configuration_codes(runs.levels, pair) for pair in combinations(runs.axes, 2)]
         blocks = [(code[:, None] == np.unique(code)).astype(np.float32) for code in codes]
         self._member = runs.spread(np.hstack(blocks))  # runs x values of every pair of axes, side by side
+        self.values = self._member.shape[1]
         pair_of = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
         self._cells = np.flatnonzero(pair_of[:, None] == pair_of)  # both runs by values of the same pair of axes
         self._pair = pair_of[self._cells // len(pair_of)]

@@ -53,12 +53,15 @@ def percentile_interval(resampled: np.ndarray, confidence: float = 0.95) -> tupl
 
     >>> percentile_interval(np.arange(101.0), 0.5)
     (25.0, 75.0)
+    >>> percentile_interval(np.array([-np.inf, -np.inf, 1.0, 2.0, 3.0]), 0.5)
+    (-inf, 2.0)
     """
     defined = resampled[~np.isnan(resampled)]
     if defined.size == 0:
         return np.nan, np.nan
     tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
+    method = "linear" if np.isfinite(defined).all() else "inverted_cdf"  # nothing lies between infinities
+    low, high = np.quantile(defined, [tail, 1 - tail], method=method)  # type: ignore[call-overload]
     return float(low), float(high)
 
 
