@@ -65,6 +65,46 @@ def spectral(task: Task) -> list[float]:
     return found
 
 
+def moved(task: Task) -> Task:
+    """The network whose parameters are the differences from the initialisation."""
+    module = copy.deepcopy(task.module)
+    for parameter, start in zip(module.parameters(), task.init.parameters(), strict=True):
+        parameter.data -= start.data
+    return task._replace(module=module)
+
+
+def matrices(task: Task) -> list[np.ndarray]:
+    """Weights with a row for every unit or filter."""
+    return [np.array([row.flatten().tolist() for row in weight]) for weight in weights(task)]
+
+
+def kernels(task: Task) -> list[float]:
+    return [np.linalg.svd(matrix, compute_uv=False)[0] for matrix in matrices(task)]
+
+
+def over_spectral(frobenius_norms: list[float], task: Task) -> list[float]:
+    return [(norm / spectral_norm) ** 2 for norm, spectral_norm in zip(frobenius_norms, kernels(task), strict=True)]
+
+
+def entrywise(task: Task) -> list[float]:
+    return [sum(abs(entry) for entry in weight.flatten().tolist()) for weight in weights(task)]
+
+
+def spectral_complexity(task: Task) -> float:
+    total, norms = 0.0, spectral(task)
+    for change, norm in zip(matrices(moved(task)), norms, strict=True):
+        total += (sum(math.sqrt(sum(entry**2 for entry in row)) for row in change) / norm) ** (2 / 3)
+    return math.prod(norms) * total**1.5
+
+
+def margin(task: Task) -> float:
+    return np.quantile(margins(task), 0.1)
+
+
+def mean_over_margin(norms: list[float], by: float = 1.0) -> float:
+    return math.log(len(norms) * (math.prod(norm**2 for norm in norms) / by**2) ** (1 / len(norms)))
+
+
 def squared_paths(task: Task) -> float:
     squared = copy.deepcopy(task.module)
     for parameter in squared.parameters():
@@ -78,12 +118,12 @@ def margins(task: Task) -> list[float]:
     return [row[label] - max(row[:label] + row[label + 1 :]) for row, label in rows]
 
 
-def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor) -> float:
-    """Of a network with weights divided by their norms, and biases by the norms up to their layer."""
+def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor, p: int = 2) -> float:
+    """Of a network with weights divided by their p-norms, and biases by the norms up to their layer."""
     module, product = copy.deepcopy(task.module), 1.0
     for layer in module:
         if hasattr(layer, "weight"):
-            norm = layer.weight.data.norm()
+            norm = layer.weight.data.abs().pow(p).sum() ** (1 / p)
             product *= norm
             layer.weight.data /= norm
             if layer.bias is not None:
@@ -91,9 +131,14 @@ def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor) -> f
     return functional.cross_entropy(module(inputs), labels).item()
 
 
-def jacobian_norms(task: Task) -> list[float]:
+def singular_values(task: Task) -> list[np.ndarray]:
+    """Of the Jacobian at every input."""
     jacobians = [torch.autograd.functional.jacobian(task.module, x[None]) for x in task.inputs]
-    return [np.linalg.svd(j.reshape(3, -1).numpy(), compute_uv=False)[0] for j in jacobians]
+    return [np.linalg.svd(j.reshape(3, -1).numpy(), compute_uv=False) for j in jacobians]
+
+
+def jacobian_norms(task: Task) -> list[float]:
+    return [values[0] for values in singular_values(task)]
 
 
 def fisher_rao(task: Task) -> float:
@@ -133,6 +178,8 @@ class Case(NamedTuple):
 # `diagonal()` is x -> diag(1, 2) relu(diag(3, 4) x) at the two unit vectors, with labels 0 and 1.
 FISHER_RAO = math.sqrt(((2 * 3 / (1 + math.exp(3))) ** 2 + (2 * 8 / (1 + math.exp(8))) ** 2) / 2)
 LOG_FROBENIUS, MARGIN = math.log(5 * math.sqrt(5)), 3 + 0.1 * (8 - 3)
+RANKS = 25 / 16 + 5 / 4
+LOSS_L1 = (math.log1p(math.exp(-3 / 21)) + math.log1p(math.exp(-8 / 21))) / 2
 LOSS = (math.log1p(math.exp(-3 / 125**0.5)) + math.log1p(math.exp(-8 / 125**0.5))) / 2
 
 
@@ -167,6 +214,59 @@ CASES = {
     "lipschitz_max": Case(lambda t: max(jacobian_norms(t)), 8),
     "fisher_rao_norm": Case(fisher_rao, FISHER_RAO),
     "sharpness": Case(top_eigenvalue, max(diagonal_sharpness(3, 1), diagonal_sharpness(4, 2)), True),
+    "l1_norm": Case(lambda t: np.abs(theta(t.module)).sum(), 7 + 3, True),
+    "log_l1_product": Case(lambda t: np.log(entrywise(t)).sum(), math.log(7 * 3)),
+    "frobenius_distance_sum": Case(lambda t: sum(frobenius(moved(t))), 5 + math.sqrt(5), True),
+    "log_frobenius_distance_product": Case(lambda t: np.log(frobenius(moved(t))).sum(), LOG_FROBENIUS, True),
+    "spectral_distance_sum": Case(lambda t: sum(spectral(moved(t))), 4 + 2, True),
+    "log_spectral_distance_product": Case(lambda t: np.log(spectral(moved(t))).sum(), math.log(8), True),
+    "log_spectral_complexity": Case(
+        lambda t: math.log(spectral_complexity(t)),
+        math.log(8) + 1.5 * math.log((7 / 4) ** (2 / 3) + 1.5 ** (2 / 3)),
+        True,
+    ),
+    "log_kernel_product": Case(lambda t: np.log(kernels(t)).sum(), math.log(8)),
+    "frobenius_over_spectral": Case(lambda t: sum(over_spectral(frobenius(t), t)), RANKS),
+    "stable_rank_mean": Case(lambda t: np.mean(over_spectral(frobenius(t), t)), RANKS / 2),
+    "stable_rank_max": Case(lambda t: max(over_spectral(frobenius(t), t)), 25 / 16),
+    "distance_over_spectral": Case(lambda t: sum(over_spectral(frobenius(moved(t)), t)), RANKS, True),
+    "log_sum_of_spectral": Case(lambda t: mean_over_margin(spectral(t)), math.log(2 * 8)),
+    "log_sum_of_frobenius": Case(lambda t: mean_over_margin(frobenius(t)), math.log(2 * 125**0.5)),
+    "inverse_margin": Case(lambda t: margin(t) ** -2, 1 / MARGIN**2),
+    "log_spectral_over_margin": Case(
+        lambda t: math.log((math.prod(spectral(t)) / margin(t)) ** 2), 2 * math.log(8 / MARGIN)
+    ),
+    "log_frobenius_over_margin": Case(
+        lambda t: math.log((math.prod(frobenius(t)) / margin(t)) ** 2), math.log(125 / MARGIN**2)
+    ),
+    "log_sum_of_spectral_over_margin": Case(
+        lambda t: mean_over_margin(spectral(t), margin(t)), math.log(2 * 8 / MARGIN)
+    ),
+    "log_sum_of_frobenius_over_margin": Case(
+        lambda t: mean_over_margin(frobenius(t), margin(t)), math.log(2 * 125**0.5 / MARGIN)
+    ),
+    "log_spectral_origin": Case(
+        lambda t: math.log((math.prod(kernels(t)) / margin(t)) ** 2 * sum(over_spectral(frobenius(t), t))),
+        math.log((8 / MARGIN) ** 2 * RANKS),
+    ),
+    "log_spectral_init": Case(
+        lambda t: math.log((math.prod(kernels(t)) / margin(t)) ** 2 * sum(over_spectral(frobenius(moved(t)), t))),
+        math.log((8 / MARGIN) ** 2 * RANKS),
+        True,
+    ),
+    "path_norm_over_margin": Case(lambda t: squared_paths(t) / margin(t) ** 2, (9 + 16 * 4) / MARGIN**2),
+    "margin_min": Case(lambda t: min(margins(t)), 3),
+    "margin_p25": Case(lambda t: np.quantile(margins(t), 0.25), 3 + 0.25 * 5),
+    "margin_median": Case(lambda t: np.quantile(margins(t), 0.5), 3 + 0.5 * 5),
+    "margin_p75": Case(lambda t: np.quantile(margins(t), 0.75), 3 + 0.75 * 5),
+    "margin_p90": Case(lambda t: np.quantile(margins(t), 0.9), 3 + 0.9 * 5),
+    "margin_mean": Case(lambda t: np.mean(margins(t)), 3 + 0.5 * 5),
+    "normalised_train_loss_l1": Case(lambda t: normalised_loss(t, t.inputs, t.labels, 1), LOSS_L1),
+    "lipschitz_median": Case(lambda t: np.quantile(jacobian_norms(t), 0.5), (3 + 8) / 2),
+    "lipschitz_p90": Case(lambda t: np.quantile(jacobian_norms(t), 0.9), 3 + 0.9 * 5),
+    "jacobian_frobenius_mean": Case(
+        lambda t: np.mean([np.linalg.norm(values) for values in singular_values(t)]), (3 + 8) / 2
+    ),
 }
 
 

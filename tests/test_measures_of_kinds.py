@@ -54,6 +54,26 @@ def test_measures_of_weights_are_those_of_the_network_with_batchnorm_folded():
         assert values.to_dict() == pytest.approx(expected.to_dict(), rel=1e-6)
 
 
+def test_distances_from_init_fold_batchnorm_as_it_was_before_training():
+    shape = (1, 8, 8)
+    made = [models.puzzles_bn(shape, 3, width=2).double() for _ in range(2)]
+    init = [copy.deepcopy(module).eval() for module in made]
+    modules = [trained(module, shape, seed) for seed, module in enumerate(made)]
+    inputs, labels = torch.randn(6, *shape).double(), torch.arange(6) % 3
+    (_, start, _), (network, parameters, buffers) = stacked(init), stacked(modules)
+    names = ["frobenius_distance_sum", "spectral_distance_sum", "log_spectral_complexity", "distance_over_spectral"]
+    table = measure_stack(network, parameters, start, {"train": (inputs, labels)}, names, buffers)
+    assert set(table["status"]) == {"ok"}
+    for position, (module, before) in enumerate(zip(modules, init, strict=True)):
+        folded = [fold_batchnorm(one) for one in (module, before)]
+        values = table[table["position"] == position].set_index("name")["value"]
+        expected = measure_network(folded[0], inputs, labels, folded[1], names)["value"]
+        assert values.to_dict() == pytest.approx(expected.to_dict(), rel=1e-6)
+        weights = [[value.detach() for value in one.parameters() if value.ndim >= 2] for one in folded]
+        distances = [math.sqrt((one - other).square().sum()) for one, other in zip(*weights, strict=True)]
+        assert values["frobenius_distance_sum"] == pytest.approx(sum(distances), rel=1e-9)
+
+
 def test_batchnorm_that_no_layer_can_take_is_said():
     module = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
     table = measure_network(module, torch.randn(5, 4), torch.arange(5) % 3)

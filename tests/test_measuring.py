@@ -59,15 +59,15 @@ def test_a_new_measure_computes_only_itself(results):
 
 
 def test_a_raised_version_computes_only_its_rows_anew(results, monkeypatch):
-    measure(results, "parameter_norm", "spectral_sum")
-    monkeypatch.setitem(MEASURES, "spectral_sum", replace(MEASURES["spectral_sum"], version=2))
-    assert measure(results, "parameter_norm", "spectral_sum").measures == ("spectral_sum",)
+    measure(results, "parameter_norm", "frobenius_sum")
+    monkeypatch.setitem(MEASURES, "frobenius_sum", replace(MEASURES["frobenius_sum"], version=2))
+    assert measure(results, "parameter_norm", "frobenius_sum").measures == ("frobenius_sum",)
     assert load_results(results).measures.groupby("name")["version"].unique().map(list).to_dict() == {
         "parameter_norm": [1],
-        "spectral_sum": [2],
+        "frobenius_sum": [2],
     }
-    monkeypatch.setitem(MEASURES, "spectral_sum", replace(MEASURES["spectral_sum"], version=1))
-    assert missing(results, "spectral_sum") is None  # a lower version would lose on reading
+    monkeypatch.setitem(MEASURES, "frobenius_sum", replace(MEASURES["frobenius_sum"], version=1))
+    assert missing(results, "frobenius_sum") is None  # a lower version would lose on reading
 
 
 def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):

@@ -37,6 +37,13 @@ def fold_stack(module: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[nn.Mod
     return folded[0], {name: torch.stack([part[name].detach() for part in parts]) for name in parts[0]}
 
 
+def untrained_statistics(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, `name -> (K, ...)`, with the statistics of BatchNorm as before training: mean 0, variance 1."""
+    means, variances = ({f"{name}.running_{kind}" for name in batchnorms(module)} for kind in ("mean", "var"))
+    fresh = {name: torch.zeros_like(value) for name, value in tensors.items() if name in means}
+    return {**tensors, **fresh, **{name: torch.ones_like(tensors[name]) for name in variances & {*tensors}}}
+
+
 def batchnorms(module: nn.Module) -> list[str]:
     """The names of the BatchNorm layers of a module."""
     return [name for name, part in module.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from analysis.measures.architecture import Architecture
-from analysis.measures.batchnorm import fold_stack
+from analysis.measures.batchnorm import fold_stack, untrained_statistics
 from analysis.measures.objective import Objective, objective
 from analysis.measures.registry import MEASURES, Measure, unmet
 from analysis.measures.subject import Parameters, Subject
@@ -51,7 +51,7 @@ class Stack:
         architecture: its layers, with BatchNorm folded.
         loss: what was minimised.
         inputs: of every split, one set for all.
-        rows: `parameters`, `buffers`, `initial` (if known), `folded` parameters, and `labels` of every split, each
+        rows: `parameters`, `buffers`, `initial` (if known), both again `folded`, and `labels` of every split, each
             `name -> (K, ...)`.
     """
 
@@ -71,6 +71,7 @@ class Stack:
             self.architecture,
             self.loss,
             rows["folded"],
+            rows.get("initial_folded"),
             stacked,
         )
 
@@ -166,11 +167,14 @@ def measure_stack(
     labels = {name: labels.expand(size, -1) for name, (_, labels) in splits.items()}
     example = inputs["train"].rows(0, 1)[0]
     own = {name: value.to(dtype).expand(size, *value.shape) for name, value in _floats(network.module)}
-    layers, folded = fold_stack(network.module, {**own, **(buffers or {}), **parameters})
+    every = {**own, **(buffers or {}), **parameters}
+    layers, folded = fold_stack(network.module, every)
     first = {**{name: value.to(dtype) for name, value in _floats(layers)}, **{n: v[0] for n, v in folded.items()}}
     architecture = Architecture.trace(layers, lambda: two_classes(functional_call(layers, first, (example,))))
     rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "labels": labels}
-    rows |= {} if initial is None else {"initial": initial}
+    if initial is not None:
+        start = untrained_statistics(network.module, {**every, **initial})
+        rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
     stack = Stack(network, architecture, objective(loss, network.outputs or architecture.classes), inputs, rows)
     reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]

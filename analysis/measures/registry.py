@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from analysis.measures import margins, norms, paths, sensitivity
+from analysis.measures import capacity, distances, margins, norms, paths, sensitivity
 from analysis.measures.subject import Subject
 
 Needs = Literal["initial", "classes", "homogeneous", "operator norms", "paths", "weights"]
@@ -59,7 +59,16 @@ _PATHS = (
 )
 _KESKAR = "Keskar et al. 2017, On large-batch training for deep learning; the eigenvalue itself"
 _FRANKLE = "Frankle and Carbin 2019, The lottery ticket hypothesis"
+_NEYSHABUR = "Neyshabur et al. 2015, Norm-based capacity control in neural networks"
+_RUDELSON = "Rudelson and Vershynin 2007, Sampling from large matrices"
+_JIANG = "Jiang et al. 2019, Predicting the generalization gap in deep networks with margin distributions"
+_NOVAK = "Novak et al. 2018, Sensitivity and generalization in neural networks; there of the class probabilities"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
+_UNMOVED = "the product of norms is zero: a layer is as it was initialised"
+_ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
+_NO_MARGIN = "the 10th percentile of the margins is 0"
+_OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
+_MAPS: tuple[Needs, ...] = ("weights", "operator norms")
 
 MEASURES: dict[str, Measure] = {
     measure.name: measure
@@ -70,18 +79,58 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",)),
         Measure(norms.log_frobenius_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
-        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, ("weights", "operator norms"), _ZERO),
-        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, ("weights", "operator norms")),
+        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, ("weights", "operator norms"), _ZERO, version=2),
+        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, ("weights", "operator norms"), version=2),
         Measure(paths.path_norm, 1, "none", _PATHS, ("paths",), version=2),
         Measure(margins.margin_p10, -1, "train", _DZIUGAITE, ("classes",)),
         Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
-        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", "weights", "operator norms"), _ZERO),
+        Measure(
+            margins.margin_p10_spectral,
+            -1,
+            "train",
+            _BARTLETT,
+            ("classes", "weights", "operator norms"),
+            _ZERO,
+            version=2,
+        ),
         Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
         Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
         Measure(sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"),
+        Measure(norms.l1_norm, 1, "none", _NEYSHABUR),
+        Measure(norms.log_l1_product, 1, "none", _LIAO, ("weights",), _ZERO),
+        Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights")),
+        Measure(distances.log_frobenius_distance_product, 1, "none", _DZIUGAITE, ("initial", "weights"), _UNMOVED),
+        Measure(distances.spectral_distance_sum, 1, "none", _DZIUGAITE, ("initial", *_MAPS)),
+        Measure(distances.log_spectral_distance_product, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNMOVED),
+        Measure(distances.log_spectral_complexity, 1, "none", _BARTLETT, ("initial", *_MAPS), _ZERO_OR_UNMOVED),
+        Measure(capacity.log_kernel_product, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
+        Measure(capacity.frobenius_over_spectral, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
+        Measure(capacity.stable_rank_mean, 1, "none", _RUDELSON, ("weights",), _ZERO),
+        Measure(capacity.stable_rank_max, 1, "none", _RUDELSON, ("weights",), _ZERO),
+        Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO),
+        Measure(capacity.log_sum_of_spectral, 1, "none", _DZIUGAITE, _MAPS, _ZERO),
+        Measure(capacity.log_sum_of_frobenius, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
+        Measure(capacity.inverse_margin, 1, "train", _DZIUGAITE, ("classes",), _NO_MARGIN),
+        Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _OR_MARGIN),
+        Measure(capacity.log_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
+        Measure(capacity.log_sum_of_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _OR_MARGIN),
+        Measure(capacity.log_sum_of_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
+        Measure(capacity.log_spectral_origin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
+        Measure(capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN),
+        Measure(capacity.path_norm_over_margin, 1, "train", _DZIUGAITE, ("classes", "paths"), _NO_MARGIN),
+        Measure(margins.margin_min, -1, "train", _JIANG, ("classes",)),
+        Measure(margins.margin_p25, -1, "train", _JIANG, ("classes",)),
+        Measure(margins.margin_median, -1, "train", _JIANG, ("classes",)),
+        Measure(margins.margin_p75, -1, "train", _JIANG, ("classes",)),
+        Measure(margins.margin_p90, -1, "train", _JIANG, ("classes",)),
+        Measure(margins.margin_mean, -1, "train", _JIANG, ("classes",)),
+        Measure(margins.normalised_train_loss_l1, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
+        Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
+        Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
     )
 }
 

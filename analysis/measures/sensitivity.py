@@ -15,11 +15,11 @@ JACOBIAN_NUMBERS = 2**24
 
 
 @shared
-def local_lipschitz(subject: Subject) -> Tensor:
-    """The spectral norms `(N,)` of the input-Jacobians of the logits, ||d f / d x||_2, at training inputs.
+def jacobian_norms(subject: Subject) -> Tensor:
+    """The spectral and Frobenius norms `(N, 2)` of the input-Jacobians of the logits, d f / d x, at training inputs.
 
-    One backward pass per class gives the Jacobians J exactly; their norm is the root of the largest
-    eigenvalue of J J^T. The logits of one example must not depend on another one (no batch statistics).
+    One backward pass per class gives the Jacobians J exactly; their spectral norm is the root of the
+    largest eigenvalue of J J^T. The logits of one example must not depend on another one (no batch statistics).
     """
     classes = subject.architecture.classes
     examples = max(1, JACOBIAN_NUMBERS // (classes * subject.train.sets.stored[0, 0].numel()))
@@ -32,7 +32,13 @@ def _jacobian_norms(subject: Subject, inputs: Tensor, classes: int) -> Tensor:
     jacobians = torch.stack([pull_back(unit.expand(len(inputs), -1))[0].flatten(1) for unit in units], 1)
     if jacobians.shape[1] > jacobians.shape[2]:
         jacobians = jacobians.mT
-    return torch.linalg.eigvalsh(jacobians @ jacobians.mT)[:, -1].clamp(min=0).sqrt()
+    spectral = torch.linalg.eigvalsh(jacobians @ jacobians.mT)[:, -1].clamp(min=0).sqrt()
+    return torch.stack([spectral, jacobians.flatten(1).norm(dim=1)], 1)
+
+
+def local_lipschitz(subject: Subject) -> Tensor:
+    """The local Lipschitz constants `(N,)` at the training inputs, ||d f / d x||_2."""
+    return jacobian_norms(subject)[:, 0]
 
 
 def lipschitz_mean(subject: Subject) -> Tensor:
@@ -43,6 +49,21 @@ def lipschitz_mean(subject: Subject) -> Tensor:
 def lipschitz_max(subject: Subject) -> Tensor:
     """The largest local Lipschitz constant ||d f / d x||_2 over the training inputs."""
     return local_lipschitz(subject).amax()
+
+
+def lipschitz_median(subject: Subject) -> Tensor:
+    """The median over the training inputs of the local Lipschitz constant ||d f / d x||_2."""
+    return local_lipschitz(subject).double().quantile(0.5)
+
+
+def lipschitz_p90(subject: Subject) -> Tensor:
+    """The 90th percentile over the training inputs of the local Lipschitz constant ||d f / d x||_2."""
+    return local_lipschitz(subject).double().quantile(0.9)
+
+
+def jacobian_frobenius_mean(subject: Subject) -> Tensor:
+    """The mean over the training inputs of the Frobenius norm of the logits' Jacobian ||d f / d x||_F."""
+    return jacobian_norms(subject)[:, 1].double().mean()
 
 
 def fisher_rao_norm(subject: Subject) -> Tensor:

@@ -35,6 +35,7 @@ class Subject:
         architecture: the layers, the same for all networks of a stack; BatchNorm is folded.
         loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimised.
         folded: all parameters, trained or frozen, of the network with BatchNorm folded into the layers before it.
+        initial_folded: the same of the initialisation, where the statistics of BatchNorm are mean 0 and variance 1.
         stacked: True under `vmap`, where the values of tensors cannot steer the program.
     """
 
@@ -45,6 +46,7 @@ class Subject:
     architecture: Architecture
     loss: Callable[[Tensor, Tensor], Tensor]
     folded: Parameters
+    initial_folded: Parameters | None = None
     stacked: bool = False
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -57,6 +59,13 @@ class Subject:
     def weights(self) -> list[Tensor]:
         """The weight tensors (two axes or more) in order, in float64; BatchNorm is folded into them."""
         return [self.folded[weight.name].double() for weight in self.architecture.weights]
+
+    @property
+    def weight_changes(self) -> list[Tensor]:
+        """How far the weight tensors are from the random initialisation, W_k - W_k^0, in order, in float64."""
+        assert self.initial_folded is not None
+        first = [self.initial_folded[weight.name].double() for weight in self.architecture.weights]
+        return [weight - start for weight, start in zip(self.weights, first, strict=True)]
 
     def batches(self, split: str = "train", most: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs `(n, *input_shape)`, normalised, and labels `(n,)`: all examples, as many at once as fit.

@@ -1,0 +1,117 @@
+"""Ratios of norms, and norms over margins, as Dziugaite et al. 2020 and others compare them. All in float64.
+
+Here gamma is the 10th percentile of the training margins. It enters by its square, so these bounds mean something only
+of networks that are right on more than 90% of the training examples. ||K_k||_2 is the largest singular value of the
+weights as a matrix, a convolution's kernel reshaped to (filters, rest); ||W_k||_2 the norm of the layer's linear map.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from analysis.measures.distances import frobenius_distances
+from analysis.measures.margins import margin_p10
+from analysis.measures.norms import (
+    frobenius_norms,
+    kernel,
+    log_frobenius_product,
+    log_spectral_product,
+    matrix_norm,
+)
+from analysis.measures.paths import path_norm
+from analysis.measures.subject import Subject, shared
+
+
+@shared
+def kernel_norms(subject: Subject) -> Tensor:
+    """The largest singular values `(L,)` of the weights as matrices, kernels of convolutions reshaped."""
+    return torch.stack([matrix_norm(kernel(weight)) for weight in subject.weights])
+
+
+def _log_margin(subject: Subject) -> Tensor:
+    return margin_p10(subject).abs().log()
+
+
+def _ranks(subject: Subject) -> Tensor:
+    return (frobenius_norms(subject) / kernel_norms(subject)).square()
+
+
+def log_kernel_product(subject: Subject) -> Tensor:
+    """The logarithm of the product of spectral norms of reshaped kernels: sum_k log ||K_k||_2."""
+    return kernel_norms(subject).log().sum()
+
+
+def frobenius_over_spectral(subject: Subject) -> Tensor:
+    """The sum of Frobenius over spectral norms, squared: sum_k ||K_k||_F^2 / ||K_k||_2^2, kernels reshaped."""
+    return _ranks(subject).sum()
+
+
+def stable_rank_mean(subject: Subject) -> Tensor:
+    """The mean over the layers of the stable rank ||K_k||_F^2 / ||K_k||_2^2, kernels reshaped."""
+    return _ranks(subject).mean()
+
+
+def stable_rank_max(subject: Subject) -> Tensor:
+    """The largest stable rank ||K_k||_F^2 / ||K_k||_2^2 of a layer, kernels reshaped."""
+    return _ranks(subject).amax()
+
+
+def distance_over_spectral(subject: Subject) -> Tensor:
+    """The sum of distances from init over spectral norms, squared: sum_k ||W_k - W_k^0||_F^2 / ||K_k||_2^2."""
+    return (frobenius_distances(subject) / kernel_norms(subject)).square().sum()
+
+
+def inverse_margin(subject: Subject) -> Tensor:
+    """The inverse squared 10th percentile of the training margins: 1 / gamma^2."""
+    return margin_p10(subject).square().reciprocal()
+
+
+def log_spectral_over_margin(subject: Subject) -> Tensor:
+    """The product of spectral norms over the margin: log(prod_k ||W_k||_2^2 / gamma^2)."""
+    return 2 * (log_spectral_product(subject) - _log_margin(subject))
+
+
+def log_frobenius_over_margin(subject: Subject) -> Tensor:
+    """The product of Frobenius norms over the margin: log(prod_k ||W_k||_F^2 / gamma^2)."""
+    return 2 * (log_frobenius_product(subject) - _log_margin(subject))
+
+
+def log_sum_of_spectral(subject: Subject) -> Tensor:
+    """The geometric mean of squared spectral norms, times L layers: log(L (prod_k ||W_k||_2^2)^(1/L))."""
+    return _of_sum(subject, 2 * log_spectral_product(subject))
+
+
+def log_sum_of_spectral_over_margin(subject: Subject) -> Tensor:
+    """The mean spectral norm over the margin: log(L (prod_k ||W_k||_2^2 / gamma^2)^(1/L)), with L layers."""
+    return _of_sum(subject, log_spectral_over_margin(subject))
+
+
+def log_sum_of_frobenius(subject: Subject) -> Tensor:
+    """The geometric mean of squared Frobenius norms, times L layers: log(L (prod_k ||W_k||_F^2)^(1/L))."""
+    return _of_sum(subject, 2 * log_frobenius_product(subject))
+
+
+def log_sum_of_frobenius_over_margin(subject: Subject) -> Tensor:
+    """The mean Frobenius norm over the margin: log(L (prod_k ||W_k||_F^2 / gamma^2)^(1/L)), with L layers."""
+    return _of_sum(subject, log_frobenius_over_margin(subject))
+
+
+def _of_sum(subject: Subject, log_product: Tensor) -> Tensor:
+    layers = len(subject.architecture.weights)
+    return math.log(layers) + log_product / layers
+
+
+def log_spectral_origin(subject: Subject) -> Tensor:
+    """The spectral bound from the origin: log(prod_k ||K_k||_2^2 / gamma^2 sum_k ||K_k||_F^2 / ||K_k||_2^2)."""
+    return 2 * (log_kernel_product(subject) - _log_margin(subject)) + frobenius_over_spectral(subject).log()
+
+
+def log_spectral_init(subject: Subject) -> Tensor:
+    """The spectral bound from init: log(prod_k ||K_k||_2^2 / gamma^2 sum_k ||W_k - W_k^0||_F^2 / ||K_k||_2^2)."""
+    return 2 * (log_kernel_product(subject) - _log_margin(subject)) + distance_over_spectral(subject).log()
+
+
+def path_norm_over_margin(subject: Subject) -> Tensor:
+    """The squared L2 path norm over the squared margin: (path norm)^2 / gamma^2."""
+    return (path_norm(subject) / margin_p10(subject)).square()

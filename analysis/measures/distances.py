@@ -1,0 +1,51 @@
+"""Norms of the weights' distances from the random initialisation, one per layer, biases left out. All in float64."""
+
+import torch
+from torch import Tensor
+
+from analysis.measures.norms import kernel, operator_norm, spectral_norms
+from analysis.measures.subject import Subject, shared
+
+
+@shared
+def frobenius_distances(subject: Subject) -> Tensor:
+    """The Frobenius norms `(L,)` of the weight tensors' distances from the initialisation."""
+    return torch.stack([moved.norm() for moved in subject.weight_changes])
+
+
+@shared
+def spectral_distances(subject: Subject) -> Tensor:
+    """The operator norms `(L,)` of the layers' changes since the initialisation (see `operator_norm`)."""
+    layers = zip(subject.architecture.weights, subject.weight_changes, strict=True)
+    return torch.stack([operator_norm(layer, moved, subject.stacked) for layer, moved in layers])
+
+
+def frobenius_distance_sum(subject: Subject) -> Tensor:
+    """The sum of Frobenius distances from the random initialisation: sum_k ||W_k - W_k^0||_F."""
+    return frobenius_distances(subject).sum()
+
+
+def log_frobenius_distance_product(subject: Subject) -> Tensor:
+    """The natural logarithm of the product of Frobenius distances: sum_k log ||W_k - W_k^0||_F."""
+    return frobenius_distances(subject).log().sum()
+
+
+def spectral_distance_sum(subject: Subject) -> Tensor:
+    """The sum of spectral distances from the random initialisation: sum_k ||W_k - W_k^0||_2."""
+    return spectral_distances(subject).sum()
+
+
+def log_spectral_distance_product(subject: Subject) -> Tensor:
+    """The natural logarithm of the product of spectral distances: sum_k log ||W_k - W_k^0||_2."""
+    return spectral_distances(subject).log().sum()
+
+
+def log_spectral_complexity(subject: Subject) -> Tensor:
+    """The logarithm of the spectral complexity: prod_k s_k (sum_k (||W_k - W_k^0||_{2,1} / s_k)^(2/3))^(3/2).
+
+    s_k = ||W_k||_2 is the operator norm. The (2,1) norm is the sum over units of the L2 norms of their incoming
+    weights; of a convolution, over filters: a filter counts once, not once for every position.
+    """
+    sums = torch.stack([kernel(moved).norm(dim=1).sum() for moved in subject.weight_changes])
+    spectral = spectral_norms(subject)
+    return spectral.log().sum() + 1.5 * (sums / spectral).pow(2 / 3).sum().log()
