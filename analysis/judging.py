@@ -110,7 +110,12 @@ def judge(
 
 
 def _check_unique(table: pd.DataFrame, axes: Sequence[str], seed_column: str) -> None:
-    """Refuse runs that differ in more than their seed and the axes: they would pass for seeds of a configuration."""
+    """Refuse runs that differ in more than their seed and the axes: they would pass for seeds of a configuration.
+
+    A table may have no seeds; but without those that were named its verdicts would be other, laxer ones.
+    """
+    if seed_column not in table and seed_column != "seed":
+        raise BadInput(f"seed column {seed_column!r} is not a column of the table")
     if seed_column not in table or not (again := table.duplicated([*axes, seed_column], keep=False)).any():
         return
     fields = [name for name in table if "." in str(name) and name not in axes]

@@ -342,3 +342,9 @@ def test_bad_input_is_one_clear_line(message):
     with pytest.raises(BadInput) as error:
         judge(table, **options)
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_a_seed_column_that_was_named_must_be_there():
+    table = pd.DataFrame({"a": [0, 0, 1, 1], "seed": [0, 1, 0, 1], "p": [1.0, 2, 3, 4], "test_loss": [1.0, 2, 3, 4]})
+    with pytest.raises(BadInput, match="seed column 'sede' is not a column of the table"):
+        judge(table, "test_loss", ["a"], ["p"], seed_column="sede")
