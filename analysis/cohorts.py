@@ -59,7 +59,7 @@ class Cohorts:
     def waiting(self) -> Iterator[tuple[RunConfig, str, str, str]]:
         """(config, cohort_id, role, status) of the runs that have not ended: `failed` if their cohort has."""
         for place, (folder, manifest) in enumerate(self.all):
-            status = "failed" if CohortFiles(folder, manifest.cohort_id).why_failed else "to do"
+            status = "to do" if CohortFiles(folder, manifest.cohort_id).why_failed is None else "failed"
             for config, role in zip(manifest.configs, manifest.roles, strict=True):
                 if self.home[config.run_id] == place and config.run_id not in self.ended[place]:
                     yield config, manifest.cohort_id, role, status

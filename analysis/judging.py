@@ -27,7 +27,7 @@ def judge(
     predictors: Sequence[str] | None = None,
     *,
     scope: Scope = "converged",
-    seed_column: str = "seed",
+    seed_column: str | None = None,
     status_column: str = "status",
     level: float = 0.05,
     confidence: float = 0.95,
@@ -50,7 +50,7 @@ def judge(
         predictors: columns to judge; by default every numeric column that is no axis, outcome from test data,
             identifier or dotted configuration field (``.attrs["left_out"]`` lists the numeric ones left out).
         scope: "converged" runs (the ones that decide), "all", or "both" below each other.
-        seed_column: the seed.
+        seed_column: the seed; by default the column `seed`, if there is one.
         status_column: the status: converged, limit, diverged or failed.
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
@@ -79,6 +79,9 @@ def judge(
         raise BadInput(f"axes must be a list of column names, not the text {axes!r}")
     axes = list(axes)
     _check(table, target, axes)
+    if seed_column is not None and seed_column not in table:  # without seeds the verdicts would be other, laxer ones
+        raise BadInput(f"seed column {seed_column!r} is not a column of the table")
+    seed_column = seed_column or "seed"
     chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
     _check_predictors(table, target, axes, chosen)
     looks = LOOKS if permutations is None else (permutations,)
@@ -110,12 +113,7 @@ def judge(
 
 
 def _check_unique(table: pd.DataFrame, axes: Sequence[str], seed_column: str) -> None:
-    """Refuse runs that differ in more than their seed and the axes: they would pass for seeds of a configuration.
-
-    A table may have no seeds; but without those that were named its verdicts would be other, laxer ones.
-    """
-    if seed_column not in table and seed_column != "seed":
-        raise BadInput(f"seed column {seed_column!r} is not a column of the table")
+    """Refuse runs that differ in more than their seed and the axes: they would pass for seeds of a configuration."""
     if seed_column not in table or not (again := table.duplicated([*axes, seed_column], keep=False)).any():
         return
     fields = [name for name in table if "." in str(name) and name not in axes]

@@ -175,7 +175,9 @@ def judge(
     target: Annotated[str, typer.Option(help="The column to predict, larger is worse.")],
     axes: Annotated[str, typer.Option(help="The columns that were varied, with commas.")],
     predictors: Annotated[str | None, typer.Option(help="Columns to judge; all other numeric ones by default.")] = None,
-    seed_column: Annotated[str, typer.Option(help="The column that tells repetitions apart.")] = "seed",
+    seed_column: Annotated[
+        str | None, typer.Option(help="The column that tells repetitions apart; `seed` by default, if it is there.")
+    ] = None,
 ) -> None:
     """Judge predictors on anybody's table of models.
 
@@ -219,7 +221,7 @@ def data_fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, as `bth data list` names them.")],
     root: Root = None,
 ) -> None:
-    """Download data sets, where they are not there yet. Nothing else downloads anything.
+    """Download data sets, where they are not there yet; `bth run` does so too, before it starts.
 
     [bold]Example:[/] bth data fetch mnist cifar10
     """

@@ -8,11 +8,13 @@ from test_models import FAMILIES
 
 from trainables.data import READERS, Part, Raw, Reader
 from trainables.edits import EDITS
+from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.optimizers import OPTIMIZERS
 from trainables.streams import generator
 from trainables.subspace import PROJECTIONS
 
+ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 #: What is tried on every family; values are sections. A list: the runs that differ in it are in one stack.
 INTERVENTIONS: dict[str, list[dict]] = {
     "seeds": [{}],
@@ -27,6 +29,8 @@ INTERVENTIONS: dict[str, list[dict]] = {
     "reset": [{"reset": {"layers": [1], "to": to}} for to in ("init", "random", 0)],
     "source": [{"init": {"scheme": "run", "source": {"optimizer.lr": lr}}} for lr in (0.01, 0.03)],
     "schedule": [{"optimizer": {"lr": 0.05, "decay": decay, "momentum": 0.5}} for decay in (0.1, 0.9)],
+    "logistic": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "logistic"}}],
+    "hinge": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "hinge"}}],
     "adam": [{"optimizer": {"name": "adam", "lr": lr, "weight_decay": 0.01}} for lr in (0.001, 0.003)],
     "full": [{"optimizer": {"batch_size": "full", "lr": lr}} for lr in (0.02, 0.05)],
     "steps": [{"stop": {"train_error": error, "max_steps": 3, "max_epochs": 9}} for error in (0.2, 0.9)],
@@ -41,22 +45,23 @@ NETWORKS = [family for family in MODELS if family != "random_forest"]
 PERCEPTRONS = ("mlp", "linear", "deep_linear", "lenet_300_100", "xord")
 
 
-def made(shape: tuple[int, ...], classes: int) -> Reader:
-    """A data set in files for inputs of any shape: random bytes."""
+def made(shape: tuple[int, ...]) -> Reader:
+    """A data set in files of ten classes for inputs of any shape: random bytes."""
 
     def read(root: object = None) -> Raw:
         draw = generator(0, "made")
-        return Raw(Part(draw.integers(0, 256, (120, *shape), dtype=np.uint8), np.arange(120) % classes))
+        return Raw(Part(draw.integers(0, 256, (120, *shape), dtype=np.uint8), np.arange(120) % 10))
 
-    return Reader(read, shape, (120 // classes,) * classes, (), "made here")
+    return Reader(read, shape, (12,) * 10, (), "made here")
 
 
 def sections_of(family: str, monkeypatch) -> dict:
     """A small network of a family on a data set of its shape."""
     fields, shape = FAMILIES[family][min(1, len(FAMILIES[family]) - 1)]  # the second is one with more to it
-    monkeypatch.setitem(READERS, f"made for {family}", made(shape, 2 if family == "xord" else 10))
+    monkeypatch.setitem(READERS, f"made for {family}", made(shape))
     sizes = {"train_size": EXAMPLES, "validation_size": 8, "test_size": 8}
     chosen = {"name": f"made for {family}", "normalise": "half" if len(shape) == 3 else "split", **sizes}
+    chosen |= {"classes": ODD_OR_EVEN} if family == "xord" else {}
     loss = {"name": "logistic" if family == "xord" else "cross_entropy"}
     rest = {"optimizer": {"batch_size": 4, "lr": 0.02}, "stop": {"train_loss": None, "max_epochs": 3}}
     return {"data": chosen, "model": {"family": family} | fields, "loss": loss, **rest}
@@ -68,6 +73,8 @@ def sections_of(family: str, monkeypatch) -> dict:
 )
 def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, intervention):
     """Its parents too. Bit for bit for perceptrons, but in a subspace, where a product is of as many rows as runs."""
+    if family == "module" and intervention in ("logistic", "hinge"):
+        pytest.skip("the module has ten outputs, the loss takes one")
     sections = sections_of(family, monkeypatch)
     points = [
         {f"{part}.{field}": value for part, fields in point.items() for field, value in fields.items()}
@@ -97,8 +104,9 @@ def _points(points: list[dict]) -> list[dict]:
     return points if points != [{}] else []
 
 
-def test_every_optimiser_and_projection_is_tried():
+def test_every_loss_optimiser_and_projection_is_tried():
     tried = [point for points in INTERVENTIONS.values() for point in points]
+    assert {point.get("loss", {}).get("name", "cross_entropy") for point in tried} == LOSSES.keys()
     assert {point["subspace"]["projection"] for point in tried if "subspace" in point} == PROJECTIONS.keys()
     stepping = OPTIMIZERS.keys() - {"least_squares"}  # which solves for the last layer, see test_least_squares.py
     assert {point.get("optimizer", {}).get("name", "sgd") for point in tried} == stepping

@@ -348,3 +348,16 @@ def test_a_seed_column_that_was_named_must_be_there():
     table = pd.DataFrame({"a": [0, 0, 1, 1], "seed": [0, 1, 0, 1], "p": [1.0, 2, 3, 4], "test_loss": [1.0, 2, 3, 4]})
     with pytest.raises(BadInput, match="seed column 'sede' is not a column of the table"):
         judge(table, "test_loss", ["a"], ["p"], seed_column="sede")
+    without = table.drop(columns="seed")
+    with pytest.raises(BadInput, match="seed column 'seed' is not a column of the table"):
+        judge(without, "test_loss", ["a"], ["p"], seed_column="seed")
+    assert judge(without, "test_loss", ["a"], ["p"]).index.tolist() == ["p"]
+
+
+def test_a_list_of_many_fields_has_mutual_information_without_a_null():
+    draw = np.random.default_rng(0)
+    axes = [f"axis.{place}" for place in range(24)]  # 276 pairs of 4 values each, over the limit together
+    table = pd.DataFrame({axis: draw.integers(2, size=60) for axis in axes})
+    table["p"], table["test_loss"] = draw.normal(size=(2, 60))
+    row = judge(table, "test_loss", axes, ["p"]).loc["p"]
+    assert 0 <= row["cmi"] <= 1 and np.isnan(row["cmi_p"])

@@ -552,3 +552,16 @@ def test_bad_input_is_one_line(arguments, message):
     with pytest.raises(BadInput) as caught:
         measure_network(**(good | arguments))
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_norms_of_convolutions_are_those_of_the_dense_map():
+    """Of random kernels, whose two largest singular values are often near to each other."""
+    for seed in range(40):
+        torch.manual_seed(seed)
+        conv = nn.Conv2d(2, 3, 3, stride=1 + seed % 2, padding=1, bias=False).double()
+        module = nn.Sequential(conv, nn.Flatten(), nn.Linear(3 * (36 if seed % 2 == 0 else 9), 3).double())
+        inputs, basis = torch.randn(4, 2, 6, 6).double(), torch.eye(72).double().view(72, 2, 6, 6)
+        found = measure_network(module, inputs, torch.arange(4) % 3, measures=["spectral_sum"])["value"].item()
+        maps = [conv(basis).flatten(1), module[2].weight]
+        expected = sum(np.linalg.svd(one.detach().numpy(), compute_uv=False)[0] for one in maps)
+        assert found == pytest.approx(expected, rel=1e-9)

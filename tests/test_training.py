@@ -400,7 +400,7 @@ def test_a_cohort_killed_after_its_last_row_only_loses_its_state(cohort, monkeyp
     assert trained.start().advance(1e9).done and not trained.files.folder.exists(trained.files.state)
 
 
-def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trains(cohort):
+def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trains(cohort, monkeypatch):
     """Tune starts an actor for a trial, and gives the trial to one that became free before it was up."""
     trained = cohort("a", [run()])
     trained.start()
@@ -410,5 +410,6 @@ def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trai
     trainable = CohortTrainable(config | {"kernel": None, "stack_size": None})
     assert trained.files.folder.exists(trained.files.final(1)) and trained.files.why_failed
     assert not trained.files.folder.exists(trained.files.table("runs", 1))
-    trainable.training = trained.start()
+    monkeypatch.setattr("trainables.trainable.assigned_device", lambda: "cpu")  # which asks Ray
     assert trainable.step()["done"] and trained.table("runs").status.tolist() == ["limit"]
+    assert trained.files.why_failed is None and set(trained.final()) == set(trained.run_ids)

@@ -50,12 +50,12 @@ class ForestTraining:
         dataset = data.load(config.data, config.precision, self.device)
         inputs = {name: data.inputs_of(dataset, [config], name) for name in dataset.splits}
         labels = {name: data.labels_of(dataset, [config], [phase], name)[0] for name in dataset.splits}
-        outputs = loss.outputs(dataset.classes)
-        forest = network.build(config.model, dataset.input_shape, outputs).module.to(getattr(torch, config.precision))
+        built = network.for_run(config, dataset)
+        forest = built.module.to(getattr(torch, config.precision))
         assert isinstance(forest, Forest)
         forest.to(self.device)
         given, seed = config.model.model_dump(), int(generator(config.seed, "forest").integers(2**32))
-        goals = targets(labels["train"], outputs)
+        goals = targets(labels["train"], built.outputs)
         grow(forest, inputs["train"].rows()[0], goals, given["max_features"], given["bootstrap"], seed)
         for name, own in labels.items():
             predicted = forest(inputs[name].rows()[0])

@@ -34,6 +34,8 @@ class CohortTrainable(tune.Trainable):
         """
         torch.set_num_threads(max(1, int(config["cpus"])))
         receive(config["data"])
+        self.results = Folder(config["results"])
+        self.files = CohortFiles(self.results, config["cohort_id"])
         self.training: CohortTraining | ForestTraining | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -43,16 +45,14 @@ class CohortTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train whole epochs for about a second; the first time, load the cohort or its state before."""
-        results, cohort_id = Folder(self.config["results"]), self.config["cohort_id"]
-        files = CohortFiles(results, cohort_id)
         try:
             if self.training is None:
-                files.folder.delete(files.failure)
+                self.files.folder.delete(self.files.failure)
                 pinned = Pinned(self.config["kernel"], self.config["stack_size"])
-                self.training = training(results, cohort_id, self._device(), pinned=pinned)
+                self.training = training(self.results, self.files.cohort_id, self._device(), pinned=pinned)
             return asdict(self.training.advance(SECONDS_PER_RESULT))
         except Exception:
-            files.folder.write_json(files.failure, {"traceback": traceback.format_exc()})
+            self.files.folder.write_json(self.files.failure, {"traceback": traceback.format_exc()})
             raise
 
     def _device(self) -> str:

@@ -9,8 +9,8 @@ from analysis.measures.architecture import Weight
 from analysis.measures.lanczos import largest_eigenvalue, start_vector
 from analysis.measures.subject import Subject, flat, shared
 
-#: Of the residual of a convolution's squared norm. At 1e-3 and 1e-4 the second largest singular value was taken at
-#: times, and norms of random kernels were wrong by up to 0.3%; at 1e-6 none by more than 1e-11.
+#: Of the residual of a convolution's squared norm: at 1e-3, enough for Hessians, at times the second largest singular
+#: value is taken (a test compares random kernels with the dense map).
 TOLERANCE = 1e-6
 
 

@@ -68,6 +68,10 @@ _UNMOVED = "the product of norms is zero: a layer is as it was initialised"
 _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
 _NO_MARGIN = "the 10th percentile of the margins is 0"
 _OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
+_UNFOUND = "a convolution's norm was not found: Lanczos residual above 1e-6 after 100 products"
+_ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
+    f"{reason}; or {_UNFOUND}" for reason in (_ZERO, _UNMOVED, _OR_MARGIN, _ZERO_OR_UNMOVED)
+)
 _MAPS: tuple[Needs, ...] = ("weights", "operator norms")
 
 MEASURES: dict[str, Measure] = {
@@ -79,20 +83,12 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",)),
         Measure(norms.log_frobenius_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
-        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, ("weights", "operator norms"), _ZERO, version=2),
-        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, ("weights", "operator norms"), version=2),
+        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, _MAPS, _ZERO_MAP, version=2),
+        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, _MAPS, _UNFOUND, version=2),
         Measure(paths.path_norm, 1, "none", _PATHS, ("paths",), version=2),
         Measure(margins.margin_p10, -1, "train", _DZIUGAITE, ("classes",)),
         Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
-        Measure(
-            margins.margin_p10_spectral,
-            -1,
-            "train",
-            _BARTLETT,
-            ("classes", "weights", "operator norms"),
-            _ZERO,
-            version=2,
-        ),
+        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", *_MAPS), _ZERO_MAP, version=2),
         Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
@@ -103,20 +99,27 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.log_l1_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights")),
         Measure(distances.log_frobenius_distance_product, 1, "none", _DZIUGAITE, ("initial", "weights"), _UNMOVED),
-        Measure(distances.spectral_distance_sum, 1, "none", _DZIUGAITE, ("initial", *_MAPS)),
-        Measure(distances.log_spectral_distance_product, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNMOVED),
-        Measure(distances.log_spectral_complexity, 1, "none", _BARTLETT, ("initial", *_MAPS), _ZERO_OR_UNMOVED),
+        Measure(distances.spectral_distance_sum, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNFOUND),
+        Measure(distances.log_spectral_distance_product, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNMOVED_MAP),
+        Measure(
+            distances.log_spectral_complexity,
+            1,
+            "none",
+            _BARTLETT,
+            ("initial", *_MAPS),
+            f"{_ZERO_OR_UNMOVED}; or {_UNFOUND}",
+        ),
         Measure(capacity.log_kernel_product, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
         Measure(capacity.frobenius_over_spectral, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
         Measure(capacity.stable_rank_mean, 1, "none", _RUDELSON, ("weights",), _ZERO),
         Measure(capacity.stable_rank_max, 1, "none", _RUDELSON, ("weights",), _ZERO),
         Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO),
-        Measure(capacity.log_sum_of_spectral, 1, "none", _DZIUGAITE, _MAPS, _ZERO),
+        Measure(capacity.log_sum_of_spectral, 1, "none", _DZIUGAITE, _MAPS, _ZERO_MAP),
         Measure(capacity.log_sum_of_frobenius, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
         Measure(capacity.inverse_margin, 1, "train", _DZIUGAITE, ("classes",), _NO_MARGIN),
-        Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _OR_MARGIN),
+        Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
         Measure(capacity.log_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
-        Measure(capacity.log_sum_of_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _OR_MARGIN),
+        Measure(capacity.log_sum_of_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
         Measure(capacity.log_sum_of_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
         Measure(capacity.log_spectral_origin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
         Measure(capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN),

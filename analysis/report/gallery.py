@@ -60,7 +60,7 @@ def _losses(report: Report, runs: pd.DataFrame) -> Plate:
     normalised = figures.Pair(
         *report.normalised_losses,
         "Outputs divided by the product of norms",
-        *(quantity(f"normalised_{split}_loss", unit) for split in SPLITS),
+        *(quantity(f"normalised_{s}_loss", LOSSES["cross_entropy"].unit) for s in SPLITS),  # whatever was minimised
     )
     return _plate(
         "train-test-loss",
@@ -97,7 +97,8 @@ def _plate(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> P
 
 def _loss_unit(table: pd.DataFrame) -> str:
     """The unit of the loss that all runs of a table were trained with; none if they differ, nats if it is not said."""
-    units = {LOSSES[name].unit for name in table.get("loss.name", ["cross_entropy"]) if name in LOSSES}
+    names = set(table.get("loss.name", ["cross_entropy"]))
+    units = {LOSSES[name].unit if name in LOSSES else "" for name in names}
     return units.pop() if len(units) == 1 else ""
 
 

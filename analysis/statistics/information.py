@@ -48,7 +48,6 @@ class PairCells:
     Attributes:
         runs: the configurations of the n runs.
         outcome: (n,) values in the order of `runs`.
-        values: how many values all pairs of axes have together; the work grows with its square.
     """
 
     def __init__(self, runs: Runs, outcome: np.ndarray):
@@ -56,7 +55,6 @@ class PairCells:
         codes = [configuration_codes(runs.levels, pair) for pair in combinations(runs.axes, 2)]
         blocks = [(code[:, None] == np.unique(code)).astype(np.float32) for code in codes]
         self._member = runs.spread(np.hstack(blocks))  # runs x values of every pair of axes, side by side
-        self.values = self._member.shape[1]
         pair_of = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
         self._cells = np.flatnonzero(pair_of[:, None] == pair_of)  # both runs by values of the same pair of axes
         self._pair = pair_of[self._cells // len(pair_of)]
@@ -64,6 +62,11 @@ class PairCells:
         self._number = np.outer(size, size).ravel()[self._cells]
         self._share = self._shares(outcome)[0]
         self._entropy = self._average(_entropy(self._share, 1 - self._share))
+
+    @property
+    def values(self) -> int:
+        """How many values all pairs of axes have together; the work grows with its square."""
+        return int(self._member.shape[1])
 
     def score(self, predictor: np.ndarray) -> float:
         """The score of a predictor: (n,) values in the order of the runs."""

@@ -26,7 +26,7 @@ from trainables.streams import generator
 
 CMI_PERMUTATIONS = 100  # mutual information only describes, so its null is small
 CMI_RUNS = 1000  # with more runs its pairs of runs are too many for a null
-CMI_CELLS = 300  # values of all pairs of axes together; with more, as of a list of many fields, there is none either
+CMI_VALUES = 1000  # of all pairs of axes together; with more, as of a list of many fields, there is none either
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Sample:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)
-        if np.isnan(score) or len(x) > CMI_RUNS or self.cells.values > CMI_CELLS:
+        if np.isnan(score) or len(x) > CMI_RUNS or self.cells.values > CMI_VALUES:
             return {"cmi": score}
         donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, self._random("permute/information"))
         return {"cmi": score, "cmi_p": permutation_p(score, self.cells.null(x, donors))}
