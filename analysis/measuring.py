@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from analysis.measures.evaluate import ERROR, measure_stack, select
+from analysis.measures.evaluate import ERROR, measure_stack
+from analysis.measures.selection import select
 from analysis.results import check_trust
 from trainables import data, network
 from trainables.manifest import Manifest
@@ -48,13 +49,13 @@ class Measured:
         Args:
             cohort_id: whose parameters.
             parameters: the file's path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
-            measures: names in `MEASURES`; all for None.
+            measures: what `select` takes.
 
         Returns:
             the measures to compute for all networks of the file, in the order of `measures`; None if there are none.
 
         Raises:
-            BadInput: an unknown measure, or a damaged file.
+            BadInput: an unknown measure, one's own that does not import, or a damaged file.
         """
         chosen = select(measures)
         if chosen and cohort_id in self.names:
@@ -66,12 +67,12 @@ class Measured:
             ]
         if not chosen:
             return None
-        set_and_versions = "\n".join(f"{measure.name} {measure.version}" for measure in chosen)
+        set_and_versions = "\n".join(f"{measure.spelled} {measure.version}" for measure in chosen)
         digest = hashlib.sha256(set_and_versions.encode()).hexdigest()[:8]
         attempt, taken = 1, {f"measures/{name}" for name in self.names.get(cohort_id, ())}
         while (path := measures_file(cohort_id, parameters, digest, attempt)) in taken:
             attempt += 1
-        return Job(cohort_id, parameters, tuple(measure.name for measure in chosen), path)
+        return Job(cohort_id, parameters, tuple(measure.spelled for measure in chosen), path)
 
     def _networks(self, cohort_id: str, parameters: str) -> list[tuple[str, str, int]]:
         about = CohortFiles(self.results, cohort_id).folder.read_metadata(parameters)

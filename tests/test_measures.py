@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from analysis.measures import MEASURES, Measure, evaluate, measure_network, measure_stack
+from analysis.measures.selection import select
 from trainables import models
 from trainables.dynamics import DYNAMICS
 from trainables.errors import BadInput
@@ -281,7 +282,7 @@ def diagonal() -> Task:
 
 def measured(tasks: list[Task], dtype: torch.dtype = torch.float64, **keywords: object) -> list[dict[str, float]]:
     """The values of a stack, one dictionary per network; all share the inputs of the first."""
-    table = measure_stack(*stacked(tasks, dtype), **keywords)
+    table = measure_stack(*stacked(tasks, dtype), ["all"], **keywords)
     assert set(table["status"]) == {"ok"}, table[table["status"] != "ok"]
     return [group.set_index("name")["value"].to_dict() for _, group in table.groupby("position")]
 
@@ -464,7 +465,7 @@ def test_a_broken_network_disturbs_nobody(monkeypatch):
     network, parameters, initial, splits = stacked([make_task("mlp")] * 4)
     parameters["0.weight"][1] = math.nan
     parameters["2.weight"][2] = 0
-    table = measure_stack(network, parameters, initial, splits).set_index(["position", "name"])
+    table = measure_stack(network, parameters, initial, splits, ["all"]).set_index(["position", "name"])
     assert set(table.loc[[0, 3], "status"]) == {"ok"}
     assert set(table.loc[1, "status"]) == {"undefined: parameters are not finite"}
     assert table.loc[(2, "margin_p10_frobenius"), "status"].startswith("undefined: the product of norms is zero")
@@ -476,7 +477,7 @@ def test_one_class_and_a_dead_network_are_measured():
     module = models.mlp((5,), 3, width=6)
     for parameter in module.parameters():
         parameter.data.zero_()
-    table = measure_network(module, torch.randn(8, 5), torch.zeros(8, dtype=torch.long), module)
+    table = measure_network(module, torch.randn(8, 5), torch.zeros(8, dtype=torch.long), module, ["all"])
     undefined = table[table["status"].str.startswith("undefined: the product of norms is zero")]
     assert set(undefined.index) == {name for name, measure in MEASURES.items() if "zero" in measure.undefined} - {
         "normalised_test_loss"
@@ -489,7 +490,7 @@ def test_a_failing_measure_is_a_row(monkeypatch):
         raise RuntimeError("no luck")
 
     monkeypatch.setitem(MEASURES, "path_norm", Measure(failing, 1, "none", "nowhere"))
-    table = measure_stack(*stacked([make_task("mlp")] * 2))
+    table = measure_stack(*stacked([make_task("mlp")] * 2), ["all"])
     assert set(table[table["name"] == "failing"]["status"]) == {"error: RuntimeError: no luck"}
     assert (table["status"] == "ok").sum() == 2 * (len(MEASURES) - 1)
 
@@ -529,7 +530,7 @@ def test_measure_network_says_what_does_not_apply():
 
 def test_measure_network_equals_the_stack():
     task = make_task("mlp")
-    table = measure_network(task.module, task.inputs, task.labels, task.init)
+    table = measure_network(task.module, task.inputs, task.labels, task.init, ["all"])
     values = table.loc[table["status"] == "ok", "value"].to_dict()
     assert values == {name: value for name, value in measured([task])[0].items() if name in values}
     assert set(MEASURES) - set(values) == {"normalised_test_loss"}
@@ -545,6 +546,10 @@ def test_measure_network_equals_the_stack():
         ({"init": nn.Linear(5, 2)}, "init: parameter 'weight'"),
         ({"module": nn.Linear(5, 1)}, "expected (1, C)"),
         ({"module": nn.ReLU()}, "no parameters"),
+        ({"loss": "hnige"}, "did you mean 'hinge'"),
+        ({"loss": "hinge"}, "gives outputs (1, 3); expected (1, 1) for the loss 'hinge'"),
+        ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.tensor([0, 2])}, "expected 0 to 1"),
+        ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.zeros(2)}, "one integer per input"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message):
@@ -565,3 +570,12 @@ def test_norms_of_convolutions_are_those_of_the_dense_map():
         maps = [conv(basis).flatten(1), module[2].weight]
         expected = sum(np.linalg.svd(one.detach().numpy(), compute_uv=False)[0] for one in maps)
         assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_sets_of_measures_are_named_and_each_measure_is_taken_once():
+    default = [name for name, measure in MEASURES.items() if not measure.on_request]
+    assert [measure.name for measure in select(None)] == [measure.name for measure in select(["default"])] == default
+    assert [measure.name for measure in select(["path_norm", "all"])] == [
+        "path_norm",
+        *(name for name in MEASURES if name != "path_norm"),
+    ]

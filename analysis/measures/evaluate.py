@@ -18,12 +18,11 @@ from torch.func import functional_call, vmap
 from analysis.measures.architecture import Architecture
 from analysis.measures.batchnorm import fold_stack, untrained_statistics
 from analysis.measures.objective import Objective, objective
-from analysis.measures.registry import MEASURES, Measure, unmet
+from analysis.measures.registry import Measure, unmet
+from analysis.measures.selection import select
 from analysis.measures.subject import Parameters, Subject
 from trainables.data import Inputs, Split
-from trainables.errors import BadInput
 from trainables.network import Network
-from trainables.section import did_you_mean
 
 #: What a status is or begins with. Another attempt gives another result only for an error, so only errors are retried:
 #: a measure that does not apply never will, and what is undefined is so because of the parameters themselves.
@@ -145,7 +144,7 @@ def measure_stack(
         splits: `train`, and `test` for the measures that read it -> inputs `(N, *input_shape)`, or as
             a data set keeps them for one run, and labels `(K, N)` or `(N,)`, integers, or floats where the targets are
             real numbers.
-        measures: names in `MEASURES`; all by default.
+        measures: what `select` takes; the default set by default.
         buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
         loss: what was minimised, a name in `trainables.losses.LOSSES`.
 
@@ -155,7 +154,7 @@ def measure_stack(
         computation failed), `seconds`, `version`; one network after another.
 
     Raises:
-        BadInput: an unknown measure.
+        BadInput: see `select`.
     """
     chosen = select(measures)
     if not parameters:  # a forest
@@ -211,17 +210,6 @@ def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
         return replace(inputs, slot=slot)
     scale = {k: v if v is None else v[slot] for k, v in (("mean", inputs.mean), ("deviation", inputs.deviation))}
     return Inputs(inputs.stored[slot], torch.zeros_like(slot), inputs.dtype, **scale)
-
-
-def select(names: Sequence[str] | None) -> list[Measure]:
-    """The measures of these names, in this order; all of them for None.
-
-    >>> [measure.name for measure in select(["path_norm", "sharpness"])]
-    ['path_norm', 'sharpness']
-    """
-    if unknown := [name for name in names or () if name not in MEASURES]:
-        raise BadInput(f"measures: {unknown[0]!r} is unknown" + did_you_mean(unknown[0], MEASURES))
-    return list(MEASURES.values()) if names is None else [MEASURES[name] for name in dict.fromkeys(names)]
 
 
 def _measure_chunk(

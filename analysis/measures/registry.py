@@ -23,7 +23,9 @@ class Measure:
         source: where it is defined.
         needs: what must be there besides parameters and data; else its status is `not applicable`.
         undefined: what it means when the value is not finite.
+        on_request: why it is computed only where it is named (`costly`, or `ranks as` another); empty if by default.
         version: raised when its values change, so that stored ones are computed again.
+        path: `package.module:attribute` of a measure of the user's own, which is not in `MEASURES`.
     """
 
     function: Callable[[Subject], Tensor]
@@ -32,12 +34,19 @@ class Measure:
     source: str
     needs: tuple[Needs, ...] = ()
     undefined: str = "the value is not finite"
+    on_request: str = ""
     version: int = 1
+    path: str = ""
 
     @property
     def name(self) -> str:
-        """The name in tables and on the command line."""
-        return self.function.__name__
+        """The name in tables."""
+        return own_name(self.path) or self.function.__name__
+
+    @property
+    def spelled(self) -> str:
+        """How it is asked for: its name, or the import path of one's own."""
+        return self.path or self.name
 
     @property
     def description(self) -> str:
@@ -45,6 +54,15 @@ class Measure:
         line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
         folded = {"homogeneous", "operator norms", "paths", "weights"} & {*self.needs}
         return f"{line} (BatchNorm folded into the layer before it)" if folded else line
+
+
+def own_name(path: str) -> str:
+    """The name in tables of the measure at an import path.
+
+    >>> own_name("my_package.my_module:my_measure")
+    'my_measure'
+    """
+    return path.rpartition(":")[2]
 
 
 # Paper and year; a number of a section or theorem only where the text itself was at hand.
