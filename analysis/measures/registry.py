@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from analysis.measures import capacity, distances, margins, norms, paths, sensitivity
+from analysis.measures import capacity, curvature, distances, flatness, margins, norms, pac_bayes, paths, sensitivity
 from analysis.measures.subject import Subject
 
 Needs = Literal["initial", "classes", "homogeneous", "operator norms", "paths", "weights"]
@@ -75,12 +75,18 @@ _PATHS = (
     "Neyshabur et al. 2015, Norm-based capacity control in neural networks; with pooling: Gonon et al. 2024, "
     "A path-norm toolkit for modern networks"
 )
-_KESKAR = "Keskar et al. 2017, On large-batch training for deep learning; the eigenvalue itself"
+_KESKAR = "Keskar et al. 2017, On large-batch training for deep learning"
 _FRANKLE = "Frankle and Carbin 2019, The lottery ticket hypothesis"
 _NEYSHABUR = "Neyshabur et al. 2015, Norm-based capacity control in neural networks"
 _RUDELSON = "Rudelson and Vershynin 2007, Sampling from large matrices"
 _JIANG = "Jiang et al. 2019, Predicting the generalization gap in deep networks with margin distributions"
 _NOVAK = "Novak et al. 2018, Sensitivity and generalization in neural networks; there of the class probabilities"
+_FORET = "Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization"
+_KWON = "Kwon et al. 2021, ASAM: Adaptive sharpness-aware minimization for scale-invariant learning"
+_ANDRIUSHCHENKO = "Andriushchenko et al. 2023, A modern look at the relationship between sharpness and generalization"
+_GHORBANI = "Ghorbani et al. 2019, An investigation into neural net optimization via Hessian eigenvalue density"
+_NO_SIGMA = "no noise of sigma <= 2 costs a tenth of the training accuracy"
+_COSTLY = "costly"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
 _UNMOVED = "the product of norms is zero: a layer is as it was initialised"
 _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
@@ -91,6 +97,7 @@ _ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
     f"{reason}; or {_UNFOUND}" for reason in (_ZERO, _UNMOVED, _OR_MARGIN, _ZERO_OR_UNMOVED)
 )
 _MAPS: tuple[Needs, ...] = ("weights", "operator norms")
+_INITIAL: tuple[Needs, ...] = ("initial",)
 
 MEASURES: dict[str, Measure] = {
     measure.name: measure
@@ -112,7 +119,14 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
         Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
-        Measure(sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"),
+        Measure(
+            curvature.sharpness,
+            1,
+            "train",
+            f"{_KESKAR}; the eigenvalue itself",
+            (),
+            "Lanczos: residual above 0.1% after 100 products",
+        ),
         Measure(norms.l1_norm, 1, "none", _NEYSHABUR),
         Measure(norms.log_l1_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights")),
@@ -152,6 +166,23 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
         Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
+        Measure(flatness.sam_sharpness, 1, "train", _FORET),
+        Measure(flatness.asam_sharpness, 1, "train", _KWON),
+        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY),
+        Measure(flatness.adaptive_worst_case_sharpness, 1, "train", _ANDRIUSHCHENKO, on_request=_COSTLY),
+        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY),
+        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY),
+        *(
+            Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY)
+            for function, needs in (
+                (pac_bayes.pac_bayes_init, _INITIAL),
+                (pac_bayes.pac_bayes_origin, ()),
+                (pac_bayes.pac_bayes_flatness, ()),
+                (pac_bayes.pac_bayes_magnitude_init, _INITIAL),
+                (pac_bayes.pac_bayes_magnitude_origin, _INITIAL),
+                (pac_bayes.pac_bayes_magnitude_flatness, ()),
+            )
+        ),
     )
 }
 

@@ -1,14 +1,10 @@
-"""How much the logits move with the input, and the loss with the scale and direction of the parameters."""
-
-import functools
-from collections.abc import Callable
+"""How much the logits move with the input, and the loss with the scale of the parameters."""
 
 import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from analysis.measures.lanczos import largest_eigenvalue, start_vector
-from analysis.measures.subject import Parameters, Subject, flat, shared
+from analysis.measures.subject import Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
 JACOBIAN_NUMBERS = 2**24
@@ -90,31 +86,3 @@ def _radial_derivatives(subject: Subject, inputs: Tensor, labels: Tensor) -> Ten
     radial = grad(along_theta)(torch.zeros_like(outputs))
     derivatives = grad(lambda values: subject.loss(values, labels).sum())(outputs.double())
     return (derivatives * radial.double()).sum(-1)
-
-
-def sharpness(subject: Subject) -> Tensor:
-    """The largest eigenvalue of the Hessian of the mean training loss, by Lanczos iteration.
-
-    Of the loss that was minimised, in the network's precision, over all training examples; budget and accuracy as in
-    `largest_eigenvalue`.
-    """
-    theta, examples = dict(subject.parameters), len(subject.train)
-    sizes = [value.numel() for value in theta.values()]
-
-    def pulled(inputs: Tensor, labels: Tensor) -> Callable[..., tuple[dict[str, Tensor]]]:
-        def loss(parameters: Parameters) -> Tensor:
-            return subject.loss(subject.logits_of(parameters, inputs), labels).sum() / examples
-
-        # The Hessian is symmetric, so the transposed product is the product, and its graph can be used again.
-        return vjp(grad(loss), theta)[1]
-
-    def product(vector: Tensor) -> Tensor:
-        parts = zip(theta.items(), vector.split(sizes), strict=True)
-        named = {name: part.view_as(value) for (name, value), part in parts}
-        products = (flat(hessian(named)[0]) for hessian in (kept or (pulled(*batch) for batch in subject.batches())))
-        return functools.reduce(torch.add, products)
-
-    first = next(subject.batches())
-    # The graph of one batch is kept for all products; those of several would fill the memory.
-    kept = [pulled(*first)] if len(first[1]) == examples else []
-    return largest_eigenvalue(product, start_vector(flat(theta)), subject.stacked)
