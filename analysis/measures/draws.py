@@ -35,3 +35,8 @@ def pairs(examples: int, count: int, stream: str) -> Tensor:
     first = draw.integers(0, examples, count)
     second = (first + draw.integers(1, max(2, examples), count)) % examples
     return torch.from_numpy(np.stack([first, second], 1))
+
+
+def uniform(shape: tuple[int, ...], like: Tensor, stream: str, index: int = 0) -> Tensor:
+    """Numbers uniform on [0, 1), as `normal` gives its own."""
+    return torch.from_numpy(generator(0, f"measures/{stream}", index).random(shape)).to(like.device, like.dtype)

@@ -6,10 +6,24 @@ from typing import Literal
 
 from torch import Tensor
 
-from analysis.measures import capacity, curvature, distances, flatness, margins, norms, pac_bayes, paths, sensitivity
+from analysis.measures import (
+    capacity,
+    curvature,
+    distances,
+    flatness,
+    lipschitz,
+    margins,
+    norms,
+    pac_bayes,
+    paths,
+    regions,
+    sensitivity,
+)
 from analysis.measures.subject import Subject
 
-Needs = Literal["initial", "classes", "homogeneous", "operator norms", "paths", "weights"]
+Needs = Literal[
+    "initial", "classes", "homogeneous", "operator norms", "paths", "weights", "first layer", "ReLU", "piecewise linear"
+]
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Measure:
     def description(self) -> str:
         """One line with the formula: the first line of the function's docstring, and what was done to the weights."""
         line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
-        folded = {"homogeneous", "operator norms", "paths", "weights"} & {*self.needs}
+        folded = {"homogeneous", "operator norms", "paths", "weights", "ReLU", "piecewise linear"} & {*self.needs}
         return f"{line} (BatchNorm folded into the layer before it)" if folded else line
 
 
@@ -85,8 +99,11 @@ _FORET = "Foret et al. 2021, Sharpness-aware minimization for efficiently improv
 _KWON = "Kwon et al. 2021, ASAM: Adaptive sharpness-aware minimization for scale-invariant learning"
 _ANDRIUSHCHENKO = "Andriushchenko et al. 2023, A modern look at the relationship between sharpness and generalization"
 _GHORBANI = "Ghorbani et al. 2019, An investigation into neural net optimization via Hessian eigenvalue density"
+_HANIN = "Hanin and Rolnick 2019, Deep ReLU networks have surprisingly few activation patterns"
 _NO_SIGMA = "no noise of sigma <= 2 costs a tenth of the training accuracy"
-_COSTLY = "costly"
+_COSTLY, _LIKE_MAX = "costly", "much like lipschitz_max"
+_UNCOVERED = "no point far from the data has a pattern that the training inputs' patterns span"
+_UNSEEN = "no point has a pattern that no training input has"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
 _UNMOVED = "the product of norms is zero: a layer is as it was initialised"
 _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
@@ -183,6 +200,15 @@ MEASURES: dict[str, Measure] = {
                 (pac_bayes.pac_bayes_magnitude_flatness, ()),
             )
         ),
+        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
+        Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
+        Measure(regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
+        Measure(regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), on_request=_COSTLY),
+        Measure(regions.far_lipschitz_bound, 1, "train", _LOUKAS, ("piecewise linear",), _UNCOVERED, _COSTLY),
+        Measure(regions.far_coverage, -1, "train", _LOUKAS, ("piecewise linear",), _UNSEEN, _COSTLY),
     )
 }
 
@@ -197,6 +223,9 @@ def unmet(measure: Measure, subject: Subject) -> str | None:
         "homogeneous": architecture.not_homogeneous,
         "operator norms": architecture.no_operator_norm,
         "paths": paths.why_no_paths(architecture.module),
+        "first layer": lipschitz.no_dense_first_layer(subject),
+        "ReLU": architecture.no_relu,
+        "piecewise linear": architecture.not_piecewise_linear,
     }
     if measure.split != "none" and measure.split not in subject.splits:
         return f"needs the {measure.split} split"

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from analysis.measures.architecture import Architecture
 from trainables.data import Split
 
 Parameters = Mapping[str, Tensor]
+T = TypeVar("T")
 
 #: Activations that one network computes at once: examples beyond come in the next batch, so that a data set of any size
 #: fits in the memory (as 32-bit numbers these are 128 MiB, of which a product with the Hessian holds a few copies).
@@ -80,17 +81,30 @@ class Subject:
             yield examples.sets.rows(start, start + size)[0], examples.labels[start : start + size]
 
 
-def shared(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def shared(function: Callable[..., T]) -> Callable[..., T]:
     """Computes a function of a subject once, for all measures of that subject that ask for it."""
 
     @functools.wraps(function)
-    def cached(subject: Subject, *arguments: Any) -> Tensor:
+    def cached(subject: Subject, *arguments: Any) -> T:
         key = (function, *arguments)
         if key not in subject.cache:
             subject.cache[key] = function(subject, *arguments)
-        return subject.cache[key]
+        found: T = subject.cache[key]
+        return found
 
     return cached
+
+
+def unstacked(function: Callable[[Subject], Tensor]) -> Callable[[Subject], Tensor]:
+    """A measure whose steps depend on values, so that networks are measured one by one."""
+
+    @functools.wraps(function)
+    def alone(subject: Subject) -> Tensor:
+        if subject.stacked:
+            raise NotImplementedError(f"{function.__name__} is of one network")
+        return function(subject)
+
+    return alone
 
 
 @shared
