@@ -4,6 +4,7 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -118,13 +119,17 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
     # Of fresh examples those of the first epoch stand for all.
-    inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in ("train", "test")}
+    inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in dataset.splits}
     labels = {name: data.labels_of(dataset, runs, phases, name) for name in inputs}
+    as_they_were = [replace(phase, label_corruption=0.0) for phase in phases]
+    true_labels = data.labels_of(dataset, runs, as_they_were, "train")
     frames = []
     for rows in _alike(inputs.values()):
         splits = {name: (inputs[name].pick(rows[:1]), labels[name][rows]) for name in inputs}
         own = [{name: value[rows] for name, value in group.items()} for group in (tensors, initial, buffers)]
-        frame = measure_stack(architecture, own[0], own[1], splits, job.measures, own[2], runs[0].loss.name)
+        frame = measure_stack(
+            architecture, own[0], own[1], splits, job.measures, own[2], runs[0].loss.name, true_labels[rows]
+        )
         frames.append(frame.assign(position=rows.numpy()[frame["position"]]))
     frame = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)
     for column in ("run_id", "phase", "step"):

@@ -1,6 +1,7 @@
 import copy
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import linprog
+from sklearn.metrics import davies_bouldin_score
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from analysis.measures import MEASURES, Measure, draws, evaluate, measure_network, measure_stack
+from analysis.measures import MEASURES, Measure, draws, evaluate, measure_network, measure_stack, memorisation
 from analysis.measures.selection import select
 from trainables import models
 from trainables.dynamics import DYNAMICS
@@ -21,7 +23,7 @@ from trainables.network import Network
 
 
 class Task(NamedTuple):
-    """A float64 module, its initial twin, and data."""
+    """A float64 module, its initial twin, and data; `truth`: the training labels before some were corrupted."""
 
     module: nn.Module
     init: nn.Module
@@ -29,6 +31,9 @@ class Task(NamedTuple):
     labels: torch.Tensor
     test_inputs: torch.Tensor
     test_labels: torch.Tensor
+    truth: torch.Tensor | None = None
+    validation_inputs: torch.Tensor | None = None
+    validation_labels: torch.Tensor | None = None
 
 
 def make_task(architecture: str, seed: int = 0) -> Task:
@@ -42,10 +47,19 @@ def make_task(architecture: str, seed: int = 0) -> Task:
     }
     module, init = build[architecture]().double(), build[architecture]().double()
     draw = torch.Generator().manual_seed(0)  # all tasks of an architecture share their inputs
-    inputs, test_inputs = (torch.randn(size, *shape, generator=draw).double() for size in (12, 7))
-    labels = module(inputs).argmax(-1)
-    labels[:2] = (labels[:2] + 1) % 3  # ten of twelve are right
-    return Task(module, init, inputs, labels, test_inputs, labels[:7])
+    inputs, test_inputs, validation_inputs = (torch.randn(size, *shape, generator=draw).double() for size in (12, 7, 9))
+    labels, validation_labels = module(inputs).argmax(-1), module(validation_inputs).argmax(-1)
+    truth = labels.clone()
+    truth[5] = (truth[5] + 1) % 3  # a wrong label that is fitted
+    labels[:2] = (labels[:2] + 1) % 3  # two that are not: ten of twelve are right
+    validation_labels[0] = (validation_labels[0] + 1) % 3
+    return Task(module, init, inputs, labels, test_inputs, labels[:7], truth, validation_inputs, validation_labels)
+
+
+@pytest.fixture(autouse=True)
+def large_box(monkeypatch):
+    """At the radius of real data hardly any input of these small networks is critical."""
+    monkeypatch.setattr(memorisation, "RADIUS", 0.6)
 
 
 # The truth: every measure once more, by loops, dense matrices and numpy.
@@ -110,11 +124,11 @@ def mean_over_margin(norms: list[float], by: float = 1.0) -> float:
     return math.log(len(norms) * (math.prod(norm**2 for norm in norms) / by**2) ** (1 / len(norms)))
 
 
-def squared_paths(task: Task) -> float:
-    squared = copy.deepcopy(task.module)
-    for parameter in squared.parameters():
-        parameter.data.square_()
-    return squared(torch.ones_like(task.inputs[:1])).sum().item()
+def paths_to(task: Task, power: int) -> float:
+    powers = copy.deepcopy(task.module)
+    for parameter in powers.parameters():
+        parameter.data = parameter.data.abs() ** power
+    return powers(torch.ones_like(task.inputs[:1])).sum().item()
 
 
 def margins(task: Task) -> list[float]:
@@ -310,6 +324,127 @@ def far_bound(task: Task) -> float:
     return np.mean(bounds) if bounds else math.nan
 
 
+def accuracy_on(task: Task, corrupted: bool) -> float:
+    answers = task.module(task.inputs).argmax(1).tolist()
+    rows = zip(answers, task.labels.tolist(), task.truth.tolist(), strict=True)
+    return np.mean([answer == label for answer, label, true in rows if (label != true) == corrupted])
+
+
+def sensitivities(task: Task) -> np.ndarray:
+    found = []
+    for x, y in zip(task.inputs, task.labels, strict=True):
+        slope = torch.autograd.functional.jacobian(
+            lambda v, y=y: functional.cross_entropy(task.module(v), y[None]), x[None]
+        )
+        found.append(slope.abs().sum().item())
+    return np.array(found)
+
+
+def gini(values: np.ndarray) -> float:
+    return sum(abs(a - b) for a in values for b in values) / (2 * len(values) * sum(values))
+
+
+def critical(task: Task, inputs: torch.Tensor) -> float:
+    """By the search of the measure, one input after the other, with the same noise."""
+    radius = memorisation.RADIUS * task.inputs.numpy().std()
+    noise = [draws.normal(tuple(inputs.shape), inputs, "critical samples", step) for step in range(30)]
+    found = 0
+    for place, x in enumerate(inputs):
+        answer = task.module(x[None]).argmax().item()
+        point, changed = x.clone(), False
+        for step in range(30):
+            point.requires_grad_()
+            logits = task.module(point[None])[0]
+            margin = logits[answer] - max(one for j, one in enumerate(logits) if j != answer)
+            (slope,) = torch.autograd.grad(margin, point)
+            moved = point.detach() - radius / 0.3 * (0.25 * slope.sign() - 0.2 * noise[step][place])
+            point = torch.minimum(torch.maximum(moved, x - radius), x + radius)
+            changed |= task.module(point[None]).argmax().item() != answer
+        found += changed
+    return found / len(inputs)
+
+
+def along_gradient(task: Task) -> list[tuple[float, float, float]]:
+    """The loss, the gradient's change, and that per length, after each step."""
+    at = torch.from_numpy(theta(task.module))
+    own, found = gradient_at(task, at), []
+    for step in np.geomspace(0.05, 0.4, 8):
+        change = (own - gradient_at(task, at - step * own)).norm().item()
+        found.append((loss_at(task, at - step * own).item(), change, change / (step * own.norm().item())))
+    return found
+
+
+def shifts(task: Task) -> list[tuple[float, float]]:
+    """The change and the cosine of every layer's gradient after a step of the layers before it."""
+    at = torch.from_numpy(theta(task.module))
+    own = gradient_at(task, at)
+    layers = [sum(p.numel() for p in layer.parameters()) for layer in task.module]
+    ends = np.cumsum([size for size in layers if size])
+    found = []
+    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+        moved = at.clone()
+        moved[:begin] -= 0.1 * own[:begin]
+        a, b = own[begin:end], gradient_at(task, moved)[begin:end]
+        found.append(((a - b).norm().item(), (a @ b / a.norm() / b.norm()).item()))
+    return found
+
+
+def input_margins(task: Task) -> list[float]:
+    found = []
+    for x, y in zip(task.inputs, task.labels.tolist(), strict=True):
+        logits = task.module(x[None])[0].tolist()
+        other = max((j for j in range(len(logits)) if j != y), key=lambda j: logits[j])
+        slopes = torch.autograd.functional.jacobian(task.module, x[None])[0]
+        found.append((logits[y] - logits[other]) / (slopes[y] - slopes[other]).norm().item())
+    return found
+
+
+def mixup(task: Task) -> float:
+    keys = draws.normal((len(task.labels),), task.inputs, "mixup").tolist()
+    right = 0
+    for label in set(task.labels.tolist()):
+        circle = sorted((i for i, y in enumerate(task.labels.tolist()) if y == label), key=lambda i: keys[i])
+        for i, j in zip(circle, circle[1:] + circle[:1], strict=True):
+            right += int(task.module((task.inputs[i] + task.inputs[j])[None] / 2).argmax() == label)
+    return right / len(task.labels)
+
+
+def power_law(matrix: np.ndarray) -> tuple[float, float]:
+    """The exponent whose law is nearest to the tail, and the largest eigenvalue."""
+    values = sorted(np.linalg.svd(matrix, compute_uv=False) ** 2)
+    fits = []
+    for start in range(len(values) - 1):
+        tail = values[start:]
+        alpha = 1 + len(tail) / sum(math.log(x / tail[0]) for x in tail)
+        cdf = [1 - (x / tail[0]) ** (1 - alpha) for x in tail]
+        gaps = [max(abs(c - i / len(tail)), abs((i + 1) / len(tail) - c)) for i, c in enumerate(cdf)]
+        fits.append((max(gaps), alpha))
+    return min(fits)[1], values[-1]
+
+
+def power_laws(task: Task) -> np.ndarray:
+    return np.array([power_law(matrix) for matrix in matrices(task)])
+
+
+def bits(*labels: list[int]) -> float:
+    """The entropy of the tuples of labels."""
+    counts = Counter(zip(*labels, strict=True)).values()
+    return -sum(c / sum(counts) * math.log2(c / sum(counts)) for c in counts)
+
+
+def linear(task: Task) -> tuple[float, float]:
+    """What the linear classifier explains of I(F; Y), and what it does not."""
+    x = task.inputs.flatten(1).numpy()
+    centre, onehot = x.mean(0), np.eye(task.module(task.inputs[:1]).shape[1])[task.labels]
+    root = math.sqrt(1e-3 * ((x - centre) ** 2).mean(0).mean() * len(x))
+    rows = np.vstack([x - centre, root * np.eye(x.shape[1])])  # ridge as more examples
+    slopes = np.linalg.lstsq(rows, np.vstack([onehot - onehot.mean(0), 0 * rows[len(x) :, : onehot.shape[1]]]))[0]
+    answers = ((task.validation_inputs.flatten(1).numpy() - centre) @ slopes + onehot.mean(0)).argmax(1).tolist()
+    f, y = task.module(task.validation_inputs).argmax(1).tolist(), task.validation_labels.tolist()
+    beyond = bits(f, answers) + bits(y, answers) - bits(f, y, answers) - bits(answers)
+    return bits(f) + bits(y) - bits(f, y) - beyond, beyond
+
+
 class Case(NamedTuple):
     """One measure.
 
@@ -365,6 +500,8 @@ def diagonal_rise(radius: float, adaptive: bool) -> float:
     return loss(examples + radius * scale**2 * slopes / np.linalg.norm(scale * slopes)) - loss(examples)
 
 
+SLOPES = (3 / (1 + math.exp(3)), 8 / (1 + math.exp(8)))
+ALPHAS = (1 + 2 / math.log(16 / 9), 1 + 2 / math.log(4))
 NO_FIRST_BIAS = frozenset({"mlp_no_bias", "cnn", "cnn_strided"})
 
 #: Every measure is one line.
@@ -377,7 +514,7 @@ CASES = {
     "frobenius_sum": Case(lambda t: sum(frobenius(t)), 5 + math.sqrt(5), True),
     "log_spectral_product": Case(lambda t: np.log(spectral(t)).sum(), math.log(4 * 2)),
     "spectral_sum": Case(lambda t: sum(spectral(t)), 4 + 2, True),
-    "path_norm": Case(lambda t: math.sqrt(squared_paths(t)), math.sqrt(9 + 16 * 4)),
+    "path_norm": Case(lambda t: math.sqrt(paths_to(t, 2)), math.sqrt(9 + 16 * 4)),
     "margin_p10": Case(lambda t: np.quantile(margins(t), 0.1), MARGIN),
     "margin_p10_frobenius": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(frobenius(t)), MARGIN / 125**0.5),
     "margin_p10_spectral": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(spectral(t)), MARGIN / 8),
@@ -427,7 +564,7 @@ CASES = {
         math.log((8 / MARGIN) ** 2 * RANKS),
         True,
     ),
-    "path_norm_over_margin": Case(lambda t: squared_paths(t) / margin(t) ** 2, (9 + 16 * 4) / MARGIN**2),
+    "path_norm_over_margin": Case(lambda t: paths_to(t, 2) / margin(t) ** 2, (9 + 16 * 4) / MARGIN**2),
     "margin_min": Case(lambda t: min(margins(t)), 3),
     "margin_p25": Case(lambda t: np.quantile(margins(t), 0.25), 3 + 0.25 * 5),
     "margin_median": Case(lambda t: np.quantile(margins(t), 0.5), 3 + 0.5 * 5),
@@ -469,6 +606,38 @@ CASES = {
     "region_crossings": Case(crossings, 2),
     "far_lipschitz_bound": Case(far_bound, 3 + 8),
     "far_coverage": Case(lambda t: np.mean(~np.isnan(far(t)[0])), 1),
+    "clean_train_accuracy": Case(lambda t: accuracy_on(t, False), 1),
+    "corrupted_train_accuracy": Case(lambda t: accuracy_on(t, True), 1),
+    "loss_sensitivity_mean": Case(lambda t: sensitivities(t).mean(), np.mean(SLOPES)),
+    "loss_sensitivity_gini": Case(lambda t: gini(sensitivities(t)), (SLOPES[0] - SLOPES[1]) / sum(SLOPES) / 2),
+    "critical_sample_ratio": Case(lambda t: critical(t, t.validation_inputs), 0.5),
+    "critical_sample_ratio_train": Case(lambda t: critical(t, t.inputs), 0.5),
+    "loss_range_along_gradient": Case(lambda t: np.ptp([row[0] for row in along_gradient(t)]), None, True),
+    "gradient_predictiveness": Case(lambda t: np.ptp([row[1] for row in along_gradient(t)]), None, True),
+    "effective_smoothness": Case(lambda t: max(row[2] for row in along_gradient(t)), None, True),
+    "internal_covariate_shift": Case(lambda t: np.mean([row[0] for row in shifts(t)]), None, True),
+    "internal_covariate_cosine": Case(lambda t: np.mean([row[1] for row in shifts(t)]), None, True),
+    "path_norm_l1": Case(lambda t: paths_to(t, 1), 3 + 4 * 2),
+    "margin_quantiles": Case(
+        lambda t: np.quantile(margins(t), np.linspace(0, 1, 21)) / np.prod(frobenius(t)),
+        np.linspace(3, 8, 21) / 125**0.5,
+    ),
+    "top_output_quantiles": Case(
+        lambda t: np.quantile(t.module(t.inputs).detach().max(1).values, np.linspace(0, 1, 21)) / np.prod(frobenius(t)),
+        np.linspace(3, 8, 21) / 125**0.5,
+    ),
+    "input_margin_p10": Case(lambda t: np.quantile(input_margins(t), 0.1), 1),
+    "input_margin_median": Case(lambda t: np.quantile(input_margins(t), 0.5), 1),
+    "davies_bouldin": Case(lambda t: davies_bouldin_score(t.module[:-1](t.inputs).detach(), t.labels), 0),
+    "mixup_accuracy": Case(mixup, 1),
+    "power_law_alpha": Case(lambda t: power_laws(t)[:, 0].mean(), np.mean(ALPHAS)),
+    "weighted_alpha": Case(
+        lambda t: np.mean([alpha * math.log10(top) for alpha, top in power_laws(t)]),
+        np.mean([ALPHAS[0] * math.log10(16), ALPHAS[1] * math.log10(4)]),
+        True,
+    ),
+    "linear_information": Case(lambda t: linear(t)[0], 1),
+    "nonlinear_information": Case(lambda t: linear(t)[1], 0),
 }
 EXACT = [name for name, case in CASES.items() if not case.sampled]
 
@@ -488,12 +657,12 @@ def diagonal() -> Task:
     init = copy.deepcopy(module)
     vector_to_parameters(torch.zeros(8).double(), init.parameters())
     inputs, labels = torch.eye(2).double(), torch.tensor([0, 1])
-    return Task(module, init, inputs, labels, inputs, labels)
+    return Task(module, init, inputs, labels, inputs, labels, torch.tensor([0, 0]), inputs, labels)
 
 
 def measured(tasks: list[Task], dtype: torch.dtype = torch.float64, **keywords: object) -> list[dict[str, float]]:
     """The values of a stack, one dictionary `(name, index) -> value` per network; all share their inputs."""
-    keywords = {"measures": ["all"]} | keywords
+    keywords = {"measures": ["all"], "true_labels": torch.stack([task.truth for task in tasks])} | keywords
     table = measure_stack(*stacked(tasks, dtype), **keywords)
     assert not table["status"].str.startswith("error").any(), table[table["status"] != "ok"]
     table = table[~table["status"].str.startswith("not applicable")]
@@ -510,6 +679,8 @@ def stacked(tasks: list[Task], dtype: torch.dtype = torch.float64) -> tuple:
         "train": (tasks[0].inputs, labels),
         "test": (tasks[0].test_inputs, labels[:, : len(tasks[0].test_labels)]),
     }
+    if tasks[0].validation_inputs is not None:
+        splits["validation"] = tasks[0].validation_inputs, torch.stack([task.validation_labels for task in tasks])
     network = Network(copy.deepcopy(tasks[0].module).to(dtype))
     return network, parameters([t.module for t in tasks]), parameters([t.init for t in tasks]), splits
 
@@ -687,7 +858,8 @@ def test_a_broken_network_disturbs_nobody(monkeypatch):
     network, parameters, initial, splits = stacked([make_task("mlp")] * 4)
     parameters["0.weight"][1] = math.nan
     parameters["2.weight"][2] = 0
-    table = measure_stack(network, parameters, initial, splits, ["all"]).set_index(["position", "name"])
+    names = [name for name, measure in MEASURES.items() if "true labels" not in measure.needs]
+    table = measure_stack(network, parameters, initial, splits, names).set_index(["position", "name"])
     assert set(table.loc[[0, 3], "status"]) == {"ok"}
     assert set(table.loc[1, "status"]) == {"undefined: parameters are not finite"}
     assert table.loc[(2, "margin_p10_frobenius"), "status"].startswith("undefined: the product of norms is zero")
@@ -712,7 +884,8 @@ def test_a_failing_measure_is_a_row(monkeypatch):
         raise RuntimeError("no luck")
 
     monkeypatch.setitem(MEASURES, "path_norm", Measure(failing, 1, "none", "nowhere"))
-    table = measure_stack(*stacked([make_task("mlp")] * 2), ["all"])
+    task = make_task("mlp")
+    table = measure_stack(*stacked([task] * 2), ["all"], true_labels=task.truth)
     assert set(table[table["name"] == "failing"]["status"]) == {"error: RuntimeError: no luck"}
     assert table[table["status"] == "ok"].groupby("position")["name"].nunique().tolist() == [len(MEASURES) - 1] * 2
 
@@ -752,7 +925,9 @@ def test_measure_network_says_what_does_not_apply():
 
 def test_measure_network_equals_the_stack():
     task = make_task("mlp")
-    table = measure_network(task.module, task.inputs, task.labels, task.init, ["all"])
+    held_out = task.validation_inputs, task.validation_labels
+    rest = {"validation": held_out, "true_labels": task.truth}
+    table = measure_network(task.module, task.inputs, task.labels, task.init, ["all"], **rest)
     values = table.loc[table["status"] == "ok", "value"].to_dict()
     of_stack = measured([task])[0]
     assert all(value == of_stack[name, 0] for name, value in values.items() if (name, 1) not in of_stack)

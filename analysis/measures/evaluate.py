@@ -28,6 +28,9 @@ from trainables.network import Network
 #: a measure that does not apply never will, and what is undefined is so because of the parameters themselves.
 OK, NOT_APPLICABLE, UNDEFINED, ERROR = "ok", "not applicable", "undefined", "error"
 
+#: Where the true labels are among those of the splits.
+TRUE = "train, as they were"
+
 #: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
 #: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).
 CHUNK = {"cpu": 2**19, "cuda": 2**26}
@@ -71,6 +74,7 @@ class Stack:
             self.loss,
             rows["folded"],
             rows.get("initial_folded"),
+            rows["labels"].get(TRUE),
             stacked,
         )
 
@@ -134,6 +138,7 @@ def measure_stack(
     measures: Sequence[str] | None = None,
     buffers: Mapping[str, Tensor] | None = None,
     loss: str = "cross_entropy",
+    true_labels: Tensor | None = None,
 ) -> pd.DataFrame:
     """Every measure of every network of a stack.
 
@@ -141,12 +146,13 @@ def measure_stack(
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
         parameters: `name -> (K, ...)`.
         initial: the same at the random initialisation, or None.
-        splits: `train`, and `test` for the measures that read it -> inputs `(N, *input_shape)`, or as
+        splits: `train`, and `validation`, `test` for the measures that read them -> inputs `(N, *input_shape)`, or as
             a data set keeps them for one run, and labels `(K, N)` or `(N,)`, integers, or floats where the targets are
             real numbers.
         measures: what `select` takes; the default set by default.
         buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
         loss: what was minimised, a name in `trainables.losses.LOSSES`.
+        true_labels: `(K, N)` or `(N,)`, of the training examples before some were corrupted, where that is known.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
@@ -164,6 +170,8 @@ def measure_stack(
     dtype = next(iter(parameters.values())).dtype
     inputs = {name: _one_set(inputs, dtype) for name, (inputs, _) in splits.items()}
     labels = {name: labels.expand(size, -1) for name, (_, labels) in splits.items()}
+    if true_labels is not None:
+        labels[TRUE] = true_labels.expand(size, -1)
     example = inputs["train"].rows(0, 1)[0]
     own = {name: value.to(dtype).expand(size, *value.shape) for name, value in _floats(network.module)}
     every = {**own, **(buffers or {}), **parameters}

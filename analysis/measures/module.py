@@ -21,6 +21,8 @@ def measure_network(
     init: nn.Module | Mapping[str, Tensor] | None = None,
     measures: Sequence[str] | None = None,
     loss: str = "cross_entropy",
+    validation: tuple[Tensor, Tensor] | None = None,
+    true_labels: Tensor | None = None,
 ) -> pd.DataFrame:
     """The measures of any classifier on its training data; the module stays untouched, and runs in eval mode.
 
@@ -34,6 +36,8 @@ def measure_network(
             default.
         loss: what was minimised, a name in `trainables.losses.LOSSES`; those of one output are `logistic`, `hinge` and
             `squared`.
+        validation: inputs and labels that were held out, for the measures that read them.
+        true_labels: `(N,)`, those before some were corrupted.
 
     Returns:
         Index `measure`; columns `value`, `status` (`ok`, `not applicable: why`, `undefined: why` or `error: why`),
@@ -54,9 +58,13 @@ def measure_network(
     if not parameters:
         raise BadInput(f"{type(module).__name__}: has no parameters to measure")
     network.outputs = _outputs(network.module, inputs)
-    _check_data(network, inputs, labels, loss)
+    for split in filter(
+        None, ((inputs, labels), validation, (inputs, true_labels) if true_labels is not None else None)
+    ):
+        _check_data(network, *split, loss)
     initial = None if init is None else _initial(network, init)
-    table = measure_stack(network, parameters, initial, {"train": (inputs, labels)}, measures, loss=loss)
+    splits = {"train": (inputs, labels)} | ({"validation": validation} if validation else {})
+    table = measure_stack(network, parameters, initial, splits, measures, loss=loss, true_labels=true_labels)
     return table.rename(columns={"name": "measure"}).set_index("measure")[["value", "status", "seconds"]]
 
 

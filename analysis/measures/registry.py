@@ -11,18 +11,33 @@ from analysis.measures import (
     curvature,
     distances,
     flatness,
+    landscape,
+    linear,
     lipschitz,
     margins,
+    memorisation,
     norms,
     pac_bayes,
     paths,
     regions,
+    representation,
     sensitivity,
+    spectra,
 )
 from analysis.measures.subject import Subject
 
 Needs = Literal[
-    "initial", "classes", "homogeneous", "operator norms", "paths", "weights", "first layer", "ReLU", "piecewise linear"
+    "initial",
+    "classes",
+    "homogeneous",
+    "operator norms",
+    "paths",
+    "weights",
+    "first layer",
+    "ReLU",
+    "piecewise linear",
+    "layers",
+    "true labels",
 ]
 
 
@@ -44,7 +59,7 @@ class Measure:
 
     function: Callable[[Subject], Tensor]
     direction: Literal[1, -1]
-    split: Literal["none", "train", "test"]
+    split: Literal["none", "train", "validation", "test"]
     source: str
     needs: tuple[Needs, ...] = ()
     undefined: str = "the value is not finite"
@@ -100,6 +115,15 @@ _KWON = "Kwon et al. 2021, ASAM: Adaptive sharpness-aware minimization for scale
 _ANDRIUSHCHENKO = "Andriushchenko et al. 2023, A modern look at the relationship between sharpness and generalization"
 _GHORBANI = "Ghorbani et al. 2019, An investigation into neural net optimization via Hessian eigenvalue density"
 _HANIN = "Hanin and Rolnick 2019, Deep ReLU networks have surprisingly few activation patterns"
+_ARPIT = "Arpit et al. 2017, A closer look at memorization in deep networks"
+_SANTURKAR = "Santurkar et al. 2018, How does batch normalization help optimization?"
+_NATEKAR = "Natekar and Sharma 2020, Representation based complexity measures for predicting generalization"
+_MARTIN = "Martin et al. 2021, Predicting trends in the quality of state-of-the-art neural networks"
+_NAKKIRAN = "Nakkiran et al. 2019, SGD on neural networks learns functions of increasing complexity"
+_TRUTH = "it knows which labels are wrong"
+_NO_GRADIENT, _FLAT = "the gradient of a layer vanishes", "an input does not move the logits"
+_ONE_CLASS = "fewer than two classes, or two of one mean"
+_NO_TAIL = "no layer has two different singular values"
 _NO_SIGMA = "no noise of sigma <= 2 costs a tenth of the training accuracy"
 _COSTLY, _LIKE_MAX = "costly", "much like lipschitz_max"
 _UNCOVERED = "no point far from the data has a pattern that the training inputs' patterns span"
@@ -115,6 +139,8 @@ _ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
 )
 _MAPS: tuple[Needs, ...] = ("weights", "operator norms")
 _INITIAL: tuple[Needs, ...] = ("initial",)
+_TRUE: tuple[Needs, ...] = ("classes", "true labels")
+_SCALED: tuple[Needs, ...] = ("classes", "weights", "homogeneous")
 
 MEASURES: dict[str, Measure] = {
     measure.name: measure
@@ -209,6 +235,28 @@ MEASURES: dict[str, Measure] = {
         Measure(regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), on_request=_COSTLY),
         Measure(regions.far_lipschitz_bound, 1, "train", _LOUKAS, ("piecewise linear",), _UNCOVERED, _COSTLY),
         Measure(regions.far_coverage, -1, "train", _LOUKAS, ("piecewise linear",), _UNSEEN, _COSTLY),
+        Measure(memorisation.clean_train_accuracy, -1, "train", _ARPIT, _TRUE, "all labels are corrupted", _TRUTH),
+        Measure(memorisation.corrupted_train_accuracy, 1, "train", _ARPIT, _TRUE, "no label is corrupted", _TRUTH),
+        Measure(memorisation.loss_sensitivity_mean, 1, "train", _ARPIT),
+        Measure(memorisation.loss_sensitivity_gini, -1, "train", _ARPIT, (), "no input moves the loss"),
+        Measure(memorisation.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
+        Measure(memorisation.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
+        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY),
+        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY),
+        Measure(landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY),
+        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY),
+        Measure(landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY),
+        Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",)),
+        Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
+        Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
+        Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT),
+        Measure(margins.input_margin_median, -1, "train", _JIANG, ("classes",), _FLAT),
+        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "weights"), _ONE_CLASS),
+        Measure(representation.mixup_accuracy, -1, "train", _NATEKAR, ("classes",)),
+        Measure(spectra.power_law_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
+        Measure(spectra.weighted_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
+        Measure(linear.linear_information, -1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
+        Measure(linear.nonlinear_information, 1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
     )
 }
 
@@ -225,6 +273,8 @@ def unmet(measure: Measure, subject: Subject) -> str | None:
         "paths": paths.why_no_paths(architecture.module),
         "first layer": lipschitz.no_dense_first_layer(subject),
         "ReLU": architecture.no_relu,
+        "layers": None if len({n.rpartition(".")[0] for n in subject.parameters}) > 1 else "needs two layers or more",
+        "true labels": None if subject.true_labels is not None else "needs the labels as they were before corruption",
         "piecewise linear": architecture.not_piecewise_linear,
     }
     if measure.split != "none" and measure.split not in subject.splits:

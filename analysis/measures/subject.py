@@ -32,11 +32,12 @@ class Subject:
         logits_of: `(parameters, inputs (N, *input_shape)) -> logits (N, C)`, in the precision of the inputs.
         parameters: what is trained, `name -> (...)`, in the precision that the network was trained in.
         initial: the parameters at the random initialisation, or None.
-        splits: `train`, and `test` where there is one.
+        splits: `train`, and `validation` and `test` where there are such.
         architecture: the layers, the same for all networks of a stack; BatchNorm is folded.
         loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimised.
         folded: all parameters, trained or frozen, of the network with BatchNorm folded into the layers before it.
         initial_folded: the same of the initialisation, where the statistics of BatchNorm are mean 0 and variance 1.
+        true_labels: `(N,)` of the training examples, as they were before some were corrupted; None where not known.
         stacked: True under `vmap`, where the values of tensors cannot steer the program.
     """
 
@@ -48,6 +49,7 @@ class Subject:
     loss: Callable[[Tensor, Tensor], Tensor]
     folded: Parameters
     initial_folded: Parameters | None = None
+    true_labels: Tensor | None = None
     stacked: bool = False
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
