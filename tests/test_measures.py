@@ -309,7 +309,7 @@ def far(task: Task) -> tuple[list[float], list[float]]:
     together = {tuple(np.concatenate(layers)) for layers in patterns(task, task.inputs)}
     matrix, slopes = np.array(list(known)).T, np.array(list(known.values()))
     bounds, true = [], []
-    points = between(task, 64, -1, 2)
+    points = between(task, 32, -1, 2)
     for x, layers in zip(points, patterns(task, points), strict=True):
         if tuple(np.concatenate(layers)) in together:
             continue
