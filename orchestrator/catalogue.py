@@ -4,7 +4,8 @@ import inspect
 import re
 from collections.abc import Callable
 
-from analysis.measures.registry import MEASURES, Measure
+from analysis.measures.measure import Measure
+from analysis.measures.registry import MEASURES
 from orchestrator.spec import bundled_sweeps
 from trainables import data
 from trainables.dynamics import DYNAMICS

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.judging import Scope, judge
-from analysis.measures.registry import MEASURES, own_name
+from analysis.measures.measure import own_name
+from analysis.measures.registry import MEASURES
 from analysis.predictors import is_test_derived
 from analysis.report import Definition, Report, read_verdicts, render
 from analysis.results import Results, load_results

@@ -17,8 +17,8 @@ from torch.func import functional_call, vmap
 
 from analysis.measures.architecture import Architecture
 from analysis.measures.batchnorm import fold_stack, untrained_statistics
+from analysis.measures.measure import Measure, unmet
 from analysis.measures.objective import Objective, objective
-from analysis.measures.registry import Measure, unmet
 from analysis.measures.selection import select
 from analysis.measures.subject import Parameters, Subject
 from trainables.data import Inputs, Split

@@ -1,11 +1,5 @@
 """All measures. A measure is added by writing a function of a `Subject` and one line in `MEASURES`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
-from torch import Tensor
-
 from analysis.measures import (
     capacity,
     curvature,
@@ -24,75 +18,7 @@ from analysis.measures import (
     sensitivity,
     spectra,
 )
-from analysis.measures.subject import Subject
-
-Needs = Literal[
-    "initial",
-    "classes",
-    "homogeneous",
-    "operator norms",
-    "paths",
-    "weights",
-    "first layer",
-    "ReLU",
-    "piecewise linear",
-    "layers",
-    "true labels",
-]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number (or a vector of numbers) of one network, and what is known about it.
-
-    Attributes:
-        function: maps a `Subject` to a scalar or a vector `(M,)`; its name is the measure's name.
-        direction: +1 if larger means more complex, so a worse test result is expected; -1 if smaller does.
-        split: the data it reads; `none` for the parameters alone, `test` makes it no predictor.
-        source: where it is defined.
-        needs: what must be there besides parameters and data; else its status is `not applicable`.
-        undefined: what it means when the value is not finite.
-        on_request: why it is computed only where it is named (`costly`, or `ranks as` another); empty if by default.
-        version: raised when its values change, so that stored ones are computed again.
-        path: `package.module:attribute` of a measure of the user's own, which is not in `MEASURES`.
-    """
-
-    function: Callable[[Subject], Tensor]
-    direction: Literal[1, -1]
-    split: Literal["none", "train", "validation", "test"]
-    source: str
-    needs: tuple[Needs, ...] = ()
-    undefined: str = "the value is not finite"
-    on_request: str = ""
-    version: int = 1
-    path: str = ""
-
-    @property
-    def name(self) -> str:
-        """The name in tables."""
-        return own_name(self.path) or self.function.__name__
-
-    @property
-    def spelled(self) -> str:
-        """How it is asked for: its name, or the import path of one's own."""
-        return self.path or self.name
-
-    @property
-    def description(self) -> str:
-        """One line with the formula: the first line of the function's docstring, and what was done to the weights."""
-        line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
-        folded = {"homogeneous", "operator norms", "paths", "weights", "ReLU", "piecewise linear"} & {*self.needs}
-        return f"{line} (BatchNorm folded into the layer before it)" if folded else line
-
-
-def own_name(path: str) -> str:
-    """The name in tables of the measure at an import path.
-
-    >>> own_name("my_package.my_module:my_measure")
-    'my_measure'
-    """
-    return path.rpartition(":")[2]
-
+from analysis.measures.measure import Measure, Needs
 
 # Paper and year; a number of a section or theorem only where the text itself was at hand.
 _DZIUGAITE = "Dziugaite et al. 2020, In search of robust measures of generalization"
@@ -125,6 +51,7 @@ _NO_GRADIENT, _FLAT = "the gradient of a layer vanishes", "an input does not mov
 _ONE_CLASS = "fewer than two classes, or two of one mean"
 _NO_TAIL = "no layer has two different singular values"
 _NO_SIGMA = "no noise of sigma <= 2 costs a tenth of the training accuracy"
+_AT_ONE_DEPTH = "at one depth ranks as"
 _COSTLY, _LIKE_MAX = "costly", "much like lipschitz_max"
 _UNCOVERED = "no point far from the data has a pattern that the training inputs' patterns span"
 _UNSEEN = "no point has a pattern that no training input has"
@@ -186,16 +113,64 @@ MEASURES: dict[str, Measure] = {
         ),
         Measure(capacity.log_kernel_product, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
         Measure(capacity.frobenius_over_spectral, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
-        Measure(capacity.stable_rank_mean, 1, "none", _RUDELSON, ("weights",), _ZERO),
+        Measure(
+            capacity.stable_rank_mean,
+            1,
+            "none",
+            _RUDELSON,
+            ("weights",),
+            _ZERO,
+            on_request=f"{_AT_ONE_DEPTH} frobenius_over_spectral",
+        ),
         Measure(capacity.stable_rank_max, 1, "none", _RUDELSON, ("weights",), _ZERO),
         Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO),
-        Measure(capacity.log_sum_of_spectral, 1, "none", _DZIUGAITE, _MAPS, _ZERO_MAP),
-        Measure(capacity.log_sum_of_frobenius, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
-        Measure(capacity.inverse_margin, 1, "train", _DZIUGAITE, ("classes",), _NO_MARGIN),
+        Measure(
+            capacity.log_sum_of_spectral,
+            1,
+            "none",
+            _DZIUGAITE,
+            _MAPS,
+            _ZERO_MAP,
+            on_request=f"{_AT_ONE_DEPTH} log_spectral_product",
+        ),
+        Measure(
+            capacity.log_sum_of_frobenius,
+            1,
+            "none",
+            _DZIUGAITE,
+            ("weights",),
+            _ZERO,
+            on_request=f"{_AT_ONE_DEPTH} log_frobenius_product",
+        ),
+        Measure(
+            capacity.inverse_margin,
+            1,
+            "train",
+            _DZIUGAITE,
+            ("classes",),
+            _NO_MARGIN,
+            on_request="ranks as margin_p10 where that is positive",
+        ),
         Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
         Measure(capacity.log_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
-        Measure(capacity.log_sum_of_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
-        Measure(capacity.log_sum_of_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
+        Measure(
+            capacity.log_sum_of_spectral_over_margin,
+            1,
+            "train",
+            _DZIUGAITE,
+            ("classes", *_MAPS),
+            _MARGIN_MAP,
+            on_request=f"{_AT_ONE_DEPTH} log_spectral_over_margin",
+        ),
+        Measure(
+            capacity.log_sum_of_frobenius_over_margin,
+            1,
+            "train",
+            _DZIUGAITE,
+            ("classes", "weights"),
+            _OR_MARGIN,
+            on_request=f"{_AT_ONE_DEPTH} log_frobenius_over_margin",
+        ),
         Measure(capacity.log_spectral_origin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
         Measure(capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN),
         Measure(capacity.path_norm_over_margin, 1, "train", _DZIUGAITE, ("classes", "paths"), _NO_MARGIN),
@@ -209,7 +184,7 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
         Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
-        Measure(flatness.sam_sharpness, 1, "train", _FORET),
+        Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness"),
         Measure(flatness.asam_sharpness, 1, "train", _KWON),
         Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY),
         Measure(flatness.adaptive_worst_case_sharpness, 1, "train", _ANDRIUSHCHENKO, on_request=_COSTLY),
@@ -237,8 +212,16 @@ MEASURES: dict[str, Measure] = {
         Measure(regions.far_coverage, -1, "train", _LOUKAS, ("piecewise linear",), _UNSEEN, _COSTLY),
         Measure(memorisation.clean_train_accuracy, -1, "train", _ARPIT, _TRUE, "all labels are corrupted", _TRUTH),
         Measure(memorisation.corrupted_train_accuracy, 1, "train", _ARPIT, _TRUE, "no label is corrupted", _TRUTH),
-        Measure(memorisation.loss_sensitivity_mean, 1, "train", _ARPIT),
-        Measure(memorisation.loss_sensitivity_gini, -1, "train", _ARPIT, (), "no input moves the loss"),
+        Measure(memorisation.loss_sensitivity_mean, 1, "train", _ARPIT, on_request="much like margin_p10"),
+        Measure(
+            memorisation.loss_sensitivity_gini,
+            -1,
+            "train",
+            _ARPIT,
+            (),
+            "no input moves the loss",
+            on_request="much like margin_p25",
+        ),
         Measure(memorisation.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
         Measure(memorisation.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
         Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY),
@@ -246,37 +229,18 @@ MEASURES: dict[str, Measure] = {
         Measure(landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY),
         Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY),
         Measure(landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY),
-        Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",)),
+        Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
         Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
-        Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT),
+        Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, on_request="much like margin_p10"),
         Measure(margins.input_margin_median, -1, "train", _JIANG, ("classes",), _FLAT),
         Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "weights"), _ONE_CLASS),
         Measure(representation.mixup_accuracy, -1, "train", _NATEKAR, ("classes",)),
         Measure(spectra.power_law_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
-        Measure(spectra.weighted_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
+        Measure(
+            spectra.weighted_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL, on_request="much like power_law_alpha"
+        ),
         Measure(linear.linear_information, -1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
         Measure(linear.nonlinear_information, 1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
     )
 }
-
-
-def unmet(measure: Measure, subject: Subject) -> str | None:
-    """Why a measure does not apply to a network, None if it does; reads no values, only what is there."""
-    architecture = subject.architecture
-    reasons: dict[Needs, str | None] = {
-        "classes": "needs classes; the targets are real numbers" if subject.train.labels.is_floating_point() else None,
-        "initial": None if subject.initial is not None else "needs the initial parameters",
-        "weights": architecture.no_weights,
-        "homogeneous": architecture.not_homogeneous,
-        "operator norms": architecture.no_operator_norm,
-        "paths": paths.why_no_paths(architecture.module),
-        "first layer": lipschitz.no_dense_first_layer(subject),
-        "ReLU": architecture.no_relu,
-        "layers": None if len({n.rpartition(".")[0] for n in subject.parameters}) > 1 else "needs two layers or more",
-        "true labels": None if subject.true_labels is not None else "needs the labels as they were before corruption",
-        "piecewise linear": architecture.not_piecewise_linear,
-    }
-    if measure.split != "none" and measure.split not in subject.splits:
-        return f"needs the {measure.split} split"
-    return next((reason for need in measure.needs if (reason := reasons[need])), None)

@@ -4,7 +4,8 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.measures.registry import MEASURES, Measure, own_name
+from analysis.measures.measure import Measure, own_name
+from analysis.measures.registry import MEASURES
 from analysis.predictors import is_test_derived
 from trainables.errors import BadInput
 from trainables.section import did_you_mean
