@@ -638,6 +638,7 @@ CASES = {
     ),
     "linear_information": Case(lambda t: linear(t)[0], 1),
     "nonlinear_information": Case(lambda t: linear(t)[1], 0),
+    "squared_spectral_distance_sum": Case(lambda t: sum(np.square(spectral(moved(t)))), 4**2 + 2**2, True),
 }
 EXACT = [name for name, case in CASES.items() if not case.sampled]
 

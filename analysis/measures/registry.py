@@ -242,5 +242,14 @@ MEASURES: dict[str, Measure] = {
         ),
         Measure(linear.linear_information, -1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
         Measure(linear.nonlinear_information, 1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
+        Measure(
+            distances.squared_spectral_distance_sum,
+            1,
+            "none",
+            _DZIUGAITE,
+            ("initial", *_MAPS),
+            _UNFOUND,
+            "much like spectral_distance_sum",
+        ),
     )
 }
