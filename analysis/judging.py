@@ -17,6 +17,7 @@ from trainables.errors import BadInput
 
 Scope = Literal["converged", "all", "both"]
 BASELINE = "axes only"
+STATUSES = {"converged", "limit", "diverged", "failed", "to do"}
 
 
 @threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other
@@ -51,7 +52,7 @@ def judge(
             identifier or dotted configuration field (``.attrs["left_out"]`` lists the numeric ones left out).
         scope: "converged" runs (the ones that decide), "all", or "both" below each other.
         seed_column: the seed; by default the column `seed`, if there is one.
-        status_column: the status: converged, limit, diverged or failed.
+        status_column: the status: converged, limit, diverged, failed or "to do".
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
         permutations: of each null; by default as many as the decisions need, within fixed limits (`montecarlo.LOOKS`).
@@ -61,11 +62,12 @@ def judge(
     Returns:
         One row per predictor (and scope), see `columns`, one ``granulated[axis]`` per axis among them.
         ``.attrs``: target, axes, scope, rule, level, confidence, permutations, resamples, left_out,
-        baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction.
+        baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction; outside:
+        of each scope, how many runs it leaves out, by status.
 
     Raises:
-        BadInput: a column is absent or not numeric, the table is empty, or an axis has one value (so that
-            there are always two configurations or more).
+        BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
+            value (so that there are always two configurations or more), or a status or a number is not allowed.
 
     >>> random = np.random.default_rng(0)
     >>> grid = [(lr, width) for lr in range(5) for width in range(4)]
@@ -75,10 +77,13 @@ def judge(
     >>> judge(table, "test_loss", ["lr", "width"])["decision"].to_dict()
     {'norm': 'adds'}
     """
-    if isinstance(axes, str):
-        raise BadInput(f"axes must be a list of column names, not the text {axes!r}")
+    for name, value in (("axes", axes), ("predictors", predictors)):
+        if isinstance(value, str):
+            raise BadInput(f"{name} must be a list of column names, not the text {value!r}")
     axes = list(axes)
+    _check_numbers(level=level, confidence=confidence, permutations=permutations, resamples=resamples)
     _check(table, target, axes)
+    _check_status(table, status_column)
     if seed_column is not None and seed_column not in table:  # without seeds the verdicts would be other, laxer ones
         raise BadInput(f"seed column {seed_column!r} is not a column of the table")
     seed_column = seed_column or "seed"
@@ -87,9 +92,10 @@ def judge(
     looks = LOOKS if permutations is None else (permutations,)
     settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed)
     _check_unique(table, axes, seed_column)
-    frames, baselines = [], []
+    frames, baselines, outside = [], [], {}
     for name, runs in _scopes(table, target, scope, status_column):
         panel = Panel(runs, settings)
+        outside[name] = _outside(table, runs, target, status_column)
         judged = [panel.row(predictor) for predictor in chosen]
         rows = [_start(target, name, axes) | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
@@ -108,8 +114,18 @@ def judge(
         "left_out": [name for name in numeric_columns(table) if name not in {*chosen, *axes, target}],
         "baseline_r2": baselines[0]["baseline_r2"],
         "baseline": baselines,
+        "outside": outside,
     }
     return verdicts
+
+
+def _outside(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_column: str) -> dict[str, int]:
+    """How many runs of the table are not judged, by their status, or for want of a target."""
+    others = table[~table.index.isin(judged.index)] if table.index.is_unique else table.iloc[:0]
+    without = others[target].isna()
+    why = others[status_column].map(str) if status_column in table else without.map({True: "", False: ""})
+    why = why.where(~(without & ~why.isin(["diverged", "failed", "to do"])), f"without {target}")
+    return {str(name): int(count) for name, count in why.value_counts().sort_index().items()}
 
 
 def _check_unique(table: pd.DataFrame, axes: Sequence[str], seed_column: str) -> None:
@@ -213,19 +229,40 @@ def _scopes(table: pd.DataFrame, target: str, scope: Scope, status_column: str) 
         yield "converged", table[(status == "converged") & ~np.isnan(values)]
     if scope != "converged":
         worst = table.assign(**{target: np.where(status == "diverged", np.inf, values)})
-        yield "all", worst[(status != "failed") & worst[target].notna()]
+        yield "all", worst[~status.isin(["failed", "to do"]) & worst[target].notna()]
+
+
+def _check_numbers(**values: float | None) -> None:
+    for name, value in values.items():
+        share = name in ("level", "confidence")
+        if value is not None and not (0 < value < 1 if share else value >= 0 and value == int(value)):
+            raise BadInput(f"{name} = {value!r}: expected a " + ("number between 0 and 1" if share else "count"))
+
+
+def _check_status(table: pd.DataFrame, status_column: str) -> None:
+    """Refuse a status that says nothing here: its runs would silently be in no scope."""
+    if status_column in table and (unknown := {*table[status_column].map(str)} - STATUSES):
+        raise BadInput(
+            f"status column {status_column!r} has {min(unknown)!r}; allowed are {', '.join(sorted(STATUSES))}; "
+            "if it means something else, rename it"
+        )
 
 
 def _check(table: pd.DataFrame, target: str, axes: list[str]) -> None:
-    numeric_column(table, target, "target")
     if table.empty:
         raise BadInput("the table has no rows")
+    if not table.columns.is_unique:
+        raise BadInput(f"column {table.columns[table.columns.duplicated()][0]!r} is in the table twice")
+    if np.isnan(numeric_column(table, target, "target")).all():
+        raise BadInput(f"target {target!r} has no values in the table")
     if not axes:
         raise BadInput("axes is empty: name the columns that make a configuration")
     require_columns(table, axes, "axis")
     for axis in axes:
         if axis == target or axes.count(axis) > 1:
             raise BadInput(f"axis {axis!r} is " + ("the target" if axis == target else "named twice"))
+        if not table[axis].map(pd.api.types.is_hashable).all():
+            raise BadInput(f"axis {axis!r} has values that are lists or mappings; make them text first")
         if table[axis].nunique(dropna=False) < 2:
             raise BadInput(f"axis {axis!r} has fewer than two values in the table: leave it out of axes")
 

@@ -131,6 +131,18 @@ def population(verdicts: pd.DataFrame) -> str:
     return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]})"
 
 
+def left_out(verdicts: pd.DataFrame) -> str:
+    """Return which runs the verdicts are not about, and why; empty if they are about all.
+
+    >>> frame = pd.DataFrame({"scope": ["converged"]})
+    >>> frame.attrs["outside"] = {"converged": {"diverged": 1, "limit": 1200}}
+    >>> left_out(frame)
+    'left out: 1 diverged, 1,200 limit'
+    """
+    counts = verdicts.attrs.get("outside", {}).get(verdicts["scope"].iloc[0], {})
+    return "left out: " + ", ".join(f"{count:,} {why}" for why, count in counts.items()) if counts else ""
+
+
 def answer(verdicts: pd.DataFrame) -> Answer:
     """Say in plain words what the verdicts on one target, in one scope, come to."""
     target = in_words(str(verdicts.attrs["target"]))

@@ -1,5 +1,6 @@
 """From a results folder to verdicts and a report."""
 
+import hashlib
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -63,22 +64,36 @@ def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = T
     axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
     names = predictors(table)
     targets = [target for target in targets if target in table and table[target].notna().any()]
-    try:
-        return [judge(table, target, axes, names, scope=scope) for target in targets] if names and axes else []
-    except BadInput:
-        return []
+    return [judge(table, target, axes, names, scope=scope) for target in targets] if names and axes else []
 
 
-def report(folder: Folder, spec: SweepSpec) -> list[pd.DataFrame]:
-    """The verdicts on a results folder; judged and reported anew if anything has changed since the last time."""
+def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataFrame]:
+    """The verdicts on a results folder.
+
+    Judged and reported anew if that is asked for, if anything has changed since the last time, or if a file of the
+    report is damaged or gone.
+    """
     inputs = _inputs(folder)
-    if folder.exists(f"{REPORT}/{INPUTS}") and folder.read_json(f"{REPORT}/{INPUTS}") == inputs:
-        return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
-    folder.delete(f"{REPORT}/{INPUTS}")
-    for name, content in render(_report(folder, spec, load_results(folder))).items():
-        folder.write(f"{REPORT}/{name}", content)
-    folder.write_json(f"{REPORT}/{INPUTS}", inputs)
+    if anew or _written(folder) != inputs:
+        files = render(_report(folder, spec, load_results(folder)))
+        for name, content in files.items():
+            folder.write(f"{REPORT}/{name}", content)
+        folder.write_json(f"{REPORT}/{INPUTS}", {"inputs": inputs, "files": {k: _digest(v) for k, v in files.items()}})
     return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
+
+
+def _written(folder: Folder) -> Any:
+    """What the report that is there was made from; None if not all of it is there as it was written."""
+    try:
+        known = folder.read_json(f"{REPORT}/{INPUTS}")
+        whole = all(_digest(folder.read(f"{REPORT}/{name}")) == digest for name, digest in known["files"].items())
+        return known["inputs"] if whole else None
+    except (BadInput, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:

@@ -321,7 +321,7 @@ BAD = {
     "axis 'test_loss' is the target": {"axes": ["test_loss", "depth"]},
     "axes is empty": {"axes": []},
     "axes must be a list of column names": {"axes": "depth"},
-    "predictor 'p9' is not a column of the table; allowed: depth, init.scale": {"predictors": ["p9"]},
+    "predictor 'p9' is not a column of the table; allowed: absent, depth": {"predictors": ["p9"]},
     "predictor 'word' must be numeric": {"predictors": ["word"]},
     "predictor 'depth' is an axis": {"predictors": ["depth"]},
     "predictor 'test_loss' is the target": {"predictors": ["test_loss"]},
@@ -330,18 +330,47 @@ BAD = {
     "target 'word' must be numeric": {"target": "word"},
     "scope 'some' is not one of converged, all, both": {"scope": "some"},
     "the table has no rows": {"empty": True},
+    "predictors must be a list of column names": {"predictors": "p0"},
+    "predictor 'truth' is true or false": {"predictors": ["truth"]},
+    "target 'absent' has no values": {"target": "absent"},
+    "axis 'lists' has values that are lists": {"axes": ["depth", "lists"]},
+    "status column 'word' has 'x'; allowed are converged, diverged, failed, limit, to do": {"status_column": "word"},
+    "level = 2: expected a number between 0 and 1": {"level": 2},
+    "confidence = 95: expected a number between 0 and 1": {"confidence": 95},
+    "permutations = -1: expected a count": {"permutations": -1},
+    "resamples = 0.5: expected a count": {"resamples": 0.5},
 }
 
 
 @pytest.mark.parametrize("message", BAD)
 def test_bad_input_is_one_clear_line(message):
-    table = planted(nulls=0).assign(one=1, word="x")
+    table = planted(nulls=0).assign(one=1, word="x", truth=True, absent=np.nan)
+    table["lists"] = [[row] for row in range(len(table))]
     options = {"target": "test_loss", "axes": AXES} | BAD[message]
     if options.pop("empty", False):
         table = table[:0]
     with pytest.raises(BadInput) as error:
         judge(table, **options)
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_a_table_without_rows_or_with_a_column_twice_says_so():
+    with pytest.raises(BadInput, match="the table has no rows"):
+        judge(pd.DataFrame(columns=["a", "p", "test_loss"]), "test_loss", ["a"])
+    table = planted(nulls=0)
+    with pytest.raises(BadInput, match="column 'p0' is in the table twice"):
+        judge(pd.concat([table, table[["p0"]]], axis=1), "test_loss", AXES)
+
+
+def test_the_runs_that_are_not_judged_are_counted_by_why():
+    table = planted(nulls=0)
+    table["status"] = ["limit", "limit", "diverged", *["converged"] * (len(table) - 3)]
+    table.loc[[0, 5], "test_loss"] = np.nan
+    verdicts = judge(table, "test_loss", AXES, ["p0"], scope="both", permutations=20, resamples=20)
+    assert verdicts.attrs["outside"] == {
+        "converged": {"diverged": 1, "limit": 1, "without test_loss": 2},
+        "all": {"without test_loss": 2},
+    }
 
 
 def test_a_seed_column_that_was_named_must_be_there():

@@ -54,7 +54,8 @@ def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
     """Return the verdicts on one target as the template reads them."""
     rows = [_row(str(name), row) for name, row in wording.by_decision(verdicts).iterrows()]
     baseline = [_row("hyperparameters only", pd.Series(row)) for row in verdicts.attrs["baseline"]]
-    return verdicts.attrs | {"population": wording.population(verdicts), "rows": rows, "baseline": baseline}
+    population = "; ".join(filter(None, (wording.population(verdicts), wording.left_out(verdicts))))
+    return verdicts.attrs | {"population": population, "rows": rows, "baseline": baseline}
 
 
 def _row(name: str, row: "pd.Series[Any]") -> dict[str, Any]:
