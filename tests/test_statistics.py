@@ -164,6 +164,81 @@ def test_published_figures_of_pgdl_task_1(predictor):
     assert round(st.kendall_tau(table[predictor], table["gen_gap"]), 4) == tau
 
 
+# Intervals, comparisons, worst environments, trees ----------------------------------------------
+
+
+def test_a_bootstrap_draws_whole_configurations():
+    table = pd.DataFrame({"a": np.repeat([0, 1, 2], 4), "g": np.repeat([0.0, 1.0, 5.0], 4)})
+    means = set()
+    st.bootstrap(table, lambda rows: means.add(round(rows["g"].mean(), 6)) or 0.0, ["a"], resamples=500)
+    assert means <= {round(sum(draw) / 3, 6) for draw in itertools.product([0, 1, 5], repeat=3)} and len(means) == 10
+    one_by_one = st.bootstrap(table, lambda rows: rows["g"].mean(), [])
+    assert one_by_one.configurations == 12 and one_by_one.high - one_by_one.low < 5
+
+
+def test_correlations_against_scipy_and_what_is_not_finite():
+    x, y = np.random.default_rng(0).normal(size=(2, 30)).round(1)
+    assert st.pearson(x, y) == pytest.approx(pearsonr(x, y).statistic)
+    assert st.spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
+    assert st.spearman([1, 2, 3, np.nan], [1, 2, np.inf, 0]) == pytest.approx(1)
+    assert st.pearson([1, 2, 4, 9], [1, 2, 4, np.inf]) == pytest.approx(1)
+    assert math.isnan(st.pearson([1, 1], [0, 1])) and math.isnan(st.spearman([], []))
+
+
+def test_a_comparison_tells_a_good_predictor_from_a_bad_one_and_not_from_its_twin():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(list(itertools.product(range(5), range(5), range(3))), columns=["a", "b", "seed"])
+    table["g"] = table["a"] + random.normal(size=len(table))
+    noise = random.normal(size=(3, len(table)))
+    table["good"], table["twin"], table["bad"] = -table["g"] + 0.2 * noise[0], table["g"] + 0.2 * noise[1], noise[2]
+    better = st.compare(table, "good", "bad", "g", ["a", "b"], resamples=300)
+    assert better.difference.low > 0.3 and better.first == pytest.approx(abs(st.kendall_tau(table["good"], table["g"])))
+    same = st.compare(table, "good", "twin", "g", ["a", "b"], st.spearman, resamples=300).difference
+    assert same.low < 0 < same.high and not same.few and same.resamples == 300
+    swapped = st.compare(table, "bad", "good", "g", ["a", "b"], resamples=300).difference
+    assert swapped.high == pytest.approx(-better.difference.low)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_minimax_line_has_the_least_worst_error(seed):
+    random = np.random.default_rng(seed)
+    environment = random.integers(0, 6, 60)
+    x = 1e3 + random.normal(size=60) * 50
+    y = 0.02 * x * (1 + environment % 2) + random.normal(size=60)
+    fit = st.minimax_fit(x, y, environment)
+
+    def worst(slope: float, intercept: float) -> float:
+        squares = (y - intercept - slope * x) ** 2
+        return max(math.sqrt(squares[environment == e].mean()) for e in range(6))
+
+    assert fit.worst == pytest.approx(worst(fit.slope, fit.intercept)) == fit.rmse.iloc[0]
+    middle = fit.intercept + fit.slope * 1e3
+    for turn, shift in itertools.product(
+        np.linspace(-0.02, 0.02, 21), np.linspace(-2, 2, 21)
+    ):  # nowhere near is better
+        slope = fit.slope + turn
+        assert worst(slope, middle + shift - slope * 1e3) >= fit.worst - 1e-6
+    plain = st.linear_fit(x, y)
+    assert fit.worst < worst(plain.slope, plain.intercept)
+    with pytest.raises(BadInput, match="at least 2 finite points"):
+        st.minimax_fit([1, 1, np.nan], [1, 2, 3], [0, 0, 0])
+
+
+def test_trees_find_what_a_linear_baseline_leaves_to_a_function_of_the_axes():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(list(itertools.product(range(8), range(8), "xyz", range(2))), columns=["a", "b", "c", "seed"])
+    steps = ((table["a"] // 2 + table["b"] // 2 + (table["c"] == "y")) % 2).astype(float)  # no main effects
+    table["g"] = steps + 0.1 * random.normal(size=len(table))
+    table["steps"], table["noise"] = steps + 0.01 * table["a"], random.normal(size=len(table))
+    linear = st.cross_validated_gain(table, "steps", "g", ["a", "b", "c"], permutations=0)
+    trees = st.tree_gain(table, "steps", "g", ["a", "b", "c"])
+    assert linear.baseline_r2 < 0.1 and trees.baseline_r2 > 0.5 and trees.gain < linear.gain
+    assert abs(st.tree_gain(table, "noise", "g", ["a", "b", "c"]).gain) < 0.1 and math.isnan(trees.p)
+    table["own"] = random.normal(size=len(table))
+    table["g"] += 2 * table["own"]
+    assert st.tree_gain(table, "own", "g", ["a", "b", "c"]).gain > 0.2
+
+
 # Robust sign error --------------------------------------------------------------------------------
 
 
