@@ -227,12 +227,12 @@ def test_the_minimax_line_has_the_least_worst_error(seed):
 def test_trees_find_what_a_linear_baseline_leaves_to_a_function_of_the_axes():
     random = np.random.default_rng(0)
     table = pd.DataFrame(list(itertools.product(range(8), range(8), "xyz", range(2))), columns=["a", "b", "c", "seed"])
-    steps = ((table["a"] // 2 + table["b"] // 2 + (table["c"] == "y")) % 2).astype(float)  # no main effects
+    steps = (table["a"].between(2, 5) & table["b"].between(2, 5) & (table["c"] == "y")).astype(float)  # of three axes
     table["g"] = steps + 0.1 * random.normal(size=len(table))
     table["steps"], table["noise"] = steps + 0.01 * table["a"], random.normal(size=len(table))
     linear = st.cross_validated_gain(table, "steps", "g", ["a", "b", "c"], permutations=0)
     trees = st.tree_gain(table, "steps", "g", ["a", "b", "c"])
-    assert linear.baseline_r2 < 0.1 and trees.baseline_r2 > 0.5 and trees.gain < linear.gain
+    assert trees.baseline_r2 > linear.baseline_r2 + 0.2 and trees.gain < linear.gain / 2
     assert abs(st.tree_gain(table, "noise", "g", ["a", "b", "c"]).gain) < 0.1 and math.isnan(trees.p)
     table["own"] = random.normal(size=len(table))
     table["g"] += 2 * table["own"]
