@@ -227,7 +227,8 @@ def test_the_minimax_line_has_the_least_worst_error(seed):
 def test_trees_find_what_a_linear_baseline_leaves_to_a_function_of_the_axes():
     random = np.random.default_rng(0)
     table = pd.DataFrame(list(itertools.product(range(8), range(8), "xyz", range(2))), columns=["a", "b", "c", "seed"])
-    steps = (table["a"].between(2, 5) & table["b"].between(2, 5) & (table["c"] == "y")).astype(float)  # of three axes
+    apart = (table["a"] - table["b"]).abs()
+    steps = apart.where(table["c"] == "y", (table["a"] > 3) * 8 - apart * (table["c"] == "z"))  # three axes at once
     table["g"] = steps + 0.1 * random.normal(size=len(table))
     table["steps"], table["noise"] = steps + 0.01 * table["a"], random.normal(size=len(table))
     linear = st.cross_validated_gain(table, "steps", "g", ["a", "b", "c"], permutations=0)
