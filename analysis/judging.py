@@ -1,6 +1,6 @@
 """Judge predictors on a table of runs: all statistics side by side, and a decision by a fixed rule."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -35,6 +35,9 @@ def judge(
     permutations: int | None = None,
     resamples: int = 1000,
     random_seed: int = 0,
+    match: Mapping[str, tuple[float, float]] | None = None,
+    test_size: int | None = None,
+    validation_size: int | None = None,
 ) -> pd.DataFrame:
     """Find the predictors that say something about the target that the axes do not say already.
 
@@ -58,12 +61,18 @@ def judge(
         permutations: of each null; by default as many as the decisions need, within fixed limits (`montecarlo.LOOKS`).
         resamples: bootstrap resamples of whole configurations.
         random_seed: of permutations and resamples; equal seeds give equal verdicts.
+        match: column -> (low, high): only runs whose value lies between, ends included, are compared, such as networks
+            of one train loss (Liao et al. 2018, figure 13).
+        test_size: how many test examples the target is a mean over; with it, and for a loss with a column
+            ``<target>_variance``, the noise of the test set has its ceiling (`measurement_variance`).
+        validation_size: how many examples the columns ``validation_...`` are means over, which refine it.
 
     Returns:
         One row per predictor (and scope), see `columns`, one ``granulated[axis]`` per axis among them.
         ``.attrs``: target, axes, scope, rule, level, confidence, permutations, resamples, left_out,
         baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction; outside:
-        of each scope, how many runs it leaves out, by status.
+        of each scope, how many runs it leaves out, by status; ceiling: of each scope, how well any predictor could do
+        (`analysis.statistics.ceiling`); match.
 
     Raises:
         BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
@@ -80,7 +89,7 @@ def judge(
     for name, value in (("axes", axes), ("predictors", predictors)):
         if isinstance(value, str):
             raise BadInput(f"{name} must be a list of column names, not the text {value!r}")
-    axes = list(axes)
+    axes, table = list(axes), table.reset_index(drop=True)
     _check_numbers(level=level, confidence=confidence, permutations=permutations, resamples=resamples)
     _check(table, target, axes)
     _check_status(table, status_column)
@@ -92,10 +101,15 @@ def judge(
     looks = LOOKS if permutations is None else (permutations,)
     settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed)
     _check_unique(table, axes, seed_column)
-    frames, baselines, outside = [], [], {}
-    for name, runs in _scopes(table, target, scope, status_column):
+    near, match = _matched(table, match or {}), dict(match or {})
+    frames, baselines, outside, ceilings = [], [], {}, {}
+    for name, every in _scopes(table, target, scope, status_column):
+        runs = every[near[every.index]]
         panel = Panel(runs, settings)
-        outside[name] = _outside(table, runs, target, status_column)
+        outside[name] = _outside(table, every, target, status_column)
+        if len(runs) < len(every):
+            outside[name]["not matched"] = len(every) - len(runs)
+        ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
         judged = [panel.row(predictor) for predictor in chosen]
         rows = [_start(target, name, axes) | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
@@ -115,17 +129,30 @@ def judge(
         "baseline_r2": baselines[0]["baseline_r2"],
         "baseline": baselines,
         "outside": outside,
+        "ceiling": ceilings,
+        "match": {column: list(ends) for column, ends in match.items()},
     }
     return verdicts
 
 
 def _outside(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_column: str) -> dict[str, int]:
     """How many runs of the table are not judged, by their status, or for want of a target."""
-    others = table[~table.index.isin(judged.index)] if table.index.is_unique else table.iloc[:0]
+    others = table[~table.index.isin(judged.index)]
     without = others[target].isna()
     why = others[status_column].map(str) if status_column in table else without.map({True: "", False: ""})
     why = why.where(~(without & ~why.isin(["diverged", "failed", "to do"])), f"without {target}")
     return {str(name): int(count) for name, count in why.value_counts().sort_index().items()}
+
+
+def _matched(table: pd.DataFrame, match: Mapping[str, tuple[float, float]]) -> "pd.Series[bool]":
+    """Which runs lie in every window; `BadInput` for a window that holds none."""
+    near = pd.Series(True, index=table.index)
+    for column, (low, high) in match.items():
+        values = numeric_column(table, column, "match")
+        near &= (values >= low) & (values <= high)
+        if not near.any():
+            raise BadInput(f"match {column} = {low:g} to {high:g}: no run lies there")
+    return near
 
 
 def _check_unique(table: pd.DataFrame, axes: Sequence[str], seed_column: str) -> None:

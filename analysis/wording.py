@@ -128,7 +128,14 @@ def population(verdicts: pd.DataFrame) -> str:
     '240 runs of 48 configurations (scope: converged)'
     """
     runs, configurations = int(verdicts["runs"].max()), int(verdicts["configurations"].max())
-    return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]})"
+    windows = [f"{name} in [{low:g}, {high:g}]" for name, (low, high) in verdicts.attrs.get("match", {}).items()]
+    matched = f", matched: {', '.join(windows)}" if windows else ""
+    return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]}{matched})"
+
+
+def ceilings(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return how well any predictor could do in the scope of the verdicts: whom it holds for, tau and R2."""
+    return list(verdicts.attrs.get("ceiling", {}).get(verdicts["scope"].iloc[0], []))
 
 
 def left_out(verdicts: pd.DataFrame) -> str:

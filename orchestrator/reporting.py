@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.early import BASELINES as BASELINE_NAMES
+from analysis.early import View, early_prediction, histories
 from analysis.judging import Scope, judge
 from analysis.measures.registry import MEASURES
 from analysis.report import Definition, Report, read_verdicts, render
@@ -64,7 +66,11 @@ def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = T
     axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
     names = predictors(table)
     targets = [target for target in targets if target in table and table[target].notna().any()]
-    return [judge(table, target, axes, names, scope=scope) for target in targets] if names and axes else []
+    sizes = {name: {*table.get(f"data.{name}", [])} for name in ("test_size", "validation_size")}
+    known = {name: int(found.pop()) for name, found in sizes.items() if len(found) == 1}
+    if not names or not axes:
+        return []
+    return [judge(table, target, axes, names, scope=scope, **known) for target in targets]
 
 
 def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataFrame]:
@@ -108,11 +114,23 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
         outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
         verdicts=verdicts_on(table, spec),
+        early=_early(results, table, spec),
         provenance=_provenance(folder),
         definitions=definitions(),
         dynamics_names=tuple(DYNAMICS),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
     )
+
+
+def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
+    """How early the dynamics, and the losses, predict the first target; over all runs that did not diverge."""
+    axes = [axis for axis in spec.axis_names if axis in table]
+    if table.empty or not axes or TARGETS[0] not in table:
+        return pd.DataFrame()
+    runs, history = table[table["status"] != "diverged"], histories(results)
+    names = [*DYNAMICS, *BASELINE_NAMES]
+    views: tuple[View, ...] = ("epoch", "fraction")
+    return pd.concat([early_prediction(history, runs, TARGETS[0], axes, names, view=view) for view in views])
 
 
 def _provenance(folder: Folder) -> dict[str, Any]:

@@ -55,7 +55,12 @@ def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
     rows = [_row(str(name), row) for name, row in wording.by_decision(verdicts).iterrows()]
     baseline = [_row("hyperparameters only", pd.Series(row)) for row in verdicts.attrs["baseline"]]
     population = "; ".join(filter(None, (wording.population(verdicts), wording.left_out(verdicts))))
-    return verdicts.attrs | {"population": population, "rows": rows, "baseline": baseline}
+    return verdicts.attrs | {
+        "population": population,
+        "rows": rows,
+        "baseline": baseline,
+        "ceilings": wording.ceilings(verdicts),
+    }
 
 
 def _row(name: str, row: "pd.Series[Any]") -> dict[str, Any]:

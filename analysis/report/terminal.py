@@ -12,6 +12,7 @@ from analysis.rules import ADDS, NOT_SHOWN, UNDECIDED
 from analysis.wording import (
     by_decision,
     by_scope,
+    ceilings,
     in_words,
     interval,
     left_out,
@@ -62,6 +63,9 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
         cells = _cells("hyperparameters only", pd.Series(row))
         cells[5] = Text(_bare(f"R² {number(row['baseline_r2'])}"))
         table.add_row(*cells, "  baseline", style="italic")
+    for ceiling in ceilings(shown):
+        texts = number(ceiling["kendall_tau"], signed=True), "", "", "", f"R² {number(ceiling['r2'])}", "", ""
+        table.add_row(Text(ceiling["whom"]), *map(_bare, texts), "  ceiling", style="italic")
     for name, verdict in by_decision(shown).iterrows() if ordered else ():
         decision = printable(verdict["decision"]).split(" from ")[0]  # "not separable" fits without the rest
         style = _STYLES.get(decision, "dim")

@@ -5,6 +5,7 @@ One row of a table is one run; a configuration is one combination of axis values
 
 from analysis.statistics.axes_baseline import Gain, cross_validated_gain, tree_gain
 from analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare, pearson, spearman
+from analysis.statistics.ceiling import Ceiling, measurement_ceiling, seed_ceiling
 from analysis.statistics.environments import robust_sign_error
 from analysis.statistics.fits import LinearFit, linear_fit
 from analysis.statistics.granulated import granulated_interval, granulated_kendall
@@ -16,6 +17,7 @@ from analysis.statistics.within import Association, within_configuration
 
 __all__ = [
     "Association",
+    "Ceiling",
     "Comparison",
     "Estimate",
     "Gain",
@@ -30,10 +32,12 @@ __all__ = [
     "granulated_kendall",
     "kendall_tau",
     "linear_fit",
+    "measurement_ceiling",
     "minimax_fit",
     "partial_rank_correlation",
     "pearson",
     "robust_sign_error",
+    "seed_ceiling",
     "spearman",
     "tree_gain",
     "within_configuration",
