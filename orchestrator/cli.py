@@ -91,6 +91,18 @@ def _names(text: str, option: str) -> list[str]:
     return names
 
 
+def _window(text: str) -> tuple[str, tuple[float, float]]:
+    """The column and the ends of `COLUMN=LOW:HIGH`."""
+    column, _, ends = text.rpartition("=")
+    low, _, high = ends.partition(":")
+    try:
+        if column:
+            return column, (float(low), float(high))
+    except ValueError:
+        pass
+    raise BadInput(f"--match {text!r}: expected COLUMN=LOW:HIGH, such as train_loss=0.005:0.01")
+
+
 def _show(verdicts: "Sequence[pd.DataFrame]") -> None:
     """Print verdicts as tables, and say why there are none, or only those over all runs."""
     from analysis.report import verdict_table
@@ -188,20 +200,37 @@ def judge(
     seed_column: Annotated[
         str | None, typer.Option(help="The column that tells repetitions apart; `seed` by default, if it is there.")
     ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=LOW:HIGH", help="Compare only models whose value lies there; repeatable."),
+    ] = None,
+    test_size: Annotated[
+        int | None, typer.Option(min=1, help="Examples that the target is a mean over: for the noise ceiling.")
+    ] = None,
+    html: Annotated[str | None, typer.Option(help="Also write a report: one HTML file.")] = None,
 ) -> None:
     """Judge predictors on anybody's table of models.
 
-    [bold]Example:[/] bth judge models.csv --target gen_gap --axes width,depth
+    [bold]Example:[/] bth judge models.csv --target gen_gap --axes width,depth --html verdicts.html
     """
     from analysis import judging
     from analysis.report import verdict_table
     from analysis.results import read_table
+    from orchestrator.reporting import report_on_table
+    from trainables.storage import Folder
 
     names = _names(predictors, "--predictors") if predictors is not None else None
     varied = _names(axes, "--axes")
-    verdicts = judging.judge(read_table(table), target, varied, names, seed_column=seed_column)
+    windows = dict(_window(text) for text in match or [])
+    models = read_table(table)
+    verdicts = judging.judge(models, target, varied, names, seed_column=seed_column, match=windows, test_size=test_size)
+    if html is not None:
+        page, command = Path(html), " ".join(["bth", *sys.argv[1:]])
+        Folder(page.parent).write(page.name, report_on_table(Path(table).name, models, varied, verdicts, command))
     console.print(verdict_table(verdicts, min(console.width, 120)))
     console.print(verdicts.attrs["rule"], soft_wrap=True)
+    if html is not None:
+        console.print(f"report: {html}", soft_wrap=True)
 
 
 @app.command(name="list")

@@ -12,7 +12,7 @@ from analysis.early import View, early_prediction, histories
 from analysis.judging import Scope, judge
 from analysis.measures.registry import MEASURES
 from analysis.report import Definition, Report, read_verdicts, render
-from analysis.results import Results, load_results
+from analysis.results import COLUMNS, Results, load_results
 from orchestrator.planning import planned_runs
 from orchestrator.provenance import entries
 from orchestrator.spec import SweepSpec
@@ -100,6 +100,32 @@ def _written(folder: Folder) -> Any:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdicts: pd.DataFrame, command: str) -> bytes:
+    """One HTML page about the verdicts on anybody's table of models.
+
+    Args:
+        name: of the table.
+        table: one row per model.
+        axes: the columns that were varied.
+        verdicts: what `judge` said of it.
+        command: how to make the page again.
+    """
+    content = Report(
+        name=name,
+        description="",
+        spec="",
+        axes=axes,
+        table=table,
+        dynamics=pd.DataFrame(columns=COLUMNS["dynamics"]),
+        outcomes=pd.DataFrame(columns=COLUMNS["outcomes"]),
+        verdicts=[verdicts],
+        provenance={"command": command, "versions": {"benevolent": metadata.version("benevolent")}},
+        dynamics_names=[str(predictor) for predictor in verdicts.index],
+        kind="a table of models",
+    )
+    return render(content)["index.html"]
 
 
 def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:

@@ -10,6 +10,7 @@ import pytest
 
 from analysis import rules
 from analysis.judging import BASELINE, default_predictors, is_test_derived, judge, with_baseline
+from analysis.wording import population
 from trainables.errors import BadInput
 
 AXES = ["init.scale", "model.width", "depth"]
@@ -390,3 +391,27 @@ def test_a_list_of_many_fields_has_mutual_information_without_a_null():
     table["p"], table["test_loss"] = draw.normal(size=(2, 60))
     row = judge(table, "test_loss", axes, ["p"]).loc["p"]
     assert 0 <= row["cmi"] <= 1 and np.isnan(row["cmi_p"])
+
+
+# Matched comparisons and ceilings ------------------------------------------------------------------
+
+
+def test_matched_runs_alone_are_judged_and_the_verdict_says_so():
+    table = planted(nulls=0).assign(train_loss=lambda rows: np.where(rows.index % 2, 0.01, 1.0))
+    verdicts = judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (0.0, 0.01)}, permutations=20, resamples=20)
+    alone = judge(table[1::2], "test_loss", AXES, ["p0"], permutations=20, resamples=20)
+    assert verdicts["runs"].item() == len(table) // 2 and verdicts.attrs["match"] == {"train_loss": [0.0, 0.01]}
+    pd.testing.assert_frame_equal(verdicts, alone)
+    assert "matched: train_loss in [0, 0.01]" in population(verdicts)
+    assert verdicts.attrs["outside"]["all"] == {"not matched": len(table) - len(table) // 2}
+    with pytest.raises(BadInput, match="match train_loss = 5 to 6: no run lies there"):
+        judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (5, 6)})
+
+
+def test_ceilings_come_with_the_verdicts_where_the_table_tells():
+    table = planted(nulls=0).assign(test_loss_variance=0.0)
+    options = {"permutations": 20, "resamples": 20}
+    (seeds,) = judge(table, "test_loss", AXES, ["p0"], **options).attrs["ceiling"]["all"]
+    assert seeds["whom"] == "the best function of the axes" and 0 < seeds["r2"] < 1
+    seeds_again, measured = judge(table, "test_loss", AXES, ["p0"], test_size=100, **options).attrs["ceiling"]["all"]
+    assert seeds_again == seeds and measured["kendall_tau"] == pytest.approx(1)

@@ -13,6 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from analysis import statistics as st
 from analysis.statistics.axes_baseline import PENALTIES
+from analysis.statistics.ceiling import measurement_variance
 from analysis.statistics.design import axes_design, shared_seed_effects
 from analysis.statistics.montecarlo import Contest, Tally, settle
 from analysis.statistics.rank import kendall_interval
@@ -482,3 +483,48 @@ def test_a_misspelt_column_is_named_with_its_nearest(statistic):
         statistic(ragged_table(), "p", "g", ["a", "seeed"])
     with pytest.raises(BadInput, match="predictor 'kind' must be numeric"):
         statistic(ragged_table().assign(kind="x"), "kind", "g", AXES)
+
+
+# Ceilings ---------------------------------------------------------------------------------------
+
+
+def grid_table(seeds: int, configurations: int = 60) -> pd.DataFrame:
+    rows = itertools.product(range(configurations), range(seeds))
+    return pd.DataFrame(rows, columns=["a", "seed"])
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.0, 3.0])
+def test_the_seed_ceiling_is_what_the_truth_about_configurations_reaches(noise):
+    random = np.random.default_rng(1)
+    table = grid_table(seeds=8, configurations=200)
+    truth = random.normal(size=200)[table["a"]]
+    runs = Runs.of(table, ["a"], "seed")
+    outcome = truth + noise * random.normal(size=len(table))
+    found = st.seed_ceiling(runs, outcome[runs.order])
+    assert found.r2 == pytest.approx(spearmanr(truth, outcome).statistic ** 2, abs=0.06)
+    assert found.kendall_tau == pytest.approx(st.kendall_tau(truth, outcome), abs=0.05)
+
+
+def test_the_seed_ceiling_by_hand_and_where_there_is_none():
+    runs = Runs.of(grid_table(2, 2), ["a"], "seed")
+    found = st.seed_ceiling(runs, np.array([1.0, 2.0, 3.0, 4.0]))
+    # ranks 1 2 | 3 4: squares within 1 on 2 degrees, between 4 on 1, so (4 - 1/2) / 2 = 7/4 against 1/2
+    assert found.r2 == pytest.approx(1.75 / 2.25) and found.kendall_tau == pytest.approx(1)
+    assert st.seed_ceiling(runs, np.array([1.0, 4.0, 2.0, 3.0])).r2 == 0
+    single = st.seed_ceiling(Runs.of(grid_table(1, 5), ["a"], "seed"), np.arange(5.0))
+    assert math.isnan(single.kendall_tau) and math.isnan(single.r2)
+
+
+def test_the_noise_of_a_test_set_that_all_runs_share_is_not_counted_as_theirs():
+    random = np.random.default_rng(0)
+    skill, test, other = random.normal(size=(3, 3000))
+    table = pd.DataFrame({"test_loss": skill + 0.1 * test + 0.3, "validation_loss": skill + 0.2 * other - 0.4})
+    table["test_loss_variance"] = 100 * (0.1**2 + 0.3**2)  # 0.1 of its own, 0.3 that all share; 100 examples
+    assert measurement_variance(table, "test_loss", 100) == pytest.approx(0.1)
+    refined = measurement_variance(table, "test_loss", 100, 25)
+    assert refined == pytest.approx(0.01, rel=0.05)
+    found = st.measurement_ceiling(table["test_loss"].to_numpy(), refined)
+    assert found.kendall_tau == pytest.approx(st.kendall_tau(skill, skill + 0.1 * random.normal(size=3000)), abs=0.02)
+    errors = pd.DataFrame({"test_error": [0.0, 0.5], "gap": [0.0, 0.4], "odd": [1.0, 2.0]})
+    assert measurement_variance(errors, "gap", 50).tolist() == [0, 0.005]
+    assert np.isnan(measurement_variance(errors, "odd", 50)).all()

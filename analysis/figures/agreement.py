@@ -54,7 +54,7 @@ def agreement(verdicts: pd.DataFrame) -> Figure:
     for name, row in ranks.iterrows():
         if name not in shown:
             plot.plot(places, row.to_numpy(), color=MISSING, linewidth=0.6, alpha=0.5)
-    ends = _spread([float(ranks.loc[name].iloc[-1]) for name in shown], len(ranks) / 26)
+    ends = _spread([float(ranks.loc[name].iloc[-1]) for name in shown], len(ranks) / 26, len(ranks))
     for colour, name, end in zip(colours, shown, ends, strict=True):
         row = ranks.loc[name].to_numpy()
         plot.plot(places, row, color=colour, marker="o", markersize=4, linewidth=1.6)
@@ -75,11 +75,17 @@ def agreement(verdicts: pd.DataFrame) -> Figure:
     return figure
 
 
-def _spread(heights: list[float], apart: float) -> list[float]:
-    """The same heights, moved so that labels there do not overlap, in their order."""
+def _spread(heights: list[float], apart: float, lowest: float) -> list[float]:
+    """The same heights, moved so that labels there do not overlap, in their order, none below the `lowest`.
+
+    >>> _spread([1, 2, 9.5, 10], 2, 10)
+    [1, 3, 8, 10]
+    """
     order = np.argsort(heights, kind="stable")
-    placed = list(heights)
-    last = -np.inf
+    placed, last = list(heights), -np.inf
     for at in order:
         placed[at] = last = max(heights[at], last + apart)
+    last = lowest + apart
+    for at in order[::-1]:
+        placed[at] = last = min(placed[at], last - apart)
     return placed

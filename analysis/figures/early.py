@@ -34,6 +34,8 @@ def early_prediction_figure(early: pd.DataFrame, predictors: Sequence[str], targ
     Raises:
         NothingToDraw: fewer than two points were read.
     """
+    if early.empty:
+        raise NothingToDraw("Nothing was recorded while the runs trained.")
     views = [view for view in ("epoch", "fraction") if early.loc[early["view"] == view, "progress"].nunique() > 1]
     if "epoch" not in views:
         raise NothingToDraw("Fewer than two epochs were recorded at which most runs still trained.")

@@ -104,11 +104,11 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
     loss = _loss_unit(report.table)
     units = {"test_loss": loss, "loss_gap": loss, "test_error": "fraction", "gap": "fraction"}
     units |= {name: definition.unit for name, definition in report.definitions.items()}
-    words = in_words(target)
+    words, what = in_words(target), "statistics of training" if report.spec else "predictors"
     return _plate(
         "dynamics",
-        f"{words.capitalize()} against the statistics of training that track it best",
-        f"The statistics of the training path with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
+        f"{words.capitalize()} against the {what} that track it best",
+        f"The {what} with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
         f"a run. Colour and marker show the axis that separates {words} best: a predictor that only sorts "
         "the colours repeats what that axis says.",
         lambda: figures.outcome_by_predictors(runs, report.axes, target, taus, units),
