@@ -300,7 +300,7 @@ class CohortTraining:
         """Write a part of every table, then the state that follows it (none when all runs are done)."""
         if self.rows.final:
             self.new_files.append(self.files.final(self.part))
-        self.rows.write(self.folder, self.part)
+        self.rows.write(self.files, self.part)
         self.part += 1
         if len(self.active):
             state: dict[str, Any] = {

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from analysis.statistics.axes_baseline import AxesBaseline
+from analysis.statistics.ceiling import Ceiling, measurement_ceiling, measurement_variance, seed_ceiling
 from analysis.statistics.design import shared_seed_effects
 from analysis.statistics.granulated import AxisGroups, granulated_from
 from analysis.statistics.information import PairCells
@@ -185,6 +186,18 @@ class Panel:
         values = values[present]
         estimates, contest = sample.estimate(values)
         return row | sample.describe(values) | sample.information(values) | estimates, contest
+
+    def ceilings(self, test_size: int | None, validation_size: int | None) -> list[Ceiling]:
+        """How well any predictor could do on these runs, by the luck of seeds and the size of the test set."""
+        if self.table.empty:
+            return []
+        sample = self.sample(np.ones(len(self.table), dtype=bool))
+        found = [seed_ceiling(sample.runs, sample.outcome)]
+        if test_size is not None:
+            outcome = numeric_column(self.table, self.settings.target, "target")
+            variance = measurement_variance(self.table, self.settings.target, test_size, validation_size)
+            found.append(measurement_ceiling(outcome, variance, self.settings.random_seed))
+        return [ceiling for ceiling in found if not np.isnan(ceiling.kendall_tau)]
 
     def axes_only(self) -> dict[str, Any]:
         """The held-out predictions of the axes alone, described like a predictor."""
