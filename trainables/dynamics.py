@@ -11,6 +11,9 @@ from trainables.trace import Trace, over_steps
 
 #: Whole epochs in the window of `bias_increment_*` and `bias_variance`.
 WINDOW_EPOCHS = 10
+#: What a slot of that window holds of the losses and gradients of its epoch: count of steps, sum and sum of squares of
+#: the losses, `noise` and `signal` of the trace.
+LATE = ("steps", "loss", "square", "noise", "signal")
 #: Steps whose mean loss derivative is below this have no normalised bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
 
@@ -46,6 +49,12 @@ DYNAMICS: dict[str, tuple[str, str]] = {
         "Loukas et al. 2021 (authors' code: 'corollary 1')",
     ),
     "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),
+    "late_loss": ("mean of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
+    "late_loss_variance": ("variance of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
+    "gradient_noise_scale": (
+        "B tr Cov(g) / ||E g||^2 of batches of B in the last 10 epochs of the phase (examples)",
+        "McCandlish et al. 2018",
+    ),
     "gradient_norm": ("mean of ||g_t|| over the last epoch", "Jiang et al. 2020"),
     "epochs_to_target": ("epochs of the last phase until the target train loss", "Arpit et al. 2017"),
     "early_stop_epoch": ("epoch of the last phase with the lowest validation loss", "Frankle and Carbin 2019"),
@@ -70,6 +79,7 @@ class Dynamics:
         for name in ("count", "sum", "square", "max", "steps", "deviation"):
             self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS)
         self.state["window_bias"] = zeros(WINDOW_EPOCHS, bias_size)
+        self.state |= {f"late_{name}": zeros(WINDOW_EPOCHS) for name in LATE}
         self.bias_size = bias_size
 
     def keep(self, index: Tensor) -> None:
@@ -88,6 +98,7 @@ class Dynamics:
         state["path"] += over_steps(trace.update).sum(1)
         state["loss_area"] += over_steps(trace.loss).mean(1)
         state["gradient"] = over_steps(trace.gradient).mean(1)
+        self._add_late(slot, trace)
         if not self.bias_size:
             return
         state["bias_path"] += over_steps(trace.bias_update).sum(1)
@@ -102,6 +113,23 @@ class Dynamics:
         state["window_steps"][:, slot] = float(trace.count)
         state["window_bias"][:, slot] = trace.bias_mean
         state["window_deviation"][:, slot] = trace.bias_deviation
+
+    def _add_late(self, slot: int, trace: Trace, fresh: bool = True) -> None:
+        """Take losses and gradients into a slot of the window; `fresh`: nothing of this epoch is in it."""
+        here = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
+        losses = over_steps(trace.loss)
+        new = (torch.full_like(trace.noise, losses.shape[1]), losses.sum(1), losses.square().sum(1))
+        for name, value in zip(LATE, (*new, trace.noise, trace.signal), strict=True):
+            here[name].copy_(value if fresh else here[name] + value)
+
+    def _late(self) -> dict[str, Tensor]:
+        steps, loss, square, noise, signal = (self.state[f"late_{name}"].sum(1) for name in LATE)
+        mean = loss / steps
+        return {
+            "late_loss": mean,
+            "late_loss_variance": (square / steps - mean.square()).clamp(min=0),
+            "gradient_noise_scale": torch.where(signal > 0, noise / signal, torch.nan),
+        }
 
     def statistics(
         self,
@@ -130,6 +158,7 @@ class Dynamics:
             "loss_area": state["loss_area"],
             "gradient_norm": torch.where(state["path"] > 0, state["gradient"], torch.nan),
         }
+        values |= self._late()
         values["straightness"] = values["distance_from_start"] / values["path_length"]
         if self.bias_size:
             bias = parameters[:, first_bias]
