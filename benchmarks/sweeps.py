@@ -70,7 +70,10 @@ FAMILIES: dict[str, Sweep] = {
     "puzzles_cnn": sweep(CIFAR, {"family": "puzzles_cnn", "filters": 8, "stride": 2, "padding": 2}),
     "puzzles_bn": sweep(CIFAR, {"family": "puzzles_bn", "width": 8}),
     "narrow_cnn": sweep(CIFAR, {"family": "narrow_cnn"}),
-    "arpit_cnn": sweep(FASHION, {"family": "arpit_cnn", "width": 16}),
+    "zhang_alexnet": sweep(CIFAR | {"crop": 2}, {"family": "zhang_alexnet", "width": 8}),
+    "zhang_inception": sweep(CIFAR | {"crop": 8}, {"family": "zhang_inception", "width": 2}),
+    "arpit_cnn": sweep(CIFAR | {"crop": 2}, {"family": "arpit_cnn", "width": 16}),
+    "nakkiran_cnn": sweep(MNIST | SMALL, {"family": "nakkiran_cnn", "width": 8, "units": 100}),
     "loukas_cnn": sweep(
         MNIST | {"classes": [[3], [6]], "train_size": 200},
         {"family": "loukas_cnn", "width": 8},

@@ -121,6 +121,15 @@ def test_pooling_averages_squares():
     assert (pooled - torch.nn.functional.avg_pool2d(raw, 2)).abs().max() <= 0.5 / 16
 
 
+def test_a_crop_is_the_centre_and_comes_before_pooling():
+    raw = data.load(DataConfig(normalise="none"), "float64").test.inputs
+    assert torch.equal(data.load(DataConfig(normalise="none", crop=1), "float64").test.inputs, raw[..., 1:-1, 1:-1])
+    both = data.load(DataConfig(normalise="none", crop=2, pool=2), "float64").test.inputs
+    assert (both - torch.nn.functional.avg_pool2d(raw[..., 2:-2, 2:-2], 2)).abs().max() <= 0.5 / 16
+    train = data.load(DataConfig(crop=2), "float64").train.inputs  # normalised by what is left
+    assert train.mean().item() == pytest.approx(0, abs=1e-12)
+
+
 def test_groups_of_classes_become_labels_and_other_classes_are_left_out():
     sizes = {"train_size": 200, "validation_size": 50, "test_size": 100}
     raw = data.read("digits").train
@@ -153,6 +162,9 @@ def test_a_named_task_is_its_groups():
         ({"name": "mnist", "classes": "animals_objects"}, "a task of cifar10, not of mnist"),
         ({"name": "mnist", "normalise": "cifar"}, "mnist has 1"),
         ({"pool": 3}, "data.pool = 3: does not divide the sides of digits, 8 x 8"),
+        ({"pool": 4, "crop": 1}, "data.pool = 4: does not divide the sides of digits cropped by 1, 6 x 6"),
+        ({"crop": 4}, "data.crop = 4: leaves nothing of digits, 8 x 8"),
+        ({"name": "disk", "crop": 1}, "data.crop = 1: has no effect on disk"),
         ({"frequency": 2.0}, "data.frequency = 2.0: has no effect on digits; leave it out"),
         ({"fresh": True}, "data.fresh = True: has no effect on digits"),
         ({"name": "disk", "pool": 2}, "data.pool = 2: has no effect on disk"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.layout import ALIGNED
-from trainables.modules import Noise, PatternDetector, RandomFeatures, Residual, Shift, ZeroPadShortcut
+from trainables.modules import Branches, Noise, PatternDetector, RandomFeatures, Residual, Shift, ZeroPadShortcut
 from trainables.streams import Draws
 
 Tensors = Mapping[str, Tensor]
@@ -202,6 +202,7 @@ BATCHED: dict[type[nn.Module], Layer] = {
     nn.Dropout: dropout,
     nn.Flatten: flatten,
     nn.Unflatten: samplewise,
+    nn.LocalResponseNorm: samplewise,
     nn.MaxPool2d: channelwise,
     nn.AvgPool2d: channelwise,
     nn.AdaptiveAvgPool2d: channelwise,
@@ -222,4 +223,5 @@ STORED = (nn.Linear, PatternDetector, RandomFeatures)
 #: Modules made of others: what they make of their children, each a function of inputs.
 COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {
     Residual: lambda parts, inputs: parts["body"](inputs) + parts["shortcut"](inputs),
+    Branches: lambda parts, inputs: torch.cat([part(inputs) for part in parts.values()], 2),
 }

@@ -52,7 +52,9 @@ class DataConfig(Section):
     does the same to the labels of the validation and the test split.
 
     `classes`: groups of original classes that become the labels 0, 1, ...; classes not named are left out. Also a name
-    in `CLASS_TASKS`. `pool` averages squares of so many pixels a side (14 x 14 inputs of Arpit et al. 2017: 2).
+    in `CLASS_TASKS`. `crop` cuts so many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its
+    centre (Zhang et al. 2017; Arpit et al. 2017). Then `pool` averages squares of so many pixels a side (14 x 14 inputs
+    of Arpit et al. 2017: 2).
 
     `normalise`: by mean and deviation of the training split, each channel its own (`split`), by the constants of the
     CIFAR-10 papers (`cifar`), from [0, 1] to [-1, 1] (`half`), or not at all (`none`).
@@ -82,6 +84,7 @@ class DataConfig(Section):
     corruption: Annotated[Corruption, PerRun] = "redraw"
     corrupt_test: Annotated[bool, PerRun] = False
     classes: Annotated[str | None, BeforeValidator(spelled)] = None
+    crop: Annotated[int, Field(ge=0)] = 0
     pool: Positive = 1
     normalise: Literal["split", "cifar", "half", "none"] = "split"
     pixels: Annotated[Pixels, PerRun] = "none"
