@@ -101,6 +101,9 @@ INTERVENTIONS: dict[str, Sweep] = {
     "first weight": sweep(MNIST, MLP, {"init.first": [None, 5.0]}),
     "label corruption": sweep(FASHION, MLP, {"data.label_corruption": [0, 0.5], "data.corruption": ["swap"]}),
     "pixels": sweep(CIFAR | SMALL, MLP, {"data.pixels": ["none", "permuted", "shuffled", "gaussian"]}),
+    "augmentation": sweep(
+        CIFAR | {"crop": 2}, FAMILIES["puzzles_cnn"]["base"]["model"], {"data.augment": ["none", "shift_flip"]}
+    ),
     "pretraining": sweep(MNIST, MLP, {"pretrain.label_corruption": [0.0, 1.0]}, pretrain={"epochs": 2}),
     "pruning in rounds": sweep(MNIST, MLP, {"prune.rounds": [1, 2, 3]}, prune=TICKETS),
     "pruning, controls": sweep(MNIST, MLP, {"prune.control": ["ticket", "reinit", "random_mask"]}, prune=TICKETS),

@@ -22,6 +22,7 @@ INTERVENTIONS: dict[str, list[dict]] = {
     "first": [{"init": {"first": 0.5, "scheme": "normal", "std": 0.1}}],
     "edit": [{"init": {"edit": edit, "amount": 0.5}} for edit in EDITS],
     "corruption": [{"data": {"label_corruption": p}} for p in (0, 0.5)],
+    "augment": [{"data": {"augment": "shift_flip"}}],
     "pretrain": [{"pretrain": {"epochs": 1, "label_corruption": p}} for p in (0.3, 1)],
     "prune": [{"prune": {"fraction": f, "method": m}} for f, m in ((0.3, "magnitude"), (0.6, "layer_magnitude"))],
     "rounds": [{"prune": {"fraction": 0.3, "rounds": 2, "rewind": rewind}} for rewind in ("init", "none")],
@@ -76,6 +77,8 @@ def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, int
     if family == "module" and intervention in ("logistic", "hinge"):
         pytest.skip("the module has ten outputs, the loss takes one")
     sections = sections_of(family, monkeypatch)
+    if intervention == "augment" and len(READERS[sections["data"]["name"]].shape) != 3:
+        pytest.skip("only images are augmented")
     points = [
         {f"{part}.{field}": value for part, fields in point.items() for field, value in fields.items()}
         for point in INTERVENTIONS[intervention]

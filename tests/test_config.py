@@ -119,7 +119,7 @@ def test_a_column_of_a_table_has_values_of_one_type():
         ({"model": {"family": "puzzles_cnn", "width": 3}}, "model.width: unknown key"),
         ({"model": {"family": "mpl"}}, "model.family = 'mpl': unknown; did you mean 'mlp'?"),
         ({"model": {"family": "module"}}, "model.path: missing"),
-        ({"data": {"zzz": 1}}, "data.zzz: unknown key; allowed: classes, corrupt_test, corruption, crop"),
+        ({"data": {"zzz": 1}}, "data.zzz: unknown key; allowed: augment, classes, corrupt_test, corruption, crop"),
         ({"optimizer": {"lr": "0.1"}}, "optimizer.lr = '0.1': input should be a valid number"),
         ({"stop": {"max_epochs": 2.5}}, "stop.max_epochs = 2.5: input should be a valid integer"),
         ({"seed": True}, "seed = True: input should be a valid integer"),

@@ -43,6 +43,10 @@ REFUSED = [
         {"data": REAL, "loss": {"name": "squared"}, "pretrain": {"epochs": 1, "label_corruption": 0.5}},
         "pretrain.label_corruption = 0.5: the targets of frequency are no classes",
     ),
+    (
+        {"data": {"augment": "flip"}, "optimizer": {"name": "least_squares"}, "loss": {"name": "squared"}},
+        "data.augment = 'flip': does not go with optimizer.name = 'least_squares'; leave it out",
+    ),
     ({"reset": {"layers": [1, 4]}}, "reset.layers = [1, 4]: the network has 3 layers with weights; allowed: 1 to 3"),
     ({"reset": {"layers": [1], "to": 7}, "stop": {"max_epochs": 6}}, "reset.to = 7: a phase has 6 epochs at most"),
     (

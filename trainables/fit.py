@@ -113,6 +113,13 @@ def only_labels_are_corrupted(run: Candidate) -> str | None:
     return None
 
 
+def augmenting_has_steps(run: Candidate) -> str | None:
+    """What is solved for in one step sees each image once."""
+    if run.config.data.augment == "none" or not run.config.solved:
+        return None
+    return f"data.augment = {run.config.data.augment!r}: does not go with {run.config.solved}; leave it out"
+
+
 def batch_is_there(run: Candidate) -> str | None:
     """A batch is drawn from the training split."""
     size, train_size = run.config.optimizer.batch_size, run.config.data.train_size
@@ -232,6 +239,7 @@ def source_has_the_shape(run: Candidate) -> str | None:
 RULES: tuple[Callable[[Candidate], str | None], ...] = (
     loss_fits_targets,
     only_labels_are_corrupted,
+    augmenting_has_steps,
     batch_is_there,
     batch_has_a_spread,
     conv6_sees_places,

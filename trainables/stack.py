@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.config import RunConfig
-from trainables.data import Inputs
+from trainables.data import Inputs, augmented
 from trainables.layers import EVAL, Mode
 from trainables.least_squares import solution
 from trainables.losses import LOSSES, Loss, mistakes, summary
@@ -122,7 +122,9 @@ class Stack:
         network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
-        draws = Draws([config.seed for config in self.configs], stream, epoch, parameters.device)
+        seeds, method = [config.seed for config in self.configs], self.configs[0].data.augment
+        draws = Draws(seeds, stream, epoch, parameters.device)
+        changes = Draws(seeds, f"{stream}/augment", epoch, parameters.device)
         buffers, mode = self.buffers, Mode(training=True, draws=draws)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
@@ -134,6 +136,7 @@ class Stack:
         for step, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
+            batch_inputs = augmented(batch_inputs, method, changes)
             logits = network.logits(leaves, buffers, batch_inputs, kernel, mode)
             out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an

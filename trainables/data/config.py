@@ -10,6 +10,7 @@ from trainables.section import PerRun, Section
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Corruption = Literal["redraw", "swap"]
 Pixels = Literal["none", "permuted", "shuffled", "gaussian"]
+Augment = Literal["none", "flip", "shift", "shift_flip"]
 Positive = Annotated[int, Field(ge=1)]
 
 #: Tasks on classes that have a name: the groups of classes, and the data sets whose classes they are about.
@@ -64,6 +65,9 @@ class DataConfig(Section):
     `pixels_fraction` of the training inputs, chosen by the run's seed. `permuted` also permutes that fraction of the
     validation and the test inputs; the others leave them natural.
 
+    `augment` mirrors and moves the images of every training step at random, drawn from the run's seed
+    (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
+
     The other fields belong to synthetic tasks (`trainables.data.synthetic`), which say what they mean. `dimension` is
     the source's own by default. With `fresh` the training examples of every epoch are new, drawn from the run's seed.
     """
@@ -89,6 +93,7 @@ class DataConfig(Section):
     normalise: Literal["split", "cifar", "half", "none"] = "split"
     pixels: Annotated[Pixels, PerRun] = "none"
     pixels_fraction: Annotated[Fraction, PerRun] = 1.0
+    augment: Augment = "none"
     frequency: Annotated[float, Field(gt=0), PerRun] = 1.0
     noise: Annotated[float, Field(ge=0, le=0.5), PerRun] = 0.1
     dimension: Positive | None = None

@@ -44,7 +44,7 @@ def load(config: DataConfig, precision: str = "float32", device: str = "cpu") ->
         BadInput: what `describe` refuses; files that are missing or damaged.
     """
     describe(config)
-    plain = {name: DataConfig.model_fields[name].default for name in (*INTERVENTIONS, "fresh")}
+    plain = {name: DataConfig.model_fields[name].default for name in (*INTERVENTIONS, "fresh", "augment")}
     return _load(config.model_copy(update=plain), precision, device)
 
 

@@ -19,7 +19,7 @@ CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 #: Fields that only data sets in files take, and those that only synthetic tasks take (where they name them).
-OF_FILES = ("classes", "crop", "pool", "normalise", "pixels")
+OF_FILES = ("classes", "crop", "pool", "normalise", "pixels", "augment")
 OF_TASKS = ("frequency", "noise", "dimension", "hard_test", "fresh")
 
 
@@ -81,8 +81,8 @@ def _in_files(config: DataConfig) -> Task:
             what = f"{name} cropped by {config.crop}" if config.crop else name
             raise BadInput(f"data.pool = {config.pool}: does not divide the sides of {what}, {height} x {width}")
         shape = (shape[0], height // config.pool, width // config.pool)
-    elif config.crop or config.pool > 1 or config.pixels != "none":
-        raise BadInput(f"data.crop, data.pool and data.pixels: the inputs of {name} are no images")
+    elif config.crop or config.pool > 1 or config.pixels != "none" or config.augment != "none":
+        raise BadInput(f"data.crop, data.pool, data.pixels and data.augment: the inputs of {name} are no images")
     if config.normalise == "cifar" and shape[0] != 3:
         raise BadInput(f"data.normalise = 'cifar': these constants are for three channels; {name} has {shape[0]}")
     _check_sizes(
