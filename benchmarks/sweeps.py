@@ -97,7 +97,11 @@ FAMILIES: dict[str, Sweep] = {
     "module": sweep(MNIST, {"family": "module", "path": "sweeps:Small"}),
 }
 INTERVENTIONS: dict[str, Sweep] = {
-    "draws": sweep(MNIST, MLP, {"init.scheme": ["kaiming", "xavier", "orthogonal"], "init.scale": [0.5, 1]}),
+    "draws": sweep(
+        MNIST,
+        MLP,
+        {"init.scheme": ["kaiming", "xavier", "xavier_normal", "orthogonal", "torch"], "init.scale": [0.5, 1]},
+    ),
     "first weight": sweep(MNIST, MLP, {"init.first": [None, 5.0]}),
     "label corruption": sweep(FASHION, MLP, {"data.label_corruption": [0, 0.5], "data.corruption": ["swap"]}),
     "pixels": sweep(CIFAR | SMALL, MLP, {"data.pixels": ["none", "permuted", "shuffled", "gaussian"]}),
@@ -127,6 +131,12 @@ INTERVENTIONS: dict[str, Sweep] = {
                 "init.amount": 0.5,
             },
         ],
+    ),
+    "start from a narrower run": sweep(
+        MNIST,
+        {"family": "mlp", "depth": 2},
+        init={"scheme": "reuse", "std": 0.1, "bias_std": 0.1},
+        list_=[{"model.width": 2 * w, "init.source": {"model.width": w}} for w in (8, 16)],
     ),
     "start from k-means": sweep(
         FAMILIES["xord"]["base"]["data"],

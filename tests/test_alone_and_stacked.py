@@ -19,6 +19,8 @@ ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 INTERVENTIONS: dict[str, list[dict]] = {
     "seeds": [{}],
     "draws": [{"init": {"scheme": scheme, "scale": 0.7}} for scheme in ("kaiming", "xavier", "orthogonal")],
+    "more draws": [{"init": {"scheme": scheme, "bias_std": 0.2}} for scheme in ("xavier_normal", "torch")],
+    "reuse": [{"init": {"scheme": "reuse", "std": std, "source": {}}} for std in (0.1, 0.2)],  # of a narrower network
     "first": [{"init": {"first": 0.5, "scheme": "normal", "std": 0.1}}],
     "edit": [{"init": {"edit": edit, "amount": 0.5}} for edit in EDITS],
     "corruption": [{"data": {"label_corruption": p}} for p in (0, 0.5)],
@@ -83,6 +85,9 @@ def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, int
         {f"{part}.{field}": value for part, fields in point.items() for field, value in fields.items()}
         for point in INTERVENTIONS[intervention]
     ]
+    for point in points if intervention == "reuse" else ():
+        narrower = {name: sections["model"][name] - 1 for name in ("width", "filters") if name in sections["model"]}
+        point["init.source"] = {f"model.{name}": value for name, value in narrower.items()}
     seeds = [0, 1] if len(points) == 1 else [0]
     kernel = "batched" if family != "module" else None  # a loop draws the noise of layers from another generator
     # Of convolutions the last digits differ, and a network of two channels blows them up in a few steps of float32.

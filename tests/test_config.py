@@ -22,6 +22,8 @@ def run_id(**sections) -> str:
         ({"pretrain": {"epochs": 2, "corruption": "swap"}}, {"pretrain": {"epochs": 2}}),
         ({"prune": {"method": "layer_magnitude", "rewind": "none"}}, {}),
         ({"optimizer": {"name": "adam", "momentum": 0.9}}, {"optimizer": {"name": "adam"}}),
+        ({"init": {"scheme": "zeros", "scale": 2}}, {"init": {"scheme": "zeros"}}),
+        ({"init": {"scheme": "torch", "bias_std": 0.1}}, {"init": {"scheme": "torch"}}),
         ({"init": {"scale": 1}, "stop": {"max_epochs": 100}}, {}),
     ],
 )
@@ -145,8 +147,9 @@ def test_a_column_of_a_table_has_values_of_one_type():
         ),
         ({"stop": {"max_epochs": 0}}, "stop.max_epochs = 0: input should be greater than or equal to 1"),
         ({"init": {"scale": 0}}, "init.scale = 0: input should be greater than 0"),
-        ({"init": {"scheme": "normal"}}, "scheme 'normal' needs std, and only scheme 'normal' takes it"),
-        ({"init": {"std": 0.1}}, "scheme 'normal' needs std, and only scheme 'normal' takes it"),
+        ({"init": {"scheme": "normal"}}, "schemes 'normal' and 'reuse' need std, and only they take it"),
+        ({"init": {"std": 0.1}}, "schemes 'normal' and 'reuse' need std, and only they take it"),
+        ({"init": {"scheme": "reuse", "std": 0.1}}, "schemes 'run', 'kmeans' and 'reuse' need source, and only they"),
         ({"seed": -1}, "seed = -1: input should be greater than or equal to 0"),
     ],
 )

@@ -12,6 +12,7 @@ from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data, network
 from trainables.config import InitConfig, RunConfig, SubspaceConfig
+from trainables.interventions import reused
 from trainables.manifest import Manifest
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
@@ -288,6 +289,29 @@ def test_the_first_weight_is_replaced_and_no_other():
     frozen = built(RunConfig.parse(run(model={"family": "random_features", "features": 8})))
     plain, changed = (frozen.initial(InitConfig(first=first), 0) for first in (None, -5.0))
     assert [name for name in plain if not torch.equal(plain[name], changed[name])] == ["2.weight"]  # of what is trained
+
+
+def test_a_network_reuses_the_weights_of_a_smaller_one_and_draws_the_others(cohort):
+    """Belkin et al. 2018: two widenings in a row."""
+    step = {"scheme": "reuse", "std": 0.1, "bias_std": 0.2}
+    half = {"model.width": 30, "init": step | {"source": {"model.width": 10}}}
+    model = {"family": "mlp", "width": 400, "depth": 2}
+    family = Family(cohort, base=base(model=model, init=step | {"source": half}))
+    (large,), (middle,), (small,) = (family.having(model__width=width) for width in (400, 30, 10))
+    for config, other, width in ((middle, small, 10), (large, middle, 30)):
+        start, end = family.start(config), family.end(other)
+        assert torch.equal(start["1.weight"][:width], end["1.weight"])
+        assert torch.equal(start["3.weight"][:, :width], end["3.weight"])
+        assert torch.equal(start["1.bias"][:width], end["1.bias"]) and torch.equal(start["3.bias"], end["3.bias"])
+    assert start["1.weight"][30:].std().item() == pytest.approx(0.1, rel=0.05)
+    assert start["3.weight"][:, 30:].std().item() == pytest.approx(0.1, rel=0.05)
+    assert start["1.bias"][30:].std().item() == pytest.approx(0.2, rel=0.2)
+
+
+def test_filters_of_both_signs_are_reused_as_what_they_were():
+    small, drawn = torch.arange(8.0).view(4, 2), torch.zeros(6, 2)
+    found = reused({"weight": small}, {"weight": drawn}, {"weight": 2})["weight"]
+    assert torch.equal(found, torch.stack([small[0], small[1], drawn[2], small[2], small[3], drawn[5]]))
 
 
 @pytest.mark.parametrize("edit", ["shrink", "perturb"])

@@ -279,6 +279,9 @@ def test_the_tensors_share_the_memory_of_their_rows():
         ({}, 2 / 64),
         ({"scale": 3.0}, 9 * 2 / 64),
         ({"scheme": "xavier"}, 2 / (64 + 400)),
+        ({"scheme": "xavier_normal"}, 2 / (64 + 400)),
+        ({"scheme": "xavier_normal", "scale": 2.0}, 4 * 2 / (64 + 400)),
+        ({"scheme": "zeros"}, 0),
         ({"scheme": "normal", "std": 0.1}, 0.01),
         ({"scheme": "normal", "std": 0.1, "scale": 2.0}, 0.04),
     ],
@@ -290,6 +293,30 @@ def test_weights_are_drawn_with_the_variance_of_the_scheme(init, variance):
     assert not values["1.bias"].any() and not values["3.bias"].any()
     if init.get("scheme") == "xavier":
         assert values["1.weight"].abs().max() <= (6 / 464) ** 0.5
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(20, 3000), nn.Conv2d(5, 3000, 2)])
+def test_layers_can_start_as_those_of_torch_do(layer):
+    torch.manual_seed(0)
+    layer.reset_parameters()
+    truth = {name: value.detach().double() for name, value in layer.named_parameters()}
+    for scale in (1.0, 3.0):
+        drawn = Network(layer).initial(InitConfig(scheme="torch", scale=scale), 0)
+        for name, value in truth.items():
+            found = drawn[name] / scale
+            assert found.abs().max().item() == pytest.approx(value.abs().max().item(), rel=0.01)
+            assert found.std().item() == pytest.approx(value.std().item(), rel=0.03)
+            assert not torch.equal(found, value)
+
+
+def test_biases_can_be_drawn_without_other_weights_for_it():
+    built = build(width=4000, depth=2, batch_norm="plain")
+    plain, drawn = (built.initial(InitConfig(bias_std=std), 0) for std in (0.0, 0.3))
+    assert drawn["1.bias"].std().item() == pytest.approx(0.3, rel=0.05)
+    assert not drawn["2.bias"].any() and "4.bias" in drawn  # normalisation has no weights
+    assert all(torch.equal(plain[name], drawn[name]) for name in plain if not name.endswith("bias"))
+    shifted = of("mlp", {"first": "identity"}, (100,), 1)
+    assert 0.08 < shifted.initial(InitConfig(scheme="torch"), 0)["0.bias"].abs().max() <= 0.1
 
 
 def test_a_convolution_counts_its_field_in_the_fan():
