@@ -105,6 +105,8 @@ INTERVENTIONS: dict[str, Sweep] = {
     "first weight": sweep(MNIST, MLP, {"init.first": [None, 5.0]}),
     "label corruption": sweep(FASHION, MLP, {"data.label_corruption": [0, 0.5], "data.corruption": ["swap"]}),
     "pixels": sweep(CIFAR | SMALL, MLP, {"data.pixels": ["none", "permuted", "shuffled", "gaussian"]}),
+    "dropout": sweep(CIFAR, FAMILIES["frankle_conv"]["base"]["model"], {"model.dropout": [0.0, 0.2, 0.5]}),
+    "margin": FAMILIES["xord"] | {"grid": {"loss.margin": [0.5, 1, 5]}},
     "augmentation": sweep(
         CIFAR | {"crop": 2}, FAMILIES["puzzles_cnn"]["base"]["model"], {"data.augment": ["none", "shift_flip"]}
     ),

@@ -9,7 +9,7 @@ from test_models import FAMILIES
 from trainables.data import READERS, Part, Raw, Reader
 from trainables.edits import EDITS
 from trainables.losses import LOSSES
-from trainables.models import MODELS
+from trainables.models import MODEL_CONFIGS, MODELS
 from trainables.optimizers import OPTIMIZERS
 from trainables.streams import generator
 from trainables.subspace import PROJECTIONS
@@ -33,7 +33,8 @@ INTERVENTIONS: dict[str, list[dict]] = {
     "source": [{"init": {"scheme": "run", "source": {"optimizer.lr": lr}}} for lr in (0.01, 0.03)],
     "schedule": [{"optimizer": {"lr": 0.05, "decay": decay, "momentum": 0.5}} for decay in (0.1, 0.9)],
     "logistic": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "logistic"}}],
-    "hinge": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "hinge"}}],
+    "hinge": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "hinge", "margin": 0.5}}],
+    "dropout": [{"model": {"dropout": rate}} for rate in (0.2, 0.5)],
     "adam": [{"optimizer": {"name": "adam", "lr": lr, "weight_decay": 0.01}} for lr in (0.001, 0.003)],
     "full": [{"optimizer": {"batch_size": "full", "lr": lr}} for lr in (0.02, 0.05)],
     "steps": [{"stop": {"train_error": error, "max_steps": 3, "max_epochs": 9}} for error in (0.2, 0.9)],
@@ -85,6 +86,8 @@ def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, int
         {f"{part}.{field}": value for part, fields in point.items() for field, value in fields.items()}
         for point in INTERVENTIONS[intervention]
     ]
+    if intervention == "dropout" and "dropout" not in MODEL_CONFIGS[family].model_fields:
+        pytest.skip("the family has no dropout")
     for point in points if intervention == "reuse" else ():
         narrower = {name: sections["model"][name] - 1 for name in ("width", "filters") if name in sections["model"]}
         point["init.source"] = {f"model.{name}": value for name, value in narrower.items()}

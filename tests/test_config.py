@@ -22,6 +22,7 @@ def run_id(**sections) -> str:
         ({"pretrain": {"epochs": 2, "corruption": "swap"}}, {"pretrain": {"epochs": 2}}),
         ({"prune": {"method": "layer_magnitude", "rewind": "none"}}, {}),
         ({"optimizer": {"name": "adam", "momentum": 0.9}}, {"optimizer": {"name": "adam"}}),
+        ({"loss": {"name": "logistic", "margin": 2}}, {"loss": {"name": "logistic"}}),
         ({"init": {"scheme": "zeros", "scale": 2}}, {"init": {"scheme": "zeros"}}),
         ({"init": {"scheme": "torch", "bias_std": 0.1}}, {"init": {"scheme": "torch"}}),
         ({"init": {"scale": 1}, "stop": {"max_epochs": 100}}, {}),
@@ -79,8 +80,12 @@ def test_runs_share_a_cohort_only_if_their_tensors_and_phases_are_alike():
         {"prune": {"fraction": 0.5}},
         {"precision": "float64"},
         {"data": {"train_size": 9}},
+        {"model": {"dropout": 0.2}},
+        {"loss": {"name": "hinge", "margin": 2}},
     ]
     assert len({RunConfig.parse(one).cohort_key for one in alike}) == 1
+    rates = [RunConfig.parse({"model": {"dropout": rate}}) for rate in (0.1, 0.5)]
+    assert rates[0].cohort_key == rates[1].cohort_key and rates[0].run_id != rates[1].run_id
     keys = [RunConfig.parse(one).cohort_key for one in [{}, *apart]]
     assert all(left != right for left, right in itertools.combinations(keys, 2))
 

@@ -442,8 +442,9 @@ TORCH = {
     "cross_entropy": nn.CrossEntropyLoss(),
     "logistic": lambda z, y: nn.BCEWithLogitsLoss()(z[:, 0], y.to(z)),
     "squared": lambda z, y: nn.MSELoss(reduction="sum")(z, _targets(y, z)) / (2 * len(z)),
-    "hinge": lambda z, y: (1 - _targets(y, z) * z).relu().mean(),
+    "hinge": lambda z, y: (MARGIN - _targets(y, z) * z).relu().mean(),
 }
+MARGIN = 0.7
 FREQUENCY = {"name": "frequency", "train_size": 100, "validation_size": 10, "test_size": 10, "frequency": 0.5}
 
 
@@ -473,8 +474,9 @@ def test_a_training_is_that_of_torch(cohort, loss, data_, optimizer, max_steps):
     """Losses, schedules, full batches, and a last epoch cut short, which Adam's bias correction has to notice."""
     stop = {"train_loss": None, "max_epochs": 20 if optimizer["batch_size"] == "full" else 5, "max_steps": max_steps}
     lr = {"lr": 0.002 if data_ is FREQUENCY else 0.01}
+    chosen = {"name": loss} | ({"margin": MARGIN} if loss == "hinge" else {})
     configs = [
-        run(seed, data=data_, loss={"name": loss}, optimizer=optimizer | lr, stop=stop, precision="float64")
+        run(seed, data=data_, loss=chosen, optimizer=optimizer | lr, stop=stop, precision="float64")
         for seed in range(2)
     ]
     trained = cohort("c", configs).train()

@@ -83,7 +83,8 @@ FAMILIES = {
     "deep_linear": [({"width": 5, "depth": 4}, (6,)), ({"width": 5, "depth": 3, "batch_norm": "plain"}, (6,))],
     "lenet_300_100": [({}, (6,)), ({"bias": "first"}, (1, 4, 4))],
     "lenet5": [({}, (1, 16, 16))],
-    "frankle_conv": [({"depth": depth, "width": 2, "units": 5}, (2, 8, 8)) for depth in (2, 4, 6)],
+    "frankle_conv": [({"depth": depth, "width": 2, "units": 5}, (2, 8, 8)) for depth in (2, 4, 6)]
+    + [({"width": 2, "units": 5, "dropout": 0.3}, (2, 8, 8))],
     "vgg": [
         ({"depth": 5, "width": 3}, (1, 8, 8)),
         ({"depth": 9, "width": 2, "batch_norm": "plain"}, (1, 16, 16)),

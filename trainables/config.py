@@ -185,9 +185,16 @@ class SubspaceConfig(Section):
 
 
 class LossConfig(Section):
-    """What is minimised: see `trainables.losses`. All but `cross_entropy` have one output for two classes."""
+    """What is minimised: see `trainables.losses`. All but `cross_entropy` have one output for two classes.
+
+    `margin`: of the hinge loss, up to which examples that are classified rightly count (gamma in Brutzkus and
+    Globerson 2019).
+    """
+
+    inert: ClassVar = {"margin": ("name", ("cross_entropy", "logistic", "squared"))}
 
     name: Literal["cross_entropy", "logistic", "squared", "hinge"] = "cross_entropy"
+    margin: Annotated[float, Field(gt=0)] = 1.0
 
 
 class OptimizerConfig(Section):
@@ -340,8 +347,9 @@ class RunConfig(Section):
     def cohort_key(self) -> tuple[str, ...]:
         """Equal for runs that may share a cohort: same data, network, batches and phases."""
         names = (phase.name for phase in self.phases)
+        layers = (line.partition("=")[0] for line in self.model.identity("model"))  # there are some only with dropout
         # Runs that wait for others do not train beside them.
-        return (*self.configuration_lines(shared_only=True), *names, f"after {len(self.ancestors)}")
+        return (*self.configuration_lines(shared_only=True), *layers, *names, f"after {len(self.ancestors)}")
 
     @property
     def phases(self) -> tuple[Phase, ...]:

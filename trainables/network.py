@@ -162,6 +162,9 @@ class Network:
         with torch.random.fork_rng():
             for i, seed in zip(networks, mode.draws.seeds(), strict=True):
                 torch.manual_seed(seed)
+                for part in self.module.modules():
+                    if isinstance(part, nn.Dropout) and mode.dropout is not None:
+                        part.p = float(mode.dropout[i])
                 outputs.append(self.single(rows[i], inputs[i]))
         return torch.stack(outputs)
 

@@ -65,7 +65,16 @@ class Stack:
     @property
     def loss(self) -> Loss:
         """What is minimised."""
-        return LOSSES[self.configs[0].loss.name]
+        config = self.configs[0].loss
+        return LOSSES[config.name].having(config.margin)
+
+    @property
+    def dropout(self) -> Tensor | None:
+        """The rate of every run `(K,)`; None where the network's layers have their own."""
+        if "dropout" in self.configs[0].model.shared_fields():
+            return None
+        rates = [getattr(config.model, "dropout", None) for config in self.configs]
+        return None if None in rates else torch.tensor(rates, dtype=torch.float64).to(self.groups["parameters"].device)
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimiser's memory."""
@@ -125,7 +134,7 @@ class Stack:
         seeds, method = [config.seed for config in self.configs], self.configs[0].data.augment
         draws = Draws(seeds, stream, epoch, parameters.device)
         changes = Draws(seeds, f"{stream}/augment", epoch, parameters.device)
-        buffers, mode = self.buffers, Mode(training=True, draws=draws)
+        buffers, mode = self.buffers, Mode(training=True, draws=draws, dropout=self.dropout)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
         places, wanted = list(network.parameters.views(gradient).values()), list(leaves.values())
