@@ -1,5 +1,6 @@
 """One architecture as a function of a stack of parameters, and its initialisation."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -92,6 +93,7 @@ class Network:
         """Where the first layer's bias is in a row of parameters; an empty slice without one."""
         return self.parameters.columns(self.first_bias) if self.first_bias else slice(0, 0)
 
+    @functools.cache  # noqa: B019 (a few shapes, as long as the network lives)
     def activations(self, input_shape: tuple[int, ...]) -> int:
         """How many values a forward pass of one example keeps, its inputs with them."""
         kept = math.prod(input_shape)

@@ -18,6 +18,9 @@ from trainables.trace import Trace
 
 #: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
 GATHERED_BYTES = 2**18
+#: (network, example) pairs that are evaluated at once at most, to stay in the processor's cache, and activations that
+#: they have at most, to stay in memory.
+PAIRS, PAIRED_VALUES = 2**13, 2**26
 
 
 class Stack:
@@ -171,24 +174,25 @@ class Stack:
         return trace.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
-    def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
+    def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel) -> dict[str, Tensor]:
         """Loss, its variance over the examples, and error of every network on a whole split.
 
         Args:
             inputs: N of each network.
             labels: `(K, N)`.
             kernel: how to compute the logits.
-            rows_per_pass: how many (network, example) pairs are computed at once, to stay in the processor's cache.
 
         Returns:
             `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
             targets are real numbers), each `(K,)` in float64.
         """
-        size = max(1, rows_per_pass // inputs.examples)
+        # Of the network alone, so that a run is evaluated in the same pieces in any company.
+        pairs = pairs_at_once(self.network.activations(tuple(inputs.stored.shape[2:])))
+        size = max(1, pairs // inputs.examples)
         columns = []
         for start, part in zip(range(0, len(self), size), self.slices(size), strict=True):
             own = slice(start, start + len(part))
-            losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, rows_per_pass)
+            losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, pairs)
             columns.append(summary(losses, wrong))
         return {name: torch.cat([part[name] for part in columns]) for name in columns[0]}
 
@@ -202,6 +206,15 @@ class Stack:
             losses.append(self.loss.function(logits, own, None)[0].double())
             wrong.append(mistakes(logits, own))
         return torch.cat(losses, 1), torch.cat(wrong, 1)
+
+
+def pairs_at_once(activations: int) -> int:
+    """How many (network, example) pairs `Stack.evaluate` computes at once, each of so many activations.
+
+    >>> pairs_at_once(100), pairs_at_once(2**20)
+    (8192, 64)
+    """
+    return max(1, min(PAIRS, PAIRED_VALUES // activations))
 
 
 def _gathered(inputs: Inputs, order: Tensor, batch_size: int) -> Iterator[Tensor]:
