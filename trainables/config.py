@@ -175,7 +175,7 @@ class SubspaceConfig(Section):
 
     theta = theta_0 + P phi. P has columns of norm one: normal numbers (`dense`), sparse with density 1 / sqrt(D)
     (`sparse`), or a product of Hadamard matrices, signs, a permutation and normal numbers that is never written out
-    (`fastfood`).
+    (`fastfood`; norms there are one in the mean, and within 3 / sqrt(D) of it).
     """
 
     inert: ClassVar = {"projection": ("dimension", None)}
