@@ -126,7 +126,7 @@ class Stack:
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
-            stream: of the random numbers that layers draw.
+            stream: of the random numbers that layers draw, and augmentation.
 
         Returns:
             what happened at each step.
@@ -134,9 +134,7 @@ class Stack:
         network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
-        seeds, method = [config.seed for config in self.configs], self.configs[0].data.augment
-        draws = Draws(seeds, stream, epoch, parameters.device)
-        changes = Draws(seeds, f"{stream}/augment", epoch, parameters.device)
+        draws = Draws([config.seed for config in self.configs], stream, epoch, parameters.device)
         buffers, mode = self.buffers, Mode(training=True, draws=draws, dropout=self.dropout)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
@@ -148,7 +146,7 @@ class Stack:
         for step, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
-            batch_inputs = augmented(batch_inputs, method, changes)
+            batch_inputs = augmented(batch_inputs, self.configs[0].data.augment, draws)
             logits = network.logits(leaves, buffers, batch_inputs, kernel, mode)
             out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
