@@ -89,7 +89,9 @@ def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, int
     if intervention == "dropout" and "dropout" not in MODEL_CONFIGS[family].model_fields:
         pytest.skip("the family has no dropout")
     for point in points if intervention == "reuse" else ():
-        narrower = {name: sections["model"][name] - 1 for name in ("width", "filters") if name in sections["model"]}
+        narrower = {
+            name: max(1, sections["model"][name] - 1) for name in ("width", "filters") if name in sections["model"]
+        }
         point["init.source"] = {f"model.{name}": value for name, value in narrower.items()}
     seeds = [0, 1] if len(points) == 1 else [0]
     kernel = "batched" if family != "module" else None  # a loop draws the noise of layers from another generator

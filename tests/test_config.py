@@ -23,6 +23,7 @@ def run_id(**sections) -> str:
         ({"prune": {"method": "layer_magnitude", "rewind": "none"}}, {}),
         ({"optimizer": {"name": "adam", "momentum": 0.9}}, {"optimizer": {"name": "adam"}}),
         ({"loss": {"name": "logistic", "margin": 2}}, {"loss": {"name": "logistic"}}),
+        ({"init": {"scheme": "run", "source": {}, "first": 2.0}}, {"init": {"scheme": "run", "source": {}}}),
         ({"init": {"scheme": "zeros", "scale": 2}}, {"init": {"scheme": "zeros"}}),
         ({"init": {"scheme": "torch", "bias_std": 0.1}}, {"init": {"scheme": "torch"}}),
         ({"init": {"scale": 1}, "stop": {"max_epochs": 100}}, {}),

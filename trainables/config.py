@@ -56,6 +56,7 @@ class InitConfig(Section):
     inert: ClassVar = {
         "scale": ("scheme", ("run", "zeros")),
         "bias_std": ("scheme", ("torch", "run", "kmeans")),
+        "first": ("scheme", ("run", "kmeans", "reuse")),
         "amount": ("edit", None),
     }
 
