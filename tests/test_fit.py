@@ -80,6 +80,13 @@ REFUSED = [
         {"init": {"scheme": "reuse", "std": 0.1, "source": {"model.width": 80}}},
         "init.source: 1.weight is of shape (80, 64), in the run that starts from it (64, 64); allowed: that shape, or",
     ),
+    (
+        {
+            "init": {"scheme": "reuse", "std": 0.1, "source": {"model.features": 10}},
+            "model": {"family": "random_features", "features": 20},
+        },
+        "init.scheme = 'reuse': random features are cosines beside sines",
+    ),
     ({"init": {"scheme": "run", "source": {"loss.name": "hinge"}}}, "init.source: loss.name = 'hinge': does not fit"),
     ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that starts from it"),
     ({"init": {"scheme": "run", "source": {"modle.width": 3}}}, "init.source: modle"),

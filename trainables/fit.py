@@ -225,6 +225,8 @@ def source_has_the_shape(run: Candidate) -> str | None:
         return f"init.source: {line}"
     own, other = run.network.tensors, Candidate(source, None).network.tensors
     scheme = run.config.init.scheme
+    if scheme == "reuse" and any(isinstance(layer, RandomFeatures) for layer in run.network.module.modules()):
+        return "init.scheme = 'reuse': random features are cosines beside sines, which a larger network has elsewhere"
     for name, shape in own.items():
         there = tuple(other.get(name, ()))
         alike = len(there) == len(shape) > 0
