@@ -99,7 +99,7 @@ def judge(
     chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
     _check_predictors(table, target, axes, chosen)
     looks = LOOKS if permutations is None else (permutations,)
-    settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed)
+    settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed, looks != (0,))
     _check_unique(table, axes, seed_column)
     near, match = _matched(table, match or {}), dict(match or {})
     frames, baselines, outside, ceilings = [], [], {}, {}

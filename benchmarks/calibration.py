@@ -324,9 +324,7 @@ def main() -> None:
     parser.add_argument("--scenarios", nargs="+", choices=scenarios, default=list(scenarios))
     options = parser.parse_args()
     drawn = f"{LOOKS[0]:,} to {LOOKS[-1]:,}, as judge needs" if options.permutations is None else options.permutations
-    print(
-        f"{options.tables} tables per scenario, {PREDICTORS} predictors or more each; permutations of each null: {drawn}"
-    )
+    print(f"{options.tables} tables per scenario; permutations of each null: {drawn}")
     print(
         "any false (SE): share of tables with a predictor said to add that does not; FDR: of those said to, on average;"
     )

@@ -9,7 +9,7 @@ from test_models import FAMILIES
 from trainables.data import READERS, Part, Raw, Reader
 from trainables.edits import EDITS
 from trainables.losses import LOSSES
-from trainables.models import MODELS
+from trainables.models import MODEL_CONFIGS, MODELS
 from trainables.optimizers import OPTIMIZERS
 from trainables.streams import generator
 from trainables.subspace import PROJECTIONS
@@ -19,9 +19,12 @@ ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 INTERVENTIONS: dict[str, list[dict]] = {
     "seeds": [{}],
     "draws": [{"init": {"scheme": scheme, "scale": 0.7}} for scheme in ("kaiming", "xavier", "orthogonal")],
+    "more draws": [{"init": {"scheme": scheme, "bias_std": 0.2}} for scheme in ("xavier_normal", "torch")],
+    "reuse": [{"init": {"scheme": "reuse", "std": std, "source": {}}} for std in (0.1, 0.2)],  # of a narrower network
     "first": [{"init": {"first": 0.5, "scheme": "normal", "std": 0.1}}],
     "edit": [{"init": {"edit": edit, "amount": 0.5}} for edit in EDITS],
     "corruption": [{"data": {"label_corruption": p}} for p in (0, 0.5)],
+    "augment": [{"data": {"augment": "shift_flip"}}],
     "pretrain": [{"pretrain": {"epochs": 1, "label_corruption": p}} for p in (0.3, 1)],
     "prune": [{"prune": {"fraction": f, "method": m}} for f, m in ((0.3, "magnitude"), (0.6, "layer_magnitude"))],
     "rounds": [{"prune": {"fraction": 0.3, "rounds": 2, "rewind": rewind}} for rewind in ("init", "none")],
@@ -30,7 +33,8 @@ INTERVENTIONS: dict[str, list[dict]] = {
     "source": [{"init": {"scheme": "run", "source": {"optimizer.lr": lr}}} for lr in (0.01, 0.03)],
     "schedule": [{"optimizer": {"lr": 0.05, "decay": decay, "momentum": 0.5}} for decay in (0.1, 0.9)],
     "logistic": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "logistic"}}],
-    "hinge": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "hinge"}}],
+    "hinge": [{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "hinge", "margin": 0.5}}],
+    "dropout": [{"model": {"dropout": rate}} for rate in (0.2, 0.5)],
     "adam": [{"optimizer": {"name": "adam", "lr": lr, "weight_decay": 0.01}} for lr in (0.001, 0.003)],
     "full": [{"optimizer": {"batch_size": "full", "lr": lr}} for lr in (0.02, 0.05)],
     "steps": [{"stop": {"train_error": error, "max_steps": 3, "max_epochs": 9}} for error in (0.2, 0.9)],
@@ -76,10 +80,19 @@ def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, int
     if family == "module" and intervention in ("logistic", "hinge"):
         pytest.skip("the module has ten outputs, the loss takes one")
     sections = sections_of(family, monkeypatch)
+    if intervention == "augment" and len(READERS[sections["data"]["name"]].shape) != 3:
+        pytest.skip("only images are augmented")
     points = [
         {f"{part}.{field}": value for part, fields in point.items() for field, value in fields.items()}
         for point in INTERVENTIONS[intervention]
     ]
+    if intervention == "dropout" and "dropout" not in MODEL_CONFIGS[family].model_fields:
+        pytest.skip("the family has no dropout")
+    for point in points if intervention == "reuse" else ():
+        narrower = {
+            name: max(1, sections["model"][name] - 1) for name in ("width", "filters") if name in sections["model"]
+        }
+        point["init.source"] = {f"model.{name}": value for name, value in narrower.items()}
     seeds = [0, 1] if len(points) == 1 else [0]
     kernel = "batched" if family != "module" else None  # a loop draws the noise of layers from another generator
     # Of convolutions the last digits differ, and a network of two channels blows them up in a few steps of float32.

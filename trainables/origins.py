@@ -10,7 +10,7 @@ from torch import Tensor
 from trainables.config import RunConfig
 from trainables.edits import find
 from trainables.errors import BadInput
-from trainables.interventions import centres, magnitude_mask, random_mask
+from trainables.interventions import centres, magnitude_mask, random_mask, reused
 from trainables.manifest import Manifest
 from trainables.network import Network
 from trainables.storage import CohortFiles, Folder
@@ -71,6 +71,8 @@ class Origins:
             return {name: torch.full(shape, torch.nan, dtype=torch.float64) for name, shape in shapes.items()}
         if init.scheme == "kmeans":
             return centres(end.tensors, shapes, init.scale, config.seed, self.network.roles)
+        if init.scheme == "reuse":
+            return reused(end.tensors, self.network.initial(init, config.seed, stream), self.network.roles)
         return {name: end.tensors[name] for name in shapes}
 
     def start(self, config: RunConfig) -> Start:

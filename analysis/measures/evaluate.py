@@ -138,6 +138,7 @@ def measure_stack(
     measures: Sequence[str] | None = None,
     buffers: Mapping[str, Tensor] | None = None,
     loss: str = "cross_entropy",
+    margin: float = 1.0,
     true_labels: Tensor | None = None,
 ) -> pd.DataFrame:
     """Every measure of every network of a stack.
@@ -152,6 +153,7 @@ def measure_stack(
         measures: what `select` takes; the default set by default.
         buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
         loss: what was minimised, a name in `trainables.losses.LOSSES`.
+        margin: of the hinge loss.
         true_labels: `(K, N)` or `(N,)`, of the training examples before some were corrupted, where that is known.
 
     Returns:
@@ -182,7 +184,8 @@ def measure_stack(
     if initial is not None:
         start = untrained_statistics(network.module, {**every, **initial})
         rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
-    stack = Stack(network, architecture, objective(loss, network.outputs or architecture.classes), inputs, rows)
+    minimised = objective(loss, network.outputs or architecture.classes, margin)
+    stack = Stack(network, architecture, minimised, inputs, rows)
     reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis.statistics.rank import kendall_tau, pair_sums
+from analysis.statistics.rank import kendall_tau
 from analysis.statistics.runs import Runs, numeric_column
 from trainables.streams import generator
 
@@ -44,11 +44,25 @@ def seed_ceiling(runs: Runs, outcome: np.ndarray) -> Ceiling:
     typical = (n - (m**2).sum() / n) / (groups - 1)
     component = max(0.0, (between - within) / typical)
     others = (runs.spread(runs.sums(y)) - y) / np.maximum(runs.spread(m) - 1, 1)
-    kept = Runs.of(runs.levels.iloc[runs.configuration[again]].reset_index(drop=True), runs.axes, None)
-    sums = [pairs - np.diag(np.diag(pairs)) for pairs in pair_sums(kept, others[again], y[again])]
-    concordance, untied_x, untied_y = (float(pairs.sum()) for pairs in sums)
-    tau = concordance / np.sqrt(untied_x * untied_y) if untied_x * untied_y else np.nan
-    return Ceiling(whom, float(tau), component / (component + within) if component + within else np.nan)
+    tau = _tau_between(others[again], y[again], runs.configuration[again])
+    return Ceiling(whom, tau, component / (component + within) if component + within else np.nan)
+
+
+def _tau_between(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:
+    """Kendall's tau-b over the pairs of different groups: all pairs, without those inside."""
+    untied = np.array([_untied(x), _untied(y)])
+    concordance = kendall_tau(x, y) * np.sqrt(untied.prod()) if untied.all() else 0.0
+    for members in np.split(np.arange(len(group)), np.flatnonzero(np.diff(group)) + 1):
+        signs = [np.sign(values[members][:, None] - values[members]) for values in (x, y)]
+        concordance -= (signs[0] * signs[1]).sum() / 2
+        untied = untied - [np.abs(sign).sum() / 2 for sign in signs]
+    return float(concordance / np.sqrt(untied.prod())) if (untied > 0).all() else np.nan
+
+
+def _untied(values: np.ndarray) -> float:
+    """How many pairs differ."""
+    counts = np.unique(values, return_counts=True)[1].astype(float)
+    return float(len(values) * (len(values) - 1) - (counts * (counts - 1)).sum()) / 2
 
 
 def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: int = 0) -> Ceiling:

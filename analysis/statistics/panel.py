@@ -40,6 +40,7 @@ class Settings:
     confidence: float
     resamples: int
     random_seed: int
+    nulls: bool = True
 
 
 class Sample:
@@ -97,7 +98,9 @@ class Sample:
     def describe(self, values: np.ndarray) -> dict[str, Any]:
         """The statistics that need no null: (n,) values in the order of the table."""
         x, y, confidence = rankdata(values)[self.runs.order], self.outcome, self.settings.confidence
-        low, high = kendall_interval(self.runs, x, y, self.counts, confidence)
+        low, high = np.nan, np.nan
+        if self.settings.resamples:
+            low, high = kendall_interval(self.runs, x, y, self.counts, confidence)
         granulated = granulated_from(
             self.groups, x, y, self.settings.resamples, confidence, self._random("bootstrap/granulated")
         )
@@ -148,7 +151,7 @@ class Sample:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)
-        if np.isnan(score) or len(x) > CMI_RUNS or self.cells.values > CMI_VALUES:
+        if np.isnan(score) or not self.settings.nulls or len(x) > CMI_RUNS or self.cells.values > CMI_VALUES:
             return {"cmi": score}
         donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, self._random("permute/information"))
         return {"cmi": score, "cmi_p": permutation_p(score, self.cells.null(x, donors))}
