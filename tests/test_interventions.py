@@ -1,6 +1,8 @@
 """What every intervention does, trained on digits: pruning, resets, sources, subspaces, schedules, losses, stops."""
 
 import copy
+import itertools
+import re
 
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data, network
 from trainables.config import InitConfig, RunConfig, SubspaceConfig
+from trainables.errors import BadInput
 from trainables.manifest import Manifest
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
@@ -70,8 +73,9 @@ def base(**sections) -> dict:
     return {name: value for name, value in run(**sections).items() if name != "seed"}
 
 
-def weights(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in values.items() if value.ndim >= 2}
+def weights(values: dict) -> dict:
+    """Of tensors or of shapes."""
+    return {name: value for name, value in values.items() if len(getattr(value, "shape", value)) >= 2}
 
 
 def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
@@ -110,6 +114,53 @@ def test_of_the_output_layer_a_part_of_the_fraction_goes(cohort):
     for name, value in weights(family.end(ticket)).items():
         share = 1 - (0.8 if name == "5.weight" else 0.6) ** 2
         assert (value == 0).sum() == round(share * value.numel())
+
+
+def test_convolutions_and_the_output_layer_have_rates_of_their_own(cohort):
+    """Frankle and Carbin's Conv-2: of convolutions and of the output half of what goes of the other layers."""
+    prune = {"fraction": 0.2, "method": "layer_magnitude", "conv_rate": 0.5, "output_rate": 0.5, "rounds": 2}
+    model = {"family": "frankle_conv", "depth": 2, "width": 4, "units": 12}
+    family = Family(cohort, base=base(model=model) | {"prune": prune})
+    (ticket,) = family.having(prune__rounds=2, prune__fraction=0.2)
+    found, names = weights(family.end(ticket)), list(weights(built(ticket).shapes))
+    rates = {name: 0.5 if name in (names[0], names[1], names[-1]) else 1 for name in names}
+    assert len(names) == 5 and [found[name].ndim for name in names] == [4, 4, 2, 2, 2]
+    for name, value in found.items():
+        assert (value == 0).sum() == round((1 - (1 - 0.2 * rates[name]) ** 2) * value.numel())
+
+
+@pytest.mark.parametrize(
+    ("prune", "line"),
+    [
+        ({"conv_rate": 0.5}, "prune.conv_rate = 0.5: the network has no convolutions to prune"),
+        ({"conv_rate": 0.5, "method": "magnitude"}, "conv_rate needs method 'layer_magnitude'"),
+        ({"output_rate": 1.5}, "prune.output_rate = 1.5: input should be less than or equal to 1"),
+        ({"draw": -1}, "prune.draw = -1: input should be greater than or equal to 0"),
+    ],
+)
+def test_rates_and_draws_without_sense_are_refused_at_planning(prune, line):
+    prune = {"fraction": 0.5, "method": "layer_magnitude"} | prune
+    with pytest.raises(BadInput, match=re.escape(line)):
+        plan(SweepSpec.parse({"name": "t", "base": base() | {"prune": prune}}))
+
+
+def test_draws_of_a_control_differ_and_share_all_that_comes_before(cohort):
+    controls = [{"prune.control": name, "prune.draw": draw} for name in ("reinit", "random_mask") for draw in range(3)]
+    points = [{"prune.control": "ticket"}, *controls]
+    family = Family(cohort, base=base() | {"prune": {"fraction": 0.5, "rounds": 2}}, list=points)
+    assert len(family.of) == 2 + 7  # the dense network, its first round, the ticket and six controls
+    (ticket,) = family.having(prune__control="ticket", prune__rounds=2, prune__fraction=0.5)
+    mask = {name: value != 0 for name, value in weights(family.start(ticket)).items()}
+    for name in ("reinit", "random_mask"):
+        starts = [weights(family.start(config)) for config in family.having(prune__control=name)]
+        for left, right in itertools.combinations(starts, 2):
+            for key, own in mask.items():
+                both = (left[key] != 0) & (right[key] != 0)
+                assert both.any() and not (left[key] == right[key])[both].any()
+                alike = torch.equal(left[key] != 0, own) and torch.equal(right[key] != 0, own)
+                assert alike == (name == "reinit") and (left[key] != 0).sum() == own.sum()
+    with pytest.raises(BadInput, match="no effect where prune.control = 'ticket'"):
+        plan(SweepSpec.parse({"name": "t", "base": {"prune": {"fraction": 0.5}}, "grid": {"prune.draw": [0, 1]}}))
 
 
 @pytest.mark.parametrize("rounds", [1, 2])

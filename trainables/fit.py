@@ -154,6 +154,18 @@ def weights_are_there(run: Candidate) -> str | None:
     return None
 
 
+def rates_have_layers(run: Candidate) -> str | None:
+    """A rate of layers that are not there would name the same networks otherwise."""
+    prune, shapes = run.config.prune, run.network.shapes
+    if not prune.prunes:
+        return None
+    if prune.conv_rate != 1 and not any(len(shapes[name]) > 2 for name in run.network.weights[:-1]):
+        return f"prune.conv_rate = {prune.conv_rate}: the network has no convolutions to prune; leave it out"
+    if prune.output_rate != 1 and len(run.network.weights) < 2:
+        return f"prune.output_rate = {prune.output_rate}: the network has one layer with weights; leave it out"
+    return None
+
+
 def rewind_has_a_phase(run: Candidate) -> str | None:
     """Without pretraining phase `train` starts at the initialisation; a control of one round goes back to nothing."""
     prune = run.config.prune
@@ -236,6 +248,7 @@ RULES: tuple[Callable[[Candidate], str | None], ...] = (
     batch_has_a_spread,
     conv6_sees_places,
     weights_are_there,
+    rates_have_layers,
     rewind_has_a_phase,
     draws_are_new,
     checkpoint_is_kept,

@@ -51,8 +51,7 @@ class Origins:
 
     def drawn(self, config: RunConfig) -> Tensors:
         """Parameters and buffers of a run at its initialisation, that of its control where it is one."""
-        control = config.prune.control if config.prune.prunes else "ticket"
-        return self.initial(config, "init" if control == "ticket" else f"init/{control}")
+        return self.initial(config, f"init{config.prune.stream}")
 
     def initial(self, config: RunConfig, stream: str = "init") -> Tensors:
         """Parameters and buffers of the dense run at its initialisation, in float64 where they are drawn."""
@@ -90,7 +89,7 @@ class Origins:
         trained = {name: end.tensors[name] for name in self.network.shapes}
         mask = magnitude_mask(trained, prune)
         if prune.control == "random_mask":
-            mask = random_mask(mask, config.seed, prune.rounds)
+            mask = random_mask(mask, config.seed, prune.rounds, prune.draw)
         if prune.control != "ticket" or prune.rewind == "init":
             start = Saved(self.drawn(config), 0.0)
         else:
