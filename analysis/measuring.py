@@ -17,6 +17,7 @@ from trainables import data, network
 from trainables.manifest import Manifest
 from trainables.origins import Origins
 from trainables.storage import CohortFiles, Folder, measured_cohort, measures_file
+from trainables.teaching import Teachers
 
 
 class Job(NamedTuple):
@@ -107,7 +108,8 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     manifest = Manifest.read(results, job.cohort_id)
     configs = {config.run_id: config for config in manifest.configs}
     runs = [configs[run_id] for run_id in about["run_id"]]
-    check_trust(runs[0], trust)
+    for config in runs:
+        check_trust(config, trust)
     dataset = data.load(runs[0].data, runs[0].precision)
     architecture = network.for_run(runs[0], dataset)
     buffers = {name: tensors[name] for name in architecture.buffers.shapes}
@@ -118,7 +120,8 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
     # Of fresh examples those of the first epoch stand for all.
     inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in ("train", "test")}
-    labels = {name: data.labels_of(dataset, runs, phases, name) for name in inputs}
+    teach = Teachers(results, manifest).labels
+    labels = {name: data.labels_of(dataset, runs, phases, name, teach=teach) for name in inputs}
     frames = []
     for rows in _alike(inputs.values()):
         splits = {name: (inputs[name].pick(rows[:1]), labels[name][rows]) for name in inputs}

@@ -195,9 +195,10 @@ class Results:
 
 def check_trust(config: RunConfig, trust: bool) -> None:
     """Refuse to import a module that results name, unless the user trusts them."""
-    path = getattr(config.model, "path", None)
-    if path is not None and not trust:
-        raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
+    for one in (config, config.teacher):
+        path = getattr(one.model, "path", None) if one is not None else None
+        if path is not None and not trust:
+            raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

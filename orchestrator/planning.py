@@ -72,17 +72,19 @@ class Kinds(dict[tuple[object, ...], Kind]):
 
 
 def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
-    """The runs of a sweep, then those that some of them start from and no axis names.
+    """The runs of a sweep, then those that some of them start from, or have labels from, and no axis names.
 
     Raises:
         BadInput: as `SweepSpec.runs`.
     """
     parents: dict[tuple[str, ...], Configuration] = {}
     for configuration in spec.configurations():
-        parent = configuration.parent
-        while parent and parent.lines not in parents:
-            parents[parent.lines] = parent
-            parent = parent.parent
+        waiting = list(configuration.before)
+        while waiting:
+            parent = waiting.pop()
+            if parent.lines not in parents:
+                parents[parent.lines] = parent
+                waiting += parent.before
         for seed in spec.seed_values:
             yield PlannedRun(configuration, seed, configuration.run_id(seed), "run")
     if parents:  # a second pass instead of a memory of all dense configurations

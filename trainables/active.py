@@ -22,13 +22,28 @@ NETWORK = ("parameters", "buffers")
 class Active:
     """K runs: their stack, dynamics, inputs and labels, and their best checks.
 
+    Args:
+        network: of all.
+        dataset: what `data.load` gave for the first of them.
+        configs: of the runs.
+        groups: what the stack holds of them.
+        teach: where some have teachers, the labels that those give.
+
     Attributes:
         nearest: of the runs with `stop.snapshot_loss`, the network and its dynamics nearest to that loss.
         early: what early stopping would have given, see `Record.early_stop`.
     """
 
-    def __init__(self, network: Network, dataset: data.Dataset, configs: list[RunConfig], groups: Tensors) -> None:
-        self.network, self.data, self.stack = network, dataset, Stack(network, configs, groups)
+    def __init__(
+        self,
+        network: Network,
+        dataset: data.Dataset,
+        configs: list[RunConfig],
+        groups: Tensors,
+        teach: data.Teach | None = None,
+    ) -> None:
+        self.network, self.data, self.teach = network, dataset, teach
+        self.stack = Stack(network, configs, groups)
         self.device = dataset.train.labels.device
         bias = network.first_bias_columns
         self.dynamics = Dynamics(len(configs), bias.stop - bias.start, self.device)
@@ -52,7 +67,7 @@ class Active:
         """Take the inputs and labels of these splits, as every run sees them in its phase and epoch."""
         for name in splits if self.configs else ():
             self.inputs[name] = data.inputs_of(self.data, self.configs, name, epoch, phases[0].name)
-            self.labels[name] = data.labels_of(self.data, self.configs, phases, name, epoch)
+            self.labels[name] = data.labels_of(self.data, self.configs, phases, name, epoch, self.teach)
 
     def evaluate(self, split: str, kernel: Kernel, index: Tensor | None = None) -> Tensors:
         """What `Stack.evaluate` says of all runs, or of those in `index`."""

@@ -6,12 +6,12 @@ An intervention is one field here, with a default that does nothing, and one fun
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor
 
 from trainables.data.config import Corruption, DataConfig, Fraction
@@ -27,6 +27,20 @@ FOREST = "random_forest"
 ALGORITHM_VERSION = 1
 
 
+def _names_a_run(source: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(source)
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("source holds itself, or what is neither a number nor text, list or mapping") from None
+    if "seed" in source:
+        raise ValueError("source has the seed of the run that asks for it; leave seed out")
+    return source
+
+
+#: Another run, told from the one that names it: dotted fields and their values.
+Source = Annotated[dict[str, Any], AfterValidator(_names_a_run)]
+
+
 class InitConfig(Section):
     """How weights are drawn; biases start at zero.
 
@@ -38,7 +52,8 @@ class InitConfig(Section):
     `run`: as another run of the same network ended. `kmeans`: units are centres of those of a larger
     network, found by k-means (Brutzkus and Globerson 2019); only where no layer reads one whose width differs.
     `source` tells that run from this one: dotted fields and their values; its own `init` has the defaults where they do
-    not say otherwise.
+    not say otherwise. `at`: not as it ended, but as it was after so many epochs of its last phase (then the sweep must
+    keep checkpoints there; a run that had ended before counts as it ended).
 
     At last `edit`, one of `trainables.edits.EDITS`, changes them by `amount`.
     """
@@ -49,7 +64,8 @@ class InitConfig(Section):
     scale: Annotated[float, Field(gt=0), PerRun] = 1.0
     std: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
     first: Annotated[float | None, PerRun] = None
-    source: Annotated[dict[str, Any] | None, PerRun] = None
+    source: Annotated[Source | None, PerRun] = None
+    at: Annotated[Annotated[int, Field(ge=0)] | None, PerRun] = None
     edit: Annotated[str | None, PerRun] = None
     amount: Annotated[float, PerRun] = 1.0
 
@@ -59,20 +75,30 @@ class InitConfig(Section):
             raise ValueError("scheme 'normal' needs std, and only scheme 'normal' takes it")
         if (self.scheme in ("run", "kmeans")) != (self.source is not None):
             raise ValueError("schemes 'run' and 'kmeans' need source, and only they take it")
-        if self.source is None:
-            return self
-        try:
-            json.dumps(self.source)
-        except (TypeError, ValueError, RecursionError):
-            raise ValueError("source holds itself, or what is neither a number nor text, list or mapping") from None
-        if "seed" in self.source:
-            raise ValueError("source has the seed of the run that starts from it; leave seed out")
+        if self.at is not None and self.source is None:
+            raise ValueError("at is of a source, and none is given")
         return self
 
     def check(self) -> None:
         """Raise `BadInput` for an unknown edit."""
         if self.edit is not None:
             find(self.edit)
+
+
+class LabelsConfig(Section):
+    """Labels that another run gives: what its network predicts for the inputs of this one.
+
+    So Nakkiran et al. 2019 (section 4) train small networks on images labelled by a large one. `source` tells that run,
+    the teacher, from this one, as `init.source` does: dotted fields and their values; its `labels`, `prune` and
+    `reset` have the defaults where they do not say otherwise. The teacher has the seed of this run, and labels the
+    training inputs of every phase as this run sees them, as it ended; `label_corruption` then changes its labels.
+    `held_out`: it labels the validation and the test split too.
+    """
+
+    inert: ClassVar = {"held_out": ("source", None)}
+
+    source: Annotated[Source | None, PerRun] = None
+    held_out: Annotated[bool, PerRun] = False
 
 
 class PretrainConfig(Section):
@@ -152,7 +178,7 @@ class PruneConfig(Section):
 
     @property
     def stream(self) -> str:
-        """What tells the draws of a control from the ticket's and those of other controls; empty where there is none."""
+        """What tells the draws of a control from the ticket's, and from another control's; empty for a ticket."""
         if not self.prunes or self.control == "ticket":
             return ""
         return f"/{self.control}" + (f"/{self.draw}" if self.draw else "")
@@ -284,6 +310,7 @@ class RunConfig(Section):
     data: DataConfig = DataConfig()
     model: ModelConfig = MODEL_CONFIGS["mlp"]()
     init: InitConfig = InitConfig()
+    labels: LabelsConfig = LabelsConfig()
     pretrain: PretrainConfig = PretrainConfig()
     prune: PruneConfig = PruneConfig()
     reset: ResetConfig = ResetConfig()
@@ -303,7 +330,13 @@ class RunConfig(Section):
 
     def _foreign_lines(self) -> Iterator[str]:
         """What is set of the sections that have no meaning where the solution is found in one step."""
-        names = ["pretrain", "prune", "subspace", "optimizer", *(["init", "reset", "stop"] if self.is_forest else [])]
+        names = [
+            "pretrain",
+            "prune",
+            "subspace",
+            "optimizer",
+            *(["init", "labels", "reset", "stop"] if self.is_forest else []),
+        ]
         for line in (line for name in names for line in getattr(self, name).identity(name)):
             field = line.partition("=")[0]
             solver = field == "optimizer.name" and not self.is_forest
@@ -373,15 +406,32 @@ class RunConfig(Section):
             return None
         return self._with(changes)
 
+    @functools.cached_property
+    def teacher(self) -> "RunConfig | None":
+        """The run that labels the inputs of this one; None where labels are those of the data set."""
+        changes = teacher_sections(functools.partial(getattr, self))
+        return None if changes is None else self._with(changes)
+
     def _with(self, changes: dict[str, Any]) -> "RunConfig":
-        """Not `model_copy`, which copies the cached `run_id` too."""
+        """Not `model_copy`, which copies what is cached too."""
         return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields} | changes)
 
     @property
     def ancestors(self) -> "tuple[RunConfig, ...]":
-        """The parent, its parent, and so on."""
-        parent = self.parent
-        return () if parent is None else (parent, *parent.ancestors)
+        """The parent, the teacher, theirs, and so on, each once."""
+        before = [one for one in (self.parent, self.teacher) if one is not None]
+        return tuple({each.run_id: each for one in before for each in (one, *one.ancestors)}.values())
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Of a whole epoch."""
+        return -(-self.data.train_size // self.optimizer.examples_per_step(self.data.train_size))
+
+    @property
+    def last_epoch(self) -> int:
+        """The epochs that the last phase has at most."""
+        most, steps = self.phases[-1].max_epochs, self.phases[-1].max_steps
+        return most if steps is None else min(most, -(-steps // self.steps_per_epoch))
 
     @property
     def dense(self) -> "RunConfig":
@@ -391,13 +441,14 @@ class RunConfig(Section):
     def flat(self) -> dict[str, Any]:
         """Every field by its dotted path, as in the columns of the tables, where a column has values of one type.
 
-        So the batch size is a number also where it is `full`; of `reset` and `init.source` there is text.
+        So the batch size is a number also where it is `full`; of `reset` and of what names other runs there is text.
         """
         values = self.model_dump()
         values["optimizer"]["batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
         values["reset"] = {"layers": ",".join(map(str, self.reset.layers)), "to": str(self.reset.to)}
-        if self.init.source is not None:
-            values["init"]["source"] = json.dumps(self.init.source, sort_keys=True)
+        for name in ("init", "labels"):
+            if values[name]["source"] is not None:
+                values[name]["source"] = json.dumps(values[name]["source"], sort_keys=True)
         return dict(flatten(values))
 
 
@@ -414,11 +465,28 @@ def parent_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:
         return {"reset": ResetConfig()}
     if section("prune").prunes:
         return {"prune": section("prune").round_before}
-    if (source := section("init").source) is None:
+    return _named(section, "init", ("init",))
+
+
+def teacher_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:
+    """What tells the run that labels the inputs of another: the sections that differ; None if there is none.
+
+    Args:
+        section: the sections, by name, of the `RunConfig` that learns from it.
+
+    Raises:
+        BadInput: `labels.source` does not give a run.
+    """
+    return _named(section, "labels", ("labels", "prune", "reset"))
+
+
+def _named(section: Callable[[str], Any], by: str, left_out: Sequence[str]) -> dict[str, Any] | None:
+    """The sections of the run that a `source` names; those left out have the defaults where it does not say more."""
+    if (source := section(by).source) is None:
         return None
     names = RunConfig.model_fields.keys() - {"seed"}
     nested = {name: value.model_dump() if isinstance(value := section(name), Section) else value for name in names}
-    nested["init"] = {}
+    nested |= {name: {} for name in left_out}
     for field, value in source.items():
         part, _, name = field.partition(".")
         if name and isinstance(nested.get(part), dict):
@@ -428,7 +496,7 @@ def parent_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:
     try:
         found = RunConfig.parse(nested)
     except BadInput as error:
-        raise BadInput(f"init.source: {error}") from None
+        raise BadInput(f"{by}.source: {error}") from None
     return {name: getattr(found, name) for name in names}
 
 

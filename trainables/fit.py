@@ -3,7 +3,7 @@
 What a section can tell alone, it refuses itself. A rule is added by writing a function of a `Candidate` and naming it
 in `RULES`; it returns the line that refuses, or None. Planning asks once for every kind of run (`Configuration.kind`):
 of fields that may differ in a cohort and are numbers a rule may ask whether they are given, not which number it is,
-unless they are in `prune`, `reset` or `stop`.
+unless they are `init.at`, or in `prune`, `reset` or `stop`.
 """
 
 import functools
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from trainables import data, network
-from trainables.config import RunConfig
+from trainables.config import FOREST, RunConfig
 from trainables.errors import BadInput
 from trainables.losses import LOSSES, Loss
 from trainables.manifest import Record
@@ -189,16 +189,19 @@ def draws_are_new(run: Candidate) -> str | None:
 
 
 def checkpoint_is_kept(run: Candidate) -> str | None:
-    """Layers are set back to an epoch of the run they are from, if its parameters were kept then."""
-    to, last = run.config.reset.to, run.config.stop.max_epochs
-    if not run.config.reset.layers or isinstance(to, str) or to == 0:
-        return None  # those of the start of a phase always are
-    if run.config.stop.max_steps is not None:
-        last = min(last, -(-run.config.stop.max_steps // -(-run.config.data.train_size // run.batch)))
-    if to > last:
-        return f"reset.to = {to}: a phase has {last} epochs at most"
-    if run.record and not (run.record.checkpoints and run.record.is_due(to)):
-        return f"reset.to = {to}: needs record.measure_at = 'checkpoints' and {to} among record.epochs"
+    """What goes back to an epoch of another run needs the parameters that were kept then."""
+    reset, init = run.config.reset, run.config.init
+    asked: list[tuple[str, int, RunConfig]] = []
+    if isinstance(reset.to, int) and reset.layers and (trained := run.config.parent):
+        asked.append(("reset.to", reset.to, trained))
+    if init.at is not None and (source := run.config.dense.parent):
+        asked.append(("init.at", init.at, source))
+    for where, epoch, other in asked:
+        if epoch > other.last_epoch:
+            return f"{where} = {epoch}: a phase has {other.last_epoch} epochs at most"
+        # Those of the start of a phase always are.
+        if epoch and run.record and not (run.record.checkpoints and run.record.is_due(epoch)):
+            return f"{where} = {epoch}: needs record.measure_at = 'checkpoints' and {epoch} among record.epochs"
     return None
 
 
@@ -240,6 +243,25 @@ def source_has_the_shape(run: Candidate) -> str | None:
     return None
 
 
+def teacher_knows_the_inputs(run: Candidate) -> str | None:
+    """Labels are the classes that a network sees in the same inputs, normalised as those it has learned from."""
+    config, teacher = run.config, run.config.teacher
+    if teacher is None:
+        return None
+    if run.task.target == "real":
+        return f"labels.source: the targets of {config.data.name} are no classes; leave it out"
+    if teacher.is_forest:
+        return f"labels.source: model.family = {FOREST!r} labels nothing; allowed: networks"
+    same = {"name", "classes", "pool", "normalise", "dimension"}
+    if config.data.normalise == "split" and config.data.name not in data.SYNTHETIC:
+        same |= {"train_size", "validation_size", "test_size", "split_seed"}  # which make mean and deviation
+    for name in sorted(same):
+        own, other = getattr(config.data, name), getattr(teacher.data, name)
+        if own != other:
+            return f"labels.source: data.{name} = {other!r} is {own!r} in the run that it labels; allowed: the same"
+    return None
+
+
 #: Asked in this order; what has a network asked for may rely on the targets to fit.
 RULES: tuple[Callable[[Candidate], str | None], ...] = (
     loss_fits_targets,
@@ -255,6 +277,7 @@ RULES: tuple[Callable[[Candidate], str | None], ...] = (
     early_stop_has_a_validation_split,
     subspace_fits,
     source_has_the_shape,
+    teacher_knows_the_inputs,
 )
 
 

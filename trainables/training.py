@@ -20,7 +20,7 @@ from torch import Tensor
 
 from trainables import data, network
 from trainables.active import Active, Tensors
-from trainables.config import Phase
+from trainables.config import Phase, RunConfig
 from trainables.fit import check
 from trainables.manifest import Manifest
 from trainables.origins import Origins, stacked
@@ -29,6 +29,7 @@ from trainables.progress import Progress
 from trainables.rows import Rows
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
+from trainables.teaching import Teachers
 from trainables.trace import Trace
 
 
@@ -67,7 +68,8 @@ class CohortTraining:
         self.loss = torch.zeros(0)
         self.new_files: list[str] = []
         self.inherited: dict[str, str | None] = {}
-        self.active = Active(self.network, self.data, [], {})
+        self.teach = Teachers(results, self.manifest).labels
+        self.active = self._active([], {})
         if self.manifest.finished(results):
             self.folder.delete(self.files.state)
         elif self.folder.exists(self.files.state):
@@ -122,12 +124,15 @@ class CohortTraining:
             groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
             groups["initial"] = groups["initial"].to(groups["mask"]) * groups["mask"]  # what was pruned has not walked
         placed = {name: rows.to(self.device, dtype) for name, rows in groups.items()}
-        self.active = Active(self.network, self.data, configs, placed)
+        self.active = self._active(configs, placed)
         paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.active.dynamics.state["path"] += paths.to(self.device)
         self.inherited = dict(zip(self.manifest.run_ids, (start.status for start in starts), strict=True))
         self._start_phase()
         self._save()
+
+    def _active(self, configs: list[RunConfig], groups: Tensors) -> Active:
+        return Active(self.network, self.data, configs, groups, self.teach)
 
     def _start_phase(self) -> None:
         self.epoch = 0
@@ -319,7 +324,7 @@ class CohortTraining:
         self.files.delete_parts_from(self.part)  # half a save: its rows will come again, perhaps cut otherwise
         self.seconds = state["seconds"]
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
-        self.active = Active(self.network, self.data, [configs[run_id] for run_id in state["run_ids"]], {})
+        self.active = self._active([configs[run_id] for run_id in state["run_ids"]], {})
         self.active.load(tensors)
         self.active.look([*self.data.splits], self._phases, self.epoch)
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
