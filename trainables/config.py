@@ -224,11 +224,27 @@ class LossConfig(Section):
     name: Literal["cross_entropy", "logistic", "squared", "hinge"] = "cross_entropy"
 
 
+def _points(schedule: list[list[float]]) -> list[list[float]]:
+    if not all(len(point) == 2 and point[0] >= 0 and point[0] == int(point[0]) and point[1] > 0 for point in schedule):
+        raise ValueError("expected points [epoch, factor], of whole epochs >= 0 and factors > 0")
+    epochs = [epoch for epoch, _ in schedule]
+    if epochs != sorted(set(epochs)):
+        raise ValueError("expected different epochs, the first one first")
+    return schedule
+
+
 class OptimizerConfig(Section):
     """SGD with momentum, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999); weight decay adds to the gradient.
 
-    The learning rate is multiplied by `decay` after every `decay_every` epochs of a phase. A step takes `batch_size`
-    examples, or all of them (`full`: gradient descent).
+    The learning rate is multiplied by `decay` after every `decay_every` epochs of a phase. `schedule` multiplies it
+    too: points [epoch, factor], the first epochs first; `between` the points the factor stays what it was (`hold`), or
+    goes to the next `linear`ly or `geometric`ally, epoch by epoch. Before the first point it comes from 1 at epoch 0,
+    after the last it stays. So [[100, 0.1], [150, 0.01]] are two drops, [[0, 0.1], [5, 1]] with `linear` a warm-up, and
+    [[10, 1], [60, 0.01]] with `geometric` a decay that starts and ends.
+
+    `clip`: gradients whose norm over all parameters of the network is larger are scaled down to it, before weight decay
+    is added (Pascanu, Mikolov and Bengio 2013). A step takes `batch_size` examples, or all of them (`full`: gradient
+    descent).
 
     `least_squares`: one step, in which the last layer becomes the solution of minimum norm for the features before it,
     and everything else stays as drawn (`trainables.least_squares`). It takes none of the other fields.
@@ -237,7 +253,7 @@ class OptimizerConfig(Section):
     only; `bf16` (autocast) to 7 bits. Parameters, their gradients and the optimiser are in `precision` all the same.
     """
 
-    inert: ClassVar = {"momentum": ("name", "adam"), "decay_every": ("decay", 1)}
+    inert: ClassVar = {"momentum": ("name", "adam"), "decay_every": ("decay", 1), "between": ("schedule", [])}
 
     name: Literal["sgd", "adam", "least_squares"] = "sgd"
     lr: Annotated[float, Field(gt=0), PerRun] = 0.05
@@ -245,6 +261,9 @@ class OptimizerConfig(Section):
     weight_decay: Annotated[float, Field(ge=0), PerRun] = 0.0
     decay: Annotated[float, Field(gt=0, le=1), PerRun] = 1.0
     decay_every: Annotated[int, Field(ge=1), PerRun] = 1
+    schedule: Annotated[Annotated[list[list[float]], AfterValidator(_points)], PerRun] = []
+    between: Annotated[Literal["hold", "linear", "geometric"], PerRun] = "hold"
+    clip: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
     batch_size: Annotated[int, Field(ge=1)] | Literal["full"] = 32
     arithmetic: Literal["full", "tf32", "bf16"] = "full"
 
@@ -441,10 +460,12 @@ class RunConfig(Section):
     def flat(self) -> dict[str, Any]:
         """Every field by its dotted path, as in the columns of the tables, where a column has values of one type.
 
-        So the batch size is a number also where it is `full`; of `reset` and of what names other runs there is text.
+        So the batch size is a number also where it is `full`; of lists, `reset.to` and what names other runs there is
+        text.
         """
         values = self.model_dump()
         values["optimizer"]["batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
+        values["optimizer"]["schedule"] = ",".join(f"{epoch:g}:{factor:g}" for epoch, factor in self.optimizer.schedule)
         values["reset"] = {"layers": ",".join(map(str, self.reset.layers)), "to": str(self.reset.to)}
         for name in ("init", "labels"):
             if values[name]["source"] is not None:

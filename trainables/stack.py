@@ -143,7 +143,7 @@ class Stack:
             torch._foreach_copy_(places, torch.autograd.grad(logits.flatten().dot(derivative), wanted))
             if mask is not None:
                 gradient *= mask
-            slope = optimizer.decayed(gradient, parameters)
+            slope = optimizer.slope(gradient, parameters)
             if isinstance(optimizer, LeastSquares):
                 solved = solution(network, self.tensors, batch_inputs, batch_labels)
                 update = parameters - solved
