@@ -154,7 +154,7 @@ def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:
         losses, by_logits = trace.out(1)
         losses.zero_(), by_logits.copy_(torch.tensor([[[derivative, 0]]]))
         trace.note((losses, by_logits), gradient)
-    dynamics.close_epoch(0, trace.close(torch.ones(1)))
+    dynamics.add(trace.close(torch.ones(1)), 0)
     return dynamics.statistics(bias, bias, bias, whole, torch.ones(1))
 
 

@@ -277,8 +277,9 @@ class StopConfig(Section):
     """A phase ends once its targets are reached, or after `max_epochs` epochs or `max_steps` steps.
 
     The targets are a loss (`train_loss`) and a fraction of wrong examples (`train_error`) on the full training split,
-    of which those that are given must both be reached. They are evaluated every `check_every` epochs; at least one
-    epoch is trained. `max_steps` may cut the last epoch short.
+    of which those that are given must both be reached. They are evaluated every `check_every` epochs, or instead every
+    `check_every_steps` steps of the phase, and never before the first; so a run may end in the middle of an epoch.
+    `max_steps` may cut the last epoch short.
 
     `snapshot_loss`: the run ends as it was at the check whose loss on the full training split was nearest to this (of
     equal ones the first), though it trains on until its stop rule says so (Liao et al. 2018, figure 5). Its final
@@ -290,7 +291,20 @@ class StopConfig(Section):
     max_epochs: Annotated[int, Field(ge=1), PerRun] = 100
     max_steps: Annotated[int, Field(ge=1)] | None = None
     check_every: Annotated[int, Field(ge=1)] = 1
+    check_every_steps: Annotated[int, Field(ge=1)] | None = None
     snapshot_loss: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
+
+    @model_validator(mode="after")
+    def _checks_have_one_spelling(self) -> "StopConfig":
+        if self.check_every_steps is not None and self.check_every != 1:
+            raise ValueError("check_every counts epochs and check_every_steps steps; leave one out")
+        return self
+
+    def is_due(self, epoch: int | float, step: int) -> bool:
+        """Whether targets are evaluated after so many epochs and steps of a phase."""
+        if self.check_every_steps is not None:
+            return step % self.check_every_steps == 0
+        return isinstance(epoch, int) and epoch % self.check_every == 0
 
 
 @dataclass(frozen=True)
