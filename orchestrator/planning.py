@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from orchestrator.configuration import Configuration
-from orchestrator.cost import workload
+from orchestrator.cost import flops
 from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
 from trainables.fit import check
@@ -34,16 +34,14 @@ class PlannedRun(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """What configurations of one cohort key and equally long phases have in common; `example` is one run."""
+    """What configurations of one cohort key and equally long phases have in common; `example` is one run.
+
+    `flops`: arithmetic of one run that takes all its epochs.
+    """
 
     cohort_key: tuple[str, ...]
-    epochs: int
+    flops: int
     example: RunConfig
-
-    @property
-    def flops(self) -> int:
-        """Arithmetic of one run that takes all its epochs."""
-        return self.epochs * workload(self.example).epoch_flops()
 
 
 class Kinds(dict[tuple[object, ...], Kind]):
@@ -67,7 +65,7 @@ class Kinds(dict[tuple[object, ...], Kind]):
         if key not in self:
             config = configuration.run(0)
             check(config, self.record)
-            self[key] = Kind(config.cohort_key, sum(phase.max_epochs for phase in config.phases), config)
+            self[key] = Kind(config.cohort_key, flops(config), config)
         return self[key]
 
 

@@ -292,10 +292,10 @@ class CohortTraining:
     def _add_ends(self, i: int, place: dict[str, Any], converged: bool) -> None:
         """What is known of a run only when it has stopped."""
         ids, early = [self.active.configs[i].run_id], self.active.early
-        values = {"epochs_to_target": torch.tensor([float(self.epoch)])} if converged else {}
+        values = {"epochs_to_target": torch.tensor([self.epoch], dtype=torch.float64)} if converged else {}
         if early.found[i]:
             epoch = self.timeline.epoch(int(early.state["step"][i]))
-            values["early_stop_epoch"] = torch.tensor([float(epoch)])
+            values["early_stop_epoch"] = torch.tensor([epoch], dtype=torch.float64)
             values["early_stop_loss"] = early.state["score"][[i]]
             test = {f"early_stop_{name}": early.state[name][[i]] for name in ("loss", "error")}
             self.rows.add_outcomes(ids, place["phase"], place["step"], "test", test)
