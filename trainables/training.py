@@ -26,7 +26,7 @@ from trainables.manifest import Manifest
 from trainables.origins import Origins, stacked
 from trainables.probe import Pinned, StackPlan, probe
 from trainables.progress import Progress
-from trainables.rows import Rows
+from trainables.recording import Recorder
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import Draws, generator
 from trainables.teaching import Teachers
@@ -62,12 +62,9 @@ class CohortTraining:
         # Said for every cohort: torch's own default lets convolutions round, and a worker's next cohort may differ.
         tf32 = self.config.optimizer.arithmetic == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-        self.rows = Rows()
-        self.phase_index = self.step = self.part = 0
-        self.seconds: dict[str, float] = dict.fromkeys(self.manifest.run_ids, 0.0)
+        self.recorder = Recorder(self.files, self.manifest)
+        self.phase_index = self.step = 0
         self.loss = torch.zeros(0)
-        self.new_files: list[str] = []
-        self.inherited: dict[str, str | None] = {}
         self.teach = Teachers(results, self.manifest).labels
         self.active = self._active([], {})
         if self.manifest.finished(results):
@@ -88,7 +85,7 @@ class CohortTraining:
         done = not len(self.active)
         runs = len(self.manifest.configs)
         loss = float(self.loss.nanmean()) if len(self.loss) else float("nan")
-        new, self.new_files = self.new_files, []
+        new, self.recorder.new_files = self.recorder.new_files, []
         return Progress(self.phase_name, int(self.epoch), runs, runs - len(self.active), loss, done, new)
 
     # ---- the phases of training
@@ -134,7 +131,9 @@ class CohortTraining:
         self.active = self._active(configs, placed)
         paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.active.dynamics.state["path"] += paths.to(self.device)
-        self.inherited = dict(zip(self.manifest.run_ids, (start.status for start in starts), strict=True))
+        if not any(phase.max_epochs for phase in self._phases):
+            statuses = (start.status for start in starts)
+            self.recorder.inherited = dict(zip(self.manifest.run_ids, statuses, strict=True))
         self._start_phase()
         self._save()
 
@@ -149,6 +148,7 @@ class CohortTraining:
         self.active.look([*self.data.splits], self._phases, 0)
         plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
         self.plan = StackPlan(**plan) if plan else self._probe()
+        self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
         self._check(torch.zeros(len(self.active), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
@@ -173,7 +173,7 @@ class CohortTraining:
             self.step = stop
             spent = (time.perf_counter() - start) / len(self.active)
             for config in self.active.configs:
-                self.seconds[config.run_id] += spent
+                self.recorder.seconds[config.run_id] += spent
             self._check(~self.loss.isfinite())
             if not len(self.active):
                 return
@@ -223,98 +223,26 @@ class CohortTraining:
         converged = checked & reached & (step > 0) & ~diverged
         stopped = diverged | (last & (converged | limit))
         if due:
-            self._record(torch.arange(len(phases)), step, train)
+            self.recorder.record(self.active, torch.arange(len(phases)), step, train)
         if step == 0 or (due and record.checkpoints):
-            self._checkpoint()
+            self.recorder.checkpoint(self.active, step)
         if stopped.any():
-            self._finish(stopped, diverged, converged, None if due else train)
+            self.recorder.finish(self.active, step, stopped, diverged, converged, None if due else train)
         if not last and len(self.active) and bool(limit.all()):
             self.phase_index += 1
             self._start_phase()
-
-    def _record(self, index: Tensor, step: int, train: Tensors | None = None) -> None:
-        """Rows of dynamics and outcomes for the runs in `index`, which are what they were after so many steps.
-
-        `train`: the training outcomes of all runs, if they are known.
-        """
-        ids = [self.active.configs[i].run_id for i in index.tolist()]
-        statistics = self.active.statistics(self.timeline.begun(max(0, step - 1)))
-        values = {name: value[index] for name, value in statistics.items()}
-        self.rows.add_dynamics(ids, self.phase_name, step, self.timeline.epoch(step), values)
-        for split in self.data.splits:
-            known = train if split == "train" else None
-            outcomes = (
-                self.active.evaluate(split, self.plan.kernel, index)
-                if known is None
-                else {name: value[index] for name, value in known.items()}
-            )
-            self.rows.add_outcomes(ids, self.phase_name, step, split, outcomes)
-
-    def _checkpoint(self) -> None:
-        name, count = self.files.checkpoint(self.phase_name, self.step), len(self.active)
-        about: dict[str, Any] = {"run_id": [config.run_id for config in self.active.configs]}
-        about |= {key: [value] * count for key, value in self._place(self.step).items()}
-        about["path_length_from_init"] = self.active.path_lengths.tolist()
-        self.folder.write_tensors(name, self.active.stack.tensors, about)
-        self.new_files.append(name)
-
-    def _place(self, step: int) -> dict[str, Any]:
-        return {"phase": self.phase_name, "step": step, "epoch": self.timeline.epoch(step)}
-
-    def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor, train: Tensors | None) -> None:
-        """Write down the runs that have stopped, each as it ends, and take them off the stack.
-
-        `train`: the training outcomes of all runs, where those that end here are not recorded yet.
-        """
-        back = stopped & ~diverged & self.active.nearest.found.cpu()
-        steps = torch.full((len(self.active),), self.step)
-        if back.any():
-            index = back.nonzero().flatten()
-            steps[index] = self.active.nearest.state["step"].cpu()[index]
-            self.active.go_back(index.to(self.device))
-        for step in steps[back].unique().tolist():
-            if not self.manifest.record.is_due(self.timeline.epoch(step), step):  # else it was recorded then
-                self._record((back & (steps == step)).nonzero().flatten(), step)
-        if train is not None and (here := stopped & ~back).any():
-            self._record(here.nonzero().flatten(), self.step, train)
-        tensors, paths, phases = self.active.stack.tensors, self.active.path_lengths.tolist(), self._phases
-        for i in stopped.nonzero().flatten().tolist():
-            config, place = self.active.configs[i], self._place(int(steps[i]))
-            status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
-            if not phases[i].max_epochs and not diverged[i]:  # not trained: it is what it was
-                status = self.inherited[config.run_id] or status
-            self._add_ends(i, place, bool(converged[i]))
-            about = {"run_id": config.run_id, **place, "path_length_from_init": paths[i], "status": status}
-            self.rows.final.append(({name: value[i] for name, value in tensors.items()}, about))
-            self.rows.add_run(self.manifest, config, status, place, self.seconds[config.run_id])
-        self.active.keep((~stopped).nonzero().flatten())
-
-    def _add_ends(self, i: int, place: dict[str, Any], converged: bool) -> None:
-        """What is known of a run only when it has stopped."""
-        ids, early = [self.active.configs[i].run_id], self.active.early
-        values = {"epochs_to_target": torch.tensor([self.epoch], dtype=torch.float64)} if converged else {}
-        if early.found[i]:
-            epoch = self.timeline.epoch(int(early.state["step"][i]))
-            values["early_stop_epoch"] = torch.tensor([epoch], dtype=torch.float64)
-            values["early_stop_loss"] = early.state["score"][[i]]
-            test = {f"early_stop_{name}": early.state[name][[i]] for name in ("loss", "error")}
-            self.rows.add_outcomes(ids, place["phase"], place["step"], "test", test)
-        self.rows.add_dynamics(ids, place["phase"], place["step"], place["epoch"], values)
 
     # ---- the state
 
     def _save(self) -> None:
         """Write a part of every table, then the state that follows it (none when all runs are done)."""
-        if self.rows.final:
-            self.new_files.append(self.files.final(self.part))
-        self.rows.write(self.folder, self.part)
-        self.part += 1
+        self.recorder.write()
         if len(self.active):
             state: dict[str, Any] = {
                 "run_ids": [config.run_id for config in self.active.configs],
-                "seconds": self.seconds,
+                "seconds": self.recorder.seconds,
             }
-            state |= {"phase_index": self.phase_index, "step": self.step, "part": self.part}
+            state |= {"phase_index": self.phase_index, "step": self.step, "part": self.recorder.part}
             self.folder.write_tensors(self.files.state, self.active.saved(), state)
         else:
             self.folder.delete(self.files.state)
@@ -322,12 +250,13 @@ class CohortTraining:
 
     def _resume(self) -> None:
         tensors, state = self.folder.read_tensors(self.files.state)
-        self.phase_index, self.step, self.part = state["phase_index"], state["step"], state["part"]
-        self.files.delete_parts_from(self.part)  # half a save: its rows will come again, perhaps cut otherwise
-        self.seconds = state["seconds"]
+        self.phase_index, self.step = state["phase_index"], state["step"]
+        self.recorder.part, self.recorder.seconds = state["part"], state["seconds"]
+        self.files.delete_parts_from(state["part"])  # half a save: its rows will come again, perhaps cut otherwise
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
         self.active = self._active([configs[run_id] for run_id in state["run_ids"]], {})
         self.active.load(tensors)
         self.active.look([*self.data.splits], self._phases, self.timeline.begun(self.step))
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
-        self.new_files = self.files.parameter_files()
+        self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
+        self.recorder.new_files = self.files.parameter_files()
