@@ -73,7 +73,7 @@ REFUSED = [
         "init.source: 1.weight is of shape (8, 64), in the run",
     ),
     ({"init": {"scheme": "run", "source": {"loss.name": "hinge"}}}, "init.source: loss.name = 'hinge': does not fit"),
-    ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that starts from it"),
+    ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that asks for it"),
     ({"init": {"scheme": "run", "source": {"modle.width": 3}}}, "init.source: modle"),
     (
         {"init": {"scheme": "kmeans", "source": {"model.width": 8}}, "model": {"width": 16, "depth": 2}},
