@@ -1,6 +1,6 @@
 """Judge predictors on a table of runs: all statistics side by side, and a decision by a fixed rule."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from trainables.errors import BadInput
 
 Scope = Literal["converged", "all", "both"]
 BASELINE = "axes only"
+STATUSES = {"converged", "limit", "diverged", "failed", "to do"}
 
 
 @threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other
@@ -34,6 +35,9 @@ def judge(
     permutations: int | None = None,
     resamples: int = 1000,
     random_seed: int = 0,
+    match: Mapping[str, tuple[float, float]] | None = None,
+    test_size: int | None = None,
+    validation_size: int | None = None,
 ) -> pd.DataFrame:
     """Find the predictors that say something about the target that the axes do not say already.
 
@@ -51,21 +55,28 @@ def judge(
             identifier or dotted configuration field (``.attrs["left_out"]`` lists the numeric ones left out).
         scope: "converged" runs (the ones that decide), "all", or "both" below each other.
         seed_column: the seed; by default the column `seed`, if there is one.
-        status_column: the status: converged, limit, diverged or failed.
+        status_column: the status: converged, limit, diverged, failed or "to do".
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
         permutations: of each null; by default as many as the decisions need, within fixed limits (`montecarlo.LOOKS`).
         resamples: bootstrap resamples of whole configurations.
         random_seed: of permutations and resamples; equal seeds give equal verdicts.
+        match: column -> (low, high): only runs whose value lies between, ends included, are compared, such as networks
+            of one train loss (Liao et al. 2018, figure 13).
+        test_size: how many test examples the target is a mean over; with it, and for a loss with a column
+            ``<target>_variance``, the noise of the test set has its ceiling (`measurement_variance`).
+        validation_size: how many examples the columns ``validation_...`` are means over, which refine it.
 
     Returns:
         One row per predictor (and scope), see `columns`, one ``granulated[axis]`` per axis among them.
         ``.attrs``: target, axes, scope, rule, level, confidence, permutations, resamples, left_out,
-        baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction.
+        baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction; outside:
+        of each scope, how many runs it leaves out, by status; ceiling: of each scope, how well any predictor could do
+        (`analysis.statistics.ceiling`); match.
 
     Raises:
-        BadInput: a column is absent or not numeric, the table is empty, or an axis has one value (so that
-            there are always two configurations or more).
+        BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
+            value (so that there are always two configurations or more), or a status or a number is not allowed.
 
     >>> random = np.random.default_rng(0)
     >>> grid = [(lr, width) for lr in range(5) for width in range(4)]
@@ -75,21 +86,30 @@ def judge(
     >>> judge(table, "test_loss", ["lr", "width"])["decision"].to_dict()
     {'norm': 'adds'}
     """
-    if isinstance(axes, str):
-        raise BadInput(f"axes must be a list of column names, not the text {axes!r}")
-    axes = list(axes)
+    for name, value in (("axes", axes), ("predictors", predictors)):
+        if isinstance(value, str):
+            raise BadInput(f"{name} must be a list of column names, not the text {value!r}")
+    axes, table = list(axes), table.reset_index(drop=True)
+    _check_numbers(level=level, confidence=confidence, permutations=permutations, resamples=resamples)
     _check(table, target, axes)
+    _check_status(table, status_column)
     if seed_column is not None and seed_column not in table:  # without seeds the verdicts would be other, laxer ones
         raise BadInput(f"seed column {seed_column!r} is not a column of the table")
     seed_column = seed_column or "seed"
     chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
     _check_predictors(table, target, axes, chosen)
     looks = LOOKS if permutations is None else (permutations,)
-    settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed)
+    settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed, looks != (0,))
     _check_unique(table, axes, seed_column)
-    frames, baselines = [], []
-    for name, runs in _scopes(table, target, scope, status_column):
+    near, match = _matched(table, match or {}), dict(match or {})
+    frames, baselines, outside, ceilings = [], [], {}, {}
+    for name, every in _scopes(table, target, scope, status_column):
+        runs = every[near[every.index]]
         panel = Panel(runs, settings)
+        outside[name] = _outside(table, every, target, status_column)
+        if len(runs) < len(every):
+            outside[name]["not matched"] = len(every) - len(runs)
+        ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
         judged = [panel.row(predictor) for predictor in chosen]
         rows = [_start(target, name, axes) | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
@@ -108,8 +128,31 @@ def judge(
         "left_out": [name for name in numeric_columns(table) if name not in {*chosen, *axes, target}],
         "baseline_r2": baselines[0]["baseline_r2"],
         "baseline": baselines,
+        "outside": outside,
+        "ceiling": ceilings,
+        "match": {column: list(ends) for column, ends in match.items()},
     }
     return verdicts
+
+
+def _outside(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_column: str) -> dict[str, int]:
+    """How many runs of the table are not judged, by their status, or for want of a target."""
+    others = table[~table.index.isin(judged.index)]
+    without = others[target].isna()
+    why = others[status_column].map(str) if status_column in table else without.map({True: "", False: ""})
+    why = why.where(~(without & ~why.isin(["diverged", "failed", "to do"])), f"without {target}")
+    return {str(name): int(count) for name, count in why.value_counts().sort_index().items()}
+
+
+def _matched(table: pd.DataFrame, match: Mapping[str, tuple[float, float]]) -> "pd.Series[bool]":
+    """Which runs lie in every window; `BadInput` for a window that holds none."""
+    near = pd.Series(True, index=table.index)
+    for column, (low, high) in match.items():
+        values = numeric_column(table, column, "match")
+        near &= (values >= low) & (values <= high)
+        if not near.any():
+            raise BadInput(f"match {column} = {low:g} to {high:g}: no run lies there")
+    return near
 
 
 def _check_unique(table: pd.DataFrame, axes: Sequence[str], seed_column: str) -> None:
@@ -213,19 +256,40 @@ def _scopes(table: pd.DataFrame, target: str, scope: Scope, status_column: str) 
         yield "converged", table[(status == "converged") & ~np.isnan(values)]
     if scope != "converged":
         worst = table.assign(**{target: np.where(status == "diverged", np.inf, values)})
-        yield "all", worst[(status != "failed") & worst[target].notna()]
+        yield "all", worst[~status.isin(["failed", "to do"]) & worst[target].notna()]
+
+
+def _check_numbers(**values: float | None) -> None:
+    for name, value in values.items():
+        share = name in ("level", "confidence")
+        if value is not None and not (0 < value < 1 if share else value >= 0 and value == int(value)):
+            raise BadInput(f"{name} = {value!r}: expected a " + ("number between 0 and 1" if share else "count"))
+
+
+def _check_status(table: pd.DataFrame, status_column: str) -> None:
+    """Refuse a status that says nothing here: its runs would silently be in no scope."""
+    if status_column in table and (unknown := {*table[status_column].map(str)} - STATUSES):
+        raise BadInput(
+            f"status column {status_column!r} has {min(unknown)!r}; allowed are {', '.join(sorted(STATUSES))}; "
+            "if it means something else, rename it"
+        )
 
 
 def _check(table: pd.DataFrame, target: str, axes: list[str]) -> None:
-    numeric_column(table, target, "target")
     if table.empty:
         raise BadInput("the table has no rows")
+    if not table.columns.is_unique:
+        raise BadInput(f"column {table.columns[table.columns.duplicated()][0]!r} is in the table twice")
+    if np.isnan(numeric_column(table, target, "target")).all():
+        raise BadInput(f"target {target!r} has no values in the table")
     if not axes:
         raise BadInput("axes is empty: name the columns that make a configuration")
     require_columns(table, axes, "axis")
     for axis in axes:
         if axis == target or axes.count(axis) > 1:
             raise BadInput(f"axis {axis!r} is " + ("the target" if axis == target else "named twice"))
+        if not table[axis].map(pd.api.types.is_hashable).all():
+            raise BadInput(f"axis {axis!r} has values that are lists or mappings; make them text first")
         if table[axis].nunique(dropna=False) < 2:
             raise BadInput(f"axis {axis!r} has fewer than two values in the table: leave it out of axes")
 

@@ -126,7 +126,9 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     for rows in _alike(inputs.values()):
         splits = {name: (inputs[name].pick(rows[:1]), labels[name][rows]) for name in inputs}
         own = [{name: value[rows] for name, value in group.items()} for group in (tensors, initial, buffers)]
-        frame = measure_stack(architecture, own[0], own[1], splits, job.measures, own[2], runs[0].loss.name)
+        loss = runs[0].loss
+        what = (job.measures, own[2], loss.name, loss.margin)
+        frame = measure_stack(architecture, own[0], own[1], splits, *what)
         frames.append(frame.assign(position=rows.numpy()[frame["position"]]))
     frame = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)
     for column in ("run_id", "phase", "step"):

@@ -128,7 +128,26 @@ def population(verdicts: pd.DataFrame) -> str:
     '240 runs of 48 configurations (scope: converged)'
     """
     runs, configurations = int(verdicts["runs"].max()), int(verdicts["configurations"].max())
-    return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]})"
+    windows = [f"{name} in [{low:g}, {high:g}]" for name, (low, high) in verdicts.attrs.get("match", {}).items()]
+    matched = f", matched: {', '.join(windows)}" if windows else ""
+    return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]}{matched})"
+
+
+def ceilings(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return how well any predictor could do in the scope of the verdicts: whom it holds for, tau and R2."""
+    return list(verdicts.attrs.get("ceiling", {}).get(verdicts["scope"].iloc[0], []))
+
+
+def left_out(verdicts: pd.DataFrame) -> str:
+    """Return which runs the verdicts are not about, and why; empty if they are about all.
+
+    >>> frame = pd.DataFrame({"scope": ["converged"]})
+    >>> frame.attrs["outside"] = {"converged": {"diverged": 1, "limit": 1200}}
+    >>> left_out(frame)
+    'left out: 1 diverged, 1,200 limit'
+    """
+    counts = verdicts.attrs.get("outside", {}).get(verdicts["scope"].iloc[0], {})
+    return "left out: " + ", ".join(f"{count:,} {why}" for why, count in counts.items()) if counts else ""
 
 
 def answer(verdicts: pd.DataFrame) -> Answer:

@@ -2,12 +2,13 @@
 
     python benchmarks/calibration.py [--tables 200] [--permutations 400] > benchmarks/results/calibration.txt
 
-Each scenario draws tables of 48 configurations (4 x 3 x 2 x 2) with 5 seeds and judges 5 predictors on each.
-Printed per scenario: the share of tables with any predictor that "adds", with its standard error; the shares of
-single tests with p <= 0.05 (gain over the axes; within configurations); and the shares of predictors that "add" and
-that are undecided. In the null scenarios the first figure should stay at or under 0.05 up to its standard error; in
-the planted ones the last but one should be high. A gain at p <= 0.05 is no error where the gain is real, and no
-verdict where it is not: it takes both tests.
+Each scenario draws tables of 48 configurations (4 x 3 x 2 x 2) with 5 seeds and judges 5 predictors on each, if it
+does not say otherwise. Printed per scenario: the share of tables with any predictor that "adds" though it does not,
+with its standard error; the false discovery rate, the share of such among all that "add"; the shares of single tests
+with p <= 0.05 (gain over the axes; within configurations); and the shares of predictors that "add" and that are
+undecided. The first figures should stay at or under 0.05 up to their standard error; where something is planted, the
+share that "adds" is the power. A gain at p <= 0.05 is no error where the gain is real, and no verdict where it is not:
+it takes both tests.
 """
 
 import argparse
@@ -36,7 +37,12 @@ class Draw:
 
     def __init__(self, random: np.random.Generator):
         self.random = random
-        rows = list(itertools.product(*map(list, AXES.values()), range(SEEDS)))
+        self.true: set[str] = set()  # the predictors that do add something
+        self.seeds(SEEDS)
+
+    def seeds(self, count: int) -> None:
+        """Begin with so many seeds per configuration."""
+        rows = list(itertools.product(*map(list, AXES.values()), range(count)))
         self.table = pd.DataFrame(rows, columns=[*AXES, "seed"])
 
     def effect(self, *columns: str) -> np.ndarray:
@@ -131,17 +137,100 @@ def ragged_and_heavy(draw: Draw) -> None:
         draw.table.loc[draw.random.random(n) < 0.02 * i, f"p{i}"] = np.nan
 
 
+def correlated_axes(draw: Draw) -> None:
+    """Half of the grid is missing: mostly configurations that are large on one axis and small on another."""
+    configuration_effects(draw)
+    away = (draw.table["scale"] > 1) == (draw.table["width"] > 32)
+    drop = draw.effect(*AXES) > np.where(away, 0.8, -0.8)
+    draw.table = draw.table[~drop].reset_index(drop=True)
+
+
+def few_seeds(draw: Draw) -> None:
+    """The fewest seeds that are judged, four."""
+    draw.seeds(4)
+    configuration_effects(draw)
+
+
+def many_seeds(draw: Draw) -> None:
+    """Twelve seeds."""
+    draw.seeds(12)
+    configuration_effects(draw)
+
+
+def forty_predictors(draw: Draw) -> None:
+    """Forty predictors, half of them functions of the axes with noise."""
+    draw.table["target"] = draw.axes() + draw.effect(*AXES) + draw.effect()
+    for i in range(40):
+        draw.table[f"p{i}"] = draw.axes() + draw.effect(*AXES) + (draw.effect() if i % 2 else 0.1 * draw.effect())
+
+
+def nonlinear_functions_of_axes(draw: Draw) -> None:
+    """Products and steps of the axes, in target and predictors alike; nothing within."""
+    axes = {axis: draw.table[axis].rank(method="dense").to_numpy() for axis in AXES}
+    bump = (axes["scale"] > 2) * axes["corruption"] * (axes["width"] - 1.5)
+    draw.table["target"] = 3 * bump + draw.effect()
+    for i in range(PREDICTORS):
+        draw.table[f"p{i}"] = bump * (axes["pruned"] + i) + 0.1 * draw.effect()
+
+
+def simpson(draw: Draw) -> None:
+    """Predictors and target rise together over the axes, and are unrelated between runs that share them."""
+    level = 2 * draw.table["scale"] + draw.table["corruption"]
+    draw.table["target"] = level + draw.effect()
+    for i in range(PREDICTORS):
+        draw.table[f"p{i}"] = level + draw.effect()
+
+
+def simpson_reversed(draw: Draw) -> None:
+    """Over the axes they rise together; between runs that share them, the larger predictor has the smaller target."""
+    level, cause = 3 * draw.table["scale"], draw.effect()
+    draw.table["target"] = level - cause + 0.5 * draw.effect()
+    for i in range(PREDICTORS):
+        draw.table[f"p{i}"] = level + cause + 0.5 * draw.effect()
+    draw.true = {f"p{i}" for i in range(PREDICTORS)}
+
+
+def planted_at(draw: Draw, share: float) -> None:
+    """Among noise, one predictor with a cause that makes this share of the variance of both within configurations."""
+    cause = draw.effect()
+
+    def value(part: float) -> np.ndarray:
+        return draw.axes() + draw.effect(*AXES) + part**0.5 * cause + (1 - part) ** 0.5 * draw.effect()
+
+    draw.table["target"] = value(share)
+    for i in range(PREDICTORS):
+        draw.table[f"p{i}"] = value(share if i == 0 else 0.0)
+    draw.true = {"p0"}
+
+
+def planted_small(draw: Draw) -> None:
+    """A share of 0.15: correlation 0.15 within configurations."""
+    planted_at(draw, 0.15)
+
+
+def planted_medium(draw: Draw) -> None:
+    """A share of 0.3."""
+    planted_at(draw, 0.3)
+
+
+def planted_large(draw: Draw) -> None:
+    """A share of 0.6."""
+    planted_at(draw, 0.6)
+
+
 def planted(draw: Draw) -> None:
     """One shared cause per run, over axes, configurations and noise."""
     cause = draw.effect()
     draw.table["target"] = draw.axes() + 0.5 * draw.effect(*AXES) + cause
     for i in range(PREDICTORS):
         draw.table[f"p{i}"] = 0.5 * draw.axes() + cause + draw.effect()
+    draw.true = {f"p{i}" for i in range(PREDICTORS)}
 
 
 def one_planted(draw: Draw) -> None:
     """One such predictor among noise."""
     planted(draw)
+    draw.true = {"p0"}
     for i in range(1, PREDICTORS):
         draw.table[f"p{i}"] = draw.axes() + draw.effect(*AXES) + draw.effect()
 
@@ -158,6 +247,7 @@ def weakly_planted(draw: Draw) -> None:
     cause = draw.effect()
     for name in ["target", *(f"p{i}" for i in range(PREDICTORS))]:
         draw.table[name] = draw.axes() + cause + 3**0.5 * draw.effect()
+    draw.true = {f"p{i}" for i in range(PREDICTORS)}
 
 
 def planted_and_ragged(draw: Draw) -> None:
@@ -177,6 +267,12 @@ NULLS: list[Callable[[Draw], None]] = [
     seed_and_three_axes,
     seed_and_two_axes_ragged,
     ragged_and_heavy,
+    correlated_axes,
+    few_seeds,
+    many_seeds,
+    forty_predictors,
+    nonlinear_functions_of_axes,
+    simpson,
 ]
 PLANTED: list[Callable[[Draw], None]] = [
     planted,
@@ -184,26 +280,33 @@ PLANTED: list[Callable[[Draw], None]] = [
     planted_with_luck,
     weakly_planted,
     planted_and_ragged,
+    planted_small,
+    planted_medium,
+    planted_large,
+    simpson_reversed,
 ]
 
 
 def rates(scenario: Callable[[Draw], None], tables: int, permutations: int | None, seed: int) -> dict[str, float]:
     """Shares over many tables of one scenario."""
-    claimed, adds, undecided, gains, withins = [], [], [], [], []
+    claimed, false, adds, undecided, gains, withins = [], [], [], [], [], []
     for number in range(tables):
         draw = Draw(np.random.default_rng([seed, number]))
         scenario(draw)
         verdicts = judge(draw.table, "target", list(AXES), permutations=permutations, resamples=20, random_seed=number)
         added = verdicts["decision"] == "adds"
-        claimed.append(added.any())
-        adds.append(added.mean())
+        wrong = added & ~verdicts.index.isin(draw.true)
+        claimed.append(wrong.any())
+        false.append(wrong.sum() / max(1, added.sum()))
+        adds.append(added[verdicts.index.isin(draw.true)].mean() if draw.true else added.mean())
         undecided.append((verdicts["decision"] == "undecided").mean())
         gains.append((verdicts["gain_p"] <= 0.05).mean())
         withins.append((verdicts["within_p"] <= 0.05).mean())
     any_claim = float(np.mean(claimed))
     return {
-        "any claim": any_claim,
+        "any false": any_claim,
         "(SE)": float(np.sqrt(any_claim * (1 - any_claim) / tables)),
+        "FDR": float(np.mean(false)),
         "gain": float(np.mean(gains)),
         "within": float(np.mean(withins)),
         "adds": float(np.mean(adds)),
@@ -221,18 +324,20 @@ def main() -> None:
     parser.add_argument("--scenarios", nargs="+", choices=scenarios, default=list(scenarios))
     options = parser.parse_args()
     drawn = f"{LOOKS[0]:,} to {LOOKS[-1]:,}, as judge needs" if options.permutations is None else options.permutations
-    print(f"{options.tables} tables per scenario, {PREDICTORS} predictors each; permutations of each null: {drawn}")
-    print("any claim (SE): share of tables with a predictor that adds; gain, within: share of p <= 0.05;")
-    print("adds, undecided: share of predictors. One thread; seconds are of the whole scenario.")
-    columns = ("any claim", "(SE)", "gain", "within", "adds", "undecided", "seconds")
-    print("\n" + " " * 26 + "".join(f"{column:>10}" for column in columns))
+    print(f"{options.tables} tables per scenario; permutations of each null: {drawn}")
+    print(
+        "any false (SE): share of tables with a predictor said to add that does not; FDR: of those said to, on average;"
+    )
+    print("gain, within: share of p <= 0.05; adds: of those that do (or of all, if none does); undecided: of all.")
+    columns = ("any false", "(SE)", "FDR", "gain", "within", "adds", "undecided", "seconds")
+    print("\n" + " " * 30 + "".join(f"{column:>10}" for column in columns))
     for title, group in (("nothing to find", NULLS), ("something to find", PLANTED)):
         print(title)
         for scenario in (scenario for scenario in group if scenario.__name__ in options.scenarios):
             start = time.perf_counter()
             result = rates(scenario, options.tables, options.permutations, options.seed)
             figures = "".join(f"{value:10.3f}" for value in result.values())
-            print(f"  {scenario.__name__:<24}{figures}{time.perf_counter() - start:10.0f}", flush=True)
+            print(f"  {scenario.__name__:<28}{figures}{time.perf_counter() - start:10.0f}", flush=True)
 
 
 if __name__ == "__main__":

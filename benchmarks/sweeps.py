@@ -70,7 +70,10 @@ FAMILIES: dict[str, Sweep] = {
     "puzzles_cnn": sweep(CIFAR, {"family": "puzzles_cnn", "filters": 8, "stride": 2, "padding": 2}),
     "puzzles_bn": sweep(CIFAR, {"family": "puzzles_bn", "width": 8}),
     "narrow_cnn": sweep(CIFAR, {"family": "narrow_cnn"}),
-    "arpit_cnn": sweep(FASHION, {"family": "arpit_cnn", "width": 16}),
+    "zhang_alexnet": sweep(CIFAR | {"crop": 2}, {"family": "zhang_alexnet", "width": 8}),
+    "zhang_inception": sweep(CIFAR | {"crop": 8}, {"family": "zhang_inception", "width": 2}),
+    "arpit_cnn": sweep(CIFAR | {"crop": 2}, {"family": "arpit_cnn", "width": 16}),
+    "nakkiran_cnn": sweep(MNIST | SMALL, {"family": "nakkiran_cnn", "width": 8, "units": 100}),
     "loukas_cnn": sweep(
         MNIST | {"classes": [[3], [6]], "train_size": 200},
         {"family": "loukas_cnn", "width": 8},
@@ -94,10 +97,19 @@ FAMILIES: dict[str, Sweep] = {
     "module": sweep(MNIST, {"family": "module", "path": "sweeps:Small"}),
 }
 INTERVENTIONS: dict[str, Sweep] = {
-    "draws": sweep(MNIST, MLP, {"init.scheme": ["kaiming", "xavier", "orthogonal"], "init.scale": [0.5, 1]}),
+    "draws": sweep(
+        MNIST,
+        MLP,
+        {"init.scheme": ["kaiming", "xavier", "xavier_normal", "orthogonal", "torch"], "init.scale": [0.5, 1]},
+    ),
     "first weight": sweep(MNIST, MLP, {"init.first": [None, 5.0]}),
     "label corruption": sweep(FASHION, MLP, {"data.label_corruption": [0, 0.5], "data.corruption": ["swap"]}),
     "pixels": sweep(CIFAR | SMALL, MLP, {"data.pixels": ["none", "permuted", "shuffled", "gaussian"]}),
+    "dropout": sweep(CIFAR, FAMILIES["frankle_conv"]["base"]["model"], {"model.dropout": [0.0, 0.2, 0.5]}),
+    "margin": FAMILIES["xord"] | {"grid": {"loss.margin": [0.5, 1, 5]}},
+    "augmentation": sweep(
+        CIFAR | {"crop": 2}, FAMILIES["puzzles_cnn"]["base"]["model"], {"data.augment": ["none", "shift_flip"]}
+    ),
     "pretraining": sweep(MNIST, MLP, {"pretrain.label_corruption": [0.0, 1.0]}, pretrain={"epochs": 2}),
     "pruning in rounds": sweep(MNIST, MLP, {"prune.rounds": [1, 2, 3]}, prune=TICKETS),
     "pruning, controls": sweep(MNIST, MLP, {"prune.control": ["ticket", "reinit", "random_mask"]}, prune=TICKETS),
@@ -135,6 +147,12 @@ INTERVENTIONS: dict[str, Sweep] = {
         MNIST,
         MLP | {"width": 8},
         list_=[{"labels.held_out": False}, {"labels.source": {"model.width": 128}, "labels.held_out": True}],
+    ),
+    "start from a narrower run": sweep(
+        MNIST,
+        {"family": "mlp", "depth": 2},
+        init={"scheme": "reuse", "std": 0.1, "bias_std": 0.1},
+        list_=[{"model.width": 2 * w, "init.source": {"model.width": w}} for w in (8, 16)],
     ),
     "start from k-means": sweep(
         FAMILIES["xord"]["base"]["data"],

@@ -184,12 +184,13 @@ def _picker(indices: list[int]) -> Callable[[Any], Any]:
 
 def _switch(section: Any, name: str) -> tuple[str, Any] | None:
     """The field and its value that leave field `name` of a section without effect, if one does."""
-    inert, met = getattr(section, "inert", {}), set()
+    inert: Mapping[str, Any] = getattr(section, "inert", {})
+    met: set[str] = set()
     while name in inert and name not in met:  # two fields may each switch the other off
         met.add(name)
-        name, value = inert[name]
-        if getattr(section, name) == value:
-            return name, value
+        if switch := section.switch(name):
+            return switch
+        name = inert[name][0]
     return None
 
 

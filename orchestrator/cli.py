@@ -83,6 +83,26 @@ def run(
         raise typer.Exit(1)
 
 
+def _names(text: str, option: str) -> list[str]:
+    """The names in a text with commas between them."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise BadInput(f"{option} {text!r}: an empty name; give names with one comma between two")
+    return names
+
+
+def _window(text: str) -> tuple[str, tuple[float, float]]:
+    """The column and the ends of `COLUMN=LOW:HIGH`."""
+    column, _, ends = text.rpartition("=")
+    low, _, high = ends.partition(":")
+    try:
+        if column:
+            return column, (float(low), float(high))
+    except ValueError:
+        pass
+    raise BadInput(f"--match {text!r}: expected COLUMN=LOW:HIGH, such as train_loss=0.005:0.01")
+
+
 def _show(verdicts: "Sequence[pd.DataFrame]") -> None:
     """Print verdicts as tables, and say why there are none, or only those over all runs."""
     from analysis.report import verdict_table
@@ -101,10 +121,12 @@ def plan(spec: Spec, set_: Set = None) -> None:
 
     [bold]Example:[/] bth plan quickstart --set seeds=20
     """
+    from analysis.measures.evaluate import select
     from orchestrator.pricing import plan_table, price
     from orchestrator.spec import load_spec
 
     sweep = load_spec(spec, set_ or [])
+    select(sweep.record.names)
     slots = max(1, int(len(os.sched_getaffinity(0)) / sweep.resources.cpus))
     console.print(plan_table(price(sweep, slots=slots)))
 
@@ -144,7 +166,7 @@ def measure(
     """
     from orchestrator.sweep import measure_again
 
-    names = [name.strip() for name in measures.split(",")] if measures else None
+    names = _names(measures, "--measures") if measures is not None else None
     done = measure_again(where, names, checkpoints, console, trust)
     console.print(f"measured {done} files; `bth report {where}` judges again")
 
@@ -157,13 +179,13 @@ def report(where: Where) -> None:
     """
     from orchestrator import reporting
     from orchestrator.folder import read_spec
-    from trainables.storage import REPORT, Folder
+    from trainables.storage import REPORT, Folder, check_files
 
     folder = Folder(where)
     spec = read_spec(folder)
-    folder.delete(f"{REPORT}/{reporting.INPUTS}")  # asked for: judged anew also if nothing has changed
-    by_target: dict[str, pd.DataFrame] = {}
-    for verdicts in reporting.report(folder, spec):  # the same over all runs, diverged ones included, is on the page
+    check_files(folder)
+    by_target: dict[str, pd.DataFrame] = {}  # the same over all runs, diverged ones included, is on the page
+    for verdicts in reporting.report(folder, spec, anew=True):
         by_target.setdefault(verdicts.attrs["target"], verdicts)
     _show([*by_target.values()])
     console.print(f"report: {folder.uri}/{REPORT}/index.html", soft_wrap=True)
@@ -178,20 +200,37 @@ def judge(
     seed_column: Annotated[
         str | None, typer.Option(help="The column that tells repetitions apart; `seed` by default, if it is there.")
     ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=LOW:HIGH", help="Compare only models whose value lies there; repeatable."),
+    ] = None,
+    test_size: Annotated[
+        int | None, typer.Option(min=1, help="Examples that the target is a mean over: for the noise ceiling.")
+    ] = None,
+    html: Annotated[str | None, typer.Option(help="Also write a report: one HTML file.")] = None,
 ) -> None:
     """Judge predictors on anybody's table of models.
 
-    [bold]Example:[/] bth judge models.csv --target gen_gap --axes width,depth
+    [bold]Example:[/] bth judge models.csv --target gen_gap --axes width,depth --html verdicts.html
     """
     from analysis import judging
     from analysis.report import verdict_table
     from analysis.results import read_table
+    from orchestrator.reporting import report_on_table
+    from trainables.storage import Folder
 
-    names = [name.strip() for name in predictors.split(",")] if predictors else None
-    varied = [name.strip() for name in axes.split(",")]
-    verdicts = judging.judge(read_table(table), target, varied, names, seed_column=seed_column)
+    names = _names(predictors, "--predictors") if predictors is not None else None
+    varied = _names(axes, "--axes")
+    windows = dict(_window(text) for text in match or [])
+    models = read_table(table)
+    verdicts = judging.judge(models, target, varied, names, seed_column=seed_column, match=windows, test_size=test_size)
+    if html is not None:
+        page, command = Path(html), " ".join(["bth", *sys.argv[1:]])
+        Folder(page.parent).write(page.name, report_on_table(Path(table).name, models, varied, verdicts, command))
     console.print(verdict_table(verdicts, min(console.width, 120)))
     console.print(verdicts.attrs["rule"], soft_wrap=True)
+    if html is not None:
+        console.print(f"report: {html}", soft_wrap=True)
 
 
 @app.command(name="list")

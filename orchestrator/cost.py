@@ -11,13 +11,12 @@ from torch import nn
 from trainables import data, least_squares, network
 from trainables.config import OptimizerConfig, RunConfig, SubspaceConfig
 from trainables.models.forest import Forest, work_per_example
+from trainables.stack import pairs_at_once
 
 #: A training step against one forward pass: the backward pass differentiates by inputs and by parameters.
 STEP_PER_FORWARD = 3
 #: Copies of the parameters besides the optimiser's: themselves, gradient, initialisation, start of the phase.
 COPIES = 4
-#: (network, example) pairs of one pass in `Stack.evaluate`.
-ROWS_PER_PASS = 8192
 #: Rows of all tables per run and recorded epoch, and bytes of one in compressed parquet; both rough.
 ROWS_PER_EPOCH, BYTES_PER_ROW = 40, 8
 
@@ -43,7 +42,7 @@ class Workload:
         training = (
             2 * networks * optimizer.examples_per_step(self.train_size)
         )  # each activation of a batch, and its gradient
-        evaluating = min(networks * self.train_size, max(ROWS_PER_PASS, self.train_size))
+        evaluating = min(networks * self.train_size, pairs_at_once(self.activations))
         values = networks * self.parameters * (COPIES + state) + self.activations * max(training, evaluating)
         return values * self.bytes_per_value
 

@@ -4,6 +4,7 @@ import os
 import posixpath
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.filesize import decimal
 
@@ -83,9 +84,13 @@ def check_disk(results: Folder, spec: SweepSpec, known: Mapping[str, str], slots
     if not results.local:
         return
     try:
-        os.makedirs(results.root, exist_ok=True)
-        free = shutil.disk_usage(results.root).free
-        if not os.access(results.root, os.W_OK):
+        place = Path(results.root)
+        while not place.exists():  # what is refused leaves nothing behind, not even an empty folder
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(f"{place} is a file")
+        free = shutil.disk_usage(place).free
+        if not os.access(place, os.W_OK):
             raise PermissionError("permission denied")
     except OSError as error:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None

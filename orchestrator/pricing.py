@@ -14,6 +14,7 @@ from rich.table import Table
 from orchestrator.cost import matmul_rate, workload
 from orchestrator.planning import MAX_COHORT, Kind, Kinds, cohort_sizes, planned_runs
 from orchestrator.spec import SweepSpec
+from trainables import data
 
 #: A training step against its matrix products alone, at most; see `benchmarks/stacking.py`.
 STEP_OVERHEAD = 3.0
@@ -42,7 +43,8 @@ class GroupPrice:
 class PlanSummary:
     """What is still to be trained of a sweep; of `runs`, `known` were planned before.
 
-    `seconds_at_most` is what this machine needs if every run takes all its epochs.
+    `seconds_at_most` is what this machine needs if every run takes all its epochs; `to_fetch` the data sets that it
+    has not got yet.
     """
 
     name: str
@@ -55,6 +57,7 @@ class PlanSummary:
     groups: tuple[GroupPrice, ...]
     flops_per_second: float
     seconds_at_most: float
+    to_fetch: tuple[str, ...] = ()
 
     @property
     def cohorts(self) -> int:
@@ -91,6 +94,7 @@ def price(
                 continue
             parents += run.role == "parent"
             counts[kinds.of(run.configuration)] += 1
+    names = (kind.example.data.name for kind in counts)
     groups: dict[tuple[str, ...], list[tuple[Kind, int]]] = defaultdict(list)
     for kind, count in counts.items():
         groups[kind.cohort_key].append((kind, count))
@@ -114,6 +118,7 @@ def price(
         groups=tuple(prices),
         flops_per_second=rate,
         seconds_at_most=STEP_OVERHEAD * sum(group.flops for group in prices) / rate if rate else 0.0,
+        to_fetch=tuple(sorted(name for name in {*names} if name in data.READERS and not data.present(name))),
     )
 
 
@@ -189,6 +194,9 @@ def plan_table(summary: PlanSummary) -> RenderableType:
         f"time at most {_duration(summary.seconds_at_most)} on this machine, if all runs take all epochs "
         f"({summary.flops_per_second / 1e9:.1f} GFLOP/s in matrix products; a step: {STEP_OVERHEAD:g} x that)"
     )
+    if summary.to_fetch:
+        names = ", ".join(summary.to_fetch)
+        totals += f"\nnot at the data root {escape(str(data.root()))}: {names}; bth run fetches what is missing"
     return Group(table, totals)
 
 

@@ -1,15 +1,18 @@
 """From a results folder to verdicts and a report."""
 
+import hashlib
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 import pandas as pd
 
+from analysis.early import BASELINES as BASELINE_NAMES
+from analysis.early import View, early_prediction, histories
 from analysis.judging import Scope, judge
 from analysis.measures.registry import MEASURES
 from analysis.report import Definition, Report, read_verdicts, render
-from analysis.results import Results, load_results
+from analysis.results import COLUMNS, Results, load_results
 from orchestrator.planning import planned_runs
 from orchestrator.provenance import entries
 from orchestrator.spec import SweepSpec
@@ -63,22 +66,66 @@ def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = T
     axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
     names = predictors(table)
     targets = [target for target in targets if target in table and table[target].notna().any()]
-    try:
-        return [judge(table, target, axes, names, scope=scope) for target in targets] if names and axes else []
-    except BadInput:
+    sizes = {name: {*table.get(f"data.{name}", [])} for name in ("test_size", "validation_size")}
+    known = {name: int(found.pop()) for name, found in sizes.items() if len(found) == 1}
+    if not names or not axes:
         return []
+    return [judge(table, target, axes, names, scope=scope, **known) for target in targets]
 
 
-def report(folder: Folder, spec: SweepSpec) -> list[pd.DataFrame]:
-    """The verdicts on a results folder; judged and reported anew if anything has changed since the last time."""
+def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataFrame]:
+    """The verdicts on a results folder.
+
+    Judged and reported anew if that is asked for, if anything has changed since the last time, or if a file of the
+    report is damaged or gone.
+    """
     inputs = _inputs(folder)
-    if folder.exists(f"{REPORT}/{INPUTS}") and folder.read_json(f"{REPORT}/{INPUTS}") == inputs:
-        return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
-    folder.delete(f"{REPORT}/{INPUTS}")
-    for name, content in render(_report(folder, spec, load_results(folder))).items():
-        folder.write(f"{REPORT}/{name}", content)
-    folder.write_json(f"{REPORT}/{INPUTS}", inputs)
+    if anew or _written(folder) != inputs:
+        files = render(_report(folder, spec, load_results(folder)))
+        for name, content in files.items():
+            folder.write(f"{REPORT}/{name}", content)
+        folder.write_json(f"{REPORT}/{INPUTS}", {"inputs": inputs, "files": {k: _digest(v) for k, v in files.items()}})
     return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
+
+
+def _written(folder: Folder) -> Any:
+    """What the report that is there was made from; None if not all of it is there as it was written."""
+    try:
+        known = folder.read_json(f"{REPORT}/{INPUTS}")
+        whole = all(_digest(folder.read(f"{REPORT}/{name}")) == digest for name, digest in known["files"].items())
+        return known["inputs"] if whole else None
+    except (BadInput, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdicts: pd.DataFrame, command: str) -> bytes:
+    """One HTML page about the verdicts on anybody's table of models.
+
+    Args:
+        name: of the table.
+        table: one row per model.
+        axes: the columns that were varied.
+        verdicts: what `judge` said of it.
+        command: how to make the page again.
+    """
+    content = Report(
+        name=name,
+        description="",
+        spec="",
+        axes=axes,
+        table=table,
+        dynamics=pd.DataFrame(columns=COLUMNS["dynamics"]),
+        outcomes=pd.DataFrame(columns=COLUMNS["outcomes"]),
+        verdicts=[verdicts],
+        provenance={"command": command, "versions": {"benevolent": metadata.version("benevolent")}},
+        dynamics_names=[str(predictor) for predictor in verdicts.index],
+        kind="a table of models",
+    )
+    return render(content)["index.html"]
 
 
 def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
@@ -93,11 +140,23 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
         outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
         verdicts=verdicts_on(table, spec),
+        early=_early(results, table, spec),
         provenance=_provenance(folder),
         definitions=definitions(),
         dynamics_names=tuple(DYNAMICS),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
     )
+
+
+def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
+    """How early the dynamics, and the losses, predict the first target; over all runs that did not diverge."""
+    axes = [axis for axis in spec.axis_names if axis in table]
+    if table.empty or not axes or TARGETS[0] not in table:
+        return pd.DataFrame()
+    runs, history = table[table["status"] != "diverged"], histories(results)
+    names = [*DYNAMICS, *BASELINE_NAMES]
+    views: tuple[View, ...] = ("epoch", "fraction")
+    return pd.concat([early_prediction(history, runs, TARGETS[0], axes, names, view=view) for view in views])
 
 
 def _provenance(folder: Folder) -> dict[str, Any]:

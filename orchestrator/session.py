@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,12 +21,18 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
+#: For an answer from the address of a cluster.
+CONNECT_SECONDS = 20
+
 
 @contextmanager
 def session(address: str | None) -> Iterator[None]:
     """A Ray cluster: the one that is connected already, the one at `address`, or a new one on this machine.
 
     What was started or joined here is left again.
+
+    Raises:
+        BadInput: there is no cluster at `address`.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -40,11 +47,29 @@ def session(address: str | None) -> Iterator[None]:
     options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         options |= {"num_cpus": machine_cpus(), "include_dashboard": False, "object_store_memory": 256 * 2**20}
-    ray.init(**options)
+    else:
+        _check_answers(address)
+    try:
+        ray.init(**options)
+    except (ConnectionError, ValueError) as error:  # what Ray raises of an address
+        if address is None:
+            raise
+        raise BadInput(f"--address {address}: {str(error).strip().splitlines()[0]}") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens: Ray would try for minutes, and log rather than say so."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # `auto`, or a form that Ray knows better
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"--address {address}: no Ray cluster answers there ({error})") from None
 
 
 def machine_cpus() -> int:

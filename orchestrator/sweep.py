@@ -26,7 +26,7 @@ from orchestrator.session import measure_actors, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
 from trainables.manifest import Manifest, finished_runs, read_cohorts
-from trainables.storage import REPORT, CohortFiles, Folder, cohort_ids
+from trainables.storage import REPORT, CohortFiles, Folder, check_files, cohort_ids
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
     """
     results = Folder(out)
     check_folder(results, spec)
+    check_files(results)
     select(spec.record.names)
     with session(address) if address else nullcontext():
         room = slots(spec.resources, address)
@@ -148,6 +149,7 @@ def measure_again(where: str, measures: list[str] | None, checkpoints: bool, con
     """
     results = Folder(where)
     spec = read_spec(results)
+    check_files(results)
     select(measures)
     cohorts = read_from(results)
     for cohort_id in cohorts:

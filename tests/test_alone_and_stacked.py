@@ -14,7 +14,7 @@ from trainables.config import RunConfig
 from trainables.data import READERS, Part, Raw, Reader
 from trainables.edits import EDITS
 from trainables.losses import LOSSES
-from trainables.models import MODELS
+from trainables.models import MODEL_CONFIGS, MODELS
 from trainables.optimizers import OPTIMIZERS
 from trainables.section import Section
 from trainables.streams import generator
@@ -44,9 +44,12 @@ class Case(NamedTuple):
 INTERVENTIONS: dict[str, Case] = {
     "seeds": Case([{}]),
     "draws": Case([{"init": {"scheme": scheme, "scale": 0.7}} for scheme in ("kaiming", "xavier", "orthogonal")]),
+    "more draws": Case([{"init": {"scheme": scheme, "bias_std": 0.2}} for scheme in ("xavier_normal", "torch")]),
+    "reuse": Case([{"init": {"scheme": "reuse", "std": std, "source": {}}} for std in (0.1, 0.2)]),  # of a narrower one
     "first": Case([{"init": {"first": 0.5, "scheme": "normal", "std": 0.1}}]),
     "edit": Case([{"init": {"edit": edit, "amount": 0.5}} for edit in EDITS]),
     "corruption": Case([{"data": {"label_corruption": p}} for p in (0, 0.5)]),
+    "augment": Case([{"data": {"augment": "shift_flip"}}]),
     "pretrain": Case([{"pretrain": {"epochs": 1, "label_corruption": p}} for p in (0.3, 1)]),
     "prune": Case([{"prune": {"fraction": f, "method": m}} for f, m in ((0.3, "magnitude"), (0.6, "layer_magnitude"))]),
     "rounds": Case([{"prune": {"fraction": 0.3, "rounds": 2, "rewind": rewind}} for rewind in ("init", "none")]),
@@ -55,7 +58,8 @@ INTERVENTIONS: dict[str, Case] = {
     "source": Case([{"init": {"scheme": "run", "source": {"optimizer.lr": lr}}} for lr in (0.01, 0.03)]),
     "schedule": Case([{"optimizer": {"lr": 0.05, "decay": decay, "momentum": 0.5}} for decay in (0.1, 0.9)]),
     "logistic": Case([{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "logistic"}}]),
-    "hinge": Case([{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "hinge"}}]),
+    "hinge": Case([{"data": {"classes": ODD_OR_EVEN}, "loss": {"name": "hinge", "margin": 0.5}}]),
+    "dropout": Case([{"model": {"dropout": rate}} for rate in (0.2, 0.5)]),
     "adam": Case([{"optimizer": {"name": "adam", "lr": lr, "weight_decay": 0.01}} for lr in (0.001, 0.003)]),
     "full": Case([{"optimizer": {"batch_size": "full", "lr": lr}} for lr in (0.02, 0.05)]),
     "steps": Case([{"stop": {"train_error": error, "max_steps": 3, "max_epochs": 9}} for error in (0.2, 0.9)]),
@@ -170,10 +174,19 @@ def test_a_run_is_the_same_alone_and_in_a_stack(cohort, monkeypatch, family, int
     sections = sections_of(family, monkeypatch)
     for part, fields in case.base.items():
         sections[part] = fields if part == "data" else sections.get(part, {}) | fields
+    if intervention == "augment" and len(READERS[sections["data"]["name"]].shape) != 3:
+        pytest.skip("only images are augmented")
     points = [
         {f"{part}.{field}": value for part, fields in point.items() for field, value in fields.items()}
         for point in case.points
     ]
+    if intervention == "dropout" and "dropout" not in MODEL_CONFIGS[family].model_fields:
+        pytest.skip("the family has no dropout")
+    for point in points if intervention == "reuse" else ():
+        narrower = {
+            name: max(1, sections["model"][name] - 1) for name in ("width", "filters") if name in sections["model"]
+        }
+        point["init.source"] = {f"model.{name}": value for name, value in narrower.items()}
     seeds = [0, 1] if len(points) == 1 else [0]
     kernel = "batched" if family != "module" else None  # a loop draws the noise of layers from another generator
     # Of convolutions the last digits differ, and a network of two channels blows them up in a few steps of float32.

@@ -22,6 +22,10 @@ def run_id(**sections) -> str:
         ({"pretrain": {"epochs": 2, "corruption": "swap"}}, {"pretrain": {"epochs": 2}}),
         ({"prune": {"method": "layer_magnitude", "rewind": "none"}}, {}),
         ({"optimizer": {"name": "adam", "momentum": 0.9}}, {"optimizer": {"name": "adam"}}),
+        ({"loss": {"name": "logistic", "margin": 2}}, {"loss": {"name": "logistic"}}),
+        ({"init": {"scheme": "run", "source": {}, "first": 2.0}}, {"init": {"scheme": "run", "source": {}}}),
+        ({"init": {"scheme": "zeros", "scale": 2}}, {"init": {"scheme": "zeros"}}),
+        ({"init": {"scheme": "torch", "bias_std": 0.1}}, {"init": {"scheme": "torch"}}),
         ({"init": {"scale": 1}, "stop": {"max_epochs": 100}}, {}),
     ],
 )
@@ -77,8 +81,12 @@ def test_runs_share_a_cohort_only_if_their_tensors_and_phases_are_alike():
         {"prune": {"fraction": 0.5}},
         {"precision": "float64"},
         {"data": {"train_size": 9}},
+        {"model": {"dropout": 0.2}},
+        {"loss": {"name": "hinge", "margin": 2}},
     ]
     assert len({RunConfig.parse(one).cohort_key for one in alike}) == 1
+    rates = [RunConfig.parse({"model": {"dropout": rate}}) for rate in (0.1, 0.5)]
+    assert rates[0].cohort_key == rates[1].cohort_key and rates[0].run_id != rates[1].run_id
     keys = [RunConfig.parse(one).cohort_key for one in [{}, *apart]]
     assert all(left != right for left, right in itertools.combinations(keys, 2))
 
@@ -119,7 +127,7 @@ def test_a_column_of_a_table_has_values_of_one_type():
         ({"model": {"family": "puzzles_cnn", "width": 3}}, "model.width: unknown key"),
         ({"model": {"family": "mpl"}}, "model.family = 'mpl': unknown; did you mean 'mlp'?"),
         ({"model": {"family": "module"}}, "model.path: missing"),
-        ({"data": {"zzz": 1}}, "data.zzz: unknown key; allowed: classes, corrupt_test, corruption, dimension"),
+        ({"data": {"zzz": 1}}, "data.zzz: unknown key; allowed: augment, classes, corrupt_test, corruption, crop"),
         ({"optimizer": {"lr": "0.1"}}, "optimizer.lr = '0.1': input should be a valid number"),
         ({"stop": {"max_epochs": 2.5}}, "stop.max_epochs = 2.5: input should be a valid integer"),
         ({"seed": True}, "seed = True: input should be a valid integer"),
@@ -145,8 +153,9 @@ def test_a_column_of_a_table_has_values_of_one_type():
         ),
         ({"stop": {"max_epochs": 0}}, "stop.max_epochs = 0: input should be greater than or equal to 1"),
         ({"init": {"scale": 0}}, "init.scale = 0: input should be greater than 0"),
-        ({"init": {"scheme": "normal"}}, "scheme 'normal' needs std, and only scheme 'normal' takes it"),
-        ({"init": {"std": 0.1}}, "scheme 'normal' needs std, and only scheme 'normal' takes it"),
+        ({"init": {"scheme": "normal"}}, "schemes 'normal' and 'reuse' need std, and only they take it"),
+        ({"init": {"std": 0.1}}, "schemes 'normal' and 'reuse' need std, and only they take it"),
+        ({"init": {"scheme": "reuse", "std": 0.1}}, "schemes 'run', 'kmeans' and 'reuse' need source, and only they"),
         ({"seed": -1}, "seed = -1: input should be greater than or equal to 0"),
     ],
 )

@@ -1,7 +1,9 @@
 """Data sets in files: where they are read from, how they are split, and what is refused."""
 
 import dataclasses
+import hashlib
 import os
+import pickle
 import subprocess
 import sys
 
@@ -121,6 +123,15 @@ def test_pooling_averages_squares():
     assert (pooled - torch.nn.functional.avg_pool2d(raw, 2)).abs().max() <= 0.5 / 16
 
 
+def test_a_crop_is_the_centre_and_comes_before_pooling():
+    raw = data.load(DataConfig(normalise="none"), "float64").test.inputs
+    assert torch.equal(data.load(DataConfig(normalise="none", crop=1), "float64").test.inputs, raw[..., 1:-1, 1:-1])
+    both = data.load(DataConfig(normalise="none", crop=2, pool=2), "float64").test.inputs
+    assert (both - torch.nn.functional.avg_pool2d(raw[..., 2:-2, 2:-2], 2)).abs().max() <= 0.5 / 16
+    train = data.load(DataConfig(crop=2), "float64").train.inputs  # normalised by what is left
+    assert train.mean().item() == pytest.approx(0, abs=1e-12)
+
+
 def test_groups_of_classes_become_labels_and_other_classes_are_left_out():
     sizes = {"train_size": 200, "validation_size": 50, "test_size": 100}
     raw = data.read("digits").train
@@ -153,6 +164,10 @@ def test_a_named_task_is_its_groups():
         ({"name": "mnist", "classes": "animals_objects"}, "a task of cifar10, not of mnist"),
         ({"name": "mnist", "normalise": "cifar"}, "mnist has 1"),
         ({"pool": 3}, "data.pool = 3: does not divide the sides of digits, 8 x 8"),
+        ({"pool": 4, "crop": 1}, "data.pool = 4: does not divide the sides of digits cropped by 1, 6 x 6"),
+        ({"crop": 4}, "data.crop = 4: leaves nothing of digits, 8 x 8"),
+        ({"name": "disk", "augment": "flip"}, "data.augment = 'flip': has no effect on disk"),
+        ({"name": "disk", "crop": 1}, "data.crop = 1: has no effect on disk"),
         ({"frequency": 2.0}, "data.frequency = 2.0: has no effect on digits; leave it out"),
         ({"fresh": True}, "data.fresh = True: has no effect on digits"),
         ({"name": "disk", "pool": 2}, "data.pool = 2: has no effect on disk"),
@@ -305,6 +320,39 @@ def test_a_download_that_fails_changes_nothing_and_is_one_line(small_mnist, monk
     with pytest.raises(BadInput, match=r"mnist: could not be fetched to .* \(Error downloading: Tried a mirror\)$"):
         data.fetch("mnist")
     assert not list(small_mnist.parents[1].iterdir())
+
+
+def test_cifar100_is_read_as_its_files_are_written(tmp_path, monkeypatch):
+    """Rows of 1024 red, green and blue bytes, image rows first; the labels are the 100 fine ones."""
+    from torchvision import datasets
+
+    folder, draw = tmp_path / "cifar-100-python", generator(0, "cifar100")
+    folder.mkdir()
+    images = {}
+    for name, per_class in (("train", 3), ("test", 1)):
+        images[name] = draw.integers(0, 256, (100 * per_class, 3, 32, 32), dtype=np.uint8)
+        fine = [place % 100 for place in range(100 * per_class)]
+        rows = {"data": images[name].reshape(-1, 3072), "fine_labels": fine, "coarse_labels": [7] * len(fine)}
+        (folder / name).write_bytes(pickle.dumps(rows))
+    (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": [f"class {place}" for place in range(100)]}))
+    sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    monkeypatch.setattr(datasets.CIFAR100, "train_list", [["train", sums["train"]]])
+    monkeypatch.setattr(datasets.CIFAR100, "test_list", [["test", sums["test"]]])
+    monkeypatch.setattr(datasets.CIFAR100, "meta", datasets.CIFAR100.meta | {"md5": sums["meta"]})
+    monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))
+    small = dataclasses.replace(data.READERS["cifar100"], train=(3,) * 100, test=(1,) * 100)
+    monkeypatch.setitem(data.READERS, "cifar100", small)
+    raw = data.read("cifar100")
+    for part, name in ((raw.train, "train"), (raw.test, "test")):
+        assert part.inputs.dtype == np.uint8 and np.array_equal(part.inputs, images[name])
+        assert part.labels.tolist() == [place % 100 for place in range(len(part.labels))]
+    fields = {"train_size": 200, "validation_size": 100, "test_size": 100, "normalise": "none"}
+    dataset = data.load(config("cifar100", **fields))
+    assert dataset.classes == 100 and set(dataset.test.labels.tolist()) == set(range(100))
+    assert torch.equal(dataset.train.labels.bincount(), torch.full((100,), 2))
+    (folder / "train").write_bytes(b"damaged")
+    data.readers._read.cache_clear()
+    assert "missing or damaged files" in refusal("cifar100")
 
 
 def test_what_is_provided_needs_no_files(small_mnist, monkeypatch):

@@ -43,6 +43,10 @@ REFUSED = [
         {"data": REAL, "loss": {"name": "squared"}, "pretrain": {"epochs": 1, "label_corruption": 0.5}},
         "pretrain.label_corruption = 0.5: the targets of frequency are no classes",
     ),
+    (
+        {"data": {"augment": "flip"}, "optimizer": {"name": "least_squares"}, "loss": {"name": "squared"}},
+        "data.augment = 'flip': does not go with optimizer.name = 'least_squares'; leave it out",
+    ),
     ({"reset": {"layers": [1, 4]}}, "reset.layers = [1, 4]: the network has 3 layers with weights; allowed: 1 to 3"),
     ({"reset": {"layers": [1], "to": 7}, "stop": {"max_epochs": 6}}, "reset.to = 7: a phase has 6 epochs at most"),
     (
@@ -71,6 +75,17 @@ REFUSED = [
     (
         {"init": {"scheme": "run", "source": {"model.width": 8}}},
         "init.source: 1.weight is of shape (8, 64), in the run",
+    ),
+    (
+        {"init": {"scheme": "reuse", "std": 0.1, "source": {"model.width": 80}}},
+        "init.source: 1.weight is of shape (80, 64), in the run that starts from it (64, 64); allowed: that shape, or",
+    ),
+    (
+        {
+            "init": {"scheme": "reuse", "std": 0.1, "source": {"model.features": 10}},
+            "model": {"family": "random_features", "features": 20},
+        },
+        "init.scheme = 'reuse': random features are cosines beside sines",
     ),
     ({"init": {"scheme": "run", "source": {"loss.name": "hinge"}}}, "init.source: loss.name = 'hinge': does not fit"),
     ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that asks for it"),

@@ -46,6 +46,7 @@ def norms(module: nn.Module) -> int:
         (lambda: models.vgg((1, 8, 8), 3, depth=5, width=3, batch_norm="plain"), (1, 8, 8), 0),
         (lambda: models.resnet((3, 8, 8), 10, depth=8, width=3), (3, 8, 8), 0),
         (lambda: models.preact_resnet((3, 8, 8), 10, depth=8, width=3), (3, 8, 8), 4),
+        (lambda: models.zhang_inception((3, 8, 8), 10, width=1), (3, 8, 8), 0),
         (lambda: torchvision.models.resnet18(num_classes=5), (3, 32, 32), 0),
         (Traced, (2, 5, 5), 1),
         (lambda: models.linear((6,), 2), (6,), 0),

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from trainables import data
 from trainables.config import DataConfig, Phase, RunConfig
 from trainables.data import loading
 from trainables.errors import BadInput
-from trainables.streams import generator
+from trainables.streams import Draws, generator
 
 TRAIN = Phase("train", 0.0, "redraw", 1)
 
@@ -195,8 +196,38 @@ def test_fields_without_effect_name_the_same_run():
     assert run_id(pixels_fraction=0.5) == run_id()
     different = [{}, {"pixels": "shuffled"}, {"pixels": "gaussian"}, {"pixels": "gaussian", "pixels_fraction": 0.5}]
     different += [{"classes": "low_high"}, {"pool": 2}, {"normalise": "half"}, {"name": "xord", "hard_test": True}]
-    different += [{"label_corruption": 0.5}, {"label_corruption": 0.5, "corrupt_test": True}]
+    different += [
+        {"crop": 1},
+        {"augment": "flip"},
+        {"label_corruption": 0.5},
+        {"label_corruption": 0.5, "corrupt_test": True},
+    ]
     assert len({run_id(**one) for one in different}) == len(different)
+
+
+@pytest.mark.parametrize("method", ["flip", "shift", "shift_flip"])
+def test_images_are_moved_and_mirrored_each_in_its_own_way(method):
+    image = 1 + images(1)[0]
+    padded = functional.pad(image, [4] * 4)
+    likely = [padded[:, y : y + 3, x : x + 4] for y in range(9) for x in range(9)] if "shift" in method else [image]
+    likely = [turned for one in likely for turned in ([one, one.flip(-1)] if "flip" in method else [one])]
+    batch = data.augmented(image.expand(2, 5000, -1, -1, -1), method, Draws([0, 1], "augment", 0))
+    assert not torch.equal(*batch)
+    for own in batch:
+        assert {one.numpy().tobytes() for one in own} == {one.contiguous().numpy().tobytes() for one in likely}
+        assert (own.mean(0) - torch.stack(likely).mean(0)).abs().max() < 0.03 * image.max()  # all equally often
+
+
+def test_augmented_images_are_trained_on_and_natural_ones_evaluated(cohort):
+    small = {"train_size": 64, "validation_size": 16, "test_size": 50}
+    kinds = [{}, {"augment": "shift"}, {"augment": "flip"}]
+    ends = []
+    for i, kind in enumerate(kinds):
+        trained = cohort(str(i), [{"data": small | kind, "stop": {"train_loss": None, "max_epochs": 1}}]).train()
+        rows = trained.table("outcomes").query("name == 'loss'").sort_values(["step", "split"])
+        ends.append(rows["value"].tolist())
+    assert ends[0][:3] == ends[1][:3] == ends[2][:3]  # on three splits, before the first step
+    assert len({end[-1] for end in ends}) == 3
 
 
 def test_a_run_trains_alike_alone_and_beside_runs_that_see_other_data(cohort):

@@ -10,6 +10,7 @@ import pytest
 
 from analysis import rules
 from analysis.judging import BASELINE, default_predictors, is_test_derived, judge, with_baseline
+from analysis.wording import population
 from trainables.errors import BadInput
 
 AXES = ["init.scale", "model.width", "depth"]
@@ -321,7 +322,7 @@ BAD = {
     "axis 'test_loss' is the target": {"axes": ["test_loss", "depth"]},
     "axes is empty": {"axes": []},
     "axes must be a list of column names": {"axes": "depth"},
-    "predictor 'p9' is not a column of the table; allowed: depth, init.scale": {"predictors": ["p9"]},
+    "predictor 'p9' is not a column of the table; allowed: absent, depth": {"predictors": ["p9"]},
     "predictor 'word' must be numeric": {"predictors": ["word"]},
     "predictor 'depth' is an axis": {"predictors": ["depth"]},
     "predictor 'test_loss' is the target": {"predictors": ["test_loss"]},
@@ -330,18 +331,47 @@ BAD = {
     "target 'word' must be numeric": {"target": "word"},
     "scope 'some' is not one of converged, all, both": {"scope": "some"},
     "the table has no rows": {"empty": True},
+    "predictors must be a list of column names": {"predictors": "p0"},
+    "predictor 'truth' is true or false": {"predictors": ["truth"]},
+    "target 'absent' has no values": {"target": "absent"},
+    "axis 'lists' has values that are lists": {"axes": ["depth", "lists"]},
+    "status column 'word' has 'x'; allowed are converged, diverged, failed, limit, to do": {"status_column": "word"},
+    "level = 2: expected a number between 0 and 1": {"level": 2},
+    "confidence = 95: expected a number between 0 and 1": {"confidence": 95},
+    "permutations = -1: expected a count": {"permutations": -1},
+    "resamples = 0.5: expected a count": {"resamples": 0.5},
 }
 
 
 @pytest.mark.parametrize("message", BAD)
 def test_bad_input_is_one_clear_line(message):
-    table = planted(nulls=0).assign(one=1, word="x")
+    table = planted(nulls=0).assign(one=1, word="x", truth=True, absent=np.nan)
+    table["lists"] = [[row] for row in range(len(table))]
     options = {"target": "test_loss", "axes": AXES} | BAD[message]
     if options.pop("empty", False):
         table = table[:0]
     with pytest.raises(BadInput) as error:
         judge(table, **options)
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_a_table_without_rows_or_with_a_column_twice_says_so():
+    with pytest.raises(BadInput, match="the table has no rows"):
+        judge(pd.DataFrame(columns=["a", "p", "test_loss"]), "test_loss", ["a"])
+    table = planted(nulls=0)
+    with pytest.raises(BadInput, match="column 'p0' is in the table twice"):
+        judge(pd.concat([table, table[["p0"]]], axis=1), "test_loss", AXES)
+
+
+def test_the_runs_that_are_not_judged_are_counted_by_why():
+    table = planted(nulls=0)
+    table["status"] = ["limit", "limit", "diverged", *["converged"] * (len(table) - 3)]
+    table.loc[[0, 5], "test_loss"] = np.nan
+    verdicts = judge(table, "test_loss", AXES, ["p0"], scope="both", permutations=20, resamples=20)
+    assert verdicts.attrs["outside"] == {
+        "converged": {"diverged": 1, "limit": 1, "without test_loss": 2},
+        "all": {"without test_loss": 2},
+    }
 
 
 def test_a_seed_column_that_was_named_must_be_there():
@@ -361,3 +391,27 @@ def test_a_list_of_many_fields_has_mutual_information_without_a_null():
     table["p"], table["test_loss"] = draw.normal(size=(2, 60))
     row = judge(table, "test_loss", axes, ["p"]).loc["p"]
     assert 0 <= row["cmi"] <= 1 and np.isnan(row["cmi_p"])
+
+
+# Matched comparisons and ceilings ------------------------------------------------------------------
+
+
+def test_matched_runs_alone_are_judged_and_the_verdict_says_so():
+    table = planted(nulls=0).assign(train_loss=lambda rows: np.where(rows.index % 2, 0.01, 1.0))
+    verdicts = judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (0.0, 0.01)}, permutations=20, resamples=20)
+    alone = judge(table[1::2], "test_loss", AXES, ["p0"], permutations=20, resamples=20)
+    assert verdicts["runs"].item() == len(table) // 2 and verdicts.attrs["match"] == {"train_loss": [0.0, 0.01]}
+    pd.testing.assert_frame_equal(verdicts, alone)
+    assert "matched: train_loss in [0, 0.01]" in population(verdicts)
+    assert verdicts.attrs["outside"]["all"] == {"not matched": len(table) - len(table) // 2}
+    with pytest.raises(BadInput, match="match train_loss = 5 to 6: no run lies there"):
+        judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (5, 6)})
+
+
+def test_ceilings_come_with_the_verdicts_where_the_table_tells():
+    table = planted(nulls=0).assign(test_loss_variance=0.0)
+    options = {"permutations": 20, "resamples": 20}
+    (seeds,) = judge(table, "test_loss", AXES, ["p0"], **options).attrs["ceiling"]["all"]
+    assert seeds["whom"] == "the best function of the axes" and 0 < seeds["r2"] < 1
+    seeds_again, measured = judge(table, "test_loss", AXES, ["p0"], test_size=100, **options).attrs["ceiling"]["all"]
+    assert seeds_again == seeds and measured["kendall_tau"] == pytest.approx(1)

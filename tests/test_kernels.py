@@ -6,8 +6,10 @@ from plain import gaussian, train
 
 from orchestrator.spec import ResourcesConfig
 from trainables import data, models, network, probe
+from trainables import stack as trainables_stack
 from trainables.config import RunConfig
 from trainables.errors import BadInput
+from trainables.network import Network
 from trainables.probe import Pinned, StackPlan
 from trainables.stack import Stack
 
@@ -149,6 +151,30 @@ def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
     assert started.advance(1e9).done
     assert trained_rows == [4, 2, 2, 1, 1]
     assert max(evaluated_rows[-3:]) == 1
+
+
+@pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN])
+@pytest.mark.parametrize("examples", [1, 7, 40, 90])
+def test_no_more_is_evaluated_at_once_than_its_activations_allow(monkeypatch, model, examples):
+    whole, inputs, labels = stack_of(5, model)
+    kernel, seen = whole.network.kernels[0], []
+    truth = whole.evaluate(inputs, labels, kernel)
+    activations = whole.network.activations((1, 8, 8))
+    monkeypatch.setattr(trainables_stack, "PAIRED_VALUES", examples * activations)
+    logits = Network.logits
+
+    def noted(built, parameters, buffers, inputs, *rest):
+        seen.append(inputs.shape[0] * inputs.shape[1])
+        return logits(built, parameters, buffers, inputs, *rest)
+
+    monkeypatch.setattr(Network, "logits", noted)
+    found = whole.evaluate(inputs, labels, kernel)
+    assert max(seen) == (examples if examples < 40 else examples // 40 * 40) and sum(seen) == 5 * 40
+    for name, value in found.items():
+        torch.testing.assert_close(value, truth[name], rtol=1e-5, atol=1e-6)
+    for row in range(5) if "width" in model else ():
+        alone = whole.pick(torch.tensor([row])).evaluate(inputs.pick(slice(row, row + 1)), labels[[row]], kernel)
+        assert all(torch.equal(alone[name][0], value[row]) for name, value in found.items())
 
 
 @pytest.mark.gpu

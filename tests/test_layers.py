@@ -81,6 +81,20 @@ def test_dropout_keeps_the_mean_and_zeroes_the_given_fraction():
     assert layers.dropout(nn.Dropout(0.3), {}, inputs, Mode()) is inputs
 
 
+@pytest.mark.parametrize("kernel", ["batched", "loop"])
+def test_networks_of_one_stack_may_leave_out_different_fractions(kernel):
+    built = Network(nn.Sequential(nn.Linear(1, 4000, bias=False), nn.Dropout(0.9), nn.Linear(4000, 1, bias=False)))
+    rates = torch.tensor([0.2, 0.7], dtype=torch.float64)
+    ones = {name: torch.ones(2, *shape) for name, shape in built.shapes.items()}
+    views = built.parameters.views(built.parameters.rows(ones))
+    mode = Mode(True, Draws([0, 1], "layers", 0), dropout=rates)
+    kept = built.logits(views, {}, torch.ones(2, 1, 1), kernel, mode).flatten() * (1 - rates) / 4000
+    assert kept.tolist() == pytest.approx([0.8, 0.3], abs=0.03)
+    alone = built.logits({n: v[1:] for n, v in views.items()}, {}, torch.ones(1, 1, 1), kernel,
+                         Mode(True, Draws([1], "layers", 0), dropout=rates[1:]))  # fmt: skip
+    assert alone.item() * 0.3 / 4000 == pytest.approx(kept[1].item())
+
+
 @pytest.mark.parametrize("draws", [Draws([0], "layers", 0), None])
 def test_noise_changes_mean_and_variance_of_each_feature_at_each_step(draws):
     inputs = torch.from_numpy(generator(0, "x").standard_normal((1, 4000, 50))).float()

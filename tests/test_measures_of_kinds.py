@@ -95,8 +95,9 @@ def test_batchnorm_that_no_layer_can_take_is_said():
 def test_objectives_are_the_losses_that_are_trained_on(name, outputs, labels):
     outputs_of = 3 * torch.randn(4, outputs, generator=torch.Generator().manual_seed(0)).double()
     seen = outputs_of if outputs > 1 else torch.cat([torch.zeros_like(outputs_of), outputs_of], 1)
-    losses = LOSSES[name].function(outputs_of, labels, None)[0]
-    torch.testing.assert_close(objective(name, outputs)(seen, labels), losses)
+    for margin in (1.0, 2.5):
+        losses = LOSSES[name].having(margin).function(outputs_of, labels, None)[0]
+        torch.testing.assert_close(objective(name, outputs, margin)(seen, labels), losses)
 
 
 @pytest.mark.parametrize("name", ["squared", "logistic"])

@@ -2,9 +2,10 @@ import pytest
 import torch
 from plain import check_bits, check_stack, gaussian
 from torch import nn
+from torch.nn import functional
 
-from trainables import models, network
-from trainables.config import InitConfig
+from trainables import data, models, network
+from trainables.config import DataConfig, InitConfig
 from trainables.errors import BadInput
 from trainables.modules import PatternDetector, RandomFeatures
 from trainables.network import Network
@@ -82,7 +83,8 @@ FAMILIES = {
     "deep_linear": [({"width": 5, "depth": 4}, (6,)), ({"width": 5, "depth": 3, "batch_norm": "plain"}, (6,))],
     "lenet_300_100": [({}, (6,)), ({"bias": "first"}, (1, 4, 4))],
     "lenet5": [({}, (1, 16, 16))],
-    "frankle_conv": [({"depth": depth, "width": 2, "units": 5}, (2, 8, 8)) for depth in (2, 4, 6)],
+    "frankle_conv": [({"depth": depth, "width": 2, "units": 5}, (2, 8, 8)) for depth in (2, 4, 6)]
+    + [({"width": 2, "units": 5, "dropout": 0.3}, (2, 8, 8))],
     "vgg": [
         ({"depth": 5, "width": 3}, (1, 8, 8)),
         ({"depth": 9, "width": 2, "batch_norm": "plain"}, (1, 16, 16)),
@@ -96,7 +98,10 @@ FAMILIES = {
     ],
     "puzzles_bn": [({"width": 2}, (1, 8, 8)), ({"width": 2, "batch_norm": "none"}, (3, 8, 8))],
     "narrow_cnn": [({"width": 3, "depth": 3}, (1, 8, 8))],
+    "zhang_alexnet": [({"width": 2}, (1, 8, 8))],
+    "zhang_inception": [({"width": 1}, (1, 9, 9)), ({"width": 1, "batch_norm": "none"}, (1, 8, 8))],
     "arpit_cnn": [({"width": 2}, (1, 25, 25))],
+    "nakkiran_cnn": [({"width": 2, "units": 5}, (1, 8, 8))],
     "loukas_cnn": [({"width": 2}, (1, 25, 25))],
     "xord": [({"filters": 3}, (6, 2))],
     "random_features": [({"features": 10, "bandwidth": 0.5}, (6,)), ({"features": 6}, (1, 4, 4))],
@@ -152,6 +157,7 @@ def test_perceptrons_are_equal_bit_for_bit_alone_and_in_a_stack(family, fields, 
         ("lenet5", {}, (1, 8, 8), 10, "model.family = 'lenet5': does not fit on inputs of shape (1, 8, 8)"),
         ("loukas_cnn", {}, (1, 8, 8), 1, "model.family = 'loukas_cnn': does not fit on inputs of shape (1, 8, 8)"),
         ("arpit_cnn", {}, (1, 8, 8), 10, "model.family = 'arpit_cnn': does not fit on inputs of shape (1, 8, 8)"),
+        ("nakkiran_cnn", {}, (1, 3, 3), 1, "model.family = 'nakkiran_cnn': does not fit on inputs of shape (1, 3, 3)"),
         ("resnet", {"depth": 10}, (3, 8, 8), 10, "model.depth = 10: a resnet has 6 n + 2 layers"),
         ("preact_resnet", {"depth": 5}, (3, 8, 8), 10, "model.depth = 5: a preact_resnet has an even number of layers"),
         ("xord", {}, (1, 8, 8), 1, "model.family = 'xord': takes inputs of shape (patterns, 2), not (1, 8, 8)"),
@@ -162,13 +168,56 @@ def test_perceptrons_are_equal_bit_for_bit_alone_and_in_a_stack(family, fields, 
     + [
         (family, {}, (64,), 10, f"model.family = '{family}': takes images (channels, height, width), not shape (64,)")
         for family in FAMILIES
-        if family.endswith(("cnn", "bn", "net", "conv", "vgg", "net5"))
+        if family.endswith(("cnn", "bn", "net", "conv", "vgg", "net5", "inception"))
     ],
 )
 def test_a_family_that_does_not_fit_the_inputs_is_refused(family, fields, input_shape, outputs, line):
     with pytest.raises(BadInput) as refused:
         of(family, fields, input_shape, outputs)
     assert line in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "fields", "parameters"),
+    [
+        ("mlp", {"width": 512, "depth": 4}, 1_735_178),
+        ("mlp", {"width": 512, "depth": 2}, 1_209_866),
+        ("zhang_alexnet", {}, 1_387_786),
+        ("zhang_inception", {"batch_norm": "none"}, 1_649_402),
+        ("zhang_inception", {}, 1_649_402 + 1_712),  # the gains of BatchNorm, which the paper does not count
+    ],
+)
+def test_the_networks_of_random_labels_have_the_parameters_of_the_paper(family, fields, parameters):
+    """Zhang et al. 2017, table 1, on the 28 x 28 centre of CIFAR-10; Arpit et al. 2017 take the same crop."""
+    shape = data.describe(DataConfig(name="cifar10", crop=2)).input_shape
+    assert shape == (3, 28, 28) and of(family, fields, shape).size == parameters
+
+
+def test_local_response_normalisation_is_the_formula():
+    """a / (1 + 0.001 / 9 sum of a^2 over the nine channels around it)^0.75, with nothing beyond the first and last."""
+    norm = next(part for part in of("zhang_alexnet", {"width": 2}).module if isinstance(part, nn.LocalResponseNorm))
+    a = 20 * gaussian(1, 12, 1, 1)
+    expected = [a[0, c] / (1 + 0.001 / 9 * a[0, max(0, c - 4) : c + 5].square().sum(0)) ** 0.75 for c in range(12)]
+    torch.testing.assert_close(norm(a)[0], torch.stack(expected))
+
+
+def test_an_inception_network_is_its_formula():
+    """Written out with functions of torch, from the parameters by their order."""
+    built = of("zhang_inception", {"width": 1, "batch_norm": "none"}, (2, 8, 8), 3)
+    rest = iter([p for p in built.module.double().parameters()])
+
+    def conv(x: torch.Tensor, stride: int = 1) -> torch.Tensor:
+        weight, bias = next(rest), next(rest)
+        return functional.conv2d(x, weight, bias, stride, padding=weight.shape[-1] // 2).relu()
+
+    inputs = gaussian(4, 2, 8, 8)
+    x = conv(inputs)
+    for kind in "II.IIII.II":
+        if kind == "I":
+            x = torch.cat([conv(x), conv(x)], 1)
+        else:
+            x = torch.cat([conv(x, 2), functional.max_pool2d(functional.pad(x, [1] * 4), 3, 2)], 1)  # x >= 0
+    torch.testing.assert_close(built.module(inputs), functional.linear(x.mean((2, 3)), *rest))
 
 
 def test_the_first_layer_may_be_the_identity():
@@ -231,6 +280,9 @@ def test_the_tensors_share_the_memory_of_their_rows():
         ({}, 2 / 64),
         ({"scale": 3.0}, 9 * 2 / 64),
         ({"scheme": "xavier"}, 2 / (64 + 400)),
+        ({"scheme": "xavier_normal"}, 2 / (64 + 400)),
+        ({"scheme": "xavier_normal", "scale": 2.0}, 4 * 2 / (64 + 400)),
+        ({"scheme": "zeros"}, 0),
         ({"scheme": "normal", "std": 0.1}, 0.01),
         ({"scheme": "normal", "std": 0.1, "scale": 2.0}, 0.04),
     ],
@@ -242,6 +294,30 @@ def test_weights_are_drawn_with_the_variance_of_the_scheme(init, variance):
     assert not values["1.bias"].any() and not values["3.bias"].any()
     if init.get("scheme") == "xavier":
         assert values["1.weight"].abs().max() <= (6 / 464) ** 0.5
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(20, 3000), nn.Conv2d(5, 3000, 2)])
+def test_layers_can_start_as_those_of_torch_do(layer):
+    torch.manual_seed(0)
+    layer.reset_parameters()
+    truth = {name: value.detach().double() for name, value in layer.named_parameters()}
+    for scale in (1.0, 3.0):
+        drawn = Network(layer).initial(InitConfig(scheme="torch", scale=scale), 0)
+        for name, value in truth.items():
+            found = drawn[name] / scale
+            assert found.abs().max().item() == pytest.approx(value.abs().max().item(), rel=0.01)
+            assert found.std().item() == pytest.approx(value.std().item(), rel=0.03)
+            assert not torch.equal(found, value)
+
+
+def test_biases_can_be_drawn_without_other_weights_for_it():
+    built = build(width=4000, depth=2, batch_norm="plain")
+    plain, drawn = (built.initial(InitConfig(bias_std=std), 0) for std in (0.0, 0.3))
+    assert drawn["1.bias"].std().item() == pytest.approx(0.3, rel=0.05)
+    assert not drawn["2.bias"].any() and "4.bias" in drawn  # normalisation has no weights
+    assert all(torch.equal(plain[name], drawn[name]) for name in plain if not name.endswith("bias"))
+    shifted = of("mlp", {"first": "identity"}, (100,), 1)
+    assert 0.08 < shifted.initial(InitConfig(scheme="torch"), 0)["0.bias"].abs().max() <= 0.1
 
 
 def test_a_convolution_counts_its_field_in_the_fan():

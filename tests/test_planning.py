@@ -101,6 +101,13 @@ def test_the_price_counts_what_the_plan_has():
         assert max(group.cohort_size for group in summary.groups) == max(len(cohort.configs) for cohort in cohorts)
 
 
+def test_large_networks_are_not_evaluated_on_more_than_fits():
+    data = {"name": "cifar10", "classes": [[0], [5]], "train_size": 10_000, "validation_size": 0}
+    base = {"data": data, "model": {"family": "loukas_cnn"}, "loss": {"name": "logistic"}}
+    (group,) = price(sweep(base=base | {"optimizer": {"batch_size": 1}})).groups
+    assert group.memory_bytes < 0.3e9  # 8192 examples take 6.4e9
+
+
 def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
     base = {"model": {"width": 8, "depth": 2}, "stop": {"max_epochs": 4}, "optimizer": {"momentum": 0.9}}
     (group,) = price(sweep(base=base, seeds=3)).groups

@@ -1,19 +1,25 @@
 """The report: one self-contained page, equal bytes for equal data, and nothing in the data can break it."""
 
+import base64
+import hashlib
 import io
 import itertools
 import json
 import re
+import shutil
+import subprocess
 from collections import Counter
 from dataclasses import replace
 from xml.dom import minidom
 
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from analysis.figures import NothingToDraw, granulated_heat_map, loss_curves, most_telling_axis
+from analysis.figures import NothingToDraw, agreement, granulated_heat_map, loss_curves, most_telling_axis
+from analysis.figures.agreement import STATISTICS, statistic_ranks
 from analysis.judging import columns, judge
 from analysis.report import Definition, Report, read_verdicts, render, verdict_table, verdicts_json
 from analysis.wording import answer
@@ -112,9 +118,13 @@ def text_of(page: bytes) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.decode()))
 
 
-def test_the_page_loads_nothing_and_runs_nothing(files):
+def test_the_page_loads_nothing_and_runs_only_its_own_script(files, hostile):
     page = files["index.html"].decode()
-    assert not re.search(r"<script|<link|<img|<iframe|@import|\bsrc=|url\((?!#)", page, re.IGNORECASE)
+    assert not re.search(r"<link|<img|<iframe|@import|\bsrc=|url\((?!#)", page, re.IGNORECASE)
+    for own in (page, hostile["index.html"].decode()):
+        (script,) = re.findall(r"<script>(.*?)</script>", own, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert "default-src 'none'" in own and f"script-src 'sha256-{digest}'\"" in own
     assert all(not target.startswith(("http", "//", "/")) for target in re.findall(r'href="([^"]*)"', page))
 
 
@@ -134,14 +144,14 @@ def test_ids_are_unique_within_the_page(files):
     assert len(ids) > 100 and max(ids.values()) == 1
 
 
-def test_four_figures_are_valid_documents(files):
+def test_the_figures_are_valid_documents(files):
     figures = [name for name in files if name.endswith(".svg")]
     assert len(figures) == 4
     assert all(minidom.parseString(files[name]).documentElement.tagName == "svg" for name in figures)
 
 
 def test_names_from_the_data_cannot_break_out(hostile):
-    assert b"<script" not in hostile["index.html"]
+    assert hostile["index.html"].count(b"<script") == 1
     figures = [content for name, content in hostile.items() if name.endswith(".svg")]
     assert len(figures) == 4 and all(b"alert" not in figure for figure in figures)
     assert all(minidom.parseString(figure) for figure in figures)
@@ -169,7 +179,7 @@ def test_the_table_is_written_whole(files):
 
 def test_an_empty_results_folder_gives_a_page_that_says_so():
     page = text_of(render(replace(example(), table=EMPTY, dynamics=EMPTY, outcomes=EMPTY, verdicts=[]))["index.html"])
-    assert "There are no runs yet" in page and page.count("Not drawn.") == 4
+    assert "There are no runs yet" in page and page.count("Not drawn.") == 6
 
 
 @pytest.mark.parametrize(
@@ -209,6 +219,64 @@ def test_what_is_not_shown_is_nowhere_said_to_fail(files):
     decisions = {row["decision"] for part in json.loads(files["verdicts.json"]) for row in part["predictors"]}
     assert decisions == {"adds", "undecided", "not shown"}
     assert not re.search(r"\bfail(s|ed)?\b", page.partition("Provenance")[0] + shown)
+
+
+def test_ceilings_stand_below_the_baseline_and_runs_that_did_not_converge_are_listed():
+    frame = verdicts()
+    frame.attrs["ceiling"] = {"converged": [{"whom": "the outcome, measured again", "kendall_tau": 0.78, "r2": 0.87}]}
+    report = example()
+    table = report.table.assign(status=["diverged", "limit", *["converged"] * 16])
+    whole = render(replace(report, verdicts=[frame], table=table))["index.html"]
+    page = text_of(whole)
+    assert re.search(r"hyperparameters only .*? baseline the outcome, measured again \+0.78 R² = 0.87 ceiling", page)
+    listed = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", whole.decode())]
+    assert [row for row in listed if row][:2] == [
+        ["r0", "diverged", "0", "0.5", "32"],
+        ["r1", "limit", "1", "0.5", "32"],
+    ]
+    console = Console(width=100, file=io.StringIO())
+    console.print(verdict_table(frame))
+    assert re.search(r"the outcome, measured a\S* +\+.78 +R² .87 +ceiling", console.file.getvalue())
+
+
+def test_statistics_that_disagree_are_told_apart():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: np.arange(12.0) for name in STATISTICS}, index=[f"p{i}" for i in range(12)])
+    frame.loc["p11", "within"], frame.loc["p3", "psi"] = 0.0, -20.0
+    ranks = statistic_ranks(frame.assign(gain_r2=-frame["gain_r2"]))
+    assert ranks.loc["p11", "kendall_tau"] == 1 and ranks.loc["p11", "gain_r2"] == 12 and ranks.loc["p3", "psi"] == 1
+    assert statistic_ranks(frame.assign(cmi=np.nan)).shape == (12, 5)
+    figure = agreement(frame + 0.01 * rng.random(frame.shape))
+    named = [text.get_text() for text in figure.axes[0].texts]
+    assert len(named) == 6 and "p11" in named
+    with pytest.raises(NothingToDraw):
+        agreement(frame.head(2))
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_the_page_and_its_tables_can_be_sorted(files, width, tmp_path):
+    (tmp_path / "index.html").write_bytes(files["index.html"])
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--window-size={width},900",
+        f"--user-data-dir={tmp_path}",
+    ]
+    page = f"file://{tmp_path}/index.html"
+    shown = subprocess.run(
+        [BROWSER, *options, "--dump-dom", page], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "Refused" not in shown.stderr and shown.stdout.count('role="button"') > 10
+    subprocess.run(
+        [BROWSER, *options, f"--screenshot={tmp_path}/page.png", page], capture_output=True, timeout=60, check=True
+    )
+    picture = matplotlib.image.imread(tmp_path / "page.png")[..., :3]
+    assert picture.shape[1] == width and picture.std() > 0.05  # something is drawn
 
 
 def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():

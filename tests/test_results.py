@@ -240,6 +240,40 @@ def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder,
     assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: damaged" in captured.err
 
 
+@pytest.mark.parametrize("kind", ["dynamics", "outcomes", "final"])
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_part_that_is_gone_is_named_and_the_cohort_can_be_trained_again(
+    kind, command, measured_folder, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree(measured_folder.root, tmp_path / "out")
+    results, before = Folder(tmp_path / "out"), load_results(measured_folder).table()
+    victim = sorted(tmp_path.glob(f"out/cohorts/*/{kind}/*"))[0]
+    victim.unlink()
+    monkeypatch.setattr(sys, "argv", ["bth", command, results.uri])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: is not there" in captured.err
+    shutil.rmtree(victim.parent.parent)  # as the line says
+    step(results, small_sweep(seeds=1))
+    pd.testing.assert_frame_equal(load_results(results).table().drop(columns="seconds"), before.drop(columns="seconds"))
+
+
+@pytest.mark.parametrize("name", ["verdicts.json", "index.html", "table.parquet", "inputs.json"])
+@pytest.mark.parametrize("content", [None, b'{"a": 1}'])
+def test_a_report_that_is_damaged_or_not_whole_is_made_again(name, content, measured_folder, tmp_path, monkeypatch):
+    shutil.copytree(measured_folder.root, tmp_path / "out")
+    results, spec = Folder(tmp_path / "out"), small_sweep(seeds=1)
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    verdicts = reporting.report(results, spec)
+    whole = {path: path.read_bytes() for path in (tmp_path / "out/report").rglob("*.*")}
+    victim = tmp_path / "out/report" / name
+    victim.unlink() if content is None else victim.write_bytes(content)
+    again = reporting.report(results, spec)
+    assert all(frame.equals(other) for frame, other in zip(again, verdicts, strict=True))
+    assert {path: path.read_bytes() for path in (tmp_path / "out/report").rglob("*.*")} == whole
+
+
 def test_a_column_of_two_types_is_text_and_of_two_kinds_of_numbers_is_numbers():
     parts = [
         pa.table({"run_id": ["a"], "model.arguments.gain": [True], "prune.fraction": [0]}),

@@ -16,8 +16,10 @@ from typer.testing import CliRunner
 
 from analysis import load_results
 from orchestrator import cli
+from orchestrator.session import session
 from orchestrator.spec import SweepSpec
 from orchestrator.sweep import Done, run_sweep
+from trainables.errors import BadInput
 
 #: 4 dense runs in one cohort and 4 pruned ones in another, which waits for it.
 SWEEP = {
@@ -229,6 +231,12 @@ BAD = {
     "no table": (["judge", "{tiny}.csv", "--target", "gap", "--axes", "width"], "{tiny}.csv"),
     "status of no results": (["status", "{foreign}"], "{foreign}"),
     "report of no results": (["report", "{foreign}"], "{foreign}"),
+    "a sweep that asks for an unknown measure": (
+        ["plan", "{tiny}", "--set", "record.measures=[path_nrom]"],
+        "path_norm",
+    ),
+    "an empty list of measures": (["measure", "{out}", "--measures", ""], "--measures ''"),
+    "an empty name": (["judge", "{table}", "--target", "loss", "--axes", "width,"], "--axes 'width,'"),
     "unknown measure": (["measure", "{out}", "--measures", "path_nrom"], "path_norm"),
 }
 
@@ -266,6 +274,13 @@ def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, ca
     assert captured.err.startswith("error:") and captured.err.count("\n") == 1
     assert expected.format(**places) in captured.err
     assert before == files_of(places["out"]) | files_of(places["foreign"]) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
+def test_a_cluster_that_does_not_answer_is_one_line(address, monkeypatch):
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with pytest.raises(BadInput, match=f"--address {address}: no Ray cluster answers there"), session(address):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,10 @@ BAD = [
         "base.model.family = 'foo': unknown; allowed: arpit_cnn, deep_linear,",
     ),
     ({"base": {"pretrain": {"label_corruption": 1.5}}}, "base.pretrain.label_corruption = 1.5: "),
-    ({"base": {"init": {"scheme": "normal"}}}, "base.init = {'scheme': 'normal'}: scheme 'normal' needs std"),
+    (
+        {"base": {"init": {"scheme": "normal"}}},
+        "base.init = {'scheme': 'normal'}: schemes 'normal' and 'reuse' need std",
+    ),
     ({"grid": {"model.widht": [1]}}, "grid.model.widht: unknown field; did you mean 'model.width'?"),
     ({"grid": {"model.width": []}}, "grid.model.width: an axis without values"),
     ({"grid": {"model.width": 3}}, "grid.model.width = 3: input should be a valid list"),

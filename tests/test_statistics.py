@@ -13,6 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from analysis import statistics as st
 from analysis.statistics.axes_baseline import PENALTIES
+from analysis.statistics.ceiling import measurement_variance
 from analysis.statistics.design import axes_design, shared_seed_effects
 from analysis.statistics.montecarlo import Contest, Tally, settle
 from analysis.statistics.rank import kendall_interval
@@ -162,6 +163,82 @@ def test_published_figures_of_pgdl_task_1(predictor):
     assert found == pytest.approx(information, abs=2e-12 if predictor == "WCV" else 5e-13)
     assert math.sqrt(st.linear_fit(table[predictor], table["gen_gap"]).r2) == pytest.approx(pearson, abs=6e-13)
     assert round(st.kendall_tau(table[predictor], table["gen_gap"]), 4) == tau
+
+
+# Intervals, comparisons, worst environments, trees ----------------------------------------------
+
+
+def test_a_bootstrap_draws_whole_configurations():
+    table = pd.DataFrame({"a": np.repeat([0, 1, 2], 4), "g": np.repeat([0.0, 1.0, 5.0], 4)})
+    means = set()
+    st.bootstrap(table, lambda rows: means.add(round(rows["g"].mean(), 6)) or 0.0, ["a"], resamples=500)
+    assert means <= {round(sum(draw) / 3, 6) for draw in itertools.product([0, 1, 5], repeat=3)} and len(means) == 10
+    one_by_one = st.bootstrap(table, lambda rows: rows["g"].mean(), [])
+    assert one_by_one.configurations == 12 and one_by_one.high - one_by_one.low < 5
+
+
+def test_correlations_against_scipy_and_what_is_not_finite():
+    x, y = np.random.default_rng(0).normal(size=(2, 30)).round(1)
+    assert st.pearson(x, y) == pytest.approx(pearsonr(x, y).statistic)
+    assert st.spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
+    assert st.spearman([1, 2, 3, np.nan], [1, 2, np.inf, 0]) == pytest.approx(1)
+    assert st.pearson([1, 2, 4, 9], [1, 2, 4, np.inf]) == pytest.approx(1)
+    assert math.isnan(st.pearson([1, 1], [0, 1])) and math.isnan(st.spearman([], []))
+
+
+def test_a_comparison_tells_a_good_predictor_from_a_bad_one_and_not_from_its_twin():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(list(itertools.product(range(5), range(5), range(3))), columns=["a", "b", "seed"])
+    table["g"] = table["a"] + random.normal(size=len(table))
+    noise = random.normal(size=(3, len(table)))
+    table["good"], table["twin"], table["bad"] = -table["g"] + 0.2 * noise[0], table["g"] + 0.2 * noise[1], noise[2]
+    better = st.compare(table, "good", "bad", "g", ["a", "b"], resamples=300)
+    assert better.difference.low > 0.3 and better.first == pytest.approx(abs(st.kendall_tau(table["good"], table["g"])))
+    same = st.compare(table, "good", "twin", "g", ["a", "b"], st.spearman, resamples=300).difference
+    assert same.low < 0 < same.high and not same.few and same.resamples == 300
+    swapped = st.compare(table, "bad", "good", "g", ["a", "b"], resamples=300).difference
+    assert swapped.high == pytest.approx(-better.difference.low)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_minimax_line_has_the_least_worst_error(seed):
+    random = np.random.default_rng(seed)
+    environment = random.integers(0, 6, 60)
+    x = 1e3 + random.normal(size=60) * 50
+    y = 0.02 * x * (1 + environment % 2) + random.normal(size=60)
+    fit = st.minimax_fit(x, y, environment)
+
+    def worst(slope: float, intercept: float) -> float:
+        squares = (y - intercept - slope * x) ** 2
+        return max(math.sqrt(squares[environment == e].mean()) for e in range(6))
+
+    assert fit.worst == pytest.approx(worst(fit.slope, fit.intercept)) == fit.rmse.iloc[0]
+    middle = fit.intercept + fit.slope * 1e3
+    for turn, shift in itertools.product(
+        np.linspace(-0.02, 0.02, 21), np.linspace(-2, 2, 21)
+    ):  # nowhere near is better
+        slope = fit.slope + turn
+        assert worst(slope, middle + shift - slope * 1e3) >= fit.worst - 1e-6
+    plain = st.linear_fit(x, y)
+    assert fit.worst < worst(plain.slope, plain.intercept)
+    with pytest.raises(BadInput, match="at least 2 finite points"):
+        st.minimax_fit([1, 1, np.nan], [1, 2, 3], [0, 0, 0])
+
+
+def test_trees_find_what_a_linear_baseline_leaves_to_a_function_of_the_axes():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(list(itertools.product(range(8), range(8), "xyz", range(2))), columns=["a", "b", "c", "seed"])
+    apart = (table["a"] - table["b"]).abs()
+    steps = apart.where(table["c"] == "y", (table["a"] > 3) * 8 - apart * (table["c"] == "z"))  # three axes at once
+    table["g"] = steps + 0.1 * random.normal(size=len(table))
+    table["steps"], table["noise"] = steps + 0.01 * table["a"], random.normal(size=len(table))
+    linear = st.cross_validated_gain(table, "steps", "g", ["a", "b", "c"], permutations=0)
+    trees = st.tree_gain(table, "steps", "g", ["a", "b", "c"])
+    assert trees.baseline_r2 > linear.baseline_r2 + 0.2 and trees.gain < linear.gain / 2
+    assert abs(st.tree_gain(table, "noise", "g", ["a", "b", "c"]).gain) < 0.1 and math.isnan(trees.p)
+    table["own"] = random.normal(size=len(table))
+    table["g"] += 2 * table["own"]
+    assert st.tree_gain(table, "own", "g", ["a", "b", "c"]).gain > 0.2
 
 
 # Robust sign error --------------------------------------------------------------------------------
@@ -406,3 +483,48 @@ def test_a_misspelt_column_is_named_with_its_nearest(statistic):
         statistic(ragged_table(), "p", "g", ["a", "seeed"])
     with pytest.raises(BadInput, match="predictor 'kind' must be numeric"):
         statistic(ragged_table().assign(kind="x"), "kind", "g", AXES)
+
+
+# Ceilings ---------------------------------------------------------------------------------------
+
+
+def grid_table(seeds: int, configurations: int = 60) -> pd.DataFrame:
+    rows = itertools.product(range(configurations), range(seeds))
+    return pd.DataFrame(rows, columns=["a", "seed"])
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.0, 3.0])
+def test_the_seed_ceiling_is_what_the_truth_about_configurations_reaches(noise):
+    random = np.random.default_rng(1)
+    table = grid_table(seeds=8, configurations=200)
+    truth = random.normal(size=200)[table["a"]]
+    runs = Runs.of(table, ["a"], "seed")
+    outcome = truth + noise * random.normal(size=len(table))
+    found = st.seed_ceiling(runs, outcome[runs.order])
+    assert found.r2 == pytest.approx(spearmanr(truth, outcome).statistic ** 2, abs=0.06)
+    assert found.kendall_tau == pytest.approx(st.kendall_tau(truth, outcome), abs=0.05)
+
+
+def test_the_seed_ceiling_by_hand_and_where_there_is_none():
+    runs = Runs.of(grid_table(2, 2), ["a"], "seed")
+    found = st.seed_ceiling(runs, np.array([1.0, 2.0, 3.0, 4.0]))
+    # ranks 1 2 | 3 4: squares within 1 on 2 degrees, between 4 on 1, so (4 - 1/2) / 2 = 7/4 against 1/2
+    assert found.r2 == pytest.approx(1.75 / 2.25) and found.kendall_tau == pytest.approx(1)
+    assert st.seed_ceiling(runs, np.array([1.0, 4.0, 2.0, 3.0])).r2 == 0
+    single = st.seed_ceiling(Runs.of(grid_table(1, 5), ["a"], "seed"), np.arange(5.0))
+    assert math.isnan(single.kendall_tau) and math.isnan(single.r2)
+
+
+def test_the_noise_of_a_test_set_that_all_runs_share_is_not_counted_as_theirs():
+    random = np.random.default_rng(0)
+    skill, test, other = random.normal(size=(3, 3000))
+    table = pd.DataFrame({"test_loss": skill + 0.1 * test + 0.3, "validation_loss": skill + 0.2 * other - 0.4})
+    table["test_loss_variance"] = 100 * (0.1**2 + 0.3**2)  # 0.1 of its own, 0.3 that all share; 100 examples
+    assert measurement_variance(table, "test_loss", 100) == pytest.approx(0.1)
+    refined = measurement_variance(table, "test_loss", 100, 25)
+    assert refined == pytest.approx(0.01, rel=0.05)
+    found = st.measurement_ceiling(table["test_loss"].to_numpy(), refined)
+    assert found.kendall_tau == pytest.approx(st.kendall_tau(skill, skill + 0.1 * random.normal(size=3000)), abs=0.02)
+    errors = pd.DataFrame({"test_error": [0.0, 0.5], "gap": [0.0, 0.4], "odd": [1.0, 2.0]})
+    assert measurement_variance(errors, "gap", 50).tolist() == [0, 0.005]
+    assert np.isnan(measurement_variance(errors, "odd", 50)).all()

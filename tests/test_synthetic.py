@@ -105,6 +105,45 @@ def test_least_squares_on_sparse_linear_memorises_and_still_generalises():
     assert data.population_accuracy(weights[0], weights[1:], 0.1) == pytest.approx(0.9, abs=0.01)
 
 
+def test_the_exact_error_of_linear_networks_is_an_outcome(cohort):
+    """Theorem 1 of Nakkiran et al. 2019, and the adversarial start against it."""
+    data_ = {"name": "sparse_linear", "train_size": 20, "validation_size": 0, "test_size": 10, "dimension": 3000}
+    stop = {"train_loss": 1e-4, "max_epochs": 2000}
+    rest = {"loss": {"name": "squared"}, "optimizer": {"lr": 0.5, "batch_size": 8}, "stop": stop}
+    model, wrong = {"family": "linear", "bias": "none"}, {"scheme": "zeros", "first": -100.0}
+    starts = [{"scheme": "zeros"}, wrong]
+    trained = cohort("c", [{"data": data_, "model": model, "init": init} | rest for init in starts]).train()
+    found = [trained.value(run_id, "population_error", "test") for run_id in trained.run_ids]
+    assert found == pytest.approx([0.1, 0.9], abs=0.01)
+    for run_id, error in zip(trained.run_ids, found, strict=True):
+        assert trained.value(run_id, "error", "train") == 0
+        weights = trained.final()[run_id]["0.weight"][0].double().numpy()
+        assert error == pytest.approx(1 - data.population_accuracy(weights[0], weights[1:], 0.1))
+    assert not (trained.table("outcomes").query("split != 'test'").name == "population_error").any()
+
+
+@pytest.mark.parametrize(("loss", "bias"), [("cross_entropy", "all"), ("cross_entropy", "none"), ("logistic", "all")])
+def test_the_exact_error_counts_biases_and_the_run_s_own_noise(cohort, loss, bias):
+    sizes = {"train_size": 100, "validation_size": 0, "test_size": 40_000, "dimension": 20}
+    init = {"scheme": "normal", "std": 0.5, "bias_std": 1.0}
+    rest = {
+        "model": {"family": "linear", "bias": bias},
+        "init": init,
+        "loss": {"name": loss},
+        "stop": {"max_epochs": 1},
+    }
+    noises = [{"data": {"name": "sparse_linear", "noise": noise} | sizes} | rest for noise in (0.0, 0.3)]
+    trained = cohort("c", noises).train()
+    for run_id in trained.run_ids:
+        exact, sampled = (trained.value(run_id, name, "test") for name in ("population_error", "error"))
+        assert exact == pytest.approx(sampled, abs=0.01) and 0.02 < exact < 0.9
+    for config in ({"data": {"name": "sparse_linear"} | sizes}, {"data": {"name": "sinusoid"} | sizes} | rest):
+        other = cohort(
+            config["data"]["name"], [{"stop": {"max_epochs": 1}} | config]
+        ).train()  # no linear network, no formula
+        assert "population_error" not in set(other.table("outcomes").name)
+
+
 def test_staircase_is_the_sign_of_three_terms():
     train = load("staircase").train
     x = train.inputs.T

@@ -11,6 +11,7 @@ from trainables.config import Phase, RunConfig
 from trainables.dynamics import Dynamics
 from trainables.network import Kernel, Network
 from trainables.optimizers import learning_rate
+from trainables.population import population_outcomes
 from trainables.stack import Stack
 from trainables.streams import Draws
 from trainables.trace import Trace
@@ -101,11 +102,12 @@ class Active:
         return trace.loss.double().mean(0).cpu()
 
     def evaluate(self, split: str, kernel: Kernel, index: Tensor | None = None) -> Tensors:
-        """What `Stack.evaluate` says of all runs, or of those in `index`."""
+        """What `Stack.evaluate` says of all runs, or of those in `index`; with the test split, of the population."""
         stack, inputs, labels = self.stack, self.inputs[split], self.labels[split]
         if index is not None:
             stack, inputs, labels = stack.pick(index), inputs.pick(index), labels[index]
-        return stack.evaluate(inputs, labels, kernel)
+        found = stack.evaluate(inputs, labels, kernel)
+        return found | population_outcomes(stack) if split == "test" else found
 
     def statistics(self, epoch: int) -> Tensors:
         """Every statistic of the path, of which the last step was in the `epoch`-th epoch (from 0)."""

@@ -41,28 +41,45 @@ def _names_a_run(source: dict[str, Any]) -> dict[str, Any]:
 Source = Annotated[dict[str, Any], AfterValidator(_names_a_run)]
 
 
-class InitConfig(Section):
-    """How weights are drawn; biases start at zero.
+Scheme = Literal[
+    "kaiming", "xavier", "xavier_normal", "normal", "orthogonal", "zeros", "torch", "run", "kmeans", "reuse"
+]
 
-    `kaiming`: normal, variance 2 / fan-in (He et al. 2015). `xavier`: uniform on +-sqrt(6 / (fan-in + fan-out))
-    (Glorot and Bengio 2010). `normal`: normal with standard deviation `std`. `orthogonal`: orthonormal rows or columns
-    (Saxe et al. 2014). All are multiplied by `scale`. After that `first` replaces the very first weight: with it, and
-    `normal`, one makes the adversarial starts of Nakkiran et al. 2019, section 5.
+
+class InitConfig(Section):
+    """How weights are drawn, and biases.
+
+    `kaiming`: normal, variance 2 / fan-in (He et al. 2015). `xavier`: uniform on +-sqrt(6 / (fan-in + fan-out)), and
+    `xavier_normal`: normal of the same variance (Glorot and Bengio 2010). `normal`: normal with standard deviation
+    `std`. `orthogonal`: orthonormal rows or columns (Saxe et al. 2014). `zeros`: for the linear problem of Nakkiran et
+    al. 2019, section 5. `torch`: as layers of torch do, weights and biases uniform on +-1 / sqrt(fan-in). All are
+    multiplied by `scale`. After that `first` replaces the very first weight: with it, and `normal`, one makes the
+    adversarial starts of Nakkiran et al. 2019, section 5.
+
+    Biases start at zero but by `torch`, or normal with standard deviation `bias_std`; those of normalisation at zero.
 
     `run`: as another run of the same network ended. `kmeans`: units are centres of those of a larger
-    network, found by k-means (Brutzkus and Globerson 2019); only where no layer reads one whose width differs.
-    `source` tells that run from this one: dotted fields and their values; its own `init` has the defaults where they do
-    not say otherwise. `at`: not as it ended, but as it was after so many epochs of its last phase (then the sweep must
-    keep checkpoints there; a run that had ended before counts as it ended).
+    network, found by k-means (Brutzkus and Globerson 2019); only where no layer reads one whose width differs. `reuse`:
+    the weights of a smaller network, and beside them new ones, drawn as by `normal` (Belkin et al. 2018, who widen the
+    hidden layer step by step, std 0.1). `source` tells that run from this one: dotted fields and their values; its own
+    `init` has the defaults where they do not say otherwise. `at`: not as it ended,
+    but as it was after so many epochs of its last phase (then the sweep must keep checkpoints there; a run that had
+    ended before counts as it ended).
 
     At last `edit`, one of `trainables.edits.EDITS`, changes them by `amount`.
     """
 
-    inert: ClassVar = {"scale": ("scheme", "run"), "amount": ("edit", None)}
+    inert: ClassVar = {
+        "scale": ("scheme", ("run", "zeros")),
+        "bias_std": ("scheme", ("torch", "run", "kmeans")),
+        "first": ("scheme", ("run", "kmeans", "reuse")),
+        "amount": ("edit", None),
+    }
 
-    scheme: Annotated[Literal["kaiming", "xavier", "normal", "orthogonal", "run", "kmeans"], PerRun] = "kaiming"
+    scheme: Annotated[Scheme, PerRun] = "kaiming"
     scale: Annotated[float, Field(gt=0), PerRun] = 1.0
     std: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
+    bias_std: Annotated[float, Field(ge=0), PerRun] = 0.0
     first: Annotated[float | None, PerRun] = None
     source: Annotated[Source | None, PerRun] = None
     at: Annotated[Annotated[int, Field(ge=0)] | None, PerRun] = None
@@ -71,10 +88,10 @@ class InitConfig(Section):
 
     @model_validator(mode="after")
     def _fields_go_with_their_scheme(self) -> "InitConfig":
-        if (self.scheme == "normal") != (self.std is not None):
-            raise ValueError("scheme 'normal' needs std, and only scheme 'normal' takes it")
-        if (self.scheme in ("run", "kmeans")) != (self.source is not None):
-            raise ValueError("schemes 'run' and 'kmeans' need source, and only they take it")
+        if (self.scheme in ("normal", "reuse")) != (self.std is not None):
+            raise ValueError("schemes 'normal' and 'reuse' need std, and only they take it")
+        if (self.scheme in ("run", "kmeans", "reuse")) != (self.source is not None):
+            raise ValueError("schemes 'run', 'kmeans' and 'reuse' need source, and only they take it")
         if self.at is not None and self.source is None:
             raise ValueError("at is of a source, and none is given")
         return self
@@ -209,7 +226,7 @@ class SubspaceConfig(Section):
 
     theta = theta_0 + P phi. P has columns of norm one: normal numbers (`dense`), sparse with density 1 / sqrt(D)
     (`sparse`), or a product of Hadamard matrices, signs, a permutation and normal numbers that is never written out
-    (`fastfood`).
+    (`fastfood`; norms there are one in the mean, and within 3 / sqrt(D) of it).
     """
 
     inert: ClassVar = {"projection": ("dimension", None)}
@@ -219,9 +236,16 @@ class SubspaceConfig(Section):
 
 
 class LossConfig(Section):
-    """What is minimised: see `trainables.losses`. All but `cross_entropy` have one output for two classes."""
+    """What is minimised: see `trainables.losses`. All but `cross_entropy` have one output for two classes.
+
+    `margin`: of the hinge loss, up to which examples that are classified rightly count (gamma in Brutzkus and
+    Globerson 2019).
+    """
+
+    inert: ClassVar = {"margin": ("name", ("cross_entropy", "logistic", "squared"))}
 
     name: Literal["cross_entropy", "logistic", "squared", "hinge"] = "cross_entropy"
+    margin: Annotated[float, Field(gt=0)] = 1.0
 
 
 def _points(schedule: list[list[float]]) -> list[list[float]]:
@@ -414,8 +438,9 @@ class RunConfig(Section):
     def cohort_key(self) -> tuple[str, ...]:
         """Equal for runs that may share a cohort: same data, network, batches and phases."""
         names = (phase.name for phase in self.phases)
+        layers = (line.partition("=")[0] for line in self.model.identity("model"))  # there are some only with dropout
         # Runs that wait for others do not train beside them.
-        return (*self.configuration_lines(shared_only=True), *names, f"after {len(self.ancestors)}")
+        return (*self.configuration_lines(shared_only=True), *layers, *names, f"after {len(self.ancestors)}")
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -113,6 +113,13 @@ def only_labels_are_corrupted(run: Candidate) -> str | None:
     return None
 
 
+def augmenting_has_steps(run: Candidate) -> str | None:
+    """What is solved for in one step sees each image once."""
+    if run.config.data.augment == "none" or not run.config.solved:
+        return None
+    return f"data.augment = {run.config.data.augment!r}: does not go with {run.config.solved}; leave it out"
+
+
 def batch_is_there(run: Candidate) -> str | None:
     """A batch is drawn from the training split."""
     size, train_size = run.config.optimizer.batch_size, run.config.data.train_size
@@ -225,20 +232,25 @@ def subspace_fits(run: Candidate) -> str | None:
 
 
 def source_has_the_shape(run: Candidate) -> str | None:
-    """What is taken over from another run must have the same tensors; for k-means its units may be more."""
+    """What is taken over from another run must have the same tensors; k-means takes more units, a larger net less."""
     source = run.config.dense.parent
     if source is None:
         return None
     if line := loss_fits_targets(Candidate(source, None)):
         return f"init.source: {line}"
     own, other = run.network.tensors, Candidate(source, None).network.tensors
-    larger = run.config.init.scheme == "kmeans"
+    scheme = run.config.init.scheme
+    if scheme == "reuse" and any(isinstance(layer, RandomFeatures) for layer in run.network.module.modules()):
+        return "init.scheme = 'reuse': random features are cosines beside sines, which a larger network has elsewhere"
     for name, shape in own.items():
         there = tuple(other.get(name, ()))
-        rows = larger and len(there) == len(shape) > 0 and there[0] > shape[0] and there[1:] == shape[1:]
-        if name not in other or not (there == shape or rows):
+        alike = len(there) == len(shape) > 0
+        rows = scheme == "kmeans" and alike and there[0] > shape[0] and there[1:] == shape[1:]
+        inside = scheme == "reuse" and alike and all(old <= new for old, new in zip(there, shape, strict=True))
+        if name not in other or not (there == shape or rows or inside):
             has = f"of shape {there}" if name in other else "not there"
-            allowed = "that shape, or more rows" if larger else "that shape"
+            more = {"kmeans": ", or more rows", "reuse": ", or less on any axis"}.get(scheme, "")
+            allowed = f"that shape{more}"
             return f"init.source: {name} is {has}, in the run that starts from it {tuple(shape)}; allowed: {allowed}"
     return None
 
@@ -266,6 +278,7 @@ def teacher_knows_the_inputs(run: Candidate) -> str | None:
 RULES: tuple[Callable[[Candidate], str | None], ...] = (
     loss_fits_targets,
     only_labels_are_corrupted,
+    augmenting_has_steps,
     batch_is_there,
     batch_has_a_spread,
     conv6_sees_places,

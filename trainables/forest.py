@@ -68,7 +68,7 @@ class ForestTraining:
         about = {"run_id": config.run_id, **PLACE, "path_length_from_init": 0.0, "status": status}
         self.rows.final.append((forest.state_dict(), about))
         self.rows.add_run(self.manifest, config, status, PLACE, time.perf_counter() - start)
-        self.rows.write(self.folder, self.part)
+        self.rows.write(self.files, self.part)
         self.new_files.append(self.files.final(self.part))
         self.part += 1
         self.left = self.left[1:]

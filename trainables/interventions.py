@@ -62,6 +62,30 @@ def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0)
     return masks
 
 
+def reused(
+    smaller: Mapping[str, Tensor], drawn: Mapping[str, Tensor], roles: Mapping[str, int] | None = None
+) -> dict[str, Tensor]:
+    """A network from a smaller one: its numbers come first on every axis, beside them the larger one's own draws.
+
+    Args:
+        smaller: `name -> (...)` of the smaller network.
+        drawn: of the larger one; no axis may be shorter.
+        roles: of tensors whose rows are so many parts of equal size: the rows of each part stay in it.
+
+    >>> reused({"w": torch.ones(1, 2)}, {"w": torch.zeros(2, 3)})["w"].tolist()
+    [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    found = {name: value.clone() for name, value in drawn.items()}
+    for name, value in found.items():
+        parts = (roles or {}).get(name, 1)
+        pairs = (
+            zip(value.chunk(parts), smaller[name].chunk(parts), strict=True) if parts > 1 else [(value, smaller[name])]
+        )
+        for new, old in pairs:
+            new[tuple(map(slice, old.shape))] = old
+    return found
+
+
 def centres(
     larger: Mapping[str, Tensor],
     shapes: Mapping[str, torch.Size],

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.layout import ALIGNED
-from trainables.modules import Noise, PatternDetector, RandomFeatures, Residual, Shift, ZeroPadShortcut
+from trainables.modules import Branches, Noise, PatternDetector, RandomFeatures, Residual, Shift, ZeroPadShortcut
 from trainables.streams import Draws
 
 Tensors = Mapping[str, Tensor]
@@ -29,11 +29,13 @@ class Mode:
             generator, as a plain module does.
         convolution: K convolutions as one `grouped` convolution; the same with the channels of a pixel beside each
             other in memory (`channels_last`); or as `matmul` of unfolded inputs.
+        dropout: the rate of each network `(K,)`, in place of what its layers say.
     """
 
     training: bool = False
     draws: Draws | None = None
     convolution: Literal["grouped", "channels_last", "matmul"] = "grouped"
+    dropout: Tensor | None = None
 
 
 #: Networks as they are used: in eval mode.
@@ -150,8 +152,10 @@ def dropout(layer: nn.Dropout, own: Tensors, inputs: Tensor, mode: Mode) -> Tens
     """Each number is zero with probability p, else divided by 1 - p; in eval mode nothing is done."""
     if not mode.training or not layer.p:
         return inputs
-    kept = drawn(mode, "uniform", inputs, *inputs.shape[1:]) >= layer.p
-    return inputs * kept.to(inputs.dtype).div_(max(1 - layer.p, 1e-9))  # at p = 1 nothing is kept
+    rates = torch.tensor([layer.p], dtype=torch.float64, device=inputs.device) if mode.dropout is None else mode.dropout
+    rates = rates.view(-1, *[1] * (inputs.dim() - 1))
+    kept = drawn(mode, "uniform", inputs, *inputs.shape[1:]) >= rates.to(inputs.dtype)
+    return inputs * kept.to(inputs.dtype).div_((1 - rates).clamp(min=1e-9).to(inputs.dtype))  # at 1 nothing is kept
 
 
 def noise(layer: Noise, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
@@ -202,6 +206,7 @@ BATCHED: dict[type[nn.Module], Layer] = {
     nn.Dropout: dropout,
     nn.Flatten: flatten,
     nn.Unflatten: samplewise,
+    nn.LocalResponseNorm: samplewise,
     nn.MaxPool2d: channelwise,
     nn.AvgPool2d: channelwise,
     nn.AdaptiveAvgPool2d: channelwise,
@@ -222,4 +227,5 @@ STORED = (nn.Linear, PatternDetector, RandomFeatures)
 #: Modules made of others: what they make of their children, each a function of inputs.
 COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {
     Residual: lambda parts, inputs: parts["body"](inputs) + parts["shortcut"](inputs),
+    Branches: lambda parts, inputs: torch.cat([part(inputs) for part in parts.values()], 2),
 }

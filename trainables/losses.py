@@ -4,6 +4,7 @@ A loss is added by writing one function and naming it in `LOSSES`. Targets are l
 or real numbers `(...)` where a data set has those.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -93,8 +94,8 @@ def targets(labels: Tensor, outputs: int, dtype: torch.dtype = torch.float64) ->
     return zeros - squared(zeros, labels)[1]
 
 
-def hinge(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
-    """Hinge loss of one output: `max(0, 1 - s z)`, s = +1 for label 1 and -1 for label 0.
+def hinge(logits: Tensor, labels: Tensor, out: Out | None = None, margin: float = 1.0) -> Out:
+    """Hinge loss of one output: `max(0, margin - s z)`, s = +1 for label 1 and -1 for label 0.
 
     >>> hinge(torch.tensor([[0.25]]), torch.tensor([1]))
     (tensor([0.7500]), tensor([[-1.]]))
@@ -102,7 +103,7 @@ def hinge(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
     losses, derivatives = out or _new(logits)
     z = logits.squeeze(-1)
     signs = _signs(labels, z)
-    torch.clamp(1 - signs * z, min=0, out=losses)
+    torch.clamp(margin - signs * z, min=0, out=losses)
     torch.mul(signs, -(losses > 0).to(z.dtype), out=derivatives.squeeze(-1))
     return losses, derivatives
 
@@ -110,13 +111,19 @@ def hinge(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
 class Loss(NamedTuple):
     """A loss, and the outputs that it takes: one per class, or one in all.
 
-    `real`: whether targets may be numbers; `unit`: of its values, empty if they have none.
+    `real`: whether targets may be numbers; `unit`: of its values, empty if they have none; `margin`: whether its
+    function takes one.
     """
 
-    function: Callable[[Tensor, Tensor, Out | None], Out]
+    function: Callable[..., Out]
     per_class: bool
     real: bool = False
     unit: str = ""
+    margin: bool = False
+
+    def having(self, margin: float) -> "Loss":
+        """The loss with this margin, where it has one."""
+        return self._replace(function=functools.partial(self.function, margin=margin)) if self.margin else self
 
     def outputs(self, classes: int) -> int:
         """How many outputs a network needs; `classes` is 0 for real targets."""
@@ -127,7 +134,7 @@ LOSSES: dict[str, Loss] = {
     "cross_entropy": Loss(cross_entropy, per_class=True, unit="nats"),
     "logistic": Loss(logistic, per_class=False, unit="nats"),
     "squared": Loss(squared, per_class=True, real=True),
-    "hinge": Loss(hinge, per_class=False),
+    "hinge": Loss(hinge, per_class=False, margin=True),
 }
 
 

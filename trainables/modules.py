@@ -24,6 +24,23 @@ class Residual(nn.Module):
         return self.body(inputs) + self.shortcut(inputs)
 
 
+class Branches(nn.Module):
+    """What several modules make of the same inputs, one behind the other: Szegedy et al. 2015, figure 2.
+
+    >>> Branches(nn.Conv2d(3, 2, 1), nn.Conv2d(3, 4, 3, padding=1))(torch.zeros(5, 3, 8, 8)).shape
+    torch.Size([5, 6, 8, 8])
+    """
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        for index, branch in enumerate(branches):
+            self.add_module(str(index), branch)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, C, ...)` -> outputs `(N, sum of the channels, ...)` of parts that agree in the other axes."""
+        return torch.cat([branch(inputs) for branch in self.children()], 1)
+
+
 class ZeroPadShortcut(nn.Module):
     """The shortcut without parameters between sizes (He et al. 2015, section 3.3, option A).
 

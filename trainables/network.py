@@ -1,5 +1,6 @@
 """One architecture as a function of a stack of parameters, and its initialisation."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -92,6 +93,7 @@ class Network:
         """Where the first layer's bias is in a row of parameters; an empty slice without one."""
         return self.parameters.columns(self.first_bias) if self.first_bias else slice(0, 0)
 
+    @functools.cache  # noqa: B019 (a few shapes, as long as the network lives)
     def activations(self, input_shape: tuple[int, ...]) -> int:
         """How many values a forward pass of one example keeps, its inputs with them."""
         kept = math.prod(input_shape)
@@ -162,6 +164,9 @@ class Network:
         with torch.random.fork_rng():
             for i, seed in zip(networks, mode.draws.seeds(), strict=True):
                 torch.manual_seed(seed)
+                for part in self.module.modules():
+                    if isinstance(part, nn.Dropout) and mode.dropout is not None:
+                        part.p = float(mode.dropout[i])
                 outputs.append(self.single(rows[i], inputs[i]))
         return torch.stack(outputs)
 
@@ -183,20 +188,20 @@ class Network:
         """The initial parameters and buffers of one network in float64.
 
         Parameters with two axes or more are weights and are drawn from the seed, by `init` or as their layer says (a
-        method `draw(name, generator)`); of the others those called `bias` are zero and the rest (the gains of a
-        normalisation layer) keep what the module's constructor gave them, as buffers do.
+        method `draw(name, generator)`). Of the others those called `bias` are drawn by `init` if their layer has
+        weights, and are else zero; the rest (the gains of a normalisation layer) keep what the module's constructor
+        gave them, as buffers do.
         """
         values = {}
         for index, (name, parameter) in enumerate(self.module.named_parameters()):
             layer, _, local = name.rpartition(".")
-            owner = self.module.get_submodule(layer)
+            owner, draw = self.module.get_submodule(layer), generator(seed, stream, index)
             if parameter.ndim >= 2:
-                draw = generator(seed, stream, index)
                 own_draw = getattr(owner, "draw", None)
                 drawn = own_draw(local, draw) if own_draw else _draw(init, parameter.shape, draw)
                 values[name] = torch.from_numpy(np.asarray(drawn, dtype=np.float64))
             elif local == "bias":
-                values[name] = torch.zeros(parameter.shape, dtype=torch.float64)
+                values[name] = torch.from_numpy(_draw_bias(init, parameter.shape, _fan_in(owner), draw))
             else:
                 values[name] = parameter.detach().double().clone()
         kept = {
@@ -258,10 +263,31 @@ def _draw(init: InitConfig, shape: torch.Size, draw: np.random.Generator) -> np.
     if init.scheme == "xavier":
         limit = (6 / (fan_in + fan_out)) ** 0.5
         return draw.uniform(-limit, limit, tuple(shape)) * init.scale
+    if init.scheme == "torch":  # kaiming_uniform with a = sqrt 5
+        return draw.uniform(-1, 1, tuple(shape)) / fan_in**0.5 * init.scale
+    if init.scheme == "zeros":
+        return np.zeros(tuple(shape))
     if init.scheme == "orthogonal":
         rows, columns = shape[0], int(np.prod(shape[1:]))
         q, r = np.linalg.qr(draw.standard_normal((max(rows, columns), min(rows, columns))))
         q *= np.sign(np.diag(r))  # so that it is uniform over orthogonal matrices
         return np.ascontiguousarray(q if rows >= columns else q.T).reshape(tuple(shape)) * init.scale
-    std = (2 / fan_in) ** 0.5 if init.std is None else init.std
+    variance = 2 / (fan_in + fan_out) if init.scheme == "xavier_normal" else 2 / fan_in
+    std = variance**0.5 if init.std is None else init.std
     return draw.standard_normal(tuple(shape)) * std * init.scale
+
+
+def _draw_bias(init: InitConfig, shape: torch.Size, fan_in: int, draw: np.random.Generator) -> np.ndarray[Any, Any]:
+    if fan_in and init.scheme == "torch":
+        return draw.uniform(-1, 1, tuple(shape)) / fan_in**0.5 * init.scale
+    if fan_in and init.bias_std:
+        return draw.standard_normal(tuple(shape)) * init.bias_std
+    return np.zeros(tuple(shape))
+
+
+def _fan_in(layer: nn.Module) -> int:
+    """How many inputs a unit of a layer adds up; 0 for a layer without weights, such as BatchNorm."""
+    if isinstance(layer, Shift):  # whose weights are the identity
+        return layer.bias.numel()
+    weight = getattr(layer, "weight", None)
+    return weight[0].numel() if isinstance(weight, Tensor) and weight.ndim >= 2 else 0

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainables.config import RunConfig
 from trainables.edits import find
 from trainables.errors import BadInput
-from trainables.interventions import centres, magnitude_mask, random_mask
+from trainables.interventions import centres, magnitude_mask, random_mask, reused
 from trainables.manifest import Manifest
 from trainables.network import Network
 from trainables.storage import CohortFiles, Folder
@@ -121,6 +121,8 @@ class Origins:
         found = self.left.end(source) if init.at is None else self.left.after(source, init.at)
         if init.scheme == "kmeans":
             return centres(found.tensors, self._shapes, init.scale, config.seed, self.network.roles)
+        if init.scheme == "reuse":
+            return reused(found.tensors, self.network.initial(init, config.seed, stream), self.network.roles)
         return {name: found.tensors[name] for name in self._shapes}
 
     @property

@@ -127,5 +127,5 @@ class Recorder:
         """Write one part of every table, and the last parameters of the runs that ended in it."""
         if self.rows.final:
             self.new_files.append(self.files.final(self.part))
-        self.rows.write(self.files.folder, self.part)
+        self.rows.write(self.files, self.part)
         self.part += 1

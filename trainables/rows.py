@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.config import RunConfig
 from trainables.manifest import Manifest
-from trainables.storage import CohortFiles, Folder
+from trainables.storage import CohortFiles
 
 
 class Rows:
@@ -65,19 +65,19 @@ class Rows:
         about = {"run_id": config.run_id, "cohort_id": manifest.cohort_id, "role": role, "status": status}
         self.runs.append({**about, **place, "seconds": seconds, **config.flat()})
 
-    def write(self, folder: Folder, part: int) -> None:
+    def write(self, files: CohortFiles, part: int) -> None:
         """Write one part of every table; `runs` last, since its rows mean that all of a run is there."""
         if self.final:
             parameters = {name: torch.stack([values[name] for values, _ in self.final]) for name in self.final[0][0]}
             metadata = {key: [about[key] for _, about in self.final] for key in self.final[0][1]}
-            folder.write_tensors(CohortFiles.final(part), parameters, metadata)
+            files.folder.write_tensors(files.final(part), parameters, metadata)
         for kind, columns in (("dynamics", self.dynamics), ("outcomes", self.outcomes)):
             if columns:
-                folder.write_table(CohortFiles.table(kind, part), pa.table(dict(columns)))
+                files.folder.write_table(files.table(kind, part), pa.table(dict(columns)))
         if self.runs:
             names = dict.fromkeys(name for row in self.runs for name in row)  # `from_pylist` has those of the first row
             columns = {name: [row.get(name) for row in self.runs] for name in names}
-            folder.write_table(CohortFiles.table("runs", part), pa.table(columns))
+            files.write_runs(part, columns)
         self.clear()
 
 

@@ -23,7 +23,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    #: field -> (other field, value): the field has no effect while the other field has that value.
+    #: field -> (other field, value): the field has no effect while the other field has that value (or one of a tuple).
     #: A field comes after those that it depends on.
     inert: ClassVar[dict[str, tuple[str, Any]]] = {}
 
@@ -41,10 +41,16 @@ class Section(BaseModel):
     def canonical(self) -> Self:
         """The same section with every field that has no effect at its default: equal runs have one id."""
         section = self
-        for name, (other, value) in self.inert.items():
-            if getattr(section, other) == value:
+        for name in self.inert:
+            if section.switch(name):
                 section = section.model_copy(update={name: type(self).model_fields[name].default})
         return section
+
+    def switch(self, name: str) -> tuple[str, Any] | None:
+        """The field and its value that leave a field without effect, if they do."""
+        other, values = self.inert[name]
+        values, now = values if isinstance(values, tuple) else (values,), getattr(self, other)
+        return (other, values[values.index(now)]) if now in values else None
 
     def identity(self, prefix: str, shared_only: bool = False) -> list[str]:
         """What tells this section from the default one: sorted `prefix.field=value` lines.

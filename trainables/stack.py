@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.config import RunConfig
-from trainables.data import Inputs
+from trainables.data import Inputs, augmented
 from trainables.layers import EVAL, Mode
 from trainables.least_squares import solution
 from trainables.losses import LOSSES, Loss, mistakes, summary
@@ -18,6 +18,9 @@ from trainables.trace import Trace
 
 #: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
 GATHERED_BYTES = 2**18
+#: (network, example) pairs that are evaluated at once at most, to stay in the processor's cache, and activations that
+#: they have at most, to stay in memory.
+PAIRS, PAIRED_VALUES = 2**13, 2**26
 
 
 class Stack:
@@ -65,7 +68,16 @@ class Stack:
     @property
     def loss(self) -> Loss:
         """What is minimised."""
-        return LOSSES[self.configs[0].loss.name]
+        config = self.configs[0].loss
+        return LOSSES[config.name].having(config.margin)
+
+    @property
+    def dropout(self) -> Tensor | None:
+        """The rate of every run `(K,)`; None where the network's layers have their own."""
+        if "dropout" in self.configs[0].model.shared_fields():
+            return None
+        rates = [getattr(config.model, "dropout", None) for config in self.configs]
+        return None if None in rates else torch.tensor(rates, dtype=torch.float64).to(self.groups["parameters"].device)
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimiser's memory."""
@@ -115,7 +127,7 @@ class Stack:
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
-            draws: the random numbers that layers draw in this epoch, where they are not the first of their own.
+            draws: the random numbers of layers and augmentation in this epoch, where they are not the first of their own.
             step: how many steps the epoch has behind it.
 
         Returns:
@@ -125,7 +137,7 @@ class Stack:
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
         draws = draws or Draws([config.seed for config in self.configs], "layers", epoch, parameters.device)
-        buffers, mode = self.buffers, Mode(training=True, draws=draws)
+        buffers, mode = self.buffers, Mode(training=True, draws=draws, dropout=self.dropout)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
         places, wanted = list(network.parameters.views(gradient).values()), list(leaves.values())
@@ -136,6 +148,7 @@ class Stack:
         for made, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
+            batch_inputs = augmented(batch_inputs, self.configs[0].data.augment, draws)
             logits = network.logits(leaves, buffers, batch_inputs, kernel, mode)
             out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
@@ -161,24 +174,25 @@ class Stack:
         return trace.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
-    def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows_per_pass: int = 8192) -> dict[str, Tensor]:
+    def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel) -> dict[str, Tensor]:
         """Loss, its variance over the examples, and error of every network on a whole split.
 
         Args:
             inputs: N of each network.
             labels: `(K, N)`.
             kernel: how to compute the logits.
-            rows_per_pass: how many (network, example) pairs are computed at once, to stay in the processor's cache.
 
         Returns:
             `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
             targets are real numbers), each `(K,)` in float64.
         """
-        size = max(1, rows_per_pass // inputs.examples)
+        # Of the network alone, so that a run is evaluated in the same pieces in any company.
+        pairs = pairs_at_once(self.network.activations(tuple(inputs.stored.shape[2:])))
+        size = max(1, pairs // inputs.examples)
         columns = []
         for start, part in zip(range(0, len(self), size), self.slices(size), strict=True):
             own = slice(start, start + len(part))
-            losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, rows_per_pass)
+            losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, pairs)
             columns.append(summary(losses, wrong))
         return {name: torch.cat([part[name] for part in columns]) for name in columns[0]}
 
@@ -192,6 +206,15 @@ class Stack:
             losses.append(self.loss.function(logits, own, None)[0].double())
             wrong.append(mistakes(logits, own))
         return torch.cat(losses, 1), torch.cat(wrong, 1)
+
+
+def pairs_at_once(activations: int) -> int:
+    """How many (network, example) pairs `Stack.evaluate` computes at once, each of so many activations.
+
+    >>> pairs_at_once(100), pairs_at_once(2**20)
+    (8192, 64)
+    """
+    return max(1, min(PAIRS, PAIRED_VALUES // activations))
 
 
 def _gathered(inputs: Inputs, order: Tensor, batch_size: int) -> Iterator[Tensor]:

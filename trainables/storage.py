@@ -167,6 +167,7 @@ class Folder:
 
     def _damaged(self, path: str, error: Exception) -> BadInput:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = reason.removeprefix("Could not open Parquet input source '<Buffer>': ")
         return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
 
 
@@ -185,6 +186,8 @@ class CohortFiles:
     stacks = "stacks.json"
     state = "state/state.safetensors"
     failure = "failure.json"
+    #: Where a part of `runs` names the files that belong to its rows and those before: in its parquet metadata.
+    NAMED = "files"
 
     @staticmethod
     def checkpoint(phase: str, step: int) -> str:
@@ -212,14 +215,32 @@ class CohortFiles:
         """The parts of the table `runs`, `dynamics` or `outcomes` that are there.
 
         Raises:
-            BadInput: a part is damaged, or has no column `run_id`.
+            BadInput: a part is damaged, or has no column `run_id`; or one that `runs` names is not there.
         """
         parts = {name: self.folder.read_table(f"{kind}/{name}") for name in self.folder.names(kind)}
         for name, part in parts.items():
             if "run_id" not in part.column_names:
                 where = f"{self.folder.uri}/{kind}/{name}"
                 raise BadInput(f"{where}: not a file of this project (it has no column run_id)")
+        if kind == "runs" and parts:
+            self._check_named([*parts.values()][-1].schema)
         return [*parts.values()]
+
+    def write_runs(self, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write a part of `runs`, the last of a part's files; it names all that the cohort has by then."""
+        there = [f"{kind}/{name}" for kind in ("dynamics", "outcomes", "final") for name in self.folder.names(kind)]
+        table = pa.table(dict(columns)).replace_schema_metadata({self.NAMED: json.dumps(there)})
+        self.folder.write_table(self.table("runs", part), table)
+
+    def _check_named(self, runs: pa.Schema) -> None:
+        there: dict[str, list[str]] = {}
+        for path in json.loads((runs.metadata or {}).get(self.NAMED.encode(), b"[]")):
+            kind, _, name = path.partition("/")
+            if name not in there.setdefault(kind, self.folder.names(kind)):
+                raise BadInput(
+                    f"{self.folder.uri}/{path}: is not there, though runs that have ended need it; put it back, or "
+                    f"delete the folder {self.folder.uri}, and the same `bth run` trains its runs again"
+                )
 
     @property
     def why_failed(self) -> str | None:
@@ -239,13 +260,18 @@ def cohort_ids(results: Folder) -> list[str]:
 
 
 def check_files(results: Folder) -> None:
-    """Refuse damaged tables, measures and parameters in a results folder, with the name of the first.
+    """Refuse a results folder with a damaged file (the report, which is made again, left out); the first is named.
 
     Raises:
         BadInput: see `Folder.check`.
     """
+    if results.exists(PROVENANCE):
+        results.read_json(PROVENANCE)
     for cohort_id in cohort_ids(results):
         files = CohortFiles(results, cohort_id)
+        for name in (files.stacks, files.failure):
+            if files.folder.exists(name):
+                files.folder.read_json(name)
         tables = [f"{kind}/{name}" for kind in ("runs", "dynamics", "outcomes") for name in files.folder.names(kind)]
         for path in [*tables, *files.parameter_files()]:
             files.folder.check(path)

@@ -3,8 +3,10 @@
 They use the object-oriented interface only, so no global state, no display and no window is needed.
 """
 
+from analysis.figures.agreement import agreement
 from analysis.figures.canvas import Encoding, NothingToDraw, most_telling_axis, show_value, svg
 from analysis.figures.curves import loss_curves
+from analysis.figures.early import early_prediction_figure
 from analysis.figures.heatmap import granulated_heat_map
 from analysis.figures.scatter import Pair, losses, outcome_by_predictors
 
@@ -12,6 +14,8 @@ __all__ = [
     "Encoding",
     "NothingToDraw",
     "Pair",
+    "agreement",
+    "early_prediction_figure",
     "granulated_heat_map",
     "loss_curves",
     "losses",

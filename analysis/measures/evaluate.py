@@ -135,6 +135,7 @@ def measure_stack(
     measures: Sequence[str] | None = None,
     buffers: Mapping[str, Tensor] | None = None,
     loss: str = "cross_entropy",
+    margin: float = 1.0,
 ) -> pd.DataFrame:
     """Every measure of every network of a stack.
 
@@ -148,6 +149,7 @@ def measure_stack(
         measures: names in `MEASURES`; all by default.
         buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
         loss: what was minimised, a name in `trainables.losses.LOSSES`.
+        margin: of the hinge loss.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
@@ -175,7 +177,8 @@ def measure_stack(
     if initial is not None:
         start = untrained_statistics(network.module, {**every, **initial})
         rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
-    stack = Stack(network, architecture, objective(loss, network.outputs or architecture.classes), inputs, rows)
+    minimised = objective(loss, network.outputs or architecture.classes, margin)
+    stack = Stack(network, architecture, minimised, inputs, rows)
     reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
 

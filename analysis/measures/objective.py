@@ -1,5 +1,6 @@
 """The losses of `trainables.losses` once more, as functions that can be differentiated twice and mapped over stacks."""
 
+import functools
 from collections.abc import Callable
 
 from torch import Tensor
@@ -9,17 +10,20 @@ from torch.nn import functional
 Objective = Callable[[Tensor, Tensor], Tensor]
 
 
-def objective(loss: str, outputs: int) -> Objective:
+def objective(loss: str, outputs: int, margin: float = 1.0) -> Objective:
     """What a run minimises, as a function of the logits that measures see.
 
     Args:
         loss: a name in `trainables.losses.LOSSES`.
         outputs: of the network. Of one, the logits are (0, z), or z where targets are real numbers.
+        margin: of the hinge loss.
 
     >>> import torch
     >>> objective("hinge", 1)(torch.tensor([[0.0, 0.25]]), torch.tensor([1])).tolist()
     [0.75]
     """
+    if loss == "hinge":
+        return functools.partial(_hinge_of_one, margin=margin)
     return _PER_CLASS[loss] if outputs > 1 else _OF_ONE[loss]
 
 
@@ -41,8 +45,8 @@ def _squared_of_one(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits[..., -1] - targets).square() / 2
 
 
-def _hinge_of_one(logits: Tensor, labels: Tensor) -> Tensor:
-    return (1 - _signs(labels, logits) * logits[..., -1]).clamp(min=0)
+def _hinge_of_one(logits: Tensor, labels: Tensor, margin: float) -> Tensor:
+    return (margin - _signs(labels, logits) * logits[..., -1]).clamp(min=0)
 
 
 def _signs(labels: Tensor, like: Tensor) -> Tensor:
@@ -50,8 +54,4 @@ def _signs(labels: Tensor, like: Tensor) -> Tensor:
 
 
 _PER_CLASS: dict[str, Objective] = {"cross_entropy": _cross_entropy, "squared": _squared}
-_OF_ONE: dict[str, Objective] = {
-    "logistic": _logistic_of_one,
-    "squared": _squared_of_one,
-    "hinge": _hinge_of_one,
-}
+_OF_ONE: dict[str, Objective] = {"logistic": _logistic_of_one, "squared": _squared_of_one}

@@ -31,6 +31,8 @@ class Report:
         provenance: nested; ``hardware``, ``started`` and ``versions`` are shown where there are.
         definitions: predictor -> its definition.
         dynamics_names: which predictors are statistics of the training path.
+        early: what `analysis.early.early_prediction` returned, of both views; empty where nothing was recorded early.
+        kind: what this is a report of, in words.
         normalised_losses: columns of the normalised train and the normalised test loss.
     """
 
@@ -45,4 +47,6 @@ class Report:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     dynamics_names: Sequence[str] = ()
+    early: pd.DataFrame = field(default_factory=pd.DataFrame)
+    kind: str = "a sweep"
     normalised_losses: tuple[str, str] = ("normalised_train_loss", "normalised_test_loss")

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import figures
+from analysis.early import best_early
 from analysis.figures.canvas import quantity
 from analysis.report.content import Report
 from analysis.wording import by_decision, in_words
@@ -31,7 +32,9 @@ def gallery(report: Report) -> list[Plate]:
     headline = report.verdicts[0] if report.verdicts else pd.DataFrame()
     target = str(headline.attrs.get("target", "test_loss"))
     runs = _in_scope(report.table, str(headline.attrs.get("scope", "")))
-    return [
+    foremost = best_early(report.early, report.dynamics_names, DYNAMICS_SHOWN)
+    plates = [
+        _early(report, target, foremost),
         _losses(report, runs),
         _dynamics(report, runs, target, _best(headline, report.dynamics_names)),
         _plate(
@@ -51,7 +54,31 @@ def gallery(report: Report) -> list[Plate]:
             "named above the column. Ψ is the mean over axes. A dash means that nothing could be compared.",
             lambda: figures.granulated_heat_map(headline),
         ),
+        _plate(
+            "agreement",
+            f"Where the statistics agree about {in_words(target)}, and where they do not",
+            "The place of every predictor by each statistic. Coloured are, of those among the ten strongest by any, "
+            "the six whose places lie farthest apart: what looks strong over all runs may say nothing within "
+            "configurations.",
+            lambda: figures.agreement(headline),
+        ),
     ]
+    return [plate for plate in plates if plate.svg or report.spec]  # of a mere table, those that it has the data for
+
+
+def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
+    words = in_words(target)
+    return _plate(
+        "early-prediction",
+        f"How early the training predicts {words}",
+        f"Statistics of the training path, read while training, against {words} at the end: over all runs (top, with "
+        "the 95% interval of the first) and within configurations (middle). Shown are those with the largest mean |τ|. "
+        "Black and grey: what validation and train loss say at the same time; dashed, what a power law through their "
+        "last two records says of the end. Left, all runs are read after the same number of epochs, and those that had "
+        "stopped by then are left out (bottom); right, each at a share of its own length, which nobody knows while "
+        "training.",
+        lambda: figures.early_prediction_figure(report.early, foremost, target),
+    )
 
 
 def _losses(report: Report, runs: pd.DataFrame) -> Plate:
@@ -77,11 +104,11 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
     loss = _loss_unit(report.table)
     units = {"test_loss": loss, "loss_gap": loss, "test_error": "fraction", "gap": "fraction"}
     units |= {name: definition.unit for name, definition in report.definitions.items()}
-    words = in_words(target)
+    words, what = in_words(target), "statistics of training" if report.spec else "predictors"
     return _plate(
         "dynamics",
-        f"{words.capitalize()} against the statistics of training that track it best",
-        f"The statistics of the training path with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
+        f"{words.capitalize()} against the {what} that track it best",
+        f"The {what} with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
         f"a run. Colour and marker show the axis that separates {words} best: a predictor that only sorts "
         "the colours repeats what that axis says.",
         lambda: figures.outcome_by_predictors(runs, report.axes, target, taus, units),

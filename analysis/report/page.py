@@ -1,7 +1,10 @@
 """The HTML page of a report. Everything from the data is escaped by the template."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -14,9 +17,14 @@ from analysis.figures import Encoding, show_value
 from analysis.report.content import Report
 from analysis.report.gallery import Plate
 
+#: Of the runs that did not converge.
+LISTED = 100
+
 
 def page(report: Report, plates: Sequence[Plate]) -> str:
-    """Return the report as one HTML document that loads nothing and runs no script."""
+    """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run."""
+    script = (resources.files("analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     templates = Environment(
         loader=PackageLoader("analysis"),
         autoescape=True,
@@ -38,10 +46,13 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
         axes=_axis_rows(report),
         statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
         facts=_facts(report),
+        unconverged=_unconverged(report),
         provenance=_flat(report.provenance),
         figures=plates,
         columns=wording.COLUMNS,
         outcomes=wording.OUTCOMES,
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
     )
 
 
@@ -54,7 +65,13 @@ def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
     """Return the verdicts on one target as the template reads them."""
     rows = [_row(str(name), row) for name, row in wording.by_decision(verdicts).iterrows()]
     baseline = [_row("hyperparameters only", pd.Series(row)) for row in verdicts.attrs["baseline"]]
-    return verdicts.attrs | {"population": wording.population(verdicts), "rows": rows, "baseline": baseline}
+    population = "; ".join(filter(None, (wording.population(verdicts), wording.left_out(verdicts))))
+    return verdicts.attrs | {
+        "population": population,
+        "rows": rows,
+        "baseline": baseline,
+        "ceilings": wording.ceilings(verdicts),
+    }
 
 
 def _row(name: str, row: "pd.Series[Any]") -> dict[str, Any]:
@@ -78,6 +95,20 @@ def _axis_rows(report: Report) -> list[tuple[str, list[str]]]:
     return [(encoding.axis, [show_value(value) for value in encoding.values]) for encoding in encodings]
 
 
+def _unconverged(report: Report) -> dict[str, Any]:
+    """Return the runs that did not converge, each with its status and axes; `more` says how many are not listed."""
+    table = report.table
+    if "status" not in table or "run_id" not in table:
+        return {"axes": [], "rows": [], "more": 0}
+    axes = [axis for axis in report.axes if axis in table]
+    rows = table[table["status"] != "converged"].sort_values(["status", *axes], key=lambda column: column.map(str))
+    cells = [
+        [str(row["run_id"]), str(row["status"]), str(row.get("seed", "")), *(show_value(row[axis]) for axis in axes)]
+        for row in rows.head(LISTED).to_dict("records")
+    ]
+    return {"axes": axes, "rows": cells, "more": max(0, len(rows) - LISTED)}
+
+
 def _facts(report: Report) -> list[tuple[str, str]]:
     """Return the lines of "What was run" that are known."""
     table, source = report.table, report.provenance
@@ -88,7 +119,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(("Seeds", str(table["seed"].nunique())))
     if "seconds" in table and len(table):
         facts.append(("Training", f"{wording.duration(table['seconds'].sum())}, summed over the runs"))
-    for key in ("started", "hardware", "versions"):
+    for key in ("command", "started", "hardware", "versions"):
         value = source.get(key)
         if value:
             parts = _flat(value, prefix=False) if isinstance(value, Mapping) else [("", str(value))]

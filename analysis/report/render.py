@@ -15,7 +15,7 @@ from analysis.wording import by_scope
 def render(report: Report) -> dict[str, bytes]:
     """Return the report's files: relative path -> content. The same report gives the same bytes.
 
-    ``index.html`` needs nothing beside it: figures are inline SVG, and there is no script.
+    ``index.html`` needs nothing beside it: figures are inline SVG, and its one script sorts tables.
     ``figures/*.svg`` are the same figures for a paper; a figure that lacks its data is left out, and the page
     says what it lacks. ``verdicts.json`` and ``table.parquet`` are the numbers behind them.
     """

@@ -12,8 +12,10 @@ from analysis.rules import ADDS, NOT_SHOWN, UNDECIDED
 from analysis.wording import (
     by_decision,
     by_scope,
+    ceilings,
     in_words,
     interval,
+    left_out,
     mark,
     number,
     population,
@@ -37,6 +39,10 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
     shown = by_scope(verdicts)[0]
     notes = _NOTES + _NOT_SHOWN * bool((shown["decision"] == NOT_SHOWN).any())
     notes += _DAGGER * bool(shown["test_derived"].any())
+    notes = "\n".join(filter(None, (left_out(shown), notes)))
+    ordered = shown["kendall_tau"].notna().any()
+    if not ordered:
+        notes += f"\nof none of the {len(shown)} predictors is there an order to compare over so few runs: undecided"
     table = Table(
         title=Text(f"What predicts {in_words(str(shown.attrs['target']))}? {population(shown)}", style="bold"),
         title_justify="left",
@@ -57,7 +63,10 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
         cells = _cells("hyperparameters only", pd.Series(row))
         cells[5] = Text(_bare(f"R² {number(row['baseline_r2'])}"))
         table.add_row(*cells, "  baseline", style="italic")
-    for name, verdict in by_decision(shown).iterrows():
+    for ceiling in ceilings(shown):
+        texts = number(ceiling["kendall_tau"], signed=True), "", "", "", f"R² {number(ceiling['r2'])}", "", ""
+        table.add_row(Text(ceiling["whom"]), *map(_bare, texts), "  ceiling", style="italic")
+    for name, verdict in by_decision(shown).iterrows() if ordered else ():
         decision = printable(verdict["decision"]).split(" from ")[0]  # "not separable" fits without the rest
         style = _STYLES.get(decision, "dim")
         table.add_row(*_cells(printable(name), verdict), Text(f"{mark(verdict['decision'])} {decision}", style))

@@ -42,6 +42,9 @@ def conditional_mutual_information(table: pd.DataFrame, predictor: str, target: 
     return PairCells(runs, y).score(x)
 
 
+BLOCK = 1000  # runs that are compared one by one
+
+
 class PairCells:
     """The outcome's half of the score, kept so that many predictors, or permutations of one, cost little.
 
@@ -84,21 +87,37 @@ class PairCells:
         return np.array([self.score(predictor[runs.spread(runs.starts[d]) + offset]) for d in donors])
 
     def _shares(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For every cell the shares of pairs with a larger first value, and with a larger outcome too."""
-        member, y = self._member, self.outcome
-        sums = np.zeros((2, member.shape[1], member.shape[1]))
-        rows = max(1, 4_000_000 // len(values))  # so that long tables fit, and single precision counts exactly
-        for at in range(0, len(values), rows):
-            part = slice(at, at + rows)
-            above = values[part, None] > values
-            sums[0] += member[part].T @ (above.astype(np.float32) @ member)
-            sums[1] += member[part].T @ ((above & (y[part, None] > y)).astype(np.float32) @ member)
+        """For every cell the shares of pairs with a larger first value, and with a larger outcome too.
+
+        Runs are sorted by value and cut into blocks, between which no value is tied. For a run, the smaller ones of
+        earlier blocks are counted by running sums, those of its own block one by one: n (n / BLOCK + BLOCK) steps
+        instead of n^2, and the counts are exact.
+        """
+        order = np.argsort(values, kind="stable")
+        x, y, member = values[order], self.outcome[order], self._member[order]
+        below = _running(member)[np.searchsorted(x, x, "left")]
+        sums = [member.T.astype(float) @ below, np.zeros((member.shape[1], member.shape[1]))]
+        by_outcome = np.argsort(y, kind="stable")
+        places = np.searchsorted(y[by_outcome], y, "left")
+        starts = np.unique(np.searchsorted(x, x[::BLOCK], "left"))
+        for start, stop in zip(starts, [*starts[1:], len(x)], strict=True):
+            own = slice(start, stop)
+            smaller = _running(member[by_outcome] * (by_outcome < start)[:, None])[places[own]] if start else 0.0
+            rows = max(1, 4_000_000 // (stop - start))
+            parts = [slice(at, min(at + rows, stop)) for at in range(start, stop, rows)]
+            inside = [((x[p, None] > x[own]) & (y[p, None] > y[own])).astype(np.float32) @ member[own] for p in parts]
+            sums[1] += member[own].T.astype(float) @ (np.concatenate(inside) + smaller)
         first, both = (total.ravel()[self._cells] / self._number for total in sums)
         return first, both
 
     def _average(self, cells: np.ndarray) -> np.ndarray:
         """Equally weighted mean over the cells of each pair of axes."""
         return np.bincount(self._pair, cells) / np.bincount(self._pair)
+
+
+def _running(member: np.ndarray) -> np.ndarray:
+    """(n + 1, V) how many of the rows before each belong to every group."""
+    return np.vstack([np.zeros((1, member.shape[1])), np.cumsum(member, axis=0, dtype=float)])
 
 
 def _entropy(*probabilities: np.ndarray) -> np.ndarray:

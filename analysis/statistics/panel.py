@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from analysis.statistics.axes_baseline import AxesBaseline
+from analysis.statistics.ceiling import Ceiling, measurement_ceiling, measurement_variance, seed_ceiling
 from analysis.statistics.design import shared_seed_effects
 from analysis.statistics.granulated import AxisGroups, granulated_from
 from analysis.statistics.information import PairCells
@@ -39,6 +40,7 @@ class Settings:
     confidence: float
     resamples: int
     random_seed: int
+    nulls: bool = True
 
 
 class Sample:
@@ -96,7 +98,9 @@ class Sample:
     def describe(self, values: np.ndarray) -> dict[str, Any]:
         """The statistics that need no null: (n,) values in the order of the table."""
         x, y, confidence = rankdata(values)[self.runs.order], self.outcome, self.settings.confidence
-        low, high = kendall_interval(self.runs, x, y, self.counts, confidence)
+        low, high = np.nan, np.nan
+        if self.settings.resamples:
+            low, high = kendall_interval(self.runs, x, y, self.counts, confidence)
         granulated = granulated_from(
             self.groups, x, y, self.settings.resamples, confidence, self._random("bootstrap/granulated")
         )
@@ -147,7 +151,7 @@ class Sample:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)
-        if np.isnan(score) or len(x) > CMI_RUNS or self.cells.values > CMI_VALUES:
+        if np.isnan(score) or not self.settings.nulls or len(x) > CMI_RUNS or self.cells.values > CMI_VALUES:
             return {"cmi": score}
         donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, self._random("permute/information"))
         return {"cmi": score, "cmi_p": permutation_p(score, self.cells.null(x, donors))}
@@ -185,6 +189,18 @@ class Panel:
         values = values[present]
         estimates, contest = sample.estimate(values)
         return row | sample.describe(values) | sample.information(values) | estimates, contest
+
+    def ceilings(self, test_size: int | None, validation_size: int | None) -> list[Ceiling]:
+        """How well any predictor could do on these runs, by the luck of seeds and the size of the test set."""
+        if self.table.empty:
+            return []
+        sample = self.sample(np.ones(len(self.table), dtype=bool))
+        found = [seed_ceiling(sample.runs, sample.outcome)]
+        if test_size is not None:
+            outcome = numeric_column(self.table, self.settings.target, "target")
+            variance = measurement_variance(self.table, self.settings.target, test_size, validation_size)
+            found.append(measurement_ceiling(outcome, variance, self.settings.random_seed))
+        return [ceiling for ceiling in found if not np.isnan(ceiling.kendall_tau)]
 
     def axes_only(self) -> dict[str, Any]:
         """The held-out predictions of the axes alone, described like a predictor."""

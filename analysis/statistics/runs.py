@@ -127,6 +127,8 @@ def numeric_column(table: pd.DataFrame, name: str, what: str) -> np.ndarray:
     """The column as floats (missing values are NaN); `BadInput` if it is absent or not made of numbers."""
     require_columns(table, [name], what)
     column = table[name]
+    if pd.api.types.is_bool_dtype(column):
+        raise BadInput(f"{what} {name!r} is true or false; make it 0 and 1 if that is an order")
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
         raise BadInput(f"{what} {name!r} must be numeric, not {column.dtype}")
     return column.to_numpy(dtype=float, na_value=np.nan)

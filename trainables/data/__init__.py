@@ -7,9 +7,10 @@
 |---|---|---|
 | data set in files | one reader, one line in `READERS` | `readers.py` |
 | synthetic task | one builder, one line in `SYNTHETIC` | `synthetic.py` |
-| intervention on data | one function | `corruption.py`, with a field in `config.py` |
+| intervention on data | one function | `corruption.py` or `augmentation.py`, with a field in `config.py` |
 """
 
+from trainables.data.augmentation import augmented
 from trainables.data.config import CLASS_TASKS, DataConfig
 from trainables.data.corruption import corrupt, replace_pixels
 from trainables.data.loading import Teach, inputs_of, labels_of, load, train_labels
@@ -31,6 +32,7 @@ __all__ = [
     "Split",
     "Task",
     "Teach",
+    "augmented",
     "corrupt",
     "describe",
     "fetch",

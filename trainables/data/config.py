@@ -10,6 +10,7 @@ from trainables.section import PerRun, Section
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Corruption = Literal["redraw", "swap"]
 Pixels = Literal["none", "permuted", "shuffled", "gaussian"]
+Augment = Literal["none", "flip", "shift", "shift_flip"]
 Positive = Annotated[int, Field(ge=1)]
 
 #: Tasks on classes that have a name: the groups of classes, and the data sets whose classes they are about.
@@ -52,7 +53,9 @@ class DataConfig(Section):
     does the same to the labels of the validation and the test split.
 
     `classes`: groups of original classes that become the labels 0, 1, ...; classes not named are left out. Also a name
-    in `CLASS_TASKS`. `pool` averages squares of so many pixels a side (14 x 14 inputs of Arpit et al. 2017: 2).
+    in `CLASS_TASKS`. `crop` cuts so many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its
+    centre (Zhang et al. 2017; Arpit et al. 2017). Then `pool` averages squares of so many pixels a side (14 x 14 inputs
+    of Arpit et al. 2017: 2).
 
     `normalise`: by mean and deviation of the training split, each channel its own (`split`), by the constants of the
     CIFAR-10 papers (`cifar`), from [0, 1] to [-1, 1] (`half`), or not at all (`none`).
@@ -61,6 +64,9 @@ class DataConfig(Section):
     own way (`shuffled`), or inputs drawn from a Gaussian of the training split's mean and variance (`gaussian`), for
     `pixels_fraction` of the training inputs, chosen by the run's seed. `permuted` also permutes that fraction of the
     validation and the test inputs; the others leave them natural.
+
+    `augment` mirrors and moves the images of every training step at random, drawn from the run's seed
+    (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
 
     The other fields belong to synthetic tasks (`trainables.data.synthetic`), which say what they mean. `dimension` is
     the source's own by default. With `fresh` the training examples of every epoch are new, drawn from the run's seed.
@@ -82,10 +88,12 @@ class DataConfig(Section):
     corruption: Annotated[Corruption, PerRun] = "redraw"
     corrupt_test: Annotated[bool, PerRun] = False
     classes: Annotated[str | None, BeforeValidator(spelled)] = None
+    crop: Annotated[int, Field(ge=0)] = 0
     pool: Positive = 1
     normalise: Literal["split", "cifar", "half", "none"] = "split"
     pixels: Annotated[Pixels, PerRun] = "none"
     pixels_fraction: Annotated[Fraction, PerRun] = 1.0
+    augment: Augment = "none"
     frequency: Annotated[float, Field(gt=0), PerRun] = 1.0
     noise: Annotated[float, Field(ge=0, le=0.5), PerRun] = 0.1
     dimension: Positive | None = None

@@ -46,7 +46,7 @@ def load(config: DataConfig, precision: str = "float32", device: str = "cpu") ->
         BadInput: what `describe` refuses; files that are missing or damaged.
     """
     describe(config)
-    plain = {name: DataConfig.model_fields[name].default for name in (*INTERVENTIONS, "fresh")}
+    plain = {name: DataConfig.model_fields[name].default for name in (*INTERVENTIONS, "fresh", "augment")}
     return _load(config.model_copy(update=plain), precision, device)
 
 
@@ -91,7 +91,9 @@ def _cut(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, s
         test = orders[1][: config.test_size]
         validation, train = np.split(order[: sum(sizes)], sizes[:1])
     rows = {"train": (raw.train, train), "validation": (raw.train, validation), "test": (raw.test or raw.train, test)}
-    stored = {name: _pooled(part.inputs[index], config.pool) for name, (part, index) in rows.items()}
+    stored = {
+        name: _pooled(_cropped(part.inputs[index], config.crop), config.pool) for name, (part, index) in rows.items()
+    }
     mean, deviation = _scale(config, stored["train"], reader.top)
 
     def split(name: str) -> Split:
@@ -121,6 +123,11 @@ def _order(part: Part, new: Array, seed: int, stream: str) -> Array:
     """Positions of the examples whose class is kept, in a random order that is stratified by original class."""
     kept = np.flatnonzero(new[part.labels] >= 0)
     return kept[stratified_order(part.labels[kept], generator(seed, stream))]
+
+
+def _cropped(inputs: Array, border: int) -> Array:
+    """Images without so many pixels at every side."""
+    return inputs[..., border:-border, border:-border] if border else inputs
 
 
 def _pooled(inputs: Array, side: int) -> Array:

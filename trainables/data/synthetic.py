@@ -101,7 +101,8 @@ def sparse_linear(draw: Draw, *, dimension: int = 10_000, noise: float) -> Sampl
     y uniform in {-1, 1}, x = eta y e_1 + e_k, k uniform in {2, ..., d}, eta = -1 with probability `noise`, else 1.
     Nakkiran, Kalimeris et al. 2019, section 5 (theorem 1): from a small initialisation SGD on n = o(sqrt d) examples
     reaches accuracy 1 on them and 1 - noise on the population, although linear classifiers exist that fit the
-    examples and do no better than chance. See `population_accuracy`.
+    examples and do no better than chance. The outcome `population_error` of linear networks is exact, see
+    `population_accuracy`.
     """
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
@@ -124,7 +125,7 @@ def population_accuracy(first: float, rest: Array, noise: float) -> float:
 
     Args:
         first: w_1.
-        rest: `(d - 1,)`, the other weights.
+        rest: `(d - 1,)`, the other weights, to each of which a bias is added, if there is one.
         noise: the probability that eta is -1.
 
     >>> population_accuracy(1.0, np.zeros(9), 0.1)
@@ -157,11 +158,15 @@ def staircase(draw: Draw, *, dimension: int = 20) -> Sampler:
 
 @dataclass(frozen=True)
 class Task:
-    """A builder, and what is known of it before it draws."""
+    """A builder, and what is known of it before it draws.
+
+    `population_error`: the exact error of a linear classifier, from its weights `(dimension,)`, its bias and the noise.
+    """
 
     build: Callable[..., Sampler]
     source: str
     target: Target = "classes"
+    population_error: Callable[[Array, float, float], float] | None = None
 
 
 SYNTHETIC: dict[str, Task] = {
@@ -169,7 +174,11 @@ SYNTHETIC: dict[str, Task] = {
     "sinusoid": Task(sinusoid, "Nakkiran, Kalimeris et al. 2019, section 3"),
     "disk": Task(disk, "Nakkiran, Kalimeris et al. 2019, figure 1"),
     "xord": Task(xord, "Brutzkus and Globerson 2019"),
-    "sparse_linear": Task(sparse_linear, "Nakkiran, Kalimeris et al. 2019, theorem 1"),
+    "sparse_linear": Task(
+        sparse_linear,
+        "Nakkiran, Kalimeris et al. 2019, theorem 1",
+        population_error=lambda weights, bias, noise: 1 - population_accuracy(weights[0], weights[1:] + bias, noise),
+    ),
     "staircase": Task(staircase, "after Nakkiran, Kalimeris et al. 2019, section 4"),
 }
 

@@ -19,7 +19,7 @@ CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 #: Fields that only data sets in files take, and those that only synthetic tasks take (where they name them).
-OF_FILES = ("classes", "pool", "normalise", "pixels")
+OF_FILES = ("classes", "crop", "pool", "normalise", "pixels", "augment")
 OF_TASKS = ("frequency", "noise", "dimension", "hard_test", "fresh")
 
 
@@ -74,11 +74,15 @@ def _in_files(config: DataConfig) -> Task:
         raise BadInput(f"data.classes = {config.classes!r}: {name} has the classes 0 to {classes - 1}")
     shape = reader.shape
     if len(shape) == 3:
-        if any(side % config.pool for side in shape[1:]):
-            raise BadInput(f"data.pool = {config.pool}: does not divide the sides of {name}, {shape[1]} x {shape[2]}")
-        shape = (shape[0], shape[1] // config.pool, shape[2] // config.pool)
-    elif config.pool > 1 or config.pixels != "none":
-        raise BadInput(f"data.pool and data.pixels: the inputs of {name} are no images")
+        if 2 * config.crop >= min(shape[1:]):
+            raise BadInput(f"data.crop = {config.crop}: leaves nothing of {name}, {shape[1]} x {shape[2]}")
+        height, width = (side - 2 * config.crop for side in shape[1:])
+        if height % config.pool or width % config.pool:
+            what = f"{name} cropped by {config.crop}" if config.crop else name
+            raise BadInput(f"data.pool = {config.pool}: does not divide the sides of {what}, {height} x {width}")
+        shape = (shape[0], height // config.pool, width // config.pool)
+    elif config.crop or config.pool > 1 or config.pixels != "none" or config.augment != "none":
+        raise BadInput(f"data.crop, data.pool, data.pixels and data.augment: the inputs of {name} are no images")
     if config.normalise == "cifar" and shape[0] != 3:
         raise BadInput(f"data.normalise = 'cifar': these constants are for three channels; {name} has {shape[0]}")
     _check_sizes(

@@ -19,13 +19,16 @@ from trainables.models.convolutional import (
     frankle_conv,
     lenet5,
     loukas_cnn,
+    nakkiran_cnn,
     narrow_cnn,
     puzzles_bn,
     puzzles_cnn,
     vgg,
+    zhang_alexnet,
 )
 from trainables.models.features import random_features, xord
 from trainables.models.forest import random_forest
+from trainables.models.inception import zhang_inception
 from trainables.models.own import module
 from trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
 from trainables.models.residual import preact_resnet, resnet
@@ -46,7 +49,10 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
         puzzles_cnn,
         puzzles_bn,
         narrow_cnn,
+        zhang_alexnet,
+        zhang_inception,
         arpit_cnn,
+        nakkiran_cnn,
         loukas_cnn,
         xord,
         random_features,

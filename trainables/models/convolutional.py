@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from torch import nn
 
-from trainables.models.parts import Bias, Normalisation, Positive, Shape, flat_size, has_bias, image, normalised
+from trainables.models.parts import (
+    Bias,
+    Dropout,
+    Normalisation,
+    Positive,
+    Shape,
+    flat_size,
+    has_bias,
+    image,
+    normalised,
+)
 from trainables.modules import Shift
 
 
@@ -118,6 +128,7 @@ def frankle_conv(
     depth: Literal[2, 4, 6] = 2,
     width: Positive = 64,
     units: Positive = 256,
+    dropout: Dropout = 0.0,
 ) -> nn.Sequential:
     """Conv-2, Conv-4 and Conv-6 of lottery tickets.
 
@@ -125,7 +136,8 @@ def frankle_conv(
     and three linear layers. `depth`: how many convolutions; `width`: channels of the first two;
     `units`: of the two hidden linear layers. On CIFAR-10 they give 4.3M parameters, 38K of them in convolutions
     (Conv-2), 2.4M and 260K (Conv-4), 1.7M and 1.1M (Conv-6). The last total cannot be reproduced: the network as they
-    describe it has 2.3M.
+    describe it has 2.3M. `dropout`: the probability that a hidden linear unit is left out of a training step; they
+    train with 0.5, and where is not in the sources that we have.
 
     >>> from trainables.models.parts import count
     >>> [count(frankle_conv((3, 32, 32), 10, depth=depth)) for depth in (2, 4, 6)]
@@ -140,7 +152,7 @@ def frankle_conv(
         layers += _convolutions(channels, width * 2**stage, 2, "none")
         channels = width * 2**stage
     size = flat_size(layers, input_shape, f"model.depth = {depth}")
-    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, units, units), nn.Linear(units, outputs))
+    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, units, units, dropout=dropout), nn.Linear(units, outputs))
 
 
 def vgg(
@@ -181,8 +193,8 @@ def arpit_cnn(
     """Two pooled convolutions with BatchNorm.
 
     Source: Arpit et al. 2017, the network for CIFAR-10: 5 x 5 convolutions pooled by 3, linear layers of 384 and 192
-    units, BatchNorm before every ReLU. Their crop of 2 pixels is left out: crop the data. They give no count;
-    1,170,386 parameters on 3 x 28 x 28 inputs, without padding.
+    units, BatchNorm before every ReLU. Their first layer, a crop of 2 pixels, is a field of the data: `data.crop: 2`.
+    They give no count; 1,170,386 parameters on 3 x 28 x 28 inputs, without padding.
 
     >>> from trainables.models.parts import count
     >>> count(arpit_cnn((3, 28, 28), 10))
@@ -195,6 +207,50 @@ def arpit_cnn(
     size = flat_size(layers, input_shape, "model.family = 'arpit_cnn'")
     dense = _dense(size, 384, 192, batch_norm=batch_norm)
     return nn.Sequential(*layers, nn.Flatten(), *dense, nn.Linear(192, outputs))
+
+
+def zhang_alexnet(input_shape: Shape, outputs: int, *, width: Positive = 64) -> nn.Sequential:
+    """Small AlexNet.
+
+    Source: Zhang et al. 2017, appendix A: twice a 5 x 5 convolution, a 3 x 3 pooling and local response normalisation,
+    then linear layers of 384 and 192 units; 1,387,786 parameters on the 28 x 28 centre of CIFAR-10 (`data.crop: 2`).
+    The count says that convolutions have w = 64 channels and keep the size, that poolings halve it, and that linear
+    layers have 6 w and 3 w units. The constants of the normalisation are not in the paper: here those of the CIFAR-10
+    network that came with TensorFlow at the time (nine channels, 1 + 0.001 / 9 times their sum of squares, to the power
+    of 0.75).
+
+    >>> from trainables.models.parts import count
+    >>> count(zhang_alexnet((3, 28, 28), 10))
+    1387786
+    """
+    channels, *_ = image("zhang_alexnet", input_shape)
+    layers: list[nn.Module] = []
+    for fan_in in (channels, width):
+        pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        norm = nn.LocalResponseNorm(9, alpha=0.001, beta=0.75)  # torch divides alpha by the number of channels
+        layers += [nn.Conv2d(fan_in, width, 5, padding=2), nn.ReLU(), pool, norm]
+    size = flat_size(layers, input_shape, "model.family = 'zhang_alexnet'")
+    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, 6 * width, 3 * width), nn.Linear(3 * width, outputs))
+
+
+def nakkiran_cnn(input_shape: Shape, outputs: int, *, width: Positive = 32, units: Positive = 2000) -> nn.Sequential:
+    """Four convolutions and a wide linear layer.
+
+    Source: Nakkiran, Kalimeris et al. 2019, section 3, as a public replication has it (their appendix B is not
+    available to us): 3 x 3 convolutions of w channels, of which the first two are pooled by 2, and `units` linear
+    units. Whether convolutions are padded is not in the sources; here they keep the size. With one output, 4,128,641
+    parameters on 3 x 32 x 32 inputs.
+
+    >>> from trainables.models.parts import count
+    >>> count(nakkiran_cnn((3, 32, 32), 1))
+    4128641
+    """
+    channels, *_ = image("nakkiran_cnn", input_shape)
+    layers: list[nn.Module] = []
+    for index, fan_in in enumerate([channels, width, width, width]):
+        layers += [nn.Conv2d(fan_in, width, 3, padding=1), nn.ReLU(), *([nn.MaxPool2d(2)] if index < 2 else [])]
+    size = flat_size(layers, input_shape, "model.family = 'nakkiran_cnn'")
+    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, units), nn.Linear(units, outputs))
 
 
 def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.Sequential:
@@ -225,9 +281,9 @@ def _convolutions(channels: int, features: int, convolutions: int, batch_norm: N
     return [*layers, nn.MaxPool2d(2)]
 
 
-def _dense(*sizes: int, batch_norm: Normalisation = "none") -> list[nn.Module]:
-    """Linear layers with ReLU."""
+def _dense(*sizes: int, batch_norm: Normalisation = "none", dropout: float = 0.0) -> list[nn.Module]:
+    """Linear layers with ReLU, and dropout after it."""
     layers: list[nn.Module] = []
     for pair in itertools.pairwise(sizes):
-        layers += [*normalised(nn.Linear(*pair), batch_norm), nn.ReLU()]
+        layers += [*normalised(nn.Linear(*pair), batch_norm), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
     return layers

@@ -8,9 +8,11 @@ from torch import nn
 
 from trainables.errors import BadInput
 from trainables.modules import Noise
+from trainables.section import PerRun
 
 Positive = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
+#: Of units that a step leaves out; runs of one stack may differ in it (`trainables.layers.Mode`).
+Dropout = Annotated[float, Field(ge=0, lt=1), PerRun]
 Bias = Literal["all", "first", "none"]
 Normalisation = Literal["none", "plain", "noisy"]
 Shape = tuple[int, ...]

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import nn
 
 from trainables.errors import BadInput
-from trainables.models.parts import Bias, Normalisation, Positive, Probability, Shape, has_bias, normalised
+from trainables.models.parts import Bias, Dropout, Normalisation, Positive, Shape, has_bias, normalised
 from trainables.modules import Shift
 
 
@@ -19,7 +19,7 @@ def mlp(
     depth: Positive = 3,
     bias: Bias = "all",
     first: Literal["dense", "identity"] = "dense",
-    dropout: Probability = 0.0,
+    dropout: Dropout = 0.0,
     batch_norm: Normalisation = "none",
 ) -> nn.Sequential:
     """ReLU perceptron of `depth` linear layers.

@@ -1,0 +1,29 @@
+// A click on a heading sorts the verdicts by that column, a second click the other way round; baselines stay on top.
+for (const table of document.querySelectorAll("table.verdicts")) {
+  const headings = [...table.tHead.rows[1].cells];
+  const value = (row, at) => {
+    const text = row.cells[at].textContent.trim();
+    const number = parseFloat(text.replace("−", "-").replace("<", ""));
+    return Number.isNaN(number) ? (/^–?$/.test(text) ? null : text) : number;
+  };
+  headings.forEach((heading, at) => {
+    if (heading.classList.contains("forest") || heading.classList.contains("interval")) return;
+    heading.tabIndex = 0;
+    heading.setAttribute("role", "button");
+    const sort = () => {
+      const down = heading.getAttribute("aria-sort") !== "descending";
+      headings.forEach((other) => other.removeAttribute("aria-sort"));
+      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("baseline"));
+      rows.sort((a, b) => {
+        const [x, y] = [value(a, at), value(b, at)];
+        if (x === null || y === null) return (x === null) - (y === null);
+        const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
+        return down ? -order : order;
+      });
+      rows.forEach((row) => table.tBodies[0].append(row));
+    };
+    heading.addEventListener("click", sort);
+    heading.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
+  });
+}
