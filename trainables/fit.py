@@ -20,6 +20,7 @@ from trainables.config import FOREST, RunConfig
 from trainables.errors import BadInput
 from trainables.losses import LOSSES, Loss
 from trainables.manifest import Record
+from trainables.modules import RandomFeatures
 
 
 def check(config: RunConfig, record: Record | None = None) -> None:
