@@ -48,6 +48,7 @@ class Traits(NamedTuple):
         layers: how many have weights.
         normalises: whether it has BatchNorm.
         places: positions of the feature map that the last pooling leaves; None without one.
+        random_features: whether it has layers of cosines beside sines.
     """
 
     shapes: dict[str, torch.Size]
@@ -55,6 +56,7 @@ class Traits(NamedTuple):
     layers: int
     normalises: bool
     places: int | None
+    random_features: bool
 
     @property
     def weights(self) -> list[str]:
@@ -241,7 +243,7 @@ def source_has_the_shape(run: Candidate) -> str | None:
         return f"init.source: {line}"
     own, other = run.network.tensors, Candidate(source, None).network.tensors
     scheme = run.config.init.scheme
-    if scheme == "reuse" and any(isinstance(layer, RandomFeatures) for layer in run.network.module.modules()):
+    if scheme == "reuse" and run.network.random_features:
         return "init.scheme = 'reuse': random features are cosines beside sines, which a larger network has elsewhere"
     for name, shape in own.items():
         there = tuple(other.get(name, ()))
@@ -265,7 +267,7 @@ def teacher_knows_the_inputs(run: Candidate) -> str | None:
         return f"labels.source: the targets of {config.data.name} are no classes; leave it out"
     if teacher.is_forest:
         return f"labels.source: model.family = {FOREST!r} labels nothing; allowed: networks"
-    same = {"name", "classes", "pool", "normalise", "dimension"}
+    same = {"name", "classes", "crop", "pool", "normalise", "dimension"}
     if config.data.normalise == "split" and config.data.name not in data.SYNTHETIC:
         same |= {"train_size", "validation_size", "test_size", "split_seed"}  # which make mean and deviation
     for name in sorted(same):
@@ -307,4 +309,6 @@ def _traits(model: str, input_shape: tuple[int, ...], outputs: int) -> Traits:
         hook.remove()
     normalises = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in built.module.modules())
     tensors = {**built.shapes, **built.buffers.shapes}
-    return Traits(built.shapes, tensors, len(built.layers), normalises, left[-1] if left else None)
+    random_features = any(isinstance(part, RandomFeatures) for part in built.module.modules())
+    places = left[-1] if left else None
+    return Traits(built.shapes, tensors, len(built.layers), normalises, places, random_features)

@@ -127,7 +127,7 @@ class Stack:
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
-            draws: the random numbers of layers and augmentation in this epoch, where they are not the first of their own.
+            draws: random numbers of layers and augmentation in this epoch, where they are not the first of their own.
             step: how many steps the epoch has behind it.
 
         Returns:
