@@ -19,6 +19,7 @@ from trainables import data, network
 from trainables.manifest import Manifest
 from trainables.origins import Origins
 from trainables.storage import CohortFiles, Folder, measured_cohort, measures_file
+from trainables.teaching import Teachers
 
 
 class Job(NamedTuple):
@@ -109,7 +110,8 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     manifest = Manifest.read(results, job.cohort_id)
     configs = {config.run_id: config for config in manifest.configs}
     runs = [configs[run_id] for run_id in about["run_id"]]
-    check_trust(runs[0], trust)
+    for config in runs:
+        check_trust(config, trust)
     dataset = data.load(runs[0].data, runs[0].precision)
     architecture = network.for_run(runs[0], dataset)
     buffers = {name: tensors[name] for name in architecture.buffers.shapes}
@@ -120,9 +122,12 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
     # Of fresh examples those of the first epoch stand for all.
     inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in dataset.splits}
-    labels = {name: data.labels_of(dataset, runs, phases, name) for name in inputs}
+    teach = Teachers(results, manifest).labels
+    labels = {name: data.labels_of(dataset, runs, phases, name, teach=teach) for name in inputs}
     as_they_were = [replace(phase, label_corruption=0.0) for phase in phases]
-    true_labels = data.labels_of(dataset, runs, as_they_were, "train")
+    true_labels = labels["train"]
+    if phases != as_they_were:
+        true_labels = data.labels_of(dataset, runs, as_they_were, "train", teach=teach)
     frames = []
     for rows in _alike(inputs.values()):
         splits = {name: (inputs[name].pick(rows[:1]), labels[name][rows]) for name in inputs}

@@ -94,13 +94,14 @@ class Results:
         frame = frame.sort_values([*key, "failed", "version"], ascending=[True] * 5 + [False, True])
         return frame.drop_duplicates(key, keep="last").drop(columns="failed").reset_index(drop=True)
 
-    def table(self, at: int | None = None) -> pd.DataFrame:
+    def table(self, at: float | None = None) -> pd.DataFrame:
         """One row per run: config, outcomes and every predictor.
 
         Args:
             at: read every predictor after this many epochs of the last phase, train and validation outcomes among
-                them; by default at the run's end. Test outcomes and gaps are always those of the end. Runs that had
-                stopped by then have missing predictors.
+                them (0.25: after a quarter of the first, where that step was recorded); by default at the run's end.
+                Test outcomes and gaps are always those of the end. Runs that had stopped by then have missing
+                predictors.
 
         Returns:
             the columns of `runs`, and a column per dynamics statistic and measure. A measure with several values per
@@ -128,14 +129,16 @@ class Results:
         wide = long.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", dropna=False)
         return runs.merge(wide.reset_index().rename_axis(columns=None), on="run_id", how="left")
 
-    def _early(self, runs: pd.DataFrame, at: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _early(self, runs: pd.DataFrame, at: float) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The runs with what was known at an epoch of their last phase, and (run_id, phase, step) of those still on."""
         ends = runs.dropna(subset=["epoch"])[["run_id", "phase", "epoch"]] if "epoch" in runs else runs[[]]
         records = self.dynamics[["run_id", "phase", "step", "epoch"]].drop_duplicates()
         records = records.merge(ends, on=["run_id", "phase"], suffixes=("", "_end")) if len(ends) else records
         going = records[records["epoch"] < records["epoch_end"]] if len(ends) else records
         if at not in set(going["epoch"]):
-            raise BadInput(f"at = {at}: recorded epochs are {', '.join(map(str, sorted(set(going['epoch']))))}")
+            raise BadInput(
+                f"at = {at}: recorded epochs are {', '.join(f'{epoch:g}' for epoch in sorted(set(going['epoch'])))}"
+            )
         place = going.loc[going["epoch"] == at, ["run_id", "phase", "step"]]
         known = self.outcomes.merge(place, on=["run_id", "phase", "step"])
         known = known[known["split"] != "test"]
@@ -195,9 +198,10 @@ class Results:
 
 def check_trust(config: RunConfig, trust: bool) -> None:
     """Refuse to import a module that results name, unless the user trusts them."""
-    path = getattr(config.model, "path", None)
-    if path is not None and not trust:
-        raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
+    for one in (config, config.teacher):
+        path = getattr(one.model, "path", None) if one is not None else None
+        if path is not None and not trust:
+            raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

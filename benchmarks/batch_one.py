@@ -56,7 +56,7 @@ def stack_seconds(networks: int) -> Iterator[float]:
         trace = active.stack.train_epoch(
             active.inputs["train"], active.labels["train"], order, 1, epoch, built.kernels[0]
         )
-        active.dynamics.close_epoch(epoch, trace)
+        active.dynamics.add(trace, epoch)
         yield (time.perf_counter() - start) / 100
 
 

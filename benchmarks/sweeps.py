@@ -113,6 +113,12 @@ INTERVENTIONS: dict[str, Sweep] = {
     "pretraining": sweep(MNIST, MLP, {"pretrain.label_corruption": [0.0, 1.0]}, pretrain={"epochs": 2}),
     "pruning in rounds": sweep(MNIST, MLP, {"prune.rounds": [1, 2, 3]}, prune=TICKETS),
     "pruning, controls": sweep(MNIST, MLP, {"prune.control": ["ticket", "reinit", "random_mask"]}, prune=TICKETS),
+    "pruning, draws of controls": sweep(
+        MNIST, MLP, {"prune.control": ["reinit", "random_mask"], "prune.draw": [0, 1, 2]}, prune=TICKETS
+    ),
+    "pruning, rates": sweep(
+        CIFAR, FAMILIES["frankle_conv"]["base"]["model"], prune=TICKETS | {"conv_rate": 0.5, "fraction": 0.2}
+    ),
     "pruning, rewinds": sweep(
         FASHION, MLP, {"prune.rewind": ["init", "train", "none"]}, prune={"fraction": 0.5}, pretrain={"epochs": 1}
     ),
@@ -133,6 +139,14 @@ INTERVENTIONS: dict[str, Sweep] = {
                 "init.amount": 0.5,
             },
         ],
+    ),
+    "start from a checkpoint": sweep(
+        MNIST, MLP, {"init.at": [0, 1, 2, None]}, init={"scheme": "run", "source": {"optimizer.lr": 0.1}}
+    ),
+    "labels from a run": sweep(
+        MNIST,
+        MLP | {"width": 8},
+        list_=[{"labels.held_out": False}, {"labels.source": {"model.width": 128}, "labels.held_out": True}],
     ),
     "start from a narrower run": sweep(
         MNIST,
@@ -174,8 +188,15 @@ INTERVENTIONS: dict[str, Sweep] = {
         stop={"train_loss": None},
     ),
     "schedules": sweep(FASHION, MLP, {"optimizer.decay": [1.0, 0.5], "optimizer.name": ["sgd"]}),
+    "schedules of points, clipped": sweep(
+        FASHION,
+        MLP,
+        {"optimizer.between": ["hold", "linear", "geometric"], "optimizer.clip": [None, 0.1]},
+        optimizer=STEPS | {"schedule": [[0, 0.2], [2, 1], [3, 0.1]]},
+    ),
     "full batches": sweep(MNIST, MLP, {"optimizer.batch_size": [50, "full"]}, stop={"max_epochs": 20}),
     "stops": sweep(MNIST, MLP, {"stop.train_error": [0.3, 0.1], "stop.max_steps": [15, 1000]}),
+    "stops within an epoch": sweep(MNIST, MLP, {"stop.train_error": [0.3, 0.1], "stop.check_every_steps": [None, 3]}),
 }
 
 

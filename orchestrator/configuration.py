@@ -6,10 +6,10 @@ each section's combinations once can name a million runs without making a millio
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from trainables.config import RunConfig, parent_sections, run_id
+from trainables.config import RunConfig, parent_sections, run_id, teacher_sections
 from trainables.section import Section
 
 #: What a configuration is made of, in the order in which `run_id` sees it: every field of a run but its seed.
@@ -55,20 +55,24 @@ class Configuration(NamedTuple):
         """Equal only for configurations of the same cohort key, with phases of the same length, that fit alike.
 
         Of what may differ in a cohort these decide it: all of the sections that make phases, and of the others
-        whatever is not a number. A rule of `trainables.fit` may ask whether such a number is given, not which it is.
+        whatever is not a number, and `init.at`. A rule of `trainables.fit` may ask whether another such number is
+        given, not which it is.
         """
         deciding = [self.parts[index].lines for index in _DECIDING]
         others = [_without_numbers(self.parts[index].lines) for index in _OTHERS]
         return (*deciding, *others, *[part.shared_lines for part in self.parts])
 
     @property
-    def parent(self) -> "Configuration | None":
-        """The configuration whose networks this one's start from, of the same seed; None if it draws them."""
+    def before(self) -> "tuple[Configuration, ...]":
+        """Whose networks must be there, of the same seed: this one's start from them, or are labelled by them."""
         if all(not self.parts[index].lines for index in _STARTING):
-            return None  # as in most of a large sweep: without making a section
-        changes = parent_sections(lambda name: self.parts[PARTS.index(name)].value)
-        if changes is None:
-            return None
+            return ()  # as in most of a large sweep: without making a section
+        changes = (
+            find(lambda name: self.parts[PARTS.index(name)].value) for find in (parent_sections, teacher_sections)
+        )
+        return tuple([self._with(one) for one in changes if one is not None])
+
+    def _with(self, changes: Mapping[str, Any]) -> "Configuration":
         parts = list(self.parts)
         for name, value in changes.items():
             parts[PARTS.index(name)] = make_part(name, value)
@@ -76,9 +80,8 @@ class Configuration(NamedTuple):
 
     @property
     def ancestors(self) -> "tuple[Configuration, ...]":
-        """The parent, its parent, and so on."""
-        parent = self.parent
-        return () if parent is None else (parent, *parent.ancestors)
+        """All that must be there before, each once; as `RunConfig.ancestors`."""
+        return tuple({each.lines: each for one in self.before for each in (one, *one.ancestors)}.values())
 
     def run_id(self, seed: int) -> str:
         """`self.run(seed).run_id`, without making the run."""
@@ -90,7 +93,7 @@ class Configuration(NamedTuple):
         return RunConfig(**values, seed=seed)
 
 
-_STARTING = tuple(PARTS.index(name) for name in ("init", "prune", "reset"))
+_STARTING = tuple(PARTS.index(name) for name in ("init", "labels", "prune", "reset"))
 _DECIDING = tuple(PARTS.index(name) for name in ("prune", "reset", "stop"))
 _SECTIONS = {name: type(value) for name, value in RunConfig() if isinstance(value, Section)}
 #: The other sections with fields that may differ in a cohort.
@@ -103,9 +106,9 @@ _OTHERS = tuple(
 
 @functools.lru_cache(maxsize=2**16)
 def _without_numbers(lines: str) -> str:
-    """The lines of a section, those of numbers without the number.
+    """The lines of a section, those of numbers without the number; but a rule asks at which epoch a source is.
 
     >>> _without_numbers("init.scale=2").splitlines(), _without_numbers('init.scheme="orthogonal"').splitlines()
     (['init.scale'], ['init.scheme="orthogonal"'])
     """
-    return re.sub(r"=-?\d[^\n]*", "", lines)
+    return re.sub(r"(?<!init\.at)=-?\d[^\n]*", "", lines)

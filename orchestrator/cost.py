@@ -32,9 +32,9 @@ class Workload:
     train_size: int
     matrix: tuple[int, int]
 
-    def epoch_flops(self) -> int:
-        """Of one epoch: its steps, and the loss on the training split that the stop rule looks at."""
-        return (STEP_PER_FORWARD + 1) * self.flops * self.train_size
+    def epoch_flops(self, checks: int = 1) -> int:
+        """Of one epoch: its steps, and the loss on the training split as often as the stop rule looks at it."""
+        return (STEP_PER_FORWARD + checks) * self.flops * self.train_size
 
     def stack_bytes(self, networks: int, optimizer: OptimizerConfig) -> int:
         """Memory of a stack while it trains: parameters, their copies, optimiser state and activations."""
@@ -60,9 +60,9 @@ class Workload:
         }
         return seeds * per_seed[subspace.projection]
 
-    def disk_bytes(self, epochs: int) -> int:
-        """What one run leaves after `epochs` recorded epochs: parameters and rows of tables."""
-        return epochs * (self.parameters * self.bytes_per_value + ROWS_PER_EPOCH * BYTES_PER_ROW)
+    def disk_bytes(self, records: int) -> int:
+        """What one run leaves that was recorded so often: parameters and rows of tables."""
+        return records * (self.parameters * self.bytes_per_value + ROWS_PER_EPOCH * BYTES_PER_ROW)
 
 
 def workload(config: RunConfig) -> Workload:
@@ -75,6 +75,12 @@ def workload(config: RunConfig) -> Workload:
     included = {"data", "model", "precision", "loss", "optimizer"}
     of_no_weight = {"data": {"label_corruption"}, "optimizer": set(OptimizerConfig.model_fields) - {"name"}}
     return _workload(config.model_dump_json(include=included, exclude=of_no_weight))
+
+
+def flops(config: RunConfig) -> int:
+    """Arithmetic of a run that takes all its epochs."""
+    checks = -(-config.steps_per_epoch // (config.stop.check_every_steps or config.steps_per_epoch))
+    return sum(phase.max_epochs for phase in config.phases) * workload(config).epoch_flops(checks)
 
 
 @functools.lru_cache(maxsize=4096)

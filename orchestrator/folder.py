@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from orchestrator import yaml12
-from orchestrator.cost import workload
+from orchestrator.cost import flops
 from orchestrator.planning import planned_runs
 from orchestrator.pricing import price
 from orchestrator.provenance import add_entry
@@ -141,6 +141,4 @@ def read_from(results: Folder) -> list[str]:
 
 
 def _cost(cohort: Manifest) -> float:
-    return sum(
-        workload(config).epoch_flops() * sum(phase.max_epochs for phase in config.phases) for config in cohort.configs
-    )
+    return sum(map(flops, cohort.configs))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from orchestrator.configuration import Configuration
-from orchestrator.cost import workload
+from orchestrator.cost import flops
 from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
 from trainables.fit import check
@@ -34,16 +34,14 @@ class PlannedRun(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """What configurations of one cohort key and equally long phases have in common; `example` is one run."""
+    """What configurations of one cohort key and equally long phases have in common; `example` is one run.
+
+    `flops`: arithmetic of one run that takes all its epochs.
+    """
 
     cohort_key: tuple[str, ...]
-    epochs: int
+    flops: int
     example: RunConfig
-
-    @property
-    def flops(self) -> int:
-        """Arithmetic of one run that takes all its epochs."""
-        return self.epochs * workload(self.example).epoch_flops()
 
 
 class Kinds(dict[tuple[object, ...], Kind]):
@@ -67,22 +65,24 @@ class Kinds(dict[tuple[object, ...], Kind]):
         if key not in self:
             config = configuration.run(0)
             check(config, self.record)
-            self[key] = Kind(config.cohort_key, sum(phase.max_epochs for phase in config.phases), config)
+            self[key] = Kind(config.cohort_key, flops(config), config)
         return self[key]
 
 
 def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
-    """The runs of a sweep, then those that some of them start from and no axis names.
+    """The runs of a sweep, then those that some of them start from, or have labels from, and no axis names.
 
     Raises:
         BadInput: as `SweepSpec.runs`.
     """
     parents: dict[tuple[str, ...], Configuration] = {}
     for configuration in spec.configurations():
-        parent = configuration.parent
-        while parent and parent.lines not in parents:
-            parents[parent.lines] = parent
-            parent = parent.parent
+        waiting = list(configuration.before)
+        while waiting:
+            parent = waiting.pop()
+            if parent.lines not in parents:
+                parents[parent.lines] = parent
+                waiting += parent.before
         for seed in spec.seed_values:
             yield PlannedRun(configuration, seed, configuration.run_id(seed), "run")
     if parents:  # a second pass instead of a memory of all dense configurations

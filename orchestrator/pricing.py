@@ -142,8 +142,8 @@ def _group_price(
     runs = sum(count for _, count in members)
     sizes = cohort_sizes(runs, total, slots, spec.resources.cohort_size, max_cohort)
     costs = workload(kind.example)
-    epochs = sum(
-        count * len(spec.record.epochs_until(phase.max_epochs))
+    records = sum(
+        count * (len(spec.record.epochs_until(phase.max_epochs)) + len(spec.record.steps))
         for member, count in members
         for phase in member.example.phases
     )
@@ -158,7 +158,7 @@ def _group_price(
         cohort_size=max(sizes),
         parameters=costs.parameters,
         memory_bytes=memory,
-        disk_bytes=costs.disk_bytes(epochs),
+        disk_bytes=costs.disk_bytes(records),
         flops=sum(member.flops * count for member, count in members),
     )
 

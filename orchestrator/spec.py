@@ -27,13 +27,15 @@ class RecordConfig(Section):
     """What is kept of a run while and after it trains; it changes no result and no `run_id`.
 
     `epochs`: those epochs of every phase at which outcomes and dynamics are recorded and parameters saved,
-    a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `measures`: `default`, `all`, or a
-    list of names, of which those two may be some and paths `my_package.my_module:my_measure` others; taken at the last
-    checkpoint (`end`) or at all of them (`checkpoints`). `early_stop`: the validation loss at every check
-    of the stop rule, and what the network at its minimum does on the test split.
+    a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `steps`: those steps of every phase at
+    which the same is done besides, also within an epoch. `measures`: `default`, `all`,
+    or a list of names, of which those two may be some and paths `my_package.my_module:my_measure` others; taken at the
+    last checkpoint (`end`) or at all of them (`checkpoints`). `early_stop`: the validation loss at every check of the
+    stop rule, and what the network at its minimum does on the test split.
     """
 
     epochs: Literal["log"] | Numbers = "log"
+    steps: Numbers = []
     measures: Literal["default", "all"] | list[str] = "default"
     measure_at: Literal["end", "checkpoints"] = "end"
     early_stop: bool = False
@@ -43,6 +45,13 @@ class RecordConfig(Section):
     def _epochs(cls, value: Any) -> Any:
         if value != "log" and not _is_list_of_different_counts(value):
             raise ValueError("expected 'log' or a list of different epochs >= 0")
+        return value
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _steps(cls, value: Any) -> Any:
+        if value != [] and not _is_list_of_different_counts(value):
+            raise ValueError("expected a list of different steps >= 0")
         return value
 
     @field_validator("measures", mode="before")
@@ -69,7 +78,9 @@ class RecordConfig(Section):
         """What the runs write down while they train."""
         epochs = None if self.epochs == "log" else tuple(self.epochs)
         checkpoints = self.measure_at == "checkpoints"
-        return Record(epochs=epochs, checkpoints=checkpoints, early_stop=self.early_stop)
+        return Record(
+            epochs=epochs, steps=tuple(sorted(self.steps)), checkpoints=checkpoints, early_stop=self.early_stop
+        )
 
     def epochs_until(self, last: int) -> Numbers:
         """The recorded epochs of a phase of at most `last` epochs, in order.

@@ -153,10 +153,10 @@ def measure_again(where: str, measures: list[str] | None, checkpoints: bool, con
     select(measures)
     cohorts = read_from(results)
     for cohort_id in cohorts:
-        check_trust(Manifest.read(results, cohort_id).configs[0], trust)
-    wanted: dict[str, Any] = {"measures": measures or "default"} | (
-        {"measure_at": "checkpoints"} if checkpoints else {}
-    )
+        for config in Manifest.read(results, cohort_id).configs:
+            check_trust(config, trust)
+    at = {"measure_at": "checkpoints"} if checkpoints else {}
+    wanted: dict[str, Any] = {"measures": measures or "default"} | at
     spec = spec.model_copy(update={"record": spec.record.model_copy(update=wanted)})
     _, measured, failures = work(results, spec, [], cohorts, console, trust=trust)
     if failures:

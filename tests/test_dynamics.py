@@ -162,7 +162,7 @@ def test_the_noise_scale_is_that_of_gradients_of_known_noise():
             out[0].zero_(), out[1].zero_()
             gradient.copy_(mean + 2 * torch.randn(1, 200, generator=draw).double())
             trace.note(out, gradient)
-        dynamics.close_epoch(epoch, trace.close(torch.ones(1)))
+        dynamics.add(trace.close(torch.ones(1)), epoch)
     found = dynamics.statistics(parameters, parameters, parameters, slice(0, 0), torch.ones(1))
     assert found["gradient_noise_scale"].item() == pytest.approx(4 * (200 * 2**2) / 200, rel=0.1)
 
@@ -192,7 +192,7 @@ def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:
         losses, by_logits = trace.out(1)
         losses.zero_(), by_logits.copy_(torch.tensor([[[derivative, 0]]]))
         trace.note((losses, by_logits), gradient)
-    dynamics.close_epoch(0, trace.close(torch.ones(1)))
+    dynamics.add(trace.close(torch.ones(1)), 0)
     return dynamics.statistics(bias, bias, bias, whole, torch.ones(1))
 
 

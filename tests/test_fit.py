@@ -88,7 +88,7 @@ REFUSED = [
         "init.scheme = 'reuse': random features are cosines beside sines",
     ),
     ({"init": {"scheme": "run", "source": {"loss.name": "hinge"}}}, "init.source: loss.name = 'hinge': does not fit"),
-    ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that starts from it"),
+    ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that asks for it"),
     ({"init": {"scheme": "run", "source": {"modle.width": 3}}}, "init.source: modle"),
     (
         {"init": {"scheme": "kmeans", "source": {"model.width": 8}}, "model": {"width": 16, "depth": 2}},

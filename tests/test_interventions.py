@@ -1,6 +1,8 @@
 """What every intervention does, trained on digits: pruning, resets, sources, subspaces, schedules, losses, stops."""
 
 import copy
+import itertools
+import re
 
 import pandas as pd
 import pytest
@@ -11,9 +13,11 @@ from torch import nn
 from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data, network
-from trainables.config import InitConfig, RunConfig, SubspaceConfig
+from trainables.config import InitConfig, OptimizerConfig, RunConfig, SubspaceConfig
+from trainables.errors import BadInput
 from trainables.interventions import reused
 from trainables.manifest import Manifest
+from trainables.optimizers import learning_rate, norms
 from trainables.storage import CohortFiles, Folder
 from trainables.streams import generator
 from trainables.subspace import PROJECTIONS
@@ -71,8 +75,9 @@ def base(**sections) -> dict:
     return {name: value for name, value in run(**sections).items() if name != "seed"}
 
 
-def weights(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in values.items() if value.ndim >= 2}
+def weights(values: dict) -> dict:
+    """Of tensors or of shapes."""
+    return {name: value for name, value in values.items() if len(getattr(value, "shape", value)) >= 2}
 
 
 def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
@@ -111,6 +116,53 @@ def test_of_the_output_layer_a_part_of_the_fraction_goes(cohort):
     for name, value in weights(family.end(ticket)).items():
         share = 1 - (0.8 if name == "5.weight" else 0.6) ** 2
         assert (value == 0).sum() == round(share * value.numel())
+
+
+def test_convolutions_and_the_output_layer_have_rates_of_their_own(cohort):
+    """Frankle and Carbin's Conv-2: of convolutions and of the output half of what goes of the other layers."""
+    prune = {"fraction": 0.2, "method": "layer_magnitude", "conv_rate": 0.5, "output_rate": 0.5, "rounds": 2}
+    model = {"family": "frankle_conv", "depth": 2, "width": 4, "units": 12}
+    family = Family(cohort, base=base(model=model) | {"prune": prune})
+    (ticket,) = family.having(prune__rounds=2, prune__fraction=0.2)
+    found, names = weights(family.end(ticket)), list(weights(built(ticket).shapes))
+    rates = {name: 0.5 if name in (names[0], names[1], names[-1]) else 1 for name in names}
+    assert len(names) == 5 and [found[name].ndim for name in names] == [4, 4, 2, 2, 2]
+    for name, value in found.items():
+        assert (value == 0).sum() == round((1 - (1 - 0.2 * rates[name]) ** 2) * value.numel())
+
+
+@pytest.mark.parametrize(
+    ("prune", "line"),
+    [
+        ({"conv_rate": 0.5}, "prune.conv_rate = 0.5: the network has no convolutions to prune"),
+        ({"conv_rate": 0.5, "method": "magnitude"}, "conv_rate needs method 'layer_magnitude'"),
+        ({"output_rate": 1.5}, "prune.output_rate = 1.5: input should be less than or equal to 1"),
+        ({"draw": -1}, "prune.draw = -1: input should be greater than or equal to 0"),
+    ],
+)
+def test_rates_and_draws_without_sense_are_refused_at_planning(prune, line):
+    prune = {"fraction": 0.5, "method": "layer_magnitude"} | prune
+    with pytest.raises(BadInput, match=re.escape(line)):
+        plan(SweepSpec.parse({"name": "t", "base": base() | {"prune": prune}}))
+
+
+def test_draws_of_a_control_differ_and_share_all_that_comes_before(cohort):
+    controls = [{"prune.control": name, "prune.draw": draw} for name in ("reinit", "random_mask") for draw in range(3)]
+    points = [{"prune.control": "ticket"}, *controls]
+    family = Family(cohort, base=base() | {"prune": {"fraction": 0.5, "rounds": 2}}, list=points)
+    assert len(family.of) == 2 + 7  # the dense network, its first round, the ticket and six controls
+    (ticket,) = family.having(prune__control="ticket", prune__rounds=2, prune__fraction=0.5)
+    mask = {name: value != 0 for name, value in weights(family.start(ticket)).items()}
+    for name in ("reinit", "random_mask"):
+        starts = [weights(family.start(config)) for config in family.having(prune__control=name)]
+        for left, right in itertools.combinations(starts, 2):
+            for key, own in mask.items():
+                both = (left[key] != 0) & (right[key] != 0)
+                assert both.any() and not (left[key] == right[key])[both].any()
+                alike = torch.equal(left[key] != 0, own) and torch.equal(right[key] != 0, own)
+                assert alike == (name == "reinit") and (left[key] != 0).sum() == own.sum()
+    with pytest.raises(BadInput, match="no effect where prune.control = 'ticket'"):
+        plan(SweepSpec.parse({"name": "t", "base": {"prune": {"fraction": 0.5}}, "grid": {"prune.draw": [0, 1]}}))
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
@@ -420,6 +472,8 @@ def serial(config: RunConfig) -> dict[str, torch.Tensor]:
         else torch.optim.Adam(module.parameters(), **choice)
     )
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, given.decay_every, given.decay)
+    if given.schedule:
+        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(at) for at, _ in given.schedule], 0.1)
     labels = data.train_labels(dataset, config.phases[0], config.seed)
     size, steps = given.examples_per_step(len(labels)), 0
     for epoch in range(config.stop.max_epochs):
@@ -429,6 +483,8 @@ def serial(config: RunConfig) -> dict[str, torch.Tensor]:
                 break
             optimizer.zero_grad()
             TORCH[config.loss.name](module(dataset.train.inputs[batch]), labels[batch]).backward()
+            if given.clip:
+                nn.utils.clip_grad_norm_(module.parameters(), given.clip)
             optimizer.step()
             steps += 1
         schedule.step()
@@ -471,8 +527,10 @@ FREQUENCY = {"name": "frequency", "train_size": 100, "validation_size": 10, "tes
         {"batch_size": 30, "momentum": 0.5, "weight_decay": 0.01, "decay": 0.5, "decay_every": 2},
         {"name": "adam", "batch_size": 30, "decay": 0.1},
         {"batch_size": "full", "momentum": 0.9},
+        {"batch_size": 30, "weight_decay": 0.1, "clip": 0.3, "schedule": [[1, 0.1], [3, 0.01]]},
+        {"name": "adam", "batch_size": 30, "clip": 0.1},
     ],
-    ids=["sgd", "adam", "full"],
+    ids=["sgd", "adam", "full", "clipped", "adam, clipped"],
 )
 @pytest.mark.parametrize("max_steps", [None, 14])
 def test_a_training_is_that_of_torch(cohort, loss, data_, optimizer, max_steps):
@@ -488,6 +546,75 @@ def test_a_training_is_that_of_torch(cohort, loss, data_, optimizer, max_steps):
     for config in trained.configs:
         torch.testing.assert_close(trained.final()[config.run_id], serial(config), rtol=1e-8, atol=1e-10)
     assert set(trained.table("runs").step) == {max_steps or 20}
+
+
+@pytest.mark.parametrize(
+    ("between", "expected"),
+    [
+        ("hold", [1, 1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01]),
+        ("linear", [1, 0.55, 0.1, 0.0775, 0.055, 0.0325, 0.01, 0.01]),
+        ("geometric", [1, 10**-0.5, 0.1, 10**-1.25, 10**-1.5, 10**-1.75, 0.01, 0.01]),
+    ],
+)
+def test_the_learning_rate_of_a_schedule(between, expected):
+    given = OptimizerConfig(lr=2.0, schedule=[[2, 0.1], [6, 0.01]], between=between)
+    assert [learning_rate(given, epoch) / 2 for epoch in range(8)] == pytest.approx(expected)
+    assert learning_rate(OptimizerConfig(lr=0.3, decay=0.7), 5) == 0.3 * 0.7**5  # to the last bit as ever
+
+
+def test_the_rate_of_an_epoch_is_that_of_its_steps(cohort):
+    """A path of one step an epoch is as long as the rate times the gradient's norm."""
+    schedule = [[1, 0.5], [2, 0.1]]
+    optimizer = {"batch_size": "full", "lr": 0.05, "schedule": schedule}
+    stop = {"train_loss": None, "max_epochs": 3}
+    trained = cohort("c", [run(optimizer=optimizer, stop=stop)], record={"epochs": (0, 1, 2, 3)}).train()
+    table = trained.table("dynamics").pivot_table(index="epoch", columns="name", values="value")
+    rates = table.path_length.diff() / table.gradient_norm
+    assert rates.iloc[1:].tolist() == pytest.approx([0.05, 0.025, 0.005], rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [10, 1024, 5000, 200_000])
+def test_norms_that_steer_training_are_the_same_in_any_company(size):
+    rows = torch.from_numpy(generator(0, "rows").standard_normal((9, size), dtype="float32"))
+    together, threads = norms(rows), torch.get_num_threads()
+    torch.testing.assert_close(together.squeeze(1), torch.linalg.vector_norm(rows.double(), dim=1))
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        alone = [norms(rows[i : i + 1]) for i in range(len(rows))]
+        assert torch.equal(torch.cat(alone), together) and torch.equal(norms(rows), together)
+    torch.set_num_threads(threads)
+
+
+def test_each_network_of_a_stack_is_clipped_by_its_own_norm(cohort):
+    """Bit for bit, next to networks with other norms and to one that is not clipped."""
+    optimizers = [{"batch_size": 30, "lr": 0.1} | ({"clip": clip} if clip else {}) for clip in (None, 0.1, 1e-4, 1e6)]
+    configs = [run(seed, optimizer=one, init={"scale": 1 + seed}) for seed, one in enumerate(optimizers)]
+    together = cohort("together", configs).train()
+    for position, config in enumerate(configs):
+        alone = cohort(f"alone{position}", [config]).train()
+        (run_id,) = alone.run_ids
+        assert same(alone.final()[run_id], together.final()[run_id])
+    walked = [together.value(run_id, "path_length") for run_id in together.run_ids]
+    assert walked[2] == pytest.approx(8 * 0.1 * 1e-4, rel=1e-2) and walked[1] <= 8 * 0.1 * 0.1 * (1 + 1e-6)
+    loose = cohort("loose", [configs[3] | {"optimizer": optimizers[0]}]).train()
+    assert same(loose.final()[loose.run_ids[0]], together.final()[together.run_ids[3]])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "line"),
+    [
+        ({"schedule": [[2.5, 0.1]]}, "expected points [epoch, factor], of whole epochs >= 0 and factors > 0"),
+        ({"schedule": [[1, 0]]}, "expected points [epoch, factor], of whole epochs >= 0 and factors > 0"),
+        ({"schedule": [[1]]}, "expected points [epoch, factor], of whole epochs >= 0 and factors > 0"),
+        ({"schedule": [[3, 0.1], [2, 0.1]]}, "expected different epochs, the first one first"),
+        ({"schedule": 3}, "base.optimizer.schedule = 3: input should be a valid list"),
+        ({"clip": 0}, "base.optimizer.clip = 0: input should be greater than 0"),
+        ({"between": "cosine"}, "base.optimizer.between = 'cosine': input should be 'hold', 'linear' or 'geometric'"),
+    ],
+)
+def test_schedules_without_sense_are_refused(optimizer, line):
+    with pytest.raises(BadInput, match=re.escape(line)):
+        SweepSpec.parse({"name": "t", "base": {"optimizer": optimizer}})
 
 
 def test_steps_are_counted_where_the_last_epoch_is_cut_short(cohort):

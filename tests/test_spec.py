@@ -64,18 +64,20 @@ def test_zip_varies_together_and_list_sets_what_it_names():
     assert listed.axis_names == ("init.scale", "model.family", "model.filters", "model.kernel", "model.width")
 
 
-def test_lazy_ids_and_parents_equal_those_of_the_runs():
+def test_lazy_ids_parents_and_teachers_equal_those_of_the_runs():
     grid = {
         "prune.fraction": [0.8, 0],
         "pretrain.epochs": [0, 2],
         "precision": ["float32", "float64"],
         "stop.train_loss": [0.5, None],
         "data.label_corruption": [0, 1],
+        "labels.source": [None, {"model.width": 16}, {"init": {"scheme": "run", "source": {"model.width": 8}}}],
     }
     for configuration in sweep(base={"model": {"width": 8}}, grid=grid).configurations():
-        run, parent = configuration.run(3), configuration.parent
+        run = configuration.run(3)
         assert configuration.run_id(3) == run.run_id
-        assert (parent and parent.run(3)) == run.parent
+        assert [one.run(3) for one in configuration.before] == [one for one in (run.parent, run.teacher) if one]
+        assert [one.run_id(3) for one in configuration.ancestors] == [one.run_id for one in run.ancestors]
 
 
 @pytest.mark.parametrize(

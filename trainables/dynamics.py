@@ -11,6 +11,9 @@ from trainables.trace import Trace, over_steps
 
 #: Whole epochs in the window of `bias_increment_*` and `bias_variance`.
 WINDOW_EPOCHS = 10
+#: What a slot of it holds of its epoch: count, sum, sum of squares, maximum of the increments; count of steps, mean and
+#: summed squared deviation of the bias.
+WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation")
 #: What a slot of that window holds of the losses and gradients of its epoch: count of steps, sum and sum of squares of
 #: the losses, `noise` and `signal` of the trace.
 LATE = ("steps", "loss", "square", "noise", "signal")
@@ -55,7 +58,7 @@ DYNAMICS: dict[str, tuple[str, str]] = {
         "B tr Cov(g) / ||E g||^2 of batches of B in the last 10 epochs of the phase (examples)",
         "McCandlish et al. 2018",
     ),
-    "gradient_norm": ("mean of ||g_t|| over the last epoch", "Jiang et al. 2020"),
+    "gradient_norm": ("mean of ||g_t|| over the last epoch, as far as it has come", "Jiang et al. 2020"),
     "epochs_to_target": ("epochs of the last phase until the target train loss", "Arpit et al. 2017"),
     "early_stop_epoch": ("epoch of the last phase with the lowest validation loss", "Frankle and Carbin 2019"),
     "early_stop_loss": ("the lowest validation loss of the last phase", "Frankle and Carbin 2019"),
@@ -74,11 +77,8 @@ class Dynamics:
 
         sums = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient")
         self.state: dict[str, Tensor] = {name: zeros() for name in sums}
-        # One slot per epoch of the window: count, sum, sum of squares, maximum of the increments; count of steps,
-        # mean and summed squared deviation of the bias.
-        for name in ("count", "sum", "square", "max", "steps", "deviation"):
-            self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS)
-        self.state["window_bias"] = zeros(WINDOW_EPOCHS, bias_size)
+        for name in WINDOW:
+            self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS, *([bias_size] if name == "bias" else []))
         self.state |= {f"late_{name}": zeros(WINDOW_EPOCHS) for name in LATE}
         self.bias_size = bias_size
 
@@ -92,34 +92,56 @@ class Dynamics:
         self.state = {name: torch.zeros_like(value) for name, value in self.state.items()}
         self.state["path_before"] = before
 
-    def close_epoch(self, epoch: int, trace: Trace) -> None:
-        """Take in one whole epoch, the `epoch`-th of the phase (from 0)."""
-        state, slot = self.state, epoch % WINDOW_EPOCHS
+    def add(self, trace: Trace, epoch: int, before: int = 0, steps: int | None = None) -> None:
+        """Take in some steps of an epoch.
+
+        Args:
+            trace: of these steps.
+            epoch: the number of the epoch in the phase, from 0.
+            before: how many of its steps were taken in already.
+            steps: how many it has in all; by default those of the trace.
+        """
+        state, slot, made = self.state, epoch % WINDOW_EPOCHS, len(trace.loss)
         state["path"] += over_steps(trace.update).sum(1)
-        state["loss_area"] += over_steps(trace.loss).mean(1)
-        state["gradient"] = over_steps(trace.gradient).mean(1)
-        self._add_late(slot, trace)
+        state["loss_area"] += over_steps(trace.loss).sum(1) / (steps or made)
+        gradients = over_steps(trace.gradient).sum(1) + (state["gradient"] * before if before else 0)
+        state["gradient"] = gradients / (before + made)
+        self._add_late(slot, trace, not before, made == (steps or made))
         if not self.bias_size:
             return
+        if not before:
+            for name in WINDOW:
+                state[f"window_{name}"][:, slot] = 0
         state["bias_path"] += over_steps(trace.bias_update).sum(1)
         derivative = over_steps(trace.derivative)
         valid = derivative >= DERIVATIVE_FLOOR
         increments = torch.where(valid, over_steps(trace.bias_gradient) / derivative, 0.0)
         state["increments"] += increments.sum(1)
-        state["window_count"][:, slot] = valid.sum(1).double()
-        state["window_sum"][:, slot] = increments.sum(1)
-        state["window_square"][:, slot] = increments.square().sum(1)
-        state["window_max"][:, slot] = increments.max(1).values
-        state["window_steps"][:, slot] = float(trace.count)
-        state["window_bias"][:, slot] = trace.bias_mean
-        state["window_deviation"][:, slot] = trace.bias_deviation
+        here = {name: state[f"window_{name}"][:, slot] for name in WINDOW}  # views
+        here["count"] += valid.sum(1)
+        here["sum"] += increments.sum(1)
+        here["square"] += increments.square().sum(1)
+        here["max"].copy_(torch.maximum(here["max"], increments.max(1).values))
+        old, total = here["steps"].clone(), here["steps"] + trace.count
+        shift = trace.bias_mean - here["bias"]  # Chan, Golub and LeVeque 1983, as in `Trace`
+        here["deviation"] += trace.bias_deviation + shift.square().sum(1) * (old * trace.count / total)
+        here["bias"] += shift * (trace.count / total).unsqueeze(1)
+        here["steps"] += trace.count
 
-    def _add_late(self, slot: int, trace: Trace, fresh: bool = True) -> None:
-        """Take losses and gradients into a slot of the window; `fresh`: nothing of this epoch is in it."""
+    def _add_late(self, slot: int, trace: Trace, fresh: bool, whole: bool) -> None:
+        """Take losses and gradients into a slot of the window.
+
+        Args:
+            slot: of the epoch.
+            trace: of some of its steps.
+            fresh: whether they are the first.
+            whole: whether they are all. Of an epoch that is cut to record something within, no noise is estimated.
+        """
         here = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
-        losses = over_steps(trace.loss)
-        new = (torch.full_like(trace.noise, losses.shape[1]), losses.sum(1), losses.square().sum(1))
-        for name, value in zip(LATE, (*new, trace.noise, trace.signal), strict=True):
+        losses, none = over_steps(trace.loss), torch.zeros_like(trace.noise)
+        made = torch.full_like(none, losses.shape[1])
+        noise, signal = (trace.noise, trace.signal) if whole else (none, none)
+        for name, value in zip(LATE, (made, losses.sum(1), losses.square().sum(1), noise, signal), strict=True):
             here[name].copy_(value if fresh else here[name] + value)
 
     def _late(self) -> dict[str, Tensor]:

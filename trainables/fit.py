@@ -3,7 +3,7 @@
 What a section can tell alone, it refuses itself. A rule is added by writing a function of a `Candidate` and naming it
 in `RULES`; it returns the line that refuses, or None. Planning asks once for every kind of run (`Configuration.kind`):
 of fields that may differ in a cohort and are numbers a rule may ask whether they are given, not which number it is,
-unless they are in `prune`, `reset` or `stop`.
+unless they are `init.at`, or in `prune`, `reset` or `stop`.
 """
 
 import functools
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from trainables import data, network
-from trainables.config import RunConfig
+from trainables.config import FOREST, RunConfig
 from trainables.errors import BadInput
 from trainables.losses import LOSSES, Loss
 from trainables.manifest import Record
@@ -48,6 +48,7 @@ class Traits(NamedTuple):
         layers: how many have weights.
         normalises: whether it has BatchNorm.
         places: positions of the feature map that the last pooling leaves; None without one.
+        random_features: whether it has layers of cosines beside sines.
     """
 
     shapes: dict[str, torch.Size]
@@ -55,6 +56,7 @@ class Traits(NamedTuple):
     layers: int
     normalises: bool
     places: int | None
+    random_features: bool
 
     @property
     def weights(self) -> list[str]:
@@ -162,6 +164,18 @@ def weights_are_there(run: Candidate) -> str | None:
     return None
 
 
+def rates_have_layers(run: Candidate) -> str | None:
+    """A rate of layers that are not there would name the same networks otherwise."""
+    prune, shapes = run.config.prune, run.network.shapes
+    if not prune.prunes:
+        return None
+    if prune.conv_rate != 1 and not any(len(shapes[name]) > 2 for name in run.network.weights[:-1]):
+        return f"prune.conv_rate = {prune.conv_rate}: the network has no convolutions to prune; leave it out"
+    if prune.output_rate != 1 and len(run.network.weights) < 2:
+        return f"prune.output_rate = {prune.output_rate}: the network has one layer with weights; leave it out"
+    return None
+
+
 def rewind_has_a_phase(run: Candidate) -> str | None:
     """Without pretraining phase `train` starts at the initialisation; a control of one round goes back to nothing."""
     prune = run.config.prune
@@ -185,16 +199,19 @@ def draws_are_new(run: Candidate) -> str | None:
 
 
 def checkpoint_is_kept(run: Candidate) -> str | None:
-    """Layers are set back to an epoch of the run they are from, if its parameters were kept then."""
-    to, last = run.config.reset.to, run.config.stop.max_epochs
-    if not run.config.reset.layers or isinstance(to, str) or to == 0:
-        return None  # those of the start of a phase always are
-    if run.config.stop.max_steps is not None:
-        last = min(last, -(-run.config.stop.max_steps // -(-run.config.data.train_size // run.batch)))
-    if to > last:
-        return f"reset.to = {to}: a phase has {last} epochs at most"
-    if run.record and not (run.record.checkpoints and run.record.is_due(to)):
-        return f"reset.to = {to}: needs record.measure_at = 'checkpoints' and {to} among record.epochs"
+    """What goes back to an epoch of another run needs the parameters that were kept then."""
+    reset, init = run.config.reset, run.config.init
+    asked: list[tuple[str, int, RunConfig]] = []
+    if isinstance(reset.to, int) and reset.layers and (trained := run.config.parent):
+        asked.append(("reset.to", reset.to, trained))
+    if init.at is not None and (source := run.config.dense.parent):
+        asked.append(("init.at", init.at, source))
+    for where, epoch, other in asked:
+        if epoch > other.last_epoch:
+            return f"{where} = {epoch}: a phase has {other.last_epoch} epochs at most"
+        # Those of the start of a phase always are.
+        if epoch and run.record and not (run.record.checkpoints and run.record.is_due(epoch)):
+            return f"{where} = {epoch}: needs record.measure_at = 'checkpoints' and {epoch} among record.epochs"
     return None
 
 
@@ -226,7 +243,7 @@ def source_has_the_shape(run: Candidate) -> str | None:
         return f"init.source: {line}"
     own, other = run.network.tensors, Candidate(source, None).network.tensors
     scheme = run.config.init.scheme
-    if scheme == "reuse" and any(isinstance(layer, RandomFeatures) for layer in run.network.module.modules()):
+    if scheme == "reuse" and run.network.random_features:
         return "init.scheme = 'reuse': random features are cosines beside sines, which a larger network has elsewhere"
     for name, shape in own.items():
         there = tuple(other.get(name, ()))
@@ -241,6 +258,25 @@ def source_has_the_shape(run: Candidate) -> str | None:
     return None
 
 
+def teacher_knows_the_inputs(run: Candidate) -> str | None:
+    """Labels are the classes that a network sees in the same inputs, normalised as those it has learned from."""
+    config, teacher = run.config, run.config.teacher
+    if teacher is None:
+        return None
+    if run.task.target == "real":
+        return f"labels.source: the targets of {config.data.name} are no classes; leave it out"
+    if teacher.is_forest:
+        return f"labels.source: model.family = {FOREST!r} labels nothing; allowed: networks"
+    same = {"name", "classes", "crop", "pool", "normalise", "dimension"}
+    if config.data.normalise == "split" and config.data.name not in data.SYNTHETIC:
+        same |= {"train_size", "validation_size", "test_size", "split_seed"}  # which make mean and deviation
+    for name in sorted(same):
+        own, other = getattr(config.data, name), getattr(teacher.data, name)
+        if own != other:
+            return f"labels.source: data.{name} = {other!r} is {own!r} in the run that it labels; allowed: the same"
+    return None
+
+
 #: Asked in this order; what has a network asked for may rely on the targets to fit.
 RULES: tuple[Callable[[Candidate], str | None], ...] = (
     loss_fits_targets,
@@ -250,12 +286,14 @@ RULES: tuple[Callable[[Candidate], str | None], ...] = (
     batch_has_a_spread,
     conv6_sees_places,
     weights_are_there,
+    rates_have_layers,
     rewind_has_a_phase,
     draws_are_new,
     checkpoint_is_kept,
     early_stop_has_a_validation_split,
     subspace_fits,
     source_has_the_shape,
+    teacher_knows_the_inputs,
 )
 
 
@@ -271,4 +309,6 @@ def _traits(model: str, input_shape: tuple[int, ...], outputs: int) -> Traits:
         hook.remove()
     normalises = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in built.module.modules())
     tensors = {**built.shapes, **built.buffers.shapes}
-    return Traits(built.shapes, tensors, len(built.layers), normalises, left[-1] if left else None)
+    random_features = any(isinstance(part, RandomFeatures) for part in built.module.modules())
+    places = left[-1] if left else None
+    return Traits(built.shapes, tensors, len(built.layers), normalises, places, random_features)

@@ -15,12 +15,13 @@ def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dic
     """The mask of magnitude pruning: 0 for the weights nearest to zero, 1 elsewhere.
 
     Weights are the parameters with two axes or more; the others are never pruned. After r rounds of fraction f exactly
-    `round((1 - (1 - f)^r) n)` weights are gone, over all layers together (`magnitude`) or in each (`layer_magnitude`);
-    of equal ones the first. Those pruned before are zero, so they are among them.
+    `round((1 - (1 - f)^r) n)` weights are gone, over all layers together (`magnitude`) or in each (`layer_magnitude`,
+    where f may be smaller for convolutions and for the output layer); of equal ones the first. Those pruned before are
+    zero, so they are among them.
 
     Args:
         parameters: `name -> (...)` of one network.
-        config: fraction, rounds and method.
+        config: fraction and rates, rounds and method.
 
     Returns:
         `name -> (...)`, for all parameters, of the same dtype.
@@ -33,7 +34,7 @@ def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dic
     weights = [name for name, value in parameters.items() if value.ndim >= 2]
     for group in [weights] if config.method == "magnitude" else [[name] for name in weights]:
         magnitudes = torch.cat([parameters[name].abs().flatten() for name in group])
-        gone = config.gone(config.output_rate if group == weights[-1:] and len(weights) > 1 else 1.0)
+        gone = config.gone(parameters[group[0]].ndim, output=group == weights[-1:] and len(weights) > 1)
         keep = torch.ones_like(magnitudes)
         keep[magnitudes.argsort(stable=True)[: round(gone * len(magnitudes))]] = 0
         for name, part in zip(group, keep.split([parameters[name].numel() for name in group]), strict=True):
@@ -41,16 +42,22 @@ def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dic
     return masks
 
 
-def random_mask(mask: Mapping[str, Tensor], seed: int, step: int) -> dict[str, Tensor]:
+def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0) -> dict[str, Tensor]:
     """As many ones in each tensor as in `mask`, at random places; tensors of ones stay.
+
+    Args:
+        mask: `name -> (...)` of zeros and ones.
+        seed: of the run.
+        step: the round of pruning.
+        draw: which of several masks.
 
     >>> random = random_mask({"w": torch.tensor([1.0, 1.0, 0.0, 0.0])}, 0, 1)
     >>> random["w"].sum().item()
     2.0
     """
-    draw, masks = generator(seed, "random mask", step), {}
+    places, masks = generator(seed, f"random mask/{draw}" if draw else "random mask", step), {}
     for name, value in mask.items():
-        order = torch.from_numpy(draw.permutation(value.numel())).to(value.device)
+        order = torch.from_numpy(places.permutation(value.numel())).to(value.device)
         masks[name] = value.flatten()[order].view_as(value)
     return masks
 

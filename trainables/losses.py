@@ -142,8 +142,12 @@ def mistakes(logits: Tensor, labels: Tensor) -> Tensor:
     """Which examples are classified wrongly, `(...)` in float64; the absolute error where targets are real."""
     if labels.is_floating_point():
         return (logits.squeeze(-1).double() - labels.double()).abs()
-    found = logits.argmax(-1) if logits.shape[-1] > 1 else (logits.squeeze(-1) > 0).long()
-    return (found != labels).double()
+    return (predicted(logits) != labels).double()
+
+
+def predicted(logits: Tensor) -> Tensor:
+    """The class `(...)` of every example: of the largest logit `(..., C)`, or of one logit whether it is positive."""
+    return logits.argmax(-1) if logits.shape[-1] > 1 else (logits.squeeze(-1) > 0).long()
 
 
 def summary(losses: Tensor, wrong: Tensor) -> dict[str, Tensor]:

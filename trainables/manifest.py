@@ -15,22 +15,30 @@ class Record(Section):
 
     `epochs`: after which epochs of a phase outcomes and dynamics are recorded; by default 0, 1, 2, 4, 8, ... (the
     same for every run, so that predictors can be compared at one epoch). The end of a phase is always recorded.
-    `also`: further epochs, so that a record can be the union of others. `checkpoints`: whether parameters are kept
-    there too. The start of a phase and each run's end always are.
+    `also`: further epochs, so that a record can be the union of others. `steps`: steps of every phase after which to
+    record besides. `checkpoints`: whether parameters are kept there too. The start of a phase and each run's end always
+    are.
 
-    `early_stop`: the validation loss is evaluated whenever the stop rule is (at the start of the last phase, then every
-    `stop.check_every` epochs), and each run gets its minimum and the first epoch that has it (`early_stop_loss`,
-    `early_stop_epoch`), and the outcomes `early_stop_loss` and `early_stop_error` on the test split of the network at
-    that epoch (Frankle and Carbin 2019). The run itself goes on.
+    `early_stop`: the validation loss is evaluated whenever the stop rule is (at the start of the last phase, then as
+    `stop.check_every` or `stop.check_every_steps` say), and each run gets its minimum and the first epoch that has it
+    (`early_stop_loss`, `early_stop_epoch`; 1.25 after a quarter of the second), and the outcomes `early_stop_loss` and
+    `early_stop_error` on the test split of the network at that epoch (Frankle and Carbin 2019). The run itself goes on.
     """
 
     epochs: tuple[int, ...] | None = None
     also: tuple[int, ...] = ()
+    steps: tuple[int, ...] = ()
     checkpoints: bool = False
     early_stop: bool = False
 
-    def is_due(self, epoch: int) -> bool:
-        """Whether to record after this many epochs of a phase."""
+    def is_due(self, epoch: int | float, step: int | None = None) -> bool:
+        """Whether to record after this many epochs of a phase, or this many steps.
+
+        >>> [Record(steps=(3,)).is_due(*place) for place in ((2, 8), (2.25, 9), (0.75, 3))]
+        [True, False, True]
+        """
+        if step in self.steps or not isinstance(epoch, int):
+            return step in self.steps
         return epoch in self.also or (epoch in self.epochs if self.epochs is not None else epoch & (epoch - 1) == 0)
 
     def epochs_before(self, last: int) -> set[int]:
@@ -47,6 +55,7 @@ class Record(Section):
         return self == other or (
             self.checkpoints >= other.checkpoints
             and self.early_stop >= other.early_stop
+            and {*self.steps} >= {*other.steps}
             and self.epochs_before(last) >= other.epochs_before(last)
         )
 
@@ -54,14 +63,14 @@ class Record(Section):
         """The record that has what either has.
 
         >>> Record() | Record(epochs=(4, 5))
-        Record(epochs=None, also=(5,), checkpoints=False, early_stop=False)
+        Record(epochs=None, also=(5,), steps=(), checkpoints=False, early_stop=False)
         """
         log = self.epochs is None or other.epochs is None
         named = {*self.also, *other.also, *(self.epochs or ()), *(other.epochs or ())}
         further = tuple(sorted(epoch for epoch in named if not (log and Record().is_due(epoch))))
         epochs, also = (None, further) if log else (further, ())
         kept = {name: getattr(self, name) or getattr(other, name) for name in ("checkpoints", "early_stop")}
-        return Record(epochs=epochs, also=also, **kept)
+        return Record(epochs=epochs, also=also, steps=tuple(sorted({*self.steps, *other.steps})), **kept)
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class Manifest:
             configs = tuple(RunConfig.parse(run["config"], where) for run in value["runs"])
             ids, roles = [run["run_id"] for run in value["runs"]], tuple(run["role"] for run in value["runs"])
             record = value["record"]
-            for name in ("epochs", "also"):
+            for name in ("epochs", "also", "steps"):
                 if record.get(name) is not None:
                     record[name] = tuple(record[name])
             manifest = cls(cohort_id, configs, roles, tuple(value["waits_for"]), Record.parse(record, where))
@@ -153,7 +162,8 @@ def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: R
 
     def rank(run_id: str, place: int, row: int) -> tuple[bool, int, int]:
         record, last = cohorts[place].record, cohorts[place].last_epoch(row)
-        return run_id in ended[place], len(record.epochs_before(last)), record.checkpoints + record.early_stop
+        records = len(record.epochs_before(last)) + len(record.steps)
+        return run_id in ended[place], records, record.checkpoints + record.early_stop
 
     found = {}
     for run_id, there in places.items():

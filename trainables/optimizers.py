@@ -7,6 +7,10 @@ from torch import Tensor
 
 from trainables.config import OptimizerConfig, RunConfig
 
+#: Numbers whose squares are summed first, for a norm that steers training: torch sums a long row by as many threads as
+#: there are, but only where it is alone, so that a run would differ from itself in a stack.
+BLOCK = 1024
+
 
 class Sgd:
     """Stochastic gradient descent with momentum, as `torch.optim.SGD`: `v = mu v + g`, `theta = theta - alpha v`.
@@ -28,9 +32,13 @@ class Sgd:
         self.learning_rate = torch.tensor(rates, dtype=like.dtype).to(like.device).unsqueeze(1)
         self.momentum = column([given.momentum for given in optimizers])
         self.weight_decay = column([given.weight_decay for given in optimizers])
+        clips = [given.clip for given in optimizers]
+        self.clip = column([torch.inf if clip is None else clip for clip in clips]) if any(clips) else None
 
-    def decayed(self, gradient: Tensor, parameters: Tensor) -> Tensor:
-        """The gradient with weight decay, `g + lambda theta`."""
+    def slope(self, gradient: Tensor, parameters: Tensor) -> Tensor:
+        """The gradient, clipped and with weight decay: `min(1, c / ||g||) g + lambda theta`."""
+        if self.clip is not None:  # as `torch.nn.utils.clip_grad_norm_` does it
+            gradient = gradient * (self.clip / (norms(gradient) + 1e-6)).clamp(max=1).to(gradient.dtype)
         return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
 
     def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
@@ -78,5 +86,26 @@ def learning_rate(optimizer: OptimizerConfig, epoch: int) -> float:
 
     >>> [round(learning_rate(OptimizerConfig(lr=1.0, decay=0.5, decay_every=2), epoch), 3) for epoch in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
+    >>> warm_up = OptimizerConfig(lr=1.0, schedule=[[0, 0.1], [3, 1]], between="linear")
+    >>> [round(learning_rate(warm_up, epoch), 3) for epoch in range(5)]
+    [0.1, 0.4, 0.7, 1.0, 1.0]
     """
-    return optimizer.lr * optimizer.decay ** (epoch // optimizer.decay_every)
+    return optimizer.lr * optimizer.decay ** (epoch // optimizer.decay_every) * _factor(optimizer, epoch)
+
+
+def _factor(optimizer: OptimizerConfig, epoch: int) -> float:
+    """Of the schedule, which starts from 1 at epoch 0 unless it has a point there."""
+    points = [(0.0, 1.0), *((at, factor) for at, factor in optimizer.schedule)]
+    reached = max(index for index, (at, _) in enumerate(points) if at <= epoch)
+    start, before = points[reached]
+    if optimizer.between == "hold" or reached + 1 == len(points):
+        return before
+    end, after = points[reached + 1]
+    part = (epoch - start) / (end - start)
+    return before + part * (after - before) if optimizer.between == "linear" else before * (after / before) ** part
+
+
+def norms(rows: Tensor) -> Tensor:
+    """Euclidean norms `(K, 1)` in float64 of rows `(K, P)`: sums of blocks, then of those, in one order for any K."""
+    squares = torch.nn.functional.pad(rows.double().square(), (0, -rows.shape[1] % BLOCK))
+    return squares.unflatten(1, (-1, BLOCK)).sum(2).sum(1, keepdim=True).sqrt()

@@ -158,7 +158,7 @@ class _Trial:
         order = torch.arange(examples, device=self.labels.device).expand(len(runs), -1)
         start = time.perf_counter()
         try:
-            copy.train_epoch(self.inputs.pick(own), self.labels[own], order, self.batch_size, 0, plan.kernel, "probe")
+            copy.train_epoch(self.inputs.pick(own), self.labels[own], order, self.batch_size, 0, plan.kernel)
         except (RuntimeError, ValueError):
             return None
         if self.labels.is_cuda:

@@ -26,7 +26,9 @@ class Rows:
         self.runs: list[dict[str, Any]] = []
         self.final: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
 
-    def add_dynamics(self, run_ids: list[str], phase: str, step: int, epoch: int, values: Mapping[str, Tensor]) -> None:
+    def add_dynamics(
+        self, run_ids: list[str], phase: str, step: int, epoch: float, values: Mapping[str, Tensor]
+    ) -> None:
         """One row per run and statistic; `values` is `name -> (K,)`, NaN (not defined) gives no row."""
         for name, column in values.items():
             for run_id, value in zip(run_ids, column.tolist(), strict=True):

@@ -115,9 +115,10 @@ class Stack:
         batch_size: int,
         epoch: int,
         kernel: Kernel,
-        stream: str = "layers",
+        draws: Draws | None = None,
+        step: int = 0,
     ) -> Trace:
-        """Train every network once on each example.
+        """Train every network once on each example of an epoch, or on those of some of its steps.
 
         Args:
             inputs: N of each network.
@@ -126,7 +127,8 @@ class Stack:
             batch_size: examples per step; the last batch takes what is left.
             epoch: how many epochs the phase has behind it.
             kernel: how to compute the logits, see `Network.logits`.
-            stream: of the random numbers that layers draw, and augmentation.
+            draws: random numbers of layers and augmentation in this epoch, where they are not the first of their own.
+            step: how many steps the epoch has behind it.
 
         Returns:
             what happened at each step.
@@ -134,7 +136,7 @@ class Stack:
         network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
-        draws = Draws([config.seed for config in self.configs], stream, epoch, parameters.device)
+        draws = draws or Draws([config.seed for config in self.configs], "layers", epoch, parameters.device)
         buffers, mode = self.buffers, Mode(training=True, draws=draws, dropout=self.dropout)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
@@ -142,8 +144,8 @@ class Stack:
         batches = labels.gather(1, order).split(batch_size, 1)
         loss, columns = self.loss.function, network.first_bias_columns
         trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns)
-        subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size)
-        for step, (batch_inputs, batch_labels) in enumerate(
+        subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size) + step
+        for made, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
             batch_inputs = augmented(batch_inputs, self.configs[0].data.augment, draws)
@@ -156,16 +158,16 @@ class Stack:
             torch._foreach_copy_(places, torch.autograd.grad(logits.flatten().dot(derivative), wanted))
             if mask is not None:
                 gradient *= mask
-            slope = optimizer.decayed(gradient, parameters)
+            slope = optimizer.slope(gradient, parameters)
             if isinstance(optimizer, LeastSquares):
                 solved = solution(network, self.tensors, batch_inputs, batch_labels)
                 update = parameters - solved
                 parameters.copy_(solved)
             elif subspaces is None:
-                update = optimizer.direction(slope, self.groups, before + step)
+                update = optimizer.direction(slope, self.groups, before + made)
                 parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             else:
-                inside = optimizer.direction(subspaces.pull(slope), self.groups, before + step)
+                inside = optimizer.direction(subspaces.pull(slope), self.groups, before + made)
                 update = subspaces.push(inside)
                 parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             trace.note(out, update)

@@ -4,6 +4,7 @@ Philox is a counter-based generator (Salmon et al. 2011), so the draws of one ke
 other key, and a run draws the same numbers alone, in a stack, or after a restart.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,6 +48,12 @@ class Draws:
     def __init__(self, seeds: Sequence[int], stream: str, epoch: int, device: torch.device | str = "cpu") -> None:
         self.generators = [generator(seed, stream, epoch) for seed in seeds]
         self.device = device
+
+    def pick(self, runs: Sequence[int]) -> "Draws":
+        """Those of some of the runs, which go on where they are."""
+        chosen = copy.copy(self)
+        chosen.generators = [self.generators[run] for run in runs]
+        return chosen
 
     def uniform(self, *shape: int) -> torch.Tensor:
         """`(K, *shape)` in float32, uniform on [0, 1)."""

@@ -2,13 +2,13 @@
 
     for phase in pretrain?, train (or prune1):
         until every run has met its stop rule:
-            train one epoch                         Stack.train_epoch
+            train to the next stop                  Stack.train_epoch; the end of the epoch, or a step looked at before
             evaluate the training loss              who has converged, diverged, reached the limit?
-            at recorded epochs, and at a run's end  rows of dynamics and outcomes; checkpoints
+            where it is recorded, and at a run's end  rows of dynamics and outcomes; checkpoints
             runs that stopped leave the stack       their final parameters, a row in `runs`
 
-Tables are written in numbered parts, and after each part the whole state, so that a cohort killed anywhere goes on
-from its last part.
+Tables are written in numbered parts at the ends of epochs, and after each part the whole state, so that a cohort killed
+anywhere goes on from its last part.
 """
 
 import time
@@ -20,16 +20,17 @@ from torch import Tensor
 
 from trainables import data, network
 from trainables.active import Active, Tensors
-from trainables.config import Phase
+from trainables.config import Phase, RunConfig
 from trainables.fit import check
 from trainables.manifest import Manifest
 from trainables.origins import Origins, stacked
 from trainables.probe import Pinned, StackPlan, probe
 from trainables.progress import Progress
-from trainables.rows import Rows
+from trainables.recording import Recorder
 from trainables.storage import CohortFiles, Folder
-from trainables.streams import generator
-from trainables.trace import Trace
+from trainables.streams import Draws, generator
+from trainables.teaching import Teachers
+from trainables.timeline import Timeline
 
 
 class CohortTraining:
@@ -61,13 +62,11 @@ class CohortTraining:
         # Said for every cohort: torch's own default lets convolutions round, and a worker's next cohort may differ.
         tf32 = self.config.optimizer.arithmetic == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-        self.rows = Rows()
-        self.phase_index = self.epoch = self.part = 0
-        self.seconds: dict[str, float] = dict.fromkeys(self.manifest.run_ids, 0.0)
+        self.recorder = Recorder(self.files, self.manifest)
+        self.phase_index = self.step = 0
         self.loss = torch.zeros(0)
-        self.new_files: list[str] = []
-        self.inherited: dict[str, str | None] = {}
-        self.active = Active(self.network, self.data, [], {})
+        self.teach = Teachers(results, self.manifest).labels
+        self.active = self._active([], {})
         if self.manifest.finished(results):
             self.folder.delete(self.files.state)
         elif self.folder.exists(self.files.state):
@@ -86,8 +85,8 @@ class CohortTraining:
         done = not len(self.active)
         runs = len(self.manifest.configs)
         loss = float(self.loss.nanmean()) if len(self.loss) else float("nan")
-        new, self.new_files = self.new_files, []
-        return Progress(self.phase_name, self.epoch, runs, runs - len(self.active), loss, done, new)
+        new, self.recorder.new_files = self.recorder.new_files, []
+        return Progress(self.phase_name, int(self.epoch), runs, runs - len(self.active), loss, done, new)
 
     # ---- the phases of training
 
@@ -102,8 +101,15 @@ class CohortTraining:
         return [config.phases[self.phase_index] for config in self.active.configs]
 
     @property
-    def _steps_per_epoch(self) -> int:
-        return -(-len(self.data.train) // self._batch_size)
+    def timeline(self) -> Timeline:
+        """The steps of the present phase, the same for all runs of a cohort."""
+        max_steps = self.config.phases[self.phase_index].max_steps
+        return Timeline(-(-len(self.data.train) // self._batch_size), max_steps)
+
+    @property
+    def epoch(self) -> int | float:
+        """How many epochs the present phase has behind it; an integer where one has ended."""
+        return self.timeline.epoch(self.step)
 
     @property
     def _batch_size(self) -> int:
@@ -122,64 +128,69 @@ class CohortTraining:
             groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
             groups["initial"] = groups["initial"].to(groups["mask"]) * groups["mask"]  # what was pruned has not walked
         placed = {name: rows.to(self.device, dtype) for name, rows in groups.items()}
-        self.active = Active(self.network, self.data, configs, placed)
+        self.active = self._active(configs, placed)
         paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.active.dynamics.state["path"] += paths.to(self.device)
-        self.inherited = dict(zip(self.manifest.run_ids, (start.status for start in starts), strict=True))
+        if not any(phase.max_epochs for phase in self._phases):
+            statuses = (start.status for start in starts)
+            self.recorder.inherited = dict(zip(self.manifest.run_ids, statuses, strict=True))
         self._start_phase()
         self._save()
 
+    def _active(self, configs: list[RunConfig], groups: Tensors) -> Active:
+        return Active(self.network, self.data, configs, groups, self.teach)
+
     def _start_phase(self) -> None:
-        self.epoch = 0
+        self.step = 0
         self.active.stack.start_phase()
         self.active.dynamics.next_phase()
         self.active.forget_checks()
-        self.active.look([*self.data.splits], self._phases, self.epoch)
+        self.active.look([*self.data.splits], self._phases, 0)
         plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
         self.plan = StackPlan(**plan) if plan else self._probe()
+        self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
         self._check(torch.zeros(len(self.active), dtype=torch.bool))
 
     def _probe(self) -> StackPlan:
-        steps = self._steps_per_epoch * max(phase.max_epochs for phase in self._phases)
+        steps = self.timeline.steps_per_epoch * max(phase.max_epochs for phase in self._phases)
         examples = (self.active.inputs["train"], self.active.labels["train"], self._batch_size)
         plan = probe(self.active.stack, *examples, self.pinned, steps)
         self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
         return plan
 
     def _train_epoch(self) -> None:
-        start = time.perf_counter()
-        size = self.plan.size
-        if self.epoch and self.config.data.fresh:
-            self.active.look(["train"], self._phases, self.epoch)
-        inputs, labels, order = self.active.inputs["train"], self.active.labels["train"], self._order()
-        traces = []
-        for first, part in zip(range(0, len(self.active), size), self.active.stack.slices(size), strict=True):
-            own = slice(first, first + size)
-            examples = (inputs.pick(own), labels[own], order[own], self._batch_size)
-            traces.append(part.train_epoch(*examples, self.epoch, self.plan.kernel, f"layers/{self.phase_name}"))
-        trace = Trace.join(traces)
-        self.active.dynamics.close_epoch(self.epoch, trace)
-        self.epoch += 1
-        spent = (time.perf_counter() - start) / len(self.active)
-        for config in self.active.configs:
-            self.seconds[config.run_id] += spent
-        self.loss = trace.loss.double().mean(0).cpu()
-        self._check(~self.loss.isfinite())
+        """Train from stop to stop, where a loss is looked at or something recorded, to the end of the epoch."""
+        epoch, begin, end = self.timeline.begun(self.step), self.step, self.timeline.end(self.step)
+        if epoch and self.config.data.fresh:
+            self.active.look(["train"], self._phases, epoch)
+        seeds = [config.seed for config in self.active.configs]
+        draws = Draws(seeds, f"layers/{self.phase_name}", epoch, self.active.device)
+        self.active.begin_epoch(self._order(epoch, end - begin), draws)
+        for stop in self._stops(begin, end):
+            start = time.perf_counter()
+            steps = slice(self.step - begin, stop - begin)
+            self.loss = self.active.train(steps, self._batch_size, epoch, self.plan.size, self.plan.kernel)
+            self.step = stop
+            spent = (time.perf_counter() - start) / len(self.active)
+            for config in self.active.configs:
+                self.recorder.seconds[config.run_id] += spent
+            self._check(~self.loss.isfinite())
+            if not len(self.active):
+                return
 
-    def _order(self) -> Tensor:
-        """Each run's permutation `(K, N)` of the training examples in this epoch."""
+    def _stops(self, begin: int, end: int) -> list[int]:
+        """The steps up to `end`, which is one, after which something is to be done."""
+        every = self.config.stop.check_every_steps or end
+        checks = range(begin - begin % every + every, end, every)
+        return sorted({*checks, *(step for step in self.manifest.record.steps if begin < step < end), end})
+
+    def _order(self, epoch: int, steps: int) -> Tensor:
+        """Each run's permutation `(K, n)` of the training examples in an epoch, as far as its steps go."""
         examples, stream = len(self.data.train), f"order/{self.phase_name}"
         seeds = {config.seed for config in self.active.configs}
-        drawn = {seed: generator(seed, stream, self.epoch).permutation(examples) for seed in seeds}
+        drawn = {seed: generator(seed, stream, epoch).permutation(examples) for seed in seeds}
         order = np.stack([drawn[config.seed] for config in self.active.configs])
-        if (limit := self._max_steps) is not None:
-            order = order[:, : (limit - self._step(self.epoch)) * self._batch_size]
-        return torch.from_numpy(order).to(self.device)
-
-    @property
-    def _max_steps(self) -> int | None:
-        """The limit of the present phase, the same for all runs of a cohort."""
-        return self.config.phases[self.phase_index].max_steps
+        return torch.from_numpy(order[:, : steps * self._batch_size]).to(self.device)
 
     # ---- stop rules and records
 
@@ -188,126 +199,50 @@ class CohortTraining:
 
         `diverged` `(K,)`: which runs are known to have.
         """
-        phases, record = self._phases, self.manifest.record
-        out_of_steps = self._max_steps is not None and self._step(self.epoch) >= self._max_steps
-        limit = torch.tensor([self.epoch >= phase.max_epochs or out_of_steps for phase in phases])
+        phases, record, epoch, step = self._phases, self.manifest.record, self.epoch, self.step
+        out_of_steps = step == self.timeline.max_steps
+        limit = torch.tensor([epoch >= phase.max_epochs or out_of_steps for phase in phases])
         last = self.phase_index == len(self.config.phases) - 1
         has_target = torch.tensor([phase.has_target for phase in phases])
-        # A run is looked at in its own epochs only, also if its loss is evaluated for the records or for another run.
-        own = limit | (self.epoch % self.config.stop.check_every == 0)
+        # A run is looked at where its own rule says, also if its loss is evaluated for the records or for another run.
+        own = limit | self.config.stop.is_due(epoch, step)
         nearest = torch.tensor([phase.snapshot_loss or torch.nan for phase in phases], dtype=torch.float64)
         checked = own & (limit | has_target | nearest.isfinite())
-        due = record.is_due(self.epoch) or (not last and bool(limit.all()))
+        due = record.is_due(epoch, step) or (not last and bool(limit.all()))
         if record.early_stop and last and own.any():
             losses = self.active.evaluate("validation", self.plan.kernel)["loss"].cpu()
-            self.active.note_early(losses.where(own & ~diverged, torch.nan), self.epoch, self.plan.kernel)
-        if not (self.epoch == 0 or due or checked.any() or diverged.any()):
+            self.active.note_early(losses.where(own & ~diverged, torch.nan), step, self.plan.kernel)
+        if not (step == 0 or due or checked.any() or diverged.any()):
             return
         train = self.active.evaluate("train", self.plan.kernel)
         self.loss = train["loss"].cpu()
         diverged = diverged | (checked & ~self.loss.isfinite())
-        if self.epoch:
-            self.active.note_nearest((self.loss - nearest).abs().where(checked, torch.nan), self.epoch)
+        if step:
+            self.active.note_nearest((self.loss - nearest).abs().where(checked, torch.nan), step)
         reached = torch.stack([phase.reached(train)[row] for row, phase in enumerate(phases)]).cpu()
-        converged = checked & reached & (self.epoch > 0) & ~diverged
+        converged = checked & reached & (step > 0) & ~diverged
         stopped = diverged | (last & (converged | limit))
         if due:
-            self._record(torch.arange(len(phases)), self.epoch, train)
-        if self.epoch == 0 or (due and record.checkpoints):
-            self._checkpoint()
+            self.recorder.record(self.active, torch.arange(len(phases)), step, train)
+        if step == 0 or (due and record.checkpoints):
+            self.recorder.checkpoint(self.active, step)
         if stopped.any():
-            self._finish(stopped, diverged, converged, None if due else train)
+            self.recorder.finish(self.active, step, stopped, diverged, converged, None if due else train)
         if not last and len(self.active) and bool(limit.all()):
             self.phase_index += 1
             self._start_phase()
-
-    def _step(self, epoch: int) -> int:
-        """How many steps were made in so many epochs of the phase."""
-        steps = epoch * self._steps_per_epoch
-        return steps if self._max_steps is None else min(steps, self._max_steps)
-
-    def _record(self, index: Tensor, epoch: int, train: Tensors | None = None) -> None:
-        """Rows of dynamics and outcomes for the runs in `index`, which are what they were after so many epochs.
-
-        `train`: the training outcomes of all runs, if they are known.
-        """
-        ids = [self.active.configs[i].run_id for i in index.tolist()]
-        values = {name: value[index] for name, value in self.active.statistics(epoch).items()}
-        self.rows.add_dynamics(ids, self.phase_name, self._step(epoch), epoch, values)
-        for split in self.data.splits:
-            known = train if split == "train" else None
-            outcomes = (
-                self.active.evaluate(split, self.plan.kernel, index)
-                if known is None
-                else {name: value[index] for name, value in known.items()}
-            )
-            self.rows.add_outcomes(ids, self.phase_name, self._step(epoch), split, outcomes)
-
-    def _checkpoint(self) -> None:
-        name, count = self.files.checkpoint(self.phase_name, self._step(self.epoch)), len(self.active)
-        about: dict[str, Any] = {"run_id": [config.run_id for config in self.active.configs]}
-        place = {"phase": self.phase_name, "step": self._step(self.epoch), "epoch": self.epoch}
-        about |= {key: [value] * count for key, value in place.items()}
-        about["path_length_from_init"] = self.active.path_lengths.tolist()
-        self.folder.write_tensors(name, self.active.stack.tensors, about)
-        self.new_files.append(name)
-
-    def _finish(self, stopped: Tensor, diverged: Tensor, converged: Tensor, train: Tensors | None) -> None:
-        """Write down the runs that have stopped, each as it ends, and take them off the stack.
-
-        `train`: the training outcomes of all runs, where those that end here are not recorded yet.
-        """
-        back = stopped & ~diverged & self.active.nearest.found.cpu()
-        epochs = torch.full((len(self.active),), self.epoch)
-        if back.any():
-            index = back.nonzero().flatten()
-            epochs[index] = self.active.nearest.state["epoch"].cpu()[index]
-            self.active.go_back(index.to(self.device))
-        for epoch in epochs[back].unique().tolist():
-            if not self.manifest.record.is_due(epoch):  # else it was recorded then
-                self._record((back & (epochs == epoch)).nonzero().flatten(), epoch)
-        if train is not None and (here := stopped & ~back).any():
-            self._record(here.nonzero().flatten(), self.epoch, train)
-        tensors, paths, phases = self.active.stack.tensors, self.active.path_lengths.tolist(), self._phases
-        for i in stopped.nonzero().flatten().tolist():
-            config, epoch = self.active.configs[i], int(epochs[i])
-            status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
-            if not phases[i].max_epochs and not diverged[i]:  # not trained: it is what it was
-                status = self.inherited[config.run_id] or status
-            place = {"phase": self.phase_name, "step": self._step(epoch), "epoch": epoch}
-            self._add_ends(i, place, bool(converged[i]))
-            about = {"run_id": config.run_id, **place, "path_length_from_init": paths[i], "status": status}
-            self.rows.final.append(({name: value[i] for name, value in tensors.items()}, about))
-            self.rows.add_run(self.manifest, config, status, place, self.seconds[config.run_id])
-        self.active.keep((~stopped).nonzero().flatten())
-
-    def _add_ends(self, i: int, place: dict[str, Any], converged: bool) -> None:
-        """What is known of a run only when it has stopped."""
-        ids, early = [self.active.configs[i].run_id], self.active.early
-        values = {"epochs_to_target": torch.tensor([float(self.epoch)])} if converged else {}
-        if early.found[i]:
-            values |= {
-                "early_stop_epoch": early.state["epoch"][[i]].double(),
-                "early_stop_loss": early.state["score"][[i]],
-            }
-            test = {f"early_stop_{name}": early.state[name][[i]] for name in ("loss", "error")}
-            self.rows.add_outcomes(ids, place["phase"], place["step"], "test", test)
-        self.rows.add_dynamics(ids, place["phase"], place["step"], place["epoch"], values)
 
     # ---- the state
 
     def _save(self) -> None:
         """Write a part of every table, then the state that follows it (none when all runs are done)."""
-        if self.rows.final:
-            self.new_files.append(self.files.final(self.part))
-        self.rows.write(self.files, self.part)
-        self.part += 1
+        self.recorder.write()
         if len(self.active):
             state: dict[str, Any] = {
                 "run_ids": [config.run_id for config in self.active.configs],
-                "seconds": self.seconds,
+                "seconds": self.recorder.seconds,
             }
-            state |= {"phase_index": self.phase_index, "epoch": self.epoch, "part": self.part}
+            state |= {"phase_index": self.phase_index, "step": self.step, "part": self.recorder.part}
             self.folder.write_tensors(self.files.state, self.active.saved(), state)
         else:
             self.folder.delete(self.files.state)
@@ -315,12 +250,13 @@ class CohortTraining:
 
     def _resume(self) -> None:
         tensors, state = self.folder.read_tensors(self.files.state)
-        self.phase_index, self.epoch, self.part = state["phase_index"], state["epoch"], state["part"]
-        self.files.delete_parts_from(self.part)  # half a save: its rows will come again, perhaps cut otherwise
-        self.seconds = state["seconds"]
+        self.phase_index, self.step = state["phase_index"], state["step"]
+        self.recorder.part, self.recorder.seconds = state["part"], state["seconds"]
+        self.files.delete_parts_from(state["part"])  # half a save: its rows will come again, perhaps cut otherwise
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
-        self.active = Active(self.network, self.data, [configs[run_id] for run_id in state["run_ids"]], {})
+        self.active = self._active([configs[run_id] for run_id in state["run_ids"]], {})
         self.active.load(tensors)
-        self.active.look([*self.data.splits], self._phases, self.epoch)
+        self.active.look([*self.data.splits], self._phases, self.timeline.begun(self.step))
         self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
-        self.new_files = self.files.parameter_files()
+        self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
+        self.recorder.new_files = self.files.parameter_files()

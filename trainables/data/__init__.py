@@ -13,7 +13,7 @@
 from trainables.data.augmentation import augmented
 from trainables.data.config import CLASS_TASKS, DataConfig
 from trainables.data.corruption import corrupt, replace_pixels
-from trainables.data.loading import inputs_of, labels_of, load, train_labels
+from trainables.data.loading import Teach, inputs_of, labels_of, load, train_labels
 from trainables.data.readers import READERS, Part, Raw, Reader, fetch, place, present, provide, read, root, use_root
 from trainables.data.split import Dataset, Inputs, Split, stratified_order
 from trainables.data.synthetic import SYNTHETIC, population_accuracy
@@ -31,6 +31,7 @@ __all__ = [
     "Reader",
     "Split",
     "Task",
+    "Teach",
     "augmented",
     "corrupt",
     "describe",

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # `trainables.config` reads `trainables.data.config`
 
 Array = np.ndarray[Any, Any]
 Splits = dict[str, Split]
+#: The labels `(N,)` that the teacher of a run gives to its inputs.
+Teach = Callable[["RunConfig", Inputs], Tensor]
 
 #: Fields in which runs differ after the data set is loaded: those of one run, but what its synthetic task takes.
 INTERVENTIONS = tuple(
@@ -195,9 +197,14 @@ def inputs_of(
 
 
 def labels_of(
-    dataset: Dataset, configs: "Sequence[RunConfig]", phases: "Sequence[Phase]", split: str, epoch: int = 0
+    dataset: Dataset,
+    configs: "Sequence[RunConfig]",
+    phases: "Sequence[Phase]",
+    split: str,
+    epoch: int = 0,
+    teach: "Teach | None" = None,
 ) -> Tensor:
-    """The labels `(K, N)` of K runs on a split in their phases, corrupted as each run's phase says.
+    """The labels `(K, N)` of K runs on a split in their phases: their teacher's, corrupted as each run's phase says.
 
     Args:
         dataset: what `load` gave for the first of the runs.
@@ -205,10 +212,17 @@ def labels_of(
         phases: the phase that each of them is in.
         split: `train`, `validation` or `test`; the latter two are corrupted with `data.corrupt_test` only.
         epoch: of the phase; matters with `data.fresh` only.
+        teach: asked for the labels of runs that have a teacher; without it they have those of the data set.
     """
-    rows = []
+    rows, taught = [], {}
     for config, phase in zip(configs, phases, strict=True):
-        labels = _own_split(dataset, config, split, epoch, phase.name).labels
+        if teach and config.teacher is not None and (split == "train" or config.labels.held_out):
+            key = (config.teacher.run_id, *_inputs_key(config, split, epoch))
+            if key not in taught:
+                taught[key] = teach(config, inputs_of(dataset, [config], split, epoch, phase.name))
+            labels = taught[key]
+        else:
+            labels = _own_split(dataset, config, split, epoch, phase.name).labels
         if split == "train":
             labels = _corrupted(labels, dataset, phase, config.seed)
         elif config.data.corrupt_test:

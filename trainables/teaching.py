@@ -1,0 +1,59 @@
+"""Labels that other runs give to the inputs of a cohort's runs."""
+
+import torch
+from torch import Tensor
+
+from trainables import data, network
+from trainables.config import RunConfig
+from trainables.losses import predicted
+from trainables.manifest import Manifest
+from trainables.network import Network
+from trainables.origins import Left, Saved
+from trainables.storage import Folder
+
+#: Examples that a teacher labels at once.
+EXAMPLES_PER_PASS = 1024
+
+
+class Teachers:
+    """The networks that label the inputs of a cohort's runs, as they ended.
+
+    Args:
+        results: the results folder.
+        manifest: of the cohort.
+    """
+
+    def __init__(self, results: Folder, manifest: Manifest) -> None:
+        teachers = [config.teacher for config in manifest.configs if config.teacher is not None]
+        left = Left(results, manifest)  # not kept: it holds all that the cohort waits for
+        self.networks = {one.run_id: (_built(one), _own(left.end(one))) for one in teachers}
+
+    @torch.no_grad()
+    def labels(self, config: RunConfig, inputs: data.Inputs) -> Tensor:
+        """The classes `(N,)` that the teacher of a run sees in inputs.
+
+        A teacher is asked alone, whoever learns from it, so that its labels do not depend on their company.
+
+        Args:
+            config: of the run that learns.
+            inputs: N, of one run.
+        """
+        assert config.teacher is not None
+        built, tensors = self.networks[config.teacher.run_id]
+        dtype, device = getattr(torch, config.teacher.precision), inputs.stored.device
+        own = {name: value.unsqueeze(0).to(device, dtype) for name, value in tensors.items()}
+        parameters, buffers = (layout.views(layout.rows(own)) for layout in (built.parameters, built.buffers))
+        found = []
+        for start in range(0, inputs.examples, EXAMPLES_PER_PASS):
+            rows = inputs.rows(start, start + EXAMPLES_PER_PASS).to(dtype)
+            found.append(predicted(built.logits(parameters, buffers, rows))[0])
+        return torch.cat(found)
+
+
+def _own(end: Saved) -> dict[str, Tensor]:
+    """Copies, since what was read has those of all runs of a file."""
+    return {name: value.clone() for name, value in end.tensors.items()}
+
+
+def _built(config: RunConfig) -> Network:
+    return network.for_run(config, data.describe(config.data))
