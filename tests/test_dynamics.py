@@ -9,7 +9,7 @@ from trainables import data, network
 from trainables.config import RunConfig
 from trainables.dynamics import DERIVATIVE_FLOOR, DYNAMICS, WINDOW_EPOCHS, Dynamics
 from trainables.streams import generator
-from trainables.trace import Trace
+from trainables.trace import Trace, sampled_steps
 
 SMALL = {"train_size": 50, "validation_size": 20, "test_size": 30}
 
@@ -154,9 +154,9 @@ def test_the_noise_scale_is_that_of_gradients_of_known_noise():
     """g = mean + noise of batches of 4: B tr Cov(g) / ||E g||^2, estimated from ten epochs of eight steps."""
     draw = torch.Generator().manual_seed(0)
     mean, gradient = torch.ones(1, 200).double(), torch.zeros(1, 200).double()
-    parameters, dynamics = torch.zeros(1, 200).double(), Dynamics(1, 0)
+    parameters, dynamics = torch.zeros(1, 200).double(), Dynamics(1, 200, 0)
     for epoch in range(2 * WINDOW_EPOCHS):
-        trace = Trace([4] * 16 + [3], 1, parameters, gradient, slice(0, 0))
+        trace = Trace([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4))
         for size in [4] * 16 + [3]:
             out = trace.out(size)
             out[0].zero_(), out[1].zero_()
@@ -187,7 +187,7 @@ def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:
     """The statistics after one epoch with these derivatives, and gradients of the bias of size 3."""
     bias, whole = torch.zeros(1, 2, dtype=torch.float64), slice(0, 2)
     gradient = torch.tensor([[3.0, 0]]).double()
-    trace, dynamics = Trace([1] * len(derivatives), 2, bias, gradient, whole), Dynamics(1, 2)
+    trace, dynamics = Trace([1] * len(derivatives), 2, bias, gradient, whole), Dynamics(1, 2, 2)
     for derivative in derivatives:
         losses, by_logits = trace.out(1)
         losses.zero_(), by_logits.copy_(torch.tensor([[[derivative, 0]]]))

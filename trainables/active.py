@@ -49,7 +49,8 @@ class Active:
         self.stack = Stack(network, configs, groups)
         self.device = dataset.train.labels.device
         bias = network.first_bias_columns
-        self.dynamics = Dynamics(len(configs), bias.stop - bias.start, self.device)
+        size = network.parameters.width
+        self.dynamics = Dynamics(len(configs), size, bias.stop - bias.start, self.device)
         self.inputs: dict[str, data.Inputs] = {}
         self.labels: Tensors = {}
         self.order, self.draws = torch.empty(len(configs), 0), Draws([], "", 0)

@@ -14,9 +14,9 @@ WINDOW_EPOCHS = 10
 #: What a slot of it holds of its epoch: count, sum, sum of squares, maximum of the increments; count of steps, mean and
 #: summed squared deviation of the bias.
 WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation")
-#: What a slot of that window holds of the losses and gradients of its epoch: count of steps, sum and sum of squares of
-#: the losses, `noise` and `signal` of the trace.
-LATE = ("steps", "loss", "square", "noise", "signal")
+#: And of the losses and gradients of its epoch: count of steps, sum and sum of squares of the losses; count and sum of
+#: squared norms of the sampled gradients; estimates of B tr Cov(g) and of ||E g||^2.
+LATE = ("steps", "loss", "square", "samples", "norms", "noise", "signal")
 #: Steps whose mean loss derivative is below this have no normalised bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
 
@@ -69,9 +69,12 @@ AT_THE_END = ("epochs_to_target", "early_stop_epoch", "early_stop_loss")
 
 
 class Dynamics:
-    """The running statistics of K runs through one phase. All state is in `state`, tensors with leading axis K."""
+    """The running statistics of K runs, rows of `size` columns, through one phase.
 
-    def __init__(self, stack: int, bias_size: int, device: torch.device | str = "cpu") -> None:
+    All state is in `state`, tensors with leading axis K.
+    """
+
+    def __init__(self, stack: int, size: int, bias_size: int, device: torch.device | str = "cpu") -> None:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(stack, *shape, dtype=torch.float64, device=device)
 
@@ -80,6 +83,7 @@ class Dynamics:
         for name in WINDOW:
             self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS, *([bias_size] if name == "bias" else []))
         self.state |= {f"late_{name}": zeros(WINDOW_EPOCHS) for name in LATE}
+        self.state["total"] = zeros(size)  # of the gradients that were sampled in this epoch
         self.bias_size = bias_size
 
     def keep(self, index: Tensor) -> None:
@@ -106,7 +110,7 @@ class Dynamics:
         state["loss_area"] += over_steps(trace.loss).sum(1) / (steps or made)
         gradients = over_steps(trace.gradient).sum(1) + (state["gradient"] * before if before else 0)
         state["gradient"] = gradients / (before + made)
-        self._add_late(slot, trace, not before, made == (steps or made))
+        self._add_late(slot, trace, not before)
         if not self.bias_size:
             return
         if not before:
@@ -128,24 +132,34 @@ class Dynamics:
         here["bias"] += shift * (trace.count / total).unsqueeze(1)
         here["steps"] += trace.count
 
-    def _add_late(self, slot: int, trace: Trace, fresh: bool, whole: bool) -> None:
-        """Take losses and gradients into a slot of the window.
+    def _add_late(self, slot: int, trace: Trace, fresh: bool) -> None:
+        """Take losses and gradients into a slot of the window; `fresh`: they are the first of their epoch.
 
-        Args:
-            slot: of the epoch.
-            trace: of some of its steps.
-            fresh: whether they are the first.
-            whole: whether they are all. Of an epoch that is cut to record something within, no noise is estimated.
+        The noise is estimated from the gradients of the epoch so far: their variance, and the squared norm of their
+        mean less its own variance (McCandlish et al. 2018).
         """
+        if fresh:
+            self.state["total"].zero_()
+            for name in LATE:
+                self.state[f"late_{name}"][:, slot] = 0
         here = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
-        losses, none = over_steps(trace.loss), torch.zeros_like(trace.noise)
-        made = torch.full_like(none, losses.shape[1])
-        noise, signal = (trace.noise, trace.signal) if whole else (none, none)
-        for name, value in zip(LATE, (made, losses.sum(1), losses.square().sum(1), noise, signal), strict=True):
-            here[name].copy_(value if fresh else here[name] + value)
+        losses = over_steps(trace.loss)
+        here["steps"] += losses.shape[1]
+        here["loss"] += losses.sum(1)
+        here["square"] += losses.square().sum(1)
+        here["samples"] += trace.samples
+        here["norms"] += trace.squares
+        self.state["total"] += trace.total
+        if trace.samples:
+            count = here["samples"]
+            of_mean = torch.linalg.vector_norm(self.state["total"], dim=1).div(count).square()
+            variance = (here["norms"] - count * of_mean).clamp(min=0) / (count - 1)
+            enough = count > 1
+            here["noise"].copy_(torch.where(enough, trace.examples * variance, 0))
+            here["signal"].copy_(torch.where(enough, of_mean - variance / count, 0))
 
     def _late(self) -> dict[str, Tensor]:
-        steps, loss, square, noise, signal = (self.state[f"late_{name}"].sum(1) for name in LATE)
+        steps, loss, square, _, _, noise, signal = (self.state[f"late_{name}"].sum(1) for name in LATE)
         mean = loss / steps
         return {
             "late_loss": mean,

@@ -14,7 +14,7 @@ from trainables.network import Kernel, Network
 from trainables.optimizers import OPTIMIZERS, LeastSquares
 from trainables.streams import Draws
 from trainables.subspace import Projection, Subspaces
-from trainables.trace import Trace
+from trainables.trace import Trace, sampled_steps
 
 #: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
 GATHERED_BYTES = 2**18
@@ -143,7 +143,9 @@ class Stack:
         places, wanted = list(network.parameters.views(gradient).values()), list(leaves.values())
         batches = labels.gather(1, order).split(batch_size, 1)
         loss, columns = self.loss.function, network.first_bias_columns
-        trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns)
+        every = sampled_steps(labels.shape[1], batch_size)
+        sampled = range(every.start - step, every.stop - step, every.step)
+        trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns, sampled)
         subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size) + step
         for made, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)

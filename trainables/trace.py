@@ -27,6 +27,7 @@ class Trace:
         parameters: `(K, P)`, the tensor that the optimiser changes in place.
         gradient: `(K, P)`, the tensor that holds the gradient of every step.
         first_bias: which columns of both are the first layer's bias; empty if there is none.
+        sampled: the steps whose gradients are added up, see `sampled_steps`.
 
     Attributes:
         loss: `(steps, K)`, mean loss of the batch.
@@ -35,12 +36,18 @@ class Trace:
         update: norm of the update.
         bias_gradient, bias_update: the same of the first layer's bias.
         bias_mean, bias_deviation: `(K, d)` and `(K,)` in float64: mean and summed squared deviation of the bias.
-        noise, signal: `(K,)` in float64: of the gradients g of `NOISE_STEPS` steps or fewer with B examples each,
-            unbiased estimates of B tr Cov(g) and of ||E g||^2; 0 from fewer than two steps.
+        total, squares: `(K, P)` and `(K,)` in float64: the sum, and the sum of squared norms, of the sampled gradients.
+        samples: how many they are.
     """
 
     def __init__(
-        self, batches: list[int], outputs: int, parameters: Tensor, gradient: Tensor, first_bias: slice
+        self,
+        batches: list[int],
+        outputs: int,
+        parameters: Tensor,
+        gradient: Tensor,
+        first_bias: slice,
+        sampled: range = range(0),
     ) -> None:
         runs, steps, examples = len(parameters), len(batches), batches[0]
         self.columns, self.examples = first_bias, examples
@@ -57,9 +64,7 @@ class Trace:
         self.outs = list(zip(self.losses.unbind(), self.derivatives.unbind(), strict=True))
         self.norms = list(zip(self.gradient.unbind(), self.update.unbind(), strict=True))
         self.slots = [slot.unbind() for slot in self.block.unbind()]
-        whole = sum(size == examples for size in batches)  # the last batch may be shorter
-        self.sampled = range(0, whole, -(-whole // NOISE_STEPS))
-        self.total = torch.zeros_like(gradient)
+        self.sampled, self.total = sampled, torch.zeros_like(gradient, dtype=torch.float64)
         self.step = self.taken = self.count = 0
         self.plain = False
         self.bias_mean = torch.zeros_like(self.bias, dtype=torch.float64)
@@ -109,29 +114,21 @@ class Trace:
             self._reduce_biases(self.step % len(self.slots))
         self.update = (self.gradient if self.plain else self.update) * update_scale
         self.bias_update *= update_scale
-        self.noise, self.signal = self._noise()
+        noted = [step for step in range(self.step) if step in self.sampled]
+        self.samples, self.squares = len(noted), over_steps(self.gradient[noted]).square().sum(1)
         return self
 
     @classmethod
     def join(cls, parts: "list[Trace]") -> "Trace":
         """The trace of a stack from those of its slices."""
         whole = object.__new__(cls)
-        whole.step, whole.count = parts[0].step, parts[0].count
+        for name in ("step", "count", "samples", "examples"):
+            setattr(whole, name, getattr(parts[0], name))
         for name in ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts], 1))
-        for name in ("bias_mean", "bias_deviation", "noise", "signal"):
+        for name in ("bias_mean", "bias_deviation", "total", "squares"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts]))
         return whole
-
-    def _noise(self) -> tuple[Tensor, Tensor]:
-        """`noise` and `signal` (McCandlish et al. 2018): the squared norm of the mean is less its own variance."""
-        count = len(self.sampled)
-        if count < 2:
-            return torch.zeros_like(self.bias_deviation), torch.zeros_like(self.bias_deviation)
-        of_mean = (torch.linalg.vector_norm(self.total, dim=1).double() / count).square()
-        squares = over_steps(self.gradient[self.sampled.start : self.sampled.stop : self.sampled.step]).square().sum(1)
-        variance = (squares - count * of_mean).clamp(min=0) / (count - 1)
-        return self.examples * variance, of_mean - variance / count
 
     def _reduce_losses(self) -> None:
         """Take in the steps of the block."""
@@ -164,3 +161,13 @@ class Trace:
 def over_steps(values: Tensor) -> Tensor:
     """Numbers `(steps, K)` as rows `(K, steps)` in float64, so that sums over them have one order for any K."""
     return values.double().t().contiguous()
+
+
+def sampled_steps(examples: int, batch_size: int) -> range:
+    """The steps of an epoch whose gradients tell of their noise: of whole batches, `NOISE_STEPS` or fewer.
+
+    >>> list(sampled_steps(1000, 32))
+    [0, 4, 8, 12, 16, 20, 24, 28]
+    """
+    whole = examples // batch_size
+    return range(0, whole, -(-whole // NOISE_STEPS))
