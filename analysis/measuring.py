@@ -4,6 +4,7 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from analysis.measures.evaluate import ERROR, measure_stack, select
+from analysis.measures.evaluate import ERROR, measure_stack
+from analysis.measures.selection import select
 from analysis.results import check_trust
 from trainables import data, network
 from trainables.manifest import Manifest
@@ -49,13 +51,13 @@ class Measured:
         Args:
             cohort_id: whose parameters.
             parameters: the file's path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
-            measures: names in `MEASURES`; all for None.
+            measures: what `select` takes.
 
         Returns:
             the measures to compute for all networks of the file, in the order of `measures`; None if there are none.
 
         Raises:
-            BadInput: an unknown measure, or a damaged file.
+            BadInput: an unknown measure, one's own that does not import, or a damaged file.
         """
         chosen = select(measures)
         if chosen and cohort_id in self.names:
@@ -67,12 +69,12 @@ class Measured:
             ]
         if not chosen:
             return None
-        set_and_versions = "\n".join(f"{measure.name} {measure.version}" for measure in chosen)
+        set_and_versions = "\n".join(f"{measure.spelled} {measure.version}" for measure in chosen)
         digest = hashlib.sha256(set_and_versions.encode()).hexdigest()[:8]
         attempt, taken = 1, {f"measures/{name}" for name in self.names.get(cohort_id, ())}
         while (path := measures_file(cohort_id, parameters, digest, attempt)) in taken:
             attempt += 1
-        return Job(cohort_id, parameters, tuple(measure.name for measure in chosen), path)
+        return Job(cohort_id, parameters, tuple(measure.spelled for measure in chosen), path)
 
     def _networks(self, cohort_id: str, parameters: str) -> list[tuple[str, str, int]]:
         about = CohortFiles(self.results, cohort_id).folder.read_metadata(parameters)
@@ -119,15 +121,19 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
     # Of fresh examples those of the first epoch stand for all.
-    inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in ("train", "test")}
+    inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in dataset.splits}
     teach = Teachers(results, manifest).labels
     labels = {name: data.labels_of(dataset, runs, phases, name, teach=teach) for name in inputs}
+    as_they_were = [replace(phase, label_corruption=0.0) for phase in phases]
+    true_labels = labels["train"]
+    if phases != as_they_were:
+        true_labels = data.labels_of(dataset, runs, as_they_were, "train", teach=teach)
     frames = []
     for rows in _alike(inputs.values()):
         splits = {name: (inputs[name].pick(rows[:1]), labels[name][rows]) for name in inputs}
         own = [{name: value[rows] for name, value in group.items()} for group in (tensors, initial, buffers)]
         loss = runs[0].loss
-        what = (job.measures, own[2], loss.name, loss.margin)
+        what = (job.measures, own[2], loss.name, loss.margin, true_labels[rows])
         frame = measure_stack(architecture, own[0], own[1], splits, *what)
         frames.append(frame.assign(position=rows.numpy()[frame["position"]]))
     frame = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)

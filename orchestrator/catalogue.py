@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 
+from analysis.measures.measure import Measure
 from analysis.measures.registry import MEASURES
 from orchestrator.spec import bundled_sweeps
 from trainables import data
@@ -24,11 +25,15 @@ def _source(builder: object) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
+def _described(measure: Measure) -> str:
+    return measure.description + (f" [on request: {measure.on_request}]" if measure.on_request else "")
+
+
 CATALOGUE: dict[str, Callable[[], list[Line]]] = {
     "sweeps": lambda: [(name, what, "") for name, what in bundled_sweeps().items()],
     "studies": lambda: [],
     "models": lambda: [(name, _first_line(builder), _source(builder)) for name, builder in MODELS.items()],
     "datasets": data.listing,
-    "measures": lambda: [(name, measure.description, measure.source) for name, measure in MEASURES.items()],
+    "measures": lambda: [(name, _described(measure), measure.source) for name, measure in MEASURES.items()],
     "dynamics": lambda: [(name, *about) for name, about in DYNAMICS.items()],
 }

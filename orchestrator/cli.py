@@ -156,11 +156,13 @@ def status(where: Where) -> None:
 @app.command()
 def measure(
     where: Where,
-    measures: Annotated[str | None, typer.Option(help="Names, with commas; all by default.")] = None,
+    measures: Annotated[
+        str | None, typer.Option(help="Names, sets (default, all) or import paths, with commas.")
+    ] = None,
     checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Also checkpoints before the end.")] = False,
     trust: Trust = False,
 ) -> None:
-    """Measure the networks in a results folder, where that was not done before.
+    """Measure the networks in a results folder, where that was not done before; by default the default set.
 
     [bold]Example:[/] bth measure results/quickstart --measures sharpness,path_norm
     """

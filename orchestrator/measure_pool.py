@@ -110,7 +110,7 @@ def unmeasured(
     Args:
         measured: what is there.
         cohort_ids: of which cohorts.
-        measures: names, or None for all.
+        measures: what `select` takes.
         checkpoints: whether checkpoints are measured, or only the parameters at each run's end.
     """
     jobs = [

@@ -10,7 +10,9 @@ import pandas as pd
 from analysis.early import BASELINES as BASELINE_NAMES
 from analysis.early import View, early_prediction, histories
 from analysis.judging import Scope, judge
+from analysis.measures.measure import own_name
 from analysis.measures.registry import MEASURES
+from analysis.predictors import is_test_derived
 from analysis.report import Definition, Report, read_verdicts, render
 from analysis.results import COLUMNS, Results, load_results
 from orchestrator.planning import planned_runs
@@ -33,15 +35,18 @@ BASELINES = {
 }
 
 
-def definitions() -> dict[str, Definition]:
-    """Every predictor that a sweep can have, and what it is."""
+def definitions(spec: SweepSpec) -> dict[str, Definition]:
+    """Every predictor that a sweep can have, and what it is; its author's own measures are not imported."""
     measures = {name: Definition(measure.description, measure.source) for name, measure in MEASURES.items()}
-    return {name: Definition(*about) for name, about in DYNAMICS.items()} | measures | BASELINES
+    own = {own_name(path): Definition("a measure of the sweep's author", path) for path in spec.record.own_measures}
+    return {name: Definition(*about) for name, about in DYNAMICS.items()} | measures | own | BASELINES
 
 
-def predictors(table: pd.DataFrame) -> list[str]:
+def predictors(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
     """The predictors in a table: dynamics, measures that read no test data, and the baselines."""
-    known = [*DYNAMICS, *(name for name, measure in MEASURES.items() if measure.split != "test"), *BASELINES]
+    measures = [name for name, measure in MEASURES.items() if measure.split != "test"]
+    own = [name for name in map(own_name, spec.record.own_measures) if not is_test_derived(name)]
+    known = [*DYNAMICS, *measures, *own, *BASELINES]
     return [column for column in table if str(column).partition("[")[0] in known and table[column].notna().any()]
 
 
@@ -64,7 +69,7 @@ def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = T
         return []
     scope: Scope = "both" if (table["status"] == "converged").any() else "all"
     axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
-    names = predictors(table)
+    names = predictors(table, spec)
     targets = [target for target in targets if target in table and table[target].notna().any()]
     sizes = {name: {*table.get(f"data.{name}", [])} for name in ("test_size", "validation_size")}
     known = {name: int(found.pop()) for name, found in sizes.items() if len(found) == 1}
@@ -142,7 +147,7 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         verdicts=verdicts_on(table, spec),
         early=_early(results, table, spec),
         provenance=_provenance(folder),
-        definitions=definitions(),
+        definitions=definitions(spec),
         dynamics_names=tuple(DYNAMICS),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
     )

@@ -28,14 +28,15 @@ class RecordConfig(Section):
 
     `epochs`: those epochs of every phase at which outcomes and dynamics are recorded and parameters saved,
     a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `steps`: those steps of every phase at
-    which the same is done besides, also within an epoch. `measures`: which ones, taken at the last checkpoint (`end`)
-    or at all of them (`checkpoints`). `early_stop`: the validation loss at every check of the stop rule, and what the
-    network at its minimum does on the test split.
+    which the same is done besides, also within an epoch. `measures`: `default`, `all`,
+    or a list of names, of which those two may be some and paths `my_package.my_module:my_measure` others; taken at the
+    last checkpoint (`end`) or at all of them (`checkpoints`). `early_stop`: the validation loss at every check of the
+    stop rule, and what the network at its minimum does on the test split.
     """
 
     epochs: Literal["log"] | Numbers = "log"
     steps: Numbers = []
-    measures: Literal["all"] | list[str] = "all"
+    measures: Literal["default", "all"] | list[str] = "default"
     measure_at: Literal["end", "checkpoints"] = "end"
     early_stop: bool = False
 
@@ -56,14 +57,21 @@ class RecordConfig(Section):
     @field_validator("measures", mode="before")
     @classmethod
     def _measures(cls, value: Any) -> Any:
-        if value != "all" and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
-            raise ValueError("expected 'all' or a list of names")
+        if value not in ("default", "all") and not (
+            isinstance(value, list) and all(isinstance(name, str) for name in value)
+        ):
+            raise ValueError("expected 'default', 'all' or a list of names")
         return value
 
     @property
-    def names(self) -> list[str] | None:
-        """The measures to take; None for all."""
-        return None if self.measures == "all" else list(self.measures)
+    def names(self) -> list[str]:
+        """The measures to take, as `analysis.measures.selection.select` takes them."""
+        return [self.measures] if isinstance(self.measures, str) else list(self.measures)
+
+    @property
+    def own_measures(self) -> list[str]:
+        """The import paths among the measures."""
+        return [name for name in self.names if ":" in name]
 
     @property
     def while_training(self) -> Record:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from analysis.measures.evaluate import select
+from analysis.measures.selection import select
 from analysis.measuring import Measured
 from analysis.results import check_trust
 from orchestrator import sharing
@@ -155,7 +155,8 @@ def measure_again(where: str, measures: list[str] | None, checkpoints: bool, con
     for cohort_id in cohorts:
         for config in Manifest.read(results, cohort_id).configs:
             check_trust(config, trust)
-    wanted: dict[str, Any] = {"measures": measures or "all"} | ({"measure_at": "checkpoints"} if checkpoints else {})
+    at = {"measure_at": "checkpoints"} if checkpoints else {}
+    wanted: dict[str, Any] = {"measures": measures or "default"} | at
     spec = spec.model_copy(update={"record": spec.record.model_copy(update=wanted)})
     _, measured, failures = work(results, spec, [], cohorts, console, trust=trust)
     if failures:

@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -80,13 +81,31 @@ class Path:
     def length(points, part: int = 0) -> float:
         return sum(float((b[part] - a[part]).norm()) for a, b in zip(points[:-1], points[1:], strict=True))
 
+    def noise(self) -> tuple[float, float]:
+        """B tr Cov(g) and ||E g||^2 of the last epochs, from at most eight whole batches of each."""
+        size, each = self.config.optimizer.batch_size, self.steps_per_epoch
+        whole = self.config.data.train_size // size
+        noise = signal = 0.0
+        for epoch in range(len(self.gradients) // each)[-WINDOW_EPOCHS:]:
+            steps = range(epoch * each, epoch * each + whole, -(-whole // 8))
+            gradients = torch.stack([self.gradients[step][0] for step in steps])
+            variance = gradients.var(0, correction=1).sum()
+            noise += float(size * variance)
+            signal += float(gradients.mean(0).square().sum() - variance / len(steps))
+        return noise, signal
+
     def statistics(self) -> dict[str, float]:
         end, start, window = self.points[-1], self.points[0], WINDOW_EPOCHS * self.steps_per_epoch
         increments = [float(g[1].norm()) / e for g, e in zip(self.gradients, self.derivatives, strict=True)]
         recent = torch.tensor(increments[-window:], dtype=torch.float64)
         biases = torch.stack([point[1] for point in self.points[1:][-window:]])
         last_epoch = [float(g[0].norm()) for g in self.gradients[-self.steps_per_epoch :]]
+        losses = torch.tensor(self.losses[-window:], dtype=torch.float64)
+        noise, signal = self.noise()
         values = {
+            "late_loss": losses.mean(),
+            "late_loss_variance": losses.var(correction=0),
+            "gradient_noise_scale": noise / signal if signal > 0 else float("nan"),
             "path_length": self.length(self.points),
             "path_length_from_init": self.before + self.length(self.points),
             "bias_increment_sum": sum(increments),
@@ -125,8 +144,27 @@ def test_every_statistic_equals_its_definition(cohort, sections):
         assert expected.keys() == DYNAMICS.keys() - EARLY
         if config.stop.train_loss is None:
             expected["epochs_to_target"] = float("nan")
-        found = {name: trained.value(config.run_id, name) for name in DYNAMICS.keys() - EARLY}
+        if math.isnan(expected["gradient_noise_scale"]):  # then there is no row, and the last is of an earlier epoch
+            del expected["gradient_noise_scale"]
+        found = {name: trained.value(config.run_id, name) for name in expected}
         assert found == pytest.approx(expected, rel=1e-8, nan_ok=True)
+
+
+def test_the_noise_scale_is_that_of_gradients_of_known_noise():
+    """g = mean + noise of batches of 4: B tr Cov(g) / ||E g||^2, estimated from ten epochs of eight steps."""
+    draw = torch.Generator().manual_seed(0)
+    mean, gradient = torch.ones(1, 200).double(), torch.zeros(1, 200).double()
+    parameters, dynamics = torch.zeros(1, 200).double(), Dynamics(1, 0)
+    for epoch in range(2 * WINDOW_EPOCHS):
+        trace = Trace([4] * 16 + [3], 1, parameters, gradient, slice(0, 0))
+        for size in [4] * 16 + [3]:
+            out = trace.out(size)
+            out[0].zero_(), out[1].zero_()
+            gradient.copy_(mean + 2 * torch.randn(1, 200, generator=draw).double())
+            trace.note(out, gradient)
+        dynamics.add(trace.close(torch.ones(1)), epoch)
+    found = dynamics.statistics(parameters, parameters, parameters, slice(0, 0), torch.ones(1))
+    assert found["gradient_noise_scale"].item() == pytest.approx(4 * (200 * 2**2) / 200, rel=0.1)
 
 
 def test_slices_of_a_stack_give_the_statistics_of_the_whole(cohort):

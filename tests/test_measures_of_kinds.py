@@ -108,6 +108,10 @@ def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimised(name):
     network = Network(copy.deepcopy(module), 1)
     parameters = {n: value.detach().unsqueeze(0) for n, value in module.named_parameters()}
     table = measure_stack(network, parameters, None, {"train": (inputs, labels)}, loss=name).set_index("name")
+    assert (
+        table["value"].dropna().to_dict()
+        == measure_network(module, inputs, labels, loss=name)["value"].dropna().to_dict()
+    )
 
     theta, shapes = parameters_to_vector(module.parameters()).detach(), [p.shape for p in module.parameters()]
 

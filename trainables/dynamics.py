@@ -14,6 +14,9 @@ WINDOW_EPOCHS = 10
 #: What a slot of it holds of its epoch: count, sum, sum of squares, maximum of the increments; count of steps, mean and
 #: summed squared deviation of the bias.
 WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation")
+#: What a slot of that window holds of the losses and gradients of its epoch: count of steps, sum and sum of squares of
+#: the losses, `noise` and `signal` of the trace.
+LATE = ("steps", "loss", "square", "noise", "signal")
 #: Steps whose mean loss derivative is below this have no normalised bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
 
@@ -49,6 +52,12 @@ DYNAMICS: dict[str, tuple[str, str]] = {
         "Loukas et al. 2021 (authors' code: 'corollary 1')",
     ),
     "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),
+    "late_loss": ("mean of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
+    "late_loss_variance": ("variance of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
+    "gradient_noise_scale": (
+        "B tr Cov(g) / ||E g||^2 of batches of B in the last 10 epochs of the phase (examples)",
+        "McCandlish et al. 2018",
+    ),
     "gradient_norm": ("mean of ||g_t|| over the last epoch, as far as it has come", "Jiang et al. 2020"),
     "epochs_to_target": ("epochs of the last phase until the target train loss", "Arpit et al. 2017"),
     "early_stop_epoch": ("epoch of the last phase with the lowest validation loss", "Frankle and Carbin 2019"),
@@ -70,6 +79,7 @@ class Dynamics:
         self.state: dict[str, Tensor] = {name: zeros() for name in sums}
         for name in WINDOW:
             self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS, *([bias_size] if name == "bias" else []))
+        self.state |= {f"late_{name}": zeros(WINDOW_EPOCHS) for name in LATE}
         self.bias_size = bias_size
 
     def keep(self, index: Tensor) -> None:
@@ -96,6 +106,7 @@ class Dynamics:
         state["loss_area"] += over_steps(trace.loss).sum(1) / (steps or made)
         gradients = over_steps(trace.gradient).sum(1) + (state["gradient"] * before if before else 0)
         state["gradient"] = gradients / (before + made)
+        self._add_late(slot, trace, not before, made == (steps or made))
         if not self.bias_size:
             return
         if not before:
@@ -116,6 +127,31 @@ class Dynamics:
         here["deviation"] += trace.bias_deviation + shift.square().sum(1) * (old * trace.count / total)
         here["bias"] += shift * (trace.count / total).unsqueeze(1)
         here["steps"] += trace.count
+
+    def _add_late(self, slot: int, trace: Trace, fresh: bool, whole: bool) -> None:
+        """Take losses and gradients into a slot of the window.
+
+        Args:
+            slot: of the epoch.
+            trace: of some of its steps.
+            fresh: whether they are the first.
+            whole: whether they are all. Of an epoch that is cut to record something within, no noise is estimated.
+        """
+        here = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
+        losses, none = over_steps(trace.loss), torch.zeros_like(trace.noise)
+        made = torch.full_like(none, losses.shape[1])
+        noise, signal = (trace.noise, trace.signal) if whole else (none, none)
+        for name, value in zip(LATE, (made, losses.sum(1), losses.square().sum(1), noise, signal), strict=True):
+            here[name].copy_(value if fresh else here[name] + value)
+
+    def _late(self) -> dict[str, Tensor]:
+        steps, loss, square, noise, signal = (self.state[f"late_{name}"].sum(1) for name in LATE)
+        mean = loss / steps
+        return {
+            "late_loss": mean,
+            "late_loss_variance": (square / steps - mean.square()).clamp(min=0),
+            "gradient_noise_scale": torch.where(signal > 0, noise / signal, torch.nan),
+        }
 
     def statistics(
         self,
@@ -144,6 +180,7 @@ class Dynamics:
             "loss_area": state["loss_area"],
             "gradient_norm": torch.where(state["path"] > 0, state["gradient"], torch.nan),
         }
+        values |= self._late()
         values["straightness"] = values["distance_from_start"] / values["path_length"]
         if self.bias_size:
             bias = parameters[:, first_bias]

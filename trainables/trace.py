@@ -14,6 +14,8 @@ from trainables.losses import Out
 BIAS_STEPS = 32
 #: Numbers of a block of losses and derivatives at most: it is to stay in the processor's cache.
 BLOCK_NUMBERS = 2**17
+#: Steps of an epoch, at most, whose gradients are added up for the gradient noise: all would take some percent longer.
+NOISE_STEPS = 8
 
 
 class Trace:
@@ -33,6 +35,8 @@ class Trace:
         update: norm of the update.
         bias_gradient, bias_update: the same of the first layer's bias.
         bias_mean, bias_deviation: `(K, d)` and `(K,)` in float64: mean and summed squared deviation of the bias.
+        noise, signal: `(K,)` in float64: of the gradients g of `NOISE_STEPS` steps or fewer with B examples each,
+            unbiased estimates of B tr Cov(g) and of ||E g||^2; 0 from fewer than two steps.
     """
 
     def __init__(
@@ -53,6 +57,9 @@ class Trace:
         self.outs = list(zip(self.losses.unbind(), self.derivatives.unbind(), strict=True))
         self.norms = list(zip(self.gradient.unbind(), self.update.unbind(), strict=True))
         self.slots = [slot.unbind() for slot in self.block.unbind()]
+        whole = sum(size == examples for size in batches)  # the last batch may be shorter
+        self.sampled = range(0, whole, -(-whole // NOISE_STEPS))
+        self.total = torch.zeros_like(gradient)
         self.step = self.taken = self.count = 0
         self.plain = False
         self.bias_mean = torch.zeros_like(self.bias, dtype=torch.float64)
@@ -76,6 +83,8 @@ class Trace:
         """
         gradient_norm, update_norm = self.norms[self.step]
         torch.linalg.vector_norm(self.now, dim=1, out=gradient_norm)
+        if self.step in self.sampled:
+            self.total += self.now
         self.plain = update is self.now
         if not self.plain:
             torch.linalg.vector_norm(update, dim=1, out=update_norm)
@@ -100,6 +109,7 @@ class Trace:
             self._reduce_biases(self.step % len(self.slots))
         self.update = (self.gradient if self.plain else self.update) * update_scale
         self.bias_update *= update_scale
+        self.noise, self.signal = self._noise()
         return self
 
     @classmethod
@@ -109,9 +119,19 @@ class Trace:
         whole.step, whole.count = parts[0].step, parts[0].count
         for name in ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts], 1))
-        for name in ("bias_mean", "bias_deviation"):
+        for name in ("bias_mean", "bias_deviation", "noise", "signal"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts]))
         return whole
+
+    def _noise(self) -> tuple[Tensor, Tensor]:
+        """`noise` and `signal` (McCandlish et al. 2018): the squared norm of the mean is less its own variance."""
+        count = len(self.sampled)
+        if count < 2:
+            return torch.zeros_like(self.bias_deviation), torch.zeros_like(self.bias_deviation)
+        of_mean = (torch.linalg.vector_norm(self.total, dim=1).double() / count).square()
+        squares = over_steps(self.gradient[self.sampled.start : self.sampled.stop : self.sampled.step]).square().sum(1)
+        variance = (squares - count * of_mean).clamp(min=0) / (count - 1)
+        return self.examples * variance, of_mean - variance / count
 
     def _reduce_losses(self) -> None:
         """Take in the steps of the block."""

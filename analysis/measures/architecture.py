@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from analysis.measures.batchnorm import batchnorms
-from trainables.modules import Noise
+from trainables.modules import Noise, Shift
 
 #: Layers without parameters for which f(a x) = a f(x) for all a > 0.
 HOMOGENEOUS = (
@@ -89,6 +89,30 @@ class Architecture:
         return None
 
     @property
+    def first_layer(self) -> tuple[str, str | None] | None:
+        """The names of the bias and of the weights of a dense first layer, if it has both; of a `Shift` no weights."""
+        for prefix, part in self.module.named_modules():
+            at = f"{prefix}." if prefix else ""
+            if isinstance(part, Shift):
+                return f"{at}bias", None
+            if isinstance(part, nn.Linear):
+                return (f"{at}bias", f"{at}weight") if part.bias is not None else None
+            if any(own.ndim >= 2 for own in part.parameters(recurse=False)):
+                return None
+        return None
+
+    @property
+    def no_relu(self) -> str | None:
+        """Why activation patterns are not known; None where they are."""
+        found = any(isinstance(part, nn.ReLU) for part in self.module.modules())
+        return self.no_weights or (None if found else "needs layers nn.ReLU")
+
+    @property
+    def not_piecewise_linear(self) -> str | None:
+        """Why the Jacobian is not known to be linear in the activation pattern; None where it is."""
+        return self.no_relu or _why_not_linear_but_for_relu(self.module)
+
+    @property
     def no_operator_norm(self) -> str | None:
         """Why the spectral norm of some layer is not known; None where all are."""
         for weight in self.weights:
@@ -108,3 +132,14 @@ def _why_not_homogeneous(module: nn.Module) -> str | None:
         return None
     name = type(module).__name__
     return f"needs nn.Sequential of Linear, Conv2d and positively homogeneous layers, found {name}"
+
+
+#: Layers that are affine, or linear once the pattern of the ReLUs is known.
+AFFINE = (nn.Linear, nn.Conv2d, nn.ReLU, nn.Identity, nn.Flatten, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, Shift)
+
+
+def _why_not_linear_but_for_relu(module: nn.Module) -> str | None:
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        return next(filter(None, map(_why_not_linear_but_for_relu, module)), None)
+    known = isinstance(module, (*AFFINE, Noise))
+    return None if known else f"needs nn.Sequential of affine layers and ReLU, found {type(module).__name__}"

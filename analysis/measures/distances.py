@@ -35,6 +35,11 @@ def spectral_distance_sum(subject: Subject) -> Tensor:
     return spectral_distances(subject).sum()
 
 
+def squared_spectral_distance_sum(subject: Subject) -> Tensor:
+    """The sum of squared spectral distances from the random initialisation: sum_k ||W_k - W_k^0||_2^2."""
+    return spectral_distances(subject).square().sum()
+
+
 def log_spectral_distance_product(subject: Subject) -> Tensor:
     """The natural logarithm of the product of spectral distances: sum_k log ||W_k - W_k^0||_2."""
     return spectral_distances(subject).log().sum()

@@ -17,17 +17,19 @@ from torch.func import functional_call, vmap
 
 from analysis.measures.architecture import Architecture
 from analysis.measures.batchnorm import fold_stack, untrained_statistics
+from analysis.measures.measure import Measure, unmet
 from analysis.measures.objective import Objective, objective
-from analysis.measures.registry import MEASURES, Measure, unmet
+from analysis.measures.selection import select
 from analysis.measures.subject import Parameters, Subject
 from trainables.data import Inputs, Split
-from trainables.errors import BadInput
 from trainables.network import Network
-from trainables.section import did_you_mean
 
 #: What a status is or begins with. Another attempt gives another result only for an error, so only errors are retried:
 #: a measure that does not apply never will, and what is undefined is so because of the parameters themselves.
 OK, NOT_APPLICABLE, UNDEFINED, ERROR = "ok", "not applicable", "undefined", "error"
+
+#: Where the true labels are among those of the splits.
+TRUE = "train, as they were"
 
 #: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
 #: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).
@@ -72,6 +74,7 @@ class Stack:
             self.loss,
             rows["folded"],
             rows.get("initial_folded"),
+            rows["labels"].get(TRUE),
             stacked,
         )
 
@@ -136,6 +139,7 @@ def measure_stack(
     buffers: Mapping[str, Tensor] | None = None,
     loss: str = "cross_entropy",
     margin: float = 1.0,
+    true_labels: Tensor | None = None,
 ) -> pd.DataFrame:
     """Every measure of every network of a stack.
 
@@ -143,13 +147,14 @@ def measure_stack(
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
         parameters: `name -> (K, ...)`.
         initial: the same at the random initialisation, or None.
-        splits: `train`, and `test` for the measures that read it -> inputs `(N, *input_shape)`, or as
+        splits: `train`, and `validation`, `test` for the measures that read them -> inputs `(N, *input_shape)`, or as
             a data set keeps them for one run, and labels `(K, N)` or `(N,)`, integers, or floats where the targets are
             real numbers.
-        measures: names in `MEASURES`; all by default.
+        measures: what `select` takes; the default set by default.
         buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
         loss: what was minimised, a name in `trainables.losses.LOSSES`.
         margin: of the hinge loss.
+        true_labels: `(K, N)` or `(N,)`, of the training examples before some were corrupted, where that is known.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
@@ -157,7 +162,7 @@ def measure_stack(
         computation failed), `seconds`, `version`; one network after another.
 
     Raises:
-        BadInput: an unknown measure.
+        BadInput: see `select`.
     """
     chosen = select(measures)
     if not parameters:  # a forest
@@ -167,6 +172,8 @@ def measure_stack(
     dtype = next(iter(parameters.values())).dtype
     inputs = {name: _one_set(inputs, dtype) for name, (inputs, _) in splits.items()}
     labels = {name: labels.expand(size, -1) for name, (_, labels) in splits.items()}
+    if true_labels is not None:
+        labels[TRUE] = true_labels.expand(size, -1)
     example = inputs["train"].rows(0, 1)[0]
     own = {name: value.to(dtype).expand(size, *value.shape) for name, value in _floats(network.module)}
     every = {**own, **(buffers or {}), **parameters}
@@ -214,17 +221,6 @@ def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
         return replace(inputs, slot=slot)
     scale = {k: v if v is None else v[slot] for k, v in (("mean", inputs.mean), ("deviation", inputs.deviation))}
     return Inputs(inputs.stored[slot], torch.zeros_like(slot), inputs.dtype, **scale)
-
-
-def select(names: Sequence[str] | None) -> list[Measure]:
-    """The measures of these names, in this order; all of them for None.
-
-    >>> [measure.name for measure in select(["path_norm", "sharpness"])]
-    ['path_norm', 'sharpness']
-    """
-    if unknown := [name for name in names or () if name not in MEASURES]:
-        raise BadInput(f"measures: {unknown[0]!r} is unknown" + did_you_mean(unknown[0], MEASURES))
-    return list(MEASURES.values()) if names is None else [MEASURES[name] for name in dict.fromkeys(names)]
 
 
 def _measure_chunk(

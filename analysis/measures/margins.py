@@ -7,6 +7,7 @@ f / rho. So biases of later layers are scaled by the cumulative product, and no 
 
 import torch
 from torch import Tensor
+from torch.func import grad
 
 from analysis.measures.norms import log_frobenius_product, log_l1_product, log_spectral_product
 from analysis.measures.subject import Subject, logits, shared
@@ -16,7 +17,12 @@ from trainables.losses import cross_entropy
 @shared
 def margins(subject: Subject) -> Tensor:
     """The output margins `(N,)` of the training examples: f_y - max_{j != y} f_j."""
-    outputs, index = logits(subject, "train"), subject.train.labels.unsqueeze(-1)
+    return margins_of(logits(subject, "train"), subject.train.labels)
+
+
+def margins_of(outputs: Tensor, labels: Tensor) -> Tensor:
+    """f_y - max_{j != y} f_j `(N,)` of logits `(N, C)`."""
+    index = labels.unsqueeze(-1)
     others = outputs.scatter(-1, index, -torch.inf).amax(-1)
     return outputs.gather(-1, index).squeeze(-1) - others
 
@@ -59,6 +65,48 @@ def margin_mean(subject: Subject) -> Tensor:
 def margin_p10_frobenius(subject: Subject) -> Tensor:
     """The 10th percentile of the training margins over the product of Frobenius norms."""
     return margin_p10(subject) * (-log_frobenius_product(subject)).exp()
+
+
+def margin_quantiles(subject: Subject) -> Tensor:
+    """The 0, 5, ..., 100 % quantiles of the training margins over the product of Frobenius norms."""
+    return _quantiles(margins(subject) * (-log_frobenius_product(subject)).exp())
+
+
+def top_output_quantiles(subject: Subject) -> Tensor:
+    """The 0, 5, ..., 100 % quantiles of the largest logit over the product of Frobenius norms, on training inputs."""
+    return _quantiles(logits(subject, "train").amax(-1) * (-log_frobenius_product(subject)).exp())
+
+
+def _quantiles(values: Tensor) -> Tensor:
+    return values.quantile(torch.linspace(0, 1, 21, dtype=values.dtype, device=values.device))
+
+
+@shared
+def input_margins(subject: Subject) -> Tensor:
+    """The linearised distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
+    found = []
+    for inputs, labels in subject.batches():
+
+        def margin(points: Tensor, labels: Tensor = labels) -> tuple[Tensor, Tensor]:
+            each = margins_of(subject.logits_of(subject.parameters, points), labels)
+            return each.sum(), each
+
+        slopes, each = grad(margin, has_aux=True)(inputs)
+        found.append(each.double() / slopes.flatten(1).double().norm(dim=1))
+    return torch.cat(found)
+
+
+def input_margin_p10(subject: Subject) -> Tensor:
+    """The 10th percentile of the distance to the boundary, linearised: (f_y - f_j) / ||d (f_y - f_j) / d x||_2.
+
+    j is the class with the largest logit but for y.
+    """
+    return input_margins(subject).quantile(0.1)
+
+
+def input_margin_median(subject: Subject) -> Tensor:
+    """The median of the linearised distance to the boundary: (f_y - f_j) / ||d (f_y - f_j) / d x||_2."""
+    return input_margins(subject).quantile(0.5)
 
 
 def margin_p10_spectral(subject: Subject) -> Tensor:

@@ -1,4 +1,4 @@
-"""The path norm, and the layers through which it is known how paths run."""
+"""The path norms, and the layers through which it is known how paths run."""
 
 import math
 from typing import Any
@@ -22,10 +22,20 @@ def path_norm(subject: Subject) -> Tensor:
     squared weights 1 / n^2. Through a maximum every one of its inputs is a path, so it counts as a sum (Gonon et al.
     2024). Other layers: not applicable; of a leaky ReLU, for one, the norm says nothing of the negative slope.
     """
-    squared = {name: value.double() ** 2 for name, value in subject.folded.items()}
+    return _sum_over_paths(subject, 2).sqrt()
+
+
+def path_norm_l1(subject: Subject) -> Tensor:
+    """The L1 path norm: the sum, over all paths to an output, of the absolute product of their parameters."""
+    return _sum_over_paths(subject, 1)
+
+
+def _sum_over_paths(subject: Subject, power: int) -> Tensor:
+    """The sum of the paths' products to a power."""
+    powers = {name: value.double().abs() ** power for name, value in subject.folded.items()}
     stored = subject.train.sets.stored
     ones = torch.ones(1, *stored.shape[2:], dtype=torch.float64, device=stored.device)
-    return _through(subject.architecture.module, "", squared, ones).sum().sqrt()
+    return _through(subject.architecture.module, "", powers, ones, power).sum()
 
 
 def why_no_paths(module: nn.Module) -> str | None:
@@ -49,21 +59,21 @@ def why_no_paths(module: nn.Module) -> str | None:
     return f"needs nn.Sequential of Linear, Conv2d, ReLU, max and mean pooling, found {name}"
 
 
-def _through(layer: nn.Module, at: str, squared: Parameters, paths: Tensor) -> Tensor:
+def _through(layer: nn.Module, at: str, powers: Parameters, paths: Tensor, power: int) -> Tensor:
     """From the sums over paths to a layer's inputs `(1, ...)` to those to its outputs."""
     if isinstance(layer, nn.Sequential):
         for name, child in layer.named_children():
-            paths = _through(child, f"{at}{name}.", squared, paths)
+            paths = _through(child, f"{at}{name}.", powers, paths, power)
         return paths
     if isinstance(layer, nn.Linear):
-        return functional.linear(paths, squared[f"{at}weight"], squared.get(f"{at}bias"))
+        return functional.linear(paths, powers[f"{at}weight"], powers.get(f"{at}bias"))
     if isinstance(layer, nn.Conv2d):
-        weight, bias = squared[f"{at}weight"], squared.get(f"{at}bias")
+        weight, bias = powers[f"{at}weight"], powers.get(f"{at}bias")
         return functional.conv2d(paths, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
     if isinstance(layer, nn.AvgPool2d):
-        return layer(paths) / (layer.divisor_override or math.prod(_pair(layer.kernel_size)))
+        return layer(paths) / (layer.divisor_override or math.prod(_pair(layer.kernel_size))) ** (power - 1)
     if isinstance(layer, nn.AdaptiveAvgPool2d):
-        return layer(paths) / math.prod(paths.shape[-2:])
+        return layer(paths) / math.prod(paths.shape[-2:]) ** (power - 1)
     if isinstance(layer, nn.MaxPool2d):
         return functional.avg_pool2d(
             paths, layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode, divisor_override=1

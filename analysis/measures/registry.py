@@ -1,51 +1,24 @@
 """All measures. A measure is added by writing a function of a `Subject` and one line in `MEASURES`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
-from torch import Tensor
-
-from analysis.measures import capacity, distances, margins, norms, paths, sensitivity
-from analysis.measures.subject import Subject
-
-Needs = Literal["initial", "classes", "homogeneous", "operator norms", "paths", "weights"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number (or a vector of numbers) of one network, and what is known about it.
-
-    Attributes:
-        function: maps a `Subject` to a scalar or a vector `(M,)`; its name is the measure's name.
-        direction: +1 if larger means more complex, so a worse test result is expected; -1 if smaller does.
-        split: the data it reads; `none` for the parameters alone, `test` makes it no predictor.
-        source: where it is defined.
-        needs: what must be there besides parameters and data; else its status is `not applicable`.
-        undefined: what it means when the value is not finite.
-        version: raised when its values change, so that stored ones are computed again.
-    """
-
-    function: Callable[[Subject], Tensor]
-    direction: Literal[1, -1]
-    split: Literal["none", "train", "test"]
-    source: str
-    needs: tuple[Needs, ...] = ()
-    undefined: str = "the value is not finite"
-    version: int = 1
-
-    @property
-    def name(self) -> str:
-        """The name in tables and on the command line."""
-        return self.function.__name__
-
-    @property
-    def description(self) -> str:
-        """One line with the formula: the first line of the function's docstring, and what was done to the weights."""
-        line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
-        folded = {"homogeneous", "operator norms", "paths", "weights"} & {*self.needs}
-        return f"{line} (BatchNorm folded into the layer before it)" if folded else line
-
+from analysis.measures import (
+    capacity,
+    curvature,
+    distances,
+    flatness,
+    landscape,
+    linear,
+    lipschitz,
+    margins,
+    memorisation,
+    norms,
+    pac_bayes,
+    paths,
+    regions,
+    representation,
+    sensitivity,
+    spectra,
+)
+from analysis.measures.measure import Measure, Needs
 
 # Paper and year; a number of a section or theorem only where the text itself was at hand.
 _DZIUGAITE = "Dziugaite et al. 2020, In search of robust measures of generalization"
@@ -57,12 +30,31 @@ _PATHS = (
     "Neyshabur et al. 2015, Norm-based capacity control in neural networks; with pooling: Gonon et al. 2024, "
     "A path-norm toolkit for modern networks"
 )
-_KESKAR = "Keskar et al. 2017, On large-batch training for deep learning; the eigenvalue itself"
+_KESKAR = "Keskar et al. 2017, On large-batch training for deep learning"
 _FRANKLE = "Frankle and Carbin 2019, The lottery ticket hypothesis"
 _NEYSHABUR = "Neyshabur et al. 2015, Norm-based capacity control in neural networks"
 _RUDELSON = "Rudelson and Vershynin 2007, Sampling from large matrices"
 _JIANG = "Jiang et al. 2019, Predicting the generalization gap in deep networks with margin distributions"
 _NOVAK = "Novak et al. 2018, Sensitivity and generalization in neural networks; there of the class probabilities"
+_FORET = "Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization"
+_KWON = "Kwon et al. 2021, ASAM: Adaptive sharpness-aware minimization for scale-invariant learning"
+_ANDRIUSHCHENKO = "Andriushchenko et al. 2023, A modern look at the relationship between sharpness and generalization"
+_GHORBANI = "Ghorbani et al. 2019, An investigation into neural net optimization via Hessian eigenvalue density"
+_HANIN = "Hanin and Rolnick 2019, Deep ReLU networks have surprisingly few activation patterns"
+_ARPIT = "Arpit et al. 2017, A closer look at memorization in deep networks"
+_SANTURKAR = "Santurkar et al. 2018, How does batch normalization help optimization?"
+_NATEKAR = "Natekar and Sharma 2020, Representation based complexity measures for predicting generalization"
+_MARTIN = "Martin et al. 2021, Predicting trends in the quality of state-of-the-art neural networks"
+_NAKKIRAN = "Nakkiran et al. 2019, SGD on neural networks learns functions of increasing complexity"
+_TRUTH = "it knows which labels are wrong"
+_NO_GRADIENT, _FLAT = "the gradient of a layer vanishes", "an input does not move the logits"
+_ONE_CLASS = "fewer than two classes, or two of one mean"
+_NO_TAIL = "no layer has two different singular values"
+_NO_SIGMA = "no noise of sigma <= 2 costs a tenth of the training accuracy"
+_AT_ONE_DEPTH = "at one depth ranks as"
+_COSTLY, _LIKE_MAX = "costly", "much like lipschitz_max"
+_UNCOVERED = "no point far from the data has a pattern that the training inputs' patterns span"
+_UNSEEN = "no point has a pattern that no training input has"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
 _UNMOVED = "the product of norms is zero: a layer is as it was initialised"
 _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
@@ -73,6 +65,9 @@ _ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
     f"{reason}; or {_UNFOUND}" for reason in (_ZERO, _UNMOVED, _OR_MARGIN, _ZERO_OR_UNMOVED)
 )
 _MAPS: tuple[Needs, ...] = ("weights", "operator norms")
+_INITIAL: tuple[Needs, ...] = ("initial",)
+_TRUE: tuple[Needs, ...] = ("classes", "true labels")
+_SCALED: tuple[Needs, ...] = ("classes", "weights", "homogeneous")
 
 MEASURES: dict[str, Measure] = {
     measure.name: measure
@@ -94,7 +89,14 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
         Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
-        Measure(sensitivity.sharpness, 1, "train", _KESKAR, (), "Lanczos: residual above 0.1% after 100 products"),
+        Measure(
+            curvature.sharpness,
+            1,
+            "train",
+            f"{_KESKAR}; the eigenvalue itself",
+            (),
+            "Lanczos: residual above 0.1% after 100 products",
+        ),
         Measure(norms.l1_norm, 1, "none", _NEYSHABUR),
         Measure(norms.log_l1_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights")),
@@ -111,16 +113,64 @@ MEASURES: dict[str, Measure] = {
         ),
         Measure(capacity.log_kernel_product, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
         Measure(capacity.frobenius_over_spectral, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
-        Measure(capacity.stable_rank_mean, 1, "none", _RUDELSON, ("weights",), _ZERO),
+        Measure(
+            capacity.stable_rank_mean,
+            1,
+            "none",
+            _RUDELSON,
+            ("weights",),
+            _ZERO,
+            on_request=f"{_AT_ONE_DEPTH} frobenius_over_spectral",
+        ),
         Measure(capacity.stable_rank_max, 1, "none", _RUDELSON, ("weights",), _ZERO),
         Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO),
-        Measure(capacity.log_sum_of_spectral, 1, "none", _DZIUGAITE, _MAPS, _ZERO_MAP),
-        Measure(capacity.log_sum_of_frobenius, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
-        Measure(capacity.inverse_margin, 1, "train", _DZIUGAITE, ("classes",), _NO_MARGIN),
+        Measure(
+            capacity.log_sum_of_spectral,
+            1,
+            "none",
+            _DZIUGAITE,
+            _MAPS,
+            _ZERO_MAP,
+            on_request=f"{_AT_ONE_DEPTH} log_spectral_product",
+        ),
+        Measure(
+            capacity.log_sum_of_frobenius,
+            1,
+            "none",
+            _DZIUGAITE,
+            ("weights",),
+            _ZERO,
+            on_request=f"{_AT_ONE_DEPTH} log_frobenius_product",
+        ),
+        Measure(
+            capacity.inverse_margin,
+            1,
+            "train",
+            _DZIUGAITE,
+            ("classes",),
+            _NO_MARGIN,
+            on_request="ranks as margin_p10 where that is positive",
+        ),
         Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
         Measure(capacity.log_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
-        Measure(capacity.log_sum_of_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
-        Measure(capacity.log_sum_of_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
+        Measure(
+            capacity.log_sum_of_spectral_over_margin,
+            1,
+            "train",
+            _DZIUGAITE,
+            ("classes", *_MAPS),
+            _MARGIN_MAP,
+            on_request=f"{_AT_ONE_DEPTH} log_spectral_over_margin",
+        ),
+        Measure(
+            capacity.log_sum_of_frobenius_over_margin,
+            1,
+            "train",
+            _DZIUGAITE,
+            ("classes", "weights"),
+            _OR_MARGIN,
+            on_request=f"{_AT_ONE_DEPTH} log_frobenius_over_margin",
+        ),
         Measure(capacity.log_spectral_origin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
         Measure(capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN),
         Measure(capacity.path_norm_over_margin, 1, "train", _DZIUGAITE, ("classes", "paths"), _NO_MARGIN),
@@ -134,21 +184,72 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
         Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
+        Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness"),
+        Measure(flatness.asam_sharpness, 1, "train", _KWON),
+        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY),
+        Measure(flatness.adaptive_worst_case_sharpness, 1, "train", _ANDRIUSHCHENKO, on_request=_COSTLY),
+        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY),
+        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY),
+        *(
+            Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY)
+            for function, needs in (
+                (pac_bayes.pac_bayes_init, _INITIAL),
+                (pac_bayes.pac_bayes_origin, ()),
+                (pac_bayes.pac_bayes_flatness, ()),
+                (pac_bayes.pac_bayes_magnitude_init, _INITIAL),
+                (pac_bayes.pac_bayes_magnitude_origin, _INITIAL),
+                (pac_bayes.pac_bayes_magnitude_flatness, ()),
+            )
+        ),
+        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
+        Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
+        Measure(regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
+        Measure(regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), on_request=_COSTLY),
+        Measure(regions.far_lipschitz_bound, 1, "train", _LOUKAS, ("piecewise linear",), _UNCOVERED, _COSTLY),
+        Measure(regions.far_coverage, -1, "train", _LOUKAS, ("piecewise linear",), _UNSEEN, _COSTLY),
+        Measure(memorisation.clean_train_accuracy, -1, "train", _ARPIT, _TRUE, "all labels are corrupted", _TRUTH),
+        Measure(memorisation.corrupted_train_accuracy, 1, "train", _ARPIT, _TRUE, "no label is corrupted", _TRUTH),
+        Measure(memorisation.loss_sensitivity_mean, 1, "train", _ARPIT, on_request="much like margin_p10"),
+        Measure(
+            memorisation.loss_sensitivity_gini,
+            -1,
+            "train",
+            _ARPIT,
+            (),
+            "no input moves the loss",
+            on_request="much like margin_p25",
+        ),
+        Measure(memorisation.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
+        Measure(memorisation.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
+        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY),
+        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY),
+        Measure(landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY),
+        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY),
+        Measure(landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY),
+        Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
+        Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
+        Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
+        Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, on_request="much like margin_p10"),
+        Measure(margins.input_margin_median, -1, "train", _JIANG, ("classes",), _FLAT),
+        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "weights"), _ONE_CLASS),
+        Measure(representation.mixup_accuracy, -1, "train", _NATEKAR, ("classes",)),
+        Measure(spectra.power_law_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
+        Measure(
+            spectra.weighted_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL, on_request="much like power_law_alpha"
+        ),
+        Measure(linear.linear_information, -1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
+        Measure(linear.nonlinear_information, 1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
+        Measure(
+            distances.squared_spectral_distance_sum,
+            1,
+            "none",
+            _DZIUGAITE,
+            ("initial", *_MAPS),
+            _UNFOUND,
+            "much like spectral_distance_sum",
+        ),
     )
 }
-
-
-def unmet(measure: Measure, subject: Subject) -> str | None:
-    """Why a measure does not apply to a network, None if it does; reads no values, only what is there."""
-    architecture = subject.architecture
-    reasons: dict[Needs, str | None] = {
-        "classes": "needs classes; the targets are real numbers" if subject.train.labels.is_floating_point() else None,
-        "initial": None if subject.initial is not None else "needs the initial parameters",
-        "weights": architecture.no_weights,
-        "homogeneous": architecture.not_homogeneous,
-        "operator norms": architecture.no_operator_norm,
-        "paths": paths.why_no_paths(architecture.module),
-    }
-    if measure.split != "none" and measure.split not in subject.splits:
-        return f"needs the {measure.split} split"
-    return next((reason for need in measure.needs if (reason := reasons[need])), None)

@@ -1,14 +1,10 @@
-"""How much the logits move with the input, and the loss with the scale and direction of the parameters."""
-
-import functools
-from collections.abc import Callable
+"""How much the logits move with the input, and the loss with the scale of the parameters."""
 
 import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from analysis.measures.lanczos import largest_eigenvalue, start_vector
-from analysis.measures.subject import Parameters, Subject, flat, shared
+from analysis.measures.subject import Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
 JACOBIAN_NUMBERS = 2**24
@@ -16,24 +12,33 @@ JACOBIAN_NUMBERS = 2**24
 
 @shared
 def jacobian_norms(subject: Subject) -> Tensor:
-    """The spectral and Frobenius norms `(N, 2)` of the input-Jacobians of the logits, d f / d x, at training inputs.
+    """The spectral and Frobenius norms `(N, 2)` of the input-Jacobians of the logits, d f / d x, at training inputs."""
+    size = subject.train.sets.stored[0, 0].numel()
+    return torch.cat([jacobian_norms_at(subject, part) for part, _ in subject.batches(most=slice_size(subject, size))])
 
-    One backward pass per class gives the Jacobians J exactly; their spectral norm is the root of the
-    largest eigenvalue of J J^T. The logits of one example must not depend on another one (no batch statistics).
+
+def slice_size(subject: Subject, size: int) -> int:
+    """Examples at once, where each has Jacobians of the logits by `size` numbers."""
+    return max(1, JACOBIAN_NUMBERS // (subject.architecture.classes * size))
+
+
+def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
+    """The spectral and Frobenius norms `(n, 2)` of the Jacobians of the logits at inputs `(n, *input_shape)`.
+
+    One backward pass per class gives the Jacobians exactly. The logits of one example must not depend on another one
+    (no batch statistics).
     """
-    classes = subject.architecture.classes
-    examples = max(1, JACOBIAN_NUMBERS // (classes * subject.train.sets.stored[0, 0].numel()))
-    return torch.cat([_jacobian_norms(subject, part, classes) for part, _ in subject.batches(most=examples)])
-
-
-def _jacobian_norms(subject: Subject, inputs: Tensor, classes: int) -> Tensor:
     pull_back = vjp(lambda x: subject.logits_of(subject.parameters, x), inputs)[1]
-    units = torch.eye(classes, dtype=inputs.dtype, device=inputs.device)
+    units = torch.eye(subject.architecture.classes, dtype=inputs.dtype, device=inputs.device)
     jacobians = torch.stack([pull_back(unit.expand(len(inputs), -1))[0].flatten(1) for unit in units], 1)
-    if jacobians.shape[1] > jacobians.shape[2]:
-        jacobians = jacobians.mT
-    spectral = torch.linalg.eigvalsh(jacobians @ jacobians.mT)[:, -1].clamp(min=0).sqrt()
-    return torch.stack([spectral, jacobians.flatten(1).norm(dim=1)], 1)
+    return torch.stack([spectral_norms(jacobians), jacobians.flatten(1).norm(dim=1)], 1)
+
+
+def spectral_norms(matrices: Tensor) -> Tensor:
+    """The largest singular values `(n,)` of matrices `(n, r, c)`: roots of the largest eigenvalues of J J^T."""
+    if matrices.shape[1] > matrices.shape[2]:
+        matrices = matrices.mT
+    return torch.linalg.eigvalsh(matrices @ matrices.mT)[:, -1].clamp(min=0).sqrt()
 
 
 def local_lipschitz(subject: Subject) -> Tensor:
@@ -90,31 +95,3 @@ def _radial_derivatives(subject: Subject, inputs: Tensor, labels: Tensor) -> Ten
     radial = grad(along_theta)(torch.zeros_like(outputs))
     derivatives = grad(lambda values: subject.loss(values, labels).sum())(outputs.double())
     return (derivatives * radial.double()).sum(-1)
-
-
-def sharpness(subject: Subject) -> Tensor:
-    """The largest eigenvalue of the Hessian of the mean training loss, by Lanczos iteration.
-
-    Of the loss that was minimised, in the network's precision, over all training examples; budget and accuracy as in
-    `largest_eigenvalue`.
-    """
-    theta, examples = dict(subject.parameters), len(subject.train)
-    sizes = [value.numel() for value in theta.values()]
-
-    def pulled(inputs: Tensor, labels: Tensor) -> Callable[..., tuple[dict[str, Tensor]]]:
-        def loss(parameters: Parameters) -> Tensor:
-            return subject.loss(subject.logits_of(parameters, inputs), labels).sum() / examples
-
-        # The Hessian is symmetric, so the transposed product is the product, and its graph can be used again.
-        return vjp(grad(loss), theta)[1]
-
-    def product(vector: Tensor) -> Tensor:
-        parts = zip(theta.items(), vector.split(sizes), strict=True)
-        named = {name: part.view_as(value) for (name, value), part in parts}
-        products = (flat(hessian(named)[0]) for hessian in (kept or (pulled(*batch) for batch in subject.batches())))
-        return functools.reduce(torch.add, products)
-
-    first = next(subject.batches())
-    # The graph of one batch is kept for all products; those of several would fill the memory.
-    kept = [pulled(*first)] if len(first[1]) == examples else []
-    return largest_eigenvalue(product, start_vector(flat(theta)), subject.stacked)

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from analysis.measures.architecture import Architecture
 from trainables.data import Split
 
 Parameters = Mapping[str, Tensor]
+T = TypeVar("T")
 
 #: Activations that one network computes at once: examples beyond come in the next batch, so that a data set of any size
 #: fits in the memory (as 32-bit numbers these are 128 MiB, of which a product with the Hessian holds a few copies).
@@ -31,11 +32,12 @@ class Subject:
         logits_of: `(parameters, inputs (N, *input_shape)) -> logits (N, C)`, in the precision of the inputs.
         parameters: what is trained, `name -> (...)`, in the precision that the network was trained in.
         initial: the parameters at the random initialisation, or None.
-        splits: `train`, and `test` where there is one.
+        splits: `train`, and `validation` and `test` where there are such.
         architecture: the layers, the same for all networks of a stack; BatchNorm is folded.
         loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimised.
         folded: all parameters, trained or frozen, of the network with BatchNorm folded into the layers before it.
         initial_folded: the same of the initialisation, where the statistics of BatchNorm are mean 0 and variance 1.
+        true_labels: `(N,)` of the training examples, as they were before some were corrupted; None where not known.
         stacked: True under `vmap`, where the values of tensors cannot steer the program.
     """
 
@@ -47,6 +49,7 @@ class Subject:
     loss: Callable[[Tensor, Tensor], Tensor]
     folded: Parameters
     initial_folded: Parameters | None = None
+    true_labels: Tensor | None = None
     stacked: bool = False
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -80,17 +83,30 @@ class Subject:
             yield examples.sets.rows(start, start + size)[0], examples.labels[start : start + size]
 
 
-def shared(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def shared(function: Callable[..., T]) -> Callable[..., T]:
     """Computes a function of a subject once, for all measures of that subject that ask for it."""
 
     @functools.wraps(function)
-    def cached(subject: Subject, *arguments: Any) -> Tensor:
+    def cached(subject: Subject, *arguments: Any) -> T:
         key = (function, *arguments)
         if key not in subject.cache:
             subject.cache[key] = function(subject, *arguments)
-        return subject.cache[key]
+        found: T = subject.cache[key]
+        return found
 
     return cached
+
+
+def unstacked(function: Callable[[Subject], Tensor]) -> Callable[[Subject], Tensor]:
+    """A measure whose steps depend on values, so that networks are measured one by one."""
+
+    @functools.wraps(function)
+    def alone(subject: Subject) -> Tensor:
+        if subject.stacked:
+            raise NotImplementedError(f"{function.__name__} is of one network")
+        return function(subject)
+
+    return alone
 
 
 @shared

@@ -1,0 +1,72 @@
+"""The Hessian of the mean training loss: its largest eigenvalue, its trace, the density of its eigenvalues.
+
+Of networks with at most `PROBES` parameters trace and density are exact, from the products with the unit vectors; of
+others they are estimates from random vectors of one key.
+"""
+
+import torch
+from torch import Tensor
+
+from analysis.measures.draws import normal
+from analysis.measures.lanczos import largest_eigenvalue, quadrature, start_vector
+from analysis.measures.subject import Subject, shared
+from analysis.measures.training_loss import hessian_product, theta
+
+#: Random vectors of the trace. With n of them its standard deviation is sqrt(2 / n) times the Frobenius norm of the
+#: Hessian without its diagonal.
+PROBES = 100
+#: Random vectors of the density, and products for each.
+STARTS, STEPS = 4, 30
+#: Of the density of eigenvalues.
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+def sharpness(subject: Subject) -> Tensor:
+    """The largest eigenvalue of the Hessian of the mean training loss, by Lanczos iteration.
+
+    Of the loss that was minimised, in the network's precision, over all training examples; budget and accuracy as in
+    `largest_eigenvalue`.
+    """
+    return largest_eigenvalue(hessian_product(subject), start_vector(theta(subject)), subject.stacked)
+
+
+def hessian_trace(subject: Subject) -> Tensor:
+    """The trace of the Hessian H of the mean training loss: mean over random sign vectors v of v^T H v.
+
+    Hutchinson 1990; E v v^T = I, so E v^T H v = tr H.
+    """
+    at = theta(subject)
+    if len(at) <= PROBES:
+        return dense_hessian(subject).diagonal().sum()
+    product = hessian_product(subject)
+    signs = (normal((len(at),), at, "signs", index).sign() for index in range(PROBES))
+    return torch.stack([vector.double() @ product(vector).double() for vector in signs]).mean()
+
+
+def hessian_quantiles(subject: Subject) -> Tensor:
+    """The 5, 25, 50, 75, 95, 99 % quantiles of the eigenvalues of the Hessian of the mean training loss.
+
+    The smallest eigenvalue with at least that fraction of all at or below it; the fractions by stochastic Lanczos
+    quadrature (Golub and Meurant 1994; of networks Ghorbani et al. 2019, algorithm 1 as they name it).
+    """
+    at = theta(subject)
+    if len(at) <= PROBES:
+        values = torch.linalg.eigvalsh(dense_hessian(subject).double())
+        weights = torch.ones_like(values)
+    else:
+        product = hessian_product(subject)
+        starts = [normal((len(at),), at, "density", index) for index in range(STARTS)]
+        rules = [quadrature(product, start, STEPS) for start in starts]
+        values, weights = (torch.cat(part) for part in zip(*rules, strict=True))
+    order = values.argsort()
+    reached = weights[order].cumsum(0) / weights.sum()
+    asked = torch.tensor(QUANTILES, dtype=reached.dtype, device=reached.device)
+    below = (reached < asked.unsqueeze(1) - 1e-9).sum(1)  # 1e-9: sums of weights are rounded
+    return values[order][below.clamp(max=len(values) - 1)]
+
+
+@shared
+def dense_hessian(subject: Subject) -> Tensor:
+    """The Hessian `(P, P)`, of small networks."""
+    at, product = theta(subject), hessian_product(subject)
+    return torch.stack([product(unit) for unit in torch.eye(len(at), dtype=at.dtype, device=at.device)])

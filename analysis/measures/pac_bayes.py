@@ -1,0 +1,112 @@
+"""PAC-Bayes bounds, from the largest noise on the parameters that costs little training accuracy.
+
+Dziugaite et al. 2020, appendix, as in the authors' code, but for one slip: there the variance of the noise is passed
+where a standard deviation is meant, so that their sigma is the root of ours. All that is trained is perturbed and
+counted, biases too; weights that are exactly zero are pruned and neither perturbed nor counted. With m training
+examples, w the parameters, w_0 the initial ones and omega their number:
+
+    plain      noise N(0, sigma^2):                    ||w - v||^2 / (4 sigma^2) + log(m / sigma) + 10
+    magnitude  noise N(0, sigma^2 |w_i|^2 + eps^2):    1/4 sum_i log((eps^2 + (sigma^2 + 1) ||w - v||^2 / omega)
+                                                       / (eps^2 + sigma^2 |w_i - w_0,i|^2)) + log(m / sigma) + 10
+
+with v = w_0 (`init`) or 0 (`origin`), and 1 / sigma^2 alone (`flatness`).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from analysis.measures.draws import normal
+from analysis.measures.subject import Subject, flat, shared
+from analysis.measures.training_loss import named, theta
+
+#: Sigma is the largest for which noise costs less than `DROP` of the training accuracy in the mean over `SAMPLES`
+#: draws, the same at every sigma; searched for in (0, `LARGEST`] by `HALVINGS`.
+DROP, SAMPLES, LARGEST, HALVINGS = 0.1, 10, 2.0, 15
+#: The least standard deviation of the noise that is scaled by magnitude.
+EPSILON = 1e-3
+
+
+def pac_bayes_init(subject: Subject) -> Tensor:
+    """The PAC-Bayes bound around the initialisation: ||w - w_0||^2 / (4 sigma^2) + log(m / sigma) + 10."""
+    return _bound(subject, _moved(subject))
+
+
+def pac_bayes_origin(subject: Subject) -> Tensor:
+    """The PAC-Bayes bound around the origin: ||w||^2 / (4 sigma^2) + log(m / sigma) + 10."""
+    return _bound(subject, theta(subject).double())
+
+
+def pac_bayes_flatness(subject: Subject) -> Tensor:
+    """1 / sigma^2, with sigma the largest Gaussian noise on the parameters that costs < 10% training accuracy."""
+    return sigma(subject, False).square().reciprocal()
+
+
+def pac_bayes_magnitude_init(subject: Subject) -> Tensor:
+    """The PAC-Bayes bound around the initialisation with noise that grows with the parameter (see `pac_bayes`)."""
+    return _magnitude_bound(subject, _moved(subject))
+
+
+def pac_bayes_magnitude_origin(subject: Subject) -> Tensor:
+    """The PAC-Bayes bound around the origin with noise that grows with the parameter (see `pac_bayes`)."""
+    return _magnitude_bound(subject, theta(subject).double())
+
+
+def pac_bayes_magnitude_flatness(subject: Subject) -> Tensor:
+    """1 / sigma^2, with sigma the largest noise in units of each parameter that costs < 10% training accuracy."""
+    return sigma(subject, True).square().reciprocal()
+
+
+@shared
+def sigma(subject: Subject, by_magnitude: bool) -> Tensor:
+    """The largest sigma in (0, 2] with less than `DROP` loss of accuracy, to 2 / 2^15; NaN if none costs as much."""
+    at, examples = theta(subject), len(subject.train)
+    allowed = SAMPLES * _right(subject, at) - DROP * SAMPLES * examples
+    low = torch.zeros((), dtype=torch.float64, device=at.device)
+    high = low + LARGEST
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        right = sum((_right(subject, _disturbed(subject, middle, by_magnitude, i)) for i in range(SAMPLES)), 0 * low)
+        low, high = torch.where(right > allowed, middle, low), torch.where(right > allowed, high, middle)
+    return torch.where(high < LARGEST, (low + high) / 2, torch.nan)
+
+
+def _right(subject: Subject, vector: Tensor) -> Tensor:
+    """How many training examples are classified rightly."""
+    parameters = named(subject, vector)
+    parts = [(subject.logits_of(parameters, x).argmax(-1) == y).double().sum() for x, y in subject.batches()]
+    return torch.stack(parts).sum()
+
+
+def _disturbed(subject: Subject, scale: Tensor, by_magnitude: bool, index: int) -> Tensor:
+    at = theta(subject)
+    spread = (scale.square() * at.double().square() + EPSILON**2).sqrt() if by_magnitude else scale
+    return at + (spread * _alive(subject) * normal((len(at),), at.double(), "perturbation", index)).to(at.dtype)
+
+
+@shared
+def _alive(subject: Subject) -> Tensor:
+    """1 for what is trained, 0 for weights that are pruned, `(P,)` in float64."""
+    return flat({n: (v != 0) if v.ndim >= 2 else torch.ones_like(v) for n, v in subject.parameters.items()}).double()
+
+
+def _moved(subject: Subject) -> Tensor:
+    assert subject.initial is not None
+    return (theta(subject).double() - flat(subject.initial).double()) * _alive(subject)
+
+
+def _bound(subject: Subject, from_centre: Tensor) -> Tensor:
+    noise = sigma(subject, False)
+    return from_centre.square().sum() / (4 * noise.square()) + _rest(subject, noise)
+
+
+def _magnitude_bound(subject: Subject, from_centre: Tensor) -> Tensor:
+    noise, alive = sigma(subject, True).square(), _alive(subject)
+    above = EPSILON**2 + (noise + 1) * from_centre.square().sum() / alive.sum()
+    below = EPSILON**2 + noise * _moved(subject).square()
+    return (alive * (above / below).log()).sum() / 4 + _rest(subject, noise.sqrt())
+
+
+def _rest(subject: Subject, noise: Tensor) -> Tensor:
+    return math.log(len(subject.train)) - noise.log() + 10

@@ -1,0 +1,66 @@
+"""How well representations tell the training labels apart: the last hidden one, and mixtures of inputs."""
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional
+
+from analysis.measures.draws import normal
+from analysis.measures.subject import Subject, shared
+
+
+@shared
+def features(subject: Subject) -> Tensor:
+    """The inputs `(N, d)` of the last layer with weights at the training inputs, in float64."""
+    found: list[Tensor] = []
+    module, last = subject.architecture.module, subject.architecture.weights[-1].layer
+    handle = last.register_forward_pre_hook(lambda _, given: found.append(given[0].flatten(1).double()))
+    try:
+        for inputs, _ in subject.batches():
+            functional_call(module, dict(subject.folded), (inputs,))
+    finally:
+        handle.remove()
+    return torch.cat(found)
+
+
+def davies_bouldin(subject: Subject) -> Tensor:
+    """The Davies-Bouldin index of the labels at the last layer's inputs: mean_c max_c' (s_c + s_c') / ||m_c - m_c'||.
+
+    m_c is the mean of a class, s_c the mean distance from it; over the classes that there are.
+    """
+    points, classes = features(subject), subject.architecture.classes
+    member = functional.one_hot(subject.train.labels, classes).double()
+    count = member.sum(0)
+    means = member.mT @ points / count.clamp(min=1).unsqueeze(1)
+    spread = (points - means[subject.train.labels]).norm(dim=1) @ member / count.clamp(min=1)
+    apart = (means.unsqueeze(1) - means).norm(dim=2)
+    there = (count > 0).double()
+    both = there.unsqueeze(1) * there * (1 - torch.eye(classes, dtype=apart.dtype, device=apart.device))
+    ratios = torch.where(both > 0, (spread.unsqueeze(1) + spread) / apart, -torch.inf).amax(1)
+    return torch.where(there > 0, ratios, 0.0).sum() / there.sum()
+
+
+def mixup_accuracy(subject: Subject) -> Tensor:
+    """The accuracy on the mean of each training input and another of its label, the pairs drawn from one key."""
+    labels = subject.train.labels
+    partners = _partners(labels, subject.architecture.classes)
+    start, right = 0, []
+    for inputs, own in subject.batches():
+        others = subject.train.sets.gather(partners[start : start + len(own)].unsqueeze(0))[0]
+        answers = subject.logits_of(subject.parameters, (inputs + others) / 2).argmax(-1)
+        right.append((answers == own).double())
+        start += len(own)
+    return torch.cat(right).mean()
+
+
+def _partners(labels: Tensor, classes: int) -> Tensor:
+    """For each example the next one of its class `(N,)`, in a random circle of them."""
+    keys = (
+        normal((len(labels),), torch.empty(0, dtype=torch.float64, device=labels.device), "mixup").argsort().argsort()
+    )
+    order = (labels * len(labels) + keys).argsort()  # by class, then at random
+    count = functional.one_hot(labels, classes).sum(0)
+    first = (count.cumsum(0) - count)[labels[order]]
+    place = torch.arange(len(labels), device=labels.device) + 1
+    following = torch.where(place < first + count[labels[order]], place, first)
+    return order[following][order.argsort()]

@@ -1,0 +1,54 @@
+"""The shape of the spectra of the weights, kernels of convolutions reshaped to (filters, rest)."""
+
+import torch
+from torch import Tensor
+
+from analysis.measures.norms import kernel
+from analysis.measures.subject import Subject, shared
+
+#: Eigenvalues below this fraction of the largest are zero up to rounding.
+ZERO = 1e-12
+
+
+@shared
+def power_laws(subject: Subject) -> Tensor:
+    """Of the eigenvalues of W_k W_k^T of each layer `(L, 2)`: the exponent alpha of the tail, and the largest."""
+    return torch.stack([_power_law(kernel(weight)) for weight in subject.weights])
+
+
+def power_law_alpha(subject: Subject) -> Tensor:
+    """The mean over the layers of the exponent alpha of the power law in the tail of the eigenvalues of W_k W_k^T.
+
+    Layers without two different eigenvalues, such as one of a single unit, are left out.
+    """
+    return power_laws(subject)[:, 0].nanmean()
+
+
+def weighted_alpha(subject: Subject) -> Tensor:
+    """The mean over the layers of alpha_k log10 of the largest eigenvalue of W_k W_k^T, with alpha_k that exponent."""
+    alpha, largest = power_laws(subject).unbind(1)
+    return (alpha * largest.log10()).nanmean()
+
+
+def _power_law(matrix: Tensor) -> Tensor:
+    """Alpha and the largest eigenvalue `(2,)`; NaN where no two eigenvalues differ.
+
+    For every eigenvalue as the beginning of the tail, alpha = 1 + n / sum_i log(x_i / x_min) over the n from it on, the
+    estimate of maximum likelihood; the beginning is the one whose tail is nearest to its power law in the
+    Kolmogorov-Smirnov distance (Clauset et al. 2009, of continuous data).
+    """
+    gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
+    values = torch.linalg.eigvalsh(gram)
+    alive = values > ZERO * values[-1]
+    logs = torch.where(alive, values, values[-1]).log()
+    above = (logs - logs.unsqueeze(1)).clamp(min=0)  # row: where the tail begins
+    size = torch.arange(len(values), 0, -1, dtype=values.dtype, device=values.device)
+    total = above.triu().sum(1)
+    slope = size / total
+    below = torch.arange(len(values), dtype=values.dtype, device=values.device) - (len(values) - size).unsqueeze(1)
+    fitted = 1 - (-slope.unsqueeze(1) * above).exp()
+    edges = torch.stack([fitted - below / size.unsqueeze(1), (below + 1) / size.unsqueeze(1) - fitted]).abs().amax(0)
+    distance = torch.where(alive & (total > 0), edges.triu().amax(1), torch.inf)
+    best = distance.argmin()
+    alpha = torch.where(distance[best].isfinite(), 1 + slope[best], torch.nan)
+    return torch.stack([alpha, values[-1]])

@@ -1,0 +1,71 @@
+"""The mean training loss as a function of the parameters, its gradient and its Hessian.
+
+Of the loss that was minimised, over all training examples, in the network's precision; BatchNorm with the statistics
+that it has in eval mode. Parameters are one vector theta `(P,)`, in the order of their names.
+"""
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.func import grad, grad_and_value, vjp
+
+from analysis.measures.subject import Parameters, Subject, flat, shared
+
+
+def theta(subject: Subject) -> Tensor:
+    """All that is trained, as one vector `(P,)`."""
+    return flat(subject.parameters)
+
+
+def named(subject: Subject, vector: Tensor) -> Parameters:
+    """A vector `(P,)` as parameters of the subject's shapes."""
+    sizes = [value.numel() for value in subject.parameters.values()]
+    parts = zip(subject.parameters.items(), vector.split(sizes), strict=True)
+    return {name: part.view_as(value) for (name, value), part in parts}
+
+
+def loss_at(subject: Subject, vector: Tensor) -> Tensor:
+    """L(theta) at a vector `(P,)`."""
+    at = named(subject, vector)
+    return functools.reduce(torch.add, (_of_batch(subject, *batch, at) for batch in subject.batches()))
+
+
+def gradient_at(subject: Subject, vector: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient `(P,)` of L at a vector `(P,)`, and L there."""
+    at = named(subject, vector)
+    parts = [grad_and_value(functools.partial(_of_batch, subject, *batch))(at) for batch in subject.batches()]
+    gradients, losses = zip(*parts, strict=True)
+    return functools.reduce(torch.add, map(flat, gradients)), functools.reduce(torch.add, losses)
+
+
+@shared
+def gradient(subject: Subject) -> Tensor:
+    """The gradient `(P,)` of L at the network's parameters."""
+    return gradient_at(subject, theta(subject))[0]
+
+
+def hessian_product(subject: Subject) -> Callable[[Tensor], Tensor]:
+    """The function v `(P,)` -> H v `(P,)`, with H the Hessian of L at the network's parameters."""
+    at = dict(subject.parameters)
+
+    def pulled(inputs: Tensor, labels: Tensor) -> Callable[..., tuple[dict[str, Tensor]]]:
+        # The Hessian is symmetric, so the transposed product is the product, and its graph can be used again.
+        return vjp(grad(functools.partial(_of_batch, subject, inputs, labels)), at)[1]
+
+    first = next(subject.batches())
+    # The graph of one batch is kept for all products; those of several would fill the memory.
+    kept = [pulled(*first)] if len(first[1]) == len(subject.train) else []
+
+    def product(vector: Tensor) -> Tensor:
+        along = named(subject, vector)
+        products = (flat(hessian(along)[0]) for hessian in (kept or (pulled(*batch) for batch in subject.batches())))
+        return functools.reduce(torch.add, products)
+
+    return product
+
+
+def _of_batch(subject: Subject, inputs: Tensor, labels: Tensor, parameters: Parameters) -> Tensor:
+    """What one batch adds to L."""
+    return subject.loss(subject.logits_of(parameters, inputs), labels).sum() / len(subject.train)

@@ -1,0 +1,72 @@
+"""Bounds of Lipschitz constants: that they bound."""
+
+import numpy as np
+import pytest
+import torch
+from test_measures import Task, far, make_task
+from torch import nn
+
+from analysis.measures import measure_network
+from trainables import models
+from trainables.modules import Shift
+
+BOUNDS = ["lipschitz_mean_lower", "lipschitz_mean", "lipschitz_mean_upper"]
+
+
+def test_far_from_the_data_the_bound_is_never_below_the_slope():
+    torch.manual_seed(0)
+    module = models.mlp((3,), 2, width=8, depth=2).double()
+    inputs, labels = torch.randn(12, 3).double(), torch.arange(12) % 2
+    task = Task(module, module, inputs, labels, inputs, labels)
+    bounds, true = map(np.array, far(task))
+    covered = ~np.isnan(bounds)
+    assert 5 <= covered.sum() < len(bounds)
+    assert (bounds[covered] >= true[covered] - 1e-9).all() and (bounds[covered] > 1.01 * true[covered]).any()
+    names = ["far_lipschitz_bound", "far_coverage"]
+    found = measure_network(task.module, task.inputs, task.labels, measures=names)["value"]
+    assert found.to_dict() == pytest.approx(dict(zip(names, (bounds[covered].mean(), covered.mean()), strict=True)))
+
+
+def test_the_gradient_of_the_first_bias_bounds_the_slope_from_both_sides():
+    task = make_task("mlp")
+    square = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)).double()  # fewer units than inputs
+    for module in (task.module, square):
+        low, mean, high = measure_network(module, task.inputs, task.labels, measures=BOUNDS)["value"]
+        assert low <= mean <= high and (module is task.module) == (low < 1e-6)
+
+
+def test_where_the_first_weights_are_the_identity_the_bounds_meet():
+    task = make_task("mlp")
+    module = nn.Sequential(nn.Flatten(), Shift(5), *task.module).double()
+    values = measure_network(module, task.inputs, task.labels, measures=[*BOUNDS, "bias_gradient_mean"])["value"]
+    assert values.tolist() == pytest.approx([values.iloc[0]] * 4, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (nn.Sequential(nn.Linear(5, 3, bias=False)), "linear with a bias"),
+        (
+            nn.Sequential(nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(6, 3)),
+            "linear with a bias",
+        ),
+        (
+            nn.Sequential(nn.Unflatten(1, (1, 5)), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(2, 3)),
+            "on the inputs themselves",
+        ),
+    ],
+)
+def test_other_first_layers_have_no_such_bound(module, reason):
+    table = measure_network(module, torch.randn(4, 5), torch.arange(4) % 3, measures=BOUNDS)
+    assert reason in table.loc["lipschitz_mean_upper", "status"]
+
+
+def test_regions_are_those_of_relu_layers_between_affine_ones():
+    inputs, labels = torch.randn(4, 5), torch.arange(4) % 3
+    kinds = {
+        "needs layers nn.ReLU": [nn.Tanh()],
+        "found Softmax": [nn.ReLU(), nn.Softmax(1)],
+    }
+    for reason, layers in kinds.items():
+        module = nn.Sequential(nn.Linear(5, 4), *layers, nn.Linear(4, 3))
+        assert reason in measure_network(module, inputs, labels, measures=["far_coverage"])["status"].item()

@@ -1,0 +1,107 @@
+"""Measures of the user's own, by import path."""
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from torch import nn
+from typer.testing import CliRunner
+
+from analysis import load_results
+from analysis.measures import MEASURES, measure_network
+from analysis.measures.selection import select
+from analysis.measuring import Measured, measure_parameters
+from orchestrator import cli
+from orchestrator.reporting import predictors
+from orchestrator.spec import SweepSpec
+from trainables.errors import BadInput
+from trainables.storage import Folder
+
+MODULE = '''
+from analysis.measures import Measure
+
+def first_weight(subject):
+    """The first weight."""
+    return subject.weights[0].flatten()[0]
+
+def path_norm(subject):
+    return subject.weights[0].norm()
+
+def leaky(subject):
+    return subject.weights[0].norm()
+
+known = Measure(first_weight, -1, "none", "nowhere", needs=("initial",), version=3)
+leaked = Measure(leaky, 1, "test", "nowhere")
+test_leak = Measure(leaky, 1, "test", "nowhere")
+number = 3
+'''
+SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    (tmp_path / "own_lab.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_function_is_measured_beside_the_others(lab):
+    module = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 2))
+    names = ["own_lab:first_weight", "parameter_norm", "own_lab:known", "own_lab:test_leak"]
+    table = measure_network(module, torch.randn(4, 3), torch.tensor([0, 1, 1, 0]), measures=names)
+    assert list(table.index) == ["first_weight", "parameter_norm", "known", "test_leak"]
+    assert table.loc["first_weight", "value"] == module[0].weight[0, 0].double().item()
+    assert table.loc["known", "status"] == "not applicable: needs the initial parameters"
+    assert table.loc["test_leak", "status"] == "not applicable: needs the test split"
+    assert not {"first_weight", "known"} & set(MEASURES)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("no_lab:f", "ModuleNotFoundError: No module named 'no_lab'; expected package.module:function"),
+        ("own_lab:f", "AttributeError"),
+        ("own_lab:", "AttributeError"),
+        ("own_lab:number", "number is no function and no Measure"),
+        ("own_lab:path_norm", "has the name of a measure that is there"),
+        ("own_lab:leaked", "its name needs the word `test`"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(lab, path, message):
+    with pytest.raises(BadInput) as caught:
+        select([path])
+    assert message in str(caught.value) and path in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_two_of_one_name_are_refused(lab, tmp_path):
+    (tmp_path / "other_lab.py").write_text(MODULE)
+    assert len(select(["own_lab:known", "own_lab:known"])) == 1
+    with pytest.raises(BadInput, match="has the name of another one, 'known'"):
+        select(["own_lab:known", "other_lab:known"])
+
+
+def test_a_file_of_parameters_is_measured_once_and_the_version_counts(lab, cohort, tmp_path, monkeypatch):
+    stop = {"train_loss": None, "max_epochs": 1}
+    made = cohort("c", [SMALL | {"seed": seed, "stop": stop} for seed in range(2)]).train()
+    final = made.files.parameter_files()[-1]
+    job = Measured(Folder(tmp_path)).job("c", final, ["own_lab:known", "path_norm"])
+    assert job and job.measures == ("own_lab:known", "path_norm")
+    assert measure_parameters(Folder(tmp_path), job) == 2
+    rows = load_results(tmp_path).measures.query("name == 'known'")
+    assert rows["version"].tolist() == [3, 3] and rows["status"].tolist() == ["ok", "ok"]
+    assert Measured(Folder(tmp_path)).job("c", final, ["own_lab:known"]) is None
+
+
+def test_a_sweep_names_them_and_its_report_imports_none():
+    values = {"name": "s", "grid": {"init.scale": [1, 2]}, "record": {"measures": ["default", "nowhere:mine"]}}
+    spec = SweepSpec.parse(values)
+    table = pd.DataFrame({"mine": [1.0], "path_norm": [2.0], "other": [3.0], "normalised_test_loss": [1.0]})
+    assert predictors(table, spec) == ["mine", "path_norm"]
+    assert spec.record.own_measures == ["nowhere:mine"]
+
+
+def test_a_sweep_whose_measure_does_not_import_is_refused_before_anything_starts(tmp_path):
+    values = {"name": "s", "grid": {"init.scale": [1, 2]}, "record": {"measures": ["nowhere:mine"]}}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(values))
+    done = CliRunner().invoke(cli.app, ["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
+    assert done.exit_code and not (tmp_path / "out").exists()
+    assert "nowhere:mine" in str(done.exception)

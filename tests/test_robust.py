@@ -1,0 +1,47 @@
+"""The measures of Dziugaite et al. 2020 by their names, against the formulas written out."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_measures import Task, make_task, matrices, moved, theta
+
+from analysis.measures import MEASURES, measure_network
+from analysis.robust import ROBUST_MEASURES, robust_measures
+from trainables.errors import BadInput
+
+
+def measured(task: Task) -> pd.DataFrame:
+    names = list(dict.fromkeys(name for name, _ in ROBUST_MEASURES.values()))
+    values = measure_network(task.module, task.inputs, task.labels, task.init, names)["value"]
+    return pd.DataFrame([{"data.train_size": len(task.inputs), **values}])
+
+
+def test_all_24_are_made_of_measures_that_there_are():
+    assert len(ROBUST_MEASURES) == 24 and {name for name, _ in ROBUST_MEASURES.values()} <= set(MEASURES)
+
+
+def test_those_of_norms_are_as_published():
+    task, m = make_task("mlp"), 12
+    found = robust_measures(measured(task)).iloc[0]
+    spectral, distance = ([np.linalg.norm(w, 2) ** 2 for w in matrices(one)] for one in (task, moved(task)))
+    frobenius = [np.linalg.norm(w) ** 2 for w in matrices(task)]
+    expected = {
+        "params": math.sqrt(theta(task.module).size / m),
+        "log_prod_of_spec": (np.log(spectral).sum() - math.log(m)) / 2,
+        "log_prod_of_fro": (np.log(frobenius).sum() - math.log(m)) / 2,
+        "log_sum_of_fro": (math.log(3) + np.log(frobenius).sum() / 3 - math.log(m)) / 2,
+        "fro_over_spec": math.sqrt((np.array(frobenius) / spectral).sum() / m),
+        "dist_spec_init": math.sqrt(sum(distance) / m),
+        "param_norm": math.sqrt((theta(task.module) ** 2).sum() / m),
+        "fro_dist": math.sqrt(((theta(task.module) - theta(task.init)) ** 2).sum() / m),
+    }
+    assert found[list(expected)].to_dict() == pytest.approx(expected)
+    assert found.notna().sum() >= 23  # the last may be a root of a negative bound
+
+
+def test_a_measure_that_was_not_taken_is_named():
+    table = measured(make_task("mlp")).drop(columns="pac_bayes_init")
+    with pytest.raises(BadInput, match="pac_bayes_init"):
+        robust_measures(table)
