@@ -28,8 +28,10 @@ def histories(results: Results) -> pd.DataFrame:
     Names are the dynamics, the measures of checkpoints, and the losses on train and validation data as
     ``<split>_loss``, also as `extrapolated` sees them.
     """
+    columns = ["run_id", "epoch", "name", "value"]
+    nothing = pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
     if "phase" not in results.runs:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in ("run_id", "epoch", "name", "value")})
+        return nothing
     last = results.runs[["run_id", "phase"]].dropna()
     dynamics = results.dynamics.merge(last, on=["run_id", "phase"])
     epochs = dynamics[["run_id", "step", "epoch"]].drop_duplicates(["run_id", "step"])
@@ -38,12 +40,9 @@ def histories(results: Results) -> pd.DataFrame:
     losses = losses.assign(name=losses["split"] + "_loss").merge(epochs, on=["run_id", "step"])
     measures = results.measures[results.measures["index"] == 0].merge(last, on=["run_id", "phase"])
     measures = measures.drop(columns="epoch", errors="ignore").merge(epochs, on=["run_id", "step"])
-    columns = ["run_id", "epoch", "name", "value"]
     limits = results.runs.set_index("run_id")["stop.max_epochs"]
-    return pd.concat(
-        [part[columns] for part in (dynamics, losses, measures, extrapolated(losses[columns], limits)) if len(part)],
-        ignore_index=True,
-    )
+    parts = [part[columns] for part in (dynamics, losses, measures, extrapolated(losses[columns], limits)) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else nothing  # forests have no dynamics, so no epochs
 
 
 def extrapolated(losses: pd.DataFrame, limits: "pd.Series[float]") -> pd.DataFrame:
