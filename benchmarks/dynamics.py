@@ -23,11 +23,13 @@ def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 12) -
     split = data.load(DataConfig()).train
     stack = make_stack(runs, {"width": width}, DataConfig(), split.inputs)
     order, labels = orders(stack, len(split), 0), split.labels.expand(runs, -1)
+    gradients = torch.zeros_like(stack.groups["parameters"])
     times: tuple[list[float], list[float]] = ([], [])
     for epoch in range(2 * epochs):
         with nullcontext() if epoch % 2 else patch.object(Trace, "note", lambda *_: None):
             start = time.perf_counter()
-            stack.train_epoch(shared(split.inputs, len(stack)), labels, order, batch, epoch, "batched")
+            examples = shared(split.inputs, len(stack)), labels, order, batch
+            stack.train_epoch(*examples, epoch, "batched", gradients=gradients)
             times[epoch % 2].append(time.perf_counter() - start)
     steps = len(order.split(batch, 1))
     return min(times[0]) / steps * 1e3, min(times[1]) / steps * 1e3

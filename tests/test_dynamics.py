@@ -154,9 +154,12 @@ def test_the_noise_scale_is_that_of_gradients_of_known_noise():
     """g = mean + noise of batches of 4: B tr Cov(g) / ||E g||^2, estimated from ten epochs of four steps."""
     draw = torch.Generator().manual_seed(0)
     mean, gradient = torch.ones(1, 200).double(), torch.zeros(1, 200).double()
-    parameters, dynamics = torch.zeros(1, 200).double(), Dynamics(1, 200, 0)
+    parameters = torch.zeros(1, 200).double()
+    dynamics = Dynamics(parameters, 0)
     for epoch in range(2 * WINDOW_EPOCHS):
-        trace = Trace([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4))
+        dynamics.begin_epoch()
+        total = dynamics.state["total"]
+        trace = Trace([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4), total)
         for size in [4] * 16 + [3]:
             out = trace.out(size)
             out[0].zero_(), out[1].zero_()
@@ -187,7 +190,7 @@ def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:
     """The statistics after one epoch with these derivatives, and gradients of the bias of size 3."""
     bias, whole = torch.zeros(1, 2, dtype=torch.float64), slice(0, 2)
     gradient = torch.tensor([[3.0, 0]]).double()
-    trace, dynamics = Trace([1] * len(derivatives), 2, bias, gradient, whole), Dynamics(1, 2, 2)
+    trace, dynamics = Trace([1] * len(derivatives), 2, bias, gradient, whole), Dynamics(bias, 2)
     for derivative in derivatives:
         losses, by_logits = trace.out(1)
         losses.zero_(), by_logits.copy_(torch.tensor([[[derivative, 0]]]))

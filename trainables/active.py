@@ -49,8 +49,8 @@ class Active:
         self.stack = Stack(network, configs, groups)
         self.device = dataset.train.labels.device
         bias = network.first_bias_columns
-        size = network.parameters.width
-        self.dynamics = Dynamics(len(configs), size, bias.stop - bias.start, self.device)
+        like = groups.get("parameters", torch.empty(len(configs), network.parameters.width, device=self.device))
+        self.dynamics = Dynamics(like, bias.stop - bias.start)
         self.inputs: dict[str, data.Inputs] = {}
         self.labels: Tensors = {}
         self.order, self.draws = torch.empty(len(configs), 0), Draws([], "", 0)
@@ -77,6 +77,7 @@ class Active:
     def begin_epoch(self, order: Tensor, draws: Draws) -> None:
         """Take the order `(K, n)` of the examples in the coming epoch, and what layers will draw in it."""
         self.order, self.draws = order, draws
+        self.dynamics.begin_epoch()
 
     def train(self, steps: slice, batch_size: int, epoch: int, size: int, kernel: Kernel) -> Tensor:
         """Train all runs for some steps of the epoch that has begun, and take what happened into the dynamics.
@@ -97,7 +98,8 @@ class Active:
             own = slice(first, first + size)
             draws = self.draws.pick(range(len(self))[own])
             examples = (inputs.pick(own), labels[own], order[own], batch_size)
-            traces.append(part.train_epoch(*examples, epoch, kernel, draws, steps.start))
+            gradients = self.dynamics.state["total"][own]
+            traces.append(part.train_epoch(*examples, epoch, kernel, draws, steps.start, gradients))
         trace = Trace.join(traces)
         self.dynamics.add(trace, epoch, steps.start, -(-self.order.shape[1] // batch_size))
         return trace.loss.double().mean(0).cpu()

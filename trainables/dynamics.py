@@ -69,21 +69,27 @@ AT_THE_END = ("epochs_to_target", "early_stop_epoch", "early_stop_loss")
 
 
 class Dynamics:
-    """The running statistics of K runs, rows of `size` columns, through one phase.
+    """The running statistics of K runs through one phase.
 
     All state is in `state`, tensors with leading axis K.
+
+    Args:
+        parameters: `(K, P)`, of the runs.
+        bias_size: how many of the columns are the first layer's bias.
     """
 
-    def __init__(self, stack: int, size: int, bias_size: int, device: torch.device | str = "cpu") -> None:
+    def __init__(self, parameters: Tensor, bias_size: int) -> None:
         def zeros(*shape: int) -> Tensor:
-            return torch.zeros(stack, *shape, dtype=torch.float64, device=device)
+            return torch.zeros(len(parameters), *shape, dtype=torch.float64, device=parameters.device)
 
         sums = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient")
         self.state: dict[str, Tensor] = {name: zeros() for name in sums}
         for name in WINDOW:
             self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS, *([bias_size] if name == "bias" else []))
         self.state |= {f"late_{name}": zeros(WINDOW_EPOCHS) for name in LATE}
-        self.state["total"] = zeros(size)  # of the gradients that were sampled in this epoch
+        # Of the gradients that were sampled in this epoch; in their precision: in twice as many bytes, adding to it
+        # would drive the step out of the processor's cache.
+        self.state["total"] = torch.zeros_like(parameters)
         self.bias_size = bias_size
 
     def keep(self, index: Tensor) -> None:
@@ -95,6 +101,10 @@ class Dynamics:
         before = self.state["path_before"] + self.state["path"]
         self.state = {name: torch.zeros_like(value) for name, value in self.state.items()}
         self.state["path_before"] = before
+
+    def begin_epoch(self) -> None:
+        """Gradients are added up anew."""
+        self.state["total"].zero_()
 
     def add(self, trace: Trace, epoch: int, before: int = 0, steps: int | None = None) -> None:
         """Take in some steps of an epoch.
@@ -139,7 +149,6 @@ class Dynamics:
         mean less its own variance (McCandlish et al. 2018).
         """
         if fresh:
-            self.state["total"].zero_()
             for name in LATE:
                 self.state[f"late_{name}"][:, slot] = 0
         here = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
@@ -149,10 +158,9 @@ class Dynamics:
         here["square"] += losses.square().sum(1)
         here["samples"] += trace.samples
         here["norms"] += trace.squares
-        self.state["total"] += trace.total
         if trace.samples:
             count = here["samples"]
-            of_mean = torch.linalg.vector_norm(self.state["total"], dim=1).div(count).square()
+            of_mean = torch.linalg.vector_norm(self.state["total"], dim=1, dtype=torch.float64).div(count).square()
             variance = (here["norms"] - count * of_mean).clamp(min=0) / (count - 1)
             enough = count > 1
             here["noise"].copy_(torch.where(enough, trace.examples * variance, 0))

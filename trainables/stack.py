@@ -117,6 +117,7 @@ class Stack:
         kernel: Kernel,
         draws: Draws | None = None,
         step: int = 0,
+        gradients: Tensor | None = None,
     ) -> Trace:
         """Train every network once on each example of an epoch, or on those of some of its steps.
 
@@ -129,6 +130,7 @@ class Stack:
             kernel: how to compute the logits, see `Network.logits`.
             draws: random numbers of layers and augmentation in this epoch, where they are not the first of their own.
             step: how many steps the epoch has behind it.
+            gradients: `(K, P)`, to which those of some steps are added, for the gradient noise scale.
 
         Returns:
             what happened at each step.
@@ -145,7 +147,8 @@ class Stack:
         loss, columns = self.loss.function, network.first_bias_columns
         every = sampled_steps(labels.shape[1], batch_size)
         sampled = range(every.start - step, every.stop - step, every.step)
-        trace = Trace([batch.shape[1] for batch in batches], network.outputs, parameters, gradient, columns, sampled)
+        sizes = [batch.shape[1] for batch in batches]
+        trace = Trace(sizes, network.outputs, parameters, gradient, columns, sampled, gradients)
         subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size) + step
         for made, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)

@@ -28,6 +28,7 @@ class Trace:
         gradient: `(K, P)`, the tensor that holds the gradient of every step.
         first_bias: which columns of both are the first layer's bias; empty if there is none.
         sampled: the steps whose gradients are added up, see `sampled_steps`.
+        total: `(K, P)`, what they are added to.
 
     Attributes:
         loss: `(steps, K)`, mean loss of the batch.
@@ -36,7 +37,7 @@ class Trace:
         update: norm of the update.
         bias_gradient, bias_update: the same of the first layer's bias.
         bias_mean, bias_deviation: `(K, d)` and `(K,)` in float64: mean and summed squared deviation of the bias.
-        total, squares: `(K, P)` and `(K,)` in float64: the sum, and the sum of squared norms, of the sampled gradients.
+        squares: `(K,)` in float64, the sum of squared norms of the sampled gradients.
         samples: how many they are.
     """
 
@@ -48,6 +49,7 @@ class Trace:
         gradient: Tensor,
         first_bias: slice,
         sampled: range = range(0),
+        total: Tensor | None = None,
     ) -> None:
         runs, steps, examples = len(parameters), len(batches), batches[0]
         self.columns, self.examples = first_bias, examples
@@ -64,7 +66,7 @@ class Trace:
         self.outs = list(zip(self.losses.unbind(), self.derivatives.unbind(), strict=True))
         self.norms = list(zip(self.gradient.unbind(), self.update.unbind(), strict=True))
         self.slots = [slot.unbind() for slot in self.block.unbind()]
-        self.sampled, self.total = sampled, torch.zeros_like(gradient, dtype=torch.float64)
+        self.sampled, self.total = sampled if total is not None else range(0), total
         self.step = self.taken = self.count = 0
         self.plain = False
         self.bias_mean = torch.zeros_like(self.bias, dtype=torch.float64)
@@ -88,7 +90,7 @@ class Trace:
         """
         gradient_norm, update_norm = self.norms[self.step]
         torch.linalg.vector_norm(self.now, dim=1, out=gradient_norm)
-        if self.step in self.sampled:
+        if self.total is not None and self.step in self.sampled:
             self.total += self.now
         self.plain = update is self.now
         if not self.plain:
@@ -126,7 +128,7 @@ class Trace:
             setattr(whole, name, getattr(parts[0], name))
         for name in ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts], 1))
-        for name in ("bias_mean", "bias_deviation", "total", "squares"):
+        for name in ("bias_mean", "bias_deviation", "squares"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts]))
         return whole
 
