@@ -17,7 +17,7 @@ from trainables.config import DataConfig
 from trainables.trace import Trace
 
 
-def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 12) -> tuple[float, float]:
+def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 60) -> tuple[float, float]:
     """The fastest epoch without and with dynamics, taken in turn so that both see the same machine."""
     torch.set_num_threads(1)
     split = data.load(DataConfig()).train
