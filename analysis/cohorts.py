@@ -82,7 +82,12 @@ class Cohorts:
 
     @functools.cached_property
     def _runs(self) -> list[list[pa.Table]]:
-        return [CohortFiles(folder, manifest.cohort_id).parts("runs") for folder, manifest in self.all]
+        found = []
+        for folder, manifest in self.all:
+            files = CohortFiles(folder, manifest.cohort_id)
+            found.append(files.parts("runs"))
+            files.check_named(found[-1])
+        return found
 
     @property
     def _manifests(self) -> list[Manifest]:

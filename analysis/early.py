@@ -16,7 +16,7 @@ from trainables.errors import BadInput
 from trainables.streams import generator
 
 #: What was known of the losses at the same time, which any other predictor has to beat.
-BASELINES = ("train_loss", "validation_loss", "train_loss_extrapolated", "validation_loss_extrapolated")
+LOSSES = ("train_loss", "validation_loss", "train_loss_extrapolated", "validation_loss_extrapolated")
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 COLUMNS = ("view", "progress", "predictor", "kendall_tau", "low", "high", "within", "runs", "stopped")
 View = Literal["epoch", "fraction"]

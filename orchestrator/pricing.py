@@ -43,8 +43,8 @@ class GroupPrice:
 class PlanSummary:
     """What is still to be trained of a sweep; of `runs`, `known` were planned before.
 
-    `seconds_at_most` is what this machine needs if every run takes all its epochs; `to_fetch` the data sets that it
-    has not got yet.
+    `seconds_at_most` is what this machine needs if every run takes all its epochs, and its steps are no smaller than
+    their overhead; `to_fetch` the data sets that it has not got yet.
     """
 
     name: str
@@ -192,7 +192,8 @@ def plan_table(summary: PlanSummary) -> RenderableType:
         f"{summary.cohorts:,} cohorts, {summary.slots} at once; "
         f"memory up to {decimal(summary.memory_bytes)}, disk up to {decimal(summary.disk_bytes)}\n"
         f"time at most {_duration(summary.seconds_at_most)} on this machine, if all runs take all epochs "
-        f"({summary.flops_per_second / 1e9:.1f} GFLOP/s in matrix products; a step: {STEP_OVERHEAD:g} x that)"
+        f"({summary.flops_per_second / 1e9:.1f} GFLOP/s in matrix products; a step: {STEP_OVERHEAD:g} x that); "
+        "but more where steps are of few examples, and for forests, which are not priced"
     )
     if summary.to_fetch:
         names = ", ".join(summary.to_fetch)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.early import BASELINES as BASELINE_NAMES
-from analysis.early import View, early_prediction, histories
+from analysis.early import LOSSES, View, early_prediction, histories
 from analysis.judging import Scope, judge
 from analysis.measures.measure import own_name
 from analysis.measures.registry import MEASURES
@@ -128,7 +127,6 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
         verdicts=[verdicts],
         provenance={"command": command, "versions": {"benevolent": metadata.version("benevolent")}},
         dynamics_names=[str(predictor) for predictor in verdicts.index],
-        kind="a table of models",
     )
     return render(content)["index.html"]
 
@@ -159,7 +157,7 @@ def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFra
     if table.empty or not axes or TARGETS[0] not in table:
         return pd.DataFrame()
     runs, history = table[table["status"] != "diverged"], histories(results)
-    names = [*DYNAMICS, *BASELINE_NAMES]
+    names = [*DYNAMICS, *LOSSES]
     views: tuple[View, ...] = ("epoch", "fraction")
     return pd.concat([early_prediction(history, runs, TARGETS[0], axes, names, view=view) for view in views])
 

@@ -129,6 +129,7 @@ def test_what_the_batched_form_cannot_do_is_left_to_other_kernels(layer):
 @pytest.mark.parametrize("channels", [3, 4, 5])
 def test_a_strided_convolution_of_single_pixels_is_the_plain_one_there_and_back(channels):
     """With channels last in memory torch's own ends in a segmentation fault, for these numbers of channels."""
+    torch.manual_seed(0)
     layer = nn.Conv2d(channels, 2 * channels, 1, stride=2, bias=False)
     weights = torch.randn(1, *layer.weight.shape).requires_grad_()
     inputs = torch.randn(1, 32, channels, 32, 32).requires_grad_()
@@ -137,5 +138,5 @@ def test_a_strided_convolution_of_single_pixels_is_the_plain_one_there_and_back(
     back = torch.randn_like(expected)
     both = [torch.autograd.grad(one, (weights, inputs), back.reshape(one.shape)) for one in (found, expected)]
     for own, plain in zip(*both, strict=True):
-        torch.testing.assert_close(own, plain, rtol=1e-4, atol=1e-4)
+        assert (own - plain).norm() < 1e-5 * plain.norm()
     torch.testing.assert_close(found[0], expected)

@@ -195,7 +195,7 @@ def test_a_comparison_tells_a_good_predictor_from_a_bad_one_and_not_from_its_twi
     better = st.compare(table, "good", "bad", "g", ["a", "b"], resamples=300)
     assert better.difference.low > 0.3 and better.first == pytest.approx(abs(st.kendall_tau(table["good"], table["g"])))
     same = st.compare(table, "good", "twin", "g", ["a", "b"], st.spearman, resamples=300).difference
-    assert same.low < 0 < same.high and not same.few and same.resamples == 300
+    assert same.low < 0 < same.high and same.configurations == 25 and same.resamples == 300
     swapped = st.compare(table, "bad", "good", "g", ["a", "b"], resamples=300).difference
     assert swapped.high == pytest.approx(-better.difference.low)
 

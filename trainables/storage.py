@@ -215,15 +215,13 @@ class CohortFiles:
         """The parts of the table `runs`, `dynamics` or `outcomes` that are there.
 
         Raises:
-            BadInput: a part is damaged, or has no column `run_id`; or one that `runs` names is not there.
+            BadInput: a part is damaged, or has no column `run_id`.
         """
         parts = {name: self.folder.read_table(f"{kind}/{name}") for name in self.folder.names(kind)}
         for name, part in parts.items():
             if "run_id" not in part.column_names:
                 where = f"{self.folder.uri}/{kind}/{name}"
                 raise BadInput(f"{where}: not a file of this project (it has no column run_id)")
-        if kind == "runs" and parts:
-            self._check_named([*parts.values()][-1].schema)
         return [*parts.values()]
 
     def write_runs(self, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -232,9 +230,18 @@ class CohortFiles:
         table = pa.table(dict(columns)).replace_schema_metadata({self.NAMED: json.dumps(there)})
         self.folder.write_table(self.table("runs", part), table)
 
-    def _check_named(self, runs: pa.Schema) -> None:
+    def check_named(self, runs: Sequence[pa.Table]) -> None:
+        """Refuse a cohort of which a file is gone that its runs need.
+
+        Args:
+            runs: the parts of the table `runs`.
+
+        Raises:
+            BadInput: a file that the last of them names is not there.
+        """
         there: dict[str, list[str]] = {}
-        for path in json.loads((runs.metadata or {}).get(self.NAMED.encode(), b"[]")):
+        metadata = (runs[-1].schema.metadata or {}) if runs else {}
+        for path in json.loads(metadata.get(self.NAMED.encode(), b"[]")):
             kind, _, name = path.partition("/")
             if name not in there.setdefault(kind, self.folder.names(kind)):
                 raise BadInput(
@@ -260,10 +267,10 @@ def cohort_ids(results: Folder) -> list[str]:
 
 
 def check_files(results: Folder) -> None:
-    """Refuse a results folder with a damaged file (the report, which is made again, left out); the first is named.
+    """Refuse a results folder with a damaged file, or one that is gone; the report is left out, it is made again.
 
     Raises:
-        BadInput: see `Folder.check`.
+        BadInput: see `Folder.check` and `CohortFiles.check_named`; the first is named.
     """
     if results.exists(PROVENANCE):
         results.read_json(PROVENANCE)
@@ -275,6 +282,7 @@ def check_files(results: Folder) -> None:
         tables = [f"{kind}/{name}" for kind in ("runs", "dynamics", "outcomes") for name in files.folder.names(kind)]
         for path in [*tables, *files.parameter_files()]:
             files.folder.check(path)
+        files.check_named(files.parts("runs"))
     for name in results.names("measures"):
         results.check(f"measures/{name}")
 

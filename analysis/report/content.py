@@ -22,7 +22,7 @@ class Report:
     Attributes:
         name: the sweep's name.
         description: what the sweep is for, one or two sentences.
-        spec: the sweep as run, YAML.
+        spec: the sweep as run, YAML; empty for anybody's table of models, of which there are no runs to be looked at.
         axes: dotted names of the axes, without the seed.
         table: one row per run: config, status, outcomes, predictors (``results.table()``), training ``seconds``.
         dynamics: long: run_id, phase, step, epoch, name, value.
@@ -32,7 +32,6 @@ class Report:
         definitions: predictor -> its definition.
         dynamics_names: which predictors are statistics of the training path.
         early: what `analysis.early.early_prediction` returned, of both views; empty where nothing was recorded early.
-        kind: what this is a report of, in words.
         normalised_losses: columns of the normalised train and the normalised test loss.
     """
 
@@ -48,5 +47,9 @@ class Report:
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     dynamics_names: Sequence[str] = ()
     early: pd.DataFrame = field(default_factory=pd.DataFrame)
-    kind: str = "a sweep"
     normalised_losses: tuple[str, str] = ("normalised_train_loss", "normalised_test_loss")
+
+    @property
+    def of_a_sweep(self) -> bool:
+        """Whether the table is of a sweep's own runs."""
+        return bool(self.spec)

@@ -63,7 +63,9 @@ def gallery(report: Report) -> list[Plate]:
             lambda: figures.agreement(headline),
         ),
     ]
-    return [plate for plate in plates if plate.svg or report.spec]  # of a mere table, those that it has the data for
+    return [
+        plate for plate in plates if plate.svg or report.of_a_sweep
+    ]  # of a mere table, those that it has the data for
 
 
 def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
@@ -104,7 +106,7 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
     loss = _loss_unit(report.table)
     units = {"test_loss": loss, "loss_gap": loss, "test_error": "fraction", "gap": "fraction"}
     units |= {name: definition.unit for name, definition in report.definitions.items()}
-    words, what = in_words(target), "statistics of training" if report.spec else "predictors"
+    words, what = in_words(target), "statistics of training" if report.of_a_sweep else "predictors"
     return _plate(
         "dynamics",
         f"{words.capitalize()} against the {what} that track it best",

@@ -13,9 +13,6 @@ from analysis.statistics.resampling import bootstrap_counts, percentile_interval
 from analysis.statistics.runs import Runs, complete, numeric_column
 from trainables.streams import generator
 
-#: Under these many configurations percentile intervals cover less than they state (`benchmarks/coverage.py`).
-FEW_CONFIGURATIONS = 20
-
 
 class Estimate(NamedTuple):
     """A statistic with its percentile interval, and what that rests on."""
@@ -25,11 +22,6 @@ class Estimate(NamedTuple):
     high: float
     configurations: int
     resamples: int
-
-    @property
-    def few(self) -> bool:
-        """Whether there are too few configurations for the interval to cover as often as it states."""
-        return self.configurations < FEW_CONFIGURATIONS
 
 
 class Comparison(NamedTuple):
@@ -52,7 +44,8 @@ def bootstrap(
     """Percentile interval (Efron 1979) of a statistic of a table, whole configurations resampled.
 
     Runs of one configuration are not independent, so a configuration is drawn with all its runs. Resamples in which
-    the statistic is undefined (NaN) are left out.
+    the statistic is undefined (NaN) are left out. With few configurations, or heavy tails, percentile intervals cover
+    less than they state: `benchmarks/coverage.py` measures it (`benchmarks/results/coverage.txt`).
 
     Args:
         table: one row per run.
@@ -64,8 +57,8 @@ def bootstrap(
 
     >>> table = pd.DataFrame({"lr": [0, 0, 1, 1, 2, 2], "loss": [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]})
     >>> estimate = bootstrap(table, lambda rows: rows["loss"].mean(), ["lr"])
-    >>> estimate.value, estimate.low, estimate.high, estimate.few
-    (2.0, 1.0, 3.0, True)
+    >>> estimate.value, estimate.low, estimate.high, estimate.configurations
+    (2.0, 1.0, 3.0, 3)
     """
     runs = Runs.of(table, axes, None) if len(axes) else Runs.of(table.assign(_row=range(len(table))), ["_row"], None)
     groups = np.split(runs.order, runs.starts[1:])
