@@ -55,8 +55,8 @@ class Configuration(NamedTuple):
         """Equal only for configurations of the same cohort key, with phases of the same length, that fit alike.
 
         Of what may differ in a cohort these decide it: all of the sections that make phases, and of the others
-        whatever is not a number, and `init.at`. A rule of `trainables.fit` may ask whether another such number is
-        given, not which it is.
+        whatever is not a number, `init.at` and `labels.at`. A rule of `trainables.fit` may ask whether another such
+        number is given, not which it is.
         """
         deciding = [self.parts[index].lines for index in _DECIDING]
         others = [_without_numbers(self.parts[index].lines) for index in _OTHERS]
@@ -111,4 +111,4 @@ def _without_numbers(lines: str) -> str:
     >>> _without_numbers("init.scale=2").splitlines(), _without_numbers('init.scheme="orthogonal"').splitlines()
     (['init.scale'], ['init.scheme="orthogonal"'])
     """
-    return re.sub(r"(?<!init\.at)=-?\d[^\n]*", "", lines)
+    return re.sub(r"(?<!init\.at)(?<!labels\.at)=-?\d[^\n]*", "", lines)

@@ -1,5 +1,7 @@
 """What is done to labels and inputs, and what each run of a stack sees of it."""
 
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional
@@ -205,13 +207,34 @@ def test_fields_without_effect_name_the_same_run():
     assert len({run_id(**one) for one in different}) == len(different)
 
 
-@pytest.mark.parametrize("method", ["flip", "shift", "shift_flip"])
+@pytest.mark.parametrize("kept", ["bytes", "floats"])
+def test_windows_are_cut_from_whole_images_and_evaluated_in_the_centre(kept, monkeypatch):
+    if kept == "bytes":
+        monkeypatch.setattr(loading, "FLOAT_BYTES", 0)
+    loading._load.cache_clear()
+    plain, window = (data.load(DataConfig(crop=2, train_size=50, augment=one)) for one in ("none", "window"))
+    whole = data.load(DataConfig(train_size=50)).train
+    loading._load.cache_clear()
+    assert window.input_shape == plain.input_shape == (1, 4, 4)
+    for name in plain.splits:
+        assert torch.equal(window.splits[name].inputs, plain.splits[name].inputs)
+    index = torch.arange(50).unsqueeze(0)
+    given = window.train.sets.gather(index, whole=True)[0]
+    assert given.shape == (50, 1, 8, 8) and torch.equal(given[..., 2:-2, 2:-2], plain.train.inputs)
+    assert torch.corrcoef(torch.stack([given.flatten(), whole.inputs.flatten()]))[0, 1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", ["flip", "shift", "shift_flip", "window", "window_flip"])
 def test_images_are_moved_and_mirrored_each_in_its_own_way(method):
-    image = 1 + images(1)[0]
-    padded = functional.pad(image, [4] * 4)
-    likely = [padded[:, y : y + 3, x : x + 4] for y in range(9) for x in range(9)] if "shift" in method else [image]
+    image, border = 1 + images(1)[0], int("window" in method)
+    likely = [image]
+    if method != "flip":
+        most, (height, width) = border or 4, (side - 2 * border for side in image.shape[1:])
+        padded = image if border else functional.pad(image, [4] * 4)
+        places = itertools.product(range(2 * most + 1), repeat=2)
+        likely = [padded[:, y : y + height, x : x + width] for y, x in places]
     likely = [turned for one in likely for turned in ([one, one.flip(-1)] if "flip" in method else [one])]
-    batch = data.augmented(image.expand(2, 5000, -1, -1, -1), method, Draws([0, 1], "augment", 0))
+    batch = data.augmented(image.expand(2, 5000, -1, -1, -1), method, Draws([0, 1], "augment", 0), border)
     assert not torch.equal(*batch)
     for own in batch:
         assert {one.numpy().tobytes() for one in own} == {one.contiguous().numpy().tobytes() for one in likely}
@@ -219,8 +242,8 @@ def test_images_are_moved_and_mirrored_each_in_its_own_way(method):
 
 
 def test_augmented_images_are_trained_on_and_natural_ones_evaluated(cohort):
-    small = {"train_size": 64, "validation_size": 16, "test_size": 50}
-    kinds = [{}, {"augment": "shift"}, {"augment": "flip"}]
+    small = {"train_size": 64, "validation_size": 16, "test_size": 50, "crop": 1}
+    kinds = [{}, {"augment": "shift"}, {"augment": "window"}]
     ends = []
     for i, kind in enumerate(kinds):
         trained = cohort(str(i), [{"data": small | kind, "stop": {"train_loss": None, "max_epochs": 1}}]).train()

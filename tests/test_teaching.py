@@ -107,6 +107,30 @@ def test_a_run_starts_where_another_was_at_a_checkpoint(cohort):
         assert same(family.start(config), there[config.parent.run_id])
 
 
+def test_a_teacher_labels_as_it_was_at_a_checkpoint(cohort):
+    family = Family(
+        cohort,
+        base=base(labels={"source": TEACHER}),
+        grid={"labels.at": [1, 6, None]},
+        record={"measure_at": "checkpoints", "epochs": [1, 6]},
+    )
+    wrong, inputs = {}, None
+    for config in family.having(model__width=16):
+        teacher, at, dataset = config.teacher, config.labels.at, data.load(config.data)
+        origin, inputs = family.of[teacher.run_id][1], dataset.train.inputs
+        steps = teacher.steps_per_epoch * (at or 0)
+        known = (origin.final() if at is None else origin.checkpoint(f"train-{steps:08d}"))[teacher.run_id]
+        with torch.no_grad():
+            module = built(teacher).module
+            module.load_state_dict(known)
+            told = module(inputs).argmax(1)
+        expected = (predictions(family, config, inputs) != told).double().mean().item()
+        wrong[at] = family.of[config.run_id][1].value(config.run_id, "error", "train")
+        assert wrong[at] == pytest.approx(expected)
+    ends = [family.end(config)["1.weight"] for config in family.having(model__width=16)]
+    assert len(wrong) == 3 and len({end.sum().item() for end in ends}) == 2  # epoch 6 is the end, and 1 is not
+
+
 @pytest.mark.parametrize(
     ("sections", "line"),
     [
@@ -118,6 +142,8 @@ def test_a_run_starts_where_another_was_at_a_checkpoint(cohort):
             {"labels": {"source": {}}, "data": {"name": "frequency"}, "loss": {"name": "squared"}},
             "labels.source: the targets of frequency are no classes",
         ),
+        ({"labels": {"source": {}, "at": 1}}, "labels.at = 1: needs record.measure_at = 'checkpoints'"),
+        ({"labels": {"source": {}, "at": 3}}, "labels.at = 3: a phase has 2 epochs at most"),
         ({"init": {"at": 1}}, "at is of a source, and none is given"),
         ({"init": {"scheme": "run", "source": {}, "at": 1}}, "init.at = 1: needs record.measure_at = 'checkpoints'"),
         ({"init": {"scheme": "run", "source": {}, "at": 3}}, "init.at = 3: a phase has 2 epochs at most"),

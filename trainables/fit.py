@@ -3,7 +3,7 @@
 What a section can tell alone, it refuses itself. A rule is added by writing a function of a `Candidate` and naming it
 in `RULES`; it returns the line that refuses, or None. Planning asks once for every kind of run (`Configuration.kind`):
 of fields that may differ in a cohort and are numbers a rule may ask whether they are given, not which number it is,
-unless they are `init.at`, or in `prune`, `reset` or `stop`.
+unless they are `init.at` or `labels.at`, or in `prune`, `reset` or `stop`.
 """
 
 import functools
@@ -200,12 +200,14 @@ def draws_are_new(run: Candidate) -> str | None:
 
 def checkpoint_is_kept(run: Candidate) -> str | None:
     """What goes back to an epoch of another run needs the parameters that were kept then."""
-    reset, init = run.config.reset, run.config.init
+    reset, init, labels = run.config.reset, run.config.init, run.config.labels
     asked: list[tuple[str, int, RunConfig]] = []
     if isinstance(reset.to, int) and reset.layers and (trained := run.config.parent):
         asked.append(("reset.to", reset.to, trained))
     if init.at is not None and (source := run.config.dense.parent):
         asked.append(("init.at", init.at, source))
+    if labels.at is not None and run.config.teacher:
+        asked.append(("labels.at", labels.at, run.config.teacher))
     for where, epoch, other in asked:
         if epoch > other.last_epoch:
             return f"{where} = {epoch}: a phase has {other.last_epoch} epochs at most"

@@ -65,7 +65,7 @@ def memory_bytes(device: torch.device) -> float:
 
 def step_bytes(stack: Stack, inputs: Inputs, batch_size: int) -> int:
     """Memory that a step takes for each run: activations and their gradients, the gradient, and the update."""
-    activations = stack.network.activations(tuple(inputs.stored.shape[2:]))
+    activations = stack.network.activations(inputs.shape)
     parameters = stack.groups["parameters"]
     return (2 * batch_size * activations + 2 * parameters.shape[1]) * parameters.element_size()
 
@@ -108,7 +108,7 @@ def _by_rule(trial: "_Trial", most: int, pinned: Pinned) -> StackPlan:
     """The choice on a CPU; `most` runs fit into memory."""
     network, size = trial.stack.network, most
     if network.convolves:
-        values = trial.batch_size * network.activations(tuple(trial.inputs.stored.shape[2:]))
+        values = trial.batch_size * network.activations(trial.inputs.shape)
         limit = STACKED_VALUES if values <= LARGE_VALUES else STACKED_LARGE_VALUES
         size = min(most, max(1, limit // values))
     kernel: Kernel = network.kernels[0]

@@ -153,7 +153,7 @@ class Stack:
         for made, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
         ):
-            batch_inputs = augmented(batch_inputs, self.configs[0].data.augment, draws)
+            batch_inputs = augmented(batch_inputs, self.configs[0].data.augment, draws, inputs.border)
             logits = network.logits(leaves, buffers, batch_inputs, kernel, mode)
             out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
             # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
@@ -192,7 +192,7 @@ class Stack:
             targets are real numbers), each `(K,)` in float64.
         """
         # Of the network alone, so that a run is evaluated in the same pieces in any company.
-        pairs = pairs_at_once(self.network.activations(tuple(inputs.stored.shape[2:])))
+        pairs = pairs_at_once(self.network.activations(inputs.shape))
         size = max(1, pairs // inputs.examples)
         columns = []
         for start, part in zip(range(0, len(self), size), self.slices(size), strict=True):
@@ -223,12 +223,12 @@ def pairs_at_once(activations: int) -> int:
 
 
 def _gathered(inputs: Inputs, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """The inputs `(K, B, *input_shape)` of every batch, several batches gathered at once where they are small."""
+    """The inputs of every batch `(K, B, ...)`, images with their border, small batches several at once."""
     batch_bytes = len(order) * batch_size * inputs.stored[0, 0].numel() * inputs.dtype.itemsize
     block = max(1, GATHERED_BYTES // batch_bytes) * batch_size
     for part in order.split(block, 1):
         whole = part.shape[1] - part.shape[1] % batch_size
         if whole:
-            yield from inputs.gather(part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1))
+            yield from inputs.gather(part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1), whole=True)
         if whole < part.shape[1]:
-            yield inputs.gather(part[:, whole:])
+            yield inputs.gather(part[:, whole:], whole=True)

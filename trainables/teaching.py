@@ -16,7 +16,7 @@ EXAMPLES_PER_PASS = 1024
 
 
 class Teachers:
-    """The networks that label the inputs of a cohort's runs, as they ended.
+    """The networks that label the inputs of a cohort's runs.
 
     Args:
         results: the results folder.
@@ -24,9 +24,12 @@ class Teachers:
     """
 
     def __init__(self, results: Folder, manifest: Manifest) -> None:
-        teachers = [config.teacher for config in manifest.configs if config.teacher is not None]
         left = Left(results, manifest)  # not kept: it holds all that the cohort waits for
-        self.networks = {one.run_id: (_built(one), _own(left.end(one))) for one in teachers}
+        asked = {(one.teacher.run_id, one.labels.at): one.teacher for one in manifest.configs if one.teacher}
+        self.networks = {
+            (run_id, at): (_built(teacher), _own(left.end(teacher) if at is None else left.after(teacher, at)))
+            for (run_id, at), teacher in asked.items()
+        }
 
     @torch.no_grad()
     def labels(self, config: RunConfig, inputs: data.Inputs) -> Tensor:
@@ -39,7 +42,7 @@ class Teachers:
             inputs: N, of one run.
         """
         assert config.teacher is not None
-        built, tensors = self.networks[config.teacher.run_id]
+        built, tensors = self.networks[config.teacher.run_id, config.labels.at]
         dtype, device = getattr(torch, config.teacher.precision), inputs.stored.device
         own = {name: value.unsqueeze(0).to(device, dtype) for name, value in tensors.items()}
         parameters, buffers = (layout.views(layout.rows(own)) for layout in (built.parameters, built.buffers))
@@ -50,9 +53,9 @@ class Teachers:
         return torch.cat(found)
 
 
-def _own(end: Saved) -> dict[str, Tensor]:
+def _own(saved: Saved) -> dict[str, Tensor]:
     """Copies, since what was read has those of all runs of a file."""
-    return {name: value.clone() for name, value in end.tensors.items()}
+    return {name: value.clone() for name, value in saved.tensors.items()}
 
 
 def _built(config: RunConfig) -> Network:

@@ -91,13 +91,15 @@ class LabelsConfig(Section):
     So Nakkiran et al. 2019 (section 4) train small networks on images labelled by a large one. `source` tells that run,
     the teacher, from this one, as `init.source` does: dotted fields and their values; its `labels`, `prune` and
     `reset` have the defaults where they do not say otherwise. The teacher has the seed of this run, and labels the
-    training inputs of every phase as this run sees them, as it ended; `label_corruption` then changes its labels.
-    `held_out`: it labels the validation and the test split too.
+    training inputs of every phase as this run sees them, as it ended or, with `at`, as it was after so many epochs of
+    its last phase (as in `init.at`); `label_corruption` then changes its labels. `held_out`: it labels the validation
+    and the test split too.
     """
 
-    inert: ClassVar = {"held_out": ("source", None)}
+    inert: ClassVar = {"at": ("source", None), "held_out": ("source", None)}
 
     source: Annotated[Source | None, PerRun] = None
+    at: Annotated[Annotated[int, Field(ge=0)] | None, PerRun] = None
     held_out: Annotated[bool, PerRun] = False
 
 

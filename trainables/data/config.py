@@ -10,7 +10,7 @@ from trainables.section import PerRun, Section
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Corruption = Literal["redraw", "swap"]
 Pixels = Literal["none", "permuted", "shuffled", "gaussian"]
-Augment = Literal["none", "flip", "shift", "shift_flip"]
+Augment = Literal["none", "flip", "shift", "shift_flip", "window", "window_flip"]
 Positive = Annotated[int, Field(ge=1)]
 
 #: Tasks on classes that have a name: the groups of classes, and the data sets whose classes they are about.
@@ -54,8 +54,8 @@ class DataConfig(Section):
 
     `classes`: groups of original classes that become the labels 0, 1, ...; classes not named are left out. Also a name
     in `CLASS_TASKS`. `crop` cuts so many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its
-    centre (Zhang et al. 2017; Arpit et al. 2017). Then `pool` averages squares of so many pixels a side (14 x 14 inputs
-    of Arpit et al. 2017: 2).
+    centre (Zhang et al. 2017; Arpit et al. 2017), or with `augment` any 28 x 28 of it at a training step. Then `pool`
+    averages squares of so many pixels a side (14 x 14 inputs of Arpit et al. 2017: 2).
 
     `normalise`: by mean and deviation of the training split, each channel its own (`split`), by the constants of the
     CIFAR-10 papers (`cifar`), from [0, 1] to [-1, 1] (`half`), or not at all (`none`).
@@ -65,7 +65,7 @@ class DataConfig(Section):
     `pixels_fraction` of the training inputs, chosen by the run's seed. `permuted` also permutes that fraction of the
     validation and the test inputs; the others leave them natural.
 
-    `augment` mirrors and moves the images of every training step at random, drawn from the run's seed
+    `augment` mirrors, moves or cuts the images of every training step at random, drawn from the run's seed
     (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
 
     The other fields belong to synthetic tasks (`trainables.data.synthetic`), which say what they mean. `dimension` is

@@ -46,7 +46,8 @@ def load(config: DataConfig, precision: str = "float32", device: str = "cpu") ->
         BadInput: what `describe` refuses; files that are missing or damaged.
     """
     describe(config)
-    plain = {name: DataConfig.model_fields[name].default for name in (*INTERVENTIONS, "fresh", "augment")}
+    plain = {name: DataConfig.model_fields[name].default for name in (*INTERVENTIONS, "fresh")}
+    plain["augment"] = "window" if "window" in config.augment else "none"
     return _load(config.model_copy(update=plain), precision, device)
 
 
@@ -91,10 +92,12 @@ def _cut(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, s
         test = orders[1][: config.test_size]
         validation, train = np.split(order[: sum(sizes)], sizes[:1])
     rows = {"train": (raw.train, train), "validation": (raw.train, validation), "test": (raw.test or raw.train, test)}
+    border = {name: config.crop if config.augment == "window" and name == "train" else 0 for name in rows}
     stored = {
-        name: _pooled(_cropped(part.inputs[index], config.crop), config.pool) for name, (part, index) in rows.items()
+        name: _pooled(_cropped(part.inputs[index], config.crop - border[name]), config.pool)
+        for name, (part, index) in rows.items()
     }
-    mean, deviation = _scale(config, stored["train"], reader.top)
+    mean, deviation = _scale(config, _cropped(stored["train"], border["train"]), reader.top)
 
     def split(name: str) -> Split:
         part, index = rows[name]
@@ -103,9 +106,9 @@ def _cut(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, s
         if inputs.dtype == torch.uint8 and inputs.numel() * dtype.itemsize > FLOAT_BYTES:
             slot = torch.zeros(1, dtype=torch.int64, device=device)
             scale = (torch.from_numpy(one).to(device, dtype).unsqueeze(0) for one in (mean, deviation))
-            return Split(Inputs(inputs.unsqueeze(0), slot, dtype, *scale), labels)
+            return Split(Inputs(inputs.unsqueeze(0), slot, dtype, *scale, border[name]), labels)
         scale = (torch.from_numpy(one).to(device) for one in (mean, deviation))
-        return Split.of(inputs.double().sub_(next(scale)).div_(next(scale)).to(dtype), labels)
+        return Split.of(inputs.double().sub_(next(scale)).div_(next(scale)).to(dtype), labels, border[name])
 
     digest = hashlib.sha256(raw.digest.encode() + b"".join(one.tobytes() for one in orders))
     return {name: split(name) for name in rows}, digest.hexdigest()[:16]
@@ -217,7 +220,7 @@ def labels_of(
     rows, taught = [], {}
     for config, phase in zip(configs, phases, strict=True):
         if teach and config.teacher is not None and (split == "train" or config.labels.held_out):
-            key = (config.teacher.run_id, *_inputs_key(config, split, epoch))
+            key = (config.teacher.run_id, config.labels.at, *_inputs_key(config, split, epoch))
             if key not in taught:
                 taught[key] = teach(config, inputs_of(dataset, [config], split, epoch, phase.name))
             labels = taught[key]

@@ -1,6 +1,6 @@
 """What a network is given: inputs of K runs as they are kept in memory, the splits, and the data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,11 +19,12 @@ class Inputs:
     """S sets of N inputs, of which each of K runs reads one; kept as stored, given out normalised.
 
     Attributes:
-        stored: `(S, N, *input_shape)`: uint8, or floats that are normalised already.
+        stored: `(S, N, *input_shape)`: uint8, or floats that are normalised already; images may have a border.
         slot: `(K,)`: which set each run reads.
         dtype: of what is given out.
         mean: `(S, *)`, to be subtracted from uint8, where `*` broadcasts against an input; None for floats.
         deviation: `(S, *)`, to divide by; None for floats.
+        border: pixels that stored images have beyond each side of an input, for windows of them in training.
     """
 
     stored: Tensor
@@ -31,6 +32,7 @@ class Inputs:
     dtype: torch.dtype
     mean: Tensor | None = None
     deviation: Tensor | None = None
+    border: int = 0
 
     def __len__(self) -> int:
         return len(self.slot)
@@ -40,26 +42,40 @@ class Inputs:
         """N, the inputs of one run."""
         return self.stored.shape[1]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input."""
+        shape, cut = tuple(self.stored.shape[2:]), 2 * self.border
+        return (*shape[:-2], shape[-2] - cut, shape[-1] - cut) if cut else shape
+
     def pick(self, runs: Tensor | slice) -> "Inputs":
         """The inputs of some of the runs; the sets are shared, not copied."""
-        return Inputs(self.stored, self.slot[runs], self.dtype, self.mean, self.deviation)
+        return replace(self, slot=self.slot[runs])
 
-    def gather(self, index: Tensor) -> Tensor:
+    def gather(self, index: Tensor, whole: bool = False) -> Tensor:
         """The inputs `(..., K, B, *input_shape)` at each run's own positions `(..., K, B)`.
 
         Where all runs share one set, K may be any number. Of shared floats this is one `index_select`.
+
+        Args:
+            index: the positions.
+            whole: images with their border.
         """
         if len(self.stored) > 1:
             index = index + self.slot.unsqueeze(1) * self.examples
         rows = self.stored.flatten(0, 1).index_select(0, index.flatten()).unflatten(0, index.shape)
-        return self._normalised(rows)
+        return self._normalised(rows if whole else self._inner(rows))
 
     def rows(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view where they are shared floats."""
-        rows = self.stored[:, start:stop]
+        rows = self._inner(self.stored[:, start:stop])
         if len(self.stored) == 1:
             return self._normalised(rows).expand(len(self), *(-1,) * (rows.ndim - 1))
         return self._normalised(rows[self.slot])
+
+    def _inner(self, rows: Tensor) -> Tensor:
+        own = slice(self.border, -self.border or None)
+        return rows[..., own, own].contiguous() if self.border else rows
 
     def _normalised(self, rows: Tensor) -> Tensor:
         """Floats of rows `(K, n, *input_shape)`."""
@@ -74,7 +90,7 @@ class Inputs:
     def join(sets: "list[Inputs]", slot: Tensor) -> "Inputs":
         """Runs that read different sets; if some are floats and some not, all become floats."""
         if len(sets) == 1:
-            return Inputs(sets[0].stored, slot, sets[0].dtype, sets[0].mean, sets[0].deviation)
+            return replace(sets[0], slot=slot)
         if any(one.mean is None for one in sets):
             return Inputs(torch.cat([one.rows() for one in sets]), slot, sets[0].dtype)
         mean = torch.cat([one.mean for one in sets if one.mean is not None])
@@ -102,11 +118,10 @@ class Split:
         return self.sets.gather(index)
 
     @staticmethod
-    def of(inputs: Tensor, labels: Tensor) -> "Split":
-        """A split of inputs `(N, *input_shape)` that are used as they are."""
-        return Split(
-            Inputs(inputs.unsqueeze(0), torch.zeros(1, dtype=torch.long, device=inputs.device), inputs.dtype), labels
-        )
+    def of(inputs: Tensor, labels: Tensor, border: int = 0) -> "Split":
+        """A split of inputs `(N, *input_shape)` that are used as they are, or images with a border."""
+        slot = torch.zeros(1, dtype=torch.long, device=inputs.device)
+        return Split(Inputs(inputs.unsqueeze(0), slot, inputs.dtype, border=border), labels)
 
 
 @dataclass(frozen=True)
@@ -132,7 +147,7 @@ class Dataset:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input."""
-        return tuple(self.train.sets.stored.shape[2:])
+        return self.train.sets.shape
 
     @property
     def splits(self) -> dict[str, Split]:

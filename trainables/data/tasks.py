@@ -83,6 +83,12 @@ def _in_files(config: DataConfig) -> Task:
         shape = (shape[0], height // config.pool, width // config.pool)
     elif config.crop or config.pool > 1 or config.pixels != "none" or config.augment != "none":
         raise BadInput(f"data.crop, data.pool, data.pixels and data.augment: the inputs of {name} are no images")
+    if "window" in config.augment:
+        where = f"data.augment = {config.augment!r}"
+        if not config.crop:
+            raise BadInput(f"{where}: the window is what data.crop leaves, and it is 0; allowed: crop of 1 or more")
+        if config.pool > 1 or config.pixels != "none":
+            raise BadInput(f"{where}: goes with neither data.pool nor data.pixels; leave those out")
     if config.normalise == "cifar" and shape[0] != 3:
         raise BadInput(f"data.normalise = 'cifar': these constants are for three channels; {name} has {shape[0]}")
     _check_sizes(
