@@ -10,7 +10,7 @@ run: $(INSTALLED)
 	$(BIN)/bth run quickstart
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

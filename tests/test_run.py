@@ -110,6 +110,9 @@ def bth(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(Path(cli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
     pipe = subprocess.PIPE
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background jobs ignore it, and so their children
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=cwd, start_new_session=True)
 
 

@@ -220,7 +220,7 @@ def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
     if len(inputs.stored) == 1:
         return replace(inputs, slot=slot)
     scale = {k: v if v is None else v[slot] for k, v in (("mean", inputs.mean), ("deviation", inputs.deviation))}
-    return Inputs(inputs.stored[slot], torch.zeros_like(slot), inputs.dtype, **scale)
+    return replace(inputs, stored=inputs.stored[slot], slot=torch.zeros_like(slot), **scale)
 
 
 def _measure_chunk(

@@ -105,10 +105,10 @@ def _cut(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, s
         inputs = torch.from_numpy(stored[name]).to(device)
         if inputs.dtype == torch.uint8 and inputs.numel() * dtype.itemsize > FLOAT_BYTES:
             slot = torch.zeros(1, dtype=torch.int64, device=device)
-            scale = (torch.from_numpy(one).to(device, dtype).unsqueeze(0) for one in (mean, deviation))
-            return Split(Inputs(inputs.unsqueeze(0), slot, dtype, *scale, border[name]), labels)
-        scale = (torch.from_numpy(one).to(device) for one in (mean, deviation))
-        return Split.of(inputs.double().sub_(next(scale)).div_(next(scale)).to(dtype), labels, border[name])
+            centre, spread = (torch.from_numpy(one).to(device, dtype).unsqueeze(0) for one in (mean, deviation))
+            return Split(Inputs(inputs.unsqueeze(0), slot, dtype, centre, spread, border[name]), labels)
+        centre, spread = (torch.from_numpy(one).to(device) for one in (mean, deviation))
+        return Split.of(inputs.double().sub_(centre).div_(spread).to(dtype), labels, border[name])
 
     digest = hashlib.sha256(raw.digest.encode() + b"".join(one.tobytes() for one in orders))
     return {name: split(name) for name in rows}, digest.hexdigest()[:16]
