@@ -219,8 +219,8 @@ def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
     slot = inputs.slot[:1]
     if len(inputs.stored) == 1:
         return replace(inputs, slot=slot)
-    scale = {k: v if v is None else v[slot] for k, v in (("mean", inputs.mean), ("deviation", inputs.deviation))}
-    return replace(inputs, stored=inputs.stored[slot], slot=torch.zeros_like(slot), **scale)
+    mean, deviation = (None if one is None else one[slot] for one in (inputs.mean, inputs.deviation))
+    return replace(inputs, stored=inputs.stored[slot], slot=torch.zeros_like(slot), mean=mean, deviation=deviation)
 
 
 def _measure_chunk(
