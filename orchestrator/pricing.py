@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.cost import matmul_rate, workload
+from orchestrator.cost import call_seconds, matmul_rate, tree_rate, workload
 from orchestrator.planning import MAX_COHORT, Kind, Kinds, cohort_sizes, planned_runs
 from orchestrator.spec import SweepSpec
 from trainables import data
@@ -26,10 +26,15 @@ GROUPS_SHOWN = 12
 
 @dataclass(frozen=True)
 class GroupPrice:
-    """Runs of one cohort key. Bytes are for one cohort (`memory_bytes`) and for all runs (`disk_bytes`)."""
+    """Runs of one cohort key. Bytes are for one cohort (`memory_bytes`) and for all runs (`disk_bytes`).
+
+    `flops` and `calls` (see `orchestrator.cost`) are those of all runs and cohorts; forests are `grown`. `told_by`:
+    what tells the group from the others of its plan, beside network and phases.
+    """
 
     network: str
     phases: str
+    told_by: tuple[str, ...]
     runs: int
     cohorts: int
     cohort_size: int
@@ -37,14 +42,16 @@ class GroupPrice:
     memory_bytes: int
     disk_bytes: int
     flops: int
+    calls: int
+    grown: bool
 
 
 @dataclass(frozen=True)
 class PlanSummary:
     """What is still to be trained of a sweep; of `runs`, `known` were planned before.
 
-    `seconds_at_most` is what this machine needs if every run takes all its epochs, and its steps are no smaller than
-    their overhead; `to_fetch` the data sets that it has not got yet.
+    `seconds_at_most` is what this machine needs if every run ends at its limits; `to_fetch` the data sets that it has
+    not got yet.
     """
 
     name: str
@@ -99,14 +106,22 @@ def price(
     for kind, count in counts.items():
         groups[kind.cohort_key].append((kind, count))
     prices = [_group_price(spec, members, counts.total(), slots, max_cohort) for members in groups.values()]
+    common = set.intersection(*map(set, groups)) if groups else set()
+    prices = [
+        replace(one, told_by=tuple(line for line in key if _tells(line) and line not in common))
+        for one, key in zip(prices, groups, strict=True)
+    ]
     prices.sort(key=lambda group: -group.flops)
-    rate = 0.0
-    if groups:
-        costliest = max(counts, key=lambda kind: kind.flops)
-        work = workload(costliest.example)
-        rate = matmul_rate(
-            prices[0].cohort_size, costliest.example.optimizer.examples_per_step(work.train_size), work.matrix
-        )
+    rate, seconds = 0.0, 0.0
+    if trained := [group for group in prices if not group.grown]:
+        costliest = max((kind for kind in counts if not kind.example.is_forest), key=lambda kind: kind.flops).example
+        work = workload(costliest)
+        rate = matmul_rate(trained[0].cohort_size, costliest.optimizer.examples_per_step(work.train_size), work.matrix)
+        seconds += STEP_OVERHEAD * sum(group.flops for group in trained) / rate
+        seconds += call_seconds() * sum(group.calls for group in trained)
+    if grown := [group for group in prices if group.grown]:
+        costliest = max((kind for kind in counts if kind.example.is_forest), key=lambda kind: kind.flops).example
+        seconds += sum(group.flops for group in grown) / tree_rate(costliest)
     return PlanSummary(
         name=spec.name,
         runs=runs,
@@ -117,7 +132,7 @@ def price(
         slots=slots,
         groups=tuple(prices),
         flops_per_second=rate,
-        seconds_at_most=STEP_OVERHEAD * sum(group.flops for group in prices) / rate if rate else 0.0,
+        seconds_at_most=seconds,
         to_fetch=tuple(sorted(name for name in {*names} if name in data.READERS and not data.present(name))),
     )
 
@@ -153,6 +168,7 @@ def _group_price(
     return GroupPrice(
         network=" ".join([model.pop("family"), *(f"{name}={value}" for name, value in model.items())]),
         phases=" + ".join(phase.name for phase in kind.example.phases),
+        told_by=(),
         runs=runs,
         cohorts=len(sizes),
         cohort_size=max(sizes),
@@ -160,7 +176,14 @@ def _group_price(
         memory_bytes=memory,
         disk_bytes=costs.disk_bytes(records),
         flops=sum(member.flops * count for member, count in members),
+        calls=len(sizes) * max(member.steps for member, _ in members) * costs.calls_per_step,
+        grown=kind.example.is_forest,
     )
+
+
+def _tells(line: str) -> bool:
+    """Whether a line of a cohort key is a field, and not of the network, which is shown anyway."""
+    return "=" in line and not line.startswith("model.")
 
 
 def plan_table(summary: PlanSummary) -> RenderableType:
@@ -175,7 +198,7 @@ def plan_table(summary: PlanSummary) -> RenderableType:
         shown = (*shown, _united(rest))
     for group in shown:
         table.add_row(
-            escape(group.network),
+            escape("\n".join([group.network, *group.told_by])),
             group.phases,
             f"{group.parameters:,}",
             f"{group.runs:,}",
@@ -184,17 +207,19 @@ def plan_table(summary: PlanSummary) -> RenderableType:
             decimal(group.memory_bytes),
             decimal(group.disk_bytes),
         )
-    extra = f" + {summary.parents:,} that others start from" if summary.parents else ""
+    extra = f" + {summary.parents:,} that others start or learn from" if summary.parents else ""
     known = f", {summary.known:,} of them planned or trained before" if summary.known else ""
     totals = (
         f"{summary.runs:,} runs ({summary.configurations:,} configurations x {summary.seeds} seeds)"
         f"{known}{extra}\n"
         f"{summary.cohorts:,} cohorts, {summary.slots} at once; "
         f"memory up to {decimal(summary.memory_bytes)}, disk up to {decimal(summary.disk_bytes)}\n"
-        f"time at most {_duration(summary.seconds_at_most)} on this machine, if all runs take all epochs "
-        f"({summary.flops_per_second / 1e9:.1f} GFLOP/s in matrix products; a step: {STEP_OVERHEAD:g} x that); "
-        "but more where steps are of few examples, and for forests, which are not priced"
+        f"training takes at most {_duration(summary.seconds_at_most)} on this machine, if all runs end at their limits"
     )
+    if summary.flops_per_second:
+        totals += (
+            f" ({summary.flops_per_second / 1e9:.1f} GFLOP/s in matrix products; a step: {STEP_OVERHEAD:g} x that)"
+        )
     if summary.to_fetch:
         names = ", ".join(summary.to_fetch)
         totals += f"\nnot at the data root {escape(str(data.root()))}: {names}; bth run fetches what is missing"
@@ -203,12 +228,11 @@ def plan_table(summary: PlanSummary) -> RenderableType:
 
 def _united(groups: tuple[GroupPrice, ...]) -> GroupPrice:
     largest = {name: max(getattr(group, name) for group in groups) for name in ("cohort_size", "parameters")}
-    summed = {
-        name: sum(getattr(group, name) for group in groups) for name in ("runs", "cohorts", "disk_bytes", "flops")
-    }
+    names = ("runs", "cohorts", "disk_bytes", "flops", "calls")
+    summed = {name: sum(getattr(group, name) for group in groups) for name in names}
     memory = max(group.memory_bytes for group in groups)
     network = f"... {len(groups)} more groups, each up to"
-    return replace(groups[0], network=network, phases="", memory_bytes=memory, **largest, **summed)
+    return replace(groups[0], network=network, phases="", told_by=(), memory_bytes=memory, **largest, **summed)
 
 
 def _duration(seconds: float) -> str:

@@ -124,8 +124,8 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
     console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
     text = console.export_text()
     assert "plan of [red]x" in text
-    assert "3 runs (1 configurations x 3 seeds) + 3 that others start from" in text
-    assert "time at most" in text
+    assert "3 runs (1 configurations x 3 seeds) + 3 that others start or learn from" in text
+    assert "at most" in text
 
 
 @pytest.mark.parametrize(
