@@ -35,10 +35,18 @@ OPEN_FIELD = "model.arguments"
 
 @dataclass(frozen=True)
 class Axis:
-    """Points of which a run has one: each gives values to some fields. `where` is its place in the sweep."""
+    """Points of which a run has one: each gives values to some fields. `where` is its place in the sweep.
+
+    `numbered`: points are told by their numbers, since each may name fields of its own.
+    """
 
     where: str
     points: tuple[Mapping[str, Any], ...]
+    numbered: bool = False
+
+    def place(self, point: int) -> str:
+        """Where in the sweep a point is."""
+        return f"{self.where}[{point}]" if self.numbered else self.where
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -113,18 +121,24 @@ class Axes:
                     value.check()
                 return value
             except BadInput as error:
-                raise BadInput(self._located(str(error))) from None
+                raise BadInput(self._located(str(error), dict(zip(self._of_part[name], choice, strict=True)))) from None
 
         fields = [{path[0] for point in axis for path, _ in point if path} for axis in points]
         return part_maker(name, _MODELS.get(name, []), fields, validated)
 
-    def _located(self, line: str) -> str:
-        """An error line about a field, preceded by the place in the sweep that gave the field."""
+    def _located(self, line: str, choice: Mapping[int, int]) -> str:
+        """An error line about a field, preceded by the place in the sweep that gave the field.
+
+        Args:
+            line: begins with the field.
+            choice: the point chosen on each axis of the part.
+        """
         match = re.match(r"[a-z_]\w*(\.\w+)*", line)
         path = match.group() if match else ""
-        for field, where in self._where.items():
-            if "." in path and (f"{path}.".startswith(f"{field}.") or field.startswith(f"{path}.")):
-                return f"{where}.{line}"
+        for axis, point in ((self.axes[index], point) for index, point in choice.items()):
+            for field in axis.points[point]:
+                if "." in path and (f"{path}.".startswith(f"{field}.") or field.startswith(f"{path}.")):
+                    return f"{axis.place(point)}.{line}"
         if self._of_part.get(path):
             return line  # about a section that base and axes make together
         values: Any = self.base
@@ -241,6 +255,8 @@ def _check_axes(axes: list[Axis]) -> None:
                 raise BadInput(f"{place}: seeds are no axis of their own; say seeds: {len(axis.points)}")
             if field not in FIELDS and not field.startswith(f"{OPEN_FIELD}."):
                 near = [name for name in FIELDS if _part_of(name) == _part_of(field)]
+                if field in PARTS:
+                    raise BadInput(f"{place}: a section; name its fields, such as {near[0]}")
                 raise BadInput(f"{place}: unknown field" + did_you_mean(field, near or FIELDS))
             for other in where:
                 if f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}."):

@@ -112,7 +112,9 @@ def _show(verdicts: "Sequence[pd.DataFrame]") -> None:
     if not verdicts:
         console.print("too few runs, axes or predictors to judge")
     elif verdicts[0].attrs["scope"] == "all":
-        console.print("no run has converged (reached its stop.train_loss), so these verdicts are over all runs")
+        console.print(
+            "no run has reached a target (stop.train_loss, stop.train_error), so these verdicts are over all runs"
+        )
 
 
 @app.command()

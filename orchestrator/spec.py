@@ -151,7 +151,7 @@ class SweepSpec(Section):
         """The axes over the base, the last varying fastest."""
         axes = [Axis("grid", _zipped("grid", {field: values})) for field, values in self.grid.items()]
         axes += [Axis(f"zip[{index}]", _zipped(f"zip[{index}]", block)) for index, block in enumerate(self.zip)]
-        axes += [Axis("list", tuple(self.list))] if self.list else []
+        axes += [Axis("list", tuple(self.list), numbered=True)] if self.list else []
         return Axes(self.base, axes, self.inert_axes)
 
     @property

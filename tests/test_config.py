@@ -122,7 +122,7 @@ def test_a_column_of_a_table_has_values_of_one_type():
         ({"modle": {}}, "modle: unknown key; did you mean 'model'?"),
         (
             {"model": {"widht": 3}},
-            "model.widht: unknown key; did you mean 'width'? allowed: batch_norm, bias, depth, dropout, ",
+            "model.widht: unknown key of family 'mlp'; did you mean 'width'? allowed: batch_norm, bias, depth, ",
         ),
         ({"model": {"family": "puzzles_cnn", "width": 3}}, "model.width: unknown key"),
         ({"model": {"family": "mpl"}}, "model.family = 'mpl': unknown; did you mean 'mlp'?"),

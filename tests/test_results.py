@@ -157,7 +157,7 @@ def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_pa
     cli.report(str(tmp_path))
     printed = capsys.readouterr().out
     assert "What predicts test loss? 12 runs of 6 configurations (scope: all)" in printed
-    assert "path_length" in printed and "no run has converged (reached its stop.train_loss)" in printed
+    assert "path_length" in printed and "no run has reached a target (stop.train_loss, stop.train_error)" in printed
 
 
 def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path, monkeypatch):

@@ -223,7 +223,7 @@ BAD = [
     ({"grid": {"seed": [0, 1]}}, "grid.seed: seeds are no axis of their own; say seeds: 2"),
     (
         {"grid": {"model.arguments.n": [1]}},
-        "grid.model.arguments: unknown key; allowed: batch_norm, bias, depth, dropout, family, first, width",
+        "grid.model.arguments: unknown key of family 'mlp'; allowed: batch_norm, bias, depth, dropout, family,",
     ),
     (
         {"grid": {"init.scale": [1]}, "zip": [{"init.scale": [2]}]},
@@ -234,6 +234,11 @@ BAD = [
         "zip[0]: fields of one block need equally many values",
     ),
     ({"list": [{}]}, "list: an axis without fields"),
+    ({"list": [{"model": {"family": "mlp"}}]}, "list.model: a section; name its fields, such as model.arguments"),
+    (
+        {"list": [{"model.width": 8}, {"model.family": "lenet5", "model.width": 8}]},
+        "list[1].model.width: unknown key of family 'lenet5'",
+    ),
     ({"list": [{"optimizer.lr": 0.05}, {}]}, "list: {} and {'optimizer.lr': 0.05} are the same run"),
     ({"seeds": 0}, "seeds = 0: expected a number of seeds >= 1"),
     ({"seeds": [1, 1]}, "seeds = [1, 1]: expected a number of seeds >= 1, or a list of different seeds"),

@@ -159,7 +159,9 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     given, message = first["input"], str(first["msg"]).removeprefix("Value error, ")
     match first["type"]:
         case "extra_forbidden":
-            return f"{name}: unknown key" + did_you_mean(path[-1], owner.model_fields if owner else ())
+            family = owner.model_fields.get("family") if owner else None
+            of = f" of family {family.default!r}" if family else ""
+            return f"{name}: unknown key{of}" + did_you_mean(path[-1], owner.model_fields if owner else ())
         case "union_tag_invalid":
             tags = re.findall(r"'([^']+)'", first["ctx"]["expected_tags"])
             return f"{name}.family = {first['ctx']['tag']!r}: unknown" + did_you_mean(first["ctx"]["tag"], tags)

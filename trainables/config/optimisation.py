@@ -10,6 +10,9 @@ from trainables.section import PerRun, Section
 class LossConfig(Section):
     """What is minimised: see `trainables.losses`. All but `cross_entropy` have one output for two classes.
 
+    `squared` is half the squared error, as in Loukas et al. 2021; of `logistic` that paper minimises half, which with
+    SGD is half the learning rate.
+
     `margin`: of the hinge loss, up to which examples that are classified rightly count (gamma in Brutzkus and
     Globerson 2019).
     """
@@ -80,6 +83,8 @@ class StopConfig(Section):
     `snapshot_loss`: the run ends as it was at the check whose loss on the full training split was nearest to this (of
     equal ones the first), though it trains on until its stop rule says so (Liao et al. 2018, figure 5). Its final
     parameters, its outcomes and its place in the tables are those of that check. A run that diverges has no snapshot.
+
+    What is solved in one step (least squares, forests) has reached its target then, whatever is said here.
     """
 
     train_loss: Annotated[Annotated[float, Field(ge=0)] | None, PerRun] = 0.01

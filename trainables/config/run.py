@@ -28,7 +28,10 @@ ALGORITHM_VERSION = 1
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with its own labels: so many epochs and steps, fewer if the targets are reached before."""
+    """A stretch of training with its own labels: so many epochs and steps, fewer if the targets are reached before.
+
+    One that `solves` finds its solution in its only step; that is its target.
+    """
 
     name: str
     label_corruption: float
@@ -38,11 +41,12 @@ class Phase:
     train_loss: float | None = None
     train_error: float | None = None
     snapshot_loss: float | None = None
+    solves: bool = False
 
     @property
     def has_target(self) -> bool:
         """Whether the phase can end before its limit."""
-        return self.train_loss is not None or self.train_error is not None
+        return self.solves or self.train_loss is not None or self.train_error is not None
 
     def reached(self, train: Mapping[str, Tensor]) -> Tensor:
         """Whether training outcomes, `loss` and `error` `(K,)`, are at every target that there is; False without."""
@@ -87,7 +91,8 @@ class RunConfig(Section):
             "prune",
             "subspace",
             "optimizer",
-            *(["init", "labels", "reset", "stop"] if self.is_forest else []),
+            "stop",
+            *(["init", "labels", "reset"] if self.is_forest else []),
         ]
         for line in (line for name in names for line in getattr(self, name).identity(name)):
             field = line.partition("=")[0]
@@ -145,8 +150,10 @@ class RunConfig(Section):
         if self.reset.layers:
             return (Phase("reset", *labels, 0),)
         name = f"prune{self.prune.rounds}" if self.prune.prunes else "train"
-        epochs = 1 if self.solved else stop.max_epochs
-        last = Phase(name, *labels, epochs, stop.max_steps, stop.train_loss, stop.train_error, stop.snapshot_loss)
+        if self.solved:
+            return (Phase(name, *labels, 1, solves=True),)
+        targets = stop.train_loss, stop.train_error, stop.snapshot_loss
+        last = Phase(name, *labels, stop.max_epochs, stop.max_steps, *targets)
         if self.prune.prunes or not pretrain.epochs:
             return (last,)
         return Phase("pretrain", pretrain.label_corruption, pretrain.corruption, pretrain.epochs), last

@@ -46,7 +46,8 @@ class DataConfig(Section):
     """The data set, the task made of it, its splits, and what is done to training labels and inputs.
 
     `train_size`, `validation_size`, `test_size`: examples of each split. The splits are stratified, disjoint, and
-    drawn from `split_seed`; a data set with a test part of its own gives the test split from that part.
+    drawn from `split_seed`; a smaller training split is a part of a larger one. A data set with a test part of its own
+    gives the test split from that part.
 
     `label_corruption` is the fraction of training labels that are redrawn uniformly from all classes (`redraw`, so
     that some stay right) or moved to another class (`swap`); which ones is chosen by the run's seed. `corrupt_test`

@@ -56,7 +56,9 @@ def flat_size(layers: list[nn.Module], input_shape: Shape, setting: str) -> int:
         with torch.no_grad():
             size = network(torch.zeros(1, *input_shape)).numel()
     except RuntimeError as error:
-        raise BadInput(f"{setting}: does not fit on inputs of shape {input_shape}") from error
+        raise BadInput(
+            f"{setting}: does not fit on inputs of shape {input_shape}; allowed: less of it, or larger inputs"
+        ) from error
     network.train()
     return size
 
