@@ -8,9 +8,11 @@ from the second table, which times other kernels and sizes; with `--candidates`.
 """
 
 import copy
+import platform
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -18,6 +20,7 @@ from rich.table import Table
 from stacking import BATCH, make_stack, orders, shared
 from torch import Tensor, nn
 
+from trainables.allocation import keep_freed_memory
 from trainables.config import DataConfig
 from trainables.network import Kernel
 from trainables.probe import StackPlan, probe
@@ -35,7 +38,7 @@ CASES = (
     ("ResNet-56, 3 x 32 x 32", {"family": "resnet", "depth": 56}, (3, 32, 32), 1),
 )
 #: Rounds whose fastest counts, and steps of each round, for networks whose step takes long and for others.
-SLOW, FAST = (6, 2), (12, 20)
+SLOW, FAST = (10, 2), (12, 20)
 
 
 class Case:
@@ -114,14 +117,22 @@ def candidates() -> Table:
     return table
 
 
+def processor() -> str:
+    """What the system calls it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor()
+
+
 def main() -> None:
     """Print the tables."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # as where cohorts are trained; the serial loop has it too
     console = Console(width=120)
     console.print(chosen())
     if "--candidates" in sys.argv[1:]:
         console.print(candidates())
-    console.print(f"torch {torch.__version__}, batches of {BATCH}")
+    console.print(f"torch {torch.__version__} on {processor()}, batches of {BATCH}")
 
 
 if __name__ == "__main__":

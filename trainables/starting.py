@@ -1,5 +1,6 @@
 """Which loop a cohort takes: networks are trained, forests are grown."""
 
+from trainables.allocation import keep_freed_memory
 from trainables.forest import ForestTraining
 from trainables.manifest import Manifest
 from trainables.probe import Pinned
@@ -23,6 +24,7 @@ def training(
         save_every_seconds: how often a part and the state are written.
         pinned: kernel and size of stacks, where they are not to be chosen.
     """
+    keep_freed_memory()
     if Manifest.read(results, cohort_id).configs[0].is_forest:
         return ForestTraining(results, cohort_id, device)
     return CohortTraining(results, cohort_id, device, save_every_seconds, pinned)
