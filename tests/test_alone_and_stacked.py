@@ -114,6 +114,16 @@ INTERVENTIONS: dict[str, Case] = {
         [{"labels": {"source": {"optimizer.lr": lr}, "held_out": lr > 0.1}} for lr in (0.1, 0.2)],
         families=ONE_OF_A_KIND,
     ),
+    "labels at": Case(
+        [{"labels": {"source": {"optimizer.lr": 0.2}, "at": at}} for at in (1, 2, None)],
+        families=ONE_OF_A_KIND,
+        record=KEPT,
+    ),
+    "window": Case(
+        [{"optimizer": {"lr": lr}} for lr in (0.02, 0.05)],
+        {"data": DIGITS | {"crop": 1, "augment": "window"}},
+        ("puzzles_cnn",),
+    ),
     "at": Case(
         [{"init": {"scheme": "run", "source": {"optimizer.lr": 0.1}, "at": at}} for at in (0, 1, None)],
         families=ONE_OF_A_KIND,
