@@ -12,10 +12,11 @@ MINIMUM_WITHIN_FREEDOM = 10
 # luck on two binary axes, 4% of p-values were at most 0.0013; with four seeds 0.2%, with five less.
 MINIMUM_SEEDS = 4
 
-# A verdict says of its claim that it holds, fails or is undecided. "adds" is: holds. The other three are kinds of
-# undecided, and none is: fails. That a gain is not significant does not refute it, and no interval here is used to
-# exclude a useful one.
+# A verdict says of its claim that it holds, fails or is undecided. "adds" is: holds. "adds nothing" is: fails, and is
+# said of what the axes determine, which needs no test. The other three are kinds of undecided: that a gain is not
+# significant does not refute it, and no interval here is used to exclude a useful one.
 ADDS = "adds"
+ADDS_NOTHING = "adds nothing"
 NOT_SHOWN = "not shown"
 UNDECIDED = "undecided"
 NOT_SEPARABLE = "not separable from the axes"
@@ -35,8 +36,9 @@ for {{target}}; the predictor "{ADDS}" if the adjusted value is at most {{level:
 else that it adds is "{NOT_SHOWN}", which does not say that it adds nothing.
 Permutations are drawn until their luck cannot change a decision, {LOOKS[0]:,} to {LOOKS[-1]:,} of them if no number
 was asked for; a decision that still hangs on it is "{UNDECIDED}".
-A predictor that does not vary within configurations (or a table with one run each) is "{NOT_SEPARABLE}" and
-no member of the family. Fewer than {MINIMUM_CONFIGURATIONS} configurations, {MINIMUM_SEEDS} seeds or
+A predictor that is equal in all runs of each configuration is a function of the axes: it "{ADDS_NOTHING}". Where
+{{target}} is equal in them, or a configuration has one run, it is "{NOT_SEPARABLE}". Both are no
+members of the family. Fewer than {MINIMUM_CONFIGURATIONS} configurations, {MINIMUM_SEEDS} seeds or
 {MINIMUM_WITHIN_FREEDOM} degrees of freedom within configurations, or a constant predictor or target: "{UNDECIDED}".
 Kendall's tau, granulated tau, partial correlation and mutual information describe; they decide nothing.
 Converged runs decide; the scope "all", with diverged runs ranked worst, is shown beside them as a check."""
@@ -90,6 +92,8 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
             UNDECIDED,
             f"{row['configurations']} configurations are too few (at least {MINIMUM_CONFIGURATIONS})",
         )
+    if row["function_of_axes"]:
+        return ADDS_NOTHING, "it is equal in all runs of each configuration, a function of the axes"
     if math.isnan(row["within"]):
         return NOT_SEPARABLE, f"it or {row['target']} does not vary between runs of one configuration"
     if row["within_freedom"] < MINIMUM_WITHIN_FREEDOM:

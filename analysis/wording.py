@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.rules import ADDS, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
+from analysis.rules import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
 
-MARKS = {ADDS: "●", NOT_SHOWN: "·", NOT_SEPARABLE: "◌", UNDECIDED: "○"}  # tell decisions apart without colour
+#: Tell decisions apart without colour.
+MARKS = {ADDS: "●", NOT_SHOWN: "·", ADDS_NOTHING: "×", NOT_SEPARABLE: "◌", UNDECIDED: "○"}
 
 OUTCOMES = {
     "test_loss": "Mean loss on the test split: what was minimised; of the cross-entropy in nats.",
@@ -32,7 +33,7 @@ COLUMNS = {
     "Benjamini and Hochberg. For ΔR² whole configurations are permuted, for ρ the seeds are rotated alike in all.",
     "both": "The deciding q: of the larger of the two p-values.",
     "decision": "Adds: both tests are significant. Not shown: they are not, which is no proof that it adds nothing. "
-    "Undecided, not separable: these data cannot tell; the verdict in words says why.",
+    "Adds nothing: a function of the hyperparameters. Undecided, not separable: these data cannot tell; the verdict in words says why.",
 }
 
 
@@ -185,7 +186,9 @@ def _others(rows: pd.DataFrame) -> list[str]:
     if counts.empty:
         return []
     parts = [
-        f"{count} {'is' if count == 1 else 'are'} {decision}{' to add anything' * (decision == NOT_SHOWN)}"
+        f"{count} add{'s' * (count == 1)} nothing, as the hyperparameters determine {'it' if count == 1 else 'them'}"
+        if decision == ADDS_NOTHING
+        else f"{count} {'is' if count == 1 else 'are'} {decision}{' to add anything' * (decision == NOT_SHOWN)}"
         for decision, count in counts.items()
     ]
     return [f"Of {'the others' if counts.sum() < len(rows) else 'these'}, {', '.join(parts)}."]

@@ -96,11 +96,17 @@ def test_luck_that_a_seed_shares_with_several_axes_is_no_evidence_even_where_the
     assert_null(verdicts["within_p"])
 
 
-def test_functions_of_the_axes_are_not_separable_from_them():
+def test_functions_of_the_axes_add_nothing_to_them():
     draw = Draw(4)
     predictors = [draw.axes() + i * draw.effect(*AXES) for i in range(5)]
-    verdicts = quick(draw.with_columns(draw.noisy(), predictors))
-    assert (verdicts["decision"] == rules.NOT_SEPARABLE).all()
+    table = draw.with_columns(draw.noisy(), predictors)
+    verdicts = quick(table)
+    assert (verdicts["decision"] == rules.ADDS_NOTHING).all()
+    assert verdicts["sentence"].str.contains("adds nothing, it is equal in all runs of each configuration").all()
+    once = table.assign(p0=table["p0"] + 1e-3 * (table.index == 0))  # of one run alone: no function of the axes
+    assert quick(once).loc["p0", "decision"] != rules.ADDS_NOTHING
+    flat = table.assign(test_loss=table["p1"], p0=draw.noisy())  # here the outcome is one
+    assert quick(flat).loc["p0", "decision"] == rules.NOT_SEPARABLE
     assert verdicts[["within", "within_p", "adds_q"]].isna().all(axis=None)
 
 

@@ -204,6 +204,8 @@ def test_a_few_runs_are_enough_for_a_page(count):
 
 
 def test_no_finding_is_said_plainly():
+    found = answer(verdicts(decisions=("adds nothing", "undecided", "adds nothing")))
+    assert "2 add nothing, as the hyperparameters determine them" in " ".join(found.sentences)
     found = answer(verdicts(decisions=("not shown", "undecided", "not separable from the axes")))
     assert found.headline.startswith("None of the 3 predictors judged is shown to add anything about test loss")
     assert found.adding == []

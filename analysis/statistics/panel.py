@@ -95,6 +95,10 @@ class Sample:
             self._first[start, size] = drawn
         return self._first[start, size]
 
+    def determines(self, values: np.ndarray) -> bool:
+        """Whether (n,) values are equal in all runs of each configuration, of which some have several runs."""
+        return bool(self.runs.sizes.max() > 1 and not self.runs.within_ranks(values[self.runs.order]).any())
+
     def describe(self, values: np.ndarray) -> dict[str, Any]:
         """The statistics that need no null: (n,) values in the order of the table."""
         x, y, confidence = rankdata(values)[self.runs.order], self.outcome, self.settings.confidence
@@ -187,6 +191,7 @@ class Panel:
         if row["configurations"] < 3:
             return row, None
         values = values[present]
+        row["function_of_axes"] = sample.determines(values)
         estimates, contest = sample.estimate(values)
         return row | sample.describe(values) | sample.information(values) | estimates, contest
 
@@ -227,4 +232,5 @@ def _counts(present: np.ndarray) -> dict[str, Any]:
         "configurations": 0,
         "within_freedom": 0,
         "constant": "",
+        "function_of_axes": False,
     }
