@@ -33,7 +33,8 @@ COLUMNS = {
     "Benjamini and Hochberg. For ΔR² whole configurations are permuted, for ρ the seeds are rotated alike in all.",
     "both": "The deciding q: of the larger of the two p-values.",
     "decision": "Adds: both tests are significant. Not shown: they are not, which is no proof that it adds nothing. "
-    "Adds nothing: a function of the hyperparameters. Undecided, not separable: these data cannot tell; the verdict in words says why.",
+    "Adds nothing: the hyperparameters determine it. "
+    "Undecided, not separable: these data cannot tell; the verdict in words says why.",
 }
 
 

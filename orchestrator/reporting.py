@@ -62,19 +62,38 @@ def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = T
     """What `judge` says of each target; empty if there is too little to judge.
 
     An axis on which all runs that have ended agree cannot be judged by, and is left out, as is a target that no run
-    has. Where no run has converged, the verdicts are those over all runs.
+    has. Where no run has converged, the verdicts are those over all runs. The last are those on the first target over
+    the runs in the windows of `judging.match`, if there are any.
     """
     if table.empty:
         return []
     scope: Scope = "both" if (table["status"] == "converged").any() else "all"
-    axes = [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
-    names = predictors(table, spec)
+    axes, names = varied(table, spec), predictors(table, spec)
     targets = [target for target in targets if target in table and table[target].notna().any()]
     sizes = {name: {*table.get(f"data.{name}", [])} for name in ("test_size", "validation_size")}
     known = {name: int(found.pop()) for name, found in sizes.items() if len(found) == 1}
     if not names or not axes:
         return []
-    return [judge(table, target, axes, names, scope=scope, **known) for target in targets]
+    verdicts = [judge(table, target, axes, names, scope=scope, **known) for target in targets]
+    near = matched(table, spec)
+    if verdicts and near is not None and varied(near, spec):
+        windows = {column: (float(low), float(high)) for column, (low, high) in spec.judging.match.items()}
+        verdicts.append(judge(table, targets[0], varied(near, spec), names, scope="all", match=windows, **known))
+    return verdicts
+
+
+def varied(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
+    """The axes on which runs differ."""
+    return [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
+
+
+def matched(table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame | None:
+    """The runs in the windows of `judging.match`; None without windows, empty where a column is not there."""
+    if not spec.judging.match:
+        return None
+    for column, (low, high) in spec.judging.match.items():
+        table = table[table[column].between(low, high)] if column in table else table[:0]
+    return table
 
 
 def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataFrame]:
@@ -147,8 +166,18 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         provenance=_provenance(folder),
         definitions=definitions(spec),
         dynamics_names=tuple(DYNAMICS),
+        notes=_notes(table, spec),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
     )
+
+
+def _notes(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
+    """What was asked for and cannot be answered."""
+    near = matched(table, spec)
+    if near is None or (len(near) and varied(near, spec)):
+        return []
+    windows = ", ".join(f"{column} in [{low:g}, {high:g}]" for column, (low, high) in spec.judging.match.items())
+    return [f"Not judged matched: {len(near)} runs have {windows}, and none of them differ in an axis."]
 
 
 def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:

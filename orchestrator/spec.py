@@ -106,6 +106,25 @@ class ResourcesConfig(Section):
     stack_size: Annotated[int, Field(ge=1)] | None = None
 
 
+class JudgingConfig(Section):
+    """What the report asks beside its own questions; it changes no run.
+
+    `match`: columns of the results table and the window, [low, high], that runs must lie in to be compared with each
+    other, such as networks of one train loss (Liao et al. 2018, figure 13). The first outcome is judged on them too.
+    """
+
+    match: dict[str, Values] = {}
+
+    @field_validator("match", mode="after")
+    @classmethod
+    def _windows(cls, value: dict[str, Values]) -> dict[str, Values]:
+        for column, ends in value.items():
+            numbers = len(ends) == 2 and all(type(end) in (int, float) for end in ends)
+            if not numbers or not ends[0] <= ends[1]:
+                raise ValueError(f"{column}: expected [low, high], such as [0.005, 0.01]")
+        return value
+
+
 class SweepSpec(Section):
     """A named set of runs: a base, what varies over it, the seeds, and what to record.
 
@@ -127,6 +146,7 @@ class SweepSpec(Section):
     inert_axes: Literal["refuse", "collapse"] = "refuse"
     record: RecordConfig = RecordConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    judging: JudgingConfig = JudgingConfig()
     list: Points = []
 
     @field_validator("seeds", mode="before")

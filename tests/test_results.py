@@ -160,6 +160,25 @@ def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_pa
     assert "path_length" in printed and "no run has reached a target (stop.train_loss, stop.train_error)" in printed
 
 
+def test_runs_are_also_judged_among_those_in_a_window(tmp_path, monkeypatch):
+    grid = {"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}
+    spec = small_sweep(grid=grid)
+    step(Folder(tmp_path), spec)
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    table = reporting.judged_table(load_results(tmp_path), spec)
+    low, high = (float(table["train_loss"].quantile(part)) for part in (0.2, 0.8))
+    inside = table["train_loss"].between(low, high).sum()
+    asked = small_sweep(grid=grid, judging={"match": {"train_loss": [low, high]}})
+    last = reporting.verdicts_on(table, asked)[-1]
+    assert (last.attrs["target"], last["runs"].max()) == ("test_loss", inside) and 0 < inside < len(table)
+    assert last.attrs["outside"]["all"]["not matched"] == len(table) - inside
+    nowhere = small_sweep(grid=grid, judging={"match": {"train_loss": [-2, -1]}})
+    assert len(reporting.verdicts_on(table, nowhere)) == len(reporting.verdicts_on(table, spec))
+    (note,) = reporting._notes(table, nowhere)
+    assert note.startswith("Not judged matched: 0 runs have train_loss in [-2, -1]")
+    assert not reporting._notes(table, asked) and not reporting._notes(table, spec)
+
+
 def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path, monkeypatch):
     results, spec = Folder(tmp_path), small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]})
     step(results, spec)

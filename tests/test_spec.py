@@ -246,6 +246,10 @@ BAD = [
         {"record": {"epochs": "lin"}},
         "record.epochs = 'lin': expected 'log' or a list of different epochs >= 0",
     ),
+    (
+        {"judging": {"match": {"train_loss": [2, 1]}}},
+        "judging.match = {'train_loss': [2, 1]}: train_loss: expected [low",
+    ),
     ({"name": "../up"}, "name = '../up': "),
 ]
 

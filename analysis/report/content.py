@@ -32,6 +32,7 @@ class Report:
         definitions: predictor -> its definition.
         dynamics_names: which predictors are statistics of the training path.
         early: what `analysis.early.early_prediction` returned, of both views; empty where nothing was recorded early.
+        notes: what was asked for and cannot be answered, in sentences.
         normalised_losses: columns of the normalised train and the normalised test loss.
     """
 
@@ -47,6 +48,7 @@ class Report:
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     dynamics_names: Sequence[str] = ()
     early: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: Sequence[str] = ()
     normalised_losses: tuple[str, str] = ("normalised_train_loss", "normalised_test_loss")
 
     @property

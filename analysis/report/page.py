@@ -119,6 +119,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(("Seeds", str(table["seed"].nunique())))
     if "seconds" in table and len(table):
         facts.append(("Training", f"{wording.duration(table['seconds'].sum())}, summed over the runs"))
+    facts += [("Note", note) for note in report.notes]
     for key in ("command", "started", "hardware", "versions"):
         value = source.get(key)
         if value:
