@@ -7,6 +7,7 @@ from collections.abc import Callable
 from analysis.measures.measure import Measure
 from analysis.measures.registry import MEASURES
 from orchestrator.spec import bundled_sweeps
+from orchestrator.study import studies
 from trainables import data
 from trainables.dynamics import DYNAMICS
 from trainables.models import MODELS
@@ -31,7 +32,10 @@ def _described(measure: Measure) -> str:
 
 CATALOGUE: dict[str, Callable[[], list[Line]]] = {
     "sweeps": lambda: [(name, what, "") for name, what in bundled_sweeps().items()],
-    "studies": lambda: [],
+    "studies": lambda: [
+        (name, f"{one.title} [small: {one.small.takes}; paper: {one.paper.takes}]", one.source)
+        for name, one in studies().items()
+    ],
     "models": lambda: [(name, _first_line(builder), _source(builder)) for name, builder in MODELS.items()],
     "datasets": data.listing,
     "measures": lambda: [(name, _described(measure), measure.source) for name, measure in MEASURES.items()],

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -27,9 +27,9 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Data sets in files: what there is, and how to get it.", no_args_is_help=True)
 app.add_typer(data_app, name="data", rich_help_panel="Commands")
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 if not console.is_terminal:
-    console = Console(highlight=False, width=110)  # tables in a log file read like those in a terminal
+    console = Console(highlight=False, emoji=False, width=110)  # tables in a log file read like those in a terminal
 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the spec; repeatable.")
@@ -49,11 +49,11 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except BadInput as error:
-        Console(stderr=True, highlight=False).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        Console(stderr=True, highlight=False, emoji=False).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:  # what typer makes of Ctrl-C
-            Console(stderr=True).print(
+            Console(stderr=True, emoji=False).print(
                 "\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True
             )
         raise
@@ -65,21 +65,50 @@ def run(
     out: Annotated[str | None, typer.Option(help="Results folder; results/<name> by default.")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join; `auto` finds one.")] = None,
     set_: Set = None,
+    scale: Annotated[
+        Literal["small", "paper", "develop"],
+        typer.Option(help="Of a study: for two cores; as in the paper; or small, on data that no verdict uses."),
+    ] = "small",
 ) -> None:
     """Train, measure, judge and report. Run again to go on after a stop, or to add runs.
+
+    Also a study, `study:NAME`, or all of them, `study:all`: what a claim of the literature comes to here.
 
     [bold]Example:[/] bth run quickstart --set seeds=2 --out results/small
     """
     from orchestrator.spec import load_spec
     from orchestrator.sweep import run_sweep
 
+    if spec.startswith("study:"):
+        return _run_studies(spec, out, address, set_, scale)
+
     sweep = load_spec(spec, set_ or [])
     done = run_sweep(sweep, out or str(Path("results") / sweep.name), console, address)
     _show(done.verdicts[:1])
     console.print(f"report: {done.report}", soft_wrap=True)
     for failure in done.failures:
-        Console(stderr=True, highlight=False).print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
+        Console(stderr=True, highlight=False, emoji=False).print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
     if done.failures:
+        raise typer.Exit(1)
+
+
+def _run_studies(
+    spec: str, out: str | None, address: str | None, set_: list[str] | None, scale: Literal["small", "paper", "develop"]
+) -> None:
+    """Run studies, print what each found, and where the pages are."""
+    from orchestrator.study import named, run_studies
+
+    if set_:
+        raise BadInput(f"--set {set_[0]}: a study is as it is; copy its sweep from its page to change it")
+    out = out or str(Path("results") / "studies" / scale)
+    done = run_studies(named(spec), scale, out, console, address)
+    for one in done:
+        console.print(f"{one.study.name}: {one.answer.headline} {one.page}", soft_wrap=True)
+    console.print(f"all studies: {out}/index.html", soft_wrap=True)
+    failures = [failure for one in done for failure in one.failures]
+    for failure in failures:
+        Console(stderr=True, highlight=False, emoji=False).print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
+    if failures:
         raise typer.Exit(1)
 
 

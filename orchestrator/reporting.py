@@ -102,7 +102,7 @@ def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataF
     Judged and reported anew if that is asked for, if anything has changed since the last time, or if a file of the
     report is damaged or gone.
     """
-    inputs = _inputs(folder)
+    inputs = inputs_of(folder)
     if anew or _written(folder) != inputs:
         files = render(_report(folder, spec, load_results(folder)))
         for name, content in files.items():
@@ -200,8 +200,8 @@ def _provenance(folder: Folder) -> dict[str, Any]:
     return found[-1] | ({"earlier": earlier} if earlier else {})
 
 
-def _inputs(folder: Folder) -> dict[str, Any]:
-    """What a report is made from: the spec, the version, and the names of the parts, which are written once."""
+def inputs_of(folder: Folder) -> dict[str, Any]:
+    """What is said of a results folder is made from: the spec, the version, and the names of the parts."""
     parts = {cohort_id: CohortFiles(folder, cohort_id).folder.names("runs") for cohort_id in cohort_ids(folder)}
     version = metadata.version("benevolent")
     return {"version": version, "spec": folder.read(SPEC).decode(), "runs": parts, "measures": folder.names("measures")}

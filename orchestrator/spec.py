@@ -259,6 +259,20 @@ def _override(values: Point, override: str) -> None:
         values_text = text if text.lstrip().startswith("[") else f"[{text}]"
         say = f"grid.{name}={values_text}" if axis else f"base.{name}={text}"
         raise BadInput(f"--set {override}: {name} is {'an axis' if axis else 'a field of the base'}; say --set {say}")
+    try:
+        value = yaml12.loads(text)
+    except BadInput as error:
+        raise BadInput(f"--set {override}: {error}") from None
+    put(values, ".".join(path), value, f"--set {override}")
+
+
+def put(values: Point, key: str, value: Any, where: str) -> None:
+    """Set a value of a nested mapping at a dotted key; of `grid.x.y` the axis is `x.y`.
+
+    Raises:
+        BadInput: the key goes through something that is no mapping; the line begins with `where`.
+    """
+    path = key.split(".")
     if path[0] == "grid" and len(path) > 1:
         path = ["grid", ".".join(path[1:])]  # an axis is one key, with dots in it
     for part in path[:-1]:
@@ -266,12 +280,9 @@ def _override(values: Point, override: str) -> None:
         if inner is None:
             inner = values[part] = {}
         if not isinstance(inner, dict):
-            raise BadInput(f"--set {override}: {part} is {inner!r}, which has no keys")
+            raise BadInput(f"{where}: {part} is {inner!r}, which has no keys")
         values = inner
-    try:
-        values[path[-1]] = yaml12.loads(text)
-    except BadInput as error:
-        raise BadInput(f"--set {override}: {error}") from None
+    values[path[-1]] = value
 
 
 def _zipped(where: str, block: dict[str, Values]) -> tuple[Point, ...]:

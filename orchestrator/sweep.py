@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from rich.console import Console
@@ -29,6 +29,14 @@ from trainables.manifest import Manifest, finished_runs, read_cohorts
 from trainables.storage import REPORT, CohortFiles, Folder, check_files, cohort_ids
 
 
+class Trained(NamedTuple):
+    """How many runs have ended here, how many files were measured, and a line about each failure."""
+
+    runs: int
+    measured: int
+    failures: list[str]
+
+
 @dataclass(frozen=True)
 class Done:
     """What a run of a sweep came to."""
@@ -41,7 +49,13 @@ class Done:
 
 
 def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> Done:
-    """Train what is missing, measure what is missing, judge, and write the report.
+    """Train what is missing, measure what is missing, judge, and write the report; as `train_sweep`."""
+    trained, results = train_sweep(spec, out, console, address), Folder(out)
+    return Done(report(results, spec), *trained, posixpath.join(results.uri, REPORT, "index.html"))
+
+
+def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> Trained:
+    """Train what is missing, and measure what is missing.
 
     Args:
         spec: the sweep; modules that it names are imported.
@@ -64,8 +78,7 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
         sharing.fetch(planned, console)
         prepare(results, spec, planned)
         todo, done = wanted(results, spec)
-        trained, measured, failures = work(results, spec, todo, done, console, address)
-    return Done(report(results, spec), trained, measured, failures, posixpath.join(results.uri, REPORT, "index.html"))
+        return work(results, spec, todo, done, console, address)
 
 
 def work(
@@ -76,7 +89,7 @@ def work(
     console: Console,
     address: str | None = None,
     trust: bool = True,
-) -> tuple[int, int, list[str]]:
+) -> Trained:
     """Train cohorts, and measure what lands and what is there unmeasured.
 
     Args:
@@ -87,9 +100,6 @@ def work(
         console: for progress.
         address: of a Ray cluster, or None for this machine.
         trust: whether modules that the results name are imported.
-
-    Returns:
-        how many runs have ended here, how many files were measured, and a line about each failure.
     """
     from orchestrator.measure_pool import MeasurePool, unmeasured
 
@@ -99,7 +109,7 @@ def work(
     runs = sum(len(cohort.configs) for cohort in todo)
     if not todo and not missing:
         console.print("everything is there: nothing to train, nothing to measure")
-        return 0, 0, []
+        return Trained(0, 0, [])
     before = {cohort.cohort_id: len({*finished_runs(results, cohort.cohort_id)}) for cohort in todo}
     ended = sum(before.values())
     console.print(
@@ -137,7 +147,7 @@ def work(
     failed = [cohort.cohort_id for cohort in todo if not cohort.finished(results)]
     unknown = "its worker died, or what it waits for failed"
     failures = [f"cohort {name} did not end: {CohortFiles(results, name).why_failed or unknown}" for name in failed]
-    return display.runs_trained, pool.done, failures + pool.errors
+    return Trained(display.runs_trained, pool.done, failures + pool.errors)
 
 
 def measure_again(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:

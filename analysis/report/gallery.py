@@ -1,30 +1,19 @@
 """The figures of a report: which ones, drawn from what, and what their captions say."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.early import best_early
 from analysis.figures.canvas import quantity
+from analysis.figures.plate import Plate, plate
 from analysis.report.content import Report
 from analysis.wording import by_decision, in_words
 from trainables.losses import LOSSES
 
 DYNAMICS_SHOWN = 4
 SPLITS = ("train", "test")
-
-
-class Plate(NamedTuple):
-    """One figure of the page: its SVG document, or the reason why it could not be drawn."""
-
-    name: str
-    title: str
-    caption: str
-    svg: bytes
-    reason: str
 
 
 def gallery(report: Report) -> list[Plate]:
@@ -37,7 +26,7 @@ def gallery(report: Report) -> list[Plate]:
         _early(report, target, foremost),
         _losses(report, runs),
         _dynamics(report, runs, target, _best(headline, report.dynamics_names)),
-        _plate(
+        plate(
             "training-curves",
             "Loss while training",
             "One line per configuration, the mean over its seeds; a run that has stopped keeps its last "
@@ -47,14 +36,14 @@ def gallery(report: Report) -> list[Plate]:
                 report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report.table)
             ),
         ),
-        _plate(
+        plate(
             "granulated-tau",
             f"Which predictor follows {in_words(target)} along which axis",
             "Granulated Kendall τ: runs are compared only with runs that differ from them in the one axis "
             "named above the column. Ψ is the mean over axes. A dash means that nothing could be compared.",
             lambda: figures.granulated_heat_map(headline),
         ),
-        _plate(
+        plate(
             "agreement",
             f"Where the statistics agree about {in_words(target)}, and where they do not",
             "The place of every predictor by each statistic. Coloured are, of those among the ten strongest by any, "
@@ -63,14 +52,12 @@ def gallery(report: Report) -> list[Plate]:
             lambda: figures.agreement(headline),
         ),
     ]
-    return [
-        plate for plate in plates if plate.svg or report.of_a_sweep
-    ]  # of a mere table, those that it has the data for
+    return [one for one in plates if one.svg or report.of_a_sweep]  # of a mere table, those that it has the data for
 
 
 def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
     words = in_words(target)
-    return _plate(
+    return plate(
         "early-prediction",
         f"How early the training predicts {words}",
         f"Statistics of the training path, read while training, against {words} at the end: over all runs (top, with "
@@ -91,7 +78,7 @@ def _losses(report: Report, runs: pd.DataFrame) -> Plate:
         "Outputs divided by the product of norms",
         *(quantity(f"normalised_{s}_loss", LOSSES["cross_entropy"].unit) for s in SPLITS),  # whatever was minimised
     )
-    return _plate(
+    return plate(
         "train-test-loss",
         "Train and test loss, as trained and normalised",
         "Each point is a run, the line is a least-squares fit. Normalised: the outputs are divided by the "
@@ -107,7 +94,7 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
     units = {"test_loss": loss, "loss_gap": loss, "test_error": "fraction", "gap": "fraction"}
     units |= {name: definition.unit for name, definition in report.definitions.items()}
     words, what = in_words(target), "statistics of training" if report.of_a_sweep else "predictors"
-    return _plate(
+    return plate(
         "dynamics",
         f"{words.capitalize()} against the {what} that track it best",
         f"The {what} with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
@@ -115,13 +102,6 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
         "the colours repeats what that axis says.",
         lambda: figures.outcome_by_predictors(runs, report.axes, target, taus, units),
     )
-
-
-def _plate(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> Plate:
-    try:
-        return Plate(name, title, caption, figures.svg(name, draw), "")
-    except figures.NothingToDraw as nothing:
-        return Plate(name, title, caption, b"", str(nothing))
 
 
 def _loss_unit(table: pd.DataFrame) -> str:

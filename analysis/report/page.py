@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -14,8 +13,9 @@ from markupsafe import Markup
 
 from analysis import wording
 from analysis.figures import Encoding, show_value
+from analysis.figures.plate import Plate
 from analysis.report.content import Report
-from analysis.report.gallery import Plate
+from analysis.report.study_page import inline
 
 #: Of the runs that did not converge.
 LISTED = 100
@@ -37,7 +37,7 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
         "probability": wording.probability,
         "in_words": wording.in_words,
         "mark": wording.mark,
-        "inline": _inline,
+        "inline": inline,
     }
     return templates.get_template("report.html.j2").render(
         report=report,
@@ -54,11 +54,6 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
         script=Markup(script),
         script_hash=f"sha256-{digest}",
     )
-
-
-def _inline(image: bytes) -> Markup:
-    """Return an SVG that ``figures.svg`` made, to stand inside the page: without its declarations."""
-    return Markup(re.sub(r"\A.*?(?=<svg)", "", image.decode(), flags=re.DOTALL))
 
 
 def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:

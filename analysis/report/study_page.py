@@ -1,0 +1,89 @@
+"""The pages of studies: one for each, and one that shows all of them. Files, made by pure functions."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis import wording
+from analysis.figures.plate import Plate
+from analysis.report.export import parquet
+from analysis.studies.study import Answer, Finding
+from trainables.errors import BadInput
+from trainables.storage import Folder
+
+#: Findings and figures as data, written last: its presence means that the page is whole.
+ANSWER = "answer.json"
+MARKS = {"holds": "●", "does not hold": "×", "undecided": "○"}
+
+
+def render(about: Mapping[str, Any], answer: Answer, inputs: Any) -> dict[str, bytes]:
+    """The files of a study: relative path -> content, `answer.json` last.
+
+    Args:
+        about: the study, its rule, its sweeps as run, where they come from.
+        answer: what its analysis said.
+        inputs: what it was made from; see `made_from`.
+    """
+    page = _templates().get_template("study.html.j2").render(about=about, answer=answer, marks=MARKS)
+    data = {
+        "inputs": inputs,
+        "findings": [finding._asdict() for finding in answer.findings],
+        "notes": list(answer.notes),
+        "figures": [plate._replace(svg=b"")._asdict() | {"svg": bool(plate.svg)} for plate in answer.plates],
+    }
+    return {
+        **{f"figures/{plate.name}.svg": plate.svg for plate in answer.plates if plate.svg},
+        "numbers.parquet": parquet(answer.numbers),
+        "index.html": page.encode(),
+        ANSWER: (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode(),
+    }
+
+
+def made_from(folder: Folder) -> Any:
+    """What the answer in a folder was made from; None if there is none that is whole."""
+    try:
+        return folder.read_json(ANSWER)["inputs"]
+    except (BadInput, LookupError, TypeError):
+        return None
+
+
+def read(folder: Folder) -> Answer:
+    """The answer in a folder, without the numbers behind it.
+
+    Raises:
+        BadInput: there is none.
+    """
+    data = folder.read_json(ANSWER)
+    plates = [
+        Plate(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
+        for one in data["figures"]
+    ]
+    return Answer([Finding(**one) for one in data["findings"]], plates, pd.DataFrame(), data["notes"])
+
+
+def index(studies: Sequence[tuple[Any, Answer]], scale: str) -> bytes:
+    """One page of all studies: what each asks, what it found beside the paper's numbers, and its first figure."""
+    page = _templates().get_template("studies.html.j2")
+    return page.render(studies=studies, scale=scale, marks=MARKS).encode()
+
+
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("analysis"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"inline": inline, "duration": wording.duration}
+    return templates
+
+
+def inline(image: bytes) -> Markup:
+    """An SVG that `analysis.figures.svg` made, to stand inside a page: without its declarations."""
+    return Markup(re.sub(r"\A.*?(?=<svg)", "", image.decode(), flags=re.DOTALL))
