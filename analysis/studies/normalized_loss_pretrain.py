@@ -1,0 +1,68 @@
+"""Whether networks that have seen random labels generalise worse at the same train loss, and normalised loss knows."""
+
+import functools
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis.figures.plate import plate
+from analysis.results import Results
+from analysis.studies import normalised
+from analysis.studies.study import Answer
+
+AXIS, RISES, NEAR = "pretrain.label_corruption", 0.6, (0.004, 0.008)
+
+RULE = f"""
+Per data set, over networks that fit every training example with a train loss in [{NEAR[0]}, {NEAR[1]}] (each is the
+snapshot nearest to 0.006). Rises: Spearman's rank correlation of the swapped part with test loss, with test error, and
+with the logarithm of the norm product is at least {RISES} each, and the lower ends of their 95% intervals over swapped
+parts are above 0. Linear: {normalised.LINEAR_RULE}. Own norm: {normalised.OWN_NORM_RULE}.
+"""
+
+PAPER = {"cifar10": "figure 5: rises with the swapped part; figure 11: a line, R² near 1"}
+
+
+def answer(results: Mapping[str, Results]) -> Answer:
+    """The answer of `RULE`."""
+    findings, figures, numbers = [], [], []
+    deals, own = {}, {}
+    for name in ("mnist", "cifar10"):
+        table = normalised.fitted(results[name])
+        table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
+        deals[name], own[name] = normalised.dealt(results[name], table), normalised.line(table).r2
+        for outcome, words in (
+            ("test_loss", "test loss"),
+            ("test_error", "test error"),
+            ("log_frobenius_product", "the norm product"),
+        ):
+            claim = f"{name}: {words} rises with the part of the labels that was swapped in pretraining"
+            findings.append(normalised.ordered(claim, table, AXIS, outcome, [AXIS], RISES, PAPER.get(name, "")))
+        findings += [normalised.linear(f"{name}: ", table), normalised.own_norm(f"{name}: ", table, deals[name])]
+        numbers.append(table)
+        pairs = [(AXIS, "test_loss"), (AXIS, "test_error"), ("log_frobenius_product", "test_loss")]
+        units = {"test_loss": "nats", "test_error": "fraction", AXIS: "fraction"}
+        figures += [
+            plate(
+                f"corruption-{name}",
+                f"{name}: what is left of random labels seen before",
+                "Each point is a network at the snapshot nearest to a train loss of 0.006: its test loss and error "
+                "against the part of the labels that was swapped in pretraining, and its test loss against the "
+                "logarithm of the product of its layers' norms.",
+                functools.partial(normalised.draw_pairs, table, AXIS, pairs, units),
+            ),
+            plate(
+                f"losses-{name}",
+                f"{name}: test against train loss, as trained and normalised",
+                "The same networks. Left, losses as trained; right, of outputs divided by the product of norms.",
+                functools.partial(normalised.draw_losses, table, AXIS),
+            ),
+        ]
+    figures.append(
+        plate(
+            "own-norms",
+            "How straight the line is with norms that belong to other networks",
+            f"R² of the normalised losses, norms dealt out at random ({normalised.DEALS} deals), and with their own.",
+            functools.partial(normalised.draw_deals, deals, own),
+        )
+    )
+    return Answer(findings, figures, pd.concat(numbers))
