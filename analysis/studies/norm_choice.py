@@ -24,9 +24,9 @@ RULE = f"""
 Over networks that fit every training example, with rho the product over the layers of the entrywise p-norm of the
 weights, p = 1, 2, 4 and infinity. Outputs are divided by rho and multiplied by one constant per norm, such that the
 median network's largest output is {LARGE} (the source divides L1 norms by 100: products of large norms leave losses
-that differ in the last digits only). Linear: for each p, R2 of normalised test loss on normalised train loss is at least
-{normalised.LINEAR} with a slope in [{normalised.SLOPES[0]}, {normalised.SLOPES[1]}]. Alike: Spearman's rank correlation
-between the normalised train losses by L2 and by each other norm is at least {ALIKE}.
+that differ in the last digits only). Linear: for each p, R2 of normalised test loss on normalised train loss is at
+least {normalised.LINEAR} with a slope in [{normalised.SLOPES[0]}, {normalised.SLOPES[1]}]. Alike: Spearman's rank
+correlation between the normalised train losses by L2 and by each other norm is at least {ALIKE}.
 """
 PAPER = {"L1": "slope 0.836, intercept 0.378, R² 0.9998", "L2": "slope 0.836, intercept 0.377, R² 0.9998"}
 

@@ -18,9 +18,10 @@ RULE = f"""
 Per data set, over networks with natural labels that fit every training example. Linear: {normalised.LINEAR_RULE}.
 Order: Spearman's rank correlation of normalised train loss and test error is at least {ORDERED}, and the lower end of
 its 95% interval over initialisation scales is above 0. Random labels: at each scale that both have, networks that fit
-random labels have the larger normalised train loss, and lie within {CLOSE} nats or three residual standard deviations of the
-line. Own norm: {normalised.OWN_NORM_RULE}. Beyond the norm: given the rank of the norm product, the partial rank
-correlation of normalised train loss and test error is at least {BEYOND}, and the lower end of its interval above 0.
+random labels have the larger normalised train loss, and lie within {CLOSE} nats or three residual standard deviations
+of the line. Own norm: {normalised.OWN_NORM_RULE}. Beyond the norm: given the rank of the norm product, the partial
+rank correlation of normalised train loss and test error is at least {BEYOND}, and the lower end of its interval above
+0.
 """
 
 #: Of the source: figure 10 for CIFAR-10, figure 15 for MNIST.

@@ -14,9 +14,9 @@ AXIS, RISES, NEAR = "pretrain.label_corruption", 0.6, (0.004, 0.008)
 
 RULE = f"""
 Per data set, over networks that fit every training example with a train loss in [{NEAR[0]}, {NEAR[1]}] (each is the
-snapshot nearest to 0.006). Rises: Spearman's rank correlation of the swapped part with test loss, with test error, and
-with the logarithm of the norm product is at least {RISES} each, and the lower ends of their 95% intervals over swapped
-parts are above 0. Linear: {normalised.LINEAR_RULE}. Own norm: {normalised.OWN_NORM_RULE}.
+snapshot nearest to 0.006). Rises: Spearman's rank correlation of the swapped part with test loss, with test error,
+and with the logarithm of the norm product is at least {RISES} each, and the lower ends of their 95% intervals over
+swapped parts are above 0. Linear: {normalised.LINEAR_RULE}. Own norm: {normalised.OWN_NORM_RULE}.
 """
 
 PAPER = {"cifar10": "figure 5: rises with the swapped part; figure 11: a line, R² near 1"}
