@@ -20,6 +20,7 @@ from torch.func import functional_call
 
 from analysis.across.trained import EXAMPLES_PER_PASS, Examples, examples, outputs
 from analysis.results import Results
+from trainables import data, network
 from trainables.errors import BadInput
 from trainables.losses import LOSSES, Loss, mistakes
 from trainables.section import did_you_mean
@@ -60,9 +61,9 @@ class Path:
             inputs: `(N, *input_shape)`, of which the statistics of BatchNorm are taken anew, at the ends too: between
                 two networks neither's are right (Garipov et al. 2018, section 4).
         """
-        network = copy.deepcopy(self.module)
-        network.load_state_dict(self.tensors(t), strict=False)
-        norms = _batch_norms_train(network)
+        made = copy.deepcopy(self.module)
+        made.load_state_dict(self.tensors(t), strict=False)
+        norms = _batch_norms_train(made)
         if norms:
             for norm in norms:
                 norm.reset_running_stats()
@@ -71,8 +72,8 @@ class Path:
                 for rows in inputs.tensor_split(
                     math.ceil(len(inputs) / EXAMPLES_PER_PASS)
                 ):  # equal ones: equal weights
-                    network(rows)
-        return network.eval()
+                    made(rows)
+        return made.eval()
 
 
 def segment(first: nn.Module, second: nn.Module) -> Path:
@@ -115,7 +116,7 @@ def fitted_curve(
 
     Garipov et al. 2018, equation 2: SGD with momentum 0.9 from the segment on; every step draws a t and a batch. The
     learning rate falls to zero as a cosine. Noise layers and dropout are off, BatchNorm takes each batch's statistics.
-    Frozen parameters stay on the segment, and so does what is zero at both ends (pruned weights).
+    Frozen parameters stay on the segment, unless all are frozen; what is zero at both ends (pruned weights) stays zero.
 
     Args:
         first: any module; not changed.
@@ -130,13 +131,13 @@ def fitted_curve(
         random_seed: of batches and places.
 
     Raises:
-        BadInput: an unknown loss; tensors that differ; nothing to train.
+        BadInput: an unknown loss; tensors that differ; no parameters.
     """
     path, function = segment(first, second), _loss(loss, margin).function
-    trained = {name for name, value in first.named_parameters() if value.requires_grad}
-    bend = {name: value.requires_grad_() for name, value in path.bend.items() if name in trained}
+    names = {name: value.requires_grad for name, value in first.named_parameters()}
+    bend = {name: path.bend[name].requires_grad_() for name, own in names.items() if own or not any(names.values())}
     if not bend:
-        raise BadInput(f"{type(first).__name__}: has no parameters that require gradients, so no curve can be fitted")
+        raise BadInput(f"{type(first).__name__}: has no parameters, so no curve can be fitted")
     free = {name: (path.first[name] != 0) | (path.second[name] != 0) for name in bend}
     module = copy.deepcopy(path.module)
     _batch_norms_train(module)
@@ -186,9 +187,9 @@ def loss_along(
     for_statistics = splits.get("train", next(iter(splits.values())))[0]
     places, rows = np.linspace(0, 1, points), []
     for t in places.tolist():
-        network, row = path.network(t, for_statistics), {}
+        made, row = path.network(t, for_statistics), {}
         for name, (inputs, labels) in splits.items():
-            logits = outputs(network, inputs)
+            logits = outputs(made, inputs)
             row[f"{name}_loss"] = function(logits, labels)[0].double().mean().item()
             row[f"{name}_error"] = mistakes(logits, labels).mean().item()
         rows.append(row)
@@ -224,6 +225,9 @@ def loss_between(
             f"runs {first} and {second} differ in {', '.join(sorted(models[0] ^ models[1]))}; no path joins them"
         )
     start, end, splits = results.network(first), results.network(second), examples(results, first)
+    trained = network.for_run(config, data.describe(config.data)).shapes
+    for name, value in start.named_parameters():
+        value.requires_grad_(name in trained)
     loss: dict[str, Any] = {"loss": config.loss.name, "margin": config.loss.margin}
     own: dict[str, Any] = {"batch_size": config.optimizer.examples_per_step(config.data.train_size)}
     path = fitted_curve(start, end, *splits["train"], **loss | own | fit) if curved else segment(start, end)
@@ -252,10 +256,10 @@ def _loss(name: str, margin: float) -> Loss:
     return LOSSES[name].having(margin)
 
 
-def _batch_norms_train(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+def _batch_norms_train(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     """Put a network in eval mode but for BatchNorm that keeps statistics, which is given back."""
     kinds = nn.modules.batchnorm._BatchNorm
-    norms = [one for one in network.eval().modules() if isinstance(one, kinds) and one.track_running_stats]
+    norms = [one for one in module.eval().modules() if isinstance(one, kinds) and one.track_running_stats]
     for norm in norms:
         norm.train()
     return norms

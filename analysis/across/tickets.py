@@ -64,10 +64,11 @@ def ticket_curves(
         "weights_left": share.where(~dense, 1.0).round(12),
         "prune.control": table["prune.control"].where(~dense, "ticket"),
     }
-    known = table.assign(**fixed)[~np.isnan(values[error])]
+    present = ~np.isnan(values[error])
+    known = table.assign(**fixed)[present]
     rows = []
     within = ["weights_left", "prune.control", "prune.draw", "seed"]
-    for levels, before, after in compared(known, axes, within, dense[known.index], "prune"):
+    for levels, before, after in compared(known, axes, within, dense[present], "prune"):
         keys = ["weights_left", "seed", "prune.control"]
         wide = pd.concat([before, after]).groupby(keys)[[error, epoch]].mean().unstack()
         wide = wide.reindex(columns=pd.MultiIndex.from_product([[error, epoch], CONTROLS]))
