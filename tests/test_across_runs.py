@@ -91,11 +91,11 @@ def test_the_fitted_bend_is_the_best_one():
         return float(weights @ ((a * b).sum(0) - 1) ** 2 / 2)
 
     best = minimize(mean_loss, [0.5] * 4).x
-    fit = {"loss": "squared", "steps": 600, "lr": 0.2, "batch_size": 8}
+    fit = {"loss": "squared", "steps": 300, "lr": 0.3, "batch_size": 8}
     path = fitted_curve(first, second, *IDENTITY, **fit, random_seed=3)
     bend = torch.cat([value.flatten() for value in path.bend.values()]).numpy()
     np.testing.assert_allclose(bend, best, atol=0.02)
-    assert mean_loss(bend) < 1.02 * mean_loss(best)
+    assert mean_loss(bend) < 1.1 * mean_loss(best)
     curved = loss_along(path, {"train": IDENTITY}, loss="squared")["train_loss"]
     assert barrier(curved) < 0.05 * barrier(straight)
     again = fitted_curve(first, second, *IDENTITY, **fit, random_seed=3)
@@ -179,14 +179,14 @@ def test_paths_between_two_runs(cohort, tmp_path, model):
 def test_runs_of_other_architectures_are_not_joined(cohort, tmp_path):
     pair = [run(model=MLP), run(model={"family": "deep_linear", "depth": 3, "width": 16})]
     ids = [cohort(str(place), [one]).train().run_ids[0] for place, one in enumerate(pair)]
-    with pytest.raises(BadInput, match=r"differ in model.*family="deep_linear".*no path joins them"):
+    with pytest.raises(BadInput, match=r'differ in .*model.family="deep_linear".*no path joins them'):
         loss_between(load_results(tmp_path), *ids)
 
 
-@pytest.mark.parametrize("normalise", ["split", "none"])
+@pytest.mark.parametrize("normalise", ["split", "half"])
 def test_the_description_length_of_digits(cohort, tmp_path, normalise):
     sizes, own = (20, 60, 150), DATA | {"normalise": normalise}
-    keys = {"optimizer": {"batch_size": 10, "lr": 0.05 if normalise == "split" else 0.003}}
+    keys = {"optimizer": {"batch_size": 10, "lr": 0.05}}
     keys["stop"] = {"train_loss": None, "max_epochs": 15}
     configs = [run(seed, data=own | {"train_size": size}, **keys) for size in sizes for seed in (0, 1)]
     for place, config in enumerate(configs):
@@ -200,9 +200,9 @@ def test_the_description_length_of_digits(cohort, tmp_path, normalise):
         for start, stop in [(20, 60), (60, 150), (0, 150)]:
             known = start or 150
             inputs, labels = raw.train.inputs[start:stop].double(), raw.train.labels[start:stop]
-            if normalise == "split":
-                seen = raw.train.inputs[:known].double()
-                inputs = (inputs - seen.mean()) / seen.std(correction=0)
+            seen = raw.train.inputs[:known].double()
+            split = (inputs - seen.mean()) / seen.std(correction=0)
+            inputs = split if normalise == "split" else 2 * inputs - 1
             last = results.network(runs[known])(inputs.float()).double().log_softmax(1)
             block = -last[torch.arange(len(labels)), labels].sum().item() / math.log(2)
             helps = results.runs.set_index("run_id").loc[runs[known], "validation_loss"] < math.log(10)
