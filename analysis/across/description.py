@@ -19,6 +19,7 @@ from analysis.across.grouping import studies
 from analysis.across.trained import Examples, examples, outputs, require_classes
 from analysis.measures.evaluate import two_classes
 from analysis.results import Results
+from analysis.statistics.runs import require_columns
 from trainables import data
 from trainables.errors import BadInput
 
@@ -46,7 +47,8 @@ def description_length(
         runs: the rows of `results.runs` that take part; by default all that have ended.
         temperature: scale each network's logits as `fitted_scale` says of its validation split. Without, logits are
             taken as they are, or where that is no better than the uniform code on the validation split, not at all.
-            Without a validation split they are always taken as they are.
+            Without a validation split they are always taken as they are. Where training labels are corrupted, held-out
+            ones should be too (`data.corrupt_test`): a scale for true labels costs bits on wrong ones.
 
     Returns:
         A row per study and seed: its axes; `seed`; `bits`; `uniform_bits`, n log2 K; `ratio` of the two;
@@ -58,6 +60,7 @@ def description_length(
             or two runs that differ in something that `axes` does not name.
     """
     table = results.runs if runs is None else runs
+    require_columns(table, ["run_id", "status", "seed", "data.train_size"], "column")
     table = table[table["status"].isin(["converged", "limit", "diverged"])]
     rows = []
     for levels, study in studies(table, [*axes, "seed"], ["data.train_size"]):

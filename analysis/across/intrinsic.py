@@ -30,8 +30,8 @@ def intrinsic_dimension(
     it, the accuracy is taken to be linear in the logarithm of the dimension. Where the grid does not hold the answer,
     `dimension` is NaN, and `above` and `up_to` say what is known.
 
-    The interval resamples whole seeds, each with its direct run. Of few seeds it is too narrow: three make little more
-    than their range.
+    The interval resamples whole seeds, each with its direct run. Of few seeds it is too narrow: of three it is what one
+    of them alone gives at least and at most.
 
     Args:
         table: one row per run: `seed`, `subspace.dimension` (missing for direct training), and the error.

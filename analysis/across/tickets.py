@@ -102,7 +102,7 @@ def smallest_tickets(curves: pd.DataFrame, axes: Sequence[str] = (), *, toleranc
     Returns:
         A row per study: `ticket` and `reinit`: the smallest fraction at which those are as good (NaN if there is no
         such among those tried; 1 if only the dense network is); `tried`, the smallest fraction; `speed_up` of the
-        fastest ticket, and `fastest`, its fraction of weights left.
+        fastest sparse ticket, which may be below 1, and `fastest`, its fraction of weights left.
 
     >>> curves = pd.DataFrame({"weights_left": [1, 0.5, 0.25], "ticket": [0.9, 0.91, 0.896], "speed_up": [1, 2, 1.5]})
     >>> smallest_tickets(curves.assign(reinit=[np.nan, 0.9, 0.8])).to_dict("records")
@@ -112,8 +112,8 @@ def smallest_tickets(curves: pd.DataFrame, axes: Sequence[str] = (), *, toleranc
     for levels, curve in studies(curves, axes, ["weights_left"]):
         share, enough = curve["weights_left"], curve.loc[curve["weights_left"].idxmax(), "ticket"] - tolerance - SLACK
         small = {name: share[curve[name] >= enough].min() for name in CONTROLS[:2]}
-        best = curve["speed_up"].idxmax() if curve["speed_up"].notna().any() else None
-        fast = (np.nan, np.nan) if best is None else (float(curve.loc[best, "speed_up"]), float(share[best]))
+        timed = curve[share < 1].dropna(subset=["speed_up"]).nlargest(1, "speed_up")
+        fast = timed[["speed_up", "weights_left"]].to_numpy(dtype=float).ravel() if len(timed) else (np.nan, np.nan)
         rows.append(levels | small | {"tried": share.min(), "speed_up": fast[0], "fastest": fast[1]})
     return pd.DataFrame(rows)
 
