@@ -159,7 +159,7 @@ def plan(spec: Spec, set_: Set = None) -> None:
     sweep = load_spec(spec, set_ or [])
     select(sweep.record.names)
     slots = max(1, int(len(os.sched_getaffinity(0)) / sweep.resources.cpus))
-    console.print(plan_table(price(sweep, slots=slots)))
+    console.print(plan_table(price(sweep, slots=slots, timed=True)))
 
 
 @app.command()

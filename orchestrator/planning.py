@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from orchestrator.configuration import Configuration
-from orchestrator.cost import flops, steps
+from orchestrator.cost import flops
 from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
 from trainables.fit import check
@@ -36,12 +36,11 @@ class PlannedRun(NamedTuple):
 class Kind:
     """What configurations of one cohort key and equally long phases have in common; `example` is one run.
 
-    `flops` and `steps`: of one run that ends at its limits.
+    `flops`: of one run that ends at its limits.
     """
 
     cohort_key: tuple[str, ...]
     flops: int
-    steps: int
     example: RunConfig
 
 
@@ -66,7 +65,7 @@ class Kinds(dict[tuple[object, ...], Kind]):
         if key not in self:
             config = configuration.run(0)
             check(config, self.record)
-            self[key] = Kind(config.cohort_key, flops(config), steps(config), config)
+            self[key] = Kind(config.cohort_key, flops(config), config)
         return self[key]
 
 

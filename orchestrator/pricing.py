@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,13 +12,15 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.cost import call_seconds, matmul_rate, tree_rate, workload
+from orchestrator.cost import workload
 from orchestrator.planning import MAX_COHORT, Kind, Kinds, cohort_sizes, planned_runs
+from orchestrator.rehearsal import rehearse
 from orchestrator.spec import SweepSpec
 from trainables import data
+from trainables.config import RunConfig
 
-#: A training step against its matrix products alone, at most; see `benchmarks/stacking.py`.
-STEP_OVERHEAD = 3.0
+#: Groups that are rehearsed, the costliest ones; the time of others follows from their arithmetic.
+REHEARSED = 12
 #: New objects until garbage is looked for while a large sweep is priced; Python's own bound is 2,000 or fewer.
 OBJECTS_PER_COLLECTION = 200_000
 #: Groups that the printed table names; the others are summed up.
@@ -28,8 +31,8 @@ GROUPS_SHOWN = 12
 class GroupPrice:
     """Runs of one cohort key. Bytes are for one cohort (`memory_bytes`) and for all runs (`disk_bytes`).
 
-    `flops` and `calls` (see `orchestrator.cost`) are those of all runs and cohorts; forests are `grown`. `told_by`:
-    what tells the group from the others of its plan, beside network and phases.
+    `flops` and `seconds` are those of all runs. `told_by`: what tells the group from the others of its plan, beside
+    network and phases.
     """
 
     network: str
@@ -42,16 +45,15 @@ class GroupPrice:
     memory_bytes: int
     disk_bytes: int
     flops: int
-    calls: int
-    grown: bool
+    seconds: float
 
 
 @dataclass(frozen=True)
 class PlanSummary:
     """What is still to be trained of a sweep; of `runs`, `known` were planned before.
 
-    `seconds_at_most` is what this machine needs if every run ends at its limits; `to_fetch` the data sets that it has
-    not got yet.
+    `seconds` is about what one core of this machine needs if every run ends at its limits, rehearsed on random numbers;
+    0 if nothing was. `to_fetch`: the data sets that it has not got yet.
     """
 
     name: str
@@ -62,14 +64,17 @@ class PlanSummary:
     known: int
     slots: int
     groups: tuple[GroupPrice, ...]
-    flops_per_second: float
-    seconds_at_most: float
     to_fetch: tuple[str, ...] = ()
 
     @property
     def cohorts(self) -> int:
         """Cohorts of all groups."""
         return sum(group.cohorts for group in self.groups)
+
+    @property
+    def seconds(self) -> float:
+        """Of all groups, on one core."""
+        return sum(group.seconds for group in self.groups)
 
     @property
     def disk_bytes(self) -> int:
@@ -79,13 +84,24 @@ class PlanSummary:
     @property
     def memory_bytes(self) -> int:
         """Of the largest cohorts that train at once."""
-        return self.slots * max((group.memory_bytes for group in self.groups), default=0)
+        return min(self.slots, self.cohorts) * max((group.memory_bytes for group in self.groups), default=0)
 
 
 def price(
-    spec: SweepSpec, known: Mapping[str, str] | None = None, slots: int = 1, max_cohort: int = MAX_COHORT
+    spec: SweepSpec,
+    known: Mapping[str, str] | None = None,
+    slots: int = 1,
+    max_cohort: int = MAX_COHORT,
+    timed: bool = False,
 ) -> PlanSummary:
-    """What `plan` with the same arguments will take. Trains nothing, and holds no run, so a million are fine.
+    """What `plan` with the same arguments will take. Holds no run, so a million are fine.
+
+    Args:
+        spec: as in `plan`.
+        known: as in `plan`.
+        slots: as in `plan`.
+        max_cohort: as in `plan`.
+        timed: rehearse the costliest groups for a few seconds; else nothing is trained, and no time known.
 
     Raises:
         BadInput: as `plan`.
@@ -111,17 +127,8 @@ def price(
         replace(one, told_by=tuple(line for line in key if _tells(line) and line not in common))
         for one, key in zip(prices, groups, strict=True)
     ]
-    prices.sort(key=lambda group: -group.flops)
-    rate, seconds = 0.0, 0.0
-    if trained := [group for group in prices if not group.grown]:
-        costliest = max((kind for kind in counts if not kind.example.is_forest), key=lambda kind: kind.flops).example
-        work = workload(costliest)
-        rate = matmul_rate(trained[0].cohort_size, costliest.optimizer.examples_per_step(work.train_size), work.matrix)
-        seconds += STEP_OVERHEAD * sum(group.flops for group in trained) / rate
-        seconds += call_seconds() * sum(group.calls for group in trained)
-    if grown := [group for group in prices if group.grown]:
-        costliest = max((kind for kind in counts if kind.example.is_forest), key=lambda kind: kind.flops).example
-        seconds += sum(group.flops for group in grown) / tree_rate(costliest)
+    if timed:
+        prices = _timed(spec, prices, groups)
     return PlanSummary(
         name=spec.name,
         runs=runs,
@@ -130,11 +137,31 @@ def price(
         parents=parents,
         known=old,
         slots=slots,
-        groups=tuple(prices),
-        flops_per_second=rate,
-        seconds_at_most=seconds,
+        groups=tuple(sorted(prices, key=lambda group: (-group.seconds, -group.flops))),
         to_fetch=tuple(sorted(name for name in {*names} if name in data.READERS and not data.present(name))),
     )
+
+
+def _timed(
+    spec: SweepSpec, prices: list[GroupPrice], groups: Mapping[tuple[str, ...], list[tuple[Kind, int]]]
+) -> list[GroupPrice]:
+    """The groups with their time: of the costliest as rehearsed, of the others as long as arithmetic took there."""
+    order = sorted(zip(prices, groups.values(), strict=True), key=lambda pair: -pair[0].flops)
+    found, per_flop = [], 0.0
+    for place, (group, members) in enumerate(order):
+        if place < REHEARSED:
+            tempo = rehearse(members[0][0].example, group.cohort_size, spec.record.while_training)
+            whole: float = sum(count * tempo.seconds(*_epochs(spec, kind.example)) for kind, count in members)
+            per_flop = whole / max(1, group.flops)
+        found.append(replace(group, seconds=per_flop * max(1, group.flops)))
+    return found
+
+
+def _epochs(spec: SweepSpec, config: RunConfig) -> tuple[int, int]:
+    """How many epochs a run has at most, and how many of them are recorded."""
+    whole = config.steps_per_epoch
+    limits = [min(phase.max_epochs, -(-(phase.max_steps or sys.maxsize) // whole)) for phase in config.phases]
+    return sum(limits), sum(len(spec.record.epochs_until(limit)) + len(spec.record.steps) for limit in limits)
 
 
 @contextlib.contextmanager
@@ -176,8 +203,7 @@ def _group_price(
         memory_bytes=memory,
         disk_bytes=costs.disk_bytes(records),
         flops=sum(member.flops * count for member, count in members),
-        calls=len(sizes) * max(member.steps for member, _ in members) * costs.calls_per_step,
-        grown=kind.example.is_forest,
+        seconds=0.0,
     )
 
 
@@ -214,12 +240,9 @@ def plan_table(summary: PlanSummary) -> RenderableType:
         f"{known}{extra}\n"
         f"{summary.cohorts:,} cohorts, {summary.slots} at once; "
         f"memory up to {decimal(summary.memory_bytes)}, disk up to {decimal(summary.disk_bytes)}\n"
-        f"training takes at most {_duration(summary.seconds_at_most)} on this machine, if all runs end at their limits"
+        f"training takes about {_duration(summary.seconds)} of one core of this machine, if all runs end at their "
+        "limits (rehearsed on random numbers)"
     )
-    if summary.flops_per_second:
-        totals += (
-            f" ({summary.flops_per_second / 1e9:.1f} GFLOP/s in matrix products; a step: {STEP_OVERHEAD:g} x that)"
-        )
     if summary.to_fetch:
         names = ", ".join(summary.to_fetch)
         totals += f"\nnot at the data root {escape(str(data.root()))}: {names}; bth run fetches what is missing"
@@ -228,7 +251,7 @@ def plan_table(summary: PlanSummary) -> RenderableType:
 
 def _united(groups: tuple[GroupPrice, ...]) -> GroupPrice:
     largest = {name: max(getattr(group, name) for group in groups) for name in ("cohort_size", "parameters")}
-    names = ("runs", "cohorts", "disk_bytes", "flops", "calls")
+    names = ("runs", "cohorts", "disk_bytes", "flops", "seconds")
     summed = {name: sum(getattr(group, name) for group in groups) for name in names}
     memory = max(group.memory_bytes for group in groups)
     network = f"... {len(groups)} more groups, each up to"

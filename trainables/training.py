@@ -76,12 +76,14 @@ class CohortTraining:
         self.saved = time.monotonic()
 
     def advance(self, seconds: float = 1.0) -> Progress:
-        """Train whole epochs for about so many seconds, or to the end."""
+        """Train whole epochs for about so many seconds, one at least, or to the end."""
         end = time.monotonic() + seconds
-        while len(self.active) and time.monotonic() < end:
+        while len(self.active):
             self._train_epoch()
             if not len(self.active) or time.monotonic() - self.saved > self.save_every_seconds:
                 self._save()
+            if time.monotonic() > end:
+                break
         done = not len(self.active)
         runs = len(self.manifest.configs)
         loss = float(self.loss.nanmean()) if len(self.loss) else float("nan")

@@ -1,0 +1,50 @@
+"""The time that `bth plan` tells: whatever trains can be rehearsed, without its data."""
+
+import pytest
+
+from orchestrator.pricing import price
+from orchestrator.rehearsal import rehearse
+from orchestrator.spec import SweepSpec
+from trainables import data
+from trainables.config import RunConfig
+from trainables.manifest import Record
+
+SMALL = {"train_size": 40, "validation_size": 8, "test_size": 8}
+CIFAR = {"name": "cifar10", "normalise": "cifar", **SMALL}
+CASES = {
+    "a subspace": {"model": {"width": 8}, "subspace": {"dimension": 5}},
+    "least squares": {
+        "model": {"family": "random_features", "features": 20},
+        "optimizer": {"name": "least_squares"},
+        "loss": {"name": "squared"},
+    },
+    "a forest": {"model": {"family": "random_forest", "leaves": 5}, "loss": {"name": "squared"}},
+    "windows": {"data": CIFAR | {"crop": 2, "augment": "window"}, "model": {"family": "puzzles_cnn", "filters": 2}},
+    "a synthetic task": {"data": {"name": "frequency", **SMALL}, "loss": {"name": "squared"}},
+    "a pair of classes": {"data": {"name": "mnist", "classes": "3|8", **SMALL}, "loss": {"name": "logistic"}},
+    "examples in one batch": {"data": {"name": "xord", **SMALL}, "optimizer": {"batch_size": "full"}},
+    "much arithmetic": {"data": CIFAR | {"train_size": 30_001}, "model": {"family": "mlp", "batch_norm": "plain"}},
+    "a pruned network of another's start": {
+        "init": {"scheme": "run", "source": {"optimizer.lr": 0.1}},
+        "prune": {"fraction": 0.5, "rewind": "none"},
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whatever_trains_can_be_rehearsed_without_its_data(case, monkeypatch, tmp_path):
+    monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))
+    config = RunConfig.parse({"data": SMALL} | CASES[case])
+    names = set(data.READERS)
+    tempo = rehearse(config, 3, Record(early_stop=True))
+    assert tempo.epoch > 0 and tempo.record >= 0 and set(data.READERS) == names
+    assert tempo.seconds(10, 2) == pytest.approx(tempo.begin + 10 * tempo.epoch + 2 * tempo.record)
+
+
+def test_groups_that_are_not_rehearsed_take_as_long_as_their_arithmetic(monkeypatch):
+    monkeypatch.setattr("orchestrator.pricing.REHEARSED", 1)
+    base = {"data": SMALL, "stop": {"max_epochs": 3}}
+    spec = SweepSpec.parse({"name": "t", "base": base, "grid": {"model.width": [8, 64]}})
+    wide, narrow = price(spec, timed=True).groups
+    assert wide.flops > narrow.flops and wide.seconds / wide.flops == pytest.approx(narrow.seconds / narrow.flops)
+    assert price(spec).seconds == 0
