@@ -65,14 +65,16 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
         for split in ("train", "validation", "test")
         if getattr(config.data, f"{split}_size")
     }
+    batch = min(batch, sizes["train_size"])
+    if share < 1:
+        sizes["train_size"] -= sizes["train_size"] % batch  # a rest of one example would be too few for BatchNorm
     examples = sum(sizes.values())
     with _stage(config, examples) as name, tempfile.TemporaryDirectory(prefix="benevolent-") as scratch, _one_thread():
         target = any(one is not None for one in (config.stop.train_loss, config.stop.train_error))
         values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
         values["data"] |= sizes | {"name": name} | ({} if name in SYNTHETIC else {"classes": None})
-        values["optimizer"] |= (
-            {} if batch == config.data.train_size else {"batch_size": min(batch, sizes["train_size"])}
-        )
+        if not config.solved and config.optimizer.batch_size != "full":
+            values["optimizer"]["batch_size"] = batch
         values["stop"] |= {"max_epochs": 9, "max_steps": None, "train_error": None, "snapshot_loss": None}
         values["stop"] |= {"train_loss": 0.0 if target else None}
         configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack))
