@@ -947,6 +947,7 @@ def test_measure_network_equals_the_stack():
         ({"module": nn.ReLU()}, "no parameters"),
         ({"loss": "hnige"}, "did you mean 'hinge'"),
         ({"loss": "hinge"}, "gives outputs (1, 3); expected (1, 1) for the loss 'hinge'"),
+        ({"module": nn.Linear(5, 1), "loss": "hinge", "margin": 0}, "margin: 0; expected a positive number"),
         ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.tensor([0, 2])}, "expected 0 to 1"),
         ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.zeros(2)}, "one integer per input"),
     ],
