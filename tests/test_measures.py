@@ -993,3 +993,16 @@ def test_sets_of_measures_are_named_and_each_measure_is_taken_once():
         "path_norm",
         *(name for name in MEASURES if name != "path_norm"),
     ]
+
+
+def test_a_stack_is_mapped_without_warnings(monkeypatch):
+    """Torch warns where it maps by a loop; a failure in `vmap` would be hidden by measuring the networks alone."""
+    monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
+    logs = []
+    together = evaluate.Stack.together
+    monkeypatch.setattr(
+        evaluate.Stack, "together", lambda *arguments: logs.append(arguments[-1]) or together(*arguments)
+    )
+    measured([make_task("mlp", seed) for seed in range(2)])
+    failed = {name: error for name, error in logs[0].errors.items() if "is of one network" not in error}
+    assert not failed and len(logs[0].seconds) == len(MEASURES)
