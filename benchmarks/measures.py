@@ -36,7 +36,7 @@ from trainables.storage import Folder
 
 
 class Case(NamedTuple):
-    """Networks of one architecture, on so many training examples; `watched`: of which measures others are timed."""
+    """Networks of one architecture, and on how many training examples they are measured."""
 
     name: str
     module: Callable[[], nn.Module]
@@ -46,6 +46,7 @@ class Case(NamedTuple):
 
 
 CASES = (
+    Case("MLP, 64-16-16-10", lambda: models.mlp((64,), 10, width=16, depth=3), (64,), 64, 100),
     Case("MLP, 64-128-128-10", lambda: models.mlp((64,), 10, width=128, depth=3), (64,), 64, 100),
     Case("MLP, 64-128-128-10", lambda: models.mlp((64,), 10, width=128, depth=3), (64,), 64, 1000),
     Case("3-layer conv, 1 x 28 x 28", lambda: models.puzzles_cnn((1, 28, 28), 10), (1, 28, 28), 16, 50),
@@ -96,12 +97,15 @@ class Timed:
         self.names = [measure.name for measure in select(None)]
         ones = [slice_of(self.stack, position) for position in range(case.networks)]
         measure_stack(*ones[0])  # the first backward pass of a process imports for seconds
-        self.together = milliseconds(lambda: self.__setattr__("table", measure_stack(*self.stack))) / case.networks
+        self.together = milliseconds(self._measure) / case.networks
         self.one_by_one = milliseconds(lambda: [measure_stack(*one) for one in ones]) / case.networks
         self.alone = {
             name: milliseconds(lambda name=name: [measure_stack(*one, [name]) for one in ones[:SCRATCH]]) / SCRATCH
             for name in self.names
         }
+
+    def _measure(self) -> None:
+        self.table = measure_stack(*self.stack)
 
     def shares(self) -> dict[str, float]:
         """Of the stack's time, by measure; the first of several that share something bears its cost."""
@@ -193,13 +197,14 @@ def main() -> None:
         faster = [ratio(timed.together, value) for value in times[1:]]
         totals.add_row(which, str(case.networks), examples, stack, one_by_one, faster[0], from_scratch, faster[1])
         theirs = [(name, value, "curvlinops, scipy") for name, value in timed.curvlinops().items()]
-        theirs.append(("lipschitz_mean", timed.jacobians(), "autograd, an example at a time"))
+        theirs.append(("lipschitz_mean", timed.jacobians(), "autograd, example by example"))
         for name, value, how in theirs:
             own = timed.alone[name]
             others.add_row(which, examples, name, f"{own:.1f}", f"{value:.1f}", ratio(own, value), how)
         most = [f"{name} {share:.0%}" for name, share in timed.shares().items() if share >= SHARE]
         shares.add_row(which, examples, ", ".join(most))
-        console.print(which, examples, timed.table["status"].value_counts().to_dict())
+        statuses = timed.table["status"].str.partition(":")[0].value_counts().to_dict()
+        console.print(f"{which}, {examples} examples: {statuses}")
     for table in (totals, others, shares):
         console.print(table)
     actors = seconds_of_actors()
