@@ -1,103 +1,218 @@
-"""Seconds per network and measure: `measure_stack` against a loop that computes every measure from scratch.
+"""What measuring costs: a stack against loops, curvlinops and per-example autograd; two actors against one.
 
-    python benchmarks/measures.py [--networks 30] [--width 128] [--examples 1000]
+    python benchmarks/measures.py [--chunk 524288]
 
-On one thread. The loop uses the same formulas one network and one measure at a time, so it shares nothing.
-The last line is what plain autograd costs: one Jacobian per example and class.
-`--chunk` sets how many activations go through `vmap` together, to find the value of `evaluate.CHUNK`.
+All default measures of networks at initialisation, on random data. Times are those of the processor, on one thread, so
+that others who work on the machine disturb them little; of the actors the time by the clock. `one by one` measures one
+network after another, `from scratch` also one measure after another, so that nothing is shared. `--chunk` sets how many
+activations go through `vmap` together, to find the value of `evaluate.CHUNK`.
 """
 
 import argparse
+import tempfile
 import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
+from kernels import processor
+from rich.console import Console
+from rich.table import Table
+from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
-from analysis.measures import MEASURES, evaluate, measure_stack
+from analysis.measures import evaluate, measure_stack
+from analysis.measures.selection import select
+from analysis.measuring import Job, Measured
+from orchestrator.measure_pool import MeasurePool, unmeasured
+from orchestrator.session import session
 from trainables import models
-from trainables.config import InitConfig
+from trainables.config import InitConfig, RunConfig
+from trainables.manifest import Manifest
 from trainables.network import Network
+from trainables.starting import training
+from trainables.storage import Folder
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, default=30)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--examples", type=int, default=1000)
-    parser.add_argument("--model", choices=["mlp", "puzzles_cnn"], default="mlp")
-    parser.add_argument("--chunk", type=int, default=evaluate.CHUNK["cpu"])
-    options = parser.parse_args()
-    evaluate.CHUNK["cpu"] = options.chunk
-    torch.set_num_threads(1)
+class Case(NamedTuple):
+    """Networks of one architecture, and on how many training examples they are measured."""
 
-    stack = make_stack(options.model, options.networks, options.width, options.examples)
-    measure_stack(*slice_of(stack, 0))  # the first backward pass of a process imports for seconds
-    started = time.perf_counter()
-    table = measure_stack(*stack)
-    total = (time.perf_counter() - started) / options.networks
-    alone = {name: seconds(lambda name=name: measure_stack(*slice_of(stack, 0), [name])) for name in MEASURES}
-    print(f"{options.networks} {options.model} networks, {options.examples} examples, ms per network")
-    print(f"{'measure':24}{'stack':>10}{'loop':>10}")
-    for name, mean in table.groupby("name", sort=False)["seconds"].mean().items():
-        print(f"{name:24}{mean * 1e3:10.2f}{alone[str(name)] * 1e3:10.2f}")
-    print(f"{'all':24}{total * 1e3:10.2f}{sum(alone.values()) * 1e3:10.2f}")
-    print(f"{'Jacobians per example':34}{per_example_jacobians(stack) * 1e3:10.2f}")
-    print("statuses:", table["status"].value_counts().to_dict())
+    name: str
+    module: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    networks: int
+    examples: int
 
+
+CASES = (
+    Case("MLP, 64-16-16-10", lambda: models.mlp((64,), 10, width=16, depth=3), (64,), 64, 100),
+    Case("MLP, 64-128-128-10", lambda: models.mlp((64,), 10, width=128, depth=3), (64,), 64, 100),
+    Case("MLP, 64-128-128-10", lambda: models.mlp((64,), 10, width=128, depth=3), (64,), 64, 1000),
+    Case("3-layer conv, 1 x 28 x 28", lambda: models.puzzles_cnn((1, 28, 28), 10), (1, 28, 28), 16, 50),
+)
+#: Of the time of a stack, above which a measure has a line of its own.
+SHARE = 0.01
+#: Networks that are timed from scratch, and examples whose Jacobians are.
+SCRATCH, JACOBIANS = 2, 25
+#: Cohorts that the actors measure, and networks of each.
+COHORTS, RUNS = 8, 16
 
 Stack = tuple[Network, dict[str, Tensor], dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]
 
 
-def make_stack(model: str, networks: int, width: int, examples: int) -> Stack:
+def make_stack(case: Case) -> Stack:
     """Networks at initialisation and random data; the initial parameters are those of other seeds."""
-    shape = (64,) if model == "mlp" else (1, 28, 28)
-    module = models.mlp(shape, 10, width=width) if model == "mlp" else models.puzzles_cnn(shape, 10)
-    network = Network(module)
+    network = Network(case.module())
 
     def drawn(seeds: range) -> dict[str, Tensor]:
         each = [network.initial(InitConfig(), seed) for seed in seeds]
         return {name: torch.stack([one[name] for one in each]).float() for name in network.shapes}
 
     draw = torch.Generator().manual_seed(0)
-    inputs, labels = torch.randn(examples, *shape, generator=draw), torch.arange(examples) % 10
-    splits = {"train": (inputs, labels), "test": (inputs[: examples // 2], labels[: examples // 2])}
-    return network, drawn(range(networks)), drawn(range(networks, 2 * networks)), splits
+    inputs, labels = torch.randn(case.examples, *case.shape, generator=draw), torch.arange(case.examples) % 10
+    splits = {"train": (inputs, labels), "test": (inputs[: case.examples // 2], labels[: case.examples // 2])}
+    return network, drawn(range(case.networks)), drawn(range(case.networks, 2 * case.networks)), splits
 
 
 def slice_of(stack: Stack, position: int) -> Stack:
     """One network of a stack, as a stack of one."""
-    network, parameters, initial, splits = stack
-    part = slice(position, position + 1)
-    return (
-        network,
-        {k: v[part] for k, v in parameters.items()},
-        {k: v[part] for k, v in initial.items()},
-        splits,
+    network, *groups, splits = stack
+    parameters, initial = ({name: value[position : position + 1] for name, value in group.items()} for group in groups)
+    return network, parameters, initial, splits
+
+
+def milliseconds(function: Callable[[], object]) -> float:
+    """Of the processor."""
+    started = time.process_time()
+    function()
+    return (time.process_time() - started) * 1e3
+
+
+class Timed:
+    """A case, measured in every way; milliseconds per network."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.stack = case, make_stack(case)
+        self.names = [measure.name for measure in select(None)]
+        ones = [slice_of(self.stack, position) for position in range(case.networks)]
+        measure_stack(*ones[0])  # the first backward pass of a process imports for seconds
+        self.together = milliseconds(self._measure) / case.networks
+        self.one_by_one = milliseconds(lambda: [measure_stack(*one) for one in ones]) / case.networks
+        self.alone = {
+            name: milliseconds(lambda name=name: [measure_stack(*one, [name]) for one in ones[:SCRATCH]]) / SCRATCH
+            for name in self.names
+        }
+
+    def _measure(self) -> None:
+        self.table = measure_stack(*self.stack)
+
+    def shares(self) -> dict[str, float]:
+        """Of the stack's time, by measure; the first of several that share something bears its cost."""
+        seconds = self.table.groupby("name", sort=False)["seconds"].sum()
+        return (seconds / seconds.sum()).sort_values(ascending=False).to_dict()
+
+    def curvlinops(self) -> dict[str, float]:
+        """The measures of curvature of the first network as one would compute them with curvlinops and scipy."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            from curvlinops import EFLinearOperator, HessianLinearOperator
+
+            network, parameters, initial, splits = slice_of(self.stack, 0)
+            theta, start = (torch.cat([v.flatten() for v in group.values()]) for group in (parameters, initial))
+            module = network.module.requires_grad_()
+            nn.utils.vector_to_parameters(theta, module.parameters())
+            given = (module, nn.CrossEntropyLoss(), [*module.parameters()], [splits["train"]])
+            hessian = HessianLinearOperator(*given, check_deterministic=False)
+            fisher = EFLinearOperator(*given, check_deterministic=False)
+            way = theta - start
+            _ = hessian @ way  # imports
+            return {
+                "sharpness": milliseconds(lambda: eigsh(hessian.to_scipy(), k=1, which="LA", tol=1e-3)),
+                "curvature_along_path": milliseconds(lambda: way @ (hessian @ way) / way.square().sum()),
+                "fisher_rao_norm": milliseconds(lambda: (theta @ (fisher @ theta)).sqrt()),
+            }
+
+    def jacobians(self) -> float:
+        """The Jacobians of the first network by `torch.autograd.functional`, one example after the other."""
+        network, parameters, _, splits = slice_of(self.stack, 0)
+        nn.utils.vector_to_parameters(
+            torch.cat([v.flatten() for v in parameters.values()]), network.module.parameters()
+        )
+        inputs = splits["train"][0]
+        some = [one[None] for one in inputs[:JACOBIANS]]
+        jacobian = torch.autograd.functional.jacobian
+        return milliseconds(lambda: [jacobian(network.module, one) for one in some]) / JACOBIANS * len(inputs)
+
+
+def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dict[int, float]:
+    """Seconds that so many actors take for the default measures of all cohorts, once they have started."""
+    best = dict.fromkeys(numbers, float("inf"))
+    with tempfile.TemporaryDirectory() as place, session(None):
+        results = Folder(place)
+        for cohort in range(COHORTS + max(numbers)):
+            about = {"data": {"train_size": 1000}, "model": {"width": 128}, "stop": {"max_epochs": 1}}
+            configs = tuple(RunConfig.parse(about | {"seed": cohort * RUNS + run}) for run in range(RUNS))
+            Manifest(f"{cohort:03d}", configs, ("run",) * RUNS).write(results)
+            training(results, f"{cohort:03d}").advance(1e9)
+        jobs = unmeasured(Measured(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False)
+        for number in numbers * rounds:
+            pool = MeasurePool(results, number, 0.0)
+            _work_off(pool, jobs[COHORTS : COHORTS + number])  # one each: actors start, and import
+            started = time.perf_counter()
+            _work_off(pool, jobs[:COHORTS])
+            best[number] = min(best[number], time.perf_counter() - started)
+    return best
+
+
+def _work_off(pool: MeasurePool, jobs: list[Job]) -> None:
+    for job in jobs:
+        pool.submit(job)
+    while pool.busy:
+        pool.pump(0.1)
+    assert not pool.errors, pool.errors
+
+
+def ratio(ours: float, theirs: float) -> str:
+    """How many times ours theirs is."""
+    return f"{theirs / ours:.1f}x"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chunk", type=int, default=evaluate.CHUNK["cpu"])
+    evaluate.CHUNK["cpu"] = parser.parse_args().chunk
+    torch.set_num_threads(1)
+    console = Console(width=120)
+    totals = Table("networks", "K", "examples", "stack", "one by one", "", "from scratch", "", title="ms per network")
+    others = Table("networks", "examples", "measure", "ours", "others", "", "by", title="ms of one network")
+    shares = Table("networks", "examples", "measures", title="Where the time of a stack goes")
+    for case in CASES:
+        timed = Timed(case)
+        which, examples = (case.name, str(case.examples))
+        scratch = sum(timed.alone.values())
+        times = (timed.together, timed.one_by_one, scratch)
+        stack, one_by_one, from_scratch = (f"{value:.1f}" for value in times)
+        faster = [ratio(timed.together, value) for value in times[1:]]
+        totals.add_row(which, str(case.networks), examples, stack, one_by_one, faster[0], from_scratch, faster[1])
+        theirs = [(name, value, "curvlinops, scipy") for name, value in timed.curvlinops().items()]
+        theirs.append(("lipschitz_mean", timed.jacobians(), "autograd, example by example"))
+        for name, value, how in theirs:
+            own = timed.alone[name]
+            others.add_row(which, examples, name, f"{own:.1f}", f"{value:.1f}", ratio(own, value), how)
+        most = [f"{name} {share:.0%}" for name, share in timed.shares().items() if share >= SHARE]
+        shares.add_row(which, examples, ", ".join(most))
+        statuses = timed.table["status"].str.partition(":")[0].value_counts().to_dict()
+        console.print(f"{which}, {examples} examples: {statuses}")
+    for table in (totals, others, shares):
+        console.print(table)
+    actors = seconds_of_actors()
+    console.print(
+        f"{COHORTS} files of {RUNS} networks: one actor {actors[1]:.1f} s, two {actors[2]:.1f} s, "
+        f"{actors[1] / actors[2]:.2f}x\n"
+        f"torch {torch.__version__} on {processor()}"
     )
-
-
-def per_example_jacobians(stack: Stack) -> float:
-    """Seconds for the Jacobians of one network by `torch.autograd.functional`, from the first 50 examples."""
-    network, parameters, _, splits = stack
-    nn.utils.vector_to_parameters(
-        torch.cat([value[0].flatten() for value in parameters.values()]), network.module.parameters()
-    )
-    inputs = splits["train"][0]
-    each = seconds(
-        lambda: [torch.autograd.functional.jacobian(network.module, example[None]) for example in inputs[:50]]
-    )
-    return each / 50 * len(inputs)
-
-
-def seconds(function: object, repeats: int = 3) -> float:
-    """The least of a few timings."""
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        function()  # type: ignore[operator]
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 if __name__ == "__main__":

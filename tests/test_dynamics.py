@@ -99,6 +99,9 @@ class Path:
         increments = [float(g[1].norm()) / e for g, e in zip(self.gradients, self.derivatives, strict=True)]
         recent = torch.tensor(increments[-window:], dtype=torch.float64)
         biases = torch.stack([point[1] for point in self.points[1:][-window:]])
+        moves = [after[1] - before[1] for before, after in zip(self.points[:-1], self.points[1:], strict=True)]
+        pairs = [float(a @ b) for a, b in zip([torch.zeros_like(moves[0]), *moves[:-1]], moves, strict=True)]
+        change = (end[0] - self.first[0]).abs()
         last_epoch = [float(g[0].norm()) for g in self.gradients[-self.steps_per_epoch :]]
         losses = torch.tensor(self.losses[-window:], dtype=torch.float64)
         noise, signal = self.noise()
@@ -112,6 +115,9 @@ class Path:
             "bias_increment_mean": recent.mean(),
             "bias_increment_max": recent.max(),
             "bias_increment_cv": recent.std(correction=0) / recent.mean(),
+            "bias_autocorrelation": sum(pairs[-window:]) / sum(float(move @ move) for move in moves[-window:]),
+            "relative_distance_from_init": change.norm() / self.first[0].norm(),
+            "largest_change_from_init": change.max(),
             "bias_variance": (biases - biases.mean(0)).square().sum(1).mean() / self.config.optimizer.lr**2,
             "loss_area": sum(self.losses) / self.steps_per_epoch,
             "gradient_norm": sum(last_epoch) / len(last_epoch),

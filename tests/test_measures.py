@@ -190,6 +190,12 @@ def hessian_eigenvalues(task: Task) -> np.ndarray:
     return np.linalg.eigvalsh(hessian.numpy())
 
 
+def along_path(task: Task) -> float:
+    way, at = theta(task.module) - theta(task.init), torch.from_numpy(theta(task.module))
+    hessian = torch.autograd.functional.hessian(lambda vector: loss_at(task, vector), at).numpy()
+    return way @ hessian @ way / (way @ way)
+
+
 def quantiles(values: np.ndarray) -> list[float]:
     return [sorted(values)[math.ceil(len(values) * q) - 1] for q in (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)]
 
@@ -485,6 +491,13 @@ def diagonal_eigenvalues(a: float, b: float) -> tuple[float, float]:
     return middle - half, middle + half
 
 
+def diagonal_curvature(a: float, b: float) -> float:
+    """Of the loss log(1 + exp(-a b t^2)) / 2 by t at t = 1: twice."""
+    s = 1 / (1 + math.exp(a * b))
+    return (s * (1 - s) * (2 * a * b) ** 2 - 2 * s * a * b) / 2
+
+
+ALONG_PATH = (diagonal_curvature(3, 1) + diagonal_curvature(4, 2)) / 30
 EIGENVALUES = (*diagonal_eigenvalues(3, 1), *diagonal_eigenvalues(4, 2), 0.0, 0.0, 0.0, 0.0)
 
 
@@ -524,6 +537,7 @@ CASES = {
     "lipschitz_max": Case(lambda t: max(jacobian_norms(t)), 8),
     "fisher_rao_norm": Case(fisher_rao, FISHER_RAO),
     "sharpness": Case(lambda t: hessian_eigenvalues(t)[-1], max(EIGENVALUES), True),
+    "curvature_along_path": Case(along_path, ALONG_PATH, True),
     "l1_norm": Case(lambda t: np.abs(theta(t.module)).sum(), 7 + 3, True),
     "log_l1_product": Case(lambda t: np.log(entrywise(t)).sum(), math.log(7 * 3)),
     "frobenius_distance_sum": Case(lambda t: sum(frobenius(moved(t))), 5 + math.sqrt(5), True),
@@ -947,6 +961,7 @@ def test_measure_network_equals_the_stack():
         ({"module": nn.ReLU()}, "no parameters"),
         ({"loss": "hnige"}, "did you mean 'hinge'"),
         ({"loss": "hinge"}, "gives outputs (1, 3); expected (1, 1) for the loss 'hinge'"),
+        ({"module": nn.Linear(5, 1), "loss": "hinge", "margin": 0}, "margin: 0; expected a positive number"),
         ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.tensor([0, 2])}, "expected 0 to 1"),
         ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.zeros(2)}, "one integer per input"),
     ],
@@ -978,3 +993,16 @@ def test_sets_of_measures_are_named_and_each_measure_is_taken_once():
         "path_norm",
         *(name for name in MEASURES if name != "path_norm"),
     ]
+
+
+def test_a_stack_is_mapped_without_warnings(monkeypatch):
+    """Torch warns where it maps by a loop; a failure in `vmap` would be hidden by measuring the networks alone."""
+    monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
+    logs = []
+    together = evaluate.Stack.together
+    monkeypatch.setattr(
+        evaluate.Stack, "together", lambda *arguments: logs.append(arguments[-1]) or together(*arguments)
+    )
+    measured([make_task("mlp", seed) for seed in range(2)])
+    failed = {name: error for name, error in logs[0].errors.items() if "is of one network" not in error}
+    assert not failed and len(logs[0].seconds) == len(MEASURES)

@@ -100,18 +100,17 @@ def test_objectives_are_the_losses_that_are_trained_on(name, outputs, labels):
         torch.testing.assert_close(objective(name, outputs, margin)(seen, labels), losses)
 
 
-@pytest.mark.parametrize("name", ["squared", "logistic"])
-def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimised(name):
+@pytest.mark.parametrize(("name", "margin"), [("squared", 1.0), ("logistic", 1.0), ("hinge", 0.25), ("hinge", 4.0)])
+def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimised(name, margin):
     module = trained(models.mlp((3,), 1, width=4, depth=2), (3,), 0)
     inputs = torch.randn(7, 3).double()
     labels = torch.randn(7).double() if name == "squared" else torch.arange(7) % 2
     network = Network(copy.deepcopy(module), 1)
     parameters = {n: value.detach().unsqueeze(0) for n, value in module.named_parameters()}
-    table = measure_stack(network, parameters, None, {"train": (inputs, labels)}, loss=name).set_index("name")
-    assert (
-        table["value"].dropna().to_dict()
-        == measure_network(module, inputs, labels, loss=name)["value"].dropna().to_dict()
-    )
+    kind = {"loss": name, "margin": margin}
+    table = measure_stack(network, parameters, None, {"train": (inputs, labels)}, **kind).set_index("name")
+    own = measure_network(module, inputs, labels, **kind)
+    assert table["value"].dropna().to_dict() == own["value"].dropna().to_dict()
 
     theta, shapes = parameters_to_vector(module.parameters()).detach(), [p.shape for p in module.parameters()]
 
@@ -119,14 +118,16 @@ def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimised(name):
         parts = [p.view(s) for p, s in zip(vector.split([s.numel() for s in shapes]), shapes, strict=True)]
         named = dict(zip(parameters, parts, strict=True))
         z = torch.func.functional_call(module, named, (inputs,)).squeeze(1)
-        return (z - labels).square() / 2 if name == "squared" else torch.log1p(torch.exp(-(2 * labels - 1) * z))
+        signed = (2 * labels - 1) * z
+        kinds = {"squared": (z - labels).square() / 2, "logistic": torch.log1p(torch.exp(-signed))}
+        return kinds.get(name, (margin - signed).relu())
 
     hessian = torch.autograd.functional.hessian(lambda vector: losses(vector).mean(), theta)
     radial = torch.autograd.functional.jacobian(losses, theta) @ theta
     assert table.loc["sharpness", "value"] == pytest.approx(torch.linalg.eigvalsh(hessian)[-1].item(), rel=1e-5)
     assert table.loc["fisher_rao_norm", "value"] == pytest.approx(math.sqrt(radial.square().mean()), rel=1e-9)
-    margin = table.loc["margin_p10", "status"]
-    assert margin == ("not applicable: needs classes; the targets are real numbers" if name == "squared" else "ok")
+    status = table.loc["margin_p10", "status"]
+    assert status == ("not applicable: needs classes; the targets are real numbers" if name == "squared" else "ok")
 
 
 def test_examples_in_batches_and_as_bytes_give_the_same_values(monkeypatch):

@@ -101,7 +101,7 @@ class Active:
             gradients = self.dynamics.state["total"][own]
             traces.append(part.train_epoch(*examples, epoch, kernel, draws, steps.start, gradients))
         trace = Trace.join(traces)
-        self.dynamics.add(trace, epoch, steps.start, -(-self.order.shape[1] // batch_size))
+        self.dynamics.add(trace, epoch, steps.start, -(-labels.shape[1] // batch_size))
         return trace.loss.double().mean(0).cpu()
 
     def evaluate(self, split: str, kernel: Kernel, index: Tensor | None = None) -> Tensors:

@@ -12,8 +12,8 @@ from trainables.trace import Trace, over_steps
 #: Whole epochs in the window of `bias_increment_*` and `bias_variance`.
 WINDOW_EPOCHS = 10
 #: What a slot of it holds of its epoch: count, sum, sum of squares, maximum of the increments; count of steps, mean and
-#: summed squared deviation of the bias.
-WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation")
+#: summed squared deviation of the bias; sums of the products of its updates with those before them, and of the squares.
+WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation", "products", "squares")
 #: And of the losses and gradients of its epoch: count of steps, sum and sum of squares of the losses; count and sum of
 #: squared norms of the sampled gradients; estimates of B tr Cov(g) and of ||E g||^2.
 LATE = ("steps", "loss", "square", "samples", "norms", "noise", "signal")
@@ -25,6 +25,8 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     "path_length": ("sum of ||theta_t+1 - theta_t|| in the phase", "Loukas et al. 2021"),
     "path_length_from_init": ("the same over all phases since the initialisation", "Loukas et al. 2021"),
     "distance_from_init": ("||theta_t - theta_0||, without pruned weights", "Nagarajan and Kolter 2019"),
+    "relative_distance_from_init": ("the same / ||theta_0||", "Chizat et al. 2019"),
+    "largest_change_from_init": ("max_i |theta_t,i - theta_0,i|, likewise", "Nagarajan and Kolter 2019"),
     "distance_from_start": ("||theta_t - theta at the start of the phase||", "Nagarajan and Kolter 2019"),
     "straightness": ("distance_from_start / path_length", "Loukas et al. 2021"),
     "bias_path_length": ("sum of ||b_t+1 - b_t|| in the phase", "Loukas et al. 2021"),
@@ -51,7 +53,14 @@ DYNAMICS: dict[str, tuple[str, str]] = {
         "mean of ||b_t - mean b||^2 / alpha^2 in the last 10 epochs of the phase",
         "Loukas et al. 2021 (authors' code: 'corollary 1')",
     ),
-    "loss_area": ("sum of batch losses / steps per epoch (nats x epochs)", "Arpit et al. 2017"),
+    "bias_autocorrelation": (
+        "sum of <d_t-1, d_t> / sum of ||d_t||^2 in the last 10 epochs of the phase, with d_t = b_t+1 - b_t",
+        "Box and Jenkins 1970",
+    ),
+    "loss_area": (
+        "sum of the training losses: of all batches of the phase / batches per epoch (nats x epochs)",
+        "Ru et al. 2021",
+    ),
     "late_loss": ("mean of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
     "late_loss_variance": ("variance of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
     "gradient_noise_scale": (
@@ -86,6 +95,7 @@ class Dynamics:
         self.state: dict[str, Tensor] = {name: zeros() for name in sums}
         for name in WINDOW:
             self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS, *([bias_size] if name == "bias" else []))
+        self.state["bias_last"] = zeros(bias_size)
         self.state |= {f"late_{name}": zeros(WINDOW_EPOCHS) for name in LATE}
         # Of the gradients that were sampled in this epoch; in their precision: in twice as many bytes, adding to it
         # would drive the step out of the processor's cache.
@@ -113,7 +123,7 @@ class Dynamics:
             trace: of these steps.
             epoch: the number of the epoch in the phase, from 0.
             before: how many of its steps were taken in already.
-            steps: how many it has in all; by default those of the trace.
+            steps: how many a whole epoch has; by default those of the trace.
         """
         state, slot, made = self.state, epoch % WINDOW_EPOCHS, len(trace.loss)
         state["path"] += over_steps(trace.update).sum(1)
@@ -136,6 +146,9 @@ class Dynamics:
         here["sum"] += increments.sum(1)
         here["square"] += increments.square().sum(1)
         here["max"].copy_(torch.maximum(here["max"], increments.max(1).values))
+        here["products"] += over_steps(trace.bias_product).sum(1) + (state["bias_last"] * trace.bias_first).sum(1)
+        here["squares"] += over_steps(trace.bias_update).square().sum(1)
+        state["bias_last"].copy_(trace.bias_last)
         old, total = here["steps"].clone(), here["steps"] + trace.count
         shift = trace.bias_mean - here["bias"]  # Chan, Golub and LeVeque 1983, as in `Trace`
         here["deviation"] += trace.bias_deviation + shift.square().sum(1) * (old * trace.count / total)
@@ -198,6 +211,8 @@ class Dynamics:
             "path_length": state["path"],
             "path_length_from_init": state["path_before"] + state["path"],
             "distance_from_init": distance(parameters, initial),
+            "relative_distance_from_init": distance(parameters, initial) / length(initial),
+            "largest_change_from_init": torch.linalg.vector_norm(parameters.double() - initial.double(), torch.inf, 1),
             "distance_from_start": distance(parameters, start),
             "loss_area": state["loss_area"],
             "gradient_norm": torch.where(state["path"] > 0, state["gradient"], torch.nan),
@@ -229,9 +244,15 @@ class Dynamics:
             "bias_increment_max": state["window_max"].max(1).values + missing,
             "bias_increment_cv": variance.sqrt() / mean,
             "bias_variance": spread / learning_rate.double().square(),
+            "bias_autocorrelation": state["window_products"].sum(1) / state["window_squares"].sum(1),
         }
 
 
 def distance(parameters: Tensor, other: Tensor) -> Tensor:
     """Euclidean distances `(K,)` in float64 between rows `(K, P)`."""
-    return torch.linalg.vector_norm(parameters.double() - other.double(), dim=1)
+    return length(parameters.double() - other.double())
+
+
+def length(rows: Tensor) -> Tensor:
+    """Euclidean norms `(K,)` in float64 of rows `(K, P)`."""
+    return torch.linalg.vector_norm(rows.double(), dim=1)

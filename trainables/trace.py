@@ -36,6 +36,8 @@ class Trace:
         gradient: norm of the batch's gradient.
         update: norm of the update.
         bias_gradient, bias_update: the same of the first layer's bias.
+        bias_product: in float64, of its update with the one of the step before; of the first step here 0.
+        bias_first, bias_last: `(K, d)` in float64, the first of its updates and the last.
         bias_mean, bias_deviation: `(K, d)` and `(K,)` in float64: mean and summed squared deviation of the bias.
         squares: `(K,)` in float64, the sum of squared norms of the sampled gradients.
         samples: how many they are.
@@ -57,6 +59,7 @@ class Trace:
         self.loss, self.derivative, self.gradient, self.update, self.bias_gradient, self.bias_update = (
             parameters.new_zeros(6, steps, runs)
         )
+        self.bias_product = torch.zeros_like(self.loss, dtype=torch.float64)
         block = min(steps, max(1, BLOCK_NUMBERS // (runs * examples * outputs)))
         self.losses = parameters.new_zeros(block, runs, examples)
         self.derivatives = parameters.new_zeros(block, runs, examples, outputs)
@@ -71,6 +74,7 @@ class Trace:
         self.plain = False
         self.bias_mean = torch.zeros_like(self.bias, dtype=torch.float64)
         self.bias_deviation = self.bias_mean.new_zeros(runs)
+        self.bias_first, self.bias_last = torch.zeros_like(self.bias_mean), torch.zeros_like(self.bias_mean)
 
     def out(self, examples: int) -> Out:
         """Where the losses `(K, B)` of the coming step of B examples, and their derivatives `(K, B, C)`, are to be."""
@@ -116,6 +120,10 @@ class Trace:
             self._reduce_biases(self.step % len(self.slots))
         self.update = (self.gradient if self.plain else self.update) * update_scale
         self.bias_update *= update_scale
+        scale = update_scale.double()
+        self.bias_product *= scale.square()
+        self.bias_first *= scale.unsqueeze(1)
+        self.bias_last *= scale.unsqueeze(1)
         noted = [step for step in range(self.step) if step in self.sampled]
         self.samples, self.squares = len(noted), over_steps(self.gradient[noted]).square().sum(1)
         return self
@@ -126,9 +134,9 @@ class Trace:
         whole = object.__new__(cls)
         for name in ("step", "count", "samples", "examples"):
             setattr(whole, name, getattr(parts[0], name))
-        for name in ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update"):
+        for name in ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update", "bias_product"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts], 1))
-        for name in ("bias_mean", "bias_deviation", "squares"):
+        for name in ("bias_mean", "bias_deviation", "bias_first", "bias_last", "squares"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts]))
         return whole
 
@@ -151,6 +159,7 @@ class Trace:
         done = slice(self.step - steps, self.step)
         self.bias_gradient[done] = torch.linalg.vector_norm(gradient, dim=2)
         self.bias_update[done] = torch.linalg.vector_norm(update, dim=2)
+        self._add_products(update.double(), done)
         values, total = bias.double(), self.count + steps
         mean = values.mean(0)
         shift = mean - self.bias_mean
@@ -158,6 +167,15 @@ class Trace:
         self.bias_deviation += shift.square().sum(1) * (self.count * steps / total)
         self.bias_mean += shift * (steps / total)
         self.count = total
+
+    def _add_products(self, updates: Tensor, done: slice) -> None:
+        """Take in how the updates `(steps, K, d)` of the bias go on as the ones before them."""
+        if done.start:
+            self.bias_product[done.start] = (updates[0] * self.bias_last).sum(1)
+        else:
+            self.bias_first.copy_(updates[0])
+        self.bias_product[done.start + 1 : done.stop] = (updates[1:] * updates[:-1]).sum(2)
+        self.bias_last.copy_(updates[-1])
 
 
 def over_steps(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The Hessian of the mean training loss: its largest eigenvalue, its trace, the density of its eigenvalues.
+"""The Hessian of the mean training loss: along the path, its largest eigenvalue, its trace, the density of eigenvalues.
 
 Of networks with at most `PROBES` parameters trace and density are exact, from the products with the unit vectors; of
 others they are estimates from random vectors of one key.
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from analysis.measures.draws import normal
 from analysis.measures.lanczos import largest_eigenvalue, quadrature, start_vector
-from analysis.measures.subject import Subject, shared
+from analysis.measures.subject import Subject, flat, shared
 from analysis.measures.training_loss import hessian_product, theta
 
 #: Random vectors of the trace. With n of them its standard deviation is sqrt(2 / n) times the Frobenius norm of the
@@ -28,6 +28,17 @@ def sharpness(subject: Subject) -> Tensor:
     `largest_eigenvalue`.
     """
     return largest_eigenvalue(hessian_product(subject), start_vector(theta(subject)), subject.stacked)
+
+
+def curvature_along_path(subject: Subject) -> Tensor:
+    """The curvature of the mean training loss along the line from the initialisation: d^T H d / ||d||^2.
+
+    H is the Hessian at the network's parameters theta, d = theta - theta_0: a Rayleigh quotient, at most `sharpness`.
+    One product with H.
+    """
+    assert subject.initial is not None
+    way = theta(subject) - flat({name: subject.initial[name] for name in subject.parameters})
+    return way.double() @ hessian_product(subject)(way).double() / way.double().square().sum()
 
 
 def hessian_trace(subject: Subject) -> Tensor:

@@ -8,10 +8,11 @@ f / rho. So biases of later layers are scaled by the cumulative product, and no 
 import torch
 from torch import Tensor
 from torch.func import grad
+from torch.nn import functional
 
 from analysis.measures.norms import log_frobenius_product, log_l1_product, log_spectral_product
+from analysis.measures.quantiles import quantile
 from analysis.measures.subject import Subject, logits, shared
-from trainables.losses import cross_entropy
 
 
 @shared
@@ -29,7 +30,7 @@ def margins_of(outputs: Tensor, labels: Tensor) -> Tensor:
 
 def margin_p10(subject: Subject) -> Tensor:
     """The 10th percentile of the training margins f_y - max_{j != y} f_j."""
-    return margins(subject).quantile(0.1)
+    return quantile(margins(subject), 0.1)
 
 
 def margin_min(subject: Subject) -> Tensor:
@@ -39,22 +40,22 @@ def margin_min(subject: Subject) -> Tensor:
 
 def margin_p25(subject: Subject) -> Tensor:
     """The 25th percentile of the training margins f_y - max_{j != y} f_j."""
-    return margins(subject).quantile(0.25)
+    return quantile(margins(subject), 0.25)
 
 
 def margin_median(subject: Subject) -> Tensor:
     """The median of the training margins f_y - max_{j != y} f_j."""
-    return margins(subject).quantile(0.5)
+    return quantile(margins(subject), 0.5)
 
 
 def margin_p75(subject: Subject) -> Tensor:
     """The 75th percentile of the training margins f_y - max_{j != y} f_j."""
-    return margins(subject).quantile(0.75)
+    return quantile(margins(subject), 0.75)
 
 
 def margin_p90(subject: Subject) -> Tensor:
     """The 90th percentile of the training margins f_y - max_{j != y} f_j."""
-    return margins(subject).quantile(0.9)
+    return quantile(margins(subject), 0.9)
 
 
 def margin_mean(subject: Subject) -> Tensor:
@@ -78,7 +79,7 @@ def top_output_quantiles(subject: Subject) -> Tensor:
 
 
 def _quantiles(values: Tensor) -> Tensor:
-    return values.quantile(torch.linspace(0, 1, 21, dtype=values.dtype, device=values.device))
+    return torch.stack([quantile(values, step / 20) for step in range(21)])
 
 
 @shared
@@ -101,12 +102,12 @@ def input_margin_p10(subject: Subject) -> Tensor:
 
     j is the class with the largest logit but for y.
     """
-    return input_margins(subject).quantile(0.1)
+    return quantile(input_margins(subject), 0.1)
 
 
 def input_margin_median(subject: Subject) -> Tensor:
     """The median of the linearised distance to the boundary: (f_y - f_j) / ||d (f_y - f_j) / d x||_2."""
-    return input_margins(subject).quantile(0.5)
+    return quantile(input_margins(subject), 0.5)
 
 
 def margin_p10_spectral(subject: Subject) -> Tensor:
@@ -131,5 +132,4 @@ def normalised_test_loss(subject: Subject) -> Tensor:
 
 def _normalised_loss(subject: Subject, split: str, log_product: Tensor) -> Tensor:
     outputs = logits(subject, split) * (-log_product).exp()
-    losses, _ = cross_entropy(outputs, subject.splits[split].labels)
-    return losses.mean()
+    return functional.cross_entropy(outputs, subject.splits[split].labels)

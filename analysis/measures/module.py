@@ -1,6 +1,7 @@
 """Measures of anybody's module on anybody's data: a stack of one."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -23,6 +24,7 @@ def measure_network(
     loss: str = "cross_entropy",
     validation: tuple[Tensor, Tensor] | None = None,
     true_labels: Tensor | None = None,
+    margin: float = 1.0,
 ) -> pd.DataFrame:
     """The measures of any classifier on its training data; the module stays untouched, and runs in eval mode.
 
@@ -38,13 +40,15 @@ def measure_network(
             `squared`.
         validation: inputs and labels that were held out, for the measures that read them.
         true_labels: `(N,)`, those before some were corrupted.
+        margin: of the hinge loss.
 
     Returns:
         Index `measure`; columns `value`, `status` (`ok`, `not applicable: why`, `undefined: why` or `error: why`),
         `seconds`.
 
     Raises:
-        BadInput: an unknown measure or loss; a module, data or initial parameters that do not go together.
+        BadInput: an unknown measure or loss; a margin that is no positive number; a module, data or initial
+            parameters that do not go together.
 
     >>> module = nn.Linear(2, 2, bias=False)
     >>> _ = module.weight.data.copy_(torch.diag(torch.tensor([3.0, 4.0])))
@@ -62,9 +66,11 @@ def measure_network(
         None, ((inputs, labels), validation, (inputs, true_labels) if true_labels is not None else None)
     ):
         _check_data(network, *split, loss)
+    if not 0 < margin < math.inf:
+        raise BadInput(f"margin: {margin}; expected a positive number")
     initial = None if init is None else _initial(network, init)
     splits = {"train": (inputs, labels)} | ({"validation": validation} if validation else {})
-    table = measure_stack(network, parameters, initial, splits, measures, loss=loss, true_labels=true_labels)
+    table = measure_stack(network, parameters, initial, splits, measures, None, loss, margin, true_labels)
     return table.rename(columns={"name": "measure"}).set_index("measure")[["value", "status", "seconds"]]
 
 

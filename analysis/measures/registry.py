@@ -39,6 +39,9 @@ _NOVAK = "Novak et al. 2018, Sensitivity and generalization in neural networks; 
 _FORET = "Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization"
 _KWON = "Kwon et al. 2021, ASAM: Adaptive sharpness-aware minimization for scale-invariant learning"
 _ANDRIUSHCHENKO = "Andriushchenko et al. 2023, A modern look at the relationship between sharpness and generalization"
+_GOODFELLOW = (
+    "Goodfellow et al. 2015, Qualitatively characterizing neural network optimization problems; there the loss itself"
+)
 _GHORBANI = "Ghorbani et al. 2019, An investigation into neural net optimization via Hessian eigenvalue density"
 _HANIN = "Hanin and Rolnick 2019, Deep ReLU networks have surprisingly few activation patterns"
 _ARPIT = "Arpit et al. 2017, A closer look at memorization in deep networks"
@@ -97,6 +100,7 @@ MEASURES: dict[str, Measure] = {
             (),
             "Lanczos: residual above 0.1% after 100 products",
         ),
+        Measure(curvature.curvature_along_path, 1, "train", _GOODFELLOW, ("initial",), "all is as it was initialised"),
         Measure(norms.l1_norm, 1, "none", _NEYSHABUR),
         Measure(norms.log_l1_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights")),

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
+from analysis.measures.quantiles import quantile
 from analysis.measures.subject import Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
@@ -58,12 +59,12 @@ def lipschitz_max(subject: Subject) -> Tensor:
 
 def lipschitz_median(subject: Subject) -> Tensor:
     """The median over the training inputs of the local Lipschitz constant ||d f / d x||_2."""
-    return local_lipschitz(subject).double().quantile(0.5)
+    return quantile(local_lipschitz(subject).double(), 0.5)
 
 
 def lipschitz_p90(subject: Subject) -> Tensor:
     """The 90th percentile over the training inputs of the local Lipschitz constant ||d f / d x||_2."""
-    return local_lipschitz(subject).double().quantile(0.9)
+    return quantile(local_lipschitz(subject).double(), 0.9)
 
 
 def jacobian_frobenius_mean(subject: Subject) -> Tensor:
