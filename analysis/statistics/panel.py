@@ -27,6 +27,7 @@ from trainables.streams import generator
 
 CMI_PERMUTATIONS = 100  # mutual information only describes, so its null is small
 CMI_RUNS = 1000  # with more runs its pairs of runs are too many for a null
+CMI_AT_ALL = 50_000  # beyond, not even the score: it compares every run with every other, an hour for 100,000
 CMI_VALUES = 1000  # of all pairs of axes together; with more, as of a list of many fields, there is none either
 
 
@@ -151,7 +152,7 @@ class Sample:
 
     def information(self, values: np.ndarray) -> dict[str, Any]:
         """Conditional mutual information and its null; absent with one axis, or if cells hold single runs."""
-        if len(self.groups) < 2:
+        if len(self.groups) < 2 or len(values) > CMI_AT_ALL:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)
