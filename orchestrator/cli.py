@@ -148,7 +148,7 @@ def _show(verdicts: "Sequence[pd.DataFrame]") -> None:
 
 @app.command()
 def plan(spec: Spec, set_: Set = None) -> None:
-    """Tell what a sweep will take: runs, cohorts, memory, disk, time. Trains nothing.
+    """Tell what a sweep will take: runs, cohorts, memory, disk, and time, by a short rehearsal. Keeps nothing.
 
     [bold]Example:[/] bth plan quickstart --set seeds=20
     """
