@@ -112,7 +112,7 @@ def draw_losses(table: pd.DataFrame, axis: str, random: pd.DataFrame | None = No
     for axes, prefix, title in zip(figure.subplots(1, 2), ("", "normalised_"), titles, strict=True):
         x, y = f"{prefix}train_loss", f"{prefix}test_loss"
         points(axes, table, x, y, axis)
-        fit, ends = line(table, bool(prefix)), table[x].agg(["min", "max"]).to_numpy()
+        fit, ends = line(table, bool(prefix)), table[x].agg(["min", "max"]).to_numpy(copy=True)
         if random is not None and len(random):
             axes.scatter(random[x], random[y], s=30, color="#c0392b", marker="x", label="random labels")
             ends[1] = max(ends[1], random[x].max()) if prefix else ends[1]

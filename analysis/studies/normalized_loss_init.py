@@ -84,6 +84,7 @@ def _findings(name: str, natural: pd.DataFrame, random: pd.DataFrame, deals: np.
             decided(partial.value >= BEYOND and partial.low > 0),
             f"partial Spearman {normalised.between(partial)}; the norm product alone {alone:+.2f}; log-log R² of what "
             f"the losses lack to log(10): {_deficits(natural):.4f} (R² of the losses {fit.r2:.4f})",
+            because="it orders the networks just as the norm product does" if np.isnan(partial.value) else "",
         ),
     ]
 
