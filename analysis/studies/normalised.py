@@ -116,7 +116,7 @@ def draw_losses(table: pd.DataFrame, axis: str, random: pd.DataFrame | None = No
         if random is not None and len(random):
             axes.scatter(random[x], random[y], s=30, color="#c0392b", marker="x", label="random labels")
             ends[1] = max(ends[1], random[x].max()) if prefix else ends[1]
-            axes.legend(loc="lower right")
+            axes.legend(loc="best")
         axes.plot(ends, fit.intercept + fit.slope * ends, color="#1c1c1c", linewidth=1)
         axes.set_title(f"{title}\nR² {fit.r2:.4f}, slope {fit.slope:.3g}".replace("-", "−"), loc="left")
         axes.set(xlabel=quantity(x, "nats"), ylabel=quantity(y, "nats"))
@@ -138,12 +138,13 @@ def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]],
 
 
 def draw_deals(deals: Mapping[str, np.ndarray], own: Mapping[str, float]) -> Figure:
-    """R2 with dealt norms, and with their own (line), one panel a data set."""
+    """What R2 lacks to 1 with dealt norms, and with their own (line), one panel a data set."""
     figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
     for axes, (name, found) in zip(figure.subplots(1, len(deals), squeeze=False)[0], deals.items(), strict=True):
-        axes.hist(found, bins=30, color="#9aa5b1")
-        axes.axvline(own[name], color="#1c1c1c", linewidth=1.2)
-        axes.set(title=name, xlabel="R² with norms dealt out at random", ylabel="deals")
+        lacks, lack = np.maximum(1 - found, 1e-12), max(1 - own[name], 1e-12)
+        axes.hist(lacks, bins=np.geomspace(lacks.min(), lacks.max(), 31), color="#9aa5b1")
+        axes.axvline(lack, color="#1c1c1c", linewidth=1.2)
+        axes.set(title=name, xscale="log", xlabel="1 − R², smaller is straighter", ylabel="deals")
     return figure
 
 

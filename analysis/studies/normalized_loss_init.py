@@ -55,7 +55,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         plate(
             "own-norms",
             "How straight the line is with norms that belong to other networks",
-            f"R² of normalised test on normalised train loss, when norms are dealt out at random ({normalised.DEALS} "
+            f"What R² of the normalised losses lacks to 1, when norms are dealt out at random ({normalised.DEALS} "
             "deals), and with each network's own norm (line). Where the two agree, the line says no more than that "
             "train and test loss are divided by the same number.",
             functools.partial(normalised.draw_deals, deals, own),

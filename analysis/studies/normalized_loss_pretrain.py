@@ -61,7 +61,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         plate(
             "own-norms",
             "How straight the line is with norms that belong to other networks",
-            f"R² of the normalised losses, norms dealt out at random ({normalised.DEALS} deals), and with their own.",
+            f"What R² lacks to 1 with norms dealt out at random ({normalised.DEALS} deals), and with their own (line).",
             functools.partial(normalised.draw_deals, deals, own),
         )
     )
