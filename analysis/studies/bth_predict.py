@@ -1,0 +1,177 @@
+"""Whether statistics of the training path predict test loss: beyond the axes, at one loss, early, everywhere."""
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis import statistics as st
+from analysis.early import LOSSES, best_early, early_prediction, histories
+from analysis.figures import early_prediction_figure
+from analysis.figures.canvas import WIDTH_INCHES, label, show_value
+from analysis.figures.plate import plate
+from analysis.judging import judge
+from analysis.results import Results
+from analysis.studies.normalised import between
+from analysis.studies.study import Answer, Finding, decided
+from trainables.dynamics import AT_THE_END, DYNAMICS
+
+TARGET, EPOCH, NEAR, LEVEL = "test_loss", 2, (0.007, 0.01), 0.05
+NAMES = [name for name in DYNAMICS if name not in AT_THE_END]
+FIRST, SECOND = "mnist", "fashion"
+
+RULE = f"""
+Runs that reached a train loss of 0.01, per data set; the axes are those of the grid. Adds: at least one statistic of
+the training path "adds" to the axes for test loss by the rule of `analysis.rules` (gain in cross-validated R2 over
+the axes, and association within configurations, false discovery rate {LEVEL}); it replicates if one statistic does on
+both data sets. At one loss: the same among runs with a train loss in [{NEAR[0]}, {NEAR[1]}]. Beyond the loss: the
+statistic with the largest |rank correlation within configurations| on {FIRST} has on {SECOND} a larger |Kendall tau|
+with test loss than the validation loss at the end has, with the lower end of the 95% interval of the difference above
+0. Earlier: the statistic with the largest |rank correlation within configurations| after {EPOCH} epochs on {FIRST}
+has on {SECOND}, after {EPOCH} epochs, a larger |Kendall tau| than validation loss after {EPOCH} epochs, lower end
+above 0. Everywhere: within no value of any axis of either data set is the association of the statistic chosen on
+{FIRST} within configurations reversed with p at most {LEVEL} over the number of values.
+"""
+
+
+def answer(results: Mapping[str, Results]) -> Answer:
+    """The answer of `RULE`."""
+    tables = {name: one.table().query("status == 'converged'") for name, one in results.items()}
+    axes = [name for name in _AXES if tables[FIRST][name].nunique() > 1]
+    verdicts = {name: judge(table, TARGET, axes, NAMES, level=LEVEL) for name, table in tables.items()}
+    window = {"train_loss": NEAR}
+    matched = {name: judge(table, TARGET, axes, NAMES, level=LEVEL, match=window) for name, table in tables.items()}
+    chosen = str(verdicts[FIRST]["within"].astype(float).abs().idxmax())
+    regions = pd.concat([_regions(table, chosen, axes).assign(data=name) for name, table in tables.items()])
+    findings = [
+        *_adding("statistics of training add to the hyperparameters", verdicts),
+        *_adding(f"the same among runs with a train loss in [{NEAR[0]}, {NEAR[1]}]", matched),
+        _beats(f"{SECOND}: {chosen} orders test loss better than the validation loss", tables[SECOND], chosen, axes),
+        _early(results, tables, axes),
+        _everywhere(chosen, regions),
+    ]
+    figures = []
+    for name, one in results.items():
+        history, runs = histories(one), tables[name]
+        views = [
+            early_prediction(history, runs, TARGET, axes, [*NAMES, *LOSSES], view=v) for v in ("epoch", "fraction")
+        ]
+        early = pd.concat(views)
+        figures.append(
+            plate(
+                f"early-{name}",
+                f"{name}: how early training predicts the test loss",
+                "Over all runs (top) and within configurations (middle), after so many epochs (left) or at a share of "
+                "each run's length (right, retrospective); black and grey are the losses at the same time, dashed what "
+                "a power law extrapolates. Below, the runs still training.",
+                functools.partial(early_prediction_figure, early, best_early(early, NAMES, 4), TARGET),
+            )
+        )
+    figures.append(
+        plate(
+            "regions",
+            f"Where on the grid {chosen} goes with the test loss",
+            "Rank correlation within configurations, among the runs with one value of one axis.",
+            functools.partial(_draw, regions),
+        )
+    )
+    numbers = pd.concat([one.reset_index().assign(data=name) for name, one in verdicts.items()])
+    return Answer(findings, figures, numbers.drop(columns="sentence"))
+
+
+_AXES = (
+    "init.scale",
+    "pretrain.label_corruption",
+    "model.width",
+    "model.depth",
+    "model.filters",
+    "model.kernel",
+    "prune.fraction",
+    "optimizer.lr",
+)
+
+
+def _adding(claim: str, verdicts: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    """Whether something adds, per data set, and whether one statistic does on all."""
+    added = {name: [str(one) for one in rows.index[rows["decision"] == "adds"]] for name, rows in verdicts.items()}
+    findings = []
+    for name, rows in verdicts.items():
+        best = rows["adds_q"].astype(float).idxmin() if rows["adds_q"].notna().any() else rows.index[0]
+        row = rows.loc[best]
+        findings.append(
+            Finding(
+                f"{name}: {claim}",
+                decided(bool(added[name])),
+                f"{len(added[name])} of {len(rows)} add; the strongest is {best}: R² {row['gain_r2']:+.3f} over "
+                f"{row['baseline_r2']:.2f}, within configurations {row['within']:+.2f}, q {row['adds_q']:.2g}, "
+                f"{row['runs']:.0f} runs",
+            )
+        )
+    both = sorted(set.intersection(*map(set, added.values())))
+    findings.append(
+        Finding(f"{claim}: one replicates", decided(bool(both)), ", ".join(both) or "none on both data sets")
+    )
+    return findings
+
+
+def _beats(claim: str, table: pd.DataFrame, chosen: str, axes: Sequence[str]) -> Finding:
+    found = st.compare(table, chosen, "validation_loss", TARGET, axes, resamples=500)
+    return Finding(
+        claim,
+        decided(found.difference.low > 0),
+        f"|tau| {found.first:.2f} against {found.second:.2f}, difference {between(found.difference)}",
+    )
+
+
+def _early(results: Mapping[str, Results], tables: Mapping[str, pd.DataFrame], axes: Sequence[str]) -> Finding:
+    """The statistic chosen early on one data set, against validation loss as early on the other."""
+    known = {}
+    for name, one in results.items():
+        early = one.table(at=EPOCH)
+        known[name] = early[early["run_id"].isin(tables[name]["run_id"])]
+    within = {
+        name: abs(st.within_configuration(known[FIRST], name, TARGET, axes, permutations=0).correlation)
+        for name in NAMES
+        if name in known[FIRST] and known[FIRST][name].nunique() > 1
+    }
+    chosen = max(within, key=lambda name: np.nan_to_num(within[name]))
+    claim = f"{SECOND}: after {EPOCH} epochs {chosen} orders the test loss at the end better than validation loss then"
+    return _beats(claim, known[SECOND], chosen, axes)
+
+
+def _regions(table: pd.DataFrame, chosen: str, axes: Sequence[str]) -> pd.DataFrame:
+    """The association within configurations for each value of each axis."""
+    rows = []
+    for axis in axes:
+        for value, part in table.groupby(axis):
+            found = st.within_configuration(part, chosen, TARGET, axes, permutations=2000)
+            rows.append({"axis": axis, "value": show_value(value), "within": found.correlation, "p": found.p})
+    return pd.DataFrame(rows)
+
+
+def _everywhere(chosen: str, regions: pd.DataFrame) -> Finding:
+    usual = np.sign(regions["within"].median())
+    reversed_ = regions[(np.sign(regions["within"]) == -usual) & (regions["p"] <= LEVEL / len(regions))]
+    where = [f"{row.data} {row.axis} = {row.value}" for row in reversed_.itertuples()]
+    return Finding(
+        f"in no region of the grid is the association of {chosen} with test loss reversed",
+        decided(not where),
+        "; ".join(where) or f"between {regions['within'].min():+.2f} and {regions['within'].max():+.2f}",
+    )
+
+
+def _draw(regions: pd.DataFrame) -> Figure:
+    table = regions.assign(place=regions["axis"] + " = " + regions["value"])
+    grid = table.pivot(index="place", columns="data", values="within").reindex(table["place"].unique())
+    figure = Figure(figsize=(WIDTH_INCHES, 0.6 + 0.24 * len(grid)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(grid.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(grid.to_numpy()):
+        axes.text(column, row, f"{value:+.2f}".replace("-", "−"), ha="center", va="center", fontsize=7)
+    axes.set(xticks=range(grid.shape[1]), xticklabels=[label(name) for name in grid.columns])
+    axes.set(yticks=range(len(grid)), yticklabels=[label(place) for place in grid.index])
+    axes.grid(visible=False)
+    figure.colorbar(image, label="rank correlation within configurations")
+    return figure
