@@ -377,3 +377,24 @@ def test_the_listing_names_every_data_set_with_its_source():
     lines = {name: (what, source) for name, what, source in data.listing()}
     assert lines.keys() == data.READERS.keys() | data.SYNTHETIC.keys() and all(source for _, source in lines.values())
     assert lines["digits"][0] == "1 x 8 x 8, 10 classes, 1,797 examples, present"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"shape": (4, 4)},
+            "what it reads is not what it declares (train: inputs of shape (20, 2), declared (20, 4, 4))",
+        ),
+        ({"train": (12, 8)}, "what it reads is not what it declares (train: 10 examples of class 0, declared 12)"),
+        ({"train": (20,)}, "what it reads is not what it declares (train: 10 examples of class 0, declared 20)"),
+        ({"test": (5, 5)}, "what it reads is not what it declares (test: no part, declared 10 examples)"),
+        ({"read": lambda root: {}["inputs"]}, "it cannot be read ('inputs')"),
+    ],
+)
+def test_a_mistake_in_a_reader_is_not_taken_for_damaged_files(monkeypatch, changes, line):
+    part = data.Part(np.zeros((20, 2), np.float32), np.arange(20) % 2)
+    own = data.Reader(lambda root: data.Raw(part), (2,), (10, 10), (), "made here")
+    monkeypatch.setitem(data.READERS, "own", dataclasses.replace(own, **changes))
+    data.readers._read.cache_clear()
+    assert refusal("own") == f"data.name = 'own': its reader: {line}"
