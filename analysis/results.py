@@ -94,7 +94,7 @@ class Results:
         frame = frame.sort_values([*key, "failed", "version"], ascending=[True] * 5 + [False, True])
         return frame.drop_duplicates(key, keep="last").drop(columns="failed").reset_index(drop=True)
 
-    def table(self, at: float | None = None) -> pd.DataFrame:
+    def table(self, at: float | None = None, *, parents: bool = False) -> pd.DataFrame:
         """One row per run: config, outcomes and every predictor.
 
         Args:
@@ -102,6 +102,9 @@ class Results:
                 them (0.25: after a quarter of the first, where that step was recorded); by default at the run's end.
                 Test outcomes and gaps are always those of the end. Runs that had stopped by then have missing
                 predictors.
+            parents: also the runs of role `parent`, which no axis of the sweep named when they were planned, trained
+                because others start from them or have labels from them. They are no points of the grid, so they are
+                left out of what is judged; `analysis.across` asks for those that pruned and reset runs come from.
 
         Returns:
             the columns of `runs`, and a column per dynamics statistic and measure. A measure with several values per
@@ -113,6 +116,7 @@ class Results:
         runs = self.runs
         if runs.empty:
             return runs
+        runs = runs if parents else runs[runs["role"] != "parent"].reset_index(drop=True)
         place = (
             runs[["run_id", "phase", "step"]].copy() if "phase" in runs else runs[["run_id"]].assign(phase="", step=-1)
         )

@@ -24,7 +24,11 @@ from analysis.results import load_results
 from orchestrator.session import session
 from orchestrator.spec import SweepSpec
 from orchestrator.sweep import run_sweep
+from trainables.config import RunConfig
+from trainables.data import SYNTHETIC
+from trainables.edits import EDITS
 from trainables.models import MODELS
+from trainables.section import Section
 
 Sweep = dict[str, Any]
 
@@ -48,6 +52,8 @@ SMALL = {"pool": 2}
 STEPS = {"lr": 0.05, "momentum": 0.9, "batch_size": 50}
 STOP = {"train_loss": 0.05, "max_epochs": 4}
 MLP = {"family": "mlp", "width": 32}
+METHODS = ["redraw", "swap"]
+DRAWN = {"train_size": 200, "validation_size": 50, "test_size": 200}
 TICKETS = {"fraction": 0.5, "rounds": 2, "method": "layer_magnitude", "output_rate": 0.5}
 
 
@@ -103,14 +109,27 @@ INTERVENTIONS: dict[str, Sweep] = {
         {"init.scheme": ["kaiming", "xavier", "xavier_normal", "orthogonal", "torch"], "init.scale": [0.5, 1]},
     ),
     "first weight": sweep(MNIST, MLP, {"init.first": [None, 5.0]}),
+    "edits": sweep(MNIST, MLP, {"init.edit": [*EDITS], "init.amount": [0.5, 0.9]}),
     "label corruption": sweep(FASHION, MLP, {"data.label_corruption": [0, 0.5], "data.corruption": ["swap"]}),
+    "corrupted held-out labels": sweep(
+        FASHION | {"label_corruption": 0.5}, MLP, {"data.corrupt_test": [False, True], "data.corruption": METHODS}
+    ),
     "pixels": sweep(CIFAR | SMALL, MLP, {"data.pixels": ["none", "permuted", "shuffled", "gaussian"]}),
+    "pixels of some": sweep(CIFAR | SMALL | {"pixels": "shuffled"}, MLP, {"data.pixels_fraction": [0.25, 1.0]}),
+    "synthetic tasks": sweep(DRAWN, MLP, {"data.name": ["sinusoid", "staircase"], "data.fresh": [False, True]}),
+    "label noise": sweep(DRAWN, MLP, {"data.name": ["disk", "sparse_linear"], "data.noise": [0.1, 0.4]}),
+    "hard test": FAMILIES["xord"] | {"grid": {"data.hard_test": [False, True]}},
     "dropout": sweep(CIFAR, FAMILIES["frankle_conv"]["base"]["model"], {"model.dropout": [0.0, 0.2, 0.5]}),
     "margin": FAMILIES["xord"] | {"grid": {"loss.margin": [0.5, 1, 5]}},
     "augmentation": sweep(
-        CIFAR | {"crop": 2}, FAMILIES["puzzles_cnn"]["base"]["model"], {"data.augment": ["none", "shift_flip"]}
+        CIFAR | {"crop": 2},
+        FAMILIES["puzzles_cnn"]["base"]["model"],
+        {"data.augment": ["none", "shift_flip", "window"]},
     ),
     "pretraining": sweep(MNIST, MLP, {"pretrain.label_corruption": [0.0, 1.0]}, pretrain={"epochs": 2}),
+    "pretraining, kinds of wrong labels": sweep(
+        MNIST, MLP, {"pretrain.corruption": METHODS}, pretrain={"epochs": 2, "label_corruption": 1.0}
+    ),
     "pruning in rounds": sweep(MNIST, MLP, {"prune.rounds": [1, 2, 3]}, prune=TICKETS),
     "pruning, controls": sweep(MNIST, MLP, {"prune.control": ["ticket", "reinit", "random_mask"]}, prune=TICKETS),
     "pruning, draws of controls": sweep(
@@ -146,7 +165,14 @@ INTERVENTIONS: dict[str, Sweep] = {
     "labels from a run": sweep(
         MNIST,
         MLP | {"width": 8},
-        list_=[{"labels.held_out": False}, {"labels.source": {"model.width": 128}, "labels.held_out": True}],
+        list_=[
+            {"labels.held_out": False},
+            {"labels.source": {"model.width": 128}, "labels.held_out": True},
+            {"labels.source": {"model.family": "lenet5"}},
+        ],
+    ),
+    "labels from a checkpoint": sweep(
+        MNIST, MLP | {"width": 8}, {"labels.at": [1, 2, None]}, labels={"source": {"model.width": 128}}
     ),
     "start from a narrower run": sweep(
         MNIST,
@@ -187,7 +213,13 @@ INTERVENTIONS: dict[str, Sweep] = {
         optimizer={"name": "least_squares"},
         stop={"train_loss": None},
     ),
-    "schedules": sweep(FASHION, MLP, {"optimizer.decay": [1.0, 0.5], "optimizer.name": ["sgd"]}),
+    "schedules": sweep(FASHION, MLP, {"optimizer.decay": [0.9, 0.5], "optimizer.decay_every": [1, 2]}),
+    "weight decay": sweep(
+        FASHION,
+        MLP,
+        {"optimizer.weight_decay": [0.0, 0.01], "optimizer.name": ["sgd", "adam"]},
+        optimizer={"lr": 0.003, "batch_size": 50},
+    ),
     "schedules of points, clipped": sweep(
         FASHION,
         MLP,
@@ -196,6 +228,7 @@ INTERVENTIONS: dict[str, Sweep] = {
     ),
     "full batches": sweep(MNIST, MLP, {"optimizer.batch_size": [50, "full"]}, stop={"max_epochs": 20}),
     "stops": sweep(MNIST, MLP, {"stop.train_error": [0.3, 0.1], "stop.max_steps": [15, 1000]}),
+    "snapshots": sweep(MNIST, MLP, {"stop.snapshot_loss": [None, 0.5, 1.0]}),
     "stops within an epoch": sweep(MNIST, MLP, {"stop.train_error": [0.3, 0.1], "stop.check_every_steps": [None, 3]}),
 }
 
@@ -207,27 +240,43 @@ def points(values: Sweep) -> list[dict[str, Any]]:
     return [base | one | two for one in grid for two in values["list"] or [{}]]
 
 
+#: What is recorded of every run.
+RECORD = {"measures": ["path_norm"], "measure_at": "checkpoints", "early_stop": True}
+
+
+def untried() -> set[str]:
+    """What has no sweep: of the families, the edits, the synthetic tasks, and the fields that may differ in a stack."""
+    sweeps = [*FAMILIES.values(), *INTERVENTIONS.values()]
+    tried = {(field, str(value)) for values in sweeps for point in points(values) for field, value in point.items()}
+    names = {"model.family": MODELS, "init.edit": EDITS, "data.name": SYNTHETIC}
+    wanted = {(field, name) for field, registry in names.items() for name in registry}
+    sections = [(name, part) for name, part in RunConfig() if isinstance(part, Section)]
+    per_run = {
+        f"{name}.{field}" for name, part in sections for field in type(part).model_fields.keys() - part.shared_fields()
+    }
+    return {" = ".join(one) for one in wanted - tried} | (per_run - {field for field, _ in tried})
+
+
 def together(sweeps: dict[str, Sweep]) -> dict[str, str]:
     """Run several sweeps as one, which starts workers once, and print a line of each; what is wrong, by name."""
     listed = [point for values in sweeps.values() for point in points(values)]
     unique = list({json.dumps(point, sort_keys=True): point for point in listed}.values())
-    record = {"measures": ["path_norm"], "measure_at": "checkpoints"}
     spec = SweepSpec.parse(
-        {"name": "benchmark", "record": record, "list": unique, "seeds": 2, "inert_axes": "collapse"}
+        {"name": "benchmark", "record": RECORD, "list": unique, "seeds": 2, "inert_axes": "collapse"}
     )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         done = run_sweep(spec, folder, Console(file=io.StringIO()))
         runs = load_results(folder).runs.set_index("run_id")
     for name, values in sweeps.items():
-        own = SweepSpec.parse({"name": "benchmark", "record": record, **values})
+        own = SweepSpec.parse({"name": "benchmark", "record": RECORD, **values})
         describe(name, own, runs)
     seconds = time.perf_counter() - start
     print(f"{'together':26} {len(runs):3} runs {seconds:6.1f} s, from nothing to the report, workers included\n")
     sys.stdout.flush()
     wrong = dict.fromkeys(done.failures, "failed")
     for name, values in sweeps.items():
-        own = SweepSpec.parse({"name": "benchmark", "record": record, **values})
+        own = SweepSpec.parse({"name": "benchmark", "record": RECORD, **values})
         if line := problem(own, runs):
             wrong[name] = line
     return wrong
@@ -260,7 +309,10 @@ def problem(spec: SweepSpec, runs: pd.DataFrame) -> str | None:
     own = runs.reindex([run.run_id for run in spec.runs()])
     if bad := set(own["status"].fillna("missing")) - {"converged", "limit", "diverged"}:
         return f"status {sorted(bad)}"
-    return None if own["test_error"].notna().all() else "no test error"
+    if own["test_error"].isna().any():
+        return "no test error"
+    networks = own[own["model.family"] != "random_forest"]
+    return None if networks["test_early_stop_error"].notna().all() else "no test error at the lowest validation loss"
 
 
 def main() -> None:
@@ -268,7 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only these")
     names = parser.parse_args().names
-    assert FAMILIES.keys() == MODELS.keys(), "every family has a sweep"
+    assert not untried(), f"without a sweep: {sorted(untried())}"
     wrong = {}
     with session(None):
         for sweeps in (FAMILIES, INTERVENTIONS):

@@ -4,8 +4,9 @@ import itertools
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from orchestrator.combining import Table, part_maker
@@ -64,7 +65,7 @@ class Axes:
 
     Raises:
         BadInput: an unknown field, one that two axes name, an axis that is empty or has a value twice, a
-            value that the field does not allow.
+            value that the field does not allow, or that has no effect in any configuration.
     """
 
     def __init__(self, base: Mapping[str, Any], axes: list[Axis], inert: Literal["refuse", "collapse"]) -> None:
@@ -78,6 +79,8 @@ class Axes:
         }
         self._tables = {name: Table(self._maker(name), PARTS_KEPT) for name in PARTS}
         self._check_values()
+        if inert == "refuse":
+            self._check_effects()
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -95,7 +98,8 @@ class Axes:
         repeats = self._may_repeat()
         seen: set[tuple[str, ...]] = set()
         for choice in choices:
-            configuration = Configuration(tuple([table[pick(choice)] for table, pick in lookups]))
+            parts = tuple([table[pick(choice)] for table, pick in lookups])
+            configuration = Configuration(parts, partial(self._located, choice=choice))
             if repeats:
                 lines = configuration.lines
                 if lines in seen:
@@ -121,32 +125,39 @@ class Axes:
                     value.check()
                 return value
             except BadInput as error:
-                raise BadInput(self._located(str(error), dict(zip(self._of_part[name], choice, strict=True)))) from None
+                raise BadInput(self._located(str(error), choice, self._of_part[name])) from None
 
         fields = [{path[0] for point in axis for path, _ in point if path} for axis in points]
         return part_maker(name, _MODELS.get(name, []), fields, validated)
 
-    def _located(self, line: str, choice: Mapping[int, int]) -> str:
+    def _located(self, line: str, choice: Sequence[int], of: Sequence[int] | None = None) -> str:
         """An error line about a field, preceded by the place in the sweep that gave the field.
+
+        A line about a field that no axis gave names the point of the list that it comes up at.
 
         Args:
             line: begins with the field.
-            choice: the point chosen on each axis of the part.
+            choice: the point chosen on each axis.
+            of: which axes these are; all by default.
         """
+        chosen = list(zip(self.axes if of is None else [self.axes[index] for index in of], choice, strict=True))
         match = re.match(r"[a-z_]\w*(\.\w+)*", line)
         path = match.group() if match else ""
-        for axis, point in ((self.axes[index], point) for index, point in choice.items()):
+        if _part_of(path) not in PARTS:
+            return line
+        for axis, point in chosen:
             for field in axis.points[point]:
                 if "." in path and (f"{path}.".startswith(f"{field}.") or field.startswith(f"{path}.")):
                     return f"{axis.place(point)}.{line}"
+        at = "".join(f" (at {axis.place(point)})" for axis, point in chosen if axis.numbered)
         if self._of_part.get(path):
-            return line  # about a section that base and axes make together
+            return line + at  # about a section that base and axes make together
         values: Any = self.base
         for key in path.split("."):
             if not isinstance(values, Mapping) or key not in values:
-                return line
+                return line + at
             values = values[key]
-        return f"base.{line}"
+        return f"base.{line}{at}"
 
     def _check_values(self) -> None:
         """Make every part that one point gives next to the first points of the other axes."""
@@ -158,6 +169,44 @@ class Axes:
                     self._tables[name][pick([*first[:index], value, *first[index + 1 :]])]
             if not self._of_part[name]:
                 self._tables[name][()]
+
+    def _check_effects(self) -> None:
+        """Refuse a value that is not its field's default and has no effect in any configuration."""
+        elsewhere = {_part_of(field) for source in self._sources() for field in source}
+        for name, models in ((name, models) for name, models in _MODELS.items() if name not in elsewhere):
+            axes = [self.axes[index] for index in self._of_part[name]]
+            given = {field for axis in axes for field in axis.fields}
+            given |= {f"{name}.{field}" for field in self.base.get(name) or ()}
+            for field in (field for model in models for field in model.inert if f"{name}.{field}" in given):
+                if line := self._why_without_effect(name, field, _deciding(models, field)):
+                    raise BadInput(line)
+
+    def _sources(self) -> Iterator[Mapping[str, Any]]:
+        """What tells the runs that others start from or learn from: in those a value may have its effect."""
+        for name in ("init", "labels"):
+            points = [point for axis in self.axes for point in axis.points]
+            given = [(self.base.get(name) or {}).get("source"), *[point.get(f"{name}.source") for point in points]]
+            yield from filter(None, given)
+
+    def _why_without_effect(self, name: str, field: str, deciding: set[str]) -> str | None:
+        """The line that refuses a field of a part, if its values have no effect whatever the point."""
+        own = self._of_part[name]
+        free = [not {f"{name}.{one}" for one in deciding}.isdisjoint(self.axes[index].fields) for index in own]
+        points = [
+            range(len(self.axes[index].points)) if one else range(1) for index, one in zip(own, free, strict=True)
+        ]
+        refused = None
+        for choice in itertools.product(*points):
+            section = self._tables[name][choice if len(choice) != 1 else choice[0]].value
+            value = getattr(section, field)
+            if value == type(section).model_fields[field].default:
+                continue
+            switch = _switch(section, field)
+            if not switch:
+                return None
+            line = f"{name}.{field} = {value!r}: no effect where {name}.{switch[0]} = {switch[1]!r}"
+            refused = refused or self._located(f"{line}; leave it out, or set inert_axes: collapse", choice, own)
+        return refused
 
     def _may_repeat(self) -> bool:
         """Whether two points can be one run: a field can be switched off, or points name different fields."""
@@ -206,6 +255,15 @@ def _switch(section: Any, name: str) -> tuple[str, Any] | None:
             return switch
         name = inert[name][0]
     return None
+
+
+def _deciding(models: Sequence[type[Section]], field: str) -> set[str]:
+    """The fields that decide whether a field has an effect, and itself."""
+    found = {field}
+    for model in models:
+        while (more := {model.inert[one][0] for one in found if one in model.inert}) - found:
+            found |= more
+    return found
 
 
 def _part_of(field: str) -> str:

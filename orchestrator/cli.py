@@ -297,6 +297,7 @@ def data_fetch(
 
     [bold]Example:[/] bth data fetch mnist cifar10
     """
+    import trainables.config  # noqa: F401  (a user's own modules may add data sets)
     from trainables import data
 
     data.use_root(root)

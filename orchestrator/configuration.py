@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from trainables.config import RunConfig, parent_sections, run_id, teacher_sections
+from trainables.errors import BadInput
 from trainables.section import Section
 
 #: What a configuration is made of, in the order in which `run_id` sees it: every field of a run but its seed.
@@ -41,9 +42,15 @@ def make_part(name: str, value: Any) -> Part:
 
 
 class Configuration(NamedTuple):
-    """A run without its seed; `parts` are in the order of `PARTS`."""
+    """A run without its seed.
+
+    Attributes:
+        parts: in the order of `PARTS`.
+        located: puts the place in the sweep before a line that refuses the run.
+    """
 
     parts: tuple[Part, ...]
+    located: Callable[[str], str] = str
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -64,19 +71,29 @@ class Configuration(NamedTuple):
 
     @property
     def before(self) -> "tuple[Configuration, ...]":
-        """Whose networks must be there, of the same seed: this one's start from them, or are labelled by them."""
+        """Whose networks must be there, of the same seed: this one's start from them, or are labelled by them.
+
+        Raises:
+            BadInput: a source does not give a run.
+        """
         if all(not self.parts[index].lines for index in _STARTING):
             return ()  # as in most of a large sweep: without making a section
-        changes = (
-            find(lambda name: self.parts[PARTS.index(name)].value) for find in (parent_sections, teacher_sections)
-        )
-        return tuple([self._with(one) for one in changes if one is not None])
+        found = []
+        for by, find in (("init", parent_sections), ("labels", teacher_sections)):
+            try:
+                changes = find(lambda name: self.parts[PARTS.index(name)].value)
+            except BadInput as error:
+                raise BadInput(self.located(str(error))) from None
+            if changes is not None:
+                found.append(self._with(changes, f"{by}.source: " if by in changes else ""))
+        return tuple(found)
 
-    def _with(self, changes: Mapping[str, Any]) -> "Configuration":
+    def _with(self, changes: Mapping[str, Any], by: str) -> "Configuration":
+        """The configuration with other sections; lines about it begin with what named it, if a field did."""
         parts = list(self.parts)
         for name, value in changes.items():
             parts[PARTS.index(name)] = make_part(name, value)
-        return Configuration(tuple(parts))
+        return Configuration(tuple(parts), lambda line: self.located(f"{by}{line}"))
 
     @property
     def ancestors(self) -> "tuple[Configuration, ...]":

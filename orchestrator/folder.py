@@ -14,6 +14,7 @@ from orchestrator.planning import planned_runs
 from orchestrator.pricing import price
 from orchestrator.provenance import add_entry
 from orchestrator.spec import SweepSpec
+from trainables import plugins
 from trainables.errors import BadInput
 from trainables.manifest import Manifest, Record, homes, read_cohorts
 from trainables.section import flatten
@@ -56,7 +57,8 @@ def read_spec(results: Folder) -> SweepSpec:
     try:
         return SweepSpec.parse(yaml12.loads(results.read(SPEC).decode()))
     except (ValueError, BadInput) as error:
-        raise BadInput(f"{where}: damaged or not a sweep ({str(error).splitlines()[0]})") from None
+        line = f"{where}: damaged or not a sweep ({str(error).splitlines()[0]})"
+        raise BadInput(line + plugins.missing(results)) from None
 
 
 def held(results: Folder, spec: SweepSpec) -> tuple[dict[str, str], dict[str, Record]]:

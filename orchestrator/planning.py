@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from orchestrator.configuration import Configuration
+from orchestrator.configuration import PARTS, Configuration
 from orchestrator.cost import flops
 from orchestrator.spec import SweepSpec
 from trainables.config import RunConfig
+from trainables.errors import BadInput
 from trainables.fit import check
 from trainables.manifest import Manifest, Record
+
+_OPTIMIZER = PARTS.index("optimizer")
 
 #: `parent`: a run that no axis names, trained because others start from it.
 Role = Literal["run", "parent"]
@@ -63,9 +66,12 @@ class Kinds(dict[tuple[object, ...], Kind]):
         """
         key = configuration.kind
         if key not in self:
-            config = configuration.run(0)
-            check(config, self.record)
-            self[key] = Kind(config.cohort_key, flops(config), config)
+            try:
+                config = configuration.run(0)
+                check(config, self.record)
+                self[key] = Kind(config.cohort_key, flops(config), config)
+            except BadInput as error:
+                raise BadInput(configuration.located(str(error))) from None
         return self[key]
 
 
@@ -73,10 +79,11 @@ def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
     """The runs of a sweep, then those that some of them start from, or have labels from, and no axis names.
 
     Raises:
-        BadInput: as `SweepSpec.runs`.
+        BadInput: as `SweepSpec.runs`, and for arithmetic that the sweep's machines have not.
     """
     parents: dict[tuple[str, ...], Configuration] = {}
     for configuration in spec.configurations():
+        _check_arithmetic(configuration, spec)
         waiting = list(configuration.before)
         while waiting:
             parent = waiting.pop()
@@ -89,8 +96,16 @@ def planned_runs(spec: SweepSpec) -> Iterator[PlannedRun]:
         for configuration in spec.configurations():
             parents.pop(configuration.lines, None)
     for parent in parents.values():
+        _check_arithmetic(parent, spec)
         for seed in spec.seed_values:
             yield PlannedRun(parent, seed, parent.run_id(seed), "parent")
+
+
+def _check_arithmetic(configuration: Configuration, spec: SweepSpec) -> None:
+    """Refuse to round on a GPU where there is none; of all sections only `resources`, which no run has, tells."""
+    if not spec.resources.gpus and 'arithmetic="tf32"' in configuration.parts[_OPTIMIZER].lines:
+        line = "optimizer.arithmetic = 'tf32': without a GPU it rounds nothing, and resources.gpus is 0"
+        raise BadInput(configuration.located(f"{line}; allowed: full, bf16, or tf32 with resources.gpus above 0"))
 
 
 def cohort_sizes(runs: int, total: int, slots: int, size: int | None = None, max_cohort: int = MAX_COHORT) -> list[int]:

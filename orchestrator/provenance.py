@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from trainables import data
+from trainables import data, plugins
 from trainables.config import ALGORITHM_VERSION
 from trainables.errors import BadInput
 from trainables.manifest import Manifest
@@ -58,6 +58,7 @@ def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
         "command": " ".join(["bth", *sys.argv[1:]]),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "algorithm": ALGORITHM_VERSION,
+        "plugins": plugins.named(),
         "git_commit": _commit(),
         "data": {name: sorted(found) for name, found in checksums.items()},
         "hardware": {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus},

@@ -52,7 +52,7 @@ def predictors(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
 def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
     """The runs of the present spec that have ended; dense parents that it does not name are left out."""
     wanted = {run.run_id for run in planned_runs(spec) if run.role == "run"}
-    table = results.table()
+    table = results.table(parents=True)  # a run that no axis named when it was planned may be named by one now
     if table.empty:
         return table
     return table[table["run_id"].isin(wanted) & ~table["status"].isin(["to do", "failed"])].reset_index(drop=True)
@@ -168,7 +168,14 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         dynamics_names=tuple(DYNAMICS),
         notes=_notes(table, spec),
         normalised_losses=("normalised_train_loss", "normalised_test_loss"),
+        parents=_parents(results, spec),
     )
+
+
+def _parents(results: Results, spec: SweepSpec) -> pd.DataFrame:
+    """The rows of the runs that others start from, or have labels from, and no axis names."""
+    wanted = {run.run_id for run in planned_runs(spec) if run.role == "parent"}
+    return results.runs[results.runs["run_id"].isin(wanted)] if wanted and len(results.runs) else pd.DataFrame()
 
 
 def _notes(table: pd.DataFrame, spec: SweepSpec) -> list[str]:

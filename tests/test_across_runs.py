@@ -248,7 +248,7 @@ def test_a_sweep_of_subspaces(cohort, tmp_path):
 def test_a_sweep_of_resets(cohort, tmp_path):
     grid = {"reset.layers": [[1], [3]], "reset.to": ["init", "random"]}
     Family(cohort, base=base(stop={"train_loss": None, "max_epochs": 10}), grid=grid, seeds=2)
-    table = load_results(tmp_path).table()
+    table = load_results(tmp_path).table(parents=True)
     drops = layer_drops(table)
     errors = table.set_index(["reset.layers", "reset.to", "seed"])["test_error"].sort_index()
     for row in drops.to_dict("records"):
@@ -264,7 +264,7 @@ def test_a_sweep_of_tickets(cohort, tmp_path):
     keys = {"record": {"early_stop": True}, "seeds": 2}
     Family(cohort, base=base() | {"prune": prune}, grid=grid, **keys)
     results = load_results(tmp_path)
-    table = results.table()
+    table = results.table(parents=True)
     table["left"] = [weights_left(results.config(run_id)) for run_id in table["run_id"]]
     for run_id, left in zip(table["run_id"], table["left"], strict=True):
         weights = [value for value in results.network(run_id).parameters() if value.ndim >= 2]

@@ -157,15 +157,21 @@ def test_a_named_task_is_its_groups():
     [
         ({"name": "digit"}, "data.name = 'digit': unknown data set; did you mean 'digits'? allowed: cifar10"),
         ({"train_size": 1001}, "1001 + 197 + 600 = 1798: digits has 1797 examples"),
-        ({"name": "mnist", "train_size": 60_000}, "60000 + 197 = 60197: mnist has 60000 training examples"),
+        (
+            {"name": "mnist", "train_size": 60_000},
+            "60000 + 197 = 60197: mnist has 60000 training examples; allowed: up to",
+        ),
         ({"name": "mnist", "test_size": 10_001}, "data.test_size = 10001: mnist has 10000 test examples"),
         ({"classes": "3|6"}, "= 1797: digits has 364 examples of these classes"),
-        ({"classes": "3|10"}, "data.classes = '3|10': digits has the classes 0 to 9"),
-        ({"name": "mnist", "classes": "animals_objects"}, "a task of cifar10, not of mnist"),
-        ({"name": "mnist", "normalise": "cifar"}, "mnist has 1"),
-        ({"pool": 3}, "data.pool = 3: does not divide the sides of digits, 8 x 8"),
+        ({"classes": "3|10"}, "data.classes = '3|10': no class of digits: 10; allowed: 0 to 9"),
+        (
+            {"name": "mnist", "classes": "animals_objects"},
+            "a task of cifar10, not of mnist; allowed: low_high, odd_even, groups",
+        ),
+        ({"name": "mnist", "normalise": "cifar"}, "mnist has 1; allowed: split, half, none"),
+        ({"pool": 3}, "data.pool = 3: does not divide the sides of digits, 8 x 8; allowed: 1, 2, 4, 8"),
         ({"pool": 4, "crop": 1}, "data.pool = 4: does not divide the sides of digits cropped by 1, 6 x 6"),
-        ({"crop": 4}, "data.crop = 4: leaves nothing of digits, 8 x 8"),
+        ({"crop": 4}, "data.crop = 4: leaves nothing of digits, 8 x 8; allowed: 0 to 3"),
         ({"augment": "window"}, "data.augment = 'window': the window is what data.crop leaves, and it is 0"),
         ({"augment": "window", "crop": 1, "pool": 2}, "data.augment = 'window': goes with neither data.pool nor"),
         ({"name": "disk", "augment": "flip"}, "data.augment = 'flip': has no effect on disk"),
@@ -377,3 +383,24 @@ def test_the_listing_names_every_data_set_with_its_source():
     lines = {name: (what, source) for name, what, source in data.listing()}
     assert lines.keys() == data.READERS.keys() | data.SYNTHETIC.keys() and all(source for _, source in lines.values())
     assert lines["digits"][0] == "1 x 8 x 8, 10 classes, 1,797 examples, present"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"shape": (4, 4)},
+            "what it reads is not what it declares (train: inputs of shape (20, 2), declared (20, 4, 4))",
+        ),
+        ({"train": (12, 8)}, "what it reads is not what it declares (train: 10 examples of class 0, declared 12)"),
+        ({"train": (20,)}, "what it reads is not what it declares (train: 10 examples of class 0, declared 20)"),
+        ({"test": (5, 5)}, "what it reads is not what it declares (test: no part, declared 10 examples)"),
+        ({"read": lambda root: {}["inputs"]}, "it cannot be read ('inputs')"),
+    ],
+)
+def test_a_mistake_in_a_reader_is_not_taken_for_damaged_files(monkeypatch, changes, line):
+    part = data.Part(np.zeros((20, 2), np.float32), np.arange(20) % 2)
+    own = data.Reader(lambda root: data.Raw(part), (2,), (10, 10), (), "made here")
+    monkeypatch.setitem(data.READERS, "own", dataclasses.replace(own, **changes))
+    data.readers._read.cache_clear()
+    assert refusal("own") == f"data.name = 'own': its reader: {line}"

@@ -1,5 +1,6 @@
 """What is refused because sections do not go together, at planning and at the start of a cohort."""
 
+import re
 import time
 
 import pytest
@@ -202,6 +203,57 @@ def test_real_targets_refuse_corrupted_pretraining_on_an_axis():
     base = {"data": REAL, "loss": {"name": "squared"}, "pretrain": PRETRAIN}
     with pytest.raises(BadInput, match="pretrain.label_corruption = 0.5"):
         plan(sweep(base, grid={"pretrain.label_corruption": [0, 0.5]}))
+
+
+BATCH = {"optimizer": {"batch_size": 500}}
+SOURCE = {"scheme": "run", "source": {"optimizer.batch_size": 2000}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"base": {"optimizer": {"batch_size": 2000}}}, "base.optimizer.batch_size = 2000: data.train_size is 1000;"),
+        ({"grid": {"optimizer.batch_size": [10, 2000]}}, "grid.optimizer.batch_size = 2000: "),
+        ({"zip": [{"optimizer.batch_size": [10, 2000]}]}, "zip[0].optimizer.batch_size = 2000: "),
+        ({"list": [{}, {"optimizer.batch_size": 2000}]}, "list[1].optimizer.batch_size = 2000: "),
+        (
+            {"base": BATCH, "list": [{}, {"data.train_size": 100}]},
+            "base.optimizer.batch_size = 500: data.train_size is 100; allowed: 1 to 100, or 'full' (at list[1])",
+        ),
+        ({"list": [{}, {"data.classes": "3|6"}]}, "data.train_size + validation_size + test_size = 1000 + 197 + 600"),
+        ({"list": [{}, {"data.name": "frequency"}]}, "loss.name = 'cross_entropy': does not fit"),
+        ({"base": {"init": SOURCE}}, "base.init.source: optimizer.batch_size = 2000: data.train_size is 1000"),
+        ({"base": {"labels": {"source": {"model.widht": 3}}}}, "base.labels.source: model.widht: unknown key"),
+        ({"list": [{}, {"labels.source": {"model.widht": 3}}]}, "list[1].labels.source: model.widht: unknown key"),
+        ({"base": {"model": {"family": "puzzles_cnn", "kernel": 7}}}, "base.model.kernel = 7: does not fit on inputs"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_its_place_in_the_sweep(keys, line):
+    for refuse in (plan, price):
+        with pytest.raises(BadInput) as refused:
+            refuse(sweep(keys.get("base", {}), **{name: value for name, value in keys.items() if name != "base"}))
+        assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
+        if "list" in keys and not line.startswith("list"):
+            assert str(refused.value).endswith(" (at list[1])")
+
+
+def test_rounding_of_a_gpu_is_refused_where_a_sweep_trains_without_one():
+    asked = {"optimizer": {"arithmetic": "tf32"}}
+    line = re.escape(
+        ".optimizer.arithmetic = 'tf32': without a GPU it rounds nothing, and resources.gpus is 0; allowed"
+    )
+    for refuse in (plan, price):
+        for place, keys in (
+            ("base", {"base": asked}),
+            ("grid", {"base": {}, "grid": {"optimizer.arithmetic": ["full", "tf32"]}}),
+            (r"list\[1\]", {"base": {}, "list": [{}, {"optimizer.arithmetic": "tf32"}]}),
+        ):
+            with pytest.raises(BadInput, match=f"^{place}{line}"):
+                refuse(sweep(**keys))
+        with pytest.raises(BadInput, match="^base.init.source: optimizer.arithmetic = 'tf32'"):
+            refuse(sweep({"init": {"scheme": "run", "source": {"optimizer.arithmetic": "tf32"}}}))
+        assert refuse(sweep(asked, resources={"gpus": 0.5}))
+        assert refuse(sweep({"optimizer": {"arithmetic": "bf16"}}))
 
 
 def test_runs_that_start_from_others_are_no_cohort_with_those_that_do_not():

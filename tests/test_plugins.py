@@ -64,3 +64,45 @@ def test_a_sweep_of_them_is_trained_and_measured_by_workers(lab):
     parts = pd.concat(pd.read_parquet(path) for path in lab.glob("results/mine/cohorts/*/runs/*.parquet"))
     assert len(parts) == 4 and set(parts["model.family"]) == {"tiny"} and set(parts.status) == {"converged"}
     assert set(parts["init.edit"].fillna("")) == {"", "flip"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("*, width=4", "argument 'width' needs an annotation, as in width: int"),
+        ("*, width: 'Width' = 4", "name 'Width' is not defined"),
+        ("width: int = 4", "argument 'width' needs a * before it, as every field of model: does"),
+    ],
+)
+def test_a_mistake_in_a_builder_is_one_line(lab, arguments, line):
+    module = lab / "my_lab.py"
+    module.write_text(module.read_text().replace("*, width: int = 4", arguments))
+    refused = bth(lab, "plan", "my-sweep.yaml")
+    assert refused.returncode == 2, refused.stderr
+    assert refused.stderr == f"error: the builder of model.family = 'tiny': {line}\n"
+
+
+def test_a_reader_and_its_declaration_have_to_agree(lab):
+    module = lab / "my_lab.py"
+    module.write_text(module.read_text().replace("train=(60, 60)", "train=(60, 50)"))
+    refused = bth(lab, "data", "fetch", "bars")
+    line = "what it reads is not what it declares (train: inputs of shape (120, 1, 4, 4), declared (110, 1, 4, 4))"
+    assert refused.returncode == 2 and refused.stderr == f"error: data.name = 'bars': its reader: {line}\n"
+
+
+def test_results_that_need_a_module_name_it(lab):
+    make = (
+        "from orchestrator.folder import prepare; from orchestrator.planning import plan; "
+        "from orchestrator.spec import load_spec; from trainables.storage import Folder; "
+        "spec = load_spec('my-sweep.yaml'); prepare(Folder('results/mine'), spec, plan(spec))"
+    )
+    environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT}:{lab}"}
+    subprocess.run([sys.executable, "-c", make], cwd=lab, env=environment, check=True)
+    hint = "; made with BENEVOLENT_PLUGINS=my_lab: set it for this command too"
+    for words in (("status", "results/mine"), ("report", "results/mine")):
+        refused = bth(lab, *words, plugins="")
+        assert refused.returncode == 2 and "unknown" in refused.stderr
+        assert refused.stderr.count("\n") == 1 and hint in refused.stderr
+    assert "to do" in bth(lab, "status", "results/mine").stdout
+    (lab / "results/mine/provenance.json").write_text("[{}]")  # of an older version
+    assert "BENEVOLENT_PLUGINS names those" in bth(lab, "status", "results/mine", plugins="").stderr

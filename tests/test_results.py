@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from analysis import judge, load_results
+from analysis import judge, load_results, wording
 from analysis.cohorts import _united
 from analysis.measuring import Measured, measure_parameters
 from orchestrator import cli, reporting
@@ -124,6 +124,27 @@ def test_runs_that_lack_newly_asked_records_are_trained_again_and_read_once(tmp_
         pd.testing.assert_frame_equal(one, other, check_exact=True)
     assert len(after.outcomes) == len(after.outcomes.drop_duplicates(["run_id", "phase", "step", "split", "name"]))
     assert all(path.read_bytes() == content for path, content in manifests.items())
+
+
+def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are_counted(tmp_path, monkeypatch):
+    results, spec = Folder(tmp_path), small_sweep(grid={"prune.fraction": [0.5], "init.scale": [0.5, 1]})
+    step(results, spec)
+    read = load_results(tmp_path)
+    table, whole = read.table(), read.table(parents=True)
+    assert len(table) == 4 and set(table["prune.fraction"]) == {0.5} and set(table["role"]) == {"run"}
+    assert len(whole) == 8 and (whole["role"] == "parent").sum() == 4
+    pd.testing.assert_frame_equal(table, whole[whole["role"] == "run"].reset_index(drop=True))
+    assert len(read.table(at=2)) == 4 and len(read.table(at=2, parents=True)) == 8
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    cli.report(str(tmp_path))
+    page = results.read("report/index.html").decode()
+    assert (
+        f"{wording.duration(read.runs['seconds'].sum())}, summed over the runs and the 4 that they start from" in page
+    )
+    # The dense runs, once an axis names them, are judged, though they were planned as what others start from.
+    assert (
+        len(reporting.judged_table(read, small_sweep(grid={"prune.fraction": [0, 0.5], "init.scale": [0.5, 1]}))) == 8
+    )
 
 
 def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):

@@ -177,9 +177,59 @@ def test_an_axis_without_effect_is_collapsed_where_asked():
 
 
 def test_an_effect_may_be_switched_off_from_afar():
-    grid = {"pretrain.corruption": ["redraw", "swap"]}
+    grid = {"pretrain.corruption": ["redraw", "swap"], "pretrain.epochs": [0, 1]}
     with pytest.raises(BadInput, match=r"pretrain.corruption = 'swap': no effect where pretrain.epochs = 0"):
         list(sweep(base={"pretrain": {"label_corruption": 0.5}}, grid=grid).runs())
+
+
+CORRUPTED, ROUNDS = {"pretrain": {"label_corruption": 0.5}}, {"prune": {"rounds": 5}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"base": CORRUPTED}, "base.pretrain.label_corruption = 0.5: no effect where pretrain.epochs = 0"),
+        ({"base": ROUNDS}, "base.prune.rounds = 5: no effect where prune.fraction = 0"),
+        (
+            {"base": {"data": {"corrupt_test": True}}},
+            "base.data.corrupt_test = True: no effect where data.label_corrup",
+        ),
+        ({"base": {"pretrain": {"epochs": 0, "corruption": "swap"}}}, "base.pretrain.corruption = 'swap': no effect"),
+        ({"base": {"loss": {"margin": 2.0}}}, "base.loss.margin = 2.0: no effect where loss.name = 'cross_entropy'"),
+        ({"grid": {"pretrain.label_corruption": [0.5]}}, "grid.pretrain.label_corruption = 0.5: no effect where"),
+        ({"list": [{"prune.rounds": 5}]}, "list[0].prune.rounds = 5: no effect where prune.fraction = 0"),
+        (
+            {"zip": [{"optimizer.lr": [0.1, 0.2], "pretrain.label_corruption": [0, 0.5]}]},
+            "zip[0].pretrain.label_corruption = 0.5: no effect where pretrain.epochs = 0",
+        ),
+        ({"base": ROUNDS, "grid": {"prune.method": ["magnitude"]}}, "base.prune.rounds = 5: no effect"),
+        (
+            {"base": {"init": {"amount": 2.0}}, "list": [{"init.scale": 1}, {"init.scale": 2}]},
+            "base.init.amount = 2.0: no effect where init.edit = None",
+        ),
+    ],
+)
+def test_a_value_without_effect_in_any_run_is_refused_when_the_sweep_is_read(keys, line):
+    with pytest.raises(BadInput) as refused:
+        sweep(**keys)
+    assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
+    assert "leave it out, or set inert_axes: collapse" in str(refused.value)
+    assert run_ids(sweep(**keys, inert_axes="collapse"))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"base": ROUNDS, "grid": {"prune.fraction": [0, 0.5]}},
+        {"base": ROUNDS, "list": [{}, {"prune.fraction": 0.5, "prune.draw": 0}]},
+        {"base": {"optimizer": {"momentum": 0.9}}, "grid": {"optimizer.name": ["adam", "sgd"]}},
+        {"base": {"data": {"corrupt_test": True}}, "grid": {"data.label_corruption": [0, 0.5], "init.scale": [1, 2]}},
+        {"base": {"pretrain": {"label_corruption": 0.0}, "prune": {"rounds": 1}, "data": {"corruption": "redraw"}}},
+        {"base": CORRUPTED | {"labels": {"source": {"pretrain.epochs": 2}}}},  # it is the teacher that is pretrained
+    ],
+)
+def test_a_value_that_has_an_effect_somewhere_or_is_the_default_may_be_given(keys):
+    assert run_ids(sweep(**keys))
 
 
 def test_two_fields_may_each_switch_the_other_off():

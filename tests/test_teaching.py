@@ -10,6 +10,7 @@ from analysis.measuring import Measured, measure_parameters
 from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data
+from trainables.config import RunConfig
 from trainables.errors import BadInput
 from trainables.storage import Folder
 
@@ -173,6 +174,35 @@ def test_a_teacher_that_no_axis_names_is_planned_once_and_waited_for():
         assert cohorts.index(home[config.teacher.run_id]) < cohorts.index(home[config.run_id])
     roles = [role for cohort in cohorts for role in cohort.roles]
     assert roles.count("parent") == 2
+
+
+@pytest.mark.parametrize("by", ["labels", "init"])
+def test_a_source_of_another_family_has_that_family_s_defaults(by):
+    """Also where the family named is this run's own: what a source says does not depend on who asks."""
+    source = {"model.depth": 3, "model.family": "deep_linear"}
+    scheme = {"scheme": "run"} if by == "init" else {}
+    dotted, nested = (
+        RunConfig.parse(base() | {by: {"source": one} | scheme})
+        for one in (source, {"model": {"family": "deep_linear", "depth": 3}})
+    )
+    (found,), (same_one,) = dotted.ancestors, nested.ancestors
+    assert found.run_id == same_one.run_id and found.data == dotted.data
+    assert found.model == RunConfig.parse({"model": {"family": "deep_linear", "depth": 3}}).model
+    own = RunConfig.parse(base() | {by: {"source": {"model.family": "mlp"}} | scheme})
+    assert own.ancestors[0].model == RunConfig().model != own.model
+    with pytest.raises(BadInput, match=f"{by}.source: model.bias: unknown key of family 'deep_linear'"):
+        _ = RunConfig.parse(base() | {by: {"source": source | {"model.bias": "all"}} | scheme}).ancestors
+
+
+def test_a_teacher_of_another_family_is_planned():
+    wide = {"model.family": "puzzles_cnn", "model.filters": 4, "model.kernel": 3}
+    (teacher,) = [
+        config
+        for cohort in plan(SweepSpec.parse({"name": "t", "base": base(labels={"source": wide})}))
+        for config, role in zip(cohort.configs, cohort.roles, strict=True)
+        if role == "parent"
+    ]
+    assert (teacher.model.family, teacher.model.filters, teacher.model.padding) == ("puzzles_cnn", 4, 0)
 
 
 def test_what_a_diverged_teacher_labels_has_diverged(cohort):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
+from trainables import plugins
 from trainables.config import RunConfig
 from trainables.errors import BadInput
 from trainables.section import Section
@@ -123,7 +124,10 @@ class Manifest:
         value = files.folder.read_json(files.manifest)
         where = f"{files.folder.uri}/{files.manifest}"
         try:
-            configs = tuple(RunConfig.parse(run["config"], where) for run in value["runs"])
+            try:
+                configs = tuple(RunConfig.parse(run["config"], where) for run in value["runs"])
+            except BadInput as error:
+                raise BadInput(f"{error}{plugins.missing(results)}") from None
             ids, roles = [run["run_id"] for run in value["runs"]], tuple(run["role"] for run in value["runs"])
             record = value["record"]
             for name in ("epochs", "also", "steps"):

@@ -17,7 +17,7 @@ def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "
 
     Args:
         table: one row per run, of a sweep over `reset.layers` and `reset.to`: the runs with layers set back, and those
-            that they come from, of the same axes and seed.
+            that they come from, of the same axes and seed: `results.table(parents=True)`.
         axes: columns that tell studies apart.
         error: column with the fraction of wrong examples.
 

@@ -32,7 +32,7 @@ def ticket_curves(
 
     Args:
         table: one row per run, of a sweep over `prune.rounds` and `prune.control` with `record: {early_stop: true}`;
-            the dense runs that it trains first are among them.
+            the dense runs that it trains first are among them: `results.table(parents=True)`.
         axes: columns that tell studies apart.
         error: column with the fraction of wrong examples; by default of the test split at the epoch of the lowest
             validation loss, as in the source.

@@ -34,6 +34,7 @@ class Report:
         early: what `analysis.early.early_prediction` returned, of both views; empty where nothing was recorded early.
         notes: what was asked for and cannot be answered, in sentences.
         normalised_losses: columns of the normalised train and the normalised test loss.
+        parents: the runs that others start from and no axis names, with training ``seconds``; not in ``table``.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Report:
     early: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: Sequence[str] = ()
     normalised_losses: tuple[str, str] = ("normalised_train_loss", "normalised_test_loss")
+    parents: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def of_a_sweep(self) -> bool:

@@ -113,7 +113,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if "seed" in table and len(table):
         facts.append(("Seeds", str(table["seed"].nunique())))
     if "seconds" in table and len(table):
-        facts.append(("Training", f"{wording.duration(table['seconds'].sum())}, summed over the runs"))
+        seconds, over = table["seconds"].sum(), "the runs"
+        if "seconds" in report.parents and len(report.parents):
+            seconds += report.parents["seconds"].sum()
+            over += f" and the {len(report.parents)} that they start from"
+        facts.append(("Training", f"{wording.duration(seconds)}, summed over {over}"))
     facts += [("Note", note) for note in report.notes]
     for key in ("command", "started", "hardware", "versions"):
         value = source.get(key)

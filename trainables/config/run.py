@@ -243,12 +243,15 @@ def teacher_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:
 
 
 def _named(section: Callable[[str], Any], by: str, left_out: Sequence[str]) -> dict[str, Any] | None:
-    """The sections of the run that a `source` names; those left out have the defaults where it does not say more."""
+    """The sections of the run that a `source` names; those left out have the defaults where it does not say more.
+
+    Where it names a family, so have the network's other fields: those of this run may be of another family.
+    """
     if (source := section(by).source) is None:
         return None
     names = RunConfig.model_fields.keys() - {"seed"}
     nested = {name: value.model_dump() if isinstance(value := section(name), Section) else value for name in names}
-    nested |= {name: {} for name in left_out}
+    nested |= {name: {} for name in (*left_out, *(["model"] if "model.family" in source else []))}
     for field, value in source.items():
         part, _, name = field.partition(".")
         if name and isinstance(nested.get(part), dict):

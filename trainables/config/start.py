@@ -45,9 +45,9 @@ class InitConfig(Section):
     network, found by k-means (Brutzkus and Globerson 2019); only where no layer reads one whose width differs. `reuse`:
     the weights of a smaller network, and beside them new ones, drawn as by `normal` (Belkin et al. 2018, who widen the
     hidden layer step by step, std 0.1). `source` tells that run from this one: dotted fields and their values; its own
-    `init` has the defaults where they do not say otherwise. `at`: not as it ended,
-    but as it was after so many epochs of its last phase (then the sweep must keep checkpoints there; a run that had
-    ended before counts as it ended).
+    `init`, and its network where they name `model.family`, have the defaults where they do not say otherwise. `at`: not
+    as it ended, but as it was after so many epochs of its last phase (then the sweep must keep checkpoints there; a run
+    that had ended before counts as it ended).
 
     At last `edit`, one of `trainables.edits.EDITS`, changes them by `amount`.
     """
@@ -90,10 +90,10 @@ class LabelsConfig(Section):
 
     So Nakkiran et al. 2019 (section 4) train small networks on images labelled by a large one. `source` tells that run,
     the teacher, from this one, as `init.source` does: dotted fields and their values; its `labels`, `prune` and
-    `reset` have the defaults where they do not say otherwise. The teacher has the seed of this run, and labels the
-    training inputs of every phase as this run sees them, as it ended or, with `at`, as it was after so many epochs of
-    its last phase (as in `init.at`); `label_corruption` then changes its labels. `held_out`: it labels the validation
-    and the test split too.
+    `reset`, and its network where they name `model.family`, have the defaults where they do not say otherwise. The
+    teacher has the seed of this run, and labels the training inputs of every phase as this run sees them, as it ended
+    or, with `at`, as it was after so many epochs of its last phase (as in `init.at`); `label_corruption` then changes
+    its labels. `held_out`: it labels the validation and the test split too.
     """
 
     inert: ClassVar = {"at": ("source", None), "held_out": ("source", None)}

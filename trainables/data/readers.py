@@ -8,6 +8,7 @@ variable BENEVOLENT_DATA, `~/.cache/benevolent` by default, laid out as torchvis
 import functools
 import hashlib
 import importlib.util
+import itertools
 import os
 import shutil
 import tempfile
@@ -205,7 +206,11 @@ def _read(name: str, where: Path) -> Raw:
         _verify(reader, raw)
     except Exception as error:  # whatever a damaged file makes of torchvision, pickle or numpy
         why = f"missing or damaged files in {place(name)} ({_one_line(error)})"
-        raise BadInput(f"data.name = {name!r}: {why}; {remedy if reader.fetch else 'install it again'}") from error
+        why += f"; {remedy if reader.fetch else 'install it again'}"
+        if not reader.fetch and not reader.digest:  # a user's own, of which nothing tells that its files are damaged
+            what = "what it reads is not what it declares" if isinstance(error, _Undeclared) else "it cannot be read"
+            why = f"its reader: {what} ({_one_line(error)})"
+        raise BadInput(f"data.name = {name!r}: {why}") from error
     return raw
 
 
@@ -213,15 +218,25 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+class _Undeclared(ValueError):
+    """The arrays are not those that the reader declares."""
+
+
 def _verify(reader: Reader, raw: Raw) -> None:
-    """Raise ValueError unless the arrays are those that the reader describes."""
-    for part, counts in ((raw.train, reader.train), (raw.test, reader.test)):
-        if part is not None and part.inputs.shape != (sum(counts), *reader.shape):
-            raise ValueError(f"inputs of shape {part.inputs.shape}, expected {(sum(counts), *reader.shape)}")
-        if part is not None and np.bincount(part.labels, minlength=len(counts)).tolist() != list(counts):
-            raise ValueError("other labels than it should have")
+    """Raise `_Undeclared` unless the arrays are those that the reader declares."""
+    for name, part, counts in (("train", raw.train, reader.train), ("test", raw.test, reader.test)):
+        if part is None:
+            if counts:
+                raise _Undeclared(f"{name}: no part, declared {sum(counts)} examples")
+            continue
+        if part.inputs.shape != (expected := (sum(counts), *reader.shape)):
+            raise _Undeclared(f"{name}: inputs of shape {part.inputs.shape}, declared {expected}")
+        found = itertools.zip_longest(np.bincount(part.labels).tolist(), counts, fillvalue=0)
+        for label, (there, declared) in enumerate(found):
+            if there != declared:
+                raise _Undeclared(f"{name}: {there} examples of class {label}, declared {declared}")
     if reader.digest and raw.digest != reader.digest:
-        raise ValueError(f"digest {raw.digest[:16]}, expected {reader.digest[:16]}")
+        raise _Undeclared(f"digest {raw.digest[:16]}, declared {reader.digest[:16]}")
 
 
 def reader_of(name: str) -> Reader:

@@ -56,9 +56,8 @@ def describe(config: DataConfig) -> Task:
 def _synthetic(config: DataConfig) -> Task:
     task = SYNTHETIC[config.name]
     if task.target == "real" and config.label_corruption:
-        raise BadInput(
-            f"data.label_corruption = {config.label_corruption}: the targets of {config.name} are no classes"
-        )
+        why = f"the targets of {config.name} are no classes"
+        raise BadInput(f"data.label_corruption = {config.label_corruption}: {why}; allowed: 0")
     inputs, _ = sampler(config)(generator(0, "describe"), 1)
     return Task(inputs.shape[1:], 2 if task.target == "classes" else 0, task.target)
 
@@ -68,21 +67,29 @@ def _in_files(config: DataConfig) -> Task:
     classes = len(reader.train)
     if config.classes in CLASS_TASKS and name not in CLASS_TASKS[config.classes][1]:
         sets = " and ".join(CLASS_TASKS[config.classes][1])
-        raise BadInput(f"data.classes = {config.classes!r}: a task of {sets}, not of {name}")
+        own = [task for task, (_, there) in CLASS_TASKS.items() if name in there]
+        allowed = ", ".join([*own, "groups such as [[0], [1]]"])
+        raise BadInput(f"data.classes = {config.classes!r}: a task of {sets}, not of {name}; allowed: {allowed}")
     named = [one for group in config.groups or () for one in group]
     if named and max(named) >= classes:
-        raise BadInput(f"data.classes = {config.classes!r}: {name} has the classes 0 to {classes - 1}")
+        raise BadInput(
+            f"data.classes = {config.classes!r}: no class of {name}: {max(named)}; allowed: 0 to {classes - 1}"
+        )
     shape = reader.shape
     if len(shape) == 3:
         if 2 * config.crop >= min(shape[1:]):
-            raise BadInput(f"data.crop = {config.crop}: leaves nothing of {name}, {shape[1]} x {shape[2]}")
+            what = f"leaves nothing of {name}, {shape[1]} x {shape[2]}"
+            raise BadInput(f"data.crop = {config.crop}: {what}; allowed: 0 to {(min(shape[1:]) - 1) // 2}")
         height, width = (side - 2 * config.crop for side in shape[1:])
         if height % config.pool or width % config.pool:
             what = f"{name} cropped by {config.crop}" if config.crop else name
-            raise BadInput(f"data.pool = {config.pool}: does not divide the sides of {what}, {height} x {width}")
+            where = f"data.pool = {config.pool}: does not divide the sides of {what}, {height} x {width}"
+            divisors = [side for side in range(1, min(height, width) + 1) if height % side == width % side == 0]
+            raise BadInput(f"{where}; allowed: {', '.join(map(str, divisors))}")
         shape = (shape[0], height // config.pool, width // config.pool)
     elif config.crop or config.pool > 1 or config.pixels != "none" or config.augment != "none":
-        raise BadInput(f"data.crop, data.pool, data.pixels and data.augment: the inputs of {name} are no images")
+        fields = "data.crop, data.pool, data.pixels and data.augment"
+        raise BadInput(f"{fields}: the inputs of {name} are no images; leave them out")
     if "window" in config.augment:
         where = f"data.augment = {config.augment!r}"
         if not config.crop:
@@ -90,7 +97,8 @@ def _in_files(config: DataConfig) -> Task:
         if config.pool > 1 or config.pixels != "none":
             raise BadInput(f"{where}: goes with neither data.pool nor data.pixels; leave those out")
     if config.normalise == "cifar" and shape[0] != 3:
-        raise BadInput(f"data.normalise = 'cifar': these constants are for three channels; {name} has {shape[0]}")
+        why = f"these constants are for three channels, and {name} has {shape[0]}"
+        raise BadInput(f"data.normalise = 'cifar': {why}; allowed: split, half, none")
     _check_sizes(
         config,
         [count for one, count in enumerate(reader.train) if not named or one in named],
@@ -110,7 +118,8 @@ def _check_sizes(config: DataConfig, train: list[int], test: list[int]) -> None:
             numbers = " + ".join(map(str, sizes.values()))
             equals = f"{numbers} = {total}" if len(sizes) > 1 else numbers
             some = " of these classes" if config.classes else ""
-            raise BadInput(f"data.{' + '.join(sizes)} = {equals}: {config.name} has {there}{kind} examples{some}")
+            what = f"{config.name} has {there}{kind} examples{some}"
+            raise BadInput(f"data.{' + '.join(sizes)} = {equals}: {what}; allowed: up to that")
 
 
 def listing() -> list[tuple[str, str, str]]:

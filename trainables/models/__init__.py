@@ -14,6 +14,7 @@ from pydantic import Discriminator, Tag, create_model
 from torch import nn
 
 from trainables import plugins
+from trainables.errors import BadInput
 from trainables.models.convolutional import (
     arpit_cnn,
     frankle_conv,
@@ -64,13 +65,31 @@ plugins.load()  # they may add to `MODELS`, of which the fields of `model:` are 
 
 
 def _fields_of(family: str, builder: Callable[..., nn.Module]) -> type[Section]:
-    """The configuration model of a builder: its keyword-only arguments, tagged with the family's name."""
+    """The configuration model of a builder: its keyword-only arguments, tagged with the family's name.
+
+    Raises:
+        BadInput: an argument that cannot be a field.
+    """
+    where = f"the builder of model.family = {family!r}"
     fields: dict[str, Any] = {"family": (Literal[family], family)}
-    for parameter in inspect.signature(builder).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (parameter.annotation, default)
-    return create_model(family, __base__=Section, __doc__=builder.__doc__, **fields)
+    try:
+        for place, argument in enumerate(inspect.signature(builder, eval_str=True).parameters.values()):
+            if argument.kind is argument.KEYWORD_ONLY:
+                if argument.annotation is argument.empty:
+                    raise BadInput(
+                        f"{where}: argument {argument.name!r} needs an annotation, as in {argument.name}: int"
+                    )
+                default = ... if argument.default is argument.empty else argument.default
+                fields[argument.name] = (argument.annotation, default)
+            elif place > 1:  # after the shape of an input and the number of outputs
+                raise BadInput(
+                    f"{where}: argument {argument.name!r} needs a * before it, as every field of model: does"
+                )
+        return create_model(family, __base__=Section, __doc__=builder.__doc__, **fields)
+    except BadInput:
+        raise
+    except Exception as error:  # whatever pydantic makes of an annotation that is no type
+        raise BadInput(f"{where}: {next(iter(str(error).splitlines()), type(error).__name__)}") from error
 
 
 MODEL_CONFIGS: dict[str, type[Section]] = {name: _fields_of(name, builder) for name, builder in MODELS.items()}
