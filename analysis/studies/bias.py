@@ -28,7 +28,11 @@ STATISTICS = {
 }
 #: What is drawn against epochs, as in the source's figures.
 CURVES = {"train_loss": "train loss", "test_loss": "test loss", "lipschitz_mean": "Lipschitz constant", **STATISTICS}
+#: Of a path that is not recorded but computed from checkpoints, see `probability_slopes`.
+TITLES = {**CURVES, "probability_path": "total path of the probability"}
 RESAMPLES = 1000
+#: Examples at once.
+ROWS = 500
 
 
 def progress(results: Results, *columns: str) -> pd.DataFrame:
@@ -78,6 +82,29 @@ def lipschitz(network: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     return gradients.flatten(1).norm(dim=1)
 
 
+def probability_slopes(results: Results) -> pd.DataFrame:
+    """The mean of ||d p / d x|| over the training points, p = sigmoid(f), at every checkpoint of a whole epoch.
+
+    The source's network ends in the sigmoid and its path counts what p's Lipschitz constant is; ours ends in the logit
+    f. By the identity, the mean of ||d p / d x|| is what a step's ||b_t+1 - b_t|| / (alpha |d loss / d p|) is on
+    average.
+
+    Returns:
+        `run_id`, `epoch` and `value`.
+    """
+    rows = []
+    steps = results.dynamics[["run_id", "step", "epoch"]].drop_duplicates()
+    for run_id, step, epoch in steps[steps["epoch"] % 1 == 0].itertuples(index=False):
+        config, network = results.config(run_id), results.network(run_id, int(step)).double()
+        dataset = data.load(config.data, config.precision)
+        inputs = data.inputs_of(dataset, [config], "train").rows()[0].double()
+        with torch.no_grad():
+            p = torch.cat([network(part) for part in inputs.split(ROWS)]).sigmoid().squeeze(1)
+        slopes = torch.cat([lipschitz(network, part) for part in inputs.split(ROWS)])
+        rows.append((run_id, epoch, float((p * (1 - p) * slopes).mean())))
+    return pd.DataFrame(rows, columns=["run_id", "epoch", "value"]).sort_values(["run_id", "epoch"])
+
+
 def identity_finding(results: Results, close: float) -> Finding:
     """Whether the increments recorded while training are the local Lipschitz constants."""
     errors = identity_errors(results)
@@ -114,7 +141,7 @@ def rises(
     values = ", ".join(f"{value:.3g}" for value in means)
     order = "" if falls is None else f", and in order but for {falls}" if falls else ", and in order"
     return Finding(
-        f"{CURVES[name]}: at {axis.split('.')[-1].replace('_', ' ')} {high:g} at least {least:g} times that at {low:g}"
+        f"{TITLES[name]}: at {axis.split('.')[-1].replace('_', ' ')} {high:g} at least {least:g} times that at {low:g}"
         + order,
         decided(estimate.value >= least and (falls is None or fell <= falls)),
         f"{estimate.value:.3g} times [{estimate.low:.3g}, {estimate.high:.3g}]; means {values}",

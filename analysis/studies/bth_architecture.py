@@ -1,16 +1,16 @@
 """Whether of a perceptron and a convolutional network the one whose bias takes the shorter path generalises better."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
+from analysis.figures.canvas import WIDTH_INCHES, Encoding
 from analysis.figures.plate import plate
 from analysis.results import Results
-from analysis.studies.bias import CURVES, curves, identity_finding, progress
+from analysis.studies.bias import CURVES, curves, identity_finding, probability_slopes, progress
 from analysis.studies.study import Answer, Finding, decided
 
 CLOSE, SHARE = 1e-4, 2 / 3
@@ -20,33 +20,22 @@ LATE = 0.75
 RULE = f"""
 Identity: as in the other studies of this source, to {CLOSE:g}. Steadiness: in at least two thirds of the seeds the
 architecture whose bias takes the shorter mean path per step in the last quarter of training has the lower test loss at
-the end. Reported beside it and not part of the claim: the same of the mean Lipschitz constant at the end, and the
-ratio of the two architectures in path and test loss.
+the end; once with the path of the probability, which is the source's output, computed from checkpoints, and once with
+that of the logit, which is ours.
 """
+
+#: What is compared between the two architectures of a seed: column, and name.
+PATHS = {"probability_path": "path of the probability", "logit_path": "path of the logit"}
 
 
 def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
-    table = pd.concat([_late(runs).assign(architecture=name) for name, runs in results.items()])
-    wide = table.pivot_table(index="seed", columns="architecture", values=["late_path", "test_loss", "lipschitz_mean"])
-    first, second = results
-    ratios = {name: wide[name][first] / wide[name][second] for name in ("late_path", "lipschitz_mean", "test_loss")}
-    agree = np.sign(np.log(ratios["late_path"])) == np.sign(np.log(ratios["test_loss"]))
-    steeper = np.sign(np.log(ratios["lipschitz_mean"])) == np.sign(np.log(ratios["test_loss"]))
-    shown = ", ".join(f"{label} {ratios[name].median():.2f}" for name, label in zip(ratios, _LABELS, strict=True))
-    findings = [
-        *(
-            found._replace(claim=f"{name}: {found.claim}")
-            for name, found in ((name, identity_finding(runs, CLOSE)) for name, runs in results.items())
-        ),
-        Finding(
-            "the architecture with the shorter path in the last quarter of training has the lower test loss",
-            decided(bool(agree.mean() >= SHARE)),
-            f"{int(agree.sum())} of {len(agree)} seeds; median ratios {first} / {second}: {shown}; by the mean "
-            f"Lipschitz constant at the end {int(steeper.sum())} of {len(steeper)}",
-            "the steadier one; no number in the sources that we have",
-        ),
-    ]
+    table = pd.concat([_late(runs).assign(architecture=name) for name, runs in results.items()], ignore_index=True)
+    findings = []
+    for name, runs in results.items():
+        found = identity_finding(runs, CLOSE)
+        findings.append(found._replace(claim=f"{name}: {found.claim}"))
+    findings += [_steadier(table, [*results], column, label) for column, label in PATHS.items()]
     rows = pd.concat([progress(runs).assign(architecture=name) for name, runs in results.items()])
     plates = [
         plate(
@@ -75,29 +64,41 @@ def answer(results: Mapping[str, Results]) -> Answer:
     return Answer(findings, plates, table, notes)
 
 
-_LABELS = ("path", "Lipschitz constant", "test loss")
+def _steadier(table: pd.DataFrame, pair: Sequence[str], column: str, label: str) -> Finding:
+    first, second = pair
+    wide = table.pivot_table(index="seed", columns="architecture", values=[column, "test_loss"])
+    path, loss = (wide[name][first] / wide[name][second] for name in (column, "test_loss"))
+    agree = np.sign(np.log(path)) == np.sign(np.log(loss))
+    return Finding(
+        f"{label}: the architecture with the shorter one in the last quarter of training has the lower test loss",
+        decided(bool(agree.mean() >= SHARE)),
+        f"{int(agree.sum())} of {len(agree)} seeds; median ratio {first} / {second}: path {path.median():.2f}, test "
+        f"loss {loss.median():.2f}",
+        "the steadier one; no number in the sources that we have" if column == "probability_path" else "",
+    )
 
 
 def _late(runs: Results) -> pd.DataFrame:
-    """The table at the end, with the mean path per step in the last quarter of training, `late_path`."""
+    """The table at the end, with the mean paths per step in the last quarter of training."""
     table = runs.table()
-    sums = progress(runs).query("name == 'bias_increment_sum' and epoch >= 1")
-    ends = table.set_index("run_id")["epoch"]
-    quarter = sums[sums["epoch"] == LATE * sums["run_id"].map(ends)].set_index("run_id")["value"]
-    steps = (1 - LATE) * table["step"]
-    return table.assign(late_path=(table["bias_increment_sum"] - table["run_id"].map(quarter)) / steps)
+    sums = progress(runs).query("name == 'bias_increment_sum'")
+    end = table.set_index("run_id")["epoch"]
+    quarter = sums[sums["epoch"] == LATE * sums["run_id"].map(end)].set_index("run_id")["value"]
+    slopes = probability_slopes(runs)
+    late = slopes[slopes["epoch"] >= LATE * slopes["run_id"].map(end)].groupby("run_id")["value"].mean()
+    logit = (table["bias_increment_sum"] - table["run_id"].map(quarter)) / ((1 - LATE) * table["step"])
+    return table.assign(logit_path=logit, probability_path=table["run_id"].map(late))
 
 
 def _seeds(table: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES / 2, 2.6), layout="constrained")
-    panel = figure.subplots()
-    for _, pair in table.groupby("seed"):
-        panel.plot(pair["late_path"], pair["test_loss"], color="#9aa5b1", linewidth=0.7, zorder=1)
+    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
     encoding = Encoding.of("architecture", table["architecture"])
-    for colour, marker, chosen in encoding.groups(table["architecture"]):
-        rows = table[chosen]
-        panel.scatter(rows["late_path"], rows["test_loss"], s=24, color=colour, marker=marker, zorder=2)
-    panel.set(xlabel="path per step in the last quarter, ‖Δb‖ / αε", ylabel="test loss (nats)")
-    log_if_wide(panel, "x", table["late_path"].to_numpy())
+    for panel, (column, label) in zip(figure.subplots(1, 2, sharey=True), PATHS.items(), strict=True):
+        for _, pair in table.groupby("seed"):
+            panel.plot(pair[column], pair["test_loss"], color="#9aa5b1", linewidth=0.7, zorder=1)
+        for colour, marker, chosen in encoding.groups(table["architecture"]):
+            panel.scatter(*table.loc[chosen, [column, "test_loss"]].to_numpy().T, s=24, color=colour, marker=marker)
+        panel.set(xlabel=f"{label} per step, last quarter", xscale="log", yscale="log")
+    figure.axes[0].set_ylabel("test loss (nats)")
     encoding.legend(figure)
     return figure
