@@ -92,10 +92,11 @@ def probability_slopes(results: Results) -> pd.DataFrame:
     Returns:
         `run_id`, `epoch` and `value`.
     """
-    rows = []
+    rows, ends = [], results.runs.set_index("run_id")["step"]
     steps = results.dynamics[["run_id", "step", "epoch"]].drop_duplicates()
     for run_id, step, epoch in steps[steps["epoch"] % 1 == 0].itertuples(index=False):
-        config, network = results.config(run_id), results.network(run_id, int(step)).double()
+        config = results.config(run_id)
+        network = results.network(run_id, None if step == ends[run_id] else int(step)).double()
         dataset = data.load(config.data, config.precision)
         inputs = data.inputs_of(dataset, [config], "train").rows()[0].double()
         with torch.no_grad():
