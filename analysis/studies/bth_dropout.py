@@ -19,7 +19,7 @@ from trainables.streams import generator
 AXES = ("model.dropout", "data.frequency")
 TIMES, ORDERED, FEW = 1.5, 0.6, 200
 #: Random inputs per network, bounds computed of them, and draws of Dropout per training point.
-RANDOM, BOUNDS, DRAWS = 300, 10, 5
+RANDOM, BOUNDS, DRAWS = 300, 6, 5
 
 RULE = f"""
 Far points are {RANDOM} random inputs of all ten dimensions, up to twice as far out as the data; those count whose

@@ -18,7 +18,7 @@ from analysis.studies.study import Answer, Finding, decided
 AXES = ("data.frequency", "init.scale")
 ORDERED, FEW = 0.6, 200
 #: Points of the square along a side, and bounds per network; random inputs far from the data.
-SIDE, BOUNDS, RANDOM = 40, 30, 1000
+SIDE, BOUNDS, RANDOM = 40, 8, 1000
 
 RULE = f"""
 Bound: at {SIDE} x {SIDE} points of the square that inputs are drawn from, for activation patterns that no training
