@@ -74,6 +74,9 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "so it is among networks of one configuration",
             decided(bool(within.correlation > 0 and within.p <= 0.05)),
             f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}",
+            because="of this sign, but too few seeds to tell it from none"
+            if within.correlation > 0 and within.p > 0.05
+            else "",
         ),
     ]
     example = table.sort_values([*AXES[::-1], "seed"])
