@@ -12,18 +12,18 @@ from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.bias import RESAMPLES
-from analysis.studies.far import Span, cube, network_and_inputs, regions
+from analysis.studies.far import Span, network_and_inputs, plane, regions
 from analysis.studies.study import Answer, Finding, decided
 from trainables.streams import generator
 
 AXES = ("model.dropout", "data.frequency")
 TIMES, ORDERED, FEW = 1.5, 0.6, 200
-#: Random inputs per network, bounds computed of them, and draws of Dropout per training point.
-RANDOM, BOUNDS, DRAWS = 300, 6, 5
+#: Points of the square along a side, bounds computed per network, and draws of Dropout per training point.
+SIDE, BOUNDS, DRAWS = 20, 6, 3
 
 RULE = f"""
-Far points are {RANDOM} random inputs of all ten dimensions, up to twice as far out as the data; those count whose
-activation pattern no training point has. Coverage: the fraction of them whose pattern is in the span of the patterns
+Far points are those of {SIDE} x {SIDE} points of the square that inputs are drawn from whose activation pattern no
+training point has. Coverage: the fraction of them whose pattern is in the span of the patterns
 that training shows ({DRAWS} draws of Dropout at every training point), and whose bound is therefore finite, is with the
 highest dropout, in the mean over networks, at least {TIMES} times that without, and the lower end of the 95% interval
 of the ratio over seeds above 1. Not the draws alone: networks trained without Dropout, looked at with the units left
@@ -117,7 +117,7 @@ def _look(runs: Results, run_id: str, highest: float) -> dict[str, float]:
     network, inputs = network_and_inputs(runs, run_id)
     rate = runs.config(run_id).flat()["model.dropout"]
     plain = Span(regions(network, inputs))
-    far = regions(network, cube(runs, run_id, RANDOM))
+    far = regions(network, plane(runs, run_id, SIDE))
     new = ~plain.knows(far.patterns)
     seeds = (generator(0, "studies/dropout", step) for step in range(2))
     repeated = inputs.repeat(DRAWS, *[1] * (inputs.ndim - 1))
