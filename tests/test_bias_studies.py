@@ -3,11 +3,13 @@
 import matplotlib.figure
 import pytest
 import torch
+from conftest import Cohort
 
 from analysis import load_results
-from analysis.studies import bias
+from analysis.studies import bias, bth_architecture
 from trainables import data
 from trainables.manifest import Record
+from trainables.storage import Folder
 
 RUN = {
     "data": {"name": "digits", "classes": "3|8", "train_size": 20, "validation_size": 0, "test_size": 30},
@@ -63,3 +65,16 @@ def test_curves_are_drawn_of_all_that_was_recorded(results):
     rows = bias.progress(results, "seed")
     assert {"train_loss", "test_loss", "bias_increment_mean"} <= set(rows["name"])
     assert isinstance(bias.curves(rows, "seed", ["train_loss", "bias_variance"]), matplotlib.figure.Figure)
+
+
+def test_of_two_architectures_the_paths_of_the_last_quarter_are_compared(tmp_path):
+    record, results = Record(epochs=(0, 3), steps=(5, 6), checkpoints=True), {}
+    for name, width in (("narrow", 4), ("wide", 16)):
+        run = RUN | {"model": {**RUN["model"], "width": width}, "stop": {"train_loss": None, "max_epochs": 4}}
+        folder = Folder(tmp_path) / name
+        Cohort(folder, "c", [run | {"seed": seed} for seed in (0, 1, 2)], record=record).train()
+        results[name] = load_results(folder)
+    answer = bth_architecture.answer(results)
+    assert [one.decision for one in answer.findings[:2]] == ["holds"] * 2 and len(answer.numbers) == 6
+    assert answer.numbers[["logit_path", "probability_path"]].notna().all(axis=None)
+    assert all(one.svg for one in answer.plates)

@@ -166,6 +166,8 @@ def curves(rows: pd.DataFrame, axis: str, names: Sequence[str] = tuple(CURVES)) 
     for panel, name in zip(panels, names, strict=False):
         shown = rows[(rows["name"] == name) & (rows["epoch"] >= 1) & (rows["epoch"] % 1 == 0)]
         for value, colour in zip(encoding.values, encoding.colours, strict=True):
+            if (shown[axis] != value).all():
+                continue
             spread = shown[shown[axis] == value].groupby("epoch")["value"].quantile([0, 0.5, 1]).unstack()
             panel.fill_between(spread.index, spread[0.0], spread[1.0], color=colour, alpha=0.15, linewidth=0)
             panel.plot(spread.index, spread[0.5], color=colour, linewidth=1.3)
