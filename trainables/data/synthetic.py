@@ -32,13 +32,18 @@ def frequency(draw: Draw, *, dimension: int = 10, frequency: float) -> Sampler:
     """
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
-    rotation = 10 * np.linalg.qr(draw.standard_normal((dimension, dimension)))[0]
+    turn = rotation(draw, dimension)
 
     def sample(draw: Draw, count: int) -> tuple[Array, Array]:
         u = draw.uniform(-1, 1, (count, 2))
-        return u @ rotation[:, :2].T, np.cos(2 * np.pi * frequency * u).prod(1)
+        return u @ turn[:, :2].T, np.cos(2 * np.pi * frequency * u).prod(1)
 
     return sample
+
+
+def rotation(draw: Draw, dimension: int) -> Array:
+    """10 Q of `frequency`, `(dimension, dimension)`: inputs are its first two columns times u."""
+    return 10 * np.linalg.qr(draw.standard_normal((dimension, dimension)))[0]
 
 
 def sinusoid(draw: Draw, *, dimension: int = 100) -> Sampler:

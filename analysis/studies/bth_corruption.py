@@ -1,0 +1,78 @@
+"""Whether the first layer's bias wanders more in networks that fit corrupted labels."""
+
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis import statistics as st
+from analysis.figures.plate import plate
+from analysis.results import Results
+from analysis.studies.bias import against_lipschitz, curves, identity_finding, probability_slopes, progress, rises
+from analysis.studies.study import Answer, Finding, decided
+
+AXIS = "data.label_corruption"
+CLOSE, TIMES, FALLS = 1e-4, 1.3, 1
+
+RULE = f"""
+Identity: in every step that was recorded, what the bias moves by over the learning rate and the loss derivative misses
+the local Lipschitz constant at that step's example by at most {CLOSE:g} of it. Corruption: the mean over seeds of the
+total path (of the probability, which is the source's output, and of the logit, which is ours), of the variance in the
+last ten epochs and of the distance from the start is with the most corrupted labels at least {TIMES} times that with
+clean ones, and from one fraction of corrupted labels to the next it falls at most {FALLS} time. Test loss: its mean
+over seeds rises from each fraction to the next. Path and test loss: over all networks Spearman's rank correlation of
+the probability's total path and test loss is at least 0.6, and the lower end of its 95% interval over seeds above 0.
+"""
+
+
+def answer(results: Mapping[str, Results]) -> Answer:
+    """The answer of `RULE`."""
+    (runs,) = results.values()
+    table = runs.table()
+    table["probability_path"] = table["run_id"].map(_paths(runs))
+    rank = st.bootstrap(table, lambda t: st.spearman(t["probability_path"], t["test_loss"]), ["seed"])
+    findings = [
+        identity_finding(runs, CLOSE),
+        rises(table, "probability_path", AXIS, TIMES, FALLS, "a longer trajectory"),
+        rises(table, "bias_increment_sum", AXIS, TIMES, FALLS),
+        rises(table, "bias_variance", AXIS, TIMES, FALLS, "bigger variance"),
+        rises(table, "bias_distance_from_init", AXIS, TIMES, FALLS, "often further from the initialisation"),
+        rises(table, "test_loss", AXIS, 1, 0),
+        Finding(
+            "networks whose bias takes the longer path have the larger test loss",
+            decided(rank.value >= 0.6 and rank.low > 0),
+            f"Spearman {rank.value:+.2f} [{rank.low:+.2f}, {rank.high:+.2f}], {len(table)} networks",
+        ),
+    ]
+    plates = [
+        plate(
+            "curves",
+            "Losses, Lipschitz constant and the bias while networks learn corrupted labels",
+            "Medians over seeds and their range against epochs; colours are fractions of training labels that were "
+            "drawn anew. Path per step and variance are of the last ten epochs; losses are in nats, test labels clean.",
+            functools.partial(curves, progress(runs, AXIS), AXIS),
+        ),
+        plate(
+            "lipschitz",
+            "Statistics of the bias against the Lipschitz constant of the function learned",
+            "Each point is a network at its end.",
+            functools.partial(against_lipschitz, table, AXIS),
+        ),
+    ]
+    errors = "; ".join(
+        f"{value:g}: train loss {rows['train_loss'].mean():.2g}, test error {rows['test_error'].mean():.3f}"
+        for value, rows in table.groupby(AXIS)
+    )
+    notes = [
+        f"Means over seeds at the end, by fraction of corrupted labels: {errors}.",
+        "f is the logit here, so that ε = |sigmoid(f) − y|. The source takes the probability p = sigmoid(f), whose "
+        "path is computed from checkpoints: the mean of ‖dp/dx‖ over the training points, integrated over steps.",
+    ]
+    return Answer(findings, plates, table, notes)
+
+
+def _paths(runs: Results) -> pd.Series:
+    """The sum over steps of ||d p / d x||, between checkpoints by the trapezoid rule, per run."""
+    slopes, steps = probability_slopes(runs), int(runs.config(runs.runs["run_id"].iloc[0]).data.train_size)
+    return slopes.groupby("run_id").apply(lambda rows: steps * np.trapezoid(rows["value"], rows["epoch"]))

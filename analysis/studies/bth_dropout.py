@@ -1,0 +1,174 @@
+"""Whether Dropout makes training points cover more activation patterns, and the bound follow the gap."""
+
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis import statistics as st
+from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
+from analysis.figures.plate import plate
+from analysis.results import Results
+from analysis.studies.bias import RESAMPLES
+from analysis.studies.far import Span, network_and_inputs, plane, regions
+from analysis.studies.study import Answer, Finding, decided
+from trainables.streams import generator
+
+AXES = ("model.dropout", "data.frequency")
+TIMES, ORDERED, FEW = 1.5, 0.6, 200
+#: Points of the square along a side, bounds computed per network, and draws of Dropout per training point.
+SIDE, BOUNDS, DRAWS = 20, 6, 3
+
+RULE = f"""
+Far points are those of {SIDE} x {SIDE} points of the square that inputs are drawn from whose activation pattern no
+training point has. Coverage: the fraction of them whose pattern is in the span of the patterns
+that training shows ({DRAWS} draws of Dropout at every training point), and whose bound is therefore finite, is with the
+highest dropout, in the mean over networks, at least {TIMES} times that without, and the lower end of the 95% interval
+of the ratio over seeds above 1. Not the draws alone: networks trained without Dropout, looked at with the units left
+out that the highest rate would have, cover less than those trained with it, with an interval of the difference above
+0; otherwise it is leaving units out that covers, not having trained so. Bound: of at least {FEW} finite bounds none is
+less than the true slope by more than 1e-6. Gap: over networks with a finite bound, Spearman's rank correlation of the
+median bound with test less train loss is at least {ORDERED}, and the lower end of its interval over configurations
+above 0. Steadiness: the largest path per step in the last ten epochs is lower at the highest dropout than without, in
+the mean, with an interval of the ratio below 1.
+"""
+
+
+def answer(results: Mapping[str, Results]) -> Answer:
+    """The answer of `RULE`."""
+    (runs,) = results.values()
+    table = runs.table()
+    looked = pd.DataFrame([_look(runs, run_id, float(table["model.dropout"].max())) for run_id in table["run_id"]])
+    table = pd.concat([table, looked], axis=1)
+    rate = table["model.dropout"]
+    low, high = table[rate == rate.min()], table[rate == rate.max()]
+    coverage = _ratio(table, "coverage", table["model.dropout"].max())
+    means = ", ".join(f"{rows['coverage'].mean():.2f}" for _, rows in table.groupby("model.dropout"))
+    plain = ", ".join(f"{rows['plain_coverage'].mean():.2f}" for _, rows in table.groupby("model.dropout"))
+    more = st.bootstrap(
+        pd.concat([low.assign(covered=-low["masked_coverage"]), high.assign(covered=high["masked_coverage"])]),
+        lambda t: t.loc[t["covered"] > 0, "covered"].mean() + t.loc[t["covered"] <= 0, "covered"].mean(),
+        ["seed"],
+        resamples=RESAMPLES,
+    )
+    wrong, bounds = int(table["violated"].sum()), int(table["bounds"].sum())
+    gap = st.bootstrap(table, lambda t: st.spearman(t["bound"], t["loss_gap"]), AXES, resamples=RESAMPLES)
+    near = st.spearman(table["lipschitz_mean"], table["loss_gap"])
+    steady = _ratio(table, "bias_increment_max", table["model.dropout"].max())
+    findings = [
+        Finding(
+            "the patterns that training shows cover more far points with Dropout",
+            decided(coverage.value >= TIMES and coverage.low > 1),
+            f"{coverage.value:.2f} times [{coverage.low:.2f}, {coverage.high:.2f}]; fractions by rate {means}; "
+            f"by training points as they are {plain}",
+            "Dropout implies a bound",
+        ),
+        Finding(
+            "networks trained with Dropout cover more than others of which units are left out afterwards",
+            decided(more.low > 0),
+            f"{high['masked_coverage'].mean():.2f} against {low['masked_coverage'].mean():.2f}, difference "
+            f"{more.value:+.3f} [{more.low:+.3f}, {more.high:+.3f}]",
+            because="" if more.low > 0 else "leaving units out covers, whether or not training did so",
+        ),
+        Finding(
+            "the slopes that training shows bound the slope wherever its patterns span the pattern",
+            decided(wrong == 0 if bounds >= FEW else None),
+            f"{wrong} of {bounds} bounds violated; median bound / slope {table['looseness'].median():.2f}",
+        ),
+        Finding(
+            "the bound far from the data follows the generalisation gap",
+            decided(gap.value >= ORDERED and gap.low > 0),
+            f"Spearman {gap.value:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}], {table['bound'].notna().sum()} networks; "
+            f"the mean slope at the training points alone {near:+.2f}",
+            "a generalisation bound, poly-logarithmic in the number of parameters",
+        ),
+        Finding(
+            "with Dropout the bias is trained more steadily",
+            decided(steady.high < 1),
+            f"largest path per step {steady.value:.2f} times [{steady.low:.2f}, {steady.high:.2f}]",
+        ),
+    ]
+    plates = [
+        plate(
+            "coverage",
+            "Coverage, bound and gap with Dropout",
+            "Left, the mean fraction of far points whose pattern the training points' patterns span, as training shows "
+            "them and as they are, with the range of the seeds' means; middle and right, a point per network, colours "
+            "are rates of dropout.",
+            functools.partial(_draw, table),
+        )
+    ]
+    losses = "; ".join(
+        f"rate {value:g}: train loss {rows['train_loss'].mean():.2g}, test less train {rows['loss_gap'].mean():.2g}"
+        for value, rows in table.groupby("model.dropout")
+    )
+    notes = [
+        f"Means at the end: {losses}.",
+        "Leaving units out takes patterns apart: a far pattern is in the span if, for each of its units of the last "
+        "layer, the patterns of the layers before are in the span of those of training points at which it is on.",
+    ]
+    return Answer(findings, plates, table, notes)
+
+
+def _look(runs: Results, run_id: str, highest: float) -> dict[str, float]:
+    """What training points cover and bound at far points, of one network."""
+    network, inputs = network_and_inputs(runs, run_id)
+    rate = runs.config(run_id).flat()["model.dropout"]
+    plain = Span(regions(network, inputs))
+    far = regions(network, plane(runs, run_id, SIDE))
+    new = ~plain.knows(far.patterns)
+    seeds = (generator(0, "studies/dropout", step) for step in range(2))
+    repeated = inputs.repeat(DRAWS, *[1] * (inputs.ndim - 1))
+    shown = Span(regions(network, repeated, rate, next(seeds))) if rate else plain
+    masked = Span(regions(network, repeated, highest, next(seeds)))
+    covered = shown.covers(far.patterns) & new
+    chosen = np.flatnonzero(covered)[:BOUNDS]
+    bounds, slopes = np.array([shown.bound(far.patterns[at]) for at in chosen]), far.slopes[chosen]
+    moving = slopes > 0
+    return {
+        "plain_coverage": float((plain.covers(far.patterns) & new).sum() / new.sum()),
+        "coverage": float(covered.sum() / new.sum()),
+        "masked_coverage": float((masked.covers(far.patterns) & new).sum() / new.sum()),
+        "bounds": len(bounds),
+        "violated": int((bounds < slopes - 1e-6).sum()),
+        "bound": float(np.median(bounds)) if len(bounds) else float("nan"),
+        "looseness": float(np.median(bounds[moving] / slopes[moving])) if moving.any() else float("nan"),
+    }
+
+
+def _ratio(table: pd.DataFrame, name: str, highest: float) -> st.Estimate:
+    """A column's mean at the highest dropout over that without, with an interval over seeds."""
+
+    def ratio(rows: pd.DataFrame) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = [rows.loc[rows["model.dropout"] == value, name].mean() for value in (0.0, highest)]
+            return float(np.float64(ends[1]) / np.float64(ends[0]))
+
+    return st.bootstrap(table, ratio, ["seed"], resamples=RESAMPLES)
+
+
+def _draw(table: pd.DataFrame) -> Figure:
+    figure = Figure(figsize=(WIDTH_INCHES, 2.7), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    for name, colour, marker, text in (
+        ("coverage", "#1c1c1c", "o", "as training shows them"),
+        ("plain_coverage", "#8c8c8c", "s", "as they are"),
+    ):
+        means = table.groupby(["model.dropout", "seed"])[name].mean().groupby("model.dropout")
+        middles = means.mean()
+        around = np.abs(np.stack([means.min(), means.max()]) - middles.to_numpy())
+        left.errorbar(middles.index, middles, around, color=colour, marker=marker, markersize=4, capsize=2, label=text)
+    left.set(xlabel="dropout", ylabel="fraction of far points covered")
+    left.legend()
+    encoding = Encoding.of("model.dropout", table["model.dropout"])
+    for panel, (x, y) in ((middle, ("bound", "loss_gap")), (right, ("bias_increment_max", "bound"))):
+        for colour, marker, chosen in encoding.groups(table["model.dropout"]):
+            panel.scatter(*table.loc[chosen, [x, y]].to_numpy().T, s=16, color=colour, marker=marker)
+        log_if_wide(panel, "x", table[x].to_numpy())
+        log_if_wide(panel, "y", table[y].to_numpy())
+    middle.set(xlabel="median bound far from the data", ylabel="test less train loss")
+    right.set(xlabel="largest path per step", ylabel="median bound far from the data")
+    encoding.legend(figure)
+    return figure
