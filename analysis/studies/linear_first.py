@@ -190,7 +190,13 @@ def _information(courses: Mapping[str, Sequence[Course]]) -> Figure:
                 axes.axvline(one.first, color="#d9b44a", linewidth=0.8, zorder=0)
         axes.axhline(task[0].table["best_linear"].iloc[0], color="#1c1c1c", linewidth=0.8, linestyle=":")
         axes.set_xscale("symlog", linthresh=10)
-        axes.set(title=TITLES[name], xlabel="SGD steps", ylabel="mutual information (bits)", ylim=(-0.005, None))
+        axes.set(
+            title=TITLES[name],
+            xlabel="SGD steps",
+            ylabel="mutual information (bits)",
+            xlim=(0, None),
+            ylim=(-0.005, None),
+        )
         _accuracy(axes)
     figure.legend(loc="outside upper center", ncols=len(looks))
     return figure
