@@ -2,12 +2,22 @@
 
 from torch import Tensor
 
-from analysis.across.trained import examples
-from analysis.across.trained import outputs as outputs_of
+from analysis.across import trained
 from analysis.results import Results
+from trainables.losses import predicted
 
 
-def outputs(results: Results, run_id: str, split: str) -> tuple[Tensor, Tensor]:
-    """The logits `(N, C)` in float64 of a run's network, and the labels `(N,)` as the run's last phase has them."""
-    inputs, labels = examples(results, run_id, [split])[split]
-    return outputs_of(results.network(run_id), inputs).double(), labels
+def examples(results: Results, run_id: str, split: str) -> trained.Examples:
+    """The inputs `(N, ...)` and labels `(N,)` of a split, as the run's last phase has them."""
+    return trained.examples(results, run_id, [split])[split]
+
+
+def outputs(results: Results, run_id: str, split: str, step: int | None = None) -> tuple[Tensor, Tensor]:
+    """The logits `(N, C)` in float64 of a run's network, where it ended or at a step, and the labels `(N,)`."""
+    inputs, labels = examples(results, run_id, split)
+    return trained.outputs(results.network(run_id, step), inputs).double(), labels
+
+
+def answers(results: Results, run_id: str, split: str, step: int | None = None) -> Tensor:
+    """The classes `(N,)` that it sees."""
+    return predicted(outputs(results, run_id, split, step)[0])
