@@ -127,7 +127,7 @@ INTERVENTIONS: dict[str, Sweep] = {
         {"data.augment": ["none", "shift_flip", "window"]},
     ),
     "pretraining": sweep(MNIST, MLP, {"pretrain.label_corruption": [0.0, 1.0]}, pretrain={"epochs": 2}),
-    "pretraining, kinds of wrong labels": sweep(
+    "pretraining, wrong labels": sweep(
         MNIST, MLP, {"pretrain.corruption": METHODS}, pretrain={"epochs": 2, "label_corruption": 1.0}
     ),
     "pruning in rounds": sweep(MNIST, MLP, {"prune.rounds": [1, 2, 3]}, prune=TICKETS),
