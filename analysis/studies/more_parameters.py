@@ -47,7 +47,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     drawn = plate(
         "width",
         "Test and train error against the number of parameters",
-        "Means over seeds with their range; the dashed line is one parameter per training example.",
+        "Means over seeds with their range; the dotted line is one parameter per training example.",
         functools.partial(_draw, table),
     )
     return Answer(findings, [drawn], table)
