@@ -184,11 +184,11 @@ def with_baseline(verdicts: pd.DataFrame) -> pd.DataFrame:
 def columns(axes: Sequence[str]) -> list[str]:
     """The columns of a verdict table, in order.
 
-    ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are percentile intervals over
-    configurations; ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and
-    ``baseline_r2`` are cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many
-    seeds the runs share; ``adds_p`` the larger of gain_p and within_p, which decides; ``adds_q_low`` and
-    ``adds_q_high`` what adds_q could be with endlessly many ``permutations``.
+    ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are percentile intervals over configurations;
+    ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and ``baseline_r2`` are
+    cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many seeds the runs
+    share; ``cmi`` is absent with one axis and beyond 50,000 runs; ``adds_p`` the larger of gain_p and within_p,
+    which decides; ``adds_q_low`` and ``adds_q_high`` what adds_q could be with endlessly many ``permutations``.
     """
     return [
         *("target", "scope", "decision", "runs", "configurations", "missing", "test_derived"),

@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Data sets in files: what there is, and how to get it.", no_args_is_help=True)
 app.add_typer(data_app, name="data", rich_help_panel="Commands")
-console = Console(highlight=False, emoji=False)
+console, errors = Console(highlight=False, emoji=False), Console(stderr=True, highlight=False, emoji=False)
 if not console.is_terminal:
     console = Console(highlight=False, emoji=False, width=110)  # tables in a log file read like those in a terminal
 
@@ -49,13 +49,11 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except BadInput as error:
-        Console(stderr=True, highlight=False, emoji=False).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        errors.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:  # what typer makes of Ctrl-C
-            Console(stderr=True, emoji=False).print(
-                "\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True
-            )
+            errors.print("\nstopped. Nothing is lost: the same command goes on from here.", soft_wrap=True)
         raise
 
 
@@ -86,10 +84,7 @@ def run(
     done = run_sweep(sweep, out or str(Path("results") / sweep.name), console, address)
     _show(done.verdicts[:1])
     console.print(f"report: {done.report}", soft_wrap=True)
-    for failure in done.failures:
-        Console(stderr=True, highlight=False, emoji=False).print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
-    if done.failures:
-        raise typer.Exit(1)
+    _end(done.failures)
 
 
 def _run_studies(
@@ -105,9 +100,13 @@ def _run_studies(
     for one in done:
         console.print(f"{one.study.name}: {one.answer.headline} {one.page}", soft_wrap=True)
     console.print(f"all studies: {out}/index.html", soft_wrap=True)
-    failures = [failure for one in done for failure in one.failures]
+    _end([failure for one in done for failure in one.failures])
+
+
+def _end(failures: "Sequence[str]") -> None:
+    """Name what failed, and exit with 1 if anything did."""
     for failure in failures:
-        Console(stderr=True, highlight=False, emoji=False).print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
+        errors.print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
     if failures:
         raise typer.Exit(1)
 

@@ -80,17 +80,12 @@ def workload(config: RunConfig) -> Workload:
     return _workload(config.model_dump_json(include=included, exclude=of_no_weight))
 
 
-def steps(config: RunConfig) -> int:
-    """Of a run that ends at its limits."""
-    per_epoch = config.steps_per_epoch
-    return sum(min(phase.max_epochs * per_epoch, phase.max_steps or sys.maxsize) for phase in config.phases)
-
-
 def flops(config: RunConfig) -> int:
     """Arithmetic of a run that ends at its limits."""
     per_epoch = config.steps_per_epoch
     checks = -(-per_epoch // (config.stop.check_every_steps or per_epoch))
-    return steps(config) * workload(config).epoch_flops(checks) // per_epoch
+    steps = sum(min(phase.max_epochs * per_epoch, phase.max_steps or sys.maxsize) for phase in config.phases)
+    return steps * workload(config).epoch_flops(checks) // per_epoch
 
 
 @functools.lru_cache(maxsize=4096)

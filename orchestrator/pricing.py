@@ -121,12 +121,8 @@ def price(
     groups: dict[tuple[str, ...], list[tuple[Kind, int]]] = defaultdict(list)
     for kind, count in counts.items():
         groups[kind.cohort_key].append((kind, count))
-    prices = [_group_price(spec, members, counts.total(), slots, max_cohort) for members in groups.values()]
     common = set.intersection(*map(set, groups)) if groups else set()
-    prices = [
-        replace(one, told_by=tuple(line for line in key if _tells(line) and line not in common))
-        for one, key in zip(prices, groups, strict=True)
-    ]
+    prices = [_group_price(spec, members, common, counts.total(), slots, max_cohort) for members in groups.values()]
     if timed:
         prices = _timed(spec, prices, groups)
     return PlanSummary(
@@ -178,24 +174,21 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _group_price(
-    spec: SweepSpec, members: list[tuple[Kind, int]], total: int, slots: int, max_cohort: int
+    spec: SweepSpec, members: list[tuple[Kind, int]], common: set[str], total: int, slots: int, max_cohort: int
 ) -> GroupPrice:
+    """Of a group; `common`: lines that the cohort keys of all groups have."""
     kind = members[0][0]
     runs = sum(count for _, count in members)
     sizes = cohort_sizes(runs, total, slots, spec.resources.cohort_size, max_cohort)
     costs = workload(kind.example)
-    records = sum(
-        count * (len(spec.record.epochs_until(phase.max_epochs)) + len(spec.record.steps))
-        for member, count in members
-        for phase in member.example.phases
-    )
+    records = sum(count * _epochs(spec, member.example)[1] for member, count in members)
     memory = costs.stack_bytes(max(sizes), kind.example.optimizer)
     memory += costs.subspace_bytes(kind.example.subspace, min(max(sizes), len(spec.seed_values)))
     model = kind.example.model.model_dump()
     return GroupPrice(
         network=" ".join([model.pop("family"), *(f"{name}={value}" for name, value in model.items())]),
         phases=" + ".join(phase.name for phase in kind.example.phases),
-        told_by=(),
+        told_by=tuple(line for line in kind.cohort_key if _tells(line) and line not in common),
         runs=runs,
         cohorts=len(sizes),
         cohort_size=max(sizes),

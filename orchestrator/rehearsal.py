@@ -32,15 +32,14 @@ PASSES = 4
 
 @dataclass(frozen=True)
 class Tempo:
-    """Seconds of one run in a stack: to begin, for each epoch, and more for each epoch that is recorded."""
+    """Seconds of one run in a stack: for each epoch, and more for each epoch that is recorded."""
 
-    begin: float
     epoch: float
     record: float
 
     def seconds(self, epochs: int, records: int) -> float:
         """Of a run of so many epochs, of which so many are recorded."""
-        return self.begin + epochs * self.epoch + records * self.record
+        return epochs * self.epoch + records * self.record
 
 
 def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
@@ -89,9 +88,9 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
             if done:
                 break
     if config.solved:
-        return Tempo(0.0, took[0] / share, 0.0)
+        return Tempo(took[0] / share, 0.0)
     epoch = min(took[2:]) / share
-    return Tempo(0.0, epoch, max(0.0, took[1] / share - epoch))
+    return Tempo(epoch, max(0.0, took[1] / share - epoch))
 
 
 @contextlib.contextmanager

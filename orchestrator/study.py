@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.report import study_page
-from analysis.results import load_results
+from analysis.results import Results, load_results
 from analysis.studies import Analysis, Answer
 from orchestrator import yaml12
 from orchestrator.provenance import entries
@@ -22,7 +22,7 @@ from orchestrator.spec import SweepSpec, put
 from orchestrator.sweep import train_sweep
 from trainables.errors import BadInput
 from trainables.section import Section, did_you_mean
-from trainables.storage import Folder
+from trainables.storage import SPEC, Folder
 
 Scale = Literal["small", "paper", "develop"]
 #: Seeds of verdicts, and the seed that their splits are drawn from, begin here; those that a study is developed on are
@@ -170,24 +170,21 @@ def run_study(study: Study, scale: Scale, out: str, console: Console, address: s
     if study_page.made_from(folder) != inputs:
         results = {name: load_results(folder / name) for name in specs}
         answer = study.analysis(results)
-        for path, content in study_page.render(_about(study, scale, folder), answer, inputs).items():
+        for path, content in study_page.render(_about(study, scale, folder, results), answer, inputs).items():
             folder.write(path, content)
     return Answered(study, study_page.read(folder), posixpath.join(folder.uri, "index.html"), failures)
 
 
-def _about(study: Study, scale: Scale, folder: Folder) -> Mapping[str, Any]:
+def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Results]) -> Mapping[str, Any]:
     """What a page says of a study besides its answer."""
-    sweeps = {name: folder.read(f"{name}/sweep.yaml").decode() for name in study.sweeps}
-    seconds = sum(float(load_results(folder / name).runs["seconds"].sum()) for name in study.sweeps)
-    runs = {name: len(load_results(folder / name).runs) for name in study.sweeps}
     newest = entries(folder / next(iter(study.sweeps)))[-1]
     return {
         "study": study.model_dump(include={"name", "title", "source", "question"}),
         "rule": study.rule,
         "scale": scale,
         "command": f"bth run {PREFIX}{study.name}" + ("" if scale == "small" else f" --scale {scale}"),
-        "sweeps": sweeps,
-        "runs": runs,
-        "seconds": seconds,
+        "sweeps": {name: folder.read(f"{name}/{SPEC}").decode() for name in study.sweeps},
+        "runs": {name: len(one.runs) for name, one in results.items()},
+        "seconds": sum(float(one.runs["seconds"].sum()) for one in results.values()),
         "provenance": newest,
     }

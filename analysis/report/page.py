@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis import wording
 from analysis.figures import Encoding, show_value
 from analysis.figures.plate import Plate
 from analysis.report.content import Report
-from analysis.report.study_page import inline
+from analysis.report.templates import template
 
 #: Of the runs that did not converge.
 LISTED = 100
@@ -25,21 +24,7 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
     """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run."""
     script = (resources.files("analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    templates = Environment(
-        loader=PackageLoader("analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {
-        "number": wording.number,
-        "probability": wording.probability,
-        "in_words": wording.in_words,
-        "mark": wording.mark,
-        "inline": inline,
-    }
-    return templates.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         report=report,
         answer=wording.answer(report.verdicts[0]) if report.verdicts else None,
         tables=[_verdict_table(frame) for frame in report.verdicts],

@@ -1,17 +1,14 @@
 """The pages of studies: one for each, and one that shows all of them. Files, made by pure functions."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from analysis import wording
 from analysis.figures.plate import Plate
 from analysis.report.export import parquet
+from analysis.report.templates import template
 from analysis.studies.study import Answer, Finding
 from trainables.errors import BadInput
 from trainables.storage import Folder
@@ -29,7 +26,7 @@ def render(about: Mapping[str, Any], answer: Answer, inputs: Any) -> dict[str, b
         answer: what its analysis said.
         inputs: what it was made from; see `made_from`.
     """
-    page = _templates().get_template("study.html.j2").render(about=about, answer=answer, marks=MARKS)
+    page = template("study.html.j2").render(about=about, answer=answer, marks=MARKS)
     data = {
         "inputs": inputs,
         "findings": [finding._asdict() for finding in answer.findings],
@@ -67,23 +64,6 @@ def read(folder: Folder) -> Answer:
 
 
 def index(studies: Sequence[tuple[Any, Answer]], scale: str) -> bytes:
-    """One page of all studies: what each asks, what it found beside the paper's numbers, and its first figure."""
-    page = _templates().get_template("studies.html.j2")
+    """One page of all studies: what each asks, what it found beside the paper's numbers, and its figures."""
+    page = template("studies.html.j2")
     return page.render(studies=studies, scale=scale, marks=MARKS).encode()
-
-
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {"inline": inline, "duration": wording.duration}
-    return templates
-
-
-def inline(image: bytes) -> Markup:
-    """An SVG that `analysis.figures.svg` made, to stand inside a page: without its declarations."""
-    return Markup(re.sub(r"\A.*?(?=<svg)", "", image.decode(), flags=re.DOTALL))
