@@ -17,11 +17,12 @@ from typing import Any
 
 import pandas as pd
 import torch
+from kernels import processor
 from rich.console import Console
 from torch import nn
 
 from analysis.results import load_results
-from orchestrator.session import session
+from orchestrator.session import machine_cpus, session
 from orchestrator.spec import SweepSpec
 from orchestrator.sweep import run_sweep
 from trainables.config import RunConfig
@@ -326,6 +327,7 @@ def main() -> None:
         for sweeps in (FAMILIES, INTERVENTIONS):
             chosen = {name: values for name, values in sweeps.items() if not names or name in names}
             wrong |= together(chosen) if chosen else {}
+    print(f"torch {torch.__version__}, {machine_cpus()} cores of {processor()}")
     for name, line in wrong.items():
         print(f"FAILED {name}: {line}", file=sys.stderr)
     sys.exit(bool(wrong))

@@ -55,14 +55,15 @@ class PairCells:
 
     def __init__(self, runs: Runs, outcome: np.ndarray):
         self.runs, self.outcome = runs, outcome
-        codes = [configuration_codes(runs.levels, pair) for pair in combinations(runs.axes, 2)]
+        values = [configuration_codes(runs.levels, [axis]) for axis in runs.axes]
+        codes = [one * len(one) + other for one, other in combinations(values, 2)]
         blocks = [(code[:, None] == np.unique(code)).astype(np.float32) for code in codes]
         self._member = runs.spread(np.hstack(blocks))  # runs x values of every pair of axes, side by side
-        pair_of = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
-        self._cells = np.flatnonzero(pair_of[:, None] == pair_of)  # both runs by values of the same pair of axes
-        self._pair = pair_of[self._cells // len(pair_of)]
-        size = self._member.sum(axis=0, dtype=float)
-        self._number = np.outer(size, size).ravel()[self._cells]
+        widths = [block.shape[1] for block in blocks]
+        self._columns = [slice(end - width, end) for end, width in zip(np.cumsum(widths), widths, strict=True)]
+        self._pair = np.repeat(np.arange(len(blocks)), np.square(widths))  # of every cell
+        size = self._member.sum(axis=0, dtype=float)[None]
+        self._number = self._products(size, size)
         self._share = self._shares(outcome)[0]
         self._entropy = self._average(_entropy(self._share, 1 - self._share))
 
@@ -96,7 +97,7 @@ class PairCells:
         order = np.argsort(values, kind="stable")
         x, y, member = values[order], self.outcome[order], self._member[order]
         below = _running(member)[np.searchsorted(x, x, "left")]
-        sums = [member.T.astype(float) @ below, np.zeros((member.shape[1], member.shape[1]))]
+        sums = [self._products(member, below), np.zeros(len(self._pair))]
         by_outcome = np.argsort(y, kind="stable")
         places = np.searchsorted(y[by_outcome], y, "left")
         starts = np.unique(np.searchsorted(x, x[::BLOCK], "left"))
@@ -106,9 +107,13 @@ class PairCells:
             rows = max(1, 4_000_000 // (stop - start))
             parts = [slice(at, min(at + rows, stop)) for at in range(start, stop, rows)]
             inside = [((x[p, None] > x[own]) & (y[p, None] > y[own])).astype(np.float32) @ member[own] for p in parts]
-            sums[1] += member[own].T.astype(float) @ (np.concatenate(inside) + smaller)
-        first, both = (total.ravel()[self._cells] / self._number for total in sums)
-        return first, both
+            sums[1] += self._products(member[own], np.concatenate(inside) + smaller)
+        return sums[0] / self._number, sums[1] / self._number
+
+    def _products(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Sums over rows of the products of two columns, for the cells: columns of the same pair of axes."""
+        first = first.astype(float)
+        return np.concatenate([(first[:, own].T @ second[:, own]).ravel() for own in self._columns])
 
     def _average(self, cells: np.ndarray) -> np.ndarray:
         """Equally weighted mean over the cells of each pair of axes."""
