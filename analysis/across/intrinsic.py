@@ -69,7 +69,7 @@ def intrinsic_dimension(
         if len(values) > 1:
             counts = bootstrap_counts(len(values), resamples, generator(random_seed, "across/intrinsic dimension"))
             drawn = [_drawn(dimensions, values, count, share) for count in counts]
-            low, high = percentile_interval(np.array(drawn), confidence)
+            low, high = percentile_interval(np.array(drawn), found, confidence)
         rows.append(
             levels
             | {"dimension": found, "low": max(low, 0.0), "high": max(high, 0.0), "above": above, "up_to": up_to}

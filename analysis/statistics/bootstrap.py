@@ -64,8 +64,9 @@ def bootstrap(
     groups = np.split(runs.order, runs.starts[1:])
     counts = bootstrap_counts(len(groups), resamples, generator(random_seed, "bootstrap/statistic")).astype(int)
     drawn = [statistic(table.iloc[np.concatenate([np.tile(groups[g], n[g]) for g in n.nonzero()[0]])]) for n in counts]
-    low, high = percentile_interval(np.array(drawn, dtype=float), confidence)
-    return Estimate(float(statistic(table)), low, high, len(groups), resamples)
+    value = float(statistic(table))
+    low, high = percentile_interval(np.array(drawn, dtype=float), value, confidence)
+    return Estimate(value, low, high, len(groups), resamples)
 
 
 def compare(

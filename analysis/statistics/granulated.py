@@ -117,10 +117,10 @@ def granulated_from(
         taus = group.taus(x, y)
         resampled = group.resampled_means(taus, resamples, random)
         estimate = float(taus.mean()) if taus.size else np.nan
-        rows[axis] = (estimate, *percentile_interval(resampled, confidence), taus.size)
+        rows[axis] = (estimate, *percentile_interval(resampled, estimate, confidence), taus.size)
         if taus.size:
             means.append((estimate, resampled))
     psi = float(np.mean([estimate for estimate, _ in means])) if means else np.nan
     resampled_psi = np.mean([resampled for _, resampled in means], axis=0) if means else np.zeros(0)
-    rows["Psi"] = (psi, *percentile_interval(resampled_psi, confidence), sum(row[3] for row in rows.values()))
+    rows["Psi"] = (psi, *percentile_interval(resampled_psi, psi, confidence), sum(row[3] for row in rows.values()))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "groups"])

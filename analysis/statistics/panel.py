@@ -139,9 +139,9 @@ class Sample:
             "within_freedom": inside.degrees_of_freedom,
             "within_seeds": inside.seeds if self.runs.named_seeds else np.nan,
         }
-        out["gain_low"], out["gain_high"] = percentile_interval(gains, self.settings.confidence)
+        out["gain_low"], out["gain_high"] = percentile_interval(gains, gain, self.settings.confidence)
         if not np.isnan(within):
-            out["within_low"], out["within_high"] = percentile_interval(withins, self.settings.confidence)
+            out["within_low"], out["within_high"] = percentile_interval(withins, within, self.settings.confidence)
 
         def exceed(start: int, size: int) -> tuple[int, int]:
             donors, moved = self.draws(start, size)

@@ -49,12 +49,12 @@ def kendall_interval(
     """
     concordance, untied_x, untied_y = pair_sums(runs, rankdata(x), rankdata(y))
 
-    def total(pairs: np.ndarray) -> np.ndarray:
-        return ((counts @ pairs) * counts).sum(axis=1)
+    def taus(counts: np.ndarray) -> np.ndarray:
+        agree, own, other = (((counts @ pairs) * counts).sum(axis=1) for pairs in (concordance, untied_x, untied_y))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return agree / np.sqrt(own * other)
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        taus = total(concordance) / np.sqrt(total(untied_x) * total(untied_y))
-    return percentile_interval(taus, confidence)
+    return percentile_interval(taus(counts), taus(np.ones((1, counts.shape[1])))[0], confidence)
 
 
 def pair_sums(runs: Runs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
