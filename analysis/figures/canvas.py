@@ -1,6 +1,7 @@
 """What all figures share: one look, one way of colouring by an axis, and SVG that is equal byte for byte."""
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,9 +19,11 @@ from analysis.wording import printable
 
 WIDTH_INCHES = 7.6  # the text block of a paper
 MANY_POINTS = 3000  # beyond this, points and lines become one embedded bitmap and the file stays small
+MOST_SHOWN = 12  # values of an axis in a legend
 MISSING = "#a3a3a3"
 INK = "#1c1c1c"
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # tell values apart in a grey print
+_ENTRY_INCHES, _LETTER_INCHES = 0.42, 0.065  # what a legend takes for an entry, and for a letter of it
 _LOOK: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so every machine draws the same glyphs
@@ -136,20 +139,25 @@ class Encoding(NamedTuple):
         return [*found, (MISSING, "o", column.isna().to_numpy())]
 
     def legend(self, figure: Figure, lines: bool = False) -> None:
-        """Draw the legend above the panels; of more than eight values, eight spread evenly."""
-        chosen = np.unique(np.linspace(0, len(self.values) - 1, min(8, len(self.values))).round().astype(int))
+        """Draw the legend above the panels, on as many lines as it needs; of many values, some spread evenly."""
+        chosen = np.unique(np.linspace(0, len(self.values) - 1, min(MOST_SHOWN, len(self.values))).round().astype(int))
         handles = [
             Line2D([], [], color=self.colours[i], linewidth=1.6)
             if lines
             else Line2D([], [], color=self.colours[i], marker=self.markers[i], linestyle="", markersize=4.5)
             for i in chosen
         ]
-        texts = [label(show_value(self.values[i]), 18) for i in chosen]
+        entries = [
+            (Line2D([], [], linestyle=""), label(self.axis)),
+            *((handle, label(show_value(self.values[i]), 18)) for handle, i in zip(handles, chosen, strict=True)),
+        ]
+        wide = sum(_ENTRY_INCHES + _LETTER_INCHES * len(text) for _, text in entries)
+        columns = math.ceil(len(entries) / math.ceil(wide / WIDTH_INCHES))
+        by_column = [entry for column in range(columns) for entry in entries[column::columns]]  # as matplotlib fills
         figure.legend(
-            [Line2D([], [], linestyle=""), *handles],
-            [label(self.axis), *texts],
+            *zip(*by_column, strict=True),
             loc="outside upper left",
-            ncols=len(handles) + 1,
+            ncols=columns,
             handletextpad=0.4,
             columnspacing=1.4,
         )
