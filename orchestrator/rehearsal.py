@@ -26,6 +26,8 @@ from trainables.streams import generator
 
 #: Arithmetic of a rehearsed epoch, numbers in a rehearsed stack, and examples that are solved for or grown on, at most.
 FLOPS, VALUES, SOLVED_EXAMPLES = 1e9, 2**24, 1000
+#: The learning rate, which moves nothing.
+STEP = 1e-9
 #: Of an epoch: its forward and backward pass, and the loss on the training split after it.
 PASSES = 4
 
@@ -45,7 +47,8 @@ class Tempo:
 def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
     """Train a few epochs of runs like this one, on one thread.
 
-    What a run starts from, and who labels its inputs, is left out, as pruning and resets are.
+    What a run starts from, and who labels its inputs, is left out, as pruning and resets are. The steps are too small
+    to move the network, which therefore neither diverges nor reaches its target before it was timed.
 
     Args:
         config: of one of the runs.
@@ -72,8 +75,8 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
         target = any(one is not None for one in (config.stop.train_loss, config.stop.train_error))
         values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
         values["data"] |= sizes | {"name": name} | ({} if name in SYNTHETIC else {"classes": None})
-        if not config.solved and config.optimizer.batch_size != "full":
-            values["optimizer"]["batch_size"] = batch
+        if not config.solved:
+            values["optimizer"] |= {"lr": STEP} | ({} if config.optimizer.batch_size == "full" else {"batch_size": batch})
         values["stop"] |= {"max_epochs": 9, "max_steps": None, "train_error": None, "snapshot_loss": None}
         values["stop"] |= {"train_loss": 0.0 if target else None}
         configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack))
@@ -89,8 +92,8 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
                 break
     if config.solved:
         return Tempo(took[0] / share, 0.0)
-    epoch = min(took[2:]) / share
-    return Tempo(epoch, max(0.0, took[1] / share - epoch))
+    epoch = min(took[2:] or took) / share  # or it ended at its start, which is not finite
+    return Tempo(epoch, max(0.0, took[1] / share - epoch) if took[2:] else 0.0)
 
 
 @contextlib.contextmanager

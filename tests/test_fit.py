@@ -48,6 +48,10 @@ REFUSED = [
         {"data": {"augment": "flip"}, "optimizer": {"name": "least_squares"}, "loss": {"name": "squared"}},
         "data.augment = 'flip': does not go with optimizer.name = 'least_squares'; leave it out",
     ),
+    (
+        {"optimizer": {"arithmetic": "bf16"}, "precision": "float64"},
+        "optimizer.arithmetic = 'bf16': rounds float32 numbers, and precision is float64",
+    ),
     ({"reset": {"layers": [1, 4]}}, "reset.layers = [1, 4]: the network has 3 layers with weights; allowed: 1 to 3"),
     ({"reset": {"layers": [1], "to": 7}, "stop": {"max_epochs": 6}}, "reset.to = 7: a phase has 6 epochs at most"),
     (

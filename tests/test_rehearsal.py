@@ -24,6 +24,7 @@ CASES = {
     "a pair of classes": {"data": {"name": "mnist", "classes": "3|8", **SMALL}, "loss": {"name": "logistic"}},
     "examples in one batch": {"data": {"name": "xord", **SMALL}, "optimizer": {"batch_size": "full"}},
     "much arithmetic": {"data": CIFAR | {"train_size": 30_001}, "model": {"family": "mlp", "batch_norm": "plain"}},
+    "steps that diverge": {"optimizer": {"lr": 1000.0}},
     "a pruned network of another's start": {
         "init": {"scheme": "run", "source": {"optimizer.lr": 0.1}},
         "prune": {"fraction": 0.5, "rewind": "none"},

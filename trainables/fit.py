@@ -116,6 +116,14 @@ def only_labels_are_corrupted(run: Candidate) -> str | None:
     return None
 
 
+def arithmetic_has_factors(run: Candidate) -> str | None:
+    """What rounds the factors of products rounds float32 numbers."""
+    arithmetic = run.config.optimizer.arithmetic
+    if arithmetic == "full" or run.config.precision == "float32":
+        return None
+    return f"optimizer.arithmetic = {arithmetic!r}: rounds float32 numbers, and precision is float64; allowed: 'full'"
+
+
 def augmenting_has_steps(run: Candidate) -> str | None:
     """What is solved for in one step sees each image once."""
     if run.config.data.augment == "none" or not run.config.solved:
@@ -283,6 +291,7 @@ def teacher_knows_the_inputs(run: Candidate) -> str | None:
 RULES: tuple[Callable[[Candidate], str | None], ...] = (
     loss_fits_targets,
     only_labels_are_corrupted,
+    arithmetic_has_factors,
     augmenting_has_steps,
     batch_is_there,
     batch_has_a_spread,

@@ -264,9 +264,10 @@ def fetch(name: str) -> bool:
     try:
         read(name)
         return False
-    except BadInput:
+    except BadInput as error:
         if reader.fetch is None:
             raise
+        found = str(error).rpartition("; ")[0]
     try:
         root().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root(), prefix=f".{name}-") as aside:
@@ -277,5 +278,5 @@ def fetch(name: str) -> bool:
             shutil.rmtree(target, ignore_errors=True)
             (Path(aside) / reader.folder).rename(target)
     except Exception as error:  # offline, a mirror that is gone, a full disk, a folder that is not ours
-        raise BadInput(f"{name}: could not be fetched to {root()} ({_one_line(error)})") from error
+        raise BadInput(f"{name}: could not be fetched to {root()} ({_one_line(error)}); {found}") from error
     return True
