@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from trainables import data, models, network
-from trainables.config import DataConfig, InitConfig
+from trainables.config import DataConfig, InitConfig, RunConfig
 from trainables.errors import BadInput
 from trainables.modules import PatternDetector, RandomFeatures
 from trainables.network import Network
@@ -366,3 +366,9 @@ def test_a_module_gets_its_arguments():
     assert build(family="module", path="test_models:Wide", arguments={"classes": 10}).size == 650
     with pytest.raises(BadInput, match="TypeError"):
         build(family="module", path="test_models:Wide", arguments={"colour": 1})
+
+
+def test_a_network_larger_than_the_memory_is_one_line():
+    config = RunConfig.parse({"model": {"width": 2**24, "depth": 3}}).model
+    with pytest.raises(BadInput, match=r"^model.family = 'mlp': its parameters do not fit in the memory"):
+        network.build(config, (64,), 10)

@@ -233,10 +233,15 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Networ
         BadInput: the module cannot be built or run, or gives logits of another shape, or other ones in eval mode for
             the same inputs.
     """
+    where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
     with torch.random.fork_rng(devices=[]):  # the constructor may draw; what it draws is kept for gains only
         torch.manual_seed(0)
-        module = models.build(config, input_shape, outputs)
-    where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
+        try:
+            module = models.build(config, input_shape, outputs)
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+                raise
+            raise BadInput(f"{where}: its parameters do not fit in the memory of this machine") from None
     if not any(parameter.requires_grad for parameter in module.parameters()) and not isinstance(module, Forest):
         raise BadInput(f"{where}: has no parameters to train")
     state = {name: value.clone() for name, value in module.state_dict().items()}
