@@ -53,7 +53,7 @@ class Active:
         self.dynamics = Dynamics(like, bias.stop - bias.start)
         self.inputs: dict[str, data.Inputs] = {}
         self.labels: Tensors = {}
-        self.order, self.draws = torch.empty(len(configs), 0), Draws([], "", 0)
+        self.order, self.draws = torch.empty(len(configs), 0), Draws([config.seed for config in configs], "", 0)
         self.forget_checks()
 
     def __len__(self) -> int:

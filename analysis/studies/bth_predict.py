@@ -39,7 +39,7 @@ above 0. Everywhere: within no value of any axis of either data set is the assoc
 def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     tables = {name: one.table().query("status == 'converged'") for name, one in results.items()}
-    axes = [name for name in _AXES if tables[FIRST][name].nunique() > 1]
+    axes = [name for name in _AXES if name in tables[FIRST] and tables[FIRST][name].nunique() > 1]
     verdicts = {name: judge(table, TARGET, axes, NAMES, level=LEVEL) for name, table in tables.items()}
     window = {"train_loss": NEAR}
     matched = {name: judge(table, TARGET, axes, NAMES, level=LEVEL, match=window) for name, table in tables.items()}
