@@ -184,7 +184,7 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
         "scale": scale,
         "command": f"bth run {PREFIX}{study.name}" + ("" if scale == "small" else f" --scale {scale}"),
         "sweeps": {name: folder.read(f"{name}/{SPEC}").decode() for name in study.sweeps},
-        "runs": {name: len(one.runs) for name, one in results.items()},
+        "runs": {name: one.table()["status"].value_counts().to_dict() for name, one in results.items()},
         "seconds": sum(float(one.runs["seconds"].sum()) for one in results.values()),
         "provenance": newest,
     }

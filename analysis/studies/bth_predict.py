@@ -103,7 +103,7 @@ def _adding(claim: str, verdicts: Mapping[str, pd.DataFrame]) -> list[Finding]:
         findings.append(
             Finding(
                 f"{name}: {claim}",
-                decided(bool(added[name])),
+                decided(bool(added[name])) if rows["adds_q"].notna().any() else "undecided",
                 f"{len(added[name])} of {len(rows)} add; the strongest is {best}: R² {row['gain_r2']:+.3f} over "
                 f"{row['baseline_r2']:.2f}, within configurations {row['within']:+.2f}, q {row['adds_q']:.2g}, "
                 f"{row['runs']:.0f} runs",
