@@ -53,7 +53,9 @@ def test_a_bootstrap_resample_of_configurations_has_the_tau_of_the_resampled_tab
     for drawn in counts:
         rows = [i for g, w in enumerate(drawn) for _ in range(w) for i in np.flatnonzero(runs.configuration == g)]
         interval = kendall_interval(runs, x, y, drawn[None].astype(float))
-        expected = sorted(kendalltau(x[some], y[some]).statistic for some in (rows, slice(None)))  # contains the estimate
+        expected = sorted(
+            kendalltau(x[some], y[some]).statistic for some in (rows, slice(None))
+        )  # contains the estimate
         assert interval == pytest.approx(expected, abs=1e-12)
 
 
