@@ -87,7 +87,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
 def fitted(inputs: Tensor, labels: Tensor, held_out: tuple[Tensor, Tensor]) -> LogisticRegression:
     """The logistic regression on flattened inputs that does best on held-out examples, of `STRENGTHS`."""
     flat, others = inputs.flatten(1).numpy(), held_out[0].flatten(1).numpy()
-    models = [LogisticRegression(C=strength, max_iter=300).fit(flat, labels.numpy()) for strength in STRENGTHS]
+    models = [LogisticRegression(C=strength, max_iter=10_000).fit(flat, labels.numpy()) for strength in STRENGTHS]
     return max(models, key=lambda model: model.score(others, held_out[1].numpy()))
 
 
