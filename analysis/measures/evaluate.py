@@ -182,6 +182,7 @@ def measure_stack(
     architecture = Architecture.trace(layers, lambda: two_classes(functional_call(layers, first, (example,))))
     rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "labels": labels}
     if initial is not None:
+        initial = {name: _unpruned(value, every[name]) for name, value in initial.items()}
         start = untrained_statistics(network.module, {**every, **initial})
         rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
     minimised = objective(loss, network.outputs or architecture.classes, margin)
@@ -202,6 +203,11 @@ def measure_stack(
             elif not finite[position]:
                 found[position, measure.name] = _rows(measure, position, f"{UNDEFINED}: parameters are not finite")
     return _table(row for position in range(size) for measure in chosen for row in found[position, measure.name])
+
+
+def _unpruned(initial: Tensor, now: Tensor) -> Tensor:
+    """Initial values `(K, ...)`; of weights that are pruned 0, as they are now."""
+    return initial.where(now != 0, 0) if now.ndim > 2 else initial
 
 
 def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

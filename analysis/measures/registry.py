@@ -78,7 +78,7 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.parameter_count, 1, "none", _DZIUGAITE),
         Measure(norms.effective_parameters, 1, "none", _FRANKLE),
         Measure(norms.parameter_norm, 1, "none", _DZIUGAITE),
-        Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",)),
+        Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",), version=2),
         Measure(norms.log_frobenius_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
         Measure(norms.log_spectral_product, 1, "none", _BARTLETT, _MAPS, _ZERO_MAP, version=2),
@@ -99,14 +99,27 @@ MEASURES: dict[str, Measure] = {
             f"{_KESKAR}; the eigenvalue itself",
             (),
             "Lanczos: residual above 0.1% after 100 products",
+            version=2,
         ),
-        Measure(curvature.curvature_along_path, 1, "train", _GOODFELLOW, ("initial",), "all is as it was initialised"),
+        Measure(
+            curvature.curvature_along_path,
+            1,
+            "train",
+            _GOODFELLOW,
+            ("initial",),
+            "all is as it was initialised",
+            version=2,
+        ),
         Measure(norms.l1_norm, 1, "none", _NEYSHABUR),
         Measure(norms.log_l1_product, 1, "none", _LIAO, ("weights",), _ZERO),
-        Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights")),
-        Measure(distances.log_frobenius_distance_product, 1, "none", _DZIUGAITE, ("initial", "weights"), _UNMOVED),
-        Measure(distances.spectral_distance_sum, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNFOUND),
-        Measure(distances.log_spectral_distance_product, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNMOVED_MAP),
+        Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights"), version=2),
+        Measure(
+            distances.log_frobenius_distance_product, 1, "none", _DZIUGAITE, ("initial", "weights"), _UNMOVED, version=2
+        ),
+        Measure(distances.spectral_distance_sum, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNFOUND, version=2),
+        Measure(
+            distances.log_spectral_distance_product, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNMOVED_MAP, version=2
+        ),
         Measure(
             distances.log_spectral_complexity,
             1,
@@ -114,6 +127,7 @@ MEASURES: dict[str, Measure] = {
             _BARTLETT,
             ("initial", *_MAPS),
             f"{_ZERO_OR_UNMOVED}; or {_UNFOUND}",
+            version=2,
         ),
         Measure(capacity.log_kernel_product, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
         Measure(capacity.frobenius_over_spectral, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
@@ -127,7 +141,7 @@ MEASURES: dict[str, Measure] = {
             on_request=f"{_AT_ONE_DEPTH} frobenius_over_spectral",
         ),
         Measure(capacity.stable_rank_max, 1, "none", _RUDELSON, ("weights",), _ZERO),
-        Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO),
+        Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO, version=2),
         Measure(
             capacity.log_sum_of_spectral,
             1,
@@ -176,7 +190,9 @@ MEASURES: dict[str, Measure] = {
             on_request=f"{_AT_ONE_DEPTH} log_frobenius_over_margin",
         ),
         Measure(capacity.log_spectral_origin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
-        Measure(capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN),
+        Measure(
+            capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN, version=2
+        ),
         Measure(capacity.path_norm_over_margin, 1, "train", _DZIUGAITE, ("classes", "paths"), _NO_MARGIN),
         Measure(margins.margin_min, -1, "train", _JIANG, ("classes",)),
         Measure(margins.margin_p25, -1, "train", _JIANG, ("classes",)),
@@ -188,12 +204,12 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
         Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
-        Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness"),
+        Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness", version=2),
         Measure(flatness.asam_sharpness, 1, "train", _KWON),
-        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY),
+        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY, version=2),
         Measure(flatness.adaptive_worst_case_sharpness, 1, "train", _ANDRIUSHCHENKO, on_request=_COSTLY),
-        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY),
-        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY),
+        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
+        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
         *(
             Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY)
             for function, needs in (
@@ -228,11 +244,15 @@ MEASURES: dict[str, Measure] = {
         ),
         Measure(memorisation.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
         Measure(memorisation.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
-        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY),
-        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY),
-        Measure(landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY),
-        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY),
-        Measure(landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY),
+        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
+        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
+        Measure(
+            landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY, version=2
+        ),
+        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY, version=2),
+        Measure(
+            landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY, version=2
+        ),
         Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
         Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
@@ -254,6 +274,7 @@ MEASURES: dict[str, Measure] = {
             ("initial", *_MAPS),
             _UNFOUND,
             "much like spectral_distance_sum",
+            version=2,
         ),
     )
 }
