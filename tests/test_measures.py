@@ -1007,6 +1007,26 @@ def test_norms_of_convolutions_are_those_of_the_dense_map():
         assert found == pytest.approx(expected, rel=1e-9)
 
 
+def test_the_norm_of_a_wide_convolution_is_found():
+    """Of many channels the largest singular values are near to each other: this one takes more than 100 products."""
+    torch.manual_seed(3)
+    layers = [nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.AdaptiveAvgPool2d(1)]
+    module = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 10))
+    inputs, labels = torch.randn(2, 3, 14, 14), torch.arange(2)
+    found = measure_network(module, inputs, labels, measures=["spectral_sum"])
+    assert found["status"].item() == "ok"
+    expected = torch.linalg.matrix_norm(module[5].weight, 2).item()
+    for conv, channels in ((layers[0], 3), (layers[2], 64)):  # by power iteration
+        vector = torch.randn(1, channels, 14, 14, generator=torch.Generator().manual_seed(0)).double()
+        weight = conv.weight.detach().double()
+        for _ in range(1000):
+            vector = functional.conv_transpose2d(
+                functional.conv2d(vector / vector.norm(), weight, padding=1), weight, padding=1
+            )
+        expected += vector.norm().sqrt().item()
+    assert found["value"].item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_sets_of_measures_are_named_and_each_measure_is_taken_once():
     default = [name for name, measure in MEASURES.items() if not measure.on_request]
     assert [measure.name for measure in select(None)] == [measure.name for measure in select(["default"])] == default

@@ -63,7 +63,7 @@ _UNMOVED = "the product of norms is zero: a layer is as it was initialised"
 _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
 _NO_MARGIN = "the 10th percentile of the margins is 0"
 _OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
-_UNFOUND = "a convolution's norm was not found: Lanczos residual above 1e-6 after 100 products"
+_UNFOUND = "of a convolution: Lanczos residual above 1e-6 after 300 products"
 _ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
     f"{reason}; or {_UNFOUND}" for reason in (_ZERO, _UNMOVED, _OR_MARGIN, _ZERO_OR_UNMOVED)
 )
@@ -81,12 +81,12 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",), version=2),
         Measure(norms.log_frobenius_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
-        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, _MAPS, _ZERO_MAP, version=2),
-        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, _MAPS, _UNFOUND, version=2),
+        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, _MAPS, _ZERO_MAP, version=3),
+        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, _MAPS, _UNFOUND, version=3),
         Measure(paths.path_norm, 1, "none", _PATHS, ("paths",), version=2),
         Measure(margins.margin_p10, -1, "train", _DZIUGAITE, ("classes",)),
         Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
-        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", *_MAPS), _ZERO_MAP, version=2),
+        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", *_MAPS), _ZERO_MAP, version=3),
         Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
@@ -150,6 +150,7 @@ MEASURES: dict[str, Measure] = {
             _MAPS,
             _ZERO_MAP,
             on_request=f"{_AT_ONE_DEPTH} log_spectral_product",
+            version=2,
         ),
         Measure(
             capacity.log_sum_of_frobenius,
@@ -169,7 +170,7 @@ MEASURES: dict[str, Measure] = {
             _NO_MARGIN,
             on_request="ranks as margin_p10 where that is positive",
         ),
-        Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
+        Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP, version=2),
         Measure(capacity.log_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
         Measure(
             capacity.log_sum_of_spectral_over_margin,
@@ -179,6 +180,7 @@ MEASURES: dict[str, Measure] = {
             ("classes", *_MAPS),
             _MARGIN_MAP,
             on_request=f"{_AT_ONE_DEPTH} log_spectral_over_margin",
+            version=2,
         ),
         Measure(
             capacity.log_sum_of_frobenius_over_margin,
