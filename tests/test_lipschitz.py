@@ -54,6 +54,7 @@ def test_where_the_first_weights_are_the_identity_the_bounds_meet():
             nn.Sequential(nn.Unflatten(1, (1, 5)), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(2, 3)),
             "on the inputs themselves",
         ),
+        (nn.Sequential(nn.ReLU(), nn.Linear(5, 3)), "on the inputs themselves"),
     ],
 )
 def test_other_first_layers_have_no_such_bound(module, reason):

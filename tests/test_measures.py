@@ -866,6 +866,34 @@ def test_a_network_with_pruned_inputs_equals_its_twin_without_them(monkeypatch):
     )
 
 
+class Declared(nn.Module):
+    """Two layers that are declared in one order or the other, and called in one."""
+
+    def __init__(self, *names: str):
+        super().__init__()
+        for name in names:
+            setattr(self, name, nn.Linear(5, 7) if name == "body" else nn.Linear(7, 3))
+        self.relu = nn.ReLU()
+
+    def forward(self, inputs):
+        return self.head(self.relu(self.body(inputs)))
+
+
+def test_layers_are_taken_as_they_are_called_not_as_they_are_declared():
+    task, orders = make_task("mlp"), (("body", "head"), ("head", "body"))
+    states = [Declared(*orders[0]).double().state_dict() for _ in range(2)]
+    values = []
+    for order in orders:
+        module, init = (Declared(*order).double() for _ in range(2))
+        module.load_state_dict(states[0])
+        init.load_state_dict(states[1])
+        values.append(measured([task._replace(module=module, init=init)])[0])
+        points = module.relu(module.body(task.inputs)).detach()
+        assert values[-1]["davies_bouldin", 0] == pytest.approx(davies_bouldin_score(points, task.labels))
+        assert values[-1]["lipschitz_mean_upper", 0] >= values[-1]["lipschitz_mean", 0]
+    assert values[1] == pytest.approx(values[0], rel=1e-12, nan_ok=True)
+
+
 @pytest.mark.parametrize("architecture", ["mlp", "cnn"])
 def test_a_value_does_not_depend_on_the_stack(architecture, monkeypatch):
     tasks = [make_task(architecture, seed) for seed in range(3)]

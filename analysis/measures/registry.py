@@ -213,7 +213,7 @@ MEASURES: dict[str, Measure] = {
         Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
         Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
         *(
-            Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY)
+            Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY, version=2)
             for function, needs in (
                 (pac_bayes.pac_bayes_init, _INITIAL),
                 (pac_bayes.pac_bayes_origin, ()),
@@ -223,9 +223,9 @@ MEASURES: dict[str, Measure] = {
                 (pac_bayes.pac_bayes_magnitude_flatness, ()),
             )
         ),
-        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
-        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
-        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
+        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
+        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
         Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
         Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
         Measure(regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
@@ -260,7 +260,7 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, on_request="much like margin_p10"),
         Measure(margins.input_margin_median, -1, "train", _JIANG, ("classes",), _FLAT),
-        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "weights"), _ONE_CLASS),
+        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "weights"), _ONE_CLASS, version=2),
         Measure(representation.mixup_accuracy, -1, "train", _NATEKAR, ("classes",)),
         Measure(spectra.power_law_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
         Measure(
