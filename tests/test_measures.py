@@ -24,6 +24,7 @@ from analysis.measures import (
     measure_stack,
     memorisation,
 )
+from analysis.measures import normalised_loss as loss_over_norms
 from analysis.measures.selection import select
 from trainables import models
 from trainables.dynamics import DYNAMICS
@@ -146,17 +147,32 @@ def margins(task: Task) -> list[float]:
     return [row[label] - max(row[:label] + row[label + 1 :]) for row, label in rows]
 
 
-def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor, p: int = 2) -> float:
+def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor, p: float = 2) -> float:
     """Of a network with weights divided by their p-norms, and biases by the norms up to their layer."""
     module, product = copy.deepcopy(task.module), 1.0
     for layer in module:
         if hasattr(layer, "weight"):
-            norm = layer.weight.data.abs().pow(p).sum() ** (1 / p)
+            entries = layer.weight.data.abs()
+            norm = entries.max() if p == math.inf else entries.pow(p).sum() ** (1 / p)
             product *= norm
             layer.weight.data /= norm
             if layer.bias is not None:
                 layer.bias.data /= product
     return functional.cross_entropy(module(inputs), labels).item()
+
+
+def loss_by_output(task: Task, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+    """Of a network whose outputs are divided by the length of the first one."""
+    size = math.sqrt(sum(one**2 for one in task.module(task.inputs[:1])[0].tolist()))
+    losses = [
+        functional.cross_entropy(task.module(x[None]) / size, y[None]).item()
+        for x, y in zip(inputs, labels, strict=True)
+    ]
+    return np.mean(losses)
+
+
+def at_test(task: Task) -> Task:
+    return task._replace(inputs=task.test_inputs)
 
 
 def singular_values(task: Task) -> list[np.ndarray]:
@@ -484,8 +500,10 @@ class Case(NamedTuple):
 FISHER_RAO = math.sqrt(((2 * 3 / (1 + math.exp(3))) ** 2 + (2 * 8 / (1 + math.exp(8))) ** 2) / 2)
 LOG_FROBENIUS, MARGIN = math.log(5 * math.sqrt(5)), 3 + 0.1 * (8 - 3)
 RANKS = 25 / 16 + 5 / 4
-LOSS_L1 = (math.log1p(math.exp(-3 / 21)) + math.log1p(math.exp(-8 / 21))) / 2
-LOSS = (math.log1p(math.exp(-3 / 125**0.5)) + math.log1p(math.exp(-8 / 125**0.5))) / 2
+
+
+def loss_over(size: float) -> float:
+    return (math.log1p(math.exp(-3 / size)) + math.log1p(math.exp(-8 / size))) / 2
 
 
 def diagonal_eigenvalues(a: float, b: float) -> tuple[float, float]:
@@ -536,8 +554,8 @@ CASES = {
     "margin_p10": Case(lambda t: np.quantile(margins(t), 0.1), MARGIN),
     "margin_p10_frobenius": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(frobenius(t)), MARGIN / 125**0.5),
     "margin_p10_spectral": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(spectral(t)), MARGIN / 8),
-    "normalised_train_loss": Case(lambda t: normalised_loss(t, t.inputs, t.labels), LOSS),
-    "normalised_test_loss": Case(lambda t: normalised_loss(t, t.test_inputs, t.test_labels), LOSS),
+    "normalised_train_loss": Case(lambda t: normalised_loss(t, t.inputs, t.labels), loss_over(125**0.5)),
+    "normalised_test_loss": Case(lambda t: normalised_loss(t, t.test_inputs, t.test_labels), loss_over(125**0.5)),
     "lipschitz_mean": Case(lambda t: np.mean(jacobian_norms(t)), (3 + 8) / 2),
     "lipschitz_max": Case(lambda t: max(jacobian_norms(t)), 8),
     "fisher_rao_norm": Case(fisher_rao, FISHER_RAO),
@@ -590,12 +608,21 @@ CASES = {
     "margin_p75": Case(lambda t: np.quantile(margins(t), 0.75), 3 + 0.75 * 5),
     "margin_p90": Case(lambda t: np.quantile(margins(t), 0.9), 3 + 0.9 * 5),
     "margin_mean": Case(lambda t: np.mean(margins(t)), 3 + 0.5 * 5),
-    "normalised_train_loss_l1": Case(lambda t: normalised_loss(t, t.inputs, t.labels, 1), LOSS_L1),
+    "normalised_train_loss_l1": Case(lambda t: normalised_loss(t, t.inputs, t.labels, 1), loss_over(7 * 3)),
+    "normalised_train_loss_l4": Case(
+        lambda t: normalised_loss(t, t.inputs, t.labels, 4), loss_over((337 * 17) ** 0.25)
+    ),
+    "normalised_train_loss_max": Case(lambda t: normalised_loss(t, t.inputs, t.labels, math.inf), loss_over(4 * 2)),
+    "normalised_train_loss_by_output": Case(lambda t: loss_by_output(t, t.inputs, t.labels), loss_over(3)),
+    "normalised_test_loss_by_output": Case(lambda t: loss_by_output(t, t.test_inputs, t.test_labels), loss_over(3)),
     "lipschitz_median": Case(lambda t: np.quantile(jacobian_norms(t), 0.5), (3 + 8) / 2),
     "lipschitz_p90": Case(lambda t: np.quantile(jacobian_norms(t), 0.9), 3 + 0.9 * 5),
     "jacobian_frobenius_mean": Case(
         lambda t: np.mean([np.linalg.norm(values) for values in singular_values(t)]), (3 + 8) / 2
     ),
+    "lipschitz_mean_test": Case(lambda t: np.mean(jacobian_norms(at_test(t))), (3 + 8) / 2),
+    "lipschitz_max_test": Case(lambda t: max(jacobian_norms(at_test(t))), 8),
+    "lipschitz_p90_test": Case(lambda t: np.quantile(jacobian_norms(at_test(t)), 0.9), 3 + 0.9 * 5),
     "sam_sharpness": Case(lambda t: rise(t, 0.05), diagonal_rise(0.05, False), True),
     "asam_sharpness": Case(lambda t: rise(t, 0.5, True), diagonal_rise(0.5, True)),
     "worst_case_sharpness": Case(lambda t: rise(t, 0.05, steps=10), None, True),
@@ -859,7 +886,8 @@ def test_a_network_with_pruned_inputs_equals_its_twin_without_them(monkeypatch):
         one.load_state_dict(twin.state_dict() | {"0.weight": weight})
     large = small._replace(module=pruned[0], init=pruned[1], inputs=more[0], validation_inputs=more[1])
     reads_inputs = {"lipschitz_max_noise", "critical_sample_ratio", "critical_sample_ratio_train"}
-    reads_inputs |= {"linear_information", "nonlinear_information", "normalised_test_loss"}
+    reads_inputs |= {"linear_information", "nonlinear_information"}
+    reads_inputs |= {name for name, measure in MEASURES.items() if measure.split == "test"}
     same = [name for name in EXACT if not CASES[name].counts_pruned and name not in reads_inputs]
     assert measured([large], measures=same)[0] == pytest.approx(
         measured([small], measures=same)[0], rel=1e-5, abs=1e-7, nan_ok=True
@@ -937,8 +965,8 @@ def test_one_class_and_a_dead_network_are_measured():
         parameter.data.zero_()
     table = measure_network(module, torch.randn(8, 5), torch.zeros(8, dtype=torch.long), module, ["all"])
     undefined = table[table["status"].str.startswith("undefined: the product of norms is zero")]
-    assert set(undefined.index) == {name for name, measure in MEASURES.items() if "zero" in measure.undefined} - {
-        "normalised_test_loss"
+    assert set(undefined.index) == {
+        name for name, measure in MEASURES.items() if "zero" in measure.undefined and measure.split != "test"
     }
     assert table.loc["lipschitz_max", "value"] == table.loc["margin_p10", "value"] == 0
 
@@ -995,7 +1023,7 @@ def test_measure_network_equals_the_stack():
     values = table.loc[table["status"] == "ok", "value"].to_dict()
     of_stack = measured([task])[0]
     assert all(value == of_stack[name, 0] for name, value in values.items() if (name, 1) not in of_stack)
-    assert set(MEASURES) - set(values) == {"normalised_test_loss"}
+    assert set(MEASURES) - set(values) == {name for name, measure in MEASURES.items() if measure.split == "test"}
 
 
 @pytest.mark.parametrize(
@@ -1053,6 +1081,22 @@ def test_the_norm_of_a_wide_convolution_is_found():
             )
         expected += vector.norm().sqrt().item()
     assert found["value"].item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("p", [0.5, 3])
+def test_losses_are_normalised_by_any_norm(p, monkeypatch):
+    def own(subject):
+        return loss_over_norms(subject, p=p)
+
+    def wrong(subject):
+        return loss_over_norms(subject, p=0)
+
+    for function in (own, wrong):
+        monkeypatch.setitem(MEASURES, function.__name__, Measure(function, 1, "train", "Liao et al. 2018"))
+    task = make_task("mlp")
+    table = measure_network(task.module, task.inputs, task.labels, measures=["own", "wrong"])
+    assert table.loc["own", "value"] == pytest.approx(normalised_loss(task, task.inputs, task.labels, p))
+    assert table.loc["wrong", "status"].startswith("error: BadInput: p: 0; expected a positive number")
 
 
 def test_sets_of_measures_are_named_and_each_measure_is_taken_once():

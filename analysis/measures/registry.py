@@ -61,6 +61,7 @@ _UNSEEN = "no point has a pattern that no training input has"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
 _UNMOVED = "the product of norms is zero: a layer is as it was initialised"
 _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
+_NO_OUTPUT = "the output of the first training input is 0"
 _NO_MARGIN = "the 10th percentile of the margins is 0"
 _OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
 _UNFOUND = "of a convolution: Lanczos residual above 1e-6 after 300 products"
@@ -203,9 +204,16 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.margin_p90, -1, "train", _JIANG, ("classes",)),
         Measure(margins.margin_mean, -1, "train", _JIANG, ("classes",)),
         Measure(margins.normalised_train_loss_l1, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(margins.normalised_train_loss_l4, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
+        Measure(margins.normalised_train_loss_max, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
+        Measure(margins.normalised_train_loss_by_output, 1, "train", _LIAO, ("classes",), _NO_OUTPUT),
+        Measure(margins.normalised_test_loss_by_output, 1, "test", _LIAO, ("classes",), _NO_OUTPUT),
         Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
         Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
+        Measure(sensitivity.lipschitz_mean_test, 1, "test", _LOUKAS, on_request=_COSTLY),
+        Measure(sensitivity.lipschitz_max_test, 1, "test", _LOUKAS, on_request=_COSTLY),
+        Measure(sensitivity.lipschitz_p90_test, 1, "test", _LOUKAS, on_request=_COSTLY),
         Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness", version=2),
         Measure(flatness.asam_sharpness, 1, "train", _KWON),
         Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY, version=2),
