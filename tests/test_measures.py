@@ -971,6 +971,38 @@ def test_one_class_and_a_dead_network_are_measured():
     assert table.loc["lipschitz_max", "value"] == table.loc["margin_p10", "value"] == 0
 
 
+def test_what_cannot_be_is_no_error():
+    task = make_task("mlp")
+    broken = task.inputs.clone()
+    broken[0, 0] = math.nan
+    one = task.inputs[:1], task.labels[:1]
+    held_out = {"validation": (task.validation_inputs, task.validation_labels), "true_labels": task.truth}
+    for inputs, labels, rest in ((broken, task.labels, held_out), (*one, held_out | {"true_labels": one[1]})):
+        table = measure_network(task.module, inputs, labels, task.init, ["all"], **rest)
+        assert not table["status"].str.startswith("error").any()
+        if inputs is broken:
+            assert table.loc["sharpness", "status"].startswith("undefined: ")
+            assert table.loc["hessian_quantiles", "status"].startswith("undefined: ")
+
+
+class Attention(nn.Module):
+    """Its last weights belong to a layer that is not called."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(5, 1, batch_first=True)
+
+    def forward(self, inputs):
+        steps = torch.stack([inputs, -inputs], 1)
+        return self.attention(steps, steps, steps)[0].mean(1)
+
+
+def test_a_last_layer_that_is_not_called_has_no_features():
+    table = measure_network(Attention().double(), torch.randn(6, 5).double(), torch.arange(6) % 5)
+    assert table.loc["davies_bouldin", "status"].startswith("not applicable: needs a last layer with weights that is")
+    assert not table["status"].str.startswith("error").any()
+
+
 def test_a_failing_measure_is_a_row(monkeypatch):
     def failing(subject):
         raise RuntimeError("no luck")

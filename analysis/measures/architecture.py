@@ -93,6 +93,7 @@ class Architecture:
         inputs = first[module]
         own = next((first[layer] for layer in first if any(True for _ in layer.parameters(recurse=False))), None)
         same = inputs is not None and own is not None and torch.equal(inputs.flatten(), own.flatten())
+        activations = max(activations, logits.numel())  # a container may call none of its layers
         return cls(module, calls, tuple(weights), _why_not_homogeneous(module), activations, logits.shape[-1], same)
 
     @property
@@ -103,6 +104,14 @@ class Architecture:
         if left := batchnorms(self.module):
             return f"needs layers that BatchNorm can be folded into, found none before {left[0]!r}"
         return None
+
+    @property
+    def no_features(self) -> str | None:
+        """Why the inputs of the last layer with weights are not seen; None where they are."""
+        if reason := self.no_weights:
+            return reason
+        layer = self.weights[-1].name.rpartition(".")[0]
+        return None if layer in self.calls else f"needs a last layer with weights that is called, {layer!r} is not"
 
     @property
     def first_layer(self) -> tuple[str, str | None] | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from analysis.measures.draws import normal
-from analysis.measures.lanczos import largest_eigenvalue, quadrature, start_vector
+from analysis.measures.lanczos import eigh, largest_eigenvalue, quadrature, start_vector
 from analysis.measures.subject import Subject, flat, shared
 from analysis.measures.training_loss import alive, hessian_product, theta
 
@@ -63,7 +63,7 @@ def hessian_quantiles(subject: Subject) -> Tensor:
     """
     at = theta(subject)
     if len(at) <= PROBES:
-        values, vectors = torch.linalg.eigh(dense_hessian(subject).double())
+        values, vectors = eigh(dense_hessian(subject).double())
         weights = alive(subject).double() @ vectors.square()  # 1, but 0 for the zeros of pruned coordinates
     else:
         product = hessian_product(subject)

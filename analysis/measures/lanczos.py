@@ -52,7 +52,7 @@ def largest_eigenvalue(
         residual = off_diagonal[-1] * vectors[-1, -1].abs()
         converged = residual <= tolerance * values[-1].abs() + rounding * values.abs().amax()
         found = torch.where(found.isnan() & converged, values[-1], found)
-        if not stacked and converged:
+        if not stacked and (converged or values[-1].isnan()):
             break
     return found
 
@@ -104,5 +104,15 @@ def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> tuple[Te
     if off_diagonal:
         beside = torch.diag(torch.stack(off_diagonal), 1)
         matrix = matrix + beside + beside.mT
-    values, vectors = torch.linalg.eigh(matrix.double())
-    return values, vectors
+    return eigh(matrix.double())
+
+
+def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """`torch.linalg.eigh`, but of a matrix that is not finite the eigenvalues are NaN, and no error is raised.
+
+    >>> eigh(torch.tensor([[torch.nan]]))[0]
+    tensor([nan])
+    """
+    finite = matrix.isfinite().all()
+    values, vectors = torch.linalg.eigh(matrix.where(finite, 0))
+    return values.where(finite, torch.nan), vectors

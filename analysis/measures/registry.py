@@ -99,7 +99,7 @@ MEASURES: dict[str, Measure] = {
             "train",
             f"{_KESKAR}; the eigenvalue itself",
             (),
-            "Lanczos: residual above 0.1% after 100 products",
+            "Lanczos: residual above 0.1% after 100 products, or the loss is not finite",
             version=2,
         ),
         Measure(
@@ -268,7 +268,7 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, on_request="much like margin_p10"),
         Measure(margins.input_margin_median, -1, "train", _JIANG, ("classes",), _FLAT),
-        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "weights"), _ONE_CLASS, version=2),
+        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "features"), _ONE_CLASS, version=2),
         Measure(representation.mixup_accuracy, -1, "train", _NATEKAR, ("classes",)),
         Measure(spectra.power_law_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
         Measure(
