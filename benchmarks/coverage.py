@@ -3,10 +3,11 @@
     python benchmarks/coverage.py [--tables 1000] > benchmarks/results/coverage.txt
 
 Configurations are drawn from an endless supply: an axis z, and effects of the configuration on predictor and outcome,
-normal or heavy-tailed (Student's t with 3 degrees of freedom); its runs add noise of their own. So the truth is known:
-the value of the statistic on as many configurations as one likes, here `--truth` of them. Each table has G
-configurations of 5 runs; its interval comes from whole configurations resampled. Printed: the share of tables whose
-interval holds the truth, with its standard error, and the mean width.
+normal or heavy-tailed (Student's t with 3 degrees of freedom); its runs add noise of their own, which within
+configurations goes with the outcome as between them, or not at all, or against it. So the truth is known: the value of
+the statistic on as many configurations as one likes, here `--truth` of them. Each table has G configurations of 5 runs;
+its interval comes from whole configurations resampled. Printed: the share of tables whose interval holds the truth,
+with its standard error, and the mean width.
 """
 
 import argparse
@@ -24,9 +25,10 @@ from analysis.statistics.runs import Runs
 
 RUNS = 5
 STRENGTH = 0.6  # of what predictor and outcome share
+WITHIN = {"as between": STRENGTH, "none": 0.0, "against": -STRENGTH}  # what they share in the runs of a configuration
 
 
-def draw(random: np.random.Generator, configurations: int, heavy: bool) -> pd.DataFrame:
+def draw(random: np.random.Generator, configurations: int, heavy: bool, within: str = "as between") -> pd.DataFrame:
     """A table of runs with columns configuration, z, x and y."""
 
     def noise(size: int) -> np.ndarray:
@@ -37,7 +39,7 @@ def draw(random: np.random.Generator, configurations: int, heavy: bool) -> pd.Da
     shared, own_x, own_y = (noise(configurations) for _ in range(3))
     run = noise(len(at))
     x = (z + shared + own_x)[at] + run + noise(len(at))
-    y = (z + STRENGTH * shared + own_y)[at] + STRENGTH * run + noise(len(at))
+    y = (z + STRENGTH * shared + own_y)[at] + WITHIN[within] * run + noise(len(at))
     return pd.DataFrame({"configuration": at, "z": z[at], "x": x, "y": y})
 
 
@@ -79,22 +81,26 @@ STATISTICS = {
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("statistics", nargs="*", metavar="STATISTIC", help=f"of {', '.join(STATISTICS)}; all")
     parser.add_argument("--tables", type=int, default=1000)
     parser.add_argument("--resamples", type=int, default=500)
     parser.add_argument("--truth", type=int, default=40_000)
     options = parser.parse_args()
     print(f"{options.tables} tables per line, {RUNS} runs a configuration, {options.resamples} resamples\n")
     print(
-        f"{'statistic':<22}{'noise':<8}{'configurations':>15}{'truth':>9}{'coverage':>10}{'(SE)':>8}{'width':>8}{'s':>6}"
+        f"{'statistic':<22}{'noise':<8}{'within':<12}{'configurations':>15}{'truth':>9}{'coverage':>10}{'(SE)':>8}"
+        f"{'width':>8}{'s':>6}"
     )
-    for heavy in (False, True):
-        endless = draw(np.random.default_rng(10**6 + heavy), options.truth, heavy)
-        for name, (statistic, interval) in STATISTICS.items():
+    for heavy, within in [(False, "as between"), (True, "as between"), (False, "none"), (False, "against")]:
+        endless = draw(np.random.default_rng(10**6 + heavy), options.truth, heavy, within)
+        for name in options.statistics or STATISTICS:
+            statistic, interval = STATISTICS[name]
             truth = statistic(endless)
             for configurations in (12, 24, 48, 96):
                 start, held, width = time.perf_counter(), 0, 0.0
                 for number in range(options.tables):
-                    table = draw(np.random.default_rng((number, configurations, heavy)), configurations, heavy)
+                    random = np.random.default_rng((number, configurations, heavy))
+                    table = draw(random, configurations, heavy, within)
                     low, high = interval(table, options.resamples, number)
                     held += low <= truth <= high
                     width += (high - low) / options.tables
@@ -102,7 +108,7 @@ def main() -> None:
                 error = (share * (1 - share) / options.tables) ** 0.5
                 noise = "t(3)" if heavy else "normal"
                 print(
-                    f"{name:<22}{noise:<8}{configurations:>15}{truth:>9.3f}{share:>10.3f}{error:>8.3f}{width:>8.3f}"
+                    f"{name:<22}{noise:<8}{within:<12}{configurations:>15}{truth:>9.3f}{share:>10.3f}{error:>8.3f}{width:>8.3f}"
                     f"{time.perf_counter() - start:>6.0f}",
                     flush=True,
                 )

@@ -76,7 +76,9 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
         values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
         values["data"] |= sizes | {"name": name} | ({} if name in SYNTHETIC else {"classes": None})
         if not config.solved:
-            values["optimizer"] |= {"lr": STEP} | ({} if config.optimizer.batch_size == "full" else {"batch_size": batch})
+            values["optimizer"] |= {"lr": STEP} | (
+                {} if config.optimizer.batch_size == "full" else {"batch_size": batch}
+            )
         values["stop"] |= {"max_epochs": 9, "max_steps": None, "train_error": None, "snapshot_loss": None}
         values["stop"] |= {"train_loss": 0.0 if target else None}
         configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack))

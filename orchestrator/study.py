@@ -1,6 +1,7 @@
 """A study: sweeps, and the question of the literature that their runs answer. `bth run study:NAME`."""
 
 import functools
+import hashlib
 import importlib
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -165,7 +166,7 @@ def run_study(study: Study, scale: Scale, out: str, console: Console, address: s
     specs = study.specs(scale)
     for name, spec in specs.items():
         failures += train_sweep(spec, posixpath.join(folder.uri, name), console, address).failures
-    inputs: dict[str, Any] = {"rule": study.rule, "version": metadata.version("benevolent")}
+    inputs: dict[str, Any] = {"rule": study.rule, "analysis": _analyses(), "version": metadata.version("benevolent")}
     inputs |= {name: inputs_of(folder / name) for name in specs}
     if study_page.made_from(folder) != inputs:
         results = {name: load_results(folder / name) for name in specs}
@@ -173,6 +174,14 @@ def run_study(study: Study, scale: Scale, out: str, console: Console, address: s
         for path, content in study_page.render(_about(study, scale, folder, results), answer, inputs).items():
             folder.write(path, content)
     return Answered(study, study_page.read(folder), posixpath.join(folder.uri, "index.html"), failures)
+
+
+@functools.cache
+def _analyses() -> str:
+    """A digest of the code that answers studies: with another one, answers are made again."""
+    files = [file for file in (resources.files("analysis") / "studies").iterdir() if file.name.endswith(".py")]
+    code = b"".join(file.read_bytes() for file in sorted(files, key=lambda file: file.name))
+    return hashlib.sha256(code).hexdigest()
 
 
 def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Results]) -> Mapping[str, Any]:

@@ -325,7 +325,9 @@ def test_a_download_that_fails_changes_nothing_and_is_one_line(small_mnist, monk
         raise RuntimeError("Error downloading:\nTried a mirror")
 
     monkeypatch.setattr(datasets.MNIST, "download", fail)
-    with pytest.raises(BadInput, match=r"mnist: could not be fetched to .* \(Error downloading: Tried a mirror\); .* no files in .*$"):
+    with pytest.raises(
+        BadInput, match=r"mnist: could not be fetched to .* \(Error downloading: Tried a mirror\); .* no files in .*$"
+    ):
         data.fetch("mnist")
     assert not list(small_mnist.parents[1].iterdir())
 

@@ -45,15 +45,19 @@ def test_kendall_tau_by_hand():
     assert math.isnan(st.kendall_tau([1], [2]))
 
 
-def test_a_bootstrap_resample_of_configurations_has_the_tau_of_the_resampled_table():
+def test_a_bootstrap_resample_weighs_pairs_of_configurations_and_pairs_inside_by_how_often_they_are_drawn():
     table = ragged_table()
     runs = Runs.of(table, AXES)
     x, y = table["p"].to_numpy()[runs.order], table["g"].to_numpy()[runs.order]
     counts = np.random.default_rng(0).multinomial(12, np.full(len(runs.sizes), 1 / len(runs.sizes)), size=3)
     for drawn in counts:
-        rows = [i for g, w in enumerate(drawn) for _ in range(w) for i in np.flatnonzero(runs.configuration == g)]
+        sums = np.zeros(3)
+        for i, j in itertools.combinations(range(len(x)), 2):
+            g, h = runs.configuration[[i, j]]
+            signs = np.sign(x[i] - x[j]), np.sign(y[i] - y[j])
+            sums += (drawn[g] if g == h else drawn[g] * drawn[h]) * np.array([np.prod(signs), *np.abs(signs)])
         interval = kendall_interval(runs, x, y, drawn[None].astype(float))
-        expected = sorted(kendalltau(x[some], y[some]).statistic for some in (rows, slice(None)))  # contains the estimate
+        expected = sorted([sums[0] / np.sqrt(sums[1] * sums[2]), kendalltau(x, y).statistic])  # contains the estimate
         assert interval == pytest.approx(expected, abs=1e-12)
 
 
@@ -230,6 +234,21 @@ def test_the_minimax_line_has_the_least_worst_error(seed):
     assert fit.worst < worst(plain.slope, plain.intercept)
     with pytest.raises(BadInput, match="at least 2 finite points"):
         st.minimax_fit([1, 1, np.nan], [1, 2, 3], [0, 0, 0])
+
+
+def test_trees_split_an_axis_of_text_as_one_of_numbers():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(list(itertools.product(range(6), range(4), range(3))), columns=["a", "b", "seed"])
+    table["g"] = table["a"] ** 2 + table["b"] + random.normal(size=len(table))
+    table["noise"], table["text"] = random.normal(size=len(table)), "m" + table["a"].astype(str)
+    numbers, text = (st.tree_gain(table, "noise", "g", [axis, "b"]) for axis in ("a", "text"))
+    assert text.baseline_r2 > 0.6 and text.gain < 0.1 and numbers.gain < 0.1
+
+
+def test_an_outcome_that_is_one_number_leaves_nothing_to_gain():
+    table = grid_table(seeds=2, configurations=6).assign(g=1.0, p=np.arange(12.0))
+    for gain in (st.cross_validated_gain(table, "p", "g", ["a"], permutations=9), st.tree_gain(table, "p", "g", ["a"])):
+        assert all(math.isnan(one) for one in gain)
 
 
 def test_trees_find_what_a_linear_baseline_leaves_to_a_function_of_the_axes():
@@ -510,6 +529,18 @@ def test_the_seed_ceiling_is_what_the_truth_about_configurations_reaches(noise):
     found = st.seed_ceiling(runs, outcome[runs.order])
     assert found.r2 == pytest.approx(spearmanr(truth, outcome).statistic ** 2, abs=0.06)
     assert found.kendall_tau == pytest.approx(st.kendall_tau(truth, outcome), abs=0.05)
+
+
+def test_the_seed_ceiling_of_two_seeds_is_no_lower_than_that_of_many():
+    random, found, truths = np.random.default_rng(0), [], []
+    table = grid_table(seeds=2, configurations=48)
+    runs = Runs.of(table, ["a"], "seed")
+    for _ in range(40):
+        truth = random.normal(size=48)[table["a"]]
+        outcome = truth + 0.7 * random.normal(size=len(table))
+        found.append(st.seed_ceiling(runs, outcome[runs.order]).kendall_tau)
+        truths.append(st.kendall_tau(truth, outcome))
+    assert np.mean(found) == pytest.approx(np.mean(truths), abs=0.02)
 
 
 def test_the_seed_ceiling_by_hand_and_where_there_is_none():

@@ -55,13 +55,15 @@ def cross_validated_gain(
         random_seed: of the permutations.
 
     Returns:
-        (gain, baseline_r2, p); p is one-sided, NaN everywhere if there are fewer than three configurations.
+        (gain, baseline_r2, p); p is one-sided. NaN everywhere with fewer than three configurations or one target.
     """
     kept = complete(table, predictor, target, axes)
     runs = Runs.of(kept, axes, seed_column)
     if len(runs.sizes) < 3:
         return Gain(np.nan, np.nan, np.nan)
     x, y = (rankdata(numeric_column(kept, name, "column"))[runs.order] for name in (predictor, target))
+    if np.ptp(y) == 0:
+        return Gain(np.nan, np.nan, np.nan)
     baseline = AxesBaseline(runs, y, shared_seed_effects(runs))
     donors = configuration_permutations(runs, permutations, generator(random_seed, "permute/configurations"))
     gain, p = baseline.test(x, donors)
@@ -81,7 +83,7 @@ def tree_gain(
         table: one row per run; runs with a NaN in predictor or target are left out.
         predictor: a numeric column.
         target: a numeric column.
-        axes: columns that make a configuration; axes of text enter as categories.
+        axes: columns that make a configuration; axes of text enter as an indicator of each value.
         folds: of configurations; fewer where there are not as many.
         random_seed: of the folds.
     """
@@ -92,13 +94,13 @@ def tree_gain(
     y = rankdata(numeric_column(kept, target, "target"))[runs.order]
     c = rankdata(numeric_column(kept, predictor, "predictor"))[runs.order]
     columns = [runs.levels[axis] for axis in runs.axes]
-    numeric = [pd.api.types.is_numeric_dtype(column) and not column.isna().any() for column in columns]
-    coded = [
-        column.to_numpy(dtype=float) if plain else pd.factorize(column.map(str), sort=True)[0].astype(float)
-        for column, plain in zip(columns, numeric, strict=True)
+    coded = [  # as categories scikit-learn would not split values of fewer than ten runs
+        column.to_numpy(dtype=float)
+        if pd.api.types.is_numeric_dtype(column) and not column.isna().any()
+        else pd.get_dummies(column.map(str)).to_numpy(dtype=float)
+        for column in columns
     ]
     design = runs.spread(np.column_stack(coded))
-    categories = [at for at, plain in enumerate(numeric) if not plain]
     order = generator(random_seed, "folds/configurations").permutation(len(runs.sizes))
     fold = runs.spread(order % min(folds, len(runs.sizes)))
 
@@ -106,9 +108,7 @@ def tree_gain(
         held_out = np.empty_like(y)
         for number in np.unique(fold):
             train, test = fold != number, fold == number
-            trees = HistGradientBoostingRegressor(
-                max_iter=100, min_samples_leaf=5, categorical_features=categories, random_state=random_seed
-            )
+            trees = HistGradientBoostingRegressor(max_iter=100, min_samples_leaf=5, random_state=random_seed)
             held_out[test] = trees.fit(inputs[train], y[train]).predict(inputs[test])
         return 1 - float(((y - held_out) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 

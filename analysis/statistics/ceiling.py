@@ -25,9 +25,10 @@ def seed_ceiling(runs: Runs, outcome: np.ndarray) -> Ceiling:
     """What the best function of the configuration could reach: no predictor that ignores the seed can do better.
 
     R2 is the intraclass correlation of the outcome's ranks, ``s2_between / (s2_between + s2_within)`` by the analysis
-    of variance (unequal sizes after Searle 1971), at least 0. Tau is that of the mean rank of the other runs of a
-    run's configuration, over pairs of runs of different configurations. The mean is of few runs, so this tau is a
-    little too small.
+    of variance (unequal sizes after Searle 1971), at least 0. Tau, over pairs of runs of different configurations, is
+    the larger of two that are both a little too small: that of the mean rank of the other runs of a run's
+    configuration, which are few; and what a rank correlation of ``sqrt(R2)`` comes to under normality,
+    ``tau = 2/pi asin(2 sin(pi sqrt(R2) / 6))`` (Kendall and Gibbons 1990).
 
     Args:
         runs: the configurations of n runs.
@@ -44,8 +45,9 @@ def seed_ceiling(runs: Runs, outcome: np.ndarray) -> Ceiling:
     typical = (n - (m**2).sum() / n) / (groups - 1)
     component = max(0.0, (between - within) / typical)
     others = (runs.spread(runs.sums(y)) - y) / np.maximum(runs.spread(m) - 1, 1)
-    tau = _tau_between(others[again], y[again], runs.configuration[again])
-    return Ceiling(whom, tau, component / (component + within) if component + within else np.nan)
+    r2 = component / (component + within) if component + within else np.nan
+    normal = 2 / np.pi * np.arcsin(2 * np.sin(np.pi * np.sqrt(r2) / 6))
+    return Ceiling(whom, float(np.fmax(_tau_between(others[again], y[again], runs.configuration[again]), normal)), r2)
 
 
 def _tau_between(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:

@@ -36,9 +36,10 @@ def kendall_interval(
 ) -> tuple[float, float]:
     """Percentile interval of tau-b when whole configurations are resampled.
 
-    The sums of concordance over pairs of configurations are formed once; a resample in which configuration g
-    is drawn w_g times has concordance ``w' K w`` (pairs of copies of one run are ties, as in the resampled
-    table).
+    The sums K of concordance over pairs of configurations are formed once. Of a configuration g that is drawn w_g
+    times, the runs are in pairs with those of the others ``w_g w_h`` times, and among themselves w_g times: copies of
+    one configuration are no pair, of which a table of configurations that are all different has none either. So pairs
+    inside configurations have in the mean the weight that they have in the table.
 
     Args:
         runs: the configurations of the n runs.
@@ -50,7 +51,11 @@ def kendall_interval(
     concordance, untied_x, untied_y = pair_sums(runs, rankdata(x), rankdata(y))
 
     def taus(counts: np.ndarray) -> np.ndarray:
-        agree, own, other = (((counts @ pairs) * counts).sum(axis=1) for pairs in (concordance, untied_x, untied_y))
+        spare = counts * (counts - 1)
+        agree, own, other = (
+            ((counts @ pairs) * counts).sum(axis=1) - spare @ pairs.diagonal()
+            for pairs in (concordance, untied_x, untied_y)
+        )
         with np.errstate(invalid="ignore", divide="ignore"):
             return agree / np.sqrt(own * other)
 

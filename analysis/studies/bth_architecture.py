@@ -75,6 +75,7 @@ def _steadier(table: pd.DataFrame, pair: Sequence[str], column: str, label: str)
         f"{int(agree.sum())} of {len(agree)} seeds; median ratio {first} / {second}: path {path.median():.2f}, test "
         f"loss {loss.median():.2f}",
         "the steadier one; no number in the sources that we have" if column == "probability_path" else "",
+        guess="the better network has the larger logits, and moves further; its probabilities, near 0 and 1, do not",
     )
 
 

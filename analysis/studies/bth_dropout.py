@@ -70,7 +70,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             decided(more.low > 0),
             f"{high['masked_coverage'].mean():.2f} against {low['masked_coverage'].mean():.2f}, difference "
             f"{more.value:+.3f} [{more.low:+.3f}, {more.high:+.3f}]",
-            because="" if more.low > 0 else "leaving units out covers, whether or not training did so",
+            guess="leaving units out covers, whether or not training did so",
         ),
         Finding(
             "the slopes that training shows bound the slope wherever its patterns span the pattern",
@@ -83,11 +83,14 @@ def answer(results: Mapping[str, Results]) -> Answer:
             f"Spearman {gap.value:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}], {table['bound'].notna().sum()} networks; "
             f"the mean slope at the training points alone {near:+.2f}",
             "a generalisation bound, poly-logarithmic in the number of parameters",
+            guess="the bound adds up slopes of points that are far from each other, and is looser the more of them a "
+            "pattern needs",
         ),
         Finding(
             "with Dropout the bias is trained more steadily",
             decided(steady.high < 1),
             f"largest path per step {steady.value:.2f} times [{steady.low:.2f}, {steady.high:.2f}]",
+            guess="units that are left out anew in every step move the bias too, and keep the loss from vanishing",
         ),
     ]
     plates = [

@@ -107,6 +107,7 @@ def _adding(claim: str, verdicts: Mapping[str, pd.DataFrame]) -> list[Finding]:
                 f"{len(added[name])} of {len(rows)} add; the strongest is {best}: R² {row['gain_r2']:+.3f} over "
                 f"{row['baseline_r2']:.2f}, within configurations {row['within']:+.2f}, q {row['adds_q']:.2g}, "
                 f"{row['runs']:.0f} runs",
+                guess="what these statistics tell of the test loss is which hyperparameters were chosen",
             )
         )
     both = sorted(set.intersection(*map(set, added.values())))
@@ -122,6 +123,7 @@ def _beats(claim: str, table: pd.DataFrame, chosen: str, axes: Sequence[str]) ->
         claim,
         decided(found.difference.low > 0),
         f"|tau| {found.first:.2f} against {found.second:.2f}, difference {between(found.difference)}",
+        guess="the validation loss is the same quantity on other examples; what training tells has to stand for it",
     )
 
 

@@ -120,18 +120,21 @@ def _findings(grown: Sequence[Grown], best: float) -> list[Finding]:
             f"as good as the best linear classifier ({best:.3f}) at steps {_list(linear)}; a line agrees with "
             f"{np.nanmin(lines):.3f} to {np.nanmax(lines):.3f} of the disk",
             "almost linear in the first phases",
+            guess="by the step at which it is as right as a line, it is bent already",
         ),
         Finding(
             "Then it follows the curve",
             decided(None not in concept),
             f"agrees with the curve on {most.min():.3f} to {most.max():.3f} of the disk at best, asked {half:.3f}",
             "more complex classifiers are learned",
+            guess="these examples, some of them wrong, do not show the bends of the curve well enough",
         ),
         Finding(
             "In the end it fits the noise",
             decided(all(table["train"].iloc[-1] == 1 for table in tables)),
             f"train accuracy at least {min(table['train'].iloc[-1] for table in tables):.4f}",
             "overfits to the label noise",
+            guess="too few steps, or too narrow a network, for wrong labels among right ones",
         ),
         Finding(
             "And it keeps the concept",
@@ -139,13 +142,14 @@ def _findings(grown: Sequence[Grown], best: float) -> list[Finding]:
             f"agrees with the curve on {ends.min():.3f} to {ends.max():.3f} at the end, at most "
             f"{(most - ends).max():.3f} below its best",
             "retains the concept",
-            because="" if (ends >= most - FORGOTTEN).all() else "islands around wrong labels take some of the disk",
+            guess="islands around wrong labels take some of the disk",
         ),
         Finding(
             "Line, concept and noise come one after the other",
             decided(bool(ordered.all())),
             "steps " + "; ".join(_list(place) for place in places),
             "in this order",
+            guess="a phase that is never reached, or reached between the same two recorded steps as another",
         ),
     ]
 

@@ -57,6 +57,8 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "the margin says more than the norm product alone",
             decided(gain.value >= MORE and gain.low > 0),
             f"difference of Spearman's correlations {normalised.between(gain)}",
+            guess="networks that were trained to one loss have about one margin, and its quotient by the norm product "
+            "says what the norm product says",
         )
     )
     one = table.loc[table[AXIS] == table[AXIS].median(), "run_id"].iloc[0]

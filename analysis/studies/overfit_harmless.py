@@ -119,6 +119,7 @@ def _theorem(table: pd.DataFrame) -> list[Finding]:
             )
             + f"; {_fit(bad)}",
             "at most 50% for some that fit",
+            guess="a start of this size does not outweigh, in every draw of twenty examples, what they teach",
         ),
     ]
 
@@ -134,6 +135,7 @@ def _networks(table: pd.DataFrame) -> list[Finding]:
             decided(fitted and bool((lost <= BEST).all())),
             f"test accuracy {ends.loc[USUAL, 'accuracy'].mean():.4f}, at most {lost.max():.4f} below the best",
             "test error stabilises",
+            guess="the best of many recorded steps is high by chance alone, more so with few test examples",
         )
     ]
     for start in (LARGE, RANDOM):
@@ -149,7 +151,7 @@ def _networks(table: pd.DataFrame) -> list[Finding]:
                 if fitted
                 else f"train accuracy {ends['train_accuracy'].min():.4f} at least, not 1",
                 "figure 8: such starts exist",
-                "" if holds == "holds" else "SGD may move so far from this start that little of it is left",
+                guess="SGD may move so far from this start that little of it is left",
             )
         )
     return findings

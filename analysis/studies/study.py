@@ -20,7 +20,8 @@ class Finding(NamedTuple):
         decision: what the rule makes of `ours`.
         ours: the number or numbers that decide, with an interval where there is one.
         paper: the source's own numbers; empty where it gives none.
-        because: in a few words, what decided; of a claim that does not hold, a guess why.
+        because: in a few words, what decided.
+        guess: why it does not hold, should it not; shown only then.
     """
 
     claim: str
@@ -28,6 +29,17 @@ class Finding(NamedTuple):
     ours: str
     paper: str = ""
     because: str = ""
+    guess: str = ""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said besides.
+
+        >>> Finding("a", "holds", "", guess="chance").remarks, Finding("a", "does not hold", "", guess="chance").remarks
+        ([], ['a guess why: chance'])
+        """
+        guess = f"a guess why: {self.guess}" if self.guess and self.decision == "does not hold" else ""
+        return [text for text in (self.because, guess) if text]
 
 
 @dataclass(frozen=True)
