@@ -1,8 +1,12 @@
-"""What there is to choose from, for `bth list`: name, what it is, where it comes from."""
+"""What there is to choose from, for `bth list`: name, what it is, where it comes from.
+
+Of a measure also whether more or less of it means a more complex network, whether it is computed unasked, and what it
+needs.
+"""
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from analysis.measures.measure import Measure
 from analysis.measures.registry import MEASURES
@@ -12,7 +16,7 @@ from trainables import data
 from trainables.dynamics import DYNAMICS
 from trainables.models import MODELS
 
-Line = tuple[str, str, str]
+Line = tuple[str, ...]
 
 
 def _first_line(thing: object) -> str:
@@ -26,11 +30,20 @@ def _source(builder: object) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
-def _described(measure: Measure) -> str:
-    return measure.description + (f" [on request: {measure.on_request}]" if measure.on_request else "")
+def _measure(measure: Measure) -> Line:
+    """What it is, what it needs and its source are lines of one cell: in columns of their own they would be narrow."""
+    direction = "larger" if measure.direction > 0 else "smaller"
+    needs = ", ".join([*([f"{measure.split} data"] if measure.split != "none" else []), *measure.needs]) or "nothing"
+    unasked = f"no: {measure.on_request}" if measure.on_request else "yes"
+    about = f"{measure.description}\nneeds: {needs}; by default: {unasked}\n{measure.source}"
+    return measure.name, direction, about
 
 
-CATALOGUE: dict[str, Callable[[], list[Line]]] = {
+#: The heads of the columns, where they are not the common ones.
+HEADS = {"measures": ("name", "complex if", "what; what it needs; source")}
+COMMON = ("name", "what", "source")
+
+CATALOGUE: dict[str, Callable[[], Sequence[Line]]] = {
     "sweeps": lambda: [(name, what, "") for name, what in bundled_sweeps().items()],
     "studies": lambda: [
         (name, f"{one.title} [small: {one.small.takes}; paper: {one.paper.takes}]", one.source)
@@ -38,6 +51,6 @@ CATALOGUE: dict[str, Callable[[], list[Line]]] = {
     ],
     "models": lambda: [(name, _first_line(builder), _source(builder)) for name, builder in MODELS.items()],
     "datasets": data.listing,
-    "measures": lambda: [(name, _described(measure), measure.source) for name, measure in MEASURES.items()],
+    "measures": lambda: [_measure(measure) for measure in MEASURES.values()],
     "dynamics": lambda: [(name, *about) for name, about in DYNAMICS.items()],
 }

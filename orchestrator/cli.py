@@ -271,17 +271,17 @@ def list_(
         str, typer.Argument(help="sweeps, studies, models, datasets, measures or dynamics; all by default.")
     ] = "all",
 ) -> None:
-    """List what there is, one line each, with its source.
+    """List what there is with its source; of measures also their direction and what they need.
 
     [bold]Example:[/] bth list measures
     """
-    from orchestrator.catalogue import CATALOGUE
+    from orchestrator.catalogue import CATALOGUE, COMMON, HEADS
     from trainables.section import did_you_mean
 
     if what != "all" and what not in CATALOGUE:
         raise BadInput(f"bth list {what}: unknown" + did_you_mean(what, CATALOGUE))
     for name in CATALOGUE if what == "all" else [what]:
-        table = Table("name", "what", "source", title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table = Table(*HEADS.get(name, COMMON), title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
         for line in CATALOGUE[name]():
             table.add_row(*map(escape, line))
         console.print(table)

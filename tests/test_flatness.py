@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
-from test_measures import hessian_eigenvalues, make_task
+from test_measures import hessian_eigenvalues, loss_at, make_task, quantiles, theta
 from torch import nn
 
 from analysis.measures import curvature, measure_network, pac_bayes
@@ -46,6 +46,32 @@ def test_trace_and_density_from_random_vectors_are_near_the_exact_ones(monkeypat
     for value, fraction in zip(found["hessian_quantiles"], curvature.QUANTILES, strict=True):
         low, high = np.quantile(eigenvalues, [max(0, fraction - 0.15), min(1, fraction + 0.15)])
         assert low - 0.01 <= value <= high + 0.01
+
+
+@pytest.mark.parametrize("probes", [20, 100])
+def test_curvature_is_that_over_the_coordinates_that_are_not_pruned(probes, monkeypatch):
+    """By random vectors and exactly: density and trace are of the Hessian without the rows and columns of others."""
+    monkeypatch.setattr(curvature, "PROBES", probes)
+    task = make_task("mlp")
+    task.module[0].weight.data[:, 2:] = 0
+    task.module[2].weight.data[:4] = 0
+    at, start = (torch.from_numpy(theta(one)) for one in (task.module, task.init))
+    alive = torch.cat(
+        [(p != 0).flatten() if p.ndim > 1 else torch.ones(len(p)).bool() for p in task.module.parameters()]
+    )
+    hessian = torch.autograd.functional.hessian(lambda vector: loss_at(task, vector), at)[alive][:, alive]
+    values, way = torch.linalg.eigvalsh(hessian).numpy(), (at - start)[alive]
+    names = ["sharpness", "curvature_along_path", "hessian_trace", "hessian_quantiles"]
+    table = measure_network(task.module, task.inputs, task.labels, task.init, measures=names)
+    found = table["value"].groupby(level=0).agg(list)
+    assert found["sharpness"] == pytest.approx([values[-1]], rel=1e-5)
+    assert found["curvature_along_path"] == pytest.approx([(way @ hessian @ way / (way @ way)).item()], rel=1e-9)
+    if probes > len(at):
+        assert found["hessian_trace"] == pytest.approx([values.sum()], rel=1e-9)
+        assert found["hessian_quantiles"] == pytest.approx(quantiles(values), rel=1e-9, abs=1e-12)
+    else:
+        assert abs(found["hessian_trace"][0] - values.sum()) < 3 * math.sqrt(2 / probes) * np.linalg.norm(values)
+        assert found["hessian_quantiles"][-1] == pytest.approx(values[-1], rel=1e-3)
 
 
 def test_ascent_finds_no_less_than_its_first_step_and_magnitudes_make_it_scale_free():

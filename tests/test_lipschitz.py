@@ -6,7 +6,7 @@ import torch
 from test_measures import Task, far, make_task
 from torch import nn
 
-from analysis.measures import measure_network
+from analysis.measures import MEASURES, Measure, measure_network, regions
 from trainables import models
 from trainables.modules import Shift
 
@@ -25,6 +25,26 @@ def test_far_from_the_data_the_bound_is_never_below_the_slope():
     names = ["far_lipschitz_bound", "far_coverage"]
     found = measure_network(task.module, task.inputs, task.labels, measures=names)["value"]
     assert found.to_dict() == pytest.approx(dict(zip(names, (bounds[covered].mean(), covered.mean()), strict=True)))
+
+
+def test_at_a_thousand_random_points_the_bound_is_never_below_the_slope(monkeypatch):
+    """Near the data and far from it; the slopes by autograd, one point after the other."""
+    torch.manual_seed(0)
+    module = models.mlp((3,), 2, width=6, depth=3).double()
+    points = (1 + 4 * torch.arange(1000) % 9).unsqueeze(1).sqrt() * torch.randn(1000, 3).double()
+    bounds = []
+
+    def at_random(subject):
+        bounds.extend(regions.far_bounds(subject, points))
+        return torch.zeros(())
+
+    monkeypatch.setitem(MEASURES, "at_random", Measure(at_random, 1, "train", "Loukas et al. 2021"))
+    inputs = torch.randn(100, 3).double()
+    assert measure_network(module, inputs, torch.arange(100) % 2, measures=["at_random"])["status"].item() == "ok"
+    jacobians = [torch.autograd.functional.jacobian(module, point[None])[0, :, 0].numpy() for point in points]
+    slopes, covered = np.linalg.norm(jacobians, 2, (1, 2)), ~np.isnan(bounds)
+    assert 300 < covered.sum() < 1000
+    assert (np.array(bounds)[covered] >= slopes[covered] - 1e-9).all()
 
 
 def test_the_gradient_of_the_first_bias_bounds_the_slope_from_both_sides():
@@ -54,6 +74,7 @@ def test_where_the_first_weights_are_the_identity_the_bounds_meet():
             nn.Sequential(nn.Unflatten(1, (1, 5)), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(2, 3)),
             "on the inputs themselves",
         ),
+        (nn.Sequential(nn.ReLU(), nn.Linear(5, 3)), "on the inputs themselves"),
     ],
 )
 def test_other_first_layers_have_no_such_bound(module, reason):

@@ -14,7 +14,17 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from analysis.measures import MEASURES, Measure, draws, evaluate, measure_network, measure_stack, memorisation
+from analysis.measures import (
+    MEASURES,
+    Measure,
+    curvature,
+    draws,
+    evaluate,
+    measure_network,
+    measure_stack,
+    memorisation,
+)
+from analysis.measures import normalised_loss as loss_over_norms
 from analysis.measures.selection import select
 from trainables import models
 from trainables.dynamics import DYNAMICS
@@ -137,17 +147,32 @@ def margins(task: Task) -> list[float]:
     return [row[label] - max(row[:label] + row[label + 1 :]) for row, label in rows]
 
 
-def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor, p: int = 2) -> float:
+def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor, p: float = 2) -> float:
     """Of a network with weights divided by their p-norms, and biases by the norms up to their layer."""
     module, product = copy.deepcopy(task.module), 1.0
     for layer in module:
         if hasattr(layer, "weight"):
-            norm = layer.weight.data.abs().pow(p).sum() ** (1 / p)
+            entries = layer.weight.data.abs()
+            norm = entries.max() if p == math.inf else entries.pow(p).sum() ** (1 / p)
             product *= norm
             layer.weight.data /= norm
             if layer.bias is not None:
                 layer.bias.data /= product
     return functional.cross_entropy(module(inputs), labels).item()
+
+
+def loss_by_output(task: Task, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+    """Of a network whose outputs are divided by the length of the first one."""
+    size = math.sqrt(sum(one**2 for one in task.module(task.inputs[:1])[0].tolist()))
+    losses = [
+        functional.cross_entropy(task.module(x[None]) / size, y[None]).item()
+        for x, y in zip(inputs, labels, strict=True)
+    ]
+    return np.mean(losses)
+
+
+def at_test(task: Task) -> Task:
+    return task._replace(inputs=task.test_inputs)
 
 
 def singular_values(task: Task) -> list[np.ndarray]:
@@ -471,22 +496,20 @@ class Case(NamedTuple):
     not_of: frozenset[str] = frozenset()
 
 
-# `diagonal()` is x -> diag(1, 2) relu(diag(3, 4) x) at the two unit vectors, with labels 0 and 1.
+# `diagonal()` is x -> diag(1, 2) relu(diag(3, 4) x) at the two unit vectors, with labels 0 and 1; its zeros are pruned.
 FISHER_RAO = math.sqrt(((2 * 3 / (1 + math.exp(3))) ** 2 + (2 * 8 / (1 + math.exp(8))) ** 2) / 2)
 LOG_FROBENIUS, MARGIN = math.log(5 * math.sqrt(5)), 3 + 0.1 * (8 - 3)
 RANKS = 25 / 16 + 5 / 4
-LOSS_L1 = (math.log1p(math.exp(-3 / 21)) + math.log1p(math.exp(-8 / 21))) / 2
-LOSS = (math.log1p(math.exp(-3 / 125**0.5)) + math.log1p(math.exp(-8 / 125**0.5))) / 2
+
+
+def loss_over(size: float) -> float:
+    return (math.log1p(math.exp(-3 / size)) + math.log1p(math.exp(-8 / size))) / 2
 
 
 def diagonal_eigenvalues(a: float, b: float) -> tuple[float, float]:
-    """Of the loss log(1 + exp(a (c - b))) / 2 at c = 0: its Hessian by a and (c - b) / sqrt(2) is 2 x 2."""
+    """Of the loss log(1 + exp(-a b)) / 2 by a and b."""
     s = 1 / (1 + math.exp(a * b))
-    first, second, cross = (
-        s * (1 - s) * b**2,
-        2 * s * (1 - s) * a**2,
-        math.sqrt(2) * (s - s * (1 - s) * a * b),
-    )
+    first, second, cross = s * (1 - s) * b**2, s * (1 - s) * a**2, s - s * (1 - s) * a * b
     middle, half = (first + second) / 4, math.hypot(first - second, 2 * cross) / 4
     return middle - half, middle + half
 
@@ -498,17 +521,17 @@ def diagonal_curvature(a: float, b: float) -> float:
 
 
 ALONG_PATH = (diagonal_curvature(3, 1) + diagonal_curvature(4, 2)) / 30
-EIGENVALUES = (*diagonal_eigenvalues(3, 1), *diagonal_eigenvalues(4, 2), 0.0, 0.0, 0.0, 0.0)
+EIGENVALUES = (*diagonal_eigenvalues(3, 1), *diagonal_eigenvalues(4, 2))
 
 
 def diagonal_rise(radius: float, adaptive: bool) -> float:
-    """After a step along the gradient by a, b and c of both examples, which share no parameter."""
-    examples = np.array([[3.0, 1.0, 0.0], [4.0, 2.0, 0.0]])
+    """After a step along the gradient by a and b of both examples, which share no parameter."""
+    examples = np.array([[3.0, 1.0], [4.0, 2.0]])
 
     def loss(at: np.ndarray) -> float:
-        return sum(math.log1p(math.exp(a * (c - b))) for a, b, c in at) / 2
+        return sum(math.log1p(math.exp(-a * b)) for a, b in at) / 2
 
-    slopes = np.array([np.array([-b, -a, a]) / (1 + math.exp(a * b)) / 2 for a, b, _ in examples])
+    slopes = np.array([np.array([-b, -a]) / (1 + math.exp(a * b)) / 2 for a, b in examples])
     scale = np.abs(examples) if adaptive else np.ones_like(examples)
     return loss(examples + radius * scale**2 * slopes / np.linalg.norm(scale * slopes)) - loss(examples)
 
@@ -531,8 +554,8 @@ CASES = {
     "margin_p10": Case(lambda t: np.quantile(margins(t), 0.1), MARGIN),
     "margin_p10_frobenius": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(frobenius(t)), MARGIN / 125**0.5),
     "margin_p10_spectral": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(spectral(t)), MARGIN / 8),
-    "normalised_train_loss": Case(lambda t: normalised_loss(t, t.inputs, t.labels), LOSS),
-    "normalised_test_loss": Case(lambda t: normalised_loss(t, t.test_inputs, t.test_labels), LOSS),
+    "normalised_train_loss": Case(lambda t: normalised_loss(t, t.inputs, t.labels), loss_over(125**0.5)),
+    "normalised_test_loss": Case(lambda t: normalised_loss(t, t.test_inputs, t.test_labels), loss_over(125**0.5)),
     "lipschitz_mean": Case(lambda t: np.mean(jacobian_norms(t)), (3 + 8) / 2),
     "lipschitz_max": Case(lambda t: max(jacobian_norms(t)), 8),
     "fisher_rao_norm": Case(fisher_rao, FISHER_RAO),
@@ -585,20 +608,27 @@ CASES = {
     "margin_p75": Case(lambda t: np.quantile(margins(t), 0.75), 3 + 0.75 * 5),
     "margin_p90": Case(lambda t: np.quantile(margins(t), 0.9), 3 + 0.9 * 5),
     "margin_mean": Case(lambda t: np.mean(margins(t)), 3 + 0.5 * 5),
-    "normalised_train_loss_l1": Case(lambda t: normalised_loss(t, t.inputs, t.labels, 1), LOSS_L1),
+    "normalised_train_loss_l1": Case(lambda t: normalised_loss(t, t.inputs, t.labels, 1), loss_over(7 * 3)),
+    "normalised_train_loss_l4": Case(
+        lambda t: normalised_loss(t, t.inputs, t.labels, 4), loss_over((337 * 17) ** 0.25)
+    ),
+    "normalised_train_loss_max": Case(lambda t: normalised_loss(t, t.inputs, t.labels, math.inf), loss_over(4 * 2)),
+    "normalised_train_loss_by_output": Case(lambda t: loss_by_output(t, t.inputs, t.labels), loss_over(3)),
+    "normalised_test_loss_by_output": Case(lambda t: loss_by_output(t, t.test_inputs, t.test_labels), loss_over(3)),
     "lipschitz_median": Case(lambda t: np.quantile(jacobian_norms(t), 0.5), (3 + 8) / 2),
     "lipschitz_p90": Case(lambda t: np.quantile(jacobian_norms(t), 0.9), 3 + 0.9 * 5),
     "jacobian_frobenius_mean": Case(
         lambda t: np.mean([np.linalg.norm(values) for values in singular_values(t)]), (3 + 8) / 2
     ),
+    "lipschitz_mean_test": Case(lambda t: np.mean(jacobian_norms(at_test(t))), (3 + 8) / 2),
+    "lipschitz_max_test": Case(lambda t: max(jacobian_norms(at_test(t))), 8),
+    "lipschitz_p90_test": Case(lambda t: np.quantile(jacobian_norms(at_test(t)), 0.9), 3 + 0.9 * 5),
     "sam_sharpness": Case(lambda t: rise(t, 0.05), diagonal_rise(0.05, False), True),
     "asam_sharpness": Case(lambda t: rise(t, 0.5, True), diagonal_rise(0.5, True)),
     "worst_case_sharpness": Case(lambda t: rise(t, 0.05, steps=10), None, True),
     "adaptive_worst_case_sharpness": Case(lambda t: rise(t, 0.5, True, steps=10), None),
     "hessian_trace": Case(lambda t: hessian_eigenvalues(t).sum(), sum(EIGENVALUES), True),
-    "hessian_quantiles": Case(
-        lambda t: quantiles(hessian_eigenvalues(t)), quantiles(EIGENVALUES), True, counts_pruned=True
-    ),
+    "hessian_quantiles": Case(lambda t: quantiles(hessian_eigenvalues(t)), quantiles(EIGENVALUES), True),
     "pac_bayes_init": Case(lambda t: pac_bayes(t, True), None, True, sampled=True),
     "pac_bayes_origin": Case(lambda t: pac_bayes(t, False), None, True, sampled=True),
     "pac_bayes_flatness": Case(lambda t: sigma(t) ** -2, None, True, sampled=True),
@@ -845,6 +875,53 @@ def test_a_pruned_network_equals_its_smaller_dense_twin():
     )
 
 
+def test_a_network_with_pruned_inputs_equals_its_twin_without_them(monkeypatch):
+    """Of what the initialisation and the gradient are at pruned weights, nothing is seen."""
+    monkeypatch.setattr(curvature, "PROBES", 200)  # trace and density are exact then
+    small = make_task("mlp")
+    more = [torch.cat([one, torch.randn(len(one), 5).double()], 1) for one in (small.inputs, small.validation_inputs)]
+    pruned = [models.mlp((10,), 3, width=6, depth=3).double() for _ in range(2)]
+    for one, twin, rest in zip(pruned, small[:2], (0.0, 1.0), strict=True):
+        weight = torch.cat([twin[0].weight.detach(), torch.full((6, 5), rest).double()], 1)
+        one.load_state_dict(twin.state_dict() | {"0.weight": weight})
+    large = small._replace(module=pruned[0], init=pruned[1], inputs=more[0], validation_inputs=more[1])
+    reads_inputs = {"lipschitz_max_noise", "critical_sample_ratio", "critical_sample_ratio_train"}
+    reads_inputs |= {"linear_information", "nonlinear_information"}
+    reads_inputs |= {name for name, measure in MEASURES.items() if measure.split == "test"}
+    same = [name for name in EXACT if not CASES[name].counts_pruned and name not in reads_inputs]
+    assert measured([large], measures=same)[0] == pytest.approx(
+        measured([small], measures=same)[0], rel=1e-5, abs=1e-7, nan_ok=True
+    )
+
+
+class Declared(nn.Module):
+    """Two layers that are declared in one order or the other, and called in one."""
+
+    def __init__(self, *names: str):
+        super().__init__()
+        for name in names:
+            setattr(self, name, nn.Linear(5, 7) if name == "body" else nn.Linear(7, 3))
+        self.relu = nn.ReLU()
+
+    def forward(self, inputs):
+        return self.head(self.relu(self.body(inputs)))
+
+
+def test_layers_are_taken_as_they_are_called_not_as_they_are_declared():
+    task, orders = make_task("mlp"), (("body", "head"), ("head", "body"))
+    states = [Declared(*orders[0]).double().state_dict() for _ in range(2)]
+    values = []
+    for order in orders:
+        module, init = (Declared(*order).double() for _ in range(2))
+        module.load_state_dict(states[0])
+        init.load_state_dict(states[1])
+        values.append(measured([task._replace(module=module, init=init)])[0])
+        points = module.relu(module.body(task.inputs)).detach()
+        assert values[-1]["davies_bouldin", 0] == pytest.approx(davies_bouldin_score(points, task.labels))
+        assert values[-1]["lipschitz_mean_upper", 0] >= values[-1]["lipschitz_mean", 0]
+    assert values[1] == pytest.approx(values[0], rel=1e-12, nan_ok=True)
+
+
 @pytest.mark.parametrize("architecture", ["mlp", "cnn"])
 def test_a_value_does_not_depend_on_the_stack(architecture, monkeypatch):
     tasks = [make_task(architecture, seed) for seed in range(3)]
@@ -888,10 +965,42 @@ def test_one_class_and_a_dead_network_are_measured():
         parameter.data.zero_()
     table = measure_network(module, torch.randn(8, 5), torch.zeros(8, dtype=torch.long), module, ["all"])
     undefined = table[table["status"].str.startswith("undefined: the product of norms is zero")]
-    assert set(undefined.index) == {name for name, measure in MEASURES.items() if "zero" in measure.undefined} - {
-        "normalised_test_loss"
+    assert set(undefined.index) == {
+        name for name, measure in MEASURES.items() if "zero" in measure.undefined and measure.split != "test"
     }
     assert table.loc["lipschitz_max", "value"] == table.loc["margin_p10", "value"] == 0
+
+
+def test_what_cannot_be_is_no_error():
+    task = make_task("mlp")
+    broken = task.inputs.clone()
+    broken[0, 0] = math.nan
+    one = task.inputs[:1], task.labels[:1]
+    held_out = {"validation": (task.validation_inputs, task.validation_labels), "true_labels": task.truth}
+    for inputs, labels, rest in ((broken, task.labels, held_out), (*one, held_out | {"true_labels": one[1]})):
+        table = measure_network(task.module, inputs, labels, task.init, ["all"], **rest)
+        assert not table["status"].str.startswith("error").any()
+        if inputs is broken:
+            assert table.loc["sharpness", "status"].startswith("undefined: ")
+            assert table.loc["hessian_quantiles", "status"].startswith("undefined: ")
+
+
+class Attention(nn.Module):
+    """Its last weights belong to a layer that is not called."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(5, 1, batch_first=True)
+
+    def forward(self, inputs):
+        steps = torch.stack([inputs, -inputs], 1)
+        return self.attention(steps, steps, steps)[0].mean(1)
+
+
+def test_a_last_layer_that_is_not_called_has_no_features():
+    table = measure_network(Attention().double(), torch.randn(6, 5).double(), torch.arange(6) % 5)
+    assert table.loc["davies_bouldin", "status"].startswith("not applicable: needs a last layer with weights that is")
+    assert not table["status"].str.startswith("error").any()
 
 
 def test_a_failing_measure_is_a_row(monkeypatch):
@@ -946,7 +1055,7 @@ def test_measure_network_equals_the_stack():
     values = table.loc[table["status"] == "ok", "value"].to_dict()
     of_stack = measured([task])[0]
     assert all(value == of_stack[name, 0] for name, value in values.items() if (name, 1) not in of_stack)
-    assert set(MEASURES) - set(values) == {"normalised_test_loss"}
+    assert set(MEASURES) - set(values) == {name for name, measure in MEASURES.items() if measure.split == "test"}
 
 
 @pytest.mark.parametrize(
@@ -984,6 +1093,42 @@ def test_norms_of_convolutions_are_those_of_the_dense_map():
         maps = [conv(basis).flatten(1), module[2].weight]
         expected = sum(np.linalg.svd(one.detach().numpy(), compute_uv=False)[0] for one in maps)
         assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_norm_of_a_wide_convolution_is_found():
+    """Of many channels the largest singular values are near to each other: this one takes more than 100 products."""
+    torch.manual_seed(3)
+    layers = [nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.AdaptiveAvgPool2d(1)]
+    module = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 10))
+    inputs, labels = torch.randn(2, 3, 14, 14), torch.arange(2)
+    found = measure_network(module, inputs, labels, measures=["spectral_sum"])
+    assert found["status"].item() == "ok"
+    expected = torch.linalg.matrix_norm(module[5].weight, 2).item()
+    for conv, channels in ((layers[0], 3), (layers[2], 64)):  # by power iteration
+        vector = torch.randn(1, channels, 14, 14, generator=torch.Generator().manual_seed(0)).double()
+        weight = conv.weight.detach().double()
+        for _ in range(1000):
+            vector = functional.conv_transpose2d(
+                functional.conv2d(vector / vector.norm(), weight, padding=1), weight, padding=1
+            )
+        expected += vector.norm().sqrt().item()
+    assert found["value"].item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("p", [0.5, 3])
+def test_losses_are_normalised_by_any_norm(p, monkeypatch):
+    def own(subject):
+        return loss_over_norms(subject, p=p)
+
+    def wrong(subject):
+        return loss_over_norms(subject, p=0)
+
+    for function in (own, wrong):
+        monkeypatch.setitem(MEASURES, function.__name__, Measure(function, 1, "train", "Liao et al. 2018"))
+    task = make_task("mlp")
+    table = measure_network(task.module, task.inputs, task.labels, measures=["own", "wrong"])
+    assert table.loc["own", "value"] == pytest.approx(normalised_loss(task, task.inputs, task.labels, p))
+    assert table.loc["wrong", "status"].startswith("error: BadInput: p: 0; expected a positive number")
 
 
 def test_sets_of_measures_are_named_and_each_measure_is_taken_once():

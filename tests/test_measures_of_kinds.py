@@ -74,6 +74,18 @@ def test_distances_from_init_fold_batchnorm_as_it_was_before_training():
         assert values["frobenius_distance_sum"] == pytest.approx(sum(distances), rel=1e-9)
 
 
+def test_the_loss_of_a_resnet_is_normalised_by_its_output_on_one_image():
+    module = trained(models.resnet((3, 8, 8), 10, depth=8, width=3), (3, 8, 8), 0)
+    inputs, labels = torch.randn(6, 3, 8, 8).double(), torch.arange(6)
+    table = measure_network(module, inputs, labels)
+    outputs = module(inputs).detach().numpy()
+    scaled = outputs / math.sqrt((outputs[0] ** 2).sum())
+    losses = [math.log(sum(math.exp(z) for z in row)) - row[y] for row, y in zip(scaled, labels.tolist(), strict=True)]
+    found = table.loc["normalised_train_loss_by_output"]
+    assert found["status"] == "ok" and found["value"] == pytest.approx(sum(losses) / 6, rel=1e-9)
+    assert table.loc["normalised_train_loss", "status"].startswith("not applicable: needs nn.Sequential")
+
+
 def test_batchnorm_that_no_layer_can_take_is_said():
     module = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
     table = measure_network(module, torch.randn(5, 4), torch.arange(5) % 3)

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from torch import nn
 from typer.testing import CliRunner
 
@@ -105,3 +106,16 @@ def test_a_sweep_whose_measure_does_not_import_is_refused_before_anything_starts
     done = CliRunner().invoke(cli.app, ["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
     assert done.exit_code and not (tmp_path / "out").exists()
     assert "nowhere:mine" in str(done.exception)
+
+
+def test_the_list_of_measures_tells_direction_needs_and_source(monkeypatch):
+    monkeypatch.setattr(cli, "console", Console(highlight=False, emoji=False, width=100))
+    found = CliRunner().invoke(cli.app, ["list", "measures"])
+    lines = found.output.splitlines()
+    assert not found.exit_code and max(map(len, (line.rstrip() for line in lines))) <= 100
+    starts = {line.split()[0]: place for place, line in enumerate(lines) if line[:1].strip()}
+    assert {*MEASURES} < {*starts}
+    place = starts["internal_covariate_cosine"]
+    about = " ".join(" ".join(lines[place : place + 7]).split())
+    assert about.startswith("internal_covariate_cosine smaller The mean over layers")
+    assert "needs: train data, layers; by default: no: costly" in about and "Santurkar et al. 2018" in about

@@ -1,8 +1,9 @@
 """The layers of a module as measures need them: weight tensors, the shapes they act on, homogeneity."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from analysis.measures.batchnorm import batchnorms
@@ -40,23 +41,32 @@ class Architecture:
 
     Attributes:
         module: the layers; measures call none that has parameters.
-        weights: in the order of `module.named_parameters()`.
+        calls: the names of the layers and of their containers, in the order of their first calls: not always that of
+            their declaration.
+        weights: in that order.
         not_homogeneous: why the logits are not known to scale with the weights; None where they are.
         activations: how many numbers the layers compute for one example.
         classes: the number of logits.
+        first_on_inputs: whether the first layer with parameters was called on the inputs themselves.
     """
 
     module: nn.Module
+    calls: tuple[str, ...]
     weights: tuple[Weight, ...]
     not_homogeneous: str | None
     activations: int
     classes: int
+    first_on_inputs: bool
 
     @classmethod
     def trace(cls, module: nn.Module, call: Callable[[], Tensor]) -> "Architecture":
         """Reads a module while `call` runs it on one example; the module is left as it was."""
         shapes: dict[nn.Module, set[tuple[int, ...]]] = {}
+        first: dict[nn.Module, Tensor | None] = {}  # what each was called on first, in the order of these calls
         activations = 0
+
+        def begin(layer: nn.Module, inputs: tuple[object, ...]) -> None:
+            first.setdefault(layer, inputs[0] if inputs and isinstance(inputs[0], Tensor) else None)
 
         def record(layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             nonlocal activations
@@ -66,18 +76,25 @@ class Architecture:
 
         leaves = [layer for layer in module.modules() if not any(True for _ in layer.children())]
         handles = [layer.register_forward_hook(record) for layer in leaves]
+        handles += [layer.register_forward_pre_hook(begin) for layer in module.modules()]
         try:
             logits = call()
         finally:
             for handle in handles:
                 handle.remove()
+        names = {layer: name for name, layer in module.named_modules()}
+        calls = tuple(names[layer] for layer in first)
         weights = []
-        for name, parameter in module.named_parameters():
+        for name, parameter in in_order(dict(module.named_parameters()), calls).items():
             if parameter.ndim >= 2:
                 layer = module.get_submodule(name.rpartition(".")[0])
                 seen = shapes.get(layer, set())
                 weights.append(Weight(name, layer, next(iter(seen)) if len(seen) == 1 else None))
-        return cls(module, tuple(weights), _why_not_homogeneous(module), activations, logits.shape[-1])
+        inputs = first[module]
+        own = next((first[layer] for layer in first if any(True for _ in layer.parameters(recurse=False))), None)
+        same = inputs is not None and own is not None and torch.equal(inputs.flatten(), own.flatten())
+        activations = max(activations, logits.numel())  # a container may call none of its layers
+        return cls(module, calls, tuple(weights), _why_not_homogeneous(module), activations, logits.shape[-1], same)
 
     @property
     def no_weights(self) -> str | None:
@@ -89,10 +106,18 @@ class Architecture:
         return None
 
     @property
+    def no_features(self) -> str | None:
+        """Why the inputs of the last layer with weights are not seen; None where they are."""
+        if reason := self.no_weights:
+            return reason
+        layer = self.weights[-1].name.rpartition(".")[0]
+        return None if layer in self.calls else f"needs a last layer with weights that is called, {layer!r} is not"
+
+    @property
     def first_layer(self) -> tuple[str, str | None] | None:
         """The names of the bias and of the weights of a dense first layer, if it has both; of a `Shift` no weights."""
-        for prefix, part in self.module.named_modules():
-            at = f"{prefix}." if prefix else ""
+        for prefix in self.calls:
+            part, at = self.module.get_submodule(prefix), f"{prefix}." if prefix else ""
             if isinstance(part, Shift):
                 return f"{at}bias", None
             if isinstance(part, nn.Linear):
@@ -123,6 +148,21 @@ class Architecture:
             elif not isinstance(layer, nn.Linear):
                 return f"{weight.name}: known for Linear and Conv2d, not {type(layer).__name__}"
         return None
+
+
+def in_order(parameters: Mapping[str, Tensor], calls: Sequence[str]) -> dict[str, Tensor]:
+    """Parameters in the order of the calls of their layers; those of a layer that was not called in its container's.
+
+    >>> list(in_order({"head.weight": torch.ones(1), "body.weight": torch.ones(1)}, ["", "body", "head"]))
+    ['body.weight', 'head.weight']
+    """
+    places = {name: place for place, name in enumerate(calls)}
+
+    def place(name: str) -> int:
+        container = name.rpartition(".")[0]
+        return places[container] if container in places or not container else place(container)
+
+    return {name: parameters[name] for name in sorted(parameters, key=place)}
 
 
 def _why_not_homogeneous(module: nn.Module) -> str | None:

@@ -1,16 +1,16 @@
 """The Hessian of the mean training loss: along the path, its largest eigenvalue, its trace, the density of eigenvalues.
 
-Of networks with at most `PROBES` parameters trace and density are exact, from the products with the unit vectors; of
-others they are estimates from random vectors of one key.
+Over the coordinates that are not pruned (see `training_loss`). Of networks with at most `PROBES` parameters trace and
+density are exact, from the products with the unit vectors; of others they are estimates from random vectors of one key.
 """
 
 import torch
 from torch import Tensor
 
 from analysis.measures.draws import normal
-from analysis.measures.lanczos import largest_eigenvalue, quadrature, start_vector
+from analysis.measures.lanczos import eigh, largest_eigenvalue, quadrature, start_vector
 from analysis.measures.subject import Subject, flat, shared
-from analysis.measures.training_loss import hessian_product, theta
+from analysis.measures.training_loss import alive, hessian_product, theta
 
 #: Random vectors of the trace. With n of them its standard deviation is sqrt(2 / n) times the Frobenius norm of the
 #: Hessian without its diagonal.
@@ -27,7 +27,8 @@ def sharpness(subject: Subject) -> Tensor:
     Of the loss that was minimised, in the network's precision, over all training examples; budget and accuracy as in
     `largest_eigenvalue`.
     """
-    return largest_eigenvalue(hessian_product(subject), start_vector(theta(subject)), subject.stacked)
+    start = alive(subject) * start_vector(theta(subject))
+    return largest_eigenvalue(hessian_product(subject), start, subject.stacked)
 
 
 def curvature_along_path(subject: Subject) -> Tensor:
@@ -62,11 +63,11 @@ def hessian_quantiles(subject: Subject) -> Tensor:
     """
     at = theta(subject)
     if len(at) <= PROBES:
-        values = torch.linalg.eigvalsh(dense_hessian(subject).double())
-        weights = torch.ones_like(values)
+        values, vectors = eigh(dense_hessian(subject).double())
+        weights = alive(subject).double() @ vectors.square()  # 1, but 0 for the zeros of pruned coordinates
     else:
         product = hessian_product(subject)
-        starts = [normal((len(at),), at, "density", index) for index in range(STARTS)]
+        starts = [alive(subject) * normal((len(at),), at, "density", index) for index in range(STARTS)]
         rules = [quadrature(product, start, STEPS) for start in starts]
         values, weights = (torch.cat(part) for part in zip(*rules, strict=True))
     order = values.argsort()
@@ -78,6 +79,6 @@ def hessian_quantiles(subject: Subject) -> Tensor:
 
 @shared
 def dense_hessian(subject: Subject) -> Tensor:
-    """The Hessian `(P, P)`, of small networks."""
+    """The Hessian `(P, P)`, of small networks; rows and columns of pruned coordinates are zero."""
     at, product = theta(subject), hessian_product(subject)
     return torch.stack([product(unit) for unit in torch.eye(len(at), dtype=at.dtype, device=at.device)])

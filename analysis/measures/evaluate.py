@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from analysis.measures.architecture import Architecture
+from analysis.measures.architecture import Architecture, in_order
 from analysis.measures.batchnorm import fold_stack, untrained_statistics
 from analysis.measures.measure import Measure, unmet
 from analysis.measures.objective import Objective, objective
@@ -180,8 +180,10 @@ def measure_stack(
     layers, folded = fold_stack(network.module, every)
     first = {**{name: value.to(dtype) for name, value in _floats(layers)}, **{n: v[0] for n, v in folded.items()}}
     architecture = Architecture.trace(layers, lambda: two_classes(functional_call(layers, first, (example,))))
+    parameters = in_order(parameters, architecture.calls)
     rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "labels": labels}
     if initial is not None:
+        initial = {name: _unpruned(initial[name], value) for name, value in parameters.items()}
         start = untrained_statistics(network.module, {**every, **initial})
         rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
     minimised = objective(loss, network.outputs or architecture.classes, margin)
@@ -202,6 +204,11 @@ def measure_stack(
             elif not finite[position]:
                 found[position, measure.name] = _rows(measure, position, f"{UNDEFINED}: parameters are not finite")
     return _table(row for position in range(size) for measure in chosen for row in found[position, measure.name])
+
+
+def _unpruned(initial: Tensor, now: Tensor) -> Tensor:
+    """Initial values `(K, ...)`; of weights that are pruned 0, as they are now."""
+    return initial.where(now != 0, 0) if now.ndim > 2 else initial
 
 
 def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

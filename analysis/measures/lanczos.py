@@ -16,7 +16,11 @@ ROUNDING = 10
 
 
 def largest_eigenvalue(
-    product: Callable[[Tensor], Tensor], start: Tensor, stacked: bool = False, tolerance: float = TOLERANCE
+    product: Callable[[Tensor], Tensor],
+    start: Tensor,
+    stacked: bool = False,
+    tolerance: float = TOLERANCE,
+    budget: int = BUDGET,
 ) -> Tensor:
     """The largest (not largest in magnitude) eigenvalue by Lanczos iteration with full reorthogonalisation.
 
@@ -29,9 +33,10 @@ def largest_eigenvalue(
     Args:
         product: maps a vector `(P,)` to the matrix times it.
         start: `(P,)`, a random vector (see `start_vector`).
-        stacked: under vmap no value can end the loop: `STACKED_BUDGET` products, else at most `BUDGET`.
+        stacked: under vmap no value can end the loop: `STACKED_BUDGET` products, else at most `budget`.
         tolerance: of the residual, relative. Where the two largest eigenvalues are near to each other, a loose one
             may take the second.
+        budget: products at most, of a network alone.
 
     Returns:
         A float64 scalar; NaN where the residual stayed above the tolerance.
@@ -42,12 +47,12 @@ def largest_eigenvalue(
     """
     found = start.new_full((), torch.nan, dtype=torch.float64)
     rounding = ROUNDING * torch.finfo(start.dtype).eps
-    for diagonal, off_diagonal in _iterate(product, start, STACKED_BUDGET if stacked else BUDGET):
+    for diagonal, off_diagonal in _iterate(product, start, STACKED_BUDGET if stacked else budget):
         values, vectors = _tridiagonal(diagonal, off_diagonal[:-1])
         residual = off_diagonal[-1] * vectors[-1, -1].abs()
         converged = residual <= tolerance * values[-1].abs() + rounding * values.abs().amax()
         found = torch.where(found.isnan() & converged, values[-1], found)
-        if not stacked and converged:
+        if not stacked and (converged or values[-1].isnan()):
             break
     return found
 
@@ -99,5 +104,15 @@ def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> tuple[Te
     if off_diagonal:
         beside = torch.diag(torch.stack(off_diagonal), 1)
         matrix = matrix + beside + beside.mT
-    values, vectors = torch.linalg.eigh(matrix.double())
-    return values, vectors
+    return eigh(matrix.double())
+
+
+def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """`torch.linalg.eigh`, but of a matrix that is not finite the eigenvalues are NaN, and no error is raised.
+
+    >>> eigh(torch.tensor([[torch.nan]]))[0]
+    tensor([nan])
+    """
+    finite = matrix.isfinite().all()
+    values, vectors = torch.linalg.eigh(matrix.where(finite, 0))
+    return values.where(finite, torch.nan), vectors

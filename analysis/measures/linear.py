@@ -38,7 +38,8 @@ def linear_predictions(subject: Subject) -> Tensor:
     targets = functional.one_hot(subject.train.labels, subject.architecture.classes).double()
     centred = inputs - centre
     gram = centred.mT @ centred / len(inputs)
-    ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    slopes = torch.linalg.solve(gram + ridge, centred.mT @ targets / len(inputs))
+    ridge = (RIDGE * gram.diagonal().mean()).clamp(min=torch.finfo(gram.dtype).tiny)  # inputs may be all the same
+    unit = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    slopes = torch.linalg.solve(gram + ridge * unit, centred.mT @ targets / len(inputs))
     others = subject.splits["validation"].inputs.flatten(1).double()
     return ((others - centre) @ slopes + targets.mean(0)).argmax(-1)

@@ -57,11 +57,10 @@ def _singular_value(subject: Subject, place: int) -> Tensor:
 
 def no_dense_first_layer(subject: Subject) -> str | None:
     """Why the gradient of the first bias says nothing of that of the inputs; None where it does."""
-    names, size = subject.architecture.first_layer, subject.train.sets.stored[0, 0].numel()
+    names = subject.architecture.first_layer
     if names is None or any(name not in subject.parameters for name in names if name):
         return "needs a first layer that is linear with a bias, both trained"
-    whole = subject.parameters[names[1]].shape[-1] if names[1] else len(subject.parameters[names[0]])
-    return None if whole == size else "needs a first layer that acts on the inputs themselves"
+    return None if subject.architecture.first_on_inputs else "needs a first layer that acts on the inputs themselves"
 
 
 def lipschitz_max_mixtures(subject: Subject) -> Tensor:

@@ -5,12 +5,14 @@ homogeneous network with weights W_k / ||W_k||_F and biases b_k / prod_{j <= k} 
 f / rho. So biases of later layers are scaled by the cumulative product, and no parameter is touched.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.func import grad
 from torch.nn import functional
 
-from analysis.measures.norms import log_frobenius_product, log_l1_product, log_spectral_product
+from analysis.measures.norms import log_frobenius_product, log_norm_product, log_spectral_product
 from analysis.measures.quantiles import quantile
 from analysis.measures.subject import Subject, logits, shared
 
@@ -115,21 +117,67 @@ def margin_p10_spectral(subject: Subject) -> Tensor:
     return margin_p10(subject) * (-log_spectral_product(subject)).exp()
 
 
+def normalised_loss(subject: Subject, split: str = "train", p: float = 2) -> Tensor:
+    """The cross-entropy (nats) of the logits over the product of the weights' entrywise p-norms: CE(f / rho_p, y).
+
+    For norms that are not in the registry, `lambda subject: normalised_loss(subject, p=3)` is a measure of one's own.
+
+    Args:
+        subject: a positively homogeneous network.
+        split: whose examples.
+        p: of the norm (sum_ij |W_k,ij|^p)^(1/p), positive; inf for the largest entry.
+
+    Raises:
+        BadInput: p is no positive number.
+    """
+    return _loss_over(subject, split, log_norm_product(subject, p))
+
+
 def normalised_train_loss(subject: Subject) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of Frobenius norms: CE(f / rho, y)."""
-    return _normalised_loss(subject, "train", log_frobenius_product(subject))
+    return normalised_loss(subject)
 
 
 def normalised_train_loss_l1(subject: Subject) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of entrywise L1 norms: CE(f / rho_1, y)."""
-    return _normalised_loss(subject, "train", log_l1_product(subject))
+    return normalised_loss(subject, p=1)
+
+
+def normalised_train_loss_l4(subject: Subject) -> Tensor:
+    """The training cross-entropy (nats) of the logits over the product of entrywise L4 norms: CE(f / rho_4, y)."""
+    return normalised_loss(subject, p=4)
+
+
+def normalised_train_loss_max(subject: Subject) -> Tensor:
+    """The training cross-entropy (nats) of the logits over the product of largest entries: CE(f / rho_inf, y)."""
+    return normalised_loss(subject, p=math.inf)
 
 
 def normalised_test_loss(subject: Subject) -> Tensor:
     """The test cross-entropy (nats) of the logits over the product of Frobenius norms: CE(f / rho, y)."""
-    return _normalised_loss(subject, "test", log_frobenius_product(subject))
+    return normalised_loss(subject, "test")
 
 
-def _normalised_loss(subject: Subject, split: str, log_product: Tensor) -> Tensor:
-    outputs = logits(subject, split) * (-log_product).exp()
+def normalised_train_loss_by_output(subject: Subject) -> Tensor:
+    """The training cross-entropy (nats) of the logits over the norm of those of one input: CE(f / ||f(x_1)||, y).
+
+    x_1 is the first training input. Of ResNets and others whose layers' norms do not multiply.
+    """
+    return _loss_over(subject, "train", _log_first_output(subject))
+
+
+def normalised_test_loss_by_output(subject: Subject) -> Tensor:
+    """The test cross-entropy (nats) of the logits over the norm of those of one input: CE(f / ||f(x_1)||, y).
+
+    x_1 is the first training input.
+    """
+    return _loss_over(subject, "test", _log_first_output(subject))
+
+
+def _log_first_output(subject: Subject) -> Tensor:
+    return logits(subject, "train")[0].norm().log()
+
+
+def _loss_over(subject: Subject, split: str, log_size: Tensor) -> Tensor:
+    outputs = logits(subject, split) * (-log_size).exp()
     return functional.cross_entropy(outputs, subject.splits[split].labels)

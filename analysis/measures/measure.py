@@ -17,6 +17,7 @@ Needs = Literal[
     "operator norms",
     "paths",
     "weights",
+    "features",
     "first layer",
     "ReLU",
     "piecewise linear",
@@ -65,7 +66,9 @@ class Measure:
     def description(self) -> str:
         """One line with the formula: the first line of the function's docstring, and what was done to the weights."""
         line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
-        folded = {"homogeneous", "operator norms", "paths", "weights", "ReLU", "piecewise linear"} & {*self.needs}
+        folded = {"homogeneous", "operator norms", "paths", "weights", "features", "ReLU", "piecewise linear"} & {
+            *self.needs
+        }
         return f"{line} (BatchNorm folded into the layer before it)" if folded else line
 
 
@@ -85,6 +88,7 @@ def unmet(measure: Measure, subject: Subject) -> str | None:
         "classes": "needs classes; the targets are real numbers" if subject.train.labels.is_floating_point() else None,
         "initial": None if subject.initial is not None else "needs the initial parameters",
         "weights": architecture.no_weights,
+        "features": architecture.no_features,
         "homogeneous": architecture.not_homogeneous,
         "operator norms": architecture.no_operator_norm,
         "paths": why_no_paths(architecture.module),

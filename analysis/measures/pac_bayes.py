@@ -19,7 +19,7 @@ from torch import Tensor
 
 from analysis.measures.draws import normal
 from analysis.measures.subject import Subject, flat, shared
-from analysis.measures.training_loss import named, theta
+from analysis.measures.training_loss import alive, named, theta
 
 #: Sigma is the largest for which noise costs less than `DROP` of the training accuracy in the mean over `SAMPLES`
 #: draws, the same at every sigma; searched for in (0, `LARGEST`] by `HALVINGS`.
@@ -82,18 +82,12 @@ def _right(subject: Subject, vector: Tensor) -> Tensor:
 def _disturbed(subject: Subject, scale: Tensor, by_magnitude: bool, index: int) -> Tensor:
     at = theta(subject)
     spread = (scale.square() * at.double().square() + EPSILON**2).sqrt() if by_magnitude else scale
-    return at + (spread * _alive(subject) * normal((len(at),), at.double(), "perturbation", index)).to(at.dtype)
-
-
-@shared
-def _alive(subject: Subject) -> Tensor:
-    """1 for what is trained, 0 for weights that are pruned, `(P,)` in float64."""
-    return flat({n: (v != 0) if v.ndim >= 2 else torch.ones_like(v) for n, v in subject.parameters.items()}).double()
+    return at + (spread * alive(subject).double() * normal((len(at),), at.double(), "perturbation", index)).to(at.dtype)
 
 
 def _moved(subject: Subject) -> Tensor:
     assert subject.initial is not None
-    return (theta(subject).double() - flat(subject.initial).double()) * _alive(subject)
+    return theta(subject).double() - flat(subject.initial).double()
 
 
 def _bound(subject: Subject, from_centre: Tensor) -> Tensor:
@@ -102,10 +96,10 @@ def _bound(subject: Subject, from_centre: Tensor) -> Tensor:
 
 
 def _magnitude_bound(subject: Subject, from_centre: Tensor) -> Tensor:
-    noise, alive = sigma(subject, True).square(), _alive(subject)
-    above = EPSILON**2 + (noise + 1) * from_centre.square().sum() / alive.sum()
+    noise, counted = sigma(subject, True).square(), alive(subject).double()
+    above = EPSILON**2 + (noise + 1) * from_centre.square().sum() / counted.sum()
     below = EPSILON**2 + noise * _moved(subject).square()
-    return (alive * (above / below).log()).sum() / 4 + _rest(subject, noise.sqrt())
+    return (counted * (above / below).log()).sum() / 4 + _rest(subject, noise.sqrt())
 
 
 def _rest(subject: Subject, noise: Tensor) -> Tensor:

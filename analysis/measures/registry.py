@@ -61,9 +61,10 @@ _UNSEEN = "no point has a pattern that no training input has"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
 _UNMOVED = "the product of norms is zero: a layer is as it was initialised"
 _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
+_NO_OUTPUT = "the output of the first training input is 0"
 _NO_MARGIN = "the 10th percentile of the margins is 0"
 _OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
-_UNFOUND = "a convolution's norm was not found: Lanczos residual above 1e-6 after 100 products"
+_UNFOUND = "of a convolution: Lanczos residual above 1e-6 after 300 products"
 _ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
     f"{reason}; or {_UNFOUND}" for reason in (_ZERO, _UNMOVED, _OR_MARGIN, _ZERO_OR_UNMOVED)
 )
@@ -78,15 +79,15 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.parameter_count, 1, "none", _DZIUGAITE),
         Measure(norms.effective_parameters, 1, "none", _FRANKLE),
         Measure(norms.parameter_norm, 1, "none", _DZIUGAITE),
-        Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",)),
+        Measure(norms.frobenius_distance, 1, "none", _DZIUGAITE, ("initial",), version=2),
         Measure(norms.log_frobenius_product, 1, "none", _LIAO, ("weights",), _ZERO),
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
-        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, _MAPS, _ZERO_MAP, version=2),
-        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, _MAPS, _UNFOUND, version=2),
+        Measure(norms.log_spectral_product, 1, "none", _BARTLETT, _MAPS, _ZERO_MAP, version=3),
+        Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, _MAPS, _UNFOUND, version=3),
         Measure(paths.path_norm, 1, "none", _PATHS, ("paths",), version=2),
         Measure(margins.margin_p10, -1, "train", _DZIUGAITE, ("classes",)),
         Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
-        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", *_MAPS), _ZERO_MAP, version=2),
+        Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", *_MAPS), _ZERO_MAP, version=3),
         Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
@@ -98,15 +99,28 @@ MEASURES: dict[str, Measure] = {
             "train",
             f"{_KESKAR}; the eigenvalue itself",
             (),
-            "Lanczos: residual above 0.1% after 100 products",
+            "Lanczos: residual above 0.1% after 100 products, or the loss is not finite",
+            version=2,
         ),
-        Measure(curvature.curvature_along_path, 1, "train", _GOODFELLOW, ("initial",), "all is as it was initialised"),
+        Measure(
+            curvature.curvature_along_path,
+            1,
+            "train",
+            _GOODFELLOW,
+            ("initial",),
+            "all is as it was initialised",
+            version=2,
+        ),
         Measure(norms.l1_norm, 1, "none", _NEYSHABUR),
         Measure(norms.log_l1_product, 1, "none", _LIAO, ("weights",), _ZERO),
-        Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights")),
-        Measure(distances.log_frobenius_distance_product, 1, "none", _DZIUGAITE, ("initial", "weights"), _UNMOVED),
-        Measure(distances.spectral_distance_sum, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNFOUND),
-        Measure(distances.log_spectral_distance_product, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNMOVED_MAP),
+        Measure(distances.frobenius_distance_sum, 1, "none", _DZIUGAITE, ("initial", "weights"), version=2),
+        Measure(
+            distances.log_frobenius_distance_product, 1, "none", _DZIUGAITE, ("initial", "weights"), _UNMOVED, version=2
+        ),
+        Measure(distances.spectral_distance_sum, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNFOUND, version=2),
+        Measure(
+            distances.log_spectral_distance_product, 1, "none", _DZIUGAITE, ("initial", *_MAPS), _UNMOVED_MAP, version=2
+        ),
         Measure(
             distances.log_spectral_complexity,
             1,
@@ -114,6 +128,7 @@ MEASURES: dict[str, Measure] = {
             _BARTLETT,
             ("initial", *_MAPS),
             f"{_ZERO_OR_UNMOVED}; or {_UNFOUND}",
+            version=2,
         ),
         Measure(capacity.log_kernel_product, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
         Measure(capacity.frobenius_over_spectral, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
@@ -127,7 +142,7 @@ MEASURES: dict[str, Measure] = {
             on_request=f"{_AT_ONE_DEPTH} frobenius_over_spectral",
         ),
         Measure(capacity.stable_rank_max, 1, "none", _RUDELSON, ("weights",), _ZERO),
-        Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO),
+        Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO, version=2),
         Measure(
             capacity.log_sum_of_spectral,
             1,
@@ -136,6 +151,7 @@ MEASURES: dict[str, Measure] = {
             _MAPS,
             _ZERO_MAP,
             on_request=f"{_AT_ONE_DEPTH} log_spectral_product",
+            version=2,
         ),
         Measure(
             capacity.log_sum_of_frobenius,
@@ -155,7 +171,7 @@ MEASURES: dict[str, Measure] = {
             _NO_MARGIN,
             on_request="ranks as margin_p10 where that is positive",
         ),
-        Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP),
+        Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP, version=2),
         Measure(capacity.log_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
         Measure(
             capacity.log_sum_of_spectral_over_margin,
@@ -165,6 +181,7 @@ MEASURES: dict[str, Measure] = {
             ("classes", *_MAPS),
             _MARGIN_MAP,
             on_request=f"{_AT_ONE_DEPTH} log_spectral_over_margin",
+            version=2,
         ),
         Measure(
             capacity.log_sum_of_frobenius_over_margin,
@@ -176,7 +193,9 @@ MEASURES: dict[str, Measure] = {
             on_request=f"{_AT_ONE_DEPTH} log_frobenius_over_margin",
         ),
         Measure(capacity.log_spectral_origin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
-        Measure(capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN),
+        Measure(
+            capacity.log_spectral_init, 1, "train", _DZIUGAITE, ("classes", "initial", "weights"), _OR_MARGIN, version=2
+        ),
         Measure(capacity.path_norm_over_margin, 1, "train", _DZIUGAITE, ("classes", "paths"), _NO_MARGIN),
         Measure(margins.margin_min, -1, "train", _JIANG, ("classes",)),
         Measure(margins.margin_p25, -1, "train", _JIANG, ("classes",)),
@@ -185,17 +204,24 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.margin_p90, -1, "train", _JIANG, ("classes",)),
         Measure(margins.margin_mean, -1, "train", _JIANG, ("classes",)),
         Measure(margins.normalised_train_loss_l1, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(margins.normalised_train_loss_l4, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
+        Measure(margins.normalised_train_loss_max, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
+        Measure(margins.normalised_train_loss_by_output, 1, "train", _LIAO, ("classes",), _NO_OUTPUT),
+        Measure(margins.normalised_test_loss_by_output, 1, "test", _LIAO, ("classes",), _NO_OUTPUT),
         Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
         Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
         Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
-        Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness"),
+        Measure(sensitivity.lipschitz_mean_test, 1, "test", _LOUKAS, on_request=_COSTLY),
+        Measure(sensitivity.lipschitz_max_test, 1, "test", _LOUKAS, on_request=_COSTLY),
+        Measure(sensitivity.lipschitz_p90_test, 1, "test", _LOUKAS, on_request=_COSTLY),
+        Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness", version=2),
         Measure(flatness.asam_sharpness, 1, "train", _KWON),
-        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY),
+        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY, version=2),
         Measure(flatness.adaptive_worst_case_sharpness, 1, "train", _ANDRIUSHCHENKO, on_request=_COSTLY),
-        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY),
-        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY),
+        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
+        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
         *(
-            Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY)
+            Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY, version=2)
             for function, needs in (
                 (pac_bayes.pac_bayes_init, _INITIAL),
                 (pac_bayes.pac_bayes_origin, ()),
@@ -205,9 +231,9 @@ MEASURES: dict[str, Measure] = {
                 (pac_bayes.pac_bayes_magnitude_flatness, ()),
             )
         ),
-        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
-        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
-        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY),
+        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
+        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
+        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
         Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
         Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
         Measure(regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
@@ -228,17 +254,21 @@ MEASURES: dict[str, Measure] = {
         ),
         Measure(memorisation.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
         Measure(memorisation.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
-        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY),
-        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY),
-        Measure(landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY),
-        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY),
-        Measure(landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY),
+        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
+        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
+        Measure(
+            landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY, version=2
+        ),
+        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY, version=2),
+        Measure(
+            landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY, version=2
+        ),
         Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
         Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, on_request="much like margin_p10"),
         Measure(margins.input_margin_median, -1, "train", _JIANG, ("classes",), _FLAT),
-        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "weights"), _ONE_CLASS),
+        Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "features"), _ONE_CLASS, version=2),
         Measure(representation.mixup_accuracy, -1, "train", _NATEKAR, ("classes",)),
         Measure(spectra.power_law_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
         Measure(
@@ -254,6 +284,7 @@ MEASURES: dict[str, Measure] = {
             ("initial", *_MAPS),
             _UNFOUND,
             "much like spectral_distance_sum",
+            version=2,
         ),
     )
 }

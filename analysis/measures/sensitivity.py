@@ -12,10 +12,10 @@ JACOBIAN_NUMBERS = 2**24
 
 
 @shared
-def jacobian_norms(subject: Subject) -> Tensor:
-    """The spectral and Frobenius norms `(N, 2)` of the input-Jacobians of the logits, d f / d x, at training inputs."""
-    size = subject.train.sets.stored[0, 0].numel()
-    return torch.cat([jacobian_norms_at(subject, part) for part, _ in subject.batches(most=slice_size(subject, size))])
+def jacobian_norms(subject: Subject, split: str) -> Tensor:
+    """The spectral and Frobenius norms `(N, 2)` of the Jacobians of the logits, d f / d x, at a split's inputs."""
+    parts = subject.batches(split, slice_size(subject, subject.splits[split].sets.stored[0, 0].numel()))
+    return torch.cat([jacobian_norms_at(subject, inputs) for inputs, _ in parts])
 
 
 def slice_size(subject: Subject, size: int) -> int:
@@ -42,9 +42,9 @@ def spectral_norms(matrices: Tensor) -> Tensor:
     return torch.linalg.eigvalsh(matrices @ matrices.mT)[:, -1].clamp(min=0).sqrt()
 
 
-def local_lipschitz(subject: Subject) -> Tensor:
-    """The local Lipschitz constants `(N,)` at the training inputs, ||d f / d x||_2."""
-    return jacobian_norms(subject)[:, 0]
+def local_lipschitz(subject: Subject, split: str = "train") -> Tensor:
+    """The local Lipschitz constants `(N,)` at the inputs of a split, ||d f / d x||_2."""
+    return jacobian_norms(subject, split)[:, 0]
 
 
 def lipschitz_mean(subject: Subject) -> Tensor:
@@ -67,9 +67,24 @@ def lipschitz_p90(subject: Subject) -> Tensor:
     return quantile(local_lipschitz(subject).double(), 0.9)
 
 
+def lipschitz_mean_test(subject: Subject) -> Tensor:
+    """The mean over the test inputs of the local Lipschitz constant ||d f / d x||_2."""
+    return local_lipschitz(subject, "test").double().mean()
+
+
+def lipschitz_max_test(subject: Subject) -> Tensor:
+    """The largest local Lipschitz constant ||d f / d x||_2 over the test inputs."""
+    return local_lipschitz(subject, "test").amax()
+
+
+def lipschitz_p90_test(subject: Subject) -> Tensor:
+    """The 90th percentile over the test inputs of the local Lipschitz constant ||d f / d x||_2."""
+    return quantile(local_lipschitz(subject, "test").double(), 0.9)
+
+
 def jacobian_frobenius_mean(subject: Subject) -> Tensor:
     """The mean over the training inputs of the Frobenius norm of the logits' Jacobian ||d f / d x||_F."""
-    return jacobian_norms(subject)[:, 1].double().mean()
+    return jacobian_norms(subject, "train")[:, 1].double().mean()
 
 
 def fisher_rao_norm(subject: Subject) -> Tensor:

@@ -31,7 +31,8 @@ class Subject:
     Attributes:
         logits_of: `(parameters, inputs (N, *input_shape)) -> logits (N, C)`, in the precision of the inputs.
         parameters: what is trained, `name -> (...)`, in the precision that the network was trained in.
-        initial: the parameters at the random initialisation, or None.
+        initial: the parameters at the random initialisation, or None; of weights that are pruned (exactly zero now) 0,
+            so that they have not moved.
         splits: `train`, and `validation` and `test` where there are such.
         architecture: the layers, the same for all networks of a stack; BatchNorm is folded.
         loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimised.

@@ -1,7 +1,8 @@
 """The mean training loss as a function of the parameters, its gradient and its Hessian.
 
 Of the loss that was minimised, over all training examples, in the network's precision; BatchNorm with the statistics
-that it has in eval mode. Parameters are one vector theta `(P,)`, in the order of their names.
+that it has in eval mode. Parameters are one vector theta `(P,)`, in the order of their names. A weight that is exactly
+zero is pruned and stays so: gradients and products with the Hessian are those over the other coordinates, zero at it.
 """
 
 import functools
@@ -17,6 +18,12 @@ from analysis.measures.subject import Parameters, Subject, flat, shared
 def theta(subject: Subject) -> Tensor:
     """All that is trained, as one vector `(P,)`."""
     return flat(subject.parameters)
+
+
+@shared
+def alive(subject: Subject) -> Tensor:
+    """1 for what can move, 0 for weights that are pruned, `(P,)` in the network's precision."""
+    return flat({n: (v != 0).to(v.dtype) if v.ndim >= 2 else torch.ones_like(v) for n, v in subject.parameters.items()})
 
 
 def named(subject: Subject, vector: Tensor) -> Parameters:
@@ -37,7 +44,7 @@ def gradient_at(subject: Subject, vector: Tensor) -> tuple[Tensor, Tensor]:
     at = named(subject, vector)
     parts = [grad_and_value(functools.partial(_of_batch, subject, *batch))(at) for batch in subject.batches()]
     gradients, losses = zip(*parts, strict=True)
-    return functools.reduce(torch.add, map(flat, gradients)), functools.reduce(torch.add, losses)
+    return alive(subject) * functools.reduce(torch.add, map(flat, gradients)), functools.reduce(torch.add, losses)
 
 
 @shared
@@ -59,9 +66,9 @@ def hessian_product(subject: Subject) -> Callable[[Tensor], Tensor]:
     kept = [pulled(*first)] if len(first[1]) == len(subject.train) else []
 
     def product(vector: Tensor) -> Tensor:
-        along = named(subject, vector)
+        along = named(subject, alive(subject) * vector)
         products = (flat(hessian(along)[0]) for hessian in (kept or (pulled(*batch) for batch in subject.batches())))
-        return functools.reduce(torch.add, products)
+        return alive(subject) * functools.reduce(torch.add, products)
 
     return product
 

@@ -4,12 +4,10 @@ import functools
 from collections.abc import Mapping
 
 import pandas as pd
-from torch.nn import functional
 
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.outputs import outputs
 from analysis.studies.study import Answer
 
 AXIS, LEAST = "init.scale", 0.6
@@ -27,7 +25,7 @@ PAPER = {"resnet": "figure 2, bottom: a line; test errors 7 to 9%", "batchnorm":
 def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     tables = {name: normalised.fitted(results[name]) for name in ("resnet", "batchnorm")}
-    tables["resnet"] = _by_one_image(results["resnet"], tables["resnet"])
+    tables["resnet"] = _by_one_image(tables["resnet"])
     findings, figures = [], []
     for name, table in tables.items():
         findings += [
@@ -53,12 +51,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     return Answer(findings, figures, pd.concat([one.assign(network=name) for name, one in tables.items()]))
 
 
-def _by_one_image(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+def _by_one_image(table: pd.DataFrame) -> pd.DataFrame:
     """Losses of outputs divided by the norm of the output on the first training image."""
-    columns: dict[str, list[float]] = {"normalised_train_loss": [], "normalised_test_loss": []}
-    for run_id in table["run_id"]:
-        train = outputs(results, run_id, "train")
-        size = train[0][0].norm()
-        for split, (logits, labels) in (("train", train), ("test", outputs(results, run_id, "test"))):
-            columns[f"normalised_{split}_loss"].append(functional.cross_entropy(logits / size, labels).item())
-    return table.assign(**columns)
+    names = [f"normalised_{split}_loss" for split in ("train", "test")]
+    return table.assign(**{name: table[f"{name}_by_output"] for name in names})
