@@ -102,6 +102,7 @@ def judge(
     settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed, looks != (0,))
     _check_unique(table, axes, seed_column)
     near, match = _matched(table, match or {}), dict(match or {})
+    among = rules.windows(match)
     frames, baselines, outside, ceilings = [], [], {}, {}
     for name, every in _scopes(table, target, scope, status_column):
         runs = every[near[every.index]]
@@ -111,10 +112,10 @@ def judge(
             outside[name]["not matched"] = len(every) - len(runs)
         ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
         judged = [panel.row(predictor) for predictor in chosen]
-        rows = [_start(target, name, axes) | row for row, _ in judged]
+        rows = [_start(target, name, among, axes) | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
         frames.append(_verdicts(rows, chosen, axes, level))
-        baselines.append(_baseline(panel, target, name, axes))
+        baselines.append(_baseline(panel, target, name, among, axes))
     verdicts = pd.concat(frames)
     verdicts.attrs = {
         "target": target,
@@ -184,6 +185,7 @@ def with_baseline(verdicts: pd.DataFrame) -> pd.DataFrame:
 def columns(axes: Sequence[str]) -> list[str]:
     """The columns of a verdict table, in order.
 
+    ``scope`` and ``match`` say which runs: by their status, and in which windows (empty: all of the scope);
     ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are percentile intervals over configurations;
     ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and ``baseline_r2`` are
     cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many seeds the runs
@@ -191,7 +193,7 @@ def columns(axes: Sequence[str]) -> list[str]:
     which decides; ``adds_q_low`` and ``adds_q_high`` what adds_q could be with endlessly many ``permutations``.
     """
     return [
-        *("target", "scope", "decision", "runs", "configurations", "missing", "test_derived"),
+        *("target", "scope", "match", "decision", "runs", "configurations", "missing", "test_derived"),
         *("kendall_tau", "kendall_low", "kendall_high"),
         *(f"granulated[{axis}]" for axis in axes),
         *("psi", "psi_low", "psi_high", "partial_rank_correlation", "cmi", "cmi_p"),
@@ -201,14 +203,15 @@ def columns(axes: Sequence[str]) -> list[str]:
     ]
 
 
-def _start(target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
+def _start(target: str, scope: str, match: str, axes: Sequence[str]) -> dict[str, Any]:
     """A row in which nothing is known yet."""
-    return dict.fromkeys(columns(axes), np.nan) | {"target": target, "scope": scope, "test_derived": False}
+    known = {"target": target, "scope": scope, "match": match, "test_derived": False}
+    return dict.fromkeys(columns(axes), np.nan) | known
 
 
-def _baseline(panel: Panel, target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
+def _baseline(panel: Panel, target: str, scope: str, match: str, axes: Sequence[str]) -> dict[str, Any]:
     """The row of the axes alone: their held-out prediction, described like a predictor."""
-    row = _start(target, scope, axes) | panel.axes_only() | {"decision": "baseline"}
+    row = _start(target, scope, match, axes) | panel.axes_only() | {"decision": "baseline"}
     return {name: row[name] for name in columns(axes)} | {"sentence": rules.baseline_sentence(row)}
 
 

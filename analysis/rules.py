@@ -1,7 +1,7 @@
 """The rule by which a predictor is judged, as text and as code, fixed before any data was looked at."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.statistics.montecarlo import LOOKS
@@ -67,6 +67,15 @@ def rule_text(target: str, axes: list[str], level: float) -> str:
     return RULE.format(target=target, axes=", ".join(axes), level=level)
 
 
+def windows(match: Mapping[str, Sequence[float]]) -> str:
+    """In which windows runs were matched; empty without any.
+
+    >>> windows({"train_loss": (0.005, 0.01), "epoch": (3, 9)})
+    'train_loss in [0.005, 0.01], epoch in [3, 9]'
+    """
+    return ", ".join(f"{column} in [{low:g}, {high:g}]" for column, (low, high) in match.items())
+
+
 def is_judged(row: Mapping[str, Any]) -> bool:
     """Whether there is enough data for a predictor to be one of the family: where not, `decide` says what lacks."""
     return (
@@ -123,8 +132,7 @@ def sentence(predictor: str, row: Mapping[str, Any], decision: str, because: str
     """The verdict on one predictor in plain words: predictor, target, estimates, intervals, n, decision."""
     claim = "not shown to add anything" if decision == NOT_SHOWN else decision
     source = " (computed from test data)" if row["test_derived"] else ""
-    runs = f"{row['runs']} {row['scope']} runs" if row["scope"] != "all" else f"{row['runs']} runs"
-    sample = f"{runs} of {row['configurations']} configurations"
+    sample = _sample(row)
     if math.isnan(row["kendall_tau"]):
         nothing = f"{predictor}{source} for {row['target']}: no order to compare over {sample}"
         return f"{nothing}: {decision}, {because}."
@@ -143,7 +151,7 @@ def sentence(predictor: str, row: Mapping[str, Any], decision: str, because: str
 
 def baseline_sentence(row: Mapping[str, Any]) -> str:
     """What the axes alone say, in plain words."""
-    sample = f"{row['runs']} runs of {row['configurations']} configurations"
+    sample = _sample(row)
     if math.isnan(row["kendall_tau"]):
         return f"The axes alone for {row['target']}: too little data ({sample})."
     terms = "main effects and pairwise interactions" if row["interactions"] else "main effects"
@@ -152,6 +160,13 @@ def baseline_sentence(row: Mapping[str, Any]) -> str:
         f"{row['baseline_r2']:.3f}, Kendall tau of the held-out predictions {row['kendall_tau']:.2f} "
         f"[{row['kendall_low']:.2f}, {row['kendall_high']:.2f}] over {sample}."
     )
+
+
+def _sample(row: Mapping[str, Any]) -> str:
+    """Which runs a row is about: how many, of which scope, matched on what."""
+    runs = f"{row['runs']} {row['scope']} runs" if row["scope"] != "all" else f"{row['runs']} runs"
+    matched = f" with {row['match']}" if row["match"] else ""
+    return f"{runs} of {row['configurations']} configurations{matched}"
 
 
 def _q(value: float) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.rules import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
+from analysis.rules import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED, windows
 
 #: Tell decisions apart without colour.
 MARKS = {ADDS: "●", NOT_SHOWN: "·", ADDS_NOTHING: "×", NOT_SEPARABLE: "◌", UNDECIDED: "○"}
@@ -130,8 +130,8 @@ def population(verdicts: pd.DataFrame) -> str:
     '240 runs of 48 configurations (scope: converged)'
     """
     runs, configurations = int(verdicts["runs"].max()), int(verdicts["configurations"].max())
-    windows = [f"{name} in [{low:g}, {high:g}]" for name, (low, high) in verdicts.attrs.get("match", {}).items()]
-    matched = f", matched: {', '.join(windows)}" if windows else ""
+    among = windows(verdicts.attrs.get("match", {}))
+    matched = f", matched: {among}" if among else ""
     return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]}{matched})"
 
 

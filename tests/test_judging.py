@@ -10,6 +10,7 @@ import pytest
 
 from analysis import rules
 from analysis.judging import BASELINE, default_predictors, is_test_derived, judge, with_baseline
+from analysis.report import read_verdicts, verdicts_json
 from analysis.wording import population
 from trainables.errors import BadInput
 
@@ -407,7 +408,14 @@ def test_matched_runs_alone_are_judged_and_the_verdict_says_so():
     verdicts = judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (0.0, 0.01)}, permutations=20, resamples=20)
     alone = judge(table[1::2], "test_loss", AXES, ["p0"], permutations=20, resamples=20)
     assert verdicts["runs"].item() == len(table) // 2 and verdicts.attrs["match"] == {"train_loss": [0.0, 0.01]}
-    pd.testing.assert_frame_equal(verdicts, alone)
+    pd.testing.assert_frame_equal(
+        verdicts.drop(columns=["match", "sentence"]), alone.drop(columns=["match", "sentence"])
+    )
+    assert verdicts["match"].item() == "train_loss in [0, 0.01]" and alone["match"].item() == ""
+    sentences = verdicts["sentence"].item(), verdicts.attrs["baseline"][0]["sentence"]
+    assert all("72 runs of 36 configurations with train_loss in [0, 0.01]" in sentence for sentence in sentences)
+    (again,) = read_verdicts(verdicts_json([verdicts]))
+    assert again["match"].item() == verdicts["match"].item()
     assert "matched: train_loss in [0, 0.01]" in population(verdicts)
     assert verdicts.attrs["outside"]["all"] == {"not matched": len(table) - len(table) // 2}
     with pytest.raises(BadInput, match="match train_loss = 5 to 6: no run lies there"):

@@ -54,7 +54,14 @@ def curves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def verdicts(
     target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "not shown")
 ) -> pd.DataFrame:
-    known = {"target": target, "scope": "converged", "runs": 18, "configurations": 6, "sentence": "In words."}
+    known = {
+        "target": target,
+        "scope": "converged",
+        "match": "",
+        "runs": 18,
+        "configurations": 6,
+        "sentence": "In words.",
+    }
     row = dict.fromkeys(columns(AXES), 0.25) | known | {"test_derived": False}
     rows = pd.DataFrame([row] * 3, index=pd.Index(PREDICTORS, name="predictor")).assign(decision=list(decisions))
     rows["granulated[init.scale]"] = [0.91, -0.4, np.nan]

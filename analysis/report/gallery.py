@@ -1,6 +1,6 @@
 """The figures of a report: which ones, drawn from what, and what their captions say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ def gallery(report: Report) -> list[Plate]:
     """Draw the report's figures in reading order, for the target of its first verdicts."""
     headline = report.verdicts[0] if report.verdicts else pd.DataFrame()
     target = str(headline.attrs.get("target", "test_loss"))
-    runs = _in_scope(report.table, str(headline.attrs.get("scope", "")))
+    runs = _in_scope(report.table, str(headline.attrs.get("scope", "")), headline.attrs.get("match", {}))
     foremost = best_early(report.early, report.dynamics_names, DYNAMICS_SHOWN)
     plates = [
         _early(report, target, foremost),
@@ -111,8 +111,10 @@ def _loss_unit(table: pd.DataFrame) -> str:
     return units.pop() if len(units) == 1 else ""
 
 
-def _in_scope(table: pd.DataFrame, scope: str) -> pd.DataFrame:
+def _in_scope(table: pd.DataFrame, scope: str, match: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """Return the runs that scatter figures show: those judged, and never a diverged or failed one."""
+    for column, (low, high) in match.items():
+        table = table[table[column].between(low, high)]
     if "status" not in table:
         return table
     return table[table["status"].isin(["converged"] if scope == "converged" else ["converged", "limit"])]
