@@ -288,6 +288,28 @@ def test_a_browser_shows_the_page_and_its_tables_can_be_sorted(files, width, tmp
     assert picture.shape[1] == width and picture.std() > 0.05  # something is drawn
 
 
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.parametrize(("width", "scrolls"), [(400, True), (1100, False)])
+def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, tmp_path):
+    page = re.sub(r"<meta http-equiv.*?>", "", files["index.html"].decode())  # which would refuse the script below
+    look = "[...document.querySelectorAll('.drawing')].map(one => [one.clientWidth, one.scrollWidth])"
+    whole = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    page += f"<script>document.body.innerHTML = JSON.stringify([{look}, {whole}])</script>"
+    (tmp_path / "page.html").write_text(page)
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--window-size={width},900",
+        f"--user-data-dir={tmp_path}",
+    ]
+    command = [BROWSER, *options, "--dump-dom", f"file://{tmp_path}/page.html"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    drawings, sideways = json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
+    assert len(drawings) == 4 and sideways == 0
+    assert all((wide > seen and wide > 600) if scrolls else wide == seen for seen, wide in drawings)
+
+
 def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():
     console = Console(width=200, file=io.StringIO())
     console.print(verdict_table(verdicts(decisions=("adds", "not shown", "not separable from the axes"))))
