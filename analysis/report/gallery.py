@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analysis import figures
-from analysis.early import best_early
+from analysis.early import best_early, left_out
 from analysis.figures.canvas import quantity
 from analysis.figures.plate import Plate, plate
 from analysis.report.content import Report
@@ -65,7 +65,7 @@ def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
         "Black and grey: what validation and train loss say at the same time; dashed, what a power law through their "
         "last two records says of the end. Left, all runs are read after the same number of epochs, and those that had "
         "stopped by then are left out (bottom); right, each at a share of its own length, which nobody knows while "
-        "training.",
+        f"training. {left_out(report.early)}".strip(),
         lambda: figures.early_prediction_figure(report.early, foremost, target),
     )
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import statistics as st
-from analysis.early import LOSSES, best_early, early_prediction, histories
+from analysis.early import LOSSES, best_early, early_prediction, histories, left_out
 from analysis.figures import early_prediction_figure
 from analysis.figures.canvas import WIDTH_INCHES, label, show_value
 from analysis.figures.plate import plate
@@ -65,7 +65,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 f"{name}: how early training predicts the test loss",
                 "Over all runs (top) and within configurations (middle), after so many epochs (left) or at a share of "
                 "each run's length (right, retrospective); black and grey are the losses at the same time, dashed what "
-                "a power law extrapolates. Below, the runs still training.",
+                f"a power law extrapolates. Below, the runs still training. {left_out(early)}".strip(),
                 functools.partial(early_prediction_figure, early, best_early(early, NAMES, 4), TARGET),
             )
         )
