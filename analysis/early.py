@@ -18,7 +18,8 @@ from trainables.streams import generator
 #: What was known of the losses at the same time, which any other predictor has to beat.
 LOSSES = ("train_loss", "validation_loss", "train_loss_extrapolated", "validation_loss_extrapolated")
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-COLUMNS = ("view", "progress", "predictor", "kendall_tau", "low", "high", "within", "runs", "training", "stopped")
+_COUNTS = ("runs", "training", "stopped", "resamples")
+COLUMNS = ("view", "progress", "predictor", "kendall_tau", "low", "high", "within", *_COUNTS)
 PRESENT = 0.5  # the least share of the runs still training that a predictor is read in: of fewer, nothing is said
 View = Literal["epoch", "fraction"]
 
@@ -100,9 +101,9 @@ def early_prediction(
 
     Returns:
         one row per point and predictor, columns `COLUMNS`: Kendall tau with its interval, the rank correlation within
-        configurations, how many runs it is read in, how many still trained and how many had stopped. Statistics are
-        NaN where it is read in less than `PRESENT` of those that still trained: they are other runs than those that
-        its rivals are read in.
+        configurations, how many runs it is read in, how many still trained, how many had stopped, and from how many
+        resamples the interval is. Statistics are NaN where it is read in less than `PRESENT` of those that still
+        trained: these are other runs than its rivals are read in.
 
     Raises:
         BadInput: a column is absent, or the view unknown.
@@ -123,13 +124,15 @@ def early_prediction(
             there = history[history["epoch"] <= point * ends].sort_values("epoch")
             there, going = there.drop_duplicates(["run_id", "name"], keep="last"), table["epoch"] >= 0
         wide = there.pivot_table(index="run_id", columns="name", values="value", aggfunc="last")
+        training = int(going.sum())
         for predictor in predictors:
             if predictor in wide:
                 values = wide[predictor].dropna()
                 row = (np.nan,) * 4
-                if len(values) >= PRESENT * going.sum():
+                if len(values) >= PRESENT * training:
                     row = _associations(values, table, target, axes, confidence, resamples, random_seed)
-                rows.append((view, point, predictor, *row, len(values), int(going.sum()), int((~going).sum())))
+                counts = len(values), training, len(table) - training, resamples
+                rows.append((view, point, predictor, *row, *counts))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -102,7 +102,7 @@ def judge(
     settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed, looks != (0,))
     _check_unique(table, axes, seed_column)
     near, match = _matched(table, match or {}), dict(match or {})
-    among = rules.windows(match)
+    known = {"match": rules.windows(match), "confidence": confidence, "resamples": resamples}
     frames, baselines, outside, ceilings = [], [], {}, {}
     for name, every in _scopes(table, target, scope, status_column):
         runs = every[near[every.index]]
@@ -112,10 +112,11 @@ def judge(
             outside[name]["not matched"] = len(every) - len(runs)
         ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
         judged = [panel.row(predictor) for predictor in chosen]
-        rows = [_start(target, name, among, axes) | row for row, _ in judged]
+        start = _start(target, name, axes) | known
+        rows = [start | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
         frames.append(_verdicts(rows, chosen, axes, level))
-        baselines.append(_baseline(panel, target, name, among, axes))
+        baselines.append(_baseline(panel, start))
     verdicts = pd.concat(frames)
     verdicts.attrs = {
         "target": target,
@@ -186,11 +187,12 @@ def columns(axes: Sequence[str]) -> list[str]:
     """The columns of a verdict table, in order.
 
     ``scope`` and ``match`` say which runs: by their status, and in which windows (empty: all of the scope);
-    ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are percentile intervals over configurations;
-    ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and ``baseline_r2`` are
-    cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many seeds the runs
-    share; ``cmi`` is absent with one axis and beyond 50,000 runs; ``adds_p`` the larger of gain_p and within_p,
-    which decides; ``adds_q_low`` and ``adds_q_high`` what adds_q could be with endlessly many ``permutations``.
+    ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are intervals from ``resamples`` of whole
+    configurations; ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and
+    ``baseline_r2`` are cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many
+    seeds the runs share; ``cmi`` is absent with one axis and beyond 50,000 runs; ``adds_p`` the larger of gain_p and
+    within_p, which decides; ``adds_q_low`` and ``adds_q_high`` what adds_q could be with endlessly many
+    ``permutations``.
     """
     return [
         *("target", "scope", "match", "decision", "runs", "configurations", "missing", "test_derived"),
@@ -199,20 +201,19 @@ def columns(axes: Sequence[str]) -> list[str]:
         *("psi", "psi_low", "psi_high", "partial_rank_correlation", "cmi", "cmi_p"),
         *("baseline_r2", "gain_r2", "gain_low", "gain_high", "gain_p", "gain_q"),
         *("within", "within_low", "within_high", "within_freedom", "within_seeds", "within_p", "within_q"),
-        *("adds_p", "adds_q", "adds_q_low", "adds_q_high", "permutations", "sentence"),
+        *("adds_p", "adds_q", "adds_q_low", "adds_q_high", "permutations", "resamples", "sentence"),
     ]
 
 
-def _start(target: str, scope: str, match: str, axes: Sequence[str]) -> dict[str, Any]:
+def _start(target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
     """A row in which nothing is known yet."""
-    known = {"target": target, "scope": scope, "match": match, "test_derived": False}
-    return dict.fromkeys(columns(axes), np.nan) | known
+    return dict.fromkeys(columns(axes), np.nan) | {"target": target, "scope": scope, "test_derived": False}
 
 
-def _baseline(panel: Panel, target: str, scope: str, match: str, axes: Sequence[str]) -> dict[str, Any]:
+def _baseline(panel: Panel, start: dict[str, Any]) -> dict[str, Any]:
     """The row of the axes alone: their held-out prediction, described like a predictor."""
-    row = _start(target, scope, match, axes) | panel.axes_only() | {"decision": "baseline"}
-    return {name: row[name] for name in columns(axes)} | {"sentence": rules.baseline_sentence(row)}
+    row = start | panel.axes_only() | {"decision": "baseline"}
+    return {name: row[name] for name in columns(panel.settings.axes)} | {"sentence": rules.baseline_sentence(row)}
 
 
 def _test(rows: list[dict[str, Any]], contests: list[Contest | None], level: float, looks: Sequence[int]) -> None:

@@ -76,6 +76,15 @@ def windows(match: Mapping[str, Sequence[float]]) -> str:
     return ", ".join(f"{column} in [{low:g}, {high:g}]" for column, (low, high) in match.items())
 
 
+def intervals(confidence: float, resamples: float) -> str:
+    """What intervals rest on.
+
+    >>> intervals(0.95, 1000)
+    'Intervals: 95%, from 1,000 resamples of whole configurations'
+    """
+    return f"Intervals: {100 * confidence:g}%, from {resamples:,.0f} resamples of whole configurations"
+
+
 def is_judged(row: Mapping[str, Any]) -> bool:
     """Whether there is enough data for a predictor to be one of the family: where not, `decide` says what lacks."""
     return (
@@ -137,16 +146,16 @@ def sentence(predictor: str, row: Mapping[str, Any], decision: str, because: str
         nothing = f"{predictor}{source} for {row['target']}: no order to compare over {sample}"
         return f"{nothing}: {decision}, {because}."
     parts = [
-        f"{predictor}{source} for {row['target']}: Kendall tau {row['kendall_tau']:.2f} "
-        f"[{row['kendall_low']:.2f}, {row['kendall_high']:.2f}] over {sample}"
+        f"{predictor}{source} for {row['target']}: Kendall tau {row['kendall_tau']:.2f}"
+        f"{_interval(row, 'kendall', '.2f')} over {sample}"
     ]
     if not math.isnan(row["gain_r2"]):
-        gain = f"{row['gain_r2']:+.3f} [{row['gain_low']:+.3f}, {row['gain_high']:+.3f}]"
+        gain = f"{row['gain_r2']:+.3f}{_interval(row, 'gain', '+.3f')}"
         parts.append(f"R2 over the axes alone ({row['baseline_r2']:.3f}) {gain}{_q(row['gain_q'])}")
     if not math.isnan(row["within"]):
-        within = f"{row['within']:+.2f} [{row['within_low']:+.2f}, {row['within_high']:+.2f}]"
+        within = f"{row['within']:+.2f}{_interval(row, 'within', '+.2f')}"
         parts.append(f"rank correlation within configurations {within}{_q(row['within_q'])}")
-    return f"{'; '.join(parts)}: {claim}, {because}."
+    return f"{'; '.join(parts)}: {claim}, {because}.{_resampled(row)}"
 
 
 def baseline_sentence(row: Mapping[str, Any]) -> str:
@@ -157,8 +166,8 @@ def baseline_sentence(row: Mapping[str, Any]) -> str:
     terms = "main effects and pairwise interactions" if row["interactions"] else "main effects"
     return (
         f"The axes alone ({terms}) for {row['target']}: cross-validated R2 of ranks "
-        f"{row['baseline_r2']:.3f}, Kendall tau of the held-out predictions {row['kendall_tau']:.2f} "
-        f"[{row['kendall_low']:.2f}, {row['kendall_high']:.2f}] over {sample}."
+        f"{row['baseline_r2']:.3f}, Kendall tau of the held-out predictions {row['kendall_tau']:.2f}"
+        f"{_interval(row, 'kendall', '.2f')} over {sample}.{_resampled(row)}"
     )
 
 
@@ -167,6 +176,17 @@ def _sample(row: Mapping[str, Any]) -> str:
     runs = f"{row['runs']} {row['scope']} runs" if row["scope"] != "all" else f"{row['runs']} runs"
     matched = f" with {row['match']}" if row["match"] else ""
     return f"{runs} of {row['configurations']} configurations{matched}"
+
+
+def _interval(row: Mapping[str, Any], name: str, digits: str) -> str:
+    """An interval as text, empty where there is none."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return "" if math.isnan(low) or math.isnan(high) else f" [{low:{digits}}, {high:{digits}}]"
+
+
+def _resampled(row: Mapping[str, Any]) -> str:
+    """What the intervals rest on."""
+    return f" {intervals(row['confidence'], row['resamples'])}." if row["resamples"] else ""
 
 
 def _q(value: float) -> str:

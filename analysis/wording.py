@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.rules import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED, windows
+from analysis.rules import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED, intervals, windows
 
 #: Tell decisions apart without colour.
 MARKS = {ADDS: "●", NOT_SHOWN: "·", ADDS_NOTHING: "×", NOT_SEPARABLE: "◌", UNDECIDED: "○"}
@@ -133,6 +133,12 @@ def population(verdicts: pd.DataFrame) -> str:
     among = windows(verdicts.attrs.get("match", {}))
     matched = f", matched: {among}" if among else ""
     return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]}{matched})"
+
+
+def intervals_of(verdicts: pd.DataFrame) -> str:
+    """Return what the intervals of the verdicts rest on; empty if there are none."""
+    confidence, resamples = verdicts.attrs["confidence"], verdicts.attrs["resamples"]
+    return intervals(confidence, resamples) if resamples else ""
 
 
 def ceilings(verdicts: pd.DataFrame) -> list[dict[str, Any]]:

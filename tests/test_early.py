@@ -70,6 +70,7 @@ def test_a_predictor_that_few_runs_have_is_left_out_and_not_chosen(made):
     assert left_out(early) == (
         "Left out are 3 of 7 points, at which less than 50% of the runs that still trained have the predictor then."
     )
+    assert (early["resamples"] == 300).all()
     assert left_out(early[early["predictor"] == "sign"]) == ""
     counts = early_prediction_figure(early, ["sign"], "test_loss").axes[-1].collections[0].get_paths()[0].vertices
     assert counts[:, 1].max() == 36

@@ -229,6 +229,11 @@ def test_the_sentence_names_predictor_target_estimate_interval_n_and_decision():
     verdicts = quick(planted(nulls=1), permutations=1000)
     row = verdicts.loc["p0"]
     interval = f"{row['kendall_tau']:.2f} [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]"
+    assert row["resamples"] == 50
+    assert row["sentence"].endswith("Intervals: 95%, from 50 resamples of whole configurations.")
+    assert "from 50 resamples" in verdicts.attrs["baseline"][0]["sentence"]
+    bare = quick(planted(nulls=0), resamples=0)["sentence"]
+    assert not bare.str.contains(r"nan|\[|Intervals").any()
     for part in ("p0 for test_loss", interval, "144 runs of 36 configurations", ": adds, both tests"):
         assert part in row["sentence"]
 

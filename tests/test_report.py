@@ -142,6 +142,14 @@ def test_the_page_answers_first_and_shows_the_baseline(files):
     assert "Length of the path. Unit: weights." in text and "It adds if q &lt; 0.05." in text
 
 
+def test_the_number_of_resamples_stands_beside_the_intervals(files):
+    page, stated = text_of(files["index.html"]), "Intervals: 95%, from 100 resamples of whole configurations"
+    assert page.count(stated) == 3  # two tables, and the answer, which names what adds
+    console = Console(width=100, file=io.StringIO())
+    console.print(verdict_table(verdicts()))
+    assert stated in console.file.getvalue()
+
+
 def test_equal_data_give_equal_bytes(files):
     assert render(example()) == files
 

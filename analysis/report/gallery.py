@@ -57,15 +57,16 @@ def gallery(report: Report) -> list[Plate]:
 
 def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
     words = in_words(target)
+    resampled = "" if report.early.empty else f", from {report.early['resamples'].max():,} resamples of configurations"
     return plate(
         "early-prediction",
         f"How early the training predicts {words}",
         f"Statistics of the training path, read while training, against {words} at the end: over all runs (top, with "
-        "the 95% interval of the first) and within configurations (middle). Shown are those with the largest mean |τ|. "
-        "Black and grey: what validation and train loss say at the same time; dashed, what a power law through their "
-        "last two records says of the end. Left, all runs are read after the same number of epochs, and those that had "
-        "stopped by then are left out (bottom); right, each at a share of its own length, which nobody knows while "
-        f"training. {left_out(report.early)}".strip(),
+        f"the 95% interval of the first{resampled}) and within configurations (middle). Shown are those with the "
+        "largest mean |τ|. Black and grey: what validation and train loss say at the same time; dashed, what a power "
+        "law through their last two records says of the end. Left, all runs are read after the same number of epochs, "
+        "and those that had stopped by then are left out (bottom); right, each at a share of its own length, which "
+        f"nobody knows while training. {left_out(report.early)}".strip(),
         lambda: figures.early_prediction_figure(report.early, foremost, target),
     )
 

@@ -27,6 +27,7 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
     return template("report.html.j2").render(
         report=report,
         answer=wording.answer(report.verdicts[0]) if report.verdicts else None,
+        intervals=wording.intervals_of(report.verdicts[0]) if report.verdicts else "",
         tables=[_verdict_table(frame) for frame in report.verdicts],
         axes=_axis_rows(report),
         statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
@@ -48,6 +49,7 @@ def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
     population = "; ".join(filter(None, (wording.population(verdicts), wording.left_out(verdicts))))
     return verdicts.attrs | {
         "population": population,
+        "intervals": wording.intervals_of(verdicts),
         "rows": rows,
         "baseline": baseline,
         "ceilings": wording.ceilings(verdicts),

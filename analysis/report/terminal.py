@@ -15,6 +15,7 @@ from analysis.wording import (
     ceilings,
     in_words,
     interval,
+    intervals_of,
     left_out,
     mark,
     number,
@@ -39,7 +40,7 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
     shown = by_scope(verdicts)[0]
     notes = _NOTES + _NOT_SHOWN * bool((shown["decision"] == NOT_SHOWN).any())
     notes += _DAGGER * bool(shown["test_derived"].any())
-    notes = "\n".join(filter(None, (left_out(shown), notes)))
+    notes = "\n".join(filter(None, (left_out(shown), notes, intervals_of(shown))))
     ordered = shown["kendall_tau"].notna().any()
     if not ordered:
         notes += f"\nof none of the {len(shown)} predictors is there an order to compare over so few runs: undecided"
@@ -55,7 +56,7 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
     )
     table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("τ", justify="right", no_wrap=True)
-    table.add_column("95%", no_wrap=True)
+    table.add_column(f"{100 * shown.attrs['confidence']:g}%", no_wrap=True)
     for heading in ("Ψ", "partial", "gain", "within", "q"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=17)
