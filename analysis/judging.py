@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from analysis import rules
 from analysis.predictors import default_predictors, is_test_derived, numeric_columns
+from analysis.statistics.ceiling import measurement_variance
 from analysis.statistics.montecarlo import LOOKS, Contest, settle
 from analysis.statistics.panel import Panel, Settings
 from analysis.statistics.resampling import false_discovery
@@ -72,7 +73,8 @@ def judge(
         ``.attrs``: target, axes, scope, rule, level, confidence, permutations, resamples, left_out,
         baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction; outside:
         of each scope, how many runs it leaves out, by status; ceiling: of each scope, how well any predictor could do
-        (`analysis.statistics.ceiling`); match.
+        (`analysis.statistics.ceiling`); no_ceiling: of each scope, why there is none of the test set, if one was asked
+        for; match.
 
     Raises:
         BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
@@ -91,7 +93,7 @@ def judge(
             raise BadInput(f"{name} must be a list of column names, not the text {value!r}")
     axes, table = list(axes), table.reset_index(drop=True)
     _check_numbers(level=level, confidence=confidence, permutations=permutations, resamples=resamples)
-    _check(table, target, axes)
+    _check(table, target, axes, status_column)
     _check_status(table, status_column)
     if seed_column is not None and seed_column not in table:  # without seeds the verdicts would be other, laxer ones
         raise BadInput(f"seed column {seed_column!r} is not a column of the table")
@@ -103,16 +105,18 @@ def judge(
     _check_unique(table, axes, seed_column)
     near, match = _matched(table, match or {}), dict(match or {})
     known = {"match": rules.windows(match), "confidence": confidence, "resamples": resamples}
-    frames, baselines, outside, ceilings = [], [], {}, {}
+    frames, baselines, outside, ceilings, notes = [], [], {}, {}, {}
     for name, every in _scopes(table, target, scope, status_column):
         runs = every[near[every.index]]
         panel = Panel(runs, settings)
         outside[name] = _outside(table, every, target, status_column)
         if len(runs) < len(every):
             outside[name]["not matched"] = len(every) - len(runs)
+        notes[name] = _no_ceiling(runs, target, test_size)
         ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
         judged = [panel.row(predictor) for predictor in chosen]
-        start = _start(target, name, axes) | known
+        diverged = len(runs) > 0 and status_column in runs and bool((runs[status_column] == "diverged").all())
+        start = _start(target, name, axes) | known | {"diverged": diverged}
         rows = [start | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
         frames.append(_verdicts(rows, chosen, axes, level))
@@ -132,6 +136,7 @@ def judge(
         "baseline": baselines,
         "outside": outside,
         "ceiling": ceilings,
+        "no_ceiling": notes,
         "match": {column: list(ends) for column, ends in match.items()},
     }
     return verdicts
@@ -146,11 +151,26 @@ def _outside(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_colu
     return {str(name): int(count) for name, count in why.value_counts().sort_index().items()}
 
 
+def _no_ceiling(runs: pd.DataFrame, target: str, test_size: int | None) -> str:
+    """Why the noise of the test set has no ceiling though its size is known; empty if it has one, or no size."""
+    if test_size is None or runs.empty or not np.isnan(measurement_variance(runs, target, test_size)).all():
+        return ""
+    measured = {"gap": "test_error", "loss_gap": "test_loss"}.get(target, target)
+    why = f"no column {measured}_variance (of the loss of one example)"
+    if "error" in measured:
+        why = f"{measured} leaves [0, 1]"
+    if measured not in runs:
+        why = f"no column {measured}"
+    return f"no noise ceiling of the test set: {why}"
+
+
 def _matched(table: pd.DataFrame, match: Mapping[str, tuple[float, float]]) -> "pd.Series[bool]":
     """Which runs lie in every window; `BadInput` for a window that holds none."""
     near = pd.Series(True, index=table.index)
     for column, (low, high) in match.items():
         values = numeric_column(table, column, "match")
+        if low > high:
+            raise BadInput(f"match {column} = {low:g} to {high:g}: the ends are swapped, the lower one comes first")
         near &= (values >= low) & (values <= high)
         if not near.any():
             raise BadInput(f"match {column} = {low:g} to {high:g}: no run lies there")
@@ -279,13 +299,14 @@ def _check_status(table: pd.DataFrame, status_column: str) -> None:
         )
 
 
-def _check(table: pd.DataFrame, target: str, axes: list[str]) -> None:
+def _check(table: pd.DataFrame, target: str, axes: list[str], status_column: str) -> None:
     if table.empty:
         raise BadInput("the table has no rows")
     if not table.columns.is_unique:
         raise BadInput(f"column {table.columns[table.columns.duplicated()][0]!r} is in the table twice")
     if np.isnan(numeric_column(table, target, "target")).all():
-        raise BadInput(f"target {target!r} has no values in the table")
+        why = ": all runs diverged" if status_column in table and (table[status_column] == "diverged").all() else ""
+        raise BadInput(f"target {target!r} has no values in the table{why}")
     if not axes:
         raise BadInput("axes is empty: name the columns that make a configuration")
     require_columns(table, axes, "axis")

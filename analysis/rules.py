@@ -103,6 +103,8 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
         row: a row of `analysis.judge` with its statistics and adjusted p-values.
         level: false discovery rate.
     """
+    if row["diverged"]:
+        return UNDECIDED, "all runs diverged"
     if row["constant"]:
         return UNDECIDED, f"{row['constant']} is constant"
     if row["configurations"] < MINIMUM_CONFIGURATIONS:
@@ -112,6 +114,8 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
         )
     if row["function_of_axes"]:
         return ADDS_NOTHING, "it is equal in all runs of each configuration, a function of the axes"
+    if row["runs"] == row["configurations"]:
+        return NOT_SEPARABLE, "there is one run per configuration"
     if math.isnan(row["within"]):
         return NOT_SEPARABLE, f"it or {row['target']} does not vary between runs of one configuration"
     if row["within_freedom"] < MINIMUM_WITHIN_FREEDOM:
@@ -123,7 +127,7 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
         return UNDECIDED, "no permutations were asked for"
     if row["gain_r2"] > 0 and row["adds_q_low"] <= level:
         if row["adds_q_high"] <= level:
-            return ADDS, "both tests are significant"
+            return ADDS, "both tests are significant" + _beside(row)
         between = f"q lies between {row['adds_q_low']:.2g} and {row['adds_q_high']:.2g}"
         return UNDECIDED, f"more permutations are needed: after {row['permutations']:,.0f} {between}"
     gain = row["gain_q"] <= level and row["gain_r2"] > 0
@@ -135,6 +139,16 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
     if within:
         return NOT_SHOWN, "only the association within configurations is significant, not the gain over the axes"
     return NOT_SHOWN, "neither the gain over the axes nor the association within configurations is significant"
+
+
+def _beside(row: Mapping[str, Any]) -> str:
+    """What a reader would stumble over beside a predictor that adds."""
+    words = ""
+    if row["gain_low"] <= 0:
+        words += "; they rest on permutations, not on the interval of the gain, which holds 0"
+    if row["within"] * row["kendall_tau"] < 0:
+        words += "; its sign turns: within configurations it is opposite to that over all runs"
+    return words
 
 
 def sentence(predictor: str, row: Mapping[str, Any], decision: str, because: str) -> str:

@@ -141,9 +141,30 @@ def intervals_of(verdicts: pd.DataFrame) -> str:
     return intervals(confidence, resamples) if resamples else ""
 
 
+def nothing_judged(verdicts: pd.DataFrame) -> str:
+    """Return in words that no run is judged, or that all diverged; empty if there is something to show.
+
+    >>> frame = pd.DataFrame({"scope": ["converged"], "runs": [0], "kendall_tau": [np.nan], "sentence": [""]})
+    >>> frame.attrs["outside"] = {"converged": {"diverged": 59, "failed": 1}}
+    >>> nothing_judged(frame)
+    'No run is judged (scope: converged); left out: 59 diverged, 1 failed.'
+    """
+    runs, scope = int(verdicts["runs"].max()), verdicts["scope"].iloc[0]
+    if not runs:
+        return "; ".join(filter(None, (f"No run is judged (scope: {scope})", left_out(verdicts)))) + "."
+    if verdicts["sentence"].str.contains("undecided, all runs diverged").all():
+        return f"All {runs:,} runs diverged: nothing tells them apart."
+    return ""
+
+
 def ceilings(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
     """Return how well any predictor could do in the scope of the verdicts: whom it holds for, tau and R2."""
     return list(verdicts.attrs.get("ceiling", {}).get(verdicts["scope"].iloc[0], []))
+
+
+def no_ceiling(verdicts: pd.DataFrame) -> str:
+    """Return why the noise of the test set has no ceiling, if one was asked for."""
+    return str(verdicts.attrs.get("no_ceiling", {}).get(verdicts["scope"].iloc[0], ""))
 
 
 def left_out(verdicts: pd.DataFrame) -> str:
@@ -161,6 +182,8 @@ def left_out(verdicts: pd.DataFrame) -> str:
 def answer(verdicts: pd.DataFrame) -> Answer:
     """Say in plain words what the verdicts on one target, in one scope, come to."""
     target = in_words(str(verdicts.attrs["target"]))
+    if nothing := nothing_judged(verdicts):
+        return Answer(nothing, [], [])
     rows = by_decision(verdicts)
     added = rows[rows["decision"] == ADDS]
     return Answer(

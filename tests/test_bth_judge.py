@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
+from analysis.report import gallery
 from orchestrator import cli
 
 
@@ -48,3 +50,25 @@ def test_the_command_on_the_page_makes_the_page_again(judge, table):
     shown = re.search(r"Command (bth judge .*?) Versions", page)[1]
     assert shlex.split(shown)[1:] == sys.argv[1:]
     assert "'learning rate,width'" in shown and "'my models.csv'" in shown
+
+
+def test_nothing_judged_is_a_sentence_and_no_table_of_dashes(judge, table):
+    printed, page = judge(table.assign(status=["failed", *["diverged"] * 35]))
+    assert printed.startswith("What predicts test loss? No run is judged (scope: converged); left out: 35 diverged")
+    assert "–" not in printed and "hyperparameters only" not in page
+    assert page.count("No run is judged") == 2
+
+
+def test_why_there_is_no_ceiling_is_one_line(judge, table):
+    printed, page = judge(table, "--test-size", "1000")
+    line = "no noise ceiling of the test set: no column test_loss_variance"
+    assert sum(line in row for row in printed.splitlines()) == 1 and line in page
+
+
+def test_a_strangers_loss_has_no_unit(judge, table, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(gallery.figures, "outcome_by_predictors", lambda *given: shown.append(given[-1]) or Figure())
+    judge(table)
+    judge(table.assign(**{"loss.name": "cross_entropy"}))
+    assert [units.get("test_loss") for units in shown] == ["", "nats"]
+    assert "nats" not in judge(table)[1]

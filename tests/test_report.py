@@ -150,6 +150,12 @@ def test_the_number_of_resamples_stands_beside_the_intervals(files):
     assert stated in console.file.getvalue()
 
 
+def test_lists_of_provenance_are_words():
+    source = {"hardware": {"cpus": 2, "gpus": []}, "data": {"mnist": ["ab", "cd"]}, "versions": {"torch": "2"}}
+    page = text_of(render(replace(example(), provenance=source))["index.html"])
+    assert "cpus 2, gpus none" in page and "data.mnist ab, cd" in page
+
+
 def test_equal_data_give_equal_bytes(files):
     assert render(example()) == files
 

@@ -33,7 +33,7 @@ def gallery(report: Report) -> list[Plate]:
             "loss. Phases stand side by side in the order they were trained (of more than four, the first "
             "three and the last); all panels share one scale.",
             lambda: figures.loss_curves(
-                report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report.table)
+                report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report)
             ),
         ),
         plate(
@@ -72,12 +72,13 @@ def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
 
 
 def _losses(report: Report, runs: pd.DataFrame) -> Plate:
-    unit = _loss_unit(report.table)
+    unit = _loss_unit(report)
+    entropy = LOSSES["cross_entropy"].unit if report.of_a_sweep else ""  # whatever was minimised
     plain = figures.Pair("train_loss", "test_loss", "As trained", *(quantity(f"{s}_loss", unit) for s in SPLITS))
     normalised = figures.Pair(
         *report.normalised_losses,
         "Outputs divided by the product of norms",
-        *(quantity(f"normalised_{s}_loss", LOSSES["cross_entropy"].unit) for s in SPLITS),  # whatever was minimised
+        *(quantity(f"normalised_{s}_loss", entropy) for s in SPLITS),
     )
     return plate(
         "train-test-loss",
@@ -91,8 +92,10 @@ def _losses(report: Report, runs: pd.DataFrame) -> Plate:
 
 
 def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> Plate:
-    loss = _loss_unit(report.table)
-    units = {"test_loss": loss, "loss_gap": loss, "test_error": "fraction", "gap": "fraction"}
+    loss = _loss_unit(report)
+    units = {"test_loss": loss, "loss_gap": loss}
+    if report.of_a_sweep:
+        units |= {"test_error": "fraction", "gap": "fraction"}
     units |= {name: definition.unit for name, definition in report.definitions.items()}
     words, what = in_words(target), "statistics of training" if report.of_a_sweep else "predictors"
     return plate(
@@ -105,9 +108,9 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
     )
 
 
-def _loss_unit(table: pd.DataFrame) -> str:
-    """The unit of the loss that all runs of a table were trained with; none if they differ, nats if it is not said."""
-    names = set(table.get("loss.name", ["cross_entropy"]))
+def _loss_unit(report: Report) -> str:
+    """The unit of the loss that all runs were trained with; none if they differ, or if a mere table does not say."""
+    names = set(report.table.get("loss.name", ["cross_entropy"] if report.of_a_sweep else [""]))
     units = {LOSSES[name].unit if name in LOSSES else "" for name in names}
     return units.pop() if len(units) == 1 else ""
 

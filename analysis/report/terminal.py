@@ -18,6 +18,8 @@ from analysis.wording import (
     intervals_of,
     left_out,
     mark,
+    no_ceiling,
+    nothing_judged,
     number,
     population,
     printable,
@@ -30,22 +32,25 @@ _NOT_SHOWN = "\nnot shown: these runs do not show that it adds anything, which i
 _DAGGER = "\n† computed from test data"
 
 
-def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
-    """Return verdicts as a rich table of ``width`` characters, the baseline in its first row.
+def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table | Text:
+    """Return verdicts as a rich table of ``width`` characters, the baseline in its first row; of no runs, a sentence.
 
     Args:
         verdicts: what ``judge`` returned, with its ``attrs``; of several scopes the first is shown.
         width: characters per line; names that do not fit are shortened.
     """
     shown = by_scope(verdicts)[0]
+    title = f"What predicts {in_words(str(shown.attrs['target']))}?"
+    if nothing := nothing_judged(shown):
+        return Text(f"{title} {nothing}", style="bold")
     notes = _NOTES + _NOT_SHOWN * bool((shown["decision"] == NOT_SHOWN).any())
     notes += _DAGGER * bool(shown["test_derived"].any())
-    notes = "\n".join(filter(None, (left_out(shown), notes, intervals_of(shown))))
+    notes = "\n".join(filter(None, (left_out(shown), no_ceiling(shown), notes, intervals_of(shown))))
     ordered = shown["kendall_tau"].notna().any()
     if not ordered:
         notes += f"\nof none of the {len(shown)} predictors is there an order to compare over so few runs: undecided"
     table = Table(
-        title=Text(f"What predicts {in_words(str(shown.attrs['target']))}? {population(shown)}", style="bold"),
+        title=Text(f"{title} {population(shown)}", style="bold"),
         title_justify="left",
         caption=Text(notes),
         caption_justify="left",
