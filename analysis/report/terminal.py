@@ -45,8 +45,8 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table | Text:
         return Text(f"{title} {nothing}", style="bold")
     notes = _NOTES + _NOT_SHOWN * bool((shown["decision"] == NOT_SHOWN).any())
     notes += _DAGGER * bool(shown["test_derived"].any())
-    notes = "\n".join(filter(None, (left_out(shown), no_ceiling(shown), notes, intervals_of(shown))))
-    ordered = shown["kendall_tau"].notna().any()
+    ordered = bool(shown["kendall_tau"].notna().any())
+    notes = "\n".join(filter(None, (left_out(shown), no_ceiling(shown), notes, intervals_of(shown) * ordered)))
     if not ordered:
         notes += f"\nof none of the {len(shown)} predictors is there an order to compare over so few runs: undecided"
     table = Table(
