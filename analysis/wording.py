@@ -186,9 +186,11 @@ def answer(verdicts: pd.DataFrame) -> Answer:
         return Answer(nothing, [], [])
     rows = by_decision(verdicts)
     added = rows[rows["decision"] == ADDS]
+    match = windows(verdicts.attrs.get("match", {}))
+    among = [f"Only runs with {match} are compared."] if match else []
     return Answer(
         _headline(len(added), len(rows), target),
-        [_baseline(verdicts.attrs["baseline_r2"], target), *_others(rows), *_strongest(rows)],
+        [*among, _baseline(verdicts.attrs["baseline_r2"], target), *_others(rows), *_strongest(rows)],
         [(str(name), _strength(row)) for name, row in added.iterrows()],
     )
 

@@ -449,6 +449,7 @@ def test_matched_runs_alone_are_judged_and_the_verdict_says_so():
     (again,) = read_verdicts(verdicts_json([verdicts]))
     assert again["match"].item() == verdicts["match"].item()
     assert "matched: train_loss in [0, 0.01]" in population(verdicts)
+    assert answer(verdicts).sentences[0] == "Only runs with train_loss in [0, 0.01] are compared."
     assert verdicts.attrs["outside"]["all"] == {"not matched": len(table) - len(table) // 2}
     with pytest.raises(BadInput, match="match train_loss = 6 to 5: the ends are swapped"):
         judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (6, 5)})
