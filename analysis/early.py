@@ -18,7 +18,9 @@ from trainables.streams import generator
 #: What was known of the losses at the same time, which any other predictor has to beat.
 LOSSES = ("train_loss", "validation_loss", "train_loss_extrapolated", "validation_loss_extrapolated")
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-COLUMNS = ("view", "progress", "predictor", "kendall_tau", "low", "high", "within", "runs", "stopped")
+_COUNTS = ("runs", "training", "stopped", "resamples")
+COLUMNS = ("view", "progress", "predictor", "kendall_tau", "low", "high", "within", *_COUNTS)
+PRESENT = 0.5  # the least share of the runs still training that a predictor is read in: of fewer, nothing is said
 View = Literal["epoch", "fraction"]
 
 
@@ -99,7 +101,9 @@ def early_prediction(
 
     Returns:
         one row per point and predictor, columns `COLUMNS`: Kendall tau with its interval, the rank correlation within
-        configurations, how many runs are in it and how many had stopped.
+        configurations, how many runs it is read in, how many still trained, how many had stopped, and from how many
+        resamples the interval is. Statistics are NaN where it is read in less than `PRESENT` of those that still
+        trained: these are other runs than its rivals are read in.
 
     Raises:
         BadInput: a column is absent, or the view unknown.
@@ -120,12 +124,23 @@ def early_prediction(
             there = history[history["epoch"] <= point * ends].sort_values("epoch")
             there, going = there.drop_duplicates(["run_id", "name"], keep="last"), table["epoch"] >= 0
         wide = there.pivot_table(index="run_id", columns="name", values="value", aggfunc="last")
+        training = int(going.sum())
         for predictor in predictors:
             if predictor in wide:
                 values = wide[predictor].dropna()
-                row = _associations(values, table, target, axes, confidence, resamples, random_seed)
-                rows.append((view, point, predictor, *row, len(values), int((~going).sum())))
+                row = (np.nan,) * 4
+                if len(values) >= PRESENT * training:
+                    row = _associations(values, table, target, axes, confidence, resamples, random_seed)
+                counts = len(values), training, len(table) - training, resamples
+                rows.append((view, point, predictor, *row, *counts))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def left_out(early: pd.DataFrame) -> str:
+    """A sentence on the points at which too few runs have the predictor; empty if there are none."""
+    rare = 0 if early.empty else int((early["runs"] < PRESENT * early["training"]).sum())
+    which = f"less than {PRESENT:.0%} of the runs that still trained have the predictor then"
+    return f"Left out are {rare:,} of {len(early):,} points, at which {which}." if rare else ""
 
 
 def _shared_epochs(history: pd.DataFrame, ends: "pd.Series[float]") -> list[float]:
@@ -133,7 +148,7 @@ def _shared_epochs(history: pd.DataFrame, ends: "pd.Series[float]") -> list[floa
     going = history[(history["epoch"] > 0) & (ends > history["epoch"])]
     counts = going.groupby("epoch")["run_id"].nunique()
     longest = ends.groupby(history["run_id"]).first()
-    return [epoch for epoch, count in counts.items() if 2 * count >= (longest > epoch).sum()]
+    return [epoch for epoch, count in counts.items() if count >= PRESENT * (longest > epoch).sum()]
 
 
 def _associations(
@@ -157,9 +172,10 @@ def _associations(
 
 
 def best_early(early: pd.DataFrame, names: Sequence[str], how_many: int) -> list[str]:
-    """The named predictors with the largest |tau|, averaged over the points of the view by epoch."""
+    """The named predictors with the largest |tau|, averaged over the points of the view by epoch; 0 where it is NaN."""
     if early.empty:
         return []
-    rows = early[(early["view"] == "epoch") & early["predictor"].isin(names)]
-    strength = rows["kendall_tau"].abs().groupby(rows["predictor"]).mean().dropna()
+    rows = early[early["view"] == "epoch"]
+    taus = rows.pivot_table(index="predictor", columns="progress", values="kendall_tau").abs()
+    strength = taus[taus.index.isin(names)].fillna(0).mean(axis=1)
     return [str(name) for name in strength.sort_values(ascending=False, kind="stable").index[:how_many]]

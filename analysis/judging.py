@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from analysis import rules
 from analysis.predictors import default_predictors, is_test_derived, numeric_columns
+from analysis.statistics.ceiling import measurement_variance
 from analysis.statistics.montecarlo import LOOKS, Contest, settle
 from analysis.statistics.panel import Panel, Settings
 from analysis.statistics.resampling import false_discovery
@@ -72,7 +73,8 @@ def judge(
         ``.attrs``: target, axes, scope, rule, level, confidence, permutations, resamples, left_out,
         baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction; outside:
         of each scope, how many runs it leaves out, by status; ceiling: of each scope, how well any predictor could do
-        (`analysis.statistics.ceiling`); match.
+        (`analysis.statistics.ceiling`); no_ceiling: of each scope, why there is none of the test set, if one was asked
+        for; match.
 
     Raises:
         BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
@@ -91,7 +93,7 @@ def judge(
             raise BadInput(f"{name} must be a list of column names, not the text {value!r}")
     axes, table = list(axes), table.reset_index(drop=True)
     _check_numbers(level=level, confidence=confidence, permutations=permutations, resamples=resamples)
-    _check(table, target, axes)
+    _check(table, target, axes, status_column)
     _check_status(table, status_column)
     if seed_column is not None and seed_column not in table:  # without seeds the verdicts would be other, laxer ones
         raise BadInput(f"seed column {seed_column!r} is not a column of the table")
@@ -102,19 +104,23 @@ def judge(
     settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed, looks != (0,))
     _check_unique(table, axes, seed_column)
     near, match = _matched(table, match or {}), dict(match or {})
-    frames, baselines, outside, ceilings = [], [], {}, {}
+    known = {"match": rules.windows(match), "confidence": confidence, "resamples": resamples}
+    frames, baselines, outside, ceilings, notes = [], [], {}, {}, {}
     for name, every in _scopes(table, target, scope, status_column):
         runs = every[near[every.index]]
         panel = Panel(runs, settings)
         outside[name] = _outside(table, every, target, status_column)
         if len(runs) < len(every):
             outside[name]["not matched"] = len(every) - len(runs)
+        notes[name] = _no_ceiling(runs, target, test_size)
         ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
         judged = [panel.row(predictor) for predictor in chosen]
-        rows = [_start(target, name, axes) | row for row, _ in judged]
+        diverged = len(runs) > 0 and status_column in runs and bool((runs[status_column] == "diverged").all())
+        start = _start(target, name, axes) | known | {"diverged": diverged}
+        rows = [start | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
         frames.append(_verdicts(rows, chosen, axes, level))
-        baselines.append(_baseline(panel, target, name, axes))
+        baselines.append(_baseline(panel, start))
     verdicts = pd.concat(frames)
     verdicts.attrs = {
         "target": target,
@@ -130,6 +136,7 @@ def judge(
         "baseline": baselines,
         "outside": outside,
         "ceiling": ceilings,
+        "no_ceiling": notes,
         "match": {column: list(ends) for column, ends in match.items()},
     }
     return verdicts
@@ -144,11 +151,26 @@ def _outside(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_colu
     return {str(name): int(count) for name, count in why.value_counts().sort_index().items()}
 
 
+def _no_ceiling(runs: pd.DataFrame, target: str, test_size: int | None) -> str:
+    """Why the noise of the test set has no ceiling though its size is known; empty if it has one, or no size."""
+    if test_size is None or runs.empty or not np.isnan(measurement_variance(runs, target, test_size)).all():
+        return ""
+    measured = {"gap": "test_error", "loss_gap": "test_loss"}.get(target, target)
+    why = f"no column {measured}_variance (of the loss of one example)"
+    if "error" in measured:
+        why = f"{measured} leaves [0, 1]"
+    if measured not in runs:
+        why = f"no column {measured}"
+    return f"no noise ceiling of the test set: {why}"
+
+
 def _matched(table: pd.DataFrame, match: Mapping[str, tuple[float, float]]) -> "pd.Series[bool]":
     """Which runs lie in every window; `BadInput` for a window that holds none."""
     near = pd.Series(True, index=table.index)
     for column, (low, high) in match.items():
         values = numeric_column(table, column, "match")
+        if low > high:
+            raise BadInput(f"match {column} = {low:g} to {high:g}: the ends are swapped, the lower one comes first")
         near &= (values >= low) & (values <= high)
         if not near.any():
             raise BadInput(f"match {column} = {low:g} to {high:g}: no run lies there")
@@ -184,20 +206,22 @@ def with_baseline(verdicts: pd.DataFrame) -> pd.DataFrame:
 def columns(axes: Sequence[str]) -> list[str]:
     """The columns of a verdict table, in order.
 
-    ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are percentile intervals over configurations;
-    ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and ``baseline_r2`` are
-    cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many seeds the runs
-    share; ``cmi`` is absent with one axis and beyond 50,000 runs; ``adds_p`` the larger of gain_p and within_p,
-    which decides; ``adds_q_low`` and ``adds_q_high`` what adds_q could be with endlessly many ``permutations``.
+    ``scope`` and ``match`` say which runs: by their status, and in which windows (empty: all of the scope);
+    ``runs``, ``configurations``, ``missing`` count; ``*_low``, ``*_high`` are intervals from ``resamples`` of whole
+    configurations; ``*_p`` permutation p-values; ``*_q`` Benjamini-Hochberg adjusted; ``gain_r2`` and
+    ``baseline_r2`` are cross-validated R2 of ranks; ``within_freedom`` degrees of freedom, ``within_seeds`` how many
+    seeds the runs share; ``cmi`` is absent with one axis and beyond 50,000 runs; ``adds_p`` the larger of gain_p and
+    within_p, which decides; ``adds_q_low`` and ``adds_q_high`` what adds_q could be with endlessly many
+    ``permutations``.
     """
     return [
-        *("target", "scope", "decision", "runs", "configurations", "missing", "test_derived"),
+        *("target", "scope", "match", "decision", "runs", "configurations", "missing", "test_derived"),
         *("kendall_tau", "kendall_low", "kendall_high"),
         *(f"granulated[{axis}]" for axis in axes),
         *("psi", "psi_low", "psi_high", "partial_rank_correlation", "cmi", "cmi_p"),
         *("baseline_r2", "gain_r2", "gain_low", "gain_high", "gain_p", "gain_q"),
         *("within", "within_low", "within_high", "within_freedom", "within_seeds", "within_p", "within_q"),
-        *("adds_p", "adds_q", "adds_q_low", "adds_q_high", "permutations", "sentence"),
+        *("adds_p", "adds_q", "adds_q_low", "adds_q_high", "permutations", "resamples", "sentence"),
     ]
 
 
@@ -206,10 +230,10 @@ def _start(target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
     return dict.fromkeys(columns(axes), np.nan) | {"target": target, "scope": scope, "test_derived": False}
 
 
-def _baseline(panel: Panel, target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
+def _baseline(panel: Panel, start: dict[str, Any]) -> dict[str, Any]:
     """The row of the axes alone: their held-out prediction, described like a predictor."""
-    row = _start(target, scope, axes) | panel.axes_only() | {"decision": "baseline"}
-    return {name: row[name] for name in columns(axes)} | {"sentence": rules.baseline_sentence(row)}
+    row = start | panel.axes_only() | {"decision": "baseline"}
+    return {name: row[name] for name in columns(panel.settings.axes)} | {"sentence": rules.baseline_sentence(row)}
 
 
 def _test(rows: list[dict[str, Any]], contests: list[Contest | None], level: float, looks: Sequence[int]) -> None:
@@ -275,13 +299,14 @@ def _check_status(table: pd.DataFrame, status_column: str) -> None:
         )
 
 
-def _check(table: pd.DataFrame, target: str, axes: list[str]) -> None:
+def _check(table: pd.DataFrame, target: str, axes: list[str], status_column: str) -> None:
     if table.empty:
         raise BadInput("the table has no rows")
     if not table.columns.is_unique:
         raise BadInput(f"column {table.columns[table.columns.duplicated()][0]!r} is in the table twice")
     if np.isnan(numeric_column(table, target, "target")).all():
-        raise BadInput(f"target {target!r} has no values in the table")
+        why = ": all runs diverged" if status_column in table and (table[status_column] == "diverged").all() else ""
+        raise BadInput(f"target {target!r} has no values in the table{why}")
     if not axes:
         raise BadInput("axes is empty: name the columns that make a configuration")
     require_columns(table, axes, "axis")

@@ -20,12 +20,15 @@ def default_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], se
 
 
 def is_test_derived(name: str) -> bool:
-    """Whether a column is named as one computed from test data: test_*, *_test_*, gap, *_gap.
+    """Whether a column is named as one computed from test data: test_*, *_test_*, gap, *_gap, also testLoss.
 
     >>> [is_test_derived(name) for name in ("test_loss", "loss_gap", "normalised_test_loss", "path_length")]
     [True, True, True, False]
+    >>> [is_test_derived(name) for name in ("testAccuracy", "TestLoss", "lossGap", "latestLoss")]
+    [True, True, True, False]
     """
-    return "test" in re.split(r"[^a-z0-9]+", name.lower()) or bool(re.search(r"(^|_)gap$", name.lower()))
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return "test" in re.split(r"[^a-z0-9]+", name) or bool(re.search(r"(^|_)gap$", name))
 
 
 def numeric_columns(table: pd.DataFrame) -> list[str]:

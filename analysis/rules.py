@@ -1,7 +1,7 @@
 """The rule by which a predictor is judged, as text and as code, fixed before any data was looked at."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.statistics.montecarlo import LOOKS
@@ -67,6 +67,24 @@ def rule_text(target: str, axes: list[str], level: float) -> str:
     return RULE.format(target=target, axes=", ".join(axes), level=level)
 
 
+def windows(match: Mapping[str, Sequence[float]]) -> str:
+    """In which windows runs were matched; empty without any.
+
+    >>> windows({"train_loss": (0.005, 0.01), "epoch": (3, 9)})
+    'train_loss in [0.005, 0.01], epoch in [3, 9]'
+    """
+    return ", ".join(f"{column} in [{low:g}, {high:g}]" for column, (low, high) in match.items())
+
+
+def intervals(confidence: float, resamples: float) -> str:
+    """What intervals rest on.
+
+    >>> intervals(0.95, 1000)
+    'Intervals: 95%, from 1,000 resamples of whole configurations'
+    """
+    return f"Intervals: {100 * confidence:g}%, from {resamples:,.0f} resamples of whole configurations"
+
+
 def is_judged(row: Mapping[str, Any]) -> bool:
     """Whether there is enough data for a predictor to be one of the family: where not, `decide` says what lacks."""
     return (
@@ -85,6 +103,8 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
         row: a row of `analysis.judge` with its statistics and adjusted p-values.
         level: false discovery rate.
     """
+    if row["diverged"]:
+        return UNDECIDED, "all runs diverged"
     if row["constant"]:
         return UNDECIDED, f"{row['constant']} is constant"
     if row["configurations"] < MINIMUM_CONFIGURATIONS:
@@ -94,6 +114,8 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
         )
     if row["function_of_axes"]:
         return ADDS_NOTHING, "it is equal in all runs of each configuration, a function of the axes"
+    if row["runs"] == row["configurations"]:
+        return NOT_SEPARABLE, "there is one run per configuration"
     if math.isnan(row["within"]):
         return NOT_SEPARABLE, f"it or {row['target']} does not vary between runs of one configuration"
     if row["within_freedom"] < MINIMUM_WITHIN_FREEDOM:
@@ -105,7 +127,7 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
         return UNDECIDED, "no permutations were asked for"
     if row["gain_r2"] > 0 and row["adds_q_low"] <= level:
         if row["adds_q_high"] <= level:
-            return ADDS, "both tests are significant"
+            return ADDS, "both tests are significant" + _beside(row)
         between = f"q lies between {row['adds_q_low']:.2g} and {row['adds_q_high']:.2g}"
         return UNDECIDED, f"more permutations are needed: after {row['permutations']:,.0f} {between}"
     gain = row["gain_q"] <= level and row["gain_r2"] > 0
@@ -119,39 +141,66 @@ def decide(row: Mapping[str, Any], level: float) -> tuple[str, str]:
     return NOT_SHOWN, "neither the gain over the axes nor the association within configurations is significant"
 
 
+def _beside(row: Mapping[str, Any]) -> str:
+    """What a reader would stumble over beside a predictor that adds."""
+    words = ""
+    if row["gain_low"] <= 0:
+        words += "; they rest on permutations, not on the interval of the gain, which holds 0"
+    if row["within"] * row["kendall_tau"] < 0:
+        words += "; its sign turns: within configurations it is opposite to that over all runs"
+    return words
+
+
 def sentence(predictor: str, row: Mapping[str, Any], decision: str, because: str) -> str:
     """The verdict on one predictor in plain words: predictor, target, estimates, intervals, n, decision."""
     claim = "not shown to add anything" if decision == NOT_SHOWN else decision
     source = " (computed from test data)" if row["test_derived"] else ""
-    runs = f"{row['runs']} {row['scope']} runs" if row["scope"] != "all" else f"{row['runs']} runs"
-    sample = f"{runs} of {row['configurations']} configurations"
+    sample = _sample(row)
     if math.isnan(row["kendall_tau"]):
         nothing = f"{predictor}{source} for {row['target']}: no order to compare over {sample}"
         return f"{nothing}: {decision}, {because}."
     parts = [
-        f"{predictor}{source} for {row['target']}: Kendall tau {row['kendall_tau']:.2f} "
-        f"[{row['kendall_low']:.2f}, {row['kendall_high']:.2f}] over {sample}"
+        f"{predictor}{source} for {row['target']}: Kendall tau {row['kendall_tau']:.2f}"
+        f"{_interval(row, 'kendall', '.2f')} over {sample}"
     ]
     if not math.isnan(row["gain_r2"]):
-        gain = f"{row['gain_r2']:+.3f} [{row['gain_low']:+.3f}, {row['gain_high']:+.3f}]"
+        gain = f"{row['gain_r2']:+.3f}{_interval(row, 'gain', '+.3f')}"
         parts.append(f"R2 over the axes alone ({row['baseline_r2']:.3f}) {gain}{_q(row['gain_q'])}")
     if not math.isnan(row["within"]):
-        within = f"{row['within']:+.2f} [{row['within_low']:+.2f}, {row['within_high']:+.2f}]"
+        within = f"{row['within']:+.2f}{_interval(row, 'within', '+.2f')}"
         parts.append(f"rank correlation within configurations {within}{_q(row['within_q'])}")
-    return f"{'; '.join(parts)}: {claim}, {because}."
+    return f"{'; '.join(parts)}: {claim}, {because}.{_resampled(row)}"
 
 
 def baseline_sentence(row: Mapping[str, Any]) -> str:
     """What the axes alone say, in plain words."""
-    sample = f"{row['runs']} runs of {row['configurations']} configurations"
+    sample = _sample(row)
     if math.isnan(row["kendall_tau"]):
         return f"The axes alone for {row['target']}: too little data ({sample})."
     terms = "main effects and pairwise interactions" if row["interactions"] else "main effects"
     return (
         f"The axes alone ({terms}) for {row['target']}: cross-validated R2 of ranks "
-        f"{row['baseline_r2']:.3f}, Kendall tau of the held-out predictions {row['kendall_tau']:.2f} "
-        f"[{row['kendall_low']:.2f}, {row['kendall_high']:.2f}] over {sample}."
+        f"{row['baseline_r2']:.3f}, Kendall tau of the held-out predictions {row['kendall_tau']:.2f}"
+        f"{_interval(row, 'kendall', '.2f')} over {sample}.{_resampled(row)}"
     )
+
+
+def _sample(row: Mapping[str, Any]) -> str:
+    """Which runs a row is about: how many, of which scope, matched on what."""
+    runs = f"{row['runs']} {row['scope']} runs" if row["scope"] != "all" else f"{row['runs']} runs"
+    matched = f" with {row['match']}" if row["match"] else ""
+    return f"{runs} of {row['configurations']} configurations{matched}"
+
+
+def _interval(row: Mapping[str, Any], name: str, digits: str) -> str:
+    """An interval as text, empty where there is none."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return "" if math.isnan(low) or math.isnan(high) else f" [{low:{digits}}, {high:{digits}}]"
+
+
+def _resampled(row: Mapping[str, Any]) -> str:
+    """What the intervals rest on."""
+    return f" {intervals(row['confidence'], row['resamples'])}." if row["resamples"] else ""
 
 
 def _q(value: float) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.rules import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
+from analysis.rules import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED, intervals, windows
 
 #: Tell decisions apart without colour.
 MARKS = {ADDS: "●", NOT_SHOWN: "·", ADDS_NOTHING: "×", NOT_SEPARABLE: "◌", UNDECIDED: "○"}
@@ -130,14 +130,41 @@ def population(verdicts: pd.DataFrame) -> str:
     '240 runs of 48 configurations (scope: converged)'
     """
     runs, configurations = int(verdicts["runs"].max()), int(verdicts["configurations"].max())
-    windows = [f"{name} in [{low:g}, {high:g}]" for name, (low, high) in verdicts.attrs.get("match", {}).items()]
-    matched = f", matched: {', '.join(windows)}" if windows else ""
+    among = windows(verdicts.attrs.get("match", {}))
+    matched = f", matched: {among}" if among else ""
     return f"{runs:,} runs of {configurations:,} configurations (scope: {verdicts['scope'].iloc[0]}{matched})"
+
+
+def intervals_of(verdicts: pd.DataFrame) -> str:
+    """Return what the intervals of the verdicts rest on; empty if there are none."""
+    confidence, resamples = verdicts.attrs["confidence"], verdicts.attrs["resamples"]
+    return intervals(confidence, resamples) if resamples else ""
+
+
+def nothing_judged(verdicts: pd.DataFrame) -> str:
+    """Return in words that no run is judged, or that all diverged; empty if there is something to show.
+
+    >>> frame = pd.DataFrame({"scope": ["converged"], "runs": [0], "kendall_tau": [np.nan], "sentence": [""]})
+    >>> frame.attrs["outside"] = {"converged": {"diverged": 59, "failed": 1}}
+    >>> nothing_judged(frame)
+    'No run is judged (scope: converged); left out: 59 diverged, 1 failed.'
+    """
+    runs, scope = int(verdicts["runs"].max()), verdicts["scope"].iloc[0]
+    if not runs:
+        return "; ".join(filter(None, (f"No run is judged (scope: {scope})", left_out(verdicts)))) + "."
+    if verdicts["sentence"].str.contains("undecided, all runs diverged").all():
+        return f"All {runs:,} runs diverged: nothing tells them apart."
+    return ""
 
 
 def ceilings(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
     """Return how well any predictor could do in the scope of the verdicts: whom it holds for, tau and R2."""
     return list(verdicts.attrs.get("ceiling", {}).get(verdicts["scope"].iloc[0], []))
+
+
+def no_ceiling(verdicts: pd.DataFrame) -> str:
+    """Return why the noise of the test set has no ceiling, if one was asked for."""
+    return str(verdicts.attrs.get("no_ceiling", {}).get(verdicts["scope"].iloc[0], ""))
 
 
 def left_out(verdicts: pd.DataFrame) -> str:
@@ -155,11 +182,15 @@ def left_out(verdicts: pd.DataFrame) -> str:
 def answer(verdicts: pd.DataFrame) -> Answer:
     """Say in plain words what the verdicts on one target, in one scope, come to."""
     target = in_words(str(verdicts.attrs["target"]))
+    if nothing := nothing_judged(verdicts):
+        return Answer(nothing, [], [])
     rows = by_decision(verdicts)
     added = rows[rows["decision"] == ADDS]
+    match = windows(verdicts.attrs.get("match", {}))
+    among = [f"Only runs with {match} are compared."] if match else []
     return Answer(
         _headline(len(added), len(rows), target),
-        [_baseline(verdicts.attrs["baseline_r2"], target), *_others(rows), *_strongest(rows)],
+        [*among, _baseline(verdicts.attrs["baseline_r2"], target), *_others(rows), *_strongest(rows)],
         [(str(name), _strength(row)) for name, row in added.iterrows()],
     )
 

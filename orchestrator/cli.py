@@ -1,6 +1,7 @@
 """The command `bth`."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -200,7 +201,9 @@ def measure(
 
     names = _names(measures, "--measures") if measures is not None else None
     done = measure_again(where, names, checkpoints, console, trust)
-    console.print(f"measured {done} files; `bth report {where}` judges again")
+    console.print(
+        f"measured {done} files; `{escape(shlex.join(['bth', 'report', where]))}` judges again", soft_wrap=True
+    )
 
 
 @app.command()
@@ -248,6 +251,7 @@ def judge(
     from analysis import judging
     from analysis.report import verdict_table
     from analysis.results import read_table
+    from orchestrator.provenance import command
     from orchestrator.reporting import report_on_table
     from trainables.storage import Folder
 
@@ -257,8 +261,8 @@ def judge(
     models = read_table(table)
     verdicts = judging.judge(models, target, varied, names, seed_column=seed_column, match=windows, test_size=test_size)
     if html is not None:
-        page, command = Path(html), " ".join(["bth", *sys.argv[1:]])
-        Folder(page.parent).write(page.name, report_on_table(Path(table).name, models, varied, verdicts, command))
+        page = Path(html)
+        Folder(page.parent).write(page.name, report_on_table(Path(table).name, models, varied, verdicts, command()))
     console.print(verdict_table(verdicts, min(console.width, 120)))
     console.print(verdicts.attrs["rule"], soft_wrap=True)
     if html is not None:

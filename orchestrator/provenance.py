@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["bth", *sys.argv[1:]]),
+        "command": command(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "algorithm": ALGORITHM_VERSION,
         "plugins": plugins.named(),
@@ -63,6 +64,11 @@ def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
         "data": {name: sorted(found) for name, found in checksums.items()},
         "hardware": {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus},
     }
+
+
+def command() -> str:
+    """The command that was given, as a shell takes it."""
+    return shlex.join(["bth", *sys.argv[1:]])
 
 
 def _version(package: str) -> str:

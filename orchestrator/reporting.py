@@ -14,6 +14,7 @@ from analysis.measures.registry import MEASURES
 from analysis.predictors import is_test_derived
 from analysis.report import Definition, Report, read_verdicts, render
 from analysis.results import COLUMNS, Results, load_results
+from analysis.rules import windows
 from orchestrator.planning import planned_runs
 from orchestrator.provenance import entries
 from orchestrator.spec import SweepSpec
@@ -183,8 +184,9 @@ def _notes(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
     near = matched(table, spec)
     if near is None or (len(near) and varied(near, spec)):
         return []
-    windows = ", ".join(f"{column} in [{low:g}, {high:g}]" for column, (low, high) in spec.judging.match.items())
-    return [f"Not judged matched: {len(near)} runs have {windows}, and none of them differ in an axis."]
+    return [
+        f"Not judged matched: {len(near)} runs have {windows(spec.judging.match)}, and none of them differ in an axis."
+    ]
 
 
 def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:

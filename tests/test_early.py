@@ -8,7 +8,7 @@ import pytest
 
 from analysis import load_results
 from analysis import statistics as st
-from analysis.early import best_early, early_prediction, extrapolated, histories
+from analysis.early import best_early, early_prediction, extrapolated, histories, left_out
 from analysis.figures import NothingToDraw, early_prediction_figure
 from trainables.errors import BadInput
 
@@ -53,6 +53,27 @@ def test_by_fraction_every_run_is_read_at_a_share_of_its_own_length(made):
     half = history[history["epoch"] == history["run_id"].map(table.set_index("run_id")["epoch"]) / 2]
     half = half.merge(table, on="run_id")
     assert early["kendall_tau"].iloc[1] == pytest.approx(st.kendall_tau(half["value"], half["test_loss"]))
+
+
+def test_a_predictor_that_few_runs_have_is_left_out_and_not_chosen(made):
+    table, history = made
+    rare = history[history["run_id"].isin(table["run_id"][:8])]  # in 8 of 36 runs it is the outcome itself
+    rare = rare.assign(name="rare", value=rare["run_id"].map(table.set_index("run_id")["test_loss"]))
+    once = history[history["epoch"] == 2].assign(name="once")  # in all runs, but at one point of three
+    once = once.assign(value=once["run_id"].map(table.set_index("run_id")["test_loss"]))
+    early = early_prediction(pd.concat([history, rare, once]), table, "test_loss", ["a", "b"], ["sign", "rare", "once"])
+    points = early[early["predictor"] == "rare"]
+    assert points[["kendall_tau", "low", "high", "within"]].isna().all(axis=None)
+    assert points["runs"].tolist() == [8, 8, 5] and points["training"].tolist() == [36, 36, 24]
+    assert early.set_index("predictor").loc["once", "kendall_tau"] == pytest.approx(1)
+    assert best_early(early, ["sign", "rare", "once"], 3) == ["sign", "once"]
+    assert left_out(early) == (
+        "Left out are 3 of 7 points, at which less than 50% of the runs that still trained have the predictor then."
+    )
+    assert (early["resamples"] == 300).all()
+    assert left_out(early[early["predictor"] == "sign"]) == ""
+    counts = early_prediction_figure(early, ["sign"], "test_loss").axes[-1].collections[0].get_paths()[0].vertices
+    assert counts[:, 1].max() == 36
 
 
 def test_a_power_law_is_continued_exactly_and_not_from_nothing():

@@ -10,7 +10,8 @@ import pytest
 
 from analysis import rules
 from analysis.judging import BASELINE, default_predictors, is_test_derived, judge, with_baseline
-from analysis.wording import population
+from analysis.report import read_verdicts, verdicts_json
+from analysis.wording import answer, no_ceiling, nothing_judged, population
 from trainables.errors import BadInput
 
 AXES = ["init.scale", "model.width", "depth"]
@@ -115,6 +116,7 @@ def test_a_table_without_seeds_has_nothing_within_configurations():
     table = draw.with_columns(draw.noisy(), [draw.noisy()])
     verdicts = quick(table[table["seed"] == 0].drop(columns="seed"))
     assert verdicts.loc["p0", "decision"] == rules.NOT_SEPARABLE
+    assert verdicts.loc["p0", "sentence"].partition(" Intervals")[0].endswith("there is one run per configuration.")
     assert verdicts.loc["p0", "runs"] == verdicts.loc["p0", "configurations"] == 36
 
 
@@ -228,8 +230,36 @@ def test_the_sentence_names_predictor_target_estimate_interval_n_and_decision():
     verdicts = quick(planted(nulls=1), permutations=1000)
     row = verdicts.loc["p0"]
     interval = f"{row['kendall_tau']:.2f} [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]"
+    assert row["resamples"] == 50
+    assert row["sentence"].endswith("Intervals: 95%, from 50 resamples of whole configurations.")
+    assert "from 50 resamples" in verdicts.attrs["baseline"][0]["sentence"]
+    bare = quick(planted(nulls=0), resamples=0)["sentence"]
+    assert not bare.str.contains(r"nan|\[|Intervals").any()
     for part in ("p0 for test_loss", interval, "144 runs of 36 configurations", ": adds, both tests"):
         assert part in row["sentence"]
+
+
+def test_what_decides_is_said_where_the_interval_or_the_sign_would_confuse():
+    row = {"gain_r2": 0.02, "gain_low": -0.01, "within": -0.4, "kendall_tau": 0.3, "adds_q_low": 0.01}
+    row |= {"runs": 144, "configurations": 36, "within_freedom": 90, "within_seeds": 4, "adds_q": 0.02}
+    row |= {"adds_q_high": 0.03, "constant": "", "diverged": False, "function_of_axes": False}
+    decision, because = rules.decide(row, 0.05)
+    assert decision == rules.ADDS and because.startswith("both tests are significant; they rest on permutations")
+    assert "not on the interval of the gain, which holds 0" in because and "its sign turns" in because
+    plain = rules.decide(row | {"gain_low": 0.001, "within": 0.4}, 0.05)
+    assert plain == (rules.ADDS, "both tests are significant")
+
+
+def test_runs_that_all_diverged_are_said_to_have():
+    table = planted(nulls=0).assign(status="diverged", test_loss=np.nan)
+    with pytest.raises(BadInput, match="target 'test_loss' has no values in the table: all runs diverged"):
+        quick(table)
+    table.loc[0, ["status", "test_loss"]] = "failed", 1.0
+    converged, everything = (quick(table, scope=scope) for scope in ("converged", "all"))
+    assert nothing_judged(converged) == "No run is judged (scope: converged); left out: 143 diverged, 1 failed."
+    assert nothing_judged(everything) == "All 143 runs diverged: nothing tells them apart."
+    assert answer(everything).headline == nothing_judged(everything)
+    assert nothing_judged(quick(planted(nulls=0))) == ""
 
 
 def test_default_predictors_leave_out_axes_outcomes_and_identifiers():
@@ -238,6 +268,9 @@ def test_default_predictors_leave_out_axes_outcomes_and_identifiers():
         | {"loss_gap": [1.0], "name": ["x"], "path_length": [1.0], "train_loss": [0.1], "test_loss": [1.0]}
     )
     assert default_predictors(table, "test_loss", ["model.width"]) == ["path_length", "train_loss"]
+    assert is_test_derived("testAccuracy") and is_test_derived("TestLoss") and not is_test_derived("latestLoss")
+    camel = pd.DataFrame({"a": [0, 1], "testAccuracy": 1.0, "TestLoss": 1.0, "norm": 1.0, "test_loss": 1.0})
+    assert default_predictors(camel, "test_loss", ["a"]) == ["norm"]
     assert is_test_derived("gap") and not is_test_derived("latest_loss")
 
 
@@ -407,9 +440,19 @@ def test_matched_runs_alone_are_judged_and_the_verdict_says_so():
     verdicts = judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (0.0, 0.01)}, permutations=20, resamples=20)
     alone = judge(table[1::2], "test_loss", AXES, ["p0"], permutations=20, resamples=20)
     assert verdicts["runs"].item() == len(table) // 2 and verdicts.attrs["match"] == {"train_loss": [0.0, 0.01]}
-    pd.testing.assert_frame_equal(verdicts, alone)
+    pd.testing.assert_frame_equal(
+        verdicts.drop(columns=["match", "sentence"]), alone.drop(columns=["match", "sentence"])
+    )
+    assert verdicts["match"].item() == "train_loss in [0, 0.01]" and alone["match"].item() == ""
+    sentences = verdicts["sentence"].item(), verdicts.attrs["baseline"][0]["sentence"]
+    assert all("72 runs of 36 configurations with train_loss in [0, 0.01]" in sentence for sentence in sentences)
+    (again,) = read_verdicts(verdicts_json([verdicts]))
+    assert again["match"].item() == verdicts["match"].item()
     assert "matched: train_loss in [0, 0.01]" in population(verdicts)
+    assert answer(verdicts).sentences[0] == "Only runs with train_loss in [0, 0.01] are compared."
     assert verdicts.attrs["outside"]["all"] == {"not matched": len(table) - len(table) // 2}
+    with pytest.raises(BadInput, match="match train_loss = 6 to 5: the ends are swapped"):
+        judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (6, 5)})
     with pytest.raises(BadInput, match="match train_loss = 5 to 6: no run lies there"):
         judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (5, 6)})
 
@@ -419,5 +462,9 @@ def test_ceilings_come_with_the_verdicts_where_the_table_tells():
     options = {"permutations": 20, "resamples": 20}
     (seeds,) = judge(table, "test_loss", AXES, ["p0"], **options).attrs["ceiling"]["all"]
     assert seeds["whom"] == "the best function of the axes" and 0 < seeds["r2"] < 1
+    bare = judge(table.drop(columns="test_loss_variance"), "test_loss", AXES, ["p0"], test_size=100, **options)
+    assert len(bare.attrs["ceiling"]["all"]) == 1
+    assert no_ceiling(bare).startswith("no noise ceiling of the test set: no column test_loss_variance")
+    assert no_ceiling(judge(table, "test_loss", AXES, ["p0"], test_size=100, **options)) == ""
     seeds_again, measured = judge(table, "test_loss", AXES, ["p0"], test_size=100, **options).attrs["ceiling"]["all"]
     assert seeds_again == seeds and measured["kendall_tau"] == pytest.approx(1)

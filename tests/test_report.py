@@ -54,7 +54,14 @@ def curves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def verdicts(
     target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "not shown")
 ) -> pd.DataFrame:
-    known = {"target": target, "scope": "converged", "runs": 18, "configurations": 6, "sentence": "In words."}
+    known = {
+        "target": target,
+        "scope": "converged",
+        "match": "",
+        "runs": 18,
+        "configurations": 6,
+        "sentence": "In words.",
+    }
     row = dict.fromkeys(columns(AXES), 0.25) | known | {"test_derived": False}
     rows = pd.DataFrame([row] * 3, index=pd.Index(PREDICTORS, name="predictor")).assign(decision=list(decisions))
     rows["granulated[init.scale]"] = [0.91, -0.4, np.nan]
@@ -133,6 +140,20 @@ def test_the_page_answers_first_and_shows_the_baseline(files):
     assert "1 of 3 predictors adds something about test loss" in text
     assert text.index("explain 81% of the variance") < text.index("What was run") < text.index("R² = 0.81")
     assert "Length of the path. Unit: weights." in text and "It adds if q &lt; 0.05." in text
+
+
+def test_the_number_of_resamples_stands_beside_the_intervals(files):
+    page, stated = text_of(files["index.html"]), "Intervals: 95%, from 100 resamples of whole configurations"
+    assert page.count(stated) == 3  # two tables, and the answer, which names what adds
+    console = Console(width=100, file=io.StringIO())
+    console.print(verdict_table(verdicts()))
+    assert stated in console.file.getvalue()
+
+
+def test_lists_of_provenance_are_words():
+    source = {"hardware": {"cpus": 2, "gpus": []}, "data": {"mnist": ["ab", "cd"]}, "versions": {"torch": "2"}}
+    page = text_of(render(replace(example(), provenance=source))["index.html"])
+    assert "cpus 2, gpus none" in page and "data.mnist ab, cd" in page
 
 
 def test_equal_data_give_equal_bytes(files):
@@ -279,6 +300,28 @@ def test_a_browser_shows_the_page_and_its_tables_can_be_sorted(files, width, tmp
     )
     picture = matplotlib.image.imread(tmp_path / "page.png")[..., :3]
     assert picture.shape[1] == width and picture.std() > 0.05  # something is drawn
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.parametrize(("width", "scrolls"), [(400, True), (1100, False)])
+def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, tmp_path):
+    page = re.sub(r"<meta http-equiv.*?>", "", files["index.html"].decode())  # which would refuse the script below
+    look = "[...document.querySelectorAll('.drawing')].map(one => [one.clientWidth, one.scrollWidth])"
+    whole = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    page += f"<script>document.body.innerHTML = JSON.stringify([{look}, {whole}])</script>"
+    (tmp_path / "page.html").write_text(page)
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--window-size={width},900",
+        f"--user-data-dir={tmp_path}",
+    ]
+    command = [BROWSER, *options, "--dump-dom", f"file://{tmp_path}/page.html"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    drawings, sideways = json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
+    assert len(drawings) == 4 and sideways == 0
+    assert all((wide > seen and wide > 600) if scrolls else wide == seen for seen, wide in drawings)
 
 
 def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():

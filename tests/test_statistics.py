@@ -97,6 +97,17 @@ def test_granulated_interval_holds_the_estimate():
     assert interval.loc["Psi", "groups"] == interval["groups"][AXES].sum()
 
 
+def test_seeds_that_no_two_runs_share_are_numbered_in_their_order():
+    table = pd.DataFrame([(a, b, s) for a in range(3) for b in range(2) for s in range(3)], columns=["a", "b", "seed"])
+    table["p"], table["g"] = np.random.default_rng(2).normal(size=(2, len(table)))
+    own = table.assign(seed=10 + np.arange(len(table)))
+    expected = st.granulated_kendall(table, "p", "g", ["a", "b"])
+    assert expected.notna().all()
+    pd.testing.assert_series_equal(st.granulated_kendall(own, "p", "g", ["a", "b"]), expected)
+    shuffled = own.sample(frac=1, random_state=0)
+    pd.testing.assert_series_equal(st.granulated_kendall(shuffled, "p", "g", ["a", "b"]), expected)
+
+
 # Partial rank correlation -------------------------------------------------------------------------
 
 
@@ -318,6 +329,13 @@ def test_robust_sign_error_by_hand():
     assert result.xs("all", level="axis")["environments"].tolist() == [2, 2, 2]
     few = st.robust_sign_error(table[::2], ["right"], "g", ["a"], test_size=1000)  # 4 pairs are under 12
     assert few.loc[("right", "all"), "environments"] == 0 and math.isnan(few.loc[("right", "all"), "mean"])
+
+
+def test_an_environment_of_tiny_weights_is_as_small_as_it_is():
+    size, weight = 1000, 1e-6  # of the one pair: (sum w)^2 / sum w^2 is 1
+    dg = 2 * math.sqrt(-math.log((1 - math.sqrt(0.5 + weight)) / 2) / (2 * size))
+    table = pd.DataFrame({"a": [0, 1], "g": [0, dg], "p": [1, 0]})
+    assert (st.robust_sign_error(table, ["p"], "g", ["a"], test_size=size)["environments"] == 0).all()
 
 
 def test_robust_sign_error_refuses_a_loss_without_its_variance():

@@ -36,7 +36,8 @@ def early_prediction_figure(early: pd.DataFrame, predictors: Sequence[str], targ
     """
     if early.empty:
         raise NothingToDraw("Nothing was recorded while the runs trained.")
-    views = [view for view in ("epoch", "fraction") if early.loc[early["view"] == view, "progress"].nunique() > 1]
+    known = early[early["kendall_tau"].notna()]
+    views = [view for view in ("epoch", "fraction") if known.loc[known["view"] == view, "progress"].nunique() > 1]
     if "epoch" not in views:
         raise NothingToDraw("Fewer than two epochs were recorded at which most runs still trained.")
     figure = Figure(figsize=(WIDTH_INCHES, 6.2), layout="constrained")
@@ -55,7 +56,7 @@ def early_prediction_figure(early: pd.DataFrame, predictors: Sequence[str], targ
             if not at:
                 low, high = _absolute(own["low"].to_numpy(float), own["high"].to_numpy(float))
                 top.fill_between(own["progress"].to_numpy(float), low, high, color=colours[0], alpha=0.14, linewidth=0)
-        counts = rows.groupby("progress")["runs"].max()
+        counts = rows.groupby("progress")["training"].max()
         bottom.fill_between(counts.index.to_numpy(float), counts.to_numpy(float), color="#c9c9c5", linewidth=0)
         for plot in (top, middle, bottom):
             plot.set_xscale("log", base=2)

@@ -32,7 +32,7 @@ def read_verdicts(data: bytes) -> list[pd.DataFrame]:
     frames = []
     for whole in json.loads(data):
         frame = pd.DataFrame(whole.pop("predictors")).set_index("predictor")
-        numbers = [name for name in frame if name not in ("target", "scope", "decision", "sentence")]
+        numbers = [name for name in frame if name not in ("target", "scope", "match", "decision", "sentence")]
         frame[numbers] = frame[numbers].astype(float)
         frame.attrs = whole
         frames.append(frame)

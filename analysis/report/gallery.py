@@ -1,11 +1,11 @@
 """The figures of a report: which ones, drawn from what, and what their captions say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from analysis import figures
-from analysis.early import best_early
+from analysis.early import best_early, left_out
 from analysis.figures.canvas import quantity
 from analysis.figures.plate import Plate, plate
 from analysis.report.content import Report
@@ -20,7 +20,7 @@ def gallery(report: Report) -> list[Plate]:
     """Draw the report's figures in reading order, for the target of its first verdicts."""
     headline = report.verdicts[0] if report.verdicts else pd.DataFrame()
     target = str(headline.attrs.get("target", "test_loss"))
-    runs = _in_scope(report.table, str(headline.attrs.get("scope", "")))
+    runs = _in_scope(report.table, str(headline.attrs.get("scope", "")), headline.attrs.get("match", {}))
     foremost = best_early(report.early, report.dynamics_names, DYNAMICS_SHOWN)
     plates = [
         _early(report, target, foremost),
@@ -33,7 +33,7 @@ def gallery(report: Report) -> list[Plate]:
             "loss. Phases stand side by side in the order they were trained (of more than four, the first "
             "three and the last); all panels share one scale.",
             lambda: figures.loss_curves(
-                report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report.table)
+                report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report)
             ),
         ),
         plate(
@@ -57,26 +57,28 @@ def gallery(report: Report) -> list[Plate]:
 
 def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
     words = in_words(target)
+    resampled = "" if report.early.empty else f", from {report.early['resamples'].max():,} resamples of configurations"
     return plate(
         "early-prediction",
         f"How early the training predicts {words}",
         f"Statistics of the training path, read while training, against {words} at the end: over all runs (top, with "
-        "the 95% interval of the first) and within configurations (middle). Shown are those with the largest mean |τ|. "
-        "Black and grey: what validation and train loss say at the same time; dashed, what a power law through their "
-        "last two records says of the end. Left, all runs are read after the same number of epochs, and those that had "
-        "stopped by then are left out (bottom); right, each at a share of its own length, which nobody knows while "
-        "training.",
+        f"the 95% interval of the first{resampled}) and within configurations (middle). Shown are those with the "
+        "largest mean |τ|. Black and grey: what validation and train loss say at the same time; dashed, what a power "
+        "law through their last two records says of the end. Left, all runs are read after the same number of epochs, "
+        "and those that had stopped by then are left out (bottom); right, each at a share of its own length, which "
+        f"nobody knows while training. {left_out(report.early)}".strip(),
         lambda: figures.early_prediction_figure(report.early, foremost, target),
     )
 
 
 def _losses(report: Report, runs: pd.DataFrame) -> Plate:
-    unit = _loss_unit(report.table)
+    unit = _loss_unit(report)
+    entropy = LOSSES["cross_entropy"].unit if report.of_a_sweep else ""  # whatever was minimised
     plain = figures.Pair("train_loss", "test_loss", "As trained", *(quantity(f"{s}_loss", unit) for s in SPLITS))
     normalised = figures.Pair(
         *report.normalised_losses,
         "Outputs divided by the product of norms",
-        *(quantity(f"normalised_{s}_loss", LOSSES["cross_entropy"].unit) for s in SPLITS),  # whatever was minimised
+        *(quantity(f"normalised_{s}_loss", entropy) for s in SPLITS),
     )
     return plate(
         "train-test-loss",
@@ -90,8 +92,10 @@ def _losses(report: Report, runs: pd.DataFrame) -> Plate:
 
 
 def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> Plate:
-    loss = _loss_unit(report.table)
-    units = {"test_loss": loss, "loss_gap": loss, "test_error": "fraction", "gap": "fraction"}
+    loss = _loss_unit(report)
+    units = {"test_loss": loss, "loss_gap": loss}
+    if report.of_a_sweep:
+        units |= {"test_error": "fraction", "gap": "fraction"}
     units |= {name: definition.unit for name, definition in report.definitions.items()}
     words, what = in_words(target), "statistics of training" if report.of_a_sweep else "predictors"
     return plate(
@@ -104,15 +108,17 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
     )
 
 
-def _loss_unit(table: pd.DataFrame) -> str:
-    """The unit of the loss that all runs of a table were trained with; none if they differ, nats if it is not said."""
-    names = set(table.get("loss.name", ["cross_entropy"]))
+def _loss_unit(report: Report) -> str:
+    """The unit of the loss that all runs were trained with; none if they differ, or if a mere table does not say."""
+    names = set(report.table.get("loss.name", ["cross_entropy"] if report.of_a_sweep else [""]))
     units = {LOSSES[name].unit if name in LOSSES else "" for name in names}
     return units.pop() if len(units) == 1 else ""
 
 
-def _in_scope(table: pd.DataFrame, scope: str) -> pd.DataFrame:
+def _in_scope(table: pd.DataFrame, scope: str, match: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """Return the runs that scatter figures show: those judged, and never a diverged or failed one."""
+    for column, (low, high) in match.items():
+        table = table[table[column].between(low, high)]
     if "status" not in table:
         return table
     return table[table["status"].isin(["converged"] if scope == "converged" else ["converged", "limit"])]

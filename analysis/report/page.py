@@ -27,6 +27,7 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
     return template("report.html.j2").render(
         report=report,
         answer=wording.answer(report.verdicts[0]) if report.verdicts else None,
+        intervals=wording.intervals_of(report.verdicts[0]) if report.verdicts else "",
         tables=[_verdict_table(frame) for frame in report.verdicts],
         axes=_axis_rows(report),
         statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
@@ -45,9 +46,12 @@ def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
     """Return the verdicts on one target as the template reads them."""
     rows = [_row(str(name), row) for name, row in wording.by_decision(verdicts).iterrows()]
     baseline = [_row("hyperparameters only", pd.Series(row)) for row in verdicts.attrs["baseline"]]
-    population = "; ".join(filter(None, (wording.population(verdicts), wording.left_out(verdicts))))
+    parts = wording.population(verdicts), wording.left_out(verdicts), wording.no_ceiling(verdicts)
+    population = "; ".join(filter(None, parts))
     return verdicts.attrs | {
         "population": population,
+        "nothing": wording.nothing_judged(verdicts),
+        "intervals": wording.intervals_of(verdicts),
         "rows": rows,
         "baseline": baseline,
         "ceilings": wording.ceilings(verdicts),
@@ -107,7 +111,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     for key in ("command", "started", "hardware", "versions"):
         value = source.get(key)
         if value:
-            parts = _flat(value, prefix=False) if isinstance(value, Mapping) else [("", str(value))]
+            parts = _flat(value, prefix=False) if isinstance(value, Mapping) else [("", _text(value))]
             facts.append((key.capitalize(), ", ".join(f"{name} {text}".strip() for name, text in parts)))
     return facts
 
@@ -119,5 +123,10 @@ def _flat(value: Mapping[str, Any], prefix: bool = True) -> list[tuple[str, str]
         if isinstance(item, Mapping):
             rows += [(f"{key}.{name}" if prefix else name, text) for name, text in _flat(item, prefix)]
         else:
-            rows.append((str(key), str(item)))
+            rows.append((str(key), _text(item)))
     return rows
+
+
+def _text(value: Any) -> str:
+    """Return a value of provenance as words: a list with commas, "none" if it is empty."""
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)

@@ -15,8 +15,11 @@ from analysis.wording import (
     ceilings,
     in_words,
     interval,
+    intervals_of,
     left_out,
     mark,
+    no_ceiling,
+    nothing_judged,
     number,
     population,
     printable,
@@ -29,22 +32,25 @@ _NOT_SHOWN = "\nnot shown: these runs do not show that it adds anything, which i
 _DAGGER = "\n† computed from test data"
 
 
-def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
-    """Return verdicts as a rich table of ``width`` characters, the baseline in its first row.
+def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table | Text:
+    """Return verdicts as a rich table of ``width`` characters, the baseline in its first row; of no runs, a sentence.
 
     Args:
         verdicts: what ``judge`` returned, with its ``attrs``; of several scopes the first is shown.
         width: characters per line; names that do not fit are shortened.
     """
     shown = by_scope(verdicts)[0]
+    title = f"What predicts {in_words(str(shown.attrs['target']))}?"
+    if nothing := nothing_judged(shown):
+        return Text(f"{title} {nothing}", style="bold")
     notes = _NOTES + _NOT_SHOWN * bool((shown["decision"] == NOT_SHOWN).any())
     notes += _DAGGER * bool(shown["test_derived"].any())
-    notes = "\n".join(filter(None, (left_out(shown), notes)))
-    ordered = shown["kendall_tau"].notna().any()
+    ordered = bool(shown["kendall_tau"].notna().any())
+    notes = "\n".join(filter(None, (left_out(shown), no_ceiling(shown), notes, intervals_of(shown) * ordered)))
     if not ordered:
         notes += f"\nof none of the {len(shown)} predictors is there an order to compare over so few runs: undecided"
     table = Table(
-        title=Text(f"What predicts {in_words(str(shown.attrs['target']))}? {population(shown)}", style="bold"),
+        title=Text(f"{title} {population(shown)}", style="bold"),
         title_justify="left",
         caption=Text(notes),
         caption_justify="left",
@@ -55,7 +61,7 @@ def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table:
     )
     table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("τ", justify="right", no_wrap=True)
-    table.add_column("95%", no_wrap=True)
+    table.add_column(f"{100 * shown.attrs['confidence']:g}%", no_wrap=True)
     for heading in ("Ψ", "partial", "gain", "within", "q"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=17)

@@ -78,8 +78,7 @@ def robust_sign_error(
         w = np.where(np.isnan(left) | np.isnan(right), 0, weight)
         wrong = (1 - ((left > right) * 1.0 - (left < right)) * np.sign(dg)) / 2
         total, squares = w.sum((1, 2)), (w**2).sum((1, 2))
-        kept = total**2 >= EFFECTIVE_PAIRS * squares - 1e-9
-        kept &= total > 0
+        kept = (total > 0) & (total**2 >= EFFECTIVE_PAIRS * squares * (1 - 1e-9))  # but for rounding
         error = np.nansum(w * wrong, axis=(1, 2))[kept] / total[kept]
         for name in [*axes, "all"]:
             rows[predictor, name] = _summary(error if name == "all" else error[axis[kept] == name])

@@ -94,13 +94,14 @@ def granulated_interval(
     Groups that differ only in the seed are resampled together; the axes are resampled independently.
 
     Returns:
-        Rows: the axes and "Psi". Columns: estimate, low, high, groups.
+        Rows: the axes and "Psi". Columns: estimate, low, high, groups, resamples.
     """
     kept = complete(table, predictor, target, axes)
     runs = Runs.of(kept, axes, seed_column)
     x, y = (rankdata(numeric_column(kept, name, "column"))[runs.order] for name in (predictor, target))
     groups = {axis: AxisGroups(runs, axis) for axis in axes}
-    return granulated_from(groups, x, y, resamples, confidence, generator(random_seed, "bootstrap/granulated"))
+    found = granulated_from(groups, x, y, resamples, confidence, generator(random_seed, "bootstrap/granulated"))
+    return found.assign(resamples=resamples)
 
 
 def granulated_from(

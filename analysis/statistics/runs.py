@@ -27,7 +27,7 @@ class Runs:
         starts: (G,) position of each configuration's first run.
         sizes: (G,) number of runs of each configuration.
         levels: G rows, the axis values of each configuration.
-        seeds: (n,) code of each run's seed; without a seed column the duplicates are numbered.
+        seeds: (n,) code of each run's seed; where no two runs share one, the runs of a configuration are numbered.
         named_seeds: whether the seeds come from a column and runs share them: equal codes mean equal random streams.
     """
 
@@ -49,12 +49,12 @@ class Runs:
         """
         code = configuration_codes(table, axes)
         named = seed_column is not None and seed_column in table.columns
-        seeds = (
-            pd.factorize(table[seed_column], sort=True, use_na_sentinel=False)[0]
-            if named
-            else pd.Series(code).groupby(code).cumcount().to_numpy()
-        )
+        seeds = np.arange(len(table))
+        if named:
+            seeds = pd.factorize(table[seed_column], sort=True, use_na_sentinel=False)[0]
         named = named and len(np.unique(seeds)) < len(seeds)  # a seed of its own for every run is nothing shared
+        if not named:
+            seeds = pd.Series(seeds).groupby(code).rank(method="first").to_numpy().astype(int) - 1
         order = np.lexsort((seeds, code))
         _, starts, sizes = np.unique(code[order], return_index=True, return_counts=True)
         levels = table[list(axes)].iloc[order[starts]].reset_index(drop=True)

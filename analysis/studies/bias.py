@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from analysis import statistics as st
 from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
 from analysis.results import Results
-from analysis.studies.study import Finding, decided
+from analysis.studies.study import Finding, between, decided
 from trainables import data
 from trainables.streams import generator
 
@@ -145,7 +145,7 @@ def rises(
         f"{TITLES[name]}: at {axis.split('.')[-1].replace('_', ' ')} {high:g} at least {least:g} times that at {low:g}"
         + order,
         decided(estimate.value >= least and (falls is None or fell <= falls)),
-        f"{estimate.value:.3g} times [{estimate.low:.3g}, {estimate.high:.3g}]; means {values}",
+        f"ratio {between(estimate, '.3g')}; means {values}",
         paper,
     )
 

@@ -10,7 +10,7 @@ from analysis import statistics as st
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.bias import against_lipschitz, curves, identity_finding, probability_slopes, progress, rises
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 AXIS = "data.label_corruption"
 CLOSE, TIMES, FALLS = 1e-4, 1.3, 1
@@ -42,7 +42,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         Finding(
             "networks whose bias takes the longer path have the larger test loss",
             decided(rank.value >= 0.6 and rank.low > 0),
-            f"Spearman {rank.value:+.2f} [{rank.low:+.2f}, {rank.high:+.2f}], {len(table)} networks",
+            f"Spearman {between(rank)}, {len(table)} networks",
         ),
     ]
     plates = [

@@ -13,7 +13,7 @@ from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.bias import RESAMPLES
 from analysis.studies.far import Span, network_and_inputs, plane, regions
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 from trainables.streams import generator
 
 AXES = ("model.dropout", "data.frequency")
@@ -61,15 +61,14 @@ def answer(results: Mapping[str, Results]) -> Answer:
         Finding(
             "the patterns that training shows cover more far points with Dropout",
             decided(coverage.value >= TIMES and coverage.low > 1),
-            f"{coverage.value:.2f} times [{coverage.low:.2f}, {coverage.high:.2f}]; fractions by rate {means}; "
-            f"by training points as they are {plain}",
+            f"ratio {between(coverage, '.2f')}; fractions by rate {means}; by training points as they are {plain}",
             "Dropout implies a bound",
         ),
         Finding(
             "networks trained with Dropout cover more than others of which units are left out afterwards",
             decided(more.low > 0),
             f"{high['masked_coverage'].mean():.2f} against {low['masked_coverage'].mean():.2f}, difference "
-            f"{more.value:+.3f} [{more.low:+.3f}, {more.high:+.3f}]",
+            f"{between(more, '+.3f')}",
             guess="leaving units out covers, whether or not training did so",
         ),
         Finding(
@@ -80,7 +79,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         Finding(
             "the bound far from the data follows the generalisation gap",
             decided(gap.value >= ORDERED and gap.low > 0),
-            f"Spearman {gap.value:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}], {table['bound'].notna().sum()} networks; "
+            f"Spearman {between(gap)}, {table['bound'].notna().sum()} networks; "
             f"the mean slope at the training points alone {near:+.2f}",
             "a generalisation bound, poly-logarithmic in the number of parameters",
             guess="the bound adds up slopes of points that are far from each other, and is looser the more of them a "
@@ -89,7 +88,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         Finding(
             "with Dropout the bias is trained more steadily",
             decided(steady.high < 1),
-            f"largest path per step {steady.value:.2f} times [{steady.low:.2f}, {steady.high:.2f}]",
+            f"largest path per step, ratio {between(steady, '.2f')}",
             guess="units that are left out anew in every step move the bias too, and keep the loss from vanishing",
         ),
     ]

@@ -9,7 +9,7 @@ from analysis import statistics as st
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.bias import RESAMPLES, STATISTICS, against_lipschitz, curves, identity_finding, progress, rises
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 AXIS = "data.frequency"
 CLOSE, FITTED, TIMES, ORDERED, FEW = 1e-4, 0.03, 1.5, 0.6, 3
@@ -86,5 +86,5 @@ def _ranks(table: pd.DataFrame, first: str, second: str, claim: str) -> Finding:
     return Finding(
         claim,
         decided(estimate.value >= ORDERED and estimate.low > 0),
-        f"Spearman {estimate.value:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}], {len(table)} networks",
+        f"Spearman {between(estimate)}, {len(table)} networks",
     )

@@ -8,14 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import statistics as st
-from analysis.early import LOSSES, best_early, early_prediction, histories
+from analysis.early import LOSSES, best_early, early_prediction, histories, left_out
 from analysis.figures import early_prediction_figure
 from analysis.figures.canvas import WIDTH_INCHES, label, show_value
 from analysis.figures.plate import plate
 from analysis.judging import judge
 from analysis.results import Results
-from analysis.studies.normalised import between
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 from trainables.dynamics import AT_THE_END, DYNAMICS
 
 TARGET, EPOCH, NEAR, LEVEL = "test_loss", 2, (0.007, 0.01), 0.05
@@ -63,9 +62,11 @@ def answer(results: Mapping[str, Results]) -> Answer:
             plate(
                 f"early-{name}",
                 f"{name}: how early training predicts the test loss",
-                "Over all runs (top) and within configurations (middle), after so many epochs (left) or at a share of "
+                "Over all runs (top, with the 95% interval of the first, from "
+                f"{early['resamples'].max()} resamples of configurations) and within configurations "
+                "(middle), after so many epochs (left) or at a share of "
                 "each run's length (right, retrospective); black and grey are the losses at the same time, dashed what "
-                "a power law extrapolates. Below, the runs still training.",
+                f"a power law extrapolates. Below, the runs still training. {left_out(early)}".strip(),
                 functools.partial(early_prediction_figure, early, best_early(early, NAMES, 4), TARGET),
             )
         )

@@ -13,7 +13,7 @@ from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.bias import RESAMPLES
 from analysis.studies.far import Span, cube, network_and_inputs, plane, regions
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 AXES = ("data.frequency", "init.scale")
 ORDERED, FEW = 0.6, 200
@@ -126,7 +126,7 @@ def _follows(table: pd.DataFrame, name: str) -> Finding:
     return Finding(
         f"the larger the {STEADY[name]}, the steeper the function far from the data",
         decided(estimate.value >= ORDERED and estimate.low > 0),
-        f"Spearman {estimate.value:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}], {len(table)} networks",
+        f"Spearman {between(estimate)}, {len(table)} networks",
     )
 
 

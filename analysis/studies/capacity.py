@@ -9,7 +9,7 @@ from analysis import statistics as st
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 NORM, GROUP, LEAST, NEAR = "log_frobenius_product", "start", 0.6, (0.0035, 0.0055)
 
@@ -67,6 +67,6 @@ def _within(parts: Mapping[str, pd.DataFrame]) -> Finding:
     return Finding(
         "the same among starts of different size, and among pretrained networks",
         decided(all(rank.value >= LEAST and rank.low > 0 for rank in ranks.values())),
-        "; ".join(f"{name}: Spearman {normalised.between(rank)}" for name, rank in ranks.items()),
+        "; ".join(f"{name}: Spearman {between(rank)}" for name, rank in ranks.items()),
         guess="of starts of different size the product counts the size, which the loss divides out",
     )

@@ -12,7 +12,7 @@ from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
 from analysis.studies.outputs import outputs
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 AXIS, LEAST, MORE = "init.std", 0.6, 0.1
 
@@ -56,7 +56,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         Finding(
             "the margin says more than the norm product alone",
             decided(gain.value >= MORE and gain.low > 0),
-            f"difference of Spearman's correlations {normalised.between(gain)}",
+            f"difference of Spearman's correlations {between(gain)}",
             guess="networks that were trained to one loss have about one margin, and its quotient by the norm product "
             "says what the norm product says",
         )

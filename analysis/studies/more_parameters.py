@@ -12,7 +12,7 @@ from analysis.figures.canvas import INK, WIDTH_INCHES
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 SLACK, FALLS = 0.01, -0.6
 
@@ -65,7 +65,7 @@ def _rises(table: pd.DataFrame) -> Finding:
         "the widest networks have no larger test error than the best width",
         decided(gap.value <= SLACK and gap.high < 2 * SLACK if fits else None),
         f"width {last} {wide[last].mean():.4f}, best width {best} {wide[best].mean():.4f}, difference "
-        f"{normalised.between(gap)}; {widest['per_example'].iloc[0]:.0f} parameters per example",
+        f"{between(gap)}; {widest['per_example'].iloc[0]:.0f} parameters per example",
         PAPER,
     )
 

@@ -11,7 +11,7 @@ from analysis.figures.canvas import INK, WIDTH_INCHES
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 AXIS, LEAST, CLOSED = "data.train_size", 0.8, 0.5
 GAPS = {"normalised loss": "normalised_gap", "error": "error_gap"}
@@ -77,7 +77,7 @@ def _halved(name: str, table: pd.DataFrame) -> Finding:
     return Finding(
         f"{name} labels: with {many:,} examples the gap of the errors is at most half of that with {few:,}",
         decided(seeds.value <= CLOSED),
-        f"{seeds.value:.2f} of it [{seeds.low:.2f}, {seeds.high:.2f}]",
+        f"{between(seeds, '.2f')} of it",
     )
 
 

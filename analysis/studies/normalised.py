@@ -11,9 +11,9 @@ from torch.nn import functional
 from analysis import statistics as st
 from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide, quantity
 from analysis.results import Results
-from analysis.statistics import Estimate, LinearFit
+from analysis.statistics import LinearFit
 from analysis.studies.outputs import outputs
-from analysis.studies.study import Finding, decided
+from analysis.studies.study import Finding, between, decided
 from trainables.streams import generator
 
 #: What "linear" means: R2 of the normalised losses at least, the slope within, and R2 of the losses as trained at most.
@@ -81,11 +81,6 @@ def ordered(
     nearest = min(sign * rank.low, sign * rank.high)
     decision = decided(sign * rank.value >= least and nearest > 0)
     return Finding(claim, decision, f"Spearman {between(rank)}", paper, guess=guess)
-
-
-def between(estimate: Estimate) -> str:
-    """An estimate with its interval, signed."""
-    return f"{estimate.value:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]".replace("-", "−")
 
 
 def dealt(results: Results, table: pd.DataFrame) -> np.ndarray:

@@ -10,7 +10,7 @@ from analysis import statistics as st
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided
 
 AXIS, ORDERED, CLOSE, BEYOND = "init.std", 0.8, 0.02, 0.3
 
@@ -82,7 +82,7 @@ def _findings(name: str, natural: pd.DataFrame, random: pd.DataFrame, deals: np.
         Finding(
             f"{name}: normalised train loss tells test error beyond the norm product",
             decided(partial.value >= BEYOND and partial.low > 0),
-            f"partial Spearman {normalised.between(partial)}; the norm product alone {alone:+.2f}; log-log R² of what "
+            f"partial Spearman {between(partial)}; the norm product alone {alone:+.2f}; log-log R² of what "
             f"the losses lack to log(10): {_deficits(natural):.4f} (R² of the losses {fit.r2:.4f})",
             because="it orders the networks just as the norm product does" if np.isnan(partial.value) else "",
         ),

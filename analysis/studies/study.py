@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.figures.plate import Plate
 from analysis.results import Results
+from analysis.statistics.bootstrap import Estimate
 
 Decision = Literal["holds", "does not hold", "undecided"]
 
@@ -77,6 +78,16 @@ class Answer:
 
 #: From the results of a study's sweeps, by their names, to its answer.
 Analysis = Callable[[Mapping[str, Results]], Answer]
+
+
+def between(estimate: Estimate, form: str = "+.2f") -> str:
+    """An estimate with its interval, and how many resamples that is from.
+
+    >>> between(Estimate(-0.5, -0.75, -0.25, 12, 500))
+    '−0.50 [−0.75, −0.25; 500 resamples]'
+    """
+    value, low, high = (format(number, form).replace("-", "−") for number in estimate[:3])
+    return f"{value} [{low}, {high}; {estimate.resamples} resamples]"
 
 
 def decided(holds: bool | None) -> Decision:
