@@ -67,7 +67,7 @@ def _rises(table: pd.DataFrame) -> Finding:
         f"width {last} {wide[last].mean():.4f}, best width {best} {wide[best].mean():.4f}, difference "
         f"{between(gap)}; {widest['per_example'].iloc[0]:.0f} parameters per example",
         PAPER,
-        "" if fits else f"of the {len(widest)} widest networks {(widest['train_error'] > 0).sum()} miss training examples",
+        "" if fits else f"of the {len(widest)} widest networks {(widest['train_error'] > 0).sum()} err in training",
     )
 
 
