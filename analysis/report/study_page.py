@@ -66,4 +66,5 @@ def read(folder: Folder) -> Answer:
 def index(studies: Sequence[tuple[Any, Answer]], scale: str) -> bytes:
     """One page of all studies: what each asks, what it found beside the paper's numbers, and its figures."""
     page = template("studies.html.j2")
-    return page.render(studies=studies, scale=scale, marks=MARKS).encode()
+    together = Answer([finding for _, answer in studies for finding in answer.findings], [], pd.DataFrame())
+    return page.render(studies=studies, headline=together.headline, scale=scale, marks=MARKS).encode()
