@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from analysis.statistics.design import axes_design, shared_seed_effects
 from analysis.statistics.resampling import configuration_permutations, exceedances
@@ -70,6 +71,7 @@ def cross_validated_gain(
     return Gain(gain, baseline.r2, p)
 
 
+@threadpool_limits.wrap(limits=1)  # small trees: more threads only wait for each other
 def tree_gain(
     table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str], *, folds: int = 5, random_seed: int = 0
 ) -> Gain:
