@@ -1,5 +1,6 @@
 """A study: sweeps, and the question of the literature that their runs answer. `bth run study:NAME`."""
 
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -154,8 +155,10 @@ def run_studies(
             for finding in done[-1].answer.findings:
                 console.print(f"  {finding.decision}: {escape(finding.claim)} ({escape(finding.ours)})", soft_wrap=True)
     folder = Folder(out)
-    there = [study for study in studies().values() if folder.exists(f"{study.name}/{study_page.ANSWER}")]
-    pages = [(study, study_page.read(folder / study.name)) for study in there]
+    pages = []
+    for study in studies().values():
+        with contextlib.suppress(BadInput):  # not answered yet, or by another version
+            pages.append((study, study_page.read(folder / study.name)))
     folder.write("index.html", study_page.index(pages, scale))
     return done
 

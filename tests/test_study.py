@@ -11,6 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from analysis.figures.plate import plate
+from analysis.report import study_page
 from analysis.studies import Answer, Finding, decided
 from orchestrator import cli, study
 from orchestrator.planning import Kinds, planned_runs
@@ -92,6 +93,10 @@ def test_a_study_is_trained_answered_and_shown_and_the_second_time_nothing_is_do
     assert "<svg" in page and folder.exists("figures/counts.svg") and len(folder.read_table("numbers.parquet")) == 2
     every = (Folder(tmp_path)).read("index.html").decode()
     assert "wider is more" in every and 'href="tiny-study/index.html"' in every and "<svg" in every
+    other = Folder(tmp_path) / "other"  # of another version
+    other.write("answer.json", folder.read("answer.json").replace(b'"guess"', b'"hunch"'))
+    with pytest.raises(BadInput, match=r"answer.json: damaged, or of another version; run the study again"):
+        study_page.read(other)
     before = {name: folder.read(name) for name in ("index.html", "answer.json", "numbers.parquet")}
     monkeypatch.setattr(sys.modules["analysis.studies.tiny_study"], "answer", None)  # is not called again
     study.run_studies([tiny], "small", str(tmp_path), console)

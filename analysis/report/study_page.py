@@ -53,14 +53,17 @@ def read(folder: Folder) -> Answer:
     """The answer in a folder, without the numbers behind it.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is none, or one that this version did not write.
     """
     data = folder.read_json(ANSWER)
-    plates = [
-        Plate(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
-        for one in data["figures"]
-    ]
-    return Answer([Finding(**one) for one in data["findings"]], plates, pd.DataFrame(), data["notes"])
+    try:
+        plates = [
+            Plate(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
+            for one in data["figures"]
+        ]
+        return Answer([Finding(**one) for one in data["findings"]], plates, pd.DataFrame(), data["notes"])
+    except (LookupError, TypeError) as error:
+        raise BadInput(f"{folder.uri}/{ANSWER}: damaged, or of another version; run the study again") from error
 
 
 def index(studies: Sequence[tuple[Any, Answer]], scale: str) -> bytes:
