@@ -57,11 +57,12 @@ def read(folder: Folder) -> Answer:
     """
     data = folder.read_json(ANSWER)
     try:
+        findings = [Finding(**one) for one in data["findings"]]
         plates = [
             Plate(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
             for one in data["figures"]
         ]
-        return Answer([Finding(**one) for one in data["findings"]], plates, pd.DataFrame(), data["notes"])
+        return Answer(findings, plates, pd.DataFrame(), data["notes"])
     except (LookupError, TypeError) as error:
         raise BadInput(f"{folder.uri}/{ANSWER}: damaged, or of another version; run the study again") from error
 
