@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from analysis import rules
 from analysis.predictors import default_predictors, is_test_derived, numeric_columns
-from analysis.statistics.ceiling import measurement_variance
+from analysis.statistics.ceiling import measured_outcome, measurement_variance
 from analysis.statistics.montecarlo import LOOKS, Contest, settle
 from analysis.statistics.panel import Panel, Settings
 from analysis.statistics.resampling import false_discovery
@@ -74,7 +74,7 @@ def judge(
         baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction; outside:
         of each scope, how many runs it leaves out, by status; ceiling: of each scope, how well any predictor could do
         (`analysis.statistics.ceiling`); no_ceiling: of each scope, why there is none of the test set, if one was asked
-        for; match.
+        for; diverged: the scopes of which all runs have; match.
 
     Raises:
         BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
@@ -105,7 +105,7 @@ def judge(
     _check_unique(table, axes, seed_column)
     near, match = _matched(table, match or {}), dict(match or {})
     known = {"match": rules.windows(match), "confidence": confidence, "resamples": resamples}
-    frames, baselines, outside, ceilings, notes = [], [], {}, {}, {}
+    frames, baselines, outside, ceilings, notes, lost = [], [], {}, {}, {}, []
     for name, every in _scopes(table, target, scope, status_column):
         runs = every[near[every.index]]
         panel = Panel(runs, settings)
@@ -115,7 +115,8 @@ def judge(
         notes[name] = _no_ceiling(runs, target, test_size)
         ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
         judged = [panel.row(predictor) for predictor in chosen]
-        diverged = len(runs) > 0 and status_column in runs and bool((runs[status_column] == "diverged").all())
+        diverged = _all_diverged(runs, status_column)
+        lost += [name] * diverged
         start = _start(target, name, axes) | known | {"diverged": diverged}
         rows = [start | row for row, _ in judged]
         _test(rows, [contest for _, contest in judged], level, looks)
@@ -137,6 +138,7 @@ def judge(
         "outside": outside,
         "ceiling": ceilings,
         "no_ceiling": notes,
+        "diverged": lost,
         "match": {column: list(ends) for column, ends in match.items()},
     }
     return verdicts
@@ -151,11 +153,15 @@ def _outside(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_colu
     return {str(name): int(count) for name, count in why.value_counts().sort_index().items()}
 
 
+def _all_diverged(table: pd.DataFrame, status_column: str) -> bool:
+    return len(table) > 0 and status_column in table and bool((table[status_column] == "diverged").all())
+
+
 def _no_ceiling(runs: pd.DataFrame, target: str, test_size: int | None) -> str:
     """Why the noise of the test set has no ceiling though its size is known; empty if it has one, or no size."""
     if test_size is None or runs.empty or not np.isnan(measurement_variance(runs, target, test_size)).all():
         return ""
-    measured = {"gap": "test_error", "loss_gap": "test_loss"}.get(target, target)
+    measured = measured_outcome(target)
     why = f"no column {measured}_variance (of the loss of one example)"
     if "error" in measured:
         why = f"{measured} leaves [0, 1]"
@@ -305,7 +311,7 @@ def _check(table: pd.DataFrame, target: str, axes: list[str], status_column: str
     if not table.columns.is_unique:
         raise BadInput(f"column {table.columns[table.columns.duplicated()][0]!r} is in the table twice")
     if np.isnan(numeric_column(table, target, "target")).all():
-        why = ": all runs diverged" if status_column in table and (table[status_column] == "diverged").all() else ""
+        why = ": all runs diverged" if _all_diverged(table, status_column) else ""
         raise BadInput(f"target {target!r} has no values in the table{why}")
     if not axes:
         raise BadInput("axes is empty: name the columns that make a configuration")

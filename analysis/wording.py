@@ -144,7 +144,7 @@ def intervals_of(verdicts: pd.DataFrame) -> str:
 def nothing_judged(verdicts: pd.DataFrame) -> str:
     """Return in words that no run is judged, or that all diverged; empty if there is something to show.
 
-    >>> frame = pd.DataFrame({"scope": ["converged"], "runs": [0], "kendall_tau": [np.nan], "sentence": [""]})
+    >>> frame = pd.DataFrame({"scope": ["converged"], "runs": [0]})
     >>> frame.attrs["outside"] = {"converged": {"diverged": 59, "failed": 1}}
     >>> nothing_judged(frame)
     'No run is judged (scope: converged); left out: 59 diverged, 1 failed.'
@@ -152,7 +152,7 @@ def nothing_judged(verdicts: pd.DataFrame) -> str:
     runs, scope = int(verdicts["runs"].max()), verdicts["scope"].iloc[0]
     if not runs:
         return "; ".join(filter(None, (f"No run is judged (scope: {scope})", left_out(verdicts)))) + "."
-    if verdicts["sentence"].str.contains("undecided, all runs diverged").all():
+    if scope in verdicts.attrs.get("diverged", ()):
         return f"All {runs:,} runs diverged: nothing tells them apart."
     return ""
 

@@ -279,25 +279,21 @@ def test_statistics_that_disagree_are_told_apart():
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
+def browse(page, width, action) -> subprocess.CompletedProcess:
+    """What Chromium says of a page in a window so many pixels wide."""
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
+    command = [BROWSER, *options, f"--user-data-dir={page.parent}", action, f"file://{page}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_the_page_and_its_tables_can_be_sorted(files, width, tmp_path):
-    (tmp_path / "index.html").write_bytes(files["index.html"])
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--window-size={width},900",
-        f"--user-data-dir={tmp_path}",
-    ]
-    page = f"file://{tmp_path}/index.html"
-    shown = subprocess.run(
-        [BROWSER, *options, "--dump-dom", page], capture_output=True, text=True, timeout=60, check=True
-    )
+    page = tmp_path / "index.html"
+    page.write_bytes(files["index.html"])
+    shown = browse(page, width, "--dump-dom")
     assert "Refused" not in shown.stderr and shown.stdout.count('role="button"') > 10
-    subprocess.run(
-        [BROWSER, *options, f"--screenshot={tmp_path}/page.png", page], capture_output=True, timeout=60, check=True
-    )
+    browse(page, width, f"--screenshot={tmp_path}/page.png")
     picture = matplotlib.image.imread(tmp_path / "page.png")[..., :3]
     assert picture.shape[1] == width and picture.std() > 0.05  # something is drawn
 
@@ -310,15 +306,7 @@ def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, t
     whole = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     page += f"<script>document.body.innerHTML = JSON.stringify([{look}, {whole}])</script>"
     (tmp_path / "page.html").write_text(page)
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--window-size={width},900",
-        f"--user-data-dir={tmp_path}",
-    ]
-    command = [BROWSER, *options, "--dump-dom", f"file://{tmp_path}/page.html"]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    shown = browse(tmp_path / "page.html", width, "--dump-dom").stdout
     drawings, sideways = json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
     assert len(drawings) == 4 and sideways == 0
     assert all((wide > seen and wide > 600) if scrolls else wide == seen for seen, wide in drawings)

@@ -100,7 +100,10 @@ def operator_norm(layer: Weight, weight: Tensor, stacked: bool = False) -> Tenso
 
     start = start_vector(torch.empty(shape, dtype=weight.dtype, device=weight.device).flatten())
     transposed = vjp(forward, start)[1]
-    product = lambda vector: transposed(forward(vector))[0]  # noqa: E731
+
+    def product(vector: Tensor) -> Tensor:
+        return transposed(forward(vector))[0]
+
     return largest_eigenvalue(product, start, stacked, TOLERANCE, BUDGET).sqrt()
 
 

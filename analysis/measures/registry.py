@@ -64,7 +64,7 @@ _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were
 _NO_OUTPUT = "the output of the first training input is 0"
 _NO_MARGIN = "the 10th percentile of the margins is 0"
 _OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
-_UNFOUND = "of a convolution: Lanczos residual above 1e-6 after 300 products"
+_UNFOUND = f"of a convolution: Lanczos residual above {norms.TOLERANCE:g} after {norms.BUDGET} products"
 _ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
     f"{reason}; or {_UNFOUND}" for reason in (_ZERO, _UNMOVED, _OR_MARGIN, _ZERO_OR_UNMOVED)
 )

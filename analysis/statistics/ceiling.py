@@ -90,6 +90,15 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
     return Ceiling(whom, float(np.mean(taus)), float(np.mean(np.square(correlations))))
 
 
+def measured_outcome(target: str) -> str:
+    """The outcome that is measured on test examples: of a gap its test part, else the target itself.
+
+    >>> measured_outcome("gap"), measured_outcome("loss_gap"), measured_outcome("test_loss")
+    ('test_error', 'test_loss', 'test_loss')
+    """
+    return {"gap": "test_error", "loss_gap": "test_loss"}.get(target, target)
+
+
 def measurement_variance(
     table: pd.DataFrame, target: str, test_size: int, validation_size: int | None = None
 ) -> np.ndarray:
@@ -102,7 +111,7 @@ def measurement_variance(
     the two taken out, over the squares to be expected of independent noise (at most 1). Without it the share is 1,
     which makes the ceiling too low. The train part of a gap is measured on all there is, without noise.
     """
-    measured = {"gap": "test_error", "loss_gap": "test_loss"}.get(target, target)
+    measured = measured_outcome(target)
     if measured not in table:
         return np.full(len(table), np.nan)
     values = numeric_column(table, measured, "column")
