@@ -94,13 +94,14 @@ class Measured:
         return known
 
 
-def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
+def measure_parameters(results: Folder, job: Job, trust: bool = False, device: str = "cpu") -> int:
     """Measure every network in a file of parameters, and write the rows as one file.
 
     Args:
         results: the results folder.
         job: which file, and which measures.
         trust: allow modules that the results name to be imported.
+        device: where the measures are computed.
 
     Returns:
         how many networks were measured.
@@ -112,13 +113,13 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False) -> int:
     runs = [configs[run_id] for run_id in about["run_id"]]
     for config in runs:
         check_trust(config, trust)
-    dataset = data.load(runs[0].data, runs[0].precision)
+    dataset = data.load(runs[0].data, runs[0].precision, device)
     architecture = network.for_run(runs[0], dataset)
-    buffers = {name: tensors[name] for name in architecture.buffers.shapes}
-    tensors = {name: tensors[name] for name in architecture.shapes}  # a file keeps no order
+    buffers = {name: tensors[name].to(device) for name in architecture.buffers.shapes}
+    tensors = {name: tensors[name].to(device) for name in architecture.shapes}  # a file keeps no order
     origins = Origins(results, manifest, architecture)
     drawn = [origins.drawn(config) for config in runs]
-    initial = {k: torch.stack([one[k] for one in drawn]).to(value.dtype) for k, value in tensors.items()}
+    initial = {k: torch.stack([one[k] for one in drawn]).to(value) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
     # Of fresh examples those of the first epoch stand for all.
     inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in dataset.splits}

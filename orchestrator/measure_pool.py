@@ -8,24 +8,23 @@ import ray
 import torch
 
 from analysis.measuring import Job, Measured, measure_parameters
+from orchestrator.session import Measuring
 from trainables.errors import BadInput
 from trainables.storage import CohortFiles, Folder
+from trainables.worker import assigned_device, receive
 
 
 class MeasureActor:
-    """Measures files of parameters, one at a time, on one thread."""
+    """Measures files of parameters, one at a time, on one thread or on the GPU that Ray gives it a share of."""
 
-    def __init__(self, results: str, trust: bool, shared: Mapping[str, ray.ObjectRef]) -> None:
+    def __init__(self, results: str, gpus: float, trust: bool, shared: Mapping[str, ray.ObjectRef]) -> None:
         torch.set_num_threads(1)
-        if shared:
-            from trainables.trainable import receive
-
-            receive(shared)
-        self.results, self.trust = Folder(results), trust
+        receive(shared)
+        self.results, self.trust, self.device = Folder(results), trust, assigned_device(gpus)
 
     def measure(self, job: Job) -> int:
         """How many networks were measured."""
-        return measure_parameters(self.results, job, self.trust)
+        return measure_parameters(self.results, job, self.trust, self.device)
 
 
 class MeasurePool:
@@ -33,10 +32,9 @@ class MeasurePool:
 
     Args:
         results: the results folder.
-        actors: how many.
-        cpus: what each takes of Ray's CPUs. Zero on one machine: then a trial never waits for an actor nor an actor
-            for a trial, and the operating system shares the cores. With more, all actors start at once, and Ray keeps
-            their CPUs from the trials.
+        who: how many actors, and what each takes of Ray's CPUs and GPUs. Nothing on one machine: then a trial never
+            waits for an actor nor an actor for a trial, and the operating system shares the cores. With more, all
+            actors start at once, and Ray keeps what is theirs from the trials.
         trust: allow modules that the results name to be imported.
         shared: data sets in Ray's object store, for machines that have not got their files.
     """
@@ -44,12 +42,11 @@ class MeasurePool:
     def __init__(
         self,
         results: Folder,
-        actors: int,
-        cpus: float,
+        who: Measuring,
         trust: bool = False,
         shared: Mapping[str, ray.ObjectRef] | None = None,
     ) -> None:
-        self.results, self.size, self.cpus, self.trust = results, actors, cpus, trust
+        self.results, self.who, self.trust = results, who, trust
         self.shared = shared or {}
         self.queue: deque[Job] = deque()
         self.running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
@@ -57,8 +54,8 @@ class MeasurePool:
         self.started = self.submitted = self.done = 0
         self.errors: list[str] = []
         self.asked: set[tuple[str, str]] = set()
-        if cpus:  # taken before the trials take them
-            self.idle = [self._start() for _ in range(actors)]
+        if who.cpus or who.gpus:  # taken before the trials take them
+            self.idle = [self._start() for _ in range(who.actors)]
 
     def submit(self, job: Job | None) -> None:
         """Have a file measured, unless that was asked before: what fails is tried again by the next command."""
@@ -85,7 +82,7 @@ class MeasurePool:
                     self.idle.append(actor)
                     cause = getattr(error, "cause", None)  # a damaged file is one line, anything else a traceback
                     self.errors.append(str(cause if isinstance(cause, BadInput) else error))
-        while self.queue and (self.idle or self.started < self.size):
+        while self.queue and (self.idle or self.started < self.who.actors):
             actor = self.idle.pop() if self.idle else self._start()
             self.running[actor.measure.remote(self.queue.popleft())] = actor
 
@@ -97,9 +94,13 @@ class MeasurePool:
     def _start(self) -> Any:
         self.started += 1
         options = ray.remote(MeasureActor).options(
-            num_cpus=self.cpus, scheduling_strategy="SPREAD", max_restarts=2, max_task_retries=2
+            num_cpus=self.who.cpus,
+            num_gpus=self.who.gpus,
+            scheduling_strategy="SPREAD",
+            max_restarts=2,
+            max_task_retries=2,
         )
-        return options.remote(self.results.uri, self.trust, self.shared)
+        return options.remote(self.results.uri, self.who.gpus, self.trust, self.shared)
 
 
 def unmeasured(

@@ -29,7 +29,7 @@ def fetch(cohorts: Iterable[Manifest], console: Console) -> None:
 def share(cohorts: Iterable[Manifest]) -> dict[str, Any]:
     """References to the arrays of the data sets that cohorts read, put into Ray's object store once.
 
-    A machine that finds the files at its own data root reads those; see `trainables.trainable.receive`.
+    A machine that finds the files at its own data root reads those; see `trainables.worker.receive`.
     """
     import ray
 

@@ -95,12 +95,14 @@ class ResourcesConfig(Section):
     """What one cohort takes of the machine, and its number of runs (None: planned from the free slots).
 
     `kernel` and `stack_size` (how many runs train in one program) pin what is else chosen when a cohort starts, see
-    `trainables.probe`; what was chosen is in each cohort's `stacks.json`. Resources change results in their last digits
+    `trainables.probe`; what was chosen is in each cohort's `stacks.json`. `measure_gpus` is what each actor that
+    measures takes of a GPU; by default checkpoints are measured on CPUs. Resources change results in their last digits
     only, and no `run_id`.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
+    measure_gpus: Annotated[float, Field(ge=0)] = 0.0
     cohort_size: Annotated[int, Field(ge=1)] | None = None
     kernel: Kernel | None = None
     stack_size: Annotated[int, Field(ge=1)] | None = None

@@ -22,7 +22,7 @@ from orchestrator.folder import check_disk, check_folder, held, prepare, read_fr
 from orchestrator.planning import plan
 from orchestrator.progress import Display
 from orchestrator.reporting import report
-from orchestrator.session import measure_actors, session, slots
+from orchestrator.session import measuring, session, slots
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
 from trainables.manifest import Manifest, finished_runs, read_cohorts
@@ -120,9 +120,8 @@ def work(
     with session(address), Display(console, runs, len(todo), before) as display:
         from orchestrator.tuning import train_cohorts
 
-        actors, cpus = measure_actors(spec.resources, address)
         shared = sharing.share(read_cohorts(results)[0]) if address else {}  # machines of a cluster may lack the files
-        pool = MeasurePool(results, actors, cpus, trust, shared)
+        pool = MeasurePool(results, measuring(spec.resources, address), trust, shared)
         for job in missing:
             pool.submit(job)
 

@@ -92,7 +92,11 @@ def train_cohorts(
 
     A failure is left in the cohort's folder (`failure.json`) and raises nothing.
     """
-    common = {"results": results.uri, "data": shared or {}, **resources.model_dump(exclude={"cohort_size"})}
+    common = {
+        "results": results.uri,
+        "data": shared or {},
+        **resources.model_dump(exclude={"cohort_size", "measure_gpus"}),
+    }
     queue = CohortQueue(cohorts, finished, common)
     share = {"cpu": resources.cpus, "gpu": resources.gpus}
     with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:

@@ -94,6 +94,10 @@ class Path:
             signal += float(gradients.mean(0).square().sum() - variance / len(steps))
         return noise, signal
 
+    def epoch_losses(self) -> list[float]:
+        """The mean batch loss of every epoch."""
+        return torch.tensor(self.losses).view(-1, self.steps_per_epoch).mean(1).tolist()
+
     def statistics(self) -> dict[str, float]:
         end, start, window = self.points[-1], self.points[0], WINDOW_EPOCHS * self.steps_per_epoch
         increments = [float(g[1].norm()) / e for g, e in zip(self.gradients, self.derivatives, strict=True)]
@@ -120,6 +124,7 @@ class Path:
             "largest_change_from_init": change.max(),
             "bias_variance": (biases - biases.mean(0)).square().sum(1).mean() / self.config.optimizer.lr**2,
             "loss_area": sum(self.losses) / self.steps_per_epoch,
+            "epochs_to_low_loss": next((e + 1 for e, loss in enumerate(self.epoch_losses()) if loss <= 0.1), math.nan),
             "gradient_norm": sum(last_epoch) / len(last_epoch),
             "epochs_to_target": self.epochs,
         }
@@ -139,6 +144,7 @@ class Path:
         {"optimizer": {"batch_size": 20, "momentum": 0.9, "weight_decay": 0.01}},
         {"optimizer": {"batch_size": 20, "name": "adam", "lr": 0.003, "weight_decay": 0.01}},
         {"optimizer": {"batch_size": 1, "lr": 0.01}},
+        {"optimizer": {"batch_size": 5, "lr": 0.1, "momentum": 0.9}, "stop": {"train_loss": None, "max_epochs": 30}},
         {"stop": {"train_loss": 1e9, "max_epochs": 9}},
         {"stop": {"train_loss": 1.6, "max_epochs": 60}},
     ],
@@ -216,7 +222,12 @@ def test_below_the_floor_of_the_derivative_an_increment_is_missing_and_not_huge(
 def test_a_network_without_first_bias_has_no_rows_about_it(cohort):
     trained = cohort("c", [run(model={"width": 8, "depth": 2, "bias": "none"})]).train()
     names = set(trained.table("dynamics").name)
-    assert names == {name for name in DYNAMICS if not name.startswith("bias_")} - {"epochs_to_target"} - EARLY
+    assert (
+        names
+        == {name for name in DYNAMICS if not name.startswith("bias_")}
+        - {"epochs_to_target", "epochs_to_low_loss"}
+        - EARLY
+    )
 
 
 def test_rows_come_at_the_recorded_epochs_and_at_the_end(cohort):

@@ -6,10 +6,12 @@ import torch
 from test_measures import Task, far, make_task
 from torch import nn
 
-from analysis.measures import MEASURES, Measure, measure_network, regions
+from analysis.measures import MEASURES, Measure, measure_network, measure_stack, regions
 from trainables import models
 from trainables.modules import Shift
+from trainables.network import Network
 
+PARAMETERS = [name for name, _ in models.mlp((9,), 80, width=30, depth=2).named_parameters()]
 BOUNDS = ["lipschitz_mean_lower", "lipschitz_mean", "lipschitz_mean_upper"]
 
 
@@ -45,6 +47,25 @@ def test_at_a_thousand_random_points_the_bound_is_never_below_the_slope(monkeypa
     slopes, covered = np.linalg.norm(jacobians, 2, (1, 2)), ~np.isnan(bounds)
     assert 300 < covered.sum() < 1000
     assert (np.array(bounds)[covered] >= slopes[covered] - 1e-9).all()
+
+
+def test_of_many_classes_the_spectral_norm_is_as_true_and_the_frobenius_norm_an_estimate():
+    """Alone and in a stack, where every network gets as many products."""
+    torch.manual_seed(0)
+    modules = [models.mlp((9,), 80, width=30, depth=2).double() for _ in range(2)]
+    inputs, labels = torch.randn(20, 9).double(), torch.arange(20)
+    names = ["lipschitz_mean", "lipschitz_max", "jacobian_frobenius_mean"]
+    together = {name: torch.stack([dict(m.named_parameters())[name].detach() for m in modules]) for name in PARAMETERS}
+    stack = measure_stack(Network(modules[0]), together, None, {"train": (inputs, labels)}, names)
+    for position, module in enumerate(modules):
+        jacobians = [torch.autograd.functional.jacobian(module, x[None])[0, :, 0].numpy() for x in inputs]
+        slopes, sizes = np.linalg.norm(jacobians, 2, (1, 2)), np.linalg.norm(jacobians, axis=(1, 2))
+        alone = measure_network(module, inputs, labels, measures=names)["value"]
+        beside = stack[stack["position"] == position].set_index("name")["value"]
+        for found in (alone, beside):
+            assert found[:2].tolist() == pytest.approx([slopes.mean(), slopes.max()], rel=1e-5)
+            assert found.iloc[2] == pytest.approx(sizes.mean(), rel=0.15)  # of 9 directions and 64 mixtures, 3 %
+        assert alone.tolist() == pytest.approx(beside.tolist(), rel=1e-5)
 
 
 def test_the_gradient_of_the_first_bias_bounds_the_slope_from_both_sides():

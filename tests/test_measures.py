@@ -430,6 +430,18 @@ def input_margins(task: Task) -> list[float]:
     return found
 
 
+def layer_margins(task: Task) -> list[float]:
+    """At each layer with weights: of the rest of the network, example by example, over the spread of its inputs."""
+    found, points = [], task.inputs
+    for place, layer in enumerate(task.module):
+        if hasattr(layer, "weight"):
+            at = input_margins(task._replace(module=task.module[place:], inputs=points))
+            rows = np.array([point.flatten().tolist() for point in points])
+            found.append(np.median(at) / math.sqrt(np.mean(np.sum((rows - rows.mean(0)) ** 2, 1))))
+        points = layer(points).detach()
+    return found
+
+
 def mixup(task: Task) -> float:
     keys = draws.normal((len(task.labels),), task.inputs, "mixup").tolist()
     right = 0
@@ -662,6 +674,13 @@ CASES = {
     "internal_covariate_shift": Case(lambda t: np.mean([row[0] for row in shifts(t)]), None, True),
     "internal_covariate_cosine": Case(lambda t: np.mean([row[1] for row in shifts(t)]), None, True),
     "path_norm_l1": Case(lambda t: paths_to(t, 1), 3 + 4 * 2),
+    "margin_p10_complexity": Case(
+        lambda t: np.quantile(margins(t), 0.1) / spectral_complexity(t),
+        MARGIN / (8 * ((7 / 4) ** (2 / 3) + 1.5 ** (2 / 3)) ** 1.5),
+        True,
+    ),
+    "layer_margins": Case(layer_margins, [2**0.5, 5.5 / 5**0.5 / 2.5]),
+    "layer_distances": Case(lambda t: [np.linalg.norm(change) for change in matrices(moved(t))], [5, 5**0.5], True),
     "margin_quantiles": Case(
         lambda t: np.quantile(margins(t), np.linspace(0, 1, 21)) / np.prod(frobenius(t)),
         np.linspace(3, 8, 21) / 125**0.5,
@@ -885,7 +904,7 @@ def test_a_network_with_pruned_inputs_equals_its_twin_without_them(monkeypatch):
         weight = torch.cat([twin[0].weight.detach(), torch.full((6, 5), rest).double()], 1)
         one.load_state_dict(twin.state_dict() | {"0.weight": weight})
     large = small._replace(module=pruned[0], init=pruned[1], inputs=more[0], validation_inputs=more[1])
-    reads_inputs = {"lipschitz_max_noise", "critical_sample_ratio", "critical_sample_ratio_train"}
+    reads_inputs = {"lipschitz_max_noise", "layer_margins", "critical_sample_ratio", "critical_sample_ratio_train"}
     reads_inputs |= {"linear_information", "nonlinear_information"}
     reads_inputs |= {name for name, measure in MEASURES.items() if measure.split == "test"}
     same = [name for name in EXACT if not CASES[name].counts_pruned and name not in reads_inputs]

@@ -174,3 +174,15 @@ def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):
     assert measure_parameters(Folder(tmp_path), Measured(Folder(tmp_path)).job("c", final, ["path_norm"])) == 2
     network = load_results(tmp_path).network(trained.run_ids[0])
     assert network(torch.zeros(3, 10)).shape == (3, 1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_measures_what_a_cpu_measures(results):
+    job = missing(results)
+    assert job and measure_parameters(results, job) == 2
+    here = load_results(results).measures
+    measure_parameters(results, job, device="cuda:0")  # the same file anew
+    there = load_results(results).measures
+    assert (here["status"] == there["status"]).all()
+    torch.testing.assert_close(torch.tensor(there["value"]), torch.tensor(here["value"]), rtol=1e-3, atol=1e-4)

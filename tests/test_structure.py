@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("trainables", "analysis", "orchestrator")
 KNOW_RAY = {
     "trainables/trainable.py",
+    "trainables/worker.py",
     "orchestrator/measure_pool.py",
     "orchestrator/session.py",
     "orchestrator/sharing.py",

@@ -411,6 +411,6 @@ def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trai
     trainable = CohortTrainable(config | {"kernel": None, "stack_size": None})
     assert trained.files.folder.exists(trained.files.final(1)) and trained.files.why_failed
     assert not trained.files.folder.exists(trained.files.table("runs", 1))
-    monkeypatch.setattr("trainables.trainable.assigned_device", lambda: "cpu")  # which asks Ray
+    monkeypatch.setattr("trainables.trainable.assigned_device", lambda share: "cpu")  # which asks Ray
     assert trainable.step()["done"] and trained.table("runs").status.tolist() == ["limit"]
     assert trained.files.why_failed is None and set(trained.final()) == set(trained.run_ids)

@@ -19,6 +19,8 @@ WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation", "produc
 LATE = ("steps", "loss", "square", "samples", "norms", "noise", "signal")
 #: Steps whose mean loss derivative is below this have no normalised bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
+#: What `epochs_to_low_loss` waits for (nats).
+LOW_LOSS = 0.1
 
 #: name -> (what, source)
 DYNAMICS: dict[str, tuple[str, str]] = {
@@ -61,6 +63,10 @@ DYNAMICS: dict[str, tuple[str, str]] = {
         "sum of the training losses: of all batches of the phase / batches per epoch (nats x epochs)",
         "Ru et al. 2021",
     ),
+    "epochs_to_low_loss": (
+        "epochs of the phase until the mean batch loss of one is at most 0.1; missing until then",
+        "Arpit et al. 2017",
+    ),
     "late_loss": ("mean of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
     "late_loss_variance": ("variance of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
     "gradient_noise_scale": (
@@ -91,7 +97,7 @@ class Dynamics:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(len(parameters), *shape, dtype=torch.float64, device=parameters.device)
 
-        sums = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient")
+        sums = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient", "to_low_loss")
         self.state: dict[str, Tensor] = {name: zeros() for name in sums}
         for name in WINDOW:
             self.state[f"window_{name}"] = zeros(WINDOW_EPOCHS, *([bias_size] if name == "bias" else []))
@@ -131,6 +137,9 @@ class Dynamics:
         gradients = over_steps(trace.gradient).sum(1) + (state["gradient"] * before if before else 0)
         state["gradient"] = gradients / (before + made)
         self._add_late(slot, trace, not before)
+        if before + made == (steps or made):
+            low = state["late_loss"][:, slot] / state["late_steps"][:, slot] <= LOW_LOSS
+            state["to_low_loss"].masked_fill_(low & (state["to_low_loss"] == 0), epoch + 1)
         if not self.bias_size:
             return
         if not before:
@@ -215,6 +224,7 @@ class Dynamics:
             "largest_change_from_init": torch.linalg.vector_norm(parameters.double() - initial.double(), torch.inf, 1),
             "distance_from_start": distance(parameters, start),
             "loss_area": state["loss_area"],
+            "epochs_to_low_loss": torch.where(state["to_low_loss"] > 0, state["to_low_loss"], torch.nan),
             "gradient_norm": torch.where(state["path"] > 0, state["gradient"], torch.nan),
         }
         values |= self._late()

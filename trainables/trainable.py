@@ -1,20 +1,18 @@
-"""The Ray Tune trainable: one trial trains one cohort. The only file of this package that knows Ray."""
+"""The Ray Tune trainable: one trial trains one cohort."""
 
 import traceback
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import ray
 import torch
 from ray import tune
 
-from trainables import data
 from trainables.forest import ForestTraining
 from trainables.probe import Pinned
 from trainables.starting import training
 from trainables.storage import CohortFiles, Folder
 from trainables.training import CohortTraining
+from trainables.worker import assigned_device, receive
 
 #: How long a trial trains between two results; the display and the measures follow at this pace.
 SECONDS_PER_RESULT = 1.0
@@ -49,26 +47,9 @@ class CohortTrainable(tune.Trainable):
             if self.training is None:
                 self.files.folder.delete(self.files.failure)
                 pinned = Pinned(self.config["kernel"], self.config["stack_size"])
-                self.training = training(self.results, self.files.cohort_id, self._device(), pinned=pinned)
+                device = assigned_device(self.config["gpus"])
+                self.training = training(self.results, self.files.cohort_id, device, pinned=pinned)
             return asdict(self.training.advance(SECONDS_PER_RESULT))
         except Exception:
             self.files.folder.write_json(self.files.failure, {"traceback": traceback.format_exc()})
             raise
-
-    def _device(self) -> str:
-        device = assigned_device()
-        if device != "cpu" and self.config["gpus"] < 1:  # which others share: Ray counts, but does not hold them apart
-            torch.cuda.set_per_process_memory_fraction(self.config["gpus"], device)
-        return device
-
-
-def receive(shared: Mapping[str, ray.ObjectRef]) -> None:
-    """Take data sets whose files this machine has not got from Ray's object store, where the driver has put them."""
-    for name, reference in shared.items():
-        if not data.present(name):
-            data.provide(name, ray.get(reference))
-
-
-def assigned_device() -> str:
-    """The device that Ray gave to this worker; never one that it only can see."""
-    return "cuda:0" if ray.get_runtime_context().get_accelerator_ids().get("GPU") else "cpu"

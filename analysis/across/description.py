@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from analysis.across.grouping import studies
 from analysis.across.trained import Examples, examples, outputs, require_classes
-from analysis.measures.evaluate import two_classes
+from analysis.measures.subject import two_classes
 from analysis.results import Results
 from analysis.statistics.runs import require_columns
 from trainables import data

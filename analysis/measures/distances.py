@@ -20,6 +20,11 @@ def spectral_distances(subject: Subject) -> Tensor:
     return torch.stack([operator_norm(layer, moved, subject.stacked) for layer, moved in layers])
 
 
+def layer_distances(subject: Subject) -> Tensor:
+    """For each weight tensor, in order of the calls, its distance from the random initialisation ||W_k - W_k^0||_F."""
+    return frobenius_distances(subject)
+
+
 def frobenius_distance_sum(subject: Subject) -> Tensor:
     """The sum of Frobenius distances from the random initialisation: sum_k ||W_k - W_k^0||_F."""
     return frobenius_distances(subject).sum()

@@ -20,7 +20,7 @@ from analysis.measures.batchnorm import fold_stack, untrained_statistics
 from analysis.measures.measure import Measure, unmet
 from analysis.measures.objective import Objective, objective
 from analysis.measures.selection import select
-from analysis.measures.subject import Parameters, Subject
+from analysis.measures.subject import Parameters, Subject, two_classes
 from trainables.data import Inputs, Split
 from trainables.network import Network
 
@@ -105,11 +105,6 @@ def logits_of_one(network: Network, buffers: Parameters, parameters: Parameters,
         for name, value in own.items()
     }
     return two_classes(network.single({**cast, **parameters}, inputs))
-
-
-def two_classes(outputs: Tensor) -> Tensor:
-    """Outputs `(N, C)`; of one output z the two-class equivalent (0, z)."""
-    return outputs if outputs.shape[-1] > 1 else torch.cat([torch.zeros_like(outputs), outputs], -1)
 
 
 def evaluate(subject: Subject, measures: Iterable[Measure], log: Log) -> dict[str, Tensor]:

@@ -1,4 +1,7 @@
-"""Eigenvalues of a symmetric matrix that is known only by its products with vectors."""
+"""Eigenvalues of symmetric matrices that are known only by their products with vectors.
+
+Leading axes of a vector `(..., P)` are those of several matrices, all of which take every step.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -31,28 +34,28 @@ def largest_eigenvalue(
     products, and the relative error was about 1e-6.
 
     Args:
-        product: maps a vector `(P,)` to the matrix times it.
-        start: `(P,)`, a random vector (see `start_vector`).
+        product: maps vectors `(..., P)` to the matrices times them.
+        start: `(..., P)`, random vectors (see `start_vector`).
         stacked: under vmap no value can end the loop: `STACKED_BUDGET` products, else at most `budget`.
         tolerance: of the residual, relative. Where the two largest eigenvalues are near to each other, a loose one
             may take the second.
         budget: products at most, of a network alone.
 
     Returns:
-        A float64 scalar; NaN where the residual stayed above the tolerance.
+        `(...)` in float64; NaN where the residual stayed above the tolerance.
 
     >>> matrix = torch.diag(torch.tensor([-9.0, 1.0, 4.0]))
     >>> round(largest_eigenvalue(lambda v: matrix @ v, torch.ones(3)).item(), 4)
     4.0
     """
-    found = start.new_full((), torch.nan, dtype=torch.float64)
+    found = start.new_full(start.shape[:-1], torch.nan, dtype=torch.float64)
     rounding = ROUNDING * torch.finfo(start.dtype).eps
     for diagonal, off_diagonal in _iterate(product, start, STACKED_BUDGET if stacked else budget):
         values, vectors = _tridiagonal(diagonal, off_diagonal[:-1])
-        residual = off_diagonal[-1] * vectors[-1, -1].abs()
-        converged = residual <= tolerance * values[-1].abs() + rounding * values.abs().amax()
-        found = torch.where(found.isnan() & converged, values[-1], found)
-        if not stacked and (converged or values[-1].isnan()):
+        largest, residual = values[..., -1], off_diagonal[-1] * vectors[..., -1, -1].abs()
+        converged = residual <= tolerance * largest.abs() + rounding * values.abs().amax(-1)
+        found = torch.where(found.isnan() & converged, largest, found)
+        if not stacked and (found.isfinite() | largest.isnan()).all():
             break
     return found
 
@@ -81,16 +84,18 @@ def _iterate(
     product: Callable[[Tensor], Tensor], start: Tensor, steps: int
 ) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     """The diagonal of the tridiagonal matrix, and what is beside it, after each product."""
-    basis, diagonal, off_diagonal = [start / start.norm()], list[Tensor](), list[Tensor]()
-    for _ in range(min(steps, len(start))):
+    basis = [start / start.norm(dim=-1, keepdim=True)]
+    diagonal, off_diagonal = list[Tensor](), list[Tensor]()
+    for _ in range(min(steps, start.shape[-1])):
         image = product(basis[-1])
-        diagonal.append(image @ basis[-1])
-        known = torch.stack(basis)
+        diagonal.append(torch.linalg.vecdot(image, basis[-1]))
+        known = torch.stack(basis, -2)
         for _ in range(2):  # twice is enough to be orthogonal to rounding (Parlett 1998)
-            image = image - (known @ image) @ known
-        off_diagonal.append(image.norm())
+            share = known @ image.unsqueeze(-1)
+            image = image - (share.mT @ known).squeeze(-2)
+        off_diagonal.append(image.norm(dim=-1))
         yield diagonal, off_diagonal
-        basis.append(image / off_diagonal[-1].clamp(min=torch.finfo(start.dtype).tiny))
+        basis.append(image / off_diagonal[-1].clamp(min=torch.finfo(start.dtype).tiny).unsqueeze(-1))
 
 
 def start_vector(like: Tensor) -> Tensor:
@@ -100,19 +105,19 @@ def start_vector(like: Tensor) -> Tensor:
 
 def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Eigenvalues in rising order, and their eigenvectors as columns."""
-    matrix = torch.diag(torch.stack(diagonal))
+    matrix = torch.diag_embed(torch.stack(diagonal, -1))
     if off_diagonal:
-        beside = torch.diag(torch.stack(off_diagonal), 1)
+        beside = torch.diag_embed(torch.stack(off_diagonal, -1), 1)
         matrix = matrix + beside + beside.mT
     return eigh(matrix.double())
 
 
 def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """`torch.linalg.eigh`, but of a matrix that is not finite the eigenvalues are NaN, and no error is raised.
+    """`torch.linalg.eigh`, but of matrices that are not finite the eigenvalues are NaN, and no error is raised.
 
     >>> eigh(torch.tensor([[torch.nan]]))[0]
     tensor([nan])
     """
-    finite = matrix.isfinite().all()
-    values, vectors = torch.linalg.eigh(matrix.where(finite, 0))
-    return values.where(finite, torch.nan), vectors
+    finite = matrix.isfinite().all(-1).all(-1)
+    values, vectors = torch.linalg.eigh(matrix.where(finite[..., None, None], 0))
+    return values.where(finite[..., None], torch.nan), vectors

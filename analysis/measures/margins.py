@@ -6,15 +6,17 @@ f / rho. So biases of later layers are scaled by the cumulative product, and no 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
-from torch.func import grad
+from torch import Tensor, nn
+from torch.func import functional_call, grad
 from torch.nn import functional
 
+from analysis.measures.distances import log_spectral_complexity
 from analysis.measures.norms import log_frobenius_product, log_norm_product, log_spectral_product
 from analysis.measures.quantiles import quantile
-from analysis.measures.subject import Subject, logits, shared
+from analysis.measures.subject import Subject, logits, shared, two_classes
 
 
 @shared
@@ -68,6 +70,53 @@ def margin_mean(subject: Subject) -> Tensor:
 def margin_p10_frobenius(subject: Subject) -> Tensor:
     """The 10th percentile of the training margins over the product of Frobenius norms."""
     return margin_p10(subject) * (-log_frobenius_product(subject)).exp()
+
+
+def margin_p10_complexity(subject: Subject) -> Tensor:
+    """The 10th percentile of the training margins over the spectral complexity (see `log_spectral_complexity`)."""
+    return margin_p10(subject) * (-log_spectral_complexity(subject)).exp()
+
+
+def layer_margins(subject: Subject) -> Tensor:
+    """For each layer with weights the median over training inputs of the linearised margin at its input h, normalised.
+
+    (f_y - f_j) / ||d (f_y - f_j) / d h||_2, with j the class with the largest logit but for y, over the root of the
+    total variance of h, mean_i ||h_i - mean h||_2^2 (Jiang et al. 2019). The first value is of the inputs themselves.
+    """
+    distances, features = list[list[Tensor]](), list[list[Tensor]]()
+    for points, labels in subject.batches():
+        inputs = _layer_inputs(subject, points)[1]
+        shifts = [torch.zeros_like(one) for one in inputs]
+
+        def margin(shifts: list[Tensor], points: Tensor = points, labels: Tensor = labels) -> tuple[Tensor, Tensor]:
+            each = margins_of(_layer_inputs(subject, points, shifts)[0], labels)
+            return each.sum(), each
+
+        slopes, each = grad(margin, has_aux=True)(shifts)
+        distances.append([each.double() / slope.flatten(1).double().norm(dim=1) for slope in slopes])
+        features.append([one.flatten(1).double() for one in inputs])
+    medians = [quantile(torch.cat(parts), 0.5) for parts in zip(*distances, strict=True)]
+    spreads = [torch.cat(parts).var(0, correction=0).sum().sqrt() for parts in zip(*features, strict=True)]
+    return torch.stack(medians) / torch.stack(spreads)
+
+
+def _layer_inputs(
+    subject: Subject, points: Tensor, shifts: Sequence[Tensor] | None = None
+) -> tuple[Tensor, list[Tensor]]:
+    """Logits, and what each layer with weights was called on, which is moved by the shifts."""
+    inputs: list[Tensor] = []
+
+    def move(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        inputs.append(given[0])
+        return (given[0] if shifts is None else given[0] + shifts[len(inputs) - 1], *given[1:])
+
+    handles = [weight.layer.register_forward_pre_hook(move) for weight in subject.architecture.weights]
+    try:
+        outputs = functional_call(subject.architecture.module, dict(subject.folded), (points,))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return two_classes(outputs), inputs
 
 
 def margin_quantiles(subject: Subject) -> Tensor:

@@ -50,7 +50,9 @@ _NATEKAR = "Natekar and Sharma 2020, Representation based complexity measures fo
 _MARTIN = "Martin et al. 2021, Predicting trends in the quality of state-of-the-art neural networks"
 _NAKKIRAN = "Nakkiran et al. 2019, SGD on neural networks learns functions of increasing complexity"
 _TRUTH = "it knows which labels are wrong"
+_NAGARAJAN = "Nagarajan and Kolter 2019, Generalization in deep networks: the role of distance from initialization"
 _NO_GRADIENT, _FLAT = "the gradient of a layer vanishes", "an input does not move the logits"
+_NO_SPREAD = "the inputs of a layer are all the same, or do not move the logits"
 _ONE_CLASS = "fewer than two classes, or two of one mean"
 _NO_TAIL = "no layer has two different singular values"
 _NO_SIGMA = "no noise of sigma <= 2 costs a tenth of the training accuracy"
@@ -264,6 +266,17 @@ MEASURES: dict[str, Measure] = {
             landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY, version=2
         ),
         Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
+        Measure(
+            margins.margin_p10_complexity,
+            -1,
+            "train",
+            _BARTLETT,
+            ("classes", "initial", *_MAPS),
+            _COMPLEXITY,
+            on_request="much like margin_p10_spectral",
+        ),
+        Measure(margins.layer_margins, -1, "train", _JIANG, ("classes", "features"), _NO_SPREAD, "a vector"),
+        Measure(distances.layer_distances, 1, "none", _NAGARAJAN, ("initial", "weights"), on_request="a vector"),
         Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, on_request="much like margin_p10"),

@@ -4,11 +4,15 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
+from analysis.measures.draws import normal
+from analysis.measures.lanczos import largest_eigenvalue, start_vector
 from analysis.measures.quantiles import quantile
 from analysis.measures.subject import Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
 JACOBIAN_NUMBERS = 2**24
+#: Classes whose Jacobians are computed one by one; of more, as many random mixtures give the Frobenius norm.
+EXACT_CLASSES = 64
 
 
 @shared
@@ -20,19 +24,31 @@ def jacobian_norms(subject: Subject, split: str) -> Tensor:
 
 def slice_size(subject: Subject, size: int) -> int:
     """Examples at once, where each has Jacobians of the logits by `size` numbers."""
-    return max(1, JACOBIAN_NUMBERS // (subject.architecture.classes * size))
+    return max(1, JACOBIAN_NUMBERS // (min(subject.architecture.classes, EXACT_CLASSES) * size))
 
 
 def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
     """The spectral and Frobenius norms `(n, 2)` of the Jacobians of the logits at inputs `(n, *input_shape)`.
 
-    One backward pass per class gives the Jacobians exactly. The logits of one example must not depend on another one
-    (no batch statistics).
+    One backward pass per class gives the Jacobians exactly. Of more than `EXACT_CLASSES` classes the spectral norms are
+    by Lanczos iteration on J J^T (see `largest_eigenvalue`), and the Frobenius norms those of m random mixtures of the
+    classes, as E ||J^T u||^2 = ||J||_F^2 for u ~ N(0, 1): the squares' relative deviation is at most (2 / m)^(1/2). The
+    logits of one example must not depend on another one (no batch statistics).
     """
+    classes = subject.architecture.classes
     pull_back = vjp(lambda x: subject.logits_of(subject.parameters, x), inputs)[1]
-    units = torch.eye(subject.architecture.classes, dtype=inputs.dtype, device=inputs.device)
-    jacobians = torch.stack([pull_back(unit.expand(len(inputs), -1))[0].flatten(1) for unit in units], 1)
-    return torch.stack([spectral_norms(jacobians), jacobians.flatten(1).norm(dim=1)], 1)
+    if exact := classes <= EXACT_CLASSES:
+        mixtures = torch.eye(classes, dtype=inputs.dtype, device=inputs.device)
+    else:
+        mixtures = normal((EXACT_CLASSES, classes), inputs, "mixtures of classes") / EXACT_CLASSES**0.5
+    jacobians = torch.stack([pull_back(row.expand(len(inputs), -1))[0].flatten(1) for row in mixtures], 1)
+    frobenius = jacobians.flatten(1).norm(dim=1)
+    if exact:
+        return torch.stack([spectral_norms(jacobians), frobenius], 1)
+    start = start_vector(mixtures[0]).expand(len(inputs), -1)
+    push = vjp(lambda u: pull_back(u)[0], start)[1]  # pulling back is linear, and its transpose is J itself
+    largest = largest_eigenvalue(lambda u: push(pull_back(u)[0])[0], start, subject.stacked)
+    return torch.stack([largest.sqrt().to(frobenius.dtype), frobenius], 1)
 
 
 def spectral_norms(matrices: Tensor) -> Tensor:
@@ -83,7 +99,10 @@ def lipschitz_p90_test(subject: Subject) -> Tensor:
 
 
 def jacobian_frobenius_mean(subject: Subject) -> Tensor:
-    """The mean over the training inputs of the Frobenius norm of the logits' Jacobian ||d f / d x||_F."""
+    """The mean over the training inputs of the Frobenius norm of the logits' Jacobian ||d f / d x||_F.
+
+    Of more than 64 classes an estimate, see `jacobian_norms_at`.
+    """
     return jacobian_norms(subject, "train")[:, 1].double().mean()
 
 

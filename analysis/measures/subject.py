@@ -121,6 +121,11 @@ def logits(subject: Subject, split: str) -> Tensor:
     return torch.cat(parts)
 
 
+def two_classes(outputs: Tensor) -> Tensor:
+    """Outputs `(N, C)`; of one output z the two-class equivalent (0, z)."""
+    return outputs if outputs.shape[-1] > 1 else torch.cat([torch.zeros_like(outputs), outputs], -1)
+
+
 def flat(parameters: Parameters) -> Tensor:
     """All parameters as one vector `(P,)`."""
     return torch.cat([value.flatten() for value in parameters.values()])
