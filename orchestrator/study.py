@@ -46,7 +46,8 @@ class Scaled(Section):
 class Study(Section):
     """A question, and the sweeps that answer it.
 
-    `sweeps` are as in a file of their own, at small scale, with seeds from `VERDICT` on; `small` and `paper` say what a
+    `sweeps` are as in a file of their own, at small scale, with seeds from `VERDICT` on and, where data are in files,
+    those of the second half: a study is developed on the first. At paper scale data are whole. `small` and `paper` say what a
     scale takes, and changes (`every`: in each sweep). `alone`: it takes so long that `study:all` leaves it out.
     """
 
@@ -60,7 +61,7 @@ class Study(Section):
     alone: bool = False
 
     def specs(self, scale: Scale) -> dict[str, SweepSpec]:
-        """The sweeps at a scale, by name. `develop` is small, with other seeds and other splits of the data.
+        """The sweeps at a scale, by name. `develop` is small, with other seeds and the other half of the data.
 
         Raises:
             BadInput: the file of the study is wrong.
@@ -75,6 +76,8 @@ class Study(Section):
                 if scale == "develop":
                     values["seeds"] = [seed - VERDICT for seed in spec.seed_values]
                     put(values, "base.data.split_seed", 0, name)
+                    if "half" in spec.base["data"]:  # of what is drawn anew, another seed is enough
+                        put(values, "base.data.half", "first", name)
                     spec = SweepSpec.parse(values)
             except BadInput as error:
                 raise BadInput(f"study {self.name}: {name}: {error}") from None

@@ -66,6 +66,26 @@ def test_the_splits_are_stratified():
         assert np.abs(split.labels.bincount().numpy() - shares * len(split)).max() < 2
 
 
+@pytest.mark.parametrize("classes", [None, "odd_even"])
+def test_two_halves_share_no_example_whatever_is_drawn_from_them(classes):
+    sizes = {"train_size": 500, "validation_size": 100, "test_size": 200, "classes": classes}
+    every = [
+        {
+            tuple(row)
+            for name in data.load(config).splits
+            for row in data.load(config).splits[name].inputs.flatten(1).tolist()
+        }
+        for config in (
+            data.DataConfig(half=half, split_seed=seed, normalise="none", **sizes)
+            for half in ("first", "second")
+            for seed in (0, 7)
+        )
+    ]
+    assert all(len(one) > 750 for one in every)  # a digit or two may be there twice
+    assert not (every[0] | every[1]) & (every[2] | every[3])
+    assert every[0] != every[1]
+
+
 def test_inputs_are_scaled_by_the_training_split():
     train = data.load(DataConfig(), "float64").train.inputs
     assert train.mean().item() == pytest.approx(0, abs=1e-12)
@@ -162,6 +182,7 @@ def test_a_named_task_is_its_groups():
             "60000 + 197 = 60197: mnist has 60000 training examples; allowed: up to",
         ),
         ({"name": "mnist", "test_size": 10_001}, "data.test_size = 10001: mnist has 10000 test examples"),
+        ({"half": "second"}, "1000 + 197 + 600 = 1797: digits has 896 examples in the second half; allowed"),
         ({"classes": "3|6"}, "= 1797: digits has 364 examples of these classes"),
         ({"classes": "3|10"}, "data.classes = '3|10': no class of digits: 10; allowed: 0 to 9"),
         (

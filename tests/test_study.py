@@ -15,6 +15,7 @@ from analysis.report import study_page
 from analysis.studies import Answer, Finding, decided
 from orchestrator import cli, study
 from orchestrator.planning import Kinds, planned_runs
+from trainables.data import READERS
 from trainables.errors import BadInput
 from trainables.storage import Folder
 
@@ -151,3 +152,6 @@ def test_every_study_can_be_planned_and_its_verdict_has_data_of_its_own(name, sc
         verdict = scale != "develop"
         assert all((seed >= study.VERDICT) == verdict for seed in spec.seed_values)
         assert spec.base["data"].get("split_seed", 0) == (study.VERDICT if verdict else 0)
+        halves = {run.configuration.run(run.seed).data.half for run in planned_runs(spec)}
+        in_files = spec.base["data"]["name"] in READERS
+        assert halves == {{"small": "second", "develop": "first", "paper": "both"}[scale] if in_files else "both"}

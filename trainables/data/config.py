@@ -10,6 +10,7 @@ from trainables.section import PerRun, Section
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Corruption = Literal["redraw", "swap"]
 Pixels = Literal["none", "permuted", "shuffled", "gaussian"]
+Half = Literal["both", "first", "second"]
 Augment = Literal["none", "flip", "shift", "shift_flip", "window", "window_flip"]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -47,7 +48,8 @@ class DataConfig(Section):
 
     `train_size`, `validation_size`, `test_size`: examples of each split. The splits are stratified, disjoint, and
     drawn from `split_seed`; a smaller training split is a part of a larger one. A data set with a test part of its own
-    gives the test split from that part.
+    gives the test split from that part. `half`: all splits are of one half of the data set's examples, divided once
+    for all within each class, so that what was developed on the first can be tried on examples that it never saw.
 
     `label_corruption` is the fraction of training labels that are redrawn uniformly from all classes (`redraw`, so
     that some stay right) or moved to another class (`swap`); which ones is chosen by the run's seed. `corrupt_test`
@@ -85,6 +87,7 @@ class DataConfig(Section):
     validation_size: Annotated[int, Field(ge=0)] = 197
     test_size: Positive = 600
     split_seed: Annotated[int, Field(ge=0)] = 0
+    half: Half = "both"
     label_corruption: Annotated[Fraction, PerRun] = 0.0
     corruption: Annotated[Corruption, PerRun] = "redraw"
     corrupt_test: Annotated[bool, PerRun] = False

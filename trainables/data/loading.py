@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data.config import DataConfig, Pixels
+from trainables.data.config import DataConfig, Half, Pixels
 from trainables.data.corruption import corrupt, replace_pixels
 from trainables.data.readers import READERS, Part, read
 from trainables.data.split import FLOAT_BYTES, Dataset, Inputs, Split, stratified_order
@@ -79,7 +79,7 @@ def _cut(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, s
     """The splits of a data set in files."""
     raw, reader = read(config.name), READERS[config.name]
     new = _new_labels(config, len(reader.train))
-    order = _order(raw.train, new, config.split_seed, "split")
+    order = _order(raw.train, new, config, "split")
     orders = [order]
     # The test split is cut first, so that it stays the same when the training split grows or shrinks.
     sizes = [config.validation_size, config.train_size]
@@ -88,7 +88,7 @@ def _cut(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, s
             order[: config.test_size + sum(sizes)], [config.test_size, config.test_size + sizes[0]]
         )
     else:
-        orders.append(_order(raw.test, new, config.split_seed, "split/test"))
+        orders.append(_order(raw.test, new, config, "split/test"))
         test = orders[1][: config.test_size]
         validation, train = np.split(order[: sum(sizes)], sizes[:1])
     rows = {"train": (raw.train, train), "validation": (raw.train, validation), "test": (raw.test or raw.train, test)}
@@ -122,10 +122,21 @@ def _new_labels(config: DataConfig, classes: int) -> Array:
     return new
 
 
-def _order(part: Part, new: Array, seed: int, stream: str) -> Array:
-    """Positions of the examples whose class is kept, in a random order that is stratified by original class."""
-    kept = np.flatnonzero(new[part.labels] >= 0)
-    return kept[stratified_order(part.labels[kept], generator(seed, stream))]
+def _order(part: Part, new: Array, config: DataConfig, stream: str) -> Array:
+    """Positions of the examples that are kept, in a random order that is stratified by original class."""
+    kept = np.flatnonzero((new[part.labels] >= 0) & _in_half(part.labels, config.half, f"half/{stream}"))
+    return kept[stratified_order(part.labels[kept], generator(config.split_seed, stream))]
+
+
+def _in_half(labels: Array, half: Half, stream: str) -> Array:
+    """Whether examples are in a half: of each class the same ones whatever else is asked, the odd one in the first."""
+    if half == "both":
+        return np.ones(len(labels), dtype=bool)
+    first, draw = np.zeros(len(labels), dtype=bool), generator(0, stream)
+    for value in np.unique(labels):
+        members = draw.permutation(np.flatnonzero(labels == value))
+        first[members[: len(members) - len(members) // 2]] = True
+    return first if half == "first" else ~first
 
 
 def _cropped(inputs: Array, border: int) -> Array:

@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from trainables.data.config import CLASS_TASKS, DataConfig
+from trainables.data.config import CLASS_TASKS, DataConfig, Half
 from trainables.data.readers import READERS, present
 from trainables.data.split import Target
 from trainables.data.synthetic import SYNTHETIC, parameters, sampler
@@ -19,7 +19,7 @@ CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 #: Fields that only data sets in files take, and those that only synthetic tasks take (where they name them).
-OF_FILES = ("classes", "crop", "pool", "normalise", "pixels", "augment")
+OF_FILES = ("half", "classes", "crop", "pool", "normalise", "pixels", "augment")
 OF_TASKS = ("frequency", "noise", "dimension", "hard_test", "fresh")
 
 
@@ -101,10 +101,15 @@ def _in_files(config: DataConfig) -> Task:
         raise BadInput(f"data.normalise = 'cifar': {why}; allowed: split, half, none")
     _check_sizes(
         config,
-        [count for one, count in enumerate(reader.train) if not named or one in named],
-        [count for one, count in enumerate(reader.test) if not named or one in named],
+        [_of_half(count, config.half) for one, count in enumerate(reader.train) if not named or one in named],
+        [_of_half(count, config.half) for one, count in enumerate(reader.test) if not named or one in named],
     )
     return Task(shape, len(config.groups) if config.groups else classes, "classes")
+
+
+def _of_half(count: int, half: Half) -> int:
+    """How many of a class's examples are in a half; the first has the odd one."""
+    return count if half == "both" else count - count // 2 if half == "first" else count // 2
 
 
 def _check_sizes(config: DataConfig, train: list[int], test: list[int]) -> None:
@@ -118,6 +123,7 @@ def _check_sizes(config: DataConfig, train: list[int], test: list[int]) -> None:
             numbers = " + ".join(map(str, sizes.values()))
             equals = f"{numbers} = {total}" if len(sizes) > 1 else numbers
             some = " of these classes" if config.classes else ""
+            some += f" in the {config.half} half" if config.half != "both" else ""
             what = f"{config.name} has {there}{kind} examples{some}"
             raise BadInput(f"data.{' + '.join(sizes)} = {equals}: {what}; allowed: up to that")
 
