@@ -28,8 +28,8 @@ from trainables.storage import SPEC, Folder
 
 Scale = Literal["small", "paper", "develop"]
 #: Seeds of verdicts, and the seed that their splits are drawn from, begin here; those that a study is developed on are
-#: so much smaller, and never the same.
-VERDICT = 100
+#: so much smaller, and never the same. Those from 100 on are used up: rules were changed after a verdict on them.
+VERDICT = 200
 #: What a name begins with where a sweep or a study may be meant, and the name of all studies together.
 PREFIX, ALL = "study:", "all"
 #: Sweeps of a study by this name are all of them.
@@ -47,8 +47,8 @@ class Study(Section):
     """A question, and the sweeps that answer it.
 
     `sweeps` are as in a file of their own, at small scale, with seeds from `VERDICT` on and, where data are in files,
-    those of the second half: a study is developed on the first. At paper scale data are whole. `small` and `paper` say what a
-    scale takes, and changes (`every`: in each sweep). `alone`: it takes so long that `study:all` leaves it out.
+    those of the second half: a study is developed on the first. At paper scale data are whole. `small` and `paper` say
+    what a scale takes, and changes (`every`: in each sweep). `alone`: it takes so long that `study:all` leaves it out.
     """
 
     name: str

@@ -27,17 +27,17 @@ TINY = {
     "sweeps": {
         "digits": {
             "base": {
-                "data": {"train_size": 60, "validation_size": 20, "test_size": 50, "split_seed": 100},
+                "data": {"train_size": 60, "validation_size": 20, "test_size": 50, "split_seed": 200},
                 "model": {"width": 8, "depth": 2},
                 "stop": {"train_loss": None, "max_epochs": 1},
             },
             "grid": {"model.width": [8, 16]},
-            "seeds": [100],
+            "seeds": [200],
             "record": {"measures": ["parameter_count"]},
         }
     },
     "small": {"takes": "seconds"},
-    "paper": {"takes": "more", "changes": {"every": {"grid.model.width": [32, 64], "seeds": [100, 101]}}},
+    "paper": {"takes": "more", "changes": {"every": {"grid.model.width": [32, 64], "seeds": [200, 201]}}},
 }
 
 
@@ -111,8 +111,8 @@ def test_a_study_is_trained_answered_and_shown_and_the_second_time_nothing_is_do
 
 def test_scales_change_values_and_development_has_seeds_and_splits_of_its_own(tiny):
     small, paper, develop = (tiny.specs(scale)["digits"] for scale in ("small", "paper", "develop"))
-    assert (small.grid, small.seed_values) == ({"model.width": [8, 16]}, [100])
-    assert (paper.grid, paper.seed_values) == ({"model.width": [32, 64]}, [100, 101])
+    assert (small.grid, small.seed_values) == ({"model.width": [8, 16]}, [200])
+    assert (paper.grid, paper.seed_values) == ({"model.width": [32, 64]}, [200, 201])
     assert (develop.grid, develop.seed_values, develop.base["data"]["split_seed"]) == (small.grid, [0], 0)
     assert tiny.sweeps == TINY["sweeps"]
 
