@@ -12,10 +12,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from analysis import statistics as st
 from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
 from analysis.results import Results
-from analysis.studies.study import Finding, between, decided
+from analysis.studies.study import Finding, between, decided, over_seeds
 from trainables import data
 from trainables.streams import generator
 
@@ -30,7 +29,6 @@ STATISTICS = {
 CURVES = {"train_loss": "train loss", "test_loss": "test loss", "lipschitz_mean": "Lipschitz constant", **STATISTICS}
 #: Of a path that is not recorded but computed from checkpoints, see `probability_slopes`.
 TITLES = {**CURVES, "probability_path": "total path of the probability"}
-RESAMPLES = 1000
 #: Examples at once.
 ROWS = 500
 
@@ -114,13 +112,14 @@ def identity_finding(results: Results, close: float) -> Finding:
         decided(bool(errors.max() <= close) if len(errors) else None),
         f"relative error at most {errors.max():.1g} in {len(errors)} steps" if len(errors) else "no step was recorded",
         "equal, by the chain rule",
+        check=True,
     )
 
 
 def rises(
-    table: pd.DataFrame, name: str, axis: str, least: float, falls: int | None = None, paper: str = ""
+    table: pd.DataFrame, name: str, axis: str, least: float, falls: int | None = None, paper: str = "", guess: str = ""
 ) -> Finding:
-    """Whether a statistic's mean over seeds at the axis's highest value is so many times that at its lowest.
+    """Whether a statistic at the axis's highest value is so many times that at its lowest, in the mean over seeds.
 
     Args:
         table: one row per run.
@@ -129,6 +128,7 @@ def rises(
         least: how many times.
         falls: how often, at most, the mean may be lower at a value than at the value before; by default as it may.
         paper: what the source says.
+        guess: why, should it not hold.
     """
     means = table.groupby(axis)[name].mean()
     low, high = means.index[0], means.index[-1]
@@ -137,16 +137,17 @@ def rises(
         ends = [rows.loc[rows[axis] == value, name].mean() for value in (low, high)]
         return float(ends[1] / ends[0])
 
-    estimate = st.bootstrap(table, ratio, ["seed"], resamples=RESAMPLES)
+    estimate = over_seeds(table, ratio)
     fell = int((means.diff() < 0).sum())
     values = ", ".join(f"{value:.3g}" for value in means)
     order = "" if falls is None else f", and in order but for {falls}" if falls else ", and in order"
     return Finding(
         f"{TITLES[name]}: at {axis.split('.')[-1].replace('_', ' ')} {high:g} at least {least:g} times that at {low:g}"
         + order,
-        decided(estimate.value >= least and (falls is None or fell <= falls)),
+        decided(estimate.value >= least and estimate.low > 1 and (falls is None or fell <= falls)),
         f"ratio {between(estimate, '.3g')}; means {values}",
         paper,
+        guess=guess,
     )
 
 

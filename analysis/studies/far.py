@@ -93,6 +93,13 @@ class Span:
         return float(solved.fun) if solved.success else float("nan")
 
 
+def some_different(patterns: np.ndarray, among: np.ndarray, most: int) -> np.ndarray:
+    """Places of at most so many different patterns `(n, P)`, drawn at random from those marked `(n,)`, in order."""
+    places = np.flatnonzero(among)
+    _, first = np.unique(np.packbits(patterns[places], axis=1), axis=0, return_index=True)
+    return np.sort(generator(0, "studies/patterns").permutation(places[first])[:most])
+
+
 def network_and_inputs(results: Results, run_id: str) -> tuple[nn.Module, torch.Tensor]:
     """A run's network at its end and its training inputs, both in float64."""
     config = results.config(run_id)

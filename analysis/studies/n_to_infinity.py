@@ -3,27 +3,43 @@
 import functools
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import statistics as st
 from analysis.figures.canvas import INK, WIDTH_INCHES
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.study import Answer, Finding, between, decided
+from analysis.studies.study import Answer, Finding, between, decided, over_seeds
 
 AXIS, LEAST, CLOSED = "data.train_size", 0.8, 0.5
-GAPS = {"normalised loss": "normalised_gap", "error": "error_gap"}
+GAPS = {
+    "loss_gap": "the normalised loss",
+    "relative_gap": "the normalised loss, relative to what train loss lacks to chance,",
+    "error_gap": "the error",
+}
 
 RULE = f"""
-For natural and for random labels alike. Closes: Spearman's rank correlation of the number of examples with the
-absolute difference of normalised train and test loss is at most -{LEAST}, and the upper end of its 95% interval over
-numbers of examples is below 0; the same of the absolute difference of train and test error. By half: the mean
-difference of errors at the largest number of examples is at most {CLOSED} of that at the smallest. For natural labels
-the test error falls: Spearman's rank correlation at most -{LEAST}, and the upper end below 0.
+For natural and for random labels alike; gaps are absolute differences of train and test. Closes: Spearman's rank
+correlation of the number of examples with the gap of normalised losses is at most -{LEAST}, and the upper end of its
+95% interval below 0; the same of that gap over log C less the normalised train loss (C classes), since outputs so small
+make all losses those of chance, whatever a network knows; and the same of the gap of errors. By half: the gap of errors
+at the largest number of examples is at most {CLOSED} of that at the smallest, in the mean over seeds. For natural
+labels the test error falls: Spearman's rank correlation at most -{LEAST}, and the upper end below 0.
+{normalised.INTERVAL_RULE}.
 """
-PAPER = {"natural": "figures 1 and 19: the gap closes", "random": "figure 1: train error rises to chance"}
+PAPER = {
+    ("natural", "loss_gap"): "figures 1 and 19: the gap closes",
+    ("random", "loss_gap"): "figure 19: the gap closes",
+    ("natural", "error_gap"): "figure 1: the gap closes",
+    ("random", "error_gap"): "figure 1: train error rises to chance",
+}
+GUESS = {
+    "natural": "networks of a fixed size fit all these examples, and test error has not fallen enough yet",
+    "random": "a network of this size still fits that many random labels, and its test error is that of chance",
+}
 
 
 def answer(results: Mapping[str, Results]) -> Answer:
@@ -31,72 +47,102 @@ def answer(results: Mapping[str, Results]) -> Answer:
     tables = {}
     for name in ("natural", "random"):
         table = results[name].table()
-        tables[name] = table.assign(
-            normalised_gap=(table["normalised_test_loss"] - table["normalised_train_loss"]).abs(),
-            error_gap=(table["test_error"] - table["train_error"]).abs(),
-        )
+        lacks = np.log(normalised.classes(results[name])) - table["normalised_train_loss"]
+        gap = (table["normalised_test_loss"] - table["normalised_train_loss"]).abs()
+        error_gap = (table["test_error"] - table["train_error"]).abs()
+        tables[name] = table.assign(loss_gap=gap, relative_gap=gap / lacks, error_gap=error_gap)
     findings = []
     for name, table in tables.items():
         findings += [
             normalised.ordered(
-                f"{name} labels: the gap of the {words} closes with the examples",
+                f"{name} labels: the gap of {words} closes with the examples",
                 table,
                 AXIS,
                 column,
-                [AXIS],
                 LEAST,
-                PAPER[name],
+                PAPER.get((name, column), ""),
                 sign=-1,
+                guess=GUESS[name],
             )
-            for words, column in GAPS.items()
+            for column, words in GAPS.items()
         ]
         findings.append(_halved(name, table))
     findings.append(
         normalised.ordered(
-            "natural labels: the test error falls", tables["natural"], AXIS, "test_error", [AXIS], LEAST, sign=-1
+            "natural labels: the test error falls", tables["natural"], AXIS, "test_error", LEAST, "figure 1", sign=-1
         )
     )
-    drawn = plate(
-        "examples",
-        "Errors and normalised losses against the number of examples",
-        "Means over seeds with their range; test solid, train dashed. The dotted line is one example per parameter.",
-        functools.partial(_draw, tables),
-    )
+    drawn = [
+        plate(
+            "examples",
+            "Errors and losses against the number of examples",
+            "Means over seeds with their range; test solid, train dashed. The dotted line is one example per "
+            "parameter. Losses as trained, and of outputs divided by the product of norms.",
+            functools.partial(_draw, tables),
+        ),
+        plate(
+            "gaps",
+            "The gap between train and test against the number of examples",
+            "Means over seeds with their range; natural labels solid, random ones dashed. In the middle the gap of "
+            "normalised losses over what the normalised train loss lacks to that of chance.",
+            functools.partial(_gaps, tables),
+        ),
+    ]
     numbers = pd.concat([table.assign(labels=name) for name, table in tables.items()])
-    return Answer(findings, [drawn], numbers)
+    return Answer(findings, drawn, numbers)
 
 
 def _halved(name: str, table: pd.DataFrame) -> Finding:
     few, many = table[AXIS].min(), table[AXIS].max()
 
     def share(rows: pd.DataFrame) -> float:
-        means = rows.groupby(AXIS)["error_gap"].mean()
-        return float(means.get(many, float("nan")) / means.get(few, float("nan")))
+        gaps = rows.groupby(AXIS)["error_gap"].mean()
+        return float(gaps.get(many, float("nan")) / gaps.get(few, float("nan")))
 
-    seeds = st.bootstrap(table, share, ["seed"], resamples=normalised.RESAMPLES)
+    seeds = over_seeds(table, share)
     return Finding(
         f"{name} labels: with {many:,} examples the gap of the errors is at most half of that with {few:,}",
         decided(seeds.value <= CLOSED),
         f"{between(seeds, '.2f')} of it",
+        guess=GUESS[name],
     )
 
 
 def _draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 5.6), layout="constrained")
-    rows = figure.subplots(2, 2, sharex=True)
+    figure = Figure(figsize=(WIDTH_INCHES, 7.6), layout="constrained")
+    rows = figure.subplots(3, 2, sharex=True)
+    kinds = (
+        ("error", "{}_error", "error (fraction)"),
+        ("loss", "{}_loss", "loss as trained (nats)"),
+        ("normalised", "normalised_{}_loss", "normalised loss (nats)"),
+    )
     for (name, table), column in zip(tables.items(), rows.T, strict=True):
-        groups = table.groupby(AXIS)
-        for axes, kind, unit in ((column[0], "error", "fraction"), (column[1], "normalised_loss", "nats")):
+        for axes, (kind, own, label) in zip(column, kinds, strict=True):
             for split, style in (("test", "-o"), ("train", "--s")):
-                own = f"{split}_error" if kind == "error" else f"normalised_{split}_loss"
-                mean, low, high = (getattr(groups[own], what)() for what in ("mean", "min", "max"))
-                axes.plot(
-                    mean.index, mean, style, color=INK if split == "test" else "#7a7a7a", markersize=4, label=split
-                )
-                axes.fill_between(mean.index, low, high, color="#9aa5b1", alpha=0.4, linewidth=0)
+                _line(axes, table, own.format(split), style, INK if split == "test" else "#7a7a7a", split)
             axes.axvline(table["parameter_count"].iloc[0], color="#7a7a7a", linestyle=":", linewidth=1)
-            axes.set(xscale="log", ylabel=f"{kind.replace('_', ' ')} ({unit})")
+            axes.set(xscale="log", ylabel=label, yscale="log" if kind == "loss" else "linear")
         column[0].set_title(f"{name} labels", loc="left")
         column[0].legend()
-        column[1].set_xlabel("training examples")
+        column[-1].set_xlabel("training examples")
     return figure
+
+
+def _gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+    labels = {"loss_gap": "gap of normalised losses (nats)", "relative_gap": "the same, relative"}
+    for axes, (column, label) in zip(
+        figure.subplots(1, 3), (labels | {"error_gap": "gap of errors (fraction)"}).items(), strict=True
+    ):
+        for (name, table), style in zip(tables.items(), ("-o", "--s"), strict=True):
+            _line(axes, table, column, style, INK if name == "natural" else "#7a7a7a", f"{name} labels")
+        axes.set(xscale="log", yscale="log", xlabel="training examples", ylabel=label)
+    figure.axes[0].legend()
+    return figure
+
+
+def _line(axes: Axes, table: pd.DataFrame, column: str, style: str, colour: str, label: str) -> None:
+    """Means over seeds with their range."""
+    mean, low, high = (getattr(table.groupby(AXIS)[column], what)() for what in ("mean", "min", "max"))
+    axes.plot(mean.index, mean, style, color=colour, markersize=4, label=label)
+    axes.fill_between(mean.index, low, high, color="#9aa5b1", alpha=0.4, linewidth=0)

@@ -1,78 +1,91 @@
 """Whether the line between normalised losses depends on the norm that divides."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from torch.nn import functional
+from torch import Tensor
 
 from analysis import statistics as st
 from analysis.figures.canvas import WIDTH_INCHES, Encoding
 from analysis.figures.plate import plate
 from analysis.results import Results
+from analysis.statistics import LinearFit
 from analysis.studies import normalised
 from analysis.studies.outputs import outputs
-from analysis.studies.study import Answer, Finding, decided
+from analysis.studies.study import Answer, Finding, between, decided, rank_over_seeds
 
 NORMS = {"L1": 1.0, "L2": 2.0, "L4": 4.0, "largest entry": float("inf")}
-AXIS, ALIKE, LARGE = "init.std", 0.9, 1.0
+AXIS, ALIKE, LARGE, SAME, NEAR = "pretrain.label_corruption", 0.9, 1.0, 0.1, (0.004, 0.008)
 
 RULE = f"""
-Over networks that fit every training example, with rho the product over the layers of the entrywise p-norm of the
-weights, p = 1, 2, 4 and infinity. Outputs are divided by rho and multiplied by one constant per norm, such that the
-median network's largest output is {LARGE} (the source divides L1 norms by 100: products of large norms leave losses
-that differ in the last digits only). Linear: for each p, R2 of normalised test loss on normalised train loss is at
-least {normalised.LINEAR} with a slope in [{normalised.SLOPES[0]}, {normalised.SLOPES[1]}]. Alike: Spearman's rank
-correlation between the normalised train losses by L2 and by each other norm is at least {ALIKE}.
+Over networks that fit every training example with a train loss in [{NEAR[0]}, {NEAR[1]}] (each is the snapshot nearest
+to 0.006), with rho the product over the layers of the entrywise p-norm of the weights, p = 1, 2, 4 and infinity.
+Outputs are divided by rho and multiplied by one constant per norm, such that the median network's largest output is
+{LARGE} (the source divides L1 norms by 100: products of large norms leave losses that differ in the last digits only).
+Linear: for each p, R2 of normalised test loss on normalised train loss is at least {normalised.LINEAR}. The same line:
+the slope differs from that by L2 by at most {SAME}, and the 95% intervals of the two slopes overlap. Alike: Spearman's
+rank correlation between the normalised train losses by L2 and by each other norm is at least {ALIKE} in the mean over
+seeds, and the lower end of its interval (Student) above 0. Own norm, by L2: {normalised.OWN_NORM_RULE}.
 """
-PAPER = {"L1": "slope 0.836, intercept 0.378, R² 0.9998", "L2": "slope 0.836, intercept 0.377, R² 0.9998"}
+PAPER = {
+    "L1": "figure 9: slope 0.836, intercept 0.378, R² 0.9998",
+    "L2": "figure 10: slope 0.836, intercept 0.377, R² 0.9998",
+}
+X, Y = "normalised_train_loss", "normalised_test_loss"
+Known = Mapping[str, Sequence[tuple[Tensor, Tensor]]]
 
 
 def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
-    table = normalised.fitted(results["networks"])
-    found = {name: _losses(results["networks"], table, p) for name, p in NORMS.items()}
-    findings = []
-    for name, losses in found.items():
-        fit = st.linear_fit(losses["train"], losses["test"])
-        findings.append(
-            Finding(
-                f"by {name}: normalised test loss is linear in normalised train loss",
-                decided(fit.r2 >= normalised.LINEAR and normalised.SLOPES[0] <= fit.slope <= normalised.SLOPES[1]),
-                f"slope {fit.slope:.3f} [{fit.slope_interval[0]:.3f}, {fit.slope_interval[1]:.3f}], intercept "
-                f"{fit.intercept:.3f}, R² {fit.r2:.4f}, RMSE {fit.rmse:.2g} nats ({fit.n} networks)",
-                PAPER.get(name, ""),
-            )
+    (networks,) = results.values()
+    table = normalised.fitted(networks)
+    table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
+    known = {split: [outputs(networks, run, split) for run in table["run_id"]] for split in ("train", "test")}
+    found = {name: _losses(networks, table, known, p) for name, p in NORMS.items()}
+    fits = {name: st.linear_fit(losses[X], losses[Y]) for name, losses in found.items()}
+    findings = [
+        Finding(
+            f"by {name}: normalised test loss is linear in normalised train loss",
+            decided(fit.r2 >= normalised.LINEAR),
+            f"{normalised.in_words(fit)} ({fit.n} networks)",
+            PAPER.get(name, ""),
+            guess="networks keep more or less of their lead on test examples, whichever norm divides",
         )
-    for name in (name for name in NORMS if name != "L2"):
-        rank = st.spearman(found["L2"]["train"], found[name]["train"])
-        findings.append(
-            Finding(f"L2 and {name} order the networks alike", decided(rank >= ALIKE), f"Spearman {rank:+.3f}")
-        )
-    numbers = pd.concat([losses.assign(norm=name) for name, losses in found.items()])
-    drawn = plate(
-        "norms",
-        "Test against train loss, outputs divided by products of several norms",
-        "Each point is a network; colours are the standard deviation of the initial weights.",
-        functools.partial(_draw, found),
-    )
-    return Answer(findings, [drawn], numbers)
+        for name, fit in fits.items()
+    ]
+    others = [name for name in NORMS if name != "L2"]
+    findings += [_same(name, fits[name], fits["L2"]) for name in others]
+    findings += [_alike(name, found) for name in others]
+    deals = normalised.dealt(networks, table, found["L2"]["divisor"].to_numpy())
+    findings.append(normalised.own_norm("by L2", found["L2"], deals))
+    plates = [
+        plate(
+            "norms",
+            "Test against train loss, outputs divided by products of several norms",
+            "Each point is a network; colours are the part of the labels that was swapped in pretraining.",
+            functools.partial(_draw, found, Y, "normalised test loss (nats)"),
+        ),
+        plate(
+            "errors",
+            "Test error against normalised train loss, by the same norms",
+            "The same networks, as in the right of figure 9 of the source.",
+            functools.partial(_draw, found, "test_error", "test error (fraction)"),
+        ),
+    ]
+    return Answer(findings, plates, pd.concat([losses.assign(norm=name) for name, losses in found.items()]))
 
 
-def _losses(results: Results, table: pd.DataFrame, p: float) -> pd.DataFrame:
-    """Normalised losses of every network by the product of p-norms."""
+def _losses(results: Results, table: pd.DataFrame, known: Known, p: float) -> pd.DataFrame:
+    """Normalised losses of every network by the product of p-norms, in one unit."""
     rho = np.array([_product(results, run, p) for run in table["run_id"]])
-    known = {split: [outputs(results, run, split) for run in table["run_id"]] for split in ("train", "test")}
     largest = np.array([float(z.abs().max()) for z, _ in known["train"]])
-    unit = float(np.median(largest / rho)) / LARGE
-    columns = {
-        split: [functional.cross_entropy(z / (r * unit), y).item() for (z, y), r in zip(known[split], rho, strict=True)]
-        for split in known
-    }
-    return table[["run_id", AXIS, "test_error"]].assign(rho=rho, **columns)
+    divisor = rho * float(np.median(largest / rho)) / LARGE
+    rows = table[["run_id", "seed", AXIS, "test_error"]].assign(rho=rho, divisor=divisor)
+    return pd.concat([rows, normalised.divided(known, divisor)], axis=1)
 
 
 def _product(results: Results, run_id: str, p: float) -> float:
@@ -80,15 +93,37 @@ def _product(results: Results, run_id: str, p: float) -> float:
     return float(torch.stack([torch.linalg.vector_norm(weight, ord=p) for weight in weights]).prod())
 
 
-def _draw(found: Mapping[str, pd.DataFrame]) -> Figure:
+def _same(name: str, fit: LinearFit, usual: LinearFit) -> Finding:
+    (low, high), (other_low, other_high) = fit.slope_interval, usual.slope_interval
+    return Finding(
+        f"by {name} the line is that by L2",
+        decided(abs(fit.slope - usual.slope) <= SAME and low <= other_high and other_low <= high),
+        f"slopes {fit.slope:.3f} [{low:.3f}, {high:.3f}] and {usual.slope:.3f} [{other_low:.3f}, {other_high:.3f}]",
+        PAPER.get(name, "").partition(",")[0],
+        guess="norms weigh large and small weights otherwise, and networks differ in how these are spread",
+    )
+
+
+def _alike(name: str, found: Mapping[str, pd.DataFrame]) -> Finding:
+    both = found["L2"].assign(other=found[name][X])
+    rank = rank_over_seeds(both, X, "other")
+    return Finding(
+        f"L2 and {name} order the networks alike",
+        decided(rank.value >= ALIKE and rank.low > 0),
+        f"Spearman {between(rank)}",
+        guess="networks that are near to each other by one norm need not be in the same order by another",
+    )
+
+
+def _draw(found: Mapping[str, pd.DataFrame], y: str, label: str) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
     for axes, (name, losses) in zip(figure.subplots(2, 2).ravel(), found.items(), strict=True):
-        normalised.points(axes, losses, "train", "test", AXIS)
-        fit = st.linear_fit(losses["train"], losses["test"])
-        ends = losses["train"].agg(["min", "max"]).to_numpy()
+        normalised.points(axes, losses, X, y, AXIS)
+        fit = st.linear_fit(losses[X], losses[y])
+        ends = losses[X].agg(["min", "max"]).to_numpy()
         axes.plot(ends, fit.intercept + fit.slope * ends, color="#1c1c1c", linewidth=1)
         axes.set_title(f"{name}: R² {fit.r2:.4f}, slope {fit.slope:.3g}", loc="left")
-        axes.set(xlabel="normalised train loss (nats)", ylabel="normalised test loss (nats)")
+        axes.set(xlabel="normalised train loss (nats)", ylabel=label)
         axes.locator_params(nbins=5)
     first = next(iter(found.values()))
     Encoding.of(AXIS, first[AXIS]).legend(figure)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 from torch.nn import functional
 
 from analysis import statistics as st
@@ -13,18 +14,36 @@ from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide, quantit
 from analysis.results import Results
 from analysis.statistics import LinearFit
 from analysis.studies.outputs import outputs
-from analysis.studies.study import Finding, between, decided
+from analysis.studies.study import Finding, between, decided, over_seeds, rank_over_seeds
+from trainables import data
 from trainables.streams import generator
 
 #: What "linear" means: R2 of the normalised losses at least, the slope within, and R2 of the losses as trained at most.
 LINEAR, SLOPES, PLAIN = 0.99, (0.8, 1.2), 0.6
-#: Bootstrap resamples of configurations behind an interval; deals of norms.
-RESAMPLES, DEALS = 500, 200
+#: What outputs are divided by, in words.
+PRODUCT = "the product of norms"
+#: Deals of norms, and the partial rank correlation that is "more than the norm".
+DEALS, BEYOND = 200, 0.3
 LINEAR_RULE = f"""R2 of normalised test loss on normalised train loss is at least {LINEAR} with a slope in
 [{SLOPES[0]}, {SLOPES[1]}], and R2 of the losses as trained is at most {PLAIN}"""
 OWN_NORM_RULE = f"""with the norms dealt out among the networks at random ({DEALS} times; train and test loss of a
 network still share one), R2 falls below that with their own norms in 97.5% of deals, and below {LINEAR} in half of
 them; otherwise the line is mechanical"""
+BEYOND_RULE = f"""given the rank of the norm, the partial rank correlation of normalised train loss and test error is at
+least {BEYOND}, and the lower end of its 95% interval above 0"""
+INTERVAL_RULE = (
+    """Rank correlations are means over seeds of those among a seed's networks, with Student's 95% interval"""
+)
+
+
+def data_name(results: Results) -> str:
+    """The data set of a sweep."""
+    return results.config(str(results.runs["run_id"].iloc[0])).data.name
+
+
+def classes(results: Results) -> int:
+    """How many classes the data of a sweep have."""
+    return data.describe(results.config(str(results.runs["run_id"].iloc[0])).data).classes
 
 
 def fitted(results: Results) -> pd.DataFrame:
@@ -38,15 +57,21 @@ def line(table: pd.DataFrame, normalised: bool = True) -> LinearFit:
     return st.linear_fit(table[f"{prefix}train_loss"], table[f"{prefix}test_loss"])
 
 
+def in_words(fit: LinearFit) -> str:
+    """A line with its interval and how well it fits."""
+    return (
+        f"slope {fit.slope:.3f} [{fit.slope_interval[0]:.3f}, {fit.slope_interval[1]:.3f}], intercept "
+        f"{fit.intercept:.3f}, R² {fit.r2:.4f}, adjusted {fit.adjusted_r2:.4f}, RMSE {fit.rmse:.2g} nats"
+    ).replace("-", "−")
+
+
 def linear(where: str, table: pd.DataFrame, paper: str = "") -> Finding:
     """The finding of `LINEAR_RULE`."""
     fit, plain = line(table), line(table, normalised=False)
     return Finding(
-        f"{where}normalised test loss is linear in normalised train loss, the losses as trained are not",
+        f"{where}: normalised test loss is linear in normalised train loss, the losses as trained are not",
         decided(fit.r2 >= LINEAR and SLOPES[0] <= fit.slope <= SLOPES[1] and plain.r2 <= PLAIN),
-        f"slope {fit.slope:.3f} [{fit.slope_interval[0]:.3f}, {fit.slope_interval[1]:.3f}], intercept "
-        f"{fit.intercept:.3f}, R² {fit.r2:.4f}, adjusted {fit.adjusted_r2:.4f}, RMSE {fit.rmse:.2g} nats; "
-        f"as trained R² {plain.r2:.2f} ({fit.n} networks)",
+        f"{in_words(fit)}; as trained R² {plain.r2:.2f} ({fit.n} networks)",
         paper,
         guess="of outputs so small the loss is linear in the lead of the true class, so that the slope is the ratio of "
         "its means over test and training examples: below 1 where networks are wrong on many test examples",
@@ -54,80 +79,100 @@ def linear(where: str, table: pd.DataFrame, paper: str = "") -> Finding:
 
 
 def ordered(
-    claim: str,
-    table: pd.DataFrame,
-    x: str,
-    y: str,
-    axes: Sequence[str],
-    least: float,
-    paper: str = "",
-    sign: int = 1,
-    guess: str = "",
+    claim: str, table: pd.DataFrame, x: str, y: str, least: float, paper: str = "", sign: int = 1, guess: str = ""
 ) -> Finding:
-    """Whether a rank correlation is at least so large, and its interval over configurations on one side of zero.
+    """Whether a rank correlation among a seed's networks is at least so large in the mean, with an interval above 0.
 
     Args:
         claim: of the finding.
         table: one row per network.
         x: a column.
         y: another.
-        axes: what makes a configuration.
         least: of Spearman's correlation times `sign`.
         paper: the source's number.
         sign: +1, or -1 where the correlation is to be negative.
         guess: of the finding.
     """
-    rank = st.bootstrap(table, lambda rows: st.spearman(rows[x], rows[y]), axes, resamples=RESAMPLES)
-    nearest = min(sign * rank.low, sign * rank.high)
-    decision = decided(sign * rank.value >= least and nearest > 0)
-    return Finding(claim, decision, f"Spearman {between(rank)}", paper, guess=guess)
+    rank = rank_over_seeds(table, x, y)
+    decision = decided(sign * rank.value >= least and min(sign * rank.low, sign * rank.high) > 0)
+    return Finding(claim, decision, f"Spearman {between(rank)}, {len(table)} networks", paper, guess=guess)
 
 
-def dealt(results: Results, table: pd.DataFrame) -> np.ndarray:
-    """R2 of the normalised losses `(DEALS,)` with the norm products dealt out among the networks at random."""
-    losses = {split: [outputs(results, run, split) for run in table["run_id"]] for split in ("train", "test")}
-    norms, draw = np.exp(table["log_frobenius_product"].to_numpy()), generator(0, "studies/norms")
-    found = []
-    for _ in range(DEALS):
-        rho = draw.permutation(norms)
-        train, test = (
-            [functional.cross_entropy(z / r, y).item() for (z, y), r in zip(losses[split], rho, strict=True)]
-            for split in ("train", "test")
-        )
-        found.append(st.linear_fit(train, test).r2)
-    return np.array(found)
+def beyond_norm(where: str, table: pd.DataFrame, norm: str) -> Finding:
+    """The finding of `BEYOND_RULE`; `norm`: the column that outputs were divided by."""
+    columns = ("normalised_train_loss", "test_error", norm)
+    partial = over_seeds(table, lambda rows: partial_rank(rows, *columns), (-1, 1))
+    found = f"partial Spearman {between(partial)}" if partial.seeds else "it ranks the networks as the norm does"
+    return Finding(
+        f"{where}: normalised train loss tells test error beyond the norm that divides it",
+        decided(partial.value >= BEYOND and partial.low > 0),
+        f"{found}; the norm alone and test error {between(rank_over_seeds(table, norm, 'test_error'))}",
+        guess="outputs so small make the loss a function of the norm, but for a margin that all networks share",
+    )
+
+
+def partial_rank(table: pd.DataFrame, x: str, y: str, given: str) -> float:
+    """The partial rank correlation of two columns given a third; NaN where that leaves nothing of one of them."""
+    ranks = table[[x, y, given]].rank().to_numpy()
+    known = np.column_stack([np.ones(len(ranks)), ranks[:, 2]])
+    left, right = (ranks[:, i] - known @ np.linalg.lstsq(known, ranks[:, i], rcond=None)[0] for i in (0, 1))
+    size = float(np.sqrt((left @ left) * (right @ right)))
+    return float(left @ right) / size if size > 1e-9 else float("nan")
+
+
+def dealt(results: Results, table: pd.DataFrame, rho: np.ndarray) -> np.ndarray:
+    """R2 of the normalised losses `(DEALS,)` with the divisors `(N,)` dealt out among the networks at random."""
+    known = {split: [outputs(results, run, split) for run in table["run_id"]] for split in ("train", "test")}
+    draw = generator(0, "studies/norms")
+    return np.array([line(divided(known, draw.permutation(rho))).r2 for _ in range(DEALS)])
+
+
+def divided(known: Mapping[str, Sequence[tuple[Tensor, Tensor]]], rho: np.ndarray) -> pd.DataFrame:
+    """The normalised losses of networks, a row each: of logits and labels by split, divided by their rho."""
+    return pd.DataFrame(
+        {
+            f"normalised_{split}_loss": [
+                functional.cross_entropy(z / r, y).item() for (z, y), r in zip(rows, rho, strict=True)
+            ]
+            for split, rows in known.items()
+        }
+    )
 
 
 def own_norm(where: str, table: pd.DataFrame, deals: np.ndarray) -> Finding:
     """The finding of `OWN_NORM_RULE`."""
     fit, middle = line(table), float(np.median(deals))
     return Finding(
-        f"{where}the line needs each network's own norm",
+        f"{where}: the line needs each network's own norm",
         decided(bool((deals < fit.r2).mean() >= 0.975) and middle < LINEAR),
-        f"R² {fit.r2:.4f}; with norms of other networks {middle:.4f} "
-        f"[{np.quantile(deals, 0.025):.4f}, {np.quantile(deals, 0.975):.4f}]",
-        because="with any norm that train and test loss share the line is about as straight: it is mechanical"
-        if middle >= LINEAR
-        else "",
+        f"R² {fit.r2:.5f}; with norms of other networks {middle:.5f} [{np.quantile(deals, 0.025):.5f}, "
+        f"{np.quantile(deals, 0.975):.5f}]; what it lacks to 1 is {(1 - middle) / max(1 - fit.r2, 1e-12):.1f} times "
+        "as much then",
+        guess="any norm that train and test loss share moves both alike, over a range that is wide beside what sets "
+        "networks apart: the line is mechanical",
     )
 
 
-def draw_losses(table: pd.DataFrame, axis: str, random: pd.DataFrame | None = None) -> Figure:
-    """Test against train loss, as trained and normalised, coloured by an axis; random labels as red crosses."""
+def draw_losses(table: pd.DataFrame, axis: str, random: pd.DataFrame | None = None, by: str = PRODUCT) -> Figure:
+    """Test against train loss, as trained and normalised, coloured by an axis; random labels as red crosses.
+
+    Of losses as trained, which random labels would squash into a corner, only natural labels are drawn.
+    """
     figure = Figure(figsize=(WIDTH_INCHES, 3.5), layout="constrained")
-    titles = ("As trained", "Divided by the product of norms")
+    titles = ("As trained", f"Divided by {by}")
     for axes, prefix, title in zip(figure.subplots(1, 2), ("", "normalised_"), titles, strict=True):
         x, y = f"{prefix}train_loss", f"{prefix}test_loss"
         points(axes, table, x, y, axis)
         fit, ends = line(table, bool(prefix)), table[x].agg(["min", "max"]).to_numpy(copy=True)
-        if random is not None and len(random):
+        if random is not None and len(random) and prefix:
             axes.scatter(random[x], random[y], s=30, color="#c0392b", marker="x", label="random labels")
-            ends[1] = max(ends[1], random[x].max()) if prefix else ends[1]
+            ends = np.array([min(ends[0], random[x].min()), max(ends[1], random[x].max())])
             axes.legend(loc="best")
         axes.plot(ends, fit.intercept + fit.slope * ends, color="#1c1c1c", linewidth=1)
         axes.set_title(f"{title}\nR² {fit.r2:.4f}, slope {fit.slope:.3g}".replace("-", "−"), loc="left")
         axes.set(xlabel=quantity(x, "nats"), ylabel=quantity(y, "nats"))
         axes.locator_params(nbins=5)
+        axes.ticklabel_format(useOffset=False)
     Encoding.of(axis, table[axis]).legend(figure)
     return figure
 
@@ -145,7 +190,7 @@ def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]],
 
 
 def draw_deals(deals: Mapping[str, np.ndarray], own: Mapping[str, float]) -> Figure:
-    """What R2 lacks to 1 with dealt norms, and with their own (line), one panel a data set."""
+    """What R2 lacks to 1 with dealt norms, and with their own (line), one panel for each."""
     figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
     for axes, (name, found) in zip(figure.subplots(1, len(deals), squeeze=False)[0], deals.items(), strict=True):
         lacks, lack = np.maximum(1 - found, 1e-12), max(1 - own[name], 1e-12)

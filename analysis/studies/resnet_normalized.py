@@ -3,55 +3,84 @@
 import functools
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
+from analysis.studies.outputs import outputs
 from analysis.studies.study import Answer
 
-AXIS, LEAST = "init.scale", 0.6
+AXIS, LEAST, NORM = "init.scale", 0.6, "log_norm"
 
 RULE = f"""
 Over networks that fit every training example, started from weights of six sizes. ResNet: outputs are divided by the
 norm of the network's output on one fixed training image, the first. BatchNorm: it is folded into the weights, and
 outputs are divided by the product of Frobenius norms. Linear, in each: {normalised.LINEAR_RULE}. Order, in each:
 Spearman's rank correlation of normalised train loss and test error is at least {LEAST}, and the lower end of its 95%
-interval over scales is above 0.
+interval above 0. Own norm, in each: {normalised.OWN_NORM_RULE}. Beyond the norm, in each: {normalised.BEYOND_RULE}.
+{normalised.INTERVAL_RULE}.
 """
-PAPER = {"resnet": "figure 2, bottom: a line; test errors 7 to 9%", "batchnorm": "figure 12: a line"}
+PAPER = {"resnet": "figure 2, bottom: a line, of ResNet-56", "batchnorm": "figure 12: a line, on CIFAR-10"}
+PAPER_ERROR = {"resnet": "test errors 7 to 9%, on CIFAR-10"}
+BY = {"resnet": "the norm of the output on one image", "batchnorm": normalised.PRODUCT}
 
 
 def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
-    tables = {name: normalised.fitted(results[name]) for name in ("resnet", "batchnorm")}
-    tables["resnet"] = _by_one_image(tables["resnet"])
-    findings, figures = [], []
-    for name, table in tables.items():
+    findings, figures, numbers, notes = [], [], [], []
+    deals, own = {}, {}
+    for name, by in BY.items():
+        table = normalised.fitted(results[name])
+        table = _by_one_image(results[name], table) if name == "resnet" else _by_product(table)
+        deals[name] = normalised.dealt(results[name], table, np.exp(table[NORM].to_numpy()))
+        own[name] = normalised.line(table).r2
         findings += [
-            normalised.linear(f"{name}: ", table, PAPER[name]),
+            normalised.linear(name, table, PAPER[name]),
             normalised.ordered(
                 f"{name}: normalised train loss orders networks by test error",
                 table,
                 "normalised_train_loss",
                 "test_error",
-                [AXIS],
                 LEAST,
+                guess="what they are divided by tells little of how they generalise",
             ),
+            normalised.own_norm(name, table, deals[name]),
+            normalised.beyond_norm(name, table, NORM),
         ]
         figures.append(
             plate(
                 f"losses-{name}",
                 f"{name}: test against train loss, as trained and normalised",
                 "Each point is a network; colours are the factor of its initial weights. Right, outputs divided by "
-                + ("the norm of the output on one image." if name == "resnet" else "the product of norms."),
-                functools.partial(normalised.draw_losses, table, AXIS),
+                f"{by}.",
+                functools.partial(normalised.draw_losses, table, AXIS, by=by),
             )
         )
-    return Answer(findings, figures, pd.concat([one.assign(network=name) for name, one in tables.items()]))
+        errors = table["test_error"]
+        notes.append(
+            f"{name}: test errors {errors.min():.1%} to {errors.max():.1%}"
+            + (f" (source: {PAPER_ERROR[name]})." if name in PAPER_ERROR else ".")
+        )
+        numbers.append(table.assign(network=name))
+    figures.append(
+        plate(
+            "own-norms",
+            "How straight the line is with norms that belong to other networks",
+            f"What R² lacks to 1 with norms dealt out at random ({normalised.DEALS} deals), and with their own (line).",
+            functools.partial(normalised.draw_deals, deals, own),
+        )
+    )
+    return Answer(findings, figures, pd.concat(numbers), notes)
 
 
-def _by_one_image(table: pd.DataFrame) -> pd.DataFrame:
-    """Losses of outputs divided by the norm of the output on the first training image."""
+def _by_product(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(**{NORM: table["log_frobenius_product"]})
+
+
+def _by_one_image(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """Losses of outputs divided by the norm of the output on the first training image, and the norm's logarithm."""
     names = [f"normalised_{split}_loss" for split in ("train", "test")]
-    return table.assign(**{name: table[f"{name}_by_output"] for name in names})
+    norms = [float(outputs(results, run, "train")[0][0].norm()) for run in table["run_id"]]
+    return table.assign(**{name: table[f"{name}_by_output"] for name in names}, **{NORM: np.log(norms)})

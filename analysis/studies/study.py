@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.figures.plate import Plate
 from analysis.results import Results
+from analysis.statistics import spearman
 from analysis.statistics.bootstrap import Estimate
 
 Decision = Literal["holds", "does not hold", "undecided"]
@@ -23,6 +26,8 @@ class Finding(NamedTuple):
         paper: the source's own numbers; empty where it gives none.
         because: in a few words, what decided.
         guess: why it does not hold, should it not; shown only then.
+        check: it follows from mathematics, and fails only where the software, or an assumption, is wrong; such claims
+            are counted apart.
     """
 
     claim: str
@@ -31,6 +36,7 @@ class Finding(NamedTuple):
     paper: str = ""
     because: str = ""
     guess: str = ""
+    check: bool = False
 
     @property
     def remarks(self) -> list[str]:
@@ -61,33 +67,74 @@ class Answer:
 
     @property
     def headline(self) -> str:
-        """How many claims hold.
+        """How many claims hold, and of how many checks the expected came out.
 
-        >>> Answer([Finding("a", "holds", ""), Finding("b", "undecided", "")], [], pd.DataFrame()).headline
-        '1 of 2 claims holds; 1 is undecided.'
+        >>> findings = [Finding("a", "holds", ""), Finding("b", "undecided", ""), Finding("c", "holds", "", check=True)]
+        >>> Answer(findings, [], pd.DataFrame()).headline
+        '1 of 2 claims holds; 1 is undecided; and 1 of 1 check.'
         """
-        counts = {name: sum(one.decision == name for one in self.findings) for name in ("does not hold", "undecided")}
-        held = len(self.findings) - sum(counts.values())
-        rest = [
-            f"{counts['does not hold']} {'does' if counts['does not hold'] == 1 else 'do'} not hold",
-            f"{counts['undecided']} {'is' if counts['undecided'] == 1 else 'are'} undecided",
-        ]
-        others = [text for text, count in zip(rest, counts.values(), strict=True) if count]
-        return "; ".join([f"{held} of {len(self.findings)} claims {'holds' if held == 1 else 'hold'}", *others]) + "."
+        claims, checks = ([one.decision for one in self.findings if one.check == kind] for kind in (False, True))
+        failed, open_ = claims.count("does not hold"), claims.count("undecided")
+        held = claims.count("holds")
+        parts = [f"{held} of {len(claims)} claims {'holds' if held == 1 else 'hold'}"] if claims else []
+        parts += [f"{failed} {'does' if failed == 1 else 'do'} not hold"] if failed else []
+        parts += [f"{open_} {'is' if open_ == 1 else 'are'} undecided"] if open_ else []
+        if checks:
+            word = "check" if len(checks) == 1 else "checks"
+            parts.append(f"{'and ' if parts else ''}{checks.count('holds')} of {len(checks)} {word}")
+        return "; ".join(parts) + "."
 
 
 #: From the results of a study's sweeps, by their names, to its answer.
 Analysis = Callable[[Mapping[str, Results]], Answer]
 
 
-def between(estimate: Estimate, form: str = "+.2f") -> str:
-    """An estimate with its interval, and how many resamples that is from.
+class OverSeeds(NamedTuple):
+    """A mean over seeds with Student's 95% interval, and of how many; without two seeds it says nothing."""
 
-    >>> between(Estimate(-0.5, -0.75, -0.25, 12, 500))
-    '−0.50 [−0.75, −0.25; 500 resamples]'
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+
+def over_seeds(
+    table: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], within: tuple[float, float] = (-np.inf, np.inf)
+) -> OverSeeds:
+    """The mean over seeds of a statistic of each seed's networks: what varies by chance is the seed, the rest is set.
+
+    Args:
+        table: one row per network, with a column `seed`.
+        statistic: of the rows of one seed; seeds where it is not finite are left out.
+        within: the values that it can have, which the interval keeps to.
+
+    >>> table = pd.DataFrame({"seed": [0, 0, 1, 1], "loss": [1.0, 3.0, 3.0, 5.0]})
+    >>> [round(number, 2) for number in over_seeds(table, lambda rows: rows["loss"].mean())]
+    [3.0, -9.71, 15.71, 2]
     """
+    values = np.array([statistic(rows) for _, rows in table.groupby("seed")], dtype=float)
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
+        return OverSeeds(float(values.mean()) if len(values) else np.nan, *within, len(values))
+    reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    low, high = np.clip([values.mean() - reach, values.mean() + reach], *within)
+    return OverSeeds(float(values.mean()), float(low), float(high), len(values))
+
+
+def rank_over_seeds(table: pd.DataFrame, x: str, y: str) -> OverSeeds:
+    """Spearman's rank correlation of two columns among a seed's networks, over seeds."""
+    return over_seeds(table, lambda rows: spearman(rows[x], rows[y]), (-1, 1))
+
+
+def between(estimate: OverSeeds | Estimate, form: str = "+.2f") -> str:
+    """An estimate with its interval, and of how many seeds or resamples that is.
+
+    >>> between(OverSeeds(-0.5, -0.75, -0.25, 4))
+    '−0.50 [−0.75, −0.25; 4 seeds]'
+    """
+    count, what = (estimate.seeds, "seed") if isinstance(estimate, OverSeeds) else (estimate.resamples, "resample")
     value, low, high = (format(number, form).replace("-", "−") for number in estimate[:3])
-    return f"{value} [{low}, {high}; {estimate.resamples} resamples]"
+    return f"{value} [{low}, {high}; {count} {what}{'' if count == 1 else 's'}]"
 
 
 def decided(holds: bool | None) -> Decision:
