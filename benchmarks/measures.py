@@ -26,7 +26,8 @@ from analysis.measures import evaluate, measure_stack
 from analysis.measures.selection import select
 from analysis.measuring import Job, Measured
 from orchestrator.measure_pool import MeasurePool, unmeasured
-from orchestrator.session import Measuring, session
+from orchestrator.room import Room
+from orchestrator.session import session
 from trainables import models
 from trainables.config import InitConfig, RunConfig
 from trainables.manifest import Manifest
@@ -157,7 +158,7 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
             training(results, f"{cohort:03d}").advance(1e9)
         jobs = unmeasured(Measured(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False)
         for number in numbers * rounds:
-            pool = MeasurePool(results, Measuring(number, 0.0, 0.0))
+            pool = MeasurePool(results, Room(1, (None,) * number))
             _work_off(pool, jobs[COHORTS : COHORTS + number])  # one each: actors start, and import
             started = time.perf_counter()
             _work_off(pool, jobs[:COHORTS])

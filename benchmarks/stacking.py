@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import nn
 
 from orchestrator import folder as results_folder
-from orchestrator import session, sweep
+from orchestrator import room, session, sweep
 from orchestrator.planning import plan
 from orchestrator.spec import SweepSpec
 from trainables import data, network
@@ -98,7 +98,7 @@ def seconds_of_sweep() -> float:
     spec, results = SweepSpec.parse(values), Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        results_folder.prepare(results, spec, plan(spec, slots=session.machine_cpus()))
+        results_folder.prepare(results, spec, plan(spec, slots=room.machine_cpus()))
         sweep.work(results, spec, *results_folder.wanted(results, spec), Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
         assert not results_folder.wanted(results, spec)[0], "not every run ended"

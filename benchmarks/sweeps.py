@@ -22,7 +22,8 @@ from rich.console import Console
 from torch import nn
 
 from analysis.results import load_results
-from orchestrator.session import machine_cpus, session
+from orchestrator.room import machine_cpus
+from orchestrator.session import session
 from orchestrator.spec import SweepSpec
 from orchestrator.sweep import run_sweep
 from trainables.config import RunConfig

@@ -6,9 +6,10 @@ from typing import Any
 
 import ray
 import torch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from analysis.measuring import Job, Measured, measure_parameters
-from orchestrator.session import Measuring
+from orchestrator.room import Room
 from trainables.errors import BadInput
 from trainables.storage import CohortFiles, Folder
 from trainables.worker import assigned_device, receive
@@ -32,7 +33,7 @@ class MeasurePool:
 
     Args:
         results: the results folder.
-        who: how many actors, and what each takes of Ray's CPUs and GPUs. Nothing on one machine: then a trial never
+        room: where actors are, and what each takes of Ray's CPUs and GPUs. Nothing on one machine: then a trial never
             waits for an actor nor an actor for a trial, and the operating system shares the cores. With more, all
             actors start at once, and Ray keeps what is theirs from the trials.
         trust: allow modules that the results name to be imported.
@@ -42,20 +43,22 @@ class MeasurePool:
     def __init__(
         self,
         results: Folder,
-        who: Measuring,
+        room: Room,
         trust: bool = False,
         shared: Mapping[str, ray.ObjectRef] | None = None,
     ) -> None:
-        self.results, self.who, self.trust = results, who, trust
+        self.results, self.room, self.trust = results, room, trust
         self.shared = shared or {}
         self.queue: deque[Job] = deque()
         self.running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
         self.idle: list[ray.actor.ActorHandle] = []
-        self.started = self.submitted = self.done = 0
+        self.free = list(room.actors)  # machines where one is still to be started
+        self.homes: dict[ray.actor.ActorHandle, str | None] = {}
+        self.submitted = self.done = 0
         self.errors: list[str] = []
         self.asked: set[tuple[str, str]] = set()
-        if who.cpus or who.gpus:  # taken before the trials take them
-            self.idle = [self._start() for _ in range(who.actors)]
+        if room.cpus or room.gpus:  # taken before the trials take them
+            self.idle = [self._start() for _ in room.actors]
 
     def submit(self, job: Job | None) -> None:
         """Have a file measured, unless that was asked before: what fails is tried again by the next command."""
@@ -76,13 +79,13 @@ class MeasurePool:
                     self.idle.append(actor)
                     self.done += 1
                 except ray.exceptions.RayActorError as error:
-                    self.started -= 1  # it died for good, most likely of this file: the others get a new actor
+                    self.free.append(self.homes.pop(actor))  # it died for good, most likely of this file
                     self.errors.append(str(error))
                 except ray.exceptions.RayError as error:
                     self.idle.append(actor)
                     cause = getattr(error, "cause", None)  # a damaged file is one line, anything else a traceback
                     self.errors.append(str(cause if isinstance(cause, BadInput) else error))
-        while self.queue and (self.idle or self.started < self.who.actors):
+        while self.queue and (self.idle or self.free):
             actor = self.idle.pop() if self.idle else self._start()
             self.running[actor.measure.remote(self.queue.popleft())] = actor
 
@@ -92,15 +95,20 @@ class MeasurePool:
         return bool(self.queue or self.running)
 
     def _start(self) -> Any:
-        self.started += 1
+        cpus, gpus, node = self.room.cpus, self.room.gpus, self.free.pop()
         options = ray.remote(MeasureActor).options(
-            num_cpus=self.who.cpus,
-            num_gpus=self.who.gpus,
-            scheduling_strategy="SPREAD",
+            num_cpus=cpus,
+            num_gpus=gpus,
+            # Where room was counted for it; elsewhere if that machine is lost. What takes nothing goes everywhere.
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)
+            if node
+            else ("DEFAULT" if cpus or gpus else "SPREAD"),
             max_restarts=2,
             max_task_retries=2,
         )
-        return options.remote(self.results.uri, self.who.gpus, self.trust, self.shared)
+        actor: Any = options.remote(self.results.uri, gpus, self.trust, self.shared)
+        self.homes[actor] = node
+        return actor
 
 
 def unmeasured(

@@ -1,13 +1,13 @@
-"""The Ray cluster that does the work, and what it has to offer."""
+"""The Ray cluster that does the work."""
 
 import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
-from orchestrator.spec import ResourcesConfig
+from orchestrator.room import machine_cpus
 from trainables.errors import BadInput
 
 #: Read by Ray Tune: none of its own output and result files, and Ctrl-C is left to us. It starts as many trials as fit;
@@ -70,68 +70,3 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise BadInput(f"--address {address}: no Ray cluster answers there ({error})") from None
-
-
-def machine_cpus() -> int:
-    """The CPUs of this machine that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def slots(resources: ResourcesConfig, address: str | None) -> int:
-    """How many cohorts can train at once: on this machine, or on the cluster and what its autoscaler may still add.
-
-    Raises:
-        BadInput: not even one can; Ray would wait for ever.
-    """
-    where = "the cluster" if address else "this machine"
-    cpus, gpus = (max(counts) for counts in zip(*_processors(address), strict=True))
-    asked = {name: getattr(resources, name) for name in ("cpus", "gpus", "measure_gpus")}
-    for name, most in (("cpus", cpus), ("gpus", gpus), ("measure_gpus", gpus)):
-        if asked[name] > most:
-            raise BadInput(f"resources.{name} = {asked[name]:g}: {where} has {most:g}")
-    left = gpus - _measuring(gpus, resources.measure_gpus) * resources.measure_gpus
-    if resources.gpus > left:
-        line = f"resources.gpus = {resources.gpus:g}: {where} has {gpus:g}"
-        raise BadInput(f"{line}, and resources.measure_gpus = {resources.measure_gpus:g} leaves {left:g} to train")
-    by_cpu = cpus / resources.cpus
-    return max(1, int(min(by_cpu, left / resources.gpus) if resources.gpus else by_cpu))
-
-
-class Measuring(NamedTuple):
-    """How many actors measure, and what each takes of Ray's CPUs and GPUs."""
-
-    actors: int
-    cpus: float
-    gpus: float
-
-
-def measuring(resources: ResourcesConfig, address: str | None) -> Measuring:
-    """Who measures.
-
-    On one machine actors take no CPUs, so that neither waits for the other; on a cluster an eighth of the CPUs is
-    theirs, where that leaves enough to train. With `measure_gpus`, and GPUs, an eighth of the GPUs is theirs, or one
-    actor's share.
-    """
-    now, later = _processors(address)
-    cpus, gpus = now[0], max(now[1], later[1])
-    share = resources.measure_gpus if gpus >= resources.measure_gpus else 0.0  # measured again where there is no GPU
-    actors = _measuring(gpus, share) if share else machine_cpus() if address is None else max(1, int(cpus // 8))
-    return Measuring(actors, 1.0 if address and cpus - actors >= resources.cpus else 0.0, share)
-
-
-def _measuring(gpus: float, share: float) -> int:
-    return max(1, int(gpus / 8 / share)) if share else 0
-
-
-def _processors(address: str | None) -> tuple[tuple[float, float], tuple[float, float]]:
-    """CPUs and GPUs of this machine or of the cluster, now and with all that its autoscaler may still add."""
-    if address is None:
-        import torch
-
-        return ((machine_cpus(), torch.cuda.device_count()),) * 2
-    import ray
-    from ray._private.state import state  # as Ray's own libraries do; None without an autoscaler
-
-    found = ray.cluster_resources(), state.get_max_resources_from_cluster_config() or {}
-    now, later = ((one.get("CPU", 0), one.get("GPU", 0)) for one in found)
-    return now, later

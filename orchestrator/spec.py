@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from orchestrator import yaml12
 from orchestrator.axes import Axes, Axis, Configuration
@@ -91,6 +91,16 @@ class RecordConfig(Section):
         return sorted({*self.while_training.epochs_before(last), last})
 
 
+def _whole_above_one(gpus: float) -> float:
+    if gpus > 1 and gpus % 1:
+        raise ValueError("expected a part of one GPU, or a whole number of them")
+    return gpus
+
+
+#: As Ray gives them.
+Gpus = Annotated[float, Field(ge=0), AfterValidator(_whole_above_one)]
+
+
 class ResourcesConfig(Section):
     """What one cohort takes of the machine, and its number of runs (None: planned from the free slots).
 
@@ -101,8 +111,8 @@ class ResourcesConfig(Section):
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
-    gpus: Annotated[float, Field(ge=0)] = 0.0
-    measure_gpus: Annotated[float, Field(ge=0)] = 0.0
+    gpus: Gpus = 0.0
+    measure_gpus: Gpus = 0.0
     cohort_size: Annotated[int, Field(ge=1)] | None = None
     kernel: Kernel | None = None
     stack_size: Annotated[int, Field(ge=1)] | None = None

@@ -22,7 +22,8 @@ from orchestrator.folder import check_disk, check_folder, held, prepare, read_fr
 from orchestrator.planning import plan
 from orchestrator.progress import Display
 from orchestrator.reporting import report
-from orchestrator.session import measuring, session, slots
+from orchestrator.room import room
+from orchestrator.session import session
 from orchestrator.spec import SweepSpec
 from trainables.errors import BadInput
 from trainables.manifest import Manifest, finished_runs, read_cohorts
@@ -71,10 +72,10 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
     check_files(results)
     select(spec.record.names)
     with session(address) if address else nullcontext():
-        room = slots(spec.resources, address)
+        slots = room(spec.resources, address).cohorts
         known, records = held(results, spec)
-        planned = plan(spec, known, room, records=records)
-        check_disk(results, spec, known, room)
+        planned = plan(spec, known, slots, records=records)
+        check_disk(results, spec, known, slots)
         sharing.fetch(planned, console)
         prepare(results, spec, planned)
         todo, done = wanted(results, spec)
@@ -121,7 +122,7 @@ def work(
         from orchestrator.tuning import train_cohorts
 
         shared = sharing.share(read_cohorts(results)[0]) if address else {}  # machines of a cluster may lack the files
-        pool = MeasurePool(results, measuring(spec.resources, address), trust, shared)
+        pool = MeasurePool(results, room(spec.resources, address, bool(todo)), trust, shared)
         for job in missing:
             pool.submit(job)
 

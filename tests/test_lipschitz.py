@@ -11,7 +11,7 @@ from trainables import models
 from trainables.modules import Shift
 from trainables.network import Network
 
-PARAMETERS = [name for name, _ in models.mlp((9,), 80, width=30, depth=2).named_parameters()]
+PARAMETERS = [name for name, _ in models.mlp((9,), 150, width=30, depth=2).named_parameters()]
 BOUNDS = ["lipschitz_mean_lower", "lipschitz_mean", "lipschitz_mean_upper"]
 
 
@@ -52,7 +52,7 @@ def test_at_a_thousand_random_points_the_bound_is_never_below_the_slope(monkeypa
 def test_of_many_classes_the_spectral_norm_is_as_true_and_the_frobenius_norm_an_estimate():
     """Alone and in a stack, where every network gets as many products."""
     torch.manual_seed(0)
-    modules = [models.mlp((9,), 80, width=30, depth=2).double() for _ in range(2)]
+    modules = [models.mlp((9,), 150, width=30, depth=2).double() for _ in range(2)]
     inputs, labels = torch.randn(20, 9).double(), torch.arange(20)
     names = ["lipschitz_mean", "lipschitz_max", "jacobian_frobenius_mean"]
     together = {name: torch.stack([dict(m.named_parameters())[name].detach() for m in modules]) for name in PARAMETERS}
@@ -64,7 +64,7 @@ def test_of_many_classes_the_spectral_norm_is_as_true_and_the_frobenius_norm_an_
         beside = stack[stack["position"] == position].set_index("name")["value"]
         for found in (alone, beside):
             assert found[:2].tolist() == pytest.approx([slopes.mean(), slopes.max()], rel=1e-5)
-            assert found.iloc[2] == pytest.approx(sizes.mean(), rel=0.15)  # of 9 directions and 64 mixtures, 3 %
+            assert found.iloc[2] == pytest.approx(sizes.mean(), rel=0.1)  # of 9 directions and 128 mixtures, 2 %
         assert alone.tolist() == pytest.approx(beside.tolist(), rel=1e-5)
 
 

@@ -858,6 +858,70 @@ def test_a_layer_whose_paths_are_not_known_has_no_path_norm(layer, reason):
     assert status.startswith("not applicable: needs") and reason in status
 
 
+class Buffered(nn.Module):
+    """A perceptron that takes a buffer off its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = models.mlp((5,), 3, width=6, depth=2)
+        self.register_buffer("mean", torch.zeros(5))
+
+    def forward(self, inputs):
+        return self.layers(inputs - self.mean)
+
+
+def test_buffers_of_one_s_own_are_those_of_each_network():
+    torch.manual_seed(0)
+    network = Network(Buffered().double())
+    parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
+    means, inputs, labels = torch.randn(1, 5).double(), torch.randn(12, 5).double(), torch.arange(12) % 3
+    names = ["margin_p10", "davies_bouldin", "layer_margins"]
+    own, moved = (
+        measure_stack(network, parameters, None, {"train": (points, labels)}, names, buffers=buffers)["value"].tolist()
+        for points, buffers in ((inputs, {"mean": means}), (inputs - means, None))
+    )
+    assert own == pytest.approx(moved)
+
+
+class Twice(nn.Module):
+    """One layer, called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Linear(5, 5), nn.Linear(5, 3)
+
+    def forward(self, inputs):
+        return self.head(self.layer(self.layer(inputs).relu()).relu())
+
+
+class Attention(nn.Module):
+    """Attention of one token, called by keywords."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention, self.head = nn.MultiheadAttention(5, 1, batch_first=True), nn.Linear(5, 3)
+
+    def forward(self, inputs):
+        tokens = inputs.unsqueeze(1)
+        return self.head(self.attention(query=tokens, key=tokens, value=tokens)[0].squeeze(1))
+
+
+@pytest.mark.parametrize("module", [Twice, Attention])
+def test_where_layers_and_weights_do_not_go_together_there_are_no_layer_margins(module):
+    inputs, labels = torch.randn(12, 5), torch.arange(12) % 3
+    status = measure_network(module(), inputs, labels, measures=["layer_margins"]).loc["layer_margins", "status"]
+    assert status.startswith("not applicable: needs ")
+
+
+def test_slopes_that_overflow_are_undefined_and_no_error():
+    module = models.mlp((5,), 3, width=6, depth=2)
+    for parameter in module.parameters():
+        parameter.data *= 1e18
+    table = measure_network(module, torch.randn(12, 5), torch.arange(12) % 3, measures=["all"])
+    assert not table["status"].str.startswith("error").any(), table[table["status"].str.startswith("error")]
+    assert table.loc["lipschitz_mean", "status"].startswith("undefined: slopes overflow")
+
+
 def test_hidden_units_can_be_permuted():
     task = make_task("mlp")
     values, others = (measured([one], measures=EXACT)[0] for one in (task, permuted(task)))

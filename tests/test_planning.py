@@ -6,8 +6,7 @@ from rich.console import Console
 
 from orchestrator.planning import cohort_id, cohort_sizes, plan
 from orchestrator.pricing import plan_table, price
-from orchestrator.session import measuring, slots
-from orchestrator.spec import ResourcesConfig, SweepSpec, load_spec
+from orchestrator.spec import SweepSpec, load_spec
 from trainables.config import RunConfig
 from trainables.errors import BadInput
 
@@ -180,34 +179,3 @@ def test_the_flops_of_a_convolution_count_every_position():
     (group,) = price(sweep(base={"model": model, "stop": {"max_epochs": 1}})).groups
     forward = 2 * (2 * 1 * 9 * 36 + 2 * 2 * 9 * 16 + 2 * 16 * 10)
     assert group.flops == 1000 * (3 + 1) * forward
-
-
-@pytest.mark.parametrize(
-    ("processors", "resources", "slots_and_actors"),
-    [
-        ((2, 0), {}, (2, (2, 0.0, 0.0))),
-        ((16, 1), {"gpus": 0.75, "measure_gpus": 0.25}, (1, (1, 0.0, 0.25))),
-        ((16, 1), {"gpus": 0.25, "measure_gpus": 0.25}, (3, (1, 0.0, 0.25))),
-        ((64, 8), {"gpus": 1, "measure_gpus": 0.25}, (7, (4, 0.0, 0.25))),
-        ((64, 8), {"gpus": 1, "measure_gpus": 1}, (7, (1, 0.0, 1.0))),
-    ],
-)
-def test_actors_that_measure_have_gpus_of_their_own(monkeypatch, processors, resources, slots_and_actors):
-    monkeypatch.setattr("orchestrator.session._processors", lambda address: (processors, processors))
-    monkeypatch.setattr("orchestrator.session.machine_cpus", lambda: processors[0])
-    asked = ResourcesConfig(**resources)
-    assert (slots(asked, None), tuple(measuring(asked, None))) == slots_and_actors
-
-
-def test_gpus_that_leave_nothing_to_train_are_refused(monkeypatch):
-    monkeypatch.setattr("orchestrator.session._processors", lambda address: ((16, 1), (16, 1)))
-    with pytest.raises(
-        BadInput, match=r"resources.gpus = 1: this machine has 1, and resources.measure_gpus = 0.25 leav"
-    ):
-        slots(ResourcesConfig(gpus=1, measure_gpus=0.25), None)
-    with pytest.raises(BadInput, match=r"resources.measure_gpus = 2: this machine has 1"):
-        slots(ResourcesConfig(measure_gpus=2), None)
-
-
-def test_what_was_measured_on_gpus_can_be_measured_again_where_there_are_none():
-    assert measuring(ResourcesConfig(measure_gpus=1), None).gpus == 0

@@ -17,6 +17,7 @@ KNOW_RAY = {
     "trainables/trainable.py",
     "trainables/worker.py",
     "orchestrator/measure_pool.py",
+    "orchestrator/room.py",
     "orchestrator/session.py",
     "orchestrator/sharing.py",
     "orchestrator/tuning.py",

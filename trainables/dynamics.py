@@ -19,7 +19,7 @@ WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation", "produc
 LATE = ("steps", "loss", "square", "samples", "norms", "noise", "signal")
 #: Steps whose mean loss derivative is below this have no normalised bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
-#: What `epochs_to_low_loss` waits for (nats).
+#: What `epochs_to_low_loss` waits for.
 LOW_LOSS = 0.1
 
 #: name -> (what, source)
@@ -64,7 +64,7 @@ DYNAMICS: dict[str, tuple[str, str]] = {
         "Ru et al. 2021",
     ),
     "epochs_to_low_loss": (
-        "epochs of the phase until the mean batch loss of one is at most 0.1; missing until then",
+        f"the first epoch of the phase whose mean batch loss is at most {LOW_LOSS}; missing until then",
         "Arpit et al. 2017",
     ),
     "late_loss": ("mean of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),

@@ -1,7 +1,9 @@
 """The layers of a module as measures need them: weight tensors, the shapes they act on, homogeneity."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +29,14 @@ HOMOGENEOUS = (
 class Weight:
     """A parameter with two axes or more, its layer, and the shape of one example at the layer's input.
 
-    `input_shape` is None where the layer was not called, or called on inputs of several shapes.
+    `input_shape` is None where the layer was not called, or called on inputs of several shapes; `calls` counts those on
+    real numbers.
     """
 
     name: str
     layer: nn.Module
     input_shape: tuple[int, ...] | None
+    calls: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Architecture:
     def trace(cls, module: nn.Module, call: Callable[[], Tensor]) -> "Architecture":
         """Reads a module while `call` runs it on one example; the module is left as it was."""
         shapes: dict[nn.Module, set[tuple[int, ...]]] = {}
+        called = Counter[nn.Module]()
         first: dict[nn.Module, Tensor | None] = {}  # what each was called on first, in the order of these calls
         activations = 0
 
@@ -71,6 +76,7 @@ class Architecture:
         def record(layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             nonlocal activations
             if inputs and isinstance(inputs[0], Tensor):
+                called[layer] += inputs[0].is_floating_point()
                 shapes.setdefault(layer, set()).add(tuple(inputs[0].shape[1:]))
             activations += output.numel() if isinstance(output, Tensor) else 0
 
@@ -89,7 +95,7 @@ class Architecture:
             if parameter.ndim >= 2:
                 layer = module.get_submodule(name.rpartition(".")[0])
                 seen = shapes.get(layer, set())
-                weights.append(Weight(name, layer, next(iter(seen)) if len(seen) == 1 else None))
+                weights.append(Weight(name, layer, next(iter(seen)) if len(seen) == 1 else None, called[layer]))
         inputs = first[module]
         own = next((first[layer] for layer in first if any(True for _ in layer.parameters(recurse=False))), None)
         same = inputs is not None and own is not None and torch.equal(inputs.flatten(), own.flatten())
@@ -112,6 +118,16 @@ class Architecture:
             return reason
         layer = self.weights[-1].name.rpartition(".")[0]
         return None if layer in self.calls else f"needs a last layer with weights that is called, {layer!r} is not"
+
+    @property
+    def no_layer_inputs(self) -> str | None:
+        """Why weights and the inputs of layers do not go together; None where they do."""
+        if reason := self.no_weights:
+            return reason
+        if twice := next((w.name for w, n in pairwise(self.weights) if w.layer is n.layer), None):
+            return f"needs one weight tensor per layer, {twice!r} is not alone"
+        odd = next((weight for weight in self.weights if weight.calls != 1), None)
+        return f"needs layers that are called once on real numbers, that of {odd.name!r} is not" if odd else None
 
     @property
     def first_layer(self) -> tuple[str, str | None] | None:

@@ -1,7 +1,7 @@
 """Stacks of networks with BatchNorm folded away, for the measures that read weights."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,31 +10,40 @@ from trainables.errors import BadInput
 from trainables.folding import fold_batchnorm
 
 
-def fold_stack(module: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
+def fold_stack(
+    module: nn.Module, tensors: Mapping[str, Tensor]
+) -> tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]:
     """K networks as the same functions (in eval mode) without BatchNorm, where that is possible.
 
     Args:
         module: the architecture; not changed.
-        tensors: `name -> (K, ...)`: parameters, trained or frozen, and the statistics of BatchNorm.
+        tensors: `name -> (K, ...)`: parameters, trained or frozen, and buffers, the statistics of BatchNorm among them.
 
     Returns:
-        the architecture, and its parameters `name -> (K, ...)`; as they were if there is no BatchNorm or if the
-        module's forward pass cannot be followed.
+        the architecture, its parameters and its buffers, both `name -> (K, ...)`; as they were if there is no BatchNorm
+        or if the module's forward pass cannot be followed.
     """
-    names = [name for name, _ in module.named_parameters()]
-    plain = {name: tensors[name] for name in names}
+    plain = {name: tensors[name] for name, _ in module.named_parameters()}
+    buffers = {name: tensors[name] for name, _ in module.named_buffers()}
     if not batchnorms(module):
-        return module, plain
-    folded = []
+        return module, plain, buffers
+    names, folded = list(plain), list[nn.Module]()
     for row in range(len(plain[names[0]])):
         one = copy.deepcopy(module).to(plain[names[0]])
         one.load_state_dict({name: value[row] for name, value in tensors.items()}, strict=False)
         try:
             folded.append(fold_batchnorm(one))
         except BadInput:
-            return module, plain
-    parts = [dict(one.named_parameters()) for one in folded]
-    return folded[0], {name: torch.stack([part[name].detach() for part in parts]) for name in parts[0]}
+            return module, plain, buffers
+    return (
+        folded[0],
+        _stacked([dict(one.named_parameters()) for one in folded]),
+        _stacked([dict(one.named_buffers()) for one in folded]),
+    )
+
+
+def _stacked(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([one[name].detach() for one in networks]) for name in networks[0]}
 
 
 def untrained_statistics(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, vmap
 
 from analysis.measures.architecture import Architecture, in_order
@@ -53,8 +53,8 @@ class Stack:
         architecture: its layers, with BatchNorm folded.
         loss: what was minimised.
         inputs: of every split, one set for all.
-        rows: `parameters`, `buffers`, `initial` (if known), both again `folded`, and `labels` of every split, each
-            `name -> (K, ...)`.
+        rows: `parameters`, `buffers`, `initial` (if known); parameters `folded`, with the buffers that are `kept`, and
+            initial ones folded; and `labels` of every split; each `name -> (K, ...)`.
     """
 
     network: Network
@@ -73,6 +73,7 @@ class Stack:
             self.architecture,
             self.loss,
             rows["folded"],
+            rows["kept"],
             rows.get("initial_folded"),
             rows["labels"].get(TRUE),
             stacked,
@@ -170,13 +171,16 @@ def measure_stack(
     if true_labels is not None:
         labels[TRUE] = true_labels.expand(size, -1)
     example = inputs["train"].rows(0, 1)[0]
-    own = {name: value.to(dtype).expand(size, *value.shape) for name, value in _floats(network.module)}
+    own = {
+        name: value.to(example.device, dtype if value.is_floating_point() else value.dtype).expand(size, *value.shape)
+        for name, value in {**dict(network.module.named_buffers()), **dict(network.module.named_parameters())}.items()
+    }
     every = {**own, **(buffers or {}), **parameters}
-    layers, folded = fold_stack(network.module, every)
-    first = {**{name: value.to(dtype) for name, value in _floats(layers)}, **{n: v[0] for n, v in folded.items()}}
+    layers, folded, kept = fold_stack(network.module, every)
+    first = {name: value[0] for name, value in {**kept, **folded}.items()}
     architecture = Architecture.trace(layers, lambda: two_classes(functional_call(layers, first, (example,))))
     parameters = in_order(parameters, architecture.calls)
-    rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "labels": labels}
+    rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "kept": kept, "labels": labels}
     if initial is not None:
         initial = {name: _unpruned(initial[name], value) for name, value in parameters.items()}
         start = untrained_statistics(network.module, {**every, **initial})
@@ -208,10 +212,6 @@ def _unpruned(initial: Tensor, now: Tensor) -> Tensor:
 
 def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=["position", "name", "index", "value", "status", "seconds", "version"])
-
-
-def _floats(module: nn.Module) -> list[tuple[str, Tensor]]:
-    return [(name, value) for name, value in module.named_buffers() if value.is_floating_point()]
 
 
 def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:

@@ -112,6 +112,16 @@ def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> tuple[Te
     return eigh(matrix.double())
 
 
+def eigenvalues(matrix: Tensor) -> Tensor:
+    """`torch.linalg.eigvalsh`, but of matrices that are not finite NaN, and no error is raised.
+
+    >>> eigenvalues(torch.tensor([[torch.inf]]))
+    tensor([nan])
+    """
+    finite = matrix.isfinite().all(-1).all(-1)
+    return torch.linalg.eigvalsh(matrix.where(finite[..., None, None], 0)).where(finite[..., None], torch.nan)
+
+
 def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """`torch.linalg.eigh`, but of matrices that are not finite the eigenvalues are NaN, and no error is raised.
 

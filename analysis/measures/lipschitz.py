@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 
 from analysis.measures.draws import normal, pairs, uniform
+from analysis.measures.lanczos import eigenvalues
 from analysis.measures.sensitivity import jacobian_norms_at, slice_size, spectral_norms
 from analysis.measures.subject import Subject, shared
 
@@ -42,7 +43,7 @@ def bias_gradients(subject: Subject) -> Tensor:
         return subject.logits_of({**subject.parameters, names[0]: value}, example.unsqueeze(0)).squeeze(0)
 
     jacobian = vmap(jacrev(outputs), in_dims=(None, 0))
-    parts = subject.batches(most=slice_size(subject, len(bias)))
+    parts = subject.batches(most=slice_size(subject.architecture.classes, len(bias)))
     return torch.cat([spectral_norms(jacobian(bias, inputs)) for inputs, _ in parts])
 
 
@@ -52,7 +53,7 @@ def _singular_value(subject: Subject, place: int) -> Tensor:
     if names[1] is None:
         return torch.ones((), dtype=torch.float64)
     weight = subject.parameters[names[1]].double()
-    return torch.linalg.eigvalsh(weight @ weight.mT)[place].clamp(min=0).sqrt()
+    return eigenvalues(weight @ weight.mT)[place].clamp(min=0).sqrt()
 
 
 def no_dense_first_layer(subject: Subject) -> str | None:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad
+from torch.func import grad
 from torch.nn import functional
 
 from analysis.measures.distances import log_spectral_complexity
 from analysis.measures.norms import log_frobenius_product, log_norm_product, log_spectral_product
 from analysis.measures.quantiles import quantile
-from analysis.measures.subject import Subject, logits, shared, two_classes
+from analysis.measures.subject import Subject, logits, shared, watched
 
 
 @shared
@@ -78,45 +78,66 @@ def margin_p10_complexity(subject: Subject) -> Tensor:
 
 
 def layer_margins(subject: Subject) -> Tensor:
-    """For each layer with weights the median over training inputs of the linearised margin at its input h, normalised.
+    """For each weight tensor the median over training inputs of the linearised margin at its layer's input, normalised.
 
-    (f_y - f_j) / ||d (f_y - f_j) / d h||_2, with j the class with the largest logit but for y, over the root of the
-    total variance of h, mean_i ||h_i - mean h||_2^2 (Jiang et al. 2019). The first value is of the inputs themselves.
+    At the input h it is (f_y - f_j) / ||d (f_y - f_j) / d h||_2, with j the class with the largest logit but for y,
+    over the root of the total variance of h, mean_i ||h_i - mean h||_2^2 (Jiang et al. 2019). The first value is of the
+    inputs themselves.
     """
-    distances, features = list[list[Tensor]](), list[list[Tensor]]()
+    layers = [weight.layer for weight in subject.architecture.weights]
+    one = next(subject.batches(most=1))[0]
+    shapes = [inputs.shape[1:] for inputs in _layer_inputs(subject, layers, one)[1]]
+    distances, spreads = list[list[Tensor]](), [Spread() for _ in layers]
     for points, labels in subject.batches():
-        inputs = _layer_inputs(subject, points)[1]
-        shifts = [torch.zeros_like(one) for one in inputs]
 
-        def margin(shifts: list[Tensor], points: Tensor = points, labels: Tensor = labels) -> tuple[Tensor, Tensor]:
-            each = margins_of(_layer_inputs(subject, points, shifts)[0], labels)
-            return each.sum(), each
+        def margin(
+            shifts: list[Tensor], points: Tensor = points, labels: Tensor = labels
+        ) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
+            outputs, inputs = _layer_inputs(subject, layers, points, shifts)
+            each = margins_of(outputs, labels)
+            return each.sum(), (each, inputs)
 
-        slopes, each = grad(margin, has_aux=True)(shifts)
+        shifts = [points.new_zeros(len(points), *shape) for shape in shapes]
+        slopes, (each, inputs) = grad(margin, has_aux=True)(shifts)
         distances.append([each.double() / slope.flatten(1).double().norm(dim=1) for slope in slopes])
-        features.append([one.flatten(1).double() for one in inputs])
+        for spread, values in zip(spreads, inputs, strict=True):
+            spread.add(values.flatten(1).double())
     medians = [quantile(torch.cat(parts), 0.5) for parts in zip(*distances, strict=True)]
-    spreads = [torch.cat(parts).var(0, correction=0).sum().sqrt() for parts in zip(*features, strict=True)]
-    return torch.stack(medians) / torch.stack(spreads)
+    return torch.stack(medians) / torch.stack([spread.variance.sqrt() for spread in spreads])
+
+
+class Spread:
+    """The total variance of points that come in batches (Chan, Golub and LeVeque 1983)."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.deviation = 0, torch.zeros(()), torch.zeros(())
+
+    def add(self, points: Tensor) -> None:
+        """Take in points `(n, d)`."""
+        own, total = points.mean(0), self.count + len(points)
+        shift = own - self.mean.to(own)
+        between = shift.square().sum() * (self.count * len(points) / total)
+        self.deviation = self.deviation.to(own) + (points - own).square().sum() + between
+        self.mean, self.count = self.mean.to(own) + shift * (len(points) / total), total
+
+    @property
+    def variance(self) -> Tensor:
+        """mean_i ||h_i - mean h||_2^2."""
+        return self.deviation / self.count
 
 
 def _layer_inputs(
-    subject: Subject, points: Tensor, shifts: Sequence[Tensor] | None = None
+    subject: Subject, layers: Sequence[nn.Module], points: Tensor, shifts: Sequence[Tensor] | None = None
 ) -> tuple[Tensor, list[Tensor]]:
-    """Logits, and what each layer with weights was called on, which is moved by the shifts."""
-    inputs: list[Tensor] = []
+    """Logits, and what each layer was called on, which is moved by the shifts."""
+    inputs = dict[nn.Module, Tensor]()
 
-    def move(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        inputs.append(given[0])
-        return (given[0] if shifts is None else given[0] + shifts[len(inputs) - 1], *given[1:])
+    def move(layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        inputs[layer] = given[0]
+        return (given[0] if shifts is None else given[0] + shifts[layers.index(layer)], *given[1:])
 
-    handles = [weight.layer.register_forward_pre_hook(move) for weight in subject.architecture.weights]
-    try:
-        outputs = functional_call(subject.architecture.module, dict(subject.folded), (points,))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return two_classes(outputs), inputs
+    outputs = watched(subject, points, dict.fromkeys(layers, move))
+    return outputs, [inputs[layer] for layer in layers]
 
 
 def margin_quantiles(subject: Subject) -> Tensor:

@@ -18,6 +18,7 @@ Needs = Literal[
     "paths",
     "weights",
     "features",
+    "layer inputs",
     "first layer",
     "ReLU",
     "piecewise linear",
@@ -66,9 +67,16 @@ class Measure:
     def description(self) -> str:
         """One line with the formula: the first line of the function's docstring, and what was done to the weights."""
         line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
-        folded = {"homogeneous", "operator norms", "paths", "weights", "features", "ReLU", "piecewise linear"} & {
-            *self.needs
-        }
+        folded = {
+            "homogeneous",
+            "operator norms",
+            "paths",
+            "weights",
+            "features",
+            "layer inputs",
+            "ReLU",
+            "piecewise linear",
+        } & {*self.needs}
         return f"{line} (BatchNorm folded into the layer before it)" if folded else line
 
 
@@ -89,6 +97,7 @@ def unmet(measure: Measure, subject: Subject) -> str | None:
         "initial": None if subject.initial is not None else "needs the initial parameters",
         "weights": architecture.no_weights,
         "features": architecture.no_features,
+        "layer inputs": architecture.no_layer_inputs,
         "homogeneous": architecture.not_homogeneous,
         "operator norms": architecture.no_operator_norm,
         "paths": why_no_paths(architecture.module),

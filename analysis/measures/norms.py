@@ -6,7 +6,7 @@ from torch.func import vjp
 from torch.nn import functional
 
 from analysis.measures.architecture import Weight
-from analysis.measures.lanczos import largest_eigenvalue, start_vector
+from analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
 from analysis.measures.subject import Subject, flat, shared
 from trainables.errors import BadInput
 
@@ -110,7 +110,7 @@ def operator_norm(layer: Weight, weight: Tensor, stacked: bool = False) -> Tenso
 def matrix_norm(matrix: Tensor) -> Tensor:
     """The largest singular value of a matrix: the root of the largest eigenvalue of the smaller Gram matrix."""
     gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
-    return torch.linalg.eigvalsh(gram)[-1].clamp(min=0).sqrt()
+    return eigenvalues(gram)[-1].clamp(min=0).sqrt()
 
 
 def kernel(weight: Tensor) -> Tensor:

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from scipy.optimize import linprog
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from analysis.measures.lipschitz import between
 from analysis.measures.sensitivity import local_lipschitz
-from analysis.measures.subject import Subject, shared, unstacked
+from analysis.measures.subject import Subject, shared, unstacked, watched
 
 #: Segments between training inputs, and the steps that each is walked in.
 SEGMENTS, STEPS = 64, 64
@@ -29,16 +28,12 @@ ZERO = 1e-9
 def patterns(subject: Subject, inputs: Tensor) -> list[Tensor]:
     """Which units of every ReLU layer are on, `(n, units)` booleans each, at inputs `(n, *input_shape)`."""
     found: list[Tensor] = []
-    module = subject.architecture.module
-    layers = [part for part in module.modules() if isinstance(part, nn.ReLU)]
-    handles = [
-        part.register_forward_pre_hook(lambda _, given: found.append(given[0].flatten(1) > 0)) for part in layers
-    ]
-    try:
-        functional_call(module, dict(subject.folded), (inputs,))
-    finally:
-        for handle in handles:
-            handle.remove()
+
+    def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        found.append(given[0].flatten(1) > 0)
+
+    layers = [part for part in subject.architecture.module.modules() if isinstance(part, nn.ReLU)]
+    watched(subject, inputs, dict.fromkeys(layers, note))
     return found
 
 

@@ -5,6 +5,7 @@ from analysis.measures import (
     curvature,
     distances,
     flatness,
+    lanczos,
     landscape,
     linear,
     lipschitz,
@@ -66,6 +67,10 @@ _ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were
 _NO_OUTPUT = "the output of the first training input is 0"
 _NO_MARGIN = "the 10th percentile of the margins is 0"
 _OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
+_SLOPES = (
+    f"slopes overflow; or, of more than {sensitivity.EXACT_CLASSES} classes, Lanczos residual above "
+    f"{lanczos.TOLERANCE:g} after {lanczos.BUDGET} products"
+)
 _UNFOUND = f"of a convolution: Lanczos residual above {norms.TOLERANCE:g} after {norms.BUDGET} products"
 _ZERO_MAP, _UNMOVED_MAP, _MARGIN_MAP, _COMPLEXITY = (
     f"{reason}; or {_UNFOUND}" for reason in (_ZERO, _UNMOVED, _OR_MARGIN, _ZERO_OR_UNMOVED)
@@ -92,8 +97,8 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", *_MAPS), _ZERO_MAP, version=3),
         Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
-        Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS),
-        Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS),
+        Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS, (), _SLOPES, version=2),
+        Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS, (), _SLOPES, version=2),
         Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
         Measure(
             curvature.sharpness,
@@ -129,7 +134,7 @@ MEASURES: dict[str, Measure] = {
             "none",
             _BARTLETT,
             ("initial", *_MAPS),
-            f"{_ZERO_OR_UNMOVED}; or {_UNFOUND}",
+            _COMPLEXITY,
             version=2,
         ),
         Measure(capacity.log_kernel_product, 1, "none", _DZIUGAITE, ("weights",), _ZERO),
@@ -210,12 +215,12 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.normalised_train_loss_max, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
         Measure(margins.normalised_train_loss_by_output, 1, "train", _LIAO, ("classes",), _NO_OUTPUT),
         Measure(margins.normalised_test_loss_by_output, 1, "test", _LIAO, ("classes",), _NO_OUTPUT),
-        Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS),
-        Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS),
-        Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK),
-        Measure(sensitivity.lipschitz_mean_test, 1, "test", _LOUKAS, on_request=_COSTLY),
-        Measure(sensitivity.lipschitz_max_test, 1, "test", _LOUKAS, on_request=_COSTLY),
-        Measure(sensitivity.lipschitz_p90_test, 1, "test", _LOUKAS, on_request=_COSTLY),
+        Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS, (), _SLOPES, version=2),
+        Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS, (), _SLOPES, version=2),
+        Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK, version=2),
+        Measure(sensitivity.lipschitz_mean_test, 1, "test", _LOUKAS, (), _SLOPES, _COSTLY, version=2),
+        Measure(sensitivity.lipschitz_max_test, 1, "test", _LOUKAS, (), _SLOPES, _COSTLY, version=2),
+        Measure(sensitivity.lipschitz_p90_test, 1, "test", _LOUKAS, (), _SLOPES, _COSTLY, version=2),
         Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness", version=2),
         Measure(flatness.asam_sharpness, 1, "train", _KWON),
         Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY, version=2),
@@ -236,8 +241,8 @@ MEASURES: dict[str, Measure] = {
         Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
         Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
         Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
-        Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
-        Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, on_request=_LIKE_MAX),
+        Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, (), _SLOPES, _LIKE_MAX, version=2),
+        Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, (), _SLOPES, _LIKE_MAX, version=2),
         Measure(regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
         Measure(regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), on_request=_COSTLY),
         Measure(regions.far_lipschitz_bound, 1, "train", _LOUKAS, ("piecewise linear",), _UNCOVERED, _COSTLY),
@@ -275,7 +280,7 @@ MEASURES: dict[str, Measure] = {
             _COMPLEXITY,
             on_request="much like margin_p10_spectral",
         ),
-        Measure(margins.layer_margins, -1, "train", _JIANG, ("classes", "features"), _NO_SPREAD, "a vector"),
+        Measure(margins.layer_margins, -1, "train", _JIANG, ("classes", "layer inputs"), _NO_SPREAD, "a vector"),
         Measure(distances.layer_distances, 1, "none", _NAGARAJAN, ("initial", "weights"), on_request="a vector"),
         Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),

@@ -1,25 +1,23 @@
 """How well representations tell the training labels apart: the last hidden one, and mixtures of inputs."""
 
 import torch
-from torch import Tensor
-from torch.func import functional_call
+from torch import Tensor, nn
 from torch.nn import functional
 
 from analysis.measures.draws import normal
-from analysis.measures.subject import Subject, shared
+from analysis.measures.subject import Subject, shared, watched
 
 
 @shared
 def features(subject: Subject) -> Tensor:
     """The inputs `(N, d)` of the last layer with weights at the training inputs, in float64."""
     found: list[Tensor] = []
-    module, last = subject.architecture.module, subject.architecture.weights[-1].layer
-    handle = last.register_forward_pre_hook(lambda _, given: found.append(given[0].flatten(1).double()))
-    try:
-        for inputs, _ in subject.batches():
-            functional_call(module, dict(subject.folded), (inputs,))
-    finally:
-        handle.remove()
+
+    def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        found.append(given[0].flatten(1).double())
+
+    for inputs, _ in subject.batches():
+        watched(subject, inputs, {subject.architecture.weights[-1].layer: note})
     return torch.cat(found)
 
 

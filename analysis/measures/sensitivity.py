@@ -5,26 +5,27 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from analysis.measures.draws import normal
-from analysis.measures.lanczos import largest_eigenvalue, start_vector
+from analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
 from analysis.measures.quantiles import quantile
 from analysis.measures.subject import Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
 JACOBIAN_NUMBERS = 2**24
 #: Classes whose Jacobians are computed one by one; of more, as many random mixtures give the Frobenius norm.
-EXACT_CLASSES = 64
+EXACT_CLASSES = 128
 
 
 @shared
 def jacobian_norms(subject: Subject, split: str) -> Tensor:
     """The spectral and Frobenius norms `(N, 2)` of the Jacobians of the logits, d f / d x, at a split's inputs."""
-    parts = subject.batches(split, slice_size(subject, subject.splits[split].sets.stored[0, 0].numel()))
+    rows = min(subject.architecture.classes, EXACT_CLASSES)
+    parts = subject.batches(split, slice_size(rows, subject.splits[split].sets.stored[0, 0].numel()))
     return torch.cat([jacobian_norms_at(subject, inputs) for inputs, _ in parts])
 
 
-def slice_size(subject: Subject, size: int) -> int:
-    """Examples at once, where each has Jacobians of the logits by `size` numbers."""
-    return max(1, JACOBIAN_NUMBERS // (min(subject.architecture.classes, EXACT_CLASSES) * size))
+def slice_size(rows: int, columns: int) -> int:
+    """Examples at once, where each has a Jacobian `(rows, columns)`."""
+    return max(1, JACOBIAN_NUMBERS // (rows * columns))
 
 
 def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
@@ -32,8 +33,9 @@ def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
 
     One backward pass per class gives the Jacobians exactly. Of more than `EXACT_CLASSES` classes the spectral norms are
     by Lanczos iteration on J J^T (see `largest_eigenvalue`), and the Frobenius norms those of m random mixtures of the
-    classes, as E ||J^T u||^2 = ||J||_F^2 for u ~ N(0, 1): the squares' relative deviation is at most (2 / m)^(1/2). The
-    logits of one example must not depend on another one (no batch statistics).
+    classes, as E ||J^T u||^2 = ||J||_F^2 for u ~ N(0, 1): the squares' relative deviation is at most (2 / m)^(1/2), and
+    alike for all examples, which share the mixtures. The logits of one example must not depend on another one (no batch
+    statistics).
     """
     classes = subject.architecture.classes
     pull_back = vjp(lambda x: subject.logits_of(subject.parameters, x), inputs)[1]
@@ -48,14 +50,14 @@ def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
     start = start_vector(mixtures[0]).expand(len(inputs), -1)
     push = vjp(lambda u: pull_back(u)[0], start)[1]  # pulling back is linear, and its transpose is J itself
     largest = largest_eigenvalue(lambda u: push(pull_back(u)[0])[0], start, subject.stacked)
-    return torch.stack([largest.sqrt().to(frobenius.dtype), frobenius], 1)
+    return torch.stack([largest.clamp(min=0).sqrt().to(frobenius.dtype), frobenius], 1)
 
 
 def spectral_norms(matrices: Tensor) -> Tensor:
     """The largest singular values `(n,)` of matrices `(n, r, c)`: roots of the largest eigenvalues of J J^T."""
     if matrices.shape[1] > matrices.shape[2]:
         matrices = matrices.mT
-    return torch.linalg.eigvalsh(matrices @ matrices.mT)[:, -1].clamp(min=0).sqrt()
+    return eigenvalues(matrices @ matrices.mT)[:, -1].clamp(min=0).sqrt()
 
 
 def local_lipschitz(subject: Subject, split: str = "train") -> Tensor:
@@ -99,9 +101,9 @@ def lipschitz_p90_test(subject: Subject) -> Tensor:
 
 
 def jacobian_frobenius_mean(subject: Subject) -> Tensor:
-    """The mean over the training inputs of the Frobenius norm of the logits' Jacobian ||d f / d x||_F.
+    """The mean over the training inputs of the Frobenius norm of the logits' Jacobian ||d f / d x||_F (estimate above 128 classes).
 
-    Of more than 64 classes an estimate, see `jacobian_norms_at`.
+    See `jacobian_norms_at`.
     """
     return jacobian_norms(subject, "train")[:, 1].double().mean()
 

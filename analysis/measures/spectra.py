@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from analysis.measures.lanczos import eigenvalues
 from analysis.measures.norms import kernel
 from analysis.measures.subject import Subject, shared
 
@@ -38,7 +39,7 @@ def _power_law(matrix: Tensor) -> Tensor:
     Kolmogorov-Smirnov distance (Clauset et al. 2009, of continuous data).
     """
     gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
-    values = torch.linalg.eigvalsh(gram)
+    values = eigenvalues(gram)
     alive = values > ZERO * values[-1]
     logs = torch.where(alive, values, values[-1]).log()
     above = (logs - logs.unsqueeze(1)).clamp(min=0)  # row: where the tail begins

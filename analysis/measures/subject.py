@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from analysis.measures.architecture import Architecture
 from trainables.data import Split
@@ -37,6 +38,7 @@ class Subject:
         architecture: the layers, the same for all networks of a stack; BatchNorm is folded.
         loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimised.
         folded: all parameters, trained or frozen, of the network with BatchNorm folded into the layers before it.
+        kept: the buffers that are left then.
         initial_folded: the same of the initialisation, where the statistics of BatchNorm are mean 0 and variance 1.
         true_labels: `(N,)` of the training examples, as they were before some were corrupted; None where not known.
         stacked: True under `vmap`, where the values of tensors cannot steer the program.
@@ -49,6 +51,7 @@ class Subject:
     architecture: Architecture
     loss: Callable[[Tensor, Tensor], Tensor]
     folded: Parameters
+    kept: Parameters = field(default_factory=dict)
     initial_folded: Parameters | None = None
     true_labels: Tensor | None = None
     stacked: bool = False
@@ -119,6 +122,23 @@ def logits(subject: Subject, split: str) -> Tensor:
     """
     parts = [subject.logits_of(subject.parameters, inputs).double() for inputs, _ in subject.batches(split)]
     return torch.cat(parts)
+
+
+def watched(subject: Subject, inputs: Tensor, watch: Mapping[nn.Module, Callable[..., Any]]) -> Tensor:
+    """Logits `(n, C)` of the network with BatchNorm folded, while its layers are watched.
+
+    Args:
+        subject: the network.
+        inputs: `(n, *input_shape)`.
+        watch: layer of `subject.architecture.module` -> a forward pre-hook.
+    """
+    handles = [layer.register_forward_pre_hook(hook) for layer, hook in watch.items()]
+    try:
+        outputs = functional_call(subject.architecture.module, {**subject.kept, **subject.folded}, (inputs,))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return two_classes(outputs)
 
 
 def two_classes(outputs: Tensor) -> Tensor:

@@ -14,15 +14,15 @@ AXIS = "data.frequency"
 CLOSE, FITTED, TIMES, ORDERED, FEW = 1e-4, 0.03, 1.5, 0.6, 3
 
 RULE = f"""
-Identity: in every step that was recorded, what the bias moves by over the learning rate and the loss derivative misses
-the local Lipschitz constant at that step's example by at most {CLOSE:g} of it. Ordering, over networks of train loss at
-most {FITTED} (half the squared error), the others not having learned their sinusoid: the path per step, the variance
-and the distance from the start are at the highest frequency at least {TIMES} times those at the lowest, in the mean over
-seeds, and the lower ends of the 95% intervals (Student, over seeds) above 1; undecided with fewer than {FEW} such
-networks at either. Frequencies between need not be in order. Function learned: among a seed's fitted networks Spearman's
-rank correlation of the frequency and the mean Lipschitz constant at the training points is at least {ORDERED} in the
-mean over seeds and the lower end of its interval above 0. Lipschitz constant: among all networks of a seed, fitted or
-not, the same of total path, of variance and of distance with that constant.
+Identity: in every step that was recorded, what the bias moves by over the learning rate and the loss derivative
+misses the local Lipschitz constant at that step's example by at most {CLOSE:g} of it. Ordering, over networks of
+train loss at most {FITTED} (half the squared error), the others not having learned their sinusoid: the path per step,
+the variance and the distance from the start are at the highest frequency at least {TIMES} times those at the lowest,
+in the mean over seeds, and the lower ends of the 95% intervals (Student, over seeds) above 1; undecided with fewer
+than {FEW} such networks at either. Frequencies between need not be in order. Function learned: among a seed's fitted
+networks Spearman's rank correlation of the frequency and the mean Lipschitz constant at the training points is at
+least {ORDERED} in the mean over seeds and the lower end of its interval above 0. Lipschitz constant: among all
+networks of a seed, fitted or not, the same of total path, of variance and of distance with that constant.
 """
 
 #: Of the source's abstract, which gives no numbers.

@@ -1,0 +1,93 @@
+"""How many cohorts train at once, and which machines have actors that measure."""
+
+import pytest
+
+from orchestrator import room as rooms
+from orchestrator.room import Machine, Room, room
+from orchestrator.spec import ResourcesConfig, SweepSpec
+from trainables.errors import BadInput
+
+
+@pytest.fixture
+def machines(monkeypatch):
+    """`machines((cpus, gpus), ...)`: of a cluster, or of this machine."""
+
+    def there(*sizes: tuple[float, float], later: tuple[float, float] | None = None) -> None:
+        found = [Machine(f"node{index}", *size) for index, size in enumerate(sizes)]
+        found += [Machine(None, *later)] if later else []
+        monkeypatch.setattr(rooms, "_machines", lambda address: found)
+        monkeypatch.setattr(rooms, "machine_cpus", lambda: int(sizes[0][0]))
+
+    return there
+
+
+def test_on_one_machine_actors_take_no_cpus(machines):
+    machines((4, 0))
+    assert room(ResourcesConfig(cpus=2), None) == Room(2, (None,) * 4)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "resources", "cohorts", "nodes"),
+    [
+        ([(16, 1)], {"gpus": 0.75, "measure_gpus": 0.25}, 1, ["node0"]),
+        ([(16, 1)], {"gpus": 0.25, "measure_gpus": 0.25}, 3, ["node0"]),
+        ([(64, 8)], {"gpus": 1, "measure_gpus": 0.25}, 7, ["node0"] * 4),
+        ([(64, 8)], {"gpus": 1, "measure_gpus": 1}, 7, ["node0"]),
+        ([(8, 1), (8, 1)], {"gpus": 1, "measure_gpus": 0.125}, 1, ["node0"] * 2),
+        ([(8, 1)] * 8, {"gpus": 1, "measure_gpus": 0.125}, 7, ["node0"] * 8),
+        ([(8, 1), (8, 2)], {"gpus": 0.5, "measure_gpus": 0.125}, 5, ["node0"] * 3),
+        ([(8, 4)], {"measure_gpus": 0.5}, 8, ["node0"] * 8),  # nothing trains on GPUs
+        ([(4, 4)], {"measure_gpus": 0.01}, 4, ["node0"] * 4),  # no more actors than CPUs
+        ([(8, 0), (8, 0)], {"cpus": 7}, 2, ["node0", "node1"]),
+        ([(8, 0), (8, 0)], {"cpus": 8}, 1, ["node0"] * 2),
+        ([(8, 0), (8, 0)], {"cpus": 4}, 3, ["node0"] * 2),
+    ],
+)
+def test_actors_are_where_they_leave_room_for_the_most_cohorts(machines, sizes, resources, cohorts, nodes):
+    machines(*sizes)
+    found = room(ResourcesConfig(**resources), "auto")
+    assert (found.cohorts, sorted(found.actors)) == (cohorts, nodes)
+    assert found.gpus == resources.get("measure_gpus", 0)
+
+
+def test_where_an_actor_would_leave_nothing_to_train_it_takes_no_cpu(machines):
+    machines((4, 0))
+    assert room(ResourcesConfig(cpus=4), "auto") == Room(1, (None,))
+
+
+def test_machines_to_come_have_room_too(machines):
+    machines((8, 0), later=(32, 4))
+    found = room(ResourcesConfig(gpus=1, measure_gpus=0.25), "auto")
+    assert (found.cohorts, found.actors) == (3, (None, None))
+    assert room(ResourcesConfig(), "auto").actors == ("node0",)
+
+
+@pytest.mark.parametrize(
+    ("resources", "line"),
+    [
+        (
+            {"gpus": 1, "measure_gpus": 0.25},
+            "resources.gpus = 1: with resources.measure_gpus = 0.25 no machine has that",
+        ),
+        ({"measure_gpus": 2}, "resources.measure_gpus = 2: the largest machine of the cluster has 1"),
+        ({"cpus": 9}, "resources.cpus = 9: the largest machine of the cluster has 8"),
+    ],
+)
+def test_what_no_machine_has_is_refused(machines, resources, line):
+    machines((8, 1))
+    with pytest.raises(BadInput, match=line):
+        room(ResourcesConfig(**resources), "auto")
+
+
+def test_where_nothing_is_trained_all_gpus_measure_and_without_one_cpus_do(machines):
+    resources = ResourcesConfig(gpus=1, measure_gpus=0.5)
+    machines((8, 2))
+    assert room(resources, "auto", training=False).actors == ("node0",) * 4
+    machines((8, 0))
+    found = room(resources, None, training=False)
+    assert (found.actors, found.cpus, found.gpus) == ((None,) * 8, 0, 0)
+
+
+def test_gpus_are_parts_of_one_or_whole(capsys):
+    with pytest.raises(BadInput, match=r"resources.gpus = 1.5: expected a part of one GPU, or a whole number"):
+        SweepSpec.parse({"name": "a", "resources": {"gpus": 1.5}})
