@@ -21,6 +21,7 @@ FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 _COUNTS = ("runs", "training", "stopped", "resamples")
 COLUMNS = ("view", "progress", "predictor", "kendall_tau", "low", "high", "within", *_COUNTS)
 PRESENT = 0.5  # the least share of the runs still training that a predictor is read in: of fewer, nothing is said
+GOING = 0.1  # the least share of all runs that still train at an epoch: fewer are runs of another kind
 View = Literal["epoch", "fraction"]
 
 
@@ -144,11 +145,12 @@ def left_out(early: pd.DataFrame) -> str:
 
 
 def _shared_epochs(history: pd.DataFrame, ends: "pd.Series[float]") -> list[float]:
-    """The recorded epochs after the start at which some runs still trained, and of those that did at least half."""
+    """The recorded epochs after the start at which enough runs still trained, and half of those were recorded."""
     going = history[(history["epoch"] > 0) & (ends > history["epoch"])]
     counts = going.groupby("epoch")["run_id"].nunique()
     longest = ends.groupby(history["run_id"]).first()
-    return [epoch for epoch, count in counts.items() if count >= PRESENT * (longest > epoch).sum()]
+    training = {epoch: (longest > epoch).sum() for epoch in counts.index}
+    return [e for e, n in counts.items() if n >= PRESENT * training[e] and training[e] >= GOING * len(longest)]
 
 
 def _associations(

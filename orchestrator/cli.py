@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from orchestrator.study import Study
+
 app = typer.Typer(
     name="bth",
     help="What does training reveal about the function a network learned? From a grid of networks to a verdict.",
@@ -36,6 +38,10 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the spec; repeatable.")
 ]
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled sweep.")]
+Scale = Annotated[
+    Literal["small", "paper", "develop"],
+    typer.Option(help="Of a study: for two cores; as in the paper; or small, on data that no verdict uses."),
+]
 Where = Annotated[str, typer.Argument(metavar="DIR", help="A results folder: a path or a URI such as s3://...")]
 Root = Annotated[
     str | None,
@@ -64,10 +70,7 @@ def run(
     out: Annotated[str | None, typer.Option(help="Results folder; results/<name> by default.")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join; `auto` finds one.")] = None,
     set_: Set = None,
-    scale: Annotated[
-        Literal["small", "paper", "develop"],
-        typer.Option(help="Of a study: for two cores; as in the paper; or small, on data that no verdict uses."),
-    ] = "small",
+    scale: Scale = "small",
 ) -> None:
     """Train, measure, judge and report. Run again to go on after a stop, or to add runs.
 
@@ -88,20 +91,24 @@ def run(
     _end(done.failures)
 
 
-def _run_studies(
-    spec: str, out: str | None, address: str | None, set_: list[str] | None, scale: Literal["small", "paper", "develop"]
-) -> None:
+def _run_studies(spec: str, out: str | None, address: str | None, set_: list[str] | None, scale: Scale) -> None:
     """Run studies, print what each found, and where the pages are."""
-    from orchestrator.study import named, run_studies
+    from orchestrator.study import run_studies
 
-    if set_:
-        raise BadInput(f"--set {set_[0]}: a study is as it is; copy its sweep from its page to change it")
     out = out or str(Path("results") / "studies" / scale)
-    done = run_studies(named(spec), scale, out, console, address)
+    done = run_studies(_studies(spec, set_), scale, out, console, address)
     for one in done:
         console.print(f"{one.study.name}: {one.answer.headline} {one.page}", soft_wrap=True)
     console.print(f"all studies: {out}/index.html", soft_wrap=True)
     _end([failure for one in done for failure in one.failures])
+
+
+def _studies(spec: str, set_: list[str] | None) -> "list[Study]":
+    from orchestrator.study import named
+
+    if set_:
+        raise BadInput(f"--set {set_[0]}: a study is as it is; copy its sweep from its page to change it")
+    return named(spec)
 
 
 def _end(failures: "Sequence[str]") -> None:
@@ -147,19 +154,25 @@ def _show(verdicts: "Sequence[pd.DataFrame]") -> None:
 
 
 @app.command()
-def plan(spec: Spec, set_: Set = None) -> None:
-    """Tell what a sweep will take: runs, cohorts, memory, disk, and time, by a short rehearsal. Keeps nothing.
+def plan(spec: Spec, set_: Set = None, scale: Scale = "small") -> None:
+    """Tell what a sweep or a study will take: runs, cohorts, memory, disk, and time, by a rehearsal. Keeps nothing.
 
     [bold]Example:[/] bth plan quickstart --set seeds=20
     """
     from analysis.measures.evaluate import select
     from orchestrator.pricing import plan_table, price
+    from orchestrator.room import machine_cpus
     from orchestrator.spec import load_spec
 
-    sweep = load_spec(spec, set_ or [])
-    select(sweep.record.names)
-    slots = max(1, int(len(os.sched_getaffinity(0)) / sweep.resources.cpus))
-    console.print(plan_table(price(sweep, slots=slots, timed=True)))
+    if spec.startswith("study:"):
+        sweeps = [sweep for study in _studies(spec, set_) for sweep in study.specs(scale).values()]
+    else:
+        sweeps = [load_spec(spec, set_ or [])]
+    for sweep in sweeps:
+        select(sweep.record.names)
+    for sweep in sweeps:
+        slots = max(1, int(machine_cpus() / sweep.resources.cpus))
+        console.print(plan_table(price(sweep, slots=slots, timed=True)))
 
 
 @app.command()

@@ -60,7 +60,7 @@ def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "algorithm": ALGORITHM_VERSION,
         "plugins": plugins.named(),
-        "git_commit": _commit(),
+        "git_commit": commit(),
         "data": {name: sorted(found) for name, found in checksums.items()},
         "hardware": {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus},
     }
@@ -78,7 +78,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of this code, if it runs from a checkout."""
     here = Path(__file__).parent
     if not (here.parent / ".git").exists():

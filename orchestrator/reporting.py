@@ -1,6 +1,5 @@
 """From a results folder to verdicts and a report."""
 
-import hashlib
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -13,6 +12,7 @@ from analysis.measures.measure import own_name
 from analysis.measures.registry import MEASURES
 from analysis.predictors import is_test_derived
 from analysis.report import Definition, Report, read_verdicts, render
+from analysis.report.digests import digests, unchanged
 from analysis.results import COLUMNS, Results, load_results
 from analysis.rules import windows
 from orchestrator.planning import planned_runs
@@ -108,7 +108,7 @@ def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataF
         files = render(_report(folder, spec, load_results(folder)))
         for name, content in files.items():
             folder.write(f"{REPORT}/{name}", content)
-        folder.write_json(f"{REPORT}/{INPUTS}", {"inputs": inputs, "files": {k: _digest(v) for k, v in files.items()}})
+        folder.write_json(f"{REPORT}/{INPUTS}", {"inputs": inputs, "files": digests(files)})
     return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
 
 
@@ -116,14 +116,9 @@ def _written(folder: Folder) -> Any:
     """What the report that is there was made from; None if not all of it is there as it was written."""
     try:
         known = folder.read_json(f"{REPORT}/{INPUTS}")
-        whole = all(_digest(folder.read(f"{REPORT}/{name}")) == digest for name, digest in known["files"].items())
-        return known["inputs"] if whole else None
+        return known["inputs"] if unchanged(folder / REPORT, known["files"]) else None
     except (BadInput, LookupError, TypeError, AttributeError):
         return None
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdicts: pd.DataFrame, command: str) -> bytes:

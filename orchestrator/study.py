@@ -17,7 +17,8 @@ from analysis.report import study_page
 from analysis.results import Results, load_results
 from analysis.studies import Analysis, Answer
 from orchestrator import yaml12
-from orchestrator.provenance import entries
+from orchestrator.planning import planned_runs
+from orchestrator.provenance import commit, entries
 from orchestrator.reporting import inputs_of
 from orchestrator.session import session
 from orchestrator.spec import SweepSpec, put
@@ -192,14 +193,49 @@ def _analyses() -> str:
 
 def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Results]) -> Mapping[str, Any]:
     """What a page says of a study besides its answer."""
-    newest = entries(folder / next(iter(study.sweeps)))[-1]
+    newest = entries(folder / next(iter(study.sweeps)))[-1] | {"answered by commit": commit()}
     return {
         "study": study.model_dump(include={"name", "title", "source", "question"}),
         "rule": study.rule,
         "scale": scale,
         "command": f"bth run {PREFIX}{study.name}" + ("" if scale == "small" else f" --scale {scale}"),
+        "setups": {name: _setups(study, scale, name) for name in study.sweeps},
         "sweeps": {name: folder.read(f"{name}/{SPEC}").decode() for name in study.sweeps},
         "runs": {name: one.table()["status"].value_counts().to_dict() for name, one in results.items()},
         "seconds": sum(float(one.runs["seconds"].sum()) for one in results.values()),
         "provenance": newest,
     }
+
+
+def _setups(study: Study, scale: Scale, name: str) -> dict[str, dict[str, str]]:
+    """What a sweep trains, in words: here, and at paper scale."""
+    scales: tuple[Scale, ...] = (scale,) if scale == "paper" else (scale, "paper")
+    return {one: _setup(study.specs(one)[name]) for one in scales}
+
+
+def _setup(spec: SweepSpec) -> dict[str, str]:
+    runs = list(planned_runs(spec))
+    first = runs[0].configuration.run(runs[0].seed)
+    data, stop = first.data, first.stop
+    half = "" if data.half == "both" else f" of its {data.half} half"
+    varied = [f"{axis}: {', '.join(map(str, values))}" for axis, values in spec.grid.items()]
+    varied += [f"{len(spec.list)} kinds of networks"] if spec.list else []
+    sizes = "several numbers of" if "data.train_size" in spec.grid else f"{data.train_size:,}"
+    limit = f"{stop.max_epochs} epochs"
+    until = limit if stop.train_loss is None else f"train loss {stop.train_loss:g}, at most {limit}"
+    return {
+        "data": f"{data.name}{half}: {sizes} training and {data.test_size:,} test examples",
+        "network": _fields({"family": first.flat()["model.family"]} | spec.base.get("model", {})),
+        "training": f"{_fields(spec.base.get('optimizer', {}))}; until {until}",
+        "varied": "; ".join([*varied, f"{len(spec.seed_values)} seeds"]),
+        "runs": f"{sum(run.role == 'run' for run in runs):,}",
+    }
+
+
+def _fields(section: Mapping[str, Any]) -> str:
+    """Fields as words, the family or name first.
+
+    >>> _fields({"family": "mlp", "width": 8, "lr": 0.1})
+    'mlp, width 8, lr 0.1'
+    """
+    return ", ".join(str(value) if key in ("family", "name") else f"{key} {value}" for key, value in section.items())

@@ -58,7 +58,7 @@ def test_rising_is_a_ratio_of_means_and_counts_what_falls(results):
     twice = [bias.rises(table, "test_loss", "data.label_corruption", 2, falls) for falls in (None, 1, 0)]
     assert [one.decision for one in twice] == ["holds", "holds", "does not hold"]
     assert bias.rises(table, "test_loss", "data.label_corruption", 4).decision == "does not hold"
-    assert twice[0].ours.startswith("ratio 3 [3, 3; 1000 resamples]")
+    assert twice[0].ours.startswith("ratio 3 [3, 3; 2 seeds]")
 
 
 def test_curves_are_drawn_of_all_that_was_recorded(results):

@@ -101,7 +101,7 @@ def lipschitz_p90_test(subject: Subject) -> Tensor:
 
 
 def jacobian_frobenius_mean(subject: Subject) -> Tensor:
-    """The mean over the training inputs of the Frobenius norm of the logits' Jacobian ||d f / d x||_F (estimate above 128 classes).
+    """The mean over training inputs of the Frobenius norm of the logits' Jacobian ||df / dx||_F (estimate above 128 C).
 
     See `jacobian_norms_at`.
     """

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.plate import Plate
+from analysis.report.digests import digests, unchanged
 from analysis.report.export import parquet
 from analysis.report.templates import template
 from analysis.studies.study import Answer, Finding
@@ -27,25 +28,28 @@ def render(about: Mapping[str, Any], answer: Answer, inputs: Any) -> dict[str, b
         inputs: what it was made from; see `made_from`.
     """
     page = template("study.html.j2").render(about=about, answer=answer, marks=MARKS)
+    files = {
+        **{f"figures/{plate.name}.svg": plate.svg for plate in answer.plates if plate.svg},
+        "numbers.parquet": parquet(answer.numbers),
+        "index.html": page.encode(),
+    }
     data = {
         "inputs": inputs,
+        "files": digests(files),
         "findings": [finding._asdict() for finding in answer.findings],
         "notes": list(answer.notes),
         "figures": [plate._replace(svg=b"")._asdict() | {"svg": bool(plate.svg)} for plate in answer.plates],
     }
-    return {
-        **{f"figures/{plate.name}.svg": plate.svg for plate in answer.plates if plate.svg},
-        "numbers.parquet": parquet(answer.numbers),
-        "index.html": page.encode(),
-        ANSWER: (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode(),
-    }
+    return {**files, ANSWER: (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()}
 
 
 def made_from(folder: Folder) -> Any:
     """What the answer in a folder was made from; None if there is none that is whole."""
     try:
-        return folder.read_json(ANSWER)["inputs"]
-    except (BadInput, LookupError, TypeError):
+        known = folder.read_json(ANSWER)
+        read(folder)
+        return known["inputs"] if unchanged(folder, known["files"]) else None
+    except (BadInput, LookupError, TypeError, AttributeError):
         return None
 
 
@@ -58,6 +62,8 @@ def read(folder: Folder) -> Answer:
     data = folder.read_json(ANSWER)
     try:
         findings = [Finding(**one) for one in data["findings"]]
+        if not all(one.decision in MARKS and isinstance(one.claim + one.ours + one.paper, str) for one in findings):
+            raise TypeError("findings")
         plates = [
             Plate(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
             for one in data["figures"]

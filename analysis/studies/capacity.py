@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
+from analysis.studies.outputs import data_name
 from analysis.studies.study import Answer
 
 NORM, LEAST, NEAR = "log_frobenius_product", 0.6, (0.0035, 0.0055)
@@ -37,7 +38,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     findings, figures, numbers = [], [], []
     for sweep, axis in AXES.items():
-        table, name = normalised.fitted(results[sweep]), normalised.data_name(results[sweep])
+        table, name = normalised.fitted(results[sweep]), data_name(results[sweep])
         table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
         pretrained = sweep == "pretraining"
         where = f"{name}, " + ("pretrained" if pretrained else "started from weights of several sizes")

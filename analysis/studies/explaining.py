@@ -1,6 +1,6 @@
 """How much of what a network knows while it trains a simpler classifier explains (Nakkiran et al. 2019), in bits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 from torch import Tensor
@@ -57,14 +57,3 @@ def reaches(known_by_step: "pd.Series[float]", level: float) -> int | None:
     """
     there = known_by_step.index[known_by_step >= level]
     return int(there[0]) if len(there) else None
-
-
-def plateau(curve: "pd.Series[float]", slack: float) -> int:
-    """The first step from which on a curve stays at or above its end less `slack`.
-
-    >>> plateau(pd.Series({0: 0.0, 10: 0.4, 20: 0.3, 30: 0.41, 40: 0.4}), 0.05)
-    30
-    """
-    below = [step for step, value in curve.items() if value < curve.iloc[-1] - slack]
-    after: Sequence[int] = [int(step) for step in curve.index if not below or step > max(below)]
-    return after[0]

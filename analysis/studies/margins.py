@@ -12,7 +12,7 @@ from analysis.figures.canvas import INK, WIDTH_INCHES
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.outputs import outputs
+from analysis.studies.outputs import data_name, outputs
 from analysis.studies.study import Answer, Finding, between, decided, over_seeds
 
 AXIS, LEAST, MORE = "init.std", 0.6, 0.1
@@ -33,7 +33,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     findings, figures, numbers, notes = [], [], [], []
     for one in results.values():
-        name, table = normalised.data_name(one), normalised.fitted(one)
+        name, table = data_name(one), normalised.fitted(one)
         table = table.assign(**{f"inverse_{column}": 1 / table[column] for column in NORMS.values()})
         findings += [
             normalised.ordered(

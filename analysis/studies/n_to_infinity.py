@@ -12,6 +12,7 @@ from analysis.figures.canvas import INK, WIDTH_INCHES
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
+from analysis.studies.outputs import classes
 from analysis.studies.study import Answer, Finding, between, decided, over_seeds
 
 AXIS, LEAST, CLOSED = "data.train_size", 0.8, 0.5
@@ -47,7 +48,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     tables = {}
     for name in ("natural", "random"):
         table = results[name].table()
-        lacks = np.log(normalised.classes(results[name])) - table["normalised_train_loss"]
+        lacks = np.log(classes(results[name])) - table["normalised_train_loss"]
         gap = (table["normalised_test_loss"] - table["normalised_train_loss"]).abs()
         error_gap = (table["test_error"] - table["train_error"]).abs()
         tables[name] = table.assign(loss_gap=gap, relative_gap=gap / lacks, error_gap=error_gap)

@@ -15,7 +15,6 @@ from analysis.results import Results
 from analysis.statistics import LinearFit
 from analysis.studies.outputs import outputs
 from analysis.studies.study import Finding, between, decided, over_seeds, rank_over_seeds
-from trainables import data
 from trainables.streams import generator
 
 #: What "linear" means: R2 of the normalised losses at least, the slope within, and R2 of the losses as trained at most.
@@ -34,16 +33,6 @@ least {BEYOND}, and the lower end of its 95% interval above 0"""
 INTERVAL_RULE = (
     """Rank correlations are means over seeds of those among a seed's networks, with Student's 95% interval"""
 )
-
-
-def data_name(results: Results) -> str:
-    """The data set of a sweep."""
-    return results.config(str(results.runs["run_id"].iloc[0])).data.name
-
-
-def classes(results: Results) -> int:
-    """How many classes the data of a sweep have."""
-    return data.describe(results.config(str(results.runs["run_id"].iloc[0])).data).classes
 
 
 def fitted(results: Results) -> pd.DataFrame:

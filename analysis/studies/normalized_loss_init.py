@@ -10,6 +10,7 @@ from analysis import statistics as st
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
+from analysis.studies.outputs import classes, data_name
 from analysis.studies.study import Answer, Finding, decided
 
 AXIS, ORDERED = "init.std", 0.8
@@ -35,7 +36,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     findings, figures, numbers = [], [], []
     deals, own = {}, {}
     for sweep in (name for name in results if f"{name}-random" in results):
-        name = normalised.data_name(results[sweep])
+        name = data_name(results[sweep])
         natural, random = (normalised.fitted(results[one]) for one in (sweep, f"{sweep}-random"))
         norms = np.exp(natural["log_frobenius_product"].to_numpy())
         deals[name], own[name] = normalised.dealt(results[sweep], natural, norms), normalised.line(natural).r2
@@ -51,7 +52,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             ),
             *_random(name, natural, random),
             normalised.own_norm(name, natural, deals[name]),
-            _relative(name, natural, normalised.classes(results[sweep])),
+            _relative(name, natural, classes(results[sweep])),
             normalised.beyond_norm(name, natural, "log_frobenius_product"),
         ]
         numbers += [

@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
+from analysis.studies.outputs import data_name
 from analysis.studies.study import Answer
 
 AXIS, RISES, NEAR = "pretrain.label_corruption", 0.6, (0.004, 0.008)
@@ -35,7 +36,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     findings, figures, numbers = [], [], []
     deals, own = {}, {}
     for one in results.values():
-        name, table = normalised.data_name(one), normalised.fitted(one)
+        name, table = data_name(one), normalised.fitted(one)
         table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
         norms = np.exp(table["log_frobenius_product"].to_numpy())
         deals[name], own[name] = normalised.dealt(one, table, norms), normalised.line(table).r2

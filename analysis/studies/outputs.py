@@ -4,7 +4,18 @@ from torch import Tensor
 
 from analysis.across import trained
 from analysis.results import Results
+from trainables import data
 from trainables.losses import predicted
+
+
+def data_name(results: Results) -> str:
+    """The data set of a sweep."""
+    return results.config(str(results.runs["run_id"].iloc[0])).data.name
+
+
+def classes(results: Results) -> int:
+    """How many classes the data of a sweep have."""
+    return data.describe(results.config(str(results.runs["run_id"].iloc[0])).data).classes
 
 
 def examples(results: Results, run_id: str, split: str) -> trained.Examples:
