@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from orchestrator.room import machine_cpus
@@ -21,6 +21,9 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
+#: Who keeps clusters, see `keeping`.
+_kept: list[ExitStack] = []
+
 #: For an answer from the address of a cluster.
 CONNECT_SECONDS = 20
 
@@ -29,7 +32,7 @@ CONNECT_SECONDS = 20
 def session(address: str | None) -> Iterator[None]:
     """A Ray cluster: the one that is connected already, the one at `address`, or a new one on this machine.
 
-    What was started or joined here is left again.
+    What was started or joined here is left again; within `keeping` only at the end of that.
 
     Raises:
         BadInput: there is no cluster at `address`.
@@ -55,10 +58,25 @@ def session(address: str | None) -> Iterator[None]:
         if address is None:
             raise
         raise BadInput(f"--address {address}: {str(error).strip().splitlines()[0]}") from None
+    if _kept:
+        _kept[-1].callback(ray.shutdown)
+        yield
+        return
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def keeping() -> Iterator[None]:
+    """The cluster that the first `session` in here starts or joins stays until the end of this."""
+    with ExitStack() as stack:
+        _kept.append(stack)
+        try:
+            yield
+        finally:
+            _kept.pop()
 
 
 def _check_answers(address: str) -> None:

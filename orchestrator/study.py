@@ -20,7 +20,7 @@ from orchestrator import yaml12
 from orchestrator.planning import planned_runs
 from orchestrator.provenance import commit, entries
 from orchestrator.reporting import inputs_of
-from orchestrator.session import session
+from orchestrator.session import keeping
 from orchestrator.spec import SweepSpec, put
 from orchestrator.sweep import train_sweep
 from trainables.errors import BadInput
@@ -152,7 +152,7 @@ def run_studies(
     for study in chosen:
         study.specs(scale)  # all that can be refused is, before anything is trained
     done = []
-    with session(address):
+    with keeping():
         for study in chosen:
             console.print(f"[bold]{escape(study.name)}[/]: {escape(study.title)}")
             done.append(run_study(study, scale, posixpath.join(out, study.name), console, address))
@@ -185,8 +185,9 @@ def run_study(study: Study, scale: Scale, out: str, console: Console, address: s
 
 @functools.cache
 def _analyses() -> str:
-    """A digest of the code that answers studies: with another one, answers are made again."""
-    files = [file for file in (resources.files("analysis") / "studies").iterdir() if file.name.endswith(".py")]
+    """A digest of the code that answers studies and shows them: with another one, answers are made again."""
+    folders = (resources.files("analysis") / name for name in ("studies", "templates"))
+    files = [file for folder in folders for file in folder.iterdir() if file.name.endswith((".py", ".j2"))]
     code = b"".join(file.read_bytes() for file in sorted(files, key=lambda file: file.name))
     return hashlib.sha256(code).hexdigest()
 
@@ -217,14 +218,18 @@ def _setup(spec: SweepSpec) -> dict[str, str]:
     runs = list(planned_runs(spec))
     first = runs[0].configuration.run(runs[0].seed)
     data, stop = first.data, first.stop
-    half = "" if data.half == "both" else f" of its {data.half} half"
+    half = "" if data.half == "both" else f"the {data.half} half of "
     varied = [f"{axis}: {', '.join(map(str, values))}" for axis, values in spec.grid.items()]
-    varied += [f"{len(spec.list)} kinds of networks"] if spec.list else []
+    listed: dict[str, list[str]] = {}
+    for point in spec.list:
+        for axis, value in point.items():
+            listed.setdefault(axis, []).append("another run" if isinstance(value, dict) else str(value))
+    varied += [f"{axis}: {', '.join(dict.fromkeys(values))}" for axis, values in listed.items()]
     sizes = "several numbers of" if "data.train_size" in spec.grid else f"{data.train_size:,}"
     limit = f"{stop.max_epochs} epochs"
     until = limit if stop.train_loss is None else f"train loss {stop.train_loss:g}, at most {limit}"
     return {
-        "data": f"{data.name}{half}: {sizes} training and {data.test_size:,} test examples",
+        "data": f"{half}{data.name}: {sizes} training and {data.test_size:,} test examples",
         "network": _fields({"family": first.flat()["model.family"]} | spec.base.get("model", {})),
         "training": f"{_fields(spec.base.get('optimizer', {}))}; until {until}",
         "varied": "; ".join([*varied, f"{len(spec.seed_values)} seeds"]),
