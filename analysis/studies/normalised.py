@@ -29,7 +29,7 @@ OWN_NORM_RULE = f"""with the norms dealt out among the networks at random ({DEAL
 network still share one), R2 falls below that with their own norms in 97.5% of deals, and below {LINEAR} in half of
 them; otherwise the line is mechanical"""
 BEYOND_RULE = f"""given the rank of the norm, the partial rank correlation of normalised train loss and test error is at
-least {BEYOND}, and the lower end of its 95% interval above 0"""
+least {BEYOND}, and the lower end of its 95% interval above 0 (it is 0 in a seed whose networks both rank alike)"""
 INTERVAL_RULE = (
     """Rank correlations are means over seeds of those among a seed's networks, with Student's 95% interval"""
 )
@@ -91,7 +91,8 @@ def beyond_norm(where: str, table: pd.DataFrame, norm: str) -> Finding:
     """The finding of `BEYOND_RULE`; `norm`: the column that outputs were divided by."""
     columns = ("normalised_train_loss", "test_error", norm)
     partial = over_seeds(table, lambda rows: partial_rank(rows, *columns), (-1, 1))
-    found = f"partial Spearman {between(partial)}" if partial.seeds else "it ranks the networks as the norm does"
+    alike = partial.low == partial.high == 0
+    found = "it ranks the networks as the norm does" if alike else f"partial Spearman {between(partial)}"
     return Finding(
         f"{where}: normalised train loss tells test error beyond the norm that divides it",
         decided(partial.value >= BEYOND and partial.low > 0),
@@ -101,12 +102,12 @@ def beyond_norm(where: str, table: pd.DataFrame, norm: str) -> Finding:
 
 
 def partial_rank(table: pd.DataFrame, x: str, y: str, given: str) -> float:
-    """The partial rank correlation of two columns given a third; NaN where that leaves nothing of one of them."""
+    """The partial rank correlation of two columns given a third; 0 where that leaves nothing of one of them."""
     ranks = table[[x, y, given]].rank().to_numpy()
     known = np.column_stack([np.ones(len(ranks)), ranks[:, 2]])
     left, right = (ranks[:, i] - known @ np.linalg.lstsq(known, ranks[:, i], rcond=None)[0] for i in (0, 1))
     size = float(np.sqrt((left @ left) * (right @ right)))
-    return float(left @ right) / size if size > 1e-9 else float("nan")
+    return float(left @ right) / size if size > 1e-9 else 0.0
 
 
 def dealt(results: Results, table: pd.DataFrame, rho: np.ndarray) -> np.ndarray:
