@@ -14,6 +14,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.wording import printable
 
@@ -180,7 +181,15 @@ def most_telling_axis(table: pd.DataFrame, axes: Sequence[str], target: str) -> 
 
 
 def log_if_wide(plot: Axes, which: str, values: "np.ndarray[Any, Any]") -> None:
-    """Use a logarithmic scale where all values are positive and span more than a factor of 20."""
+    """Use a logarithmic scale where all values are positive and span more than a factor of 20.
+
+    Ticks are at powers of ten, and where these are few at 2 and 5 times them too.
+    """
     finite = values[np.isfinite(values)]
-    if finite.size and finite.min() > 0 and finite.max() / finite.min() > 20:
+    if finite.size and finite.min() > 0 and (span := finite.max() / finite.min()) > 20:
         plot.set(**{f"{which}scale": "log"})
+        axis = plot.xaxis if which == "x" else plot.yaxis
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 200 else (1,), numticks=6))
+        if span < 200:
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())

@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
+from analysis.figures.canvas import WIDTH_INCHES, log_if_wide
 from analysis.results import Results
-from analysis.studies.study import Finding, between, decided, over_seeds
+from analysis.studies.study import Finding, between, decided, encoding, over_seeds
 from trainables import data
 from trainables.streams import generator
 
@@ -159,14 +159,14 @@ def curves(rows: pd.DataFrame, axis: str, names: Sequence[str] = tuple(CURVES)) 
         axis: what gives the colours.
         names: what to draw, in `CURVES`.
     """
-    encoding = Encoding.of(axis, rows[axis])
+    looks = encoding(axis, rows[axis])
     across = 4
     down = -(-len(names) // across)
     figure = Figure(figsize=(WIDTH_INCHES, 0.4 + 1.9 * down), layout="constrained")
     panels = list(figure.subplots(down, across, squeeze=False).flat)
     for panel, name in zip(panels, names, strict=False):
         shown = rows[(rows["name"] == name) & (rows["epoch"] >= 1) & (rows["epoch"] % 1 == 0)]
-        for value, colour in zip(encoding.values, encoding.colours, strict=True):
+        for value, colour in zip(looks.values, looks.colours, strict=True):
             if (shown[axis] != value).all():
                 continue
             spread = shown[shown[axis] == value].groupby("epoch")["value"].quantile([0, 0.5, 1]).unstack()
@@ -177,17 +177,17 @@ def curves(rows: pd.DataFrame, axis: str, names: Sequence[str] = tuple(CURVES)) 
         log_if_wide(panel, "y", shown["value"].to_numpy())
     for panel in panels[len(names) :]:
         panel.remove()
-    encoding.legend(figure, lines=True)
+    looks.legend(figure, lines=True)
     return figure
 
 
 def against_lipschitz(table: pd.DataFrame, axis: str, fitted: float = np.inf) -> Figure:
     """Each statistic at the end against the Lipschitz constant, a point per network; hollow where it is not fitted."""
-    encoding = Encoding.of(axis, table[axis])
+    looks = encoding(axis, table[axis])
     figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
     names = list(STATISTICS)[1:]
     for panel, name in zip(figure.subplots(1, len(names)), names, strict=True):
-        for colour, marker, chosen in encoding.groups(table[axis]):
+        for colour, marker, chosen in looks.groups(table[axis]):
             for filled in (True, False):
                 rows = table[chosen & ((table["train_loss"] <= fitted) == filled)]
                 face = colour if filled else "none"
@@ -196,5 +196,5 @@ def against_lipschitz(table: pd.DataFrame, axis: str, fitted: float = np.inf) ->
         panel.set(xlabel="mean Lipschitz constant", ylabel=STATISTICS[name])
         log_if_wide(panel, "x", table["lipschitz_mean"].to_numpy())
         log_if_wide(panel, "y", table[name].to_numpy())
-    encoding.legend(figure)
+    looks.legend(figure)
     return figure

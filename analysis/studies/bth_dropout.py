@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
+from analysis.figures.canvas import WIDTH_INCHES, log_if_wide
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.far import Span, network_and_inputs, plane, regions, some_different
-from analysis.studies.study import Answer, Finding, OverSeeds, between, decided, over_seeds, rank_over_seeds
+from analysis.studies.study import Answer, Finding, OverSeeds, between, decided, encoding, over_seeds, rank_over_seeds
 from trainables.streams import generator
 
 TIMES, ORDERED, FEW, FITTED = 1.5, 0.6, 200, 0.03
@@ -163,13 +163,13 @@ def _draw(table: pd.DataFrame) -> Figure:
         left.errorbar(middles.index, middles, around, color=colour, marker=marker, markersize=4, capsize=2, label=text)
     left.set(xlabel="dropout", ylabel="fraction of far points covered")
     left.legend()
-    encoding = Encoding.of("model.dropout", table["model.dropout"])
+    looks = encoding("model.dropout", table["model.dropout"])
     for panel, (x, y) in ((middle, ("bound", "loss_gap")), (right, ("bias_increment_max", "bound"))):
-        for colour, marker, chosen in encoding.groups(table["model.dropout"]):
+        for colour, marker, chosen in looks.groups(table["model.dropout"]):
             panel.scatter(*table.loc[chosen, [x, y]].to_numpy().T, s=16, color=colour, marker=marker)
         log_if_wide(panel, "x", table[x].to_numpy())
         log_if_wide(panel, "y", table[y].to_numpy())
     middle.set(xlabel="median bound far from the data", ylabel="test less train loss")
     right.set(xlabel="largest path per step", ylabel="median bound far from the data")
-    encoding.legend(figure)
+    looks.legend(figure)
     return figure

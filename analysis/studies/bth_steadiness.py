@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import statistics as st
-from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
+from analysis.figures.canvas import WIDTH_INCHES, log_if_wide
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.far import Span, cube, network_and_inputs, plane, regions, some_different
-from analysis.studies.study import Answer, Finding, between, decided, rank_over_seeds
+from analysis.studies.study import Answer, Finding, between, decided, encoding, rank_over_seeds
 
 AXES = ("data.frequency", "init.scale")
 ORDERED, FEW, FITTED = 0.6, 200, 0.03
@@ -160,9 +160,9 @@ def _maps(example: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> Figure:
 def _scatter(table: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.7), layout="constrained")
     *panels, last = figure.subplots(1, 3)
-    encoding = Encoding.of("data.frequency", table["data.frequency"])
+    looks = encoding("data.frequency", table["data.frequency"])
     for panel, name in zip(panels, STEADY, strict=True):
-        for colour, marker, chosen in encoding.groups(table["data.frequency"]):
+        for colour, marker, chosen in looks.groups(table["data.frequency"]):
             panel.scatter(*table.loc[chosen, [name, "far_slope"]].to_numpy().T, s=16, color=colour, marker=marker)
         panel.set(xlabel=STEADY[name], ylabel="largest slope far from the data")
         log_if_wide(panel, "x", table[name].to_numpy())
@@ -171,5 +171,5 @@ def _scatter(table: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
     top = float(bounds["slope"].max()) if len(bounds) else 1.0
     last.plot([0, top], [0, top], color="#1c1c1c", linewidth=0.8)
     last.set(xlabel="slope ‖df/dx‖", ylabel="bound from the training points")
-    encoding.legend(figure)
+    looks.legend(figure)
     return figure

@@ -142,14 +142,14 @@ def _findings(ladders: Sequence[Sequence[Rung]]) -> list[Finding]:
 
 def _curves(ladders: Mapping[int, Sequence[Rung]]) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
-    colours, styles = ("#443983", "#21918c", "#b5a11c"), ("-", "--", "-.")
+    colours, styles = ("#443983", "#21918c", "#b5a11c"), ("--", "-.", (0, (1, 1)))
     panels = figure.subplots(1, len(ladders), sharey=True, squeeze=False)[0]
     for axes, (seed, ladder) in zip(panels, ladders.items(), strict=True):
         known = ladder[0].table["known"]
         axes.plot(known.index, known, color="#1c1c1c", linewidth=1.4, label="I(F; Y)")
         for rung, colour, style in zip(ladder, colours, styles, strict=False):
             line = rung.table["explained"]
-            axes.plot(line.index, line, style, color=colour, linewidth=1.2, label=f"μ(F; {rung.name})")
+            axes.plot(line.index, line, linestyle=style, color=colour, linewidth=1.4, label=f"μ(F; {rung.name})")
             axes.axhline(rung.level, color=colour, linewidth=0.8, linestyle=":")
         axes.set_xscale("symlog", linthresh=10)
         axes.set(title=f"seed {seed}", xlabel="SGD steps", xlim=(0, None))

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from analysis import statistics as st
-from analysis.figures.canvas import WIDTH_INCHES, Encoding
+from analysis.figures.canvas import WIDTH_INCHES
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.statistics import LinearFit
 from analysis.studies import normalised
 from analysis.studies.outputs import outputs
-from analysis.studies.study import Answer, Finding, between, decided, rank_over_seeds
+from analysis.studies.study import Answer, Finding, between, decided, encoding, rank_over_seeds
 
 NORMS = {"L1": 1.0, "L2": 2.0, "L4": 4.0, "largest entry": float("inf")}
 AXIS, ALIKE, LARGE, SAME, NEAR = "pretrain.label_corruption", 0.9, 1.0, 0.1, (0.004, 0.008)
@@ -126,5 +126,5 @@ def _draw(found: Mapping[str, pd.DataFrame], y: str, label: str) -> Figure:
         axes.set(xlabel="normalised train loss (nats)", ylabel=label)
         axes.locator_params(nbins=5)
     first = next(iter(found.values()))
-    Encoding.of(AXIS, first[AXIS]).legend(figure)
+    encoding(AXIS, first[AXIS]).legend(figure)
     return figure

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from analysis import statistics as st
-from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide, quantity
+from analysis.figures.canvas import WIDTH_INCHES, log_if_wide, quantity
 from analysis.results import Results
 from analysis.statistics import LinearFit
 from analysis.studies.outputs import outputs
-from analysis.studies.study import Finding, between, decided, over_seeds, rank_over_seeds
+from analysis.studies.study import IN_WORDS, Finding, between, decided, encoding, over_seeds, rank_over_seeds
 from trainables.streams import generator
 
 #: What "linear" means: R2 of the normalised losses at least, the slope within, and R2 of the losses as trained at most.
@@ -163,7 +163,7 @@ def draw_losses(table: pd.DataFrame, axis: str, random: pd.DataFrame | None = No
         axes.set(xlabel=quantity(x, "nats"), ylabel=quantity(y, "nats"))
         axes.locator_params(nbins=5)
         axes.ticklabel_format(useOffset=False)
-    Encoding.of(axis, table[axis]).legend(figure)
+    encoding(axis, table[axis]).legend(figure)
     return figure
 
 
@@ -173,9 +173,9 @@ def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]],
     for axes, (x, y) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
         points(axes, table, x, y, axis)
         log_if_wide(axes, "x", table[x].to_numpy(dtype=float))
-        axes.set(xlabel=quantity(x, units.get(x, "")), ylabel=quantity(y, units.get(y, "")))
+        axes.set(xlabel=quantity(IN_WORDS.get(x, x), units.get(x, "")), ylabel=quantity(y, units.get(y, "")))
         axes.set_title(f"Spearman {st.spearman(table[x], table[y]):+.2f}".replace("-", "−"), loc="right")
-    Encoding.of(axis, table[axis]).legend(figure)
+    encoding(axis, table[axis]).legend(figure)
     return figure
 
 
@@ -192,6 +192,6 @@ def draw_deals(deals: Mapping[str, np.ndarray], own: Mapping[str, float]) -> Fig
 
 def points(axes: Axes, table: pd.DataFrame, x: str, y: str, axis: str) -> None:
     """Networks as points, colour and marker by an axis."""
-    for colour, marker, chosen in Encoding.of(axis, table[axis]).groups(table[axis]):
+    for colour, marker, chosen in encoding(axis, table[axis]).groups(table[axis]):
         rows = table[chosen]
         axes.scatter(rows[x], rows[y], s=20, color=colour, marker=marker, edgecolors="white", linewidths=0.4)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.figures.canvas import Encoding
 from analysis.figures.plate import Plate
 from analysis.results import Results
 from analysis.statistics import spearman
@@ -83,6 +84,25 @@ class Answer:
             word = "check" if len(checks) == 1 else "checks"
             parts.append(f"{'and ' if parts else ''}{checks.count('holds')} of {len(checks)} {word}")
         return "; ".join(parts) + "."
+
+
+#: Axes of sweeps as legends and labels name them.
+IN_WORDS = {
+    "init.std": "initial standard deviation",
+    "init.scale": "factor of initial weights",
+    "pretrain.label_corruption": "part swapped in pretraining",
+    "data.label_corruption": "corrupted labels",
+    "data.frequency": "frequency",
+    "model.dropout": "dropout",
+    "log_frobenius_product": "log of the product of norms",
+    "inverse_margin_p10_frobenius": "inverse margin, Frobenius norms",
+    "inverse_margin_p10_spectral": "inverse margin, spectral norms",
+}
+
+
+def encoding(axis: str, column: pd.Series) -> Encoding:
+    """How the values of an axis are drawn; the legend names it in words."""
+    return Encoding.of(IN_WORDS.get(axis, axis), column)
 
 
 #: From the results of a study's sweeps, by their names, to its answer.
