@@ -57,13 +57,21 @@ def in_words(fit: LinearFit) -> str:
 def linear(where: str, table: pd.DataFrame, paper: str = "") -> Finding:
     """The finding of `LINEAR_RULE`."""
     fit, plain = line(table), line(table, normalised=False)
+    if fit.r2 < LINEAR:
+        guess = "networks of one normalised train loss keep more or less of their training lead on test examples"
+    elif plain.r2 > PLAIN:
+        guess = "what sets the networks apart moves train and test loss alike, as trained too"
+    else:
+        guess = (
+            "of outputs so small the loss is linear in the lead of the true class, so that the slope is the ratio of "
+            "its means over test and training examples: below 1 where networks are wrong on many test examples"
+        )
     return Finding(
         f"{where}: normalised test loss is linear in normalised train loss, the losses as trained are not",
         decided(fit.r2 >= LINEAR and SLOPES[0] <= fit.slope <= SLOPES[1] and plain.r2 <= PLAIN),
         f"{in_words(fit)}; as trained R² {plain.r2:.2f} ({fit.n} networks)",
         paper,
-        guess="of outputs so small the loss is linear in the lead of the true class, so that the slope is the ratio of "
-        "its means over test and training examples: below 1 where networks are wrong on many test examples",
+        guess=guess,
     )
 
 
