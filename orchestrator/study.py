@@ -1,6 +1,7 @@
 """A study: sweeps, and the question of the literature that their runs answer. `bth run study:NAME`."""
 
 import contextlib
+import copy
 import functools
 import hashlib
 import importlib
@@ -71,7 +72,7 @@ class Study(Section):
         for name, values in self.sweeps.items():
             values = yaml12.loads(yaml12.dumps({"name": f"{self.name}-{name}", **values}))  # sweeps may share parts
             for key, value in {**changes.get(EVERY, {}), **changes.get(name, {})}.items():
-                put(values, key, value, f"study {self.name}: {scale}.changes")
+                put(values, key, copy.deepcopy(value), f"study {self.name}: {scale}.changes")
             try:
                 spec = SweepSpec.parse(values)
                 if scale == "develop":

@@ -1,5 +1,6 @@
 """Studies: sweeps of one question, its rule, its page; and every study that comes with the package."""
 
+import itertools
 import json
 import sys
 import types
@@ -144,6 +145,8 @@ def test_headlines_count_what_holds():
 @pytest.mark.parametrize("scale", ["small", "paper", "develop"])
 def test_every_study_can_be_planned_and_its_verdict_has_data_of_its_own(name, scale):
     one = study.studies()[name]
+    sweeps = [spec.model_copy(update={"name": ""}) for spec in one.specs(scale).values()]
+    assert all(first != second for first, second in itertools.combinations(sweeps, 2))
     assert one.rule and callable(one.analysis) and json.dumps(one.model_dump())
     for spec in one.specs(scale).values():
         kinds = Kinds(spec.record.while_training)
