@@ -49,8 +49,10 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ),
         Finding(
             "so it is among networks with equally many corrupted labels",
-            decided(bool(within.correlation > 0 and within.p <= 0.05)),
-            f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}".replace("-", "−"),
+            decided(bool(within.correlation > 0 and within.p <= 0.05) if within.degrees_of_freedom else None),
+            f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}".replace("-", "−")
+            if within.degrees_of_freedom
+            else "the seeds order the networks alike at every fraction, so that nothing is left of chance to compare",
             guess="networks of one fraction differ by chance only, in either; there are few of them",
         ),
     ]
