@@ -18,10 +18,10 @@ from analysis.report import study_page
 from analysis.results import Results, load_results
 from analysis.studies import Analysis, Answer
 from orchestrator import yaml12
-from orchestrator.planning import planned_runs
 from orchestrator.provenance import commit, entries
 from orchestrator.reporting import inputs_of
 from orchestrator.session import keeping
+from orchestrator.setups import setup
 from orchestrator.spec import SweepSpec, put
 from orchestrator.sweep import train_sweep
 from trainables.errors import BadInput
@@ -212,36 +212,4 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
 def _setups(study: Study, scale: Scale, name: str) -> dict[str, dict[str, str]]:
     """What a sweep trains, in words: here, and at paper scale."""
     scales: tuple[Scale, ...] = (scale,) if scale == "paper" else (scale, "paper")
-    return {one: _setup(study.specs(one)[name]) for one in scales}
-
-
-def _setup(spec: SweepSpec) -> dict[str, str]:
-    runs = list(planned_runs(spec))
-    first = runs[0].configuration.run(runs[0].seed)
-    data, stop = first.data, first.stop
-    half = "" if data.half == "both" else f"the {data.half} half of "
-    varied = [f"{axis}: {', '.join(map(str, values))}" for axis, values in spec.grid.items()]
-    listed: dict[str, list[str]] = {}
-    for point in spec.list:
-        for axis, value in point.items():
-            listed.setdefault(axis, []).append("another run" if isinstance(value, dict) else str(value))
-    varied += [f"{axis}: {', '.join(dict.fromkeys(values))}" for axis, values in listed.items()]
-    sizes = "several numbers of" if "data.train_size" in spec.grid else f"{data.train_size:,}"
-    limit = f"{stop.max_epochs} epochs"
-    until = limit if stop.train_loss is None else f"train loss {stop.train_loss:g}, at most {limit}"
-    return {
-        "data": f"{half}{data.name}: {sizes} training and {data.test_size:,} test examples",
-        "network": _fields({"family": first.flat()["model.family"]} | spec.base.get("model", {})),
-        "training": f"{_fields(spec.base.get('optimizer', {}))}; until {until}",
-        "varied": "; ".join([*varied, f"{len(spec.seed_values)} seeds"]),
-        "runs": f"{sum(run.role == 'run' for run in runs):,}",
-    }
-
-
-def _fields(section: Mapping[str, Any]) -> str:
-    """Fields as words, the family or name first.
-
-    >>> _fields({"family": "mlp", "width": 8, "lr": 0.1})
-    'mlp, width 8, lr 0.1'
-    """
-    return ", ".join(str(value) if key in ("family", "name") else f"{key} {value}" for key, value in section.items())
+    return {one: setup(study.specs(one)[name]) for one in scales}
