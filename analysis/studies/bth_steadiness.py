@@ -77,7 +77,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         Finding(
             "so it is among networks of one configuration",
             decided(bool(within.correlation > 0 and within.p <= 0.05)),
-            f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}",
+            f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}".replace("-", "−"),
             guess="of this sign, but too few seeds to tell it from none"
             if within.correlation > 0
             else "frequency and initial scale set both",
