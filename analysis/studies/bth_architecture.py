@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import WIDTH_INCHES, Encoding
+from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.bias import CURVES, curves, identity_finding, probability_slopes, progress
@@ -99,7 +99,9 @@ def _seeds(table: pd.DataFrame) -> Figure:
             panel.plot(pair[column], pair["test_loss"], color="#9aa5b1", linewidth=0.7, zorder=1)
         for colour, marker, chosen in encoding.groups(table["architecture"]):
             panel.scatter(*table.loc[chosen, [column, "test_loss"]].to_numpy().T, s=24, color=colour, marker=marker)
-        panel.set(xlabel=f"{label} per step, last quarter", xscale="log", yscale="log")
+        panel.set(xlabel=f"{label} per step, last quarter")
+        log_if_wide(panel, "x", table[column].to_numpy())
+        log_if_wide(panel, "y", table["test_loss"].to_numpy())
     figure.axes[0].set_ylabel("test loss (nats)")
     encoding.legend(figure)
     return figure

@@ -162,7 +162,7 @@ def _draw(table: pd.DataFrame) -> Figure:
         around = np.abs(np.stack([means.min(), means.max()]) - middles.to_numpy())
         left.errorbar(middles.index, middles, around, color=colour, marker=marker, markersize=4, capsize=2, label=text)
     left.set(xlabel="dropout", ylabel="fraction of far points covered")
-    left.legend()
+    left.legend(loc="center right")
     looks = encoding("model.dropout", table["model.dropout"])
     for panel, (x, y) in ((middle, ("bound", "loss_gap")), (right, ("bias_increment_max", "bound"))):
         for colour, marker, chosen in looks.groups(table["model.dropout"]):

@@ -140,7 +140,7 @@ def _findings(grown: Sequence[Grown], best: float) -> list[Finding]:
             "And it keeps the concept",
             decided(bool((ends >= most - FORGOTTEN).all() and (ends > best).all())),
             f"agrees with the curve on {ends.min():.3f} to {ends.max():.3f} at the end, at most "
-            f"{(most - ends).max():.3f} below its best",
+            f"{(most - ends).max():.4f} below its best",
             "retains the concept",
             guess="islands around wrong labels take some of the disk",
         ),

@@ -47,7 +47,8 @@ class Finding(NamedTuple):
         ([], ['a guess why: chance'])
         """
         guess = f"a guess why: {self.guess}" if self.guess and self.decision == "does not hold" else ""
-        return [text for text in (self.because, guess) if text]
+        check = "a check: it follows from mathematics" if self.check else ""
+        return [text for text in (check, self.because, guess) if text]
 
 
 @dataclass(frozen=True)
