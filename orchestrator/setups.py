@@ -20,10 +20,13 @@ def setup(spec: SweepSpec) -> dict[str, str]:
             listed.setdefault(axis, []).append("another run" if isinstance(value, dict) else str(value))
     varied += [f"{axis}: {', '.join(dict.fromkeys(values))}" for axis, values in listed.items()]
     sizes = "several numbers of" if "data.train_size" in spec.grid else f"{data.train_size:,}"
+    of = "of training and test examples" if data.corrupt_test else "of training examples"
+    fixed = data.label_corruption and "data.label_corruption" not in spec.grid
+    corrupted = f", labels {of} redrawn with probability {data.label_corruption:g}" if fixed else ""
     limit = f"{stop.max_epochs} epochs"
     until = limit if stop.train_loss is None else f"train loss {stop.train_loss:g}, at most {limit}"
     return {
-        "data": f"{half}{data.name}: {sizes} training and {data.test_size:,} test examples",
+        "data": f"{half}{data.name}: {sizes} training and {data.test_size:,} test examples{corrupted}",
         "network": _fields({"family": first.flat()["model.family"]} | spec.base.get("model", {})),
         "training": f"{_fields(spec.base.get('optimizer', {}))}; until {until}",
         "varied": "; ".join([*varied, f"{len(spec.seed_values)} seeds"]),

@@ -66,10 +66,17 @@ def test_the_line_is_mechanical_where_any_norm_will_do(monkeypatch, own, decisio
     table = normalised.divided(known, rho).assign(run_id=range(30))
     monkeypatch.setattr(normalised, "outputs", lambda _, run, split: known[split][run])
     deals = normalised.dealt(None, table, rho)
-    assert deals.shape == (normalised.DEALS,) and normalised.line(table).r2 > 0.99
+    assert len(deals) == normalised.DEALS and normalised.line(table).r2 > 0.99
     naive = [functional.cross_entropy(z / r, y).item() for (z, y), r in zip(known["train"], rho, strict=True)]
     assert table["normalised_train_loss"].tolist() == pytest.approx(naive)
     assert normalised.own_norm("here", table, deals).decision == decision
+
+
+def test_where_there_is_no_line_none_needs_its_own_norm():
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(draw.random((30, 2)), columns=["normalised_train_loss", "normalised_test_loss"])
+    finding = normalised.own_norm("here", table, [table.sample(frac=1) for _ in range(5)])
+    assert finding.decision == "undecided" and finding.remarks == ["there is no line that could need it"]
 
 
 def test_intervals_over_seeds_are_student_s():

@@ -142,7 +142,9 @@ def rises(
     values = ", ".join(f"{value:.3g}" for value in means)
     order = "" if falls is None else f", and in order but for {falls}" if falls else ", and in order"
     return Finding(
-        f"{TITLES[name]}: at {axis.split('.')[-1].replace('_', ' ')} {high:g} at least {least:g} times that at {low:g}"
+        f"{TITLES[name]}: at {axis.split('.')[-1].replace('_', ' ')} {high:g} "
+        + (f"at least {least:g} times that" if least > 1 else "larger than")
+        + f" at {low:g}"
         + order,
         decided(estimate.value >= least and estimate.low > 1 and (falls is None or fell <= falls)),
         f"ratio {between(estimate, '.3g')}; means {values}",

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from analysis.figures.canvas import WIDTH_INCHES, log_if_wide
 from analysis.figures.plate import plate
 from analysis.results import Results
+from analysis.statistics import spearman
 from analysis.studies.far import Span, network_and_inputs, plane, regions, some_different
 from analysis.studies.study import Answer, Finding, OverSeeds, between, decided, encoding, over_seeds, rank_over_seeds
 from trainables.streams import generator
@@ -20,17 +21,19 @@ SIDE, BOUNDS, DRAWS = 20, 12, 3
 
 RULE = f"""
 Far points are those of {SIDE} x {SIDE} points of the square that inputs are drawn from whose activation pattern no
-training point has. Coverage: the fraction of them whose pattern is in the span of the patterns
-that training shows ({DRAWS} draws of Dropout at every training point), and whose bound is therefore finite, is with the
-highest dropout, in the mean over seeds, at least {TIMES} times that without, and the lower end of the 95% interval of
-the ratio (Student, over seeds, here as below) above 1. Not the draws alone: networks trained without Dropout, looked at
-with the units left out that the highest rate would have, cover less than those trained with it, with an interval of the
+training point has. Coverage: the fraction of them whose pattern is in the span of the patterns that training shows
+({DRAWS} draws of Dropout at every training point), and whose bound is therefore finite, is with the highest dropout,
+in the mean over seeds, at least {TIMES} times that without, and the lower end of the 95% interval of the ratio
+(Student, over seeds, here as below) above 1. Not the draws alone: networks trained without Dropout, looked at with
+the units left out that the highest rate would have, cover less than those trained with it, with an interval of the
 difference above 0; otherwise it is leaving units out that covers, not having trained so. Bound: of at least {FEW}
 finite bounds, of {BOUNDS} different patterns of a network drawn at random, none is less than the true slope by more
 than 1e-6. Gap: among a seed's networks of train loss at most {FITTED} that have a finite bound, Spearman's rank
 correlation of the median bound with test less train loss is at least {ORDERED} in the mean over seeds, and the lower
-end of its interval above 0. Steadiness: the largest path per step in the last ten epochs is lower at the highest
-dropout than without, in the mean over seeds, with an interval of the ratio below 1.
+end of its interval above 0. Beyond the frequency: the mean over frequencies of the correlation among a seed's
+networks of one frequency is positive in the mean over seeds, with the lower end of its interval above 0. Steadiness:
+the largest path per step in the last ten epochs is lower at the highest dropout than without, in the mean over seeds,
+with an interval of the ratio below 1.
 """
 
 
@@ -52,6 +55,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     wrong, bounds = int(table["violated"].sum()), int(table["bounds"].sum())
     fitted = table[(table["train_loss"] <= FITTED) & table["bound"].notna()]
     gap, near = (rank_over_seeds(fitted, x, "loss_gap") for x in ("bound", "lipschitz_mean"))
+    within = over_seeds(fitted, _within, (-1, 1))
     steady = _ratio(table, "bias_increment_max", table["model.dropout"].max())
     findings = [
         Finding(
@@ -83,6 +87,12 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "pattern needs",
         ),
         Finding(
+            "so it does among networks of one frequency",
+            decided(within.low > 0),
+            f"mean Spearman {between(within)}",
+            guess="the frequency sets both the bound and the gap",
+        ),
+        Finding(
             "with Dropout the bias is trained more steadily",
             decided(steady.high < 1),
             f"largest path per step, ratio {between(steady, '.2f')}",
@@ -106,7 +116,9 @@ def answer(results: Mapping[str, Results]) -> Answer:
     notes = [
         f"Means at the end: {losses}. {int((table['train_loss'] > FITTED).sum())} of {len(table)} networks did not "
         "learn their sinusoid (train loss above "
-        f"{FITTED}); they count for coverage, and not for the gap.",
+        f"{FITTED}); they count for coverage, and not for the gap, which is asked of frequencies "
+        f"{', '.join(f'{value:g}' for value in sorted(fitted['data.frequency'].unique()))}.",
+        "Added after these runs had been seen: whether the bound follows the gap among networks of one frequency.",
         "Leaving units out takes patterns apart: a far pattern is in the span if, for each of its units of the last "
         "layer, the patterns of the layers before are in the span of those of training points at which it is on.",
     ]
@@ -143,6 +155,11 @@ def _ratio(table: pd.DataFrame, name: str, highest: float) -> OverSeeds:
     """A column's mean at the highest dropout over that without, with an interval over seeds."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return over_seeds(table, lambda rows: _mean(rows, name, highest) / _mean(rows, name, 0.0))
+
+
+def _within(rows: pd.DataFrame) -> float:
+    """The mean over frequencies of the rank correlation of bound and gap."""
+    return float(np.mean([spearman(one["bound"], one["loss_gap"]) for _, one in rows.groupby("data.frequency")]))
 
 
 def _mean(rows: pd.DataFrame, name: str, rate: float) -> np.float64:

@@ -130,7 +130,9 @@ def _findings(name: str, task: Sequence[Course], streamed: bool) -> list[Finding
         f"μ is {kept:.3f} of I(L; Y) = {ends['linear'].mean():.3f} bits, I(L; Y | F) = {ends['missed'].mean():.4f} "
         f"bits, train accuracy {accuracy:.4f}",
         "μ plateaus near I(L; Y), I(L; Y | F) about 0",
-        guess="another part of what can be learned linearly is known at the end, or not every example was fitted",
+        guess="another part of what can be learned linearly is known at the end"
+        if streamed or accuracy == 1
+        else "not every example was fitted",
     )
     if not reached:
         missed = "the network learns something else at once, and never does as well as the linear classifier"

@@ -21,8 +21,8 @@ Order: Spearman's rank correlation of normalised train loss and test error is at
 its 95% interval above 0. Random labels lie on the line: through the networks with natural labels and those that fit
 random ones R2 is at least {normalised.LINEAR} with a slope in [{normalised.SLOPES[0]}, {normalised.SLOPES[1]}]; and
 highest of their scale: each has a larger normalised train loss than all networks with natural labels of its initial
-deviation. Own norm: {normalised.OWN_NORM_RULE}. Relative: R2 is at least {normalised.LINEAR} also of the logarithms of
-what either loss lacks to that of chance, where differences are relative. Beyond the norm: {normalised.BEYOND_RULE}.
+deviation. Own norm: {normalised.OWN_NORM_RULE}. Relative: the same of R2 of the logarithms of what either loss lacks
+to that of chance, where differences are relative. Beyond the norm: {normalised.BEYOND_RULE}.
 {normalised.INTERVAL_RULE}.
 """
 
@@ -39,7 +39,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         name = data_name(results[sweep])
         natural, random = (normalised.fitted(results[one]) for one in (sweep, f"{sweep}-random"))
         norms = np.exp(natural["log_frobenius_product"].to_numpy())
-        deals[name], own[name] = normalised.dealt(results[sweep], natural, norms), normalised.line(natural).r2
+        deals[name], own[name] = normalised.dealt(results[sweep], natural, norms), natural
         findings += [
             normalised.linear(name, natural, PAPER.get(name, "")),
             normalised.ordered(
@@ -52,7 +52,13 @@ def answer(results: Mapping[str, Results]) -> Answer:
             ),
             *_random(name, natural, random),
             normalised.own_norm(name, natural, deals[name]),
-            _relative(name, natural, classes(results[sweep])),
+            normalised.own_norm(
+                name,
+                natural,
+                deals[name],
+                "so does the line of the logarithms of how far the losses are from chance",
+                functools.partial(_relative, classes=classes(results[sweep])),
+            ),
             normalised.beyond_norm(name, natural, "log_frobenius_product"),
         ]
         numbers += [
@@ -83,7 +89,9 @@ def answer(results: Mapping[str, Results]) -> Answer:
     notes = [
         "A normalised output is tiny, so either loss is the logarithm of the number of classes less a small term that "
         "train and test share: part of the straightness is arithmetic. The last three claims of a data set ask how "
-        "much."
+        "much.",
+        "Mended after these runs had been seen: the relative line was asked without the control of dealt norms, and "
+        "held three times.",
     ]
     return Answer(findings, figures, pd.concat(numbers), notes)
 
@@ -120,16 +128,7 @@ def _random(name: str, natural: pd.DataFrame, random: pd.DataFrame) -> list[Find
     ]
 
 
-def _relative(name: str, table: pd.DataFrame, classes: int) -> Finding:
-    """R2 of log(log C - test loss) on log(log C - train loss) over C classes."""
-    lacks = np.log(classes) - table[["normalised_train_loss", "normalised_test_loss"]].to_numpy()
-    kept = lacks[(lacks > 0).all(1)]
-    fit = st.linear_fit(*np.log(kept).T)
-    left_out = f"; {len(lacks) - len(kept)} worse than chance left out" if len(kept) < len(lacks) else ""
-    return Finding(
-        f"{name}: the line is there also relative to how far the losses are from chance",
-        decided(fit.r2 >= normalised.LINEAR),
-        f"log-log R² {fit.r2:.4f}, slope {fit.slope:.3f} ({fit.n} networks{left_out})",
-        guess="in relative terms networks differ in how much of their training lead they keep on test examples, "
-        "which the plain scale hides behind the spread of their norms",
-    )
+def _relative(losses: pd.DataFrame, classes: int) -> float:
+    """R2 of log(log C - test loss) on log(log C - train loss) over C classes, of networks better than chance."""
+    lacks = np.log(classes) - losses[["normalised_train_loss", "normalised_test_loss"]].to_numpy()
+    return st.linear_fit(*np.log(lacks[(lacks > 0).all(1)]).T).r2

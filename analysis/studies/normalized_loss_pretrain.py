@@ -25,8 +25,9 @@ Linear: {normalised.LINEAR_RULE}. Own norm: {normalised.OWN_NORM_RULE}. Beyond t
 #: Of the source: figure 5, where losses rise with the swapped part, and figure 10.
 PAPER_RISES = {"cifar10": "figure 5: rises with the swapped part"}
 PAPER_LINE = {
-    "cifar10": "figure 10: slope 0.836, intercept 0.377, R² 0.9998, RMSE 4.8e-5",
-    "cifar100": "figure 17: a line",
+    ("cifar10", "puzzles_cnn"): "figure 10: slope 0.836, intercept 0.377, R² 0.9998, RMSE 4.8e-5",
+    ("cifar10", "puzzles_bn"): "figure 11: a line",
+    ("cifar100", "puzzles_bn"): "figure 17: a line",
 }
 OUTCOMES = {"test_loss": "test loss", "test_error": "test error", "log_frobenius_product": "the norm product"}
 
@@ -37,15 +38,16 @@ def answer(results: Mapping[str, Results]) -> Answer:
     deals, own = {}, {}
     for one in results.values():
         name, table = data_name(one), normalised.fitted(one)
+        family = one.config(str(one.runs["run_id"].iloc[0])).flat()["model.family"]
         table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
         norms = np.exp(table["log_frobenius_product"].to_numpy())
-        deals[name], own[name] = normalised.dealt(one, table, norms), normalised.line(table).r2
+        deals[name], own[name] = normalised.dealt(one, table, norms), table
         for outcome, words in OUTCOMES.items():
             paper = "" if outcome == "log_frobenius_product" else PAPER_RISES.get(name, "")
             claim = f"{name}: {words} rises with the part of the labels that was swapped in pretraining"
             findings.append(normalised.ordered(claim, table, AXIS, outcome, RISES, paper, guess=GUESS))
         findings += [
-            normalised.linear(name, table, PAPER_LINE.get(name, "")),
+            normalised.linear(name, table, PAPER_LINE.get((name, family), "")),
             normalised.own_norm(name, table, deals[name]),
             normalised.beyond_norm(name, table, "log_frobenius_product"),
         ]
@@ -76,7 +78,12 @@ def answer(results: Mapping[str, Results]) -> Answer:
             functools.partial(normalised.draw_deals, deals, own),
         )
     )
-    return Answer(findings, figures, pd.concat(numbers))
+    notes = [
+        "Mended after these runs had been seen: a partial correlation that is undefined in a seed counts as 0 there; "
+        "left out, one claim beyond the norm held, on MNIST.",
+        normalised.OWN_NORM_MENDED,
+    ]
+    return Answer(findings, figures, pd.concat(numbers), notes)
 
 
 GUESS = "training on natural labels may make up for what was seen before, and more so for some parts than for others"

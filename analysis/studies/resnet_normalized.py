@@ -35,7 +35,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         table = normalised.fitted(results[name])
         table = _by_one_image(results[name], table) if name == "resnet" else _by_product(table)
         deals[name] = normalised.dealt(results[name], table, np.exp(table[NORM].to_numpy()))
-        own[name] = normalised.line(table).r2
+        own[name] = table
         findings += [
             normalised.linear(name, table, PAPER[name]),
             normalised.ordered(
@@ -72,7 +72,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             functools.partial(normalised.draw_deals, deals, own),
         )
     )
-    return Answer(findings, figures, pd.concat(numbers), notes)
+    return Answer(findings, figures, pd.concat(numbers), [*notes, normalised.OWN_NORM_MENDED])
 
 
 def _by_product(table: pd.DataFrame) -> pd.DataFrame:
