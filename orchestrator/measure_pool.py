@@ -96,15 +96,11 @@ class MeasurePool:
 
     def _start(self) -> Any:
         cpus, gpus, node = self.room.cpus, self.room.gpus, self.free.pop()
+        strategy: Any = "DEFAULT" if cpus or gpus else "SPREAD"  # what takes nothing goes everywhere
+        if node:  # where room was counted for it; elsewhere if that machine is lost
+            strategy = NodeAffinitySchedulingStrategy(node, soft=True)
         options = ray.remote(MeasureActor).options(
-            num_cpus=cpus,
-            num_gpus=gpus,
-            # Where room was counted for it; elsewhere if that machine is lost. What takes nothing goes everywhere.
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)
-            if node
-            else ("DEFAULT" if cpus or gpus else "SPREAD"),
-            max_restarts=2,
-            max_task_retries=2,
+            num_cpus=cpus, num_gpus=gpus, scheduling_strategy=strategy, max_restarts=2, max_task_retries=2
         )
         actor: Any = options.remote(self.results.uri, gpus, self.trust, self.shared)
         self.homes[actor] = node

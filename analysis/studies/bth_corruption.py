@@ -10,7 +10,7 @@ from analysis import statistics as st
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies.bias import against_lipschitz, curves, identity_finding, probability_slopes, progress, rises
-from analysis.studies.study import Answer, Finding, between, decided, rank_over_seeds
+from analysis.studies.study import MENDED, Answer, Finding, between, decided, rank_over_seeds
 
 AXIS = "data.label_corruption"
 CLOSE, TIMES, FALLS = 1e-4, 1.3, 1
@@ -79,8 +79,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         f"Means over seeds at the end, by fraction of corrupted labels: {errors}.",
         "f is the logit here, so that ε = |sigmoid(f) − y|. The source takes the probability p = sigmoid(f), whose "
         "path is computed from checkpoints: the mean of ‖dp/dx‖ over the training points, integrated over steps.",
-        "Mended after these runs had been seen: the last claim is undecided where nothing is left to compare; it did "
-        "not hold.",
+        f"{MENDED}: the last claim is undecided where nothing is left to compare; it did not hold.",
     ]
     return Answer(findings, plates, table, notes)
 

@@ -12,7 +12,17 @@ from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.statistics import spearman
 from analysis.studies.far import Span, network_and_inputs, plane, regions, some_different
-from analysis.studies.study import Answer, Finding, OverSeeds, between, decided, encoding, over_seeds, rank_over_seeds
+from analysis.studies.study import (
+    MENDED,
+    Answer,
+    Finding,
+    OverSeeds,
+    between,
+    decided,
+    encoding,
+    over_seeds,
+    rank_over_seeds,
+)
 from trainables.streams import generator
 
 TIMES, ORDERED, FEW, FITTED = 1.5, 0.6, 200, 0.03
@@ -118,7 +128,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         "learn their sinusoid (train loss above "
         f"{FITTED}); they count for coverage, and not for the gap, which is asked of frequencies "
         f"{', '.join(f'{value:g}' for value in sorted(fitted['data.frequency'].unique()))}.",
-        "Added after these runs had been seen: whether the bound follows the gap among networks of one frequency.",
+        f"{MENDED}: the claim on networks of one frequency was added.",
         "Leaving units out takes patterns apart: a far pattern is in the span if, for each of its units of the last "
         "layer, the patterns of the layers before are in the span of those of training points at which it is on.",
     ]

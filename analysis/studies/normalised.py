@@ -14,7 +14,7 @@ from analysis.figures.canvas import WIDTH_INCHES, log_if_wide, quantity
 from analysis.results import Results
 from analysis.statistics import LinearFit
 from analysis.studies.outputs import outputs
-from analysis.studies.study import IN_WORDS, Finding, between, decided, encoding, over_seeds, rank_over_seeds
+from analysis.studies.study import IN_WORDS, MENDED, Finding, between, decided, encoding, over_seeds, rank_over_seeds
 from trainables.streams import generator
 
 #: What "linear" means: R2 of the normalised losses at least, the slope within, and R2 of the losses as trained at most.
@@ -31,11 +31,9 @@ them; otherwise the line is mechanical; undecided where R2 is below {LINEAR} wit
 BEYOND_RULE = f"""given the rank of the norm, the partial rank correlation of normalised train loss and test error is at
 least {BEYOND}, and the lower end of its 95% interval above 0 (it is 0 in a seed whose networks both rank alike)"""
 #: For the notes of studies that ask it.
-OWN_NORM_MENDED = """Mended after these runs had been seen: that a line needs each network's own norm is undecided where
+OWN_NORM_MENDED = f"""{MENDED}: that a line needs each network's own norm is undecided where
 there is no line; it held of two that were none, and did not of a third."""
-INTERVAL_RULE = (
-    """Rank correlations are means over seeds of those among a seed's networks, with Student's 95% interval"""
-)
+INTERVAL_RULE = "Rank correlations are means over seeds of those among a seed's networks, with Student's 95% interval"
 
 
 def fitted(results: Results) -> pd.DataFrame:
