@@ -201,7 +201,7 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
         "rule": study.rule,
         "scale": scale,
         "command": f"bth run {PREFIX}{study.name}" + ("" if scale == "small" else f" --scale {scale}"),
-        "setups": {name: _setups(study, scale, name) for name in study.sweeps},
+        "setups": _setups(study, scale),
         "sweeps": {name: folder.read(f"{name}/{SPEC}").decode() for name in study.sweeps},
         "runs": {name: one.table()["status"].value_counts().to_dict() for name, one in results.items()},
         "seconds": sum(float(one.runs["seconds"].sum()) for one in results.values()),
@@ -209,7 +209,8 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
     }
 
 
-def _setups(study: Study, scale: Scale, name: str) -> dict[str, dict[str, str]]:
-    """What a sweep trains, in words: here, and at paper scale."""
+def _setups(study: Study, scale: Scale) -> dict[str, dict[str, dict[str, str]]]:
+    """What each sweep trains, in words: here, and at paper scale."""
     scales: tuple[Scale, ...] = (scale,) if scale == "paper" else (scale, "paper")
-    return {one: setup(study.specs(one)[name]) for one in scales}
+    specs = {one: study.specs(one) for one in scales}
+    return {name: {one: setup(specs[one][name]) for one in scales} for name in study.sweeps}

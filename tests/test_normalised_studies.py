@@ -56,16 +56,15 @@ def test_outputs_are_divided_before_the_loss():
 
 
 @pytest.mark.parametrize(("own", "decision"), [(True, "holds"), (False, "does not hold")])
-def test_the_line_is_mechanical_where_any_norm_will_do(monkeypatch, own, decision):
+def test_the_line_is_mechanical_where_any_norm_will_do(own, decision):
     """Leads of the true class, a on training examples and b on test examples: b = rho + a, or b = 0.8 a for all."""
     draw, labels = np.random.default_rng(0), torch.zeros(4, dtype=torch.int64)
     rho = np.exp(draw.uniform(0, 3, 30))
     train = 0.1 * rho * draw.uniform(0, 1, 30) if own else draw.uniform(0.99, 1.01, 30)
     leads = {"train": train, "test": 0.1 * rho + train if own else 0.8 * train}
     known = {s: [(torch.tensor([[lead, 0.0]] * 4).double(), labels) for lead in values] for s, values in leads.items()}
-    table = normalised.divided(known, rho).assign(run_id=range(30))
-    monkeypatch.setattr(normalised, "outputs", lambda _, run, split: known[split][run])
-    deals = normalised.dealt(None, table, rho)
+    table = normalised.divided(known, rho)
+    deals = normalised.dealt(known, rho)
     assert len(deals) == normalised.DEALS and normalised.line(table).r2 > 0.99
     naive = [functional.cross_entropy(z / r, y).item() for (z, y), r in zip(known["train"], rho, strict=True)]
     assert table["normalised_train_loss"].tolist() == pytest.approx(naive)

@@ -173,7 +173,7 @@ def measure_stack(
     example = inputs["train"].rows(0, 1)[0]
     own = {
         name: value.to(example.device, dtype if value.is_floating_point() else value.dtype).expand(size, *value.shape)
-        for name, value in {**dict(network.module.named_buffers()), **dict(network.module.named_parameters())}.items()
+        for name, value in network.module.named_buffers()
     }
     every = {**own, **(buffers or {}), **parameters}
     layers, folded, kept = fold_stack(network.module, every)

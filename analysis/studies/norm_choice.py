@@ -1,13 +1,12 @@
 """Whether the line between normalised losses depends on the norm that divides."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from analysis import statistics as st
 from analysis.figures.canvas import WIDTH_INCHES
@@ -15,7 +14,6 @@ from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.statistics import LinearFit
 from analysis.studies import normalised
-from analysis.studies.outputs import outputs
 from analysis.studies.study import Answer, Finding, between, decided, encoding, rank_over_seeds
 
 NORMS = {"L1": 1.0, "L2": 2.0, "L4": 4.0, "largest entry": float("inf")}
@@ -36,16 +34,15 @@ PAPER = {
     "L2": "figure 10: slope 0.836, intercept 0.377, R² 0.9998",
 }
 X, Y = "normalised_train_loss", "normalised_test_loss"
-Known = Mapping[str, Sequence[tuple[Tensor, Tensor]]]
 
 
 def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     (networks,) = results.values()
     table = normalised.fitted(networks)
-    known = {split: [outputs(networks, run, split) for run in table["run_id"]] for split in ("train", "test")}
+    known = normalised.known_outputs(networks, table)
     found = {name: _losses(networks, table, known, p) for name, p in NORMS.items()}
-    fits = {name: st.linear_fit(losses[X], losses[Y]) for name, losses in found.items()}
+    fits = {name: normalised.line(losses) for name, losses in found.items()}
     findings = [
         Finding(
             f"by {name}: normalised test loss is linear in normalised train loss",
@@ -57,7 +54,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         for name, fit in fits.items()
     ]
     others = [name for name in NORMS if name != "L2"]
-    deals = {name: normalised.dealt(networks, table, losses["divisor"].to_numpy()) for name, losses in found.items()}
+    deals = {name: normalised.dealt(known, losses["divisor"].to_numpy()) for name, losses in found.items()}
     for name in others:  # the same deals for all norms
         pairs = zip(map(normalised.line, deals[name]), map(normalised.line, deals["L2"]), strict=True)
         share = float(np.mean([_one_line(fit, usual) for fit, usual in pairs]))
@@ -82,7 +79,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     return Answer(findings, plates, numbers, [normalised.OWN_NORM_MENDED])
 
 
-def _losses(results: Results, table: pd.DataFrame, known: Known, p: float) -> pd.DataFrame:
+def _losses(results: Results, table: pd.DataFrame, known: normalised.Known, p: float) -> pd.DataFrame:
     """Normalised losses of every network by the product of p-norms, in one unit."""
     rho = np.array([_product(results, run, p) for run in table["run_id"]])
     largest = np.array([float(z.abs().max()) for z, _ in known["train"]])

@@ -1,5 +1,6 @@
 """What the studies of Liao et al. 2018 share: networks by their normalised losses, lines through them, and figures."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 from analysis import statistics as st
 from analysis.figures.canvas import WIDTH_INCHES, log_if_wide, quantity
+from analysis.figures.plate import Plate, plate
 from analysis.results import Results
 from analysis.statistics import LinearFit
 from analysis.studies.outputs import outputs
@@ -19,6 +21,8 @@ from trainables.streams import generator
 
 #: What "linear" means: R2 of the normalised losses at least, the slope within, and R2 of the losses as trained at most.
 LINEAR, SLOPES, PLAIN = 0.99, (0.8, 1.2), 0.6
+#: Logits and labels of networks, by split.
+Known = Mapping[str, Sequence[tuple[Tensor, Tensor]]]
 #: What outputs are divided by, in words.
 PRODUCT = "the product of norms"
 #: Deals of norms, and the partial rank correlation that is "more than the norm".
@@ -119,9 +123,13 @@ def partial_rank(table: pd.DataFrame, x: str, y: str, given: str) -> float:
     return float(left @ right) / size if size > 1e-9 else 0.0
 
 
-def dealt(results: Results, table: pd.DataFrame, rho: np.ndarray) -> list[pd.DataFrame]:
-    """The normalised losses with the divisors `(N,)` dealt out among the networks at random, `DEALS` times."""
-    known = {split: [outputs(results, run, split) for run in table["run_id"]] for split in ("train", "test")}
+def known_outputs(results: Results, table: pd.DataFrame) -> Known:
+    """The logits `(n, C)` and labels `(n,)` of networks, in the order of the table, by split."""
+    return {split: [outputs(results, run, split) for run in table["run_id"]] for split in ("train", "test")}
+
+
+def dealt(known: Known, rho: np.ndarray) -> list[pd.DataFrame]:
+    """The losses of outputs divided by rho `(N,)`, dealt out among the networks at random, `DEALS` times."""
     draw = generator(0, "studies/norms")
     return [divided(known, draw.permutation(rho)) for _ in range(DEALS)]
 
@@ -131,7 +139,7 @@ def straight(losses: pd.DataFrame) -> float:
     return line(losses).r2
 
 
-def divided(known: Mapping[str, Sequence[tuple[Tensor, Tensor]]], rho: np.ndarray) -> pd.DataFrame:
+def divided(known: Known, rho: np.ndarray) -> pd.DataFrame:
     """The normalised losses of networks, a row each: of logits and labels by split, divided by their rho."""
     return pd.DataFrame(
         {
@@ -199,6 +207,18 @@ def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]],
         axes.set_title(f"Spearman {st.spearman(table[x], table[y]):+.2f}".replace("-", "−"), loc="right")
     encoding(axis, table[axis]).legend(figure)
     return figure
+
+
+def deals_plate(deals: Mapping[str, Sequence[pd.DataFrame]], own: Mapping[str, pd.DataFrame]) -> Plate:
+    """The figure of `OWN_NORM_RULE`: normalised losses as dealt, and with each network's own norm."""
+    return plate(
+        "own-norms",
+        "How straight the line is with norms that belong to other networks",
+        f"What R² of the normalised losses lacks to 1, when norms are dealt out at random ({DEALS} deals, bars), and "
+        "with each network's own norm (line). The nearer the bars are to 0, the more of the line comes from train and "
+        "test loss being divided by one number, whichever.",
+        functools.partial(draw_deals, deals, own),
+    )
 
 
 def draw_deals(deals: Mapping[str, Sequence[pd.DataFrame]], own: Mapping[str, pd.DataFrame]) -> Figure:

@@ -39,7 +39,8 @@ def answer(results: Mapping[str, Results]) -> Answer:
         name = data_name(results[sweep])
         natural, random = (normalised.fitted(results[one]) for one in (sweep, f"{sweep}-random"))
         norms = np.exp(natural["log_frobenius_product"].to_numpy())
-        deals[name], own[name] = normalised.dealt(results[sweep], natural, norms), natural
+        known = normalised.known_outputs(results[sweep], natural)
+        deals[name], own[name] = normalised.dealt(known, norms), natural
         findings += [
             normalised.linear(name, natural, PAPER.get(name, "")),
             normalised.ordered(
@@ -76,16 +77,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 functools.partial(normalised.draw_losses, natural, AXIS, random),
             )
         )
-    figures.append(
-        plate(
-            "own-norms",
-            "How straight the line is with norms that belong to other networks",
-            f"What R² of the normalised losses lacks to 1, when norms are dealt out at random ({normalised.DEALS} "
-            "deals, bars), and with each network's own norm (line). The nearer the bars are to 0, the more of the line "
-            "comes from train and test loss being divided by one number, whichever.",
-            functools.partial(normalised.draw_deals, deals, own),
-        )
-    )
+    figures.append(normalised.deals_plate(deals, own))
     notes = [
         "A normalised output is tiny, so either loss is the logarithm of the number of classes less a small term that "
         "train and test share: part of the straightness is arithmetic. The last three claims of a data set ask how "

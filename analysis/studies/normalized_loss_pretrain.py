@@ -41,7 +41,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         family = one.config(str(one.runs["run_id"].iloc[0])).flat()["model.family"]
         table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
         norms = np.exp(table["log_frobenius_product"].to_numpy())
-        deals[name], own[name] = normalised.dealt(one, table, norms), table
+        deals[name], own[name] = normalised.dealt(normalised.known_outputs(one, table), norms), table
         for outcome, words in OUTCOMES.items():
             paper = "" if outcome == "log_frobenius_product" else PAPER_RISES.get(name, "")
             claim = f"{name}: {words} rises with the part of the labels that was swapped in pretraining"
@@ -70,14 +70,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 functools.partial(normalised.draw_losses, table, AXIS),
             ),
         ]
-    figures.append(
-        plate(
-            "own-norms",
-            "How straight the line is with norms that belong to other networks",
-            f"What R² lacks to 1 with norms dealt out at random ({normalised.DEALS} deals), and with their own (line).",
-            functools.partial(normalised.draw_deals, deals, own),
-        )
-    )
+    figures.append(normalised.deals_plate(deals, own))
     notes = [
         f"{MENDED}: a partial correlation that is undefined in a seed counts as 0 there; "
         "left out, one claim beyond the norm held, on MNIST.",

@@ -9,7 +9,6 @@ import pandas as pd
 from analysis.figures.plate import plate
 from analysis.results import Results
 from analysis.studies import normalised
-from analysis.studies.outputs import outputs
 from analysis.studies.study import Answer
 
 AXIS, LEAST, NORM = "init.scale", 0.6, "log_norm"
@@ -33,9 +32,9 @@ def answer(results: Mapping[str, Results]) -> Answer:
     deals, own = {}, {}
     for name, by in BY.items():
         table = normalised.fitted(results[name])
-        table = _by_one_image(results[name], table) if name == "resnet" else _by_product(table)
-        deals[name] = normalised.dealt(results[name], table, np.exp(table[NORM].to_numpy()))
-        own[name] = table
+        known = normalised.known_outputs(results[name], table)
+        table = _by_one_image(known, table) if name == "resnet" else _by_product(table)
+        deals[name], own[name] = normalised.dealt(known, np.exp(table[NORM].to_numpy())), table
         findings += [
             normalised.linear(name, table, PAPER[name]),
             normalised.ordered(
@@ -64,14 +63,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             + (f" (source: {PAPER_ERROR[name]})." if name in PAPER_ERROR else ".")
         )
         numbers.append(table.assign(network=name))
-    figures.append(
-        plate(
-            "own-norms",
-            "How straight the line is with norms that belong to other networks",
-            f"What R² lacks to 1 with norms dealt out at random ({normalised.DEALS} deals), and with their own (line).",
-            functools.partial(normalised.draw_deals, deals, own),
-        )
-    )
+    figures.append(normalised.deals_plate(deals, own))
     return Answer(findings, figures, pd.concat(numbers), [*notes, normalised.OWN_NORM_MENDED])
 
 
@@ -79,8 +71,8 @@ def _by_product(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{NORM: table["log_frobenius_product"]})
 
 
-def _by_one_image(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+def _by_one_image(known: normalised.Known, table: pd.DataFrame) -> pd.DataFrame:
     """Losses of outputs divided by the norm of the output on the first training image, and the norm's logarithm."""
     names = [f"normalised_{split}_loss" for split in ("train", "test")]
-    norms = [float(outputs(results, run, "train")[0][0].norm()) for run in table["run_id"]]
+    norms = [float(logits[0].norm()) for logits, _ in known["train"]]
     return table.assign(**{name: table[f"{name}_by_output"] for name in names}, **{NORM: np.log(norms)})

@@ -90,7 +90,7 @@ class Answer:
 #: How notes begin on what is no longer as it was when the first runs were looked at.
 MENDED = "Mended after a verdict had been seen (small scale, seeds 200 on)"
 
-#: Axes of sweeps as legends and labels name them.
+#: Axes of sweeps, and some measures, as legends and labels name them.
 IN_WORDS = {
     "init.std": "initial standard deviation",
     "init.scale": "factor of initial weights",
