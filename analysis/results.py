@@ -10,11 +10,12 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from analysis.cohorts import Cohorts
-from trainables import data, network
-from trainables.config import RunConfig
-from trainables.errors import BadInput
-from trainables.storage import CohortFiles, Folder
+from benevolent.analysis.cohort_parts import Cohorts
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack import network
+from benevolent.trainables.store.storage import CohortFiles, Folder
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
@@ -104,7 +105,7 @@ class Results:
                 predictors.
             parents: also the runs of role `parent`, which no axis of the sweep named when they were planned, trained
                 because others start from them or have labels from them. They are no points of the grid, so they are
-                left out of what is judged; `analysis.across` asks for those that pruned and reset runs come from.
+                left out of what is judged; `analysis.multi_run` asks for those that pruned and reset runs come from.
 
         Returns:
             the columns of `runs`, and a column per dynamics statistic and measure. A measure with several values per

@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from trainables import data, network
-from trainables.active import Active
-from trainables.config import RunConfig
-from trainables.origins import stacked
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.stack import network
+from benevolent.trainables.training.initial_state import stacked
+from benevolent.trainables.training.running_stack import Active
 
 EPOCHS = 30
 

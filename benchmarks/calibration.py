@@ -19,8 +19,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from analysis.judging import judge
-from analysis.statistics.montecarlo import LOOKS
+from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.statistics.sequential_permutation import LOOKS
 
 AXES: dict[str, list[float]] = {
     "scale": [0.5, 1, 2, 4],

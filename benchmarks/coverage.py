@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis import statistics as st
-from analysis.statistics.rank import kendall_interval
-from analysis.statistics.resampling import bootstrap_counts
-from analysis.statistics.runs import Runs
+from benevolent.analysis import statistics as st
+from benevolent.analysis.statistics.configurations import Runs
+from benevolent.analysis.statistics.rank import kendall_interval
+from benevolent.analysis.statistics.resampling import bootstrap_counts
 
 RUNS = 5
 STRENGTH = 0.6  # of what predictor and outcome share

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from stacking import make_stack, orders, shared
 
-from trainables import data
-from trainables.config import DataConfig
-from trainables.trace import Trace
+from benevolent.trainables import data
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.training.step_statistics import Trace
 
 
 def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 60) -> tuple[float, float]:

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # a copy of the repository need not be installed
+sys.path.insert(0, str(Path(__file__).parent.parent / ".import"))  # a copy of the repository need not be installed
 
-from trainables import data, network
-from trainables.config import RunConfig
-from trainables.data import Inputs
-from trainables.probe import StackPlan, probe
-from trainables.stack import Stack
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.data import Inputs
+from benevolent.trainables.stack import network
+from benevolent.trainables.stack.kernel_choice import StackPlan, probe
+from benevolent.trainables.stack.stack import Stack
 
 NETWORKS = (1, 8, 32, 128)
 TRAIN_SIZE, BATCH = 6400, 32
@@ -32,7 +33,7 @@ FORWARDS = 3
 
 
 def make_stack(runs: int, arithmetic: str, device: torch.device) -> Stack:
-    """Networks at their initialisation."""
+    """Networks at their initialization."""
     optimizer = {"lr": 0.05, "momentum": 0.9, "batch_size": BATCH, "arithmetic": arithmetic}
     base = {"model": {"family": "puzzles_cnn"}, "optimizer": optimizer}
     configs = [RunConfig.parse(base | {"seed": seed}) for seed in range(runs)]

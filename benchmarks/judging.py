@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from analysis import statistics as st
-from analysis.judging import judge
+from benevolent.analysis import statistics as st
+from benevolent.analysis.judging.judge import judge
 
 AXES = ["a", "b", "c", "d", "e"]
 

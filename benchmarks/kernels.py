@@ -3,7 +3,7 @@
     python benchmarks/kernels.py
 
 The serial loop trains one ordinary module after the other with `torch.optim.SGD`, on the same batches; ours records the
-dynamics too. Random inputs; the fastest of several rounds taken in turn. The thresholds of `trainables/probe.py` come
+dynamics too. Random inputs; the fastest of several rounds taken in turn. The thresholds of `trainables/stack/kernel_choice.py` come
 from the second table, which times other kernels and sizes; with `--candidates`.
 """
 
@@ -20,11 +20,11 @@ from rich.table import Table
 from stacking import BATCH, make_stack, orders, shared
 from torch import Tensor, nn
 
-from trainables.allocation import keep_freed_memory
-from trainables.config import DataConfig
-from trainables.network import Kernel
-from trainables.probe import StackPlan, probe
-from trainables.stack import Stack
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.stack.kernel_choice import StackPlan, probe
+from benevolent.trainables.stack.network import Kernel
+from benevolent.trainables.stack.stack import Stack
+from benevolent.trainables.training.malloc import keep_freed_memory
 
 #: Name, network, shape of an input, networks.
 CASES = (

@@ -2,7 +2,7 @@
 
     python benchmarks/measures.py [--chunk 524288]
 
-All default measures of networks at initialisation, on random data. Times are those of the processor, on one thread, so
+All default measures of networks at initialization, on random data. Times are those of the processor, on one thread, so
 that others who work on the machine disturb them little; of the actors the time by the clock. `one by one` measures one
 network after another, `from scratch` also one measure after another, so that nothing is shared. `--chunk` sets how many
 activations go through `vmap` together, to find the value of `evaluate.CHUNK`.
@@ -22,18 +22,19 @@ from rich.table import Table
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
-from analysis.measures import evaluate, measure_stack
-from analysis.measures.selection import select
-from analysis.measuring import Job, Measured
-from orchestrator.measure_pool import MeasurePool, unmeasured
-from orchestrator.room import Room
-from orchestrator.session import session
-from trainables import models
-from trainables.config import InitConfig, RunConfig
-from trainables.manifest import Manifest
-from trainables.network import Network
-from trainables.starting import training
-from trainables.storage import Folder
+from benevolent.analysis.measures import evaluate, measure_stack
+from benevolent.analysis.measures.on_checkpoints import Job, Measured
+from benevolent.analysis.measures.selection import select
+from benevolent.orchestrator.measuring.measure_pool import MeasurePool, unmeasured
+from benevolent.orchestrator.training.placement import Room
+from benevolent.orchestrator.training.ray_session import session
+from benevolent.trainables import models
+from benevolent.trainables.config.initialization import InitConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.training.starting import training
 
 
 class Case(NamedTuple):
@@ -63,7 +64,7 @@ Stack = tuple[Network, dict[str, Tensor], dict[str, Tensor], dict[str, tuple[Ten
 
 
 def make_stack(case: Case) -> Stack:
-    """Networks at initialisation and random data; the initial parameters are those of other seeds."""
+    """Networks at initialization and random data; the initial parameters are those of other seeds."""
     network = Network(case.module())
 
     def drawn(seeds: range) -> dict[str, Tensor]:

@@ -46,8 +46,8 @@ CASES = {
 
 def measure(case: str) -> None:
     """Price one case and print what it took."""
-    from orchestrator.pricing import price
-    from orchestrator.spec import SweepSpec
+    from benevolent.orchestrator.estimates.pricing import price
+    from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 
     imported = _peak_mb()
     start, cpu_start = time.perf_counter(), time.process_time()

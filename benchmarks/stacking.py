@@ -23,16 +23,19 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from orchestrator import folder as results_folder
-from orchestrator import room, session, sweep
-from orchestrator.planning import plan
-from orchestrator.spec import SweepSpec
-from trainables import data, network
-from trainables.config import DataConfig, RunConfig
-from trainables.probe import probe
-from trainables.stack import Stack
-from trainables.storage import Folder
-from trainables.streams import generator
+from benevolent.orchestrator import results_folder as results_folder
+from benevolent.orchestrator import sweep
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.training import placement, ray_session
+from benevolent.trainables import data
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.rng import generator
+from benevolent.trainables.stack import network
+from benevolent.trainables.stack.kernel_choice import probe
+from benevolent.trainables.stack.stack import Stack
+from benevolent.trainables.store.storage import Folder
 
 RUNS, STACKED_RUNS = 24, 384
 BATCH, EPOCHS, TRAIN_SIZE = 32, 50, 1280  # 40 steps an epoch: 2,000 steps
@@ -98,7 +101,7 @@ def seconds_of_sweep() -> float:
     spec, results = SweepSpec.parse(values), Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        results_folder.prepare(results, spec, plan(spec, slots=room.machine_cpus()))
+        results_folder.prepare(results, spec, plan(spec, slots=placement.machine_cpus()))
         sweep.work(results, spec, *results_folder.wanted(results, spec), Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
         assert not results_folder.wanted(results, spec)[0], "not every run ended"
@@ -108,7 +111,7 @@ def seconds_of_sweep() -> float:
 
 
 def make_stack(runs: int, model: dict, data_config: DataConfig, inputs: torch.Tensor) -> Stack:
-    """A stack at its initialisation."""
+    """A stack at its initialization."""
     configs = [
         RunConfig.parse(BASE | {"seed": seed, "model": model, "data": data_config.model_dump()}) for seed in range(runs)
     ]
@@ -223,7 +226,7 @@ def main() -> None:
     conv, conv_serial, chosen = convolutions()
     serial = seconds_of_serial()
     torch.set_num_threads(threads)
-    with session.session(None):
+    with ray_session.session(None):
         plain, reused, ours = seconds_of_tune(False), seconds_of_tune(True), seconds_of_sweep()
 
     table = Table("way", "runs", "s per run", "slower than (d)", title="2,000 steps of a 64-64-64-10 MLP")

@@ -21,22 +21,22 @@ from kernels import processor
 from rich.console import Console
 from torch import nn
 
-from analysis.results import load_results
-from orchestrator.room import machine_cpus
-from orchestrator.session import session
-from orchestrator.spec import SweepSpec
-from orchestrator.sweep import run_sweep
-from trainables.config import RunConfig
-from trainables.data import SYNTHETIC
-from trainables.edits import EDITS
-from trainables.models import MODELS
-from trainables.section import Section
+from benevolent.analysis.results import load_results
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import run_sweep
+from benevolent.orchestrator.training.placement import machine_cpus
+from benevolent.orchestrator.training.ray_session import session
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.data import SYNTHETIC
+from benevolent.trainables.models import MODELS
+from benevolent.trainables.models.weight_edits import EDITS
 
 Sweep = dict[str, Any]
 
 
 class Small(nn.Module):
-    """A user's own network, with a normalisation that no batched layer knows."""
+    """A user's own network, with a normalization that no batched layer knows."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from trainables import data, plugins
-from trainables.config import ALGORITHM_VERSION
-from trainables.errors import BadInput
-from trainables.manifest import Manifest
-from trainables.storage import PROVENANCE, Folder
+from benevolent.trainables import data, plugins
+from benevolent.trainables.config.run import ALGORITHM_VERSION
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.storage import PROVENANCE, Folder
 
 PACKAGES = ("benevolent", "torch", "ray", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 
@@ -80,7 +80,7 @@ def _version(package: str) -> str:
 
 def commit() -> str:
     """The commit of this code, if it runs from a checkout."""
-    here = Path(__file__).parent
+    here = Path(__file__).resolve().parent
     if not (here.parent / ".git").exists():
         return "no checkout"
     found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)

@@ -6,21 +6,21 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.early import LOSSES, View, early_prediction, histories
-from analysis.judging import Scope, judge
-from analysis.measures.measure import own_name
-from analysis.measures.registry import MEASURES
-from analysis.predictors import is_test_derived
-from analysis.report import Definition, Report, read_verdicts, render
-from analysis.report.digests import digests, unchanged
-from analysis.results import COLUMNS, Results, load_results
-from analysis.rules import windows
-from orchestrator.planning import planned_runs
-from orchestrator.provenance import entries
-from orchestrator.spec import SweepSpec
-from trainables.dynamics import DYNAMICS
-from trainables.errors import BadInput
-from trainables.storage import REPORT, SPEC, CohortFiles, Folder, cohort_ids
+from benevolent.analysis.judging.decision_rule import windows
+from benevolent.analysis.judging.early_prediction import LOSSES, View, early_prediction, histories
+from benevolent.analysis.judging.judge import Scope, judge
+from benevolent.analysis.judging.predictors import is_test_derived
+from benevolent.analysis.measures.measure import own_name
+from benevolent.analysis.measures.registry import MEASURES
+from benevolent.analysis.report import Definition, Report, read_verdicts, render
+from benevolent.analysis.report.digests import digests, unchanged
+from benevolent.analysis.results import COLUMNS, Results, load_results
+from benevolent.orchestrator.plan.planning import planned_runs
+from benevolent.orchestrator.provenance import entries
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import REPORT, SPEC, CohortFiles, Folder, cohort_ids
+from benevolent.trainables.training.dynamics import DYNAMICS
 
 #: What a report was made from, written last: its presence means that the report is whole.
 INPUTS = "inputs.json"
@@ -29,8 +29,8 @@ INPUTS = "inputs.json"
 TARGETS = ("test_loss", "test_error", "gap")
 #: Outcomes of the train and validation splits, judged beside the others: what is known without any theory.
 BASELINES = {
-    "train_loss": Definition("mean of the loss that was minimised on the training split at the end"),
-    "validation_loss": Definition("mean of the loss that was minimised on the validation split at the end"),
+    "train_loss": Definition("mean of the loss that was minimized on the training split at the end"),
+    "validation_loss": Definition("mean of the loss that was minimized on the validation split at the end"),
     "validation_error": Definition("fraction wrong, or mean absolute error, on the validation split at the end"),
 }
 
@@ -163,7 +163,7 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         definitions=definitions(spec),
         dynamics_names=tuple(DYNAMICS),
         notes=_notes(table, spec),
-        normalised_losses=("normalised_train_loss", "normalised_test_loss"),
+        normalized_losses=("normalized_train_loss", "normalized_test_loss"),
         parents=_parents(results, spec),
     )
 

@@ -14,19 +14,19 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.markup import escape
 
-from analysis.report import study_page
-from analysis.results import Results, load_results
-from analysis.studies import Analysis, Answer
-from orchestrator import yaml12
-from orchestrator.provenance import commit, entries
-from orchestrator.reporting import inputs_of
-from orchestrator.session import keeping
-from orchestrator.setups import setup
-from orchestrator.spec import SweepSpec, put
-from orchestrator.sweep import train_sweep
-from trainables.errors import BadInput
-from trainables.section import Section, did_you_mean
-from trainables.storage import SPEC, Folder
+from benevolent.analysis.report import study_page
+from benevolent.analysis.results import Results, load_results
+from benevolent.analysis.studies import Analysis, Answer
+from benevolent.orchestrator.provenance import commit, entries
+from benevolent.orchestrator.reporting import inputs_of
+from benevolent.orchestrator.spec import yaml12
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec, put
+from benevolent.orchestrator.sweep import train_sweep
+from benevolent.orchestrator.sweep_summary import setup
+from benevolent.orchestrator.training.ray_session import keeping
+from benevolent.trainables.config.base import Section, did_you_mean
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import SPEC, Folder
 
 Scale = Literal["small", "paper", "develop"]
 #: Seeds of verdicts, and the seed that their splits are drawn from, begin here; those that a study is developed on are
@@ -89,7 +89,7 @@ class Study(Section):
     @property
     def module(self) -> Any:
         """The module of its rule and analysis."""
-        return importlib.import_module(f"analysis.studies.{self.name.replace('-', '_')}")
+        return importlib.import_module(f"benevolent.analysis.studies.{self.name.replace('-', '_')}")
 
     @property
     def rule(self) -> str:
@@ -105,7 +105,7 @@ class Study(Section):
 @functools.cache
 def studies() -> dict[str, Study]:
     """Every study that comes with the package, in the order of their files."""
-    folder = resources.files("orchestrator") / "studies"
+    folder = resources.files("benevolent.orchestrator") / "studies"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     found = [Study.parse(yaml12.loads(file.read_text(encoding="utf-8")), file.name) for file in files]
     return {study.name: study for study in found}
@@ -187,7 +187,7 @@ def run_study(study: Study, scale: Scale, out: str, console: Console, address: s
 @functools.cache
 def _analyses() -> str:
     """A digest of the code that answers studies and shows them: with another one, answers are made again."""
-    folders = (resources.files("analysis") / name for name in ("studies", "templates"))
+    folders = (resources.files("benevolent.analysis") / name for name in ("studies", "templates"))
     files = [file for folder in folders for file in folder.iterdir() if file.name.endswith((".py", ".j2"))]
     code = b"".join(file.read_bytes() for file in sorted(files, key=lambda file: file.name))
     return hashlib.sha256(code).hexdigest()

@@ -14,20 +14,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 from rich.console import Console
 
-from analysis.measures.selection import select
-from analysis.measuring import Measured
-from analysis.results import check_trust
-from orchestrator import sharing
-from orchestrator.folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
-from orchestrator.planning import plan
-from orchestrator.progress import Display
-from orchestrator.reporting import report
-from orchestrator.room import room
-from orchestrator.session import session
-from orchestrator.spec import SweepSpec
-from trainables.errors import BadInput
-from trainables.manifest import Manifest, finished_runs, read_cohorts
-from trainables.storage import REPORT, CohortFiles, Folder, check_files, cohort_ids
+from benevolent.analysis.measures.on_checkpoints import Measured
+from benevolent.analysis.measures.selection import select
+from benevolent.analysis.results import check_trust
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.reporting import report
+from benevolent.orchestrator.results_folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.training import dataset_broadcast
+from benevolent.orchestrator.training.placement import room
+from benevolent.orchestrator.training.progress import Display
+from benevolent.orchestrator.training.ray_session import session
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.manifest import Manifest, finished_runs, read_cohorts
+from benevolent.trainables.store.storage import REPORT, CohortFiles, Folder, check_files, cohort_ids
 
 
 class Trained(NamedTuple):
@@ -76,7 +76,7 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
         known, records = held(results, spec)
         planned = plan(spec, known, slots, records=records)
         check_disk(results, spec, known, slots)
-        sharing.fetch(planned, console)
+        dataset_broadcast.fetch(planned, console)
         prepare(results, spec, planned)
         todo, done = wanted(results, spec)
         return work(results, spec, todo, done, console, address)
@@ -102,7 +102,7 @@ def work(
         address: of a Ray cluster, or None for this machine.
         trust: whether modules that the results name are imported.
     """
-    from orchestrator.measure_pool import MeasurePool, unmeasured
+    from benevolent.orchestrator.measuring.measure_pool import MeasurePool, unmeasured
 
     measures, checkpoints = spec.record.names, spec.record.measure_at == "checkpoints"
     measured = Measured(results)
@@ -119,9 +119,11 @@ def work(
         + f"; measuring {len(missing)} files that are there"
     )
     with session(address), Display(console, runs, len(todo), before) as display:
-        from orchestrator.tuning import train_cohorts
+        from benevolent.orchestrator.training.ray_tune import train_cohorts
 
-        shared = sharing.share(read_cohorts(results)[0]) if address else {}  # machines of a cluster may lack the files
+        shared = (
+            dataset_broadcast.share(read_cohorts(results)[0]) if address else {}
+        )  # machines of a cluster may lack the files
         pool = MeasurePool(results, room(spec.resources, address, bool(todo)), trust, shared)
         for job in missing:
             pool.submit(job)

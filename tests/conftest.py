@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 import torch
 
-from trainables.config import RunConfig
-from trainables.forest import ForestTraining
-from trainables.manifest import Manifest, Record
-from trainables.starting import training
-from trainables.storage import CohortFiles, Folder
-from trainables.training import CohortTraining
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.store.manifest import Manifest, Record
+from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.training.cohort_training import CohortTraining
+from benevolent.trainables.training.forest import ForestTraining
+from benevolent.trainables.training.starting import training
 
 torch.set_num_threads(1)
 

@@ -5,12 +5,12 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from trainables import layers
-from trainables.config import InitConfig
-from trainables.layers import Mode
-from trainables.modules import Noise
-from trainables.network import Network
-from trainables.streams import Draws, generator
+from benevolent.trainables.config.initialization import InitConfig
+from benevolent.trainables.models.modules import Noise
+from benevolent.trainables.rng import Draws, generator
+from benevolent.trainables.stack import layers
+from benevolent.trainables.stack.layers import Mode
+from benevolent.trainables.stack.network import Network
 
 RANDOM = (nn.Dropout, Noise)
 STEPS, RATE = 3, 0.05
@@ -39,7 +39,7 @@ def train(built: Network, seeds: list[int], inputs: Tensor, kernel: str | None =
 
 
 def train_plain(built: Network, seed: int, inputs: Tensor) -> dict[str, Tensor]:
-    """The same of one ordinary module, by torch's own optimiser."""
+    """The same of one ordinary module, by torch's own optimizer."""
     module = copy.deepcopy(built.module).to(inputs.dtype)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name in built.shapes)

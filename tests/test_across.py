@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 
-from analysis.across import (
+from benevolent.analysis.multi_run import (
     fitted_scale,
     intrinsic_dimension,
     label_bits,
@@ -18,7 +18,7 @@ from analysis.across import (
     smallest_tickets,
     ticket_curves,
 )
-from trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput
 
 
 def frame(columns: str, *rows: tuple) -> pd.DataFrame:
@@ -120,7 +120,7 @@ def test_the_scale_of_two_classes_is_the_estimator_of_krichevsky_and_trofimov(ri
     assert scale == pytest.approx(max(0.0, math.log(share / (1 - share)) / 0.3), rel=1e-5)
 
 
-def test_the_scale_minimises_the_smoothed_loss():
+def test_the_scale_minimizes_the_smoothed_loss():
     draw = torch.Generator().manual_seed(0)
     z, labels = torch.randn(40, 5, generator=draw).double() * 4, torch.randint(0, 5, (40,), generator=draw)
     z[torch.arange(40), labels] += 2

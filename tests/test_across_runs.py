@@ -10,8 +10,8 @@ from scipy.optimize import minimize
 from test_interventions import DATA, MLP, NORMED, Family, base, run
 from torch import nn
 
-from analysis import load_results
-from analysis.across import (
+from benevolent.analysis import load_results
+from benevolent.analysis.multi_run import (
     agreement,
     barrier,
     description_length,
@@ -26,10 +26,10 @@ from analysis.across import (
     ticket_curves,
     weights_left,
 )
-from analysis.information import conditional_information, mutual_information
-from trainables import data
-from trainables.config import RunConfig
-from trainables.errors import BadInput
+from benevolent.analysis.statistics.explained_information import conditional_information, mutual_information
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
 
 
 def network(layers: nn.Sequential, *weights: list) -> nn.Sequential:
@@ -183,9 +183,9 @@ def test_runs_of_other_architectures_are_not_joined(cohort, tmp_path):
         loss_between(load_results(tmp_path), *ids)
 
 
-@pytest.mark.parametrize("normalise", ["split", "half"])
-def test_the_description_length_of_digits(cohort, tmp_path, normalise):
-    sizes, own = (20, 60, 150), DATA | {"normalise": normalise}
+@pytest.mark.parametrize("normalize", ["split", "half"])
+def test_the_description_length_of_digits(cohort, tmp_path, normalize):
+    sizes, own = (20, 60, 150), DATA | {"normalize": normalize}
     keys = {"optimizer": {"batch_size": 10, "lr": 0.05}}
     keys["stop"] = {"train_loss": None, "max_epochs": 15}
     configs = [run(seed, data=own | {"train_size": size}, **keys) for size in sizes for seed in (0, 1)]
@@ -193,7 +193,7 @@ def test_the_description_length_of_digits(cohort, tmp_path, normalise):
         cohort(str(place), [config]).train()
     results = load_results(tmp_path)
     found = description_length(results, temperature=False)
-    raw = data.load(RunConfig.parse(configs[-1] | {"data": own | {"train_size": 150, "normalise": "none"}}).data)
+    raw = data.load(RunConfig.parse(configs[-1] | {"data": own | {"train_size": 150, "normalize": "none"}}).data)
     for row in found.to_dict("records"):
         runs = results.runs[results.runs["seed"] == row["seed"]].set_index("data.train_size")["run_id"]
         bits, last = sizes[0] * math.log2(10), None
@@ -202,7 +202,7 @@ def test_the_description_length_of_digits(cohort, tmp_path, normalise):
             inputs, labels = raw.train.inputs[start:stop].double(), raw.train.labels[start:stop]
             seen = raw.train.inputs[:known].double()
             split = (inputs - seen.mean()) / seen.std(correction=0)
-            inputs = split if normalise == "split" else 2 * inputs - 1
+            inputs = split if normalize == "split" else 2 * inputs - 1
             last = results.network(runs[known])(inputs.float()).double().log_softmax(1)
             block = -last[torch.arange(len(labels)), labels].sum().item() / math.log(2)
             helps = results.runs.set_index("run_id").loc[runs[known], "validation_loss"] < math.log(10)

@@ -10,15 +10,15 @@ import torch
 from test_interventions import Family, same
 from test_models import FAMILIES
 
-from trainables.config import RunConfig
-from trainables.data import READERS, Part, Raw, Reader
-from trainables.edits import EDITS
-from trainables.losses import LOSSES
-from trainables.models import MODEL_CONFIGS, MODELS
-from trainables.optimizers import OPTIMIZERS
-from trainables.section import Section
-from trainables.streams import generator
-from trainables.subspace import PROJECTIONS
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.data import READERS, Part, Raw, Reader
+from benevolent.trainables.models import MODEL_CONFIGS, MODELS
+from benevolent.trainables.models.weight_edits import EDITS
+from benevolent.trainables.rng import generator
+from benevolent.trainables.stack.subspace import PROJECTIONS
+from benevolent.trainables.training.losses import LOSSES
+from benevolent.trainables.training.optimizers import OPTIMIZERS
 
 ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 EXAMPLES = 24
@@ -160,7 +160,7 @@ def sections_of(family: str, monkeypatch) -> dict:
     """A small network of a family on a data set of its shape."""
     fields, shape = FAMILIES[family][min(1, len(FAMILIES[family]) - 1)]  # the second is one with more to it
     monkeypatch.setitem(READERS, f"made for {family}", made(shape))
-    chosen = {"name": f"made for {family}", "normalise": "half" if len(shape) == 3 else "split", **SIZES}
+    chosen = {"name": f"made for {family}", "normalize": "half" if len(shape) == 3 else "split", **SIZES}
     chosen |= {"classes": ODD_OR_EVEN} if family == "xord" else {}
     loss = {"name": "logistic" if family == "xord" else "cross_entropy"}
     rest = {"optimizer": {"batch_size": 4, "lr": 0.02}, "stop": {"train_loss": None, "max_epochs": 3}}
@@ -235,7 +235,7 @@ def _points(points: list[dict]) -> list[dict]:
     return points if points != [{}] else []
 
 
-def test_every_loss_optimiser_and_projection_is_tried():
+def test_every_loss_optimizer_and_projection_is_tried():
     tried = [case.base | point for case in INTERVENTIONS.values() for point in case.points]
     assert {point.get("loss", {}).get("name", "cross_entropy") for point in tried} == LOSSES.keys()
     assert {point["subspace"]["projection"] for point in tried if "subspace" in point} == PROJECTIONS.keys()

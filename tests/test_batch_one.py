@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 
-from trainables import data, network
-from trainables.streams import generator
+from benevolent.trainables import data
+from benevolent.trainables.rng import generator
+from benevolent.trainables.stack import network
 
 
 def run(frequency: float, seed: int = 0, **sections) -> dict:

@@ -6,11 +6,11 @@ import pytest
 import torch
 from test_training import SMALL, dies_at_write, equal, run, same
 
-from analysis import load_results
-from orchestrator.planning import plan
-from orchestrator.spec import SweepSpec
-from trainables.errors import BadInput
-from trainables.manifest import Record
+from benevolent.analysis import load_results
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.manifest import Record
 
 EVERY = {"epochs": tuple(range(40)), "checkpoints": True}
 NOISY = SMALL | {"label_corruption": 0.4}

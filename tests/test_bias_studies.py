@@ -5,11 +5,12 @@ import pytest
 import torch
 from conftest import Cohort
 
-from analysis import load_results
-from analysis.studies import bias, bth_architecture
-from trainables import data
-from trainables.manifest import Record
-from trainables.storage import Folder
+from benevolent.analysis import load_results
+from benevolent.analysis.studies import bth_architecture
+from benevolent.analysis.studies.shared import bias_path
+from benevolent.trainables import data
+from benevolent.trainables.store.manifest import Record
+from benevolent.trainables.store.storage import Folder
 
 RUN = {
     "data": {"name": "digits", "classes": "3|8", "train_size": 20, "validation_size": 0, "test_size": 30},
@@ -29,12 +30,12 @@ def results(cohort, tmp_path):
 
 
 def test_recorded_steps_have_the_slope_of_their_example(results):
-    errors = bias.identity_errors(results)
+    errors = bias_path.identity_errors(results)
     assert len(errors) == 4 and errors.max() < 1e-5
 
 
 def test_slopes_of_the_probability_are_those_of_automatic_differentiation(results):
-    slopes = bias.probability_slopes(results)
+    slopes = bias_path.probability_slopes(results)
     assert slopes["epoch"].tolist() == [0, 1, 2] * 2
     for run_id, rows in slopes.groupby("run_id"):
         config = results.config(run_id)
@@ -55,16 +56,16 @@ def test_rising_is_a_ratio_of_means_and_counts_what_falls(results):
             **{"data.label_corruption": [0, 0, 0.2, 0.2, 0.4, 0.4], "seed": [0, 1] * 3, "test_loss": [1, 1, 4, 4, 3, 3]}
         )
     )
-    twice = [bias.rises(table, "test_loss", "data.label_corruption", 2, falls) for falls in (None, 1, 0)]
+    twice = [bias_path.rises(table, "test_loss", "data.label_corruption", 2, falls) for falls in (None, 1, 0)]
     assert [one.decision for one in twice] == ["holds", "holds", "does not hold"]
-    assert bias.rises(table, "test_loss", "data.label_corruption", 4).decision == "does not hold"
+    assert bias_path.rises(table, "test_loss", "data.label_corruption", 4).decision == "does not hold"
     assert twice[0].ours.startswith("ratio 3 [3, 3; 2 seeds]")
 
 
 def test_curves_are_drawn_of_all_that_was_recorded(results):
-    rows = bias.progress(results, "seed")
+    rows = bias_path.progress(results, "seed")
     assert {"train_loss", "test_loss", "bias_increment_mean"} <= set(rows["name"])
-    assert isinstance(bias.curves(rows, "seed", ["train_loss", "bias_variance"]), matplotlib.figure.Figure)
+    assert isinstance(bias_path.curves(rows, "seed", ["train_loss", "bias_variance"]), matplotlib.figure.Figure)
 
 
 def test_of_two_architectures_the_paths_of_the_last_quarter_are_compared(tmp_path):

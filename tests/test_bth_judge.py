@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
-from analysis.report import gallery
-from orchestrator import cli
+from benevolent.analysis.report import gallery
+from benevolent.orchestrator.cli import main
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def table() -> pd.DataFrame:
 def judge(monkeypatch, tmp_path):
     """Run the command in a folder of its own; returns what was printed, and the page as text."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli.console, "width", 110)
+    monkeypatch.setattr(main.console, "width", 110)
 
     def given(table: pd.DataFrame, *options: str, axes: str = "learning rate,width") -> tuple[str, str]:
         table.to_csv("my models.csv", index=False)
         command = ["judge", "my models.csv", "--axes", axes, "--html", "a page.html", *options]
         command += ["--target", "test_loss"] if "--target" not in options else []
         monkeypatch.setattr(sys, "argv", ["/usr/bin/bth", *command])
-        done = CliRunner().invoke(cli.app, command, catch_exceptions=False)
+        done = CliRunner().invoke(main.app, command, catch_exceptions=False)
         page = re.sub(r"<(style|script|svg).*?</\\1>|<[^>]*>", "", Path("a page.html").read_text(), flags=re.DOTALL)
         return done.stdout, re.sub(r"\s+", " ", html.unescape(page))
 

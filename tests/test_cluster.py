@@ -12,10 +12,10 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
-from analysis import load_results
-from orchestrator.spec import SweepSpec
-from orchestrator.sweep import run_sweep
-from trainables.errors import BadInput
+from benevolent.analysis import load_results
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import run_sweep
+from benevolent.trainables.errors import BadInput
 
 CLUSTER_FILE = Path(__file__).parents[1] / "cluster.yaml"
 SWEEP = {

@@ -3,9 +3,10 @@ import json
 
 import pytest
 
-from trainables.config import DataConfig, RunConfig
-from trainables.errors import BadInput
-from trainables.section import flatten
+from benevolent.trainables.config.base import flatten
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
 
 NORMAL = {"scheme": "normal", "std": 0.1}
 

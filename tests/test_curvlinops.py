@@ -9,8 +9,8 @@ from scipy.sparse.linalg import eigsh
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
-from analysis.measures import curvature, measure_network
-from trainables import models
+from benevolent.analysis.measures import curvature, measure_network
+from benevolent.trainables import models
 
 FORWARD_MODE = "ignore:.torch.jit.script. is deprecated:FutureWarning"  # torch's own, where it first differentiates so
 pytestmark = pytest.mark.filterwarnings(FORWARD_MODE)

@@ -12,12 +12,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from orchestrator.cli import app
-from trainables import data
-from trainables.config import DataConfig, RunConfig
-from trainables.data import loading
-from trainables.errors import BadInput
-from trainables.streams import generator
+from benevolent.orchestrator.cli.main import app
+from benevolent.trainables import data
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.data import loading
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import generator
 
 REAL = pytest.mark.skipif("BENEVOLENT_DATA" not in os.environ, reason="BENEVOLENT_DATA names no folder with data sets")
 REAL_NAMES = ("mnist", "fashion_mnist", "cifar10")
@@ -76,7 +77,7 @@ def test_two_halves_share_no_example_whatever_is_drawn_from_them(classes):
             for row in data.load(config).splits[name].inputs.flatten(1).tolist()
         }
         for config in (
-            data.DataConfig(half=half, split_seed=seed, normalise="none", **sizes)
+            data.DataConfig(half=half, split_seed=seed, normalize="none", **sizes)
             for half in ("first", "second")
             for seed in (0, 7)
         )
@@ -130,25 +131,25 @@ def test_bytes_are_given_out_like_floats(as_bytes):
     assert torch.equal(floats.gather(index), floats.inputs[index])
 
 
-@pytest.mark.parametrize(("normalise", "low", "high"), [("none", 0, 1), ("half", -1, 1)])
-def test_inputs_can_be_scaled_by_constants(normalise, low, high):
-    inputs = data.load(DataConfig(normalise=normalise)).train.inputs
+@pytest.mark.parametrize(("normalize", "low", "high"), [("none", 0, 1), ("half", -1, 1)])
+def test_inputs_can_be_scaled_by_constants(normalize, low, high):
+    inputs = data.load(DataConfig(normalize=normalize)).train.inputs
     assert (inputs.min(), inputs.max()) == (low, high)
 
 
 def test_pooling_averages_squares():
-    raw = data.load(DataConfig(normalise="none"), "float64").test.inputs
-    pooled = data.load(DataConfig(normalise="none", pool=2), "float64").test.inputs
+    raw = data.load(DataConfig(normalize="none"), "float64").test.inputs
+    pooled = data.load(DataConfig(normalize="none", pool=2), "float64").test.inputs
     assert pooled.shape[1:] == (1, 4, 4)
     assert (pooled - torch.nn.functional.avg_pool2d(raw, 2)).abs().max() <= 0.5 / 16
 
 
-def test_a_crop_is_the_centre_and_comes_before_pooling():
-    raw = data.load(DataConfig(normalise="none"), "float64").test.inputs
-    assert torch.equal(data.load(DataConfig(normalise="none", crop=1), "float64").test.inputs, raw[..., 1:-1, 1:-1])
-    both = data.load(DataConfig(normalise="none", crop=2, pool=2), "float64").test.inputs
+def test_a_crop_is_the_center_and_comes_before_pooling():
+    raw = data.load(DataConfig(normalize="none"), "float64").test.inputs
+    assert torch.equal(data.load(DataConfig(normalize="none", crop=1), "float64").test.inputs, raw[..., 1:-1, 1:-1])
+    both = data.load(DataConfig(normalize="none", crop=2, pool=2), "float64").test.inputs
     assert (both - torch.nn.functional.avg_pool2d(raw[..., 2:-2, 2:-2], 2)).abs().max() <= 0.5 / 16
-    train = data.load(DataConfig(crop=2), "float64").train.inputs  # normalised by what is left
+    train = data.load(DataConfig(crop=2), "float64").train.inputs  # normalized by what is left
     assert train.mean().item() == pytest.approx(0, abs=1e-12)
 
 
@@ -156,7 +157,7 @@ def test_groups_of_classes_become_labels_and_other_classes_are_left_out():
     sizes = {"train_size": 200, "validation_size": 50, "test_size": 100}
     raw = data.read("digits").train
     of_class = {label: {image.tobytes() for image in raw.inputs[raw.labels == label]} for label in (3, 6)}
-    pair = data.load(config("digits", classes=[[3], [6]], normalise="none", **sizes))
+    pair = data.load(config("digits", classes=[[3], [6]], normalize="none", **sizes))
     for split in pair.splits.values():
         images = (split.inputs * 16).round().to(torch.uint8).numpy()
         assert all(image.tobytes() in of_class[3 + 3 * int(y)] for image, y in zip(images, split.labels, strict=True))
@@ -189,7 +190,7 @@ def test_a_named_task_is_its_groups():
             {"name": "mnist", "classes": "animals_objects"},
             "a task of cifar10, not of mnist; allowed: low_high, odd_even, groups",
         ),
-        ({"name": "mnist", "normalise": "cifar"}, "mnist has 1; allowed: split, half, none"),
+        ({"name": "mnist", "normalize": "cifar"}, "mnist has 1; allowed: split, half, none"),
         ({"pool": 3}, "data.pool = 3: does not divide the sides of digits, 8 x 8; allowed: 1, 2, 4, 8"),
         ({"pool": 4, "crop": 1}, "data.pool = 4: does not divide the sides of digits cropped by 1, 6 x 6"),
         ({"crop": 4}, "data.crop = 4: leaves nothing of digits, 8 x 8; allowed: 0 to 3"),
@@ -251,7 +252,7 @@ def test_checksums_are_pinned(name):
 
 @REAL
 def test_the_official_test_part_gives_the_test_split():
-    dataset = data.load(DataConfig(name="mnist", normalise="none", train_size=2000))
+    dataset = data.load(DataConfig(name="mnist", normalize="none", train_size=2000))
     raw = data.read("mnist")
     parts = {"train": raw.train, "validation": raw.train, "test": raw.test}
     for name, split in dataset.splits.items():
@@ -262,7 +263,7 @@ def test_the_official_test_part_gives_the_test_split():
 
 
 @REAL
-def test_colours_are_scaled_one_by_one_and_large_splits_stay_bytes():
+def test_colors_are_scaled_one_by_one_and_large_splits_stay_bytes():
     dataset = data.load(DataConfig(name="cifar10", train_size=20_000))
     assert dataset.train.sets.stored.dtype == torch.uint8 and dataset.test.sets.stored.dtype == torch.float32
     assert dataset.train.inputs.mean((0, 2, 3)).abs().max() < 1e-4
@@ -377,7 +378,7 @@ def test_cifar100_is_read_as_its_files_are_written(tmp_path, monkeypatch):
     for part, name in ((raw.train, "train"), (raw.test, "test")):
         assert part.inputs.dtype == np.uint8 and np.array_equal(part.inputs, images[name])
         assert part.labels.tolist() == [place % 100 for place in range(len(part.labels))]
-    fields = {"train_size": 200, "validation_size": 100, "test_size": 100, "normalise": "none"}
+    fields = {"train_size": 200, "validation_size": 100, "test_size": 100, "normalize": "none"}
     dataset = data.load(config("cifar100", **fields))
     assert dataset.classes == 100 and set(dataset.test.labels.tolist()) == set(range(100))
     assert torch.equal(dataset.train.labels.bincount(), torch.full((100,), 2))

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from trainables import data, network
-from trainables.config import RunConfig
-from trainables.dynamics import DERIVATIVE_FLOOR, DYNAMICS, WINDOW_EPOCHS, Dynamics
-from trainables.streams import generator
-from trainables.trace import Trace, sampled_steps
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.rng import generator
+from benevolent.trainables.stack import network
+from benevolent.trainables.training.dynamics import DERIVATIVE_FLOOR, DYNAMICS, WINDOW_EPOCHS, Dynamics
+from benevolent.trainables.training.step_statistics import Trace, sampled_steps
 
 SMALL = {"train_size": 50, "validation_size": 20, "test_size": 30}
 

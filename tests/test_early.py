@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import load_results
-from analysis import statistics as st
-from analysis.early import best_early, early_prediction, extrapolated, histories, left_out
-from analysis.figures import NothingToDraw, early_prediction_figure
-from trainables.errors import BadInput
+from benevolent.analysis import load_results
+from benevolent.analysis import statistics as st
+from benevolent.analysis.figures import NothingToDraw, early_prediction_figure
+from benevolent.analysis.judging.early_prediction import best_early, early_prediction, extrapolated, histories, left_out
+from benevolent.trainables.errors import BadInput
 
 EPOCHS = (0, 1, 2, 4, 8)
 

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import linprog
 from torch import nn
 
-from analysis.studies.far import Span, regions
+from benevolent.analysis.studies.shared.far_from_data import Span, regions
 
 
 def network(width: int = 6) -> nn.Module:

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from orchestrator.planning import Kinds, plan
-from orchestrator.pricing import price
-from orchestrator.spec import SweepSpec
-from trainables.config import RunConfig
-from trainables.errors import BadInput
-from trainables.fit import check
-from trainables.manifest import Record
+from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.plan.planning import Kinds, plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.compatibility import check
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.manifest import Record
 
 BN = {"family": "mlp", "width": 8, "batch_norm": "plain"}
 REAL = {"name": "frequency", "train_size": 40, "validation_size": 10, "test_size": 10}
@@ -24,7 +24,7 @@ REFUSED = [
     ({"model": {"family": "frankle_conv", "depth": 6}}, "model.depth = 6: on inputs of shape (1, 8, 8) the last pooli"),
     ({"data": {"name": "mnist", "classes": "animals_objects"}}, "a task of cifar10, not of mnist"),
     ({"data": {"train_size": 20}}, "optimizer.batch_size = 32: data.train_size is 20; allowed: 1 to 20, or 'full'"),
-    ({"model": BN, "optimizer": {"batch_size": 1}}, "a batch has one example, which BatchNorm cannot normalise"),
+    ({"model": BN, "optimizer": {"batch_size": 1}}, "a batch has one example, which BatchNorm cannot normalize"),
     ({"model": BN, "optimizer": {"batch_size": 37}}, "the last batch has one example, which BatchNorm cannot"),
     (
         {"loss": {"name": "logistic"}},
@@ -282,7 +282,7 @@ def test_runs_of_other_runs_of_other_runs_come_in_order():
 
 def test_a_plan_of_many_runs_asks_each_kind_once(monkeypatch):
     asked = []
-    monkeypatch.setattr("orchestrator.planning.check", lambda config, record: asked.append(config))
+    monkeypatch.setattr("benevolent.orchestrator.plan.planning.check", lambda config, record: asked.append(config))
     grid = {"init.scale": [1 + i / 100 for i in range(100)], "optimizer.lr": [0.01 + i / 1e4 for i in range(100)]}
     spec, kinds, start = sweep({"model": {"width": 8}}, grid=grid), Kinds(Record()), time.perf_counter()
     for configuration in spec.configurations():

@@ -9,8 +9,8 @@ from scipy.stats import norm
 from test_measures import hessian_eigenvalues, loss_at, make_task, quantiles, theta
 from torch import nn
 
-from analysis.measures import curvature, measure_network, pac_bayes
-from analysis.measures.lanczos import quadrature
+from benevolent.analysis.measures import curvature, measure_network, pac_bayes
+from benevolent.analysis.measures.lanczos import quadrature
 
 
 def test_the_quadrature_is_exact_for_polynomials_of_twice_the_steps():

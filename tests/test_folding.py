@@ -6,9 +6,9 @@ import torchvision
 from plain import gaussian
 from torch import nn
 
-from trainables import models
-from trainables.errors import BadInput
-from trainables.folding import fold_batchnorm
+from benevolent.trainables import models
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm
 
 
 class Traced(nn.Module):

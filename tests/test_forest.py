@@ -10,15 +10,15 @@ from sklearn.ensemble import RandomForestRegressor
 from test_training import SMALL, dies_at_write
 from typer.testing import CliRunner
 
-from analysis import load_results
-from orchestrator.cli import app
-from orchestrator.planning import plan
-from orchestrator.pricing import price
-from orchestrator.spec import SweepSpec
-from trainables import data
-from trainables.errors import BadInput
-from trainables.models.forest import grow, random_forest
-from trainables.storage import Folder
+from benevolent.analysis import load_results
+from benevolent.orchestrator.cli.main import app
+from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables import data
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.forest import grow, random_forest
+from benevolent.trainables.store.storage import Folder
 
 MODEL = {"family": "random_forest", "trees": 4, "leaves": 20}
 
@@ -121,7 +121,7 @@ def test_error_falls_again_when_trees_are_added_to_one_that_interpolates(cohort)
 @pytest.mark.parametrize(
     ("sections", "line"),
     [
-        ({"loss": {"name": "cross_entropy"}}, "loss.name = 'cross_entropy': model.family = 'random_forest' minimises"),
+        ({"loss": {"name": "cross_entropy"}}, "loss.name = 'cross_entropy': model.family = 'random_forest' minimizes"),
         ({"prune": {"fraction": 0.5}}, "prune.fraction = 0.5: does not go with model.family = 'random_forest'"),
         ({"pretrain": {"epochs": 2}}, "pretrain.epochs = 2: does not go with"),
         ({"reset": {"layers": [1]}}, r"reset.layers = \[1\]: does not go with"),

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import forgetting, load_results
-from trainables import data
-from trainables.data import corrupt
-from trainables.errors import BadInput
+from benevolent.analysis import load_results
+from benevolent.analysis.multi_run import forgetting
+from benevolent.trainables import data
+from benevolent.trainables.data import corrupt
+from benevolent.trainables.errors import BadInput
 
 SMALL = {"train_size": 60, "validation_size": 0, "test_size": 20}
 KEPT = {"epochs": tuple(range(30)), "checkpoints": True}
@@ -68,10 +69,10 @@ def test_histories_are_those_of_the_networks_one_by_one(cohort, tmp_path, pretra
     assert (1 - found.groupby("run_id")["right_at_end"].mean()).to_dict() == pytest.approx(errors.to_dict())
 
 
-def test_groups_are_summarised(cohort, tmp_path):
+def test_groups_are_summarized(cohort, tmp_path):
     made = cohort("c", [run(3, data=SMALL | {"label_corruption": 0.5})], record=KEPT).train()
     examples = forgetting.forgetting(load_results(tmp_path), made.run_ids)
-    table = forgetting.summarise(examples, ["corrupted"])
+    table = forgetting.summarize(examples, ["corrupted"])
     for corrupted, row in table.iterrows():
         own = examples[examples["corrupted"] == corrupted]
         ever = own["first_learned"].notna()
@@ -79,7 +80,7 @@ def test_groups_are_summarised(cohort, tmp_path):
         assert row["unforgettable"] == pytest.approx((own.loc[ever, "forgotten"] == 0).sum() / len(own))
         assert row["first_learned"] == own["first_learned"].median()
     assert table.loc[True, "first_learned"] >= table.loc[False, "first_learned"]
-    assert forgetting.summarise(examples)["examples"].to_dict() == {made.run_ids[0]: 60}
+    assert forgetting.summarize(examples)["examples"].to_dict() == {made.run_ids[0]: 60}
 
 
 def test_a_run_that_goes_back_is_seen_until_where_it_ends(cohort, tmp_path):

@@ -10,18 +10,22 @@ import torch
 from sklearn.cluster import KMeans
 from torch import nn
 
-from orchestrator.planning import plan
-from orchestrator.spec import SweepSpec
-from trainables import data, network
-from trainables.config import InitConfig, OptimizerConfig, RunConfig, SubspaceConfig
-from trainables.errors import BadInput
-from trainables.interventions import reused
-from trainables.manifest import Manifest
-from trainables.optimizers import learning_rate, norms
-from trainables.storage import CohortFiles, Folder
-from trainables.streams import generator
-from trainables.subspace import PROJECTIONS
-from trainables.training import CohortTraining
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables import data
+from benevolent.trainables.config.initialization import InitConfig
+from benevolent.trainables.config.optimization import OptimizerConfig
+from benevolent.trainables.config.pruning import SubspaceConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import generator
+from benevolent.trainables.stack import network
+from benevolent.trainables.stack.subspace import PROJECTIONS
+from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.training.cohort_training import CohortTraining
+from benevolent.trainables.training.interventions import reused
+from benevolent.trainables.training.optimizers import learning_rate, norms
 
 DATA = {"train_size": 100, "validation_size": 50, "test_size": 100}
 MLP = {"family": "mlp", "width": 16, "depth": 3}
@@ -306,7 +310,7 @@ def test_a_source_may_be_pruned_and_its_child_too(cohort):
     assert all(torch.equal(start[name], origin[name] * (start[name] != 0)) for name in weights(start))
 
 
-def test_units_of_a_small_detector_are_centres_of_a_larger_one_each_sign_alone(cohort):
+def test_units_of_a_small_detector_are_centers_of_a_larger_one_each_sign_alone(cohort):
     xord = {"name": "xord", "train_size": 60, "validation_size": 10, "test_size": 10}
     model, source = {"family": "xord", "filters": 2}, {"model.filters": 6}
     config = base(data=xord, model=model, loss={"name": "hinge"})
@@ -316,8 +320,8 @@ def test_units_of_a_small_detector_are_centres_of_a_larger_one_each_sign_alone(c
     (start,) = family.start(small).values()
     assert large.shape == (12, 2) and start.shape == (4, 2)
     for found, part in zip(start.split(2), large.split(6), strict=True):
-        centres = torch.from_numpy(KMeans(2, n_init=10, random_state=0).fit(part.double().numpy()).cluster_centers_)
-        torch.testing.assert_close(found.double().sort(0).values, (centres * 0.5).sort(0).values)
+        centers = torch.from_numpy(KMeans(2, n_init=10, random_state=0).fit(part.double().numpy()).cluster_centers_)
+        torch.testing.assert_close(found.double().sort(0).values, (centers * 0.5).sort(0).values)
 
 
 # Draws.
@@ -409,7 +413,7 @@ def test_columns_of_fastfood_have_nearly_norm_one_in_large_networks():
 @pytest.mark.parametrize("name", PROJECTIONS)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_training_in_a_subspace_is_training_phi(cohort, name, optimizer):
-    """Against autograd by phi: a plain loop over theta = theta_0 + P phi with torch's own optimiser, in float64."""
+    """Against autograd by phi: a plain loop over theta = theta_0 + P phi with torch's own optimizer, in float64."""
     sections = {"subspace": {"dimension": 9, "projection": name}, "precision": "float64", "model": MLP | {"width": 5}}
     rates = {"name": optimizer, "lr": 0.1, "batch_size": 30} | ({"momentum": 0.5} if optimizer == "sgd" else {})
     trained = cohort("c", [run(seed, optimizer=rates, **sections) for seed in (0, 1)], plan=("batched", 2)).train()
@@ -460,7 +464,7 @@ def test_a_subspace_of_all_dimensions_fits_as_well_as_the_whole_space(cohort):
 
 
 def serial(config: RunConfig) -> dict[str, torch.Tensor]:
-    """One network, a plain loop of torch's own losses, optimisers and schedules."""
+    """One network, a plain loop of torch's own losses, optimizers and schedules."""
     dtype, given = getattr(torch, config.precision), config.optimizer
     dataset, net = data.load(config.data, config.precision), built(config)
     module = copy.deepcopy(net.module).to(dtype).requires_grad_()

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainables import data
-from trainables.config import DataConfig, Phase, RunConfig
-from trainables.data import loading
-from trainables.errors import BadInput
-from trainables.streams import Draws, generator
+from benevolent.trainables import data
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.run import Phase, RunConfig
+from benevolent.trainables.data import loading
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import Draws, generator
 
 TRAIN = Phase("train", 0.0, "redraw", 1)
 
@@ -104,7 +105,7 @@ def test_one_permutation_moves_all_images_alike_and_can_be_undone():
     assert not torch.equal(train, data.replace_pixels(old, "permuted", 1, 4, "train").flatten(2))
 
 
-def test_shuffling_moves_each_image_in_its_own_way_and_keeps_colours_together():
+def test_shuffling_moves_each_image_in_its_own_way_and_keeps_colors_together():
     old = images(1500)
     new = data.replace_pixels(old, "shuffled", 1, 3, "train").flatten(2)
     assert torch.equal(new.sort(2).values.view_as(old), old)
@@ -197,7 +198,7 @@ def test_fields_without_effect_name_the_same_run():
     assert run_id(corrupt_test=True) == run_id(pixels="gaussian", pixels_fraction=0) == run_id()
     assert run_id(pixels_fraction=0.5) == run_id()
     different = [{}, {"pixels": "shuffled"}, {"pixels": "gaussian"}, {"pixels": "gaussian", "pixels_fraction": 0.5}]
-    different += [{"classes": "low_high"}, {"pool": 2}, {"normalise": "half"}, {"name": "xord", "hard_test": True}]
+    different += [{"classes": "low_high"}, {"pool": 2}, {"normalize": "half"}, {"name": "xord", "hard_test": True}]
     different += [
         {"crop": 1},
         {"augment": "flip"},
@@ -208,7 +209,7 @@ def test_fields_without_effect_name_the_same_run():
 
 
 @pytest.mark.parametrize("kept", ["bytes", "floats"])
-def test_windows_are_cut_from_whole_images_and_evaluated_in_the_centre(kept, monkeypatch):
+def test_windows_are_cut_from_whole_images_and_evaluated_in_the_center(kept, monkeypatch):
     if kept == "bytes":
         monkeypatch.setattr(loading, "FLOAT_BYTES", 0)
     loading._load.cache_clear()

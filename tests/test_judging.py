@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import rules
-from analysis.judging import BASELINE, default_predictors, is_test_derived, judge, with_baseline
-from analysis.report import read_verdicts, verdicts_json
-from analysis.wording import answer, no_ceiling, nothing_judged, population
-from trainables.errors import BadInput
+from benevolent.analysis.judging import decision_rule
+from benevolent.analysis.judging.judge import BASELINE, default_predictors, is_test_derived, judge, with_baseline
+from benevolent.analysis.judging.text import answer, no_ceiling, nothing_judged, population
+from benevolent.analysis.report import read_verdicts, verdicts_json
+from benevolent.trainables.errors import BadInput
 
 AXES = ["init.scale", "model.width", "depth"]
 NULLS = 40
@@ -57,7 +57,7 @@ def assert_null(p_values: pd.Series) -> None:
 def test_nothing_is_claimed_for_independent_predictors():
     draw = Draw(1)
     verdicts = quick(draw.with_columns(draw.effect(), [draw.effect() for _ in range(NULLS)]))
-    assert (verdicts["decision"] == rules.NOT_SHOWN).all()
+    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
     assert_null(verdicts["gain_p"])
     assert_null(verdicts["within_p"])
 
@@ -65,7 +65,7 @@ def test_nothing_is_claimed_for_independent_predictors():
 def test_nothing_is_claimed_with_effects_of_axes_and_configurations_on_both():
     draw = Draw(2)
     verdicts = quick(draw.with_columns(draw.noisy(), [draw.noisy() for _ in range(NULLS)]))
-    assert (verdicts["decision"] == rules.NOT_SHOWN).all()
+    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
     assert_null(verdicts["gain_p"])
     assert_null(verdicts["within_p"])
 
@@ -77,7 +77,7 @@ def test_luck_of_shared_seeds_is_no_evidence():
         return draw.axes() + 2 * draw.effect("seed") + draw.effect("seed", "model.width") + draw.effect()
 
     verdicts = quick(draw.with_columns(lucky(), [lucky() for _ in range(NULLS)]))
-    assert (verdicts["decision"] == rules.NOT_SHOWN).all()
+    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
     assert_null(verdicts["gain_p"])
     assert_null(verdicts["within_p"])
 
@@ -93,7 +93,7 @@ def test_luck_that_a_seed_shares_with_several_axes_is_no_evidence_even_where_the
 
     verdicts = quick(draw.with_columns(lucky(), [lucky() for _ in range(NULLS)]))
     assert (verdicts["gain_p"] <= 0.05).all()
-    assert rules.ADDS not in set(verdicts["decision"])
+    assert decision_rule.ADDS not in set(verdicts["decision"])
     assert_null(verdicts["within_p"])
 
 
@@ -102,12 +102,12 @@ def test_functions_of_the_axes_add_nothing_to_them():
     predictors = [draw.axes() + i * draw.effect(*AXES) for i in range(5)]
     table = draw.with_columns(draw.noisy(), predictors)
     verdicts = quick(table)
-    assert (verdicts["decision"] == rules.ADDS_NOTHING).all()
+    assert (verdicts["decision"] == decision_rule.ADDS_NOTHING).all()
     assert verdicts["sentence"].str.contains("adds nothing, it is equal in all runs of each configuration").all()
     once = table.assign(p0=table["p0"] + 1e-3 * (table.index == 0))  # of one run alone: no function of the axes
-    assert quick(once).loc["p0", "decision"] != rules.ADDS_NOTHING
+    assert quick(once).loc["p0", "decision"] != decision_rule.ADDS_NOTHING
     flat = table.assign(test_loss=table["p1"], p0=draw.noisy())  # here the outcome is one
-    assert quick(flat).loc["p0", "decision"] == rules.NOT_SEPARABLE
+    assert quick(flat).loc["p0", "decision"] == decision_rule.NOT_SEPARABLE
     assert verdicts[["within", "within_p", "adds_q"]].isna().all(axis=None)
 
 
@@ -115,7 +115,7 @@ def test_a_table_without_seeds_has_nothing_within_configurations():
     draw = Draw(5)
     table = draw.with_columns(draw.noisy(), [draw.noisy()])
     verdicts = quick(table[table["seed"] == 0].drop(columns="seed"))
-    assert verdicts.loc["p0", "decision"] == rules.NOT_SEPARABLE
+    assert verdicts.loc["p0", "decision"] == decision_rule.NOT_SEPARABLE
     assert verdicts.loc["p0", "sentence"].partition(" Intervals")[0].endswith("there is one run per configuration.")
     assert verdicts.loc["p0", "runs"] == verdicts.loc["p0", "configurations"] == 36
 
@@ -125,7 +125,7 @@ def test_a_real_gain_between_configurations_alone_does_not_add():
     truth = draw.axes() + 2 * draw.effect(*AXES)
     verdicts = quick(draw.with_columns(truth + draw.effect(), [truth + draw.effect() for _ in range(10)]))
     assert (verdicts["gain_q"] <= 0.05).all()
-    assert (verdicts["decision"] == rules.NOT_SHOWN).all()
+    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
     assert "only the gain over the axes is significant" in verdicts.loc["p0", "sentence"]
 
 
@@ -146,7 +146,7 @@ def planted(seed: int = 7, nulls: int = 10) -> pd.DataFrame:
 def test_planted_effects_are_found_among_noise(seed_column):
     table = planted() if seed_column else planted().drop(columns="seed")
     verdicts = quick(table, permutations=None)
-    assert verdicts.index[verdicts["decision"] == rules.ADDS].tolist() == ["p0", "p1"]
+    assert verdicts.index[verdicts["decision"] == decision_rule.ADDS].tolist() == ["p0", "p1"]
     assert verdicts.loc["p0", "within"] > 0.3 and verdicts.loc["p1", "within"] < -0.3
     assert (verdicts["adds_q"] >= verdicts[["gain_q", "within_q"]].max(axis=1) - 1e-12).all()
 
@@ -155,7 +155,7 @@ def test_planted_effects_are_found_when_runs_are_missing():
     table = planted().sample(frac=0.9, random_state=0)
     table.loc[table.index[::10], "p0"] = np.nan
     verdicts = quick(table, permutations=None)
-    assert verdicts.index[verdicts["decision"] == rules.ADDS].tolist() == ["p0", "p1"]
+    assert verdicts.index[verdicts["decision"] == decision_rule.ADDS].tolist() == ["p0", "p1"]
     assert verdicts.loc["p0", ["runs", "missing"]].tolist() == [117, 13]
 
 
@@ -164,13 +164,13 @@ def test_planted_effects_are_found_among_luck_that_seeds_share():
     for name in ("test_loss", "p0", "p1"):
         table[name] += draw.effect("seed") + 0.7 * draw.effect("seed", "init.scale", "model.width")
     verdicts = quick(table, permutations=None)
-    assert verdicts.index[verdicts["decision"] == rules.ADDS].tolist() == ["p0", "p1"]
+    assert verdicts.index[verdicts["decision"] == decision_rule.ADDS].tolist() == ["p0", "p1"]
 
 
 def test_three_shared_seeds_are_too_few_and_seeds_of_ones_own_are_none():
     table = planted(nulls=0)
     few = quick(table[table["seed"] < 3])
-    assert (few["decision"] == rules.UNDECIDED).all()
+    assert (few["decision"] == decision_rule.UNDECIDED).all()
     assert few["sentence"].str.contains("3 seeds are too few").all()
     numbered = quick(table.assign(seed=range(len(table))))
     assert numbered[["within", "within_p"]].equals(quick(table.drop(columns="seed"))[["within", "within_p"]])
@@ -187,7 +187,7 @@ def borderline() -> pd.DataFrame:
 def test_two_seeds_of_the_permutations_never_contradict_each_other():
     few = [quick(borderline(), random_seed=seed).loc["p0"] for seed in range(12)]
     assert min(row["adds_q"] for row in few) <= 0.05 < max(row["adds_q"] for row in few)  # single draws disagree
-    assert {row["decision"] for row in few} == {rules.UNDECIDED}
+    assert {row["decision"] for row in few} == {decision_rule.UNDECIDED}
     assert "more permutations are needed: after 199 q lies between" in few[0]["sentence"]
     more = {quick(borderline(), permutations=None, random_seed=seed).loc["p0", "decision"] for seed in range(3)}
     assert len(more) == 1
@@ -243,11 +243,13 @@ def test_what_decides_is_said_where_the_interval_or_the_sign_would_confuse():
     row = {"gain_r2": 0.02, "gain_low": -0.01, "within": -0.4, "kendall_tau": 0.3, "adds_q_low": 0.01}
     row |= {"runs": 144, "configurations": 36, "within_freedom": 90, "within_seeds": 4, "adds_q": 0.02}
     row |= {"adds_q_high": 0.03, "constant": "", "diverged": False, "function_of_axes": False}
-    decision, because = rules.decide(row, 0.05)
-    assert decision == rules.ADDS and because.startswith("both tests are significant; they rest on permutations")
+    decision, because = decision_rule.decide(row, 0.05)
+    assert decision == decision_rule.ADDS and because.startswith(
+        "both tests are significant; they rest on permutations"
+    )
     assert "not on the interval of the gain, which holds 0" in because and "its sign turns" in because
-    plain = rules.decide(row | {"gain_low": 0.001, "within": 0.4}, 0.05)
-    assert plain == (rules.ADDS, "both tests are significant")
+    plain = decision_rule.decide(row | {"gain_low": 0.001, "within": 0.4}, 0.05)
+    assert plain == (decision_rule.ADDS, "both tests are significant")
 
 
 def test_runs_that_all_diverged_are_said_to_have():
@@ -274,7 +276,7 @@ def test_default_predictors_leave_out_axes_outcomes_and_identifiers():
     assert is_test_derived("gap") and not is_test_derived("latest_loss")
 
 
-def test_a_predictor_from_test_data_is_judged_when_asked_for_and_labelled():
+def test_a_predictor_from_test_data_is_judged_when_asked_for_and_labeled():
     table = planted(nulls=0).rename(columns={"p0": "test_error"})
     assert quick(table).index.tolist() == ["p1"] and "test_error" in quick(table).attrs["left_out"]
     verdicts = quick(table, predictors=["test_error"])
@@ -326,7 +328,7 @@ def test_infinite_predictors_are_extremes():
 def test_what_cannot_be_judged_is_undecided(scope):
     table = planted(nulls=0).assign(status="converged", constant=1.0, empty=np.nan)
     verdicts = quick(table, scope=scope)
-    assert verdicts.loc[["constant", "empty"], "decision"].tolist() == [rules.UNDECIDED] * 2
+    assert verdicts.loc[["constant", "empty"], "decision"].tolist() == [decision_rule.UNDECIDED] * 2
     assert verdicts.loc[["constant", "empty"], "kendall_tau"].isna().all()
     assert "is constant" in verdicts.loc["constant", "sentence"]
 
@@ -336,10 +338,10 @@ def test_too_few_configurations_and_no_run_left_are_undecided():
     small = draw_table[(draw_table["init.scale"] < 2) & (draw_table["model.width"] < 100)]
     small = small.drop_duplicates(["init.scale", "model.width", "seed"])
     verdicts = judge(small, "test_loss", ["init.scale", "model.width"], permutations=99, resamples=20)
-    assert (verdicts["decision"] == rules.UNDECIDED).all()
+    assert (verdicts["decision"] == decision_rule.UNDECIDED).all()
     assert "4 configurations are too few" in verdicts.loc["p0", "sentence"]
     none = quick(draw_table.assign(status="diverged"))
-    assert (none["decision"] == rules.UNDECIDED).all() and math.isnan(none.attrs["baseline_r2"])
+    assert (none["decision"] == decision_rule.UNDECIDED).all() and math.isnan(none.attrs["baseline_r2"])
 
 
 def test_continuous_axes_leave_granulated_and_information_undefined():
@@ -348,7 +350,7 @@ def test_continuous_axes_leave_granulated_and_information_undefined():
     table["test_loss"] = table["lr"] + table["p0"]
     row = judge(table, "test_loss", ["lr", "decay"]).loc["p0"]
     assert row[["psi", "cmi", "cmi_p"]].isna().all() and row["gain_p"] < 0.01
-    assert row["decision"] == rules.NOT_SEPARABLE
+    assert row["decision"] == decision_rule.NOT_SEPARABLE
 
 
 # Bad input --------------------------------------------------------------------------------

@@ -4,14 +4,15 @@ import pytest
 import torch
 from plain import gaussian, train
 
-from orchestrator.spec import ResourcesConfig
-from trainables import data, models, network, probe
-from trainables import stack as trainables_stack
-from trainables.config import RunConfig
-from trainables.errors import BadInput
-from trainables.network import Network
-from trainables.probe import Pinned, StackPlan
-from trainables.stack import Stack
+from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
+from benevolent.trainables import data, models
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack import kernel_choice, network
+from benevolent.trainables.stack import stack as trainables_stack
+from benevolent.trainables.stack.kernel_choice import Pinned, StackPlan
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.stack.stack import Stack
 
 SMALL_CNN = {"family": "puzzles_cnn", "filters": 3, "kernel": 3}
 NESTED_CNN = {"family": "resnet", "depth": 8, "width": 3}  # its convolutions are not children of the module
@@ -30,7 +31,7 @@ def stack_of(runs: int, model: dict, shape: tuple[int, ...] = (1, 8, 8)) -> tupl
 
 
 def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> StackPlan:
-    return probe.probe(*stack_of(runs, model, shape), 32, pinned)
+    return kernel_choice.probe(*stack_of(runs, model, shape), 32, pinned)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +57,18 @@ def test_a_single_module_is_not_mapped():
 
 def test_what_does_not_fit_into_the_memory_of_the_trial_is_not_tried(monkeypatch):
     stack, inputs, _ = stack_of(20, {"width": 8})
-    monkeypatch.setattr(probe, "memory_bytes", lambda device: 7 * probe.step_bytes(stack, inputs, 32) / probe.SHARE)
+    monkeypatch.setattr(
+        kernel_choice,
+        "memory_bytes",
+        lambda device: 7 * kernel_choice.step_bytes(stack, inputs, 32) / kernel_choice.SHARE,
+    )
     assert plan_of(20, {"width": 8}) == StackPlan("batched", 7)
-    monkeypatch.setattr(probe, "memory_bytes", lambda device: 1.0)
+    monkeypatch.setattr(kernel_choice, "memory_bytes", lambda device: 1.0)
     assert plan_of(20, {"width": 8}).size == 1
 
 
 def test_a_trial_has_the_share_of_the_memory_that_its_threads_are():
-    assert 2**26 < probe.memory_bytes(torch.device("cpu")) < 2**50
+    assert 2**26 < kernel_choice.memory_bytes(torch.device("cpu")) < 2**50
 
 
 def test_kernel_and_size_can_be_pinned():
@@ -78,15 +83,15 @@ def test_kernel_and_size_can_be_pinned():
 def test_the_fastest_candidate_is_taken_and_what_is_refused_is_left_out(monkeypatch):
     stack, inputs, labels = stack_of(4, SMALL_CNN)
     speeds = {("batched", 4): None, ("loop", 4): 3.0, ("batched", 2): 1.0, ("loop", 2): 2.0}
-    trial = probe._Trial(stack, inputs, labels, 32)
+    trial = kernel_choice._Trial(stack, inputs, labels, 32)
     monkeypatch.setattr(trial, "seconds", lambda plan: speeds[plan.kernel, plan.size])
-    assert probe._fastest(trial, ["batched", "loop"], [4, 2], 10) == StackPlan("batched", 2)
+    assert kernel_choice._fastest(trial, ["batched", "loop"], [4, 2], 10) == StackPlan("batched", 2)
 
 
 def test_probing_changes_nothing():
     stack, inputs, labels = stack_of(3, NESTED_CNN, (3, 16, 16))
     before = {name: value.clone() for name, value in stack.groups.items()}
-    assert probe._Trial(stack, inputs, labels, 32).seconds(StackPlan("batched", 3)) is not None
+    assert kernel_choice._Trial(stack, inputs, labels, 32).seconds(StackPlan("batched", 3)) is not None
     assert all(torch.equal(value, stack.groups[name]) for name, value in before.items())
 
 
@@ -184,7 +189,7 @@ def test_no_more_is_evaluated_at_once_than_its_activations_allow(monkeypatch, mo
 def test_a_gpu_trains_what_a_cpu_trains(cohort, model, arithmetic):
     from test_training import run
 
-    from trainables.training import CohortTraining
+    from benevolent.trainables.training.cohort_training import CohortTraining
 
     optimizer = {"batch_size": 30, "arithmetic": arithmetic}
     here, there = (cohort(name, [run(seed, model=model, optimizer=optimizer) for seed in range(3)]) for name in "ab")

@@ -7,12 +7,12 @@ import torch
 from plain import check_bits, check_stack
 from torch import nn
 
-from trainables import layers
-from trainables.batched import is_batched
-from trainables.layers import Mode
-from trainables.modules import Noise, Residual, Shift, ZeroPadShortcut
-from trainables.network import Network
-from trainables.streams import Draws, generator
+from benevolent.trainables.models.modules import Noise, Residual, Shift, ZeroPadShortcut
+from benevolent.trainables.rng import Draws, generator
+from benevolent.trainables.stack import layers
+from benevolent.trainables.stack.batched_module import is_batched
+from benevolent.trainables.stack.layers import Mode
+from benevolent.trainables.stack.network import Network
 
 
 def conv_net(*middle: nn.Module, features: int) -> nn.Sequential:
@@ -63,7 +63,7 @@ def test_a_stack_trains_as_plain_modules_do(name):
 
 
 @pytest.mark.parametrize("width", [1, 5, 8, 16, 30, 64, 100])
-def test_normalised_mlps_are_equal_bit_for_bit_alone_and_in_a_stack(width):
+def test_normalized_mlps_are_equal_bit_for_bit_alone_and_in_a_stack(width):
     built = Network(mlp(nn.BatchNorm1d(width), Noise(), nn.ReLU(), nn.Dropout(0.2), width=width))
     check_bits(built, (7,))
 

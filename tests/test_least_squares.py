@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.planning import plan
-from orchestrator.spec import SweepSpec
-from trainables import data
-from trainables.errors import BadInput
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables import data
+from benevolent.trainables.errors import BadInput
 
 SMALL = {"train_size": 100, "validation_size": 50, "test_size": 100}
 MLP = {"family": "mlp", "width": 16, "depth": 3}
@@ -90,7 +90,7 @@ def test_the_test_loss_of_random_features_peaks_where_there_are_as_many_as_examp
     [
         (
             {"loss": {"name": "cross_entropy"}},
-            "loss.name = 'cross_entropy': optimizer.name = 'least_squares' minimises",
+            "loss.name = 'cross_entropy': optimizer.name = 'least_squares' minimizes",
         ),
         ({"optimizer": {"name": "least_squares", "lr": 0.1}}, "optimizer.lr = 0.1: does not go with"),
         ({"optimizer": {"name": "least_squares", "batch_size": 8}}, "optimizer.batch_size = 8: does not go with"),

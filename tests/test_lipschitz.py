@@ -6,10 +6,10 @@ import torch
 from test_measures import Task, far, make_task
 from torch import nn
 
-from analysis.measures import MEASURES, Measure, measure_network, measure_stack, regions
-from trainables import models
-from trainables.modules import Shift
-from trainables.network import Network
+from benevolent.analysis.measures import MEASURES, Measure, activation_regions, measure_network, measure_stack
+from benevolent.trainables import models
+from benevolent.trainables.models.modules import Shift
+from benevolent.trainables.stack.network import Network
 
 PARAMETERS = [name for name, _ in models.mlp((9,), 150, width=30, depth=2).named_parameters()]
 BOUNDS = ["lipschitz_mean_lower", "lipschitz_mean", "lipschitz_mean_upper"]
@@ -37,7 +37,7 @@ def test_at_a_thousand_random_points_the_bound_is_never_below_the_slope(monkeypa
     bounds = []
 
     def at_random(subject):
-        bounds.extend(regions.far_bounds(subject, points))
+        bounds.extend(activation_regions.far_bounds(subject, points))
         return torch.zeros(())
 
     monkeypatch.setitem(MEASURES, "at_random", Measure(at_random, 1, "train", "Loukas et al. 2021"))

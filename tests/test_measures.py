@@ -14,22 +14,22 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from analysis.measures import (
+from benevolent.analysis.measures import (
     MEASURES,
     Measure,
     curvature,
-    draws,
     evaluate,
     measure_network,
     measure_stack,
-    memorisation,
+    memorization,
+    rng,
 )
-from analysis.measures import normalised_loss as loss_over_norms
-from analysis.measures.selection import select
-from trainables import models
-from trainables.dynamics import DYNAMICS
-from trainables.errors import BadInput
-from trainables.network import Network
+from benevolent.analysis.measures import normalized_loss as loss_over_norms
+from benevolent.analysis.measures.selection import select
+from benevolent.trainables import models
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.training.dynamics import DYNAMICS
 
 
 class Task(NamedTuple):
@@ -69,7 +69,7 @@ def make_task(architecture: str, seed: int = 0) -> Task:
 @pytest.fixture(autouse=True)
 def large_box(monkeypatch):
     """At the radius of real data hardly any input of these small networks is critical."""
-    monkeypatch.setattr(memorisation, "RADIUS", 0.6)
+    monkeypatch.setattr(memorization, "RADIUS", 0.6)
 
 
 # The truth: every measure once more, by loops, dense matrices and numpy.
@@ -95,7 +95,7 @@ def spectral(task: Task) -> list[float]:
 
 
 def moved(task: Task) -> Task:
-    """The network whose parameters are the differences from the initialisation."""
+    """The network whose parameters are the differences from the initialization."""
     module = copy.deepcopy(task.module)
     for parameter, start in zip(module.parameters(), task.init.parameters(), strict=True):
         parameter.data -= start.data
@@ -147,7 +147,7 @@ def margins(task: Task) -> list[float]:
     return [row[label] - max(row[:label] + row[label + 1 :]) for row, label in rows]
 
 
-def normalised_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor, p: float = 2) -> float:
+def normalized_loss(task: Task, inputs: torch.Tensor, labels: torch.Tensor, p: float = 2) -> float:
     """Of a network with weights divided by their p-norms, and biases by the norms up to their layer."""
     module, product = copy.deepcopy(task.module), 1.0
     for layer in module:
@@ -240,7 +240,7 @@ def rise(task: Task, radius: float, adaptive: bool = False, steps: int = 1) -> f
 def sigma(task: Task, by_magnitude: bool = False) -> float:
     """By bisection over the very noise of the measure, one network after the other."""
     at = torch.from_numpy(theta(task.module))
-    noise = [draws.normal((len(at),), at, "perturbation", index) for index in range(10)]
+    noise = [rng.normal((len(at),), at, "perturbation", index) for index in range(10)]
 
     def right(vector: torch.Tensor) -> int:
         return int((logits_at(task, vector).argmax(1) == task.labels).sum())
@@ -255,9 +255,9 @@ def sigma(task: Task, by_magnitude: bool = False) -> float:
 
 
 def pac_bayes(task: Task, around_init: bool) -> float:
-    centre = theta(task.init) if around_init else 0.0
+    center = theta(task.init) if around_init else 0.0
     noise = sigma(task)
-    return sum((theta(task.module) - centre) ** 2) / 4 / noise**2 + math.log(len(task.labels) / noise) + 10
+    return sum((theta(task.module) - center) ** 2) / 4 / noise**2 + math.log(len(task.labels) / noise) + 10
 
 
 def magnitude_pac_bayes(task: Task, around_init: bool) -> float:
@@ -291,8 +291,8 @@ def first_singular_values(task: Task) -> list[float]:
 
 
 def between(task: Task, count: int, low: float, high: float) -> torch.Tensor:
-    ends = draws.pairs(len(task.inputs), count, "pairs").tolist()
-    shares = draws.uniform((count,), task.inputs, "shares").tolist()
+    ends = rng.pairs(len(task.inputs), count, "pairs").tolist()
+    shares = rng.uniform((count,), task.inputs, "shares").tolist()
     points = [
         task.inputs[i] + (low + (high - low) * t) * (task.inputs[j] - task.inputs[i])
         for (i, j), t in zip(ends, shares, strict=True)
@@ -301,7 +301,7 @@ def between(task: Task, count: int, low: float, high: float) -> torch.Tensor:
 
 
 def noise(task: Task) -> torch.Tensor:
-    normal = draws.normal((256, task.inputs[0].numel()), task.inputs, "noise inputs").view(256, *task.inputs.shape[1:])
+    normal = rng.normal((256, task.inputs[0].numel()), task.inputs, "noise inputs").view(256, *task.inputs.shape[1:])
     return task.inputs.mean(0) + task.inputs.std(0, correction=0) * normal
 
 
@@ -320,7 +320,7 @@ def patterns(task: Task, inputs: torch.Tensor) -> list[list[np.ndarray]]:
 
 def crossings(task: Task) -> float:
     total = 0
-    for i, j in draws.pairs(len(task.inputs), 64, "pairs").tolist():
+    for i, j in rng.pairs(len(task.inputs), 64, "pairs").tolist():
         walk = torch.stack([torch.lerp(task.inputs[i], task.inputs[j], step / 64) for step in range(65)])
         seen = [np.concatenate(layers) for layers in patterns(task, walk)]
         total += sum(int((a != b).sum()) for a, b in zip(seen[:-1], seen[1:], strict=True))
@@ -377,8 +377,8 @@ def gini(values: np.ndarray) -> float:
 
 def critical(task: Task, inputs: torch.Tensor) -> float:
     """By the search of the measure, one input after the other, with the same noise."""
-    radius = memorisation.RADIUS * task.inputs.numpy().std()
-    noise = [draws.normal(tuple(inputs.shape), inputs, "critical samples", step) for step in range(30)]
+    radius = memorization.RADIUS * task.inputs.numpy().std()
+    noise = [rng.normal(tuple(inputs.shape), inputs, "critical samples", step) for step in range(30)]
     found = 0
     for place, x in enumerate(inputs):
         answer = task.module(x[None]).argmax().item()
@@ -443,7 +443,7 @@ def layer_margins(task: Task) -> list[float]:
 
 
 def mixup(task: Task) -> float:
-    keys = draws.normal((len(task.labels),), task.inputs, "mixup").tolist()
+    keys = rng.normal((len(task.labels),), task.inputs, "mixup").tolist()
     right = 0
     for label in set(task.labels.tolist()):
         circle = sorted((i for i, y in enumerate(task.labels.tolist()) if y == label), key=lambda i: keys[i])
@@ -478,11 +478,11 @@ def bits(*labels: list[int]) -> float:
 def linear(task: Task) -> tuple[float, float]:
     """What the linear classifier explains of I(F; Y), and what it does not."""
     x = task.inputs.flatten(1).numpy()
-    centre, onehot = x.mean(0), np.eye(task.module(task.inputs[:1]).shape[1])[task.labels]
-    root = math.sqrt(1e-3 * ((x - centre) ** 2).mean(0).mean() * len(x))
-    rows = np.vstack([x - centre, root * np.eye(x.shape[1])])  # ridge as more examples
+    center, onehot = x.mean(0), np.eye(task.module(task.inputs[:1]).shape[1])[task.labels]
+    root = math.sqrt(1e-3 * ((x - center) ** 2).mean(0).mean() * len(x))
+    rows = np.vstack([x - center, root * np.eye(x.shape[1])])  # ridge as more examples
     slopes = np.linalg.lstsq(rows, np.vstack([onehot - onehot.mean(0), 0 * rows[len(x) :, : onehot.shape[1]]]))[0]
-    answers = ((task.validation_inputs.flatten(1).numpy() - centre) @ slopes + onehot.mean(0)).argmax(1).tolist()
+    answers = ((task.validation_inputs.flatten(1).numpy() - center) @ slopes + onehot.mean(0)).argmax(1).tolist()
     f, y = task.module(task.validation_inputs).argmax(1).tolist(), task.validation_labels.tolist()
     beyond = bits(f, answers) + bits(y, answers) - bits(f, y, answers) - bits(answers)
     return bits(f) + bits(y) - bits(f, y) - beyond, beyond
@@ -566,8 +566,8 @@ CASES = {
     "margin_p10": Case(lambda t: np.quantile(margins(t), 0.1), MARGIN),
     "margin_p10_frobenius": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(frobenius(t)), MARGIN / 125**0.5),
     "margin_p10_spectral": Case(lambda t: np.quantile(margins(t), 0.1) / np.prod(spectral(t)), MARGIN / 8),
-    "normalised_train_loss": Case(lambda t: normalised_loss(t, t.inputs, t.labels), loss_over(125**0.5)),
-    "normalised_test_loss": Case(lambda t: normalised_loss(t, t.test_inputs, t.test_labels), loss_over(125**0.5)),
+    "normalized_train_loss": Case(lambda t: normalized_loss(t, t.inputs, t.labels), loss_over(125**0.5)),
+    "normalized_test_loss": Case(lambda t: normalized_loss(t, t.test_inputs, t.test_labels), loss_over(125**0.5)),
     "lipschitz_mean": Case(lambda t: np.mean(jacobian_norms(t)), (3 + 8) / 2),
     "lipschitz_max": Case(lambda t: max(jacobian_norms(t)), 8),
     "fisher_rao_norm": Case(fisher_rao, FISHER_RAO),
@@ -620,13 +620,13 @@ CASES = {
     "margin_p75": Case(lambda t: np.quantile(margins(t), 0.75), 3 + 0.75 * 5),
     "margin_p90": Case(lambda t: np.quantile(margins(t), 0.9), 3 + 0.9 * 5),
     "margin_mean": Case(lambda t: np.mean(margins(t)), 3 + 0.5 * 5),
-    "normalised_train_loss_l1": Case(lambda t: normalised_loss(t, t.inputs, t.labels, 1), loss_over(7 * 3)),
-    "normalised_train_loss_l4": Case(
-        lambda t: normalised_loss(t, t.inputs, t.labels, 4), loss_over((337 * 17) ** 0.25)
+    "normalized_train_loss_l1": Case(lambda t: normalized_loss(t, t.inputs, t.labels, 1), loss_over(7 * 3)),
+    "normalized_train_loss_l4": Case(
+        lambda t: normalized_loss(t, t.inputs, t.labels, 4), loss_over((337 * 17) ** 0.25)
     ),
-    "normalised_train_loss_max": Case(lambda t: normalised_loss(t, t.inputs, t.labels, math.inf), loss_over(4 * 2)),
-    "normalised_train_loss_by_output": Case(lambda t: loss_by_output(t, t.inputs, t.labels), loss_over(3)),
-    "normalised_test_loss_by_output": Case(lambda t: loss_by_output(t, t.test_inputs, t.test_labels), loss_over(3)),
+    "normalized_train_loss_max": Case(lambda t: normalized_loss(t, t.inputs, t.labels, math.inf), loss_over(4 * 2)),
+    "normalized_train_loss_by_output": Case(lambda t: loss_by_output(t, t.inputs, t.labels), loss_over(3)),
+    "normalized_test_loss_by_output": Case(lambda t: loss_by_output(t, t.test_inputs, t.test_labels), loss_over(3)),
     "lipschitz_median": Case(lambda t: np.quantile(jacobian_norms(t), 0.5), (3 + 8) / 2),
     "lipschitz_p90": Case(lambda t: np.quantile(jacobian_norms(t), 0.9), 3 + 0.9 * 5),
     "jacobian_frobenius_mean": Case(
@@ -959,7 +959,7 @@ def test_a_pruned_network_equals_its_smaller_dense_twin():
 
 
 def test_a_network_with_pruned_inputs_equals_its_twin_without_them(monkeypatch):
-    """Of what the initialisation and the gradient are at pruned weights, nothing is seen."""
+    """Of what the initialization and the gradient are at pruned weights, nothing is seen."""
     monkeypatch.setattr(curvature, "PROBES", 200)  # trace and density are exact then
     small = make_task("mlp")
     more = [torch.cat([one, torch.randn(len(one), 5).double()], 1) for one in (small.inputs, small.validation_inputs)]
@@ -1122,7 +1122,7 @@ def test_measure_network_says_what_does_not_apply():
     table = measure_network(module, torch.randn(8, 1, 5), torch.arange(8) % 3)
     reasons = table[table["status"] != "ok"]["status"].to_dict()
     assert reasons["frobenius_distance"] == "not applicable: needs the initial parameters"
-    assert reasons["normalised_test_loss"] == "not applicable: needs the test split"
+    assert reasons["normalized_test_loss"] == "not applicable: needs the test split"
     assert reasons["path_norm"].endswith("found Conv1d")
     assert reasons["spectral_sum"].endswith("not Conv1d")
     assert table.loc["sharpness", "status"] == "ok" and table["status"].str.startswith(("ok", "not")).all()
@@ -1199,7 +1199,7 @@ def test_the_norm_of_a_wide_convolution_is_found():
 
 
 @pytest.mark.parametrize("p", [0.5, 3])
-def test_losses_are_normalised_by_any_norm(p, monkeypatch):
+def test_losses_are_normalized_by_any_norm(p, monkeypatch):
     def own(subject):
         return loss_over_norms(subject, p=p)
 
@@ -1210,7 +1210,7 @@ def test_losses_are_normalised_by_any_norm(p, monkeypatch):
         monkeypatch.setitem(MEASURES, function.__name__, Measure(function, 1, "train", "Liao et al. 2018"))
     task = make_task("mlp")
     table = measure_network(task.module, task.inputs, task.labels, measures=["own", "wrong"])
-    assert table.loc["own", "value"] == pytest.approx(normalised_loss(task, task.inputs, task.labels, p))
+    assert table.loc["own", "value"] == pytest.approx(normalized_loss(task, task.inputs, task.labels, p))
     assert table.loc["wrong", "status"].startswith("error: BadInput: p: 0; expected a positive number")
 
 

@@ -8,18 +8,18 @@ import torch
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
-from analysis import load_results
-from analysis.measures import measure_network, measure_stack, subject
-from analysis.measures.objective import objective
-from analysis.measuring import Measured, measure_parameters
-from trainables import data, models
-from trainables.data import Inputs
-from trainables.folding import fold_batchnorm
-from trainables.losses import LOSSES
-from trainables.network import Network
-from trainables.storage import Folder
+from benevolent.analysis import load_results
+from benevolent.analysis.measures import measure_network, measure_stack, subject
+from benevolent.analysis.measures.objective import objective
+from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.trainables import data, models
+from benevolent.trainables.data import Inputs
+from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.training.losses import LOSSES
 
-OF_WEIGHTS = ["log_frobenius_product", "spectral_sum", "path_norm", "margin_p10_frobenius", "normalised_train_loss"]
+OF_WEIGHTS = ["log_frobenius_product", "spectral_sum", "path_norm", "margin_p10_frobenius", "normalized_train_loss"]
 
 
 def trained(module: nn.Module, shape: tuple[int, ...], seed: int) -> nn.Module:
@@ -74,16 +74,16 @@ def test_distances_from_init_fold_batchnorm_as_it_was_before_training():
         assert values["frobenius_distance_sum"] == pytest.approx(sum(distances), rel=1e-9)
 
 
-def test_the_loss_of_a_resnet_is_normalised_by_its_output_on_one_image():
+def test_the_loss_of_a_resnet_is_normalized_by_its_output_on_one_image():
     module = trained(models.resnet((3, 8, 8), 10, depth=8, width=3), (3, 8, 8), 0)
     inputs, labels = torch.randn(6, 3, 8, 8).double(), torch.arange(6)
     table = measure_network(module, inputs, labels)
     outputs = module(inputs).detach().numpy()
     scaled = outputs / math.sqrt((outputs[0] ** 2).sum())
     losses = [math.log(sum(math.exp(z) for z in row)) - row[y] for row, y in zip(scaled, labels.tolist(), strict=True)]
-    found = table.loc["normalised_train_loss_by_output"]
+    found = table.loc["normalized_train_loss_by_output"]
     assert found["status"] == "ok" and found["value"] == pytest.approx(sum(losses) / 6, rel=1e-9)
-    assert table.loc["normalised_train_loss", "status"].startswith("not applicable: needs nn.Sequential")
+    assert table.loc["normalized_train_loss", "status"].startswith("not applicable: needs nn.Sequential")
 
 
 def test_batchnorm_that_no_layer_can_take_is_said():
@@ -113,7 +113,7 @@ def test_objectives_are_the_losses_that_are_trained_on(name, outputs, labels):
 
 
 @pytest.mark.parametrize(("name", "margin"), [("squared", 1.0), ("logistic", 1.0), ("hinge", 0.25), ("hinge", 4.0)])
-def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimised(name, margin):
+def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimized(name, margin):
     module = trained(models.mlp((3,), 1, width=4, depth=2), (3,), 0)
     inputs = torch.randn(7, 3).double()
     labels = torch.randn(7).double() if name == "squared" else torch.arange(7) % 2

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from analysis import load_results
-from analysis.measures import MEASURES, Measure
-from analysis.measuring import Job, Measured, measure_parameters
-from trainables.storage import Folder
+from benevolent.analysis import load_results
+from benevolent.analysis.measures import MEASURES, Measure
+from benevolent.analysis.measures.on_checkpoints import Job, Measured, measure_parameters
+from benevolent.trainables.store.storage import Folder
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 FILES = ["checkpoints/train-00000000.safetensors", "final/00001.safetensors"]
@@ -155,14 +155,14 @@ def test_networks_are_measured_on_the_inputs_and_labels_that_they_learned(cohort
     for name, some in {"c": configs, **{f"alone{i}": [config] for i, config in enumerate(configs)}}.items():
         files = (together if name == "c" else cohort(name, some)).train().files
         (final,) = [path for path in files.parameter_files() if path.startswith("final/")]
-        job = Measured(Folder(tmp_path)).job(name, final, ["normalised_train_loss", "lipschitz_mean"])
+        job = Measured(Folder(tmp_path)).job(name, final, ["normalized_train_loss", "lipschitz_mean"])
         assert measure_parameters(Folder(tmp_path), job) == len(some)
         table = Folder(tmp_path).read_table(job.path).to_pandas()
         values[name] = table.pivot(index="run_id", columns="name", values="value")
     assert list(table.columns[:3]) == ["run_id", "phase", "step"]
     for i, run_id in enumerate(together.run_ids):
         assert values["c"].loc[run_id].to_numpy() == pytest.approx(values[f"alone{i}"].loc[run_id].to_numpy(), rel=1e-4)
-    assert values["c"]["normalised_train_loss"].nunique() == values["c"]["lipschitz_mean"].nunique() == 4
+    assert values["c"]["normalized_train_loss"].nunique() == values["c"]["lipschitz_mean"].nunique() == 4
 
 
 def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):

@@ -4,11 +4,14 @@ from plain import check_bits, check_stack, gaussian
 from torch import nn
 from torch.nn import functional
 
-from trainables import data, models, network
-from trainables.config import DataConfig, InitConfig, RunConfig
-from trainables.errors import BadInput
-from trainables.modules import PatternDetector, RandomFeatures
-from trainables.network import Network
+from benevolent.trainables import data, models
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.initialization import InitConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.modules import PatternDetector, RandomFeatures
+from benevolent.trainables.stack import network
+from benevolent.trainables.stack.network import Network
 
 SHAPE = (1, 8, 8)
 
@@ -27,7 +30,7 @@ class Wide(nn.Sequential):
 
 
 class Norms(nn.Module):
-    """Normalisation, and a parameter without axes."""
+    """Normalization, and a parameter without axes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,12 +191,12 @@ def test_a_family_that_does_not_fit_the_inputs_is_refused(family, fields, input_
     ],
 )
 def test_the_networks_of_random_labels_have_the_parameters_of_the_paper(family, fields, parameters):
-    """Zhang et al. 2017, table 1, on the 28 x 28 centre of CIFAR-10; Arpit et al. 2017 take the same crop."""
+    """Zhang et al. 2017, table 1, on the 28 x 28 center of CIFAR-10; Arpit et al. 2017 take the same crop."""
     shape = data.describe(DataConfig(name="cifar10", crop=2)).input_shape
     assert shape == (3, 28, 28) and of(family, fields, shape).size == parameters
 
 
-def test_local_response_normalisation_is_the_formula():
+def test_local_response_normalization_is_the_formula():
     """a / (1 + 0.001 / 9 sum of a^2 over the nine channels around it)^0.75, with nothing beyond the first and last."""
     norm = next(part for part in of("zhang_alexnet", {"width": 2}).module if isinstance(part, nn.LocalResponseNorm))
     a = 20 * gaussian(1, 12, 1, 1)
@@ -314,7 +317,7 @@ def test_biases_can_be_drawn_without_other_weights_for_it():
     built = build(width=4000, depth=2, batch_norm="plain")
     plain, drawn = (built.initial(InitConfig(bias_std=std), 0) for std in (0.0, 0.3))
     assert drawn["1.bias"].std().item() == pytest.approx(0.3, rel=0.05)
-    assert not drawn["2.bias"].any() and "4.bias" in drawn  # normalisation has no weights
+    assert not drawn["2.bias"].any() and "4.bias" in drawn  # normalization has no weights
     assert all(torch.equal(plain[name], drawn[name]) for name in plain if not name.endswith("bias"))
     shifted = of("mlp", {"first": "identity"}, (100,), 1)
     assert 0.08 < shifted.initial(InitConfig(scheme="torch"), 0)["0.bias"].abs().max() <= 0.1
@@ -365,7 +368,7 @@ def test_a_module_that_cannot_be_used_is_refused(path, line):
 def test_a_module_gets_its_arguments():
     assert build(family="module", path="test_models:Wide", arguments={"classes": 10}).size == 650
     with pytest.raises(BadInput, match="TypeError"):
-        build(family="module", path="test_models:Wide", arguments={"colour": 1})
+        build(family="module", path="test_models:Wide", arguments={"color": 1})
 
 
 def test_a_network_larger_than_the_memory_is_one_line():

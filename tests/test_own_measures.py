@@ -8,18 +8,18 @@ from rich.console import Console
 from torch import nn
 from typer.testing import CliRunner
 
-from analysis import load_results
-from analysis.measures import MEASURES, measure_network
-from analysis.measures.selection import select
-from analysis.measuring import Measured, measure_parameters
-from orchestrator import cli
-from orchestrator.reporting import predictors
-from orchestrator.spec import SweepSpec
-from trainables.errors import BadInput
-from trainables.storage import Folder
+from benevolent.analysis import load_results
+from benevolent.analysis.measures import MEASURES, measure_network
+from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.analysis.measures.selection import select
+from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.reporting import predictors
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import Folder
 
 MODULE = '''
-from analysis.measures import Measure
+from benevolent.analysis.measures import Measure
 
 def first_weight(subject):
     """The first weight."""
@@ -95,7 +95,7 @@ def test_a_file_of_parameters_is_measured_once_and_the_version_counts(lab, cohor
 def test_a_sweep_names_them_and_its_report_imports_none():
     values = {"name": "s", "grid": {"init.scale": [1, 2]}, "record": {"measures": ["default", "nowhere:mine"]}}
     spec = SweepSpec.parse(values)
-    table = pd.DataFrame({"mine": [1.0], "path_norm": [2.0], "other": [3.0], "normalised_test_loss": [1.0]})
+    table = pd.DataFrame({"mine": [1.0], "path_norm": [2.0], "other": [3.0], "normalized_test_loss": [1.0]})
     assert predictors(table, spec) == ["mine", "path_norm"]
     assert spec.record.own_measures == ["nowhere:mine"]
 
@@ -103,14 +103,14 @@ def test_a_sweep_names_them_and_its_report_imports_none():
 def test_a_sweep_whose_measure_does_not_import_is_refused_before_anything_starts(tmp_path):
     values = {"name": "s", "grid": {"init.scale": [1, 2]}, "record": {"measures": ["nowhere:mine"]}}
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(values))
-    done = CliRunner().invoke(cli.app, ["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
+    done = CliRunner().invoke(main.app, ["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
     assert done.exit_code and not (tmp_path / "out").exists()
     assert "nowhere:mine" in str(done.exception)
 
 
 def test_the_list_of_measures_tells_direction_needs_and_source(monkeypatch):
-    monkeypatch.setattr(cli, "console", Console(highlight=False, emoji=False, width=100))
-    found = CliRunner().invoke(cli.app, ["list", "measures"])
+    monkeypatch.setattr(main, "console", Console(highlight=False, emoji=False, width=100))
+    found = CliRunner().invoke(main.app, ["list", "measures"])
     lines = found.output.splitlines()
     assert not found.exit_code and max(map(len, (line.rstrip() for line in lines))) <= 100
     starts = {line.split()[0]: place for place, line in enumerate(lines) if line[:1].strip()}

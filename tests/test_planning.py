@@ -4,11 +4,11 @@ import io
 import pytest
 from rich.console import Console
 
-from orchestrator.planning import cohort_id, cohort_sizes, plan
-from orchestrator.pricing import plan_table, price
-from orchestrator.spec import SweepSpec, load_spec
-from trainables.config import RunConfig
-from trainables.errors import BadInput
+from benevolent.orchestrator.estimates.pricing import plan_table, price
+from benevolent.orchestrator.plan.planning import cohort_id, cohort_sizes, plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec, load_spec
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
 
 
 def sweep(**keys) -> SweepSpec:

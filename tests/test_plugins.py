@@ -38,8 +38,12 @@ def lab(tmp_path) -> Path:
 
 
 def bth(lab: Path, *words: str, plugins: str = "my_lab") -> subprocess.CompletedProcess:
-    environment = os.environ | {"BENEVOLENT_PLUGINS": plugins, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
-    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *words]
+    environment = os.environ | {
+        "BENEVOLENT_PLUGINS": plugins,
+        "PYTHONPATH": str(ROOT / ".import"),
+        "RAY_AUTH_MODE": "disabled",
+    }
+    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *words]
     return subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -92,8 +96,8 @@ def test_a_reader_and_its_declaration_have_to_agree(lab):
 
 def test_results_that_need_a_module_name_it(lab):
     make = (
-        "from orchestrator.folder import prepare; from orchestrator.planning import plan; "
-        "from orchestrator.spec import load_spec; from trainables.storage import Folder; "
+        "from benevolent.orchestrator.results_folder import prepare; from benevolent.orchestrator.plan.planning import plan; "
+        "from benevolent.orchestrator.spec.sweep_spec import load_spec; from benevolent.trainables.store.storage import Folder; "
         "spec = load_spec('my-sweep.yaml'); prepare(Folder('results/mine'), spec, plan(spec))"
     )
     environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT}:{lab}"}

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from orchestrator.cost import workload
-from orchestrator.pricing import price
-from orchestrator.spec import SweepSpec
-from trainables.config import RunConfig
-from trainables.network import build
-from trainables.subspace import PROJECTIONS, generator
+from benevolent.orchestrator.estimates.cost import workload
+from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.stack.network import build
+from benevolent.trainables.stack.subspace import PROJECTIONS, generator
 
 BASE = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from orchestrator.progress import Display
+from benevolent.orchestrator.training.progress import Display
 
 
 def display(**keys) -> Display:

@@ -2,15 +2,15 @@
 
 import pytest
 
-from orchestrator.pricing import price
-from orchestrator.rehearsal import rehearse
-from orchestrator.spec import SweepSpec
-from trainables import data
-from trainables.config import RunConfig
-from trainables.manifest import Record
+from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.estimates.rehearsal import rehearse
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.store.manifest import Record
 
 SMALL = {"train_size": 40, "validation_size": 8, "test_size": 8}
-CIFAR = {"name": "cifar10", "normalise": "cifar", **SMALL}
+CIFAR = {"name": "cifar10", "normalize": "cifar", **SMALL}
 CASES = {
     "a subspace": {"model": {"width": 8}, "subspace": {"dimension": 5}},
     "least squares": {
@@ -43,7 +43,7 @@ def test_whatever_trains_can_be_rehearsed_without_its_data(case, monkeypatch, tm
 
 
 def test_groups_that_are_not_rehearsed_take_as_long_as_their_arithmetic(monkeypatch):
-    monkeypatch.setattr("orchestrator.pricing.REHEARSED", 1)
+    monkeypatch.setattr("benevolent.orchestrator.estimates.pricing.REHEARSED", 1)
     base = {"data": SMALL, "stop": {"max_epochs": 3}}
     spec = SweepSpec.parse({"name": "t", "base": base, "grid": {"model.width": [8, 64]}})
     wide, narrow = price(spec, timed=True).groups

@@ -18,11 +18,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from analysis.figures import NothingToDraw, agreement, granulated_heat_map, loss_curves, most_telling_axis
-from analysis.figures.agreement import STATISTICS, statistic_ranks
-from analysis.judging import columns, judge
-from analysis.report import Definition, Report, read_verdicts, render, verdict_table, verdicts_json
-from analysis.wording import answer
+from benevolent.analysis.figures import NothingToDraw, agreement, granulated_heat_map, loss_curves, most_telling_axis
+from benevolent.analysis.figures.agreement import STATISTICS, statistic_ranks
+from benevolent.analysis.judging.judge import columns, judge
+from benevolent.analysis.judging.text import answer
+from benevolent.analysis.report import Definition, Report, read_verdicts, render, verdict_table, verdicts_json
 
 AXES = ["init.scale", "model.width"]
 PREDICTORS = ["path_length", "bias_increment_mean", "frobenius_product"]
@@ -38,8 +38,8 @@ def runs() -> pd.DataFrame:
     rows["path_length"] = np.exp(6 * rows["test_loss"])
     rows["bias_increment_mean"] = rng.random(len(rows))
     rows["frobenius_product"] = rows["init.scale"] ** 3
-    rows["normalised_train_loss"] = 2.3 - 1 / (1 + rows["frobenius_product"])
-    rows["normalised_test_loss"] = rows["normalised_train_loss"] + 0.01
+    rows["normalized_train_loss"] = 2.3 - 1 / (1 + rows["frobenius_product"])
+    rows["normalized_test_loss"] = rows["normalized_train_loss"] + 0.01
     return rows.assign(run_id=[f"r{i}" for i in rows.index], **{"data.name": "digits"})
 
 
@@ -207,7 +207,7 @@ def test_an_empty_results_folder_gives_a_page_that_says_so():
     "change",
     [
         {"status": "diverged", "test_loss": np.nan},
-        {"test_loss": np.inf, "path_length": -np.inf, "normalised_test_loss": None},
+        {"test_loss": np.inf, "path_length": -np.inf, "normalized_test_loss": None},
         {"test_loss": 0.5, "train_loss": 0.01},
         {"init.scale": np.nan},
         {"init.scale": np.arange(18) / 7},
@@ -353,5 +353,5 @@ def test_the_heat_map_writes_its_numbers():
         granulated_heat_map(verdicts()[["decision"]])
 
 
-def test_figures_are_coloured_by_the_axis_that_separates_the_target():
+def test_figures_are_colored_by_the_axis_that_separates_the_target():
     assert most_telling_axis(runs(), AXES[::-1], "test_loss") == "init.scale"

@@ -10,19 +10,21 @@ import pyarrow as pa
 import pytest
 import torch
 
-from analysis import judge, load_results, wording
-from analysis.cohorts import _united
-from analysis.measuring import Measured, measure_parameters
-from orchestrator import cli, reporting
-from orchestrator.folder import held, prepare, read_from, wanted
-from orchestrator.measure_pool import unmeasured
-from orchestrator.planning import plan
-from orchestrator.spec import SweepSpec
-from trainables import data
-from trainables.errors import BadInput
-from trainables.manifest import Manifest
-from trainables.storage import CohortFiles, Folder
-from trainables.training import CohortTraining
+from benevolent.analysis import judge, load_results
+from benevolent.analysis.cohort_parts import _united
+from benevolent.analysis.judging import text
+from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.orchestrator import reporting
+from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.measuring.measure_pool import unmeasured
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.results_folder import held, prepare, read_from, wanted
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables import data
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.training.cohort_training import CohortTraining
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 
@@ -70,7 +72,7 @@ def test_only_cohorts_of_the_present_sweep_are_trained_and_measured(tmp_path, co
 
 
 def test_a_module_path_that_is_no_network_is_refused_before_it_is_called(tmp_path):
-    from trainables import models
+    from benevolent.trainables import models
 
     marker = tmp_path / "called"
     with pytest.raises(BadInput, match="no class of torch.nn.Module"):
@@ -136,11 +138,9 @@ def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are
     pd.testing.assert_frame_equal(table, whole[whole["role"] == "run"].reset_index(drop=True))
     assert len(read.table(at=2)) == 4 and len(read.table(at=2, parents=True)) == 8
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
-    cli.report(str(tmp_path))
+    main.report(str(tmp_path))
     page = results.read("report/index.html").decode()
-    assert (
-        f"{wording.duration(read.runs['seconds'].sum())}, summed over the runs and the 4 that they start from" in page
-    )
+    assert f"{text.duration(read.runs['seconds'].sum())}, summed over the runs and the 4 that they start from" in page
     # The dense runs, once an axis names them, are judged, though they were planned as what others start from.
     assert (
         len(reporting.judged_table(read, small_sweep(grid={"prune.fraction": [0, 0.5], "init.scale": [0.5, 1]}))) == 8
@@ -159,7 +159,7 @@ def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):
 def test_provenance_keeps_where_earlier_cohorts_come_from(tmp_path, monkeypatch):
     results = Folder(tmp_path)
     for commit, spec in (("first", small_sweep()), ("second", small_sweep(seeds=3)), ("third", small_sweep())):
-        monkeypatch.setattr("orchestrator.provenance.commit", lambda commit=commit: commit)
+        monkeypatch.setattr("benevolent.orchestrator.provenance.commit", lambda commit=commit: commit)
         step(results, spec)
     first, second = results.read_json("provenance.json")  # the third had nothing to plan
     assert (first["git_commit"], second["git_commit"]) == ("first", "second")
@@ -174,8 +174,8 @@ def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_pa
     results = Folder(tmp_path)
     step(results, small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}))
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
-    monkeypatch.setattr(cli.console, "width", 120)
-    cli.report(str(tmp_path))
+    monkeypatch.setattr(main.console, "width", 120)
+    main.report(str(tmp_path))
     printed = capsys.readouterr().out
     assert "What predicts test loss? 12 runs of 6 configurations (scope: all)" in printed
     assert "path_length" in printed and "no run has reached a target (stop.train_loss, stop.train_error)" in printed
@@ -270,12 +270,12 @@ def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder,
     shutil.copytree(measured_folder.root, tmp_path / "out")
     monkeypatch.setattr(sys, "argv", ["bth", "status", str(tmp_path / "out")])
     with pytest.raises(SystemExit, match="0"):
-        cli.main()
+        main.main()
     victim = sorted(tmp_path.glob("out/measures/*" if kind == "measures" else f"out/cohorts/*/{kind}/*"))[0]
     victim.write_bytes(victim.read_bytes()[:keep])
     capsys.readouterr()
     with pytest.raises(SystemExit, match="2"):
-        cli.main()
+        main.main()
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: damaged" in captured.err
 
@@ -291,7 +291,7 @@ def test_a_part_that_is_gone_is_named_and_the_cohort_can_be_trained_again(
     victim.unlink()
     monkeypatch.setattr(sys, "argv", ["bth", command, results.uri])
     with pytest.raises(SystemExit, match="2"):
-        cli.main()
+        main.main()
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: is not there" in captured.err
     shutil.rmtree(victim.parent.parent)  # as the line says

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from test_measures import Task, make_task, matrices, moved, theta
 
-from analysis.measures import MEASURES, measure_network
-from analysis.robust import ROBUST_MEASURES, robust_measures
-from trainables.errors import BadInput
+from benevolent.analysis.measures import MEASURES, measure_network
+from benevolent.analysis.measures.robust_generalization import ROBUST_MEASURES, robust_measures
+from benevolent.trainables.errors import BadInput
 
 
 def measured(task: Task) -> pd.DataFrame:

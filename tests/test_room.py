@@ -2,10 +2,10 @@
 
 import pytest
 
-from orchestrator import room as rooms
-from orchestrator.room import Machine, Room, room
-from orchestrator.spec import ResourcesConfig, SweepSpec
-from trainables.errors import BadInput
+from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig, SweepSpec
+from benevolent.orchestrator.training import placement as rooms
+from benevolent.orchestrator.training.placement import Machine, Room, room
+from benevolent.trainables.errors import BadInput
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
-from analysis import load_results
-from orchestrator import cli
-from orchestrator.session import session
-from orchestrator.spec import SweepSpec
-from orchestrator.sweep import Done, run_sweep
-from trainables.errors import BadInput
+from benevolent.analysis import load_results
+from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import Done, run_sweep
+from benevolent.orchestrator.training.ray_session import session
+from benevolent.trainables.errors import BadInput
 
 #: 4 dense runs in one cohort and 4 pruned ones in another, which waits for it.
 SWEEP = {
@@ -106,8 +106,8 @@ def assert_same_tables(one: Path, other: Path) -> None:
 
 def bth(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
     """The command line in a process of its own, and a process group that can be interrupted as a terminal does."""
-    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *map(str, arguments)]
-    path = os.pathsep.join([str(Path(cli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *map(str, arguments)]
+    path = os.pathsep.join([str(Path(main.__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
     pipe = subprocess.PIPE
     signal.signal(
@@ -142,7 +142,7 @@ def test_the_same_command_again_trains_and_measures_nothing(finished):
 
 def test_a_subset_of_what_was_measured_measures_nothing(finished):
     before = sorted(finished.glob("measures/*"))
-    again = CliRunner().invoke(cli.app, ["measure", str(finished), "--measures", "path_norm"])
+    again = CliRunner().invoke(main.app, ["measure", str(finished), "--measures", "path_norm"])
     assert again.exit_code == 0 and "nothing to measure" in again.stdout
     assert before == sorted(finished.glob("measures/*"))
 
@@ -188,14 +188,14 @@ def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(conne
     spec, out = tmp_path / "spec.yaml", tmp_path / "out"
     spec.write_text(yaml.safe_dump(SWEEP | keys))
 
-    failing = CliRunner().invoke(cli.app, ["run", str(spec), "--out", str(out)])
-    status = CliRunner().invoke(cli.app, ["status", str(out)])
+    failing = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)])
+    status = CliRunner().invoke(main.app, ["status", str(out)])
     assert failing.exit_code == 1 and "did not end" in failing.stderr
     assert "RuntimeError: the fuse has blown" in status.stdout
     assert sorted(load_results(out).runs["status"]) == ["failed", "limit"]
 
     fuse.unlink()
-    again = CliRunner().invoke(cli.app, ["run", str(spec), "--out", str(out)])
+    again = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)])
     assert again.exit_code == 0 and "training 1 runs" in again.stdout
     assert list(load_results(out).runs["status"]) == ["limit", "limit"]
 
@@ -271,7 +271,7 @@ def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, ca
     monkeypatch.setattr(sys, "argv", ["bth", *(argument.format(**places) for argument in arguments)])
     before = files_of(places["out"]) | files_of(places["foreign"])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main.main()
     captured = capsys.readouterr()
     assert stop.value.code == 2 and captured.out == ""
     assert captured.err.startswith("error:") and captured.err.count("\n") == 1
@@ -301,6 +301,6 @@ def test_a_truncated_or_foreign_file_is_named(pattern, finished, connect, tmp_pa
     again = ["--measures", "path_norm"] if "final" in pattern else []
     monkeypatch.setattr(sys, "argv", ["bth", *(["measure", str(out), *again] if again else ["report", str(out)])])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main.main()
     errors = capsys.readouterr().err
     assert stop.value.code == 2 and str(victim) in errors and errors.count("\n") == 1

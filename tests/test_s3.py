@@ -10,11 +10,11 @@ import ray
 from moto.server import ThreadedMotoServer
 from rich.console import Console
 
-from analysis import load_results
-from orchestrator import cli
-from orchestrator.spec import SweepSpec
-from orchestrator.sweep import run_sweep
-from trainables.storage import Folder
+from benevolent.analysis import load_results
+from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import run_sweep
+from benevolent.trainables.store.storage import Folder
 
 #: Dense parents in one cohort, and pruned runs in another that waits for it and reads their parameters.
 SWEEP = {
@@ -75,5 +75,5 @@ def test_a_sweep_on_s3_has_the_tables_of_a_local_one_and_goes_on_from_what_is_th
     names = Folder(remote).names()
     assert names == Folder(local).names() and "report" in names
     assert "everything is there: nothing to train, nothing to measure" in run(remote)
-    cli.status(remote)
+    main.status(remote)
     assert "limit" in capsys.readouterr().out

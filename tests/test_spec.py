@@ -4,12 +4,13 @@ import random
 import pytest
 from pydantic import model_validator
 
-from orchestrator import yaml12
-from orchestrator.combining import part_maker
-from orchestrator.spec import RecordConfig, SweepSpec, bundled_sweeps, load_spec
-from trainables.config import OptimizerConfig, RunConfig
-from trainables.errors import BadInput
-from trainables.section import Section
+from benevolent.orchestrator.plan.combining import part_maker
+from benevolent.orchestrator.spec import yaml12
+from benevolent.orchestrator.spec.sweep_spec import RecordConfig, SweepSpec, bundled_sweeps, load_spec
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.optimization import OptimizerConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
 
 LIST = """
 name: listed

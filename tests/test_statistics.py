@@ -11,15 +11,15 @@ import pytest
 from scipy.stats import binom, kendalltau, norm, pearsonr, rankdata, spearmanr
 from sklearn.model_selection import LeaveOneGroupOut
 
-from analysis import statistics as st
-from analysis.statistics.axes_baseline import PENALTIES
-from analysis.statistics.ceiling import measurement_variance
-from analysis.statistics.design import axes_design, shared_seed_effects
-from analysis.statistics.montecarlo import Contest, Tally, settle
-from analysis.statistics.rank import kendall_interval
-from analysis.statistics.resampling import configuration_permutations, seed_rotations, within_permutations
-from analysis.statistics.runs import Runs
-from trainables.errors import BadInput
+from benevolent.analysis import statistics as st
+from benevolent.analysis.statistics.axes_baseline import PENALTIES
+from benevolent.analysis.statistics.configurations import Runs
+from benevolent.analysis.statistics.design import axes_design, shared_seed_effects
+from benevolent.analysis.statistics.noise_ceiling import measurement_variance
+from benevolent.analysis.statistics.rank import kendall_interval
+from benevolent.analysis.statistics.resampling import configuration_permutations, seed_rotations, within_permutations
+from benevolent.analysis.statistics.sequential_permutation import Contest, Tally, settle
+from benevolent.trainables.errors import BadInput
 
 AXES = ["a", "b", "c"]
 

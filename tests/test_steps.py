@@ -6,12 +6,12 @@ import pytest
 import torch
 from test_training import SMALL, dies_at_write, equal, run, same, same_tables
 
-from analysis import load_results
-from orchestrator.planning import plan
-from orchestrator.pricing import price
-from orchestrator.spec import SweepSpec
-from trainables.errors import BadInput
-from trainables.manifest import Record
+from benevolent.analysis import load_results
+from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.manifest import Record
 
 STEPS = (1, 2, 6, 9, 11)  # of 4 an epoch
 NOISY = {"family": "mlp", "width": 16, "depth": 3, "dropout": 0.3}
@@ -26,7 +26,7 @@ def configs(**sections) -> list[dict]:
 
 
 def test_records_within_an_epoch_change_nothing_else(cohort):
-    """Not even where layers draw, where the optimiser counts its steps, and where examples are fresh."""
+    """Not even where layers draw, where the optimizer counts its steps, and where examples are fresh."""
     for name, sections in (("digits", {}), ("fresh", {"data": SMALL | {"name": "staircase", "fresh": True}})):
         plain = cohort(f"plain {name}", configs(**sections), record={"epochs": (0, 1, 2, 3)}).train()
         cut = cohort(f"cut {name}", configs(**sections), record=KEPT).train()

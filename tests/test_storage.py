@@ -7,10 +7,10 @@ import pytest
 import torch
 from fsspec.implementations.memory import MemoryFileSystem
 
-from trainables.config import RunConfig
-from trainables.errors import BadInput
-from trainables.manifest import Manifest, Record, finished_runs, homes, read_cohorts
-from trainables.storage import CohortFiles, Folder, cohort_ids
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.manifest import Manifest, Record, finished_runs, homes, read_cohorts
+from benevolent.trainables.store.storage import CohortFiles, Folder, cohort_ids
 
 READERS = {"a.parquet": Folder.read_table, "a.safetensors": Folder.read_tensors, "a.json": Folder.read_json}
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli import app
+from benevolent.orchestrator.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("trainables", "analysis", "orchestrator")
 KNOW_RAY = {
-    "trainables/trainable.py",
-    "trainables/worker.py",
-    "orchestrator/measure_pool.py",
-    "orchestrator/room.py",
-    "orchestrator/session.py",
-    "orchestrator/sharing.py",
-    "orchestrator/tuning.py",
+    "trainables/training/ray_trainable.py",
+    "trainables/training/ray_worker.py",
+    "orchestrator/measuring/measure_pool.py",
+    "orchestrator/training/placement.py",
+    "orchestrator/training/ray_session.py",
+    "orchestrator/training/dataset_broadcast.py",
+    "orchestrator/training/ray_tune.py",
 }
 MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 
@@ -30,7 +30,7 @@ def imported(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    return {name.partition(".")[0] for name in names}
+    return {name.removeprefix("benevolent.").partition(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -42,7 +42,8 @@ def test_imports_go_down_only(path):
 
 
 def test_a_stack_trains_without_ray():
-    code = "import sys, trainables.training, analysis.measuring; sys.exit('ray' in sys.modules)"
+    modules = "benevolent.trainables.training.cohort_training, benevolent.analysis.measures.on_checkpoints"
+    code = f"import sys, {modules}; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from sklearn.metrics import mutual_info_score
 
-from analysis.studies import decision_boundary, explaining, linear_first, overfit_harmless
-from trainables.data.synthetic import population_accuracy
+from benevolent.analysis.studies import decision_boundary, linear_first, overfit_harmless
+from benevolent.analysis.studies.shared import explained_information
+from benevolent.trainables.data.synthetic import population_accuracy
 
 
 @pytest.mark.parametrize("first", [0.0, 1.0, -100.0])
@@ -28,7 +29,7 @@ def test_a_classifier_explains_what_conditioning_on_it_takes_away():
     y = draw.integers(0, 2, 5000)
     by = np.where(draw.random(5000) < 0.8, y, 1 - y)
     f = np.where(draw.random(5000) < 0.7, by, y)
-    row = explaining.explained({7: torch.from_numpy(f)}, torch.from_numpy(y), torch.from_numpy(by)).loc[7]
+    row = explained_information.explained({7: torch.from_numpy(f)}, torch.from_numpy(y), torch.from_numpy(by)).loc[7]
     bits = [mutual_info_score(y, f) / np.log(2), mutual_info_score(y, by) / np.log(2)]
     given = sum((by == one).mean() * mutual_info_score(y[by == one], f[by == one]) for one in (0, 1)) / np.log(2)
     assert row["known"] == pytest.approx(bits[0], abs=1e-9)
@@ -36,7 +37,9 @@ def test_a_classifier_explains_what_conditioning_on_it_takes_away():
     assert row["explained"] == pytest.approx(bits[0] - given, abs=1e-9)
     assert row["missed"] == pytest.approx(bits[1] - row["explained"], abs=1e-9)
     guess = np.where(draw.random(5000) < 2 * 0.8 - 1, y, draw.integers(0, 2, 5000))  # the null model, drawn
-    drawn = explaining.explained({7: torch.from_numpy(f)}, torch.from_numpy(y), torch.from_numpy(guess)).loc[7]
+    drawn = explained_information.explained({7: torch.from_numpy(f)}, torch.from_numpy(y), torch.from_numpy(guess)).loc[
+        7
+    ]
     assert row["null"] == pytest.approx(drawn["explained"], abs=0.03)
 
 

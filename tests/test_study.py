@@ -11,14 +11,15 @@ import ray
 from rich.console import Console
 from typer.testing import CliRunner
 
-from analysis.figures.plate import plate
-from analysis.report import study_page
-from analysis.studies import Answer, Finding, decided
-from orchestrator import cli, study
-from orchestrator.planning import Kinds, planned_runs
-from trainables.data import READERS
-from trainables.errors import BadInput
-from trainables.storage import Folder
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.report import study_page
+from benevolent.analysis.studies import Answer, Finding, decided
+from benevolent.orchestrator import study
+from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.plan.planning import Kinds, planned_runs
+from benevolent.trainables.data import READERS
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import Folder
 
 TINY = {
     "name": "tiny-study",
@@ -60,7 +61,7 @@ def answer(results):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    module = types.ModuleType("analysis.studies.tiny_study")
+    module = types.ModuleType("benevolent.analysis.studies.tiny_study")
     module.RULE, module.answer = "Counts\n rise.", answer
     monkeypatch.setitem(sys.modules, module.__name__, module)
     made = study.Study.parse(TINY)
@@ -100,12 +101,14 @@ def test_a_study_is_trained_answered_and_shown_and_the_second_time_nothing_is_do
     with pytest.raises(BadInput, match=r"answer.json: damaged, or of another version; run the study again"):
         study_page.read(other)
     before = {name: folder.read(name) for name in ("index.html", "answer.json", "numbers.parquet")}
-    monkeypatch.setattr(sys.modules["analysis.studies.tiny_study"], "answer", None)  # is not called again
+    monkeypatch.setattr(sys.modules["benevolent.analysis.studies.tiny_study"], "answer", None)  # is not called again
     study.run_studies([tiny], "small", str(tmp_path), console)
     assert {name: folder.read(name) for name in before} == before
-    printed = CliRunner().invoke(cli.app, ["run", "study:tiny-study", "--out", str(tmp_path)])
+    printed = CliRunner().invoke(main.app, ["run", "study:tiny-study", "--out", str(tmp_path)])
     assert printed.exit_code == 0 and "holds: wider is more" in printed.stdout
-    monkeypatch.setattr(sys.modules["analysis.studies.tiny_study"], "RULE", "Counts fall.")  # another rule decides anew
+    monkeypatch.setattr(
+        sys.modules["benevolent.analysis.studies.tiny_study"], "RULE", "Counts fall."
+    )  # another rule decides anew
     with pytest.raises(TypeError):
         study.run_studies([tiny], "small", str(tmp_path), console)
 
@@ -130,7 +133,7 @@ def test_scales_change_values_and_development_has_seeds_and_splits_of_its_own(ti
 )
 def test_what_is_no_study_is_refused_in_one_line(tiny, arguments, line):
     with pytest.raises(BadInput) as refused:
-        CliRunner().invoke(cli.app, ["run", *arguments], catch_exceptions=False)
+        CliRunner().invoke(main.app, ["run", *arguments], catch_exceptions=False)
     assert str(refused.value).startswith(line)
 
 

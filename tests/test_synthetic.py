@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from trainables import data
-from trainables.config import DataConfig, Phase, RunConfig
-from trainables.streams import generator
+from benevolent.trainables import data
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.run import Phase, RunConfig
+from benevolent.trainables.rng import generator
 
 TRAIN = Phase("train", 0.0, "redraw", 1)
 SIZES = {"train_size": 4000, "validation_size": 0, "test_size": 500}
@@ -96,7 +97,7 @@ def test_population_accuracy_is_that_of_many_examples():
     assert found == pytest.approx(exact, abs=0.01)
 
 
-def test_least_squares_on_sparse_linear_memorises_and_still_generalises():
+def test_least_squares_on_sparse_linear_memorizes_and_still_generalizes():
     """Theorem 1 of Nakkiran et al. 2019: gradient descent from zero ends at the solution of least norm."""
     train = load("sparse_linear", train_size=50).train
     x, y = train.inputs.numpy(), 2 * train.labels.numpy() - 1

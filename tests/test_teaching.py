@@ -6,13 +6,13 @@ import pytest
 import torch
 from test_interventions import DATA, TWO, Family, base, built, same
 
-from analysis.measuring import Measured, measure_parameters
-from orchestrator.planning import plan
-from orchestrator.spec import SweepSpec
-from trainables import data
-from trainables.config import RunConfig
-from trainables.errors import BadInput
-from trainables.storage import Folder
+from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import Folder
 
 TEACHER = {"model.width": 24, "optimizer.lr": 0.2, "stop.max_epochs": 6, "data.label_corruption": 0.0}
 
@@ -65,7 +65,7 @@ def test_labels_of_a_teacher_are_corrupted_and_pruned_runs_share_one(cohort):
     assert family.of[ticket.run_id][1].value(ticket.run_id, "error", "train") == pytest.approx(wrong)
 
 
-def test_fresh_examples_of_every_epoch_are_labelled(cohort):
+def test_fresh_examples_of_every_epoch_are_labeled(cohort):
     sinusoid = {"name": "sinusoid", "dimension": 5, "fresh": True, **DATA}
     steps = {"batch_size": 10, "lr": 0.5}
     family = Family(cohort, base=base(data=sinusoid, labels={"source": {"model.width": 24}}, optimizer=steps))

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from trainables import data, network
-from trainables.config import RunConfig
-from trainables.storage import Folder
-from trainables.streams import generator
-from trainables.trainable import CohortTrainable
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.rng import generator
+from benevolent.trainables.stack import network
+from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.training.ray_trainable import CohortTrainable
 
 TABLES = ("runs", "dynamics", "outcomes")
 SMALL = {"train_size": 100, "validation_size": 50, "test_size": 100}
@@ -20,7 +21,7 @@ MODULE = {"family": "module", "path": "test_training:Residual", "arguments": {"w
 
 
 class Residual(nn.Module):
-    """No `nn.Sequential`, a normalisation layer and a scalar parameter: only vmap or a loop can stack it."""
+    """No `nn.Sequential`, a normalization layer and a scalar parameter: only vmap or a loop can stack it."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -411,6 +412,8 @@ def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trai
     trainable = CohortTrainable(config | {"kernel": None, "stack_size": None})
     assert trained.files.folder.exists(trained.files.final(1)) and trained.files.why_failed
     assert not trained.files.folder.exists(trained.files.table("runs", 1))
-    monkeypatch.setattr("trainables.trainable.assigned_device", lambda share: "cpu")  # which asks Ray
+    monkeypatch.setattr(
+        "benevolent.trainables.training.ray_trainable.assigned_device", lambda share: "cpu"
+    )  # which asks Ray
     assert trainable.step()["done"] and trained.table("runs").status.tolist() == ["limit"]
     assert trained.files.why_failed is None and set(trained.final()) == set(trained.run_ids)

@@ -8,8 +8,8 @@ sweep or results, keeps the promise that results import nothing.
 import importlib
 import os
 
-from trainables.errors import BadInput
-from trainables.storage import PROVENANCE, Folder
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import PROVENANCE, Folder
 
 PLUGINS = "BENEVOLENT_PLUGINS"
 

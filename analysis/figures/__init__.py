@@ -3,12 +3,12 @@
 They use the object-oriented interface only, so no global state, no display and no window is needed.
 """
 
-from analysis.figures.agreement import agreement
-from analysis.figures.canvas import Encoding, NothingToDraw, most_telling_axis, show_value, svg
-from analysis.figures.curves import loss_curves
-from analysis.figures.early import early_prediction_figure
-from analysis.figures.heatmap import granulated_heat_map
-from analysis.figures.scatter import Pair, losses, outcome_by_predictors
+from benevolent.analysis.figures.agreement import agreement
+from benevolent.analysis.figures.canvas import Encoding, NothingToDraw, most_telling_axis, show_value, svg
+from benevolent.analysis.figures.curves import loss_curves
+from benevolent.analysis.figures.early import early_prediction_figure
+from benevolent.analysis.figures.heatmap import granulated_heat_map
+from benevolent.analysis.figures.scatter import Pair, losses, outcome_by_predictors
 
 __all__ = [
     "Encoding",

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import INK, MISSING, WIDTH_INCHES, NothingToDraw, label
+from benevolent.analysis.figures.canvas import INK, MISSING, WIDTH_INCHES, NothingToDraw, label
 
 STATISTICS = {
     "kendall_tau": "|τ|",
@@ -31,9 +31,9 @@ def statistic_ranks(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement(verdicts: pd.DataFrame) -> Figure:
-    """Draw the place of every predictor by every statistic; those on whom the statistics differ most are coloured.
+    """Draw the place of every predictor by every statistic; those on whom the statistics differ most are colored.
 
-    Coloured are, of the predictors among the ten strongest by any statistic, the six whose places lie farthest apart.
+    Colored are, of the predictors among the ten strongest by any statistic, the six whose places lie farthest apart.
 
     Args:
         verdicts: of one target and scope.
@@ -47,7 +47,7 @@ def agreement(verdicts: pd.DataFrame) -> Figure:
     strong = ranks[ranks.min(axis=1) <= TOP]
     apart = (strong.max(axis=1) - strong.min(axis=1)).sort_values(ascending=False, kind="stable")
     shown = [str(name) for name in apart.index[:SHOWN]]
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.86, len(shown)))
+    colors = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.86, len(shown)))
     figure = Figure(figsize=(WIDTH_INCHES, 4.2), layout="constrained")
     plot = figure.subplots()
     places = np.arange(ranks.shape[1])
@@ -55,16 +55,16 @@ def agreement(verdicts: pd.DataFrame) -> Figure:
         if name not in shown:
             plot.plot(places, row.to_numpy(), color=MISSING, linewidth=0.6, alpha=0.5)
     ends = _spread([float(ranks.loc[name].iloc[-1]) for name in shown], len(ranks) / 26, len(ranks))
-    for colour, name, end in zip(colours, shown, ends, strict=True):
+    for color, name, end in zip(colors, shown, ends, strict=True):
         row = ranks.loc[name].to_numpy()
-        plot.plot(places, row, color=colour, marker="o", markersize=4, linewidth=1.6)
+        plot.plot(places, row, color=color, marker="o", markersize=4, linewidth=1.6)
         plot.annotate(
             label(name.replace("_", " "), 34),
             (places[-1], row[-1]),
             (places[-1] + 0.12, end),
             color=INK,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2},
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2},
             annotation_clip=False,
         )
     plot.set_xticks(places, [STATISTICS[str(name)] for name in ranks])

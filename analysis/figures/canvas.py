@@ -1,4 +1,4 @@
-"""What all figures share: one look, one way of colouring by an axis, and SVG that is equal byte for byte."""
+"""What all figures share: one look, one way of coloring by an axis, and SVG that is equal byte for byte."""
 
 import io
 import math
@@ -16,14 +16,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.wording import printable
+from benevolent.analysis.judging.text import printable
 
 WIDTH_INCHES = 7.6  # the text block of a paper
 MANY_POINTS = 3000  # beyond this, points and lines become one embedded bitmap and the file stays small
 MOST_SHOWN = 12  # values of an axis in a legend
 MISSING = "#a3a3a3"
 INK = "#1c1c1c"
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # tell values apart in a grey print
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # tell values apart in a gray print
 _ENTRY_INCHES, _LETTER_INCHES = 0.42, 0.065  # what a legend takes for an entry, and for a letter of it
 _LOOK: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -110,32 +110,32 @@ def show_value(value: object) -> str:
 
 
 class Encoding(NamedTuple):
-    """How the values of one axis are drawn: a colour and a marker for each.
+    """How the values of one axis are drawn: a color and a marker for each.
 
-    Colours run from dark to light in the order of the values, so they stay ordered without colour.
+    Colors run from dark to light in the order of the values, so they stay ordered without color.
     """
 
     axis: str
     values: list[Any]
-    colours: list[Any]
+    colors: list[Any]
     markers: list[str]
 
     @classmethod
     def of(cls, axis: str, column: "pd.Series[Any]") -> "Encoding":
-        """Assign colours and markers to the distinct values of a column, in their order."""
+        """Assign colors and markers to the distinct values of a column, in their order."""
         present = column.dropna().unique().tolist()
         try:
             values = sorted(present)
         except TypeError:  # values of several types
             values = sorted(present, key=str)
-        colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.86, max(len(values), 1)))
-        return cls(axis, values, list(colours), [_MARKERS[i % len(_MARKERS)] for i in range(len(values))])
+        colors = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.86, max(len(values), 1)))
+        return cls(axis, values, list(colors), [_MARKERS[i % len(_MARKERS)] for i in range(len(values))])
 
     def groups(self, column: "pd.Series[Any]") -> list[tuple[Any, str, np.ndarray]]:
-        """Return (colour, marker, which rows) for each value, rows without a value last in grey."""
+        """Return (color, marker, which rows) for each value, rows without a value last in gray."""
         found = [
-            (colour, marker, (column == value).to_numpy())
-            for value, colour, marker in zip(self.values, self.colours, self.markers, strict=True)
+            (color, marker, (column == value).to_numpy())
+            for value, color, marker in zip(self.values, self.colors, self.markers, strict=True)
         ]
         return [*found, (MISSING, "o", column.isna().to_numpy())]
 
@@ -143,9 +143,9 @@ class Encoding(NamedTuple):
         """Draw the legend above the panels, on as many lines as it needs; of many values, some spread evenly."""
         chosen = np.unique(np.linspace(0, len(self.values) - 1, min(MOST_SHOWN, len(self.values))).round().astype(int))
         handles = [
-            Line2D([], [], color=self.colours[i], linewidth=1.6)
+            Line2D([], [], color=self.colors[i], linewidth=1.6)
             if lines
-            else Line2D([], [], color=self.colours[i], marker=self.markers[i], linestyle="", markersize=4.5)
+            else Line2D([], [], color=self.colors[i], marker=self.markers[i], linestyle="", markersize=4.5)
             for i in chosen
         ]
         entries = [
@@ -165,7 +165,7 @@ class Encoding(NamedTuple):
 
 
 def most_telling_axis(table: pd.DataFrame, axes: Sequence[str], target: str) -> str:
-    """Return the axis whose values separate the ranks of ``target`` best: the one worth colouring by.
+    """Return the axis whose values separate the ranks of ``target`` best: the one worth coloring by.
 
     The share of the ranks' variance that lies between an axis's values (eta squared); the first wins ties.
     """

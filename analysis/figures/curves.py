@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import (
+from benevolent.analysis.figures.canvas import (
     MANY_POINTS,
     MISSING,
     WIDTH_INCHES,
@@ -37,10 +37,10 @@ def loss_curves(
 
     Args:
         table: one row per run, with ``run_id`` and the axes.
-        axes: the sweep's axes, without the seed; the one that separates ``target`` best gives the colours.
+        axes: the sweep's axes, without the seed; the one that separates ``target`` best gives the colors.
         dynamics: long table; gives the epoch of every (run_id, phase, step).
         outcomes: long table with columns run_id, phase, step, split, name, value (and epoch, if it has one).
-        target: outcome that chooses the colours.
+        target: outcome that chooses the colors.
         unit: of the loss, if it has one.
 
     Raises:
@@ -61,12 +61,12 @@ def loss_curves(
         phases = [*phases[: MOST_PHASES - 1], phases[-1]]
     splits = [split for split in ("train", "test") if (rows["split"] == split).any()]
 
-    colours, encoding = _colours(table, axes, target, configuration)
+    colors, encoding = _colors(table, axes, target, configuration)
     figure = Figure(figsize=(WIDTH_INCHES, 0.5 + 2.3 * len(splits)), layout="constrained")
     plots = figure.subplots(len(splits), len(phases), squeeze=False, sharex="col", sharey=True)
     for i, split in enumerate(splits):
         for j, phase in enumerate(phases):
-            _panel(plots[i, j], rows[(rows["split"] == split) & (rows["phase"] == phase)], colours)
+            _panel(plots[i, j], rows[(rows["split"] == split) & (rows["phase"] == phase)], colors)
         plots[i, 0].set_ylabel(quantity(f"{split}_loss", unit))
     for j, phase in enumerate(phases):
         plots[0, j].set_title(label(phase, 24), loc="left")
@@ -103,22 +103,22 @@ def _phase_order(phase: str) -> tuple[int, int, str]:
     return {"pretrain": 0, "train": 1}.get(stem, 2), int(number) if number else 0, stem
 
 
-def _colours(
+def _colors(
     table: pd.DataFrame, axes: Sequence[str], target: str, configuration: "pd.Series[int]"
 ) -> tuple[dict[int, object], Encoding | None]:
-    """Return the colour of each configuration, and the encoding for the legend."""
+    """Return the color of each configuration, and the encoding for the legend."""
     try:
         axis = most_telling_axis(table, axes, target)
     except NothingToDraw:
         return {}, None
     encoding = Encoding.of(axis, table[axis])
-    colour_of = {}
-    for colour, _, chosen in encoding.groups(table[axis]):
-        colour_of.update(dict.fromkeys(configuration.to_numpy()[chosen], colour))
-    return colour_of, encoding
+    color_of = {}
+    for color, _, chosen in encoding.groups(table[axis]):
+        color_of.update(dict.fromkeys(configuration.to_numpy()[chosen], color))
+    return color_of, encoding
 
 
-def _panel(plot: Axes, rows: pd.DataFrame, colours: dict[int, object]) -> None:
+def _panel(plot: Axes, rows: pd.DataFrame, colors: dict[int, object]) -> None:
     """Draw one thin line per configuration, on a logarithmic scale."""
     wide = rows.pivot_table(index="epoch", columns="run_id", values="value").ffill()
     owner = rows.drop_duplicates("run_id").set_index("run_id")["configuration"].reindex(wide.columns)
@@ -131,7 +131,7 @@ def _panel(plot: Axes, rows: pd.DataFrame, colours: dict[int, object]) -> None:
     plot.add_collection(
         LineCollection(
             segments,
-            colors=[colours.get(number, MISSING) for number in means.columns],
+            colors=[colors.get(number, MISSING) for number in means.columns],
             linewidths=0.8,
             alpha=0.8,
             rasterized=wide.size > 10 * MANY_POINTS,

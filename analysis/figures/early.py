@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.canvas import INK, WIDTH_INCHES, NothingToDraw, label
+from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES, NothingToDraw, label
 
 STYLES = {
     "train_loss": ("#6b6b6b", "-"),
@@ -23,12 +23,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 def early_prediction_figure(early: pd.DataFrame, predictors: Sequence[str], target: str) -> Figure:
     """Draw |tau| and |rank correlation within configurations| against epochs and against the fraction of training.
 
-    Predictors are coloured, with the interval of tau as a band around the first; what the losses said at the same
-    time is in grey and black, its extrapolation dashed. Below stand the runs that still trained.
+    Predictors are colored, with the interval of tau as a band around the first; what the losses said at the same
+    time is in gray and black, its extrapolation dashed. Below stand the runs that still trained.
 
     Args:
-        early: from `analysis.early.early_prediction`, of both views.
-        predictors: which to colour, best first.
+        early: from `analysis.judging.early_prediction.early_prediction`, of both views.
+        predictors: which to color, best first.
         target: the outcome.
 
     Raises:
@@ -42,20 +42,20 @@ def early_prediction_figure(early: pd.DataFrame, predictors: Sequence[str], targ
         raise NothingToDraw("Fewer than two epochs were recorded at which most runs still trained.")
     figure = Figure(figsize=(WIDTH_INCHES, 6.2), layout="constrained")
     plots = figure.subplots(3, len(views), squeeze=False, sharex="col", sharey="row", height_ratios=[3, 3, 1])
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.86, max(len(predictors), 1)))
+    colors = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.86, max(len(predictors), 1)))
     for column, view in enumerate(views):
         rows = early[early["view"] == view]
         top, middle, bottom = plots[:, column]
-        for name, (colour, dashes) in STYLES.items():
+        for name, (color, dashes) in STYLES.items():
             for plot, what in ((top, "kendall_tau"), (middle, "within")):
-                _line(plot, rows[rows["predictor"] == name], what, colour, dashes, None)
+                _line(plot, rows[rows["predictor"] == name], what, color, dashes, None)
         for at, name in enumerate(predictors):
             own = rows[rows["predictor"] == name].sort_values("progress")
             for plot, what in ((top, "kendall_tau"), (middle, "within")):
-                _line(plot, own, what, colours[at], "-", MARKERS[at % len(MARKERS)])
+                _line(plot, own, what, colors[at], "-", MARKERS[at % len(MARKERS)])
             if not at:
                 low, high = _absolute(own["low"].to_numpy(float), own["high"].to_numpy(float))
-                top.fill_between(own["progress"].to_numpy(float), low, high, color=colours[0], alpha=0.14, linewidth=0)
+                top.fill_between(own["progress"].to_numpy(float), low, high, color=colors[0], alpha=0.14, linewidth=0)
         counts = rows.groupby("progress")["training"].max()
         bottom.fill_between(counts.index.to_numpy(float), counts.to_numpy(float), color="#c9c9c5", linewidth=0)
         for plot in (top, middle, bottom):
@@ -73,17 +73,17 @@ def early_prediction_figure(early: pd.DataFrame, predictors: Sequence[str], targ
     plots[0, 0].set_ylabel(f"|Kendall τ| with\n{outcome} at the end")
     plots[1, 0].set_ylabel(f"|ρ| with {outcome}\nwithin configurations")
     plots[2, 0].set_ylabel("runs")
-    _legend(figure, early, predictors, colours)
+    _legend(figure, early, predictors, colors)
     return figure
 
 
-def _line(plot: Axes, rows: pd.DataFrame, what: str, colour: object, dashes: object, marker: str | None) -> None:
+def _line(plot: Axes, rows: pd.DataFrame, what: str, color: object, dashes: object, marker: str | None) -> None:
     rows = rows.sort_values("progress")
     values = rows[what].abs().to_numpy(float)
     plot.plot(
         rows["progress"].to_numpy(float),
         values,
-        color=colour,
+        color=color,
         linestyle=dashes,
         marker=marker,
         markersize=3.6,
@@ -102,14 +102,14 @@ def _share(fraction: float) -> str:
     return "1" if fraction == 1 else f"1/{round(1 / fraction)}"
 
 
-def _legend(figure: Figure, early: pd.DataFrame, predictors: Sequence[str], colours: np.ndarray) -> None:
+def _legend(figure: Figure, early: pd.DataFrame, predictors: Sequence[str], colors: np.ndarray) -> None:
     handles = [
-        Line2D([], [], color=colours[at], marker=MARKERS[at % len(MARKERS)], markersize=3.6, linewidth=1.3)
+        Line2D([], [], color=colors[at], marker=MARKERS[at % len(MARKERS)], markersize=3.6, linewidth=1.3)
         for at in range(len(predictors))
     ]
     texts = [label(name.replace("_", " "), 34) for name in predictors]
-    for name, (colour, dashes) in STYLES.items():
+    for name, (color, dashes) in STYLES.items():
         if (early["predictor"] == name).any():
-            handles.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=1.3))  # type: ignore[arg-type]
+            handles.append(Line2D([], [], color=color, linestyle=dashes, linewidth=1.3))  # type: ignore[arg-type]
             texts.append(name.replace("_", " "))
     figure.legend(handles, texts, loc="outside upper left", ncols=3, labelcolor=INK, columnspacing=1.4)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import INK, WIDTH_INCHES, NothingToDraw, label
+from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES, NothingToDraw, label
 
 
 def granulated_taus(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -37,8 +37,8 @@ def granulated_heat_map(verdicts: pd.DataFrame) -> Figure:
     image = plot.imshow(taus.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (row, column), tau in np.ndenumerate(taus.to_numpy()):
         text = f"{tau:+.2f}".replace("-", "−") if np.isfinite(tau) else "–"
-        colour = "white" if abs(tau) > 0.62 else INK if np.isfinite(tau) else "#8a8a8a"
-        plot.text(column, row, text, ha="center", va="center", color=colour, fontsize=7.5)
+        color = "white" if abs(tau) > 0.62 else INK if np.isfinite(tau) else "#8a8a8a"
+        plot.text(column, row, text, ha="center", va="center", color=color, fontsize=7.5)
     plot.set_yticks(range(rows), [label(name) for name in taus.index])
     upright = columns <= 6
     plot.set_xticks(range(columns), [_column_label(name) if upright else label(name) for name in taus.columns])

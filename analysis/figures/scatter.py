@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import (
+from benevolent.analysis.figures.canvas import (
     INK,
     MANY_POINTS,
     WIDTH_INCHES,
@@ -19,7 +19,7 @@ from analysis.figures.canvas import (
     most_telling_axis,
     quantity,
 )
-from analysis.statistics.fits import linear_fit
+from benevolent.analysis.statistics.fits import linear_fit
 
 
 class Pair(NamedTuple):
@@ -48,7 +48,7 @@ def losses(table: pd.DataFrame, axes: Sequence[str], pairs: Sequence[Pair]) -> F
 
     Args:
         table: one row per run.
-        axes: the sweep's axes; runs are coloured by the one that separates the last pair's y best.
+        axes: the sweep's axes; runs are colored by the one that separates the last pair's y best.
         pairs: columns to draw; a pair without three runs and two distinct x is left out.
 
     Raises:
@@ -75,7 +75,7 @@ def losses(table: pd.DataFrame, axes: Sequence[str], pairs: Sequence[Pair]) -> F
 def outcome_by_predictors(
     table: pd.DataFrame, axes: Sequence[str], target: str, taus: Mapping[str, float], units: Mapping[str, str]
 ) -> Figure:
-    """Draw an outcome against each given predictor, coloured and marked by the axis that separates it best.
+    """Draw an outcome against each given predictor, colored and marked by the axis that separates it best.
 
     Args:
         table: one row per run.
@@ -124,12 +124,12 @@ def _points(plot: Axes, rows: pd.DataFrame, x: str, y: str, encoding: Encoding |
     groups: list[tuple[Any, str, np.ndarray]] = (
         encoding.groups(rows[encoding.axis]) if encoding else [(INK, "o", every)]
     )
-    for colour, marker, chosen in groups:
+    for color, marker, chosen in groups:
         plot.scatter(
             rows[x].to_numpy()[chosen],
             rows[y].to_numpy()[chosen],
             s=17,
-            color=colour,
+            color=color,
             marker=marker,
             alpha=0.85,
             edgecolors="white",

@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from analysis.measures.batchnorm import batchnorms
-from trainables.modules import Noise, Shift
+from benevolent.analysis.measures.batchnorm import batchnorms
+from benevolent.trainables.models.modules import Noise, Shift
 
 #: Layers without parameters for which f(a x) = a f(x) for all a > 0.
 HOMOGENEOUS = (

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from trainables.errors import BadInput
-from trainables.folding import fold_batchnorm
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm
 
 
 def fold_stack(

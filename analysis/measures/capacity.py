@@ -10,17 +10,17 @@ import math
 import torch
 from torch import Tensor
 
-from analysis.measures.distances import frobenius_distances
-from analysis.measures.margins import margin_p10
-from analysis.measures.norms import (
+from benevolent.analysis.measures.distances import frobenius_distances
+from benevolent.analysis.measures.margins import margin_p10
+from benevolent.analysis.measures.norms import (
     frobenius_norms,
     kernel,
     log_frobenius_product,
     log_spectral_product,
     matrix_norm,
 )
-from analysis.measures.paths import path_norm
-from analysis.measures.subject import Subject, shared
+from benevolent.analysis.measures.path_norm import path_norm
+from benevolent.analysis.measures.subject import Subject, shared
 
 
 @shared

@@ -7,10 +7,10 @@ density are exact, from the products with the unit vectors; of others they are e
 import torch
 from torch import Tensor
 
-from analysis.measures.draws import normal
-from analysis.measures.lanczos import eigh, largest_eigenvalue, quadrature, start_vector
-from analysis.measures.subject import Subject, flat, shared
-from analysis.measures.training_loss import alive, hessian_product, theta
+from benevolent.analysis.measures.lanczos import eigh, largest_eigenvalue, quadrature, start_vector
+from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.subject import Subject, flat, shared
+from benevolent.analysis.measures.training_loss import alive, hessian_product, theta
 
 #: Random vectors of the trace. With n of them its standard deviation is sqrt(2 / n) times the Frobenius norm of the
 #: Hessian without its diagonal.
@@ -24,7 +24,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 def sharpness(subject: Subject) -> Tensor:
     """The largest eigenvalue of the Hessian of the mean training loss, by Lanczos iteration.
 
-    Of the loss that was minimised, in the network's precision, over all training examples; budget and accuracy as in
+    Of the loss that was minimized, in the network's precision, over all training examples; budget and accuracy as in
     `largest_eigenvalue`.
     """
     start = alive(subject) * start_vector(theta(subject))
@@ -32,7 +32,7 @@ def sharpness(subject: Subject) -> Tensor:
 
 
 def curvature_along_path(subject: Subject) -> Tensor:
-    """The curvature of the mean training loss along the line from the initialisation: d^T H d / ||d||^2.
+    """The curvature of the mean training loss along the line from the initialization: d^T H d / ||d||^2.
 
     H is the Hessian at the network's parameters theta, d = theta - theta_0: a Rayleigh quotient, at most `sharpness`.
     One product with H.

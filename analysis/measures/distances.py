@@ -1,32 +1,32 @@
-"""Norms of the weights' distances from the random initialisation, one per layer, biases left out. All in float64."""
+"""Norms of the weights' distances from the random initialization, one per layer, biases left out. All in float64."""
 
 import torch
 from torch import Tensor
 
-from analysis.measures.norms import kernel, operator_norm, spectral_norms
-from analysis.measures.subject import Subject, shared
+from benevolent.analysis.measures.norms import kernel, operator_norm, spectral_norms
+from benevolent.analysis.measures.subject import Subject, shared
 
 
 @shared
 def frobenius_distances(subject: Subject) -> Tensor:
-    """The Frobenius norms `(L,)` of the weight tensors' distances from the initialisation."""
+    """The Frobenius norms `(L,)` of the weight tensors' distances from the initialization."""
     return torch.stack([moved.norm() for moved in subject.weight_changes])
 
 
 @shared
 def spectral_distances(subject: Subject) -> Tensor:
-    """The operator norms `(L,)` of the layers' changes since the initialisation (see `operator_norm`)."""
+    """The operator norms `(L,)` of the layers' changes since the initialization (see `operator_norm`)."""
     layers = zip(subject.architecture.weights, subject.weight_changes, strict=True)
     return torch.stack([operator_norm(layer, moved, subject.stacked) for layer, moved in layers])
 
 
 def layer_distances(subject: Subject) -> Tensor:
-    """For each weight tensor, in order of the calls, its distance from the random initialisation ||W_k - W_k^0||_F."""
+    """For each weight tensor, in order of the calls, its distance from the random initialization ||W_k - W_k^0||_F."""
     return frobenius_distances(subject)
 
 
 def frobenius_distance_sum(subject: Subject) -> Tensor:
-    """The sum of Frobenius distances from the random initialisation: sum_k ||W_k - W_k^0||_F."""
+    """The sum of Frobenius distances from the random initialization: sum_k ||W_k - W_k^0||_F."""
     return frobenius_distances(subject).sum()
 
 
@@ -36,12 +36,12 @@ def log_frobenius_distance_product(subject: Subject) -> Tensor:
 
 
 def spectral_distance_sum(subject: Subject) -> Tensor:
-    """The sum of spectral distances from the random initialisation: sum_k ||W_k - W_k^0||_2."""
+    """The sum of spectral distances from the random initialization: sum_k ||W_k - W_k^0||_2."""
     return spectral_distances(subject).sum()
 
 
 def squared_spectral_distance_sum(subject: Subject) -> Tensor:
-    """The sum of squared spectral distances from the random initialisation: sum_k ||W_k - W_k^0||_2^2."""
+    """The sum of squared spectral distances from the random initialization: sum_k ||W_k - W_k^0||_2^2."""
     return spectral_distances(subject).square().sum()
 
 

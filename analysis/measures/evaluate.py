@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from analysis.measures.architecture import Architecture, in_order
-from analysis.measures.batchnorm import fold_stack, untrained_statistics
-from analysis.measures.measure import Measure, unmet
-from analysis.measures.objective import Objective, objective
-from analysis.measures.selection import select
-from analysis.measures.subject import Parameters, Subject, two_classes
-from trainables.data import Inputs, Split
-from trainables.network import Network
+from benevolent.analysis.measures.architecture import Architecture, in_order
+from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
+from benevolent.analysis.measures.measure import Measure, unmet
+from benevolent.analysis.measures.objective import Objective, objective
+from benevolent.analysis.measures.selection import select
+from benevolent.analysis.measures.subject import Parameters, Subject, two_classes
+from benevolent.trainables.data import Inputs, Split
+from benevolent.trainables.stack.network import Network
 
 #: What a status is or begins with. Another attempt gives another result only for an error, so only errors are retried:
 #: a measure that does not apply never will, and what is undefined is so because of the parameters themselves.
@@ -51,7 +51,7 @@ class Stack:
     Attributes:
         network: what they have in common.
         architecture: its layers, with BatchNorm folded.
-        loss: what was minimised.
+        loss: what was minimized.
         inputs: of every split, one set for all.
         rows: `parameters`, `buffers`, `initial` (if known); parameters `folded`, with the buffers that are `kept`, and
             initial ones folded; and `labels` of every split; each `name -> (K, ...)`.
@@ -142,13 +142,13 @@ def measure_stack(
     Args:
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
         parameters: `name -> (K, ...)`.
-        initial: the same at the random initialisation, or None.
+        initial: the same at the random initialization, or None.
         splits: `train`, and `validation`, `test` for the measures that read them -> inputs `(N, *input_shape)`, or as
             a data set keeps them for one run, and labels `(K, N)` or `(N,)`, integers, or floats where the targets are
             real numbers.
         measures: what `select` takes; the default set by default.
         buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
-        loss: what was minimised, a name in `trainables.losses.LOSSES`.
+        loss: what was minimized, a name in `trainables.training.losses.LOSSES`.
         margin: of the hinge loss.
         true_labels: `(K, N)` or `(N,)`, of the training examples before some were corrupted, where that is known.
 
@@ -185,8 +185,8 @@ def measure_stack(
         initial = {name: _unpruned(initial[name], value) for name, value in parameters.items()}
         start = untrained_statistics(network.module, {**every, **initial})
         rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
-    minimised = objective(loss, network.outputs or architecture.classes, margin)
-    stack = Stack(network, architecture, minimised, inputs, rows)
+    minimized = objective(loss, network.outputs or architecture.classes, margin)
+    stack = Stack(network, architecture, minimized, inputs, rows)
     reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
 

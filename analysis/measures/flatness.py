@@ -1,13 +1,13 @@
 """How much the training loss rises in the worst direction near the parameters.
 
-Radii are those that the papers' optimisers use. A maximum found by gradient ascent is a lower bound of the true one.
+Radii are those that the papers' optimizers use. A maximum found by gradient ascent is a lower bound of the true one.
 """
 
 import torch
 from torch import Tensor
 
-from analysis.measures.subject import Subject
-from analysis.measures.training_loss import gradient_at, loss_at, theta
+from benevolent.analysis.measures.subject import Subject
+from benevolent.analysis.measures.training_loss import gradient_at, loss_at, theta
 
 #: Radii of the ball, and of the ball in which every parameter is measured by its magnitude.
 RADIUS, ADAPTIVE_RADIUS = 0.05, 0.5
@@ -28,7 +28,7 @@ def asam_sharpness(subject: Subject) -> Tensor:
 def worst_case_sharpness(subject: Subject) -> Tensor:
     """The largest rise of the training loss in a ball: max L(theta + d) - L(theta), ||d|| <= 0.05; 10 steps of ascent.
 
-    A step goes the radius far along the normalised gradient and back to the ball; the best of the points counts.
+    A step goes the radius far along the normalized gradient and back to the ball; the best of the points counts.
     """
     return _rise(subject, torch.ones_like(theta(subject)), RADIUS, STEPS)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from analysis.measures.draws import normal
+from benevolent.analysis.measures.rng import normal
 
 #: The Ritz value is taken once its residual is at most this fraction of it.
 TOLERANCE = 1e-3
@@ -25,7 +25,7 @@ def largest_eigenvalue(
     tolerance: float = TOLERANCE,
     budget: int = BUDGET,
 ) -> Tensor:
-    """The largest (not largest in magnitude) eigenvalue by Lanczos iteration with full reorthogonalisation.
+    """The largest (not largest in magnitude) eigenvalue by Lanczos iteration with full reorthogonalization.
 
     After j products the largest eigenvalue theta of the tridiagonal matrix has the residual norm
     r = beta_j |s_j|, s_j the last entry of its eigenvector (Parlett 1998): the matrix has an

@@ -7,8 +7,8 @@ eval mode. L is the mean training loss, g its gradient, eta one of eight steps f
 import torch
 from torch import Tensor
 
-from analysis.measures.subject import Subject, flat, shared
-from analysis.measures.training_loss import gradient, gradient_at, named, theta
+from benevolent.analysis.measures.subject import Subject, flat, shared
+from benevolent.analysis.measures.training_loss import gradient, gradient_at, named, theta
 
 #: Steps along the gradient: from half to four times a learning rate of 0.1.
 STEPS = tuple(0.05 * 8 ** (i / 7) for i in range(8))

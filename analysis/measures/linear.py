@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from analysis.information import conditional_information, explained_information
-from analysis.measures.subject import Subject, logits, shared
+from benevolent.analysis.measures.subject import Subject, logits, shared
+from benevolent.analysis.statistics.explained_information import conditional_information, explained_information
 
 #: Of the mean squared input, added to the diagonal of the Gram matrix per example.
 RIDGE = 1e-3
@@ -34,12 +34,12 @@ def _predictions(subject: Subject) -> tuple[Tensor, Tensor, Tensor]:
 def linear_predictions(subject: Subject) -> Tensor:
     """The classes `(N,)` that the linear classifier gives to the validation inputs."""
     inputs = subject.train.inputs.flatten(1).double()
-    centre = inputs.mean(0)
+    center = inputs.mean(0)
     targets = functional.one_hot(subject.train.labels, subject.architecture.classes).double()
-    centred = inputs - centre
-    gram = centred.mT @ centred / len(inputs)
+    centered = inputs - center
+    gram = centered.mT @ centered / len(inputs)
     ridge = (RIDGE * gram.diagonal().mean()).clamp(min=torch.finfo(gram.dtype).tiny)  # inputs may be all the same
     unit = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    slopes = torch.linalg.solve(gram + ridge * unit, centred.mT @ targets / len(inputs))
+    slopes = torch.linalg.solve(gram + ridge * unit, centered.mT @ targets / len(inputs))
     others = subject.splits["validation"].inputs.flatten(1).double()
-    return ((others - centre) @ slopes + targets.mean(0)).argmax(-1)
+    return ((others - center) @ slopes + targets.mean(0)).argmax(-1)

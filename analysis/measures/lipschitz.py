@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
 
-from analysis.measures.draws import normal, pairs, uniform
-from analysis.measures.lanczos import eigenvalues
-from analysis.measures.sensitivity import jacobian_norms_at, slice_size, spectral_norms
-from analysis.measures.subject import Subject, shared
+from benevolent.analysis.measures.lanczos import eigenvalues
+from benevolent.analysis.measures.rng import normal, pairs, uniform
+from benevolent.analysis.measures.sensitivity import jacobian_norms_at, slice_size, spectral_norms
+from benevolent.analysis.measures.subject import Subject, shared
 
 #: Inputs that are sampled.
 SAMPLES = 256

@@ -1,4 +1,4 @@
-"""Output margins and losses of the normalised network, in float64 from the logits and the norms on.
+"""Output margins and losses of the normalized network, in float64 from the logits and the norms on.
 
 Dividing the logits f by rho = prod_k ||W_k||_F gives the network whose weights have norm one: a positively
 homogeneous network with weights W_k / ||W_k||_F and biases b_k / prod_{j <= k} ||W_j||_F has the logits
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.func import grad
 from torch.nn import functional
 
-from analysis.measures.distances import log_spectral_complexity
-from analysis.measures.norms import log_frobenius_product, log_norm_product, log_spectral_product
-from analysis.measures.quantiles import quantile
-from analysis.measures.subject import Subject, logits, shared, watched
+from benevolent.analysis.measures.distances import log_spectral_complexity
+from benevolent.analysis.measures.norms import log_frobenius_product, log_norm_product, log_spectral_product
+from benevolent.analysis.measures.quantiles import quantile
+from benevolent.analysis.measures.subject import Subject, logits, shared, watched
 
 
 @shared
@@ -78,7 +78,7 @@ def margin_p10_complexity(subject: Subject) -> Tensor:
 
 
 def layer_margins(subject: Subject) -> Tensor:
-    """For each weight tensor the median over training inputs of the linearised margin at its layer's input, normalised.
+    """For each weight tensor the median over training inputs of the linearized margin at its layer's input, normalized.
 
     At the input h it is (f_y - f_j) / ||d (f_y - f_j) / d h||_2, with j the class with the largest logit but for y,
     over the root of the total variance of h, mean_i ||h_i - mean h||_2^2 (Jiang et al. 2019). The first value is of the
@@ -156,7 +156,7 @@ def _quantiles(values: Tensor) -> Tensor:
 
 @shared
 def input_margins(subject: Subject) -> Tensor:
-    """The linearised distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
+    """The linearized distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
     found = []
     for inputs, labels in subject.batches():
 
@@ -170,7 +170,7 @@ def input_margins(subject: Subject) -> Tensor:
 
 
 def input_margin_p10(subject: Subject) -> Tensor:
-    """The 10th percentile of the distance to the boundary, linearised: (f_y - f_j) / ||d (f_y - f_j) / d x||_2.
+    """The 10th percentile of the distance to the boundary, linearized: (f_y - f_j) / ||d (f_y - f_j) / d x||_2.
 
     j is the class with the largest logit but for y.
     """
@@ -178,7 +178,7 @@ def input_margin_p10(subject: Subject) -> Tensor:
 
 
 def input_margin_median(subject: Subject) -> Tensor:
-    """The median of the linearised distance to the boundary: (f_y - f_j) / ||d (f_y - f_j) / d x||_2."""
+    """The median of the linearized distance to the boundary: (f_y - f_j) / ||d (f_y - f_j) / d x||_2."""
     return quantile(input_margins(subject), 0.5)
 
 
@@ -187,10 +187,10 @@ def margin_p10_spectral(subject: Subject) -> Tensor:
     return margin_p10(subject) * (-log_spectral_product(subject)).exp()
 
 
-def normalised_loss(subject: Subject, split: str = "train", p: float = 2) -> Tensor:
+def normalized_loss(subject: Subject, split: str = "train", p: float = 2) -> Tensor:
     """The cross-entropy (nats) of the logits over the product of the weights' entrywise p-norms: CE(f / rho_p, y).
 
-    For norms that are not in the registry, `lambda subject: normalised_loss(subject, p=3)` is a measure of one's own.
+    For norms that are not in the registry, `lambda subject: normalized_loss(subject, p=3)` is a measure of one's own.
 
     Args:
         subject: a positively homogeneous network.
@@ -203,32 +203,32 @@ def normalised_loss(subject: Subject, split: str = "train", p: float = 2) -> Ten
     return _loss_over(subject, split, log_norm_product(subject, p))
 
 
-def normalised_train_loss(subject: Subject) -> Tensor:
+def normalized_train_loss(subject: Subject) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of Frobenius norms: CE(f / rho, y)."""
-    return normalised_loss(subject)
+    return normalized_loss(subject)
 
 
-def normalised_train_loss_l1(subject: Subject) -> Tensor:
+def normalized_train_loss_l1(subject: Subject) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of entrywise L1 norms: CE(f / rho_1, y)."""
-    return normalised_loss(subject, p=1)
+    return normalized_loss(subject, p=1)
 
 
-def normalised_train_loss_l4(subject: Subject) -> Tensor:
+def normalized_train_loss_l4(subject: Subject) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of entrywise L4 norms: CE(f / rho_4, y)."""
-    return normalised_loss(subject, p=4)
+    return normalized_loss(subject, p=4)
 
 
-def normalised_train_loss_max(subject: Subject) -> Tensor:
+def normalized_train_loss_max(subject: Subject) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of largest entries: CE(f / rho_inf, y)."""
-    return normalised_loss(subject, p=math.inf)
+    return normalized_loss(subject, p=math.inf)
 
 
-def normalised_test_loss(subject: Subject) -> Tensor:
+def normalized_test_loss(subject: Subject) -> Tensor:
     """The test cross-entropy (nats) of the logits over the product of Frobenius norms: CE(f / rho, y)."""
-    return normalised_loss(subject, "test")
+    return normalized_loss(subject, "test")
 
 
-def normalised_train_loss_by_output(subject: Subject) -> Tensor:
+def normalized_train_loss_by_output(subject: Subject) -> Tensor:
     """The training cross-entropy (nats) of the logits over the norm of those of one input: CE(f / ||f(x_1)||, y).
 
     x_1 is the first training input. Of ResNets and others whose layers' norms do not multiply.
@@ -236,7 +236,7 @@ def normalised_train_loss_by_output(subject: Subject) -> Tensor:
     return _loss_over(subject, "train", _log_first_output(subject))
 
 
-def normalised_test_loss_by_output(subject: Subject) -> Tensor:
+def normalized_test_loss_by_output(subject: Subject) -> Tensor:
     """The test cross-entropy (nats) of the logits over the norm of those of one input: CE(f / ||f(x_1)||, y).
 
     x_1 is the first training input.

@@ -6,9 +6,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from analysis.measures.lipschitz import no_dense_first_layer
-from analysis.measures.paths import why_no_paths
-from analysis.measures.subject import Subject
+from benevolent.analysis.measures.lipschitz import no_dense_first_layer
+from benevolent.analysis.measures.path_norm import why_no_paths
+from benevolent.analysis.measures.subject import Subject
 
 Needs = Literal[
     "initial",

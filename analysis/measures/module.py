@@ -8,11 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from analysis.measures.evaluate import measure_stack
-from trainables.errors import BadInput
-from trainables.losses import LOSSES
-from trainables.network import Network
-from trainables.section import did_you_mean
+from benevolent.analysis.measures.evaluate import measure_stack
+from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.training.losses import LOSSES
 
 
 def measure_network(
@@ -33,10 +33,10 @@ def measure_network(
         inputs: `(N, *input_shape)`, on the module's device.
         labels: `(N,)` integers in [0, C), of one output in [0, 2); with the squared loss of one output also real
             targets.
-        init: the module, or its named parameters, at the random initialisation.
+        init: the module, or its named parameters, at the random initialization.
         measures: names in `MEASURES`, `default`, `all`, or `package.module:function` for one's own; the default set by
             default.
-        loss: what was minimised, a name in `trainables.losses.LOSSES`; those of one output are `logistic`, `hinge` and
+        loss: what was minimized, a name in `trainables.training.losses.LOSSES`; those of one output are `logistic`, `hinge` and
             `squared`.
         validation: inputs and labels that were held out, for the measures that read them.
         true_labels: `(N,)`, those before some were corrupted.

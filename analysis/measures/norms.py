@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.func import vjp
 from torch.nn import functional
 
-from analysis.measures.architecture import Weight
-from analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
-from analysis.measures.subject import Subject, flat, shared
-from trainables.errors import BadInput
+from benevolent.analysis.measures.architecture import Weight
+from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
+from benevolent.analysis.measures.subject import Subject, flat, shared
+from benevolent.trainables.errors import BadInput
 
 #: Of the residual of a convolution's squared norm: at 1e-3, enough for Hessians, at times the second largest singular
 #: value is taken (a test compares random kernels with the dense map).
@@ -34,7 +34,7 @@ def parameter_norm(subject: Subject) -> Tensor:
 
 
 def frobenius_distance(subject: Subject) -> Tensor:
-    """The L2 distance of all parameters from the random initialisation: ||theta - theta_0||_2."""
+    """The L2 distance of all parameters from the random initialization: ||theta - theta_0||_2."""
     assert subject.initial is not None
     return (flat(subject.parameters).double() - flat(subject.initial).double()).norm()
 

@@ -1,4 +1,4 @@
-"""The losses of `trainables.losses` once more, as functions that can be differentiated twice and mapped over stacks."""
+"""The losses of `trainables.training.losses` once more, as functions that can be differentiated twice and mapped over stacks."""
 
 import functools
 from collections.abc import Callable
@@ -11,10 +11,10 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 
 
 def objective(loss: str, outputs: int, margin: float = 1.0) -> Objective:
-    """What a run minimises, as a function of the logits that measures see.
+    """What a run minimizes, as a function of the logits that measures see.
 
     Args:
-        loss: a name in `trainables.losses.LOSSES`.
+        loss: a name in `trainables.training.losses.LOSSES`.
         outputs: of the network. Of one, the logits are (0, z), or z where targets are real numbers.
         margin: of the hinge loss.
 

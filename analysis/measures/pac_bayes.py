@@ -17,9 +17,9 @@ import math
 import torch
 from torch import Tensor
 
-from analysis.measures.draws import normal
-from analysis.measures.subject import Subject, flat, shared
-from analysis.measures.training_loss import alive, named, theta
+from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.subject import Subject, flat, shared
+from benevolent.analysis.measures.training_loss import alive, named, theta
 
 #: Sigma is the largest for which noise costs less than `DROP` of the training accuracy in the mean over `SAMPLES`
 #: draws, the same at every sigma; searched for in (0, `LARGEST`] by `HALVINGS`.
@@ -29,7 +29,7 @@ EPSILON = 1e-3
 
 
 def pac_bayes_init(subject: Subject) -> Tensor:
-    """The PAC-Bayes bound around the initialisation: ||w - w_0||^2 / (4 sigma^2) + log(m / sigma) + 10."""
+    """The PAC-Bayes bound around the initialization: ||w - w_0||^2 / (4 sigma^2) + log(m / sigma) + 10."""
     return _bound(subject, _moved(subject))
 
 
@@ -44,7 +44,7 @@ def pac_bayes_flatness(subject: Subject) -> Tensor:
 
 
 def pac_bayes_magnitude_init(subject: Subject) -> Tensor:
-    """The PAC-Bayes bound around the initialisation with noise that grows with the parameter (see `pac_bayes`)."""
+    """The PAC-Bayes bound around the initialization with noise that grows with the parameter (see `pac_bayes`)."""
     return _magnitude_bound(subject, _moved(subject))
 
 
@@ -90,14 +90,14 @@ def _moved(subject: Subject) -> Tensor:
     return theta(subject).double() - flat(subject.initial).double()
 
 
-def _bound(subject: Subject, from_centre: Tensor) -> Tensor:
+def _bound(subject: Subject, from_center: Tensor) -> Tensor:
     noise = sigma(subject, False)
-    return from_centre.square().sum() / (4 * noise.square()) + _rest(subject, noise)
+    return from_center.square().sum() / (4 * noise.square()) + _rest(subject, noise)
 
 
-def _magnitude_bound(subject: Subject, from_centre: Tensor) -> Tensor:
+def _magnitude_bound(subject: Subject, from_center: Tensor) -> Tensor:
     noise, counted = sigma(subject, True).square(), alive(subject).double()
-    above = EPSILON**2 + (noise + 1) * from_centre.square().sum() / counted.sum()
+    above = EPSILON**2 + (noise + 1) * from_center.square().sum() / counted.sum()
     below = EPSILON**2 + noise * _moved(subject).square()
     return (counted * (above / below).log()).sum() / 4 + _rest(subject, noise.sqrt())
 

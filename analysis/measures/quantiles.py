@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def quantile(values: Tensor, fraction: float) -> Tensor:
-    """The quantile of values `(N,)`, linear between neighbours as that of numpy and torch; NaN if one of them is.
+    """The quantile of values `(N,)`, linear between neighbors as that of numpy and torch; NaN if one of them is.
 
     >>> quantile(torch.tensor([3.0, 1.0, 2.0, 4.0]), 0.5).item()
     2.5

@@ -1,6 +1,7 @@
 """All measures. A measure is added by writing a function of a `Subject` and one line in `MEASURES`."""
 
-from analysis.measures import (
+from benevolent.analysis.measures import (
+    activation_regions,
     capacity,
     curvature,
     distances,
@@ -10,16 +11,15 @@ from analysis.measures import (
     linear,
     lipschitz,
     margins,
-    memorisation,
+    memorization,
     norms,
     pac_bayes,
-    paths,
-    regions,
+    path_norm,
     representation,
     sensitivity,
     spectra,
 )
-from analysis.measures.measure import Measure, Needs
+from benevolent.analysis.measures.measure import Measure, Needs
 
 # Paper and year; a number of a section or theorem only where the text itself was at hand.
 _DZIUGAITE = "Dziugaite et al. 2020, In search of robust measures of generalization"
@@ -62,8 +62,8 @@ _COSTLY, _LIKE_MAX = "costly", "much like lipschitz_max"
 _UNCOVERED = "no point far from the data has a pattern that the training inputs' patterns span"
 _UNSEEN = "no point has a pattern that no training input has"
 _ZERO = "the product of norms is zero: a layer has only zero weights"
-_UNMOVED = "the product of norms is zero: a layer is as it was initialised"
-_ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialised"
+_UNMOVED = "the product of norms is zero: a layer is as it was initialized"
+_ZERO_OR_UNMOVED = "the product of norms is zero, or all layers are as they were initialized"
 _NO_OUTPUT = "the output of the first training input is 0"
 _NO_MARGIN = "the 10th percentile of the margins is 0"
 _OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
@@ -91,12 +91,12 @@ MEASURES: dict[str, Measure] = {
         Measure(norms.frobenius_sum, 1, "none", _DZIUGAITE, ("weights",)),
         Measure(norms.log_spectral_product, 1, "none", _BARTLETT, _MAPS, _ZERO_MAP, version=3),
         Measure(norms.spectral_sum, 1, "none", _DZIUGAITE, _MAPS, _UNFOUND, version=3),
-        Measure(paths.path_norm, 1, "none", _PATHS, ("paths",), version=2),
+        Measure(path_norm.path_norm, 1, "none", _PATHS, ("paths",), version=2),
         Measure(margins.margin_p10, -1, "train", _DZIUGAITE, ("classes",)),
         Measure(margins.margin_p10_frobenius, -1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(margins.margin_p10_spectral, -1, "train", _BARTLETT, ("classes", *_MAPS), _ZERO_MAP, version=3),
-        Measure(margins.normalised_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
-        Measure(margins.normalised_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(margins.normalized_train_loss, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(margins.normalized_test_loss, 1, "test", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
         Measure(sensitivity.lipschitz_mean, 1, "train", _LOUKAS, (), _SLOPES, version=2),
         Measure(sensitivity.lipschitz_max, 1, "train", _LOUKAS, (), _SLOPES, version=2),
         Measure(sensitivity.fisher_rao_norm, 1, "train", _LIANG),
@@ -115,7 +115,7 @@ MEASURES: dict[str, Measure] = {
             "train",
             _GOODFELLOW,
             ("initial",),
-            "all is as it was initialised",
+            "all is as it was initialized",
             version=2,
         ),
         Measure(norms.l1_norm, 1, "none", _NEYSHABUR),
@@ -210,11 +210,11 @@ MEASURES: dict[str, Measure] = {
         Measure(margins.margin_p75, -1, "train", _JIANG, ("classes",)),
         Measure(margins.margin_p90, -1, "train", _JIANG, ("classes",)),
         Measure(margins.margin_mean, -1, "train", _JIANG, ("classes",)),
-        Measure(margins.normalised_train_loss_l1, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
-        Measure(margins.normalised_train_loss_l4, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
-        Measure(margins.normalised_train_loss_max, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
-        Measure(margins.normalised_train_loss_by_output, 1, "train", _LIAO, ("classes",), _NO_OUTPUT),
-        Measure(margins.normalised_test_loss_by_output, 1, "test", _LIAO, ("classes",), _NO_OUTPUT),
+        Measure(margins.normalized_train_loss_l1, 1, "train", _LIAO, ("classes", "weights", "homogeneous"), _ZERO),
+        Measure(margins.normalized_train_loss_l4, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
+        Measure(margins.normalized_train_loss_max, 1, "train", _LIAO, _SCALED, _ZERO, "one of many norms"),
+        Measure(margins.normalized_train_loss_by_output, 1, "train", _LIAO, ("classes",), _NO_OUTPUT),
+        Measure(margins.normalized_test_loss_by_output, 1, "test", _LIAO, ("classes",), _NO_OUTPUT),
         Measure(sensitivity.lipschitz_median, 1, "train", _LOUKAS, (), _SLOPES, version=2),
         Measure(sensitivity.lipschitz_p90, 1, "train", _LOUKAS, (), _SLOPES, version=2),
         Measure(sensitivity.jacobian_frobenius_mean, 1, "train", _NOVAK, version=2),
@@ -243,15 +243,17 @@ MEASURES: dict[str, Measure] = {
         Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
         Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, (), _SLOPES, _LIKE_MAX, version=2),
         Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, (), _SLOPES, _LIKE_MAX, version=2),
-        Measure(regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
-        Measure(regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), on_request=_COSTLY),
-        Measure(regions.far_lipschitz_bound, 1, "train", _LOUKAS, ("piecewise linear",), _UNCOVERED, _COSTLY),
-        Measure(regions.far_coverage, -1, "train", _LOUKAS, ("piecewise linear",), _UNSEEN, _COSTLY),
-        Measure(memorisation.clean_train_accuracy, -1, "train", _ARPIT, _TRUE, "all labels are corrupted", _TRUTH),
-        Measure(memorisation.corrupted_train_accuracy, 1, "train", _ARPIT, _TRUE, "no label is corrupted", _TRUTH),
-        Measure(memorisation.loss_sensitivity_mean, 1, "train", _ARPIT, on_request="much like margin_p10"),
+        Measure(activation_regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
+        Measure(activation_regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), on_request=_COSTLY),
         Measure(
-            memorisation.loss_sensitivity_gini,
+            activation_regions.far_lipschitz_bound, 1, "train", _LOUKAS, ("piecewise linear",), _UNCOVERED, _COSTLY
+        ),
+        Measure(activation_regions.far_coverage, -1, "train", _LOUKAS, ("piecewise linear",), _UNSEEN, _COSTLY),
+        Measure(memorization.clean_train_accuracy, -1, "train", _ARPIT, _TRUE, "all labels are corrupted", _TRUTH),
+        Measure(memorization.corrupted_train_accuracy, 1, "train", _ARPIT, _TRUE, "no label is corrupted", _TRUTH),
+        Measure(memorization.loss_sensitivity_mean, 1, "train", _ARPIT, on_request="much like margin_p10"),
+        Measure(
+            memorization.loss_sensitivity_gini,
             -1,
             "train",
             _ARPIT,
@@ -259,8 +261,8 @@ MEASURES: dict[str, Measure] = {
             "no input moves the loss",
             on_request="much like margin_p25",
         ),
-        Measure(memorisation.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
-        Measure(memorisation.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
+        Measure(memorization.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
+        Measure(memorization.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
         Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
         Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
         Measure(
@@ -270,7 +272,7 @@ MEASURES: dict[str, Measure] = {
         Measure(
             landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY, version=2
         ),
-        Measure(paths.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
+        Measure(path_norm.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
         Measure(
             margins.margin_p10_complexity,
             -1,

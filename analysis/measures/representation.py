@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analysis.measures.draws import normal
-from analysis.measures.subject import Subject, shared, watched
+from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.subject import Subject, shared, watched
 
 
 @shared

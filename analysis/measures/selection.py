@@ -4,11 +4,11 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.measures.measure import Measure, own_name
-from analysis.measures.registry import MEASURES
-from analysis.predictors import is_test_derived
-from trainables.errors import BadInput
-from trainables.section import did_you_mean
+from benevolent.analysis.judging.predictors import is_test_derived
+from benevolent.analysis.measures.measure import Measure, own_name
+from benevolent.analysis.measures.registry import MEASURES
+from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.errors import BadInput
 
 #: The names of sets of measures: those that are computed unasked, and those of `MEASURES`.
 DEFAULT, ALL = "default", "all"

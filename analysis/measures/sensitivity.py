@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from analysis.measures.draws import normal
-from analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
-from analysis.measures.quantiles import quantile
-from analysis.measures.subject import Subject, flat, shared
+from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
+from benevolent.analysis.measures.quantiles import quantile
+from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.subject import Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
 JACOBIAN_NUMBERS = 2**24
@@ -112,7 +112,7 @@ def fisher_rao_norm(subject: Subject) -> Tensor:
     """The Fisher-Rao norm with the training labels and loss: sqrt(mean_i <theta, d loss_i / d theta>^2).
 
     <theta, d loss_i / d theta> = <d loss_i / d f(x_i), J_i theta> with J_i = d f(x_i) / d theta, and the loss that was
-    minimised: of the cross-entropy the derivative is p_i - e_y. All J_i theta come from differentiating
+    minimized: of the cross-entropy the derivative is p_i - e_y. All J_i theta come from differentiating
     u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; of a bias-free ReLU network J_i theta is
     the number of layers times f(x_i) (Liang et al. 2019, theorem 3.1).
     """

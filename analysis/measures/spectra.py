@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from analysis.measures.lanczos import eigenvalues
-from analysis.measures.norms import kernel
-from analysis.measures.subject import Subject, shared
+from benevolent.analysis.measures.lanczos import eigenvalues
+from benevolent.analysis.measures.norms import kernel
+from benevolent.analysis.measures.subject import Subject, shared
 
 #: Eigenvalues below this fraction of the largest are zero up to rounding.
 ZERO = 1e-12

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from analysis.measures.architecture import Architecture
-from trainables.data import Split
+from benevolent.analysis.measures.architecture import Architecture
+from benevolent.trainables.data import Split
 
 Parameters = Mapping[str, Tensor]
 T = TypeVar("T")
@@ -32,14 +32,14 @@ class Subject:
     Attributes:
         logits_of: `(parameters, inputs (N, *input_shape)) -> logits (N, C)`, in the precision of the inputs.
         parameters: what is trained, `name -> (...)`, in the precision that the network was trained in.
-        initial: the parameters at the random initialisation, or None; of weights that are pruned (exactly zero now) 0,
+        initial: the parameters at the random initialization, or None; of weights that are pruned (exactly zero now) 0,
             so that they have not moved.
         splits: `train`, and `validation` and `test` where there are such.
         architecture: the layers, the same for all networks of a stack; BatchNorm is folded.
-        loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimised.
+        loss: `(logits (N, C), targets (N,)) -> (N,)`: what was minimized.
         folded: all parameters, trained or frozen, of the network with BatchNorm folded into the layers before it.
         kept: the buffers that are left then.
-        initial_folded: the same of the initialisation, where the statistics of BatchNorm are mean 0 and variance 1.
+        initial_folded: the same of the initialization, where the statistics of BatchNorm are mean 0 and variance 1.
         true_labels: `(N,)` of the training examples, as they were before some were corrupted; None where not known.
         stacked: True under `vmap`, where the values of tensors cannot steer the program.
     """
@@ -69,13 +69,13 @@ class Subject:
 
     @property
     def weight_changes(self) -> list[Tensor]:
-        """How far the weight tensors are from the random initialisation, W_k - W_k^0, in order, in float64."""
+        """How far the weight tensors are from the random initialization, W_k - W_k^0, in order, in float64."""
         assert self.initial_folded is not None
         first = [self.initial_folded[weight.name].double() for weight in self.architecture.weights]
         return [weight - start for weight, start in zip(self.weights, first, strict=True)]
 
     def batches(self, split: str = "train", most: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs `(n, *input_shape)`, normalised, and labels `(n,)`: all examples, as many at once as fit.
+        """Inputs `(n, *input_shape)`, normalized, and labels `(n,)`: all examples, as many at once as fit.
 
         Args:
             split: which.
@@ -117,7 +117,7 @@ def unstacked(function: Callable[[Subject], Tensor]) -> Callable[[Subject], Tens
 def logits(subject: Subject, split: str) -> Tensor:
     """The logits `(N, C)`, computed in the network's precision, in float64 for what follows.
 
-    Normalised losses of different networks differ by 1e-4 and less, so norms, division and loss need float64;
+    Normalized losses of different networks differ by 1e-4 and less, so norms, division and loss need float64;
     the rounding of a float32 forward pass is divided by the norms too.
     """
     parts = [subject.logits_of(subject.parameters, inputs).double() for inputs, _ in subject.batches(split)]

@@ -1,6 +1,6 @@
 """The mean training loss as a function of the parameters, its gradient and its Hessian.
 
-Of the loss that was minimised, over all training examples, in the network's precision; BatchNorm with the statistics
+Of the loss that was minimized, over all training examples, in the network's precision; BatchNorm with the statistics
 that it has in eval mode. Parameters are one vector theta `(P,)`, in the order of their names. A weight that is exactly
 zero is pruned and stays so: gradients and products with the Hessian are those over the other coordinates, zero at it.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp
 
-from analysis.measures.subject import Parameters, Subject, flat, shared
+from benevolent.analysis.measures.subject import Parameters, Subject, flat, shared
 
 
 def theta(subject: Subject) -> Tensor:

@@ -31,9 +31,9 @@ class Report:
         provenance: nested; ``hardware``, ``started`` and ``versions`` are shown where there are.
         definitions: predictor -> its definition.
         dynamics_names: which predictors are statistics of the training path.
-        early: what `analysis.early.early_prediction` returned, of both views; empty where nothing was recorded early.
+        early: what `analysis.judging.early_prediction.early_prediction` returned, of both views; empty where nothing was recorded early.
         notes: what was asked for and cannot be answered, in sentences.
-        normalised_losses: columns of the normalised train and the normalised test loss.
+        normalized_losses: columns of the normalized train and the normalized test loss.
         parents: the runs that others start from and no axis names, with training ``seconds``; not in ``table``.
     """
 
@@ -50,7 +50,7 @@ class Report:
     dynamics_names: Sequence[str] = ()
     early: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: Sequence[str] = ()
-    normalised_losses: tuple[str, str] = ("normalised_train_loss", "normalised_test_loss")
+    normalized_losses: tuple[str, str] = ("normalized_train_loss", "normalized_test_loss")
     parents: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property

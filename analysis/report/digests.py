@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
-from trainables.errors import BadInput
-from trainables.storage import Folder
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import Folder
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.wording import by_decision
+from benevolent.analysis.judging.text import by_decision
 
 
 def verdicts_json(verdicts: Sequence[pd.DataFrame]) -> bytes:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis import figures
-from analysis.early import best_early, left_out
-from analysis.figures.canvas import quantity
-from analysis.figures.plate import Plate, plate
-from analysis.report.content import Report
-from analysis.wording import by_decision, in_words
-from trainables.losses import LOSSES
+from benevolent.analysis import figures
+from benevolent.analysis.figures.canvas import quantity
+from benevolent.analysis.figures.rendered_figure import Plate, plate
+from benevolent.analysis.judging.early_prediction import best_early, left_out
+from benevolent.analysis.judging.text import by_decision, in_words
+from benevolent.analysis.report.content import Report
+from benevolent.trainables.training.losses import LOSSES
 
 DYNAMICS_SHOWN = 4
 SPLITS = ("train", "test")
@@ -46,7 +46,7 @@ def gallery(report: Report) -> list[Plate]:
         plate(
             "agreement",
             f"Where the statistics agree about {in_words(target)}, and where they do not",
-            "The place of every predictor by each statistic. Coloured are, of those among the ten strongest by any, "
+            "The place of every predictor by each statistic. Colored are, of those among the ten strongest by any, "
             "the six whose places lie farthest apart: what looks strong over all runs may say nothing within "
             "configurations.",
             lambda: figures.agreement(headline),
@@ -63,7 +63,7 @@ def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
         f"How early the training predicts {words}",
         f"Statistics of the training path, read while training, against {words} at the end: over all runs (top, with "
         f"the 95% interval of the first{resampled}) and within configurations (middle). Shown are those with the "
-        "largest mean |τ|. Black and grey: what validation and train loss say at the same time; dashed, what a power "
+        "largest mean |τ|. Black and gray: what validation and train loss say at the same time; dashed, what a power "
         "law through their last two records says of the end. Left, all runs are read after the same number of epochs, "
         "and those that had stopped by then are left out (bottom); right, each at a share of its own length, which "
         f"nobody knows while training. {left_out(report.early)}".strip(),
@@ -73,21 +73,21 @@ def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
 
 def _losses(report: Report, runs: pd.DataFrame) -> Plate:
     unit = _loss_unit(report)
-    entropy = LOSSES["cross_entropy"].unit if report.of_a_sweep else ""  # whatever was minimised
+    entropy = LOSSES["cross_entropy"].unit if report.of_a_sweep else ""  # whatever was minimized
     plain = figures.Pair("train_loss", "test_loss", "As trained", *(quantity(f"{s}_loss", unit) for s in SPLITS))
-    normalised = figures.Pair(
-        *report.normalised_losses,
+    normalized = figures.Pair(
+        *report.normalized_losses,
         "Outputs divided by the product of norms",
-        *(quantity(f"normalised_{s}_loss", entropy) for s in SPLITS),
+        *(quantity(f"normalized_{s}_loss", entropy) for s in SPLITS),
     )
     return plate(
         "train-test-loss",
-        "Train and test loss, as trained and normalised",
-        "Each point is a run, the line is a least-squares fit. Normalised: the outputs are divided by the "
-        "product of the layers’ norms before the loss is taken (Liao et al. 2018). Both normalised losses of "
+        "Train and test loss, as trained and normalized",
+        "Each point is a run, the line is a least-squares fit. Normalized: the outputs are divided by the "
+        "product of the layers’ norms before the loss is taken (Liao et al. 2018). Both normalized losses of "
         "a run share that one product, so part of the linearity is mechanical: a large product pulls both "
         "towards the same constant.",
-        lambda: figures.losses(runs, report.axes, [plain, normalised]),
+        lambda: figures.losses(runs, report.axes, [plain, normalized]),
     )
 
 
@@ -102,8 +102,8 @@ def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, f
         "dynamics",
         f"{words.capitalize()} against the {what} that track it best",
         f"The {what} with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
-        f"a run. Colour and marker show the axis that separates {words} best: a predictor that only sorts "
-        "the colours repeats what that axis says.",
+        f"a run. Color and marker show the axis that separates {words} best: a predictor that only sorts "
+        "the colors repeats what that axis says.",
         lambda: figures.outcome_by_predictors(runs, report.axes, target, taus, units),
     )
 

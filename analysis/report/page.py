@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from analysis import wording
-from analysis.figures import Encoding, show_value
-from analysis.figures.plate import Plate
-from analysis.report.content import Report
-from analysis.report.templates import template
+from benevolent.analysis.figures import Encoding, show_value
+from benevolent.analysis.figures.rendered_figure import Plate
+from benevolent.analysis.judging import text
+from benevolent.analysis.report.content import Report
+from benevolent.analysis.report.templates import template
 
 #: Of the runs that did not converge.
 LISTED = 100
@@ -22,12 +22,12 @@ LISTED = 100
 
 def page(report: Report, plates: Sequence[Plate]) -> str:
     """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run."""
-    script = (resources.files("analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
+    script = (resources.files("benevolent.analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return template("report.html.j2").render(
         report=report,
-        answer=wording.answer(report.verdicts[0]) if report.verdicts else None,
-        intervals=wording.intervals_of(report.verdicts[0]) if report.verdicts else "",
+        answer=text.answer(report.verdicts[0]) if report.verdicts else None,
+        intervals=text.intervals_of(report.verdicts[0]) if report.verdicts else "",
         tables=[_verdict_table(frame) for frame in report.verdicts],
         axes=_axis_rows(report),
         statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
@@ -35,8 +35,8 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
         unconverged=_unconverged(report),
         provenance=_flat(report.provenance),
         figures=plates,
-        columns=wording.COLUMNS,
-        outcomes=wording.OUTCOMES,
+        columns=text.COLUMNS,
+        outcomes=text.OUTCOMES,
         script=Markup(script),
         script_hash=f"sha256-{digest}",
     )
@@ -44,22 +44,22 @@ def page(report: Report, plates: Sequence[Plate]) -> str:
 
 def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
     """Return the verdicts on one target as the template reads them."""
-    rows = [_row(str(name), row) for name, row in wording.by_decision(verdicts).iterrows()]
+    rows = [_row(str(name), row) for name, row in text.by_decision(verdicts).iterrows()]
     baseline = [_row("hyperparameters only", pd.Series(row)) for row in verdicts.attrs["baseline"]]
-    parts = wording.population(verdicts), wording.left_out(verdicts), wording.no_ceiling(verdicts)
+    parts = text.population(verdicts), text.left_out(verdicts), text.no_ceiling(verdicts)
     population = "; ".join(filter(None, parts))
     return verdicts.attrs | {
         "population": population,
-        "nothing": wording.nothing_judged(verdicts),
-        "intervals": wording.intervals_of(verdicts),
+        "nothing": text.nothing_judged(verdicts),
+        "intervals": text.intervals_of(verdicts),
         "rows": rows,
         "baseline": baseline,
-        "ceilings": wording.ceilings(verdicts),
+        "ceilings": text.ceilings(verdicts),
     }
 
 
 def _row(name: str, row: "pd.Series[Any]") -> dict[str, Any]:
-    interval = wording.interval(row, "kendall_low", "kendall_high")
+    interval = text.interval(row, "kendall_low", "kendall_high")
     return {**row.to_dict(), "predictor": name, "interval": interval, "span": _span(row)}
 
 
@@ -106,7 +106,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         if "seconds" in report.parents and len(report.parents):
             seconds += report.parents["seconds"].sum()
             over += f" and the {len(report.parents)} that they start from"
-        facts.append(("Training", f"{wording.duration(seconds)}, summed over {over}"))
+        facts.append(("Training", f"{text.duration(seconds)}, summed over {over}"))
     facts += [("Note", note) for note in report.notes]
     for key in ("command", "started", "hardware", "versions"):
         value = source.get(key)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.report.content import Report
-from analysis.report.export import parquet, verdicts_json
-from analysis.report.gallery import gallery
-from analysis.report.page import page
-from analysis.wording import by_scope
+from benevolent.analysis.judging.text import by_scope
+from benevolent.analysis.report.content import Report
+from benevolent.analysis.report.export import parquet, verdicts_json
+from benevolent.analysis.report.gallery import gallery
+from benevolent.analysis.report.page import page
 
 
 def render(report: Report) -> dict[str, bytes]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.plate import Plate
-from analysis.report.digests import digests, unchanged
-from analysis.report.export import parquet
-from analysis.report.templates import template
-from analysis.studies.study import Answer, Finding
-from trainables.errors import BadInput
-from trainables.storage import Folder
+from benevolent.analysis.figures.rendered_figure import Plate
+from benevolent.analysis.report.digests import digests, unchanged
+from benevolent.analysis.report.export import parquet
+from benevolent.analysis.report.templates import template
+from benevolent.analysis.studies.shared.answer import Answer, Finding
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.storage import Folder
 
 #: Findings and figures as data, written last: its presence means that the page is whole.
 ANSWER = "answer.json"

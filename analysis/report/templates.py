@@ -5,7 +5,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from analysis import wording
+from benevolent.analysis.judging import text
 
 
 def template(name: str) -> Template:
@@ -17,7 +17,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (wording.number, wording.probability, wording.in_words, wording.mark, wording.duration)
+    words = (text.number, text.probability, text.in_words, text.mark, text.duration)
     environment.filters |= {one.__name__: one for one in words} | {"inline": _inline}
     return environment.get_template(name)
 

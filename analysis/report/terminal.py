@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis.rules import ADDS, NOT_SHOWN, UNDECIDED
-from analysis.wording import (
+from benevolent.analysis.judging.decision_rule import ADDS, NOT_SHOWN, UNDECIDED
+from benevolent.analysis.judging.text import (
     by_decision,
     by_scope,
     ceilings,

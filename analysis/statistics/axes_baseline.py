@@ -9,10 +9,10 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from analysis.statistics.design import axes_design, shared_seed_effects
-from analysis.statistics.resampling import configuration_permutations, exceedances
-from analysis.statistics.runs import Runs, complete, numeric_column
-from trainables.streams import generator
+from benevolent.analysis.statistics.configurations import Runs, complete, numeric_column
+from benevolent.analysis.statistics.design import axes_design, shared_seed_effects
+from benevolent.analysis.statistics.resampling import configuration_permutations, exceedances
+from benevolent.trainables.rng import generator
 
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
 
@@ -39,7 +39,7 @@ def cross_validated_gain(
 
     The baseline holds main effects and pairwise interactions of the axes (see `axes_design`) with the ridge
     penalty that predicts held-out configurations best. The predictor enters as its rank, with the axes
-    projected out, unpenalised, and without the luck that configurations share through
+    projected out, unpenalized, and without the luck that configurations share through
     their seeds (see `shared_seed_effects`). Each configuration is held out once with all its runs;
     ``R2 = 1 - held-out squares / total squares``. The null gives every configuration the whole vector of
     predictor values of another configuration with equally many runs, so effects per configuration, in
@@ -144,9 +144,9 @@ class AxesBaseline:
         rank = int((s > 1e-10 * s.max(initial=0) * max(design.shape)).sum())
         self._axes, singular = u[:, :rank], s[:rank]
         self._span = np.column_stack([root / np.sqrt(runs.sizes.sum()), self._axes])  # with the intercept
-        centred = outcome - outcome.mean()
-        self.total = float(centred @ centred)
-        loads = self._axes.T @ (runs.sums(centred) / root)
+        centered = outcome - outcome.mean()
+        self.total = float(centered @ centered)
+        loads = self._axes.T @ (runs.sums(centered) / root)
         mean_square = (singular**2).mean() if rank else 1.0
         best = np.inf
         for penalty in PENALTIES * mean_square:

@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from analysis.statistics.rank import kendall_tau
-from analysis.statistics.resampling import bootstrap_counts, percentile_interval
-from analysis.statistics.runs import Runs, complete, numeric_column
-from trainables.streams import generator
+from benevolent.analysis.statistics.configurations import Runs, complete, numeric_column
+from benevolent.analysis.statistics.rank import kendall_tau
+from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
+from benevolent.trainables.rng import generator
 
 
 class Estimate(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis.statistics.runs import Runs
+from benevolent.analysis.statistics.configurations import Runs
 
 INDICATOR_LEVELS = 8  # a numeric axis with more values enters as a cubic in its rank
 

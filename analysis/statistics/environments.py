@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from analysis.statistics.runs import Runs, configuration_codes, numeric_column, require_columns
-from trainables.errors import BadInput
+from benevolent.analysis.statistics.configurations import Runs, configuration_codes, numeric_column, require_columns
+from benevolent.trainables.errors import BadInput
 
 EFFECTIVE_PAIRS = 12  # an environment with less weight than this many even pairs is noise (Dziugaite et al. 2020)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import linregress, t
 
-from trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput
 
 
 class LinearFit(NamedTuple):
@@ -62,5 +62,5 @@ def linear_fit(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> LinearFi
     )
 
 
-def _around(centre: float, reach: float) -> tuple[float, float]:
-    return float(centre - reach), float(centre + reach)
+def _around(center: float, reach: float) -> tuple[float, float]:
+    return float(center - reach), float(center + reach)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis.statistics.resampling import bootstrap_counts, percentile_interval
-from analysis.statistics.runs import Runs, complete, configuration_codes, numeric_column
-from trainables.streams import generator
+from benevolent.analysis.statistics.configurations import Runs, complete, configuration_codes, numeric_column
+from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
+from benevolent.trainables.rng import generator
 
 
 class AxisGroups:

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy.special import xlogy
 from scipy.stats import rankdata
 
-from analysis.statistics.runs import Runs, complete, configuration_codes, numeric_column
-from trainables.errors import BadInput
+from benevolent.analysis.statistics.configurations import Runs, complete, configuration_codes, numeric_column
+from benevolent.trainables.errors import BadInput
 
 
 def conditional_mutual_information(table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]) -> float:

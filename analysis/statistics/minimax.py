@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
-from trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput
 
 
 class MinimaxFit(NamedTuple):
@@ -22,7 +22,7 @@ class MinimaxFit(NamedTuple):
 def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFit:
     """Affine regression against the worst environment (Dziugaite et al. 2020, the study of single networks).
 
-    It minimises over slope and intercept the largest, over environments, mean squared error; least squares over all
+    It minimizes over slope and intercept the largest, over environments, mean squared error; least squares over all
     points instead lets a measure fail in some environments if it does well in many. The problem is convex.
 
     Args:
@@ -43,9 +43,9 @@ def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFi
     if len(xs) < 2 or np.ptp(xs) == 0:
         raise BadInput(f"a line needs at least 2 finite points that differ in x, got {len(xs)}")
     names, code = np.unique(labels, return_inverse=True)
-    centre, width = xs.mean(), xs.std()
+    center, width = xs.mean(), xs.std()
     height, level = max(float(ys.std()), 1e-300), ys.mean()
-    design, goal = np.column_stack([(xs - centre) / width, np.ones_like(xs)]), (ys - level) / height
+    design, goal = np.column_stack([(xs - center) / width, np.ones_like(xs)]), (ys - level) / height
     sizes = np.bincount(code)
     # The mean squared error of environment e is  w' A_e w - 2 b_e' w + c_e.
     moments = np.stack([np.bincount(code, left * right) / sizes for left in design.T for right in design.T], 1)
@@ -72,4 +72,4 @@ def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFi
     w = found.x[:2] if errors(found.x[:2]).max() <= errors(start).max() else start
     rmse = pd.Series(height * np.sqrt(np.maximum(errors(w), 0)), index=names).sort_values(ascending=False)
     slope = float(w[0] * height / width)
-    return MinimaxFit(slope, float(level + w[1] * height - slope * centre), float(rmse.iloc[0]), rmse)
+    return MinimaxFit(slope, float(level + w[1] * height - slope * center), float(rmse.iloc[0]), rmse)

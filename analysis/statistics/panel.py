@@ -8,22 +8,27 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis.statistics.axes_baseline import AxesBaseline
-from analysis.statistics.ceiling import Ceiling, measurement_ceiling, measurement_variance, seed_ceiling
-from analysis.statistics.design import shared_seed_effects
-from analysis.statistics.granulated import AxisGroups, granulated_from
-from analysis.statistics.information import PairCells
-from analysis.statistics.montecarlo import Contest
-from analysis.statistics.rank import kendall_interval, kendall_tau, partial_correlation, rank_design
-from analysis.statistics.resampling import (
+from benevolent.analysis.statistics.axes_baseline import AxesBaseline
+from benevolent.analysis.statistics.configurations import Runs, numeric_column
+from benevolent.analysis.statistics.design import shared_seed_effects
+from benevolent.analysis.statistics.granulated import AxisGroups, granulated_from
+from benevolent.analysis.statistics.information import PairCells
+from benevolent.analysis.statistics.noise_ceiling import (
+    Ceiling,
+    measurement_ceiling,
+    measurement_variance,
+    seed_ceiling,
+)
+from benevolent.analysis.statistics.rank import kendall_interval, kendall_tau, partial_correlation, rank_design
+from benevolent.analysis.statistics.resampling import (
     bootstrap_counts,
     configuration_permutations,
     percentile_interval,
     permutation_p,
 )
-from analysis.statistics.runs import Runs, numeric_column
-from analysis.statistics.within import WithinConfigurations
-from trainables.streams import generator
+from benevolent.analysis.statistics.sequential_permutation import Contest
+from benevolent.analysis.statistics.within_configuration import WithinConfigurations
+from benevolent.trainables.rng import generator
 
 CMI_PERMUTATIONS = 100  # mutual information only describes, so its null is small
 CMI_RUNS = 1000  # with more runs its pairs of runs are too many for a null

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import kendalltau, rankdata
 
-from analysis.statistics.resampling import percentile_interval
-from analysis.statistics.runs import Runs, complete, numeric_column
+from benevolent.analysis.statistics.configurations import Runs, complete, numeric_column
+from benevolent.analysis.statistics.resampling import percentile_interval
 
 
 def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
-from analysis.statistics.runs import Runs
+from benevolent.analysis.statistics.configurations import Runs
 
 
 def configuration_permutations(runs: Runs, count: int, random: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,6 @@ before the runs of the verdict are looked at: their seeds and subsets of the dat
 developed on.
 """
 
-from analysis.studies.study import Analysis, Answer, Decision, Finding, decided
+from benevolent.analysis.studies.shared.answer import Analysis, Answer, Decision, Finding, decided
 
 __all__ = ["Analysis", "Answer", "Decision", "Finding", "decided"]

@@ -1,4 +1,4 @@
-"""Whether of a perceptron and a convolutional network the one whose bias takes the shorter path generalises better."""
+"""Whether of a perceptron and a convolutional network the one whose bias takes the shorter path generalizes better."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies.bias import CURVES, curves, identity_finding, probability_slopes, progress
-from analysis.studies.study import Answer, Finding, decided
+from benevolent.analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
+from benevolent.analysis.studies.shared.bias_path import CURVES, curves, identity_finding, probability_slopes, progress
 
 CLOSE, SHARE = 1e-4, 2 / 3
 #: Where the last quarter of training begins, as a part of all epochs.
@@ -97,8 +97,8 @@ def _seeds(table: pd.DataFrame) -> Figure:
     for panel, (column, label) in zip(figure.subplots(1, 2, sharey=True), PATHS.items(), strict=True):
         for _, pair in table.groupby("seed"):
             panel.plot(pair[column], pair["test_loss"], color="#9aa5b1", linewidth=0.7, zorder=1)
-        for colour, marker, chosen in encoding.groups(table["architecture"]):
-            panel.scatter(*table.loc[chosen, [column, "test_loss"]].to_numpy().T, s=24, color=colour, marker=marker)
+        for color, marker, chosen in encoding.groups(table["architecture"]):
+            panel.scatter(*table.loc[chosen, [column, "test_loss"]].to_numpy().T, s=24, color=color, marker=marker)
         panel.set(xlabel=f"{label} per step, last quarter")
         log_if_wide(panel, "x", table[column].to_numpy())
         log_if_wide(panel, "y", table["test_loss"].to_numpy())

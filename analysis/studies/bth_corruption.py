@@ -6,11 +6,18 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analysis import statistics as st
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies.bias import against_lipschitz, curves, identity_finding, probability_slopes, progress, rises
-from analysis.studies.study import MENDED, Answer, Finding, between, decided, rank_over_seeds
+from benevolent.analysis import statistics as st
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.answer import MENDED, Answer, Finding, between, decided, rank_over_seeds
+from benevolent.analysis.studies.shared.bias_path import (
+    against_lipschitz,
+    curves,
+    identity_finding,
+    probability_slopes,
+    progress,
+    rises,
+)
 
 AXIS = "data.label_corruption"
 CLOSE, TIMES, FALLS = 1e-4, 1.3, 1
@@ -40,7 +47,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         rises(table, "probability_path", AXIS, TIMES, FALLS, "a longer trajectory"),
         rises(table, "bias_increment_sum", AXIS, TIMES, FALLS),
         rises(table, "bias_variance", AXIS, TIMES, FALLS, "bigger variance"),
-        rises(table, "bias_distance_from_init", AXIS, TIMES, FALLS, "often further from the initialisation"),
+        rises(table, "bias_distance_from_init", AXIS, TIMES, FALLS, "often further from the initialization"),
         rises(table, "test_loss", AXIS, 1, 0),
         Finding(
             "networks whose bias takes the longer path have the larger test loss",
@@ -60,7 +67,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         plate(
             "curves",
             "Losses, Lipschitz constant and the bias while networks learn corrupted labels",
-            "Medians over seeds and their range against epochs; colours are fractions of training labels that were "
+            "Medians over seeds and their range against epochs; colors are fractions of training labels that were "
             "drawn anew. Path per step and variance are of the last ten epochs; losses are in nats, test labels clean.",
             functools.partial(curves, progress(runs, AXIS), AXIS),
         ),

@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import WIDTH_INCHES, log_if_wide
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.statistics import spearman
-from analysis.studies.far import Span, network_and_inputs, plane, regions, some_different
-from analysis.studies.study import (
+from benevolent.analysis.figures.canvas import WIDTH_INCHES, log_if_wide
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.statistics import spearman
+from benevolent.analysis.studies.shared.answer import (
     MENDED,
     Answer,
     Finding,
@@ -23,7 +22,8 @@ from analysis.studies.study import (
     over_seeds,
     rank_over_seeds,
 )
-from trainables.streams import generator
+from benevolent.analysis.studies.shared.far_from_data import Span, network_and_inputs, plane, regions, some_different
+from benevolent.trainables.rng import generator
 
 TIMES, ORDERED, FEW, FITTED = 1.5, 0.6, 200, 0.03
 #: Points of the square along a side, bounds computed per network, and draws of Dropout per training point.
@@ -88,11 +88,11 @@ def answer(results: Mapping[str, Results]) -> Answer:
             check=True,
         ),
         Finding(
-            "the bound far from the data follows the generalisation gap",
+            "the bound far from the data follows the generalization gap",
             decided(gap.value >= ORDERED and gap.low > 0),
             f"Spearman {between(gap)}, {len(fitted)} networks; the mean slope at the training points alone "
             f"{between(near)}",
-            "a generalisation bound, poly-logarithmic in the number of parameters",
+            "a generalization bound, poly-logarithmic in the number of parameters",
             guess="the bound adds up slopes of points that are far from each other, and is looser the more of them a "
             "pattern needs",
         ),
@@ -114,7 +114,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "coverage",
             "Coverage, bound and gap with Dropout",
             "Left, the mean fraction of far points whose pattern the training points' patterns span, as training shows "
-            "them and as they are, with the range of the seeds' means; middle and right, a point per network, colours "
+            "them and as they are, with the range of the seeds' means; middle and right, a point per network, colors "
             "are rates of dropout.",
             functools.partial(_draw, table),
         )
@@ -180,20 +180,20 @@ def _mean(rows: pd.DataFrame, name: str, rate: float) -> np.float64:
 def _draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.7), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    for name, colour, marker, text in (
+    for name, color, marker, text in (
         ("coverage", "#1c1c1c", "o", "as training shows them"),
         ("plain_coverage", "#8c8c8c", "s", "as they are"),
     ):
         means = table.groupby(["model.dropout", "seed"])[name].mean().groupby("model.dropout")
         middles = means.mean()
         around = np.abs(np.stack([means.min(), means.max()]) - middles.to_numpy())
-        left.errorbar(middles.index, middles, around, color=colour, marker=marker, markersize=4, capsize=2, label=text)
+        left.errorbar(middles.index, middles, around, color=color, marker=marker, markersize=4, capsize=2, label=text)
     left.set(xlabel="dropout", ylabel="fraction of far points covered")
     left.legend(loc="center right")
     looks = encoding("model.dropout", table["model.dropout"])
     for panel, (x, y) in ((middle, ("bound", "loss_gap")), (right, ("bias_increment_max", "bound"))):
-        for colour, marker, chosen in looks.groups(table["model.dropout"]):
-            panel.scatter(*table.loc[chosen, [x, y]].to_numpy().T, s=16, color=colour, marker=marker)
+        for color, marker, chosen in looks.groups(table["model.dropout"]):
+            panel.scatter(*table.loc[chosen, [x, y]].to_numpy().T, s=16, color=color, marker=marker)
         log_if_wide(panel, "x", table[x].to_numpy())
         log_if_wide(panel, "y", table[y].to_numpy())
     middle.set(xlabel="median bound far from the data", ylabel="test less train loss")

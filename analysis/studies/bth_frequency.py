@@ -5,10 +5,17 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies.bias import STATISTICS, against_lipschitz, curves, identity_finding, progress, rises
-from analysis.studies.study import Answer, Finding, between, decided, rank_over_seeds
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, rank_over_seeds
+from benevolent.analysis.studies.shared.bias_path import (
+    STATISTICS,
+    against_lipschitz,
+    curves,
+    identity_finding,
+    progress,
+    rises,
+)
 
 AXIS = "data.frequency"
 CLOSE, FITTED, TIMES, ORDERED, FEW = 1e-4, 0.03, 1.5, 0.6, 3
@@ -29,7 +36,7 @@ networks of a seed, fitted or not, the same of total path, of variance and of di
 PAPER = {
     "bias_increment_mean": "a longer trajectory",
     "bias_variance": "bigger variance",
-    "bias_distance_from_init": "often further from the initialisation",
+    "bias_distance_from_init": "often further from the initialization",
 }
 
 
@@ -60,7 +67,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         plate(
             "curves",
             "Losses, Lipschitz constant and the bias while networks learn sinusoids",
-            "Medians over seeds and their range against epochs; colours are frequencies. Path per step and variance "
+            "Medians over seeds and their range against epochs; colors are frequencies. Path per step and variance "
             "are of the last ten epochs. Losses are half squared errors, the Lipschitz constant is the mean of "
             "‖df/dx‖ over the training points.",
             functools.partial(curves, progress(runs, AXIS), AXIS),

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import statistics as st
-from analysis.early import LOSSES, best_early, early_prediction, histories, left_out
-from analysis.figures import early_prediction_figure
-from analysis.figures.canvas import WIDTH_INCHES, label, show_value
-from analysis.figures.plate import plate
-from analysis.judging import judge
-from analysis.results import Results
-from analysis.studies.outputs import data_name
-from analysis.studies.study import Answer, Finding, between, decided
-from trainables.dynamics import AT_THE_END, DYNAMICS
+from benevolent.analysis import statistics as st
+from benevolent.analysis.figures import early_prediction_figure
+from benevolent.analysis.figures.canvas import WIDTH_INCHES, label, show_value
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.judging.early_prediction import LOSSES, best_early, early_prediction, histories, left_out
+from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided
+from benevolent.analysis.studies.shared.outputs import data_name
+from benevolent.trainables.training.dynamics import AT_THE_END, DYNAMICS
 
 TARGET, EPOCH, NEAR, LEVEL = "test_loss", 2, (0.007, 0.01), 0.05
 NAMES = [name for name in DYNAMICS if name not in AT_THE_END]
@@ -24,7 +24,7 @@ FIRST, SECOND = "chosen", "tried"
 
 RULE = f"""
 Runs that reached a train loss of 0.01, on two data sets; the axes are those of the grid. Adds: at least one statistic
-of the training path "adds" to the axes for test loss by the rule of `analysis.rules` (gain in cross-validated R2 over
+of the training path "adds" to the axes for test loss by the rule of `analysis.judging.decision_rule` (gain in cross-validated R2 over
 the axes, and association within configurations, false discovery rate {LEVEL}); it replicates if one statistic does on
 both data sets. At one loss: the same among runs with a train loss in [{NEAR[0]}, {NEAR[1]}]. Beyond the loss: the
 statistic with the largest |rank correlation within configurations| on the first has on the second a larger |Kendall
@@ -68,7 +68,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 "Over all runs (top, with the 95% interval of the first, from "
                 f"{early['resamples'].max()} resamples of configurations) and within configurations "
                 "(middle), after so many epochs (left) or at a share of "
-                "each run's length (right, retrospective); black and grey are the losses at the same time, dashed what "
+                "each run's length (right, retrospective); black and gray are the losses at the same time, dashed what "
                 f"a power law extrapolates. Below, the runs still training. {left_out(early)}".strip(),
                 functools.partial(early_prediction_figure, early, best_early(early, NAMES, 4), TARGET),
             )

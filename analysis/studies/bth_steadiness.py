@@ -7,12 +7,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import statistics as st
-from analysis.figures.canvas import WIDTH_INCHES, log_if_wide
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies.far import Span, cube, network_and_inputs, plane, regions, some_different
-from analysis.studies.study import Answer, Finding, between, decided, encoding, rank_over_seeds
+from benevolent.analysis import statistics as st
+from benevolent.analysis.figures.canvas import WIDTH_INCHES, log_if_wide
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, encoding, rank_over_seeds
+from benevolent.analysis.studies.shared.far_from_data import (
+    Span,
+    cube,
+    network_and_inputs,
+    plane,
+    regions,
+    some_different,
+)
 
 AXES = ("data.frequency", "init.scale")
 ORDERED, FEW, FITTED = 0.6, 200, 0.03
@@ -96,7 +103,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         plate(
             "steadiness",
             "Slopes far from the data against steadiness, and bounds against slopes",
-            "Left and middle, a point per network, colours are frequencies; the largest ||df/dx|| at random inputs. "
+            "Left and middle, a point per network, colors are frequencies; the largest ||df/dx|| at random inputs. "
             "Right, the bound of a pattern that no training point has against the true slope; the line is equality.",
             functools.partial(_scatter, table, bounds),
         ),
@@ -162,8 +169,8 @@ def _scatter(table: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
     *panels, last = figure.subplots(1, 3)
     looks = encoding("data.frequency", table["data.frequency"])
     for panel, name in zip(panels, STEADY, strict=True):
-        for colour, marker, chosen in looks.groups(table["data.frequency"]):
-            panel.scatter(*table.loc[chosen, [name, "far_slope"]].to_numpy().T, s=16, color=colour, marker=marker)
+        for color, marker, chosen in looks.groups(table["data.frequency"]):
+            panel.scatter(*table.loc[chosen, [name, "far_slope"]].to_numpy().T, s=16, color=color, marker=marker)
         panel.set(xlabel=STEADY[name], ylabel="largest slope far from the data")
         log_if_wide(panel, "x", table[name].to_numpy())
         log_if_wide(panel, "y", table["far_slope"].to_numpy())

@@ -10,12 +10,12 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
-from analysis.figures.canvas import WIDTH_INCHES
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies.explaining import reaches, steps
-from analysis.studies.outputs import examples
-from analysis.studies.study import Answer, Finding, decided
+from benevolent.analysis.figures.canvas import WIDTH_INCHES
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
+from benevolent.analysis.studies.shared.explained_information import reaches, steps
+from benevolent.analysis.studies.shared.outputs import examples
 
 LINE, FORGOTTEN = 0.95, 0.05
 #: Points of the grid that the disk is looked at with, along a side.
@@ -27,7 +27,7 @@ All claims are asked of every seed. Line: at the first recorded step at which th
 as the best linear classifier does, some linear classifier (logistic regression on the network's answers) agrees with
 it on at least {LINE} of the disk. Concept: at some later step it agrees with the curve on more than the best linear
 classifier does, by half or more of what that leaves. Noise: at the end it is right on every training example, the
-wrongly labelled ones among them. Kept: at the end agreement with the curve is at most {FORGOTTEN} below its largest
+wrongly labeled ones among them. Kept: at the end agreement with the curve is at most {FORGOTTEN} below its largest
 value, and above the best linear classifier's. Order: the first recorded steps of line, concept (half of what the best
 linear classifier leaves), and fit of all training examples come one after the other, none at the same step.
 """
@@ -174,10 +174,10 @@ def _boundary(results: Results, one: Grown, frequency: float) -> Figure:
         image[cells[:, 1], cells[:, 0]] = one.logits[step] > 0
         axes.imshow(image, origin="lower", extent=(-1, 1, -1, 1), cmap="Blues", vmin=0, vmax=3.2)
         axes.plot(x, curve, color="#1c1c1c", linewidth=1, linestyle="--")
-        for label, colour in ((0, "#b8741a"), (1, "#17456b")):
+        for label, color in ((0, "#b8741a"), (1, "#17456b")):
             for odd, marker in ((False, "o"), (True, "x")):
                 rows = (labels == label) & (wrong == odd)
-                axes.scatter(*inputs[rows].T, s=14 if odd else 5, c=colour, marker=marker, linewidths=1 if odd else 0)
+                axes.scatter(*inputs[rows].T, s=14 if odd else 5, c=color, marker=marker, linewidths=1 if odd else 0)
         row = one.table.loc[step]
         axes.set_title(f"step {step}\ncurve {row['curve']:.2f}, line {row['line']:.2f}, train {row['train']:.2f}")
         axes.set_axis_off()
@@ -192,10 +192,10 @@ def _agreement(grown: Sequence[Grown], best: float) -> Figure:
         "curve": ("the curve (fraction of the disk)", "#1c1c1c", "-"),
         "train": ("training labels", "#c0392b", "--"),
     }
-    for name, (text, colour, style) in looks.items():
+    for name, (text, color, style) in looks.items():
         for index, one in enumerate(grown):
             label = text if index == 0 else None
-            axes.plot(one.table.index, one.table[name], style, color=colour, linewidth=1, label=label)
+            axes.plot(one.table.index, one.table[name], style, color=color, linewidth=1, label=label)
     axes.axhline(best, color="#1c1c1c", linewidth=0.8, linestyle=":")
     axes.set_xscale("symlog", linthresh=2)
     axes.set(xlabel="SGD steps", ylabel="agreement", xlim=(0, None))

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import WIDTH_INCHES
-from analysis.figures.plate import plate
-from analysis.information import mutual_information
-from analysis.results import Results
-from analysis.studies import explaining
-from analysis.studies.outputs import answers, examples
-from analysis.studies.study import Answer, Finding, decided
+from benevolent.analysis.figures.canvas import WIDTH_INCHES
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.statistics.explained_information import mutual_information
+from benevolent.analysis.studies.shared import explained_information
+from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
+from benevolent.analysis.studies.shared.outputs import answers, examples
 
 LEFT, KEPT, GAP = 0.03, 0.9, 0.25
 
@@ -39,13 +39,13 @@ class Rung(NamedTuple):
     @property
     def left(self) -> float:
         """The first step at which more is known than it explains; infinity if there is none."""
-        step = explaining.reaches(self.table["known"] - self.table["explained"], LEFT)
+        step = explained_information.reaches(self.table["known"] - self.table["explained"], LEFT)
         return np.inf if step is None else float(step)
 
     @property
     def reached(self) -> "pd.Series[float]":
         """What is explained where as much is known as the classifier knows."""
-        step = explaining.reaches(self.table["known"], self.level)
+        step = explained_information.reaches(self.table["known"], self.level)
         return self.table.loc[step] if step is not None else self.table.iloc[-1]
 
 
@@ -80,14 +80,14 @@ def _ladder(results: Results, rows: pd.DataFrame) -> list[Rung]:
     taught = rows["labels.source"].notna() & (rows["labels.source"].astype(str) != "None")
     network = rows.loc[~taught, "run_id"].iloc[0]
     _, labels = examples(results, network, "test")
-    paths, rungs = explaining.predictions(results, network), []
+    paths, rungs = explained_information.predictions(results, network), []
     sizes = {
         run_id: sum(p.numel() for p in results.network(run_id).parameters()) for run_id in rows.loc[taught, "run_id"]
     }
     for run_id in sorted(sizes, key=lambda run_id: sizes[run_id]):
         by = answers(results, run_id, "test")
         level = mutual_information(by, labels).item()
-        rungs.append(Rung(_name(results, run_id), level, explaining.explained(paths, labels, by)))
+        rungs.append(Rung(_name(results, run_id), level, explained_information.explained(paths, labels, by)))
     return rungs
 
 
@@ -142,15 +142,15 @@ def _findings(ladders: Sequence[Sequence[Rung]]) -> list[Finding]:
 
 def _curves(ladders: Mapping[int, Sequence[Rung]]) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
-    colours, styles = ("#443983", "#21918c", "#b5a11c"), ("--", "-.", (0, (1, 1)))
+    colors, styles = ("#443983", "#21918c", "#b5a11c"), ("--", "-.", (0, (1, 1)))
     panels = figure.subplots(1, len(ladders), sharey=True, squeeze=False)[0]
     for axes, (seed, ladder) in zip(panels, ladders.items(), strict=True):
         known = ladder[0].table["known"]
         axes.plot(known.index, known, color="#1c1c1c", linewidth=1.4, label="I(F; Y)")
-        for rung, colour, style in zip(ladder, colours, styles, strict=False):
+        for rung, color, style in zip(ladder, colors, styles, strict=False):
             line = rung.table["explained"]
-            axes.plot(line.index, line, linestyle=style, color=colour, linewidth=1.4, label=f"μ(F; {rung.name})")
-            axes.axhline(rung.level, color=colour, linewidth=0.8, linestyle=":")
+            axes.plot(line.index, line, linestyle=style, color=color, linewidth=1.4, label=f"μ(F; {rung.name})")
+            axes.axhline(rung.level, color=color, linewidth=0.8, linestyle=":")
         axes.set_xscale("symlog", linthresh=10)
         axes.set(title=f"seed {seed}", xlabel="SGD steps", xlim=(0, None))
     panels[0].set_ylabel("mutual information (bits)")

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from analysis.figures.canvas import WIDTH_INCHES
-from analysis.figures.plate import plate
-from analysis.information import mutual_information
-from analysis.results import Results
-from analysis.studies import explaining
-from analysis.studies.outputs import answers, examples
-from analysis.studies.study import Answer, Finding, decided
+from benevolent.analysis.figures.canvas import WIDTH_INCHES
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.statistics.explained_information import mutual_information
+from benevolent.analysis.studies.shared import explained_information
+from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
+from benevolent.analysis.studies.shared.outputs import answers, examples
 
 RATIO, EARLY, GAP, KEPT, LITTLE = 0.75, 0.7, 0.25, 0.9, 0.25
 #: Inverse strengths of the ridge, of which the best on the validation split is taken.
@@ -97,12 +97,12 @@ def _courses(name: str, results: Results) -> Sequence[Course]:
     best = _says(fitted(*train, validation), test[0])
     level, found = mutual_information(best, test[1]).item(), []
     for run_id, seed in zip(runs["run_id"], runs["seed"], strict=True):
-        paths = explaining.predictions(results, run_id)
-        first, by = explaining.reaches(explaining.known(paths, test[1]), level), best
+        paths = explained_information.predictions(results, run_id)
+        first, by = explained_information.reaches(explained_information.known(paths, test[1]), level), best
         if name in REFIT and first is not None:
             said = [answers(results, run_id, split, first) for split in ("train", "validation")]
             by = _says(fitted(train[0], said[0], (validation[0], said[1])), test[0])
-        table = explaining.explained(paths, test[1], by)
+        table = explained_information.explained(paths, test[1], by)
         errors = results.outcomes.query("run_id == @run_id and split == 'train' and name == 'error'")
         table["train_accuracy"] = 1 - errors.set_index("step")["value"]
         linear = mutual_information(by, test[1]).item()
@@ -185,10 +185,10 @@ def _information(courses: Mapping[str, Sequence[Course]]) -> Figure:
     }
     panels = figure.subplots(2, 2).flat
     for axes, (name, task) in zip(panels, courses.items(), strict=False):
-        for column, (text, colour, line) in looks.items():
+        for column, (text, color, line) in looks.items():
             for index, one in enumerate(task):
                 label = text if index == 0 and axes is figure.axes[0] else None
-                axes.plot(one.table.index, one.table[column], line, color=colour, linewidth=1, label=label)
+                axes.plot(one.table.index, one.table[column], line, color=color, linewidth=1, label=label)
         for one in task:
             if one.first is not None:
                 axes.axvline(one.first, color="#d9b44a", linewidth=0.8, zorder=0)

@@ -1,4 +1,4 @@
-"""Whether the inverse of the normalised margin orders networks by test error."""
+"""Whether the inverse of the normalized margin orders networks by test error."""
 
 import functools
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import statistics as st
-from analysis.figures.canvas import INK, WIDTH_INCHES
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies import normalised
-from analysis.studies.outputs import data_name, outputs
-from analysis.studies.study import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis import statistics as st
+from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared import normalized_loss
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis.studies.shared.outputs import data_name, outputs
 
 AXIS, LEAST, MORE = "init.std", 0.6, 0.1
 NORMS = {"Frobenius": "margin_p10_frobenius", "spectral": "margin_p10_spectral"}
@@ -24,7 +24,7 @@ training margins, divided by the product of Frobenius norms or of spectral norms
 with test error is at least {LEAST}, and the lower end of its 95% interval above 0, for either norm. Beyond the norm:
 the correlation by Frobenius norms exceeds that of the norm product alone by {MORE}, with the lower end of the interval
 of the difference above 0; otherwise the margin, which networks of one loss share, adds nothing to the norm.
-{normalised.INTERVAL_RULE}.
+{normalized_loss.INTERVAL_RULE}.
 """
 PAPER = "appendix J: rises"
 
@@ -33,10 +33,10 @@ def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     findings, figures, numbers, notes = [], [], [], []
     for one in results.values():
-        name, table = data_name(one), normalised.fitted(one)
+        name, table = data_name(one), normalized_loss.fitted(one)
         table = table.assign(**{f"inverse_{column}": 1 / table[column] for column in NORMS.values()})
         findings += [
-            normalised.ordered(
+            normalized_loss.ordered(
                 f"{name}: the inverse margin over the product of {words} norms orders networks by test error",
                 table,
                 f"inverse_{column}",
@@ -55,10 +55,10 @@ def answer(results: Mapping[str, Results]) -> Answer:
         figures += [
             plate(
                 f"margins-{name.replace('_', '-')}",
-                f"{name}: test error against the inverse normalised margin",
-                "Each point is a network; colours are the standard deviation of the initial weights.",
+                f"{name}: test error against the inverse normalized margin",
+                "Each point is a network; colors are the standard deviation of the initial weights.",
                 functools.partial(
-                    normalised.draw_pairs,
+                    normalized_loss.draw_pairs,
                     table,
                     AXIS,
                     [(f"inverse_{column}", "test_error") for column in NORMS.values()],
@@ -67,7 +67,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             ),
             plate(
                 f"largest-outputs-{name.replace('_', '-')}",
-                f"{name}: the largest output on training examples, as trained and normalised",
+                f"{name}: the largest output on training examples, as trained and normalized",
                 f"Of one network (initial standard deviation {example[AXIS]:g}); in figure 20 of the source, on "
                 "MNIST, the means are 60.56 (deviation 16.21) and 0.0267 (0.0071).",
                 functools.partial(_histograms, largest, rho),
@@ -75,7 +75,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ]
         notes.append(
             f"{name}: the largest output of that network has mean {largest.mean():.2f} and deviation "
-            f"{largest.std():.2f}, normalised {(largest / rho).mean():.4f} and {(largest / rho).std():.4f}."
+            f"{largest.std():.2f}, normalized {(largest / rho).mean():.4f} and {(largest / rho).std():.4f}."
         )
     return Answer(findings, figures, pd.concat(numbers), notes)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import INK, WIDTH_INCHES
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies import normalised
-from analysis.studies.study import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared import normalized_loss
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
 
 SLACK, FALLS = 0.01, -0.6
 
@@ -20,7 +20,7 @@ Over all widths. Does not rise: the mean test error of the widest networks is at
 widths plus {SLACK}, with the upper end of the 95% interval of the difference below {2 * SLACK}; the widest networks
 have at least ten parameters per example and fit every training example. Falls: among networks with more parameters
 than examples that fit them all, Spearman's rank correlation of the number of parameters and test error is at most
-{FALLS}, and the upper end of its 95% interval below 0. {normalised.INTERVAL_RULE}.
+{FALLS}, and the upper end of its 95% interval below 0. {normalized_loss.INTERVAL_RULE}.
 """
 PAPER = "figure 3: flat or falling beyond one parameter per example"
 
@@ -32,7 +32,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     over = table[(table["per_example"] > 1) & (table["train_error"] == 0)]
     findings = [
         _rises(table),
-        normalised.ordered(
+        normalized_loss.ordered(
             "beyond one parameter per example, test error falls with more",
             over,
             "parameter_count",

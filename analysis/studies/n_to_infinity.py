@@ -8,28 +8,28 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.canvas import INK, WIDTH_INCHES
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies import normalised
-from analysis.studies.outputs import classes
-from analysis.studies.study import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared import normalized_loss
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis.studies.shared.outputs import classes
 
 AXIS, LEAST, CLOSED = "data.train_size", 0.8, 0.5
 GAPS = {
-    "loss_gap": "the normalised loss",
-    "relative_gap": "the normalised loss, relative to what train loss lacks to chance,",
+    "loss_gap": "the normalized loss",
+    "relative_gap": "the normalized loss, relative to what train loss lacks to chance,",
     "error_gap": "the error",
 }
 
 RULE = f"""
 For natural and for random labels alike; gaps are absolute differences of train and test. Closes: Spearman's rank
-correlation of the number of examples with the gap of normalised losses is at most -{LEAST}, and the upper end of its
-95% interval below 0; the same of that gap over log C less the normalised train loss (C classes), since outputs so small
+correlation of the number of examples with the gap of normalized losses is at most -{LEAST}, and the upper end of its
+95% interval below 0; the same of that gap over log C less the normalized train loss (C classes), since outputs so small
 make all losses those of chance, whatever a network knows; and the same of the gap of errors. By half: the gap of errors
 at the largest number of examples is at most {CLOSED} of that at the smallest, in the mean over seeds. For natural
 labels the test error falls: Spearman's rank correlation at most -{LEAST}, and the upper end below 0.
-{normalised.INTERVAL_RULE}.
+{normalized_loss.INTERVAL_RULE}.
 """
 PAPER = {
     ("natural", "loss_gap"): "figures 1 and 19: the gap closes",
@@ -48,14 +48,14 @@ def answer(results: Mapping[str, Results]) -> Answer:
     tables = {}
     for name in ("natural", "random"):
         table = results[name].table()
-        lacks = np.log(classes(results[name])) - table["normalised_train_loss"]
-        gap = (table["normalised_test_loss"] - table["normalised_train_loss"]).abs()
+        lacks = np.log(classes(results[name])) - table["normalized_train_loss"]
+        gap = (table["normalized_test_loss"] - table["normalized_train_loss"]).abs()
         error_gap = (table["test_error"] - table["train_error"]).abs()
         tables[name] = table.assign(loss_gap=gap, relative_gap=gap / lacks, error_gap=error_gap)
     findings = []
     for name, table in tables.items():
         findings += [
-            normalised.ordered(
+            normalized_loss.ordered(
                 f"{name} labels: the gap of {words} closes with the examples",
                 table,
                 AXIS,
@@ -69,7 +69,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ]
         findings.append(_halved(name, table))
     findings.append(
-        normalised.ordered(
+        normalized_loss.ordered(
             "natural labels: the test error falls", tables["natural"], AXIS, "test_error", LEAST, "figure 1", sign=-1
         )
     )
@@ -85,7 +85,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "gaps",
             "The gap between train and test against the number of examples",
             "Means over seeds with their range; natural labels solid, random ones dashed. In the middle the gap of "
-            "normalised losses over what the normalised train loss lacks to that of chance.",
+            "normalized losses over what the normalized train loss lacks to that of chance.",
             functools.partial(_gaps, tables),
         ),
     ]
@@ -115,7 +115,7 @@ def _draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     kinds = (
         ("error", "{}_error", "error (fraction)"),
         ("loss", "{}_loss", "loss as trained (nats)"),
-        ("normalised", "normalised_{}_loss", "normalised loss (nats)"),
+        ("normalized", "normalized_{}_loss", "normalized loss (nats)"),
     )
     for (name, table), column in zip(tables.items(), rows.T, strict=True):
         for axes, (kind, own, label) in zip(column, kinds, strict=True):
@@ -131,7 +131,7 @@ def _draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
-    labels = {"loss_gap": "gap of normalised losses (nats)", "relative_gap": "the same, relative"}
+    labels = {"loss_gap": "gap of normalized losses (nats)", "relative_gap": "the same, relative"}
     for axes, (column, label) in zip(
         figure.subplots(1, 3), (labels | {"error_gap": "gap of errors (fraction)"}).items(), strict=True
     ):
@@ -142,8 +142,8 @@ def _gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def _line(axes: Axes, table: pd.DataFrame, column: str, style: str, colour: str, label: str) -> None:
+def _line(axes: Axes, table: pd.DataFrame, column: str, style: str, color: str, label: str) -> None:
     """Means over seeds with their range."""
     mean, low, high = (getattr(table.groupby(AXIS)[column], what)() for what in ("mean", "min", "max"))
-    axes.plot(mean.index, mean, style, color=colour, markersize=4, label=label)
+    axes.plot(mean.index, mean, style, color=color, markersize=4, label=label)
     axes.fill_between(mean.index, low, high, color="#9aa5b1", alpha=0.4, linewidth=0)

@@ -1,4 +1,4 @@
-"""Whether the line between normalised losses depends on the norm that divides."""
+"""Whether the line between normalized losses depends on the norm that divides."""
 
 import functools
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from analysis import statistics as st
-from analysis.figures.canvas import WIDTH_INCHES
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.statistics import LinearFit
-from analysis.studies import normalised
-from analysis.studies.study import Answer, Finding, between, decided, encoding, rank_over_seeds
+from benevolent.analysis import statistics as st
+from benevolent.analysis.figures.canvas import WIDTH_INCHES
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.statistics import LinearFit
+from benevolent.analysis.studies.shared import normalized_loss
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, encoding, rank_over_seeds
 
 NORMS = {"L1": 1.0, "L2": 2.0, "L4": 4.0, "largest entry": float("inf")}
 AXIS, ALIKE, LARGE, SAME = "pretrain.label_corruption", 0.9, 1.0, 0.1
@@ -23,69 +23,69 @@ RULE = f"""
 Over networks that fit every training example, with rho the product over the layers of the entrywise p-norm of the
 weights, p = 1, 2, 4 and infinity. Outputs are divided by rho and multiplied by one constant per norm, such that the
 median network's largest output is {LARGE} (the source divides L1 norms by 100: products of large norms leave losses
-that differ in the last digits only). Linear: for each p, R2 of normalised test loss on normalised train loss is at
-least {normalised.LINEAR}. The same line: the slope differs from that by L2 by at most {SAME}, and the 95% intervals
-of the two slopes overlap. Alike: Spearman's rank correlation between the normalised train losses by L2 and by each
+that differ in the last digits only). Linear: for each p, R2 of normalized test loss on normalized train loss is at
+least {normalized_loss.LINEAR}. The same line: the slope differs from that by L2 by at most {SAME}, and the 95% intervals
+of the two slopes overlap. Alike: Spearman's rank correlation between the normalized train losses by L2 and by each
 other norm is at least {ALIKE} in the mean over seeds, and the lower end of its interval (Student) above 0. Own norm,
-by L2: {normalised.OWN_NORM_RULE}.
+by L2: {normalized_loss.OWN_NORM_RULE}.
 """
 PAPER = {
     "L1": "figure 9: slope 0.836, intercept 0.378, R² 0.9998",
     "L2": "figure 10: slope 0.836, intercept 0.377, R² 0.9998",
 }
-X, Y = "normalised_train_loss", "normalised_test_loss"
+X, Y = "normalized_train_loss", "normalized_test_loss"
 
 
 def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     (networks,) = results.values()
-    table = normalised.fitted(networks)
-    known = normalised.known_outputs(networks, table)
+    table = normalized_loss.fitted(networks)
+    known = normalized_loss.known_outputs(networks, table)
     found = {name: _losses(networks, table, known, p) for name, p in NORMS.items()}
-    fits = {name: normalised.line(losses) for name, losses in found.items()}
+    fits = {name: normalized_loss.line(losses) for name, losses in found.items()}
     findings = [
         Finding(
-            f"by {name}: normalised test loss is linear in normalised train loss",
-            decided(fit.r2 >= normalised.LINEAR),
-            f"{normalised.in_words(fit)} ({fit.n} networks)",
+            f"by {name}: normalized test loss is linear in normalized train loss",
+            decided(fit.r2 >= normalized_loss.LINEAR),
+            f"{normalized_loss.in_words(fit)} ({fit.n} networks)",
             PAPER.get(name, ""),
             guess="networks keep more or less of their lead on test examples, whichever norm divides",
         )
         for name, fit in fits.items()
     ]
     others = [name for name in NORMS if name != "L2"]
-    deals = {name: normalised.dealt(known, losses["divisor"].to_numpy()) for name, losses in found.items()}
+    deals = {name: normalized_loss.dealt(known, losses["divisor"].to_numpy()) for name, losses in found.items()}
     for name in others:  # the same deals for all norms
-        pairs = zip(map(normalised.line, deals[name]), map(normalised.line, deals["L2"]), strict=True)
+        pairs = zip(map(normalized_loss.line, deals[name]), map(normalized_loss.line, deals["L2"]), strict=True)
         share = float(np.mean([_one_line(fit, usual) for fit, usual in pairs]))
         findings.append(_same(name, fits[name], fits["L2"], share))
     findings += [_alike(name, found) for name in others]
-    findings.append(normalised.own_norm("by L2", found["L2"], deals["L2"]))
+    findings.append(normalized_loss.own_norm("by L2", found["L2"], deals["L2"]))
     plates = [
         plate(
             "norms",
             "Test against train loss, outputs divided by products of several norms",
-            "Each point is a network; colours are the part of the labels that was swapped in pretraining.",
-            functools.partial(_draw, found, Y, "normalised test loss (nats)"),
+            "Each point is a network; colors are the part of the labels that was swapped in pretraining.",
+            functools.partial(_draw, found, Y, "normalized test loss (nats)"),
         ),
         plate(
             "errors",
-            "Test error against normalised train loss, by the same norms",
+            "Test error against normalized train loss, by the same norms",
             "The same networks, as in the right of figure 9 of the source.",
             functools.partial(_draw, found, "test_error", "test error (fraction)"),
         ),
     ]
     numbers = pd.concat([losses.assign(norm=name) for name, losses in found.items()])
-    return Answer(findings, plates, numbers, [normalised.OWN_NORM_MENDED])
+    return Answer(findings, plates, numbers, [normalized_loss.OWN_NORM_MENDED])
 
 
-def _losses(results: Results, table: pd.DataFrame, known: normalised.Known, p: float) -> pd.DataFrame:
-    """Normalised losses of every network by the product of p-norms, in one unit."""
+def _losses(results: Results, table: pd.DataFrame, known: normalized_loss.Known, p: float) -> pd.DataFrame:
+    """Normalized losses of every network by the product of p-norms, in one unit."""
     rho = np.array([_product(results, run, p) for run in table["run_id"]])
     largest = np.array([float(z.abs().max()) for z, _ in known["train"]])
     divisor = rho * float(np.median(largest / rho)) / LARGE
     rows = table[["run_id", "seed", AXIS, "test_error"]].assign(rho=rho, divisor=divisor)
-    return pd.concat([rows, normalised.divided(known, divisor)], axis=1)
+    return pd.concat([rows, normalized_loss.divided(known, divisor)], axis=1)
 
 
 def _product(results: Results, run_id: str, p: float) -> float:
@@ -123,12 +123,12 @@ def _alike(name: str, found: Mapping[str, pd.DataFrame]) -> Finding:
 def _draw(found: Mapping[str, pd.DataFrame], y: str, label: str) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
     for axes, (name, losses) in zip(figure.subplots(2, 2).ravel(), found.items(), strict=True):
-        normalised.points(axes, losses, X, y, AXIS)
+        normalized_loss.points(axes, losses, X, y, AXIS)
         fit = st.linear_fit(losses[X], losses[y])
         ends = losses[X].agg(["min", "max"]).to_numpy()
         axes.plot(ends, fit.intercept + fit.slope * ends, color="#1c1c1c", linewidth=1)
         axes.set_title(f"{name}: R² {fit.r2:.4f}, slope {fit.slope:.3g}", loc="left")
-        axes.set(xlabel="normalised train loss (nats)", ylabel=label)
+        axes.set(xlabel="normalized train loss (nats)", ylabel=label)
         axes.locator_params(nbins=5)
     first = next(iter(found.values()))
     encoding(AXIS, first[AXIS]).legend(figure)

@@ -1,4 +1,4 @@
-"""Whether networks that have seen random labels generalise worse at the same train loss, and normalised loss knows."""
+"""Whether networks that have seen random labels generalize worse at the same train loss, and normalized loss knows."""
 
 import functools
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies import normalised
-from analysis.studies.outputs import data_name
-from analysis.studies.study import MENDED, Answer
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared import normalized_loss
+from benevolent.analysis.studies.shared.answer import MENDED, Answer
+from benevolent.analysis.studies.shared.outputs import data_name
 
 AXIS, RISES, NEAR = "pretrain.label_corruption", 0.6, (0.004, 0.008)
 
@@ -18,8 +18,8 @@ RULE = f"""
 Per data set, over networks that fit every training example with a train loss in [{NEAR[0]}, {NEAR[1]}] (each is the
 snapshot nearest to 0.006). Rises: Spearman's rank correlation of the swapped part with test loss, with test error,
 and with the logarithm of the norm product is at least {RISES} each, and the lower ends of their 95% intervals above 0.
-Linear: {normalised.LINEAR_RULE}. Own norm: {normalised.OWN_NORM_RULE}. Beyond the norm: {normalised.BEYOND_RULE}.
-{normalised.INTERVAL_RULE}.
+Linear: {normalized_loss.LINEAR_RULE}. Own norm: {normalized_loss.OWN_NORM_RULE}. Beyond the norm: {normalized_loss.BEYOND_RULE}.
+{normalized_loss.INTERVAL_RULE}.
 """
 
 #: Of the source: figure 5, where losses rise with the swapped part, and figure 10.
@@ -37,19 +37,19 @@ def answer(results: Mapping[str, Results]) -> Answer:
     findings, figures, numbers = [], [], []
     deals, own = {}, {}
     for one in results.values():
-        name, table = data_name(one), normalised.fitted(one)
+        name, table = data_name(one), normalized_loss.fitted(one)
         family = one.config(str(one.runs["run_id"].iloc[0])).flat()["model.family"]
         table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
         norms = np.exp(table["log_frobenius_product"].to_numpy())
-        deals[name], own[name] = normalised.dealt(normalised.known_outputs(one, table), norms), table
+        deals[name], own[name] = normalized_loss.dealt(normalized_loss.known_outputs(one, table), norms), table
         for outcome, words in OUTCOMES.items():
             paper = "" if outcome == "log_frobenius_product" else PAPER_RISES.get(name, "")
             claim = f"{name}: {words} rises with the part of the labels that was swapped in pretraining"
-            findings.append(normalised.ordered(claim, table, AXIS, outcome, RISES, paper, guess=GUESS))
+            findings.append(normalized_loss.ordered(claim, table, AXIS, outcome, RISES, paper, guess=GUESS))
         findings += [
-            normalised.linear(name, table, PAPER_LINE.get((name, family), "")),
-            normalised.own_norm(name, table, deals[name]),
-            normalised.beyond_norm(name, table, "log_frobenius_product"),
+            normalized_loss.linear(name, table, PAPER_LINE.get((name, family), "")),
+            normalized_loss.own_norm(name, table, deals[name]),
+            normalized_loss.beyond_norm(name, table, "log_frobenius_product"),
         ]
         numbers.append(table.assign(data=name))
         pairs = [(AXIS, "test_loss"), (AXIS, "test_error"), ("log_frobenius_product", "test_loss")]
@@ -61,20 +61,20 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 "Each point is a network at the snapshot nearest to a train loss of 0.006: its test loss and error "
                 "against the part of the labels that was swapped in pretraining, and its test loss against the "
                 "logarithm of the product of its layers' norms.",
-                functools.partial(normalised.draw_pairs, table, AXIS, pairs, units),
+                functools.partial(normalized_loss.draw_pairs, table, AXIS, pairs, units),
             ),
             plate(
                 f"losses-{name.replace('_', '-')}",
-                f"{name}: test against train loss, as trained and normalised",
+                f"{name}: test against train loss, as trained and normalized",
                 "The same networks. Left, losses as trained; right, of outputs divided by the product of norms.",
-                functools.partial(normalised.draw_losses, table, AXIS),
+                functools.partial(normalized_loss.draw_losses, table, AXIS),
             ),
         ]
-    figures.append(normalised.deals_plate(deals, own))
+    figures.append(normalized_loss.deals_plate(deals, own))
     notes = [
         f"{MENDED}: a partial correlation that is undefined in a seed counts as 0 there; "
         "left out, one claim beyond the norm held, on MNIST.",
-        normalised.OWN_NORM_MENDED,
+        normalized_loss.OWN_NORM_MENDED,
     ]
     return Answer(findings, figures, pd.concat(numbers), notes)
 

@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from analysis.figures.canvas import WIDTH_INCHES, Encoding
-from analysis.figures.plate import plate
-from analysis.results import Results
-from analysis.studies.study import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis.figures.canvas import WIDTH_INCHES, Encoding
+from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
 
 CLOSE, CHANCE, BEST, DROP = 0.01, 0.6, 0.01, 0.02
 #: Starts of the theorem, and starts far outside it: w(1), or the standard deviation of all weights.
@@ -38,7 +38,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "population",
             "Accuracy on the population of linear classifiers that fit every example",
             "Each point is a classifier after training, of seeds that differ in the order of examples and in drawn "
-            "weights; colours and markers are the label noise p. Left, from zeros but for the first weight, which the "
+            "weights; colors and markers are the label noise p. Left, from zeros but for the first weight, which the "
             "label goes with; right, from normal weights. Lines are what the limit of gradient descent gives.",
             functools.partial(_population, linear),
         ),
@@ -134,7 +134,7 @@ def _networks(table: pd.DataFrame) -> list[Finding]:
             "Networks: from usual weights, fitting every example loses nothing of the best test accuracy on the way",
             decided(fitted and bool((lost <= BEST).all())),
             f"test accuracy {ends.loc[USUAL, 'accuracy'].mean():.4f}, at most {lost.max():.4f} below the best",
-            "test error stabilises",
+            "test error stabilizes",
             guess="the best of many recorded steps is high by chance alone, more so with few test examples",
         )
     ]
@@ -181,15 +181,13 @@ def _population(table: pd.DataFrame) -> Figure:
     for axes, (kind, name) in zip(figure.subplots(1, 2, sharey=True), names.items(), strict=True):
         rows = table[table["kind"] == kind]
         grid = np.linspace(-105, 5, 1000) if kind == "first" else np.geomspace(0.07, 7, 200)
-        for value, colour, marker in zip(encoding.values, encoding.colours, encoding.markers, strict=True):
+        for value, color, marker in zip(encoding.values, encoding.colors, encoding.markers, strict=True):
             line = [
                 limit_accuracy(x if kind == "first" else 0, x if kind == "std" else 0, value, examples) for x in grid
             ]
-            axes.plot(grid, line, color=colour, linewidth=1)
+            axes.plot(grid, line, color=color, linewidth=1)
             own = rows[rows["data.noise"] == value]
-            axes.scatter(
-                own["amount"], own["accuracy"], s=22, color=colour, marker=marker, edgecolors="white", zorder=3
-            )
+            axes.scatter(own["amount"], own["accuracy"], s=22, color=color, marker=marker, edgecolors="white", zorder=3)
         axes.axhline(0.5, color="#5b5b5b", linewidth=0.8, linestyle=":")
         axes.set(xlabel=name, ylim=(0, 1.02))
         if kind == "std":
@@ -204,11 +202,11 @@ def _paths(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
     axes = figure.subplots()
     looks = {USUAL: ("#1c1c1c", "o"), LARGE: ("#2a788e", "s"), RANDOM: ("#c0392b", "x")}
-    for start, (colour, marker) in looks.items():
+    for start, (color, marker) in looks.items():
         for index, (_, path) in enumerate(table[table["start"] == start].groupby("seed")):
             path = path.sort_values("epoch")
             label = start if index == 0 else None
-            axes.plot(path["epoch"], path["accuracy"], color=colour, linewidth=0.9, marker=marker, ms=3, label=label)
+            axes.plot(path["epoch"], path["accuracy"], color=color, linewidth=0.9, marker=marker, ms=3, label=label)
     axes.set_xscale("symlog", linthresh=1)
     axes.set(xlabel="epoch (linear up to 1, then logarithmic)", ylabel="test accuracy")
     axes.legend(title="start", loc="lower right")

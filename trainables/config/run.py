@@ -11,13 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from trainables.config.change import PruneConfig, ResetConfig, SubspaceConfig
-from trainables.config.optimisation import LossConfig, OptimizerConfig, StopConfig
-from trainables.config.start import InitConfig, LabelsConfig, PretrainConfig
-from trainables.data.config import Corruption, DataConfig
-from trainables.errors import BadInput
-from trainables.models import MODEL_CONFIGS, ModelConfig
-from trainables.section import Section, flatten
+from benevolent.trainables.config.base import Section, flatten
+from benevolent.trainables.config.data import Corruption, DataConfig
+from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
+from benevolent.trainables.config.optimization import LossConfig, OptimizerConfig, StopConfig
+from benevolent.trainables.config.pruning import PruneConfig, ResetConfig, SubspaceConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models import MODEL_CONFIGS, ModelConfig
 
 #: The family that is grown, not trained.
 FOREST = "random_forest"
@@ -101,14 +101,14 @@ class RunConfig(Section):
                 yield line
 
     def check_loss(self) -> None:
-        """Refuse a loss that the way to the solution does not minimise.
+        """Refuse a loss that the way to the solution does not minimize.
 
         Raises:
             BadInput: least squares or a forest with another loss than `squared`.
         """
         if self.solved and self.loss.name != "squared":
             raise BadInput(
-                f"loss.name = {self.loss.name!r}: {self.solved} minimises the squared loss; say loss.name: squared"
+                f"loss.name = {self.loss.name!r}: {self.solved} minimizes the squared loss; say loss.name: squared"
             )
 
     @property

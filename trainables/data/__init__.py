@@ -10,14 +10,26 @@
 | intervention on data | one function | `corruption.py` or `augmentation.py`, with a field in `config.py` |
 """
 
-from trainables.data.augmentation import augmented
-from trainables.data.config import CLASS_TASKS, DataConfig
-from trainables.data.corruption import corrupt, replace_pixels
-from trainables.data.loading import Teach, inputs_of, labels_of, load, train_labels
-from trainables.data.readers import READERS, Part, Raw, Reader, fetch, place, present, provide, read, root, use_root
-from trainables.data.split import Dataset, Inputs, Split, stratified_order
-from trainables.data.synthetic import SYNTHETIC, population_accuracy
-from trainables.data.tasks import Task, describe, listing
+from benevolent.trainables.config.data import CLASS_TASKS, DataConfig
+from benevolent.trainables.data.augmentation import augmented
+from benevolent.trainables.data.corruption import corrupt, replace_pixels
+from benevolent.trainables.data.loading import Teach, inputs_of, labels_of, load, train_labels
+from benevolent.trainables.data.readers import (
+    READERS,
+    Part,
+    Raw,
+    Reader,
+    fetch,
+    place,
+    present,
+    provide,
+    read,
+    root,
+    use_root,
+)
+from benevolent.trainables.data.split import Dataset, Inputs, Split, stratified_order
+from benevolent.trainables.data.synthetic import SYNTHETIC, population_accuracy
+from benevolent.trainables.data.tasks import Task, describe, listing
 
 __all__ = [
     "CLASS_TASKS",

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.data.config import Augment
-from trainables.streams import Draws
+from benevolent.trainables.config.data import Augment
+from benevolent.trainables.rng import Draws
 
 #: Pixels that an image is moved by at most.
 SHIFT = 4
@@ -15,7 +15,7 @@ def augmented(images: Tensor, method: Augment, draws: Draws, border: int = 0) ->
     """Images as a training step sees them (He et al. 2015, section 4.2).
 
     - `shift`: moved by up to 4 pixels up or down and left or right, all shifts equally likely; what is not in the image
-      is zero, after normalisation. The same as a random crop of an image with a border of 4.
+      is zero, after normalization. The same as a random crop of an image with a border of 4.
     - `flip`: mirrored, left to right, with probability one half.
     - `window`: a window of the image, all places equally likely (Zhang et al. 2017 cut 28 x 28 out of 32 x 32).
     - `shift_flip`, `window_flip`: both.
@@ -24,7 +24,7 @@ def augmented(images: Tensor, method: Augment, draws: Draws, border: int = 0) ->
         images: `(K, N, channels, height, width)`.
         method: which.
         draws: of the K runs.
-        border: pixels at each side that a window leaves out when it is in the centre.
+        border: pixels at each side that a window leaves out when it is in the center.
 
     Returns:
         images of the same shape, less twice the border.

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data.config import Corruption, Pixels
-from trainables.errors import BadInput
-from trainables.streams import generator
+from benevolent.trainables.config.data import Corruption, Pixels
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import generator
 
 
 def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, seed: int, stream: str) -> Tensor:

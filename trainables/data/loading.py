@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data.config import DataConfig, Half, Pixels
-from trainables.data.corruption import corrupt, replace_pixels
-from trainables.data.readers import READERS, Part, read
-from trainables.data.split import FLOAT_BYTES, Dataset, Inputs, Split, stratified_order
-from trainables.data.synthetic import SYNTHETIC, sampler
-from trainables.data.tasks import CONSTANTS, describe
-from trainables.errors import BadInput
-from trainables.section import PerRun
-from trainables.streams import generator
+from benevolent.trainables.config.base import PerRun
+from benevolent.trainables.config.data import DataConfig, Half, Pixels
+from benevolent.trainables.data.corruption import corrupt, replace_pixels
+from benevolent.trainables.data.readers import READERS, Part, read
+from benevolent.trainables.data.split import FLOAT_BYTES, Dataset, Inputs, Split, stratified_order
+from benevolent.trainables.data.synthetic import SYNTHETIC, sampler
+from benevolent.trainables.data.tasks import CONSTANTS, describe
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import generator
 
-if TYPE_CHECKING:  # `trainables.config` reads `trainables.data.config`
-    from trainables.config import Phase, RunConfig
+if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
+    from benevolent.trainables.config.run import Phase, RunConfig
 
 Array = np.ndarray[Any, Any]
 Splits = dict[str, Split]
@@ -105,10 +105,10 @@ def _cut(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, s
         inputs = torch.from_numpy(stored[name]).to(device)
         if inputs.dtype == torch.uint8 and inputs.numel() * dtype.itemsize > FLOAT_BYTES:
             slot = torch.zeros(1, dtype=torch.int64, device=device)
-            centre, spread = (torch.from_numpy(one).to(device, dtype).unsqueeze(0) for one in (mean, deviation))
-            return Split(Inputs(inputs.unsqueeze(0), slot, dtype, centre, spread, border[name]), labels)
-        centre, spread = (torch.from_numpy(one).to(device) for one in (mean, deviation))
-        return Split.of(inputs.double().sub_(centre).div_(spread).to(dtype), labels, border[name])
+            center, spread = (torch.from_numpy(one).to(device, dtype).unsqueeze(0) for one in (mean, deviation))
+            return Split(Inputs(inputs.unsqueeze(0), slot, dtype, center, spread, border[name]), labels)
+        center, spread = (torch.from_numpy(one).to(device) for one in (mean, deviation))
+        return Split.of(inputs.double().sub_(center).div_(spread).to(dtype), labels, border[name])
 
     digest = hashlib.sha256(raw.digest.encode() + b"".join(one.tobytes() for one in orders))
     return {name: split(name) for name in rows}, digest.hexdigest()[:16]
@@ -156,13 +156,13 @@ def _pooled(inputs: Array, side: int) -> Array:
 
 def _scale(config: DataConfig, train: Array, top: float) -> tuple[Array, Array]:
     """What to subtract from stored inputs and to divide by: `(channels, 1, 1)` each, `(1,)` if they are no images."""
-    if config.normalise == "split":
+    if config.normalize == "split":
         channels = [train[:, channel] for channel in range(train.shape[1])] if train.ndim == 4 else [train]
         mean, deviation = np.array([_moments(one) for one in channels]).T
         if not deviation.all():
-            raise BadInput(f"data.normalise = 'split': a channel of the training split of {config.name} is constant")
+            raise BadInput(f"data.normalize = 'split': a channel of the training split of {config.name} is constant")
     else:
-        mean, deviation = (top * np.array(one) for one in CONSTANTS[config.normalise])
+        mean, deviation = (top * np.array(one) for one in CONSTANTS[config.normalize])
     shape = (-1,) + (1,) * (train.ndim - 2)
     return mean.reshape(shape), deviation.reshape(shape)
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from trainables.errors import BadInput
-from trainables.section import did_you_mean
+from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.errors import BadInput
 
 Array = np.ndarray[Any, Any]
 

@@ -16,10 +16,10 @@ Target = Literal["classes", "real"]
 
 @dataclass(frozen=True)
 class Inputs:
-    """S sets of N inputs, of which each of K runs reads one; kept as stored, given out normalised.
+    """S sets of N inputs, of which each of K runs reads one; kept as stored, given out normalized.
 
     Attributes:
-        stored: `(S, N, *input_shape)`: uint8, or floats that are normalised already; images may have a border.
+        stored: `(S, N, *input_shape)`: uint8, or floats that are normalized already; images may have a border.
         slot: `(K,)`: which set each run reads.
         dtype: of what is given out.
         mean: `(S, *)`, to be subtracted from uint8, where `*` broadcasts against an input; None for floats.
@@ -64,20 +64,20 @@ class Inputs:
         if len(self.stored) > 1:
             index = index + self.slot.unsqueeze(1) * self.examples
         rows = self.stored.flatten(0, 1).index_select(0, index.flatten()).unflatten(0, index.shape)
-        return self._normalised(rows if whole else self._inner(rows))
+        return self._normalized(rows if whole else self._inner(rows))
 
     def rows(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view where they are shared floats."""
         rows = self._inner(self.stored[:, start:stop])
         if len(self.stored) == 1:
-            return self._normalised(rows).expand(len(self), *(-1,) * (rows.ndim - 1))
-        return self._normalised(rows[self.slot])
+            return self._normalized(rows).expand(len(self), *(-1,) * (rows.ndim - 1))
+        return self._normalized(rows[self.slot])
 
     def _inner(self, rows: Tensor) -> Tensor:
         own = slice(self.border, -self.border or None)
         return rows[..., own, own].contiguous() if self.border else rows
 
-    def _normalised(self, rows: Tensor) -> Tensor:
+    def _normalized(self, rows: Tensor) -> Tensor:
         """Floats of rows `(K, n, *input_shape)`."""
         if self.mean is None or self.deviation is None:
             return rows
@@ -110,11 +110,11 @@ class Split:
 
     @property
     def inputs(self) -> Tensor:
-        """All inputs `(N, *input_shape)`, normalised; made anew at each call where they are kept as uint8."""
+        """All inputs `(N, *input_shape)`, normalized; made anew at each call where they are kept as uint8."""
         return self.sets.rows()[0]
 
     def gather(self, index: Tensor) -> Tensor:
-        """The inputs `(K, B, *input_shape)` at positions `(K, B)`, normalised."""
+        """The inputs `(K, B, *input_shape)` at positions `(K, B)`, normalized."""
         return self.sets.gather(index)
 
     @staticmethod

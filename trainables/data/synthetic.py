@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from trainables.data.config import DataConfig
-from trainables.data.split import Target
-from trainables.errors import BadInput
-from trainables.streams import generator
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.data.split import Target
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import generator
 
 Array = np.ndarray[Any, Any]
 Draw = np.random.Generator
@@ -50,7 +50,7 @@ def sinusoid(draw: Draw, *, dimension: int = 100) -> Sampler:
     """The sign of <w, x> + sin <w', x>, x standard normal: nearly linear, and not quite.
 
     w and w' are orthonormal. Nakkiran, Kalimeris et al. 2019, section 3, task (iv), with 100 dimensions; they give
-    no norms. Of a fixed sample that a network can memorise little is learned beyond w: see `fresh`.
+    no norms. Of a fixed sample that a network can memorize little is learned beyond w: see `fresh`.
     """
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
@@ -101,10 +101,10 @@ def xord(draw: Draw, *, dimension: int = 10, hard: bool = False) -> Sampler:
 
 
 def sparse_linear(draw: Draw, *, dimension: int = 10_000, noise: float) -> Sampler:
-    """One useful coordinate and many that only tell the examples apart: memorising is easy, and need not hurt.
+    """One useful coordinate and many that only tell the examples apart: memorizing is easy, and need not hurt.
 
     y uniform in {-1, 1}, x = eta y e_1 + e_k, k uniform in {2, ..., d}, eta = -1 with probability `noise`, else 1.
-    Nakkiran, Kalimeris et al. 2019, section 5 (theorem 1): from a small initialisation SGD on n = o(sqrt d) examples
+    Nakkiran, Kalimeris et al. 2019, section 5 (theorem 1): from a small initialization SGD on n = o(sqrt d) examples
     reaches accuracy 1 on them and 1 - noise on the population, although linear classifiers exist that fit the
     examples and do no better than chance. The outcome `population_error` of linear networks is exact, see
     `population_accuracy`.

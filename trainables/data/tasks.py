@@ -3,13 +3,13 @@
 import functools
 from dataclasses import dataclass
 
-from trainables.data.config import CLASS_TASKS, DataConfig, Half
-from trainables.data.readers import READERS, present
-from trainables.data.split import Target
-from trainables.data.synthetic import SYNTHETIC, parameters, sampler
-from trainables.errors import BadInput
-from trainables.section import did_you_mean
-from trainables.streams import generator
+from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
+from benevolent.trainables.data.readers import READERS, present
+from benevolent.trainables.data.split import Target
+from benevolent.trainables.data.synthetic import SYNTHETIC, parameters, sampler
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import generator
 
 #: Means and deviations of inputs in [0, 1], one per channel or one for all.
 CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -19,7 +19,7 @@ CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 #: Fields that only data sets in files take, and those that only synthetic tasks take (where they name them).
-OF_FILES = ("half", "classes", "crop", "pool", "normalise", "pixels", "augment")
+OF_FILES = ("half", "classes", "crop", "pool", "normalize", "pixels", "augment")
 OF_TASKS = ("frequency", "noise", "dimension", "hard_test", "fresh")
 
 
@@ -96,9 +96,9 @@ def _in_files(config: DataConfig) -> Task:
             raise BadInput(f"{where}: the window is what data.crop leaves, and it is 0; allowed: crop of 1 or more")
         if config.pool > 1 or config.pixels != "none":
             raise BadInput(f"{where}: goes with neither data.pool nor data.pixels; leave those out")
-    if config.normalise == "cifar" and shape[0] != 3:
+    if config.normalize == "cifar" and shape[0] != 3:
         why = f"these constants are for three channels, and {name} has {shape[0]}"
-        raise BadInput(f"data.normalise = 'cifar': {why}; allowed: split, half, none")
+        raise BadInput(f"data.normalize = 'cifar': {why}; allowed: split, half, none")
     _check_sizes(
         config,
         [_of_half(count, config.half) for one, count in enumerate(reader.train) if not named or one in named],

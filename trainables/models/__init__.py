@@ -2,7 +2,7 @@
 
 A model is added by writing a builder and naming it in `MODELS`. A builder takes the shape of one input and the number
 of outputs (classes, or 1), and returns a fresh `nn.Module` from inputs `(N, *input_shape)` to `(N, outputs)`. A
-`nn.Sequential` of the layers known to `trainables.layers` trains in batched layers; any other module through vmap. The
+`nn.Sequential` of the layers known to `trainables.stack.layers` trains in batched layers; any other module through vmap. The
 docstring's paragraph `Source: ...` says where the network comes from.
 """
 
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import Discriminator, Tag, create_model
 from torch import nn
 
-from trainables import plugins
-from trainables.errors import BadInput
-from trainables.models.convolutional import (
+from benevolent.trainables import plugins
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.convolutional import (
     arpit_cnn,
     frankle_conv,
     lenet5,
@@ -27,13 +28,12 @@ from trainables.models.convolutional import (
     vgg,
     zhang_alexnet,
 )
-from trainables.models.features import random_features, xord
-from trainables.models.forest import random_forest
-from trainables.models.inception import zhang_inception
-from trainables.models.own import module
-from trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
-from trainables.models.residual import preact_resnet, resnet
-from trainables.section import Section
+from benevolent.trainables.models.features import random_features, xord
+from benevolent.trainables.models.forest import random_forest
+from benevolent.trainables.models.inception import zhang_inception
+from benevolent.trainables.models.own import module
+from benevolent.trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
+from benevolent.trainables.models.residual import preact_resnet, resnet
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     builder.__name__: builder

@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from torch import nn
 
-from trainables.models.parts import (
+from benevolent.trainables.models.modules import Shift
+from benevolent.trainables.models.parts import (
     Bias,
     Dropout,
-    Normalisation,
+    Normalization,
     Positive,
     Shape,
     flat_size,
     has_bias,
     image,
-    normalised,
+    normalized,
 )
-from trainables.modules import Shift
 
 
 def puzzles_cnn(
@@ -38,7 +38,7 @@ def puzzles_cnn(
     inputs it has 154,464 parameters (L.1.1), with 34 on 1 x 28 x 28 it has 165,784 (L.1.2). The network of figure 2,
     top, is `{filters: 64, stride: 2, padding: 2, bias: none}`: 148,160 by our count.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(puzzles_cnn((3, 32, 32), 10)), count(puzzles_cnn((1, 28, 28), 10, filters=34))
     (154464, 165784)
     >>> count(puzzles_cnn((3, 32, 32), 10, filters=64, stride=2, padding=2, bias="none"))
@@ -62,7 +62,7 @@ def puzzles_bn(
     *,
     width: Positive = 32,
     stride: Positive = 2,
-    batch_norm: Normalisation = "plain",
+    batch_norm: Normalization = "plain",
 ) -> nn.Sequential:
     """Four convolutions with BatchNorm.
 
@@ -71,7 +71,7 @@ def puzzles_bn(
     neither stride nor padding, and we found none that give this number. With stride 2 and padding 1 on 3 x 32 x 32
     inputs there are 135,594 (no biases under BatchNorm).
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(puzzles_bn((3, 32, 32), 10))
     135594
     """
@@ -79,7 +79,7 @@ def puzzles_bn(
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise([channels, width, 2 * width, 2 * width, 4 * width]):
         conv = nn.Conv2d(fan_in, fan_out, 3, stride, padding=1, bias=batch_norm == "none")
-        layers += [*normalised(conv, batch_norm), nn.ReLU()]
+        layers += [*normalized(conv, batch_norm), nn.ReLU()]
     size = flat_size(layers, input_shape, f"model.stride = {stride}")
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs))
 
@@ -91,7 +91,7 @@ def narrow_cnn(input_shape: Shape, outputs: int, *, width: Positive = 16, depth:
     layer', about 10,000 parameters. Ours are 3 x 3 with stride 2 and padding 1, and a linear layer follows: 9,898
     parameters on 3 x 32 x 32 inputs.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(narrow_cnn((3, 32, 32), 10))
     9898
     """
@@ -109,7 +109,7 @@ def lenet5(input_shape: Shape, outputs: int) -> nn.Sequential:
     Source: LeCun et al. 1998, as in Li et al. 2018 (D = 44,426 on MNIST and 62,006 on CIFAR-10): 5 x 5 convolutions
     of 6 and 16 channels, each pooled, and linear layers of 120 and 84 units.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(lenet5((1, 28, 28), 10)), count(lenet5((3, 32, 32), 10))
     (44426, 62006)
     """
@@ -139,7 +139,7 @@ def frankle_conv(
     describe it has 2.3M. `dropout`: the probability that a hidden linear unit is left out of a training step; they
     train with 0.5, and where is not in the sources that we have.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> [count(frankle_conv((3, 32, 32), 10, depth=depth)) for depth in (2, 4, 6)]
     [4301642, 2425930, 2262602]
     >>> convolutions = [p for p in frankle_conv((3, 32, 32), 10, depth=6).parameters() if p.ndim == 4]
@@ -161,7 +161,7 @@ def vgg(
     *,
     depth: Literal[5, 7, 9, 11, 13, 16, 19] = 11,
     width: Positive = 64,
-    batch_norm: Normalisation = "none",
+    batch_norm: Normalization = "none",
 ) -> nn.Sequential:
     """VGG with one linear layer.
 
@@ -172,7 +172,7 @@ def vgg(
     Santurkar et al. 2018 train it there with BatchNorm, without it, and with noise. Depths 5, 7 and 9 are VGG-11
     without its last stages, for small inputs.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(vgg((3, 32, 32), 10, depth=11)), count(vgg((3, 32, 32), 10, depth=16, batch_norm="plain"))
     (9225610, 14728266)
     """
@@ -188,7 +188,7 @@ def vgg(
 
 
 def arpit_cnn(
-    input_shape: Shape, outputs: int, *, width: Positive = 200, batch_norm: Normalisation = "plain"
+    input_shape: Shape, outputs: int, *, width: Positive = 200, batch_norm: Normalization = "plain"
 ) -> nn.Sequential:
     """Two pooled convolutions with BatchNorm.
 
@@ -196,14 +196,14 @@ def arpit_cnn(
     units, BatchNorm before every ReLU. Their first layer, a crop of 2 pixels, is a field of the data: `data.crop: 2`.
     They give no count; 1,170,386 parameters on 3 x 28 x 28 inputs, without padding.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(arpit_cnn((3, 28, 28), 10))
     1170386
     """
     channels, *_ = image("arpit_cnn", input_shape)
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise([channels, width, width]):
-        layers += [*normalised(nn.Conv2d(fan_in, fan_out, 5), batch_norm), nn.ReLU(), nn.MaxPool2d(3)]
+        layers += [*normalized(nn.Conv2d(fan_in, fan_out, 5), batch_norm), nn.ReLU(), nn.MaxPool2d(3)]
     size = flat_size(layers, input_shape, "model.family = 'arpit_cnn'")
     dense = _dense(size, 384, 192, batch_norm=batch_norm)
     return nn.Sequential(*layers, nn.Flatten(), *dense, nn.Linear(192, outputs))
@@ -212,14 +212,14 @@ def arpit_cnn(
 def zhang_alexnet(input_shape: Shape, outputs: int, *, width: Positive = 64) -> nn.Sequential:
     """Small AlexNet.
 
-    Source: Zhang et al. 2017, appendix A: twice a 5 x 5 convolution, a 3 x 3 pooling and local response normalisation,
-    then linear layers of 384 and 192 units; 1,387,786 parameters on the 28 x 28 centre of CIFAR-10 (`data.crop: 2`).
+    Source: Zhang et al. 2017, appendix A: twice a 5 x 5 convolution, a 3 x 3 pooling and local response normalization,
+    then linear layers of 384 and 192 units; 1,387,786 parameters on the 28 x 28 center of CIFAR-10 (`data.crop: 2`).
     The count says that convolutions have w = 64 channels and keep the size, that poolings halve it, and that linear
-    layers have 6 w and 3 w units. The constants of the normalisation are not in the paper: here those of the CIFAR-10
+    layers have 6 w and 3 w units. The constants of the normalization are not in the paper: here those of the CIFAR-10
     network that came with TensorFlow at the time (nine channels, 1 + 0.001 / 9 times their sum of squares, to the power
     of 0.75).
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(zhang_alexnet((3, 28, 28), 10))
     1387786
     """
@@ -241,7 +241,7 @@ def nakkiran_cnn(input_shape: Shape, outputs: int, *, width: Positive = 32, unit
     units. Whether convolutions are padded is not in the sources; here they keep the size. With one output, 4,128,641
     parameters on 3 x 32 x 32 inputs.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(nakkiran_cnn((3, 32, 32), 1))
     4128641
     """
@@ -260,7 +260,7 @@ def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.
     5 convolutions of w and 4w channels pooled by 3, and 4w linear units; their last sigmoid is part of the loss here.
     With one output, 1,080,577 parameters on 3 x 32 x 32 inputs (the source gives no count).
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(loukas_cnn((3, 32, 32), 1))
     1080577
     """
@@ -273,17 +273,17 @@ def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.
     return nn.Sequential(*layers, nn.Flatten(), *_dense(size, 4 * width), nn.Linear(4 * width, outputs))
 
 
-def _convolutions(channels: int, features: int, convolutions: int, batch_norm: Normalisation) -> list[nn.Module]:
+def _convolutions(channels: int, features: int, convolutions: int, batch_norm: Normalization) -> list[nn.Module]:
     """3 x 3 convolutions that keep the size, with ReLU, and a pooling that halves it."""
     layers: list[nn.Module] = []
     for fan_in in [channels, *[features] * (convolutions - 1)]:
-        layers += [*normalised(nn.Conv2d(fan_in, features, 3, padding=1), batch_norm), nn.ReLU()]
+        layers += [*normalized(nn.Conv2d(fan_in, features, 3, padding=1), batch_norm), nn.ReLU()]
     return [*layers, nn.MaxPool2d(2)]
 
 
-def _dense(*sizes: int, batch_norm: Normalisation = "none", dropout: float = 0.0) -> list[nn.Module]:
+def _dense(*sizes: int, batch_norm: Normalization = "none", dropout: float = 0.0) -> list[nn.Module]:
     """Linear layers with ReLU, and dropout after it."""
     layers: list[nn.Module] = []
     for pair in itertools.pairwise(sizes):
-        layers += [*normalised(nn.Linear(*pair), batch_norm), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+        layers += [*normalized(nn.Linear(*pair), batch_norm), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
     return layers

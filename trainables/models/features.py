@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from trainables.errors import BadInput
-from trainables.models.parts import Positive, Shape
-from trainables.modules import PatternDetector, RandomFeatures
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.modules import PatternDetector, RandomFeatures
+from benevolent.trainables.models.parts import Positive, Shape
 
 
 def xord(input_shape: Shape, outputs: int, *, filters: Positive = 50) -> nn.Sequential:
@@ -18,7 +18,7 @@ def xord(input_shape: Shape, outputs: int, *, filters: Positive = 50) -> nn.Sequ
     x_j)`, for inputs of d patterns of two numbers, with k = `filters`; 2 and 50 in the figures. One output, 4 k
     parameters.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(xord((10, 2), 1, filters=50))
     200
     """
@@ -42,7 +42,7 @@ def random_features(
     `bandwidth`. In real numbers: a cosine and a sine of `features / 2` frequencies, which are drawn from the run's
     seed and frozen. The linear layer has no bias: `features` times outputs are trained.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(random_features((1, 28, 28), 10, features=1000))
     10000
     """

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainables.models.parts import Positive, Shape
+from benevolent.trainables.models.parts import Positive, Shape
 
 
 class Forest(nn.Module):
@@ -83,7 +83,7 @@ def random_forest(
 
     `leaves`: of each tree at most, the best splits first. `max_features`: how many features a split may choose from, a
     fraction of all or the square root of their number. `bootstrap`: each tree sees examples drawn with replacement.
-    The forest is grown at once, whatever the limits of training; it has no initialisation, optimiser or dynamics.
+    The forest is grown at once, whatever the limits of training; it has no initialization, optimizer or dynamics.
 
     >>> random_forest((1, 8, 8), 10, trees=3, leaves=50).value.shape
     torch.Size([3, 99, 10])

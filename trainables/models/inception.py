@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from trainables.models.parts import Normalisation, Positive, Shape, image, normalised
-from trainables.modules import Branches
+from benevolent.trainables.models.modules import Branches
+from benevolent.trainables.models.parts import Normalization, Positive, Shape, image, normalized
 
 #: Modules of Zhang et al. 2017, figure 3, after the first convolution, in units of 16 channels: of an inception module
 #: how many its 1 x 1 and its 3 x 3 convolution have; of a downsampling module its 3 x 3 convolution.
@@ -13,20 +13,20 @@ MODULES: tuple[tuple[int, int] | int, ...] = (
 
 
 def zhang_inception(
-    input_shape: Shape, outputs: int, *, width: Positive = 16, batch_norm: Normalisation = "plain"
+    input_shape: Shape, outputs: int, *, width: Positive = 16, batch_norm: Normalization = "plain"
 ) -> nn.Sequential:
     """Small Inception.
 
     Source: Zhang et al. 2017, appendix A and figure 3: a 3 x 3 convolution of 96 channels, eight inception modules
     (1 x 1 and 3 x 3 convolutions of the same inputs) in three stages, between them a downsampling module (a convolution
     with stride 2 beside a 3 x 3 pooling), the mean of all pixels and one linear layer; 1,649,402 weights and biases on
-    the 28 x 28 centre of CIFAR-10 (`data.crop: 2`).
+    the 28 x 28 center of CIFAR-10 (`data.crop: 2`).
 
     `width`: the unit of all channel numbers, of which the first convolution has six. `batch_norm`: as in the paper
     before each ReLU, or nothing ('Inception w/o BatchNorm'). Under BatchNorm its offsets are the biases, and its 1,712
     gains come on top.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(zhang_inception((3, 28, 28), 10, batch_norm="none")), count(zhang_inception((3, 28, 28), 10))
     (1649402, 1651114)
     """
@@ -34,7 +34,7 @@ def zhang_inception(
 
     def convolution(features: int, kernel: int, stride: int = 1) -> list[nn.Module]:
         layer = nn.Conv2d(channels, features, kernel, stride, padding=kernel // 2, bias=batch_norm == "none")
-        return [*normalised(layer, batch_norm), nn.ReLU()]
+        return [*normalized(layer, batch_norm), nn.ReLU()]
 
     layers: list[nn.Module] = convolution(6 * width, 3)
     channels = 6 * width

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from trainables.errors import BadInput
-from trainables.models.parts import Shape
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.parts import Shape
 
 
 def module(input_shape: Shape, outputs: int, *, path: str, arguments: dict[str, Any] | None = None) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What the model families share: the types of their fields, normalisation, and what is said where they do not fit."""
+"""What the model families share: the types of their fields, normalization, and what is said where they do not fit."""
 
 from typing import Annotated, Literal
 
@@ -6,15 +6,15 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from trainables.errors import BadInput
-from trainables.modules import Noise
-from trainables.section import PerRun
+from benevolent.trainables.config.base import PerRun
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.modules import Noise
 
 Positive = Annotated[int, Field(ge=1)]
-#: Of units that a step leaves out; runs of one stack may differ in it (`trainables.layers.Mode`).
+#: Of units that a step leaves out; runs of one stack may differ in it (`trainables.stack.layers.Mode`).
 Dropout = Annotated[float, Field(ge=0, lt=1), PerRun]
 Bias = Literal["all", "first", "none"]
-Normalisation = Literal["none", "plain", "noisy"]
+Normalization = Literal["none", "plain", "noisy"]
 Shape = tuple[int, ...]
 
 
@@ -23,8 +23,8 @@ def has_bias(policy: Bias, layer: int) -> bool:
     return policy == "all" or (policy == "first" and layer == 0)
 
 
-def normalised(layer: nn.Linear | nn.Conv2d, kind: Normalisation) -> list[nn.Module]:
-    """A layer and what normalises its outputs: nothing, BatchNorm, or BatchNorm and `Noise`."""
+def normalized(layer: nn.Linear | nn.Conv2d, kind: Normalization) -> list[nn.Module]:
+    """A layer and what normalizes its outputs: nothing, BatchNorm, or BatchNorm and `Noise`."""
     if kind == "none":
         return [layer]
     norm: nn.Module = (

@@ -6,9 +6,9 @@ from typing import Literal
 
 from torch import nn
 
-from trainables.errors import BadInput
-from trainables.models.parts import Bias, Dropout, Normalisation, Positive, Shape, has_bias, normalised
-from trainables.modules import Shift
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.modules import Shift
+from benevolent.trainables.models.parts import Bias, Dropout, Normalization, Positive, Shape, has_bias, normalized
 
 
 def mlp(
@@ -20,21 +20,21 @@ def mlp(
     bias: Bias = "all",
     first: Literal["dense", "identity"] = "dense",
     dropout: Dropout = 0.0,
-    batch_norm: Normalisation = "none",
+    batch_norm: Normalization = "none",
 ) -> nn.Sequential:
     """ReLU perceptron of `depth` linear layers.
 
-    Source: Zhang et al. 2017, hidden layers 3 x 512 and 1 x 512 on 28 x 28 colour images (1,735,178 and 1,209,866
+    Source: Zhang et al. 2017, hidden layers 3 x 512 and 1 x 512 on 28 x 28 color images (1,735,178 and 1,209,866
     parameters), and Li et al. 2018, 784-200-200-10 and 3072-200-200-10 (199,210 and 656,810).
 
     `width`: units of each hidden layer. `bias`: which layers have one; with `first` or `none` the network is
-    positively homogeneous in the weights of every later layer, as the normalised losses of Liao et al. 2018 need.
+    positively homogeneous in the weights of every later layer, as the normalized losses of Liao et al. 2018 need.
     `first`: the weights of the first layer are trained, or are the identity, so that only its bias is, as in Loukas et
-    al. 2021 (`trainables.modules.Shift`). `dropout`: the probability that a hidden unit is left out of a training
+    al. 2021 (`trainables.models.modules.Shift`). `dropout`: the probability that a hidden unit is left out of a training
     step. `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise, as in Santurkar et al. 2018
-    (`trainables.modules.Noise`); not after an identity.
+    (`trainables.models.modules.Noise`); not after an identity.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(mlp((1, 28, 28), 10, width=200)), count(mlp((3, 32, 32), 10, width=200))
     (199210, 656810)
     >>> count(mlp((3, 28, 28), 10, width=512, depth=4)), count(mlp((3, 28, 28), 10, width=512, depth=2))
@@ -54,7 +54,7 @@ def mlp(
             layers += [Shift(size), nn.ReLU()]
             continue
         layer = nn.Linear(fan_in, fan_out, bias=has_bias(bias, index))
-        layers += [*normalised(layer, batch_norm), nn.ReLU()] if index < depth - 1 else [layer]
+        layers += [*normalized(layer, batch_norm), nn.ReLU()] if index < depth - 1 else [layer]
         layers += [nn.Dropout(dropout)] if dropout and index < depth - 1 else []
     return _flattened(input_shape, layers)
 
@@ -76,19 +76,19 @@ def deep_linear(
     *,
     width: Positive = 64,
     depth: Positive = 25,
-    batch_norm: Normalisation = "none",
+    batch_norm: Normalization = "none",
 ) -> nn.Sequential:
     """`depth` linear layers without activations.
 
     Source: the 25-layer deep linear network of Santurkar et al. 2018, section 2.2, in which they measure internal
     covariate shift; its width is not in the sources that we have.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(deep_linear((64,), 10, width=64)) == 24 * (64 * 64 + 64) + 64 * 10 + 10
     True
     """
     sizes = [math.prod(input_shape), *[width] * (depth - 1)]
-    hidden = [normalised(nn.Linear(*pair), batch_norm) for pair in itertools.pairwise(sizes)]
+    hidden = [normalized(nn.Linear(*pair), batch_norm) for pair in itertools.pairwise(sizes)]
     return _flattened(input_shape, [*itertools.chain(*hidden), nn.Linear(sizes[-1], outputs)])
 
 
@@ -97,7 +97,7 @@ def lenet_300_100(input_shape: Shape, outputs: int, *, bias: Bias = "all") -> nn
 
     Source: LeCun et al. 1998, as in Frankle and Carbin 2019, figure 2 (266K weights on MNIST; 266,610 with biases).
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> count(lenet_300_100((1, 28, 28), 10)), count(lenet_300_100((1, 28, 28), 10, bias="none"))
     (266610, 266200)
     """

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from trainables.errors import BadInput
-from trainables.models.parts import Positive, Shape, image
-from trainables.modules import Residual, ZeroPadShortcut
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.modules import Residual, ZeroPadShortcut
+from benevolent.trainables.models.parts import Positive, Shape, image
 
 
 def resnet(
@@ -19,7 +19,7 @@ def resnet(
     (option A): 0.27M parameters at depth 20 and 0.85M at 56 on CIFAR-10; depth 56 is the ResNet of Liao et al. 2018,
     appendix L.3. Depth 8 is the smallest.
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> [count(resnet((3, 32, 32), 10, depth=depth)) for depth in (8, 20, 56)]
     [75290, 269722, 853018]
     """
@@ -49,7 +49,7 @@ def preact_resnet(
     linear layer, so that `depth: 6` is the network cut after two blocks. It has 11,172,170 parameters on CIFAR-10, as
     is usual (the paper gives no count).
 
-    >>> from trainables.models.parts import count
+    >>> from benevolent.trainables.models.parts import count
     >>> [count(preact_resnet((3, 32, 32), 10, depth=depth)) for depth in (2, 4, 6, 18)]
     [2506, 76490, 150474, 11172170]
     """

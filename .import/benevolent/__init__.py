@@ -1,0 +1,32 @@
+"""benevolent: find out by experiment what the training of a neural network reveals about the function it learned.
+
+>>> from benevolent import judge, load_results, measure_network
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benevolent.analysis.judging import judge
+    from benevolent.analysis.measures import measure_network
+    from benevolent.analysis.results import Results, load_results
+
+__all__ = ["Results", "judge", "load_results", "measure_network"]
+
+_MODULES = {
+    "judge": "benevolent.analysis.judging",
+    "measure_network": "benevolent.analysis.measures",
+    "Results": "benevolent.analysis.results",
+    "load_results": "benevolent.analysis.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562), so that `import benevolent` is quick."""
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,92 @@
+"""What a network has learned by heart: wrong labels that it fits, inputs near which its answer changes."""
+
+import torch
+from torch import Tensor
+from torch.func import grad
+
+from benevolent.analysis.measures.margins import margins_of
+from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.subject import Subject, logits, shared
+
+#: Inputs that are searched around, the steps of the search, and the box around an input in standard deviations of all
+#: numbers of the training inputs. Arpit et al. 2017 take 0.3 of 255 gray levels; on small standardized images at 0.3
+#: deviations nearly every input is critical.
+POINTS, STEPS, RADIUS = 400, 30, 0.02
+#: Of a step, in half-widths of the box: along the sign of the gradient, and of the noise (0.25 and 0.2 of 0.3 there).
+ALONG, NOISE = 0.25 / 0.3, 0.2 / 0.3
+
+
+def clean_train_accuracy(subject: Subject) -> Tensor:
+    """The accuracy on the training examples whose label is the true one."""
+    right, true = _right(subject), _true(subject)
+    return (right * true).sum() / true.sum()
+
+
+def corrupted_train_accuracy(subject: Subject) -> Tensor:
+    """The fraction of training examples with a wrong label to which the network gives that wrong label."""
+    right, wrong = _right(subject), 1 - _true(subject)
+    return (right * wrong).sum() / wrong.sum()
+
+
+def _right(subject: Subject) -> Tensor:
+    return (logits(subject, "train").argmax(-1) == subject.train.labels).double()
+
+
+def _true(subject: Subject) -> Tensor:
+    assert subject.true_labels is not None
+    return (subject.train.labels == subject.true_labels).double()
+
+
+@shared
+def loss_sensitivities(subject: Subject) -> Tensor:
+    """||d loss_i / d x_i||_1 `(N,)` in float64 at the training examples."""
+
+    def total(inputs: Tensor, labels: Tensor) -> Tensor:
+        return subject.loss(subject.logits_of(subject.parameters, inputs), labels).sum()
+
+    return torch.cat([grad(total)(*batch).flatten(1).double().abs().sum(1) for batch in subject.batches()])
+
+
+def loss_sensitivity_mean(subject: Subject) -> Tensor:
+    """The mean over the training examples of the loss sensitivity ||d loss / d x||_1."""
+    return loss_sensitivities(subject).mean()
+
+
+def loss_sensitivity_gini(subject: Subject) -> Tensor:
+    """The Gini coefficient of the loss sensitivities g: sum_ij |g_i - g_j| / (2 N sum_i g_i)."""
+    ordered = loss_sensitivities(subject).sort().values
+    ranks = torch.arange(1, len(ordered) + 1, dtype=ordered.dtype, device=ordered.device)
+    return 2 * (ranks @ ordered) / (len(ordered) * ordered.sum()) - (len(ordered) + 1) / len(ordered)
+
+
+def critical_sample_ratio(subject: Subject) -> Tensor:
+    """The fraction of validation inputs x with another answer in the box |x' - x| <= 0.02 deviations (LASS)."""
+    return critical(subject, "validation").mean()
+
+
+def critical_sample_ratio_train(subject: Subject) -> Tensor:
+    """The fraction of training inputs x with another answer in the box |x' - x| <= 0.02 deviations (LASS)."""
+    return critical(subject, "train").mean()
+
+
+def critical(subject: Subject, split: str) -> Tensor:
+    """Which of the first 400 inputs of a split are critical, as 0 or 1 `(n,)`, by Langevin search (LASS).
+
+    x' <- clip(x' - a sign(d m / d x') + b eta) to the box, for 30 steps, with eta standard normal and m the margin of
+    the answer at x: f_k - max_{j != k} f_j. (Arpit et al. 2017 write sign(d f_k / d x'), which does not see the other
+    logits, and leave the sign to be understood.)
+    """
+    inputs = subject.splits[split].inputs[:POINTS]
+    radius = RADIUS * subject.train.inputs.std(correction=0)
+    answers = subject.logits_of(subject.parameters, inputs).argmax(-1)
+
+    def margin(points: Tensor) -> Tensor:
+        return margins_of(subject.logits_of(subject.parameters, points), answers).sum()
+
+    points, found = inputs, torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
+    for step in range(STEPS):
+        noise = normal(tuple(inputs.shape), inputs, "critical samples", step)
+        moved = points - ALONG * radius * grad(margin)(points).sign() + NOISE * radius * noise
+        points = inputs + (moved - inputs).clamp(min=-radius, max=radius)
+        found = found | (subject.logits_of(subject.parameters, points).argmax(-1) != answers)
+    return found.double()

@@ -1,0 +1,1 @@
+"""Measuring on Ray: actors that measure checkpoints as they land."""

@@ -1,0 +1,1 @@
+"""Plans: the runs of a sweep and the cohorts that train them."""

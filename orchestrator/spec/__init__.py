@@ -1,0 +1,1 @@
+"""Sweep specifications: YAML, axes."""

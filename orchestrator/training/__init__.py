@@ -1,0 +1,1 @@
+"""Training on Ray: the Tune run, sessions, placement, progress."""

@@ -1,0 +1,119 @@
+"""`DataConfig`: what a run learns from. Apart from the rest of `RunConfig`, because everything here reads it."""
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from benevolent.trainables.config.base import PerRun, Section
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Corruption = Literal["redraw", "swap"]
+Pixels = Literal["none", "permuted", "shuffled", "gaussian"]
+Half = Literal["both", "first", "second"]
+Augment = Literal["none", "flip", "shift", "shift_flip", "window", "window_flip"]
+Positive = Annotated[int, Field(ge=1)]
+
+#: Tasks on classes that have a name: the groups of classes, and the data sets whose classes they are about.
+CLASS_TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "low_high": ("0,1,2,3,4|5,6,7,8,9", ("digits", "mnist")),
+    "odd_even": ("1,3,5,7,9|0,2,4,6,8", ("digits", "mnist")),
+    "first_last": ("0,1,2,3,4|5,6,7,8,9", ("cifar10", "fashion_mnist")),
+    "animals_objects": ("2,3,4,5,6,7|0,1,8,9", ("cifar10",)),
+}
+
+
+def spelled(classes: Any) -> Any:
+    """Groups of classes as one line of text, which a table can hold and a hash can name.
+
+    >>> spelled([[7, 3], [6]]), spelled("low_high")
+    ('3,7|6', 'low_high')
+    """
+    if classes is None or (isinstance(classes, str) and classes in CLASS_TASKS):
+        return classes
+    if isinstance(classes, str) and re.fullmatch(r"\d+(,\d+)*(\|\d+(,\d+)*)*", classes):
+        classes = [[int(one) for one in group.split(",")] for group in classes.split("|")]
+    if not isinstance(classes, (list, tuple)) or not all(isinstance(group, (list, tuple)) for group in classes):
+        raise ValueError(f"expected lists of classes such as [[3], [6]], or one of {', '.join(CLASS_TASKS)}")
+    named = [one for group in classes for one in group]
+    if len(classes) < 2 or not all(classes) or not all(type(one) is int and one >= 0 for one in named):
+        raise ValueError("expected two or more groups, each of one or more classes 0, 1, ...")
+    if len(set(named)) < len(named):
+        raise ValueError("a class is in two groups")
+    return "|".join(",".join(map(str, sorted(group))) for group in classes)
+
+
+class DataConfig(Section):
+    """The data set, the task made of it, its splits, and what is done to training labels and inputs.
+
+    `train_size`, `validation_size`, `test_size`: examples of each split. The splits are stratified, disjoint, and
+    drawn from `split_seed`; a smaller training split is a part of a larger one. A data set with a test part of its own
+    gives the test split from that part. `half`: all splits are of one half of the data set's examples, divided once
+    for all within each class, so that what was developed on the first can be tried on examples that it never saw.
+
+    `label_corruption` is the fraction of training labels that are redrawn uniformly from all classes (`redraw`, so
+    that some stay right) or moved to another class (`swap`); which ones is chosen by the run's seed. `corrupt_test`
+    does the same to the labels of the validation and the test split.
+
+    `classes`: groups of original classes that become the labels 0, 1, ...; classes not named are left out. Also a name
+    in `CLASS_TASKS`. `crop` cuts so many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its
+    center (Zhang et al. 2017; Arpit et al. 2017), or with `augment` any 28 x 28 of it at a training step. Then `pool`
+    averages squares of so many pixels a side (14 x 14 inputs of Arpit et al. 2017: 2).
+
+    `normalize`: by mean and deviation of the training split, each channel its own (`split`), by the constants of the
+    CIFAR-10 papers (`cifar`), from [0, 1] to [-1, 1] (`half`), or not at all (`none`).
+
+    `pixels` (Zhang et al. 2017): the positions of all images permuted alike (`permuted`), those of each image in its
+    own way (`shuffled`), or inputs drawn from a Gaussian of the training split's mean and variance (`gaussian`), for
+    `pixels_fraction` of the training inputs, chosen by the run's seed. `permuted` also permutes that fraction of the
+    validation and the test inputs; the others leave them natural.
+
+    `augment` mirrors, moves or cuts the images of every training step at random, drawn from the run's seed
+    (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
+
+    The other fields belong to synthetic tasks (`trainables.data.synthetic`), which say what they mean. `dimension` is
+    the source's own by default. With `fresh` the training examples of every epoch are new, drawn from the run's seed.
+    """
+
+    inert: ClassVar = {
+        "corruption": ("label_corruption", 0),
+        "corrupt_test": ("label_corruption", 0),
+        "pixels": ("pixels_fraction", 0),
+        "pixels_fraction": ("pixels", "none"),
+    }
+
+    name: str = "digits"
+    train_size: Positive = 1000
+    validation_size: Annotated[int, Field(ge=0)] = 197
+    test_size: Positive = 600
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    half: Half = "both"
+    label_corruption: Annotated[Fraction, PerRun] = 0.0
+    corruption: Annotated[Corruption, PerRun] = "redraw"
+    corrupt_test: Annotated[bool, PerRun] = False
+    classes: Annotated[str | None, BeforeValidator(spelled)] = None
+    crop: Annotated[int, Field(ge=0)] = 0
+    pool: Positive = 1
+    normalize: Literal["split", "cifar", "half", "none"] = "split"
+    pixels: Annotated[Pixels, PerRun] = "none"
+    pixels_fraction: Annotated[Fraction, PerRun] = 1.0
+    augment: Augment = "none"
+    frequency: Annotated[float, Field(gt=0), PerRun] = 1.0
+    noise: Annotated[float, Field(ge=0, le=0.5), PerRun] = 0.1
+    dimension: Positive | None = None
+    hard_test: bool = False
+    fresh: bool = False
+
+    def check(self) -> None:
+        """Raise `BadInput` for an unknown data set and for what it does not have or take."""
+        from benevolent.trainables.data.tasks import describe  # which reads this module
+
+        describe(self)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...] | None:
+        """The original classes of each label; None where the labels are the original classes."""
+        if self.classes is None:
+            return None
+        text = CLASS_TASKS.get(self.classes, (self.classes,))[0]
+        return tuple(tuple(map(int, group.split(","))) for group in text.split("|"))

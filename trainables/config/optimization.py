@@ -1,0 +1,108 @@
+"""How a network is trained: the loss, the steps, and when they end."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from benevolent.trainables.config.base import PerRun, Section
+
+
+class LossConfig(Section):
+    """What is minimized: see `trainables.training.losses`. All but `cross_entropy` have one output for two classes.
+
+    `squared` is half the squared error, as in Loukas et al. 2021; of `logistic` that paper minimizes half, which with
+    SGD is half the learning rate.
+
+    `margin`: of the hinge loss, up to which examples that are classified rightly count (gamma in Brutzkus and
+    Globerson 2019).
+    """
+
+    inert: ClassVar = {"margin": ("name", ("cross_entropy", "logistic", "squared"))}
+
+    name: Literal["cross_entropy", "logistic", "squared", "hinge"] = "cross_entropy"
+    margin: Annotated[float, Field(gt=0)] = 1.0
+
+
+def _points(schedule: list[list[float]]) -> list[list[float]]:
+    if not all(len(point) == 2 and point[0] >= 0 and point[0] == int(point[0]) and point[1] > 0 for point in schedule):
+        raise ValueError("expected points [epoch, factor], of whole epochs >= 0 and factors > 0")
+    epochs = [epoch for epoch, _ in schedule]
+    if epochs != sorted(set(epochs)):
+        raise ValueError("expected different epochs, the first one first")
+    return schedule
+
+
+class OptimizerConfig(Section):
+    """SGD with momentum, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999); weight decay adds to the gradient.
+
+    The learning rate is multiplied by `decay` after every `decay_every` epochs of a phase. `schedule` multiplies it
+    too: points [epoch, factor], the first epochs first; `between` the points the factor stays what it was (`hold`), or
+    goes to the next `linear`ly or `geometric`ally, epoch by epoch. Before the first point it comes from 1 at epoch 0,
+    after the last it stays. So [[100, 0.1], [150, 0.01]] are two drops, [[0, 0.1], [5, 1]] with `linear` a warm-up, and
+    [[10, 1], [60, 0.01]] with `geometric` a decay that starts and ends.
+
+    `clip`: gradients whose norm over all parameters of the network is larger are scaled down to it, before weight decay
+    is added (Pascanu, Mikolov and Bengio 2013). A step takes `batch_size` examples, or all of them (`full`: gradient
+    descent).
+
+    `least_squares`: one step, in which the last layer becomes the solution of minimum norm for the features before it,
+    and everything else stays as drawn (`trainables.training.least_squares`). It takes none of the other fields.
+
+    `arithmetic`: of products of float32 numbers in a training step. `tf32` rounds their factors to 10 bits, on a GPU
+    only; `bf16` (autocast) to 7 bits. Parameters, their gradients and the optimizer are in `precision` all the same.
+    """
+
+    inert: ClassVar = {"momentum": ("name", "adam"), "decay_every": ("decay", 1), "between": ("schedule", [])}
+
+    name: Literal["sgd", "adam", "least_squares"] = "sgd"
+    lr: Annotated[float, Field(gt=0), PerRun] = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1), PerRun] = 0.0
+    weight_decay: Annotated[float, Field(ge=0), PerRun] = 0.0
+    decay: Annotated[float, Field(gt=0, le=1), PerRun] = 1.0
+    decay_every: Annotated[int, Field(ge=1), PerRun] = 1
+    schedule: Annotated[Annotated[list[list[float]], AfterValidator(_points)], PerRun] = []
+    between: Annotated[Literal["hold", "linear", "geometric"], PerRun] = "hold"
+    clip: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
+    batch_size: Annotated[int, Field(ge=1)] | Literal["full"] = 32
+    arithmetic: Literal["full", "tf32", "bf16"] = "full"
+
+    def examples_per_step(self, train_size: int) -> int:
+        """The batch size as a number."""
+        whole = self.batch_size == "full" or self.name == "least_squares"
+        return train_size if whole else min(int(self.batch_size), train_size)
+
+
+class StopConfig(Section):
+    """A phase ends once its targets are reached, or after `max_epochs` epochs or `max_steps` steps.
+
+    The targets are a loss (`train_loss`) and a fraction of wrong examples (`train_error`) on the full training split,
+    of which those that are given must both be reached. They are evaluated every `check_every` epochs, or instead every
+    `check_every_steps` steps of the phase, and never before the first; so a run may end in the middle of an epoch.
+    `max_steps` may cut the last epoch short.
+
+    `snapshot_loss`: the run ends as it was at the check whose loss on the full training split was nearest to this (of
+    equal ones the first), though it trains on until its stop rule says so (Liao et al. 2018, figure 5). Its final
+    parameters, its outcomes and its place in the tables are those of that check. A run that diverges has no snapshot.
+
+    What is solved in one step (least squares, forests) has reached its target then, whatever is said here.
+    """
+
+    train_loss: Annotated[Annotated[float, Field(ge=0)] | None, PerRun] = 0.01
+    train_error: Annotated[Annotated[float, Field(ge=0, lt=1)] | None, PerRun] = None
+    max_epochs: Annotated[int, Field(ge=1), PerRun] = 100
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    check_every: Annotated[int, Field(ge=1)] = 1
+    check_every_steps: Annotated[int, Field(ge=1)] | None = None
+    snapshot_loss: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
+
+    @model_validator(mode="after")
+    def _checks_have_one_spelling(self) -> "StopConfig":
+        if self.check_every_steps is not None and self.check_every != 1:
+            raise ValueError("check_every counts epochs and check_every_steps steps; leave one out")
+        return self
+
+    def is_due(self, epoch: int | float, step: int) -> bool:
+        """Whether targets are evaluated after so many epochs and steps of a phase."""
+        if self.check_every_steps is not None:
+            return step % self.check_every_steps == 0
+        return isinstance(epoch, int) and epoch % self.check_every == 0

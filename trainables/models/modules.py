@@ -1,0 +1,160 @@
+"""Modules of our own that the model families use beside those of torch; `trainables.stack.layers` has their batched form."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Residual(nn.Module):
+    """What a body and a shortcut make of the same inputs, added: He et al. 2015, 'Deep residual learning', equation 1.
+
+    >>> Residual(nn.Linear(2, 2), nn.Identity())(torch.zeros(3, 2)).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut or nn.Identity()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, ...)` -> outputs `(N, ...)` of the shape that both parts give."""
+        return self.body(inputs) + self.shortcut(inputs)
+
+
+class Branches(nn.Module):
+    """What several modules make of the same inputs, one behind the other: Szegedy et al. 2015, figure 2.
+
+    >>> Branches(nn.Conv2d(3, 2, 1), nn.Conv2d(3, 4, 3, padding=1))(torch.zeros(5, 3, 8, 8)).shape
+    torch.Size([5, 6, 8, 8])
+    """
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        for index, branch in enumerate(branches):
+            self.add_module(str(index), branch)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, C, ...)` -> outputs `(N, sum of the channels, ...)` of parts that agree in the other axes."""
+        return torch.cat([branch(inputs) for branch in self.children()], 1)
+
+
+class ZeroPadShortcut(nn.Module):
+    """The shortcut without parameters between sizes (He et al. 2015, section 3.3, option A).
+
+    Every `stride`-th pixel, and `channels` more channels, which are zero.
+
+    >>> ZeroPadShortcut(2, channels=3)(torch.ones(1, 3, 8, 8)).shape
+    torch.Size([1, 6, 4, 4])
+    """
+
+    def __init__(self, stride: int, channels: int) -> None:
+        super().__init__()
+        self.stride, self.channels = stride, channels
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(..., C, H, W)` -> `(..., C + channels, H / stride, W / stride)`."""
+        return functional.pad(inputs[..., :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.channels))
+
+
+class Shift(nn.Module):
+    """A first layer whose weights are frozen at the identity: only its bias is trained (Loukas et al. 2021).
+
+    With W1 = I, an SGD step on one example moves the bias by the learning rate times the loss derivative times the
+    norm of the gradient of the outputs by the inputs.
+
+    >>> Shift(3)(torch.zeros(2, 3)).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, size)` -> `(N, size)`."""
+        return inputs + self.bias
+
+
+class Noise(nn.Module):
+    """The noise of 'noisy' BatchNorm (Santurkar et al. 2018, section 2.1 and figure 2); nothing in eval mode.
+
+    In training every activation `a` of every example becomes `s a + m` with `m` uniform on `mu +- 0.1` and `s` normal
+    around `sigma` with standard deviation 0.1; at each step every feature or channel draws its `mu` uniform on
+    `+-shift` and its `sigma` uniform on `[1, scale]`: time-varying noise of non-zero mean and non-unit variance. The
+    form and the constants are those of the paper's appendix as we remember it.
+    """
+
+    #: Spread of `m` and `s` within a step.
+    SPREAD = 0.1
+
+    def __init__(self, shift: float = 0.5, scale: float = 1.25) -> None:
+        super().__init__()
+        self.shift, self.scale = shift, scale
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, C, ...)` -> the same shape."""
+        if not self.training:
+            return inputs
+        features = inputs.new_empty(1, inputs.shape[1], *[1] * (inputs.dim() - 2))
+        draws = (torch.rand_like(features), torch.rand_like(features), torch.rand_like(inputs))
+        return self.disturb(inputs, *draws, torch.randn_like(inputs))
+
+    def disturb(self, inputs: Tensor, mean: Tensor, spread: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
+        """The disturbed inputs, given uniform draws for `mu` and `sigma`, and uniform and normal draws for `m`, `s`."""
+        shift = self.shift * (2 * mean - 1) + self.SPREAD * (2 * uniform - 1)
+        scale = 1 + (self.scale - 1) * spread + self.SPREAD * normal
+        return scale * inputs + shift
+
+
+class PatternDetector(nn.Module):
+    """`sum_i max_j relu(w_i x_j) - max_j relu(u_i x_j)` (Brutzkus and Globerson 2019): filters w, then filters u.
+
+    >>> PatternDetector(3)(torch.ones(4, 10, 2)).shape
+    torch.Size([4, 1])
+    """
+
+    #: Parts of the weight whose rows are not exchangeable with those of others.
+    roles = 2
+
+    def __init__(self, filters: int, size: int = 2) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2 * filters, size))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs of d patterns `(N, d, size)` -> `(N, 1)`."""
+        return self.signed(functional.linear(inputs, self.weight))
+
+    @staticmethod
+    def signed(products: Tensor) -> Tensor:
+        """Products of patterns and filters `(..., d, 2 filters)` -> `(..., 1)`."""
+        found, other = products.relu().amax(-2).chunk(2, -1)
+        return found.sum(-1, keepdim=True) - other.sum(-1, keepdim=True)
+
+
+class RandomFeatures(nn.Module):
+    """Random Fourier features (Rahimi and Recht 2007): cosines and sines of products with frozen frequencies.
+
+    >>> RandomFeatures(3, 5, bandwidth=0.1)(torch.zeros(2, 3)).sum(1)
+    tensor([5., 5.])
+    """
+
+    def __init__(self, size: int, frequencies: int, bandwidth: float) -> None:
+        super().__init__()
+        self.bandwidth = bandwidth
+        self.weight = nn.Parameter(torch.randn(frequencies, size) * bandwidth, requires_grad=False)
+
+    def draw(self, name: str, generator: np.random.Generator) -> np.ndarray[Any, Any]:
+        """Frequencies for one run, normal with standard deviation `bandwidth`."""
+        return generator.standard_normal(tuple(self.weight.shape)) * self.bandwidth
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs `(N, size)` -> `(N, 2 frequencies)`."""
+        return self.waves(functional.linear(inputs, self.weight))
+
+    @staticmethod
+    def waves(products: Tensor) -> Tensor:
+        """Products with the frequencies `(..., F)` -> their cosines and sines `(..., 2 F)`."""
+        return torch.cat([products.cos(), products.sin()], -1)

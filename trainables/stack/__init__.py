@@ -1,0 +1,1 @@
+"""K networks held as one set of tensors: batched layers, parameter layout, kernels."""

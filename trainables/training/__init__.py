@@ -1,0 +1,1 @@
+"""The training of one cohort: loop, optimizers, losses, dynamics, initial state."""

@@ -1,0 +1,133 @@
+"""Interventions on parameters: what is done to networks between phases; those on labels are in `data`."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benevolent.trainables.config.pruning import PruneConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import generator
+
+
+def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dict[str, Tensor]:
+    """The mask of magnitude pruning: 0 for the weights nearest to zero, 1 elsewhere.
+
+    Weights are the parameters with two axes or more; the others are never pruned. After r rounds of fraction f exactly
+    `round((1 - (1 - f)^r) n)` weights are gone, over all layers together (`magnitude`) or in each (`layer_magnitude`,
+    where f may be smaller for convolutions and for the output layer); of equal ones the first. Those pruned before are
+    zero, so they are among them.
+
+    Args:
+        parameters: `name -> (...)` of one network.
+        config: fraction and rates, rounds and method.
+
+    Returns:
+        `name -> (...)`, for all parameters, of the same dtype.
+
+    >>> mask = magnitude_mask({"w": torch.tensor([[3.0, -1.0], [2.0, 0.5]])}, PruneConfig(fraction=0.5))
+    >>> mask["w"].tolist()
+    [[1.0, 0.0], [1.0, 0.0]]
+    """
+    masks = {name: torch.ones_like(value) for name, value in parameters.items()}
+    weights = [name for name, value in parameters.items() if value.ndim >= 2]
+    for group in [weights] if config.method == "magnitude" else [[name] for name in weights]:
+        magnitudes = torch.cat([parameters[name].abs().flatten() for name in group])
+        gone = config.gone(parameters[group[0]].ndim, output=group == weights[-1:] and len(weights) > 1)
+        keep = torch.ones_like(magnitudes)
+        keep[magnitudes.argsort(stable=True)[: round(gone * len(magnitudes))]] = 0
+        for name, part in zip(group, keep.split([parameters[name].numel() for name in group]), strict=True):
+            masks[name] = part.view_as(parameters[name])
+    return masks
+
+
+def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0) -> dict[str, Tensor]:
+    """As many ones in each tensor as in `mask`, at random places; tensors of ones stay.
+
+    Args:
+        mask: `name -> (...)` of zeros and ones.
+        seed: of the run.
+        step: the round of pruning.
+        draw: which of several masks.
+
+    >>> random = random_mask({"w": torch.tensor([1.0, 1.0, 0.0, 0.0])}, 0, 1)
+    >>> random["w"].sum().item()
+    2.0
+    """
+    places, masks = generator(seed, f"random mask/{draw}" if draw else "random mask", step), {}
+    for name, value in mask.items():
+        order = torch.from_numpy(places.permutation(value.numel())).to(value.device)
+        masks[name] = value.flatten()[order].view_as(value)
+    return masks
+
+
+def reused(
+    smaller: Mapping[str, Tensor], drawn: Mapping[str, Tensor], roles: Mapping[str, int] | None = None
+) -> dict[str, Tensor]:
+    """A network from a smaller one: its numbers come first on every axis, beside them the larger one's own draws.
+
+    Args:
+        smaller: `name -> (...)` of the smaller network.
+        drawn: of the larger one; no axis may be shorter.
+        roles: of tensors whose rows are so many parts of equal size: the rows of each part stay in it.
+
+    >>> reused({"w": torch.ones(1, 2)}, {"w": torch.zeros(2, 3)})["w"].tolist()
+    [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    found = {name: value.clone() for name, value in drawn.items()}
+    for name, value in found.items():
+        parts = (roles or {}).get(name, 1)
+        pairs = (
+            zip(value.chunk(parts), smaller[name].chunk(parts), strict=True) if parts > 1 else [(value, smaller[name])]
+        )
+        for new, old in pairs:
+            new[tuple(map(slice, old.shape))] = old
+    return found
+
+
+def centers(
+    larger: Mapping[str, Tensor],
+    shapes: Mapping[str, torch.Size],
+    scale: float,
+    seed: int,
+    roles: Mapping[str, int] | None = None,
+) -> dict[str, Tensor]:
+    """A small network from a larger one: the rows of each weight are k-means centers of the larger one's rows.
+
+    Args:
+        larger: `name -> (units, ...)` of the larger network.
+        shapes: of the small one; only the first axis may be shorter.
+        scale: what the centers are multiplied by.
+        seed: of k-means.
+        roles: of tensors whose rows are so many parts of equal size: each part is clustered alone, since its rows are
+            not exchangeable with others (those of `PatternDetector` that count for and against).
+
+    Returns:
+        `name -> (...)` of the small network; tensors of equal shape are taken as they are.
+
+    Raises:
+        BadInput: other axes differ.
+
+    >>> rows = torch.tensor([[0.0, 1.0], [0.0, 2.0], [5.0, 5.0]])
+    >>> centers({"w": rows}, {"w": torch.Size([2, 2])}, 1.0, 0)["w"].sort(0).values.tolist()
+    [[0.0, 1.5], [5.0, 5.0]]
+    """
+    from sklearn.cluster import KMeans
+
+    found = {}
+    for name, shape in shapes.items():
+        value = larger.get(name)
+        if value is None or value.shape[1:] != shape[1:] or len(value) < shape[0]:
+            has = None if value is None else tuple(value.shape)
+            raise BadInput(
+                f"init.scheme = 'kmeans': {name} is {has} in the larger network, {tuple(shape)} in the small"
+            )
+        if value.shape != shape:
+            parts = (roles or {}).get(name, 1)
+            k_means = KMeans(shape[0] // parts, n_init=10, random_state=seed % 2**32)
+            rows = [part.flatten(1).double().cpu().numpy() for part in value.chunk(parts)]
+            fitted = np.concatenate([k_means.fit(part).cluster_centers_ for part in rows])
+            value = torch.from_numpy(fitted).view(shape) * scale
+        found[name] = value
+    return found

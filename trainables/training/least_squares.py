@@ -1,0 +1,57 @@
+"""The last layer of a network solved for, with everything before it as drawn: random features as a convex problem."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.training.losses import targets
+
+#: Singular values below this part of the largest count as zero.
+RCOND = 1e-12
+
+
+def parts(module: nn.Module) -> tuple[nn.Sequential, str, nn.Linear]:
+    """What makes the features, and the name and the layer of what is solved for.
+
+    Raises:
+        BadInput: the module is no `nn.Sequential` that ends with `nn.Linear`.
+    """
+    if not (isinstance(module, nn.Sequential) and len(module) and isinstance(module[-1], nn.Linear)):
+        raise BadInput("optimizer.name = 'least_squares': the network does not end with a linear layer (nn.Sequential)")
+    return module[:-1], str(len(module) - 1), module[-1]
+
+
+def solution(network: Network, tensors: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
+    """K networks with the last layer of minimum norm among those of least squared error.
+
+    `min ||W||_F` over the W that minimize `||Phi W^T - T||_F`, where Phi are the features, in float64 by a singular
+    value decomposition. A bias is the weight of a feature that is always one. As in Belkin et al. 2018, whose error
+    peaks where there are as many features as examples.
+
+    Args:
+        network: of all K.
+        tensors: parameters and buffers by name, `(K, ...)`.
+        inputs: `(K, N, *input_shape)`.
+        labels: `(K, N)`; the targets are those of `trainables.training.losses.squared`.
+
+    Returns:
+        rows `(K, P)` of parameters, of the dtype of `tensors`.
+    """
+    body, last, layer = parts(network.module)
+    solved = {name: tensors[name].clone() for name in network.shapes}
+    for run, (own, wanted) in enumerate(zip(inputs, labels, strict=True)):
+        here = {name: value[run] for name, value in tensors.items() if not name.startswith(f"{last}.")}
+        # On the CPU: the driver that is meant for matrices without full rank is not there on a GPU.
+        features = functional_call(body, here, (own,)).double().cpu()
+        if layer.bias is not None:
+            features = torch.cat([features, torch.ones(len(features), 1, dtype=features.dtype)], 1)
+        goals = targets(wanted, layer.out_features).cpu()
+        weights = torch.linalg.lstsq(features, goals, rcond=RCOND, driver="gelsd").solution.t()
+        solved[f"{last}.weight"][run] = weights[:, : layer.in_features]
+        if layer.bias is not None:
+            solved[f"{last}.bias"][run] = weights[:, -1]
+    return network.parameters.rows(solved)

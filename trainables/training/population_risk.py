@@ -1,0 +1,32 @@
+"""What is known of networks on the whole distribution that their data are drawn from, not on a sample of it."""
+
+import torch
+from torch import Tensor, nn
+
+from benevolent.trainables.data import SYNTHETIC
+from benevolent.trainables.stack.stack import Stack
+
+
+def population_outcomes(stack: Stack) -> dict[str, Tensor]:
+    """`population_error`, the exact probability of a mistake: for a linear network on a task that has a formula for it.
+
+    Args:
+        stack: K runs.
+
+    Returns:
+        `population_error` `(K,)` in float64; nothing for other networks and data sets.
+    """
+    config = stack.configs[0].data
+    exact = SYNTHETIC[config.name].population_error if config.name in SYNTHETIC else None
+    if exact is None or [type(part) for part in stack.network.module.children()] != [nn.Linear]:
+        return {}
+    named = {name.rpartition(".")[2]: value.detach().cpu().double() for name, value in stack.tensors.items()}
+    weights = named["weight"]
+    bias = named.get("bias", torch.zeros_like(weights[:, :, 0]))
+    if weights.shape[1] == 2:  # the larger of two outputs decides
+        weights, bias = weights.diff(dim=1), bias.diff(dim=1)
+    errors = [
+        exact(weight.numpy(), float(shift), one.data.noise)
+        for weight, shift, one in zip(weights[:, 0], bias[:, 0], stack.configs, strict=True)
+    ]
+    return {"population_error": torch.tensor(errors, dtype=torch.float64).to(stack.groups["parameters"].device)}

@@ -1,0 +1,55 @@
+"""The Ray Tune trainable: one trial trains one cohort."""
+
+import traceback
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from ray import tune
+
+from benevolent.trainables.stack.kernel_choice import Pinned
+from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.training.cohort_training import CohortTraining
+from benevolent.trainables.training.forest import ForestTraining
+from benevolent.trainables.training.ray_worker import assigned_device, receive
+from benevolent.trainables.training.starting import training
+
+#: How long a trial trains between two results; the display and the measures follow at this pace.
+SECONDS_PER_RESULT = 1.0
+
+
+class CohortTrainable(tune.Trainable):
+    """Trains the cohort `config["cohort_id"]` of the results folder `config["results"]`.
+
+    The actor is reused for the next cohort. Checkpoints are the cohort's own files, so Tune's are not used: a retried
+    trial goes on from the cohort's last state.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Get ready to train, and touch no file of the cohort.
+
+        Tune may start an actor for a trial that another, free one takes over meanwhile: that one is writing then.
+        """
+        torch.set_num_threads(max(1, int(config["cpus"])))
+        receive(config["data"])
+        self.results = Folder(config["results"])
+        self.files = CohortFiles(self.results, config["cohort_id"])
+        self.training: CohortTraining | ForestTraining | None = None
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Make this actor train another cohort."""
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train whole epochs for about a second; the first time, load the cohort or its state before."""
+        try:
+            if self.training is None:
+                self.files.folder.delete(self.files.failure)
+                pinned = Pinned(self.config["kernel"], self.config["stack_size"])
+                device = assigned_device(self.config["gpus"])
+                self.training = training(self.results, self.files.cohort_id, device, pinned=pinned)
+            return asdict(self.training.advance(SECONDS_PER_RESULT))
+        except Exception:
+            self.files.folder.write_json(self.files.failure, {"traceback": traceback.format_exc()})
+            raise
