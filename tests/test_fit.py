@@ -64,7 +64,7 @@ REFUSED = [
         "subspace.dimension = 9000: the network has 8970 parameters; allowed: up to th",
     ),
     ({"subspace": {"dimension": 9}, "prune": PRUNE}, "subspace.dimension = 9: pruned weights would not stay zero"),
-    ({"prune": PRUNE | {"rewind": "train"}}, "prune.rewind = 'train': without pretrain.epochs that is the initialis"),
+    ({"prune": PRUNE | {"rewind": "train"}}, "prune.rewind = 'train': without pretrain.epochs that is the initializ"),
     (
         {"prune": PRUNE | {"rewind": "none", "control": "reinit"}},
         "prune.rewind = 'none': has no effect on a reinit of one round; leave it out",

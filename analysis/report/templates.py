@@ -11,7 +11,7 @@ from benevolent.analysis.judging import text
 def template(name: str) -> Template:
     """A page's template by the name of its file; what is put into it is escaped, and what it lacks raises."""
     environment = Environment(
-        loader=PackageLoader("analysis"),
+        loader=PackageLoader("benevolent.analysis"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

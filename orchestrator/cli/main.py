@@ -261,7 +261,7 @@ def judge(
 
     [bold]Example:[/] bth judge models.csv --target gen_gap --axes width,depth --html verdicts.html
     """
-    from benevolent.analysis.judging import judge
+    from benevolent.analysis import judging
     from benevolent.analysis.report import verdict_table
     from benevolent.analysis.results import read_table
     from benevolent.orchestrator.provenance import command
@@ -272,7 +272,7 @@ def judge(
     varied = _names(axes, "--axes")
     windows = dict(_window(text) for text in match or [])
     models = read_table(table)
-    verdicts = judge.judge(models, target, varied, names, seed_column=seed_column, match=windows, test_size=test_size)
+    verdicts = judging.judge(models, target, varied, names, seed_column=seed_column, match=windows, test_size=test_size)
     if html is not None:
         page = Path(html)
         Folder(page.parent).write(page.name, report_on_table(Path(table).name, models, varied, verdicts, command()))
