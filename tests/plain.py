@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.models.modules import Noise
 from benevolent.trainables.rng import Draws, generator
-from benevolent.trainables.stack import layers
+from benevolent.trainables.stack.layer_types import LAYER_TYPES
 from benevolent.trainables.stack.layers import Mode
 from benevolent.trainables.stack.network import Network
 
@@ -48,7 +48,7 @@ def train_plain(built: Network, seed: int, inputs: Tensor) -> dict[str, Tensor]:
     mode = Mode(True, Draws([seed], "layers", 0))
     for part in module.modules():
         if isinstance(part, RANDOM):  # the run's own draws, instead of torch's
-            batched = layers.BATCHED[type(part)]
+            batched = LAYER_TYPES[type(part)].batched
             part.forward = lambda x, part=part, batched=batched: batched(part, {}, x.unsqueeze(0), mode)[0]
     optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=RATE)
     for _ in range(STEPS):

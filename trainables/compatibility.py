@@ -20,6 +20,7 @@ from benevolent.trainables.config.run import FOREST, RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.modules import RandomFeatures
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.layer_types import is_batch_norm
 from benevolent.trainables.store.manifest import Record
 from benevolent.trainables.training.losses import LOSSES, Loss
 
@@ -319,7 +320,7 @@ def _traits(model: str, input_shape: tuple[int, ...], outputs: int) -> Traits:
         with torch.no_grad():
             built.module(torch.zeros(1, *input_shape))
         hook.remove()
-    normalizes = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in built.module.modules())
+    normalizes = any(is_batch_norm(part) for part in built.module.modules())
     tensors = {**built.shapes, **built.buffers.shapes}
     random_features = any(isinstance(part, RandomFeatures) for part in built.module.modules())
     places = left[-1] if left else None

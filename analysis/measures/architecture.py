@@ -9,20 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benevolent.analysis.measures.batchnorm import batchnorms
-from benevolent.trainables.models.modules import Noise, Shift
-
-#: Layers without parameters for which f(a x) = a f(x) for all a > 0.
-HOMOGENEOUS = (
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.Identity,
-    nn.Flatten,
-    nn.MaxPool2d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d,
-    nn.Dropout,
-    Noise,
-)
+from benevolent.trainables.stack.layer_types import is_sequence, layer_type
 
 
 @dataclass(frozen=True)
@@ -134,9 +121,9 @@ class Architecture:
         """The names of the bias and of the weights of a dense first layer, if it has both; of a `Shift` no weights."""
         for prefix in self.calls:
             part, at = self.module.get_submodule(prefix), f"{prefix}." if prefix else ""
-            if isinstance(part, Shift):
+            if layer_type(part).identity_weights:
                 return f"{at}bias", None
-            if isinstance(part, nn.Linear):
+            if layer_type(part).weights == "matrix":
                 return (f"{at}bias", f"{at}weight") if part.bias is not None else None
             if any(own.ndim >= 2 for own in part.parameters(recurse=False)):
                 return None
@@ -158,10 +145,11 @@ class Architecture:
         """Why the spectral norm of some layer is not known; None where all are."""
         for weight in self.weights:
             layer = weight.layer
-            if isinstance(layer, nn.Conv2d):
+            applied_as = layer_type(layer).weights
+            if applied_as == "kernel":
                 if layer.padding_mode != "zeros" or weight.input_shape is None:
                     return f"{weight.name}: needs zero padding and one input shape"
-            elif not isinstance(layer, nn.Linear):
+            elif applied_as is None:
                 return f"{weight.name}: known for Linear and Conv2d, not {type(layer).__name__}"
         return None
 
@@ -182,20 +170,17 @@ def in_order(parameters: Mapping[str, Tensor], calls: Sequence[str]) -> dict[str
 
 
 def _why_not_homogeneous(module: nn.Module) -> str | None:
-    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
-        return next(filter(None, map(_why_not_homogeneous, module)), None)
-    if isinstance(module, (nn.Linear, nn.Conv2d, *HOMOGENEOUS)):
+    if is_sequence(module):
+        return next(filter(None, map(_why_not_homogeneous, module.children())), None)
+    if layer_type(module).homogeneous:
         return None
     name = type(module).__name__
     return f"needs nn.Sequential of Linear, Conv2d and positively homogeneous layers, found {name}"
 
 
-#: Layers that are affine, or linear once the pattern of the ReLUs is known.
-AFFINE = (nn.Linear, nn.Conv2d, nn.ReLU, nn.Identity, nn.Flatten, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, Shift)
-
-
 def _why_not_linear_but_for_relu(module: nn.Module) -> str | None:
-    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
-        return next(filter(None, map(_why_not_linear_but_for_relu, module)), None)
-    known = isinstance(module, (*AFFINE, Noise))
-    return None if known else f"needs nn.Sequential of affine layers and ReLU, found {type(module).__name__}"
+    if is_sequence(module):
+        return next(filter(None, map(_why_not_linear_but_for_relu, module.children())), None)
+    if layer_type(module).affine_given_relus:
+        return None
+    return f"needs nn.Sequential of affine layers and ReLU, found {type(module).__name__}"

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm
+from benevolent.trainables.stack.layer_types import is_batch_norm
 
 
 def fold_stack(
@@ -55,4 +56,4 @@ def untrained_statistics(module: nn.Module, tensors: Mapping[str, Tensor]) -> di
 
 def batchnorms(module: nn.Module) -> list[str]:
     """The names of the BatchNorm layers of a module."""
-    return [name for name, part in module.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    return [name for name, part in module.named_modules() if is_batch_norm(part)]

@@ -9,6 +9,7 @@ from benevolent.analysis.measures.architecture import Weight
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
 from benevolent.analysis.measures.subject import Subject, flat, shared
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.layer_types import layer_type
 
 #: Of the residual of a convolution's squared norm: at 1e-3, enough for Hessians, at times the second largest singular
 #: value is taken (a test compares random kernels with the dense map).
@@ -89,10 +90,10 @@ def operator_norm(layer: Weight, weight: Tensor, stacked: bool = False) -> Tenso
     Exact for a matrix (see `matrix_norm`). For a convolution by Lanczos iteration on A^T A (A applied to inputs of the
     layer's size), not the norm of the reshaped kernel.
     """
-    if not isinstance(layer.layer, nn.Conv2d):
+    if layer_type(layer.layer).weights != "kernel":
         return matrix_norm(weight)
     conv, shape = layer.layer, layer.input_shape
-    assert shape is not None
+    assert isinstance(conv, nn.Conv2d) and shape is not None
 
     def forward(inputs: Tensor) -> Tensor:
         outputs = inputs.view(1, *shape)

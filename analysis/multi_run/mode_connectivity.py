@@ -25,6 +25,7 @@ from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.layer_types import BatchNorm, is_batch_norm
 from benevolent.trainables.training.losses import LOSSES, Loss, mistakes
 
 Tensors = dict[str, Tensor]
@@ -257,10 +258,9 @@ def _loss(name: str, margin: float) -> Loss:
     return LOSSES[name].having(margin)
 
 
-def _batch_norms_train(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+def _batch_norms_train(module: nn.Module) -> list[BatchNorm]:
     """Put a network in eval mode but for BatchNorm that keeps statistics, which is given back."""
-    kinds = nn.modules.batchnorm._BatchNorm
-    norms = [one for one in module.eval().modules() if isinstance(one, kinds) and one.track_running_stats]
+    norms = [part for part in module.eval().modules() if is_batch_norm(part) and part.track_running_stats]
     for norm in norms:
         norm.train()
     return norms

@@ -1,15 +1,14 @@
 """BatchNorm folded into the layer before it, for measures that read weights."""
 
 import copy
+from typing import Any
 
 import torch.fx
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from benevolent.trainables.errors import BadInput
-
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-_FOLDING = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+from benevolent.trainables.stack.layer_types import is_batch_norm, layer_type
 
 
 def fold_batchnorm(module: nn.Module) -> nn.Module:
@@ -34,7 +33,7 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
     ['Linear', 'Identity', 'ReLU']
     """
     folded = copy.deepcopy(module).eval()
-    if not any(isinstance(part, _NORMS) and part.running_mean is not None for part in folded.modules()):
+    if not any(is_batch_norm(part) and part.running_mean is not None for part in folded.modules()):
         return folded
     try:
         graph = torch.fx.symbolic_trace(folded).graph
@@ -47,16 +46,18 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
             continue
         if len(source.users) > 1 or calls.count(node.target) > 1 or calls.count(source.target) > 1:
             continue
-        norm, layer = folded.get_submodule(str(node.target)), folded.get_submodule(str(source.target))
-        if isinstance(layer, _FOLDING) and isinstance(norm, _NORMS) and norm.running_mean is not None:
-            layer.weight, layer.bias = fuse_conv_bn_weights(  # for a linear layer too: its weights have no more axes
-                layer.weight,
-                layer.bias,
-                norm.running_mean,
-                norm.running_var,  # type: ignore[arg-type]
-                norm.eps,
-                norm.weight,
-                norm.bias,
-            )
-            folded.set_submodule(str(node.target), nn.Identity())
+        norm: Any = folded.get_submodule(str(node.target))
+        layer: Any = folded.get_submodule(str(source.target))
+        if not (layer_type(layer).absorbs_batch_norm and is_batch_norm(norm) and norm.running_mean is not None):
+            continue
+        layer.weight, layer.bias = fuse_conv_bn_weights(  # also right for a linear layer, whose weights have two axes
+            layer.weight,
+            layer.bias,
+            norm.running_mean,
+            norm.running_var,  # type: ignore[arg-type]
+            norm.eps,
+            norm.weight,
+            norm.bias,
+        )
+        folded.set_submodule(str(node.target), nn.Identity())
     return folded

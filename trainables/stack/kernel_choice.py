@@ -16,6 +16,7 @@ from torch import nn
 
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.layer_types import layer_type
 from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.stack.stack import Stack
 
@@ -129,8 +130,7 @@ def _pools_or_normalizes(module: nn.Module) -> bool:
     One network at once, against a serial loop (`benchmarks/kernels.py`): ResNet-56 1.13 to 1.19, others 1.2 to 1.6;
     a loop of ours 1.02 to 1.06. Without such layers 0.86 to 0.94, where a loop took 1.07.
     """
-    slow = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm2d)
-    return any(isinstance(part, slow) for part in module.modules())
+    return any(layer_type(part).slow_channels_last for part in module.modules())
 
 
 def _fastest(trial: "_Trial", kernels: list[Kernel], sizes: list[int], steps: int) -> StackPlan:

@@ -1,7 +1,7 @@
 """Layers in explicitly batched form: K networks at once, activations `(K, N, ...)`, parameters `(K, ...)`.
 
-A layer is added by writing one function and naming it in `BATCHED`; a module made of such layers then trains K networks
-in one program (`trainables.stack.batched_module`). Measured against vmap and a serial loop in `benchmarks/stacking.py`.
+`trainables.stack.layer_types` says which layer uses which function. A module made of such layers trains K networks in
+one program (`trainables.stack.batched_module`); `benchmarks/stacking.py` compares that with vmap and a serial loop.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,15 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benevolent.trainables.models.modules import (
-    Branches,
-    Noise,
-    PatternDetector,
-    RandomFeatures,
-    Residual,
-    Shift,
-    ZeroPadShortcut,
-)
+from benevolent.trainables.models.modules import Noise, PatternDetector, RandomFeatures, Shift
 from benevolent.trainables.rng import Draws
 from benevolent.trainables.stack.parameter_layout import ALIGNED
 
@@ -48,6 +40,9 @@ class Mode:
 
 #: Networks as they are used: in eval mode.
 EVAL = Mode()
+
+#: `(layer, its tensors by name, inputs (K, N, ...), mode) -> outputs (K, N, ...)`.
+BatchedFunction = Callable[[Any, Tensors, Tensor, Mode], Tensor]
 
 
 def linear(layer: nn.Linear, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
@@ -206,38 +201,3 @@ def pattern_detector(layer: PatternDetector, own: Tensors, inputs: Tensor, mode:
 def random_features(layer: RandomFeatures, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """K sets of features `(K, N, size)` -> `(K, N, 2 frequencies)`; weights come in their stored form."""
     return layer.waves(torch.bmm(inputs, own["weight"])[..., : len(layer.weight)])
-
-
-Layer = Callable[[Any, Tensors, Tensor, Mode], Tensor]
-
-BATCHED: dict[type[nn.Module], Layer] = {
-    nn.Linear: linear,
-    nn.Conv2d: conv2d,
-    nn.BatchNorm1d: batch_norm,
-    nn.BatchNorm2d: batch_norm,
-    nn.Dropout: dropout,
-    nn.Flatten: flatten,
-    nn.Unflatten: samplewise,
-    nn.LocalResponseNorm: samplewise,
-    nn.MaxPool2d: channelwise,
-    nn.AvgPool2d: channelwise,
-    nn.AdaptiveAvgPool2d: channelwise,
-    nn.ZeroPad2d: channelwise,
-    Noise: noise,
-    Shift: shift,
-    PatternDetector: pattern_detector,
-    RandomFeatures: random_features,
-    **dict.fromkeys(
-        (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.Identity, ZeroPadShortcut),
-        elementwise,
-    ),
-}
-
-#: Layers whose function takes the stored form of its tensors (see `Layout`) instead of `(K, *shape)`.
-STORED = (nn.Linear, PatternDetector, RandomFeatures)
-
-#: Modules made of others: what they make of their children, each a function of inputs.
-COMPOSED: dict[type[nn.Module], Callable[[Mapping[str, Callable[[Tensor], Tensor]], Tensor], Tensor]] = {
-    Residual: lambda parts, inputs: parts["body"](inputs) + parts["shortcut"](inputs),
-    Branches: lambda parts, inputs: torch.cat([part(inputs) for part in parts.values()], 2),
-}

@@ -18,9 +18,10 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Dataset, Task
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.forest import Forest
-from benevolent.trainables.models.modules import Noise, PatternDetector, Shift
+from benevolent.trainables.models.modules import PatternDetector
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack.batched_module import Batched, is_batched
+from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
 from benevolent.trainables.stack.parameter_layout import Layout
 from benevolent.trainables.training.losses import LOSSES
@@ -31,9 +32,9 @@ Kernel = Literal["batched", "channels_last", "matmul", "vmap", "loop"]
 class Network:
     """An architecture: `logits` maps a stack of parameters and inputs to a stack of logits.
 
-    There are several ways (kernels) to compute them, equal up to rounding: `batched` layers where `trainables.stack.layers`
-    knows them all (`channels_last`, `matmul`: with another way to convolve, see `Mode`), `vmap` over the module, and a
-    `loop` over the K networks.
+    There are several ways (kernels) to compute them, equal up to rounding: `batched` layers where all have a batched
+    form (`channels_last`, `matmul`: with another way to convolve, see `Mode`), `vmap` over the module, and a `loop`
+    over the K networks.
 
     Attributes:
         module: the architecture; its own parameters are not used.
@@ -53,11 +54,9 @@ class Network:
         self.module = module.requires_grad_(False)
         self.batched = Batched(module) if is_batched(module) else None
         self._stored = self.batched.stored() if self.batched else set()
-        self.convolves = any(isinstance(part, nn.Conv2d) for part in module.modules())
+        self.convolves = any(layer_type(part).weights == "kernel" for part in module.modules())
         #: Whether the module, in training, does what vmap cannot: change buffers or draw random numbers.
-        self.stateful = bool(kept) or any(
-            isinstance(part, Noise) or "Dropout" in type(part).__name__ for part in module.modules()
-        )
+        self.stateful = bool(kept) or any(draws_random_numbers(part) for part in module.modules())
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
@@ -84,7 +83,7 @@ class Network:
         weight, a parameter with two axes or more, trained or not.
         """
         for prefix, part in self.module.named_modules():
-            if isinstance(part, Shift) or any(own.ndim >= 2 for own in part.parameters(recurse=False)):
+            if layer_type(part).identity_weights or any(own.ndim >= 2 for own in part.parameters(recurse=False)):
                 name = f"{prefix}.bias" if prefix else "bias"
                 return name if name in self.shapes else None
         return None
@@ -293,7 +292,7 @@ def _draw_bias(init: InitConfig, shape: torch.Size, fan_in: int, draw: np.random
 
 def _fan_in(layer: nn.Module) -> int:
     """How many inputs a unit of a layer adds up; 0 for a layer without weights, such as BatchNorm."""
-    if isinstance(layer, Shift):  # whose weights are the identity
-        return layer.bias.numel()
+    if layer_type(layer).identity_weights:
+        return layer.get_parameter("bias").numel()
     weight = getattr(layer, "weight", None)
     return weight[0].numel() if isinstance(weight, Tensor) and weight.ndim >= 2 else 0

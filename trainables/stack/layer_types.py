@@ -1,0 +1,222 @@
+"""The layer types that the package knows: one entry each, with every fact that depends on the type of a layer.
+
+Add a layer type with one entry in `LAYER_TYPES` (a module made of other modules: in `CONTAINERS`) and an example in
+`tests/test_layer_types.py`, which checks each fact of the entry against torch. Everything else asks `layer_type`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeGuard
+
+import torch
+from torch import Tensor, nn
+
+from benevolent.trainables.models.modules import (
+    Branches,
+    Noise,
+    PatternDetector,
+    RandomFeatures,
+    Residual,
+    Shift,
+    ZeroPadShortcut,
+)
+from benevolent.trainables.stack import layers, path_sums
+from benevolent.trainables.stack.layers import BatchedFunction
+from benevolent.trainables.stack.path_sums import PathRule
+
+
+@dataclass(frozen=True)
+class LayerType:
+    """Facts about one type of layer; the defaults claim nothing.
+
+    Attributes:
+        batched: the forward pass of K networks at once; None: networks with such a layer train by `vmap` or `loop`.
+        settings_batched: True for the layers whose settings the batched function covers.
+        stored_weights: the batched function takes the stored form of its tensors (see `ParameterLayout`) instead of
+            `(K, *shape)`.
+        weights: the layer applies its `weight` to inputs as a `matrix` or as a convolution `kernel`; None: otherwise,
+            or it has no weights.
+        identity_weights: the weights are fixed at the identity, so that the layer has a bias only.
+        homogeneous: f(a x) = a f(x) for all a > 0, leaving a bias out.
+        affine_given_relus: affine in its inputs, in eval mode, once it is known which ReLUs are on.
+        random: draws random numbers in training.
+        slow_channels_last: slow, in one convolutional network on a CPU, with the channels last in memory.
+        absorbs_batch_norm: a BatchNorm layer that follows can be folded into the weights.
+        paths: how sums over paths run through the layer (see `path_sums`); None: not known.
+    """
+
+    batched: BatchedFunction | None = None
+    settings_batched: Callable[[Any], bool] = lambda layer: True
+    stored_weights: bool = False
+    weights: Literal["matrix", "kernel"] | None = None
+    identity_weights: bool = False
+    homogeneous: bool = False
+    affine_given_relus: bool = False
+    random: bool = False
+    slow_channels_last: bool = False
+    absorbs_batch_norm: bool = False
+    paths: PathRule | None = None
+
+
+LAYER_TYPES: dict[type[nn.Module], LayerType] = {
+    # Layers with weights.
+    nn.Linear: LayerType(
+        batched=layers.linear,
+        stored_weights=True,
+        weights="matrix",
+        homogeneous=True,
+        affine_given_relus=True,
+        absorbs_batch_norm=True,
+        paths=path_sums.WEIGHTED,
+    ),
+    nn.Conv2d: LayerType(
+        batched=layers.conv2d,
+        settings_batched=lambda layer: layer.padding_mode == "zeros" and not isinstance(layer.padding, str),
+        weights="kernel",
+        homogeneous=True,
+        affine_given_relus=True,
+        absorbs_batch_norm=True,
+        paths=path_sums.CONVOLVED,
+    ),
+    nn.Conv1d: LayerType(absorbs_batch_norm=True),
+    nn.Conv3d: LayerType(absorbs_batch_norm=True),
+    Shift: LayerType(batched=layers.shift, identity_weights=True, affine_given_relus=True),
+    PatternDetector: LayerType(batched=layers.pattern_detector, stored_weights=True),
+    RandomFeatures: LayerType(batched=layers.random_features, stored_weights=True),
+    # Normalization and randomness.
+    nn.BatchNorm1d: LayerType(
+        batched=layers.batch_norm,
+        settings_batched=lambda layer: layer.momentum is not None,
+    ),
+    nn.BatchNorm2d: LayerType(
+        batched=layers.batch_norm,
+        settings_batched=lambda layer: layer.momentum is not None,
+        slow_channels_last=True,
+    ),
+    nn.LocalResponseNorm: LayerType(batched=layers.samplewise),
+    nn.Dropout: LayerType(
+        batched=layers.dropout,
+        random=True,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+    Noise: LayerType(
+        batched=layers.noise,
+        random=True,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+    # Activations.
+    nn.ReLU: LayerType(
+        batched=layers.elementwise,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+    nn.LeakyReLU: LayerType(batched=layers.elementwise, homogeneous=True),
+    nn.Tanh: LayerType(batched=layers.elementwise),
+    nn.Sigmoid: LayerType(batched=layers.elementwise),
+    nn.GELU: LayerType(batched=layers.elementwise),
+    # Pooling.
+    nn.MaxPool2d: LayerType(
+        batched=layers.channelwise,
+        settings_batched=lambda layer: not layer.return_indices,
+        homogeneous=True,
+        slow_channels_last=True,
+        paths=path_sums.MAX_POOLED,
+    ),
+    nn.AvgPool2d: LayerType(
+        batched=layers.channelwise,
+        homogeneous=True,
+        affine_given_relus=True,
+        slow_channels_last=True,
+        paths=path_sums.MEAN_POOLED,
+    ),
+    nn.AdaptiveAvgPool2d: LayerType(
+        batched=layers.channelwise,
+        homogeneous=True,
+        affine_given_relus=True,
+        slow_channels_last=True,
+        paths=path_sums.MEAN_OF_ALL,
+    ),
+    # Layers that move numbers, or add zeros.
+    nn.Identity: LayerType(
+        batched=layers.elementwise,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+    nn.Flatten: LayerType(
+        batched=layers.flatten,
+        settings_batched=lambda layer: layer.start_dim == 1 and layer.end_dim == -1,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+    nn.Unflatten: LayerType(
+        batched=layers.samplewise,
+        settings_batched=lambda layer: isinstance(layer.dim, int) and layer.dim >= 1,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+    nn.ZeroPad2d: LayerType(
+        batched=layers.channelwise,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+    ZeroPadShortcut: LayerType(
+        batched=layers.elementwise,
+        homogeneous=True,
+        affine_given_relus=True,
+        paths=path_sums.UNCHANGED,
+    ),
+}
+
+Child = Callable[[Tensor], Tensor]
+
+#: Modules made of other modules besides `nn.Sequential`: the outputs `(K, N, ...)` that they compute by their children.
+CONTAINERS: dict[type[nn.Module], Callable[[Mapping[str, Child], Tensor], Tensor]] = {
+    Residual: lambda children, inputs: children["body"](inputs) + children["shortcut"](inputs),
+    Branches: lambda children, inputs: torch.cat([child(inputs) for child in children.values()], 2),
+}
+
+UNKNOWN = LayerType()
+
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+
+
+def layer_type(layer: nn.Module) -> LayerType:
+    """Return the facts about a layer.
+
+    A subclass of a known type that keeps its forward pass has the same facts, except that it has no batched function,
+    since it may change something else.
+
+    >>> layer_type(nn.MaxPool2d(2)).homogeneous, layer_type(nn.Tanh()).homogeneous
+    (True, False)
+    """
+    kind = type(layer)
+    if kind in LAYER_TYPES:
+        return LAYER_TYPES[kind]
+    for base in kind.__mro__:
+        if base in LAYER_TYPES and kind.forward is base.forward:
+            return replace(LAYER_TYPES[base], batched=None)
+    return UNKNOWN
+
+
+def is_sequence(module: nn.Module) -> bool:
+    """Return True for `nn.Sequential` and for subclasses that keep its forward pass."""
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+
+
+def is_batch_norm(layer: nn.Module) -> TypeGuard[BatchNorm]:
+    """Return True for BatchNorm layers, including subclasses that change the forward pass."""
+    return isinstance(layer, BatchNorm)
+
+
+def draws_random_numbers(layer: nn.Module) -> bool:
+    """Return True for layers that draw random numbers in training: known ones, and anything called dropout."""
+    return layer_type(layer).random or "Dropout" in type(layer).__name__
