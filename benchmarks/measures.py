@@ -26,8 +26,8 @@ from benevolent.analysis.measures import evaluate, measure_stack
 from benevolent.analysis.measures.on_checkpoints import Job, Measured
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.measuring.measure_pool import MeasurePool, unmeasured
-from benevolent.orchestrator.training.placement import Room
-from benevolent.orchestrator.training.ray_session import session
+from benevolent.orchestrator.training.placement import Placement
+from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables import models
 from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.config.run import RunConfig
@@ -150,7 +150,7 @@ class Timed:
 def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dict[int, float]:
     """Seconds that so many actors take for the default measures of all cohorts, once they have started."""
     best = dict.fromkeys(numbers, float("inf"))
-    with tempfile.TemporaryDirectory() as place, session(None):
+    with tempfile.TemporaryDirectory() as place, ray_cluster(None):
         results = Folder(place)
         for cohort in range(COHORTS + max(numbers)):
             about = {"data": {"train_size": 1000}, "model": {"width": 128}, "stop": {"max_epochs": 1}}
@@ -159,7 +159,7 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
             training(results, f"{cohort:03d}").advance(1e9)
         jobs = unmeasured(Measured(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False)
         for number in numbers * rounds:
-            pool = MeasurePool(results, Room(1, (None,) * number))
+            pool = MeasurePool(results, Placement(1, (None,) * number))
             _work_off(pool, jobs[COHORTS : COHORTS + number])  # one each: actors start, and import
             started = time.perf_counter()
             _work_off(pool, jobs[:COHORTS])
@@ -171,7 +171,7 @@ def _work_off(pool: MeasurePool, jobs: list[Job]) -> None:
     for job in jobs:
         pool.submit(job)
     while pool.busy:
-        pool.pump(0.1)
+        pool.poll(0.1)
     assert not pool.errors, pool.errors
 
 

@@ -226,7 +226,7 @@ def main() -> None:
     conv, conv_serial, chosen = convolutions()
     serial = seconds_of_serial()
     torch.set_num_threads(threads)
-    with ray_session.session(None):
+    with ray_session.ray_cluster(None):
         plain, reused, ours = seconds_of_tune(False), seconds_of_tune(True), seconds_of_sweep()
 
     table = Table("way", "runs", "s per run", "slower than (d)", title="2,000 steps of a 64-64-64-10 MLP")

@@ -25,7 +25,7 @@ from benevolent.analysis.results import load_results
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
 from benevolent.orchestrator.training.placement import machine_cpus
-from benevolent.orchestrator.training.ray_session import session
+from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import SYNTHETIC
@@ -324,7 +324,7 @@ def main() -> None:
     names = parser.parse_args().names
     assert not untried(), f"without a sweep: {sorted(untried())}"
     wrong = {}
-    with session(None):
+    with ray_cluster(None):
         for sweeps in (FAMILIES, INTERVENTIONS):
             chosen = {name: values for name, values in sweeps.items() if not names or name in names}
             wrong |= together(chosen) if chosen else {}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from benevolent.orchestrator.estimates.cost import flops
-from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.estimates.network_cost import training_flops
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.planning import planned_runs
 from benevolent.orchestrator.provenance import add_entry
 from benevolent.orchestrator.spec import yaml12
@@ -96,7 +96,7 @@ def check_disk(results: Folder, spec: SweepSpec, known: Mapping[str, str], slots
             raise PermissionError("permission denied")
     except OSError as error:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
-    needed = price(spec, known, slots).disk_bytes
+    needed = estimate_sweep(spec, known, slots).disk_bytes
     if free < needed:
         raise BadInput(f"--out {results.uri}: {decimal(free)} are free, the sweep takes up to {decimal(needed)}")
 
@@ -143,4 +143,4 @@ def read_from(results: Folder) -> list[str]:
 
 
 def _cost(cohort: Manifest) -> float:
-    return sum(map(flops, cohort.configs))
+    return sum(map(training_flops, cohort.configs))

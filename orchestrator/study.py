@@ -22,8 +22,8 @@ from benevolent.orchestrator.reporting import inputs_of
 from benevolent.orchestrator.spec import yaml12
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec, put
 from benevolent.orchestrator.sweep import train_sweep
-from benevolent.orchestrator.sweep_summary import setup
-from benevolent.orchestrator.training.ray_session import keeping
+from benevolent.orchestrator.sweep_summary import describe_setup
+from benevolent.orchestrator.training.ray_session import keep_ray_cluster
 from benevolent.trainables.config.base import Section, did_you_mean
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.storage import SPEC, Folder
@@ -153,7 +153,7 @@ def run_studies(
     for study in chosen:
         study.specs(scale)  # all that can be refused is, before anything is trained
     done = []
-    with keeping():
+    with keep_ray_cluster():
         for study in chosen:
             console.print(f"[bold]{escape(study.name)}[/]: {escape(study.title)}")
             done.append(run_study(study, scale, posixpath.join(out, study.name), console, address))
@@ -213,4 +213,4 @@ def _setups(study: Study, scale: Scale) -> dict[str, dict[str, dict[str, str]]]:
     """What each sweep trains, in words: here, and at paper scale."""
     scales: tuple[Scale, ...] = (scale,) if scale == "paper" else (scale, "paper")
     specs = {one: study.specs(one) for one in scales}
-    return {name: {one: setup(specs[one][name]) for one in scales} for name in study.sweeps}
+    return {name: {one: describe_setup(specs[one][name]) for one in scales} for name in study.sweeps}

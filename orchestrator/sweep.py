@@ -22,15 +22,15 @@ from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.results_folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import dataset_broadcast
-from benevolent.orchestrator.training.placement import room
+from benevolent.orchestrator.training.placement import place_work
 from benevolent.orchestrator.training.progress import Display
-from benevolent.orchestrator.training.ray_session import session
+from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.manifest import Manifest, finished_runs, read_cohorts
 from benevolent.trainables.store.storage import REPORT, CohortFiles, Folder, check_files, cohort_ids
 
 
-class Trained(NamedTuple):
+class TrainingSummary(NamedTuple):
     """How many runs have ended here, how many files were measured, and a line about each failure."""
 
     runs: int
@@ -39,7 +39,7 @@ class Trained(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Done:
+class SweepResult:
     """What a run of a sweep came to."""
 
     verdicts: list[pd.DataFrame]
@@ -49,13 +49,13 @@ class Done:
     report: str
 
 
-def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> Done:
+def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> SweepResult:
     """Train what is missing, measure what is missing, judge, and write the report; as `train_sweep`."""
     trained, results = train_sweep(spec, out, console, address), Folder(out)
-    return Done(report(results, spec), *trained, posixpath.join(results.uri, REPORT, "index.html"))
+    return SweepResult(report(results, spec), *trained, posixpath.join(results.uri, REPORT, "index.html"))
 
 
-def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> Trained:
+def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> TrainingSummary:
     """Train what is missing, and measure what is missing.
 
     Args:
@@ -71,18 +71,18 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
     check_folder(results, spec)
     check_files(results)
     select(spec.record.names)
-    with session(address) if address else nullcontext():
-        slots = room(spec.resources, address).cohorts
+    with ray_cluster(address) if address else nullcontext():
+        slots = place_work(spec.resources, address).cohorts
         known, records = held(results, spec)
         planned = plan(spec, known, slots, records=records)
         check_disk(results, spec, known, slots)
-        dataset_broadcast.fetch(planned, console)
+        dataset_broadcast.fetch_missing(planned, console)
         prepare(results, spec, planned)
         todo, done = wanted(results, spec)
-        return work(results, spec, todo, done, console, address)
+        return train_and_measure(results, spec, todo, done, console, address)
 
 
-def work(
+def train_and_measure(
     results: Folder,
     spec: SweepSpec,
     todo: Sequence[Manifest],
@@ -90,7 +90,7 @@ def work(
     console: Console,
     address: str | None = None,
     trust: bool = True,
-) -> Trained:
+) -> TrainingSummary:
     """Train cohorts, and measure what lands and what is there unmeasured.
 
     Args:
@@ -110,7 +110,7 @@ def work(
     runs = sum(len(cohort.configs) for cohort in todo)
     if not todo and not missing:
         console.print("everything is there: nothing to train, nothing to measure")
-        return Trained(0, 0, [])
+        return TrainingSummary(0, 0, [])
     before = {cohort.cohort_id: len({*finished_runs(results, cohort.cohort_id)}) for cohort in todo}
     ended = sum(before.values())
     console.print(
@@ -118,18 +118,18 @@ def work(
         + (f", of which {ended} runs had ended before" if ended else "")
         + f"; measuring {len(missing)} files that are there"
     )
-    with session(address), Display(console, runs, len(todo), before) as display:
+    with ray_cluster(address), Display(console, runs, len(todo), before) as display:
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
         shared = (
-            dataset_broadcast.share(read_cohorts(results)[0]) if address else {}
+            dataset_broadcast.broadcast(read_cohorts(results)[0]) if address else {}
         )  # machines of a cluster may lack the files
-        pool = MeasurePool(results, room(spec.resources, address, bool(todo)), trust, shared)
+        pool = MeasurePool(results, place_work(spec.resources, address, bool(todo)), trust, shared)
         for job in missing:
             pool.submit(job)
 
         def tick(timeout: float = 0) -> None:
-            pool.pump(timeout)
+            pool.poll(timeout)
             display.measured, display.to_measure = pool.done, pool.submitted
             display.tick()
 
@@ -149,7 +149,7 @@ def work(
     failed = [cohort.cohort_id for cohort in todo if not cohort.finished(results)]
     unknown = "its worker died, or what it waits for failed"
     failures = [f"cohort {name} did not end: {CohortFiles(results, name).why_failed or unknown}" for name in failed]
-    return Trained(display.runs_trained, pool.done, failures + pool.errors)
+    return TrainingSummary(display.runs_trained, pool.done, failures + pool.errors)
 
 
 def measure_again(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:
@@ -170,7 +170,7 @@ def measure_again(where: str, measures: list[str] | None, checkpoints: bool, con
     at = {"measure_at": "checkpoints"} if checkpoints else {}
     wanted: dict[str, Any] = {"measures": measures or "default"} | at
     spec = spec.model_copy(update={"record": spec.record.model_copy(update=wanted)})
-    _, measured, failures = work(results, spec, [], cohorts, console, trust=trust)
+    _, measured, failures = train_and_measure(results, spec, [], cohorts, console, trust=trust)
     if failures:
         raise BadInput("\n".join(failures))
     return measured

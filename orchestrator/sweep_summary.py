@@ -7,7 +7,7 @@ from benevolent.orchestrator.plan.planning import planned_runs
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 
 
-def setup(spec: SweepSpec) -> dict[str, str]:
+def describe_setup(spec: SweepSpec) -> dict[str, str]:
     """Data, network, training, what is varied, and the number of runs, each in words."""
     runs = list(planned_runs(spec))
     first = runs[0].configuration.run(runs[0].seed)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.planning import Kinds, plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.compatibility import check
@@ -127,7 +127,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(sections, line):
     for refuse in (
         lambda: check(RunConfig.parse(sections)),
         lambda: plan(sweep(sections)),
-        lambda: price(sweep(sections)),
+        lambda: estimate_sweep(sweep(sections)),
     ):
         with pytest.raises(BadInput) as refused:
             refuse()
@@ -156,7 +156,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(sections, line):
 )
 def test_what_goes_together_is_planned(sections):
     check(RunConfig.parse(sections))
-    assert plan(sweep(sections)) and price(sweep(sections)).runs == 1
+    assert plan(sweep(sections)) and estimate_sweep(sweep(sections)).runs == 1
 
 
 def test_a_source_cannot_hold_itself():
@@ -233,7 +233,7 @@ SOURCE = {"scheme": "run", "source": {"optimizer.batch_size": 2000}}
     ],
 )
 def test_what_does_not_go_together_is_refused_with_its_place_in_the_sweep(keys, line):
-    for refuse in (plan, price):
+    for refuse in (plan, estimate_sweep):
         with pytest.raises(BadInput) as refused:
             refuse(sweep(keys.get("base", {}), **{name: value for name, value in keys.items() if name != "base"}))
         assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
@@ -246,7 +246,7 @@ def test_rounding_of_a_gpu_is_refused_where_a_sweep_trains_without_one():
     line = re.escape(
         ".optimizer.arithmetic = 'tf32': without a GPU it rounds nothing, and resources.gpus is 0; allowed"
     )
-    for refuse in (plan, price):
+    for refuse in (plan, estimate_sweep):
         for place, keys in (
             ("base", {"base": asked}),
             ("grid", {"base": {}, "grid": {"optimizer.arithmetic": ["full", "tf32"]}}),

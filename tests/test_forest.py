@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli.main import app
-from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
@@ -147,7 +147,7 @@ def test_a_sweep_of_forests_is_priced_run_and_reported(tmp_path):
     zipped = [{"model.trees": [1, 1, 3], "model.leaves": [5, 20, 20]}]
     record = {"measures": []}  # there are none of forests
     values = {"name": "forests", "base": base, "zip": zipped, "seeds": 2, "record": record}
-    summary = price(SweepSpec.parse(values), timed=True)
+    summary = estimate_sweep(SweepSpec.parse(values), timed=True)
     assert summary.runs == 6 and summary.seconds > 0
     Folder(tmp_path).write_json("forests.yaml", values)
     command = ["run", str(tmp_path / "forests.yaml"), "--out", str(tmp_path / "out")]

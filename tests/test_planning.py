@@ -4,7 +4,7 @@ import io
 import pytest
 from rich.console import Console
 
-from benevolent.orchestrator.estimates.pricing import plan_table, price
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep, plan_table
 from benevolent.orchestrator.plan.planning import cohort_id, cohort_sizes, plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec, load_spec
 from benevolent.trainables.config.run import RunConfig
@@ -66,7 +66,7 @@ def test_extending_a_sweep_plans_only_what_is_new():
     pruned = next(cohort for cohort in new if cohort.waits_for)
     assert set(pruned.waits_for) == {everything[config.parent.run_id] for config in pruned.configs}
     assert plan(extended, everything) == []
-    summary = price(extended, everything)
+    summary = estimate_sweep(extended, everything)
     assert (summary.runs, summary.known, summary.cohorts, summary.seconds) == (12, 12, 0, 0)
 
 
@@ -95,7 +95,7 @@ def test_the_price_counts_what_the_plan_has():
         load_spec("quickstart"),
         sweep(grid={"prune.fraction": [0.5, 0.8], "stop.max_epochs": [1, 9]}, seeds=40),
     ):
-        summary, cohorts = price(spec, slots=2), plan(spec, slots=2)
+        summary, cohorts = estimate_sweep(spec, slots=2), plan(spec, slots=2)
         assert summary.cohorts == len(cohorts)
         assert summary.runs + summary.parents == len(homes(cohorts))
         assert max(group.cohort_size for group in summary.groups) == max(len(cohort.configs) for cohort in cohorts)
@@ -104,13 +104,13 @@ def test_the_price_counts_what_the_plan_has():
 def test_large_networks_are_not_evaluated_on_more_than_fits():
     data = {"name": "cifar10", "classes": [[0], [5]], "train_size": 10_000, "validation_size": 0}
     base = {"data": data, "model": {"family": "loukas_cnn"}, "loss": {"name": "logistic"}}
-    (group,) = price(sweep(base=base | {"optimizer": {"batch_size": 1}})).groups
+    (group,) = estimate_sweep(sweep(base=base | {"optimizer": {"batch_size": 1}})).groups
     assert group.memory_bytes < 0.3e9  # 8192 examples take 6.4e9
 
 
 def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
     base = {"model": {"width": 8, "depth": 2}, "stop": {"max_epochs": 4}, "optimizer": {"momentum": 0.9}}
-    (group,) = price(sweep(base=base, seeds=3)).groups
+    (group,) = estimate_sweep(sweep(base=base, seeds=3)).groups
     parameters, activations = 64 * 8 + 8 + 8 * 10 + 10, 64 + 8 + 8 + 10
     assert group.parameters == parameters
     assert group.flops == 3 * 4 * 1000 * (3 + 1) * 2 * (64 * 8 + 8 * 10)
@@ -120,7 +120,7 @@ def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
 
 def test_the_printed_plan_names_runs_parents_and_the_bound():
     console = Console(width=160, record=True, file=io.StringIO())
-    summary = price(sweep(grid={"prune.fraction": [0.5]}, seeds=3))
+    summary = estimate_sweep(sweep(grid={"prune.fraction": [0.5]}, seeds=3))
     console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
     text = console.export_text()
     assert "plan of [red]x" in text
@@ -152,7 +152,7 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
     ],
 )
 def test_data_and_networks_are_tried_before_anything_starts(base, line):
-    for refuse in (plan, price):
+    for refuse in (plan, estimate_sweep):
         with pytest.raises(BadInput) as error:
             refuse(sweep(base=base))
         assert line in str(error.value)
@@ -176,6 +176,6 @@ def test_what_configurations_have_in_common_follows_from_their_kind():
 
 def test_the_flops_of_a_convolution_count_every_position():
     model = {"family": "puzzles_cnn", "filters": 2, "kernel": 3}
-    (group,) = price(sweep(base={"model": model, "stop": {"max_epochs": 1}})).groups
+    (group,) = estimate_sweep(sweep(base={"model": model, "stop": {"max_epochs": 1}})).groups
     forward = 2 * (2 * 1 * 9 * 36 + 2 * 2 * 9 * 16 + 2 * 16 * 10)
     assert group.flops == 1000 * (3 + 1) * forward

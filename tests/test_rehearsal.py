@@ -2,8 +2,8 @@
 
 import pytest
 
-from benevolent.orchestrator.estimates.pricing import price
 from benevolent.orchestrator.estimates.rehearsal import rehearse
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
@@ -37,15 +37,15 @@ def test_whatever_trains_can_be_rehearsed_without_its_data(case, monkeypatch, tm
     monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))
     config = RunConfig.parse({"data": SMALL} | CASES[case])
     names = set(data.READERS)
-    tempo = rehearse(config, 3, Record(early_stop=True))
-    assert tempo.epoch > 0 and tempo.record >= 0 and set(data.READERS) == names
-    assert tempo.seconds(10, 2) == pytest.approx(10 * tempo.epoch + 2 * tempo.record)
+    run_time = rehearse(config, 3, Record(early_stop=True))
+    assert run_time.epoch > 0 and run_time.record >= 0 and set(data.READERS) == names
+    assert run_time.seconds(10, 2) == pytest.approx(10 * run_time.epoch + 2 * run_time.record)
 
 
 def test_groups_that_are_not_rehearsed_take_as_long_as_their_arithmetic(monkeypatch):
-    monkeypatch.setattr("benevolent.orchestrator.estimates.pricing.REHEARSED", 1)
+    monkeypatch.setattr("benevolent.orchestrator.estimates.sweep_estimate.REHEARSED", 1)
     base = {"data": SMALL, "stop": {"max_epochs": 3}}
     spec = SweepSpec.parse({"name": "t", "base": base, "grid": {"model.width": [8, 64]}})
-    wide, narrow = price(spec, timed=True).groups
+    wide, narrow = estimate_sweep(spec, timed=True).groups
     assert wide.flops > narrow.flops and wide.seconds / wide.flops == pytest.approx(narrow.seconds / narrow.flops)
-    assert price(spec).seconds == 0
+    assert estimate_sweep(spec).seconds == 0

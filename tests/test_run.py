@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import Done, run_sweep
-from benevolent.orchestrator.training.ray_session import session
+from benevolent.orchestrator.sweep import SweepResult, run_sweep
+from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.errors import BadInput
 
 #: 4 dense runs in one cohort and 4 pruned ones in another, which waits for it.
@@ -78,7 +78,7 @@ def connect(modules):
     ray.shutdown()
 
 
-def run(out: Path, **keys) -> Done:
+def run(out: Path, **keys) -> SweepResult:
     return run_sweep(SweepSpec.parse(SWEEP | keys), str(out), Console(quiet=True))
 
 
@@ -282,7 +282,7 @@ def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, ca
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
 def test_a_cluster_that_does_not_answer_is_one_line(address, monkeypatch):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
-    with pytest.raises(BadInput, match=f"--address {address}: no Ray cluster answers there"), session(address):
+    with pytest.raises(BadInput, match=f"--address {address}: no Ray cluster answers there"), ray_cluster(address):
         pass
 
 

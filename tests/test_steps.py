@@ -7,7 +7,7 @@ import torch
 from test_training import SMALL, dies_at_write, equal, run, same, same_tables
 
 from benevolent.analysis import load_results
-from benevolent.orchestrator.estimates.pricing import price
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
@@ -174,7 +174,7 @@ def test_a_record_of_more_steps_covers_one_of_less():
 def test_checks_and_records_are_priced():
     def group(**keys):
         base = {"stop": {"max_epochs": 4} | keys.pop("stop", {})}
-        return price(SweepSpec.parse({"name": "s", "base": base, **keys})).groups[0]
+        return estimate_sweep(SweepSpec.parse({"name": "s", "base": base, **keys})).groups[0]
 
     plain, often, kept = group(), group(stop={"check_every_steps": 8}), group(record={"steps": [1, 2, 3]})
     assert often.flops == plain.flops * (3 + 4) / (3 + 1)  # 32 steps an epoch, looked at four times

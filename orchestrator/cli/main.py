@@ -160,7 +160,7 @@ def plan(spec: Spec, set_: Set = None, scale: Scale = "small") -> None:
     [bold]Example:[/] bth plan quickstart --set seeds=20
     """
     from benevolent.analysis.measures.evaluate import select
-    from benevolent.orchestrator.estimates.pricing import plan_table, price
+    from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep, plan_table
     from benevolent.orchestrator.spec.sweep_spec import load_spec
     from benevolent.orchestrator.training.placement import machine_cpus
 
@@ -172,7 +172,7 @@ def plan(spec: Spec, set_: Set = None, scale: Scale = "small") -> None:
         select(sweep.record.names)
     for sweep in sweeps:
         slots = max(1, int(machine_cpus() / sweep.resources.cpus))
-        console.print(plan_table(price(sweep, slots=slots, timed=True)))
+        console.print(plan_table(estimate_sweep(sweep, slots=slots, timed=True)))
 
 
 @app.command()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benevolent.orchestrator.estimates.cost import workload
+from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import READERS, SYNTHETIC
@@ -33,7 +33,7 @@ PASSES = 4
 
 
 @dataclass(frozen=True)
-class Tempo:
+class RunTime:
     """Seconds of one run in a stack: for each epoch, and more for each epoch that is recorded."""
 
     epoch: float
@@ -44,7 +44,7 @@ class Tempo:
         return epochs * self.epoch + records * self.record
 
 
-def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
+def rehearse(config: RunConfig, runs: int, record: Record) -> RunTime:
     """Train a few epochs of runs like this one, on one thread.
 
     What a run starts from, and who labels its inputs, is left out, as pruning and resets are. The steps are too small
@@ -55,7 +55,7 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
         runs: of its cohort.
         record: of the sweep; early stopping is rehearsed too.
     """
-    work = workload(config)
+    work = network_cost(config)
     batch = config.optimizer.examples_per_step(config.data.train_size)
     stack = max(1, min(runs, int(VALUES / max(1, work.parameters))))
     if config.subspace.dimension:
@@ -93,9 +93,9 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> Tempo:
             if done:
                 break
     if config.solved:
-        return Tempo(took[0] / share, 0.0)
+        return RunTime(took[0] / share, 0.0)
     epoch = min(took[2:] or took) / share  # or it ended at its start, which is not finite
-    return Tempo(epoch, max(0.0, took[1] / share - epoch) if took[2:] else 0.0)
+    return RunTime(epoch, max(0.0, took[1] / share - epoch) if took[2:] else 0.0)
 
 
 @contextlib.contextmanager

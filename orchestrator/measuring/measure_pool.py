@@ -9,7 +9,7 @@ import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benevolent.analysis.measures.on_checkpoints import Job, Measured, measure_parameters
-from benevolent.orchestrator.training.placement import Room
+from benevolent.orchestrator.training.placement import Placement
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.storage import CohortFiles, Folder
 from benevolent.trainables.training.ray_worker import assigned_device, receive
@@ -43,7 +43,7 @@ class MeasurePool:
     def __init__(
         self,
         results: Folder,
-        room: Room,
+        room: Placement,
         trust: bool = False,
         shared: Mapping[str, ray.ObjectRef] | None = None,
     ) -> None:
@@ -68,7 +68,7 @@ class MeasurePool:
         self.submitted += 1
         self.queue.append(job)
 
-    def pump(self, timeout: float = 0) -> None:
+    def poll(self, timeout: float = 0) -> None:
         """Take in what is finished, and give idle actors work; waits at most `timeout` seconds for something."""
         if self.running:
             ready, _ = ray.wait(list(self.running), num_returns=1, timeout=timeout)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from benevolent.orchestrator.estimates.cost import flops
+from benevolent.orchestrator.estimates.network_cost import training_flops
 from benevolent.orchestrator.plan.configuration import PARTS, Configuration
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.compatibility import check
@@ -69,7 +69,7 @@ class Kinds(dict[tuple[object, ...], Kind]):
             try:
                 config = configuration.run(0)
                 check(config, self.record)
-                self[key] = Kind(config.cohort_key, flops(config), config)
+                self[key] = Kind(config.cohort_key, training_flops(config), config)
             except BadInput as error:
                 raise BadInput(configuration.located(str(error))) from None
         return self[key]

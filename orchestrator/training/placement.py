@@ -16,7 +16,7 @@ class Machine(NamedTuple):
     gpus: float
 
 
-class Room(NamedTuple):
+class Placement(NamedTuple):
     """How many cohorts train at once; the machine of each actor that measures, and what it takes there."""
 
     cohorts: int
@@ -25,7 +25,7 @@ class Room(NamedTuple):
     gpus: float = 0.0
 
 
-def room(resources: ResourcesConfig, address: str | None, training: bool = True) -> Room:
+def place_work(resources: ResourcesConfig, address: str | None, training: bool = True) -> Placement:
     """Room on this machine, or on the cluster with what its autoscaler may still add.
 
     On this machine actors take no CPUs, so that neither waits for the other; of a cluster an eighth of the CPUs is
@@ -61,10 +61,10 @@ def room(resources: ResourcesConfig, address: str | None, training: bool = True)
             raise BadInput(line)
         return taken
     if address is None:
-        return Room(_cohorts(machines, resources), (None,) * machine_cpus())
+        return Placement(_cohorts(machines, resources), (None,) * machine_cpus())
     actors = max(1, int(sum(machine.cpus for machine in there) // 8))
     taken = _place(machines, actors, 1, 0, resources)
-    return taken if taken.cohorts else Room(_cohorts(machines, resources), (None,) * actors)
+    return taken if taken.cohorts else Placement(_cohorts(machines, resources), (None,) * actors)
 
 
 def machine_cpus() -> int:
@@ -81,7 +81,7 @@ def _check(resources: ResourcesConfig, machines: Sequence[Machine], address: str
             raise BadInput(f"resources.{name} = {asked:g}: {where} has {most[of]:g}")
 
 
-def _place(machines: Sequence[Machine], actors: int, cpus: float, gpus: float, resources: ResourcesConfig) -> Room:
+def _place(machines: Sequence[Machine], actors: int, cpus: float, gpus: float, resources: ResourcesConfig) -> Placement:
     """Put actors, as many as fit, one after the other where they cost the fewest cohorts."""
     left, nodes = list(machines), list[str | None]()
     for _ in range(actors):
@@ -94,7 +94,7 @@ def _place(machines: Sequence[Machine], actors: int, cpus: float, gpus: float, r
         best = min(fits, key=lambda i: _cohorts([left[i]], resources) - _cohorts([after[i]], resources))
         left[best] = after[best]
         nodes.append(left[best].node)
-    return Room(_cohorts(left, resources), tuple(nodes), cpus, gpus)
+    return Placement(_cohorts(left, resources), tuple(nodes), cpus, gpus)
 
 
 def _cohorts(machines: Sequence[Machine], resources: ResourcesConfig) -> int:

@@ -21,7 +21,7 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
-#: Who keeps clusters, see `keeping`.
+#: Who keeps clusters, see `keep_ray_cluster`.
 _kept: list[ExitStack] = []
 
 #: For an answer from the address of a cluster.
@@ -29,10 +29,10 @@ CONNECT_SECONDS = 20
 
 
 @contextmanager
-def session(address: str | None) -> Iterator[None]:
+def ray_cluster(address: str | None) -> Iterator[None]:
     """A Ray cluster: the one that is connected already, the one at `address`, or a new one on this machine.
 
-    What was started or joined here is left again; within `keeping` only at the end of that.
+    What was started or joined here is left again; within `keep_ray_cluster` only at the end of that.
 
     Raises:
         BadInput: there is no cluster at `address`.
@@ -69,8 +69,8 @@ def session(address: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def keeping() -> Iterator[None]:
-    """The cluster that the first `session` in here starts or joins stays until the end of this."""
+def keep_ray_cluster() -> Iterator[None]:
+    """The cluster that the first `ray_cluster` in here starts or joins stays until the end of this."""
     with ExitStack() as stack:
         _kept.append(stack)
         try:

@@ -14,7 +14,7 @@ from benevolent.trainables.store.storage import Folder
 from benevolent.trainables.training.ray_trainable import CohortTrainable
 
 
-class CohortQueue(Searcher):
+class CohortScheduler(Searcher):
     """Hands out cohorts in order; one that prunes networks waits for the cohorts that train them.
 
     Args:
@@ -53,7 +53,7 @@ class CohortQueue(Searcher):
 
 
 @dataclass
-class Listener(tune.Callback):
+class ProgressCallback(tune.Callback):
     """Passes Tune's events on.
 
     Attributes:
@@ -97,7 +97,7 @@ def train_cohorts(
         "data": shared or {},
         **resources.model_dump(exclude={"cohort_size", "measure_gpus"}),
     }
-    queue = CohortQueue(cohorts, finished, common)
+    queue = CohortScheduler(cohorts, finished, common)
     share = {"cpu": resources.cpus, "gpu": resources.gpus}
     with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:
         tune.Tuner(
@@ -106,7 +106,7 @@ def train_cohorts(
             run_config=tune.RunConfig(
                 storage_path=scratch,
                 name="training",
-                callbacks=[Listener(on_progress, on_tick)],
+                callbacks=[ProgressCallback(on_progress, on_tick)],
                 failure_config=tune.FailureConfig(max_failures=1),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,

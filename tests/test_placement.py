@@ -3,8 +3,8 @@
 import pytest
 
 from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig, SweepSpec
-from benevolent.orchestrator.training import placement as rooms
-from benevolent.orchestrator.training.placement import Machine, Room, room
+from benevolent.orchestrator.training import placement
+from benevolent.orchestrator.training.placement import Machine, Placement, place_work
 from benevolent.trainables.errors import BadInput
 
 
@@ -15,15 +15,15 @@ def machines(monkeypatch):
     def there(*sizes: tuple[float, float], later: tuple[float, float] | None = None) -> None:
         found = [Machine(f"node{index}", *size) for index, size in enumerate(sizes)]
         found += [Machine(None, *later)] if later else []
-        monkeypatch.setattr(rooms, "_machines", lambda address: found)
-        monkeypatch.setattr(rooms, "machine_cpus", lambda: int(sizes[0][0]))
+        monkeypatch.setattr(placement, "_machines", lambda address: found)
+        monkeypatch.setattr(placement, "machine_cpus", lambda: int(sizes[0][0]))
 
     return there
 
 
 def test_on_one_machine_actors_take_no_cpus(machines):
     machines((4, 0))
-    assert room(ResourcesConfig(cpus=2), None) == Room(2, (None,) * 4)
+    assert place_work(ResourcesConfig(cpus=2), None) == Placement(2, (None,) * 4)
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,21 @@ def test_on_one_machine_actors_take_no_cpus(machines):
 )
 def test_actors_are_where_they_leave_room_for_the_most_cohorts(machines, sizes, resources, cohorts, nodes):
     machines(*sizes)
-    found = room(ResourcesConfig(**resources), "auto")
+    found = place_work(ResourcesConfig(**resources), "auto")
     assert (found.cohorts, sorted(found.actors)) == (cohorts, nodes)
     assert found.gpus == resources.get("measure_gpus", 0)
 
 
 def test_where_an_actor_would_leave_nothing_to_train_it_takes_no_cpu(machines):
     machines((4, 0))
-    assert room(ResourcesConfig(cpus=4), "auto") == Room(1, (None,))
+    assert place_work(ResourcesConfig(cpus=4), "auto") == Placement(1, (None,))
 
 
 def test_machines_to_come_have_room_too(machines):
     machines((8, 0), later=(32, 4))
-    found = room(ResourcesConfig(gpus=1, measure_gpus=0.25), "auto")
+    found = place_work(ResourcesConfig(gpus=1, measure_gpus=0.25), "auto")
     assert (found.cohorts, found.actors) == (3, (None, None))
-    assert room(ResourcesConfig(), "auto").actors == ("node0",)
+    assert place_work(ResourcesConfig(), "auto").actors == ("node0",)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,15 @@ def test_machines_to_come_have_room_too(machines):
 def test_what_no_machine_has_is_refused(machines, resources, line):
     machines((8, 1))
     with pytest.raises(BadInput, match=line):
-        room(ResourcesConfig(**resources), "auto")
+        place_work(ResourcesConfig(**resources), "auto")
 
 
 def test_where_nothing_is_trained_all_gpus_measure_and_without_one_cpus_do(machines):
     resources = ResourcesConfig(gpus=1, measure_gpus=0.5)
     machines((8, 2))
-    assert room(resources, "auto", training=False).actors == ("node0",) * 4
+    assert place_work(resources, "auto", training=False).actors == ("node0",) * 4
     machines((8, 0))
-    found = room(resources, None, training=False)
+    found = place_work(resources, None, training=False)
     assert (found.actors, found.cpus, found.gpus) == ((None,) * 8, 0, 0)
 
 

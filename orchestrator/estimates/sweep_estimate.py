@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from benevolent.orchestrator.estimates.cost import workload
+from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.orchestrator.estimates.rehearsal import rehearse
 from benevolent.orchestrator.plan.planning import MAX_COHORT, Kind, Kinds, cohort_sizes, planned_runs
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -28,16 +28,16 @@ GROUPS_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class GroupPrice:
+class GroupEstimate:
     """Runs of one cohort key. Bytes are for one cohort (`memory_bytes`) and for all runs (`disk_bytes`).
 
-    `flops` and `seconds` are those of all runs. `told_by`: what tells the group from the others of its plan, beside
+    `flops` and `seconds` are those of all runs. `distinguishing_fields`: what tells the group from the others of its plan, beside
     network and phases.
     """
 
     network: str
     phases: str
-    told_by: tuple[str, ...]
+    distinguishing_fields: tuple[str, ...]
     runs: int
     cohorts: int
     cohort_size: int
@@ -49,7 +49,7 @@ class GroupPrice:
 
 
 @dataclass(frozen=True)
-class PlanSummary:
+class SweepEstimate:
     """What is still to be trained of a sweep; of `runs`, `known` were planned before.
 
     `seconds` is about what one core of this machine needs if every run ends at its limits, rehearsed on random numbers;
@@ -63,7 +63,7 @@ class PlanSummary:
     parents: int
     known: int
     slots: int
-    groups: tuple[GroupPrice, ...]
+    groups: tuple[GroupEstimate, ...]
     to_fetch: tuple[str, ...] = ()
 
     @property
@@ -87,13 +87,13 @@ class PlanSummary:
         return min(self.slots, self.cohorts) * max((group.memory_bytes for group in self.groups), default=0)
 
 
-def price(
+def estimate_sweep(
     spec: SweepSpec,
     known: Mapping[str, str] | None = None,
     slots: int = 1,
     max_cohort: int = MAX_COHORT,
     timed: bool = False,
-) -> PlanSummary:
+) -> SweepEstimate:
     """What `plan` with the same arguments will take. Holds no run, so a million are fine.
 
     Args:
@@ -122,10 +122,10 @@ def price(
     for kind, count in counts.items():
         groups[kind.cohort_key].append((kind, count))
     common = set.intersection(*map(set, groups)) if groups else set()
-    prices = [_group_price(spec, members, common, counts.total(), slots, max_cohort) for members in groups.values()]
+    prices = [_estimate_group(spec, members, common, counts.total(), slots, max_cohort) for members in groups.values()]
     if timed:
         prices = _timed(spec, prices, groups)
-    return PlanSummary(
+    return SweepEstimate(
         name=spec.name,
         runs=runs,
         configurations=runs // len(spec.seed_values),
@@ -139,15 +139,15 @@ def price(
 
 
 def _timed(
-    spec: SweepSpec, prices: list[GroupPrice], groups: Mapping[tuple[str, ...], list[tuple[Kind, int]]]
-) -> list[GroupPrice]:
+    spec: SweepSpec, prices: list[GroupEstimate], groups: Mapping[tuple[str, ...], list[tuple[Kind, int]]]
+) -> list[GroupEstimate]:
     """The groups with their time: of the costliest as rehearsed, of the others as long as arithmetic took there."""
     order = sorted(zip(prices, groups.values(), strict=True), key=lambda pair: -pair[0].flops)
     found, per_flop = [], 0.0
     for place, (group, members) in enumerate(order):
         if place < REHEARSED:
-            tempo = rehearse(members[0][0].example, group.cohort_size, spec.record.while_training)
-            whole: float = sum(count * tempo.seconds(*_epochs(spec, kind.example)) for kind, count in members)
+            run_time = rehearse(members[0][0].example, group.cohort_size, spec.record.while_training)
+            whole: float = sum(count * run_time.seconds(*_epochs(spec, kind.example)) for kind, count in members)
             per_flop = whole / max(1, group.flops)
         found.append(replace(group, seconds=per_flop * max(1, group.flops)))
     return found
@@ -173,22 +173,22 @@ def _rare_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _group_price(
+def _estimate_group(
     spec: SweepSpec, members: list[tuple[Kind, int]], common: set[str], total: int, slots: int, max_cohort: int
-) -> GroupPrice:
+) -> GroupEstimate:
     """Of a group; `common`: lines that the cohort keys of all groups have."""
     kind = members[0][0]
     runs = sum(count for _, count in members)
     sizes = cohort_sizes(runs, total, slots, spec.resources.cohort_size, max_cohort)
-    costs = workload(kind.example)
+    costs = network_cost(kind.example)
     records = sum(count * _epochs(spec, member.example)[1] for member, count in members)
     memory = costs.stack_bytes(max(sizes), kind.example.optimizer)
     memory += costs.subspace_bytes(kind.example.subspace, min(max(sizes), len(spec.seed_values)))
     model = kind.example.model.model_dump()
-    return GroupPrice(
+    return GroupEstimate(
         network=" ".join([model.pop("family"), *(f"{name}={value}" for name, value in model.items())]),
         phases=" + ".join(phase.name for phase in kind.example.phases),
-        told_by=tuple(line for line in kind.cohort_key if _tells(line) and line not in common),
+        distinguishing_fields=tuple(line for line in kind.cohort_key if _tells(line) and line not in common),
         runs=runs,
         cohorts=len(sizes),
         cohort_size=max(sizes),
@@ -205,7 +205,7 @@ def _tells(line: str) -> bool:
     return "=" in line and not line.startswith("model.")
 
 
-def plan_table(summary: PlanSummary) -> RenderableType:
+def plan_table(summary: SweepEstimate) -> RenderableType:
     """The summary for a terminal: a line for each group of runs that may share cohorts, and totals."""
     table = Table(title=f"plan of {escape(summary.name)}", title_justify="left")
     table.add_column("network")
@@ -217,7 +217,7 @@ def plan_table(summary: PlanSummary) -> RenderableType:
         shown = (*shown, _united(rest))
     for group in shown:
         table.add_row(
-            escape("\n".join([group.network, *group.told_by])),
+            escape("\n".join([group.network, *group.distinguishing_fields])),
             group.phases,
             f"{group.parameters:,}",
             f"{group.runs:,}",
@@ -242,13 +242,15 @@ def plan_table(summary: PlanSummary) -> RenderableType:
     return Group(table, totals)
 
 
-def _united(groups: tuple[GroupPrice, ...]) -> GroupPrice:
+def _united(groups: tuple[GroupEstimate, ...]) -> GroupEstimate:
     largest = {name: max(getattr(group, name) for group in groups) for name in ("cohort_size", "parameters")}
     names = ("runs", "cohorts", "disk_bytes", "flops", "seconds")
     summed = {name: sum(getattr(group, name) for group in groups) for name in names}
     memory = max(group.memory_bytes for group in groups)
     network = f"... {len(groups)} more groups, each up to"
-    return replace(groups[0], network=network, phases="", told_by=(), memory_bytes=memory, **largest, **summed)
+    return replace(
+        groups[0], network=network, phases="", distinguishing_fields=(), memory_bytes=memory, **largest, **summed
+    )
 
 
 def _duration(seconds: float) -> str:

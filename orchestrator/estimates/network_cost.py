@@ -27,7 +27,7 @@ ROWS_PER_EPOCH, BYTES_PER_ROW = 40, 8
 
 
 @dataclass(frozen=True)
-class Workload:
+class NetworkCost:
     """One network on one example; `flops` and `activations` (values kept) are those of a forward pass.
 
     Of a forest, `flops` are operations of growing it, and `parameters` the numbers of its nodes.
@@ -72,7 +72,7 @@ class Workload:
         return records * (self.parameters * self.bytes_per_value + ROWS_PER_EPOCH * BYTES_PER_ROW)
 
 
-def workload(config: RunConfig) -> Workload:
+def network_cost(config: RunConfig) -> NetworkCost:
     """The cost of a run's network on its data, each built and tried once.
 
     Raises:
@@ -81,19 +81,19 @@ def workload(config: RunConfig) -> Workload:
     config.check_loss()
     included = {"data", "model", "precision", "loss", "optimizer"}
     of_no_weight = {"data": {"label_corruption"}, "optimizer": set(OptimizerConfig.model_fields) - {"name"}}
-    return _workload(config.model_dump_json(include=included, exclude=of_no_weight))
+    return _network_cost(config.model_dump_json(include=included, exclude=of_no_weight))
 
 
-def flops(config: RunConfig) -> int:
+def training_flops(config: RunConfig) -> int:
     """Arithmetic of a run that ends at its limits."""
     per_epoch = config.steps_per_epoch
     checks = -(-per_epoch // (config.stop.check_every_steps or per_epoch))
     steps = sum(min(phase.max_epochs * per_epoch, phase.max_steps or sys.maxsize) for phase in config.phases)
-    return steps * workload(config).epoch_flops(checks) // per_epoch
+    return steps * network_cost(config).epoch_flops(checks) // per_epoch
 
 
 @functools.lru_cache(maxsize=4096)
-def _workload(fields: str) -> Workload:
+def _network_cost(fields: str) -> NetworkCost:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
     module = network.for_run(config, task).module
@@ -117,7 +117,7 @@ def _workload(fields: str) -> Workload:
     if isinstance(module, Forest):
         flops = work_per_example(module, _tried(config.model, math.prod(task.input_shape)))
     tensors: list[torch.Tensor] = [*module.parameters()] or [*module.buffers()]
-    return Workload(
+    return NetworkCost(
         parameters=sum(map(torch.numel, tensors)),
         flops=flops,
         activations=activations + math.prod(task.input_shape),
