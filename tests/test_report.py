@@ -18,8 +18,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from benevolent.analysis.figures import NothingToDraw, agreement, granulated_heat_map, loss_curves, most_telling_axis
-from benevolent.analysis.figures.agreement import STATISTICS, statistic_ranks
+from benevolent.analysis.figures import (
+    NothingToDraw,
+    granulated_heat_map,
+    loss_curves,
+    most_explanatory_axis,
+    statistic_agreement,
+)
+from benevolent.analysis.figures.statistic_agreement import STATISTICS, statistic_ranks
 from benevolent.analysis.judging.judge import columns, judge
 from benevolent.analysis.judging.text import answer
 from benevolent.analysis.report import Definition, Report, read_verdicts, render, verdict_table, verdicts_json
@@ -269,11 +275,11 @@ def test_statistics_that_disagree_are_told_apart():
     ranks = statistic_ranks(frame.assign(gain_r2=-frame["gain_r2"]))
     assert ranks.loc["p11", "kendall_tau"] == 1 and ranks.loc["p11", "gain_r2"] == 12 and ranks.loc["p3", "psi"] == 1
     assert statistic_ranks(frame.assign(cmi=np.nan)).shape == (12, 5)
-    figure = agreement(frame + 0.01 * rng.random(frame.shape))
+    figure = statistic_agreement(frame + 0.01 * rng.random(frame.shape))
     named = [text.get_text() for text in figure.axes[0].texts]
     assert len(named) == 6 and "p11" in named
     with pytest.raises(NothingToDraw):
-        agreement(frame.head(2))
+        statistic_agreement(frame.head(2))
 
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -354,4 +360,4 @@ def test_the_heat_map_writes_its_numbers():
 
 
 def test_figures_are_colored_by_the_axis_that_separates_the_target():
-    assert most_telling_axis(runs(), AXES[::-1], "test_loss") == "init.scale"
+    assert most_explanatory_axis(runs(), AXES[::-1], "test_loss") == "init.scale"

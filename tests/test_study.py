@@ -11,7 +11,7 @@ import ray
 from rich.console import Console
 from typer.testing import CliRunner
 
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.report import study_page
 from benevolent.analysis.studies import Answer, Finding, decided
 from benevolent.orchestrator import study
@@ -56,7 +56,7 @@ def answer(results):
         figure.subplots().plot(table["model.width"], counts)
         return figure
 
-    return Answer(findings, [plate("counts", "Parameters by width", "A line", draw)], table, ["A note."])
+    return Answer(findings, [render_figure("counts", "Parameters by width", "A line", draw)], table, ["A note."])
 
 
 @pytest.fixture

@@ -1,26 +1,40 @@
-"""Figures of a paper: pure functions from tables to a matplotlib ``Figure``, and ``svg`` to save one.
+"""Figures of a paper: pure functions from tables to a matplotlib ``Figure``, and `render_svg` to save one.
 
-They use the object-oriented interface only, so no global state, no display and no window is needed.
+They use matplotlib's object-oriented interface only, so they need no global state, display or window.
 """
 
-from benevolent.analysis.figures.agreement import agreement
-from benevolent.analysis.figures.canvas import Encoding, NothingToDraw, most_telling_axis, show_value, svg
-from benevolent.analysis.figures.curves import loss_curves
-from benevolent.analysis.figures.early import early_prediction_figure
-from benevolent.analysis.figures.heatmap import granulated_heat_map
-from benevolent.analysis.figures.scatter import Pair, losses, outcome_by_predictors
+from benevolent.analysis.figures.axis_palette import AxisPalette, color_ramp, most_explanatory_axis, palette_of_runs
+from benevolent.analysis.figures.early_prediction import early_prediction_figure
+from benevolent.analysis.figures.heat_map import granulated_heat_map
+from benevolent.analysis.figures.labels import axis_label, format_value, short_label
+from benevolent.analysis.figures.loss_curves import loss_curves
+from benevolent.analysis.figures.rendered_figure import NothingToDraw, RenderedFigure, render_figure, render_svg
+from benevolent.analysis.figures.scatter import ScatterPanel, outcome_by_predictors, train_test_scatter
+from benevolent.analysis.figures.statistic_agreement import statistic_agreement
+from benevolent.analysis.figures.style import INK, MANY_POINTS, MISSING, WIDTH_INCHES, log_if_wide
 
 __all__ = [
-    "Encoding",
+    "INK",
+    "MANY_POINTS",
+    "MISSING",
+    "WIDTH_INCHES",
+    "AxisPalette",
     "NothingToDraw",
-    "Pair",
-    "agreement",
+    "RenderedFigure",
+    "ScatterPanel",
+    "axis_label",
+    "color_ramp",
     "early_prediction_figure",
+    "format_value",
     "granulated_heat_map",
+    "log_if_wide",
     "loss_curves",
-    "losses",
-    "most_telling_axis",
+    "most_explanatory_axis",
     "outcome_by_predictors",
-    "show_value",
-    "svg",
+    "palette_of_runs",
+    "render_figure",
+    "render_svg",
+    "short_label",
+    "statistic_agreement",
+    "train_test_scatter",
 ]

@@ -1,15 +1,31 @@
-"""A figure as a page shows it."""
+"""Figures rendered to SVG, for a page or a file."""
 
+import io
+import re
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+from matplotlib import style
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import NothingToDraw, svg
+from benevolent.analysis.figures.style import STYLE
 
 
-class Plate(NamedTuple):
-    """One figure of a page: its SVG document, or the reason why it could not be drawn."""
+class NothingToDraw(ValueError):
+    """Raised when the data lack what a figure needs; the message tells a reader of the report what is missing."""
+
+
+class RenderedFigure(NamedTuple):
+    """One figure of a page: its SVG document, or the reason why it could not be drawn.
+
+    Attributes:
+        name: letters, digits and hyphens, unique within the page.
+        title: a sentence without its full stop.
+        caption: full sentences that say what is drawn.
+        svg: the document; empty if nothing could be drawn.
+        reason: why nothing could be drawn; empty if there is a document.
+    """
 
     name: str
     title: str
@@ -18,16 +34,41 @@ class Plate(NamedTuple):
     reason: str
 
 
-def plate(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> Plate:
+def render_figure(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> RenderedFigure:
     """Draw a figure for a page.
 
     Args:
         name: letters, digits and hyphens, unique within the page.
         title: a sentence without its full stop.
-        caption: what is drawn, in sentences.
+        caption: full sentences that say what is drawn.
         draw: returns the figure, or raises `NothingToDraw`.
     """
     try:
-        return Plate(name, title, caption, svg(name, draw), "")
+        document = render_svg(name, draw)
     except NothingToDraw as nothing:
-        return Plate(name, title, caption, b"", str(nothing))
+        return RenderedFigure(name, title, caption, b"", str(nothing))
+    return RenderedFigure(name, title, caption, document, "")
+
+
+def render_svg(name: str, draw: Callable[[], Figure]) -> bytes:
+    """Draw a figure in the project's style and return it as a self-contained SVG document.
+
+    Equal data give equal bytes: no date, no version, ids hashed from ``name`` and prefixed with it, so that several
+    figures can stand in one page. Comments, which repeat the drawn text, are removed.
+
+    Args:
+        name: letters, digits and hyphens, unique within a page.
+        draw: returns the figure; called inside the style.
+
+    Raises:
+        NothingToDraw: passed on from ``draw``.
+    """
+    buffer = io.BytesIO()
+    no_metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    with style.context(["default", {**STYLE, "svg.hashsalt": name}]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*missing from font.*")  # unknown glyphs are drawn as boxes
+        draw().savefig(buffer, format="svg", metadata=no_metadata)
+    text = buffer.getvalue().decode()
+    without_comments = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    with_prefixed_ids = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", without_comments)
+    return with_prefixed_ids.encode()

@@ -8,22 +8,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import (
-    INK,
-    MANY_POINTS,
-    WIDTH_INCHES,
-    Encoding,
-    NothingToDraw,
-    label,
-    log_if_wide,
-    most_telling_axis,
-    quantity,
-)
-from benevolent.analysis.statistics.fits import linear_fit
+from benevolent.analysis.figures.axis_palette import AxisPalette, palette_of_runs
+from benevolent.analysis.figures.labels import axis_label, short_label
+from benevolent.analysis.figures.rendered_figure import NothingToDraw
+from benevolent.analysis.figures.style import INK, MANY_POINTS, WIDTH_INCHES, log_if_wide
+from benevolent.analysis.statistics.linear_fit import linear_fit
 
 
-class Pair(NamedTuple):
-    """Two columns of the table to be drawn against each other, and what the panel calls them."""
+class ScatterPanel(NamedTuple):
+    """Two columns of a table to draw against each other, with the panel's title and axis labels."""
 
     x: str
     y: str
@@ -37,38 +30,43 @@ def finite_rows(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     if any(column not in table for column in columns):
         return table.iloc[:0]
     numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce").astype(float)
-    return table.assign(**numbers)[np.isfinite(numbers).all(axis=1)]
+    finite = np.isfinite(numbers).all(axis=1)
+    return table.assign(**numbers)[finite]
 
 
-def losses(table: pd.DataFrame, axes: Sequence[str], pairs: Sequence[Pair]) -> Figure:
-    """Draw train against test loss, one panel per pair, each with its least-squares line.
+def train_test_scatter(table: pd.DataFrame, axes: Sequence[str], panels: Sequence[ScatterPanel]) -> Figure:
+    """Draw train against test loss, one panel each, with a least-squares line.
 
     Follows Liao et al. 2018 ("A Surprising Linear Relationship Predicts Test Performance in Deep Networks"):
     after dividing the outputs by the product of the layers' norms, test loss is almost a line in train loss.
 
     Args:
         table: one row per run.
-        axes: the sweep's axes; runs are colored by the one that separates the last pair's y best.
-        pairs: columns to draw; a pair without three runs and two distinct x is left out.
+        axes: the sweep's axes; the one that separates the last panel's y best gives the colors.
+        panels: columns to draw; a panel with fewer than three runs or two distinct x is left out.
 
     Raises:
-        NothingToDraw: no pair can be drawn.
+        NothingToDraw: no panel can be drawn.
     """
-    drawn = [(pair, finite_rows(table, [pair.x, pair.y])) for pair in pairs]
-    drawn = [(pair, rows) for pair, rows in drawn if len(rows) >= 3 and rows[pair.x].nunique() > 1]
+    drawn = []
+    for panel in panels:
+        rows = finite_rows(table, [panel.x, panel.y])
+        if len(rows) >= 3 and rows[panel.x].nunique() > 1:
+            drawn.append((panel, rows))
     if not drawn:
         raise NothingToDraw("Fewer than three runs have both a train and a test loss.")
-    pair, rows = drawn[-1]
-    encoding = _encoding(rows, axes, pair.y)
+    last_panel, last_rows = drawn[-1]
+    palette = palette_of_runs(last_rows, axes, last_panel.y)
     figure = Figure(figsize=(WIDTH_INCHES, 3.6 if len(drawn) > 1 else 4.2), layout="constrained")
-    for plot, (pair, rows) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
-        _points(plot, rows, pair.x, pair.y, encoding)
-        fit = _line(plot, rows[pair.x].to_numpy(), rows[pair.y].to_numpy())
-        plot.set_title(f"{label(pair.title, 60)}\n{fit}", loc="left", linespacing=1.5)
-        plot.set(xlabel=label(pair.x_label, 60), ylabel=label(pair.y_label, 60))
+    plots = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for plot, (panel, rows) in zip(plots, drawn, strict=True):
+        _draw_points(plot, rows, panel.x, panel.y, palette)
+        fit = _draw_line(plot, rows[panel.x].to_numpy(), rows[panel.y].to_numpy())
+        plot.set_title(f"{short_label(panel.title, 60)}\n{fit}", loc="left", linespacing=1.5)
+        plot.set(xlabel=short_label(panel.x_label, 60), ylabel=short_label(panel.y_label, 60))
         plot.locator_params(nbins=6)
-    if encoding:
-        encoding.legend(figure)
+    if palette:
+        palette.legend(figure)
     return figure
 
 
@@ -87,43 +85,42 @@ def outcome_by_predictors(
     Raises:
         NothingToDraw: no predictor has two runs with finite values.
     """
-    drawn = [(name, finite_rows(table, [name, target])) for name in taus]
-    drawn = [(name, rows) for name, rows in drawn if len(rows) >= 2]
+    drawn = []
+    for name in taus:
+        rows = finite_rows(table, [name, target])
+        if len(rows) >= 2:
+            drawn.append((name, rows))
     if not drawn:
         raise NothingToDraw(f"Fewer than two runs have both {target} and a dynamics statistic.")
-    encoding = _encoding(table, axes, target)
+    palette = palette_of_runs(table, axes, target)
+    outcomes = finite_rows(table, [target])[target].to_numpy()
     columns = min(2, len(drawn))
     lines = -(-len(drawn) // columns)
     figure = Figure(figsize=(WIDTH_INCHES, 0.5 + 2.75 * lines), layout="constrained")
     plots = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
-    for index, (plot, (name, rows)) in enumerate(zip(plots, drawn, strict=False)):
-        _points(plot, rows, name, target, encoding)
+    for i, (name, rows) in enumerate(drawn):
+        plot = plots[i]
+        _draw_points(plot, rows, name, target, palette)
         log_if_wide(plot, "x", rows[name].to_numpy())
-        log_if_wide(plot, "y", finite_rows(table, [target])[target].to_numpy())
-        plot.set_title(f"τ = {taus[name]:+.2f},  {len(rows)} runs".replace("-", "−"), loc="right", color="#5b5b5b")
-        plot.set_xlabel(quantity(name, units.get(name, "")))
-        if index % columns == 0:
-            plot.set_ylabel(quantity(target, units.get(target, "")))
+        log_if_wide(plot, "y", outcomes)
+        title = f"τ = {taus[name]:+.2f},  {len(rows)} runs".replace("-", "−")
+        plot.set_title(title, loc="right", color="#5b5b5b")
+        plot.set_xlabel(axis_label(name, units.get(name, "")))
+        if i % columns == 0:
+            plot.set_ylabel(axis_label(target, units.get(target, "")))
     for plot in plots[len(drawn) :]:
         plot.remove()
-    if encoding:
-        encoding.legend(figure)
+    if palette:
+        palette.legend(figure)
     return figure
 
 
-def _encoding(table: pd.DataFrame, axes: Sequence[str], target: str) -> Encoding | None:
-    try:
-        axis = most_telling_axis(table, axes, target)
-    except NothingToDraw:
-        return None
-    return Encoding.of(axis, table[axis])
-
-
-def _points(plot: Axes, rows: pd.DataFrame, x: str, y: str, encoding: Encoding | None) -> None:
-    every = np.ones(len(rows), dtype=bool)
-    groups: list[tuple[Any, str, np.ndarray]] = (
-        encoding.groups(rows[encoding.axis]) if encoding else [(INK, "o", every)]
-    )
+def _draw_points(plot: Axes, rows: pd.DataFrame, x: str, y: str, palette: AxisPalette | None) -> None:
+    """Draw one point per run, in the color and marker of its axis value."""
+    everything = np.ones(len(rows), dtype=bool)
+    groups: list[tuple[Any, str, np.ndarray]] = [(INK, "o", everything)]
+    if palette:
+        groups = palette.groups(rows[palette.axis])
     for color, marker, chosen in groups:
         plot.scatter(
             rows[x].to_numpy()[chosen],
@@ -138,7 +135,7 @@ def _points(plot: Axes, rows: pd.DataFrame, x: str, y: str, encoding: Encoding |
         )
 
 
-def _line(plot: Axes, x: np.ndarray, y: np.ndarray) -> str:
+def _draw_line(plot: Axes, x: np.ndarray, y: np.ndarray) -> str:
     """Draw the least-squares line and return its coefficients as text."""
     fit = linear_fit(x, y)
     ends = np.array([x.min(), x.max()])

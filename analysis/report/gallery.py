@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from benevolent.analysis import figures
-from benevolent.analysis.figures.canvas import quantity
-from benevolent.analysis.figures.rendered_figure import Plate, plate
+from benevolent.analysis.figures import RenderedFigure, axis_label, render_figure
 from benevolent.analysis.judging.early_prediction import best_early, left_out
 from benevolent.analysis.judging.text import by_decision, in_words
 from benevolent.analysis.report.content import Report
@@ -16,7 +15,7 @@ DYNAMICS_SHOWN = 4
 SPLITS = ("train", "test")
 
 
-def gallery(report: Report) -> list[Plate]:
+def gallery(report: Report) -> list[RenderedFigure]:
     """Draw the report's figures in reading order, for the target of its first verdicts."""
     headline = report.verdicts[0] if report.verdicts else pd.DataFrame()
     target = str(headline.attrs.get("target", "test_loss"))
@@ -26,7 +25,7 @@ def gallery(report: Report) -> list[Plate]:
         _early(report, target, foremost),
         _losses(report, runs),
         _dynamics(report, runs, target, _best(headline, report.dynamics_names)),
-        plate(
+        render_figure(
             "training-curves",
             "Loss while training",
             "One line per configuration, the mean over its seeds; a run that has stopped keeps its last "
@@ -36,29 +35,29 @@ def gallery(report: Report) -> list[Plate]:
                 report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report)
             ),
         ),
-        plate(
+        render_figure(
             "granulated-tau",
             f"Which predictor follows {in_words(target)} along which axis",
             "Granulated Kendall τ: runs are compared only with runs that differ from them in the one axis "
             "named above the column. Ψ is the mean over axes. A dash means that nothing could be compared.",
             lambda: figures.granulated_heat_map(headline),
         ),
-        plate(
+        render_figure(
             "agreement",
             f"Where the statistics agree about {in_words(target)}, and where they do not",
             "The place of every predictor by each statistic. Colored are, of those among the ten strongest by any, "
             "the six whose places lie farthest apart: what looks strong over all runs may say nothing within "
             "configurations.",
-            lambda: figures.agreement(headline),
+            lambda: figures.statistic_agreement(headline),
         ),
     ]
     return [one for one in plates if one.svg or report.of_a_sweep]  # of a mere table, those that it has the data for
 
 
-def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
+def _early(report: Report, target: str, foremost: Sequence[str]) -> RenderedFigure:
     words = in_words(target)
     resampled = "" if report.early.empty else f", from {report.early['resamples'].max():,} resamples of configurations"
-    return plate(
+    return render_figure(
         "early-prediction",
         f"How early the training predicts {words}",
         f"Statistics of the training path, read while training, against {words} at the end: over all runs (top, with "
@@ -71,34 +70,36 @@ def _early(report: Report, target: str, foremost: Sequence[str]) -> Plate:
     )
 
 
-def _losses(report: Report, runs: pd.DataFrame) -> Plate:
+def _losses(report: Report, runs: pd.DataFrame) -> RenderedFigure:
     unit = _loss_unit(report)
     entropy = LOSSES["cross_entropy"].unit if report.of_a_sweep else ""  # whatever was minimized
-    plain = figures.Pair("train_loss", "test_loss", "As trained", *(quantity(f"{s}_loss", unit) for s in SPLITS))
-    normalized = figures.Pair(
+    plain = figures.ScatterPanel(
+        "train_loss", "test_loss", "As trained", *(axis_label(f"{s}_loss", unit) for s in SPLITS)
+    )
+    normalized = figures.ScatterPanel(
         *report.normalized_losses,
         "Outputs divided by the product of norms",
-        *(quantity(f"normalized_{s}_loss", entropy) for s in SPLITS),
+        *(axis_label(f"normalized_{s}_loss", entropy) for s in SPLITS),
     )
-    return plate(
+    return render_figure(
         "train-test-loss",
         "Train and test loss, as trained and normalized",
         "Each point is a run, the line is a least-squares fit. Normalized: the outputs are divided by the "
         "product of the layers’ norms before the loss is taken (Liao et al. 2018). Both normalized losses of "
         "a run share that one product, so part of the linearity is mechanical: a large product pulls both "
         "towards the same constant.",
-        lambda: figures.losses(runs, report.axes, [plain, normalized]),
+        lambda: figures.train_test_scatter(runs, report.axes, [plain, normalized]),
     )
 
 
-def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> Plate:
+def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> RenderedFigure:
     loss = _loss_unit(report)
     units = {"test_loss": loss, "loss_gap": loss}
     if report.of_a_sweep:
         units |= {"test_error": "fraction", "gap": "fraction"}
     units |= {name: definition.unit for name, definition in report.definitions.items()}
     words, what = in_words(target), "statistics of training" if report.of_a_sweep else "predictors"
-    return plate(
+    return render_figure(
         "dynamics",
         f"{words.capitalize()} against the {what} that track it best",
         f"The {what} with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "

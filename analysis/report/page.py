@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from benevolent.analysis.figures import Encoding, show_value
-from benevolent.analysis.figures.rendered_figure import Plate
+from benevolent.analysis.figures import AxisPalette, RenderedFigure, format_value
 from benevolent.analysis.judging import text
 from benevolent.analysis.report.content import Report
 from benevolent.analysis.report.templates import template
@@ -20,7 +19,7 @@ from benevolent.analysis.report.templates import template
 LISTED = 100
 
 
-def page(report: Report, plates: Sequence[Plate]) -> str:
+def page(report: Report, plates: Sequence[RenderedFigure]) -> str:
     """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run."""
     script = (resources.files("benevolent.analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -75,8 +74,8 @@ def _span(row: "pd.Series[Any]") -> dict[str, float] | None:
 
 def _axis_rows(report: Report) -> list[tuple[str, list[str]]]:
     known = [axis for axis in report.axes if axis in report.table]
-    encodings = [Encoding.of(axis, report.table[axis]) for axis in known]
-    return [(encoding.axis, [show_value(value) for value in encoding.values]) for encoding in encodings]
+    encodings = [AxisPalette.of(axis, report.table[axis]) for axis in known]
+    return [(encoding.axis, [format_value(value) for value in encoding.values]) for encoding in encodings]
 
 
 def _unconverged(report: Report) -> dict[str, Any]:
@@ -87,7 +86,7 @@ def _unconverged(report: Report) -> dict[str, Any]:
     axes = [axis for axis in report.axes if axis in table]
     rows = table[table["status"] != "converged"].sort_values(["status", *axes], key=lambda column: column.map(str))
     cells = [
-        [str(row["run_id"]), str(row["status"]), str(row.get("seed", "")), *(show_value(row[axis]) for axis in axes)]
+        [str(row["run_id"]), str(row["status"]), str(row.get("seed", "")), *(format_value(row[axis]) for axis in axes)]
         for row in rows.head(LISTED).to_dict("records")
     ]
     return {"axes": axes, "rows": cells, "more": max(0, len(rows) - LISTED)}

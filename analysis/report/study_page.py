@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benevolent.analysis.figures.rendered_figure import Plate
+from benevolent.analysis.figures import RenderedFigure
 from benevolent.analysis.report.digests import digests, unchanged
 from benevolent.analysis.report.export import parquet
 from benevolent.analysis.report.templates import template
@@ -65,7 +65,7 @@ def read(folder: Folder) -> Answer:
         if not all(one.decision in MARKS and isinstance(one.claim + one.ours + one.paper, str) for one in findings):
             raise TypeError("findings")
         plates = [
-            Plate(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
+            RenderedFigure(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
             for one in data["figures"]
         ]
         return Answer(findings, plates, pd.DataFrame(), data["notes"])

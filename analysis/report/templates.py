@@ -23,5 +23,5 @@ def template(name: str) -> Template:
 
 
 def _inline(image: bytes) -> Markup:
-    """An SVG that `analysis.figures.svg` made, to stand inside a page: without its declarations."""
+    """An SVG that `analysis.figures.render_svg` made, to stand inside a page: without its declarations."""
     return Markup(re.sub(r"\A.*?(?=<svg)", "", image.decode(), flags=re.DOTALL))

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import WIDTH_INCHES, Encoding, log_if_wide
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, log_if_wide, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
 from benevolent.analysis.studies.shared.bias_path import CURVES, curves, identity_finding, probability_slopes, progress
@@ -38,13 +37,13 @@ def answer(results: Mapping[str, Results]) -> Answer:
     findings += [_steadier(table, [*results], column, label) for column, label in PATHS.items()]
     rows = pd.concat([progress(runs).assign(architecture=name) for name, runs in results.items()])
     plates = [
-        plate(
+        render_figure(
             "curves",
             "Losses and the bias of a perceptron and a convolutional network",
             "Medians over seeds and their range against epochs; losses in nats.",
             functools.partial(curves, rows, "architecture", [name for name in CURVES if name != "bias_increment_sum"]),
         ),
-        plate(
+        render_figure(
             "seeds",
             "Test loss against the bias's path in the last quarter of training",
             "Each point is a network, lines join the two architectures of a seed: the claim says that they rise.",
@@ -93,7 +92,7 @@ def _late(runs: Results) -> pd.DataFrame:
 
 def _seeds(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
-    encoding = Encoding.of("architecture", table["architecture"])
+    encoding = AxisPalette.of("architecture", table["architecture"])
     for panel, (column, label) in zip(figure.subplots(1, 2, sharey=True), PATHS.items(), strict=True):
         for _, pair in table.groupby("seed"):
             panel.plot(pair[column], pair["test_loss"], color="#9aa5b1", linewidth=0.7, zorder=1)

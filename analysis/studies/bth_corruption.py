@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import MENDED, Answer, Finding, between, decided, rank_over_seeds
 from benevolent.analysis.studies.shared.bias_path import (
@@ -64,14 +64,14 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ),
     ]
     plates = [
-        plate(
+        render_figure(
             "curves",
             "Losses, Lipschitz constant and the bias while networks learn corrupted labels",
             "Medians over seeds and their range against epochs; colors are fractions of training labels that were "
             "drawn anew. Path per step and variance are of the last ten epochs; losses are in nats, test labels clean.",
             functools.partial(curves, progress(runs, AXIS), AXIS),
         ),
-        plate(
+        render_figure(
             "lipschitz",
             "Statistics of the bias against the Lipschitz constant of the function learned",
             "Each point is a network at its end.",

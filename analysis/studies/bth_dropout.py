@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import WIDTH_INCHES, log_if_wide
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, log_if_wide, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import spearman
 from benevolent.analysis.studies.shared.answer import (
@@ -110,7 +109,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ),
     ]
     plates = [
-        plate(
+        render_figure(
             "coverage",
             "Coverage, bound and gap with Dropout",
             "Left, the mean fraction of far points whose pattern the training points' patterns span, as training shows "

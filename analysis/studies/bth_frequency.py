@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, rank_over_seeds
 from benevolent.analysis.studies.shared.bias_path import (
@@ -64,7 +64,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         for value, rows in table.groupby(AXIS)
     )
     plates = [
-        plate(
+        render_figure(
             "curves",
             "Losses, Lipschitz constant and the bias while networks learn sinusoids",
             "Medians over seeds and their range against epochs; colors are frequencies. Path per step and variance "
@@ -72,7 +72,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "‖df/dx‖ over the training points.",
             functools.partial(curves, progress(runs, AXIS), AXIS),
         ),
-        plate(
+        render_figure(
             "lipschitz",
             "Statistics of the bias against the Lipschitz constant of the function learned",
             f"Each point is a network at its end; hollow: train loss above {FITTED}.",

@@ -8,9 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures import early_prediction_figure
-from benevolent.analysis.figures.canvas import WIDTH_INCHES, label, show_value
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, early_prediction_figure, format_value, render_figure, short_label
 from benevolent.analysis.judging.early_prediction import LOSSES, best_early, early_prediction, histories, left_out
 from benevolent.analysis.judging.judge import judge
 from benevolent.analysis.results import Results
@@ -62,7 +60,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ]
         early = pd.concat(views)
         figures.append(
-            plate(
+            render_figure(
                 f"early-{name.replace('_', '-')}",
                 f"{name}: how early training predicts the test loss",
                 "Over all runs (top, with the 95% interval of the first, from "
@@ -74,7 +72,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             )
         )
     figures.append(
-        plate(
+        render_figure(
             "regions",
             f"Where on the grid {chosen} goes with the test loss",
             "Rank correlation within configurations, among the runs with one value of one axis.",
@@ -159,7 +157,7 @@ def _regions(table: pd.DataFrame, chosen: str, axes: Sequence[str]) -> pd.DataFr
     for axis in axes:
         for value, part in table.groupby(axis):
             found = st.within_configuration(part, chosen, TARGET, axes, permutations=2000)
-            rows.append({"axis": axis, "value": show_value(value), "within": found.correlation, "p": found.p})
+            rows.append({"axis": axis, "value": format_value(value), "within": found.correlation, "p": found.p})
     return pd.DataFrame(rows)
 
 
@@ -183,8 +181,8 @@ def _draw(regions: pd.DataFrame) -> Figure:
     image = axes.imshow(grid.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(grid.to_numpy()):
         axes.text(column, row, f"{value:+.2f}".replace("-", "−"), ha="center", va="center", fontsize=7)
-    axes.set(xticks=range(grid.shape[1]), xticklabels=[label(name) for name in grid.columns])
-    axes.set(yticks=range(len(grid)), yticklabels=[label(place) for place in grid.index])
+    axes.set(xticks=range(grid.shape[1]), xticklabels=[short_label(name) for name in grid.columns])
+    axes.set(yticks=range(len(grid)), yticklabels=[short_label(place) for place in grid.index])
     axes.grid(visible=False)
     figure.colorbar(image, label="rank correlation within configurations")
     return figure

@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures.canvas import WIDTH_INCHES, log_if_wide
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, log_if_wide, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, encoding, rank_over_seeds
 from benevolent.analysis.studies.shared.far_from_data import (
@@ -93,14 +92,14 @@ def answer(results: Mapping[str, Results]) -> Answer:
     example = table.sort_values([*AXES[::-1], "seed"])
     example = example[example["init.scale"] == example["init.scale"].median()].groupby("data.frequency").head(1)
     plates = [
-        plate(
+        render_figure(
             "regions",
             "Slopes over the square, and where the training points bound them",
             "One network of each frequency. Above, ||df/dx|| at each point; below, whether a training point has the "
             "point's activation pattern (light), theirs span it (middle), or neither, so that nothing is known (dark).",
             functools.partial(_maps, example, found),
         ),
-        plate(
+        render_figure(
             "steadiness",
             "Slopes far from the data against steadiness, and bounds against slopes",
             "Left and middle, a point per network, colors are frequencies; the largest ||df/dx|| at random inputs. "

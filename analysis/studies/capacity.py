@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import normalized_loss
 from benevolent.analysis.studies.shared.answer import Answer
@@ -57,7 +57,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ]
         numbers.append(table.assign(sweep=sweep))
         figures.append(
-            plate(
+            render_figure(
                 f"capacity-{sweep}",
                 f"{where}: test error and losses against the product of norms, at one train loss",
                 "Each point is a network at the snapshot nearest to a train loss of 0.0044; colors are "

@@ -10,8 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
-from benevolent.analysis.figures.canvas import WIDTH_INCHES
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
 from benevolent.analysis.studies.shared.explained_information import reaches, steps
@@ -51,14 +50,14 @@ def answer(results: Mapping[str, Results]) -> Answer:
     runs = disk.runs.sort_values("seed")
     grown = [_grown(disk, run_id, grid, truth) for run_id in runs["run_id"]]
     figures = [
-        plate(
+        render_figure(
             "boundary",
             "The boundary of one network while it trains",
             "The first seed. Shaded: where the network says 1; dashed: the curve that labels come from; points: the "
             "training examples by their label, crosses those whose label is wrong.",
             functools.partial(_boundary, disk, grown[0], frequency),
         ),
-        plate(
+        render_figure(
             "agreement",
             "What the network agrees with while it trains",
             "Fractions of the disk, and of the training examples, wrong labels among them; each line is a network. "

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import WIDTH_INCHES
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.explained_information import mutual_information
 from benevolent.analysis.studies.shared import explained_information
@@ -54,7 +53,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     (networks,) = results.values()
     runs = networks.runs.sort_values("seed")
     ladders = {int(seed): _ladder(networks, rows) for seed, rows in runs.groupby("seed")}
-    figure = plate(
+    figure = render_figure(
         "ladder",
         "What a network knows, and what simpler classifiers explain of it",
         "Mutual information with the true labels of the test split, one panel for each seed; dotted lines are what the "

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from benevolent.analysis.figures.canvas import WIDTH_INCHES
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.explained_information import mutual_information
 from benevolent.analysis.studies.shared import explained_information
@@ -61,7 +60,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     fresh = {name: one.config(str(one.runs["run_id"].iloc[0])).data.fresh for name, one in results.items()}
     findings = [finding for name, task in courses.items() for finding in _findings(name, task, fresh[name])]
     numbers = pd.concat([one.table.assign(task=name) for name, task in courses.items() for one in task]).reset_index()
-    figure = plate(
+    figure = render_figure(
         "information",
         "What networks know, and what a linear classifier explains of it",
         "Mutual information with the labels of the test split, and the accuracy of an unbiased binary classifier that "
@@ -69,7 +68,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         "(dotted). Steps are shown on a logarithmic scale, the source's epochs on a linear one.",
         functools.partial(_information, courses),
     )
-    share = plate(
+    share = render_figure(
         "shares",
         "How much of what a network knows at T0 is explained",
         "The share of I(F; Y) at T0 that the linear classifier explains (dots, one for each network), and that its "

@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import normalized_loss
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
@@ -53,7 +52,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         rho = float(np.exp(example["log_frobenius_product"]))
         largest = outputs(one, example["run_id"], "train")[0].amax(1).numpy()
         figures += [
-            plate(
+            render_figure(
                 f"margins-{name.replace('_', '-')}",
                 f"{name}: test error against the inverse normalized margin",
                 "Each point is a network; colors are the standard deviation of the initial weights.",
@@ -65,7 +64,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
                     {"test_error": "fraction"},
                 ),
             ),
-            plate(
+            render_figure(
                 f"largest-outputs-{name.replace('_', '-')}",
                 f"{name}: the largest output on training examples, as trained and normalized",
                 f"Of one network (initial standard deviation {example[AXIS]:g}); in figure 20 of the source, on "

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import normalized_loss
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
@@ -43,7 +42,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             guess="wider networks differ too little from each other for that",
         ),
     ]
-    drawn = plate(
+    drawn = render_figure(
         "width",
         "Test and train error against the number of parameters",
         "Means over seeds with their range; the dotted line is one parameter per training example.",

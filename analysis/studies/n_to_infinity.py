@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import INK, WIDTH_INCHES
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import normalized_loss
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
@@ -74,14 +73,14 @@ def answer(results: Mapping[str, Results]) -> Answer:
         )
     )
     drawn = [
-        plate(
+        render_figure(
             "examples",
             "Errors and losses against the number of examples",
             "Means over seeds with their range; test solid, train dashed. The dotted line is one example per "
             "parameter. Losses as trained, and of outputs divided by the product of norms.",
             functools.partial(_draw, tables),
         ),
-        plate(
+        render_figure(
             "gaps",
             "The gap between train and test against the number of examples",
             "Means over seeds with their range; natural labels solid, random ones dashed. In the middle the gap of "

@@ -9,8 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures.canvas import WIDTH_INCHES
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import LinearFit
 from benevolent.analysis.studies.shared import normalized_loss
@@ -62,13 +61,13 @@ def answer(results: Mapping[str, Results]) -> Answer:
     findings += [_alike(name, found) for name in others]
     findings.append(normalized_loss.own_norm("by L2", found["L2"], deals["L2"]))
     plates = [
-        plate(
+        render_figure(
             "norms",
             "Test against train loss, outputs divided by products of several norms",
             "Each point is a network; colors are the part of the labels that was swapped in pretraining.",
             functools.partial(_draw, found, Y, "normalized test loss (nats)"),
         ),
-        plate(
+        render_figure(
             "errors",
             "Test error against normalized train loss, by the same norms",
             "The same networks, as in the right of figure 9 of the source.",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import normalized_loss
 from benevolent.analysis.studies.shared.answer import MENDED, Answer, Finding, decided
@@ -67,7 +67,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             random.assign(data=name, labels="random"),
         ]
         figures.append(
-            plate(
+            render_figure(
                 f"losses-{name.replace('_', '-')}",
                 f"{name}: test against train loss, as trained and normalized",
                 "Each point is a network; colors are the standard deviation of the initial weights, red crosses "

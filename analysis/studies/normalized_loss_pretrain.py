@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import normalized_loss
 from benevolent.analysis.studies.shared.answer import MENDED, Answer
@@ -55,7 +55,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         pairs = [(AXIS, "test_loss"), (AXIS, "test_error"), ("log_frobenius_product", "test_loss")]
         units = {"test_loss": "nats", "test_error": "fraction", AXIS: "fraction"}
         figures += [
-            plate(
+            render_figure(
                 f"corruption-{name.replace('_', '-')}",
                 f"{name}: what is left of random labels seen before",
                 "Each point is a network at the snapshot nearest to a train loss of 0.006: its test loss and error "
@@ -63,7 +63,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 "logarithm of the product of its layers' norms.",
                 functools.partial(normalized_loss.draw_pairs, table, AXIS, pairs, units),
             ),
-            plate(
+            render_figure(
                 f"losses-{name.replace('_', '-')}",
                 f"{name}: test against train loss, as trained and normalized",
                 "The same networks. Left, losses as trained; right, of outputs divided by the product of norms.",

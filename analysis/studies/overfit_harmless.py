@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from benevolent.analysis.figures.canvas import WIDTH_INCHES, Encoding
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
 
@@ -34,7 +33,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     """The answer of `RULE`."""
     linear, deep = _linear(results["theorem"].runs), _deep(results["deep"])
     figures = [
-        plate(
+        render_figure(
             "population",
             "Accuracy on the population of linear classifiers that fit every example",
             "Each point is a classifier after training, of seeds that differ in the order of examples and in drawn "
@@ -42,7 +41,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             "label goes with; right, from normal weights. Lines are what the limit of gradient descent gives.",
             functools.partial(_population, linear),
         ),
-        plate(
+        render_figure(
             "networks",
             "Networks that fit every example, from three starts",
             "Test accuracy while training, MNIST 0-4 against 5-9; each line is a network, and ends where it is right "
@@ -176,7 +175,7 @@ def _start(kind: str, amount: float) -> str:
 
 def _population(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
-    encoding, examples = Encoding.of("label noise p", table["data.noise"]), int(table["data.train_size"].iloc[0])
+    encoding, examples = AxisPalette.of("label noise p", table["data.noise"]), int(table["data.train_size"].iloc[0])
     names = {"first": "initial weight w(1) of the useful coordinate", "std": "standard deviation of initial weights"}
     for axes, (kind, name) in zip(figure.subplots(1, 2, sharey=True), names.items(), strict=True):
         rows = table[table["kind"] == kind]

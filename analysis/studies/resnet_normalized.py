@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.figures.rendered_figure import plate
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import normalized_loss
 from benevolent.analysis.studies.shared.answer import Answer
@@ -49,7 +49,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
             normalized_loss.beyond_norm(name, table, NORM),
         ]
         figures.append(
-            plate(
+            render_figure(
                 f"losses-{name}",
                 f"{name}: test against train loss, as trained and normalized",
                 "Each point is a network; colors are the factor of its initial weights. Right, outputs divided by "

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benevolent.analysis.figures.canvas import Encoding
-from benevolent.analysis.figures.rendered_figure import Plate
+from benevolent.analysis.figures import AxisPalette, RenderedFigure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import spearman
 from benevolent.analysis.statistics.bootstrap import Estimate
@@ -63,7 +62,7 @@ class Answer:
     """
 
     findings: Sequence[Finding]
-    plates: Sequence[Plate]
+    plates: Sequence[RenderedFigure]
     numbers: pd.DataFrame
     notes: Sequence[str] = field(default_factory=tuple)
 
@@ -104,9 +103,9 @@ IN_WORDS = {
 }
 
 
-def encoding(axis: str, column: pd.Series) -> Encoding:
+def encoding(axis: str, column: pd.Series) -> AxisPalette:
     """How the values of an axis are drawn; the legend names it in words."""
-    return Encoding.of(IN_WORDS.get(axis, axis), column)
+    return AxisPalette.of(IN_WORDS.get(axis, axis), column)
 
 
 #: From the results of a study's sweeps, by their names, to its answer.

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures.canvas import WIDTH_INCHES, log_if_wide
+from benevolent.analysis.figures import WIDTH_INCHES, log_if_wide
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Finding, between, decided, encoding, over_seeds
 from benevolent.trainables import data

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures.canvas import WIDTH_INCHES, log_if_wide, quantity
-from benevolent.analysis.figures.rendered_figure import Plate, plate
+from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, axis_label, log_if_wide, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import LinearFit
 from benevolent.analysis.studies.shared.answer import (
@@ -199,7 +198,7 @@ def draw_losses(table: pd.DataFrame, axis: str, random: pd.DataFrame | None = No
             axes.legend(loc="best")
         axes.plot(ends, fit.intercept + fit.slope * ends, color="#1c1c1c", linewidth=1)
         axes.set_title(f"{title}\nR² {fit.r2:.4f}, slope {fit.slope:.3g}".replace("-", "−"), loc="left")
-        axes.set(xlabel=quantity(x, "nats"), ylabel=quantity(y, "nats"))
+        axes.set(xlabel=axis_label(x, "nats"), ylabel=axis_label(y, "nats"))
         axes.locator_params(nbins=5)
         axes.ticklabel_format(useOffset=False)
     encoding(axis, table[axis]).legend(figure)
@@ -212,15 +211,15 @@ def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]],
     for axes, (x, y) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
         points(axes, table, x, y, axis)
         log_if_wide(axes, "x", table[x].to_numpy(dtype=float))
-        axes.set(xlabel=quantity(IN_WORDS.get(x, x), units.get(x, "")), ylabel=quantity(y, units.get(y, "")))
+        axes.set(xlabel=axis_label(IN_WORDS.get(x, x), units.get(x, "")), ylabel=axis_label(y, units.get(y, "")))
         axes.set_title(f"Spearman {st.spearman(table[x], table[y]):+.2f}".replace("-", "−"), loc="right")
     encoding(axis, table[axis]).legend(figure)
     return figure
 
 
-def deals_plate(deals: Mapping[str, Sequence[pd.DataFrame]], own: Mapping[str, pd.DataFrame]) -> Plate:
+def deals_plate(deals: Mapping[str, Sequence[pd.DataFrame]], own: Mapping[str, pd.DataFrame]) -> RenderedFigure:
     """The figure of `OWN_NORM_RULE`: normalized losses as dealt, and with each network's own norm."""
-    return plate(
+    return render_figure(
         "own-norms",
         "How straight the line is with norms that belong to other networks",
         f"What R² of the normalized losses lacks to 1, when norms are dealt out at random ({DEALS} deals, bars), and "
