@@ -21,7 +21,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack import network
-from benevolent.trainables.stack.kernel_choice import StackPlan, probe
+from benevolent.trainables.stack.kernel_choice import KernelChoice, choose_kernel
 from benevolent.trainables.stack.stack import Stack
 
 NETWORKS = (1, 8, 32, 128)
@@ -49,7 +49,7 @@ def make_stack(runs: int, arithmetic: str, device: torch.device) -> Stack:
 
 def examples(device: torch.device) -> tuple[torch.Tensor, torch.Tensor, str]:
     """Inputs `(N, 3, 32, 32)` and labels, as a whole on the device, and where they are from."""
-    if "cifar10" in data.READERS and data.present("cifar10"):
+    if "cifar10" in data.READERS and data.is_present("cifar10"):
         config = RunConfig.parse({"data": {"name": "cifar10", "train_size": TRAIN_SIZE, "test_size": 10}}).data
         split = data.load(config, "float32", str(device)).train
         return split.inputs, split.labels, "CIFAR-10"
@@ -99,7 +99,7 @@ def measure(runs: int, arithmetic: str, device: torch.device, peak: float) -> st
     inputs, labels, _ = examples(device)
     shared = Inputs(inputs.unsqueeze(0), torch.zeros(runs, dtype=torch.long, device=device), inputs.dtype)
     own = labels.expand(runs, -1)
-    plan: StackPlan = probe(stack, shared, own, BATCH, steps=EXAMPLES_PER_RUN // BATCH)
+    plan: KernelChoice = choose_kernel(stack, shared, own, BATCH, steps=EXAMPLES_PER_RUN // BATCH)
     order = torch.stack([torch.randperm(TRAIN_SIZE, device=device) for _ in range(runs)])
 
     def epoch() -> None:

@@ -21,7 +21,7 @@ from stacking import BATCH, make_stack, orders, shared
 from torch import Tensor, nn
 
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.stack.kernel_choice import StackPlan, probe
+from benevolent.trainables.stack.kernel_choice import KernelChoice, choose_kernel
 from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.training.malloc import keep_freed_memory
@@ -50,7 +50,7 @@ class Case:
         self.labels = torch.randint(0, 10, (networks, steps * BATCH))
         self.stack = make_stack(networks, model, DataConfig(), self.inputs)
         self.order = orders(self.stack, steps * BATCH, 0)
-        self.plan = probe(self.stack, shared(self.inputs, networks), self.labels, BATCH)
+        self.plan = choose_kernel(self.stack, shared(self.inputs, networks), self.labels, BATCH)
         modules = [copy.deepcopy(self.stack.network.module).train().requires_grad_() for _ in range(networks)]
         self.serial_loop = [(one, torch.optim.SGD(one.parameters(), lr=0.05, momentum=0.9)) for one in modules]
         self.steps = steps * networks
@@ -63,7 +63,7 @@ class Case:
                 nn.functional.cross_entropy(module(self.inputs[batch]), labels[batch]).backward()
                 optimizer.step()
 
-    def ours(self, plan: StackPlan) -> Callable[[], None]:
+    def ours(self, plan: KernelChoice) -> Callable[[], None]:
         """In stacks."""
 
         def epoch() -> None:
@@ -105,7 +105,7 @@ def chosen() -> Table:
 def candidates() -> Table:
     """Other kernels and sizes of the convolutional networks, against the serial loop."""
     kernels: tuple[Kernel, ...] = ("batched", "channels_last", "loop")
-    plans = [StackPlan(kernel, size) for kernel in kernels for size in (1, 2, 8)]
+    plans = [KernelChoice(kernel, size) for kernel in kernels for size in (1, 2, 8)]
     titles = [f"{plan.kernel} {plan.size}" for plan in plans]
     table = Table("network", "values a step", *titles, title="time against the serial loop")
     for name, model, shape, networks in CASES:

@@ -33,7 +33,7 @@ from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
-from benevolent.trainables.stack.kernel_choice import probe
+from benevolent.trainables.stack.kernel_choice import choose_kernel
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.store.storage import Folder
 
@@ -194,7 +194,7 @@ def convolutions(runs: int = 8) -> tuple[float, float, str]:
     inputs, labels = torch.randn(512, 1, 28, 28), torch.randint(0, 10, (runs, 512))
     model = {"family": "puzzles_cnn", "filters": 16, "stride": 2, "padding": 2}
     stack = make_stack(runs, model, DataConfig(), inputs)
-    chosen, order = probe(stack, shared(inputs, runs), labels, BATCH), orders(stack, 512, 0)
+    chosen, order = choose_kernel(stack, shared(inputs, runs), labels, BATCH), orders(stack, 512, 0)
     optimizers = []
     for seed in range(runs):
         module = network.models.build(stack.configs[seed].model, (1, 28, 28), 10)

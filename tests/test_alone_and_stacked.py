@@ -12,7 +12,7 @@ from test_models import FAMILIES
 
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.data import READERS, Part, Raw, Reader
+from benevolent.trainables.data import READERS, RawDataset, RawSplit, Reader
 from benevolent.trainables.models import MODEL_CONFIGS, MODELS
 from benevolent.trainables.models.weight_edits import EDITS
 from benevolent.trainables.rng import generator
@@ -149,9 +149,9 @@ PERCEPTRONS = ("mlp", "linear", "deep_linear", "lenet_300_100", "xord")
 def made(shape: tuple[int, ...]) -> Reader:
     """A data set in files of ten classes for inputs of any shape: random bytes."""
 
-    def read(root: object = None) -> Raw:
+    def read(root: object = None) -> RawDataset:
         draw = generator(0, "made")
-        return Raw(Part(draw.integers(0, 256, (120, *shape), dtype=np.uint8), np.arange(120) % 10))
+        return RawDataset(RawSplit(draw.integers(0, 256, (120, *shape), dtype=np.uint8), np.arange(120) % 10))
 
     return Reader(read, shape, (12,) * 10, (), "made here")
 

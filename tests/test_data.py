@@ -306,14 +306,14 @@ def refusal(name: str = "mnist") -> str:
 
 def test_what_is_not_there_is_refused_with_the_place_and_the_remedy(small_mnist):
     line = f"data.name = 'mnist': no files in {small_mnist}; fetch it with `bth data fetch mnist`"
-    assert refusal() == line and not data.present("mnist")
+    assert refusal() == line and not data.is_present("mnist")
 
 
 def test_fetching_once_is_enough(small_mnist):
     bth = CliRunner()
     assert f"mnist: fetched to {small_mnist}" in bth.invoke(app, ["data", "fetch", "mnist"]).output
     assert f"mnist: is there already, in {small_mnist}" in bth.invoke(app, ["data", "fetch", "mnist"]).output
-    assert data.present("mnist") and data.read("mnist").train.inputs.shape == (13, 1, 28, 28)
+    assert data.is_present("mnist") and data.read("mnist").train.inputs.shape == (13, 1, 28, 28)
     assert [path.name for path in small_mnist.parent.parent.iterdir()] == ["MNIST"]
 
 
@@ -388,17 +388,17 @@ def test_cifar100_is_read_as_its_files_are_written(tmp_path, monkeypatch):
 
 
 def test_what_is_provided_needs_no_files(small_mnist, monkeypatch):
-    part = data.Part(np.zeros((13, 1, 28, 28), np.uint8), np.repeat(np.arange(10), COUNTS))
+    part = data.RawSplit(np.zeros((13, 1, 28, 28), np.uint8), np.repeat(np.arange(10), COUNTS))
     monkeypatch.setattr(data.readers, "_provided", {})
-    data.provide("mnist", data.Raw(part, part))
-    assert data.read("mnist").train is part and data.present("mnist")
+    data.provide("mnist", data.RawDataset(part, part))
+    assert data.read("mnist").train is part and data.is_present("mnist")
 
 
 def test_the_root_can_be_set(tmp_path, monkeypatch):
     monkeypatch.delenv("BENEVOLENT_DATA", raising=False)
-    assert data.root().name == "benevolent" and data.root().is_absolute()
+    assert data.data_root().name == "benevolent" and data.data_root().is_absolute()
     monkeypatch.setenv("BENEVOLENT_DATA", "~/elsewhere")
-    assert data.root().is_absolute()
+    assert data.data_root().is_absolute()
     output = CliRunner().invoke(app, ["data", "list", "--root", str(tmp_path)]).output
     assert str(tmp_path) in output.replace("\n", "") and "bth data fetch cifar10" in " ".join(output.split())
 
@@ -423,8 +423,8 @@ def test_the_listing_names_every_data_set_with_its_source():
     ],
 )
 def test_a_mistake_in_a_reader_is_not_taken_for_damaged_files(monkeypatch, changes, line):
-    part = data.Part(np.zeros((20, 2), np.float32), np.arange(20) % 2)
-    own = data.Reader(lambda root: data.Raw(part), (2,), (10, 10), (), "made here")
+    part = data.RawSplit(np.zeros((20, 2), np.float32), np.arange(20) % 2)
+    own = data.Reader(lambda root: data.RawDataset(part), (2,), (10, 10), (), "made here")
     monkeypatch.setitem(data.READERS, "own", dataclasses.replace(own, **changes))
     data.readers._read.cache_clear()
     assert refusal("own") == f"data.name = 'own': its reader: {line}"

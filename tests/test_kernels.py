@@ -10,7 +10,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import kernel_choice, network
 from benevolent.trainables.stack import stack as trainables_stack
-from benevolent.trainables.stack.kernel_choice import Pinned, StackPlan
+from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import Stack
 
@@ -30,8 +30,8 @@ def stack_of(runs: int, model: dict, shape: tuple[int, ...] = (1, 8, 8)) -> tupl
     return stack, inputs, torch.zeros(runs, 40, dtype=torch.long)
 
 
-def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> StackPlan:
-    return kernel_choice.probe(*stack_of(runs, model, shape), 32, pinned)
+def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> KernelChoice:
+    return kernel_choice.choose_kernel(*stack_of(runs, model, shape), 32, pinned)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> StackPlan:
     ],
 )
 def test_on_a_cpu_the_choice_is_a_rule_of_the_shapes(model, shape, plan):
-    assert plan_of(20, model, shape) == StackPlan(*plan) == plan_of(20, model, shape)
+    assert plan_of(20, model, shape) == KernelChoice(*plan) == plan_of(20, model, shape)
 
 
 def test_a_single_module_is_not_mapped():
-    assert plan_of(1, {"family": "module", "path": "test_models:Norms"}) == StackPlan("loop", 1)
+    assert plan_of(1, {"family": "module", "path": "test_models:Norms"}) == KernelChoice("loop", 1)
 
 
 def test_what_does_not_fit_into_the_memory_of_the_trial_is_not_tried(monkeypatch):
@@ -62,7 +62,7 @@ def test_what_does_not_fit_into_the_memory_of_the_trial_is_not_tried(monkeypatch
         "memory_bytes",
         lambda device: 7 * kernel_choice.step_bytes(stack, inputs, 32) / kernel_choice.SHARE,
     )
-    assert plan_of(20, {"width": 8}) == StackPlan("batched", 7)
+    assert plan_of(20, {"width": 8}) == KernelChoice("batched", 7)
     monkeypatch.setattr(kernel_choice, "memory_bytes", lambda device: 1.0)
     assert plan_of(20, {"width": 8}).size == 1
 
@@ -72,9 +72,9 @@ def test_a_trial_has_the_share_of_the_memory_that_its_threads_are():
 
 
 def test_kernel_and_size_can_be_pinned():
-    assert plan_of(20, SMALL_CNN, pinned=Pinned("loop", 3)) == StackPlan("loop", 3)
-    assert plan_of(20, SMALL_CNN, pinned=Pinned("batched")) == StackPlan("batched", 20)
-    assert plan_of(20, SMALL_CNN, pinned=Pinned(size=99)) == StackPlan("channels_last", 20)
+    assert plan_of(20, SMALL_CNN, pinned=Pinned("loop", 3)) == KernelChoice("loop", 3)
+    assert plan_of(20, SMALL_CNN, pinned=Pinned("batched")) == KernelChoice("batched", 20)
+    assert plan_of(20, SMALL_CNN, pinned=Pinned(size=99)) == KernelChoice("channels_last", 20)
     with pytest.raises(BadInput, match="resources.kernel = 'vmap': this network can be trained by batched, channels"):
         plan_of(20, SMALL_CNN, pinned=Pinned("vmap"))
     assert ResourcesConfig.parse({"kernel": "batched", "stack_size": 4}).stack_size == 4
@@ -85,13 +85,13 @@ def test_the_fastest_candidate_is_taken_and_what_is_refused_is_left_out(monkeypa
     speeds = {("batched", 4): None, ("loop", 4): 3.0, ("batched", 2): 1.0, ("loop", 2): 2.0}
     trial = kernel_choice._Trial(stack, inputs, labels, 32)
     monkeypatch.setattr(trial, "seconds", lambda plan: speeds[plan.kernel, plan.size])
-    assert kernel_choice._fastest(trial, ["batched", "loop"], [4, 2], 10) == StackPlan("batched", 2)
+    assert kernel_choice._fastest(trial, ["batched", "loop"], [4, 2], 10) == KernelChoice("batched", 2)
 
 
 def test_probing_changes_nothing():
     stack, inputs, labels = stack_of(3, NESTED_CNN, (3, 16, 16))
     before = {name: value.clone() for name, value in stack.groups.items()}
-    assert kernel_choice._Trial(stack, inputs, labels, 32).seconds(StackPlan("batched", 3)) is not None
+    assert kernel_choice._Trial(stack, inputs, labels, 32).seconds(KernelChoice("batched", 3)) is not None
     assert all(torch.equal(value, stack.groups[name]) for name, value in before.items())
 
 
@@ -101,7 +101,7 @@ def test_a_pinned_cohort_says_so_and_goes_on_with_it(cohort):
     trained = cohort("c", [run(seed, model=CNN) for seed in range(3)])
     training = trained.start()
     assert trained.files.folder.read_json("stacks.json") == {"kernel": "channels_last", "size": 3}
-    assert training.plan == StackPlan("channels_last", 3)
+    assert training.plan == KernelChoice("channels_last", 3)
 
 
 @pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN, NESTED_CNN])

@@ -125,11 +125,11 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False, device: s
     # Of fresh examples those of the first epoch stand for all.
     inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in dataset.splits}
     teach = Teachers(results, manifest).labels
-    labels = {name: data.labels_of(dataset, runs, phases, name, teach=teach) for name in inputs}
+    labels = {name: data.labels_of(dataset, runs, phases, name, teacher_labels=teach) for name in inputs}
     as_they_were = [replace(phase, label_corruption=0.0) for phase in phases]
     true_labels = labels["train"]
     if phases != as_they_were:
-        true_labels = data.labels_of(dataset, runs, as_they_were, "train", teach=teach)
+        true_labels = data.labels_of(dataset, runs, as_they_were, "train", teacher_labels=teach)
     frames = []
     for rows in _alike(inputs.values()):
         splits = {name: (inputs[name].pick(rows[:1]), labels[name][rows]) for name in inputs}

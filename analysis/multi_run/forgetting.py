@@ -92,7 +92,7 @@ def _of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) -> dict
     phases = [config.phases[-1] for config in configs]
     clean = [replace(phase, label_corruption=0.0) for phase in phases]
     inputs = data.inputs_of(dataset, configs, "train")
-    labels, truth = (data.labels_of(dataset, configs, some, "train", teach=teach) for some in (phases, clean))
+    labels, truth = (data.labels_of(dataset, configs, some, "train", teacher_labels=teach) for some in (phases, clean))
     rows = {(config.run_id, phase.name): k for k, (config, phase) in enumerate(zip(configs, phases, strict=True))}
     right: list[dict[int, tuple[float, Tensor]]] = [{} for _ in configs]  # of each run, by step
     for name in CohortFiles(folder, cohort_id).parameter_files():  # the ends of runs come last

@@ -130,11 +130,13 @@ def weights_left(config: RunConfig) -> float:
     if not config.prune.prunes:
         return 1.0
     shapes = [shape for shape in network.for_run(config, data.describe(config.data)).shapes.values() if len(shape) >= 2]
-    gone = [config.prune.gone(len(shape), output=shape is shapes[-1] and len(shapes) > 1) for shape in shapes]
+    fractions = [
+        config.prune.pruned_fraction(len(shape), output=shape is shapes[-1] and len(shapes) > 1) for shape in shapes
+    ]
     sizes = [math.prod(shape) for shape in shapes]
     if config.prune.method == "magnitude":
-        return 1 - round(gone[0] * sum(sizes)) / sum(sizes)
-    return 1 - sum(round(share * size) for share, size in zip(gone, sizes, strict=True)) / sum(sizes)
+        return 1 - round(fractions[0] * sum(sizes)) / sum(sizes)
+    return 1 - sum(round(share * size) for share, size in zip(fractions, sizes, strict=True)) / sum(sizes)
 
 
 def _ratio(first: pd.Series, second: pd.Series) -> float:

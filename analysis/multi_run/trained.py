@@ -39,7 +39,7 @@ def examples(results: Results, run_id: str, names: Sequence[str] = ()) -> dict[s
         if name not in dataset.splits:
             raise BadInput(f"split = {name!r}: run {run_id} has no such split" + did_you_mean(name, dataset.splits))
         inputs = data.inputs_of(dataset, [config], name, 0, phase.name).rows()[0]
-        found[name] = inputs, data.labels_of(dataset, [config], [phase], name, teach=teach)[0]
+        found[name] = inputs, data.labels_of(dataset, [config], [phase], name, teacher_labels=teach)[0]
     return found
 
 

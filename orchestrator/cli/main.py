@@ -316,10 +316,12 @@ def data_fetch(
     import benevolent.trainables.config.run  # noqa: F401  (a user's own modules may add data sets)
     from benevolent.trainables import data
 
-    data.use_root(root)
+    data.set_data_root(root)
     for name in names:
         new = data.fetch(name)
-        console.print(f"{name}: {'fetched to' if new else 'is there already, in'} {data.place(name)}", soft_wrap=True)
+        console.print(
+            f"{name}: {'fetched to' if new else 'is there already, in'} {data.location(name)}", soft_wrap=True
+        )
 
 
 @data_app.command(name="list")
@@ -330,6 +332,6 @@ def data_list(root: Root = None) -> None:
     """
     from benevolent.trainables import data
 
-    data.use_root(root)
-    console.print(f"data root: {data.root()}", soft_wrap=True)
+    data.set_data_root(root)
+    console.print(f"data root: {data.data_root()}", soft_wrap=True)
     list_("datasets")

@@ -18,7 +18,7 @@ from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import READERS, SYNTHETIC
-from benevolent.trainables.data.readers import Part, Raw, Reader
+from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader
 from benevolent.trainables.rng import generator
 from benevolent.trainables.store.manifest import Manifest, Record
 from benevolent.trainables.store.storage import Folder
@@ -107,10 +107,10 @@ def _stage(config: RunConfig, examples: int) -> Iterator[str]:
     original, classes = READERS[config.data.name], data.describe(config.data).classes
     each = -(-examples // classes)
 
-    def read(root: Path) -> Raw:
+    def read(root: Path) -> RawDataset:
         draw = generator(0, "rehearsal")
         inputs = draw.integers(0, 256, (classes * each, *original.shape), dtype=np.uint8)
-        return Raw(Part(inputs, np.arange(classes * each) % classes))
+        return RawDataset(RawSplit(inputs, np.arange(classes * each) % classes))
 
     name = f"rehearsal of {config.data.name}, {classes} x {each}"
     READERS[name] = Reader(read, original.shape, (each,) * classes, (), "random numbers")

@@ -134,7 +134,7 @@ def estimate_sweep(
         known=old,
         slots=slots,
         groups=tuple(sorted(prices, key=lambda group: (-group.seconds, -group.flops))),
-        to_fetch=tuple(sorted(name for name in {*names} if name in data.READERS and not data.present(name))),
+        to_fetch=tuple(sorted(name for name in {*names} if name in data.READERS and not data.is_present(name))),
     )
 
 
@@ -238,7 +238,7 @@ def plan_table(summary: SweepEstimate) -> RenderableType:
     )
     if summary.to_fetch:
         names = ", ".join(summary.to_fetch)
-        totals += f"\nnot at the data root {escape(str(data.root()))}: {names}; bth run fetches what is missing"
+        totals += f"\nnot at the data root {escape(str(data.data_root()))}: {names}; bth run fetches what is missing"
     return Group(table, totals)
 
 

@@ -21,8 +21,8 @@ def fetch_missing(cohorts: Iterable[Manifest], console: Console) -> None:
         BadInput: a data set cannot be had, or its files are damaged.
     """
     for name in file_data_sets(cohorts):
-        if not data.present(name):
-            console.print(f"fetching {name} to {data.place(name)}", soft_wrap=True)
+        if not data.is_present(name):
+            console.print(f"fetching {name} to {data.location(name)}", soft_wrap=True)
         data.fetch(name)
 
 

@@ -60,14 +60,14 @@ class PruneConfig(Section):
             return PruneConfig()
         return self.model_copy(update={"rounds": self.rounds - 1, "control": "ticket", "draw": 0})
 
-    def gone(self, axes: int = 2, output: bool = False) -> float:
+    def pruned_fraction(self, axes: int = 2, output: bool = False) -> float:
         """The fraction of weights that is gone after all rounds, in a layer.
 
         Args:
             axes: of its weight; a convolution has more than two.
             output: whether it is the output layer of several layers.
 
-        >>> PruneConfig(fraction=0.5, rounds=2, conv_rate=0.5, method="layer_magnitude").gone(axes=4)
+        >>> PruneConfig(fraction=0.5, rounds=2, conv_rate=0.5, method="layer_magnitude").pruned_fraction(axes=4)
         0.4375
         """
         rate = self.output_rate if output else self.conv_rate if axes > 2 else 1.0

@@ -13,19 +13,19 @@
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig
 from benevolent.trainables.data.augmentation import augmented
 from benevolent.trainables.data.corruption import corrupt, replace_pixels
-from benevolent.trainables.data.loading import Teach, inputs_of, labels_of, load, train_labels
+from benevolent.trainables.data.loading import TeacherLabels, inputs_of, labels_of, load, train_labels
 from benevolent.trainables.data.readers import (
     READERS,
-    Part,
-    Raw,
+    RawDataset,
+    RawSplit,
     Reader,
+    data_root,
     fetch,
-    place,
-    present,
+    is_present,
+    location,
     provide,
     read,
-    root,
-    use_root,
+    set_data_root,
 )
 from benevolent.trainables.data.split import Dataset, Inputs, Split, stratified_order
 from benevolent.trainables.data.synthetic import SYNTHETIC, population_accuracy
@@ -38,12 +38,12 @@ __all__ = [
     "DataConfig",
     "Dataset",
     "Inputs",
-    "Part",
-    "Raw",
+    "RawSplit",
+    "RawDataset",
     "Reader",
     "Split",
     "Task",
-    "Teach",
+    "TeacherLabels",
     "augmented",
     "corrupt",
     "describe",
@@ -53,13 +53,13 @@ __all__ = [
     "listing",
     "load",
     "population_accuracy",
-    "place",
-    "present",
+    "location",
+    "is_present",
     "provide",
     "read",
     "replace_pixels",
-    "root",
+    "data_root",
     "stratified_order",
     "train_labels",
-    "use_root",
+    "set_data_root",
 ]

@@ -13,7 +13,7 @@ from torch import Tensor
 from benevolent.trainables.config.base import PerRun
 from benevolent.trainables.config.data import DataConfig, Half, Pixels
 from benevolent.trainables.data.corruption import corrupt, replace_pixels
-from benevolent.trainables.data.readers import READERS, Part, read
+from benevolent.trainables.data.readers import READERS, RawSplit, read
 from benevolent.trainables.data.split import FLOAT_BYTES, Dataset, Inputs, Split, stratified_order
 from benevolent.trainables.data.synthetic import SYNTHETIC, sampler
 from benevolent.trainables.data.tasks import CONSTANTS, describe
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
 Array = np.ndarray[Any, Any]
 Splits = dict[str, Split]
 #: The labels `(N,)` that the teacher of a run gives to its inputs.
-Teach = Callable[["RunConfig", Inputs], Tensor]
+TeacherLabels = Callable[["RunConfig", Inputs], Tensor]
 
 #: Fields in which runs differ after the data set is loaded: those of one run, but what its synthetic task takes.
 INTERVENTIONS = tuple(
@@ -122,7 +122,7 @@ def _new_labels(config: DataConfig, classes: int) -> Array:
     return new
 
 
-def _order(part: Part, new: Array, config: DataConfig, stream: str) -> Array:
+def _order(part: RawSplit, new: Array, config: DataConfig, stream: str) -> Array:
     """Positions of the examples that are kept, in a random order that is stratified by original class."""
     kept = np.flatnonzero((new[part.labels] >= 0) & _in_half(part.labels, config.half, f"half/{stream}"))
     return kept[stratified_order(part.labels[kept], generator(config.split_seed, stream))]
@@ -216,7 +216,7 @@ def labels_of(
     phases: "Sequence[Phase]",
     split: str,
     epoch: int = 0,
-    teach: "Teach | None" = None,
+    teacher_labels: "TeacherLabels | None" = None,
 ) -> Tensor:
     """The labels `(K, N)` of K runs on a split in their phases: their teacher's, corrupted as each run's phase says.
 
@@ -226,14 +226,14 @@ def labels_of(
         phases: the phase that each of them is in.
         split: `train`, `validation` or `test`; the latter two are corrupted with `data.corrupt_test` only.
         epoch: of the phase; matters with `data.fresh` only.
-        teach: asked for the labels of runs that have a teacher; without it they have those of the data set.
+        teacher_labels: asked for the labels of runs that have a teacher; without it they have those of the data set.
     """
     rows, taught = [], {}
     for config, phase in zip(configs, phases, strict=True):
-        if teach and config.teacher is not None and (split == "train" or config.labels.held_out):
+        if teacher_labels and config.teacher is not None and (split == "train" or config.labels.held_out):
             key = (config.teacher.run_id, config.labels.at, *_inputs_key(config, split, epoch))
             if key not in taught:
-                taught[key] = teach(config, inputs_of(dataset, [config], split, epoch, phase.name))
+                taught[key] = teacher_labels(config, inputs_of(dataset, [config], split, epoch, phase.name))
             labels = taught[key]
         else:
             labels = _own_split(dataset, config, split, epoch, phase.name).labels

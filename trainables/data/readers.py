@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Part:
+class RawSplit:
     """Inputs `(N, *input_shape)`, uint8 from 0 to the data set's `top` (or floats), and labels `(N,)` as integers."""
 
     inputs: Array
@@ -34,11 +34,11 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawDataset:
     """A data set as it is stored; `test` is its official test part, None if it has none."""
 
-    train: Part
-    test: Part | None = None
+    train: RawSplit
+    test: RawSplit | None = None
 
     @functools.cached_property
     def digest(self) -> str:
@@ -64,10 +64,10 @@ class Reader:
         folder: where its files are, below the root; empty for a data set that comes with a package.
         fetch: downloads the files to the root.
         top: the largest value of an input; inputs are divided by it.
-        digest: what `Raw.digest` should be, to notice damage; empty if unknown (torchvision checks CIFAR's files).
+        digest: what `RawDataset.digest` should be, to notice damage; empty if unknown (torchvision checks CIFAR's files).
     """
 
-    read: Callable[[Path], Raw]
+    read: Callable[[Path], RawDataset]
     shape: tuple[int, ...]
     train: tuple[int, ...]
     test: tuple[int, ...]
@@ -78,7 +78,7 @@ class Reader:
     digest: str = ""
 
 
-def read_digits(root: Path | None = None) -> Raw:
+def read_digits(root: Path | None = None) -> RawDataset:
     """1,797 handwritten digits of 8 x 8 pixels from 0 to 16, as they are inside scikit-learn.
 
     Read from scikit-learn's own file: importing `sklearn.datasets` takes two seconds in every process.
@@ -87,21 +87,21 @@ def read_digits(root: Path | None = None) -> Raw:
     if package is None or package.origin is None:
         raise FileNotFoundError("the package scikit-learn")
     table = np.loadtxt(Path(package.origin).parent / "datasets/data/digits.csv.gz", delimiter=",", dtype=np.uint8)
-    return Raw(Part(table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1].astype(np.int64)))
+    return RawDataset(RawSplit(table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1].astype(np.int64)))
 
 
 def _torchvision(kind: str) -> dict[str, Any]:
     """`read` and `fetch` of a class of `torchvision.datasets`."""
 
-    def part(dataset: Any) -> Part:
+    def part(dataset: Any) -> RawSplit:
         inputs = np.asarray(dataset.data)
         inputs = inputs[:, None] if inputs.ndim == 3 else inputs.transpose(0, 3, 1, 2)
-        return Part(np.ascontiguousarray(inputs), np.asarray(dataset.targets, dtype=np.int64))
+        return RawSplit(np.ascontiguousarray(inputs), np.asarray(dataset.targets, dtype=np.int64))
 
-    def read(root: Path) -> Raw:
+    def read(root: Path) -> RawDataset:
         from torchvision import datasets
 
-        return Raw(*(part(getattr(datasets, kind)(root, train=train)) for train in (True, False)))
+        return RawDataset(*(part(getattr(datasets, kind)(root, train=train)) for train in (True, False)))
 
     def fetch(root: Path) -> None:
         from torchvision import datasets
@@ -162,50 +162,50 @@ READERS: dict[str, Reader] = {
     ),
 }
 
-_provided: dict[str, Raw] = {}
+_provided: dict[str, RawDataset] = {}
 
 
-def root() -> Path:
+def data_root() -> Path:
     """Where data sets are: BENEVOLENT_DATA, or `~/.cache/benevolent`."""
     return Path(os.environ.get("BENEVOLENT_DATA") or "~/.cache/benevolent").expanduser()
 
 
-def use_root(path: str | Path | None) -> None:
+def set_data_root(path: str | Path | None) -> None:
     """Look for data sets here from now on, in this process and in those that it starts; None changes nothing."""
     if path is not None:
         os.environ["BENEVOLENT_DATA"] = str(Path(path).expanduser().absolute())
 
 
-def place(name: str) -> str:
+def location(name: str) -> str:
     """Where the files of a data set are or would be; `BadInput` if there is no such data set."""
     folder = reader_of(name).folder
-    return str(root() / folder) if folder else "an installed package"
+    return str(data_root() / folder) if folder else "an installed package"
 
 
-def provide(name: str, raw: Raw) -> None:
+def provide(name: str, raw: RawDataset) -> None:
     """Give this process the arrays of a data set, so that it looks for no files (a worker of a cluster)."""
     _provided[name] = raw
 
 
-def read(name: str) -> Raw:
+def read(name: str) -> RawDataset:
     """The arrays of a data set, held once by every process.
 
     Raises:
         BadInput: no such data set, or its files are missing or damaged.
     """
-    return _provided[name] if name in _provided else _read(name, root())
+    return _provided[name] if name in _provided else _read(name, data_root())
 
 
 @functools.cache
-def _read(name: str, where: Path) -> Raw:
+def _read(name: str, where: Path) -> RawDataset:
     reader, remedy = reader_of(name), f"fetch it with `bth data fetch {name}`"
-    if not present(name):
-        raise BadInput(f"data.name = {name!r}: no files in {place(name)}; {remedy}")
+    if not is_present(name):
+        raise BadInput(f"data.name = {name!r}: no files in {location(name)}; {remedy}")
     try:
         raw = reader.read(where)
         _verify(reader, raw)
     except Exception as error:  # whatever a damaged file makes of torchvision, pickle or numpy
-        why = f"missing or damaged files in {place(name)} ({_one_line(error)})"
+        why = f"missing or damaged files in {location(name)} ({_one_line(error)})"
         why += f"; {remedy if reader.fetch else 'install it again'}"
         if not reader.fetch and not reader.digest:  # a user's own, of which nothing tells that its files are damaged
             what = "what it reads is not what it declares" if isinstance(error, _Undeclared) else "it cannot be read"
@@ -222,7 +222,7 @@ class _Undeclared(ValueError):
     """The arrays are not those that the reader declares."""
 
 
-def _verify(reader: Reader, raw: Raw) -> None:
+def _verify(reader: Reader, raw: RawDataset) -> None:
     """Raise `_Undeclared` unless the arrays are those that the reader declares."""
     for name, part, counts in (("train", raw.train, reader.train), ("test", raw.test, reader.test)):
         if part is None:
@@ -246,10 +246,10 @@ def reader_of(name: str) -> Reader:
     return READERS[name]
 
 
-def present(name: str) -> bool:
+def is_present(name: str) -> bool:
     """Whether the files of a data set seem to be there; they are not read."""
     folder = reader_of(name).folder
-    return name in _provided or not folder or any((root() / folder).glob("*"))
+    return name in _provided or not folder or any((data_root() / folder).glob("*"))
 
 
 def fetch(name: str) -> bool:
@@ -269,14 +269,14 @@ def fetch(name: str) -> bool:
             raise
         found = str(error).rpartition("; ")[0]
     try:
-        root().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root(), prefix=f".{name}-") as aside:
+        data_root().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=data_root(), prefix=f".{name}-") as aside:
             reader.fetch(Path(aside))
             _verify(reader, reader.read(Path(aside)))
-            target = root() / reader.folder
+            target = data_root() / reader.folder
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(target, ignore_errors=True)
             (Path(aside) / reader.folder).rename(target)
     except Exception as error:  # offline, a mirror that is gone, a full disk, a folder that is not ours
-        raise BadInput(f"{name}: could not be fetched to {root()} ({_one_line(error)}); {found}") from error
+        raise BadInput(f"{name}: could not be fetched to {data_root()} ({_one_line(error)}); {found}") from error
     return True

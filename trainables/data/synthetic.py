@@ -162,7 +162,7 @@ def staircase(draw: Draw, *, dimension: int = 20) -> Sampler:
 
 
 @dataclass(frozen=True)
-class Task:
+class SyntheticTask:
     """A builder, and what is known of it before it draws.
 
     `population_error`: the exact error of a linear classifier, from its weights `(dimension,)`, its bias and the noise.
@@ -174,17 +174,17 @@ class Task:
     population_error: Callable[[Array, float, float], float] | None = None
 
 
-SYNTHETIC: dict[str, Task] = {
-    "frequency": Task(frequency, "Loukas, Poiitis and Jegelka 2021", "real"),
-    "sinusoid": Task(sinusoid, "Nakkiran, Kalimeris et al. 2019, section 3"),
-    "disk": Task(disk, "Nakkiran, Kalimeris et al. 2019, figure 1"),
-    "xord": Task(xord, "Brutzkus and Globerson 2019"),
-    "sparse_linear": Task(
+SYNTHETIC: dict[str, SyntheticTask] = {
+    "frequency": SyntheticTask(frequency, "Loukas, Poiitis and Jegelka 2021", "real"),
+    "sinusoid": SyntheticTask(sinusoid, "Nakkiran, Kalimeris et al. 2019, section 3"),
+    "disk": SyntheticTask(disk, "Nakkiran, Kalimeris et al. 2019, figure 1"),
+    "xord": SyntheticTask(xord, "Brutzkus and Globerson 2019"),
+    "sparse_linear": SyntheticTask(
         sparse_linear,
         "Nakkiran, Kalimeris et al. 2019, theorem 1",
         population_error=lambda weights, bias, noise: 1 - population_accuracy(weights[0], weights[1:] + bias, noise),
     ),
-    "staircase": Task(staircase, "after Nakkiran, Kalimeris et al. 2019, section 4"),
+    "staircase": SyntheticTask(staircase, "after Nakkiran, Kalimeris et al. 2019, section 4"),
 }
 
 

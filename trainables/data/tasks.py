@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
-from benevolent.trainables.data.readers import READERS, present
+from benevolent.trainables.data.readers import READERS, is_present
 from benevolent.trainables.data.split import Target
 from benevolent.trainables.data.synthetic import SYNTHETIC, parameters, sampler
 from benevolent.trainables.errors import BadInput
@@ -133,7 +133,7 @@ def listing() -> list[tuple[str, str, str]]:
     lines = []
     for name, reader in READERS.items():
         examples = f"{sum(reader.train):,}" + (f" + {sum(reader.test):,}" if reader.test else "")
-        there = "present" if present(name) else f"absent: bth data fetch {name}"
+        there = "present" if is_present(name) else f"absent: bth data fetch {name}"
         what = f"{_shape(reader.shape)}, {len(reader.train)} classes, {examples} examples, {there}"
         lines.append((name, what, reader.source))
     for name, task in SYNTHETIC.items():

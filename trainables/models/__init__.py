@@ -31,9 +31,9 @@ from benevolent.trainables.models.convolutional import (
 from benevolent.trainables.models.features import random_features, xord
 from benevolent.trainables.models.forest import random_forest
 from benevolent.trainables.models.inception import zhang_inception
-from benevolent.trainables.models.own import module
 from benevolent.trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
 from benevolent.trainables.models.residual import preact_resnet, resnet
+from benevolent.trainables.models.user_module import module
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     builder.__name__: builder

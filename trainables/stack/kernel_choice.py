@@ -35,7 +35,7 @@ HOPELESS = 8
 
 
 @dataclass(frozen=True)
-class StackPlan:
+class KernelChoice:
     """The kernel that computes the logits, and how many runs train in one program."""
 
     kernel: Kernel
@@ -72,9 +72,9 @@ def step_bytes(stack: Stack, inputs: Inputs, batch_size: int) -> int:
     return (2 * batch_size * activations + 2 * parameters.shape[1]) * parameters.element_size()
 
 
-def probe(
+def choose_kernel(
     stack: Stack, inputs: Inputs, labels: torch.Tensor, batch_size: int, pinned: Pinned | None = None, steps: int = 0
-) -> StackPlan:
+) -> KernelChoice:
     """How to train a stack.
 
     Args:
@@ -97,7 +97,7 @@ def probe(
     most = max(1, min(len(stack), fitting))
     trial = _Trial(stack, inputs, labels, batch_size)
     if pinned.kernel and pinned.size:
-        plan = StackPlan(pinned.kernel, pinned.size)
+        plan = KernelChoice(pinned.kernel, pinned.size)
     elif labels.is_cuda:
         sizes = [pinned.size] if pinned.size else [most >> halved for halved in range(most.bit_length())]
         plan = _fastest(trial, [pinned.kernel] if pinned.kernel else list(network.kernels), sizes, steps)
@@ -106,7 +106,7 @@ def probe(
     return replace(plan, size=min(plan.size, len(stack)))
 
 
-def _by_rule(trial: "_Trial", most: int, pinned: Pinned) -> StackPlan:
+def _by_rule(trial: "_Trial", most: int, pinned: Pinned) -> KernelChoice:
     """The choice on a CPU; `most` runs fit into memory."""
     network, size = trial.stack.network, most
     if network.convolves:
@@ -119,9 +119,9 @@ def _by_rule(trial: "_Trial", most: int, pinned: Pinned) -> StackPlan:
     elif not network.batched and (network.convolves or size == 1):
         kernel = "loop"  # of one network vmap takes twice the time of a plain module
     kernel, size = pinned.kernel or kernel, pinned.size or size
-    if kernel == "vmap" and not pinned.kernel and trial.seconds(StackPlan(kernel, 2)) is None:
+    if kernel == "vmap" and not pinned.kernel and trial.seconds(KernelChoice(kernel, 2)) is None:
         kernel = "loop"
-    return StackPlan(kernel, size)
+    return KernelChoice(kernel, size)
 
 
 def _pools_or_normalizes(module: nn.Module) -> bool:
@@ -133,10 +133,10 @@ def _pools_or_normalizes(module: nn.Module) -> bool:
     return any(layer_type(part).slow_channels_last for part in module.modules())
 
 
-def _fastest(trial: "_Trial", kernels: list[Kernel], sizes: list[int], steps: int) -> StackPlan:
+def _fastest(trial: "_Trial", kernels: list[Kernel], sizes: list[int], steps: int) -> KernelChoice:
     """The candidate with the least time per run and step; the largest stacks are tried first."""
-    best, least, end = StackPlan(kernels[-1], sizes[-1]), float("inf"), time.perf_counter() + SECONDS
-    for plan in (StackPlan(kernel, size) for size in sizes for kernel in kernels):
+    best, least, end = KernelChoice(kernels[-1], sizes[-1]), float("inf"), time.perf_counter() + SECONDS
+    for plan in (KernelChoice(kernel, size) for size in sizes for kernel in kernels):
         if time.perf_counter() > end and least < float("inf"):
             break
         for attempt in range(4):  # the first ones allocate, and choose algorithms
@@ -161,7 +161,7 @@ class _Trial:
     def __post_init__(self) -> None:
         self.begun = time.perf_counter()
 
-    def seconds(self, plan: StackPlan) -> float | None:
+    def seconds(self, plan: KernelChoice) -> float | None:
         """Of one step of one run; None where the kernel refuses the network, or memory is short."""
         runs = torch.arange(min(plan.size, len(self.stack)))
         own, copy = slice(0, len(runs)), self.stack.pick(runs)

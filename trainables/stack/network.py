@@ -23,7 +23,7 @@ from benevolent.trainables.rng import generator
 from benevolent.trainables.stack.batched_module import Batched, is_batched
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
-from benevolent.trainables.stack.parameter_layout import Layout
+from benevolent.trainables.stack.parameter_layout import ParameterLayout
 from benevolent.trainables.training.losses import LOSSES
 
 Kernel = Literal["batched", "channels_last", "matmul", "vmap", "loop"]
@@ -49,8 +49,8 @@ class Network:
         named = dict(module.named_parameters())
         frozen = {name: value.shape for name, value in named.items() if not value.requires_grad}
         kept = {name: value.shape for name, value in module.named_buffers() if value.is_floating_point()}
-        self.parameters = Layout({name: value.shape for name, value in named.items() if name not in frozen})
-        self.buffers = Layout(frozen | kept)
+        self.parameters = ParameterLayout({name: value.shape for name, value in named.items() if name not in frozen})
+        self.buffers = ParameterLayout(frozen | kept)
         self.module = module.requires_grad_(False)
         self.batched = Batched(module) if is_batched(module) else None
         self._stored = self.batched.stored() if self.batched else set()
@@ -118,7 +118,7 @@ class Network:
         """The logits `(K, N, C)` of K networks.
 
         Args:
-            parameters: what is trained, in its stored form (`Layout.views`).
+            parameters: what is trained, in its stored form (`ParameterLayout.views`).
             buffers: what is not, likewise; changed in place in training.
             inputs: `(K, N, *input_shape)`: each network has its own (use `expand` to share them).
             kernel: one of `kernels`; the first of them by default.

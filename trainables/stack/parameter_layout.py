@@ -12,14 +12,14 @@ from torch.nn import functional
 ALIGNED = 16
 
 
-class Layout:
+class ParameterLayout:
     """Where tensors of given shapes lie in a row of `width` numbers; what fills the gaps is zero.
 
     Tensors have two forms. `views` gives them as they are stored: a matrix `(out, in)` as `(K, in, aligned out)`, which
     is what a batched product takes and what its gradient looks like; anything else as `(K, aligned numbers)`. `named`
     makes of these the tensors `(K, *shape)`. Both share the memory of the rows.
 
-    >>> layout = Layout({"weight": torch.Size([2, 3]), "bias": torch.Size([2])})
+    >>> layout = ParameterLayout({"weight": torch.Size([2, 3]), "bias": torch.Size([2])})
     >>> rows = layout.rows({"weight": torch.ones(1, 2, 3), "bias": torch.zeros(1, 2)})
     >>> rows.shape, {name: tuple(view.shape) for name, view in layout.views(rows).items()}
     (torch.Size([1, 64]), {'weight': (1, 3, 16), 'bias': (1, 16)})

@@ -23,7 +23,7 @@ from benevolent.trainables.compatibility import check
 from benevolent.trainables.config.run import Phase, RunConfig
 from benevolent.trainables.rng import Draws, generator
 from benevolent.trainables.stack import network
-from benevolent.trainables.stack.kernel_choice import Pinned, StackPlan, probe
+from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.storage import CohortFiles, Folder
 from benevolent.trainables.training.initial_state import Origins, stacked
@@ -150,14 +150,14 @@ class CohortTraining:
         self.active.forget_checks()
         self.active.look([*self.data.splits], self._phases, 0)
         plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
-        self.plan = StackPlan(**plan) if plan else self._probe()
+        self.plan = KernelChoice(**plan) if plan else self._choose_kernel()
         self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
         self._check(torch.zeros(len(self.active), dtype=torch.bool))
 
-    def _probe(self) -> StackPlan:
+    def _choose_kernel(self) -> KernelChoice:
         steps = self.timeline.steps_per_epoch * max(phase.max_epochs for phase in self._phases)
         examples = (self.active.inputs["train"], self.active.labels["train"], self._batch_size)
-        plan = probe(self.active.stack, *examples, self.pinned, steps)
+        plan = choose_kernel(self.active.stack, *examples, self.pinned, steps)
         self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
         return plan
 
@@ -260,6 +260,6 @@ class CohortTraining:
         self.active = self._active([configs[run_id] for run_id in state["run_ids"]], {})
         self.active.load(tensors)
         self.active.look([*self.data.splits], self._phases, self.timeline.begun(self.step))
-        self.plan = StackPlan(**self.folder.read_json(self.files.stacks))
+        self.plan = KernelChoice(**self.folder.read_json(self.files.stacks))
         self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
         self.recorder.new_files = self.files.parameter_files()

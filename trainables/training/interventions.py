@@ -34,7 +34,7 @@ def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dic
     weights = [name for name, value in parameters.items() if value.ndim >= 2]
     for group in [weights] if config.method == "magnitude" else [[name] for name in weights]:
         magnitudes = torch.cat([parameters[name].abs().flatten() for name in group])
-        gone = config.gone(parameters[group[0]].ndim, output=group == weights[-1:] and len(weights) > 1)
+        gone = config.pruned_fraction(parameters[group[0]].ndim, output=group == weights[-1:] and len(weights) > 1)
         keep = torch.ones_like(magnitudes)
         keep[magnitudes.argsort(stable=True)[: round(gone * len(magnitudes))]] = 0
         for name, part in zip(group, keep.split([parameters[name].numel() for name in group]), strict=True):

@@ -11,7 +11,7 @@ from benevolent.trainables import data
 def receive(shared: Mapping[str, ray.ObjectRef]) -> None:
     """Take data sets whose files this machine has not got from Ray's object store, where the driver has put them."""
     for name, reference in shared.items():
-        if not data.present(name):
+        if not data.is_present(name):
             data.provide(name, ray.get(reference))
 
 

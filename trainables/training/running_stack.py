@@ -43,7 +43,7 @@ class Active:
         dataset: data.Dataset,
         configs: list[RunConfig],
         groups: Tensors,
-        teach: data.Teach | None = None,
+        teach: data.TeacherLabels | None = None,
     ) -> None:
         self.network, self.data, self.teach = network, dataset, teach
         self.stack = Stack(network, configs, groups)
