@@ -23,7 +23,7 @@ from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from benevolent.analysis.measures import evaluate, measure_stack
-from benevolent.analysis.measures.on_checkpoints import Job, Measured
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.measuring.measure_pool import MeasurePool, unmeasured
 from benevolent.orchestrator.training.placement import Placement
@@ -157,7 +157,9 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
             configs = tuple(RunConfig.parse(about | {"seed": cohort * RUNS + run}) for run in range(RUNS))
             Manifest(f"{cohort:03d}", configs, ("run",) * RUNS).write(results)
             training(results, f"{cohort:03d}").advance(1e9)
-        jobs = unmeasured(Measured(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False)
+        jobs = unmeasured(
+            ExistingMeasures(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False
+        )
         for number in numbers * rounds:
             pool = MeasurePool(results, Placement(1, (None,) * number))
             _work_off(pool, jobs[COHORTS : COHORTS + number])  # one each: actors start, and import
@@ -167,7 +169,7 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
     return best
 
 
-def _work_off(pool: MeasurePool, jobs: list[Job]) -> None:
+def _work_off(pool: MeasurePool, jobs: list[MeasureJob]) -> None:
     for job in jobs:
         pool.submit(job)
     while pool.busy:

@@ -10,7 +10,7 @@ from benevolent.analysis.judging.decision_rule import windows
 from benevolent.analysis.judging.early_prediction import LOSSES, View, early_prediction, histories
 from benevolent.analysis.judging.judge import Scope, judge
 from benevolent.analysis.judging.predictors import is_test_derived
-from benevolent.analysis.measures.measure import own_name
+from benevolent.analysis.measures.measure import name_from_path
 from benevolent.analysis.measures.registry import MEASURES
 from benevolent.analysis.report import Definition, Report, read_verdicts, render
 from benevolent.analysis.report.digests import digests, unchanged
@@ -38,14 +38,16 @@ BASELINES = {
 def definitions(spec: SweepSpec) -> dict[str, Definition]:
     """Every predictor that a sweep can have, and what it is; its author's own measures are not imported."""
     measures = {name: Definition(measure.description, measure.source) for name, measure in MEASURES.items()}
-    own = {own_name(path): Definition("a measure of the sweep's author", path) for path in spec.record.own_measures}
+    own = {
+        name_from_path(path): Definition("a measure of the sweep's author", path) for path in spec.record.own_measures
+    }
     return {name: Definition(*about) for name, about in DYNAMICS.items()} | measures | own | BASELINES
 
 
 def predictors(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
     """The predictors in a table: dynamics, measures that read no test data, and the baselines."""
     measures = [name for name, measure in MEASURES.items() if measure.split != "test"]
-    own = [name for name in map(own_name, spec.record.own_measures) if not is_test_derived(name)]
+    own = [name for name in map(name_from_path, spec.record.own_measures) if not is_test_derived(name)]
     known = [*DYNAMICS, *measures, *own, *BASELINES]
     return [column for column in table if str(column).partition("[")[0] in known and table[column].notna().any()]
 

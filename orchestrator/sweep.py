@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from rich.console import Console
 
-from benevolent.analysis.measures.on_checkpoints import Measured
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.orchestrator.plan.planning import plan
@@ -105,7 +105,7 @@ def train_and_measure(
     from benevolent.orchestrator.measuring.measure_pool import MeasurePool, unmeasured
 
     measures, checkpoints = spec.record.names, spec.record.measure_at == "checkpoints"
-    measured = Measured(results)
+    measured = ExistingMeasures(results)
     missing = unmeasured(measured, done, measures, checkpoints)
     runs = sum(len(cohort.configs) for cohort in todo)
     if not todo and not missing:
@@ -137,7 +137,7 @@ def train_and_measure(
             display.update(cohort_id, result)
             for name in result["parameter_files"]:
                 if checkpoints or name.startswith("final/"):
-                    pool.submit(measured.job(cohort_id, name, measures))
+                    pool.submit(measured.missing(cohort_id, name, measures))
 
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}

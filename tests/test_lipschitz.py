@@ -36,8 +36,8 @@ def test_at_a_thousand_random_points_the_bound_is_never_below_the_slope(monkeypa
     points = (1 + 4 * torch.arange(1000) % 9).unsqueeze(1).sqrt() * torch.randn(1000, 3).double()
     bounds = []
 
-    def at_random(subject):
-        bounds.extend(activation_regions.far_bounds(subject, points))
+    def at_random(network):
+        bounds.extend(activation_regions.far_bounds(network, points))
         return torch.zeros(())
 
     monkeypatch.setitem(MEASURES, "at_random", Measure(at_random, 1, "train", "Loukas et al. 2021"))

@@ -1033,7 +1033,7 @@ def test_a_broken_network_disturbs_nobody(monkeypatch):
     network, parameters, initial, splits = stacked([make_task("mlp")] * 4)
     parameters["0.weight"][1] = math.nan
     parameters["2.weight"][2] = 0
-    names = [name for name, measure in MEASURES.items() if "true labels" not in measure.needs]
+    names = [name for name, measure in MEASURES.items() if "true labels" not in measure.requires]
     table = measure_stack(network, parameters, initial, splits, names).set_index(["position", "name"])
     assert set(table.loc[[0, 3], "status"]) == {"ok"}
     assert set(table.loc[1, "status"]) == {"undefined: parameters are not finite"}
@@ -1087,7 +1087,7 @@ def test_a_last_layer_that_is_not_called_has_no_features():
 
 
 def test_a_failing_measure_is_a_row(monkeypatch):
-    def failing(subject):
+    def failing(network):
         raise RuntimeError("no luck")
 
     monkeypatch.setitem(MEASURES, "path_norm", Measure(failing, 1, "none", "nowhere"))
@@ -1200,11 +1200,11 @@ def test_the_norm_of_a_wide_convolution_is_found():
 
 @pytest.mark.parametrize("p", [0.5, 3])
 def test_losses_are_normalized_by_any_norm(p, monkeypatch):
-    def own(subject):
-        return loss_over_norms(subject, p=p)
+    def own(network):
+        return loss_over_norms(network, p=p)
 
-    def wrong(subject):
-        return loss_over_norms(subject, p=0)
+    def wrong(network):
+        return loss_over_norms(network, p=0)
 
     for function in (own, wrong):
         monkeypatch.setitem(MEASURES, function.__name__, Measure(function, 1, "train", "Liao et al. 2018"))
@@ -1215,7 +1215,7 @@ def test_losses_are_normalized_by_any_norm(p, monkeypatch):
 
 
 def test_sets_of_measures_are_named_and_each_measure_is_taken_once():
-    default = [name for name, measure in MEASURES.items() if not measure.on_request]
+    default = [name for name, measure in MEASURES.items() if not measure.opt_in]
     assert [measure.name for measure in select(None)] == [measure.name for measure in select(["default"])] == default
     assert [measure.name for measure in select(["path_norm", "all"])] == [
         "path_norm",

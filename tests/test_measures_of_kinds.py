@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from benevolent.analysis import load_results
-from benevolent.analysis.measures import measure_network, measure_stack, subject
+from benevolent.analysis.measures import measure_network, measure_stack, measured_network
 from benevolent.analysis.measures.objective import objective
-from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.trainables import data, models
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm
@@ -150,7 +150,7 @@ def test_examples_in_batches_and_as_bytes_give_the_same_values(monkeypatch):
     floats = measure_network(module, kept.rows()[0], labels)
     network, parameters, _ = stacked([module])
     given = []
-    monkeypatch.setattr(subject, "ACTIVATIONS", 2000)
+    monkeypatch.setattr(measured_network, "ACTIVATIONS", 2000)
     rows = Inputs.rows
     monkeypatch.setattr(Inputs, "rows", lambda self, *place: given.append(rows(self, *place)) or given[-1])
     table = measure_stack(network, parameters, None, {"train": (kept, labels)}).set_index("name")
@@ -178,8 +178,8 @@ def test_runs_of_every_kind_are_measured_and_read_back(kind, cohort, tmp_path):
     config, loss = KINDS[kind]
     config = config | {"loss": {"name": loss}, "model": {"width": 6, "depth": 2}, "stop": {"max_epochs": 2}}
     made = cohort("c", [config | {"seed": seed} for seed in range(2)]).train()
-    job = Measured(Folder(tmp_path)).job("c", made.files.parameter_files()[-1], None)
-    assert job and measure_parameters(Folder(tmp_path), job) == 2
+    job = ExistingMeasures(Folder(tmp_path)).missing("c", made.files.parameter_files()[-1], None)
+    assert job and measure_file(Folder(tmp_path), job) == 2
     results = load_results(tmp_path)
     assert results.measures["status"].str.startswith(("ok", "not applicable")).all()
     assert {"sharpness", "lipschitz_mean"} <= set(results.measures.query("status == 'ok'")["name"])

@@ -7,7 +7,7 @@ import torch
 
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import MEASURES, Measure
-from benevolent.analysis.measures.on_checkpoints import Job, Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob, measure_file
 from benevolent.trainables.store.storage import Folder
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
@@ -34,14 +34,14 @@ def register(monkeypatch):
     return add
 
 
-def missing(results: Folder, *measures: str, parameters: str = FILES[1]) -> Job | None:
-    return Measured(results).job("c", parameters, measures)
+def missing(results: Folder, *measures: str, parameters: str = FILES[1]) -> MeasureJob | None:
+    return ExistingMeasures(results).missing("c", parameters, measures)
 
 
-def measure(results: Folder, *measures: str) -> Job:
+def measure(results: Folder, *measures: str) -> MeasureJob:
     job = missing(results, *measures)
-    assert job and not results.exists(job.path)
-    assert measure_parameters(results, job) == 2
+    assert job and not results.exists(job.output)
+    assert measure_file(results, job) == 2
     return job
 
 
@@ -71,7 +71,7 @@ def test_a_raised_version_computes_only_its_rows_anew(results, monkeypatch):
 
 
 def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):
-    def failing(subject):
+    def failing(network):
         raise RuntimeError("no luck")
 
     register("fragile", failing)
@@ -79,8 +79,8 @@ def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):
     again = measure(results, "fragile", "path_norm")
     assert again.measures == ("fragile",)
     third = missing(results, "fragile")  # the set of the second attempt once more
-    assert third.path not in (first.path, again.path) and results.exists(again.path)
-    register("fragile", lambda subject: torch.tensor(7.0))
+    assert third.output not in (first.output, again.output) and results.exists(again.output)
+    register("fragile", lambda network: torch.tensor(7.0))
     measure(results, "fragile")
     table = load_results(results).measures.query("name == 'fragile'")
     assert table["status"].tolist() == ["ok"] * 2 and table["value"].tolist() == [7.0] * 2
@@ -91,7 +91,7 @@ def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):
 def test_one_network_with_an_error_is_enough(results, register):
     calls = []
 
-    def fails_once(subject):
+    def fails_once(network):
         calls.append(1)
         if len(calls) == 2:  # under vmap both are one call, then each has its own
             raise RuntimeError("no luck")
@@ -105,9 +105,9 @@ def test_one_network_with_an_error_is_enough(results, register):
 
 
 def test_what_does_not_apply_or_does_not_exist_is_not_tried_again(results, register):
-    register("nothing", lambda subject: torch.tensor(torch.inf), undefined="it is infinite")
-    register("elsewhere", lambda subject: torch.tensor(1.0), needs=("nowhere",))
-    MEASURES["elsewhere"] = replace(MEASURES["elsewhere"], split="moon", needs=())
+    register("nothing", lambda network: torch.tensor(torch.inf), undefined="it is infinite")
+    register("elsewhere", lambda network: torch.tensor(1.0), requires=("nowhere",))
+    MEASURES["elsewhere"] = replace(MEASURES["elsewhere"], split="moon", requires=())
     measure(results, "nothing", "elsewhere")
     statuses = load_results(results).measures.groupby("name")["status"].unique().map(list).to_dict()
     assert statuses == {
@@ -139,8 +139,8 @@ def test_planning_reads_each_file_of_measures_once_and_only_what_it_needs(result
 
     monkeypatch.setattr(Folder, "read_table", counted)
     monkeypatch.setattr(Folder, "read_tensors", lambda *arguments: pytest.fail("parameters are not read to plan"))
-    measured = Measured(results)
-    jobs = [measured.job("c", name, ["path_norm"]) for name in FILES for _ in range(3)]
+    measured = ExistingMeasures(results)
+    jobs = [measured.missing("c", name, ["path_norm"]) for name in FILES for _ in range(3)]
     assert [bool(job) for job in jobs] == [True] * 3 + [False] * 3
     assert len(read) == 2 and all("value" not in columns and "seconds" not in columns for _, columns in read)
 
@@ -155,9 +155,9 @@ def test_networks_are_measured_on_the_inputs_and_labels_that_they_learned(cohort
     for name, some in {"c": configs, **{f"alone{i}": [config] for i, config in enumerate(configs)}}.items():
         files = (together if name == "c" else cohort(name, some)).train().files
         (final,) = [path for path in files.parameter_files() if path.startswith("final/")]
-        job = Measured(Folder(tmp_path)).job(name, final, ["normalized_train_loss", "lipschitz_mean"])
-        assert measure_parameters(Folder(tmp_path), job) == len(some)
-        table = Folder(tmp_path).read_table(job.path).to_pandas()
+        job = ExistingMeasures(Folder(tmp_path)).missing(name, final, ["normalized_train_loss", "lipschitz_mean"])
+        assert measure_file(Folder(tmp_path), job) == len(some)
+        table = Folder(tmp_path).read_table(job.output).to_pandas()
         values[name] = table.pivot(index="run_id", columns="name", values="value")
     assert list(table.columns[:3]) == ["run_id", "phase", "step"]
     for i, run_id in enumerate(together.run_ids):
@@ -171,7 +171,7 @@ def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):
     runs = [{"data": data | {"frequency": f}, **rest} for f in (0.5, 1.0)]
     trained = cohort("c", runs).train()
     (final,) = [path for path in trained.files.parameter_files() if path.startswith("final/")]
-    assert measure_parameters(Folder(tmp_path), Measured(Folder(tmp_path)).job("c", final, ["path_norm"])) == 2
+    assert measure_file(Folder(tmp_path), ExistingMeasures(Folder(tmp_path)).missing("c", final, ["path_norm"])) == 2
     network = load_results(tmp_path).network(trained.run_ids[0])
     assert network(torch.zeros(3, 10)).shape == (3, 1)
 
@@ -180,9 +180,9 @@ def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_measures_what_a_cpu_measures(results):
     job = missing(results)
-    assert job and measure_parameters(results, job) == 2
+    assert job and measure_file(results, job) == 2
     here = load_results(results).measures
-    measure_parameters(results, job, device="cuda:0")  # the same file anew
+    measure_file(results, job, device="cuda:0")  # the same file anew
     there = load_results(results).measures
     assert (here["status"] == there["status"]).all()
     torch.testing.assert_close(torch.tensor(there["value"]), torch.tensor(here["value"]), rtol=1e-3, atol=1e-4)

@@ -6,7 +6,7 @@ from torch import nn
 
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import measure_network, memorization
-from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.trainables.store.storage import Folder
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 32, "depth": 2}}
@@ -37,8 +37,8 @@ def test_what_runs_know_by_heart_is_measured_from_their_true_labels(cohort, tmp_
     ]
     made = cohort("c", configs).train()
     names = ["clean_train_accuracy", "corrupted_train_accuracy", "critical_sample_ratio", "linear_information"]
-    job = Measured(Folder(tmp_path)).job("c", made.files.parameter_files()[-1], names)
-    assert job and measure_parameters(Folder(tmp_path), job) == 2
+    job = ExistingMeasures(Folder(tmp_path)).missing("c", made.files.parameter_files()[-1], names)
+    assert job and measure_file(Folder(tmp_path), job) == 2
     results = load_results(tmp_path)
     found = results.measures.pivot(index="run_id", columns="name", values="value").loc[made.run_ids]
     statuses = results.measures.pivot(index="run_id", columns="name", values="status").loc[made.run_ids]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import MEASURES, measure_network
-from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.reporting import predictors
@@ -21,17 +21,17 @@ from benevolent.trainables.store.storage import Folder
 MODULE = '''
 from benevolent.analysis.measures import Measure
 
-def first_weight(subject):
+def first_weight(network):
     """The first weight."""
-    return subject.weights[0].flatten()[0]
+    return network.weights[0].flatten()[0]
 
-def path_norm(subject):
-    return subject.weights[0].norm()
+def path_norm(network):
+    return network.weights[0].norm()
 
-def leaky(subject):
-    return subject.weights[0].norm()
+def leaky(network):
+    return network.weights[0].norm()
 
-known = Measure(first_weight, -1, "none", "nowhere", needs=("initial",), version=3)
+known = Measure(first_weight, -1, "none", "nowhere", requires=("initial",), version=3)
 leaked = Measure(leaky, 1, "test", "nowhere")
 test_leak = Measure(leaky, 1, "test", "nowhere")
 number = 3
@@ -84,12 +84,12 @@ def test_a_file_of_parameters_is_measured_once_and_the_version_counts(lab, cohor
     stop = {"train_loss": None, "max_epochs": 1}
     made = cohort("c", [SMALL | {"seed": seed, "stop": stop} for seed in range(2)]).train()
     final = made.files.parameter_files()[-1]
-    job = Measured(Folder(tmp_path)).job("c", final, ["own_lab:known", "path_norm"])
+    job = ExistingMeasures(Folder(tmp_path)).missing("c", final, ["own_lab:known", "path_norm"])
     assert job and job.measures == ("own_lab:known", "path_norm")
-    assert measure_parameters(Folder(tmp_path), job) == 2
+    assert measure_file(Folder(tmp_path), job) == 2
     rows = load_results(tmp_path).measures.query("name == 'known'")
     assert rows["version"].tolist() == [3, 3] and rows["status"].tolist() == ["ok", "ok"]
-    assert Measured(Folder(tmp_path)).job("c", final, ["own_lab:known"]) is None
+    assert ExistingMeasures(Folder(tmp_path)).missing("c", final, ["own_lab:known"]) is None
 
 
 def test_a_sweep_names_them_and_its_report_imports_none():

@@ -13,7 +13,7 @@ import torch
 from benevolent.analysis import judge, load_results
 from benevolent.analysis.cohort_parts import _united
 from benevolent.analysis.judging import text
-from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.measuring.measure_pool import unmeasured
@@ -68,7 +68,7 @@ def test_only_cohorts_of_the_present_sweep_are_trained_and_measured(tmp_path, co
     cohort("foreign", [SMALL | {"seed": 9, "stop": {"max_epochs": 1}}]).train()
     todo, done = wanted(results, spec)
     assert [len(manifest.configs) for manifest in todo] == [2] and done == []
-    assert unmeasured(Measured(results), done, None, True) == []
+    assert unmeasured(ExistingMeasures(results), done, None, True) == []
 
 
 def test_a_module_path_that_is_no_network_is_refused_before_it_is_called(tmp_path):
@@ -99,8 +99,8 @@ def step(results: Folder, spec: SweepSpec, train: int | None = None) -> int:
 def measured(results: Folder) -> None:
     for cohort_id in results.names("cohorts"):
         for name in CohortFiles(results, cohort_id).parameter_files():
-            if job := Measured(results).job(cohort_id, name, ["parameter_norm"]):
-                measure_parameters(results, job)
+            if job := ExistingMeasures(results).missing(cohort_id, name, ["parameter_norm"]):
+                measure_file(results, job)
 
 
 FEW, MORE = {"record": {"epochs": [1, 3]}}, {"record": {"measure_at": "checkpoints"}}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_interventions import DATA, TWO, Family, base, built, same
 
-from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
@@ -83,9 +83,9 @@ def test_measures_are_of_the_labels_that_a_run_was_trained_on(cohort, tmp_path):
     (config,) = family.having(model__width=16)
     results, trained = Folder(tmp_path), family.of[config.run_id][1]
     (name,) = [name for name in trained.files.parameter_files() if name.startswith("final/")]
-    job = Measured(results).job(trained.name, name, ["margin_mean"])
-    assert measure_parameters(results, job) == 1
-    found = results.read_table(job.path).to_pandas().query("name == 'margin_mean'").value.item()
+    job = ExistingMeasures(results).missing(trained.name, name, ["margin_mean"])
+    assert measure_file(results, job) == 1
+    found = results.read_table(job.output).to_pandas().query("name == 'margin_mean'").value.item()
     module, inputs = built(config).module, data.load(config.data).train.inputs
     told = predictions(family, config.teacher, inputs)
     module.load_state_dict(family.end(config))

@@ -3,8 +3,8 @@
 from benevolent.analysis.measures.evaluate import measure_stack
 from benevolent.analysis.measures.margins import normalized_loss
 from benevolent.analysis.measures.measure import Measure
+from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.module import measure_network
 from benevolent.analysis.measures.registry import MEASURES
-from benevolent.analysis.measures.subject import Subject
 
-__all__ = ["MEASURES", "Measure", "Subject", "measure_network", "measure_stack", "normalized_loss"]
+__all__ = ["MEASURES", "Measure", "MeasuredNetwork", "measure_network", "measure_stack", "normalized_loss"]

@@ -13,8 +13,13 @@ from scipy.optimize import linprog
 from torch import Tensor, nn
 
 from benevolent.analysis.measures.lipschitz import between
+from benevolent.analysis.measures.measured_network import (
+    MeasuredNetwork,
+    computed_once,
+    forward_with_hooks,
+    one_network_at_a_time,
+)
 from benevolent.analysis.measures.sensitivity import local_lipschitz
-from benevolent.analysis.measures.subject import Subject, shared, unstacked, watched
 
 #: Segments between training inputs, and the steps that each is walked in.
 SEGMENTS, STEPS = 64, 64
@@ -25,76 +30,76 @@ POINTS, INPUTS = 32, 500
 ZERO = 1e-9
 
 
-def patterns(subject: Subject, inputs: Tensor) -> list[Tensor]:
+def patterns(network: MeasuredNetwork, inputs: Tensor) -> list[Tensor]:
     """Which units of every ReLU layer are on, `(n, units)` booleans each, at inputs `(n, *input_shape)`."""
     found: list[Tensor] = []
 
     def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
         found.append(given[0].flatten(1) > 0)
 
-    layers = [part for part in subject.architecture.module.modules() if isinstance(part, nn.ReLU)]
-    watched(subject, inputs, dict.fromkeys(layers, note))
+    layers = [part for part in network.architecture.module.modules() if isinstance(part, nn.ReLU)]
+    forward_with_hooks(network, inputs, dict.fromkeys(layers, note))
     return found
 
 
-@unstacked
-def activation_regions(subject: Subject) -> Tensor:
+@one_network_at_a_time
+def activation_regions(network: MeasuredNetwork) -> Tensor:
     """The number of activation regions that the training inputs lie in, over the number of training inputs."""
-    return torch.tensor(len(_different(_training_patterns(subject))) / len(subject.train))
+    return torch.tensor(len(_different(_training_patterns(network))) / len(network.train))
 
 
-def region_crossings(subject: Subject) -> Tensor:
+def region_crossings(network: MeasuredNetwork) -> Tensor:
     """The mean number of ReLU units turned on or off along the segment between two training inputs.
 
     64 segments between pairs that are drawn from one key, each seen at 65 points: a unit that turns twice between two
     of them is not seen to.
     """
-    ends = between(subject, SEGMENTS, 0, 0), between(subject, SEGMENTS, 1, 1)
+    ends = between(network, SEGMENTS, 0, 0), between(network, SEGMENTS, 1, 1)
     before, turned = None, list[Tensor]()
     for step in range(STEPS + 1):
-        now = torch.cat(patterns(subject, torch.lerp(*ends, step / STEPS)), 1)
+        now = torch.cat(patterns(network, torch.lerp(*ends, step / STEPS)), 1)
         turned += [] if before is None else [(now != before).double().sum(1)]
         before = now
     return torch.stack(turned).sum(0).mean()
 
 
-@unstacked
-def far_lipschitz_bound(subject: Subject) -> Tensor:
+@one_network_at_a_time
+def far_lipschitz_bound(network: MeasuredNetwork) -> Tensor:
     """The bound min sum_i |a_i| ||d f / d x_i|| with s(x) = sum_i a_i s(x_i), mean over covered points x far from data.
 
     By linear programming, of 32 points on lines through pairs of training inputs, one length beyond either: those whose
     pattern none of the first 500 training inputs has, and is spanned by theirs.
     """
-    return torch.as_tensor(_far(subject)).nanmean()
+    return torch.as_tensor(_far(network)).nanmean()
 
 
-@unstacked
-def far_coverage(subject: Subject) -> Tensor:
+@one_network_at_a_time
+def far_coverage(network: MeasuredNetwork) -> Tensor:
     """The fraction covered of the points of `far_lipschitz_bound` whose pattern no training input has."""
-    bounds = _far(subject)
+    bounds = _far(network)
     return torch.as_tensor(np.isfinite(bounds).astype(float)).sum() / len(bounds)
 
 
-@shared
-def _far(subject: Subject) -> np.ndarray:
-    return far_bounds(subject, far_points(subject))
+@computed_once
+def _far(network: MeasuredNetwork) -> np.ndarray:
+    return far_bounds(network, far_points(network))
 
 
-def far_points(subject: Subject) -> Tensor:
+def far_points(network: MeasuredNetwork) -> Tensor:
     """The inputs `(n, *input_shape)`, n <= 32, whose activation pattern none of the first 500 training inputs has."""
-    points = between(subject, POINTS, -1, 2)
-    known = {row.tobytes() for row in _training_patterns(subject)[:INPUTS]}
-    here = torch.cat(patterns(subject, points), 1).cpu().numpy()
+    points = between(network, POINTS, -1, 2)
+    known = {row.tobytes() for row in _training_patterns(network)[:INPUTS]}
+    here = torch.cat(patterns(network, points), 1).cpu().numpy()
     return points[torch.tensor([row.tobytes() not in known for row in here], dtype=torch.bool)]
 
 
-def far_bounds(subject: Subject, points: Tensor) -> np.ndarray:
+def far_bounds(network: MeasuredNetwork, points: Tensor) -> np.ndarray:
     """The bounds `(n,)` of ||d f / d x||_2 at points `(n, *input_shape)`; NaN where the pattern is not spanned."""
-    first = _different(_training_patterns(subject)[:INPUTS])
-    slopes = local_lipschitz(subject).double().cpu().numpy()[first]
+    first = _different(_training_patterns(network)[:INPUTS])
+    slopes = local_lipschitz(network).double().cpu().numpy()[first]
     seen, new = (
-        [layer.double().cpu().numpy() for layer in patterns(subject, inputs)]
-        for inputs in (subject.train.inputs[torch.from_numpy(first)], points)
+        [layer.double().cpu().numpy() for layer in patterns(network, inputs)]
+        for inputs in (network.train.inputs[torch.from_numpy(first)], points)
     )
     scale, own = (np.sqrt(np.prod([layer.sum(1) for layer in layers], 0)) for layers in (seen, new))
     alive = scale > 0  # where a whole layer is off, the Jacobian is zero
@@ -128,9 +133,9 @@ def _least(cost: np.ndarray, one: np.ndarray, null: np.ndarray) -> float:
     return float(-solved.fun) if solved.success else np.nan
 
 
-@shared
-def _training_patterns(subject: Subject) -> np.ndarray:
-    parts = [torch.cat(patterns(subject, inputs), 1).cpu().numpy() for inputs, _ in subject.batches()]
+@computed_once
+def _training_patterns(network: MeasuredNetwork) -> np.ndarray:
+    parts = [torch.cat(patterns(network, inputs), 1).cpu().numpy() for inputs, _ in network.batches()]
     return np.concatenate(parts)
 
 

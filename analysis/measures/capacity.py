@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benevolent.analysis.measures.distances import frobenius_distances
 from benevolent.analysis.measures.margins import margin_p10
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.norms import (
     frobenius_norms,
     kernel,
@@ -20,98 +21,97 @@ from benevolent.analysis.measures.norms import (
     matrix_norm,
 )
 from benevolent.analysis.measures.path_norm import path_norm
-from benevolent.analysis.measures.subject import Subject, shared
 
 
-@shared
-def kernel_norms(subject: Subject) -> Tensor:
+@computed_once
+def kernel_norms(network: MeasuredNetwork) -> Tensor:
     """The largest singular values `(L,)` of the weights as matrices, kernels of convolutions reshaped."""
-    return torch.stack([matrix_norm(kernel(weight)) for weight in subject.weights])
+    return torch.stack([matrix_norm(kernel(weight)) for weight in network.weights])
 
 
-def _log_margin(subject: Subject) -> Tensor:
-    return margin_p10(subject).abs().log()
+def _log_margin(network: MeasuredNetwork) -> Tensor:
+    return margin_p10(network).abs().log()
 
 
-def _ranks(subject: Subject) -> Tensor:
-    return (frobenius_norms(subject) / kernel_norms(subject)).square()
+def _ranks(network: MeasuredNetwork) -> Tensor:
+    return (frobenius_norms(network) / kernel_norms(network)).square()
 
 
-def log_kernel_product(subject: Subject) -> Tensor:
+def log_kernel_product(network: MeasuredNetwork) -> Tensor:
     """The logarithm of the product of spectral norms of reshaped kernels: sum_k log ||K_k||_2."""
-    return kernel_norms(subject).log().sum()
+    return kernel_norms(network).log().sum()
 
 
-def frobenius_over_spectral(subject: Subject) -> Tensor:
+def frobenius_over_spectral(network: MeasuredNetwork) -> Tensor:
     """The sum of Frobenius over spectral norms, squared: sum_k ||K_k||_F^2 / ||K_k||_2^2, kernels reshaped."""
-    return _ranks(subject).sum()
+    return _ranks(network).sum()
 
 
-def stable_rank_mean(subject: Subject) -> Tensor:
+def stable_rank_mean(network: MeasuredNetwork) -> Tensor:
     """The mean over the layers of the stable rank ||K_k||_F^2 / ||K_k||_2^2, kernels reshaped."""
-    return _ranks(subject).mean()
+    return _ranks(network).mean()
 
 
-def stable_rank_max(subject: Subject) -> Tensor:
+def stable_rank_max(network: MeasuredNetwork) -> Tensor:
     """The largest stable rank ||K_k||_F^2 / ||K_k||_2^2 of a layer, kernels reshaped."""
-    return _ranks(subject).amax()
+    return _ranks(network).amax()
 
 
-def distance_over_spectral(subject: Subject) -> Tensor:
+def distance_over_spectral(network: MeasuredNetwork) -> Tensor:
     """The sum of distances from init over spectral norms, squared: sum_k ||W_k - W_k^0||_F^2 / ||K_k||_2^2."""
-    return (frobenius_distances(subject) / kernel_norms(subject)).square().sum()
+    return (frobenius_distances(network) / kernel_norms(network)).square().sum()
 
 
-def inverse_margin(subject: Subject) -> Tensor:
+def inverse_margin(network: MeasuredNetwork) -> Tensor:
     """The inverse squared 10th percentile of the training margins: 1 / gamma^2."""
-    return margin_p10(subject).square().reciprocal()
+    return margin_p10(network).square().reciprocal()
 
 
-def log_spectral_over_margin(subject: Subject) -> Tensor:
+def log_spectral_over_margin(network: MeasuredNetwork) -> Tensor:
     """The product of spectral norms over the margin: log(prod_k ||W_k||_2^2 / gamma^2)."""
-    return 2 * (log_spectral_product(subject) - _log_margin(subject))
+    return 2 * (log_spectral_product(network) - _log_margin(network))
 
 
-def log_frobenius_over_margin(subject: Subject) -> Tensor:
+def log_frobenius_over_margin(network: MeasuredNetwork) -> Tensor:
     """The product of Frobenius norms over the margin: log(prod_k ||W_k||_F^2 / gamma^2)."""
-    return 2 * (log_frobenius_product(subject) - _log_margin(subject))
+    return 2 * (log_frobenius_product(network) - _log_margin(network))
 
 
-def log_sum_of_spectral(subject: Subject) -> Tensor:
+def log_sum_of_spectral(network: MeasuredNetwork) -> Tensor:
     """The geometric mean of squared spectral norms, times L layers: log(L (prod_k ||W_k||_2^2)^(1/L))."""
-    return _of_sum(subject, 2 * log_spectral_product(subject))
+    return _of_sum(network, 2 * log_spectral_product(network))
 
 
-def log_sum_of_spectral_over_margin(subject: Subject) -> Tensor:
+def log_sum_of_spectral_over_margin(network: MeasuredNetwork) -> Tensor:
     """The mean spectral norm over the margin: log(L (prod_k ||W_k||_2^2 / gamma^2)^(1/L)), with L layers."""
-    return _of_sum(subject, log_spectral_over_margin(subject))
+    return _of_sum(network, log_spectral_over_margin(network))
 
 
-def log_sum_of_frobenius(subject: Subject) -> Tensor:
+def log_sum_of_frobenius(network: MeasuredNetwork) -> Tensor:
     """The geometric mean of squared Frobenius norms, times L layers: log(L (prod_k ||W_k||_F^2)^(1/L))."""
-    return _of_sum(subject, 2 * log_frobenius_product(subject))
+    return _of_sum(network, 2 * log_frobenius_product(network))
 
 
-def log_sum_of_frobenius_over_margin(subject: Subject) -> Tensor:
+def log_sum_of_frobenius_over_margin(network: MeasuredNetwork) -> Tensor:
     """The mean Frobenius norm over the margin: log(L (prod_k ||W_k||_F^2 / gamma^2)^(1/L)), with L layers."""
-    return _of_sum(subject, log_frobenius_over_margin(subject))
+    return _of_sum(network, log_frobenius_over_margin(network))
 
 
-def _of_sum(subject: Subject, log_product: Tensor) -> Tensor:
-    layers = len(subject.architecture.weights)
+def _of_sum(network: MeasuredNetwork, log_product: Tensor) -> Tensor:
+    layers = len(network.architecture.weights)
     return math.log(layers) + log_product / layers
 
 
-def log_spectral_origin(subject: Subject) -> Tensor:
+def log_spectral_origin(network: MeasuredNetwork) -> Tensor:
     """The spectral bound from the origin: log(prod_k ||K_k||_2^2 / gamma^2 sum_k ||K_k||_F^2 / ||K_k||_2^2)."""
-    return 2 * (log_kernel_product(subject) - _log_margin(subject)) + frobenius_over_spectral(subject).log()
+    return 2 * (log_kernel_product(network) - _log_margin(network)) + frobenius_over_spectral(network).log()
 
 
-def log_spectral_init(subject: Subject) -> Tensor:
+def log_spectral_init(network: MeasuredNetwork) -> Tensor:
     """The spectral bound from init: log(prod_k ||K_k||_2^2 / gamma^2 sum_k ||W_k - W_k^0||_F^2 / ||K_k||_2^2)."""
-    return 2 * (log_kernel_product(subject) - _log_margin(subject)) + distance_over_spectral(subject).log()
+    return 2 * (log_kernel_product(network) - _log_margin(network)) + distance_over_spectral(network).log()
 
 
-def path_norm_over_margin(subject: Subject) -> Tensor:
+def path_norm_over_margin(network: MeasuredNetwork) -> Tensor:
     """The squared L2 path norm over the squared margin: (path norm)^2 / gamma^2."""
-    return (path_norm(subject) / margin_p10(subject)).square()
+    return (path_norm(network) / margin_p10(network)).square()

@@ -3,59 +3,59 @@
 import torch
 from torch import Tensor
 
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.norms import kernel, operator_norm, spectral_norms
-from benevolent.analysis.measures.subject import Subject, shared
 
 
-@shared
-def frobenius_distances(subject: Subject) -> Tensor:
+@computed_once
+def frobenius_distances(network: MeasuredNetwork) -> Tensor:
     """The Frobenius norms `(L,)` of the weight tensors' distances from the initialization."""
-    return torch.stack([moved.norm() for moved in subject.weight_changes])
+    return torch.stack([moved.norm() for moved in network.weight_changes])
 
 
-@shared
-def spectral_distances(subject: Subject) -> Tensor:
+@computed_once
+def spectral_distances(network: MeasuredNetwork) -> Tensor:
     """The operator norms `(L,)` of the layers' changes since the initialization (see `operator_norm`)."""
-    layers = zip(subject.architecture.weights, subject.weight_changes, strict=True)
-    return torch.stack([operator_norm(layer, moved, subject.stacked) for layer, moved in layers])
+    layers = zip(network.architecture.weights, network.weight_changes, strict=True)
+    return torch.stack([operator_norm(layer, moved, network.stacked) for layer, moved in layers])
 
 
-def layer_distances(subject: Subject) -> Tensor:
+def layer_distances(network: MeasuredNetwork) -> Tensor:
     """For each weight tensor, in order of the calls, its distance from the random initialization ||W_k - W_k^0||_F."""
-    return frobenius_distances(subject)
+    return frobenius_distances(network)
 
 
-def frobenius_distance_sum(subject: Subject) -> Tensor:
+def frobenius_distance_sum(network: MeasuredNetwork) -> Tensor:
     """The sum of Frobenius distances from the random initialization: sum_k ||W_k - W_k^0||_F."""
-    return frobenius_distances(subject).sum()
+    return frobenius_distances(network).sum()
 
 
-def log_frobenius_distance_product(subject: Subject) -> Tensor:
+def log_frobenius_distance_product(network: MeasuredNetwork) -> Tensor:
     """The natural logarithm of the product of Frobenius distances: sum_k log ||W_k - W_k^0||_F."""
-    return frobenius_distances(subject).log().sum()
+    return frobenius_distances(network).log().sum()
 
 
-def spectral_distance_sum(subject: Subject) -> Tensor:
+def spectral_distance_sum(network: MeasuredNetwork) -> Tensor:
     """The sum of spectral distances from the random initialization: sum_k ||W_k - W_k^0||_2."""
-    return spectral_distances(subject).sum()
+    return spectral_distances(network).sum()
 
 
-def squared_spectral_distance_sum(subject: Subject) -> Tensor:
+def squared_spectral_distance_sum(network: MeasuredNetwork) -> Tensor:
     """The sum of squared spectral distances from the random initialization: sum_k ||W_k - W_k^0||_2^2."""
-    return spectral_distances(subject).square().sum()
+    return spectral_distances(network).square().sum()
 
 
-def log_spectral_distance_product(subject: Subject) -> Tensor:
+def log_spectral_distance_product(network: MeasuredNetwork) -> Tensor:
     """The natural logarithm of the product of spectral distances: sum_k log ||W_k - W_k^0||_2."""
-    return spectral_distances(subject).log().sum()
+    return spectral_distances(network).log().sum()
 
 
-def log_spectral_complexity(subject: Subject) -> Tensor:
+def log_spectral_complexity(network: MeasuredNetwork) -> Tensor:
     """The logarithm of the spectral complexity: prod_k s_k (sum_k (||W_k - W_k^0||_{2,1} / s_k)^(2/3))^(3/2).
 
     s_k = ||W_k||_2 is the operator norm. The (2,1) norm is the sum over units of the L2 norms of their incoming
     weights; of a convolution, over filters: a filter counts once, not once for every position.
     """
-    sums = torch.stack([kernel(moved).norm(dim=1).sum() for moved in subject.weight_changes])
-    spectral = spectral_norms(subject)
+    sums = torch.stack([kernel(moved).norm(dim=1).sum() for moved in network.weight_changes])
+    spectral = spectral_norms(network)
     return spectral.log().sum() + 1.5 * (sums / spectral).pow(2 / 3).sum().log()

@@ -18,9 +18,9 @@ from torch.func import functional_call, vmap
 from benevolent.analysis.measures.architecture import Architecture, in_order
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
 from benevolent.analysis.measures.measure import Measure, unmet
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, two_class_logits
 from benevolent.analysis.measures.objective import Objective, objective
 from benevolent.analysis.measures.selection import select
-from benevolent.analysis.measures.subject import Parameters, Subject, two_classes
 from benevolent.trainables.data import Inputs, Split
 from benevolent.trainables.stack.network import Network
 
@@ -63,9 +63,9 @@ class Stack:
     inputs: Mapping[str, Inputs]
     rows: Mapping[str, Parameters]
 
-    def subject(self, rows: Mapping[str, Parameters], stacked: bool) -> Subject:
+    def subject(self, rows: Mapping[str, Parameters], stacked: bool) -> MeasuredNetwork:
         """One network; under `vmap` its tensors are those of the network being mapped."""
-        return Subject(
+        return MeasuredNetwork(
             functools.partial(logits_of_one, self.network, rows["buffers"]),
             rows["parameters"],
             rows.get("initial"),
@@ -79,7 +79,7 @@ class Stack:
             stacked,
         )
 
-    def alone(self, position: int) -> Subject:
+    def alone(self, position: int) -> MeasuredNetwork:
         """The network at a position."""
         return self.subject(self._at(position), False)
 
@@ -105,10 +105,10 @@ def logits_of_one(network: Network, buffers: Parameters, parameters: Parameters,
         name: value.to(inputs.device, inputs.dtype if value.is_floating_point() else value.dtype)
         for name, value in own.items()
     }
-    return two_classes(network.single({**cast, **parameters}, inputs))
+    return two_class_logits(network.single({**cast, **parameters}, inputs))
 
 
-def evaluate(subject: Subject, measures: Iterable[Measure], log: Log) -> dict[str, Tensor]:
+def evaluate(subject: MeasuredNetwork, measures: Iterable[Measure], log: Log) -> dict[str, Tensor]:
     """Values `(M,)` in float64 of the measures that do not fail; `log` gets the seconds and the errors.
 
     The time of a quantity that several measures share is counted for the first of them.
@@ -178,7 +178,7 @@ def measure_stack(
     every = {**own, **(buffers or {}), **parameters}
     layers, folded, kept = fold_stack(network.module, every)
     first = {name: value[0] for name, value in {**kept, **folded}.items()}
-    architecture = Architecture.trace(layers, lambda: two_classes(functional_call(layers, first, (example,))))
+    architecture = Architecture.trace(layers, lambda: two_class_logits(functional_call(layers, first, (example,))))
     parameters = in_order(parameters, architecture.calls)
     rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "kept": kept, "labels": labels}
     if initial is not None:

@@ -6,7 +6,7 @@ Radii are those that the papers' optimizers use. A maximum found by gradient asc
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.subject import Subject
+from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.training_loss import gradient_at, loss_at, theta
 
 #: Radii of the ball, and of the ball in which every parameter is measured by its magnitude.
@@ -15,39 +15,39 @@ RADIUS, ADAPTIVE_RADIUS = 0.05, 0.5
 STEPS = 10
 
 
-def sam_sharpness(subject: Subject) -> Tensor:
+def sam_sharpness(network: MeasuredNetwork) -> Tensor:
     """The rise of the training loss L after one step up: L(theta + r g / ||g||) - L(theta), r = 0.05."""
-    return _rise(subject, torch.ones_like(theta(subject)), RADIUS, 1)
+    return _rise(network, torch.ones_like(theta(network)), RADIUS, 1)
 
 
-def asam_sharpness(subject: Subject) -> Tensor:
+def asam_sharpness(network: MeasuredNetwork) -> Tensor:
     """The same scale-free: L(theta + r T^2 g / ||T g||) - L(theta), with T = diag |theta| and r = 0.5."""
-    return _rise(subject, theta(subject).abs(), ADAPTIVE_RADIUS, 1)
+    return _rise(network, theta(network).abs(), ADAPTIVE_RADIUS, 1)
 
 
-def worst_case_sharpness(subject: Subject) -> Tensor:
+def worst_case_sharpness(network: MeasuredNetwork) -> Tensor:
     """The largest rise of the training loss in a ball: max L(theta + d) - L(theta), ||d|| <= 0.05; 10 steps of ascent.
 
     A step goes the radius far along the normalized gradient and back to the ball; the best of the points counts.
     """
-    return _rise(subject, torch.ones_like(theta(subject)), RADIUS, STEPS)
+    return _rise(network, torch.ones_like(theta(network)), RADIUS, STEPS)
 
 
-def adaptive_worst_case_sharpness(subject: Subject) -> Tensor:
+def adaptive_worst_case_sharpness(network: MeasuredNetwork) -> Tensor:
     """The same scale-free: max L(theta + T d) - L(theta), T = diag |theta|, ||d|| <= 0.5; 10 steps of ascent."""
-    return _rise(subject, theta(subject).abs(), ADAPTIVE_RADIUS, STEPS)
+    return _rise(network, theta(network).abs(), ADAPTIVE_RADIUS, STEPS)
 
 
-def _rise(subject: Subject, scale: Tensor, radius: float, steps: int) -> Tensor:
+def _rise(network: MeasuredNetwork, scale: Tensor, radius: float, steps: int) -> Tensor:
     """The largest rise of the loss at theta + scale * u over the points u of an ascent in the ball of a radius."""
-    at = theta(subject)
+    at = theta(network)
     tiny = torch.finfo(at.dtype).tiny
     moved, losses = torch.zeros_like(at), []
     for _ in range(steps):
-        uphill, loss = gradient_at(subject, at + scale * moved)
+        uphill, loss = gradient_at(network, at + scale * moved)
         losses.append(loss)
         uphill = scale * uphill
         moved = moved + radius * uphill / uphill.norm().clamp(min=tiny)
         moved = moved * (radius / moved.norm().clamp(min=tiny)).clamp(max=1)
-    losses.append(loss_at(subject, at + scale * moved))
+    losses.append(loss_at(network, at + scale * moved))
     return torch.stack(losses[1:]).amax() - losses[0]

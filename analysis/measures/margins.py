@@ -14,15 +14,15 @@ from torch.func import grad
 from torch.nn import functional
 
 from benevolent.analysis.measures.distances import log_spectral_complexity
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, forward_with_hooks, logits
 from benevolent.analysis.measures.norms import log_frobenius_product, log_norm_product, log_spectral_product
 from benevolent.analysis.measures.quantiles import quantile
-from benevolent.analysis.measures.subject import Subject, logits, shared, watched
 
 
-@shared
-def margins(subject: Subject) -> Tensor:
+@computed_once
+def margins(network: MeasuredNetwork) -> Tensor:
     """The output margins `(N,)` of the training examples: f_y - max_{j != y} f_j."""
-    return margins_of(logits(subject, "train"), subject.train.labels)
+    return margins_of(logits(network, "train"), network.train.labels)
 
 
 def margins_of(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -32,68 +32,68 @@ def margins_of(outputs: Tensor, labels: Tensor) -> Tensor:
     return outputs.gather(-1, index).squeeze(-1) - others
 
 
-def margin_p10(subject: Subject) -> Tensor:
+def margin_p10(network: MeasuredNetwork) -> Tensor:
     """The 10th percentile of the training margins f_y - max_{j != y} f_j."""
-    return quantile(margins(subject), 0.1)
+    return quantile(margins(network), 0.1)
 
 
-def margin_min(subject: Subject) -> Tensor:
+def margin_min(network: MeasuredNetwork) -> Tensor:
     """The smallest training margin f_y - max_{j != y} f_j."""
-    return margins(subject).amin()
+    return margins(network).amin()
 
 
-def margin_p25(subject: Subject) -> Tensor:
+def margin_p25(network: MeasuredNetwork) -> Tensor:
     """The 25th percentile of the training margins f_y - max_{j != y} f_j."""
-    return quantile(margins(subject), 0.25)
+    return quantile(margins(network), 0.25)
 
 
-def margin_median(subject: Subject) -> Tensor:
+def margin_median(network: MeasuredNetwork) -> Tensor:
     """The median of the training margins f_y - max_{j != y} f_j."""
-    return quantile(margins(subject), 0.5)
+    return quantile(margins(network), 0.5)
 
 
-def margin_p75(subject: Subject) -> Tensor:
+def margin_p75(network: MeasuredNetwork) -> Tensor:
     """The 75th percentile of the training margins f_y - max_{j != y} f_j."""
-    return quantile(margins(subject), 0.75)
+    return quantile(margins(network), 0.75)
 
 
-def margin_p90(subject: Subject) -> Tensor:
+def margin_p90(network: MeasuredNetwork) -> Tensor:
     """The 90th percentile of the training margins f_y - max_{j != y} f_j."""
-    return quantile(margins(subject), 0.9)
+    return quantile(margins(network), 0.9)
 
 
-def margin_mean(subject: Subject) -> Tensor:
+def margin_mean(network: MeasuredNetwork) -> Tensor:
     """The mean of the training margins f_y - max_{j != y} f_j."""
-    return margins(subject).mean()
+    return margins(network).mean()
 
 
-def margin_p10_frobenius(subject: Subject) -> Tensor:
+def margin_p10_frobenius(network: MeasuredNetwork) -> Tensor:
     """The 10th percentile of the training margins over the product of Frobenius norms."""
-    return margin_p10(subject) * (-log_frobenius_product(subject)).exp()
+    return margin_p10(network) * (-log_frobenius_product(network)).exp()
 
 
-def margin_p10_complexity(subject: Subject) -> Tensor:
+def margin_p10_complexity(network: MeasuredNetwork) -> Tensor:
     """The 10th percentile of the training margins over the spectral complexity (see `log_spectral_complexity`)."""
-    return margin_p10(subject) * (-log_spectral_complexity(subject)).exp()
+    return margin_p10(network) * (-log_spectral_complexity(network)).exp()
 
 
-def layer_margins(subject: Subject) -> Tensor:
+def layer_margins(network: MeasuredNetwork) -> Tensor:
     """For each weight tensor the median over training inputs of the linearized margin at its layer's input, normalized.
 
     At the input h it is (f_y - f_j) / ||d (f_y - f_j) / d h||_2, with j the class with the largest logit but for y,
     over the root of the total variance of h, mean_i ||h_i - mean h||_2^2 (Jiang et al. 2019). The first value is of the
     inputs themselves.
     """
-    layers = [weight.layer for weight in subject.architecture.weights]
-    one = next(subject.batches(most=1))[0]
-    shapes = [inputs.shape[1:] for inputs in _layer_inputs(subject, layers, one)[1]]
+    layers = [weight.layer for weight in network.architecture.weights]
+    one = next(network.batches(most=1))[0]
+    shapes = [inputs.shape[1:] for inputs in _layer_inputs(network, layers, one)[1]]
     distances, spreads = list[list[Tensor]](), [Spread() for _ in layers]
-    for points, labels in subject.batches():
+    for points, labels in network.batches():
 
         def margin(
             shifts: list[Tensor], points: Tensor = points, labels: Tensor = labels
         ) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
-            outputs, inputs = _layer_inputs(subject, layers, points, shifts)
+            outputs, inputs = _layer_inputs(network, layers, points, shifts)
             each = margins_of(outputs, labels)
             return each.sum(), (each, inputs)
 
@@ -127,7 +127,7 @@ class Spread:
 
 
 def _layer_inputs(
-    subject: Subject, layers: Sequence[nn.Module], points: Tensor, shifts: Sequence[Tensor] | None = None
+    network: MeasuredNetwork, layers: Sequence[nn.Module], points: Tensor, shifts: Sequence[Tensor] | None = None
 ) -> tuple[Tensor, list[Tensor]]:
     """Logits, and what each layer was called on, which is moved by the shifts."""
     inputs = dict[nn.Module, Tensor]()
@@ -136,32 +136,32 @@ def _layer_inputs(
         inputs[layer] = given[0]
         return (given[0] if shifts is None else given[0] + shifts[layers.index(layer)], *given[1:])
 
-    outputs = watched(subject, points, dict.fromkeys(layers, move))
+    outputs = forward_with_hooks(network, points, dict.fromkeys(layers, move))
     return outputs, [inputs[layer] for layer in layers]
 
 
-def margin_quantiles(subject: Subject) -> Tensor:
+def margin_quantiles(network: MeasuredNetwork) -> Tensor:
     """The 0, 5, ..., 100 % quantiles of the training margins over the product of Frobenius norms."""
-    return _quantiles(margins(subject) * (-log_frobenius_product(subject)).exp())
+    return _quantiles(margins(network) * (-log_frobenius_product(network)).exp())
 
 
-def top_output_quantiles(subject: Subject) -> Tensor:
+def top_output_quantiles(network: MeasuredNetwork) -> Tensor:
     """The 0, 5, ..., 100 % quantiles of the largest logit over the product of Frobenius norms, on training inputs."""
-    return _quantiles(logits(subject, "train").amax(-1) * (-log_frobenius_product(subject)).exp())
+    return _quantiles(logits(network, "train").amax(-1) * (-log_frobenius_product(network)).exp())
 
 
 def _quantiles(values: Tensor) -> Tensor:
     return torch.stack([quantile(values, step / 20) for step in range(21)])
 
 
-@shared
-def input_margins(subject: Subject) -> Tensor:
+@computed_once
+def input_margins(network: MeasuredNetwork) -> Tensor:
     """The linearized distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
     found = []
-    for inputs, labels in subject.batches():
+    for inputs, labels in network.batches():
 
         def margin(points: Tensor, labels: Tensor = labels) -> tuple[Tensor, Tensor]:
-            each = margins_of(subject.logits_of(subject.parameters, points), labels)
+            each = margins_of(network.logits_of(network.parameters, points), labels)
             return each.sum(), each
 
         slopes, each = grad(margin, has_aux=True)(inputs)
@@ -169,85 +169,85 @@ def input_margins(subject: Subject) -> Tensor:
     return torch.cat(found)
 
 
-def input_margin_p10(subject: Subject) -> Tensor:
+def input_margin_p10(network: MeasuredNetwork) -> Tensor:
     """The 10th percentile of the distance to the boundary, linearized: (f_y - f_j) / ||d (f_y - f_j) / d x||_2.
 
     j is the class with the largest logit but for y.
     """
-    return quantile(input_margins(subject), 0.1)
+    return quantile(input_margins(network), 0.1)
 
 
-def input_margin_median(subject: Subject) -> Tensor:
+def input_margin_median(network: MeasuredNetwork) -> Tensor:
     """The median of the linearized distance to the boundary: (f_y - f_j) / ||d (f_y - f_j) / d x||_2."""
-    return quantile(input_margins(subject), 0.5)
+    return quantile(input_margins(network), 0.5)
 
 
-def margin_p10_spectral(subject: Subject) -> Tensor:
+def margin_p10_spectral(network: MeasuredNetwork) -> Tensor:
     """The 10th percentile of the training margins over the product of spectral norms."""
-    return margin_p10(subject) * (-log_spectral_product(subject)).exp()
+    return margin_p10(network) * (-log_spectral_product(network)).exp()
 
 
-def normalized_loss(subject: Subject, split: str = "train", p: float = 2) -> Tensor:
+def normalized_loss(network: MeasuredNetwork, split: str = "train", p: float = 2) -> Tensor:
     """The cross-entropy (nats) of the logits over the product of the weights' entrywise p-norms: CE(f / rho_p, y).
 
-    For norms that are not in the registry, `lambda subject: normalized_loss(subject, p=3)` is a measure of one's own.
+    For norms that are not in the registry, `lambda network: normalized_loss(network, p=3)` is a measure of one's own.
 
     Args:
-        subject: a positively homogeneous network.
+        network: a positively homogeneous network.
         split: whose examples.
         p: of the norm (sum_ij |W_k,ij|^p)^(1/p), positive; inf for the largest entry.
 
     Raises:
         BadInput: p is no positive number.
     """
-    return _loss_over(subject, split, log_norm_product(subject, p))
+    return _loss_over(network, split, log_norm_product(network, p))
 
 
-def normalized_train_loss(subject: Subject) -> Tensor:
+def normalized_train_loss(network: MeasuredNetwork) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of Frobenius norms: CE(f / rho, y)."""
-    return normalized_loss(subject)
+    return normalized_loss(network)
 
 
-def normalized_train_loss_l1(subject: Subject) -> Tensor:
+def normalized_train_loss_l1(network: MeasuredNetwork) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of entrywise L1 norms: CE(f / rho_1, y)."""
-    return normalized_loss(subject, p=1)
+    return normalized_loss(network, p=1)
 
 
-def normalized_train_loss_l4(subject: Subject) -> Tensor:
+def normalized_train_loss_l4(network: MeasuredNetwork) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of entrywise L4 norms: CE(f / rho_4, y)."""
-    return normalized_loss(subject, p=4)
+    return normalized_loss(network, p=4)
 
 
-def normalized_train_loss_max(subject: Subject) -> Tensor:
+def normalized_train_loss_max(network: MeasuredNetwork) -> Tensor:
     """The training cross-entropy (nats) of the logits over the product of largest entries: CE(f / rho_inf, y)."""
-    return normalized_loss(subject, p=math.inf)
+    return normalized_loss(network, p=math.inf)
 
 
-def normalized_test_loss(subject: Subject) -> Tensor:
+def normalized_test_loss(network: MeasuredNetwork) -> Tensor:
     """The test cross-entropy (nats) of the logits over the product of Frobenius norms: CE(f / rho, y)."""
-    return normalized_loss(subject, "test")
+    return normalized_loss(network, "test")
 
 
-def normalized_train_loss_by_output(subject: Subject) -> Tensor:
+def normalized_train_loss_by_output(network: MeasuredNetwork) -> Tensor:
     """The training cross-entropy (nats) of the logits over the norm of those of one input: CE(f / ||f(x_1)||, y).
 
     x_1 is the first training input. Of ResNets and others whose layers' norms do not multiply.
     """
-    return _loss_over(subject, "train", _log_first_output(subject))
+    return _loss_over(network, "train", _log_first_output(network))
 
 
-def normalized_test_loss_by_output(subject: Subject) -> Tensor:
+def normalized_test_loss_by_output(network: MeasuredNetwork) -> Tensor:
     """The test cross-entropy (nats) of the logits over the norm of those of one input: CE(f / ||f(x_1)||, y).
 
     x_1 is the first training input.
     """
-    return _loss_over(subject, "test", _log_first_output(subject))
+    return _loss_over(network, "test", _log_first_output(network))
 
 
-def _log_first_output(subject: Subject) -> Tensor:
-    return logits(subject, "train")[0].norm().log()
+def _log_first_output(network: MeasuredNetwork) -> Tensor:
+    return logits(network, "train")[0].norm().log()
 
 
-def _loss_over(subject: Subject, split: str, log_size: Tensor) -> Tensor:
-    outputs = logits(subject, split) * (-log_size).exp()
-    return functional.cross_entropy(outputs, subject.splits[split].labels)
+def _loss_over(network: MeasuredNetwork, split: str, log_size: Tensor) -> Tensor:
+    outputs = logits(network, split) * (-log_size).exp()
+    return functional.cross_entropy(outputs, network.splits[split].labels)

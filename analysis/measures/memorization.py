@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.func import grad
 
 from benevolent.analysis.measures.margins import margins_of
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, logits
 from benevolent.analysis.measures.rng import normal
-from benevolent.analysis.measures.subject import Subject, logits, shared
 
 #: Inputs that are searched around, the steps of the search, and the box around an input in standard deviations of all
 #: numbers of the training inputs. Arpit et al. 2017 take 0.3 of 255 gray levels; on small standardized images at 0.3
@@ -16,77 +16,77 @@ POINTS, STEPS, RADIUS = 400, 30, 0.02
 ALONG, NOISE = 0.25 / 0.3, 0.2 / 0.3
 
 
-def clean_train_accuracy(subject: Subject) -> Tensor:
+def clean_train_accuracy(network: MeasuredNetwork) -> Tensor:
     """The accuracy on the training examples whose label is the true one."""
-    right, true = _right(subject), _true(subject)
+    right, true = _right(network), _true(network)
     return (right * true).sum() / true.sum()
 
 
-def corrupted_train_accuracy(subject: Subject) -> Tensor:
+def corrupted_train_accuracy(network: MeasuredNetwork) -> Tensor:
     """The fraction of training examples with a wrong label to which the network gives that wrong label."""
-    right, wrong = _right(subject), 1 - _true(subject)
+    right, wrong = _right(network), 1 - _true(network)
     return (right * wrong).sum() / wrong.sum()
 
 
-def _right(subject: Subject) -> Tensor:
-    return (logits(subject, "train").argmax(-1) == subject.train.labels).double()
+def _right(network: MeasuredNetwork) -> Tensor:
+    return (logits(network, "train").argmax(-1) == network.train.labels).double()
 
 
-def _true(subject: Subject) -> Tensor:
-    assert subject.true_labels is not None
-    return (subject.train.labels == subject.true_labels).double()
+def _true(network: MeasuredNetwork) -> Tensor:
+    assert network.true_labels is not None
+    return (network.train.labels == network.true_labels).double()
 
 
-@shared
-def loss_sensitivities(subject: Subject) -> Tensor:
+@computed_once
+def loss_sensitivities(network: MeasuredNetwork) -> Tensor:
     """||d loss_i / d x_i||_1 `(N,)` in float64 at the training examples."""
 
     def total(inputs: Tensor, labels: Tensor) -> Tensor:
-        return subject.loss(subject.logits_of(subject.parameters, inputs), labels).sum()
+        return network.loss(network.logits_of(network.parameters, inputs), labels).sum()
 
-    return torch.cat([grad(total)(*batch).flatten(1).double().abs().sum(1) for batch in subject.batches()])
+    return torch.cat([grad(total)(*batch).flatten(1).double().abs().sum(1) for batch in network.batches()])
 
 
-def loss_sensitivity_mean(subject: Subject) -> Tensor:
+def loss_sensitivity_mean(network: MeasuredNetwork) -> Tensor:
     """The mean over the training examples of the loss sensitivity ||d loss / d x||_1."""
-    return loss_sensitivities(subject).mean()
+    return loss_sensitivities(network).mean()
 
 
-def loss_sensitivity_gini(subject: Subject) -> Tensor:
+def loss_sensitivity_gini(network: MeasuredNetwork) -> Tensor:
     """The Gini coefficient of the loss sensitivities g: sum_ij |g_i - g_j| / (2 N sum_i g_i)."""
-    ordered = loss_sensitivities(subject).sort().values
+    ordered = loss_sensitivities(network).sort().values
     ranks = torch.arange(1, len(ordered) + 1, dtype=ordered.dtype, device=ordered.device)
     return 2 * (ranks @ ordered) / (len(ordered) * ordered.sum()) - (len(ordered) + 1) / len(ordered)
 
 
-def critical_sample_ratio(subject: Subject) -> Tensor:
+def critical_sample_ratio(network: MeasuredNetwork) -> Tensor:
     """The fraction of validation inputs x with another answer in the box |x' - x| <= 0.02 deviations (LASS)."""
-    return critical(subject, "validation").mean()
+    return critical(network, "validation").mean()
 
 
-def critical_sample_ratio_train(subject: Subject) -> Tensor:
+def critical_sample_ratio_train(network: MeasuredNetwork) -> Tensor:
     """The fraction of training inputs x with another answer in the box |x' - x| <= 0.02 deviations (LASS)."""
-    return critical(subject, "train").mean()
+    return critical(network, "train").mean()
 
 
-def critical(subject: Subject, split: str) -> Tensor:
+def critical(network: MeasuredNetwork, split: str) -> Tensor:
     """Which of the first 400 inputs of a split are critical, as 0 or 1 `(n,)`, by Langevin search (LASS).
 
     x' <- clip(x' - a sign(d m / d x') + b eta) to the box, for 30 steps, with eta standard normal and m the margin of
     the answer at x: f_k - max_{j != k} f_j. (Arpit et al. 2017 write sign(d f_k / d x'), which does not see the other
     logits, and leave the sign to be understood.)
     """
-    inputs = subject.splits[split].inputs[:POINTS]
-    radius = RADIUS * subject.train.inputs.std(correction=0)
-    answers = subject.logits_of(subject.parameters, inputs).argmax(-1)
+    inputs = network.splits[split].inputs[:POINTS]
+    radius = RADIUS * network.train.inputs.std(correction=0)
+    answers = network.logits_of(network.parameters, inputs).argmax(-1)
 
     def margin(points: Tensor) -> Tensor:
-        return margins_of(subject.logits_of(subject.parameters, points), answers).sum()
+        return margins_of(network.logits_of(network.parameters, points), answers).sum()
 
     points, found = inputs, torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
     for step in range(STEPS):
         noise = normal(tuple(inputs.shape), inputs, "critical samples", step)
         moved = points - ALONG * radius * grad(margin)(points).sign() + NOISE * radius * noise
         points = inputs + (moved - inputs).clamp(min=-radius, max=radius)
-        found = found | (subject.logits_of(subject.parameters, points).argmax(-1) != answers)
+        found = found | (network.logits_of(network.parameters, points).argmax(-1) != answers)
     return found.double()

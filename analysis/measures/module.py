@@ -36,8 +36,8 @@ def measure_network(
         init: the module, or its named parameters, at the random initialization.
         measures: names in `MEASURES`, `default`, `all`, or `package.module:function` for one's own; the default set by
             default.
-        loss: what was minimized, a name in `trainables.training.losses.LOSSES`; those of one output are `logistic`, `hinge` and
-            `squared`.
+        loss: the loss that was minimized, a name in `trainables.training.losses.LOSSES`; `logistic`, `hinge` and
+            `squared` take networks of one output.
         validation: inputs and labels that were held out, for the measures that read them.
         true_labels: `(N,)`, those before some were corrupted.
         margin: of the hinge loss.

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from benevolent.analysis.measures.architecture import Weight
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
-from benevolent.analysis.measures.subject import Subject, flat, shared
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flat
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.layer_types import layer_type
 
@@ -18,55 +18,55 @@ TOLERANCE = 1e-6
 BUDGET = 300
 
 
-def parameter_count(subject: Subject) -> Tensor:
+def parameter_count(network: MeasuredNetwork) -> Tensor:
     """The number of parameters, weights and biases."""
-    return torch.tensor(float(sum(value.numel() for value in subject.parameters.values())))
+    return torch.tensor(float(sum(value.numel() for value in network.parameters.values())))
 
 
-def effective_parameters(subject: Subject) -> Tensor:
+def effective_parameters(network: MeasuredNetwork) -> Tensor:
     """The number of parameters after pruning: nonzero weights, and all parameters that are not weights."""
-    counts = [(value != 0).sum() if value.ndim >= 2 else value.numel() for value in subject.parameters.values()]
+    counts = [(value != 0).sum() if value.ndim >= 2 else value.numel() for value in network.parameters.values()]
     return torch.as_tensor(sum(counts))
 
 
-def parameter_norm(subject: Subject) -> Tensor:
+def parameter_norm(network: MeasuredNetwork) -> Tensor:
     """The L2 norm of all parameters: ||theta||_2."""
-    return flat(subject.parameters).double().norm()
+    return flat(network.parameters).double().norm()
 
 
-def frobenius_distance(subject: Subject) -> Tensor:
+def frobenius_distance(network: MeasuredNetwork) -> Tensor:
     """The L2 distance of all parameters from the random initialization: ||theta - theta_0||_2."""
-    assert subject.initial is not None
-    return (flat(subject.parameters).double() - flat(subject.initial).double()).norm()
+    assert network.initial is not None
+    return (flat(network.parameters).double() - flat(network.initial).double()).norm()
 
 
-@shared
-def frobenius_norms(subject: Subject) -> Tensor:
+@computed_once
+def frobenius_norms(network: MeasuredNetwork) -> Tensor:
     """The Frobenius norms `(L,)` of the weight tensors, biases left out."""
-    return torch.stack([weight.norm() for weight in subject.weights])
+    return torch.stack([weight.norm() for weight in network.weights])
 
 
-def log_frobenius_product(subject: Subject) -> Tensor:
+def log_frobenius_product(network: MeasuredNetwork) -> Tensor:
     """The natural logarithm of the product of Frobenius norms: sum_k log ||W_k||_F."""
-    return frobenius_norms(subject).log().sum()
+    return frobenius_norms(network).log().sum()
 
 
-def frobenius_sum(subject: Subject) -> Tensor:
+def frobenius_sum(network: MeasuredNetwork) -> Tensor:
     """The sum of Frobenius norms: sum_k ||W_k||_F."""
-    return frobenius_norms(subject).sum()
+    return frobenius_norms(network).sum()
 
 
-def l1_norm(subject: Subject) -> Tensor:
+def l1_norm(network: MeasuredNetwork) -> Tensor:
     """The L1 norm of all parameters: ||theta||_1."""
-    return flat(subject.parameters).double().abs().sum()
+    return flat(network.parameters).double().abs().sum()
 
 
-def log_l1_product(subject: Subject) -> Tensor:
+def log_l1_product(network: MeasuredNetwork) -> Tensor:
     """The natural logarithm of the product of L1 norms of the weights' entries: sum_k log sum_ij |W_k,ij|."""
-    return log_norm_product(subject, 1)
+    return log_norm_product(network, 1)
 
 
-def log_norm_product(subject: Subject, p: float) -> Tensor:
+def log_norm_product(network: MeasuredNetwork, p: float) -> Tensor:
     """The natural logarithm of the product of entrywise p-norms: sum_k log (sum_ij |W_k,ij|^p)^(1/p); inf: the largest.
 
     Raises:
@@ -74,14 +74,14 @@ def log_norm_product(subject: Subject, p: float) -> Tensor:
     """
     if not p > 0:
         raise BadInput(f"p: {p}; expected a positive number, or inf for the largest entry")
-    return torch.stack([torch.linalg.vector_norm(weight, p) for weight in subject.weights]).log().sum()
+    return torch.stack([torch.linalg.vector_norm(weight, p) for weight in network.weights]).log().sum()
 
 
-@shared
-def spectral_norms(subject: Subject) -> Tensor:
+@computed_once
+def spectral_norms(network: MeasuredNetwork) -> Tensor:
     """The operator norms `(L,)` of the linear maps of the layers, biases left out (see `operator_norm`)."""
-    layers = zip(subject.architecture.weights, subject.weights, strict=True)
-    return torch.stack([operator_norm(layer, weight, subject.stacked) for layer, weight in layers])
+    layers = zip(network.architecture.weights, network.weights, strict=True)
+    return torch.stack([operator_norm(layer, weight, network.stacked) for layer, weight in layers])
 
 
 def operator_norm(layer: Weight, weight: Tensor, stacked: bool = False) -> Tensor:
@@ -119,11 +119,11 @@ def kernel(weight: Tensor) -> Tensor:
     return weight.flatten(1)
 
 
-def log_spectral_product(subject: Subject) -> Tensor:
+def log_spectral_product(network: MeasuredNetwork) -> Tensor:
     """The natural logarithm of the product of spectral norms: sum_k log ||W_k||_2."""
-    return spectral_norms(subject).log().sum()
+    return spectral_norms(network).log().sum()
 
 
-def spectral_sum(subject: Subject) -> Tensor:
+def spectral_sum(network: MeasuredNetwork) -> Tensor:
     """The sum of spectral norms: sum_k ||W_k||_2."""
-    return spectral_norms(subject).sum()
+    return spectral_norms(network).sum()

@@ -1,4 +1,4 @@
-"""The losses of `trainables.training.losses` once more, as functions that can be differentiated twice and mapped over stacks."""
+"""Losses of `trainables.training.losses` as functions that can be differentiated twice and mapped over stacks."""
 
 import functools
 from collections.abc import Callable

@@ -23,16 +23,16 @@ from benevolent.trainables.training.initial_state import Origins
 from benevolent.trainables.training.teacher_labels import Teachers
 
 
-class Job(NamedTuple):
+class MeasureJob(NamedTuple):
     """Measures that a file of parameters lacks, and the file that their rows go to."""
 
     cohort_id: str
-    parameters: str
+    parameter_file: str
     measures: tuple[str, ...]
-    path: str
+    output: str
 
 
-class Measured:
+class ExistingMeasures:
     """What was measured when this was made: rows of `measures/` that are not errors.
 
     Every file of measures is read once, and only what says which measures it holds. One cohort is looked at after
@@ -46,12 +46,12 @@ class Measured:
             self.names.setdefault(measured_cohort(name), []).append(name)
         self._of = functools.lru_cache(maxsize=32)(self._versions)
 
-    def job(self, cohort_id: str, parameters: str, measures: Sequence[str] | None) -> Job | None:
+    def missing(self, cohort_id: str, parameter_file: str, measures: Sequence[str] | None) -> MeasureJob | None:
         """What is still to be measured: the measures without a row of their version for some network of a file.
 
         Args:
             cohort_id: whose parameters.
-            parameters: the file's path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
+            parameter_file: its path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
             measures: what `select` takes.
 
         Returns:
@@ -62,7 +62,7 @@ class Measured:
         """
         chosen = select(measures)
         if chosen and cohort_id in self.names:
-            networks, known = self._networks(cohort_id, parameters), self._of(cohort_id)
+            networks, known = self._networks(cohort_id, parameter_file), self._of(cohort_id)
             chosen = [
                 measure
                 for measure in chosen
@@ -73,9 +73,9 @@ class Measured:
         set_and_versions = "\n".join(f"{measure.spelled} {measure.version}" for measure in chosen)
         digest = hashlib.sha256(set_and_versions.encode()).hexdigest()[:8]
         attempt, taken = 1, {f"measures/{name}" for name in self.names.get(cohort_id, ())}
-        while (path := measures_file(cohort_id, parameters, digest, attempt)) in taken:
+        while (path := measures_file(cohort_id, parameter_file, digest, attempt)) in taken:
             attempt += 1
-        return Job(cohort_id, parameters, tuple(measure.spelled for measure in chosen), path)
+        return MeasureJob(cohort_id, parameter_file, tuple(measure.spelled for measure in chosen), path)
 
     def _networks(self, cohort_id: str, parameters: str) -> list[tuple[str, str, int]]:
         about = CohortFiles(self.results, cohort_id).folder.read_metadata(parameters)
@@ -95,7 +95,7 @@ class Measured:
         return known
 
 
-def measure_parameters(results: Folder, job: Job, trust: bool = False, device: str = "cpu") -> int:
+def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: str = "cpu") -> int:
     """Measure every network in a file of parameters, and write the rows as one file.
 
     Args:
@@ -108,7 +108,7 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False, device: s
         how many networks were measured.
     """
     files = CohortFiles(results, job.cohort_id)
-    tensors, about = files.folder.read_tensors(job.parameters)
+    tensors, about = files.folder.read_tensors(job.parameter_file)
     manifest = Manifest.read(results, job.cohort_id)
     configs = {config.run_id: config for config in manifest.configs}
     runs = [configs[run_id] for run_id in about["run_id"]]
@@ -142,7 +142,7 @@ def measure_parameters(results: Folder, job: Job, trust: bool = False, device: s
     for column in ("run_id", "phase", "step"):
         frame[column] = [about[column][position] for position in frame["position"]]
     order = ["run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version"]
-    results.write_table(job.path, pa.Table.from_pandas(frame[order]))
+    results.write_table(job.output, pa.Table.from_pandas(frame[order]))
     return len(runs)
 
 

@@ -17,8 +17,8 @@ import math
 import torch
 from torch import Tensor
 
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flat
 from benevolent.analysis.measures.rng import normal
-from benevolent.analysis.measures.subject import Subject, flat, shared
 from benevolent.analysis.measures.training_loss import alive, named, theta
 
 #: Sigma is the largest for which noise costs less than `DROP` of the training accuracy in the mean over `SAMPLES`
@@ -28,79 +28,79 @@ DROP, SAMPLES, LARGEST, HALVINGS = 0.1, 10, 2.0, 15
 EPSILON = 1e-3
 
 
-def pac_bayes_init(subject: Subject) -> Tensor:
+def pac_bayes_init(network: MeasuredNetwork) -> Tensor:
     """The PAC-Bayes bound around the initialization: ||w - w_0||^2 / (4 sigma^2) + log(m / sigma) + 10."""
-    return _bound(subject, _moved(subject))
+    return _bound(network, _moved(network))
 
 
-def pac_bayes_origin(subject: Subject) -> Tensor:
+def pac_bayes_origin(network: MeasuredNetwork) -> Tensor:
     """The PAC-Bayes bound around the origin: ||w||^2 / (4 sigma^2) + log(m / sigma) + 10."""
-    return _bound(subject, theta(subject).double())
+    return _bound(network, theta(network).double())
 
 
-def pac_bayes_flatness(subject: Subject) -> Tensor:
+def pac_bayes_flatness(network: MeasuredNetwork) -> Tensor:
     """1 / sigma^2, with sigma the largest Gaussian noise on the parameters that costs < 10% training accuracy."""
-    return sigma(subject, False).square().reciprocal()
+    return sigma(network, False).square().reciprocal()
 
 
-def pac_bayes_magnitude_init(subject: Subject) -> Tensor:
+def pac_bayes_magnitude_init(network: MeasuredNetwork) -> Tensor:
     """The PAC-Bayes bound around the initialization with noise that grows with the parameter (see `pac_bayes`)."""
-    return _magnitude_bound(subject, _moved(subject))
+    return _magnitude_bound(network, _moved(network))
 
 
-def pac_bayes_magnitude_origin(subject: Subject) -> Tensor:
+def pac_bayes_magnitude_origin(network: MeasuredNetwork) -> Tensor:
     """The PAC-Bayes bound around the origin with noise that grows with the parameter (see `pac_bayes`)."""
-    return _magnitude_bound(subject, theta(subject).double())
+    return _magnitude_bound(network, theta(network).double())
 
 
-def pac_bayes_magnitude_flatness(subject: Subject) -> Tensor:
+def pac_bayes_magnitude_flatness(network: MeasuredNetwork) -> Tensor:
     """1 / sigma^2, with sigma the largest noise in units of each parameter that costs < 10% training accuracy."""
-    return sigma(subject, True).square().reciprocal()
+    return sigma(network, True).square().reciprocal()
 
 
-@shared
-def sigma(subject: Subject, by_magnitude: bool) -> Tensor:
+@computed_once
+def sigma(network: MeasuredNetwork, by_magnitude: bool) -> Tensor:
     """The largest sigma in (0, 2] with less than `DROP` loss of accuracy, to 2 / 2^15; NaN if none costs as much."""
-    at, examples = theta(subject), len(subject.train)
-    allowed = SAMPLES * _right(subject, at) - DROP * SAMPLES * examples
+    at, examples = theta(network), len(network.train)
+    allowed = SAMPLES * _right(network, at) - DROP * SAMPLES * examples
     low = torch.zeros((), dtype=torch.float64, device=at.device)
     high = low + LARGEST
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        right = sum((_right(subject, _disturbed(subject, middle, by_magnitude, i)) for i in range(SAMPLES)), 0 * low)
+        right = sum((_right(network, _disturbed(network, middle, by_magnitude, i)) for i in range(SAMPLES)), 0 * low)
         low, high = torch.where(right > allowed, middle, low), torch.where(right > allowed, high, middle)
     return torch.where(high < LARGEST, (low + high) / 2, torch.nan)
 
 
-def _right(subject: Subject, vector: Tensor) -> Tensor:
+def _right(network: MeasuredNetwork, vector: Tensor) -> Tensor:
     """How many training examples are classified rightly."""
-    parameters = named(subject, vector)
-    parts = [(subject.logits_of(parameters, x).argmax(-1) == y).double().sum() for x, y in subject.batches()]
+    parameters = named(network, vector)
+    parts = [(network.logits_of(parameters, x).argmax(-1) == y).double().sum() for x, y in network.batches()]
     return torch.stack(parts).sum()
 
 
-def _disturbed(subject: Subject, scale: Tensor, by_magnitude: bool, index: int) -> Tensor:
-    at = theta(subject)
+def _disturbed(network: MeasuredNetwork, scale: Tensor, by_magnitude: bool, index: int) -> Tensor:
+    at = theta(network)
     spread = (scale.square() * at.double().square() + EPSILON**2).sqrt() if by_magnitude else scale
-    return at + (spread * alive(subject).double() * normal((len(at),), at.double(), "perturbation", index)).to(at.dtype)
+    return at + (spread * alive(network).double() * normal((len(at),), at.double(), "perturbation", index)).to(at.dtype)
 
 
-def _moved(subject: Subject) -> Tensor:
-    assert subject.initial is not None
-    return theta(subject).double() - flat(subject.initial).double()
+def _moved(network: MeasuredNetwork) -> Tensor:
+    assert network.initial is not None
+    return theta(network).double() - flat(network.initial).double()
 
 
-def _bound(subject: Subject, from_center: Tensor) -> Tensor:
-    noise = sigma(subject, False)
-    return from_center.square().sum() / (4 * noise.square()) + _rest(subject, noise)
+def _bound(network: MeasuredNetwork, from_center: Tensor) -> Tensor:
+    noise = sigma(network, False)
+    return from_center.square().sum() / (4 * noise.square()) + _rest(network, noise)
 
 
-def _magnitude_bound(subject: Subject, from_center: Tensor) -> Tensor:
-    noise, counted = sigma(subject, True).square(), alive(subject).double()
+def _magnitude_bound(network: MeasuredNetwork, from_center: Tensor) -> Tensor:
+    noise, counted = sigma(network, True).square(), alive(network).double()
     above = EPSILON**2 + (noise + 1) * from_center.square().sum() / counted.sum()
-    below = EPSILON**2 + noise * _moved(subject).square()
-    return (counted * (above / below).log()).sum() / 4 + _rest(subject, noise.sqrt())
+    below = EPSILON**2 + noise * _moved(network).square()
+    return (counted * (above / below).log()).sum() / 4 + _rest(network, noise.sqrt())
 
 
-def _rest(subject: Subject, noise: Tensor) -> Tensor:
-    return math.log(len(subject.train)) - noise.log() + 10
+def _rest(network: MeasuredNetwork, noise: Tensor) -> Tensor:
+    return math.log(len(network.train)) - noise.log() + 10

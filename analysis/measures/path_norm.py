@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from benevolent.analysis.measures.subject import Parameters, Subject
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters
 from benevolent.trainables.stack.layer_types import is_sequence, layer_type
 
 
-def path_norm(subject: Subject) -> Tensor:
+def path_norm(network: MeasuredNetwork) -> Tensor:
     """The L2 path norm: the root of the sum, over all paths to an output, of the squared product of their parameters.
 
     A path begins at an input or a bias. For Linear, Conv2d and ReLU the sum is that of the outputs of the network
@@ -15,20 +15,20 @@ def path_norm(subject: Subject) -> Tensor:
     squared weights 1 / n^2. Through a maximum every one of its inputs is a path, so it counts as a sum (Gonon et al.
     2024). Other layers: not applicable; of a leaky ReLU, for one, the norm says nothing of the negative slope.
     """
-    return _sum_over_paths(subject, 2).sqrt()
+    return _sum_over_paths(network, 2).sqrt()
 
 
-def path_norm_l1(subject: Subject) -> Tensor:
+def path_norm_l1(network: MeasuredNetwork) -> Tensor:
     """The L1 path norm: the sum, over all paths to an output, of the absolute product of their parameters."""
-    return _sum_over_paths(subject, 1)
+    return _sum_over_paths(network, 1)
 
 
-def _sum_over_paths(subject: Subject, power: int) -> Tensor:
+def _sum_over_paths(network: MeasuredNetwork, power: int) -> Tensor:
     """The sum of the paths' products to a power."""
-    powers = {name: value.double().abs() ** power for name, value in subject.folded.items()}
-    stored = subject.train.sets.stored
+    powers = {name: value.double().abs() ** power for name, value in network.folded.items()}
+    stored = network.train.sets.stored
     ones = torch.ones(1, *stored.shape[2:], dtype=torch.float64, device=stored.device)
-    return _through(subject.architecture.module, "", powers, ones, power).sum()
+    return _through(network.architecture.module, "", powers, ones, power).sum()
 
 
 def why_no_paths(module: nn.Module) -> str | None:

@@ -1,4 +1,4 @@
-"""All measures. A measure is added by writing a function of a `Subject` and one line in `MEASURES`."""
+"""All measures. A measure is added by writing a function of a `MeasuredNetwork` and one line in `MEASURES`."""
 
 from benevolent.analysis.measures import (
     activation_regions,
@@ -146,7 +146,7 @@ MEASURES: dict[str, Measure] = {
             _RUDELSON,
             ("weights",),
             _ZERO,
-            on_request=f"{_AT_ONE_DEPTH} frobenius_over_spectral",
+            opt_in=f"{_AT_ONE_DEPTH} frobenius_over_spectral",
         ),
         Measure(capacity.stable_rank_max, 1, "none", _RUDELSON, ("weights",), _ZERO),
         Measure(capacity.distance_over_spectral, 1, "none", _DZIUGAITE, ("initial", "weights"), _ZERO, version=2),
@@ -157,7 +157,7 @@ MEASURES: dict[str, Measure] = {
             _DZIUGAITE,
             _MAPS,
             _ZERO_MAP,
-            on_request=f"{_AT_ONE_DEPTH} log_spectral_product",
+            opt_in=f"{_AT_ONE_DEPTH} log_spectral_product",
             version=2,
         ),
         Measure(
@@ -167,7 +167,7 @@ MEASURES: dict[str, Measure] = {
             _DZIUGAITE,
             ("weights",),
             _ZERO,
-            on_request=f"{_AT_ONE_DEPTH} log_frobenius_product",
+            opt_in=f"{_AT_ONE_DEPTH} log_frobenius_product",
         ),
         Measure(
             capacity.inverse_margin,
@@ -176,7 +176,7 @@ MEASURES: dict[str, Measure] = {
             _DZIUGAITE,
             ("classes",),
             _NO_MARGIN,
-            on_request="ranks as margin_p10 where that is positive",
+            opt_in="ranks as margin_p10 where that is positive",
         ),
         Measure(capacity.log_spectral_over_margin, 1, "train", _DZIUGAITE, ("classes", *_MAPS), _MARGIN_MAP, version=2),
         Measure(capacity.log_frobenius_over_margin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
@@ -187,7 +187,7 @@ MEASURES: dict[str, Measure] = {
             _DZIUGAITE,
             ("classes", *_MAPS),
             _MARGIN_MAP,
-            on_request=f"{_AT_ONE_DEPTH} log_spectral_over_margin",
+            opt_in=f"{_AT_ONE_DEPTH} log_spectral_over_margin",
             version=2,
         ),
         Measure(
@@ -197,7 +197,7 @@ MEASURES: dict[str, Measure] = {
             _DZIUGAITE,
             ("classes", "weights"),
             _OR_MARGIN,
-            on_request=f"{_AT_ONE_DEPTH} log_frobenius_over_margin",
+            opt_in=f"{_AT_ONE_DEPTH} log_frobenius_over_margin",
         ),
         Measure(capacity.log_spectral_origin, 1, "train", _DZIUGAITE, ("classes", "weights"), _OR_MARGIN),
         Measure(
@@ -221,12 +221,12 @@ MEASURES: dict[str, Measure] = {
         Measure(sensitivity.lipschitz_mean_test, 1, "test", _LOUKAS, (), _SLOPES, _COSTLY, version=2),
         Measure(sensitivity.lipschitz_max_test, 1, "test", _LOUKAS, (), _SLOPES, _COSTLY, version=2),
         Measure(sensitivity.lipschitz_p90_test, 1, "test", _LOUKAS, (), _SLOPES, _COSTLY, version=2),
-        Measure(flatness.sam_sharpness, 1, "train", _FORET, on_request="much like sharpness", version=2),
+        Measure(flatness.sam_sharpness, 1, "train", _FORET, opt_in="much like sharpness", version=2),
         Measure(flatness.asam_sharpness, 1, "train", _KWON),
-        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, on_request=_COSTLY, version=2),
-        Measure(flatness.adaptive_worst_case_sharpness, 1, "train", _ANDRIUSHCHENKO, on_request=_COSTLY),
-        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
-        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, on_request=_COSTLY, version=2),
+        Measure(flatness.worst_case_sharpness, 1, "train", _KESKAR, opt_in=_COSTLY, version=2),
+        Measure(flatness.adaptive_worst_case_sharpness, 1, "train", _ANDRIUSHCHENKO, opt_in=_COSTLY),
+        Measure(curvature.hessian_trace, 1, "train", _GHORBANI, opt_in=_COSTLY, version=2),
+        Measure(curvature.hessian_quantiles, 1, "train", _GHORBANI, opt_in=_COSTLY, version=2),
         *(
             Measure(function, 1, "train", _DZIUGAITE, ("classes", *needs), _NO_SIGMA, _COSTLY, version=2)
             for function, needs in (
@@ -238,20 +238,20 @@ MEASURES: dict[str, Measure] = {
                 (pac_bayes.pac_bayes_magnitude_flatness, ()),
             )
         ),
-        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
-        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
-        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), on_request=_COSTLY, version=2),
+        Measure(lipschitz.bias_gradient_mean, 1, "train", _LOUKAS, ("first layer",), opt_in=_COSTLY, version=2),
+        Measure(lipschitz.lipschitz_mean_lower, 1, "train", _LOUKAS, ("first layer",), opt_in=_COSTLY, version=2),
+        Measure(lipschitz.lipschitz_mean_upper, 1, "train", _LOUKAS, ("first layer",), opt_in=_COSTLY, version=2),
         Measure(lipschitz.lipschitz_max_mixtures, 1, "train", _LOUKAS, (), _SLOPES, _LIKE_MAX, version=2),
         Measure(lipschitz.lipschitz_max_noise, 1, "train", _LOUKAS, (), _SLOPES, _LIKE_MAX, version=2),
-        Measure(activation_regions.activation_regions, 1, "train", _HANIN, ("ReLU",), on_request=_COSTLY),
-        Measure(activation_regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), on_request=_COSTLY),
+        Measure(activation_regions.activation_regions, 1, "train", _HANIN, ("ReLU",), opt_in=_COSTLY),
+        Measure(activation_regions.region_crossings, 1, "train", _NOVAK, ("ReLU",), opt_in=_COSTLY),
         Measure(
             activation_regions.far_lipschitz_bound, 1, "train", _LOUKAS, ("piecewise linear",), _UNCOVERED, _COSTLY
         ),
         Measure(activation_regions.far_coverage, -1, "train", _LOUKAS, ("piecewise linear",), _UNSEEN, _COSTLY),
         Measure(memorization.clean_train_accuracy, -1, "train", _ARPIT, _TRUE, "all labels are corrupted", _TRUTH),
         Measure(memorization.corrupted_train_accuracy, 1, "train", _ARPIT, _TRUE, "no label is corrupted", _TRUTH),
-        Measure(memorization.loss_sensitivity_mean, 1, "train", _ARPIT, on_request="much like margin_p10"),
+        Measure(memorization.loss_sensitivity_mean, 1, "train", _ARPIT, opt_in="much like margin_p10"),
         Measure(
             memorization.loss_sensitivity_gini,
             -1,
@@ -259,20 +259,20 @@ MEASURES: dict[str, Measure] = {
             _ARPIT,
             (),
             "no input moves the loss",
-            on_request="much like margin_p25",
+            opt_in="much like margin_p25",
         ),
-        Measure(memorization.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), on_request=_COSTLY),
-        Measure(memorization.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), on_request=_COSTLY),
-        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
-        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, on_request=_COSTLY, version=2),
+        Measure(memorization.critical_sample_ratio, 1, "validation", _ARPIT, ("classes",), opt_in=_COSTLY),
+        Measure(memorization.critical_sample_ratio_train, 1, "train", _ARPIT, ("classes",), opt_in=_COSTLY),
+        Measure(landscape.loss_range_along_gradient, 1, "train", _SANTURKAR, opt_in=_COSTLY, version=2),
+        Measure(landscape.gradient_predictiveness, 1, "train", _SANTURKAR, opt_in=_COSTLY, version=2),
         Measure(
             landscape.effective_smoothness, 1, "train", _SANTURKAR, (), "the gradient vanishes", _COSTLY, version=2
         ),
-        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), on_request=_COSTLY, version=2),
+        Measure(landscape.internal_covariate_shift, 1, "train", _SANTURKAR, ("layers",), opt_in=_COSTLY, version=2),
         Measure(
             landscape.internal_covariate_cosine, -1, "train", _SANTURKAR, ("layers",), _NO_GRADIENT, _COSTLY, version=2
         ),
-        Measure(path_norm.path_norm_l1, 1, "none", _PATHS, ("paths",), on_request="much like log_frobenius_product"),
+        Measure(path_norm.path_norm_l1, 1, "none", _PATHS, ("paths",), opt_in="much like log_frobenius_product"),
         Measure(
             margins.margin_p10_complexity,
             -1,
@@ -280,22 +280,28 @@ MEASURES: dict[str, Measure] = {
             _BARTLETT,
             ("classes", "initial", *_MAPS),
             _COMPLEXITY,
-            on_request="much like margin_p10_spectral",
+            opt_in="much like margin_p10_spectral",
         ),
         Measure(margins.layer_margins, -1, "train", _JIANG, ("classes", "layer inputs"), _NO_SPREAD, "a vector"),
-        Measure(distances.layer_distances, 1, "none", _NAGARAJAN, ("initial", "weights"), on_request="a vector"),
+        Measure(distances.layer_distances, 1, "none", _NAGARAJAN, ("initial", "weights"), opt_in="a vector"),
         Measure(margins.margin_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
         Measure(margins.top_output_quantiles, -1, "train", _LIAO, _SCALED, _ZERO, "a vector"),
-        Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, on_request="much like margin_p10"),
+        Measure(margins.input_margin_p10, -1, "train", _JIANG, ("classes",), _FLAT, opt_in="much like margin_p10"),
         Measure(margins.input_margin_median, -1, "train", _JIANG, ("classes",), _FLAT),
         Measure(representation.davies_bouldin, 1, "train", _NATEKAR, ("classes", "features"), _ONE_CLASS, version=2),
         Measure(representation.mixup_accuracy, -1, "train", _NATEKAR, ("classes",)),
         Measure(spectra.power_law_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL),
         Measure(
-            spectra.weighted_alpha, 1, "none", _MARTIN, ("weights",), _NO_TAIL, on_request="much like power_law_alpha"
+            spectra.weighted_alpha,
+            1,
+            "none",
+            _MARTIN,
+            ("weights",),
+            _NO_TAIL,
+            opt_in="much like power_law_alpha",
         ),
-        Measure(linear.linear_information, -1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
-        Measure(linear.nonlinear_information, 1, "validation", _NAKKIRAN, ("classes",), on_request=_COSTLY),
+        Measure(linear.linear_information, -1, "validation", _NAKKIRAN, ("classes",), opt_in=_COSTLY),
+        Measure(linear.nonlinear_information, 1, "validation", _NAKKIRAN, ("classes",), opt_in=_COSTLY),
         Measure(
             distances.squared_spectral_distance_sum,
             1,

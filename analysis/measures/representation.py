@@ -4,33 +4,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, forward_with_hooks
 from benevolent.analysis.measures.rng import normal
-from benevolent.analysis.measures.subject import Subject, shared, watched
 
 
-@shared
-def features(subject: Subject) -> Tensor:
+@computed_once
+def features(network: MeasuredNetwork) -> Tensor:
     """The inputs `(N, d)` of the last layer with weights at the training inputs, in float64."""
     found: list[Tensor] = []
 
     def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
         found.append(given[0].flatten(1).double())
 
-    for inputs, _ in subject.batches():
-        watched(subject, inputs, {subject.architecture.weights[-1].layer: note})
+    for inputs, _ in network.batches():
+        forward_with_hooks(network, inputs, {network.architecture.weights[-1].layer: note})
     return torch.cat(found)
 
 
-def davies_bouldin(subject: Subject) -> Tensor:
+def davies_bouldin(network: MeasuredNetwork) -> Tensor:
     """The Davies-Bouldin index of the labels at the last layer's inputs: mean_c max_c' (s_c + s_c') / ||m_c - m_c'||.
 
     m_c is the mean of a class, s_c the mean distance from it; over the classes that there are.
     """
-    points, classes = features(subject), subject.architecture.classes
-    member = functional.one_hot(subject.train.labels, classes).double()
+    points, classes = features(network), network.architecture.classes
+    member = functional.one_hot(network.train.labels, classes).double()
     count = member.sum(0)
     means = member.mT @ points / count.clamp(min=1).unsqueeze(1)
-    spread = (points - means[subject.train.labels]).norm(dim=1) @ member / count.clamp(min=1)
+    spread = (points - means[network.train.labels]).norm(dim=1) @ member / count.clamp(min=1)
     apart = (means.unsqueeze(1) - means).norm(dim=2)
     there = (count > 0).double()
     both = there.unsqueeze(1) * there * (1 - torch.eye(classes, dtype=apart.dtype, device=apart.device))
@@ -38,14 +38,14 @@ def davies_bouldin(subject: Subject) -> Tensor:
     return torch.where(there > 0, ratios, 0.0).sum() / there.sum()
 
 
-def mixup_accuracy(subject: Subject) -> Tensor:
+def mixup_accuracy(network: MeasuredNetwork) -> Tensor:
     """The accuracy on the mean of each training input and another of its label, the pairs drawn from one key."""
-    labels = subject.train.labels
-    partners = _partners(labels, subject.architecture.classes)
+    labels = network.train.labels
+    partners = _partners(labels, network.architecture.classes)
     start, right = 0, []
-    for inputs, own in subject.batches():
-        others = subject.train.sets.gather(partners[start : start + len(own)].unsqueeze(0))[0]
-        answers = subject.logits_of(subject.parameters, (inputs + others) / 2).argmax(-1)
+    for inputs, own in network.batches():
+        others = network.train.sets.gather(partners[start : start + len(own)].unsqueeze(0))[0]
+        answers = network.logits_of(network.parameters, (inputs + others) / 2).argmax(-1)
         right.append((answers == own).double())
         start += len(own)
     return torch.cat(right).mean()

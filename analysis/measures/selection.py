@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benevolent.analysis.judging.predictors import is_test_derived
-from benevolent.analysis.measures.measure import Measure, own_name
+from benevolent.analysis.measures.measure import Measure, name_from_path
 from benevolent.analysis.measures.registry import MEASURES
 from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.errors import BadInput
@@ -19,7 +19,7 @@ def select(names: Sequence[str] | None) -> list[Measure]:
 
     Args:
         names: names in `MEASURES`; `default` and `all` for these sets; `package.module:attribute` for a function of a
-            `Subject`, or a `Measure`, of the user's own, which is imported. None is `["default"]`.
+            `MeasuredNetwork`, or a `Measure`, of the user's own, which is imported. None is `["default"]`.
 
     Raises:
         BadInput: an unknown name; a path that cannot be imported, is no function, or has the name of another measure.
@@ -37,7 +37,7 @@ def select(names: Sequence[str] | None) -> list[Measure]:
 
 def _named(name: str) -> list[Measure]:
     if name in (DEFAULT, ALL):
-        return [measure for measure in MEASURES.values() if name == ALL or not measure.on_request]
+        return [measure for measure in MEASURES.values() if name == ALL or not measure.opt_in]
     if ":" in name:
         return [_own(name)]
     if name not in MEASURES:
@@ -56,10 +56,10 @@ def _own(path: str) -> Measure:
         raise BadInput(
             f"measures: {path!r}: {type(error).__name__}: {error}; expected package.module:function"
         ) from error
-    if own_name(path) in MEASURES:
-        raise BadInput(f"measures: {path!r} has the name of a measure that is there, {own_name(path)!r}")
+    if name_from_path(path) in MEASURES:
+        raise BadInput(f"measures: {path!r} has the name of a measure that is there, {name_from_path(path)!r}")
     measure = found if isinstance(found, Measure) else Measure(found, 1, "train", f"the user's own, {path}")
-    if measure.split == "test" and not is_test_derived(own_name(path)):
+    if measure.split == "test" and not is_test_derived(name_from_path(path)):
         raise BadInput(
             f"measures: {path!r} reads the test split, so its name needs the word `test`: it is no predictor"
         )

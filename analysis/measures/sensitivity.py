@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flat
 from benevolent.analysis.measures.quantiles import quantile
 from benevolent.analysis.measures.rng import normal
-from benevolent.analysis.measures.subject import Subject, flat, shared
 
 #: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
 JACOBIAN_NUMBERS = 2**24
@@ -15,12 +15,12 @@ JACOBIAN_NUMBERS = 2**24
 EXACT_CLASSES = 128
 
 
-@shared
-def jacobian_norms(subject: Subject, split: str) -> Tensor:
+@computed_once
+def jacobian_norms(network: MeasuredNetwork, split: str) -> Tensor:
     """The spectral and Frobenius norms `(N, 2)` of the Jacobians of the logits, d f / d x, at a split's inputs."""
-    rows = min(subject.architecture.classes, EXACT_CLASSES)
-    parts = subject.batches(split, slice_size(rows, subject.splits[split].sets.stored[0, 0].numel()))
-    return torch.cat([jacobian_norms_at(subject, inputs) for inputs, _ in parts])
+    rows = min(network.architecture.classes, EXACT_CLASSES)
+    parts = network.batches(split, slice_size(rows, network.splits[split].sets.stored[0, 0].numel()))
+    return torch.cat([jacobian_norms_at(network, inputs) for inputs, _ in parts])
 
 
 def slice_size(rows: int, columns: int) -> int:
@@ -28,7 +28,7 @@ def slice_size(rows: int, columns: int) -> int:
     return max(1, JACOBIAN_NUMBERS // (rows * columns))
 
 
-def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
+def jacobian_norms_at(network: MeasuredNetwork, inputs: Tensor) -> Tensor:
     """The spectral and Frobenius norms `(n, 2)` of the Jacobians of the logits at inputs `(n, *input_shape)`.
 
     One backward pass per class gives the Jacobians exactly. Of more than `EXACT_CLASSES` classes the spectral norms are
@@ -37,8 +37,8 @@ def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
     alike for all examples, which share the mixtures. The logits of one example must not depend on another one (no batch
     statistics).
     """
-    classes = subject.architecture.classes
-    pull_back = vjp(lambda x: subject.logits_of(subject.parameters, x), inputs)[1]
+    classes = network.architecture.classes
+    pull_back = vjp(lambda x: network.logits_of(network.parameters, x), inputs)[1]
     if exact := classes <= EXACT_CLASSES:
         mixtures = torch.eye(classes, dtype=inputs.dtype, device=inputs.device)
     else:
@@ -49,7 +49,7 @@ def jacobian_norms_at(subject: Subject, inputs: Tensor) -> Tensor:
         return torch.stack([spectral_norms(jacobians), frobenius], 1)
     start = start_vector(mixtures[0]).expand(len(inputs), -1)
     push = vjp(lambda u: pull_back(u)[0], start)[1]  # pulling back is linear, and its transpose is J itself
-    largest = largest_eigenvalue(lambda u: push(pull_back(u)[0])[0], start, subject.stacked)
+    largest = largest_eigenvalue(lambda u: push(pull_back(u)[0])[0], start, network.stacked)
     return torch.stack([largest.clamp(min=0).sqrt().to(frobenius.dtype), frobenius], 1)
 
 
@@ -60,55 +60,55 @@ def spectral_norms(matrices: Tensor) -> Tensor:
     return eigenvalues(matrices @ matrices.mT)[:, -1].clamp(min=0).sqrt()
 
 
-def local_lipschitz(subject: Subject, split: str = "train") -> Tensor:
+def local_lipschitz(network: MeasuredNetwork, split: str = "train") -> Tensor:
     """The local Lipschitz constants `(N,)` at the inputs of a split, ||d f / d x||_2."""
-    return jacobian_norms(subject, split)[:, 0]
+    return jacobian_norms(network, split)[:, 0]
 
 
-def lipschitz_mean(subject: Subject) -> Tensor:
+def lipschitz_mean(network: MeasuredNetwork) -> Tensor:
     """The mean over the training inputs of the local Lipschitz constant ||d f / d x||_2."""
-    return local_lipschitz(subject).double().mean()
+    return local_lipschitz(network).double().mean()
 
 
-def lipschitz_max(subject: Subject) -> Tensor:
+def lipschitz_max(network: MeasuredNetwork) -> Tensor:
     """The largest local Lipschitz constant ||d f / d x||_2 over the training inputs."""
-    return local_lipschitz(subject).amax()
+    return local_lipschitz(network).amax()
 
 
-def lipschitz_median(subject: Subject) -> Tensor:
+def lipschitz_median(network: MeasuredNetwork) -> Tensor:
     """The median over the training inputs of the local Lipschitz constant ||d f / d x||_2."""
-    return quantile(local_lipschitz(subject).double(), 0.5)
+    return quantile(local_lipschitz(network).double(), 0.5)
 
 
-def lipschitz_p90(subject: Subject) -> Tensor:
+def lipschitz_p90(network: MeasuredNetwork) -> Tensor:
     """The 90th percentile over the training inputs of the local Lipschitz constant ||d f / d x||_2."""
-    return quantile(local_lipschitz(subject).double(), 0.9)
+    return quantile(local_lipschitz(network).double(), 0.9)
 
 
-def lipschitz_mean_test(subject: Subject) -> Tensor:
+def lipschitz_mean_test(network: MeasuredNetwork) -> Tensor:
     """The mean over the test inputs of the local Lipschitz constant ||d f / d x||_2."""
-    return local_lipschitz(subject, "test").double().mean()
+    return local_lipschitz(network, "test").double().mean()
 
 
-def lipschitz_max_test(subject: Subject) -> Tensor:
+def lipschitz_max_test(network: MeasuredNetwork) -> Tensor:
     """The largest local Lipschitz constant ||d f / d x||_2 over the test inputs."""
-    return local_lipschitz(subject, "test").amax()
+    return local_lipschitz(network, "test").amax()
 
 
-def lipschitz_p90_test(subject: Subject) -> Tensor:
+def lipschitz_p90_test(network: MeasuredNetwork) -> Tensor:
     """The 90th percentile over the test inputs of the local Lipschitz constant ||d f / d x||_2."""
-    return quantile(local_lipschitz(subject, "test").double(), 0.9)
+    return quantile(local_lipschitz(network, "test").double(), 0.9)
 
 
-def jacobian_frobenius_mean(subject: Subject) -> Tensor:
+def jacobian_frobenius_mean(network: MeasuredNetwork) -> Tensor:
     """The mean over training inputs of the Frobenius norm of the logits' Jacobian ||df / dx||_F (estimate above 128 C).
 
     See `jacobian_norms_at`.
     """
-    return jacobian_norms(subject, "train")[:, 1].double().mean()
+    return jacobian_norms(network, "train")[:, 1].double().mean()
 
 
-def fisher_rao_norm(subject: Subject) -> Tensor:
+def fisher_rao_norm(network: MeasuredNetwork) -> Tensor:
     """The Fisher-Rao norm with the training labels and loss: sqrt(mean_i <theta, d loss_i / d theta>^2).
 
     <theta, d loss_i / d theta> = <d loss_i / d f(x_i), J_i theta> with J_i = d f(x_i) / d theta, and the loss that was
@@ -116,19 +116,19 @@ def fisher_rao_norm(subject: Subject) -> Tensor:
     u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; of a bias-free ReLU network J_i theta is
     the number of layers times f(x_i) (Liang et al. 2019, theorem 3.1).
     """
-    squares = [_radial_derivatives(subject, *batch).square() for batch in subject.batches()]
+    squares = [_radial_derivatives(network, *batch).square() for batch in network.batches()]
     return torch.cat(squares).mean().sqrt()
 
 
-def _radial_derivatives(subject: Subject, inputs: Tensor, labels: Tensor) -> Tensor:
+def _radial_derivatives(network: MeasuredNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
     """How the loss of each example `(n,)` moves when all parameters grow by the same factor."""
-    theta = dict(subject.parameters)
+    theta = dict(network.parameters)
 
     def along_theta(cotangents: Tensor) -> Tensor:
-        pull_back = vjp(lambda parameters: subject.logits_of(parameters, inputs), theta)[1]
+        pull_back = vjp(lambda parameters: network.logits_of(parameters, inputs), theta)[1]
         return flat(pull_back(cotangents)[0]) @ flat(theta)
 
-    outputs = subject.logits_of(theta, inputs)
+    outputs = network.logits_of(theta, inputs)
     radial = grad(along_theta)(torch.zeros_like(outputs))
-    derivatives = grad(lambda values: subject.loss(values, labels).sum())(outputs.double())
+    derivatives = grad(lambda values: network.loss(values, labels).sum())(outputs.double())
     return (derivatives * radial.double()).sum(-1)

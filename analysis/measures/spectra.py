@@ -4,30 +4,30 @@ import torch
 from torch import Tensor
 
 from benevolent.analysis.measures.lanczos import eigenvalues
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.norms import kernel
-from benevolent.analysis.measures.subject import Subject, shared
 
 #: Eigenvalues below this fraction of the largest are zero up to rounding.
 ZERO = 1e-12
 
 
-@shared
-def power_laws(subject: Subject) -> Tensor:
+@computed_once
+def power_laws(network: MeasuredNetwork) -> Tensor:
     """Of the eigenvalues of W_k W_k^T of each layer `(L, 2)`: the exponent alpha of the tail, and the largest."""
-    return torch.stack([_power_law(kernel(weight)) for weight in subject.weights])
+    return torch.stack([_power_law(kernel(weight)) for weight in network.weights])
 
 
-def power_law_alpha(subject: Subject) -> Tensor:
+def power_law_alpha(network: MeasuredNetwork) -> Tensor:
     """The mean over the layers of the exponent alpha of the power law in the tail of the eigenvalues of W_k W_k^T.
 
     Layers without two different eigenvalues, such as one of a single unit, are left out.
     """
-    return power_laws(subject)[:, 0].nanmean()
+    return power_laws(network)[:, 0].nanmean()
 
 
-def weighted_alpha(subject: Subject) -> Tensor:
+def weighted_alpha(network: MeasuredNetwork) -> Tensor:
     """The mean over the layers of alpha_k log10 of the largest eigenvalue of W_k W_k^T, with alpha_k that exponent."""
-    alpha, largest = power_laws(subject).unbind(1)
+    alpha, largest = power_laws(network).unbind(1)
     return (alpha * largest.log10()).nanmean()
 
 

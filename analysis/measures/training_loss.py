@@ -12,67 +12,67 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp
 
-from benevolent.analysis.measures.subject import Parameters, Subject, flat, shared
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, computed_once, flat
 
 
-def theta(subject: Subject) -> Tensor:
+def theta(network: MeasuredNetwork) -> Tensor:
     """All that is trained, as one vector `(P,)`."""
-    return flat(subject.parameters)
+    return flat(network.parameters)
 
 
-@shared
-def alive(subject: Subject) -> Tensor:
+@computed_once
+def alive(network: MeasuredNetwork) -> Tensor:
     """1 for what can move, 0 for weights that are pruned, `(P,)` in the network's precision."""
-    return flat({n: (v != 0).to(v.dtype) if v.ndim >= 2 else torch.ones_like(v) for n, v in subject.parameters.items()})
+    return flat({n: (v != 0).to(v.dtype) if v.ndim >= 2 else torch.ones_like(v) for n, v in network.parameters.items()})
 
 
-def named(subject: Subject, vector: Tensor) -> Parameters:
-    """A vector `(P,)` as parameters of the subject's shapes."""
-    sizes = [value.numel() for value in subject.parameters.values()]
-    parts = zip(subject.parameters.items(), vector.split(sizes), strict=True)
+def named(network: MeasuredNetwork, vector: Tensor) -> Parameters:
+    """A vector `(P,)` as parameters of the network's shapes."""
+    sizes = [value.numel() for value in network.parameters.values()]
+    parts = zip(network.parameters.items(), vector.split(sizes), strict=True)
     return {name: part.view_as(value) for (name, value), part in parts}
 
 
-def loss_at(subject: Subject, vector: Tensor) -> Tensor:
+def loss_at(network: MeasuredNetwork, vector: Tensor) -> Tensor:
     """L(theta) at a vector `(P,)`."""
-    at = named(subject, vector)
-    return functools.reduce(torch.add, (_of_batch(subject, *batch, at) for batch in subject.batches()))
+    at = named(network, vector)
+    return functools.reduce(torch.add, (_of_batch(network, *batch, at) for batch in network.batches()))
 
 
-def gradient_at(subject: Subject, vector: Tensor) -> tuple[Tensor, Tensor]:
+def gradient_at(network: MeasuredNetwork, vector: Tensor) -> tuple[Tensor, Tensor]:
     """The gradient `(P,)` of L at a vector `(P,)`, and L there."""
-    at = named(subject, vector)
-    parts = [grad_and_value(functools.partial(_of_batch, subject, *batch))(at) for batch in subject.batches()]
+    at = named(network, vector)
+    parts = [grad_and_value(functools.partial(_of_batch, network, *batch))(at) for batch in network.batches()]
     gradients, losses = zip(*parts, strict=True)
-    return alive(subject) * functools.reduce(torch.add, map(flat, gradients)), functools.reduce(torch.add, losses)
+    return alive(network) * functools.reduce(torch.add, map(flat, gradients)), functools.reduce(torch.add, losses)
 
 
-@shared
-def gradient(subject: Subject) -> Tensor:
+@computed_once
+def gradient(network: MeasuredNetwork) -> Tensor:
     """The gradient `(P,)` of L at the network's parameters."""
-    return gradient_at(subject, theta(subject))[0]
+    return gradient_at(network, theta(network))[0]
 
 
-def hessian_product(subject: Subject) -> Callable[[Tensor], Tensor]:
+def hessian_product(network: MeasuredNetwork) -> Callable[[Tensor], Tensor]:
     """The function v `(P,)` -> H v `(P,)`, with H the Hessian of L at the network's parameters."""
-    at = dict(subject.parameters)
+    at = dict(network.parameters)
 
     def pulled(inputs: Tensor, labels: Tensor) -> Callable[..., tuple[dict[str, Tensor]]]:
         # The Hessian is symmetric, so the transposed product is the product, and its graph can be used again.
-        return vjp(grad(functools.partial(_of_batch, subject, inputs, labels)), at)[1]
+        return vjp(grad(functools.partial(_of_batch, network, inputs, labels)), at)[1]
 
-    first = next(subject.batches())
+    first = next(network.batches())
     # The graph of one batch is kept for all products; those of several would fill the memory.
-    kept = [pulled(*first)] if len(first[1]) == len(subject.train) else []
+    kept = [pulled(*first)] if len(first[1]) == len(network.train) else []
 
     def product(vector: Tensor) -> Tensor:
-        along = named(subject, alive(subject) * vector)
-        products = (flat(hessian(along)[0]) for hessian in (kept or (pulled(*batch) for batch in subject.batches())))
-        return alive(subject) * functools.reduce(torch.add, products)
+        along = named(network, alive(network) * vector)
+        products = (flat(hessian(along)[0]) for hessian in (kept or (pulled(*batch) for batch in network.batches())))
+        return alive(network) * functools.reduce(torch.add, products)
 
     return product
 
 
-def _of_batch(subject: Subject, inputs: Tensor, labels: Tensor, parameters: Parameters) -> Tensor:
+def _of_batch(network: MeasuredNetwork, inputs: Tensor, labels: Tensor, parameters: Parameters) -> Tensor:
     """What one batch adds to L."""
-    return subject.loss(subject.logits_of(parameters, inputs), labels).sum() / len(subject.train)
+    return network.loss(network.logits_of(parameters, inputs), labels).sum() / len(network.train)

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 from torch.nn import functional
 
-from benevolent.analysis.measures.subject import two_classes
+from benevolent.analysis.measures.measured_network import two_class_logits
 from benevolent.analysis.multi_run.grouping import studies
 from benevolent.analysis.multi_run.trained import Examples, examples, outputs, require_classes
 from benevolent.analysis.results import Results
@@ -77,14 +77,14 @@ def _of_runs(results: Results, ids: Sequence[str], temperature: bool) -> dict[st
     sizes = [results.config(run_id).data.train_size for run_id in ids]
     for run_id, start, stop in zip(ids, sizes, sizes[1:], strict=False):
         network, inputs, same = results.network(run_id), *_as_seen_by(results, run_id, whole)
-        blocks.append((two_classes(outputs(network, inputs[start:stop])), whole[1][start:stop]))
+        blocks.append((two_class_logits(outputs(network, inputs[start:stop])), whole[1][start:stop]))
         nested &= same
         if results.config(run_id).data.validation_size:
             held_out, labels = examples(results, run_id, ["validation"])["validation"]
-            validation.append((two_classes(outputs(network, held_out)), labels))
+            validation.append((two_class_logits(outputs(network, held_out)), labels))
     bits = prequential_bits(sizes[0], blocks, validation or None, temperature)
     uniform = sizes[-1] * math.log2(blocks[0][0].shape[1])
-    after = label_bits(two_classes(outputs(results.network(ids[-1]), whole[0])), whole[1])
+    after = label_bits(two_class_logits(outputs(results.network(ids[-1]), whole[0])), whole[1])
     about = {"bits": bits, "uniform_bits": uniform, "ratio": bits / uniform, "parameter_bits": bits - after}
     return about | {"examples": sizes[-1], "blocks": len(blocks), "nested": nested}
 

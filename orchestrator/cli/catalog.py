@@ -33,8 +33,8 @@ def _source(builder: object) -> str:
 def _measure(measure: Measure) -> Line:
     """What it is, what it needs and its source are lines of one cell: in columns of their own they would be narrow."""
     direction = "larger" if measure.direction > 0 else "smaller"
-    needs = ", ".join([*([f"{measure.split} data"] if measure.split != "none" else []), *measure.needs]) or "nothing"
-    unasked = f"no: {measure.on_request}" if measure.on_request else "yes"
+    needs = ", ".join([*([f"{measure.split} data"] if measure.split != "none" else []), *measure.requires]) or "nothing"
+    unasked = f"no: {measure.opt_in}" if measure.opt_in else "yes"
     about = f"{measure.description}\nneeds: {needs}; by default: {unasked}\n{measure.source}"
     return measure.name, direction, about
 

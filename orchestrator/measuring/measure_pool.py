@@ -8,7 +8,7 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benevolent.analysis.measures.on_checkpoints import Job, Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob, measure_file
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.storage import CohortFiles, Folder
@@ -23,9 +23,9 @@ class MeasureActor:
         receive(shared)
         self.results, self.trust, self.device = Folder(results), trust, assigned_device(gpus)
 
-    def measure(self, job: Job) -> int:
+    def measure(self, job: MeasureJob) -> int:
         """How many networks were measured."""
-        return measure_parameters(self.results, job, self.trust, self.device)
+        return measure_file(self.results, job, self.trust, self.device)
 
 
 class MeasurePool:
@@ -49,7 +49,7 @@ class MeasurePool:
     ) -> None:
         self.results, self.room, self.trust = results, room, trust
         self.shared = shared or {}
-        self.queue: deque[Job] = deque()
+        self.queue: deque[MeasureJob] = deque()
         self.running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
         self.idle: list[ray.actor.ActorHandle] = []
         self.free = list(room.actors)  # machines where one is still to be started
@@ -60,11 +60,11 @@ class MeasurePool:
         if room.cpus or room.gpus:  # taken before the trials take them
             self.idle = [self._start() for _ in room.actors]
 
-    def submit(self, job: Job | None) -> None:
+    def submit(self, job: MeasureJob | None) -> None:
         """Have a file measured, unless that was asked before: what fails is tried again by the next command."""
-        if job is None or (job.cohort_id, job.parameters) in self.asked:
+        if job is None or (job.cohort_id, job.parameter_file) in self.asked:
             return
-        self.asked.add((job.cohort_id, job.parameters))
+        self.asked.add((job.cohort_id, job.parameter_file))
         self.submitted += 1
         self.queue.append(job)
 
@@ -108,8 +108,8 @@ class MeasurePool:
 
 
 def unmeasured(
-    measured: Measured, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
-) -> list[Job]:
+    measured: ExistingMeasures, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
+) -> list[MeasureJob]:
     """The files of parameters that lack measures, and which.
 
     Args:
@@ -119,7 +119,7 @@ def unmeasured(
         checkpoints: whether checkpoints are measured, or only the parameters at each run's end.
     """
     jobs = [
-        measured.job(cohort_id, name, measures)
+        measured.missing(cohort_id, name, measures)
         for cohort_id in cohort_ids
         for name in CohortFiles(measured.results, cohort_id).parameter_files()
         if checkpoints or name.startswith("final/")

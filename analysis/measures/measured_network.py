@@ -21,8 +21,8 @@ ACTIVATIONS = 2**25
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """One network and its data, as pure tensors: every measure is a function of a `Subject`.
+class MeasuredNetwork:
+    """One network and its data, as pure tensors: every measure is a function of a `MeasuredNetwork`.
 
     Under `vmap` the tensors stand for one network of a stack, so a measure is written for one network only.
 
@@ -87,61 +87,63 @@ class Subject:
             yield examples.sets.rows(start, start + size)[0], examples.labels[start : start + size]
 
 
-def shared(function: Callable[..., T]) -> Callable[..., T]:
-    """Computes a function of a subject once, for all measures of that subject that ask for it."""
+def computed_once(function: Callable[..., T]) -> Callable[..., T]:
+    """Computes a function of a network once, for all measures of that network that ask for it."""
 
     @functools.wraps(function)
-    def cached(subject: Subject, *arguments: Any) -> T:
+    def cached(network: MeasuredNetwork, *arguments: Any) -> T:
         key = (function, *arguments)
-        if key not in subject.cache:
-            subject.cache[key] = function(subject, *arguments)
-        found: T = subject.cache[key]
+        if key not in network.cache:
+            network.cache[key] = function(network, *arguments)
+        found: T = network.cache[key]
         return found
 
     return cached
 
 
-def unstacked(function: Callable[[Subject], Tensor]) -> Callable[[Subject], Tensor]:
+def one_network_at_a_time(function: Callable[[MeasuredNetwork], Tensor]) -> Callable[[MeasuredNetwork], Tensor]:
     """A measure whose steps depend on values, so that networks are measured one by one."""
 
     @functools.wraps(function)
-    def alone(subject: Subject) -> Tensor:
-        if subject.stacked:
+    def alone(network: MeasuredNetwork) -> Tensor:
+        if network.stacked:
             raise NotImplementedError(f"{function.__name__} is of one network")
-        return function(subject)
+        return function(network)
 
     return alone
 
 
-@shared
-def logits(subject: Subject, split: str) -> Tensor:
+@computed_once
+def logits(network: MeasuredNetwork, split: str) -> Tensor:
     """The logits `(N, C)`, computed in the network's precision, in float64 for what follows.
 
     Normalized losses of different networks differ by 1e-4 and less, so norms, division and loss need float64;
     the rounding of a float32 forward pass is divided by the norms too.
     """
-    parts = [subject.logits_of(subject.parameters, inputs).double() for inputs, _ in subject.batches(split)]
+    parts = [network.logits_of(network.parameters, inputs).double() for inputs, _ in network.batches(split)]
     return torch.cat(parts)
 
 
-def watched(subject: Subject, inputs: Tensor, watch: Mapping[nn.Module, Callable[..., Any]]) -> Tensor:
-    """Logits `(n, C)` of the network with BatchNorm folded, while its layers are watched.
+def forward_with_hooks(
+    network: MeasuredNetwork, inputs: Tensor, hooks: Mapping[nn.Module, Callable[..., Any]]
+) -> Tensor:
+    """Return the logits `(n, C)` of the network with BatchNorm folded, computed with hooks on some layers.
 
     Args:
-        subject: the network.
+        network: the network.
         inputs: `(n, *input_shape)`.
-        watch: layer of `subject.architecture.module` -> a forward pre-hook.
+        hooks: layer of `network.architecture.module` -> a forward pre-hook.
     """
-    handles = [layer.register_forward_pre_hook(hook) for layer, hook in watch.items()]
+    handles = [layer.register_forward_pre_hook(hook) for layer, hook in hooks.items()]
     try:
-        outputs = functional_call(subject.architecture.module, {**subject.kept, **subject.folded}, (inputs,))
+        outputs = functional_call(network.architecture.module, {**network.kept, **network.folded}, (inputs,))
     finally:
         for handle in handles:
             handle.remove()
-    return two_classes(outputs)
+    return two_class_logits(outputs)
 
 
-def two_classes(outputs: Tensor) -> Tensor:
+def two_class_logits(outputs: Tensor) -> Tensor:
     """Outputs `(N, C)`; of one output z the two-class equivalent (0, z)."""
     return outputs if outputs.shape[-1] > 1 else torch.cat([torch.zeros_like(outputs), outputs], -1)
 
