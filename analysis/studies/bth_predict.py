@@ -40,9 +40,10 @@ def answer(results: Mapping[str, Results]) -> Answer:
     first, second = results
     tables = {name: one.table().query("status == 'converged'") for name, one in results.items()}
     axes = [name for name in _AXES if name in tables[first] and tables[first][name].nunique() > 1]
-    verdicts = {name: judge(table, TARGET, axes, NAMES, level=LEVEL) for name, table in tables.items()}
+    names = [name for name in NAMES if all(name in table for table in tables.values())]
+    verdicts = {name: judge(table, TARGET, axes, names, level=LEVEL) for name, table in tables.items()}
     window = {"train_loss": NEAR}
-    matched = {name: judge(table, TARGET, axes, NAMES, level=LEVEL, match=window) for name, table in tables.items()}
+    matched = {name: judge(table, TARGET, axes, names, level=LEVEL, match=window) for name, table in tables.items()}
     chosen = str(verdicts[first]["within"].astype(float).abs().idxmax())
     regions = pd.concat([_regions(table, chosen, axes).assign(data=name) for name, table in tables.items()])
     findings = [
@@ -56,7 +57,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
     for name, one in results.items():
         history, runs = histories(one), tables[name]
         views = [
-            early_prediction(history, runs, TARGET, axes, [*NAMES, *LOSSES], view=v) for v in ("epoch", "fraction")
+            early_prediction(history, runs, TARGET, axes, [*names, *LOSSES], view=v) for v in ("epoch", "fraction")
         ]
         early = pd.concat(views)
         figures.append(
@@ -68,7 +69,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 "(middle), after so many epochs (left) or at a share of "
                 "each run's length (right, retrospective); black and gray are the losses at the same time, dashed what "
                 f"a power law extrapolates. Below, the runs still training. {left_out(early)}".strip(),
-                functools.partial(early_prediction_figure, early, best_early(early, NAMES, 4), TARGET),
+                functools.partial(early_prediction_figure, early, best_early(early, names, 4), TARGET),
             )
         )
     figures.append(

@@ -48,7 +48,7 @@ def answer(results: Mapping[str, Results]) -> Answer:
         ]
         findings.append(_beyond(name, table))
         numbers.append(table.assign(data=name))
-        example = table.loc[table[AXIS] == table[AXIS].median()].iloc[0]
+        example = table.loc[table[AXIS] == table[AXIS].quantile(interpolation="lower")].iloc[0]
         rho = float(np.exp(example["log_frobenius_product"]))
         largest = outputs(one, example["run_id"], "train")[0].amax(1).numpy()
         figures += [

@@ -96,8 +96,9 @@ def _halved(name: str, table: pd.DataFrame) -> Finding:
     few, many = table[AXIS].min(), table[AXIS].max()
 
     def share(rows: pd.DataFrame) -> float:
-        gaps = rows.groupby(AXIS)["error_gap"].mean()
-        return float(gaps.get(many, float("nan")) / gaps.get(few, float("nan")))
+        gaps = rows.groupby(AXIS)["error_gap"].mean().reindex([few, many])
+        with np.errstate(divide="ignore", invalid="ignore"):  # without a gap at first there is no share
+            return float(np.divide(gaps[many], gaps[few]))
 
     seeds = over_seeds(table, share)
     return Finding(
