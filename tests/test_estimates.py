@@ -5,8 +5,12 @@ import torch
 
 from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.data.loading import load
+from benevolent.trainables.data.memory import own_input_bytes
 from benevolent.trainables.stack.network import build
 from benevolent.trainables.stack.subspace import PROJECTIONS, generator
 
@@ -45,3 +49,57 @@ def test_the_matrices_of_subspaces_are_in_the_memory(projection):
         estimated(base=BASE | extra).memory_bytes for extra in ({}, {"subspace": config.subspace.model_dump()})
     )
     assert inside - plain == network_cost(config).subspace_bytes(config.subspace, 2)
+
+
+CIFAR = {"name": "cifar10", "train_size": 40_000, "validation_size": 10_000, "test_size": 10_000}
+NOISE = {"data": CIFAR | {"pixels": "gaussian"}, "model": {"width": 8, "depth": 2}}
+NOISE_BYTES = 2 * 40_000 * 3 * 32 * 32 * 4  # one set of floats, and its copy when the sets of a cohort are joined
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine with 64 GB for each cohort."""
+    monkeypatch.setattr("benevolent.orchestrator.estimates.memory.cohort_memory_bytes", lambda resources: 64e9)
+
+
+def test_inputs_that_runs_do_not_share_are_in_the_memory(machine):
+    shared = estimated(base=NOISE | {"data": CIFAR}, seeds=8).groups[0]
+    own = estimated(base=NOISE, seeds=8).groups[0]
+    assert (own.cohort_size, shared.cohort_size) == (8, 8)
+    assert own.memory_bytes - shared.memory_bytes == 8 * NOISE_BYTES
+
+
+def test_runs_of_one_seed_share_their_inputs(machine):
+    shared = estimated(base=NOISE | {"data": CIFAR}, grid={"init.scale": [1, 2, 3]}).groups[0]
+    own = estimated(base=NOISE, grid={"init.scale": [1, 2, 3]}).groups[0]
+    assert own.cohort_size == 6
+    assert own.memory_bytes - shared.memory_bytes == 2 * NOISE_BYTES
+
+
+def test_cohorts_are_as_small_as_their_inputs_ask_for(machine):
+    spec = SweepSpec.parse({"name": "mine", "base": NOISE, "seeds": 128})
+    fitting = int(0.25 * 64e9 / NOISE_BYTES)
+    sizes = [len(cohort.configs) for cohort in plan(spec)]
+    assert sum(sizes) == 128 and max(sizes) <= fitting
+    assert estimate_sweep(spec).groups[0].cohort_size == max(sizes)
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        ({"pixels": "shuffled"}, 40_000 * 3072 / 4),  # images stay bytes
+        ({"pixels": "permuted"}, (40_000 / 4 + 20_000) * 3072),  # of every split; the small ones are floats
+        ({"pixels": "gaussian", "train_size": 100}, 100 * 3072),
+        ({"pixels": "shuffled", "train_size": 100}, 100 * 3072),
+        ({}, 0),
+    ],
+)
+def test_own_inputs_take_what_loading_keeps(data, values):
+    assert own_input_bytes(DataConfig(**CIFAR | data), 4) == 2 * 4 * values
+
+
+def test_fresh_examples_are_own_inputs():
+    config = DataConfig(name="staircase", train_size=300, fresh=True)
+    dataset = load(config)
+    expected = dataset.train.sets.stored.numel() * 8
+    assert own_input_bytes(config, 8) == 2 * expected

@@ -6,18 +6,23 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
+from benevolent.orchestrator.estimates.memory import largest_cohort, largest_input_bytes
 from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.orchestrator.estimates.rehearsal import rehearse
+from benevolent.orchestrator.plan.configuration import PARTS
 from benevolent.orchestrator.plan.planning import MAX_COHORT, Kind, Kinds, cohort_sizes, planned_runs
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
+
+_DATA = PARTS.index("data")
 
 #: Groups that are rehearsed, the costliest ones; the time of others follows from their arithmetic.
 REHEARSED = 12
@@ -108,6 +113,7 @@ def estimate_sweep(
     """
     known, kinds = known or {}, Kinds(spec.record.while_training)
     counts: Counter[Kind] = Counter()
+    input_sets: dict[tuple[str, ...], dict[Any, int]] = defaultdict(dict)
     runs = old = parents = 0
     with _rare_collections():
         for run in planned_runs(spec):
@@ -116,13 +122,19 @@ def estimate_sweep(
                 old += run.role == "run"
                 continue
             parents += run.role == "parent"
-            counts[kinds.of(run.configuration)] += 1
+            kind = kinds.of(run.configuration)
+            counts[kind] += 1
+            if kind.input_bytes:
+                input_sets[kind.cohort_key][run.seed, run.configuration.parts[_DATA].lines] = kind.input_bytes
     names = (kind.example.data.name for kind in counts)
     groups: dict[tuple[str, ...], list[tuple[Kind, int]]] = defaultdict(list)
     for kind, count in counts.items():
         groups[kind.cohort_key].append((kind, count))
     common = set.intersection(*map(set, groups)) if groups else set()
-    prices = [_estimate_group(spec, members, common, counts.total(), slots, max_cohort) for members in groups.values()]
+    prices = [
+        _estimate_group(spec, members, common, counts.total(), slots, max_cohort, [*input_sets[key].values()])
+        for key, members in groups.items()
+    ]
     if timed:
         prices = _timed(spec, prices, groups)
     return SweepEstimate(
@@ -174,15 +186,23 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _estimate_group(
-    spec: SweepSpec, members: list[tuple[Kind, int]], common: set[str], total: int, slots: int, max_cohort: int
+    spec: SweepSpec,
+    members: list[tuple[Kind, int]],
+    common: set[str],
+    total: int,
+    slots: int,
+    max_cohort: int,
+    set_bytes: list[int],
 ) -> GroupEstimate:
     """Of a group; `common`: lines that the cohort keys of all groups have."""
     kind = members[0][0]
     runs = sum(count for _, count in members)
-    sizes = cohort_sizes(runs, total, slots, spec.resources.cohort_size, max_cohort)
+    most = largest_cohort(set_bytes, spec.resources, max_cohort)
+    sizes = cohort_sizes(runs, total, slots, spec.resources.cohort_size, most)
     costs = network_cost(kind.example)
     records = sum(count * _epochs(spec, member.example)[1] for member, count in members)
     memory = costs.stack_bytes(max(sizes), kind.example.optimizer)
+    memory += largest_input_bytes(set_bytes, max(sizes))
     memory += costs.subspace_bytes(kind.example.subspace, min(max(sizes), len(spec.seed_values)))
     model = kind.example.model.model_dump()
     return GroupEstimate(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from benevolent.orchestrator.estimates.memory import input_bytes, largest_cohort
 from benevolent.orchestrator.estimates.network_cost import training_flops
 from benevolent.orchestrator.plan.configuration import PARTS, Configuration
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -15,6 +16,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.manifest import Manifest, Record
 
+_DATA = PARTS.index("data")
 _OPTIMIZER = PARTS.index("optimizer")
 
 #: `parent`: a run that no axis names, trained because others start from it.
@@ -39,11 +41,13 @@ class PlannedRun(NamedTuple):
 class Kind:
     """What configurations of one cohort key and equally long phases have in common; `example` is one run.
 
-    `flops`: of one run that ends at its limits.
+    `flops`: of one run that ends at its limits. `input_bytes`: memory of the inputs that runs of other seeds do not
+    share.
     """
 
     cohort_key: tuple[str, ...]
     flops: int
+    input_bytes: int
     example: RunConfig
 
 
@@ -69,7 +73,7 @@ class Kinds(dict[tuple[object, ...], Kind]):
             try:
                 config = configuration.run(0)
                 check(config, self.record)
-                self[key] = Kind(config.cohort_key, training_flops(config), config)
+                self[key] = Kind(config.cohort_key, training_flops(config), input_bytes(config), config)
             except BadInput as error:
                 raise BadInput(configuration.located(str(error))) from None
         return self[key]
@@ -169,7 +173,11 @@ def plan(
     total = sum(map(len, groups.values()))
     members: dict[str, tuple[Record, list[PlannedRun]]] = {}
     for (record, _), runs in groups.items():
-        for size in cohort_sizes(len(runs), total, slots, spec.resources.cohort_size, max_cohort):
+        input_sets = {
+            (run.seed, run.configuration.parts[_DATA].lines): kinds.of(run.configuration).input_bytes for run in runs
+        }
+        most = largest_cohort([*input_sets.values()], spec.resources, max_cohort)
+        for size in cohort_sizes(len(runs), total, slots, spec.resources.cohort_size, most):
             members[cohort_id((run.run_id for run in runs[:size]), record)] = record, runs[:size]
             runs = runs[size:]
     home = dict(known) | {run.run_id: name for name, (_, runs) in members.items() for run in runs}

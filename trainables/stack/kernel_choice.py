@@ -58,11 +58,16 @@ def memory_bytes(device: torch.device) -> float:
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         return min(free, total * torch.cuda.get_per_process_memory_fraction(device))
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
-    text = limit.read_text().strip() if limit.is_file() else "max"
-    total = total if text == "max" else min(total, int(text))
+    total = machine_memory_bytes()
     return total * min(1.0, torch.get_num_threads() / len(os.sched_getaffinity(0)))
+
+
+def machine_memory_bytes() -> int:
+    """Return the memory of this machine, or of the container that this process runs in."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    container_limit = Path("/sys/fs/cgroup/memory.max")
+    text = container_limit.read_text().strip() if container_limit.is_file() else "max"
+    return total if text == "max" else min(total, int(text))
 
 
 def step_bytes(stack: Stack, inputs: Inputs, batch_size: int) -> int:
