@@ -10,7 +10,7 @@ from torch.nn.utils import parameters_to_vector
 
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import measure_network, measure_stack, measured_network
-from benevolent.analysis.measures.objective import objective
+from benevolent.analysis.measures.evaluate import loss_of_logits
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.trainables import data, models
 from benevolent.trainables.data import Inputs
@@ -104,12 +104,12 @@ def test_batchnorm_that_no_layer_can_take_is_said():
         ("hinge", 1, torch.tensor([0, 1, 1, 0])),
     ],
 )
-def test_objectives_are_the_losses_that_are_trained_on(name, outputs, labels):
+def test_both_forms_of_a_loss_have_the_same_values(name, outputs, labels):
     outputs_of = 3 * torch.randn(4, outputs, generator=torch.Generator().manual_seed(0)).double()
     seen = outputs_of if outputs > 1 else torch.cat([torch.zeros_like(outputs_of), outputs_of], 1)
     for margin in (1.0, 2.5):
         losses = LOSSES[name].having(margin).function(outputs_of, labels, None)[0]
-        torch.testing.assert_close(objective(name, outputs, margin)(seen, labels), losses)
+        torch.testing.assert_close(loss_of_logits(name, outputs, margin)(seen, labels), losses)
 
 
 @pytest.mark.parametrize(("name", "margin"), [("squared", 1.0), ("logistic", 1.0), ("hinge", 0.25), ("hinge", 4.0)])

@@ -6,7 +6,7 @@ came out not finite there, is computed for the networks one by one. What has no 
 
 import functools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,10 +19,10 @@ from benevolent.analysis.measures.architecture import Architecture, in_order
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
 from benevolent.analysis.measures.measure import Measure, unmet
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, two_class_logits
-from benevolent.analysis.measures.objective import Objective, objective
 from benevolent.analysis.measures.selection import select
 from benevolent.trainables.data import Inputs, Split
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.training.losses import LOSSES
 
 #: What a status is or begins with. Another attempt gives another result only for an error, so only errors are retried:
 #: a measure that does not apply never will, and what is undefined is so because of the parameters themselves.
@@ -59,7 +59,7 @@ class Stack:
 
     network: Network
     architecture: Architecture
-    loss: Objective
+    loss: Callable[[Tensor, Tensor], Tensor]
     inputs: Mapping[str, Inputs]
     rows: Mapping[str, Parameters]
 
@@ -106,6 +106,23 @@ def logits_of_one(network: Network, buffers: Parameters, parameters: Parameters,
         for name, value in own.items()
     }
     return two_class_logits(network.single({**cast, **parameters}, inputs))
+
+
+def loss_of_logits(name: str, outputs: int, margin: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the loss of every example as a function of the logits `(N, C)` that measures see, and the targets `(N,)`.
+
+    Args:
+        name: of the loss, in `trainables.training.losses.LOSSES`.
+        outputs: of the network. The logits of one output z are (0, z), of which z enters the loss.
+        margin: of the hinge loss.
+
+    >>> loss_of_logits("hinge", 1)(torch.tensor([[0.0, 0.25]]), torch.tensor([1]))
+    tensor([0.7500])
+    """
+    loss = LOSSES[name].having(margin).differentiable
+    if outputs > 1:
+        return loss
+    return lambda logits, targets: loss(logits[..., -1:], targets)
 
 
 def evaluate(subject: MeasuredNetwork, measures: Iterable[Measure], log: Log) -> dict[str, Tensor]:
@@ -185,7 +202,7 @@ def measure_stack(
         initial = {name: _unpruned(initial[name], value) for name, value in parameters.items()}
         start = untrained_statistics(network.module, {**every, **initial})
         rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
-    minimized = objective(loss, network.outputs or architecture.classes, margin)
+    minimized = loss_of_logits(loss, network.outputs or architecture.classes, margin)
     stack = Stack(network, architecture, minimized, inputs, rows)
     reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]

@@ -1,7 +1,8 @@
 """Losses with their derivative: the loop starts the backward pass from it, and the dynamics need its size.
 
-A loss is added by writing one function and naming it in `LOSSES`. Targets are labels `(...)`, integers in [0, classes),
-or real numbers `(...)` where a data set has those.
+Add a loss by writing it in both of its forms and naming them in `LOSSES`: in place with its derivative, for the
+training step; and differentiable, for the measures, which differentiate it twice and map it over stacks. Targets are
+labels `(...)`, integers in [0, classes), or real numbers `(...)` where a data set has those.
 """
 
 import functools
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 #: Places for the losses `(...)` and their derivatives `(..., C)`.
 Out = tuple[Tensor, Tensor]
@@ -108,14 +110,43 @@ def hinge(logits: Tensor, labels: Tensor, out: Out | None = None, margin: float 
     return losses, derivatives
 
 
-class Loss(NamedTuple):
-    """A loss, and the outputs that it takes: one per class, or one in all.
+def differentiable_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the values of `cross_entropy` as a function that autograd and `vmap` can transform."""
+    return functional.cross_entropy(logits, labels, reduction="none")
 
-    `real`: whether targets may be numbers; `unit`: of its values, empty if they have none; `margin`: whether its
-    function takes one.
+
+def differentiable_logistic(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the values of `logistic` as a function that autograd and `vmap` can transform."""
+    return functional.softplus(-_signs(labels, logits) * logits.squeeze(-1), threshold=50)
+
+
+def differentiable_squared(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the values of `squared` as a function that autograd and `vmap` can transform."""
+    if logits.shape[-1] > 1:
+        one_hot = functional.one_hot(labels, logits.shape[-1]).to(logits.dtype)
+        return (logits - one_hot).square().sum(-1) / 2
+    numbers = labels if labels.is_floating_point() else _signs(labels, logits)
+    return (logits.squeeze(-1) - numbers).square() / 2
+
+
+def differentiable_hinge(logits: Tensor, labels: Tensor, margin: float = 1.0) -> Tensor:
+    """Return the values of `hinge` as a function that autograd and `vmap` can transform.
+
+    >>> differentiable_hinge(torch.tensor([[0.25]]), torch.tensor([1]))
+    tensor([0.7500])
+    """
+    return (margin - _signs(labels, logits) * logits.squeeze(-1)).clamp(min=0)
+
+
+class Loss(NamedTuple):
+    """A loss in both of its forms, and the outputs that it takes: one per class, or one in all.
+
+    `differentiable`: `(logits (..., C), targets (...)) -> losses (...)`, without derivatives and `out`; `real`: whether
+    targets may be numbers; `unit`: of its values, empty if they have none; `margin`: whether its functions take one.
     """
 
     function: Callable[..., Out]
+    differentiable: Callable[..., Tensor]
     per_class: bool
     real: bool = False
     unit: str = ""
@@ -123,7 +154,12 @@ class Loss(NamedTuple):
 
     def having(self, margin: float) -> "Loss":
         """The loss with this margin, where it has one."""
-        return self._replace(function=functools.partial(self.function, margin=margin)) if self.margin else self
+        if not self.margin:
+            return self
+        return self._replace(
+            function=functools.partial(self.function, margin=margin),
+            differentiable=functools.partial(self.differentiable, margin=margin),
+        )
 
     def outputs(self, classes: int) -> int:
         """How many outputs a network needs; `classes` is 0 for real targets."""
@@ -131,10 +167,10 @@ class Loss(NamedTuple):
 
 
 LOSSES: dict[str, Loss] = {
-    "cross_entropy": Loss(cross_entropy, per_class=True, unit="nats"),
-    "logistic": Loss(logistic, per_class=False, unit="nats"),
-    "squared": Loss(squared, per_class=True, real=True),
-    "hinge": Loss(hinge, per_class=False, margin=True),
+    "cross_entropy": Loss(cross_entropy, differentiable_cross_entropy, per_class=True, unit="nats"),
+    "logistic": Loss(logistic, differentiable_logistic, per_class=False, unit="nats"),
+    "squared": Loss(squared, differentiable_squared, per_class=True, real=True),
+    "hinge": Loss(hinge, differentiable_hinge, per_class=False, margin=True),
 }
 
 
