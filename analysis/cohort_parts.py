@@ -10,8 +10,11 @@ import pyarrow.compute as pc
 from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, homes
-from benevolent.trainables.store.storage import CohortFiles, Folder, cohort_ids, measured_cohort
+from benevolent.trainables.store.statuses import Status
 
 
 class Cohorts:
@@ -50,16 +53,18 @@ class Cohorts:
         """All rows of all files of measures, as they were written."""
         places = {(folder.uri, manifest.cohort_id): place for place, (folder, manifest) in enumerate(self.all)}
         parts = [
-            self._at_home(folder.read_table(f"measures/{name}"), places.get((folder.uri, measured_cohort(name))))
+            self._at_home(
+                folder.read_table(f"{paths.MEASURES}/{name}"), places.get((folder.uri, paths.measured_cohort(name)))
+            )
             for folder in self.folders
-            for name in folder.names("measures")
+            for name in folder.names(paths.MEASURES)
         ]
         return _united(parts, columns)
 
     def waiting(self) -> Iterator[tuple[RunConfig, str, str, str]]:
         """(config, cohort_id, role, status) of the runs that have not ended: `failed` if their cohort has."""
         for place, (folder, manifest) in enumerate(self.all):
-            status = "to do" if CohortFiles(folder, manifest.cohort_id).why_failed is None else "failed"
+            status = Status.TO_DO if CohortFiles(folder, manifest.cohort_id).why_failed is None else Status.FAILED
             for config, role in zip(manifest.configs, manifest.roles, strict=True):
                 if self.home[config.run_id] == place and config.run_id not in self.ended[place]:
                     yield config, manifest.cohort_id, role, status
@@ -86,7 +91,7 @@ class Cohorts:
         for folder, manifest in self.all:
             files = CohortFiles(folder, manifest.cohort_id)
             found.append(files.parts("runs"))
-            files.check_named(found[-1])
+            files.check_needed_files(found[-1])
         return found
 
     @property

@@ -15,7 +15,9 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import network
-from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
@@ -37,7 +39,7 @@ def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], tru
     places = [where] if isinstance(where, str | Path | Folder) else list(where)
     folders = [place if isinstance(place, Folder) else Folder(place) for place in places]
     for folder in folders:
-        if not folder.exists("cohorts"):
+        if not folder.exists(paths.COHORTS):
             raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")
     return Results(folders, trust)
 
@@ -172,8 +174,10 @@ class Results:
         folder, cohort_id, config = self.cohorts.find(run_id)
         check_trust(config, self.trust)
         files = CohortFiles(folder, cohort_id)
-        wanted = files.checkpoint(config.phases[-1].name, step) if step is not None else "final/"
-        names = [name for name in files.parameter_files() if name.startswith(wanted)]
+        names = files.final_files()
+        if step is not None:
+            checkpoint = paths.checkpoint(config.phases[-1].name, step)
+            names = [name for name in files.parameter_files() if name == checkpoint]
         for name in names:
             tensors, about = files.folder.read_tensors(name)
             if run_id in about["run_id"]:

@@ -32,8 +32,8 @@ from benevolent.trainables import models
 from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import Folder
 from benevolent.trainables.training.starting import training
 
 

@@ -31,11 +31,11 @@ from benevolent.orchestrator.training import placement, ray_session
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.kernel_choice import choose_kernel
 from benevolent.trainables.stack.stack import Stack
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.training.example_order import training_order
 
 RUNS, STACKED_RUNS = 24, 384
 BATCH, EPOCHS, TRAIN_SIZE = 32, 50, 1280  # 40 steps an epoch: 2,000 steps
@@ -56,7 +56,7 @@ def train_one(config: dict) -> dict[str, torch.Tensor]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     loss_function = nn.CrossEntropyLoss()
     for epoch in range(config.get("epochs", EPOCHS)):
-        order = torch.from_numpy(generator(run.seed, "order/train", epoch).permutation(TRAIN_SIZE))
+        order = torch.from_numpy(training_order(run.seed, "train", epoch, TRAIN_SIZE))
         for batch in order.split(BATCH):
             optimizer.zero_grad()
             loss = loss_function(model(split.inputs[batch]), split.labels[batch])
@@ -131,7 +131,7 @@ def shared(inputs: torch.Tensor, runs: int) -> data.Inputs:
 
 def orders(stack: Stack, examples: int, epoch: int) -> torch.Tensor:
     """Each run's permutation of the examples."""
-    drawn = [generator(config.seed, "order/train", epoch).permutation(examples) for config in stack.configs]
+    drawn = [training_order(config.seed, "train", epoch, examples) for config in stack.configs]
     return torch.stack([torch.from_numpy(one) for one in drawn])
 
 

@@ -31,6 +31,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import SYNTHETIC
 from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.weight_edits import EDITS
+from benevolent.trainables.store.statuses import ENDED, Status
 
 Sweep = dict[str, Any]
 
@@ -276,7 +277,7 @@ def together(sweeps: dict[str, Sweep]) -> dict[str, str]:
     seconds = time.perf_counter() - start
     print(f"{'together':26} {len(runs):3} runs {seconds:6.1f} s, from nothing to the report, workers included\n")
     sys.stdout.flush()
-    wrong = dict.fromkeys(done.failures, "failed")
+    wrong = dict.fromkeys(done.failures, Status.FAILED)
     for name, values in sweeps.items():
         own = SweepSpec.parse({"name": "benchmark", "record": RECORD, **values})
         if line := problem(own, runs):
@@ -309,7 +310,7 @@ def _short(value: object) -> str:
 def problem(spec: SweepSpec, runs: pd.DataFrame) -> str | None:
     """What is wrong with a sweep's runs, if something is."""
     own = runs.reindex([run.run_id for run in spec.runs()])
-    if bad := set(own["status"].fillna("missing")) - {"converged", "limit", "diverged"}:
+    if bad := set(own["status"].fillna("missing")) - set(ENDED):
         return f"status {sorted(bad)}"
     if own["test_error"].isna().any():
         return "no test error"

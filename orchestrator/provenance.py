@@ -16,8 +16,9 @@ import torch
 from benevolent.trainables import data, plugins
 from benevolent.trainables.config.run import ALGORITHM_VERSION
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import PROVENANCE, Folder
 
 PACKAGES = ("benevolent", "torch", "ray", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 
@@ -30,7 +31,7 @@ def add_entry(results: Folder, cohorts: Sequence[Manifest]) -> None:
         cohorts: the new ones.
     """
     ids = [cohort.cohort_id for cohort in cohorts]
-    results.write_json(PROVENANCE, [*entries(results), provenance(cohorts) | {"cohort_ids": ids}])
+    results.write_json(paths.PROVENANCE, [*entries(results), provenance(cohorts) | {"cohort_ids": ids}])
 
 
 def entries(results: Folder) -> list[dict[str, Any]]:
@@ -39,12 +40,14 @@ def entries(results: Folder) -> list[dict[str, Any]]:
     Raises:
         BadInput: the file is damaged.
     """
-    if not results.exists(PROVENANCE):
+    if not results.exists(paths.PROVENANCE):
         return []
-    found = results.read_json(PROVENANCE)
+    found = results.read_json(paths.PROVENANCE)
     found = found if isinstance(found, list) else [found]
     if not all(isinstance(entry, dict) for entry in found):
-        raise BadInput(f"{results.uri}/{PROVENANCE}: damaged or not a file of this project (entries are mappings)")
+        raise BadInput(
+            f"{results.uri}/{paths.PROVENANCE}: damaged or not a file of this project (entries are mappings)"
+        )
     return found
 
 

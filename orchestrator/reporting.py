@@ -19,7 +19,10 @@ from benevolent.orchestrator.plan.planning import planned_runs
 from benevolent.orchestrator.provenance import entries
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import REPORT, SPEC, CohortFiles, Folder, cohort_ids
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.statuses import UNFINISHED, Status
 from benevolent.trainables.training.dynamics import DYNAMICS
 
 #: What a report was made from, written last: its presence means that the report is whole.
@@ -58,7 +61,7 @@ def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
     table = results.table(parents=True)  # a run that no axis named when it was planned may be named by one now
     if table.empty:
         return table
-    return table[table["run_id"].isin(wanted) & ~table["status"].isin(["to do", "failed"])].reset_index(drop=True)
+    return table[table["run_id"].isin(wanted) & ~table["status"].isin(UNFINISHED)].reset_index(drop=True)
 
 
 def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[pd.DataFrame]:
@@ -70,7 +73,7 @@ def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = T
     """
     if table.empty:
         return []
-    scope: Scope = "both" if (table["status"] == "converged").any() else "all"
+    scope: Scope = "both" if (table["status"] == Status.CONVERGED).any() else "all"
     axes, names = varied(table, spec), predictors(table, spec)
     targets = [target for target in targets if target in table and table[target].notna().any()]
     sizes = {name: {*table.get(f"data.{name}", [])} for name in ("test_size", "validation_size")}
@@ -109,16 +112,16 @@ def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataF
     if anew or _written(folder) != inputs:
         files = render(_report(folder, spec, load_results(folder)))
         for name, content in files.items():
-            folder.write(f"{REPORT}/{name}", content)
-        folder.write_json(f"{REPORT}/{INPUTS}", {"inputs": inputs, "files": digests(files)})
-    return read_verdicts(folder.read(f"{REPORT}/verdicts.json"))
+            folder.write(f"{paths.REPORT}/{name}", content)
+        folder.write_json(f"{paths.REPORT}/{INPUTS}", {"inputs": inputs, "files": digests(files)})
+    return read_verdicts(folder.read(f"{paths.REPORT}/{paths.VERDICTS}"))
 
 
 def _written(folder: Folder) -> Any:
     """What the report that is there was made from; None if not all of it is there as it was written."""
     try:
-        known = folder.read_json(f"{REPORT}/{INPUTS}")
-        return known["inputs"] if unchanged(folder / REPORT, known["files"]) else None
+        known = folder.read_json(f"{paths.REPORT}/{INPUTS}")
+        return known["inputs"] if unchanged(folder / paths.REPORT, known["files"]) else None
     except (BadInput, LookupError, TypeError, AttributeError):
         return None
 
@@ -145,7 +148,7 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
         provenance={"command": command, "versions": {"benevolent": metadata.version("benevolent")}},
         dynamics_names=[str(predictor) for predictor in verdicts.index],
     )
-    return render(content)["index.html"]
+    return render(content)[paths.PAGE]
 
 
 def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
@@ -154,7 +157,7 @@ def _report(folder: Folder, spec: SweepSpec, results: Results) -> Report:
     return Report(
         name=spec.name,
         description=spec.description,
-        spec=folder.read(SPEC).decode(),
+        spec=folder.read(paths.SPEC).decode(),
         axes=spec.axis_names,
         table=table,
         dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
@@ -191,7 +194,7 @@ def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFra
     axes = [axis for axis in spec.axis_names if axis in table]
     if table.empty or not axes or TARGETS[0] not in table:
         return pd.DataFrame()
-    runs, history = table[table["status"] != "diverged"], histories(results)
+    runs, history = table[table["status"] != Status.DIVERGED], histories(results)
     names = [*DYNAMICS, *LOSSES]
     views: tuple[View, ...] = ("epoch", "fraction")
     return pd.concat([early_prediction(history, runs, TARGETS[0], axes, names, view=view) for view in views])
@@ -208,6 +211,11 @@ def _provenance(folder: Folder) -> dict[str, Any]:
 
 def inputs_of(folder: Folder) -> dict[str, Any]:
     """What is said of a results folder is made from: the spec, the version, and the names of the parts."""
-    parts = {cohort_id: CohortFiles(folder, cohort_id).folder.names("runs") for cohort_id in cohort_ids(folder)}
+    parts = {cohort_id: CohortFiles(folder, cohort_id).part_names("runs") for cohort_id in cohort_ids(folder)}
     version = metadata.version("benevolent")
-    return {"version": version, "spec": folder.read(SPEC).decode(), "runs": parts, "measures": folder.names("measures")}
+    return {
+        "version": version,
+        "spec": folder.read(paths.SPEC).decode(),
+        "runs": parts,
+        "measures": folder.names(paths.MEASURES),
+    }

@@ -17,8 +17,9 @@ from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import plugins
 from benevolent.trainables.config.base import flatten
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, Record, homes, read_cohorts
-from benevolent.trainables.store.storage import PROVENANCE, SPEC, Folder
 
 
 def check_folder(results: Folder, spec: SweepSpec) -> None:
@@ -29,7 +30,7 @@ def check_folder(results: Folder, spec: SweepSpec) -> None:
     """
     if not results.exists():
         return
-    if not results.exists(SPEC):
+    if not results.exists(paths.SPEC):
         if results.names():
             raise BadInput(f"--out {results.uri}: holds files but no sweep; give a new or an empty folder")
         return
@@ -51,11 +52,11 @@ def read_spec(results: Folder) -> SweepSpec:
     Raises:
         BadInput: there is none, or it is damaged.
     """
-    where = posixpath.join(results.uri, SPEC)
-    if not results.exists(SPEC):
-        raise BadInput(f"{results.uri}: holds no sweep (no file {SPEC} in it)")
+    where = posixpath.join(results.uri, paths.SPEC)
+    if not results.exists(paths.SPEC):
+        raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
     try:
-        return SweepSpec.parse(yaml12.loads(results.read(SPEC).decode()))
+        return SweepSpec.parse(yaml12.loads(results.read(paths.SPEC).decode()))
     except (ValueError, BadInput) as error:
         line = f"{where}: damaged or not a sweep ({str(error).splitlines()[0]})"
         raise BadInput(line + plugins.missing(results)) from None
@@ -105,10 +106,10 @@ def prepare(results: Folder, spec: SweepSpec, cohorts: Sequence[Manifest]) -> No
     """Write the spec, where the results come from, and a manifest for every new cohort."""
     text = yaml12.dumps(spec.model_dump(mode="json"))
     try:
-        results.write(SPEC, text.encode())
+        results.write(paths.SPEC, text.encode())
     except OSError as error:
         raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
-    if cohorts or not results.exists(PROVENANCE):
+    if cohorts or not results.exists(paths.PROVENANCE):
         add_entry(results, cohorts)
     for cohort in cohorts:
         cohort.write(results)

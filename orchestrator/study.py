@@ -26,7 +26,8 @@ from benevolent.orchestrator.sweep_summary import describe_setup
 from benevolent.orchestrator.training.ray_session import keep_ray_cluster
 from benevolent.trainables.config.base import Section, did_you_mean
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import SPEC, Folder
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
 
 Scale = Literal["small", "paper", "develop"]
 #: Seeds of verdicts, and the seed that their splits are drawn from, begin here; those that a study is developed on are
@@ -164,7 +165,7 @@ def run_studies(
     for study in studies().values():
         with contextlib.suppress(BadInput):  # not answered yet, or by another version
             pages.append((study, study_page.read(folder / study.name)))
-    folder.write("index.html", study_page.index(pages, scale))
+    folder.write(paths.PAGE, study_page.index(pages, scale))
     return done
 
 
@@ -181,7 +182,7 @@ def run_study(study: Study, scale: Scale, out: str, console: Console, address: s
         answer = study.analysis(results)
         for path, content in study_page.render(_about(study, scale, folder, results), answer, inputs).items():
             folder.write(path, content)
-    return Answered(study, study_page.read(folder), posixpath.join(folder.uri, "index.html"), failures)
+    return Answered(study, study_page.read(folder), posixpath.join(folder.uri, paths.PAGE), failures)
 
 
 @functools.cache
@@ -202,7 +203,7 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
         "scale": scale,
         "command": f"bth run {PREFIX}{study.name}" + ("" if scale == "small" else f" --scale {scale}"),
         "setups": _setups(study, scale),
-        "sweeps": {name: folder.read(f"{name}/{SPEC}").decode() for name in study.sweeps},
+        "sweeps": {name: folder.read(f"{name}/{paths.SPEC}").decode() for name in study.sweeps},
         "runs": {name: one.table()["status"].value_counts().to_dict() for name, one in results.items()},
         "seconds": sum(float(one.runs["seconds"].sum()) for one in results.values()),
         "provenance": newest,

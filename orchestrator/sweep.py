@@ -26,8 +26,11 @@ from benevolent.orchestrator.training.placement import place_work
 from benevolent.orchestrator.training.progress import Display
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.integrity import check_files
 from benevolent.trainables.store.manifest import Manifest, finished_runs, read_cohorts
-from benevolent.trainables.store.storage import REPORT, CohortFiles, Folder, check_files, cohort_ids
 
 
 class TrainingSummary(NamedTuple):
@@ -52,7 +55,7 @@ class SweepResult:
 def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> SweepResult:
     """Train what is missing, measure what is missing, judge, and write the report; as `train_sweep`."""
     trained, results = train_sweep(spec, out, console, address), Folder(out)
-    return SweepResult(report(results, spec), *trained, posixpath.join(results.uri, REPORT, "index.html"))
+    return SweepResult(report(results, spec), *trained, posixpath.join(results.uri, paths.REPORT_PAGE))
 
 
 def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> TrainingSummary:
@@ -136,7 +139,7 @@ def train_and_measure(
         def progress(cohort_id: str, result: dict[str, Any]) -> None:
             display.update(cohort_id, result)
             for name in result["parameter_files"]:
-                if checkpoints or name.startswith("final/"):
+                if checkpoints or paths.is_final(name):
                     pool.submit(measured.missing(cohort_id, name, measures))
 
         if todo:

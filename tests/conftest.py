@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, Record
-from benevolent.trainables.store.storage import CohortFiles, Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
 from benevolent.trainables.training.starting import training
@@ -26,7 +28,7 @@ class Cohort:
         roles = ("run",) * len(configs)
         Manifest(name, self.configs, roles, waits_for, Record.parse(record or {})).write(results)
         if plan:
-            self.files.folder.write_json(self.files.stacks, {"kernel": plan[0], "size": plan[1]})
+            self.files.folder.write_json(paths.STACKS, {"kernel": plan[0], "size": plan[1]})
 
     def start(self, save_every_seconds: float = 1e9) -> CohortTraining | ForestTraining:
         return training(self.results, self.name, save_every_seconds=save_every_seconds)

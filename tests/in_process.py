@@ -8,7 +8,7 @@ from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.results_folder import held, prepare, wanted
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import Trained
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.starting import training
 
 

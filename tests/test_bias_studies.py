@@ -9,8 +9,8 @@ from benevolent.analysis import load_results
 from benevolent.analysis.studies import bth_architecture
 from benevolent.analysis.studies.shared import bias_path
 from benevolent.trainables import data
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Record
-from benevolent.trainables.store.storage import Folder
 
 RUN = {
     "data": {"name": "digits", "classes": "3|8", "train_size": 20, "validation_size": 0, "test_size": 30},

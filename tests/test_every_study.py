@@ -10,7 +10,7 @@ from tiny_studies import READERS, tiny
 from benevolent.analysis.report.study_page import MARKS
 from benevolent.orchestrator import study
 from benevolent.trainables import data
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 
 @pytest.mark.parametrize("name", study.studies())

@@ -18,7 +18,7 @@ from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.forest import grow, random_forest
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 MODEL = {"family": "random_forest", "trees": 4, "leaves": 20}
 

@@ -21,8 +21,9 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.subspace import PROJECTIONS
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles, Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.interventions import reused
 from benevolent.trainables.training.optimizers import learning_rate, norms

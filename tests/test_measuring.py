@@ -8,7 +8,7 @@ import torch
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import MEASURES, Measure
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob, measure_file
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 FILES = ["checkpoints/train-00000000.safetensors", "final/00001.safetensors"]

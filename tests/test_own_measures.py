@@ -16,7 +16,7 @@ from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.reporting import predictors
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 MODULE = '''
 from benevolent.analysis.measures import Measure

@@ -22,8 +22,9 @@ from benevolent.orchestrator.results_folder import held, prepare, read_from, wan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles, Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}

@@ -14,7 +14,7 @@ from benevolent.analysis import load_results
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 #: Dense parents in one cohort, and pruned runs in another that waits for it and reads their parameters.
 SWEEP = {

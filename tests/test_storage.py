@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 
 import pyarrow as pa
 import pyarrow.fs
@@ -9,8 +11,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, Record, finished_runs, homes, read_cohorts
-from benevolent.trainables.store.storage import CohortFiles, Folder, cohort_ids
 
 READERS = {"a.parquet": Folder.read_table, "a.safetensors": Folder.read_tensors, "a.json": Folder.read_json}
 
@@ -87,26 +91,35 @@ def test_a_write_that_fails_leaves_nothing_and_keeps_what_was_there(tmp_path, mo
     folder = Folder(tmp_path)
     folder.write("kept.json", b"old")
 
-    class Full:
-        """A disk that fills up while a file is written to it, or before it is renamed."""
+    def disk_full(*_: object) -> None:
+        raise OSError("no space left on device")
 
-        def __init__(self, at: str) -> None:
-            self.at, self.fs = at, pyarrow.fs.LocalFileSystem()
-
-        def __getattr__(self, name: str):
-            return self.fail if name == self.at else getattr(self.fs, name)
-
-        def fail(self, path: str, *rest: str):
-            (tmp_path / path).write_bytes(b"ha")
-            raise OSError("no space left on device")
-
-    for at in ("open_output_stream", "move"):
-        folder.fs = Full(at)
-        for name in ("kept.json", "new.json"):
-            with pytest.raises(OSError, match="no space left"):
-                folder.write(name, b"half")
+    for call in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, disk_full)
+            for name in ("kept.json", "new.json"):
+                with pytest.raises(OSError, match="no space left"):
+                    folder.write(name, b"half")
     assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]
     assert (tmp_path / "kept.json").read_bytes() == b"old"
+
+
+def test_file_is_synced_before_it_is_renamed_and_its_folder_afterwards(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_fsync(descriptor: int) -> None:
+        calls.append("fsync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "fsync file")
+        fsync(descriptor)
+
+    def record_replace(source, target) -> None:
+        calls.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    Folder(tmp_path).write("a/b.json", b"{}")
+    assert calls == ["fsync file", "rename", "fsync folder"]
 
 
 def test_unfinished_files_are_not_listed(tmp_path):
@@ -149,8 +162,8 @@ def test_a_manifest_is_read_back(folder, record):
 def spoil(folder: Folder, change) -> None:
     manifest(folder)
     files = CohortFiles(folder, "c")
-    value = files.folder.read_json(files.manifest)
-    files.folder.write_json(files.manifest, change(value) or value)
+    value = files.folder.read_json(paths.MANIFEST)
+    files.folder.write_json(paths.MANIFEST, change(value) or value)
 
 
 @pytest.mark.parametrize(

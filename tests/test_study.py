@@ -19,7 +19,7 @@ from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.plan.planning import Kinds, planned_runs
 from benevolent.trainables.data import READERS
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 TINY = {
     "name": "tiny-study",

@@ -12,7 +12,7 @@ from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 TEACHER = {"model.width": 24, "optimizer.lr": 0.2, "stop.max_epochs": 6, "data.label_corruption": 0.0}
 

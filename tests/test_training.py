@@ -10,7 +10,8 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.ray_trainable import CohortTrainable
 
 TABLES = ("runs", "dynamics", "outcomes")
@@ -249,7 +250,7 @@ def test_a_cohort_that_diverges_in_pretraining_is_done(cohort):
     trained = cohort("c", [run(0, optimizer=HUGE, pretrain={"epochs": 3})]).train()
     assert trained.table("runs").status.tolist() == ["diverged"]
     assert trained.table("runs").phase.tolist() == ["pretrain"]
-    assert not trained.files.folder.exists(trained.files.state)
+    assert not trained.files.folder.exists(paths.STATE)
 
 
 # Pruning.
@@ -349,7 +350,7 @@ def same(left, right) -> None:
     same_tables(left, right)
     assert equal(left.final(), right.final())
     assert left.files.folder.names("checkpoints") == right.files.folder.names("checkpoints")
-    assert not any(cohort_.files.folder.exists(cohort_.files.state) for cohort_ in (left, right))
+    assert not any(cohort_.files.folder.exists(paths.STATE) for cohort_ in (left, right))
 
 
 @pytest.mark.parametrize("first_saves_every", [0, 1e9])
@@ -399,19 +400,19 @@ def test_a_cohort_killed_after_its_last_row_only_loses_its_state(cohort, monkeyp
     with pytest.raises(Killed):
         trained.train()
     monkeypatch.undo()
-    assert trained.start().advance(1e9).done and not trained.files.folder.exists(trained.files.state)
+    assert trained.start().advance(1e9).done and not trained.files.folder.exists(paths.STATE)
 
 
 def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trains(cohort, monkeypatch):
     """Tune starts an actor for a trial, and gives the trial to one that became free before it was up."""
     trained = cohort("a", [run()])
     trained.start()
-    trained.files.folder.write(trained.files.final(1), b"half a save of the other actor")
-    trained.files.folder.write_json(trained.files.failure, {"traceback": "of an earlier attempt"})
+    trained.files.folder.write(paths.final(1), b"half a save of the other actor")
+    trained.files.folder.write_json(paths.FAILURE, {"traceback": "of an earlier attempt"})
     config = {"results": trained.results.uri, "cohort_id": "a", "cpus": 1, "gpus": 0, "data": {}}
     trainable = CohortTrainable(config | {"kernel": None, "stack_size": None})
-    assert trained.files.folder.exists(trained.files.final(1)) and trained.files.why_failed
-    assert not trained.files.folder.exists(trained.files.table("runs", 1))
+    assert trained.files.folder.exists(paths.final(1)) and trained.files.why_failed
+    assert not trained.files.folder.exists(paths.table_part("runs", 1))
     monkeypatch.setattr(
         "benevolent.trainables.training.ray_trainable.assigned_device", lambda share: "cpu"
     )  # which asks Ray

@@ -9,7 +9,8 @@ import importlib
 import os
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import PROVENANCE, Folder
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
 
 PLUGINS = "BENEVOLENT_PLUGINS"
 
@@ -39,7 +40,7 @@ def missing(results: Folder) -> str:
         results: the folder; its provenance names the modules of every invocation that planned cohorts.
     """
     try:
-        made_with = {name: None for entry in results.read_json(PROVENANCE) for name in entry["plugins"]}
+        made_with = {name: None for entry in results.read_json(paths.PROVENANCE) for name in entry["plugins"]}
     except (BadInput, TypeError, LookupError):  # damaged itself, or of an older version
         return f"; is it of a module of yours? {PLUGINS} names those"
     if made_with.keys() <= set(named()):

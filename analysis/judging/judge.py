@@ -15,10 +15,11 @@ from benevolent.analysis.statistics.panel import Panel, Settings
 from benevolent.analysis.statistics.resampling import false_discovery
 from benevolent.analysis.statistics.sequential_permutation import LOOKS, Contest, settle
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.statuses import UNFINISHED, Status
 
 Scope = Literal["converged", "all", "both"]
 BASELINE = "axes only"
-STATUSES = {"converged", "limit", "diverged", "failed", "to do"}
+STATUSES = set(Status)
 
 
 @threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other
@@ -149,12 +150,12 @@ def _outside(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_colu
     others = table[~table.index.isin(judged.index)]
     without = others[target].isna()
     why = others[status_column].map(str) if status_column in table else without.map({True: "", False: ""})
-    why = why.where(~(without & ~why.isin(["diverged", "failed", "to do"])), f"without {target}")
+    why = why.where(~(without & ~why.isin([Status.DIVERGED, *UNFINISHED])), f"without {target}")
     return {str(name): int(count) for name, count in why.value_counts().sort_index().items()}
 
 
 def _all_diverged(table: pd.DataFrame, status_column: str) -> bool:
-    return len(table) > 0 and status_column in table and bool((table[status_column] == "diverged").all())
+    return len(table) > 0 and status_column in table and bool((table[status_column] == Status.DIVERGED).all())
 
 
 def _no_ceiling(runs: pd.DataFrame, target: str, test_size: int | None) -> str:
@@ -285,10 +286,10 @@ def _scopes(table: pd.DataFrame, target: str, scope: Scope, status_column: str) 
         return
     status = table[status_column]
     if scope != "all":
-        yield "converged", table[(status == "converged") & ~np.isnan(values)]
+        yield "converged", table[(status == Status.CONVERGED) & ~np.isnan(values)]
     if scope != "converged":
-        worst = table.assign(**{target: np.where(status == "diverged", np.inf, values)})
-        yield "all", worst[~status.isin(["failed", "to do"]) & worst[target].notna()]
+        worst = table.assign(**{target: np.where(status == Status.DIVERGED, np.inf, values)})
+        yield "all", worst[~status.isin(UNFINISHED) & worst[target].notna()]
 
 
 def _check_numbers(**values: float | None) -> None:

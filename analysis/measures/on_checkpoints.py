@@ -17,8 +17,10 @@ from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.trainables import data
 from benevolent.trainables.stack import network
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles, Folder, measured_cohort, measures_file
 from benevolent.trainables.training.initial_state import Origins
 from benevolent.trainables.training.teacher_labels import Teachers
 
@@ -42,8 +44,8 @@ class ExistingMeasures:
     def __init__(self, results: Folder) -> None:
         self.results = results
         self.names: dict[str, list[str]] = {}
-        for name in results.names("measures"):
-            self.names.setdefault(measured_cohort(name), []).append(name)
+        for name in results.names(paths.MEASURES):
+            self.names.setdefault(paths.measured_cohort(name), []).append(name)
         self._of = functools.lru_cache(maxsize=32)(self._versions)
 
     def missing(self, cohort_id: str, parameter_file: str, measures: Sequence[str] | None) -> MeasureJob | None:
@@ -72,8 +74,8 @@ class ExistingMeasures:
             return None
         set_and_versions = "\n".join(f"{measure.spelled} {measure.version}" for measure in chosen)
         digest = hashlib.sha256(set_and_versions.encode()).hexdigest()[:8]
-        attempt, taken = 1, {f"measures/{name}" for name in self.names.get(cohort_id, ())}
-        while (path := measures_file(cohort_id, parameter_file, digest, attempt)) in taken:
+        attempt, taken = 1, {f"{paths.MEASURES}/{name}" for name in self.names.get(cohort_id, ())}
+        while (path := paths.measures_file(cohort_id, parameter_file, digest, attempt)) in taken:
             attempt += 1
         return MeasureJob(cohort_id, parameter_file, tuple(measure.spelled for measure in chosen), path)
 
@@ -86,7 +88,7 @@ class ExistingMeasures:
         known: Counter[tuple[str, str, int, str]] = Counter()
         columns = ["run_id", "phase", "step", "name", "status", "version"]
         for name in self.names[cohort_id]:
-            rows = self.results.read_table(f"measures/{name}", columns)
+            rows = self.results.read_table(f"{paths.MEASURES}/{name}", columns)
             rows = rows.filter(pc.invert(pc.starts_with(rows["status"], ERROR)))
             *places, versions = (rows[column].to_pylist() for column in (*columns[:4], "version"))
             for *place, version in zip(*places, versions, strict=True):

@@ -22,6 +22,7 @@ from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.configurations import require_columns
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.statuses import ENDED
 
 #: Logits `(N, K)` and the labels `(N,)` that they are for.
 Predictions = tuple[Tensor, Tensor]
@@ -61,7 +62,7 @@ def description_length(
     """
     table = results.runs if runs is None else runs
     require_columns(table, ["run_id", "status", "seed", "data.train_size"], "column")
-    table = table[table["status"].isin(["converged", "limit", "diverged"])]
+    table = table[table["status"].isin(ENDED)]
     rows = []
     for levels, study in studies(table, [*axes, "seed"], ["data.train_size"]):
         ids = study.sort_values("data.train_size")["run_id"].tolist()

@@ -19,8 +19,10 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import pairs_at_once
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles, Folder
 from benevolent.trainables.training.losses import mistakes
 from benevolent.trainables.training.running_stack import Tensors
 from benevolent.trainables.training.teacher_labels import Teachers
@@ -105,7 +107,7 @@ def _of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) -> dict
             k = rows.get((run_id, phase))
             if k is None or not step:
                 continue
-            if name.startswith("final/"):  # a run may have gone back, see `stop.snapshot_loss`
+            if paths.is_final(name):  # a run may have gone back, see `stop.snapshot_loss`
                 right[k] = {before: seen for before, seen in right[k].items() if before < step}
             own = {key: value[row : row + 1] for key, value in tensors.items()}
             right[k][step] = epoch, _right(built, own, inputs.pick(slice(k, k + 1)), labels[k : k + 1])

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store.folder import Folder
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:

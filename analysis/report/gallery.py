@@ -9,6 +9,7 @@ from benevolent.analysis.figures import RenderedFigure, axis_label, render_figur
 from benevolent.analysis.judging.early_prediction import best_early, left_out
 from benevolent.analysis.judging.text import by_decision, in_words
 from benevolent.analysis.report.content import Report
+from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.losses import LOSSES
 
 DYNAMICS_SHOWN = 4
@@ -122,7 +123,7 @@ def _in_scope(table: pd.DataFrame, scope: str, match: Mapping[str, Sequence[floa
         table = table[table[column].between(low, high)]
     if "status" not in table:
         return table
-    return table[table["status"].isin(["converged"] if scope == "converged" else ["converged", "limit"])]
+    return table[table["status"].isin([Status.CONVERGED] if scope == "converged" else [Status.CONVERGED, Status.LIMIT])]
 
 
 def _best(verdicts: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from benevolent.analysis.figures import AxisPalette, RenderedFigure, format_valu
 from benevolent.analysis.judging import text
 from benevolent.analysis.report.content import Report
 from benevolent.analysis.report.templates import template
+from benevolent.trainables.store.statuses import Status
 
 #: Of the runs that did not converge.
 LISTED = 100
@@ -84,7 +85,7 @@ def _unconverged(report: Report) -> dict[str, Any]:
     if "status" not in table or "run_id" not in table:
         return {"axes": [], "rows": [], "more": 0}
     axes = [axis for axis in report.axes if axis in table]
-    rows = table[table["status"] != "converged"].sort_values(["status", *axes], key=lambda column: column.map(str))
+    rows = table[table["status"] != Status.CONVERGED].sort_values(["status", *axes], key=lambda column: column.map(str))
     cells = [
         [str(row["run_id"]), str(row["status"]), str(row.get("seed", "")), *(format_value(row[axis]) for axis in axes)]
         for row in rows.head(LISTED).to_dict("records")

@@ -10,6 +10,7 @@ from benevolent.analysis.report.content import Report
 from benevolent.analysis.report.export import parquet, verdicts_json
 from benevolent.analysis.report.gallery import gallery
 from benevolent.analysis.report.page import page
+from benevolent.trainables.store import paths
 
 
 def render(report: Report) -> dict[str, bytes]:
@@ -20,11 +21,11 @@ def render(report: Report) -> dict[str, bytes]:
     says what it lacks. ``verdicts.json`` and ``table.parquet`` are the numbers behind them.
     """
     verdicts = [part for frame in report.verdicts for part in by_scope(frame)]
-    files = {"verdicts.json": verdicts_json(verdicts), "table.parquet": parquet(report.table)}
+    files = {paths.VERDICTS: verdicts_json(verdicts), paths.TABLE: parquet(report.table)}
     report = replace(report, table=_comparable(report.table, report.axes), verdicts=verdicts)
     plates = gallery(report)
     files |= {f"figures/{plate.name}.svg": plate.svg for plate in plates if plate.svg}
-    return {**files, "index.html": page(report, plates).encode()}
+    return {**files, paths.PAGE: page(report, plates).encode()}
 
 
 def _comparable(table: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:

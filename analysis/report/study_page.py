@@ -12,7 +12,8 @@ from benevolent.analysis.report.export import parquet
 from benevolent.analysis.report.templates import template
 from benevolent.analysis.studies.shared.answer import Answer, Finding
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import Folder
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
 
 #: Findings and figures as data, written last: its presence means that the page is whole.
 ANSWER = "answer.json"
@@ -31,7 +32,7 @@ def render(about: Mapping[str, Any], answer: Answer, inputs: Any) -> dict[str, b
     files = {
         **{f"figures/{plate.name}.svg": plate.svg for plate in answer.plates if plate.svg},
         "numbers.parquet": parquet(answer.numbers),
-        "index.html": page.encode(),
+        paths.PAGE: page.encode(),
     }
     data = {
         "inputs": inputs,

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def _run_studies(spec: str, out: str | None, address: str | None, set_: list[str
     done = run_studies(_studies(spec, set_), scale, out, console, address)
     for one in done:
         console.print(f"{one.study.name}: {one.answer.headline} {one.page}", soft_wrap=True)
-    console.print(f"all studies: {out}/index.html", soft_wrap=True)
+    console.print(f"all studies: {out}/{paths.PAGE}", soft_wrap=True)
     _end([failure for one in done for failure in one.failures])
 
 
@@ -182,7 +183,7 @@ def status(where: Where) -> None:
     [bold]Example:[/] bth status results/quickstart
     """
     from benevolent.analysis.results import load_results
-    from benevolent.trainables.store.storage import check_files
+    from benevolent.trainables.store.integrity import check_files
 
     results = load_results(where)
     for folder in results.folders:
@@ -227,7 +228,8 @@ def report(where: Where) -> None:
     """
     from benevolent.orchestrator import reporting
     from benevolent.orchestrator.results_folder import read_spec
-    from benevolent.trainables.store.storage import REPORT, Folder, check_files
+    from benevolent.trainables.store.folder import Folder
+    from benevolent.trainables.store.integrity import check_files
 
     folder = Folder(where)
     spec = read_spec(folder)
@@ -236,7 +238,7 @@ def report(where: Where) -> None:
     for verdicts in reporting.report(folder, spec, anew=True):
         by_target.setdefault(verdicts.attrs["target"], verdicts)
     _show([*by_target.values()])
-    console.print(f"report: {folder.uri}/{REPORT}/index.html", soft_wrap=True)
+    console.print(f"report: {folder.uri}/{paths.REPORT_PAGE}", soft_wrap=True)
 
 
 @app.command()
@@ -266,7 +268,7 @@ def judge(
     from benevolent.analysis.results import read_table
     from benevolent.orchestrator.provenance import command
     from benevolent.orchestrator.reporting import report_on_table
-    from benevolent.trainables.store.storage import Folder
+    from benevolent.trainables.store.folder import Folder
 
     names = _names(predictors, "--predictors") if predictors is not None else None
     varied = _names(axes, "--axes")

@@ -20,8 +20,8 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import READERS, SYNTHETIC
 from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader
 from benevolent.trainables.rng import generator
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, Record
-from benevolent.trainables.store.storage import Folder
 from benevolent.trainables.training.starting import training
 
 #: Arithmetic of a rehearsed epoch, numbers in a rehearsed stack, and examples that are solved for or grown on, at most.

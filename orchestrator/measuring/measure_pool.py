@@ -11,7 +11,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob, measure_file
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.ray_worker import assigned_device, receive
 
 
@@ -122,6 +124,6 @@ def unmeasured(
         measured.missing(cohort_id, name, measures)
         for cohort_id in cohort_ids
         for name in CohortFiles(measured.results, cohort_id).parameter_files()
-        if checkpoints or name.startswith("final/")
+        if checkpoints or paths.is_final(name)
     ]
     return [job for job in jobs if job]

@@ -9,8 +9,8 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import Folder
 from benevolent.trainables.training.ray_trainable import CohortTrainable
 
 

@@ -8,7 +8,9 @@ from benevolent.trainables import plugins
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.storage import CohortFiles, Folder, cohort_ids
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
+from benevolent.trainables.store.folder import Folder
 
 
 class Record(Section):
@@ -111,7 +113,7 @@ class Manifest:
         record = self.record.model_dump(mode="json")
         value = {"cohort_id": self.cohort_id, "waits_for": self.waits_for, "record": record, "runs": runs}
         files = CohortFiles(results, self.cohort_id)
-        files.folder.write_json(files.manifest, value)
+        files.folder.write_json(paths.MANIFEST, value)
 
     @classmethod
     def read(cls, results: Folder, cohort_id: str) -> "Manifest":
@@ -121,8 +123,8 @@ class Manifest:
             BadInput: the file is damaged, or a run's config does not give its id (it is of another version).
         """
         files = CohortFiles(results, cohort_id)
-        value = files.folder.read_json(files.manifest)
-        where = f"{files.folder.uri}/{files.manifest}"
+        value = files.folder.read_json(paths.MANIFEST)
+        where = f"{files.folder.uri}/{paths.MANIFEST}"
         try:
             try:
                 configs = tuple(RunConfig.parse(run["config"], where) for run in value["runs"])

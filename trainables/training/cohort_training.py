@@ -21,11 +21,14 @@ from torch import Tensor
 from benevolent.trainables import data
 from benevolent.trainables.compatibility import check
 from benevolent.trainables.config.run import Phase, RunConfig
-from benevolent.trainables.rng import Draws, generator
+from benevolent.trainables.rng import Draws
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.training.example_order import training_order
 from benevolent.trainables.training.initial_state import Origins, stacked
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.recording import Recorder
@@ -69,8 +72,8 @@ class CohortTraining:
         self.teach = Teachers(results, self.manifest).labels
         self.active = self._active([], {})
         if self.manifest.finished(results):
-            self.folder.delete(self.files.state)
-        elif self.folder.exists(self.files.state):
+            self.folder.delete(paths.STATE)
+        elif self.folder.exists(paths.STATE):
             self._resume()
         else:
             self._begin()
@@ -149,7 +152,7 @@ class CohortTraining:
         self.active.dynamics.next_phase()
         self.active.forget_checks()
         self.active.look([*self.data.splits], self._phases, 0)
-        plan = self.folder.read_json(self.files.stacks) if self.folder.exists(self.files.stacks) else None
+        plan = self.folder.read_json(paths.STACKS) if self.folder.exists(paths.STACKS) else None
         self.plan = KernelChoice(**plan) if plan else self._choose_kernel()
         self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
         self._check(torch.zeros(len(self.active), dtype=torch.bool))
@@ -158,7 +161,7 @@ class CohortTraining:
         steps = self.timeline.steps_per_epoch * max(phase.max_epochs for phase in self._phases)
         examples = (self.active.inputs["train"], self.active.labels["train"], self._batch_size)
         plan = choose_kernel(self.active.stack, *examples, self.pinned, steps)
-        self.folder.write_json(self.files.stacks, {"kernel": plan.kernel, "size": plan.size})
+        self.folder.write_json(paths.STACKS, {"kernel": plan.kernel, "size": plan.size})
         return plan
 
     def _train_epoch(self) -> None:
@@ -189,9 +192,8 @@ class CohortTraining:
 
     def _order(self, epoch: int, steps: int) -> Tensor:
         """Each run's permutation `(K, n)` of the training examples in an epoch, as far as its steps go."""
-        examples, stream = len(self.data.train), f"order/{self.phase_name}"
         seeds = {config.seed for config in self.active.configs}
-        drawn = {seed: generator(seed, stream, epoch).permutation(examples) for seed in seeds}
+        drawn = {seed: training_order(seed, self.phase_name, epoch, len(self.data.train)) for seed in seeds}
         order = np.stack([drawn[config.seed] for config in self.active.configs])
         return torch.from_numpy(order[:, : steps * self._batch_size]).to(self.device)
 
@@ -246,13 +248,13 @@ class CohortTraining:
                 "seconds": self.recorder.seconds,
             }
             state |= {"phase_index": self.phase_index, "step": self.step, "part": self.recorder.part}
-            self.folder.write_tensors(self.files.state, self.active.saved(), state)
+            self.folder.write_tensors(paths.STATE, self.active.saved(), state)
         else:
-            self.folder.delete(self.files.state)
+            self.folder.delete(paths.STATE)
         self.saved = time.monotonic()
 
     def _resume(self) -> None:
-        tensors, state = self.folder.read_tensors(self.files.state)
+        tensors, state = self.folder.read_tensors(paths.STATE)
         self.phase_index, self.step = state["phase_index"], state["step"]
         self.recorder.part, self.recorder.seconds = state["part"], state["seconds"]
         self.files.delete_parts_from(state["part"])  # half a save: its rows will come again, perhaps cut otherwise
@@ -260,6 +262,6 @@ class CohortTraining:
         self.active = self._active([configs[run_id] for run_id in state["run_ids"]], {})
         self.active.load(tensors)
         self.active.look([*self.data.splits], self._phases, self.timeline.begun(self.step))
-        self.plan = KernelChoice(**self.folder.read_json(self.files.stacks))
+        self.plan = KernelChoice(**self.folder.read_json(paths.STACKS))
         self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
         self.recorder.new_files = self.files.parameter_files()

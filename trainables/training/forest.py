@@ -12,8 +12,11 @@ from benevolent.trainables import data
 from benevolent.trainables.models.forest import Forest, grow
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, finished_runs
-from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.losses import LOSSES, mistakes, summary, targets
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.rows import Rows
@@ -65,11 +68,11 @@ class ForestTraining:
             self.rows.add_outcomes([config.run_id], PLACE["phase"], PLACE["step"], name, outcomes)
             if name == "train":
                 self.loss, reached = float(outcomes["loss"]), phase.reached(outcomes)
-        status = "converged" if reached else "limit"
+        status = Status.CONVERGED if reached else Status.LIMIT
         about = {"run_id": config.run_id, **PLACE, "path_length_from_init": 0.0, "status": status}
         self.rows.final.append((forest.state_dict(), about))
         self.rows.add_run(self.manifest, config, status, PLACE, time.perf_counter() - start)
         self.rows.write(self.files, self.part)
-        self.new_files.append(self.files.final(self.part))
+        self.new_files.append(paths.final(self.part))
         self.part += 1
         self.left = self.left[1:]

@@ -13,8 +13,10 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.weight_edits import find
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.interventions import centers, magnitude_mask, random_mask, reused
 
 Tensors = dict[str, Tensor]
@@ -116,7 +118,7 @@ class Origins:
         init, source = config.init, config.dense.parent
         if source is None:
             return self.network.initial(init, config.seed, stream)
-        if self.left.end(source).status == "diverged":  # so has what starts from it
+        if self.left.end(source).status == Status.DIVERGED:  # so has what starts from it
             return {name: torch.full(shape, torch.nan, dtype=torch.float64) for name, shape in self._shapes.items()}
         found = self.left.end(source) if init.at is None else self.left.after(source, init.at)
         if init.scheme == "kmeans":
@@ -134,11 +136,11 @@ class Origins:
         parent = config.parent
         if parent is None or not (config.prune.prunes or config.reset.layers):
             start = self.initial(config)
-            if config.teacher is not None and self.left.end(config.teacher).status == "diverged":
+            if config.teacher is not None and self.left.end(config.teacher).status == Status.DIVERGED:
                 start = {name: torch.full_like(value, torch.nan) for name, value in start.items()}  # no labels, no run
             return Start(start, 0.0)
         end = self.left.end(parent)
-        if end.status == "diverged":  # so has what is cut from it, though its parameters may still be finite
+        if end.status == Status.DIVERGED:  # so has what is cut from it, though its parameters may still be finite
             lost = {name: torch.full_like(value, torch.nan) for name, value in end.tensors.items()}
             mask = None if config.reset.layers else {name: torch.ones_like(value) for name, value in lost.items()}
             return Start(lost, end.path_length, end.status, mask=mask)

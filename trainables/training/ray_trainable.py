@@ -8,7 +8,9 @@ import torch
 from ray import tune
 
 from benevolent.trainables.stack.kernel_choice import Pinned
-from benevolent.trainables.store.storage import CohortFiles, Folder
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
 from benevolent.trainables.training.ray_worker import assigned_device, receive
@@ -45,11 +47,11 @@ class CohortTrainable(tune.Trainable):
         """Train whole epochs for about a second; the first time, load the cohort or its state before."""
         try:
             if self.training is None:
-                self.files.folder.delete(self.files.failure)
+                self.files.folder.delete(paths.FAILURE)
                 pinned = Pinned(self.config["kernel"], self.config["stack_size"])
                 device = assigned_device(self.config["gpus"])
                 self.training = training(self.results, self.files.cohort_id, device, pinned=pinned)
             return asdict(self.training.advance(SECONDS_PER_RESULT))
         except Exception:
-            self.files.folder.write_json(self.files.failure, {"traceback": traceback.format_exc()})
+            self.files.folder.write_json(paths.FAILURE, {"traceback": traceback.format_exc()})
             raise

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables.stack.network import Kernel
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles
+from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.rows import Rows
 from benevolent.trainables.training.running_stack import Active, Tensors
 from benevolent.trainables.training.timeline import Timeline
@@ -62,7 +64,7 @@ class Recorder:
 
     def checkpoint(self, active: Active, step: int) -> None:
         """Keep the parameters of all runs."""
-        name, count = self.files.checkpoint(self.phase, step), len(active)
+        name, count = paths.checkpoint(self.phase, step), len(active)
         about: dict[str, Any] = {"run_id": [config.run_id for config in active.configs]}
         about |= {key: [value] * count for key, value in self.place(step).items()}
         about["path_length_from_init"] = active.path_lengths.tolist()
@@ -102,9 +104,9 @@ class Recorder:
         tensors, paths = active.stack.tensors, active.path_lengths.tolist()
         for i in stopped.nonzero().flatten().tolist():
             config, place = active.configs[i], self.place(int(steps[i]))
-            status = "diverged" if diverged[i] else "converged" if converged[i] else "limit"
+            status = Status.DIVERGED if diverged[i] else Status.CONVERGED if converged[i] else Status.LIMIT
             if not diverged[i]:  # what was not trained is what it was
-                status = self.inherited.get(config.run_id) or status
+                status = Status(self.inherited.get(config.run_id) or status)
             self._add_ends(active, i, place, self.timeline.epoch(step) if converged[i] else None)
             about = {"run_id": config.run_id, **place, "path_length_from_init": paths[i], "status": status}
             self.rows.final.append(({name: value[i] for name, value in tensors.items()}, about))
@@ -126,6 +128,6 @@ class Recorder:
     def write(self) -> None:
         """Write one part of every table, and the last parameters of the runs that ended in it."""
         if self.rows.final:
-            self.new_files.append(self.files.final(self.part))
+            self.new_files.append(paths.final(self.part))
         self.rows.write(self.files, self.part)
         self.part += 1

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import CohortFiles
 
 
 class Rows:
@@ -70,10 +71,10 @@ class Rows:
         if self.final:
             parameters = {name: torch.stack([values[name] for values, _ in self.final]) for name in self.final[0][0]}
             metadata = {key: [about[key] for _, about in self.final] for key in self.final[0][1]}
-            files.folder.write_tensors(files.final(part), parameters, metadata)
+            files.folder.write_tensors(paths.final(part), parameters, metadata)
         for kind, columns in (("dynamics", self.dynamics), ("outcomes", self.outcomes)):
             if columns:
-                files.folder.write_table(files.table(kind, part), pa.table(dict(columns)))
+                files.folder.write_table(paths.table_part(kind, part), pa.table(dict(columns)))
         if self.runs:
             names = dict.fromkeys(name for row in self.runs for name in row)  # `from_pylist` has those of the first row
             columns = {name: [row.get(name) for row in self.runs] for name in names}

@@ -1,8 +1,8 @@
 """Which loop a cohort takes: networks are trained, forests are grown."""
 
 from benevolent.trainables.stack.kernel_choice import Pinned
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
 from benevolent.trainables.training.malloc import keep_freed_memory

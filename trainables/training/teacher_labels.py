@@ -7,8 +7,8 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.store.storage import Folder
 from benevolent.trainables.training.initial_state import Left, Saved
 from benevolent.trainables.training.losses import predicted
 

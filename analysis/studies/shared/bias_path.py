@@ -16,7 +16,7 @@ from benevolent.analysis.figures import WIDTH_INCHES, log_if_wide
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Finding, between, decided, encoding, over_seeds
 from benevolent.trainables import data
-from benevolent.trainables.rng import generator
+from benevolent.trainables.training.example_order import training_order
 
 #: The source's statistics of the bias, as its plots name them.
 STATISTICS = {
@@ -67,7 +67,7 @@ def identity_errors(results: Results) -> np.ndarray:
             if after != step + 1 or not total > before:
                 continue
             epoch, place = divmod(int(step), len(inputs))
-            example = generator(config.seed, f"order/{config.phases[-1].name}", epoch).permutation(len(inputs))[place]
+            example = training_order(config.seed, config.phases[-1].name, epoch, len(inputs))[place]
             slope = lipschitz(results.network(str(run_id), int(step)).double(), inputs[example : example + 1].double())
             errors.append(abs((total - before) / slope.item() - 1))
     return np.array(errors)

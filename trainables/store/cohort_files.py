@@ -1,0 +1,107 @@
+"""Files of one cohort: numbered parts of its tables, parameters, and why it failed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
+
+#: Key in the parquet metadata of a part of `runs`: paths of all files that the runs finished so far need.
+NEEDED_FILES = "files"
+
+
+class CohortFiles:
+    """The files of one cohort in a results folder; parts are numbered, and each is written once."""
+
+    def __init__(self, results: Folder, cohort_id: str) -> None:
+        self.folder = results / paths.cohort(cohort_id)
+        self.cohort_id = cohort_id
+
+    def delete_parts_from(self, part: int) -> None:
+        """Remove the parts of every table, and of the final parameters, from number `part` on."""
+        for kind in (*paths.TABLES, paths.FINAL):
+            for name in self.folder.names(kind):
+                if name >= paths.part_name(part):
+                    self.folder.delete(f"{kind}/{name}")
+
+    def part_names(self, table: paths.TableName) -> list[str]:
+        """Return the file names of a table's parts."""
+        return self.folder.names(table)
+
+    def parts(self, table: paths.TableName) -> list[pa.Table]:
+        """Return the parts of a table.
+
+        Raises:
+            BadInput: a part is damaged, or has no column `run_id`.
+        """
+        parts = []
+        for name in self.part_names(table):
+            part = self.folder.read_table(f"{table}/{name}")
+            if "run_id" not in part.column_names:
+                where = f"{self.folder.uri}/{table}/{name}"
+                raise BadInput(f"{where}: not a file of this project (it has no column run_id)")
+            parts.append(part)
+        return parts
+
+    def write_part(self, table: paths.TableName, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write one part of the table `dynamics` or `outcomes`."""
+        self.folder.write_table(paths.table_part(table, part), pa.table(dict(columns)))
+
+    def write_runs(self, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write a part of `runs`, after all other files of that part; it lists the files that exist by then."""
+        needed = []
+        for kind in ("dynamics", "outcomes", paths.FINAL):
+            needed += [f"{kind}/{name}" for name in self.folder.names(kind)]
+        table = pa.table(dict(columns)).replace_schema_metadata({NEEDED_FILES: json.dumps(needed)})
+        self.folder.write_table(paths.table_part("runs", part), table)
+
+    def check_needed_files(self, runs: Sequence[pa.Table]) -> None:
+        """Refuse a cohort that lacks a file which its finished runs need.
+
+        Args:
+            runs: the parts of the table `runs`.
+
+        Raises:
+            BadInput: a file that the last part lists is missing.
+        """
+        if not runs:
+            return
+        metadata = runs[-1].schema.metadata or {}
+        names: dict[str, list[str]] = {}
+        for path in json.loads(metadata.get(NEEDED_FILES.encode(), b"[]")):
+            kind, _, name = path.partition("/")
+            if kind not in names:
+                names[kind] = self.folder.names(kind)
+            if name not in names[kind]:
+                raise BadInput(
+                    f"{self.folder.uri}/{path}: missing, but runs that have finished need it; put it back, or delete "
+                    f"the folder {self.folder.uri} and run the same `bth run` again to train its runs anew"
+                )
+
+    @property
+    def why_failed(self) -> str | None:
+        """Last line of the error that ended the cohort's last attempt; None if it did not fail."""
+        if not self.folder.exists(paths.FAILURE):
+            return None
+        return str(self.folder.read_json(paths.FAILURE)["traceback"]).strip().splitlines()[-1]
+
+    def parameter_files(self) -> list[str]:
+        """Return the paths, in the cohort's folder, of every checkpoint and every file of final parameters."""
+        return [*self._paths(paths.CHECKPOINTS), *self.final_files()]
+
+    def final_files(self) -> list[str]:
+        """Return the paths, in the cohort's folder, of the files of final parameters."""
+        return self._paths(paths.FINAL)
+
+    def _paths(self, kind: str) -> list[str]:
+        return [f"{kind}/{name}" for name in self.folder.names(kind)]
+
+
+def cohort_ids(results: Folder) -> list[str]:
+    """Return the cohorts for which a results folder has a manifest."""
+    names = results.names(paths.COHORTS)
+    return [name for name in names if results.exists(f"{paths.cohort(name)}/{paths.MANIFEST}")]

@@ -1,0 +1,229 @@
+"""A folder with atomic writes, on a local disk or an object store.
+
+A file appears whole or not at all, so its presence means that it is done: on a local disk it is written aside, synced
+and renamed; on an object store it is put in one request. Nothing is ever unpickled.
+"""
+
+import json
+import os
+import posixpath
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from benevolent.trainables.errors import BadInput
+
+#: pyarrow's own words before the reason why a parquet file cannot be opened.
+_PYARROW_PREFIX = "Could not open Parquet input source '<Buffer>': "
+
+
+class Folder:
+    """A folder on a local disk or on any pyarrow file system (`s3://bucket/path`), with atomic writes.
+
+    >>> import tempfile
+    >>> folder = Folder(tempfile.mkdtemp())
+    >>> folder.write_json("a/b.json", {"x": 1})
+    >>> folder.read_json("a/b.json"), folder.names("a")
+    ({'x': 1}, ['b.json'])
+    """
+
+    def __init__(self, uri: str | Path) -> None:
+        text = str(uri).removeprefix("file://")
+        self.local = "://" not in text
+        if self.local:
+            text = str(Path(text).expanduser().absolute())
+            self.fs = pyarrow.fs.LocalFileSystem()
+            self.root = text
+        else:
+            self.fs, self.root = pyarrow.fs.FileSystem.from_uri(text + _single_put(text))
+        self.uri = text
+
+    def __truediv__(self, path: str) -> "Folder":
+        """Return the folder at a path below this one."""
+        below = object.__new__(Folder)
+        below.local = self.local
+        below.fs = self.fs
+        below.root = posixpath.join(self.root, path)
+        below.uri = posixpath.join(self.uri, path)
+        return below
+
+    def exists(self, path: str = "") -> bool:
+        """Return True if there is a file or folder at `path`."""
+        return self.fs.get_file_info(posixpath.join(self.root, path)).type != pyarrow.fs.FileType.NotFound
+
+    def names(self, path: str = "") -> list[str]:
+        """Return the sorted names in the folder at `path`, without unfinished files; empty if there is no folder."""
+        selector = pyarrow.fs.FileSelector(posixpath.join(self.root, path), allow_not_found=True)
+        names = [info.base_name for info in self.fs.get_file_info(selector)]
+        return sorted(name for name in names if not name.startswith("."))
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            BadInput: there is no such file.
+        """
+        try:
+            with self.fs.open_input_stream(posixpath.join(self.root, path)) as stream:
+                return stream.read()
+        except FileNotFoundError:
+            raise BadInput(f"{posixpath.join(self.uri, path)}: no such file") from None
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file whole or not at all, and the folders above it."""
+        target = posixpath.join(self.root, path)
+        if self.local:
+            _write_and_sync(Path(target), data)
+            return
+        with self.fs.open_output_stream(target) as stream:
+            stream.write(data)
+
+    def delete(self, path: str) -> None:
+        """Remove a file if it exists."""
+        if self.exists(path):
+            self.fs.delete_file(posixpath.join(self.root, path))
+
+    def move(self, path: str, to: str) -> None:
+        """Rename a file within this folder; a file at `to` is replaced."""
+        self.fs.move(posixpath.join(self.root, path), posixpath.join(self.root, to))
+
+    def read_json(self, path: str) -> Any:
+        """Return the value of a JSON file; raise `BadInput` if it is damaged."""
+        try:
+            return json.loads(self.read(path))
+        except ValueError as error:
+            raise self._damaged(path, error) from None
+
+    def write_json(self, path: str, value: Any) -> None:
+        """Write a value as readable JSON."""
+        self.write(path, (json.dumps(value, indent=1) + "\n").encode())
+
+    def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a parquet file, or some of its columns; raise `BadInput` if it is damaged."""
+        try:
+            return pq.read_table(pa.BufferReader(self.read(path)), columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(path, error) from None
+
+    def write_table(self, path: str, table: pa.Table) -> None:
+        """Write a table as parquet."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        self.write(path, sink.getvalue().to_pybytes())
+
+    def read_tensors(self, path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the tensors and the metadata of a safetensors file; raise `BadInput` if it is damaged."""
+        data = self.read(path)
+        try:
+            header_bytes = int.from_bytes(data[:8], "little")
+            metadata = _metadata(data[8 : 8 + header_bytes])
+            return safetensors.torch.load(data), metadata
+        except (safetensors.SafetensorError, ValueError, AttributeError) as error:
+            raise self._damaged(path, error) from None
+
+    def read_metadata(self, path: str) -> dict[str, Any]:
+        """Return the metadata of a safetensors file, reading only its header; raise `BadInput` if it is damaged."""
+        try:
+            with self.fs.open_input_file(posixpath.join(self.root, path)) as file:
+                return _metadata(_header(file))
+        except (OSError, ValueError, AttributeError) as error:
+            raise self._damaged(path, error) from None
+
+    def write_tensors(self, path: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+        """Write named tensors and JSON metadata as one safetensors file."""
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        texts = {key: json.dumps(value) for key, value in metadata.items()}
+        self.write(path, safetensors.torch.save(plain, texts))
+
+    def check(self, path: str) -> None:
+        """Refuse a damaged parquet or safetensors file, reading only its footer or its header.
+
+        Raises:
+            BadInput: the file is cut short, of another format, or a table without a column `run_id`.
+        """
+        try:
+            with self.fs.open_input_file(posixpath.join(self.root, path)) as file:
+                if path.endswith(".parquet"):
+                    _check_parquet(file)
+                else:
+                    _check_safetensors(file)
+        except (pa.ArrowException, OSError, ValueError, AttributeError, LookupError, TypeError) as error:
+            raise self._damaged(path, error) from None
+
+    def _damaged(self, path: str, error: Exception) -> BadInput:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = reason.removeprefix(_PYARROW_PREFIX)
+        return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
+
+
+def _single_put(uri: str) -> str:
+    """Return the query that makes pyarrow write a small file to S3 in one request.
+
+    Without it even a small file takes three requests, and appears whole only because the last one is atomic.
+    """
+    if not uri.startswith("s3://"):
+        return ""
+    return ("&" if "?" in uri else "?") + "allow_delayed_open=true"
+
+
+def _write_and_sync(target: Path, data: bytes) -> None:
+    """Write a local file so that after a crash, of the machine too, it is there whole, as it was before, or not at all.
+
+    The data are on the disk before the name is, and the name before this returns.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.parent / f".{uuid.uuid4().hex}"
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, target)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _header(file: Any) -> bytes:
+    """Return the JSON header of an open safetensors file."""
+    size = int.from_bytes(file.read(8), "little")
+    if size + 8 > file.size():
+        raise ValueError("cut short")
+    return file.read(size)
+
+
+def _metadata(header: bytes) -> dict[str, Any]:
+    texts = json.loads(header).get("__metadata__", {})
+    return {key: json.loads(value) for key, value in texts.items()}
+
+
+def _check_parquet(file: Any) -> None:
+    if "run_id" not in pq.read_metadata(file).schema.names:
+        raise ValueError("it has no column run_id")
+
+
+def _check_safetensors(file: Any) -> None:
+    header = _header(file)
+    entries = json.loads(header)
+    entries.pop("__metadata__", None)
+    data_bytes = max(entry["data_offsets"][1] for entry in entries.values())
+    if 8 + len(header) + data_bytes != file.size():
+        raise ValueError("cut short")

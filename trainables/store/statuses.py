@@ -1,0 +1,35 @@
+"""Statuses of runs, as the tables and messages spell them."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """State of a run.
+
+    Members are ordinary strings, so that they can be compared with the columns of tables and written to files.
+
+    >>> Status.TO_DO == "to do", f"{Status.CONVERGED}"
+    (True, 'converged')
+    """
+
+    CONVERGED = "converged"
+    """Every target of the stop rule was met."""
+    LIMIT = "limit"
+    """Trained for `stop.max_epochs` or `stop.max_steps` without meeting the targets, or without having any."""
+    DIVERGED = "diverged"
+    """The training loss stopped being finite."""
+    FAILED = "failed"
+    """The run's cohort raised an error; it is retried by the next `bth run`."""
+    TO_DO = "to do"
+    """Planned, and not finished yet."""
+
+    @property
+    def is_end(self) -> bool:
+        """True if the run finished and has its row in the table `runs`."""
+        return self in ENDED
+
+
+#: Statuses of runs that finished, whatever they came to.
+ENDED = (Status.CONVERGED, Status.LIMIT, Status.DIVERGED)
+#: Statuses of runs that have no results.
+UNFINISHED = (Status.FAILED, Status.TO_DO)
