@@ -294,7 +294,7 @@ def test_a_part_that_is_gone_is_named_and_the_cohort_can_be_trained_again(
     with pytest.raises(SystemExit, match="2"):
         main.main()
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: is not there" in captured.err
+    assert captured.out == "" and captured.err.count("\n") == 1 and f"{victim}: missing" in captured.err
     shutil.rmtree(victim.parent.parent)  # as the line says
     step(results, small_sweep(seeds=1))
     pd.testing.assert_frame_equal(load_results(results).table().drop(columns="seconds"), before.drop(columns="seconds"))
