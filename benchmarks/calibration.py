@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.judging.judge import judge
-from benevolent.analysis.statistics.sequential_permutation import LOOKS
+from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 
 AXES: dict[str, list[float]] = {
     "scale": [0.5, 1, 2, 4],
@@ -323,7 +323,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scenarios", nargs="+", choices=scenarios, default=list(scenarios))
     options = parser.parse_args()
-    drawn = f"{LOOKS[0]:,} to {LOOKS[-1]:,}, as judge needs" if options.permutations is None else options.permutations
+    drawn = (
+        f"{PERMUTATION_STAGES[0]:,} to {PERMUTATION_STAGES[-1]:,}, as judge needs"
+        if options.permutations is None
+        else options.permutations
+    )
     print(f"{options.tables} tables per scenario; permutations of each null: {drawn}")
     print(
         "any false (SE): share of tables with a predictor said to add that does not; FDR: of those said to, on average;"

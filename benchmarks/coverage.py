@@ -19,8 +19,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.statistics.configurations import Runs
-from benevolent.analysis.statistics.rank import kendall_interval
+from benevolent.analysis.statistics.configurations import GroupedRuns
+from benevolent.analysis.statistics.correlation import kendall_interval
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 
 RUNS = 5
@@ -55,7 +55,7 @@ def partial(table: pd.DataFrame) -> float:
 
 def tau_interval(table: pd.DataFrame, resamples: int, seed: int) -> tuple[float, float]:
     """The interval that verdicts have."""
-    runs = Runs.of(table, ["configuration"], None)
+    runs = GroupedRuns.from_table(table, ["configuration"], None)
     counts = bootstrap_counts(len(runs.sizes), resamples, np.random.default_rng(seed))
     x, y = (rankdata(table[name])[runs.order] for name in ("x", "y"))
     return kendall_interval(runs, x, y, counts)

@@ -13,12 +13,12 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from benevolent.analysis import statistics as st
 from benevolent.analysis.statistics.axes_baseline import PENALTIES
-from benevolent.analysis.statistics.configurations import Runs
-from benevolent.analysis.statistics.design import axes_design, shared_seed_effects
+from benevolent.analysis.statistics.configurations import GroupedRuns
+from benevolent.analysis.statistics.correlation import kendall_interval
+from benevolent.analysis.statistics.design_matrix import axes_design, shared_seed_effects
 from benevolent.analysis.statistics.noise_ceiling import measurement_variance
-from benevolent.analysis.statistics.rank import kendall_interval
 from benevolent.analysis.statistics.resampling import configuration_permutations, seed_rotations, within_permutations
-from benevolent.analysis.statistics.sequential_permutation import Contest, Tally, settle
+from benevolent.analysis.statistics.sequential_permutation import ExceedanceCount, PermutationTests, draw_until_decided
 from benevolent.trainables.errors import BadInput
 
 AXES = ["a", "b", "c"]
@@ -47,7 +47,7 @@ def test_kendall_tau_by_hand():
 
 def test_a_bootstrap_resample_weighs_pairs_of_configurations_and_pairs_inside_by_how_often_they_are_drawn():
     table = ragged_table()
-    runs = Runs.of(table, AXES)
+    runs = GroupedRuns.from_table(table, AXES)
     x, y = table["p"].to_numpy()[runs.order], table["g"].to_numpy()[runs.order]
     counts = np.random.default_rng(0).multinomial(12, np.full(len(runs.sizes), 1 / len(runs.sizes)), size=3)
     for drawn in counts:
@@ -359,9 +359,9 @@ def refitted_squares(design: np.ndarray, y: np.ndarray, groups: np.ndarray, pena
 def test_gain_equals_refitting_without_each_configuration(levels):
     table = ragged_table(levels=levels)
     result = st.cross_validated_gain(table, "p", "g", AXES, permutations=0)
-    runs = Runs.of(table, AXES)
+    runs = GroupedRuns.from_table(table, AXES)
     x, y = (rankdata(table[name])[runs.order] for name in ("p", "g"))
-    columns = runs.spread(axes_design(runs.levels)[0])
+    columns = runs.per_run(axes_design(runs.levels)[0])
     columns = columns - columns.mean(axis=0)
     singular = np.linalg.svd(columns, compute_uv=False)
     unit = (singular[singular > 1e-8] ** 2).mean()
@@ -440,7 +440,7 @@ def test_rounding_noise_within_configurations_is_no_variance():
 
 
 def test_permutations_keep_what_they_promise():
-    runs = Runs.of(ragged_table(levels=(5, 4, 3)), AXES)
+    runs = GroupedRuns.from_table(ragged_table(levels=(5, 4, 3)), AXES)
     random = np.random.default_rng(0)
     donors = configuration_permutations(runs, 50, random)
     assert (np.sort(donors, axis=1) == np.arange(len(runs.sizes))).all()
@@ -478,33 +478,37 @@ def test_false_discovery_by_hand():
 
 
 def test_an_interval_of_a_p_value_is_that_of_its_binomial_count():
-    low, high = Tally(hits=7, draws=2000).interval(0.01)
+    low, high = ExceedanceCount(7, 2000).interval(0.01)
     assert binom.sf(6, 2000, low) == pytest.approx(0.005) and binom.cdf(7, 2000, high) == pytest.approx(0.005)
-    assert Tally(hits=0, draws=10).interval(0.01)[0] == 0 and Tally(hits=10, draws=10).interval(0.01)[1] == 1
+    assert ExceedanceCount(0, 10).interval(0.01)[0] == 0 and ExceedanceCount(10, 10).interval(0.01)[1] == 1
 
 
-def chances(*p_values: float, gain: float = 1.0, seed: int = 0) -> list[Contest]:
-    """Contests whose second test is always extreme with a known probability, the first never."""
-    return [
-        Contest(lambda start, size, p=p: (0, int(np.random.default_rng([seed, start]).binomial(size, p))), gain)
-        for p in p_values
-    ]
+def make_tests(*p_values: float, gain: float = 1.0, seed: int = 0) -> list[PermutationTests]:
+    """Permutation tests whose second null exceeds with a known probability, the first never."""
+
+    def make(p: float) -> PermutationTests:
+        def count_exceedances(start: int, size: int) -> tuple[int, int]:
+            return 0, int(np.random.default_rng([seed, start]).binomial(size, p))
+
+        return PermutationTests(count_exceedances, gain)
+
+    return [make(p) for p in p_values]
 
 
 def test_only_open_decisions_are_drawn_on():
-    contests = chances(0.001, 0.03, 0.5)  # the bounds are 1/60, 2/60, 3/60: the second is just under its own
-    ends = settle(contests, 0.05, (1000, 2000, 4000, 8000, 16000, 32000, 64000))
-    assert [contest.tallies[0].draws for contest in contests] == [1000, contests[1].tallies[0].draws, 1000]
-    assert contests[1].tallies[0].draws > 2000
+    contests = make_tests(0.001, 0.03, 0.5)  # the bounds are 1/60, 2/60, 3/60: the second is just under its own
+    ends = draw_until_decided(contests, 0.05, (1000, 2000, 4000, 8000, 16000, 32000, 64000))
+    assert [contest.counts[0].permutations for contest in contests] == [1000, contests[1].counts[0].permutations, 1000]
+    assert contests[1].counts[0].permutations > 2000
     assert [high <= 0.05 for _, high in ends] == [True, True, False] and ends[2][0] > 0.05
 
 
 def test_a_decision_that_the_last_look_leaves_open_has_the_level_between_its_ends():
-    (ends,) = settle(chances(0.05), 0.05, (1000, 2000))
+    (ends,) = draw_until_decided(make_tests(0.05), 0.05, (1000, 2000))
     assert ends[0] <= 0.05 < ends[1]
-    (nothing,) = chances(0.05, gain=-1.0)
-    settle([nothing], 0.05, (1000, 2000))
-    assert nothing.tallies[0].draws == 1000  # no gain, no claim: what its p-value is changes nothing
+    (nothing,) = make_tests(0.05, gain=-1.0)
+    draw_until_decided([nothing], 0.05, (1000, 2000))
+    assert nothing.counts[0].permutations == 1000  # no gain, no claim: what its p-value is changes nothing
 
 
 def test_linear_fit_by_hand():
@@ -542,7 +546,7 @@ def test_the_seed_ceiling_is_what_the_truth_about_configurations_reaches(noise):
     random = np.random.default_rng(1)
     table = grid_table(seeds=8, configurations=200)
     truth = random.normal(size=200)[table["a"]]
-    runs = Runs.of(table, ["a"], "seed")
+    runs = GroupedRuns.from_table(table, ["a"], "seed")
     outcome = truth + noise * random.normal(size=len(table))
     found = st.seed_ceiling(runs, outcome[runs.order])
     assert found.r2 == pytest.approx(spearmanr(truth, outcome).statistic ** 2, abs=0.06)
@@ -552,7 +556,7 @@ def test_the_seed_ceiling_is_what_the_truth_about_configurations_reaches(noise):
 def test_the_seed_ceiling_of_two_seeds_is_no_lower_than_that_of_many():
     random, found, truths = np.random.default_rng(0), [], []
     table = grid_table(seeds=2, configurations=48)
-    runs = Runs.of(table, ["a"], "seed")
+    runs = GroupedRuns.from_table(table, ["a"], "seed")
     for _ in range(40):
         truth = random.normal(size=48)[table["a"]]
         outcome = truth + 0.7 * random.normal(size=len(table))
@@ -562,12 +566,12 @@ def test_the_seed_ceiling_of_two_seeds_is_no_lower_than_that_of_many():
 
 
 def test_the_seed_ceiling_by_hand_and_where_there_is_none():
-    runs = Runs.of(grid_table(2, 2), ["a"], "seed")
+    runs = GroupedRuns.from_table(grid_table(2, 2), ["a"], "seed")
     found = st.seed_ceiling(runs, np.array([1.0, 2.0, 3.0, 4.0]))
     # ranks 1 2 | 3 4: squares within 1 on 2 degrees, between 4 on 1, so (4 - 1/2) / 2 = 7/4 against 1/2
     assert found.r2 == pytest.approx(1.75 / 2.25) and found.kendall_tau == pytest.approx(1)
     assert st.seed_ceiling(runs, np.array([1.0, 4.0, 2.0, 3.0])).r2 == 0
-    single = st.seed_ceiling(Runs.of(grid_table(1, 5), ["a"], "seed"), np.arange(5.0))
+    single = st.seed_ceiling(GroupedRuns.from_table(grid_table(1, 5), ["a"], "seed"), np.arange(5.0))
     assert math.isnan(single.kendall_tau) and math.isnan(single.r2)
 
 

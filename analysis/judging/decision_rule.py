@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benevolent.analysis.statistics.sequential_permutation import LOOKS
+from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 
+_FIRST = PERMUTATION_STAGES[0]
+_LAST = PERMUTATION_STAGES[-1]
 MINIMUM_CONFIGURATIONS = 8
 MINIMUM_WITHIN_FREEDOM = 10
 # Three seeds differ in two directions only: luck that they share and a relation then look alike. Simulated with strong
@@ -34,7 +36,7 @@ claim too much.
 The deciding p-value is the larger of the two. Over all judged predictors it is one Benjamini-Hochberg family
 for {{target}}; the predictor "{ADDS}" if the adjusted value is at most {{level:g}} and the gain is positive,
 else that it adds is "{NOT_SHOWN}", which does not say that it adds nothing.
-Permutations are drawn until their luck cannot change a decision, {LOOKS[0]:,} to {LOOKS[-1]:,} of them if no number
+Permutations are drawn until their luck cannot change a decision, {_FIRST:,} to {_LAST:,} of them if no number
 was asked for; a decision that still hangs on it is "{UNDECIDED}".
 A predictor that is equal in all runs of each configuration is a function of the axes: it "{ADDS_NOTHING}". Where
 {{target}} is equal in them, or a configuration has one run, it is "{NOT_SEPARABLE}". Both are no
@@ -54,8 +56,8 @@ Converged runs decide; the scope "all", with diverged runs ranked worst, is show
 #
 # Why permutations go on. A fixed number, ten draws below the strictest Benjamini-Hochberg bound, was chosen after a
 # verdict was seen to change with the seed of the permutations. That made it rarer and left it possible. Now intervals
-# of the p-values decide when to stop (analysis/statistics/sequential_permutation.py), and the first and the last look are
-# constants that no data changes.
+# of the p-values decide when to stop (analysis/statistics/sequential_permutation.py), and the first and the last stage
+# are constants that no data changes.
 
 
 def rule_text(target: str, axes: list[str], level: float) -> str:

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from benevolent.analysis.results import Results
-from benevolent.analysis.statistics.configurations import Runs, numeric_column
-from benevolent.analysis.statistics.rank import kendall_interval, kendall_tau
+from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
+from benevolent.analysis.statistics.correlation import kendall_interval, kendall_tau
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 from benevolent.analysis.statistics.within_configuration import WithinConfigurations
 from benevolent.trainables.errors import BadInput
@@ -166,7 +166,7 @@ def _associations(
     own = table.loc[values.index].reset_index()
     if len(own) < 3 or values.nunique() < 2 or own[target].nunique() < 2:
         return np.nan, np.nan, np.nan, np.nan
-    runs = Runs.of(own, axes, "seed")
+    runs = GroupedRuns.from_table(own, axes, "seed")
     x, y = values.to_numpy()[runs.order], own[target].to_numpy(dtype=float)[runs.order]
     counts = bootstrap_counts(len(runs.sizes), resamples, generator(random_seed, "bootstrap/early"))
     within = WithinConfigurations(runs, rankdata(y))

@@ -11,9 +11,13 @@ from benevolent.analysis.judging import decision_rule
 from benevolent.analysis.judging.predictors import default_predictors, is_test_derived, numeric_columns
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
 from benevolent.analysis.statistics.noise_ceiling import measured_outcome, measurement_variance
-from benevolent.analysis.statistics.panel import Panel, Settings
+from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics, StatisticsSettings
 from benevolent.analysis.statistics.resampling import false_discovery
-from benevolent.analysis.statistics.sequential_permutation import LOOKS, Contest, settle
+from benevolent.analysis.statistics.sequential_permutation import (
+    PERMUTATION_STAGES,
+    PermutationTests,
+    draw_until_decided,
+)
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.statuses import UNFINISHED, Status
 
@@ -43,8 +47,8 @@ def judge(
 ) -> pd.DataFrame:
     """Find the predictors that say something about the target that the axes do not say already.
 
-    The rule is in `analysis.judging.decision_rule.RULE` and, filled in, in ``.attrs["rule"]``. All statistics are of ranks. A
-    missing predictor (NaN) leaves its run out for that predictor; an infinite one is the largest or smallest.
+    The rule is in `analysis.judging.decision_rule.RULE` and, filled in, in ``.attrs["rule"]``. All statistics are of
+    ranks. A missing predictor (NaN) leaves its run out for that predictor; an infinite one is the largest or smallest.
     A run without a target is left out, but in scope "all" a diverged run has the worst (largest) target.
     Failed runs are never judged. A constant predictor orders nothing: its statistics are NaN.
 
@@ -60,7 +64,8 @@ def judge(
         status_column: the status: converged, limit, diverged, failed or "to do".
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
-        permutations: of each null; by default as many as the decisions need, within fixed limits (`montecarlo.LOOKS`).
+        permutations: of each null; by default as many as the decisions need, within the fixed limits of
+            `analysis.statistics.sequential_permutation.PERMUTATION_STAGES`.
         resamples: bootstrap resamples of whole configurations.
         random_seed: of permutations and resamples; equal seeds give equal verdicts.
         match: column -> (low, high): only runs whose value lies between, ends included, are compared, such as networks
@@ -74,8 +79,8 @@ def judge(
         ``.attrs``: target, axes, scope, rule, level, confidence, permutations, resamples, left_out,
         baseline_r2 and baseline: the row of the axes alone, whose "predictor" is their held-out prediction; outside:
         of each scope, how many runs it leaves out, by status; ceiling: of each scope, how well any predictor could do
-        (`analysis.statistics.noise_ceiling`); no_ceiling: of each scope, why there is none of the test set, if one was asked
-        for; diverged: the scopes of which all runs have; match.
+        (`analysis.statistics.noise_ceiling`); no_ceiling: of each scope, why there is none of the test set, if one was
+        asked for; diverged: the scopes of which all runs have; match.
 
     Raises:
         BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
@@ -101,21 +106,21 @@ def judge(
     seed_column = seed_column or "seed"
     chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
     _check_predictors(table, target, axes, chosen)
-    looks = LOOKS if permutations is None else (permutations,)
-    settings = Settings(target, tuple(axes), seed_column, confidence, resamples, random_seed, looks != (0,))
+    looks = PERMUTATION_STAGES if permutations is None else (permutations,)
+    settings = StatisticsSettings(target, tuple(axes), seed_column, confidence, resamples, random_seed, looks != (0,))
     _check_unique(table, axes, seed_column)
     near, match = _matched(table, match or {}), dict(match or {})
     known = {"match": decision_rule.windows(match), "confidence": confidence, "resamples": resamples}
     frames, baselines, outside, ceilings, notes, lost = [], [], {}, {}, {}, []
     for name, every in _scopes(table, target, scope, status_column):
         runs = every[near[every.index]]
-        panel = Panel(runs, settings)
+        panel = PredictorStatistics(runs, settings)
         outside[name] = _outside(table, every, target, status_column)
         if len(runs) < len(every):
             outside[name]["not matched"] = len(every) - len(runs)
         notes[name] = _no_ceiling(runs, target, test_size)
         ceilings[name] = [limit._asdict() for limit in panel.ceilings(test_size, validation_size)]
-        judged = [panel.row(predictor) for predictor in chosen]
+        judged = [panel.evaluate(predictor) for predictor in chosen]
         diverged = _all_diverged(runs, status_column)
         lost += [name] * diverged
         start = _start(target, name, axes) | known | {"diverged": diverged}
@@ -237,25 +242,29 @@ def _start(target: str, scope: str, axes: Sequence[str]) -> dict[str, Any]:
     return dict.fromkeys(columns(axes), np.nan) | {"target": target, "scope": scope, "test_derived": False}
 
 
-def _baseline(panel: Panel, start: dict[str, Any]) -> dict[str, Any]:
+def _baseline(panel: PredictorStatistics, start: dict[str, Any]) -> dict[str, Any]:
     """The row of the axes alone: their held-out prediction, described like a predictor."""
-    row = start | panel.axes_only() | {"decision": "baseline"}
+    row = start | panel.evaluate_axes() | {"decision": "baseline"}
     return {name: row[name] for name in columns(panel.settings.axes)} | {
         "sentence": decision_rule.baseline_sentence(row)
     }
 
 
-def _test(rows: list[dict[str, Any]], contests: list[Contest | None], level: float, looks: Sequence[int]) -> None:
+def _test(
+    rows: list[dict[str, Any]], contests: list[PermutationTests | None], level: float, looks: Sequence[int]
+) -> None:
     """Draw the nulls, of the predictors that can be decided on until they are, and fill in the p-values."""
     pairs = [(row, contest) for row, contest in zip(rows, contests, strict=True) if contest]
     family = [(row, contest) for row, contest in pairs if decision_rule.is_judged(row)]
-    for (row, _), ends in zip(family, settle([contest for _, contest in family], level, looks), strict=True):
+    for (row, _), ends in zip(
+        family, draw_until_decided([contest for _, contest in family], level, looks), strict=True
+    ):
         row["adds_q_low"], row["adds_q_high"] = ends
     for row, contest in pairs:
         contest.draw(looks[0])  # what is not decided on is described
-        row["gain_p"], within_p = (tally.p for tally in contest.tallies)
+        row["gain_p"], within_p = (count.p for count in contest.counts)
         row["within_p"] = within_p if not np.isnan(row["within"]) else np.nan
-        row["permutations"] = contest.tallies[0].draws
+        row["permutations"] = contest.counts[0].permutations
     for row, _ in family:
         row["adds_p"] = max(row["gain_p"], row["within_p"])
 

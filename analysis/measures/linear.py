@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, logits
-from benevolent.analysis.statistics.explained_information import conditional_information, explained_information
+from benevolent.analysis.statistics.label_information import conditional_information, explained_information
 
 #: Of the mean squared input, added to the diagonal of the Gram matrix per example.
 RIDGE = 1e-3

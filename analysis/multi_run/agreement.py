@@ -6,7 +6,7 @@ import torch
 
 from benevolent.analysis.multi_run.trained import examples, outputs, require_classes
 from benevolent.analysis.results import Results
-from benevolent.analysis.statistics.explained_information import (
+from benevolent.analysis.statistics.label_information import (
     conditional_information,
     explained_information,
     mutual_information,

@@ -9,9 +9,9 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from benevolent.analysis.statistics.configurations import Runs, complete, numeric_column
-from benevolent.analysis.statistics.design import axes_design, shared_seed_effects
-from benevolent.analysis.statistics.resampling import configuration_permutations, exceedances
+from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
+from benevolent.analysis.statistics.design_matrix import axes_design, shared_seed_effects
+from benevolent.analysis.statistics.resampling import configuration_permutations, count_exceedances
 from benevolent.trainables.rng import generator
 
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
@@ -58,8 +58,8 @@ def cross_validated_gain(
     Returns:
         (gain, baseline_r2, p); p is one-sided. NaN everywhere with fewer than three configurations or one target.
     """
-    kept = complete(table, predictor, target, axes)
-    runs = Runs.of(kept, axes, seed_column)
+    kept = drop_missing(table, predictor, target, axes)
+    runs = GroupedRuns.from_table(kept, axes, seed_column)
     if len(runs.sizes) < 3:
         return Gain(np.nan, np.nan, np.nan)
     x, y = (rankdata(numeric_column(kept, name, "column"))[runs.order] for name in (predictor, target))
@@ -89,8 +89,8 @@ def tree_gain(
         folds: of configurations; fewer where there are not as many.
         random_seed: of the folds.
     """
-    kept = complete(table, predictor, target, axes)
-    runs = Runs.of(kept, axes, None)
+    kept = drop_missing(table, predictor, target, axes)
+    runs = GroupedRuns.from_table(kept, axes, None)
     if len(runs.sizes) < 3:
         return Gain(np.nan, np.nan, np.nan)
     y = rankdata(numeric_column(kept, target, "target"))[runs.order]
@@ -102,9 +102,9 @@ def tree_gain(
         else pd.get_dummies(column.map(str)).to_numpy(dtype=float)
         for column in columns
     ]
-    design = runs.spread(np.column_stack(coded))
+    design = runs.per_run(np.column_stack(coded))
     order = generator(random_seed, "folds/configurations").permutation(len(runs.sizes))
-    fold = runs.spread(order % min(folds, len(runs.sizes)))
+    fold = runs.per_run(order % min(folds, len(runs.sizes)))
 
     def r2(inputs: np.ndarray) -> float:
         held_out = np.empty_like(y)
@@ -135,7 +135,7 @@ class AxesBaseline:
         interactions: whether pairwise interactions are in the model.
     """
 
-    def __init__(self, runs: Runs, outcome: np.ndarray, shared: np.ndarray):
+    def __init__(self, runs: GroupedRuns, outcome: np.ndarray, shared: np.ndarray):
         self.runs, self.outcome, self._shared = runs, outcome, shared
         design, self.interactions = axes_design(runs.levels)
         root = np.sqrt(runs.sizes)
@@ -146,16 +146,16 @@ class AxesBaseline:
         self._span = np.column_stack([root / np.sqrt(runs.sizes.sum()), self._axes])  # with the intercept
         centered = outcome - outcome.mean()
         self.total = float(centered @ centered)
-        loads = self._axes.T @ (runs.sums(centered) / root)
+        loads = self._axes.T @ (runs.configuration_sums(centered) / root)
         mean_square = (singular**2).mean() if rank else 1.0
         best = np.inf
         for penalty in PENALTIES * mean_square:
             shrink = singular**2 / (singular**2 + penalty)
             self_influence = 1 / len(outcome) + (self._axes**2 @ shrink) / runs.sizes  # h of each configuration
             fitted = outcome.mean() + self._axes @ (shrink * loads) / root
-            residual = outcome - runs.spread(fitted)
+            residual = outcome - runs.per_run(fitted)
             lift = self_influence / (1 - runs.sizes * self_influence)
-            held_out = residual + runs.spread(lift * runs.sums(residual))
+            held_out = residual + runs.per_run(lift * runs.configuration_sums(residual))
             squares = float(held_out @ held_out)
             if squares < best:
                 best = squares
@@ -169,12 +169,12 @@ class AxesBaseline:
         A predictor of which the axes leave nothing gains exactly 0 and has p = 1.
         """
         gain = float(self.gains(predictor, np.arange(len(self.runs.sizes))[None])[0])
-        hits = self.exceed(predictor, gain, donors)
-        return gain, (1 + hits) / (1 + len(donors)) if len(donors) else np.nan
+        exceedances = self.count_exceedances(predictor, gain, donors)
+        return gain, (1 + exceedances) / (1 + len(donors)) if len(donors) else np.nan
 
-    def exceed(self, predictor: np.ndarray, gain: float, donors: np.ndarray) -> int:
+    def count_exceedances(self, predictor: np.ndarray, gain: float, donors: np.ndarray) -> int:
         """How many of the permutations gain at least as much."""
-        return exceedances(gain, self.gains(predictor, donors)) if gain != 0 else len(donors)
+        return count_exceedances(gain, self.gains(predictor, donors)) if gain != 0 else len(donors)
 
     def gains(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
         """(k,) gains when configuration g receives the vector of configuration ``donors[k, g]``."""
@@ -189,14 +189,14 @@ class AxesBaseline:
         runs, m, k = self.runs, self.runs.sizes, self._lift
         c = predictor - predictor.mean()
         c = c - self._shared @ (self._shared.T @ c)
-        sums, squares = runs.sums(c)[donors], runs.sums(c**2)[donors]
+        sums, squares = runs.configuration_sums(c)[donors], runs.configuration_sums(c**2)[donors]
         theirs, mine = runs.padded(c), runs.padded(self.outcome)
         products = sum(theirs[:, i][donors] * mine[:, i] for i in range(theirs.shape[1]))  # sum of c y
 
         # project the axes out of c: everything below is a sum over the runs of one configuration
         along = (sums / np.sqrt(m)) @ self._span @ self._span.T / np.sqrt(m)
         squares = squares - 2 * along * sums + m * along**2
-        products = products - self._fitted * sums - along * runs.sums(self._residual)
+        products = products - self._fitted * sums - along * runs.configuration_sums(self._residual)
         sums = sums - m * along
         norm = squares.sum(axis=1, keepdims=True)
         nothing_left = norm <= 1e-12 * max(c @ c, 1e-300)
@@ -205,8 +205,8 @@ class AxesBaseline:
 
         # residuals e' = e - slope c and leverage direction u = c / |c|, then the held-out residuals
         e = self._residual
-        es = runs.sums(e) - slope * sums
-        ees = runs.sums(e**2) - 2 * slope * products + slope**2 * squares
+        es = runs.configuration_sums(e) - slope * sums
+        ees = runs.configuration_sums(e**2) - 2 * slope * products + slope**2 * squares
         t, q = sums / np.sqrt(norm), squares / norm
         v = (products - slope * squares) / np.sqrt(norm)
         aa = ees + 2 * k * es**2 + m * k**2 * es**2
@@ -215,4 +215,4 @@ class AxesBaseline:
         room = np.maximum(1 - q - k * t**2, 1e-9)  # 0 if the predictor varies in this configuration only
         factor = (v + k * es * t) / room
         with_predictor = aa + 2 * factor * ab + factor**2 * bb
-        return np.where(nothing_left, 0.0, runs.sums(self._held_out**2) - with_predictor)
+        return np.where(nothing_left, 0.0, runs.configuration_sums(self._held_out**2) - with_predictor)

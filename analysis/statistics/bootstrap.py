@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.configurations import Runs, complete, numeric_column
-from benevolent.analysis.statistics.rank import kendall_tau
+from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
+from benevolent.analysis.statistics.correlation import kendall_tau
 from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
 from benevolent.trainables.rng import generator
 
@@ -60,7 +60,11 @@ def bootstrap(
     >>> estimate.value, estimate.low, estimate.high, estimate.configurations
     (2.0, 1.0, 3.0, 3)
     """
-    runs = Runs.of(table, axes, None) if len(axes) else Runs.of(table.assign(_row=range(len(table))), ["_row"], None)
+    runs = (
+        GroupedRuns.from_table(table, axes, None)
+        if len(axes)
+        else GroupedRuns.from_table(table.assign(_row=range(len(table))), ["_row"], None)
+    )
     groups = np.split(runs.order, runs.starts[1:])
     counts = bootstrap_counts(len(groups), resamples, generator(random_seed, "bootstrap/statistic")).astype(int)
     drawn = [statistic(table.iloc[np.concatenate([np.tile(groups[g], n[g]) for g in n.nonzero()[0]])]) for n in counts]
@@ -97,7 +101,7 @@ def compare(
     >>> round(found.first, 2), round(found.second, 2), round(found.difference.value, 2)
     (1.0, 0.6, 0.4)
     """
-    kept = complete(complete(table, first, target, axes), second, target, axes)
+    kept = drop_missing(drop_missing(table, first, target, axes), second, target, axes)
 
     def strength(rows: pd.DataFrame, predictor: str) -> float:
         return abs(statistic(numeric_column(rows, predictor, "predictor"), numeric_column(rows, target, "target")))

@@ -1,7 +1,7 @@
 """Runs in configuration order: the checked view of a table that every statistic works on.
 
 A configuration is one combination of axis values; the runs that share it are its seeds. Statistics that keep
-configurations whole work on `Runs`, whose rows of one configuration are neighbors.
+configurations whole work on `GroupedRuns`, whose rows of one configuration are neighbors.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ TIE = 1e-9  # values of one configuration that agree to this share of their size
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
+class GroupedRuns:
     """The runs of a table, sorted by configuration and then by seed.
 
     Attributes:
@@ -39,15 +39,15 @@ class Runs:
     named_seeds: bool
 
     @classmethod
-    def of(cls, table: pd.DataFrame, axes: Sequence[str], seed_column: str | None = "seed") -> "Runs":
+    def from_table(cls, table: pd.DataFrame, axes: Sequence[str], seed_column: str | None = "seed") -> "GroupedRuns":
         """Sort the runs of a table into configurations.
 
         >>> table = pd.DataFrame({"width": [8, 4, 8], "seed": [1, 0, 0]})
-        >>> runs = Runs.of(table, ["width"])
+        >>> runs = GroupedRuns.from_table(table, ["width"])
         >>> runs.order.tolist(), runs.sizes.tolist()
         ([1, 2, 0], [1, 2])
         """
-        code = configuration_codes(table, axes)
+        code = group_codes(table, axes)
         named = seed_column is not None and seed_column in table.columns
         seeds = np.arange(len(table))
         if named:
@@ -70,18 +70,18 @@ class Runs:
         """(n,) index of each run's configuration."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
-    def sums(self, values: np.ndarray) -> np.ndarray:
+    def configuration_sums(self, values: np.ndarray) -> np.ndarray:
         """(n, ...) values of runs -> (G, ...) sums over configurations."""
         return np.add.reduceat(values, self.starts, axis=0)
 
-    def spread(self, values: np.ndarray) -> np.ndarray:
+    def per_run(self, values: np.ndarray) -> np.ndarray:
         """(G, ...) values of configurations -> (n, ...) the same for each run."""
         return np.repeat(values, self.sizes, axis=0)
 
     def padded(self, values: np.ndarray) -> np.ndarray:
         """(n,) -> (G, largest size), zeros where a configuration has fewer runs."""
         out = np.zeros((len(self.sizes), self.sizes.max()))
-        out[self.configuration, np.arange(len(values)) - self.spread(self.starts)] = values
+        out[self.configuration, np.arange(len(values)) - self.per_run(self.starts)] = values
         return out
 
     def within_ranks(self, values: np.ndarray) -> np.ndarray:
@@ -96,10 +96,10 @@ class Runs:
         for size_of, members in _by_size(self.sizes):
             block = values[self.starts[members][:, None] + np.arange(size_of)]
             ranks[self.starts[members][:, None] + np.arange(size_of)] = rankdata(block, axis=1)
-        ranks -= self.spread((self.sizes + 1) / 2)
+        ranks -= self.per_run((self.sizes + 1) / 2)
         finite = np.where(np.isfinite(size), size, 0.0)  # an infinity is tied only with itself
         tied = (high == low) | (high <= low + TIE * finite)
-        return np.where(self.spread(tied), 0.0, ranks)
+        return np.where(self.per_run(tied), 0.0, ranks)
 
 
 def _by_size(sizes: np.ndarray) -> Iterable[tuple[int, np.ndarray]]:
@@ -108,7 +108,7 @@ def _by_size(sizes: np.ndarray) -> Iterable[tuple[int, np.ndarray]]:
         yield int(size), np.flatnonzero(sizes == size)
 
 
-def configuration_codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+def group_codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """(n,) integers, equal where all the columns are equal; a missing value is a value of its own."""
     if not columns:
         return np.zeros(len(table), dtype=int)
@@ -134,7 +134,7 @@ def numeric_column(table: pd.DataFrame, name: str, what: str) -> np.ndarray:
     return column.to_numpy(dtype=float, na_value=np.nan)
 
 
-def complete(table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]) -> pd.DataFrame:
+def drop_missing(table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]) -> pd.DataFrame:
     """The runs with a predictor and a target (NaN is missing, infinities count as extreme values)."""
     require_columns(table, axes, "axis")
     present = ~np.isnan(numeric_column(table, predictor, "predictor"))

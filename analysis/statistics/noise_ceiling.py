@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.configurations import Runs, numeric_column
-from benevolent.analysis.statistics.rank import kendall_tau
+from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
+from benevolent.analysis.statistics.correlation import kendall_tau
 from benevolent.trainables.rng import generator
 
 DRAWS = 100  # of another test set
@@ -21,7 +21,7 @@ class Ceiling(NamedTuple):
     r2: float
 
 
-def seed_ceiling(runs: Runs, outcome: np.ndarray) -> Ceiling:
+def seed_ceiling(runs: GroupedRuns, outcome: np.ndarray) -> Ceiling:
     """What the best function of the configuration could reach: no predictor that ignores the seed can do better.
 
     R2 is the intraclass correlation of the outcome's ranks, ``s2_between / (s2_between + s2_within)`` by the analysis
@@ -36,15 +36,15 @@ def seed_ceiling(runs: Runs, outcome: np.ndarray) -> Ceiling:
     """
     y, m = rankdata(outcome), runs.sizes
     whom, groups, n = "the best function of the axes", len(m), len(y)
-    again = runs.spread(m) > 1
+    again = runs.per_run(m) > 1
     if groups < 2 or not again.any() or np.ptp(y) == 0 or n == groups:
         return Ceiling(whom, np.nan, np.nan)
-    means = runs.sums(y) / m
-    within = float(((y - runs.spread(means)) ** 2).sum()) / (n - groups)
+    means = runs.configuration_sums(y) / m
+    within = float(((y - runs.per_run(means)) ** 2).sum()) / (n - groups)
     between = float((m * (means - y.mean()) ** 2).sum()) / (groups - 1)
     typical = (n - (m**2).sum() / n) / (groups - 1)
     component = max(0.0, (between - within) / typical)
-    others = (runs.spread(runs.sums(y)) - y) / np.maximum(runs.spread(m) - 1, 1)
+    others = (runs.per_run(runs.configuration_sums(y)) - y) / np.maximum(runs.per_run(m) - 1, 1)
     r2 = component / (component + within) if component + within else np.nan
     normal = 2 / np.pi * np.arcsin(2 * np.sin(np.pi * np.sqrt(r2) / 6))
     return Ceiling(whom, float(np.fmax(_tau_between(others[again], y[again], runs.configuration[again]), normal)), r2)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
-from benevolent.analysis.statistics.configurations import Runs
+from benevolent.analysis.statistics.configurations import GroupedRuns
 
 
-def configuration_permutations(runs: Runs, count: int, random: np.random.Generator) -> np.ndarray:
+def configuration_permutations(runs: GroupedRuns, count: int, random: np.random.Generator) -> np.ndarray:
     """(count, G) donors: configuration g receives the whole vector of configuration ``result[k, g]``.
 
     Only configurations with equally many runs are exchanged, so vectors fit and the permutation null is exact
@@ -24,7 +24,7 @@ def configuration_permutations(runs: Runs, count: int, random: np.random.Generat
     return donors
 
 
-def within_permutations(runs: Runs, count: int, random: np.random.Generator) -> np.ndarray:
+def within_permutations(runs: GroupedRuns, count: int, random: np.random.Generator) -> np.ndarray:
     """(count, n) indices that shuffle the runs inside each configuration, each configuration on its own."""
     keys = random.random((count, len(runs.configuration)), dtype=np.float32)
     return np.argsort(keys + runs.configuration.astype(np.float64), axis=1).astype(np.int32)
@@ -76,10 +76,10 @@ def permutation_p(observed: float, null: np.ndarray) -> float:
     >>> permutation_p(2.0, np.array([0.0, 1.0, 2.0]))
     0.5
     """
-    return (1 + exceedances(observed, null)) / (1 + len(null))
+    return (1 + count_exceedances(observed, null)) / (1 + len(null))
 
 
-def exceedances(observed: float, null: np.ndarray) -> int:
+def count_exceedances(observed: float, null: np.ndarray) -> int:
     """How many values of the null are at least as large as what was observed."""
     slack = 1e-10 * max(1.0, abs(observed))  # rounding must not turn a tie into a win
     return int(np.count_nonzero(null >= observed - slack))

@@ -1,10 +1,10 @@
-"""Permutations drawn until a decision no longer hangs on them, or a number fixed beforehand is reached.
+"""Permutation tests that are drawn until Monte Carlo error can no longer change a decision.
 
-A p-value from a few thousand draws of its null is itself an estimate, and a decision that hangs on the draws is
-none. So every p-value has an interval (Clopper and Pearson 1934), and as in the MMCTest algorithm of Gandy and Hahn
-2014 (A safe algorithm for implementing multiple Monte Carlo tests) the Benjamini-Hochberg procedure is applied to
-the lower and to the upper ends: what both reject is decided, what both keep is decided, and only what lies between
-is drawn on.
+A p-value from a few thousand permutations is itself an estimate, and a decision that depends on which permutations
+were drawn is no decision. Each p-value therefore has a confidence interval (Clopper and Pearson 1934). As in the
+MMCTest algorithm (Gandy and Hahn 2014, "MMCTest: a safe algorithm for implementing multiple Monte Carlo tests"), the
+Benjamini-Hochberg procedure is applied to the lower and to the upper ends of the intervals: a hypothesis that both
+reject, or that both keep, is decided; only the others are drawn further, up to a total fixed beforehand.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,87 +15,117 @@ from scipy.stats import beta
 
 from benevolent.analysis.statistics.resampling import false_discovery
 
-#: Totals after which one looks; fixed before any data. The last one narrows the interval of a p-value to 0.6 to 1.5 of
-#: it at 0.00125, the strictest bound of 40 predictors, and to 0.9 to 1.1 at 0.03, in a few seconds per open predictor.
-LOOKS = tuple(1000 * 2**i for i in range(7))
-#: The probability that an interval ever misses the p-value that all permutations would give.
-RISK = 1e-3
-BLOCK = 1000  # draws held in memory at a time
+#: Totals of permutations after which decisions are examined; fixed before any data. The last one narrows the interval
+#: of a p-value to 0.6 to 1.5 times the p-value at 0.00125, the strictest bound of 40 predictors, and to 0.9 to 1.1
+#: times at 0.03, in a few seconds per undecided predictor.
+PERMUTATION_STAGES = tuple(1000 * 2**i for i in range(7))
+#: Resampling risk: the probability that an interval ever misses the p-value that all permutations would give.
+RESAMPLING_RISK = 1e-3
+BLOCK = 1000  # permutations held in memory at a time
 
 
 @dataclass
-class Tally:
-    """How many draws of a null were at least as extreme as what was observed."""
+class ExceedanceCount:
+    """Number of permutations whose statistic was at least as extreme as the observed one.
 
-    hits: int = 0
-    draws: int = 0
+    Attributes:
+        exceedances: permutations that were at least as extreme.
+        permutations: permutations drawn so far.
+    """
+
+    exceedances: int = 0
+    permutations: int = 0
 
     @property
     def p(self) -> float:
-        """(1 + hits) / (1 + draws): never 0 (Phipson and Smyth 2010); NaN without draws.
+        """Monte Carlo p-value (1 + exceedances) / (1 + permutations), never 0; NaN without permutations.
 
-        >>> Tally(hits=1, draws=3).p
+        Source: Phipson and Smyth 2010.
+
+        >>> ExceedanceCount(exceedances=1, permutations=3).p
         0.5
         """
-        return (1 + self.hits) / (1 + self.draws) if self.draws else np.nan
+        if not self.permutations:
+            return np.nan
+        return (1 + self.exceedances) / (1 + self.permutations)
 
     def interval(self, risk: float) -> tuple[float, float]:
-        """Clopper-Pearson interval of the p-value of endlessly many draws.
+        """Return the Clopper-Pearson interval of the p-value that infinitely many permutations would give.
 
-        >>> low, high = Tally(hits=0, draws=1000).interval(0.01)
+        Args:
+            risk: probability that the interval misses it.
+
+        >>> low, high = ExceedanceCount(exceedances=0, permutations=1000).interval(0.01)
         >>> low, round(high, 4)
         (0.0, 0.0053)
         """
-        low = beta.ppf(risk / 2, self.hits, self.draws - self.hits + 1) if self.hits else 0.0
-        high = beta.ppf(1 - risk / 2, self.hits + 1, self.draws - self.hits) if self.hits < self.draws else 1.0
-        return float(low), float(high)
+        below = self.permutations - self.exceedances
+        low = 0.0
+        if self.exceedances:
+            low = float(beta.ppf(risk / 2, self.exceedances, below + 1))
+        high = 1.0
+        if below:
+            high = float(beta.ppf(1 - risk / 2, self.exceedances + 1, below))
+        return low, high
 
 
-class Contest:
-    """The two tests of one predictor, and how far they have been drawn.
+class PermutationTests:
+    """The two permutation tests of one predictor and the exceedances counted so far.
 
     Args:
-        exceed: maps (start, size) to how many of the draws from number `start` on were at least as extreme, in the
-            first and in the second test.
-        gain: what the first test is about; a predictor that gains nothing adds nothing, whatever its p-values.
+        count_exceedances: maps (start, size) to the numbers of exceedances of the first and of the second test among
+            permutations `start` to `start + size - 1`.
+        gain: estimate that the first test is about; a predictor without a positive gain adds nothing, whatever its
+            p-values, so its tests need no further permutations.
+
+    Attributes:
+        counts: exceedances of the first and of the second test.
     """
 
-    def __init__(self, exceed: Callable[[int, int], tuple[int, int]], gain: float):
-        self.exceed, self.gain, self.tallies = exceed, gain, (Tally(), Tally())
+    def __init__(self, count_exceedances: Callable[[int, int], tuple[int, int]], gain: float):
+        self.count_exceedances = count_exceedances
+        self.gain = gain
+        self.counts = (ExceedanceCount(), ExceedanceCount())
 
     def draw(self, total: int) -> None:
-        """Go on until `total` draws of each null."""
-        while (start := self.tallies[0].draws) < total:
+        """Draw permutations until each null has `total` of them."""
+        while (start := self.counts[0].permutations) < total:
             size = min(BLOCK, total - start)
-            for tally, hits in zip(self.tallies, self.exceed(start, size), strict=True):
-                tally.hits, tally.draws = tally.hits + hits, start + size
+            exceedances = self.count_exceedances(start, size)
+            for count, new in zip(self.counts, exceedances, strict=True):
+                count.exceedances += new
+                count.permutations = start + size
 
     def bounds(self, risk: float) -> tuple[float, float]:
-        """The interval of the larger of the two p-values."""
-        lows, highs = zip(*(tally.interval(risk / 2) for tally in self.tallies), strict=True)
-        return max(lows), max(highs)
+        """Return the interval of the larger of the two p-values; it misses with probability `risk` at most."""
+        first, second = (count.interval(risk / 2) for count in self.counts)
+        return max(first[0], second[0]), max(first[1], second[1])
 
 
-def settle(family: Sequence[Contest], level: float, looks: Sequence[int]) -> list[tuple[float, float]]:
-    """Draw for a family of tests until all its decisions are certain, or to the last look.
+def draw_until_decided(
+    family: Sequence[PermutationTests], level: float, stages: Sequence[int]
+) -> list[tuple[float, float]]:
+    """Draw permutations for a family of tests until all its decisions are certain, or to the last stage.
 
     Args:
-        family: the predictors that are corrected for together.
-        level: of Benjamini and Hochberg's false discovery rate.
-        looks: rising totals of draws.
+        family: tests of the predictors that are corrected for together.
+        level: false discovery rate of Benjamini and Hochberg.
+        stages: increasing totals of permutations.
 
     Returns:
-        for each predictor the ends of the interval of its adjusted p-value. The decision is certain where both are
-        on one side of the level.
+        For each predictor the interval of its adjusted p-value. A decision is certain if both ends are on the same
+        side of the level.
     """
-    still, adjusted = list(range(len(family))), [(np.nan, np.nan)] * len(family)
-    for total in looks:
-        for index in still:
-            family[index].draw(total)
-        ends = np.array([contest.bounds(RISK / len(looks)) for contest in family]).reshape(-1, 2)
-        low, high = (false_discovery(column) for column in ends.T)
-        adjusted = list(zip(low.tolist(), high.tolist(), strict=True))
-        still = [i for i, (a, b) in enumerate(adjusted) if a <= level < b and family[i].gain > 0]
-        if not still:
+    undecided = list(range(len(family)))
+    intervals = [(np.nan, np.nan)] * len(family)
+    for total in stages:
+        for i in undecided:
+            family[i].draw(total)
+        bounds = np.array([tests.bounds(RESAMPLING_RISK / len(stages)) for tests in family]).reshape(-1, 2)
+        low = false_discovery(bounds[:, 0]).tolist()
+        high = false_discovery(bounds[:, 1]).tolist()
+        intervals = list(zip(low, high, strict=True))
+        undecided = [i for i in range(len(family)) if low[i] <= level < high[i] and family[i].gain > 0]
+        if not undecided:
             break
-    return adjusted
+    return intervals

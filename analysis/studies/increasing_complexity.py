@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.statistics.explained_information import mutual_information
+from benevolent.analysis.statistics.label_information import mutual_information
 from benevolent.analysis.studies.shared import explained_information
 from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
 from benevolent.analysis.studies.shared.outputs import answers, examples

@@ -6,7 +6,7 @@ import pandas as pd
 from torch import Tensor
 
 from benevolent.analysis.results import Results
-from benevolent.analysis.statistics import explained_information
+from benevolent.analysis.statistics import label_information
 from benevolent.analysis.studies.shared.outputs import answers
 
 
@@ -27,7 +27,7 @@ def predictions(results: Results, run_id: str, split: str = "test") -> dict[int,
 def known(paths: Mapping[int, Tensor], labels: Tensor) -> pd.Series:
     """I(F_t; Y) at every step."""
     return pd.Series(
-        {step: explained_information.mutual_information(one, labels).item() for step, one in paths.items()}
+        {step: label_information.mutual_information(one, labels).item() for step, one in paths.items()}
     )
 
 
@@ -39,11 +39,11 @@ def explained(paths: Mapping[int, Tensor], labels: Tensor, by: Tensor) -> pd.Dat
     """
     rows = {
         step: {
-            "known": explained_information.mutual_information(one, labels),
-            "explained": explained_information.explained_information(one, labels, by),
-            "beyond": explained_information.conditional_information(one, labels, by),
-            "missed": explained_information.conditional_information(by, labels, one),
-            "null": explained_information.null_explained_information(one, labels, by),
+            "known": label_information.mutual_information(one, labels),
+            "explained": label_information.explained_information(one, labels, by),
+            "beyond": label_information.conditional_information(one, labels, by),
+            "missed": label_information.conditional_information(by, labels, one),
+            "null": label_information.null_explained_information(one, labels, by),
         }
         for step, one in paths.items()
     }

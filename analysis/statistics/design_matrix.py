@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.configurations import Runs
+from benevolent.analysis.statistics.configurations import GroupedRuns
 
 INDICATOR_LEVELS = 8  # a numeric axis with more values enters as a cubic in its rank
 
@@ -47,7 +47,7 @@ def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
     return (both, True) if fits else (columns, False)
 
 
-def shared_seed_effects(runs: Runs, kept: np.ndarray | None = None) -> np.ndarray:
+def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np.ndarray:
     """(n, k) orthonormal columns of the effects of each seed, and of seed by axis, inside configurations.
 
     The same seed means the same random streams in every configuration, so predictor and outcome may share
@@ -69,8 +69,10 @@ def shared_seed_effects(runs: Runs, kept: np.ndarray | None = None) -> np.ndarra
         if (len(seeds) - 1) * columns.shape[1] > free / 2:
             continue
         seed = (runs.seeds[:, None] == seeds).astype(float)
-        product = (seed[:, :, None] * runs.spread(columns)[:, None, :]).reshape(len(seed), -1)
-        inside = (product - runs.spread(runs.sums(product) / runs.sizes[:, None])) * runs.spread(kept)[:, None]
+        product = (seed[:, :, None] * runs.per_run(columns)[:, None, :]).reshape(len(seed), -1)
+        inside = (product - runs.per_run(runs.configuration_sums(product) / runs.sizes[:, None])) * runs.per_run(kept)[
+            :, None
+        ]
         u, s, _ = np.linalg.svd(inside, full_matrices=False)
         return u[:, s > 1e-8]
     return np.zeros((len(runs.seeds), 0))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from benevolent.analysis.statistics.configurations import Runs, configuration_codes, numeric_column, require_columns
+from benevolent.analysis.statistics.configurations import GroupedRuns, group_codes, numeric_column, require_columns
 from benevolent.trainables.errors import BadInput
 
 EFFECTIVE_PAIRS = 12  # an environment with less weight than this many even pairs is noise (Dziugaite et al. 2020)
@@ -56,7 +56,7 @@ def robust_sign_error(
             f"target {target!r} leaves [-1, 1], so it is no error or gap in error; for a loss name the "
             "column with the variance of the per-example loss as loss_variance"
         )
-    runs = Runs.of(table, axes, seed_column)
+    runs = GroupedRuns.from_table(table, axes, seed_column)
     if loss_variance is None:
         noise = np.full(len(values), np.nan)
     else:
@@ -87,11 +87,11 @@ def robust_sign_error(
     return frame
 
 
-def _environments(runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _environments(runs: GroupedRuns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ordered pairs of configurations that differ in exactly one axis, and the axis of each pair."""
     first, second, axis = [np.zeros(0, int)], [np.zeros(0, int)], [np.zeros(0, object)]
     for name in runs.axes:
-        others = configuration_codes(runs.levels, [other for other in runs.axes if other != name])
+        others = group_codes(runs.levels, [other for other in runs.axes if other != name])
         side = pd.DataFrame({"setting": others, "configuration": np.arange(len(others))})
         pairs = side.merge(side, on="setting")
         pairs = pairs[pairs["configuration_x"] != pairs["configuration_y"]]
@@ -101,7 +101,7 @@ def _environments(runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.concatenate(first), np.concatenate(second), np.concatenate(axis)
 
 
-def _by_configuration(runs: Runs, values: np.ndarray) -> np.ndarray:
+def _by_configuration(runs: GroupedRuns, values: np.ndarray) -> np.ndarray:
     """(n,) values of the table -> (G, largest size), NaN where a configuration has fewer runs."""
     present = runs.padded(np.ones(len(values))) > 0
     return np.where(present, runs.padded(values[runs.order]), np.nan)

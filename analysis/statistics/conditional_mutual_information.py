@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import xlogy
 from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.configurations import Runs, complete, configuration_codes, numeric_column
+from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, group_codes, numeric_column
 from benevolent.trainables.errors import BadInput
 
 
@@ -34,10 +34,10 @@ def conditional_mutual_information(table: pd.DataFrame, predictor: str, target: 
     """
     if len(axes) < 2:
         raise BadInput(f"conditional mutual information needs at least two axes, got {list(axes)}")
-    kept = complete(table, predictor, target, axes)
+    kept = drop_missing(table, predictor, target, axes)
     if len(kept) < 2:
         return np.nan
-    runs = Runs.of(kept, axes, None)
+    runs = GroupedRuns.from_table(kept, axes, None)
     x, y = (rankdata(numeric_column(kept, name, "column"))[runs.order] for name in (predictor, target))
     return PairCells(runs, y).score(x)
 
@@ -53,12 +53,12 @@ class PairCells:
         outcome: (n,) values in the order of `runs`.
     """
 
-    def __init__(self, runs: Runs, outcome: np.ndarray):
+    def __init__(self, runs: GroupedRuns, outcome: np.ndarray):
         self.runs, self.outcome = runs, outcome
-        values = [configuration_codes(runs.levels, [axis]) for axis in runs.axes]
+        values = [group_codes(runs.levels, [axis]) for axis in runs.axes]
         codes = [one * len(one) + other for one, other in combinations(values, 2)]
         blocks = [(code[:, None] == np.unique(code)).astype(np.float32) for code in codes]
-        self._member = runs.spread(np.hstack(blocks))  # runs x values of every pair of axes, side by side
+        self._member = runs.per_run(np.hstack(blocks))  # runs x values of every pair of axes, side by side
         widths = [block.shape[1] for block in blocks]
         self._columns = [slice(end - width, end) for end, width in zip(np.cumsum(widths), widths, strict=True)]
         self._pair = np.repeat(np.arange(len(blocks)), np.square(widths))  # of every cell
@@ -84,8 +84,8 @@ class PairCells:
     def null(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
         """Scores after permutations of whole configurations; donors is (permutations, G)."""
         runs = self.runs
-        offset = np.arange(len(predictor)) - runs.spread(runs.starts)
-        return np.array([self.score(predictor[runs.spread(runs.starts[d]) + offset]) for d in donors])
+        offset = np.arange(len(predictor)) - runs.per_run(runs.starts)
+        return np.array([self.score(predictor[runs.per_run(runs.starts[d]) + offset]) for d in donors])
 
     def _shares(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For every cell the shares of pairs with a larger first value, and with a larger outcome too.

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import kendalltau, rankdata
 
-from benevolent.analysis.statistics.configurations import Runs, complete, numeric_column
+from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
 from benevolent.analysis.statistics.resampling import percentile_interval
 
 
@@ -32,7 +32,7 @@ def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def kendall_interval(
-    runs: Runs, x: np.ndarray, y: np.ndarray, counts: np.ndarray, confidence: float = 0.95
+    runs: GroupedRuns, x: np.ndarray, y: np.ndarray, counts: np.ndarray, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Percentile interval of tau-b when whole configurations are resampled.
 
@@ -62,7 +62,7 @@ def kendall_interval(
     return percentile_interval(taus(counts), taus(np.ones((1, counts.shape[1])))[0], confidence)
 
 
-def pair_sums(runs: Runs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pair_sums(runs: GroupedRuns, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(G, G) sums over pairs of runs of sign(dx) sign(dy), |sign(dx)| and |sign(dy)|."""
     sums: tuple[list[np.ndarray], ...] = ([], [], [])
     rows_at_once = max(1, 4_000_000 // len(x))
@@ -91,7 +91,7 @@ def partial_rank_correlation(table: pd.DataFrame, predictor: str, target: str, g
     >>> round(partial_rank_correlation(table, "c", "g", ["axis"]), 6)
     0.0
     """
-    kept = complete(table, predictor, target, given)
+    kept = drop_missing(table, predictor, target, given)
     x, y = (rankdata(numeric_column(kept, name, "column")) for name in (predictor, target))
     return partial_correlation(rank_design(kept[list(given)]), x, y) if len(kept) else np.nan
 

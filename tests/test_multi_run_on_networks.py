@@ -26,7 +26,7 @@ from benevolent.analysis.multi_run import (
     ticket_curves,
     weights_left,
 )
-from benevolent.analysis.statistics.explained_information import conditional_information, mutual_information
+from benevolent.analysis.statistics.label_information import conditional_information, mutual_information
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from benevolent.analysis.statistics.explained_information import (
+from benevolent.analysis.statistics.label_information import (
     conditional_information,
     explained_information,
     mutual_information,

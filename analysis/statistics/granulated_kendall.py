@@ -1,0 +1,165 @@
+"""Granulated Kendall tau: rank correlation of predictor and target when a single axis varies."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, group_codes, numeric_column
+from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
+from benevolent.trainables.rng import generator
+
+
+class AxisGroups:
+    """Groups of runs that differ in one axis only: all other axes and the seed are equal.
+
+    Args:
+        runs: the configurations of n runs.
+        axis: the axis that varies.
+
+    Attributes:
+        blocks: arrays (groups, k) of run positions, one array per group size k >= 2.
+        settings: for every group, in the order of `blocks`, the code of the values of the other axes.
+    """
+
+    def __init__(self, runs: GroupedRuns, axis: str):
+        other_axes = [name for name in runs.axes if name != axis]
+        setting = group_codes(runs.levels, other_axes)[runs.configuration]
+        value = group_codes(runs.levels, [axis])[runs.configuration]
+        frame = pd.DataFrame({"setting": setting, "seed": runs.seeds, "value": value})
+        groups = frame.groupby(["setting", "seed"], sort=True)
+        varied = groups["value"].transform("nunique") > 1
+        size = groups["value"].transform("size")
+        self.blocks: list[np.ndarray] = []
+        settings = [np.zeros(0, dtype=int)]
+        for k in np.unique(size[varied]):
+            members = frame[varied & (size == k)].sort_values(["setting", "seed"], kind="stable")
+            self.blocks.append(members.index.to_numpy().reshape(-1, k))
+            settings.append(members["setting"].to_numpy()[::k])
+        self.settings = np.unique(np.concatenate(settings), return_inverse=True)[1]
+
+    def taus(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """(groups,) tau-b of each group; 0 if predictor or target is constant in it, since that orders nothing."""
+        taus = [np.zeros(0)]
+        for block in self.blocks:
+            dx = _pairwise_signs(x[block])
+            dy = _pairwise_signs(y[block])
+            untied = np.sqrt(np.abs(dx).sum((1, 2)) * np.abs(dy).sum((1, 2)))
+            taus.append((dx * dy).sum((1, 2)) / np.where(untied == 0, 1, untied))
+        return np.concatenate(taus)
+
+    def resampled_means(self, taus: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+        """(resamples,) mean tau when settings of the other axes are resampled, each with all its seeds."""
+        if taus.size == 0:
+            return np.full(resamples, np.nan)
+        total = np.bincount(self.settings, taus)
+        number = np.bincount(self.settings)
+        counts = bootstrap_counts(len(number), resamples, rng)
+        return (counts @ total) / (counts @ number)
+
+
+def granulated_kendall(
+    table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str], seed_column: str | None = "seed"
+) -> pd.Series:
+    """Granulated Kendall tau of each axis, and their mean Psi.
+
+    Source: Jiang et al. 2020, "Fantastic generalization measures and where to find them", section 2.2. For axis i it
+    is the mean, over all settings of the other axes (and seeds), of tau-b within the group of runs in which only axis
+    i varies. Psi is the mean over the axes. A group in which predictor or target is constant counts 0.
+
+    Args:
+        table: one row per run.
+        predictor: a numeric column.
+        target: a numeric column.
+        axes: columns that make a configuration.
+        seed_column: column of the seed; if it is absent, the runs of a configuration are numbered.
+
+    Returns:
+        Index: the axes and "Psi". An axis without a group of two runs is NaN and is left out of Psi.
+
+    Raises:
+        BadInput: a column is absent or not numeric.
+
+    >>> table = pd.DataFrame({"lr": [1, 1, 2, 2], "width": [4, 8, 4, 8]})
+    >>> table["c"], table["g"] = [1, 2, 3, 4], [1, 2, 5, 3]
+    >>> granulated_kendall(table, "c", "g", ["lr", "width"]).to_dict()
+    {'lr': 1.0, 'width': 0.0, 'Psi': 0.5}
+    """
+    return granulated_interval(table, predictor, target, axes, seed_column, resamples=0)["estimate"]
+
+
+def granulated_interval(
+    table: pd.DataFrame,
+    predictor: str,
+    target: str,
+    axes: Sequence[str],
+    seed_column: str | None = "seed",
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    random_seed: int = 0,
+) -> pd.DataFrame:
+    """Granulated Kendall tau with a percentile interval from resampling its groups.
+
+    Groups that differ only in the seed are resampled together; the axes are resampled independently.
+
+    Args:
+        table: one row per run.
+        predictor: a numeric column.
+        target: a numeric column.
+        axes: columns that make a configuration.
+        seed_column: column of the seed; if it is absent, the runs of a configuration are numbered.
+        resamples: bootstrap resamples; 0 leaves the interval at NaN.
+        confidence: coverage of the interval.
+        random_seed: of the resamples.
+
+    Returns:
+        Rows: the axes and "Psi". Columns: estimate, low, high, groups, resamples.
+
+    Raises:
+        BadInput: a column is absent or not numeric.
+    """
+    kept = drop_missing(table, predictor, target, axes)
+    runs = GroupedRuns.from_table(kept, axes, seed_column)
+    x = rankdata(numeric_column(kept, predictor, "column"))[runs.order]
+    y = rankdata(numeric_column(kept, target, "column"))[runs.order]
+    groups = {axis: AxisGroups(runs, axis) for axis in axes}
+    rng = generator(random_seed, "bootstrap/granulated")
+    return granulated_from_groups(groups, x, y, resamples, confidence, rng).assign(resamples=resamples)
+
+
+def granulated_from_groups(
+    groups: dict[str, AxisGroups],
+    x: np.ndarray,
+    y: np.ndarray,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Compute `granulated_interval` for (n,) ranks x and y whose groups are already known."""
+    rows = {}
+    estimates = []
+    resampled_estimates = []
+    for axis, group in groups.items():
+        taus = group.taus(x, y)
+        resampled = group.resampled_means(taus, resamples, rng)
+        estimate = np.nan
+        if taus.size:
+            estimate = float(taus.mean())
+            estimates.append(estimate)
+            resampled_estimates.append(resampled)
+        rows[axis] = (estimate, *percentile_interval(resampled, estimate, confidence), taus.size)
+    psi = np.nan
+    resampled_psi = np.zeros(0)
+    if estimates:
+        psi = float(np.mean(estimates))
+        resampled_psi = np.mean(resampled_estimates, axis=0)
+    total_groups = sum(row[3] for row in rows.values())
+    rows["Psi"] = (psi, *percentile_interval(resampled_psi, psi, confidence), total_groups)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "groups"])
+
+
+def _pairwise_signs(values: np.ndarray) -> np.ndarray:
+    """(groups, k) values -> (groups, k, k) signs of the differences inside each group."""
+    return np.sign(values[:, :, None] - values[:, None, :])

@@ -1,0 +1,304 @@
+"""Every statistic of many predictors on one table, with the work that predictors share done once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from benevolent.analysis.statistics.axes_baseline import AxesBaseline
+from benevolent.analysis.statistics.conditional_mutual_information import PairCells
+from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
+from benevolent.analysis.statistics.correlation import (
+    kendall_interval,
+    kendall_tau,
+    partial_correlation,
+    rank_design,
+)
+from benevolent.analysis.statistics.design_matrix import shared_seed_effects
+from benevolent.analysis.statistics.granulated_kendall import AxisGroups, granulated_from_groups
+from benevolent.analysis.statistics.noise_ceiling import (
+    Ceiling,
+    measurement_ceiling,
+    measurement_variance,
+    seed_ceiling,
+)
+from benevolent.analysis.statistics.resampling import (
+    bootstrap_counts,
+    configuration_permutations,
+    percentile_interval,
+    permutation_p,
+)
+from benevolent.analysis.statistics.sequential_permutation import PermutationTests
+from benevolent.analysis.statistics.within_configuration import WithinConfigurations
+from benevolent.trainables.rng import generator
+
+MINIMUM_CONFIGURATIONS = 3  # with fewer, no configuration can be held out
+CMI_PERMUTATIONS = 100  # mutual information only describes, so its null is small
+CMI_NULL_RUNS = 1000  # most runs for which the null is drawn; the score compares all pairs of runs
+CMI_NULL_VALUES = 1000  # most values of all pairs of axes together for which the null is drawn
+CMI_RUNS = 50_000  # most runs for which there is a score: 100,000 take an hour
+
+
+@dataclass(frozen=True)
+class StatisticsSettings:
+    """Target, axes and resampling of the statistics.
+
+    Attributes:
+        target: outcome column.
+        axes: columns that together make a configuration.
+        seed_column: column of the seed; it may be absent from the table.
+        confidence: coverage of the intervals.
+        resamples: bootstrap resamples of whole configurations; 0 for no intervals.
+        random_seed: of permutations and resamples.
+        nulls: draw permutation nulls.
+    """
+
+    target: str
+    axes: tuple[str, ...]
+    seed_column: str
+    confidence: float
+    resamples: int
+    random_seed: int
+    nulls: bool = True
+
+
+class CompleteCases:
+    """The runs in which a set of predictors is present, with everything that does not depend on the predictor.
+
+    Attributes:
+        runs: the runs, grouped into configurations.
+        outcome: (n,) ranks of the target, in the order of `runs`.
+    """
+
+    def __init__(self, table: pd.DataFrame, settings: StatisticsSettings):
+        self.settings = settings
+        self.runs = GroupedRuns.from_table(table, settings.axes, settings.seed_column)
+        self.outcome = rankdata(numeric_column(table, settings.target, "target"))[self.runs.order]
+        self._axis_groups = {axis: AxisGroups(self.runs, axis) for axis in settings.axes}
+        self._rank_design = rank_design(table[list(settings.axes)].iloc[self.runs.order])
+        self._first_nulls: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def _rng(self, stream: str, step: int = 0) -> np.random.Generator:
+        return generator(self.settings.random_seed, stream, step)
+
+    @cached_property
+    def baseline(self) -> AxesBaseline:
+        """The model of the outcome on the axes."""
+        return AxesBaseline(self.runs, self.outcome, shared_seed_effects(self.runs))
+
+    @cached_property
+    def within(self) -> WithinConfigurations:
+        """The outcome within configurations."""
+        return WithinConfigurations(self.runs, self.outcome)
+
+    @cached_property
+    def cells(self) -> PairCells:
+        """The outcome's half of the conditional mutual information."""
+        return PairCells(self.runs, self.outcome)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """(resamples, G) bootstrap draws of configurations."""
+        rng = self._rng("bootstrap/configurations")
+        return bootstrap_counts(len(self.runs.sizes), self.settings.resamples, rng)
+
+    def nulls(self, start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw `size` permutations of both nulls from number `start` on: of whole configurations, and within them.
+
+        All predictors see the same permutations; the first block, which all of them need, is kept.
+
+        Returns:
+            (size, G) donors and the rearrangements of `WithinConfigurations.rearrangements`.
+        """
+        if start == 0 and size in self._first_nulls:
+            return self._first_nulls[size]
+        donors = configuration_permutations(self.runs, size, self._rng("permute/configurations", start))
+        rearrangements = self.within.rearrangements(size, self._rng("permute/within", start))
+        if start == 0:
+            self._first_nulls[size] = donors, rearrangements
+        return donors, rearrangements
+
+    def is_function_of_axes(self, values: np.ndarray) -> bool:
+        """Return whether (n,) values are equal in all runs of each configuration, some of which have several runs."""
+        if self.runs.sizes.max() <= 1:
+            return False
+        return not self.runs.within_ranks(values[self.runs.order]).any()
+
+    def describe(self, values: np.ndarray) -> dict[str, Any]:
+        """Compute the statistics that need no null, for (n,) values in the order of the table."""
+        x = rankdata(values)[self.runs.order]
+        y = self.outcome
+        confidence = self.settings.confidence
+        low, high = np.nan, np.nan
+        if self.settings.resamples:
+            low, high = kendall_interval(self.runs, x, y, self.counts, confidence)
+        rng = self._rng("bootstrap/granulated")
+        granulated = granulated_from_groups(self._axis_groups, x, y, self.settings.resamples, confidence, rng)
+        row = {"kendall_tau": kendall_tau(x, y), "kendall_low": low, "kendall_high": high}
+        for axis in self._axis_groups:
+            row[f"granulated[{axis}]"] = granulated.loc[axis, "estimate"]
+        row["psi"] = granulated.loc["Psi", "estimate"]
+        row["psi_low"] = granulated.loc["Psi", "low"]
+        row["psi_high"] = granulated.loc["Psi", "high"]
+        row["partial_rank_correlation"] = partial_correlation(self._rank_design, x, y)
+        return row
+
+    def estimate(self, values: np.ndarray) -> tuple[dict[str, Any], PermutationTests]:
+        """Estimate the gain over the axes and the association within configurations.
+
+        Args:
+            values: (n,) predictor, in the order of the table.
+
+        Returns:
+            The estimates with their intervals, and their permutation tests, nothing drawn yet.
+        """
+        values = values[self.runs.order]
+        x = rankdata(values)
+        unpermuted = np.arange(len(self.runs.sizes))[None]
+        gain = float(self.baseline.gains(x, unpermuted)[0])
+        correlation = self.within.correlation(values)
+        row = {
+            "baseline_r2": self.baseline.r2,
+            "gain_r2": gain,
+            "within": correlation,
+            "within_freedom": self.within.degrees_of_freedom,
+            "within_seeds": self.within.seeds if self.runs.named_seeds else np.nan,
+        }
+        confidence = self.settings.confidence
+        row["gain_low"], row["gain_high"] = percentile_interval(self._resampled_gains(x), gain, confidence)
+        if not np.isnan(correlation):
+            correlations = self._resampled_correlations(values)
+            row["within_low"], row["within_high"] = percentile_interval(correlations, correlation, confidence)
+
+        def count_exceedances(start: int, size: int) -> tuple[int, int]:
+            donors, rearrangements = self.nulls(start, size)
+            within = 0
+            if not np.isnan(correlation):
+                within = self.within.count_exceedances(values, correlation, rearrangements)
+            return self.baseline.count_exceedances(x, gain, donors), within
+
+        return row, PermutationTests(count_exceedances, gain)
+
+    def _resampled_gains(self, x: np.ndarray) -> np.ndarray:
+        """(resamples,) gains over the axes when whole configurations are resampled."""
+        unpermuted = np.arange(len(self.runs.sizes))[None]
+        saved = self.baseline.contributions(x, unpermuted)[0]
+        squares = self.runs.configuration_sums((self.outcome - self.outcome.mean()) ** 2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.counts @ saved / (self.counts @ squares))
+
+    def _resampled_correlations(self, values: np.ndarray) -> np.ndarray:
+        """(resamples,) correlations within configurations when whole configurations are resampled."""
+        products = self.counts @ self.within.products(values)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(products[:, 0] / np.sqrt(products[:, 1] * products[:, 2]))
+
+    def mutual_information(self, values: np.ndarray) -> dict[str, Any]:
+        """Compute the conditional mutual information and the p-value of its null.
+
+        Both are absent with a single axis or too many runs; the p-value also where a null would take too long.
+        """
+        if len(self._axis_groups) < 2 or len(values) > CMI_RUNS:
+            return {}
+        x = rankdata(values)[self.runs.order]
+        score = self.cells.score(x)
+        too_long = len(x) > CMI_NULL_RUNS or self.cells.values > CMI_NULL_VALUES
+        if np.isnan(score) or not self.settings.nulls or too_long:
+            return {"cmi": score}
+        donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, self._rng("permute/information"))
+        return {"cmi": score, "cmi_p": permutation_p(score, self.cells.null(x, donors))}
+
+
+class PredictorStatistics:
+    """The statistics of all predictors of one scope; predictors present in the same runs share `CompleteCases`.
+
+    Args:
+        table: one row per run; the target has no missing value.
+        settings: see `StatisticsSettings`.
+    """
+
+    def __init__(self, table: pd.DataFrame, settings: StatisticsSettings):
+        self.table = table
+        self.settings = settings
+        self._cases: dict[bytes, CompleteCases] = {}
+
+    def cases(self, present: np.ndarray) -> CompleteCases:
+        """Return the runs marked in the (n,) mask `present`."""
+        key = present.tobytes()
+        if key not in self._cases:
+            self._cases[key] = CompleteCases(self.table[present], self.settings)
+        return self._cases[key]
+
+    def evaluate(self, predictor: str) -> tuple[dict[str, Any], PermutationTests | None]:
+        """Compute every statistic of one predictor.
+
+        Returns:
+            The statistics by name, without those that the data do not allow; and the permutation tests, None if there
+            is nothing to test.
+        """
+        values = numeric_column(self.table, predictor, "predictor")
+        present = ~np.isnan(values)
+        row = _empty_row(present)
+        if not present.any():
+            return row | {"constant": predictor}, None
+        cases = self.cases(present)
+        row["configurations"] = len(cases.runs.sizes)
+        values = values[present]
+        if np.unique(values).size < 2:
+            return row | {"constant": predictor}, None
+        if np.ptp(cases.outcome) == 0:
+            return row | {"constant": self.settings.target}, None
+        if row["configurations"] < MINIMUM_CONFIGURATIONS:
+            return row, None
+        row["function_of_axes"] = cases.is_function_of_axes(values)
+        estimates, tests = cases.estimate(values)
+        return row | cases.describe(values) | cases.mutual_information(values) | estimates, tests
+
+    def ceilings(self, test_size: int | None, validation_size: int | None) -> list[Ceiling]:
+        """Return the noise ceilings of these runs: of the seeds, and of the test set if its size is known.
+
+        Args:
+            test_size: number of test examples.
+            validation_size: number of validation examples; see `measurement_variance`.
+        """
+        if self.table.empty:
+            return []
+        cases = self.cases(np.ones(len(self.table), dtype=bool))
+        ceilings = [seed_ceiling(cases.runs, cases.outcome)]
+        if test_size is not None:
+            outcome = numeric_column(self.table, self.settings.target, "target")
+            variance = measurement_variance(self.table, self.settings.target, test_size, validation_size)
+            ceilings.append(measurement_ceiling(outcome, variance, self.settings.random_seed))
+        return [ceiling for ceiling in ceilings if not np.isnan(ceiling.kendall_tau)]
+
+    def evaluate_axes(self) -> dict[str, Any]:
+        """Compute the statistics of the axes alone: their held-out predictions, described like a predictor."""
+        present = np.ones(len(self.table), dtype=bool)
+        row = _empty_row(present)
+        if self.table.empty:
+            return row
+        cases = self.cases(present)
+        row["configurations"] = len(cases.runs.sizes)
+        if row["configurations"] < MINIMUM_CONFIGURATIONS or np.ptp(cases.outcome) == 0:
+            return row
+        predicted = np.empty(len(self.table))
+        predicted[cases.runs.order] = cases.baseline.predicted
+        row["interactions"] = cases.baseline.interactions
+        row |= cases.describe(predicted) | cases.mutual_information(predicted)
+        return row | {"baseline_r2": cases.baseline.r2}
+
+
+def _empty_row(present: np.ndarray) -> dict[str, Any]:
+    """Return the counts of a row before anything else is known."""
+    runs = int(present.sum())
+    return {
+        "runs": runs,
+        "missing": len(present) - runs,
+        "configurations": 0,
+        "within_freedom": 0,
+        "constant": "",
+        "function_of_axes": False,
+    }
