@@ -2,17 +2,17 @@
 
 from rich.console import Console
 
-from benevolent.analysis.measures.on_checkpoints import Measured, measure_parameters
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.orchestrator.measuring.measure_pool import unmeasured
 from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.results_folder import held, prepare, wanted
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import Trained
+from benevolent.orchestrator.sweep import TrainingSummary
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.starting import training
 
 
-def train_sweep(spec: SweepSpec, out: str, console: Console | None = None, address: str | None = None) -> Trained:
+def train_sweep(spec: SweepSpec, out: str, console: Console | None = None, address: str | None = None) -> TrainingSummary:
     """Train what is missing and measure it, as `orchestrator.sweep.train_sweep` does with Ray."""
     results = Folder(out)
     known, records = held(results, spec)
@@ -21,7 +21,7 @@ def train_sweep(spec: SweepSpec, out: str, console: Console | None = None, addre
     for cohort in todo:
         assert training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
-    jobs = unmeasured(Measured(results), cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
+    jobs = unmeasured(ExistingMeasures(results), cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
     for job in jobs:
-        measure_parameters(results, job)
-    return Trained(sum(len(cohort.configs) for cohort in todo), len(jobs), [])
+        measure_file(results, job)
+    return TrainingSummary(sum(len(cohort.configs) for cohort in todo), len(jobs), [])

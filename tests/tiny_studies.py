@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from benevolent.orchestrator.study import Scaled, Study
-from benevolent.trainables.data.readers import Part, Raw, Reader, read_digits
+from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader, read_digits
 
 #: Examples of each class in the training and in the test part.
 TRAIN, TEST = 100, 70
 
 
 @functools.cache
-def digits(channels: int, kind: str) -> Raw:
+def digits(channels: int, kind: str) -> RawDataset:
     """Digits of 8 x 8 pixels, as they are, with dark and light exchanged, or in three colors."""
     part = read_digits().train
     images = part.inputs if kind != "inverse" else 16 - part.inputs
@@ -25,19 +25,19 @@ def digits(channels: int, kind: str) -> Raw:
     places = np.concatenate([np.flatnonzero(part.labels == label)[: TRAIN + TEST] for label in range(10)])
     trained = np.arange(len(places)) % (TRAIN + TEST) < TRAIN
     chosen = (places[trained], places[~trained])
-    return Raw(*(Part(np.ascontiguousarray(images[rows]), part.labels[rows]) for rows in chosen))
+    return RawDataset(*(RawSplit(np.ascontiguousarray(images[rows]), part.labels[rows]) for rows in chosen))
 
 
 def reader(channels: int, kind: str, enlarge: bool = False) -> Reader:
     """A reader of `digits`, of 28 x 28 pixels if enlarged."""
 
-    def large(part: Part) -> Part:
+    def large(part: RawSplit) -> RawSplit:
         images = part.inputs.repeat(3, axis=2).repeat(3, axis=3)
-        return Part(np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2))), part.labels)
+        return RawSplit(np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2))), part.labels)
 
-    def read(root: Path) -> Raw:
+    def read(root: Path) -> RawDataset:
         raw = digits(channels, kind)
-        return Raw(large(raw.train), large(raw.test)) if enlarge and raw.test else raw
+        return RawDataset(large(raw.train), large(raw.test)) if enlarge and raw.test else raw
 
     side = 28 if enlarge else 8
     return Reader(read, (channels, side, side), (TRAIN,) * 10, (TEST,) * 10, "scikit-learn's digits", top=16)
@@ -233,7 +233,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "overfit-harmless": {
-        "theorem": {"base.stop.max_epochs": 60, "seeds": [200, 201]},
+        "theorem": {"base.stop.max_epochs": 60, "grid.data.noise": [0.1], "seeds": [200, 201]},
         "deep": {
             **SIZES,
             "base.model.width": 32,
