@@ -19,7 +19,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack import network
 from benevolent.trainables.training.initial_state import stacked
-from benevolent.trainables.training.running_stack import Active
+from benevolent.trainables.training.running_stack import RunningStack
 
 EPOCHS = 30
 
@@ -48,9 +48,9 @@ def stack_seconds(networks: int) -> Iterator[float]:
     drawn = stacked([built.initial(run.init, run.seed) for run in runs])
     rows = built.parameters.rows(drawn).float()
     groups = {"parameters": rows, "initial": rows.clone(), "buffers": built.buffers.rows(drawn).float()}
-    active = Active(built, dataset, runs, groups)
+    active = RunningStack(built, dataset, runs, groups)
     active.stack.start_phase()
-    active.look(["train"], [run.phases[0] for run in runs], 0)
+    active.load_splits(["train"], [run.phases[0] for run in runs], 0)
     for epoch in range(EPOCHS):
         order = torch.stack([torch.randperm(100) for _ in runs])
         start = time.perf_counter()

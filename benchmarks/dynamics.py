@@ -14,7 +14,7 @@ from stacking import make_stack, orders, shared
 
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.training.step_statistics import Trace
+from benevolent.trainables.training.step_statistics import StepStatistics
 
 
 def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 60) -> tuple[float, float]:
@@ -26,7 +26,7 @@ def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 60) -
     gradients = torch.zeros_like(stack.groups["parameters"])
     times: tuple[list[float], list[float]] = ([], [])
     for epoch in range(2 * epochs):
-        with nullcontext() if epoch % 2 else patch.object(Trace, "note", lambda *_: None):
+        with nullcontext() if epoch % 2 else patch.object(StepStatistics, "record", lambda *_: None):
             start = time.perf_counter()
             examples = shared(split.inputs, len(stack)), labels, order, batch
             stack.train_epoch(*examples, epoch, "batched", gradients=gradients)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.models.modules import Noise
-from benevolent.trainables.rng import Draws, generator
+from benevolent.trainables.rng import StackGenerator, generator
 from benevolent.trainables.stack.layer_types import LAYER_TYPES
 from benevolent.trainables.stack.layers import Mode
 from benevolent.trainables.stack.network import Network
@@ -25,7 +25,7 @@ def train(built: Network, seeds: list[int], inputs: Tensor, kernel: str | None =
     drawn = [built.initial(InitConfig(), seed) for seed in seeds]
     values = {name: torch.stack([one[name] for one in drawn]).to(inputs.dtype) for name in drawn[0]}
     parameters, buffers = built.parameters.rows(values), built.buffers.rows(values)
-    draws = Draws(seeds, "layers", 0)
+    draws = StackGenerator(seeds, "layers", 0)
     for _ in range(STEPS):
         leaves = {n: view.detach().requires_grad_() for n, view in built.parameters.views(parameters).items()}
         outputs = built.logits(leaves, built.buffers.views(buffers), inputs, kernel, Mode(True, draws))
@@ -45,7 +45,7 @@ def train_plain(built: Network, seed: int, inputs: Tensor) -> dict[str, Tensor]:
         parameter.requires_grad_(name in built.shapes)
     initial = {name: value.to(inputs.dtype) for name, value in built.initial(InitConfig(), seed).items()}
     module.load_state_dict(initial, strict=False)
-    mode = Mode(True, Draws([seed], "layers", 0))
+    mode = Mode(True, StackGenerator([seed], "layers", 0))
     for part in module.modules():
         if isinstance(part, RANDOM):  # the run's own draws, instead of torch's
             batched = LAYER_TYPES[type(part)].batched

@@ -10,7 +10,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.training.dynamics import DERIVATIVE_FLOOR, DYNAMICS, WINDOW_EPOCHS, Dynamics
-from benevolent.trainables.training.step_statistics import Trace, sampled_steps
+from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
 
 SMALL = {"train_size": 50, "validation_size": 20, "test_size": 30}
 
@@ -172,12 +172,12 @@ def test_the_noise_scale_is_that_of_gradients_of_known_noise():
     for epoch in range(2 * WINDOW_EPOCHS):
         dynamics.begin_epoch()
         total = dynamics.state["total"]
-        trace = Trace([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4), total)
+        trace = StepStatistics([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4), total)
         for size in [4] * 16 + [3]:
             out = trace.out(size)
             out[0].zero_(), out[1].zero_()
             gradient.copy_(mean + 2 * torch.randn(1, 200, generator=draw).double())
-            trace.note(out, gradient)
+            trace.record(out, gradient)
         dynamics.add(trace.close(torch.ones(1)), epoch)
     found = dynamics.statistics(parameters, parameters, parameters, slice(0, 0), torch.ones(1))
     assert found["gradient_noise_scale"].item() == pytest.approx(4 * (200 * 2**2) / 200, rel=0.15)
@@ -203,11 +203,11 @@ def after_epoch(derivatives: list[float]) -> dict[str, torch.Tensor]:
     """The statistics after one epoch with these derivatives, and gradients of the bias of size 3."""
     bias, whole = torch.zeros(1, 2, dtype=torch.float64), slice(0, 2)
     gradient = torch.tensor([[3.0, 0]]).double()
-    trace, dynamics = Trace([1] * len(derivatives), 2, bias, gradient, whole), Dynamics(bias, 2)
+    trace, dynamics = StepStatistics([1] * len(derivatives), 2, bias, gradient, whole), Dynamics(bias, 2)
     for derivative in derivatives:
         losses, by_logits = trace.out(1)
         losses.zero_(), by_logits.copy_(torch.tensor([[[derivative, 0]]]))
-        trace.note((losses, by_logits), gradient)
+        trace.record((losses, by_logits), gradient)
     dynamics.add(trace.close(torch.ones(1)), 0)
     return dynamics.statistics(bias, bias, bias, whole, torch.ones(1))
 

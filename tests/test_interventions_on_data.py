@@ -11,7 +11,7 @@ from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import Phase, RunConfig
 from benevolent.trainables.data import loading
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import Draws, generator
+from benevolent.trainables.rng import StackGenerator, generator
 
 TRAIN = Phase("train", 0.0, "redraw", 1)
 
@@ -235,7 +235,7 @@ def test_images_are_moved_and_mirrored_each_in_its_own_way(method):
         places = itertools.product(range(2 * most + 1), repeat=2)
         likely = [padded[:, y : y + height, x : x + width] for y, x in places]
     likely = [turned for one in likely for turned in ([one, one.flip(-1)] if "flip" in method else [one])]
-    batch = data.augmented(image.expand(2, 5000, -1, -1, -1), method, Draws([0, 1], "augment", 0), border)
+    batch = data.augmented(image.expand(2, 5000, -1, -1, -1), method, StackGenerator([0, 1], "augment", 0), border)
     assert not torch.equal(*batch)
     for own in batch:
         assert {one.numpy().tobytes() for one in own} == {one.contiguous().numpy().tobytes() for one in likely}

@@ -8,7 +8,7 @@ from plain import check_bits, check_stack
 from torch import nn
 
 from benevolent.trainables.models.modules import Noise, Residual, Shift, ZeroPadShortcut
-from benevolent.trainables.rng import Draws, generator
+from benevolent.trainables.rng import StackGenerator, generator
 from benevolent.trainables.stack import layers
 from benevolent.trainables.stack.batched_module import is_batched
 from benevolent.trainables.stack.layers import Mode
@@ -70,14 +70,14 @@ def test_normalized_mlps_are_equal_bit_for_bit_alone_and_in_a_stack(width):
 
 def test_dropout_keeps_the_mean_and_zeroes_the_given_fraction():
     inputs = torch.ones(2, 200, 100)
-    dropped = layers.dropout(nn.Dropout(0.3), {}, inputs, Mode(True, Draws([0, 1], "layers", 0)))
+    dropped = layers.dropout(nn.Dropout(0.3), {}, inputs, Mode(True, StackGenerator([0, 1], "layers", 0)))
     assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.7])
     for own in dropped:
         assert own.mean().item() == pytest.approx(1, abs=0.02) and (own == 0).float().mean() == pytest.approx(
             0.3, abs=0.01
         )
     assert not torch.equal(*dropped)
-    assert not layers.dropout(nn.Dropout(1.0), {}, inputs, Mode(True, Draws([0, 1], "layers", 0))).any()
+    assert not layers.dropout(nn.Dropout(1.0), {}, inputs, Mode(True, StackGenerator([0, 1], "layers", 0))).any()
     assert layers.dropout(nn.Dropout(0.3), {}, inputs, Mode()) is inputs
 
 
@@ -87,15 +87,15 @@ def test_networks_of_one_stack_may_leave_out_different_fractions(kernel):
     rates = torch.tensor([0.2, 0.7], dtype=torch.float64)
     ones = {name: torch.ones(2, *shape) for name, shape in built.shapes.items()}
     views = built.parameters.views(built.parameters.rows(ones))
-    mode = Mode(True, Draws([0, 1], "layers", 0), dropout=rates)
+    mode = Mode(True, StackGenerator([0, 1], "layers", 0), dropout=rates)
     kept = built.logits(views, {}, torch.ones(2, 1, 1), kernel, mode).flatten() * (1 - rates) / 4000
     assert kept.tolist() == pytest.approx([0.8, 0.3], abs=0.03)
     alone = built.logits({n: v[1:] for n, v in views.items()}, {}, torch.ones(1, 1, 1), kernel,
-                         Mode(True, Draws([1], "layers", 0), dropout=rates[1:]))  # fmt: skip
+                         Mode(True, StackGenerator([1], "layers", 0), dropout=rates[1:]))  # fmt: skip
     assert alone.item() * 0.3 / 4000 == pytest.approx(kept[1].item())
 
 
-@pytest.mark.parametrize("draws", [Draws([0], "layers", 0), None])
+@pytest.mark.parametrize("draws", [StackGenerator([0], "layers", 0), None])
 def test_noise_changes_mean_and_variance_of_each_feature_at_each_step(draws):
     inputs = torch.from_numpy(generator(0, "x").standard_normal((1, 4000, 50))).float()
     torch.manual_seed(0)

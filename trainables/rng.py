@@ -33,7 +33,7 @@ def generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-class Draws:
+class StackGenerator:
     """Random numbers of K runs through one epoch, each run's from its own generator.
 
     A run draws the same numbers in any company, since its layers ask for them in the same order.
@@ -49,7 +49,7 @@ class Draws:
         self.generators = [generator(seed, stream, epoch) for seed in seeds]
         self.device = device
 
-    def pick(self, runs: Sequence[int]) -> "Draws":
+    def pick(self, runs: Sequence[int]) -> "StackGenerator":
         """Those of some of the runs, which go on where they are."""
         chosen = copy.copy(self)
         chosen.generators = [self.generators[run] for run in runs]

@@ -21,8 +21,8 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.training.initial_state import Origins
-from benevolent.trainables.training.teacher_labels import Teachers
+from benevolent.trainables.training.initial_state import InitialStates
+from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 
 class MeasureJob(NamedTuple):
@@ -120,13 +120,13 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
     architecture = network.for_run(runs[0], dataset)
     buffers = {name: tensors[name].to(device) for name in architecture.buffers.shapes}
     tensors = {name: tensors[name].to(device) for name in architecture.shapes}  # a file keeps no order
-    origins = Origins(results, manifest, architecture)
+    origins = InitialStates(results, manifest, architecture)
     drawn = [origins.drawn(config) for config in runs]
     initial = {k: torch.stack([one[k] for one in drawn]).to(value) for k, value in tensors.items()}
     phases = [next(p for p in c.phases if p.name == name) for c, name in zip(runs, about["phase"], strict=True)]
     # Of fresh examples those of the first epoch stand for all.
     inputs = {name: data.inputs_of(dataset, runs, name, 0, phases[0].name) for name in dataset.splits}
-    teach = Teachers(results, manifest).labels
+    teach = TeacherLabels(results, manifest).labels
     labels = {name: data.labels_of(dataset, runs, phases, name, teacher_labels=teach) for name in inputs}
     as_they_were = [replace(phase, label_corruption=0.0) for phase in phases]
     true_labels = labels["train"]

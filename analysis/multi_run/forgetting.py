@@ -25,7 +25,7 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.losses import mistakes
 from benevolent.trainables.training.running_stack import Tensors
-from benevolent.trainables.training.teacher_labels import Teachers
+from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 
 def forgetting(results: Results, run_ids: Sequence[str]) -> pd.DataFrame:
@@ -90,7 +90,7 @@ def _of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) -> dict
     dataset = data.load(configs[0].data, configs[0].precision)
     if dataset.target == "real":
         raise BadInput(f"run {configs[0].run_id}: forgetting needs classes; the targets are real numbers")
-    built, teach = network.for_run(configs[0], dataset), Teachers(folder, manifest).labels
+    built, teach = network.for_run(configs[0], dataset), TeacherLabels(folder, manifest).labels
     phases = [config.phases[-1] for config in configs]
     clean = [replace(phase, label_corruption=0.0) for phase in phases]
     inputs = data.inputs_of(dataset, configs, "train")

@@ -10,7 +10,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.training.teacher_labels import Teachers
+from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 #: Inputs `(N, *input_shape)` and labels `(N,)`.
 Examples = tuple[Tensor, Tensor]
@@ -33,7 +33,7 @@ def examples(results: Results, run_id: str, names: Sequence[str] = ()) -> dict[s
     folder, cohort_id, config = results.cohorts.find(run_id)
     check_trust(config, results.trust)
     dataset, phase = data.load(config.data, config.precision), config.phases[-1]
-    teach = Teachers(folder, Manifest.read(folder, cohort_id)).labels if config.teacher is not None else None
+    teach = TeacherLabels(folder, Manifest.read(folder, cohort_id)).labels if config.teacher is not None else None
     found = {}
     for name in names or dataset.splits:
         if name not in dataset.splits:

@@ -5,13 +5,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from benevolent.trainables.config.data import Augment
-from benevolent.trainables.rng import Draws
+from benevolent.trainables.rng import StackGenerator
 
 #: Pixels that an image is moved by at most.
 SHIFT = 4
 
 
-def augmented(images: Tensor, method: Augment, draws: Draws, border: int = 0) -> Tensor:
+def augmented(images: Tensor, method: Augment, draws: StackGenerator, border: int = 0) -> Tensor:
     """Images as a training step sees them (He et al. 2015, section 4.2).
 
     - `shift`: moved by up to 4 pixels up or down and left or right, all shifts equally likely; what is not in the image

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benevolent.trainables.models.modules import Noise, PatternDetector, RandomFeatures, Shift
-from benevolent.trainables.rng import Draws
+from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.parameter_layout import ALIGNED
 
 Tensors = Mapping[str, Tensor]
@@ -33,7 +33,7 @@ class Mode:
     """
 
     training: bool = False
-    draws: Draws | None = None
+    draws: StackGenerator | None = None
     convolution: Literal["grouped", "channels_last", "matmul"] = "grouped"
     dropout: Tensor | None = None
 

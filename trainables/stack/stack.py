@@ -7,14 +7,14 @@ from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs, augmented
-from benevolent.trainables.rng import Draws
+from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.layers import EVAL, Mode
 from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.subspace import Projection, Subspaces
 from benevolent.trainables.training.least_squares import solution
 from benevolent.trainables.training.losses import LOSSES, Loss, mistakes, summary
 from benevolent.trainables.training.optimizers import OPTIMIZERS, LeastSquares
-from benevolent.trainables.training.step_statistics import Trace, sampled_steps
+from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
 
 #: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
 GATHERED_BYTES = 2**18
@@ -115,10 +115,10 @@ class Stack:
         batch_size: int,
         epoch: int,
         kernel: Kernel,
-        draws: Draws | None = None,
+        draws: StackGenerator | None = None,
         step: int = 0,
         gradients: Tensor | None = None,
-    ) -> Trace:
+    ) -> StepStatistics:
         """Train every network once on each example of an epoch, or on those of some of its steps.
 
         Args:
@@ -138,7 +138,7 @@ class Stack:
         network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
-        draws = draws or Draws([config.seed for config in self.configs], "layers", epoch, parameters.device)
+        draws = draws or StackGenerator([config.seed for config in self.configs], "layers", epoch, parameters.device)
         buffers, mode = self.buffers, Mode(training=True, draws=draws, dropout=self.dropout)
         optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
         gradient = torch.zeros_like(parameters)
@@ -148,7 +148,7 @@ class Stack:
         every = sampled_steps(labels.shape[1], batch_size)
         sampled = range(every.start - step, every.stop - step, every.step)
         sizes = [batch.shape[1] for batch in batches]
-        trace = Trace(sizes, network.outputs, parameters, gradient, columns, sampled, gradients)
+        trace = StepStatistics(sizes, network.outputs, parameters, gradient, columns, sampled, gradients)
         subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size) + step
         for made, (batch_inputs, batch_labels) in enumerate(
             zip(_gathered(inputs, order, batch_size), batches, strict=True)
@@ -175,7 +175,7 @@ class Stack:
                 inside = optimizer.direction(subspaces.pull(slope), self.groups, before + made)
                 update = subspaces.push(inside)
                 parameters.addcmul_(update, optimizer.learning_rate, value=-1)
-            trace.note(out, update)
+            trace.record(out, update)
         return trace.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()

@@ -8,14 +8,14 @@ from torch import Tensor
 Tensors = dict[str, Tensor]
 
 
-class Best:
+class BestCheckpoint:
     """Some rows of each of K runs, from the check with the lowest score; of equal ones the first.
 
     All state is in `state`, tensors with leading axis K: the `score`, infinite before the first check, and the rows.
 
-    >>> best = Best(2)
+    >>> best = BestCheckpoint(2)
     >>> for epoch, score in enumerate(([3.0, 1.0], [2.0, 1.0])):
-    ...     best.note(torch.tensor(score), lambda index: {"epoch": torch.full((len(index),), epoch)})
+    ...     best.record(torch.tensor(score), lambda index: {"epoch": torch.full((len(index),), epoch)})
     >>> best.state["score"].tolist(), best.state["epoch"].tolist()
     ([2.0, 1.0], [1, 0])
     """
@@ -28,7 +28,7 @@ class Best:
         """Which runs have had a check, `(K,)`."""
         return self.state["score"].isfinite()
 
-    def note(self, scores: Tensor, rows: Callable[[Tensor], Tensors]) -> None:
+    def record(self, scores: Tensor, rows: Callable[[Tensor], Tensors]) -> None:
         """Take in a check.
 
         Args:

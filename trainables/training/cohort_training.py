@@ -21,7 +21,7 @@ from torch import Tensor
 from benevolent.trainables import data
 from benevolent.trainables.compatibility import check
 from benevolent.trainables.config.run import Phase, RunConfig
-from benevolent.trainables.rng import Draws
+from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel
 from benevolent.trainables.store import paths
@@ -29,12 +29,12 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.example_order import training_order
-from benevolent.trainables.training.initial_state import Origins, stacked
+from benevolent.trainables.training.initial_state import InitialStates, stacked
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.recording import Recorder
-from benevolent.trainables.training.running_stack import Active, Tensors
-from benevolent.trainables.training.teacher_labels import Teachers
-from benevolent.trainables.training.timeline import Timeline
+from benevolent.trainables.training.running_stack import RunningStack, Tensors
+from benevolent.trainables.training.teacher_labels import TeacherLabels
+from benevolent.trainables.training.timeline import PhaseTimeline
 
 
 class CohortTraining:
@@ -69,7 +69,7 @@ class CohortTraining:
         self.recorder = Recorder(self.files, self.manifest)
         self.phase_index = self.step = 0
         self.loss = torch.zeros(0)
-        self.teach = Teachers(results, self.manifest).labels
+        self.teach = TeacherLabels(results, self.manifest).labels
         self.active = self._active([], {})
         if self.manifest.finished(results):
             self.folder.delete(paths.STATE)
@@ -107,10 +107,10 @@ class CohortTraining:
         return [config.phases[self.phase_index] for config in self.active.configs]
 
     @property
-    def timeline(self) -> Timeline:
+    def timeline(self) -> PhaseTimeline:
         """The steps of the present phase, the same for all runs of a cohort."""
         max_steps = self.config.phases[self.phase_index].max_steps
-        return Timeline(-(-len(self.data.train) // self._batch_size), max_steps)
+        return PhaseTimeline(-(-len(self.data.train) // self._batch_size), max_steps)
 
     @property
     def epoch(self) -> int | float:
@@ -125,7 +125,7 @@ class CohortTraining:
         configs = list(self.manifest.configs)
         for config in configs:
             check(config, self.manifest.record)
-        origins, dtype = Origins(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
+        origins, dtype = InitialStates(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
         starts = [origins.start(config) for config in configs]
         begun = stacked([start.tensors for start in starts])
         groups = {"initial": self.network.parameters.rows(stacked([origins.drawn(config) for config in configs]))}
@@ -143,15 +143,15 @@ class CohortTraining:
         self._start_phase()
         self._save()
 
-    def _active(self, configs: list[RunConfig], groups: Tensors) -> Active:
-        return Active(self.network, self.data, configs, groups, self.teach)
+    def _active(self, configs: list[RunConfig], groups: Tensors) -> RunningStack:
+        return RunningStack(self.network, self.data, configs, groups, self.teach)
 
     def _start_phase(self) -> None:
         self.step = 0
         self.active.stack.start_phase()
         self.active.dynamics.next_phase()
         self.active.forget_checks()
-        self.active.look([*self.data.splits], self._phases, 0)
+        self.active.load_splits([*self.data.splits], self._phases, 0)
         plan = self.folder.read_json(paths.STACKS) if self.folder.exists(paths.STACKS) else None
         self.plan = KernelChoice(**plan) if plan else self._choose_kernel()
         self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
@@ -166,11 +166,11 @@ class CohortTraining:
 
     def _train_epoch(self) -> None:
         """Train from stop to stop, where a loss is looked at or something recorded, to the end of the epoch."""
-        epoch, begin, end = self.timeline.begun(self.step), self.step, self.timeline.end(self.step)
+        epoch, begin, end = self.timeline.epoch_index(self.step), self.step, self.timeline.end(self.step)
         if epoch and self.config.data.fresh:
-            self.active.look(["train"], self._phases, epoch)
+            self.active.load_splits(["train"], self._phases, epoch)
         seeds = [config.seed for config in self.active.configs]
-        draws = Draws(seeds, f"layers/{self.phase_name}", epoch, self.active.device)
+        draws = StackGenerator(seeds, f"layers/{self.phase_name}", epoch, self.active.device)
         self.active.begin_epoch(self._order(epoch, end - begin), draws)
         for stop in self._stops(begin, end):
             start = time.perf_counter()
@@ -216,14 +216,14 @@ class CohortTraining:
         due = record.is_due(epoch, step) or (not last and bool(limit.all()))
         if record.early_stop and last and own.any():
             losses = self.active.evaluate("validation", self.plan.kernel)["loss"].cpu()
-            self.active.note_early(losses.where(own & ~diverged, torch.nan), step, self.plan.kernel)
+            self.active.record_early_stop(losses.where(own & ~diverged, torch.nan), step, self.plan.kernel)
         if not (step == 0 or due or checked.any() or diverged.any()):
             return
         train = self.active.evaluate("train", self.plan.kernel)
         self.loss = train["loss"].cpu()
         diverged = diverged | (checked & ~self.loss.isfinite())
         if step:
-            self.active.note_nearest((self.loss - nearest).abs().where(checked, torch.nan), step)
+            self.active.record_nearest((self.loss - nearest).abs().where(checked, torch.nan), step)
         reached = torch.stack([phase.reached(train)[row] for row, phase in enumerate(phases)]).cpu()
         converged = checked & reached & (step > 0) & ~diverged
         stopped = diverged | (last & (converged | limit))
@@ -261,7 +261,7 @@ class CohortTraining:
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
         self.active = self._active([configs[run_id] for run_id in state["run_ids"]], {})
         self.active.load(tensors)
-        self.active.look([*self.data.splits], self._phases, self.timeline.begun(self.step))
+        self.active.load_splits([*self.data.splits], self._phases, self.timeline.epoch_index(self.step))
         self.plan = KernelChoice(**self.folder.read_json(paths.STACKS))
         self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
         self.recorder.new_files = self.files.parameter_files()

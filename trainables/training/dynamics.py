@@ -7,7 +7,7 @@ eps_t the mean over the batch of ||d loss / d logits||_2 and alpha the learning 
 import torch
 from torch import Tensor
 
-from benevolent.trainables.training.step_statistics import Trace, over_steps
+from benevolent.trainables.training.step_statistics import StepStatistics, over_steps
 
 #: Whole epochs in the window of `bias_increment_*` and `bias_variance`.
 WINDOW_EPOCHS = 10
@@ -122,7 +122,7 @@ class Dynamics:
         """Gradients are added up anew."""
         self.state["total"].zero_()
 
-    def add(self, trace: Trace, epoch: int, before: int = 0, steps: int | None = None) -> None:
+    def add(self, trace: StepStatistics, epoch: int, before: int = 0, steps: int | None = None) -> None:
         """Take in some steps of an epoch.
 
         Args:
@@ -159,12 +159,12 @@ class Dynamics:
         here["squares"] += over_steps(trace.bias_update).square().sum(1)
         state["bias_last"].copy_(trace.bias_last)
         old, total = here["steps"].clone(), here["steps"] + trace.count
-        shift = trace.bias_mean - here["bias"]  # Chan, Golub and LeVeque 1983, as in `Trace`
+        shift = trace.bias_mean - here["bias"]  # Chan, Golub and LeVeque 1983, as in `StepStatistics`
         here["deviation"] += trace.bias_deviation + shift.square().sum(1) * (old * trace.count / total)
         here["bias"] += shift * (trace.count / total).unsqueeze(1)
         here["steps"] += trace.count
 
-    def _add_late(self, slot: int, trace: Trace, fresh: bool) -> None:
+    def _add_late(self, slot: int, trace: StepStatistics, fresh: bool) -> None:
         """Take losses and gradients into a slot of the window; `fresh`: they are the first of their epoch.
 
         The noise is estimated from the gradients of the epoch so far: their variance, and the squared norm of their

@@ -23,7 +23,7 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedNetwork:
     """A network at some step: parameters and buffers, the path behind them, and how its run ended (if it has)."""
 
     tensors: Tensors
@@ -33,13 +33,13 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Start(Saved):
+class StartingPoint(SavedNetwork):
     """Where a run starts; `mask` is 0 for the weights that it lacks, None if it has all."""
 
     mask: Tensors | None = None
 
 
-class Left:
+class ParentRuns:
     """What the runs have left that a cohort waits for, read when it is asked for.
 
     Args:
@@ -51,11 +51,11 @@ class Left:
         self.folders = [CohortFiles(results, cohort_id).folder for cohort_id in manifest.waits_for]
         self._read = functools.cache(self._networks)  # not of the class, which would keep every cohort's networks
 
-    def end(self, run: RunConfig) -> Saved:
+    def end(self, run: RunConfig) -> SavedNetwork:
         """A run as it ended."""
         return self._read("final", "")[run.run_id]
 
-    def after(self, run: RunConfig, epochs: int) -> Saved:
+    def after(self, run: RunConfig, epochs: int) -> SavedNetwork:
         """A run after so many epochs of its last phase, or as it ended if that was before.
 
         Raises:
@@ -65,7 +65,7 @@ class Left:
         step = min(epochs * run.steps_per_epoch, phase.max_steps or sys.maxsize)
         return end if end.step < step else self.at(run, f"{phase.name}-{step:08d}")
 
-    def at(self, run: RunConfig, stem: str) -> Saved:
+    def at(self, run: RunConfig, stem: str) -> SavedNetwork:
         """A run at a checkpoint.
 
         Raises:
@@ -76,8 +76,8 @@ class Left:
             raise BadInput(f"run {run.run_id}: no checkpoint {stem} was kept; see record.epochs and record.measure_at")
         return found[run.run_id]
 
-    def _networks(self, kind: str, stem: str) -> Mapping[str, Saved]:
-        found: dict[str, Saved] = {}
+    def _networks(self, kind: str, stem: str) -> Mapping[str, SavedNetwork]:
+        found: dict[str, SavedNetwork] = {}
         for folder in self.folders:
             for name in folder.names(kind):
                 if name.startswith(stem):
@@ -86,11 +86,11 @@ class Left:
                     for row, run_id in enumerate(about["run_id"]):
                         own = {key: value[row] for key, value in tensors.items()}
                         path, step = about["path_length_from_init"][row], about["step"][row]
-                        found[run_id] = Saved(own, path, ended[row], step)
+                        found[run_id] = SavedNetwork(own, path, ended[row], step)
         return found
 
 
-class Origins:
+class InitialStates:
     """The starts of a cohort's runs.
 
     Args:
@@ -100,7 +100,7 @@ class Origins:
     """
 
     def __init__(self, results: Folder, manifest: Manifest, network: Network) -> None:
-        self.network, self.left = network, Left(results, manifest)
+        self.network, self.left = network, ParentRuns(results, manifest)
 
     def drawn(self, config: RunConfig) -> Tensors:
         """Parameters and buffers of a run at its initialization, that of its control where it is one."""
@@ -131,34 +131,34 @@ class Origins:
     def _shapes(self) -> dict[str, torch.Size]:
         return {**self.network.shapes, **self.network.buffers.shapes}
 
-    def start(self, config: RunConfig) -> Start:
+    def start(self, config: RunConfig) -> StartingPoint:
         """Where a run's first own step starts."""
         parent = config.parent
         if parent is None or not (config.prune.prunes or config.reset.layers):
             start = self.initial(config)
             if config.teacher is not None and self.left.end(config.teacher).status == Status.DIVERGED:
                 start = {name: torch.full_like(value, torch.nan) for name, value in start.items()}  # no labels, no run
-            return Start(start, 0.0)
+            return StartingPoint(start, 0.0)
         end = self.left.end(parent)
         if end.status == Status.DIVERGED:  # so has what is cut from it, though its parameters may still be finite
             lost = {name: torch.full_like(value, torch.nan) for name, value in end.tensors.items()}
             mask = None if config.reset.layers else {name: torch.ones_like(value) for name, value in lost.items()}
-            return Start(lost, end.path_length, end.status, mask=mask)
+            return StartingPoint(lost, end.path_length, end.status, mask=mask)
         return self._reset(config, end) if config.reset.layers else self._pruned(config, end)
 
-    def _pruned(self, config: RunConfig, end: Saved) -> Start:
+    def _pruned(self, config: RunConfig, end: SavedNetwork) -> StartingPoint:
         prune, dense = config.prune, config.dense
         trained = {name: end.tensors[name] for name in self.network.shapes}
         mask = magnitude_mask(trained, prune)
         if prune.control == "random_mask":
             mask = random_mask(mask, config.seed, prune.rounds, prune.draw)
         if prune.control != "ticket" or prune.rewind == "init":
-            start = Saved(self.drawn(config), 0.0)
+            start = SavedNetwork(self.drawn(config), 0.0)
         else:
             start = end if prune.rewind == "none" else self.left.at(dense, "train-00000000")
-        return Start(start.tensors, start.path_length, end.status, mask=mask)
+        return StartingPoint(start.tensors, start.path_length, end.status, mask=mask)
 
-    def _reset(self, config: RunConfig, end: Saved) -> Start:
+    def _reset(self, config: RunConfig, end: SavedNetwork) -> StartingPoint:
         """The end of a run, with the parameters of some layers from elsewhere."""
         to, parent = config.reset.to, config.parent
         assert parent is not None
@@ -172,7 +172,7 @@ class Origins:
         for name in (name for number in config.reset.layers for name in layers[number - 1]):
             kept = end.tensors[name] != 0 if config.prune.prunes and end.tensors[name].ndim >= 2 else 1
             mixed[name] = other[name].to(mixed[name]) * kept
-        return Start(mixed, end.path_length, end.status)
+        return StartingPoint(mixed, end.path_length, end.status)
 
 
 def stacked(networks: list[Tensors]) -> Tensors:

@@ -11,8 +11,8 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.rows import Rows
-from benevolent.trainables.training.running_stack import Active, Tensors
-from benevolent.trainables.training.timeline import Timeline
+from benevolent.trainables.training.running_stack import RunningStack, Tensors
+from benevolent.trainables.training.timeline import PhaseTimeline
 
 
 class Recorder:
@@ -36,7 +36,7 @@ class Recorder:
         self.seconds: dict[str, float] = dict.fromkeys(manifest.run_ids, 0.0)
         self.inherited: dict[str, str | None] = {}
 
-    def begin_phase(self, phase: str, timeline: Timeline, kernel: Kernel) -> None:
+    def begin_phase(self, phase: str, timeline: PhaseTimeline, kernel: Kernel) -> None:
         """What follows is of this phase, and networks are evaluated by this kernel."""
         self.phase, self.timeline, self.kernel = phase, timeline, kernel
 
@@ -44,13 +44,13 @@ class Recorder:
         """Phase, step and epoch."""
         return {"phase": self.phase, "step": step, "epoch": self.timeline.epoch(step)}
 
-    def record(self, active: Active, index: Tensor, step: int, train: Tensors | None = None) -> None:
+    def record(self, active: RunningStack, index: Tensor, step: int, train: Tensors | None = None) -> None:
         """Rows of dynamics and outcomes for the runs in `index`, which are what they were after so many steps.
 
         `train`: the training outcomes of all runs, if they are known.
         """
         ids = [active.configs[i].run_id for i in index.tolist()]
-        statistics = active.statistics(self.timeline.begun(max(0, step - 1)))
+        statistics = active.statistics(self.timeline.epoch_index(max(0, step - 1)))
         values = {name: value[index] for name, value in statistics.items()}
         self.rows.add_dynamics(ids, **self.place(step), values=values)
         for split in active.inputs:
@@ -62,7 +62,7 @@ class Recorder:
             )
             self.rows.add_outcomes(ids, self.phase, step, split, outcomes)
 
-    def checkpoint(self, active: Active, step: int) -> None:
+    def checkpoint(self, active: RunningStack, step: int) -> None:
         """Keep the parameters of all runs."""
         name, count = paths.checkpoint(self.phase, step), len(active)
         about: dict[str, Any] = {"run_id": [config.run_id for config in active.configs]}
@@ -73,7 +73,7 @@ class Recorder:
 
     def finish(
         self,
-        active: Active,
+        active: RunningStack,
         step: int,
         stopped: Tensor,
         diverged: Tensor,
@@ -95,7 +95,7 @@ class Recorder:
         if back.any():
             index = back.nonzero().flatten()
             steps[index] = active.nearest.state["step"].cpu()[index]
-            active.go_back(index.to(active.device))
+            active.restore_nearest(index.to(active.device))
         for end in steps[back].unique().tolist():
             if not self.manifest.record.is_due(self.timeline.epoch(end), end):  # else it was recorded then
                 self.record(active, (back & (steps == end)).nonzero().flatten(), end)
@@ -113,7 +113,7 @@ class Recorder:
             self.rows.add_run(self.manifest, config, status, place, self.seconds[config.run_id])
         active.keep((~stopped).nonzero().flatten())
 
-    def _add_ends(self, active: Active, i: int, place: dict[str, Any], to_target: float | None) -> None:
+    def _add_ends(self, active: RunningStack, i: int, place: dict[str, Any], to_target: float | None) -> None:
         """What is known of a run only when it has stopped; `to_target`: the epochs that it took, if it got there."""
         ids, early = [active.configs[i].run_id], active.early
         values = {"epochs_to_target": torch.tensor([to_target], dtype=torch.float64)} if to_target is not None else {}

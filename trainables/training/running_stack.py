@@ -7,14 +7,14 @@ from torch import Tensor
 
 from benevolent.trainables import data
 from benevolent.trainables.config.run import Phase, RunConfig
-from benevolent.trainables.rng import Draws
+from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.stack import Stack
-from benevolent.trainables.training.best_checkpoint import Best
+from benevolent.trainables.training.best_checkpoint import BestCheckpoint
 from benevolent.trainables.training.dynamics import Dynamics
 from benevolent.trainables.training.optimizers import learning_rate
 from benevolent.trainables.training.population_risk import population_outcomes
-from benevolent.trainables.training.step_statistics import Trace
+from benevolent.trainables.training.step_statistics import StepStatistics
 
 Tensors = dict[str, Tensor]
 
@@ -22,7 +22,7 @@ Tensors = dict[str, Tensor]
 NETWORK = ("parameters", "buffers")
 
 
-class Active:
+class RunningStack:
     """K runs: their stack, dynamics, inputs and labels, and their best checks.
 
     Args:
@@ -53,7 +53,10 @@ class Active:
         self.dynamics = Dynamics(like, bias.stop - bias.start)
         self.inputs: dict[str, data.Inputs] = {}
         self.labels: Tensors = {}
-        self.order, self.draws = torch.empty(len(configs), 0), Draws([config.seed for config in configs], "", 0)
+        self.order, self.draws = (
+            torch.empty(len(configs), 0),
+            StackGenerator([config.seed for config in configs], "", 0),
+        )
         self.forget_checks()
 
     def __len__(self) -> int:
@@ -66,15 +69,15 @@ class Active:
 
     def forget_checks(self) -> None:
         """As at the start of a phase."""
-        self.nearest, self.early = Best(len(self), self.device), Best(len(self), self.device)
+        self.nearest, self.early = BestCheckpoint(len(self), self.device), BestCheckpoint(len(self), self.device)
 
-    def look(self, splits: Sequence[str], phases: Sequence[Phase], epoch: int) -> None:
+    def load_splits(self, splits: Sequence[str], phases: Sequence[Phase], epoch: int) -> None:
         """Take the inputs and labels of these splits, as every run sees them in its phase and epoch."""
         for name in splits if self.configs else ():
             self.inputs[name] = data.inputs_of(self.data, self.configs, name, epoch, phases[0].name)
             self.labels[name] = data.labels_of(self.data, self.configs, phases, name, epoch, self.teach)
 
-    def begin_epoch(self, order: Tensor, draws: Draws) -> None:
+    def begin_epoch(self, order: Tensor, draws: StackGenerator) -> None:
         """Take the order `(K, n)` of the examples in the coming epoch, and what layers will draw in it."""
         self.order, self.draws = order, draws
         self.dynamics.begin_epoch()
@@ -100,7 +103,7 @@ class Active:
             examples = (inputs.pick(own), labels[own], order[own], batch_size)
             gradients = self.dynamics.state["total"][own]
             traces.append(part.train_epoch(*examples, epoch, kernel, draws, steps.start, gradients))
-        trace = Trace.join(traces)
+        trace = StepStatistics.join(traces)
         self.dynamics.add(trace, epoch, steps.start, -(-labels.shape[1] // batch_size))
         return trace.loss.double().mean(0).cpu()
 
@@ -124,7 +127,7 @@ class Active:
         """Of the paths from the initialization on, `(K,)`."""
         return self.dynamics.state["path_before"] + self.dynamics.state["path"]
 
-    def note_nearest(self, distances: Tensor, step: int) -> None:
+    def record_nearest(self, distances: Tensor, step: int) -> None:
         """Keep the networks of those runs whose distance from the loss asked for is the least so far."""
 
         def rows(index: Tensor) -> Tensors:
@@ -132,23 +135,23 @@ class Active:
             kept |= {f"dynamics/{name}": value[index] for name, value in self.dynamics.state.items()}
             return kept | {"step": torch.full_like(index, step)}
 
-        self.nearest.note(distances, rows)
+        self.nearest.record(distances, rows)
 
-    def go_back(self, index: Tensor) -> None:
+    def restore_nearest(self, index: Tensor) -> None:
         """Make runs what they were where they were nearest to the loss asked for."""
         for key, value in self.nearest.state.items():
             part, _, name = key.partition("/")
             if name:
                 (self.stack.groups if part == "stack" else self.dynamics.state)[name][index] = value[index]
 
-    def note_early(self, validation_losses: Tensor, step: int, kernel: Kernel) -> None:
+    def record_early_stop(self, validation_losses: Tensor, step: int, kernel: Kernel) -> None:
         """Evaluate on the test split those runs whose validation loss is the least so far."""
 
         def rows(index: Tensor) -> Tensors:
             test = self.evaluate("test", kernel, index)
             return {"step": torch.full_like(index, step), "loss": test["loss"], "error": test["error"]}
 
-        self.early.note(validation_losses, rows)
+        self.early.record(validation_losses, rows)
 
     def keep(self, index: Tensor) -> None:
         """Drop every run that is not in `index`."""

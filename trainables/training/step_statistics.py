@@ -18,7 +18,7 @@ BLOCK_NUMBERS = 2**17
 NOISE_STEPS = 4
 
 
-class Trace:
+class StepStatistics:
     """One epoch of K runs.
 
     Args:
@@ -85,7 +85,7 @@ class Trace:
             len(losses), examples, derivatives.shape[2]
         )
 
-    def note(self, out: Out, update: Tensor) -> None:
+    def record(self, out: Out, update: Tensor) -> None:
         """Note one step, after it was made.
 
         Args:
@@ -113,7 +113,7 @@ class Trace:
         if self.slots and self.step % len(self.slots) == 0:
             self._reduce_biases(len(self.slots))
 
-    def close(self, update_scale: Tensor) -> "Trace":
+    def close(self, update_scale: Tensor) -> "StepStatistics":
         """End the epoch; `update_scale` `(K,)` makes updates of what was noted."""
         self._reduce_losses()
         if self.slots:
@@ -129,7 +129,7 @@ class Trace:
         return self
 
     @classmethod
-    def join(cls, parts: "list[Trace]") -> "Trace":
+    def join(cls, parts: "list[StepStatistics]") -> "StepStatistics":
         """The trace of a stack from those of its slices."""
         whole = object.__new__(cls)
         for name in ("step", "count", "samples", "examples"):

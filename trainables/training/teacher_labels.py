@@ -9,14 +9,14 @@ from benevolent.trainables.stack import network
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.training.initial_state import Left, Saved
+from benevolent.trainables.training.initial_state import ParentRuns, SavedNetwork
 from benevolent.trainables.training.losses import predicted
 
 #: Examples that a teacher labels at once.
 EXAMPLES_PER_PASS = 1024
 
 
-class Teachers:
+class TeacherLabels:
     """The networks that label the inputs of a cohort's runs.
 
     Args:
@@ -25,7 +25,7 @@ class Teachers:
     """
 
     def __init__(self, results: Folder, manifest: Manifest) -> None:
-        left = Left(results, manifest)  # not kept: it holds all that the cohort waits for
+        left = ParentRuns(results, manifest)  # not kept: it holds all that the cohort waits for
         asked = {(one.teacher.run_id, one.labels.at): one.teacher for one in manifest.configs if one.teacher}
         self.networks = {
             (run_id, at): (_built(teacher), _own(left.end(teacher) if at is None else left.after(teacher, at)))
@@ -54,7 +54,7 @@ class Teachers:
         return torch.cat(found)
 
 
-def _own(saved: Saved) -> dict[str, Tensor]:
+def _own(saved: SavedNetwork) -> dict[str, Tensor]:
     """Copies, since what was read has those of all runs of a file."""
     return {name: value.clone() for name, value in saved.tensors.items()}
 

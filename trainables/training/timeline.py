@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Timeline:
+class PhaseTimeline:
     """The steps of a phase. A limit may cut its last epoch short, which then counts as a whole one.
 
-    >>> phase = Timeline(steps_per_epoch=4, max_steps=10)
+    >>> phase = PhaseTimeline(steps_per_epoch=4, max_steps=10)
     >>> [phase.epoch(step) for step in (0, 1, 4, 8, 9, 10)]
     [0, 0.25, 1, 2, 2.25, 3]
     >>> phase.step(2), phase.step(3), phase.end(3), phase.end(8)
@@ -27,10 +27,10 @@ class Timeline:
         whole = -(-step // self.steps_per_epoch)
         return whole if self.step(whole) == step else step / self.steps_per_epoch
 
-    def begun(self, step: int) -> int:
+    def epoch_index(self, step: int) -> int:
         """The number, from 0, of the epoch that the step after so many belongs to."""
         return step // self.steps_per_epoch
 
     def end(self, step: int) -> int:
         """The step at which that epoch ends."""
-        return self.step(self.begun(step) + 1)
+        return self.step(self.epoch_index(step) + 1)
