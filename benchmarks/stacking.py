@@ -197,7 +197,7 @@ def convolutions(runs: int = 8) -> tuple[float, float, str]:
     chosen, order = choose_kernel(stack, shared(inputs, runs), labels, BATCH), orders(stack, 512, 0)
     optimizers = []
     for seed in range(runs):
-        module = network.models.build(stack.configs[seed].model, (1, 28, 28), 10)
+        module = network.plain_module(stack.configs[seed].model, (1, 28, 28), 10)
         optimizers.append((module, torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)))
     stacked, serial = [], []
     for _ in range(3):

@@ -59,7 +59,7 @@ def read_spec(results: Folder) -> SweepSpec:
         return SweepSpec.parse(yaml12.loads(results.read(paths.SPEC).decode()))
     except (ValueError, BadInput) as error:
         line = f"{where}: damaged or not a sweep ({str(error).splitlines()[0]})"
-        raise BadInput(line + plugins.missing(results)) from None
+        raise BadInput(line + plugins.missing_plugins_hint(results)) from None
 
 
 def held(results: Folder, spec: SweepSpec) -> tuple[dict[str, str], dict[str, Record]]:

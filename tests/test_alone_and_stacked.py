@@ -11,9 +11,10 @@ from test_interventions import Family, same
 from test_models import FAMILIES
 
 from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import READERS, RawDataset, RawSplit, Reader
-from benevolent.trainables.models import MODEL_CONFIGS, MODELS
+from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.weight_edits import EDITS
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack.subspace import PROJECTIONS

@@ -5,7 +5,8 @@ import torch
 from plain import gaussian, train
 
 from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
-from benevolent.trainables import data, models
+from benevolent.trainables import data
+from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import kernel_choice, network
@@ -106,7 +107,7 @@ def test_a_pinned_cohort_says_so_and_goes_on_with_it(cohort):
 
 @pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN, NESTED_CNN])
 def test_short_products_keep_parameters_in_full_precision_and_are_close(model):
-    built = network.build(models.MODEL_CONFIGS[model.get("family", "mlp")].parse(model), (1, 8, 8), 10)
+    built = network.build(MODEL_CONFIGS[model.get("family", "mlp")].parse(model), (1, 8, 8), 10)
     inputs = gaussian(3, 5, 1, 8, 8).float()
     exact = train(built, [0, 1, 2], inputs)
     built.arithmetic = "bf16"

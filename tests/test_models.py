@@ -7,6 +7,7 @@ from torch.nn import functional
 from benevolent.trainables import data, models
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.initialization import InitConfig
+from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.modules import PatternDetector, RandomFeatures
@@ -46,7 +47,7 @@ class NoParameters(nn.Flatten):
 
 
 def build(**config) -> Network:
-    kind = models.MODEL_CONFIGS[config.get("family", "mlp")]
+    kind = MODEL_CONFIGS[config.get("family", "mlp")]
     return network.build(kind.parse(config), SHAPE, 10)
 
 
@@ -115,7 +116,7 @@ PERCEPTRONS = [case for case in CASES if case[0] in ("mlp", "linear", "deep_line
 
 
 def of(family: str, fields: dict, input_shape: tuple[int, ...] = SHAPE, outputs: int = 10) -> Network:
-    return network.build(models.MODEL_CONFIGS[family].parse({"family": family} | fields), input_shape, outputs)
+    return network.build(MODEL_CONFIGS[family].parse({"family": family} | fields), input_shape, outputs)
 
 
 def test_every_family_is_tried():
@@ -127,7 +128,7 @@ def test_a_field_that_families_share_has_values_of_one_type():
     types: dict[str, set[type]] = {}
     for family, cases in FAMILIES.items():
         for fields, _ in cases:
-            values = models.MODEL_CONFIGS[family].parse({"family": family} | fields).model_dump()
+            values = MODEL_CONFIGS[family].parse({"family": family} | fields).model_dump()
             for name, value in values.items():
                 types.setdefault(name, set()).add(type(value))
     types.pop("arguments")  # of a user's own network
@@ -258,7 +259,7 @@ def test_a_pattern_detector_is_the_formula():
 
 def test_a_state_dict_loads_into_an_ordinary_module():
     built = of("resnet", {"depth": 8, "width": 3}, (3, 8, 8))
-    module = models.build(models.MODEL_CONFIGS["resnet"](depth=8, width=3), (3, 8, 8), 10)
+    module = network.plain_module(MODEL_CONFIGS["resnet"](depth=8, width=3), (3, 8, 8), 10)
     module.load_state_dict(built.module.state_dict())
     inputs = gaussian(2, 3, 8, 8).float()
     assert torch.equal(module.eval()(inputs), built.module(inputs))

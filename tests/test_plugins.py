@@ -100,7 +100,7 @@ def test_results_that_need_a_module_name_it(lab):
         "from benevolent.orchestrator.spec.sweep_spec import load_spec; from benevolent.trainables.store.folder import Folder; "
         "spec = load_spec('my-sweep.yaml'); prepare(Folder('results/mine'), spec, plan(spec))"
     )
-    environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT}:{lab}"}
+    environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT / '.import'}:{lab}"}
     subprocess.run([sys.executable, "-c", make], cwd=lab, env=environment, check=True)
     hint = "; made with BENEVOLENT_PLUGINS=my_lab: set it for this command too"
     for words in (("status", "results/mine"), ("report", "results/mine")):
@@ -109,4 +109,27 @@ def test_results_that_need_a_module_name_it(lab):
         assert refused.stderr.count("\n") == 1 and hint in refused.stderr
     assert "to do" in bth(lab, "status", "results/mine").stdout
     (lab / "results/mine/provenance.json").write_text("[{}]")  # of an older version
-    assert "BENEVOLENT_PLUGINS names those" in bth(lab, "status", "results/mine", plugins="").stderr
+    assert "name them in BENEVOLENT_PLUGINS" in bth(lab, "status", "results/mine", plugins="").stderr
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "my_lab",
+        "benevolent.trainables.models",
+        "benevolent.trainables.data",
+        "benevolent.trainables.plugins",
+        "benevolent.trainables.config.run",
+        "benevolent.trainables.stack.network",
+        "benevolent.analysis",
+    ],
+)
+def test_a_plugin_is_registered_whichever_module_is_imported_first(lab, first):
+    program = (
+        f"import {first}\n"
+        "from benevolent.trainables.config.run import RunConfig\n"
+        "print(RunConfig.parse({'model': {'family': 'tiny', 'width': 8}, 'data': {'name': 'bars'}}).model)"
+    )
+    environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT / '.import'}:{lab}"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "family='tiny'" in done.stdout, done.stderr

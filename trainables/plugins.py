@@ -1,8 +1,8 @@
-"""Modules of the user's own, which add networks, data and the like to the registries.
+"""The user's plugins: modules that add models, data sets and the like to the registries.
 
-The environment variable BENEVOLENT_PLUGINS names them, separated by commas. They are imported in every process that
-reads configurations, before the first is read: on a cluster set it on every node. That the user names them, and not a
-sweep or results, keeps the promise that results import nothing.
+The environment variable BENEVOLENT_PLUGINS names them, separated by commas; on a cluster, set it on every node.
+`trainables.config.model` loads them in every process that reads configurations. Only the user names them, never a sweep
+or a results folder: loading results must not import anything that the results name.
 """
 
 import importlib
@@ -16,15 +16,16 @@ PLUGINS = "BENEVOLENT_PLUGINS"
 
 
 def named() -> list[str]:
-    """The modules that the environment names."""
-    return [name for name in map(str.strip, os.environ.get(PLUGINS, "").split(",")) if name]
+    """Return the modules that the environment names."""
+    names = os.environ.get(PLUGINS, "").split(",")
+    return [name.strip() for name in names if name.strip()]
 
 
 def load() -> None:
-    """Import the modules; a second time nothing happens.
+    """Import the modules that the environment names; those already imported stay as they are.
 
     Raises:
-        BadInput: one cannot be imported.
+        BadInput: a module cannot be imported.
     """
     for name in named():
         try:
@@ -33,16 +34,19 @@ def load() -> None:
             raise BadInput(f"{PLUGINS}: {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def missing(results: Folder) -> str:
-    """What to add to a line that says that a results folder cannot be read: which modules it was made with.
+def missing_plugins_hint(results: Folder) -> str:
+    """Return what to append to the message that a results folder cannot be read: the plugins it was made with.
 
     Args:
-        results: the folder; its provenance names the modules of every invocation that planned cohorts.
+        results: the folder, whose provenance lists the plugins of every invocation that planned cohorts.
     """
     try:
-        made_with = {name: None for entry in results.read_json(paths.PROVENANCE) for name in entry["plugins"]}
-    except (BadInput, TypeError, LookupError):  # damaged itself, or of an older version
-        return f"; is it of a module of yours? {PLUGINS} names those"
-    if made_with.keys() <= set(named()):
+        entries = results.read_json(paths.PROVENANCE)
+        made_with = [name for entry in entries for name in entry["plugins"]]
+    except (BadInput, TypeError, LookupError):  # damaged as well, or of an older version
+        return f"; if it was made with plugins, name them in {PLUGINS}"
+    missing = set(made_with) - set(named())
+    if not missing:
         return ""
-    return f"; made with {PLUGINS}={','.join(made_with)}: set it for this command too"
+    names = ",".join(dict.fromkeys(made_with))
+    return f"; made with {PLUGINS}={names}: set it for this command too"

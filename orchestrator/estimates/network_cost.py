@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from benevolent.trainables import data
+from benevolent.trainables.config.model import ModelConfig
 from benevolent.trainables.config.optimization import OptimizerConfig
 from benevolent.trainables.config.pruning import SubspaceConfig
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.models import ModelConfig
 from benevolent.trainables.models.forest import Forest, work_per_example
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.stack import pairs_at_once

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from benevolent.orchestrator.plan.combining import Table, part_maker
 from benevolent.orchestrator.plan.configuration import PARTS, Configuration, Part
 from benevolent.trainables.config.base import Section, did_you_mean
+from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models import MODEL_CONFIGS
 
 #: Parts kept of a section whose combinations are many; the others are made again, to bound the memory.
 PARTS_KEPT = 10_000

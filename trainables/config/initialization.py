@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from benevolent.trainables.config.base import PerRun, Section
 from benevolent.trainables.config.data import Corruption, Fraction
-from benevolent.trainables.models.weight_edits import find
+from benevolent.trainables.models.weight_edits import find_edit
 
 
 def _names_a_run(source: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class InitConfig(Section):
     def check(self) -> None:
         """Raise `BadInput` for an unknown edit."""
         if self.edit is not None:
-            find(self.edit)
+            find_edit(self.edit)
 
 
 class LabelsConfig(Section):

@@ -14,10 +14,10 @@ from torch import Tensor
 from benevolent.trainables.config.base import Section, flatten
 from benevolent.trainables.config.data import Corruption, DataConfig
 from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
+from benevolent.trainables.config.model import DEFAULT_FAMILY, MODEL_CONFIGS, ModelConfig
 from benevolent.trainables.config.optimization import LossConfig, OptimizerConfig, StopConfig
 from benevolent.trainables.config.pruning import PruneConfig, ResetConfig, SubspaceConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models import MODEL_CONFIGS, ModelConfig
 
 #: The family that is grown, not trained.
 FOREST = "random_forest"
@@ -64,7 +64,7 @@ class RunConfig(Section):
     """
 
     data: DataConfig = DataConfig()
-    model: ModelConfig = MODEL_CONFIGS["mlp"]()
+    model: ModelConfig = MODEL_CONFIGS[DEFAULT_FAMILY]()
     init: InitConfig = InitConfig()
     labels: LabelsConfig = LabelsConfig()
     pretrain: PretrainConfig = PretrainConfig()

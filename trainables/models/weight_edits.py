@@ -40,7 +40,7 @@ def perturb(tensors: Mapping[str, Tensor], amount: float, draw: np.random.Genera
 EDITS: dict[str, Edit] = {"shrink": shrink, "perturb": perturb}
 
 
-def find(name: str) -> Edit:
+def find_edit(name: str) -> Edit:
     """The edit of a name.
 
     Raises:

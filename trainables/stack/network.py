@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from benevolent.trainables import models
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Dataset, Task
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.forest import Forest
 from benevolent.trainables.models.modules import PatternDetector
 from benevolent.trainables.rng import generator
@@ -226,6 +226,13 @@ def for_run(config: RunConfig, about: Task | Dataset) -> Network:
     return build(config.model, about.input_shape, LOSSES[config.loss.name].outputs(about.classes))
 
 
+def plain_module(config: Section, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """Return a fresh module of a `model:` section, its parameters as the builder left them."""
+    arguments = config.model_dump()
+    builder = MODELS[arguments.pop("family")]
+    return builder(input_shape, outputs, **arguments)
+
+
 def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Network:
     """The network of a `model:` section, tried once on two inputs.
 
@@ -237,7 +244,7 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Networ
     with torch.random.fork_rng(devices=[]):  # the constructor may draw; what it draws is kept for gains only
         torch.manual_seed(0)
         try:
-            module = models.build(config, input_shape, outputs)
+            module = plain_module(config, input_shape, outputs)
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
                 raise

@@ -129,7 +129,7 @@ class Manifest:
             try:
                 configs = tuple(RunConfig.parse(run["config"], where) for run in value["runs"])
             except BadInput as error:
-                raise BadInput(f"{error}{plugins.missing(results)}") from None
+                raise BadInput(f"{error}{plugins.missing_plugins_hint(results)}") from None
             ids, roles = [run["run_id"] for run in value["runs"]], tuple(run["role"] for run in value["runs"])
             record = value["record"]
             for name in ("epochs", "also", "steps"):

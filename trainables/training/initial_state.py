@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models.weight_edits import find
+from benevolent.trainables.models.weight_edits import find_edit
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -112,7 +112,7 @@ class InitialStates:
         if init.edit is None:
             return found
         whole = {name: value.double() for name, value in found.items()}
-        return whole | dict(find(init.edit)(whole, init.amount, generator(config.seed, f"{stream}/edit")))
+        return whole | dict(find_edit(init.edit)(whole, init.amount, generator(config.seed, f"{stream}/edit")))
 
     def _unedited(self, config: RunConfig, stream: str) -> Tensors:
         init, source = config.init, config.dense.parent
