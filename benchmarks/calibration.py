@@ -293,7 +293,9 @@ def rates(scenario: Callable[[Draw], None], tables: int, permutations: int | Non
     for number in range(tables):
         draw = Draw(np.random.default_rng([seed, number]))
         scenario(draw)
-        verdicts = judge(draw.table, "target", list(AXES), permutations=permutations, resamples=20, random_seed=number)
+        verdicts = judge(
+            draw.table, "target", list(AXES), permutations=permutations, resamples=20, random_seed=number
+        ).table
         added = verdicts["decision"] == "adds"
         wrong = added & ~verdicts.index.isin(draw.true)
         claimed.append(wrong.any())

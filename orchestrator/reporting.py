@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from benevolent.analysis.judging.decision_rule import windows
 from benevolent.analysis.judging.early_prediction import LOSSES, View, early_prediction, histories
 from benevolent.analysis.judging.judge import Scope, judge
+from benevolent.analysis.judging.match_windows import in_windows, windows_text
 from benevolent.analysis.judging.predictors import is_test_derived
+from benevolent.analysis.judging.verdicts import Verdicts, read_verdicts
 from benevolent.analysis.measures.measure import name_from_path
 from benevolent.analysis.measures.registry import MEASURES
-from benevolent.analysis.report import Definition, Report, read_verdicts, render
+from benevolent.analysis.report import Definition, Report, render
 from benevolent.analysis.report.digests import digests, unchanged
 from benevolent.analysis.results import COLUMNS, Results, load_results
 from benevolent.orchestrator.plan.planning import planned_runs
@@ -64,7 +65,7 @@ def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
     return table[table["run_id"].isin(wanted) & ~table["status"].isin(UNFINISHED)].reset_index(drop=True)
 
 
-def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[pd.DataFrame]:
+def verdicts_on(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[Verdicts]:
     """What `judge` says of each target; empty if there is too little to judge.
 
     An axis on which all runs that have ended agree cannot be judged by, and is left out, as is a target that no run
@@ -97,12 +98,12 @@ def matched(table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame | None:
     """The runs in the windows of `judging.match`; None without windows, empty where a column is not there."""
     if not spec.judging.match:
         return None
-    for column, (low, high) in spec.judging.match.items():
-        table = table[table[column].between(low, high)] if column in table else table[:0]
-    return table
+    if any(column not in table for column in spec.judging.match):
+        return table[:0]
+    return table[in_windows(table, spec.judging.match)]
 
 
-def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[pd.DataFrame]:
+def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[Verdicts]:
     """The verdicts on a results folder.
 
     Judged and reported anew if that is asked for, if anything has changed since the last time, or if a file of the
@@ -126,7 +127,7 @@ def _written(folder: Folder) -> Any:
         return None
 
 
-def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdicts: pd.DataFrame, command: str) -> bytes:
+def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdicts: Verdicts, command: str) -> bytes:
     """One HTML page about the verdicts on anybody's table of models.
 
     Args:
@@ -146,7 +147,7 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
         outcomes=pd.DataFrame(columns=COLUMNS["outcomes"]),
         verdicts=[verdicts],
         provenance={"command": command, "versions": {"benevolent": metadata.version("benevolent")}},
-        dynamics_names=[str(predictor) for predictor in verdicts.index],
+        dynamics_names=verdicts.names,
     )
     return render(content)[paths.PAGE]
 
@@ -184,9 +185,8 @@ def _notes(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
     near = matched(table, spec)
     if near is None or (len(near) and varied(near, spec)):
         return []
-    return [
-        f"Not judged matched: {len(near)} runs have {windows(spec.judging.match)}, and none of them differ in an axis."
-    ]
+    windows = windows_text(spec.judging.match)
+    return [f"No verdicts on matched runs: {len(near)} runs have {windows}, and no axis varies among them."]
 
 
 def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:

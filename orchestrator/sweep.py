@@ -11,9 +11,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import pandas as pd
 from rich.console import Console
 
+from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
@@ -45,7 +45,7 @@ class TrainingSummary(NamedTuple):
 class SweepResult:
     """What a run of a sweep came to."""
 
-    verdicts: list[pd.DataFrame]
+    verdicts: list[Verdicts]
     trained: int
     measured: int
     failures: list[str]

@@ -12,7 +12,9 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.starting import training
 
 
-def train_sweep(spec: SweepSpec, out: str, console: Console | None = None, address: str | None = None) -> TrainingSummary:
+def train_sweep(
+    spec: SweepSpec, out: str, console: Console | None = None, address: str | None = None
+) -> TrainingSummary:
     """Train what is missing and measure it, as `orchestrator.sweep.train_sweep` does with Ray."""
     results = Folder(out)
     known, records = held(results, spec)

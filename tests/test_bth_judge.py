@@ -61,7 +61,7 @@ def test_nothing_judged_is_a_sentence_and_no_table_of_dashes(judge, table):
 
 def test_why_there_is_no_ceiling_is_one_line(judge, table):
     printed, page = judge(table, "--test-size", "1000")
-    line = "no noise ceiling of the test set: no column test_loss_variance"
+    line = "no ceiling for test-set noise: no column test_loss_variance"
     assert sum(line in row for row in printed.splitlines()) == 1 and line in page
 
 

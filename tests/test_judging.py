@@ -1,5 +1,7 @@
 """The judge: what it claims on tables with nothing in them, what it finds, and what it refuses."""
 
+import dataclasses
+import hashlib
 import itertools
 import json
 import math
@@ -8,10 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benevolent.analysis.judging import decision_rule
-from benevolent.analysis.judging.judge import BASELINE, default_predictors, is_test_derived, judge, with_baseline
-from benevolent.analysis.judging.text import answer, no_ceiling, nothing_judged, population
-from benevolent.analysis.report import read_verdicts, verdicts_json
+from benevolent.analysis.judging import Verdict, Verdicts, decision_rule
+from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.predictors import default_predictors, is_test_derived
+from benevolent.analysis.judging.verdict import BASELINE
+from benevolent.analysis.judging.verdicts import read_verdicts, verdicts_json
+from benevolent.analysis.report.summary import summarize
+from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 from benevolent.trainables.errors import BadInput
 
 AXES = ["init.scale", "model.width", "depth"]
@@ -43,8 +48,12 @@ class Draw:
         return pd.concat([self.table, pd.DataFrame({"test_loss": target, **named})], axis=1)
 
 
-def quick(table: pd.DataFrame, **options) -> pd.DataFrame:
+def quick_verdicts(table: pd.DataFrame, **options) -> Verdicts:
     return judge(table, "test_loss", AXES, **{"permutations": 199, "resamples": 50} | options)
+
+
+def quick(table: pd.DataFrame, **options) -> pd.DataFrame:
+    return quick_verdicts(table, **options).table
 
 
 # Nothing there: given the target the predictors are independent, so each is one draw of the null --
@@ -188,7 +197,7 @@ def test_two_seeds_of_the_permutations_never_contradict_each_other():
     few = [quick(borderline(), random_seed=seed).loc["p0"] for seed in range(12)]
     assert min(row["adds_q"] for row in few) <= 0.05 < max(row["adds_q"] for row in few)  # single draws disagree
     assert {row["decision"] for row in few} == {decision_rule.UNDECIDED}
-    assert "more permutations are needed: after 199 q lies between" in few[0]["sentence"]
+    assert "more permutations are needed: after 199" in few[0]["sentence"]
     more = {quick(borderline(), permutations=None, random_seed=seed).loc["p0", "decision"] for seed in range(3)}
     assert len(more) == 1
 
@@ -203,36 +212,114 @@ def test_verdicts_are_reproducible_and_blind_to_row_order():
 
 
 def test_the_baseline_stands_beside_the_predictors():
-    verdicts = quick(planted(nulls=1))
-    shown = with_baseline(verdicts)
-    assert shown.index.tolist() == [BASELINE, "p0", "p1", "p2"] and verdicts.index.name == "predictor"
-    assert shown.columns.tolist() == verdicts.columns.tolist()
+    verdicts = quick_verdicts(planted(nulls=1))
+    shown = verdicts.table_with_baseline()
+    assert shown.index.tolist() == [BASELINE, "p0", "p1", "p2"] and verdicts.table.index.name == "predictor"
+    assert shown.columns.tolist() == verdicts.table.columns.tolist()
     assert shown.loc[BASELINE, "decision"] == "baseline"
-    assert shown.loc[BASELINE, "baseline_r2"] == verdicts.attrs["baseline_r2"] > 0.2
+    assert shown.loc[BASELINE, "baseline_r2"] == verdicts.baseline.baseline_r2 > 0.2
     assert "axes alone" in shown.loc[BASELINE, "sentence"]
 
 
-def test_columns_and_attributes_follow_the_contract():
-    verdicts = quick(planted(nulls=1))
-    assert {f"granulated[{axis}]" for axis in AXES} <= set(verdicts.columns)
-    row = verdicts.loc["p0"]
+def test_columns_and_fields_follow_the_contract():
+    verdicts = quick_verdicts(planted(nulls=1))
+    assert {f"granulated[{axis}]" for axis in AXES} <= set(verdicts.table.columns)
+    row = verdicts.table.loc["p0"]
     assert row["kendall_low"] < row["kendall_tau"] < row["kendall_high"]
     assert row["psi_low"] < row["psi"] < row["psi_high"]
     assert row["gain_low"] < row["gain_r2"] < row["gain_high"]
     assert row["within_low"] < row["within"] < row["within_high"]
     assert 0 < row["cmi"] < 1 and row["cmi_p"] <= 0.02
-    assert verdicts.attrs["target"] == "test_loss" and verdicts.attrs["axes"] == AXES
-    assert "Benjamini-Hochberg family" in verdicts.attrs["rule"] and "test_loss" in verdicts.attrs["rule"]
-    json.dumps(verdicts.attrs)  # parquet keeps attrs as JSON
+    assert verdicts.target == "test_loss" and verdicts.axes == tuple(AXES)
+    assert "Benjamini-Hochberg family" in verdicts.rule and "test_loss" in verdicts.rule
+    assert verdicts["p0"].decision == row["decision"] and verdicts["p0"].granulated["depth"] == row["granulated[depth]"]
+    assert [verdict.predictor for verdict in verdicts] == verdicts.names == ["p0", "p1", "p2"] and len(verdicts) == 3
+    with pytest.raises(KeyError, match="'p9' was not judged"):
+        verdicts["p9"]
+
+
+def all_cases() -> list[Verdicts]:
+    """Verdicts with every kind of value: missing ones, two scopes, ceilings, windows, nothing to judge."""
+    odd = planted(nulls=0).assign(constant=1.0, empty=np.nan, status="converged", test_loss_variance=0.01)
+    odd.loc[::3, "p0"] = np.nan
+    odd.loc[::5, "status"] = "diverged"
+    window = {"p1": (-np.inf, 2.0)}
+    return [
+        quick_verdicts(odd, scope="both", test_size=100, match=window),
+        quick_verdicts(planted(nulls=1).drop(columns="seed"), resamples=0),
+        quick_verdicts(planted(nulls=0).assign(status="diverged")),
+    ]
+
+
+def test_verdicts_survive_their_file_exactly():
+    cases = all_cases()
+    assert read_verdicts(verdicts_json(cases)) == cases
+    for verdicts in cases:
+        again = Verdicts.from_json(verdicts.to_json())
+        assert again == verdicts and again.to_json() == verdicts.to_json()
+        pd.testing.assert_frame_equal(again.table, verdicts.table, check_exact=True)
+    assert cases[0] != cases[1] and cases[0].match == {"p1": (-np.inf, 2.0)}
+    first = json.loads(verdicts_json(cases))[0]["scopes"][0]["predictors"]
+    assert next(row for row in first if row["predictor"] == "empty")["kendall_tau"] is None
+
+
+@pytest.mark.parametrize("damage", ["[]", "{}", '{"target": "test_loss"}', "not JSON"])
+def test_a_text_that_is_no_verdicts_is_refused(damage):
+    with pytest.raises(ValueError):
+        Verdicts.from_json(damage)
+
+
+def test_verdicts_cannot_be_changed():
+    verdicts = all_cases()[0]
+    assert isinstance(verdicts["p0"], Verdict)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        verdicts["p0"].decision = "adds"
+    copy = verdicts.table
+    copy["decision"] = "adds"
+    assert (verdicts.table["decision"] != "adds").any()
+
+
+def test_a_notebook_shows_verdicts_as_a_table():
+    several, bare, nothing = all_cases()
+    assert several._repr_html_().count("<table") == 2 and "missing" not in several.to_html().partition("<dl>")[0]
+    assert "p0" in repr(several) and "runs of" in repr(several).splitlines()[0]
+    assert "Intervals" not in bare.to_html() and "No run is judged" in nothing.to_html()
+    assert repr(nothing) == "Verdicts on test_loss: No run is judged (scope: converged); left out: 144 diverged."
+
+
+def test_a_predictor_that_some_runs_lack_says_on_how_many_it_is_judged():
+    table = planted(nulls=0)
+    table.loc[table.index % 4 > 0, "p0"] = np.nan
+    verdicts = quick_verdicts(table)
+    assert (verdicts["p0"].runs, verdicts["p0"].missing, verdicts.runs) == (36, 108, 144)
+    assert "36 runs of 36 configurations (missing in 108 of 144)" in verdicts["p0"].sentence
+    assert "missing" not in verdicts["p1"].sentence
+    assert "36 of 144" in verdicts.to_html()
+
+
+def test_the_text_of_the_rule_is_fixed():
+    # The rule was fixed before the data. Whoever changes its text changes this hash, and says why in the changelog.
+    digest = hashlib.sha256(decision_rule.RULE.encode()).hexdigest()
+    assert digest == "eddc1696efa421355e2524fc23c561887babe0afb6d59e6abc10eaf651901703"
+
+
+def test_the_rule_states_the_thresholds_that_decide():
+    for number in (
+        f"Fewer than {decision_rule.MINIMUM_CONFIGURATIONS} configurations".lower(),
+        f"{decision_rule.MINIMUM_SEEDS} seeds",
+        f"{decision_rule.MINIMUM_WITHIN_FREEDOM} degrees of freedom",
+        f"{PERMUTATION_STAGES[0]:,} to {PERMUTATION_STAGES[-1]:,} of them",
+    ):
+        assert number in " ".join(decision_rule.RULE.split())
 
 
 def test_the_sentence_names_predictor_target_estimate_interval_n_and_decision():
-    verdicts = quick(planted(nulls=1), permutations=1000)
-    row = verdicts.loc["p0"]
+    verdicts = quick_verdicts(planted(nulls=1), permutations=1000)
+    row = verdicts.table.loc["p0"]
     interval = f"{row['kendall_tau']:.2f} [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]"
     assert row["resamples"] == 50
     assert row["sentence"].endswith("Intervals: 95%, from 50 resamples of whole configurations.")
-    assert "from 50 resamples" in verdicts.attrs["baseline"][0]["sentence"]
+    assert "from 50 resamples" in verdicts.baseline.sentence
     bare = quick(planted(nulls=0), resamples=0)["sentence"]
     assert not bare.str.contains(r"nan|\[|Intervals").any()
     for part in ("p0 for test_loss", interval, "144 runs of 36 configurations", ": adds, both tests"):
@@ -242,13 +329,11 @@ def test_the_sentence_names_predictor_target_estimate_interval_n_and_decision():
 def test_what_decides_is_said_where_the_interval_or_the_sign_would_confuse():
     row = {"gain_r2": 0.02, "gain_low": -0.01, "within": -0.4, "kendall_tau": 0.3, "adds_q_low": 0.01}
     row |= {"runs": 144, "configurations": 36, "within_freedom": 90, "within_seeds": 4, "adds_q": 0.02}
-    row |= {"adds_q_high": 0.03, "constant": "", "diverged": False, "function_of_axes": False}
-    decision, because = decision_rule.decide(row, 0.05)
-    assert decision == decision_rule.ADDS and because.startswith(
-        "both tests are significant; they rest on permutations"
-    )
-    assert "not on the interval of the gain, which holds 0" in because and "its sign turns" in because
-    plain = decision_rule.decide(row | {"gain_low": 0.001, "within": 0.4}, 0.05)
+    row |= {"adds_q_high": 0.03}
+    decision, reason = decision_rule.decide(Verdict.undecided("p", AXES, row), 0.05)
+    assert decision == decision_rule.ADDS and reason.startswith("both tests are significant; the decision rests on")
+    assert "not on the interval of the gain, which contains 0" in reason and "the sign of the association" in reason
+    plain = decision_rule.decide(Verdict.undecided("p", AXES, row | {"gain_low": 0.001, "within": 0.4}), 0.05)
     assert plain == (decision_rule.ADDS, "both tests are significant")
 
 
@@ -257,11 +342,11 @@ def test_runs_that_all_diverged_are_said_to_have():
     with pytest.raises(BadInput, match="target 'test_loss' has no values in the table: all runs diverged"):
         quick(table)
     table.loc[0, ["status", "test_loss"]] = "failed", 1.0
-    converged, everything = (quick(table, scope=scope) for scope in ("converged", "all"))
-    assert nothing_judged(converged) == "No run is judged (scope: converged); left out: 143 diverged, 1 failed."
-    assert nothing_judged(everything) == "All 143 runs diverged: nothing tells them apart."
-    assert answer(everything).headline == nothing_judged(everything)
-    assert nothing_judged(quick(planted(nulls=0))) == ""
+    converged, everything = (quick_verdicts(table, scope=scope) for scope in ("converged", "all"))
+    assert converged.nothing_judged == "No run is judged (scope: converged); left out: 143 diverged, 1 failed."
+    assert everything.nothing_judged == "All 143 runs diverged: nothing tells them apart."
+    assert summarize(everything).headline == everything.nothing_judged
+    assert quick_verdicts(planted(nulls=0)).nothing_judged == ""
 
 
 def test_default_predictors_leave_out_axes_outcomes_and_identifiers():
@@ -278,7 +363,7 @@ def test_default_predictors_leave_out_axes_outcomes_and_identifiers():
 
 def test_a_predictor_from_test_data_is_judged_when_asked_for_and_labeled():
     table = planted(nulls=0).rename(columns={"p0": "test_error"})
-    assert quick(table).index.tolist() == ["p1"] and "test_error" in quick(table).attrs["left_out"]
+    assert quick(table).index.tolist() == ["p1"] and "test_error" in quick_verdicts(table).left_out
     verdicts = quick(table, predictors=["test_error"])
     assert verdicts.loc["test_error", "test_derived"]
     assert "computed from test data" in verdicts.loc["test_error", "sentence"]
@@ -306,7 +391,9 @@ def test_converged_runs_decide_and_all_runs_are_shown_beside_them():
     assert both["scope"].tolist() == ["converged"] * 2 + ["all"] * 2
     assert both["runs"].tolist() == [converged] * 2 + [everything] * 2
     pd.testing.assert_frame_equal(both[both["scope"] == "converged"], quick(table), check_like=True)
-    assert with_baseline(both).index.tolist() == [BASELINE, "p0", "p1"] * 2
+    verdicts = quick_verdicts(table, scope="both")
+    assert verdicts.table_with_baseline().index.tolist() == [BASELINE, "p0", "p1"] * 2
+    assert [one.scope for one in verdicts.by_scope()] == ["converged", "all"]
 
 
 def test_a_diverged_run_has_the_worst_outcome():
@@ -337,18 +424,19 @@ def test_too_few_configurations_and_no_run_left_are_undecided():
     draw_table = planted(nulls=0)
     small = draw_table[(draw_table["init.scale"] < 2) & (draw_table["model.width"] < 100)]
     small = small.drop_duplicates(["init.scale", "model.width", "seed"])
-    verdicts = judge(small, "test_loss", ["init.scale", "model.width"], permutations=99, resamples=20)
+    verdicts = judge(small, "test_loss", ["init.scale", "model.width"], permutations=99, resamples=20).table
     assert (verdicts["decision"] == decision_rule.UNDECIDED).all()
     assert "4 configurations are too few" in verdicts.loc["p0", "sentence"]
-    none = quick(draw_table.assign(status="diverged"))
-    assert (none["decision"] == decision_rule.UNDECIDED).all() and math.isnan(none.attrs["baseline_r2"])
+    none = quick_verdicts(draw_table.assign(status="diverged"))
+    assert {verdict.decision for verdict in none} == {decision_rule.UNDECIDED}
+    assert math.isnan(none.baseline.baseline_r2)
 
 
 def test_continuous_axes_leave_granulated_and_information_undefined():
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.random((60, 3)), columns=["lr", "decay", "p0"])
     table["test_loss"] = table["lr"] + table["p0"]
-    row = judge(table, "test_loss", ["lr", "decay"]).loc["p0"]
+    row = judge(table, "test_loss", ["lr", "decay"]).table.loc["p0"]
     assert row[["psi", "cmi", "cmi_p"]].isna().all() and row["gain_p"] < 0.01
     assert row["decision"] == decision_rule.NOT_SEPARABLE
 
@@ -409,7 +497,7 @@ def test_the_runs_that_are_not_judged_are_counted_by_why():
     table["status"] = ["limit", "limit", "diverged", *["converged"] * (len(table) - 3)]
     table.loc[[0, 5], "test_loss"] = np.nan
     verdicts = judge(table, "test_loss", AXES, ["p0"], scope="both", permutations=20, resamples=20)
-    assert verdicts.attrs["outside"] == {
+    assert {scope.scope: scope.excluded for scope in verdicts.scopes} == {
         "converged": {"diverged": 1, "limit": 1, "without test_loss": 2},
         "all": {"without test_loss": 2},
     }
@@ -422,7 +510,7 @@ def test_a_seed_column_that_was_named_must_be_there():
     without = table.drop(columns="seed")
     with pytest.raises(BadInput, match="seed column 'seed' is not a column of the table"):
         judge(without, "test_loss", ["a"], ["p"], seed_column="seed")
-    assert judge(without, "test_loss", ["a"], ["p"]).index.tolist() == ["p"]
+    assert judge(without, "test_loss", ["a"], ["p"]).names == ["p"]
 
 
 def test_a_list_of_many_fields_has_mutual_information_without_a_null():
@@ -430,8 +518,8 @@ def test_a_list_of_many_fields_has_mutual_information_without_a_null():
     axes = [f"axis.{place}" for place in range(24)]  # 276 pairs of 4 values each, over the limit together
     table = pd.DataFrame({axis: draw.integers(2, size=60) for axis in axes})
     table["p"], table["test_loss"] = draw.normal(size=(2, 60))
-    row = judge(table, "test_loss", axes, ["p"]).loc["p"]
-    assert 0 <= row["cmi"] <= 1 and np.isnan(row["cmi_p"])
+    verdict = judge(table, "test_loss", axes, ["p"])["p"]
+    assert 0 <= verdict.cmi <= 1 and np.isnan(verdict.cmi_p)
 
 
 # Matched comparisons and ceilings ------------------------------------------------------------------
@@ -441,32 +529,32 @@ def test_matched_runs_alone_are_judged_and_the_verdict_says_so():
     table = planted(nulls=0).assign(train_loss=lambda rows: np.where(rows.index % 2, 0.01, 1.0))
     verdicts = judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (0.0, 0.01)}, permutations=20, resamples=20)
     alone = judge(table[1::2], "test_loss", AXES, ["p0"], permutations=20, resamples=20)
-    assert verdicts["runs"].item() == len(table) // 2 and verdicts.attrs["match"] == {"train_loss": [0.0, 0.01]}
+    assert verdicts.runs == len(table) // 2 and verdicts.match == {"train_loss": (0.0, 0.01)}
     pd.testing.assert_frame_equal(
-        verdicts.drop(columns=["match", "sentence"]), alone.drop(columns=["match", "sentence"])
+        verdicts.table.drop(columns=["match", "sentence"]), alone.table.drop(columns=["match", "sentence"])
     )
-    assert verdicts["match"].item() == "train_loss in [0, 0.01]" and alone["match"].item() == ""
-    sentences = verdicts["sentence"].item(), verdicts.attrs["baseline"][0]["sentence"]
-    assert all("72 runs of 36 configurations with train_loss in [0, 0.01]" in sentence for sentence in sentences)
-    (again,) = read_verdicts(verdicts_json([verdicts]))
-    assert again["match"].item() == verdicts["match"].item()
-    assert "matched: train_loss in [0, 0.01]" in population(verdicts)
-    assert answer(verdicts).sentences[0] == "Only runs with train_loss in [0, 0.01] are compared."
-    assert verdicts.attrs["outside"]["all"] == {"not matched": len(table) - len(table) // 2}
-    with pytest.raises(BadInput, match="match train_loss = 6 to 5: the ends are swapped"):
+    assert verdicts["p0"].match == "train_loss in [0, 0.01]" and alone["p0"].match == ""
+    for sentence in (verdicts["p0"].sentence, verdicts.baseline.sentence):
+        assert "72 runs of 36 configurations with train_loss in [0, 0.01]" in sentence
+    assert "matched: train_loss in [0, 0.01]" in verdicts.population
+    assert summarize(verdicts).sentences[0] == "Only runs with train_loss in [0, 0.01] are compared."
+    assert verdicts.excluded == {"not matched": len(table) - len(table) // 2}
+    with pytest.raises(BadInput, match="match train_loss = 6 to 5: the lower end comes first"):
         judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (6, 5)})
-    with pytest.raises(BadInput, match="match train_loss = 5 to 6: no run lies there"):
+    with pytest.raises(BadInput, match="match train_loss in .5, 6.: no run lies there"):
         judge(table, "test_loss", AXES, ["p0"], match={"train_loss": (5, 6)})
 
 
 def test_ceilings_come_with_the_verdicts_where_the_table_tells():
     table = planted(nulls=0).assign(test_loss_variance=0.0)
     options = {"permutations": 20, "resamples": 20}
-    (seeds,) = judge(table, "test_loss", AXES, ["p0"], **options).attrs["ceiling"]["all"]
-    assert seeds["whom"] == "the best function of the axes" and 0 < seeds["r2"] < 1
+    (seeds,) = judge(table, "test_loss", AXES, ["p0"], **options).ceilings
+    assert seeds.source == "hyperparameters" and 0 < seeds.r2 < 1
     bare = judge(table.drop(columns="test_loss_variance"), "test_loss", AXES, ["p0"], test_size=100, **options)
-    assert len(bare.attrs["ceiling"]["all"]) == 1
-    assert no_ceiling(bare).startswith("no noise ceiling of the test set: no column test_loss_variance")
-    assert no_ceiling(judge(table, "test_loss", AXES, ["p0"], test_size=100, **options)) == ""
-    seeds_again, measured = judge(table, "test_loss", AXES, ["p0"], test_size=100, **options).attrs["ceiling"]["all"]
-    assert seeds_again == seeds and measured["kendall_tau"] == pytest.approx(1)
+    assert len(bare.ceilings) == 1
+    assert "no column test_loss_variance" in bare.scopes[0].missing_ceiling
+    sized = judge(table, "test_loss", AXES, ["p0"], test_size=100, **options)
+    assert sized.scopes[0].missing_ceiling == ""
+    seeds_again, measured = sized.ceilings
+    assert seeds_again == seeds and measured.kendall_tau == pytest.approx(1)
+    assert measured.source == "test-set noise"

@@ -26,9 +26,13 @@ from benevolent.analysis.figures import (
     statistic_agreement,
 )
 from benevolent.analysis.figures.statistic_agreement import STATISTICS, statistic_ranks
-from benevolent.analysis.judging.judge import columns, judge
-from benevolent.analysis.judging.text import answer
-from benevolent.analysis.report import Definition, Report, read_verdicts, render, verdict_table, verdicts_json
+from benevolent.analysis.judging import Verdict, Verdicts
+from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.verdict import columns
+from benevolent.analysis.judging.verdicts import ScopeVerdicts, read_verdicts
+from benevolent.analysis.report import Definition, Report, render, verdict_table
+from benevolent.analysis.report.summary import summarize
+from benevolent.analysis.statistics.noise_ceiling import TEST_SET_NOISE, Ceiling
 
 AXES = ["init.scale", "model.width"]
 PREDICTORS = ["path_length", "bias_increment_mean", "frobenius_product"]
@@ -58,24 +62,23 @@ def curves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def verdicts(
-    target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "not shown")
-) -> pd.DataFrame:
-    known = {
-        "target": target,
-        "scope": "converged",
-        "match": "",
-        "runs": 18,
-        "configurations": 6,
-        "sentence": "In words.",
-    }
-    row = dict.fromkeys(columns(AXES), 0.25) | known | {"test_derived": False}
-    rows = pd.DataFrame([row] * 3, index=pd.Index(PREDICTORS, name="predictor")).assign(decision=list(decisions))
-    rows["granulated[init.scale]"] = [0.91, -0.4, np.nan]
-    rows.loc["bias_increment_mean", ["kendall_low", "gain_r2"]] = np.nan
-    rows.attrs = {"target": target, "axes": AXES, "scope": "converged", "rule": "It adds if q < 0.05."}
-    rows.attrs |= {"level": 0.05, "confidence": 0.95, "permutations": 200, "resamples": 100, "left_out": []}
-    rows.attrs |= {"baseline_r2": 0.81, "baseline": [row | {"decision": "baseline", "baseline_r2": 0.81}]}
-    return rows
+    target: str = "test_loss", decisions: tuple[str, ...] = ("adds", "undecided", "not shown"), **changes
+) -> Verdicts:
+    """Verdicts as `judge` returns them, with made-up numbers; `changes` are fields of `ScopeVerdicts`."""
+    numbers = {name: 0.25 for name in columns(AXES) if name not in ("test_derived", "function_of_axes", "constant")}
+    known = numbers | {"target": target, "scope": "converged", "match": "", "runs": 18, "configurations": 6}
+    known |= {"missing": 0, "resamples": 100, "within_freedom": 12, "sentence": "In words."}
+    rows = []
+    for predictor, decision, tau in zip(PREDICTORS, decisions, (0.91, -0.4, np.nan), strict=True):
+        own = {"decision": decision, "granulated[init.scale]": tau}
+        if predictor == "bias_increment_mean":
+            own |= {"kendall_low": np.nan, "gain_r2": np.nan}
+        rows.append(Verdict.undecided(predictor, AXES, known | own))
+    baseline = Verdict.undecided("hyperparameters only", AXES, known | {"decision": "baseline", "baseline_r2": 0.81})
+    scope = ScopeVerdicts("converged", 18, 6, {}, False, baseline, (), "", tuple(rows))
+    rule = "It adds if q < 0.05."
+    whole = Verdicts(target, tuple(AXES), {}, rule, 0.05, 0.95, 200, 100, (), (scope,))
+    return replace(whole, scopes=(replace(scope, **changes),))
 
 
 def example() -> Report:
@@ -105,11 +108,16 @@ def files() -> dict[str, bytes]:
 def hostile() -> dict[str, bytes]:
     report = example()
     names = {"path_length": EVIL, "init.scale": EVIL + "."}
-    frame = verdicts(decisions=(EVIL, "adds", "not shown")).rename(index=names).assign(sentence=EVIL)
-    frame = frame.rename(columns={"granulated[init.scale]": f"granulated[{EVIL}.]"})
+    plain = verdicts(decisions=(EVIL, "adds", "not shown"))
+    taus = {EVIL + ".": 0.5, "b": 0.1}
+    rows = []
+    for row in plain:
+        name = names.get(row.predictor, row.predictor)
+        rows.append(replace(row, predictor=name, sentence=EVIL, granulated=taus))
+    scope = replace(plain.scopes[0], predictors=tuple(rows), missing_ceiling=EVIL, excluded={EVIL: 1})
+    evil = replace(plain, rule=EVIL, axes=(EVIL + ".", "b"), scopes=(scope,), left_out=(EVIL,))
     widths = [EVIL if width == 32 else [1, 2] for width in report.table["model.width"]]
     table = report.table.assign(**{"model.width": widths})
-    frame.attrs = verdicts().attrs | {"rule": EVIL, "odd": {1, 2}, "array": np.arange(2.0)}
     return render(
         Report(
             name=EVIL,
@@ -119,7 +127,7 @@ def hostile() -> dict[str, bytes]:
             table=table.rename(columns=names),
             dynamics=report.dynamics.assign(phase=EVIL),
             outcomes=report.outcomes.assign(phase=EVIL),
-            verdicts=[frame],
+            verdicts=[evil],
             provenance={EVIL: {EVIL: EVIL}, "hardware": EVIL, "versions": [EVIL]},
             definitions={EVIL: Definition(EVIL, EVIL, EVIL)},
             dynamics_names=[EVIL],
@@ -186,16 +194,19 @@ def test_names_from_the_data_cannot_break_out(hostile):
 
 
 def test_names_from_the_data_cannot_steer_the_terminal():
-    frame = verdicts(decisions=(EVIL, "adds", "not shown")).rename(index={"path_length": EVIL})
+    plain = verdicts(decisions=(EVIL, "adds", "not shown"))
+    rows = tuple(replace(row, predictor=EVIL) for row in plain)
     console = Console(width=100, file=io.StringIO(), force_terminal=False)
-    console.print(verdict_table(frame))
+    console.print(verdict_table(replace(plain, scopes=(replace(plain.scopes[0], predictors=rows),))))
     assert "\x1b" not in console.file.getvalue()
 
 
 def test_verdicts_json_keeps_numbers_and_marks_missing_ones(files):
     first, second = json.loads(files["verdicts.json"])
-    assert (first["target"], second["target"], first["baseline_r2"]) == ("test_loss", "test_error", 0.81)
-    rows = {row["predictor"]: row for row in first["predictors"]}
+    (scope,) = first["scopes"]
+    assert (first["target"], second["target"]) == ("test_loss", "test_error")
+    assert scope["baseline"]["baseline_r2"] == 0.81
+    rows = {row["predictor"]: row for row in scope["predictors"]}
     assert rows["path_length"]["kendall_tau"] == 0.25 and rows["bias_increment_mean"]["gain_r2"] is None
 
 
@@ -231,9 +242,9 @@ def test_a_few_runs_are_enough_for_a_page(count):
 
 
 def test_no_finding_is_said_plainly():
-    found = answer(verdicts(decisions=("adds nothing", "undecided", "adds nothing")))
+    found = summarize(verdicts(decisions=("adds nothing", "undecided", "adds nothing")))
     assert "2 add nothing, as the hyperparameters determine them" in " ".join(found.sentences)
-    found = answer(verdicts(decisions=("not shown", "undecided", "not separable from the axes")))
+    found = summarize(verdicts(decisions=("not shown", "undecided", "not separable from the axes")))
     assert found.headline.startswith("None of the 3 predictors judged is shown to add anything about test loss")
     assert found.adding == []
 
@@ -245,27 +256,26 @@ def test_what_is_not_shown_is_nowhere_said_to_fail(files):
     console.print(verdict_table(verdicts()))
     shown = console.file.getvalue()
     assert "· not shown" in shown and "no proof that it adds nothing" in shown
-    decisions = {row["decision"] for part in json.loads(files["verdicts.json"]) for row in part["predictors"]}
+    decisions = {verdict.decision for one in read_verdicts(files["verdicts.json"]) for verdict in one}
     assert decisions == {"adds", "undecided", "not shown"}
     assert not re.search(r"\bfail(s|ed)?\b", page.partition("Provenance")[0] + shown)
 
 
 def test_ceilings_stand_below_the_baseline_and_runs_that_did_not_converge_are_listed():
-    frame = verdicts()
-    frame.attrs["ceiling"] = {"converged": [{"whom": "the outcome, measured again", "kendall_tau": 0.78, "r2": 0.87}]}
+    limited = verdicts(ceilings=(Ceiling(TEST_SET_NOISE, 0.78, 0.87),))
     report = example()
     table = report.table.assign(status=["diverged", "limit", *["converged"] * 16])
-    whole = render(replace(report, verdicts=[frame], table=table))["index.html"]
+    whole = render(replace(report, verdicts=[limited], table=table))["index.html"]
     page = text_of(whole)
-    assert re.search(r"hyperparameters only .*? baseline the outcome, measured again \+0.78 R² = 0.87 ceiling", page)
+    assert re.search(r"hyperparameters only .*? baseline ceiling: test-set noise \+0.78 R² = 0.87 ceiling", page)
     listed = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", whole.decode())]
     assert [row for row in listed if row][:2] == [
         ["r0", "diverged", "0", "0.5", "32"],
         ["r1", "limit", "1", "0.5", "32"],
     ]
     console = Console(width=100, file=io.StringIO())
-    console.print(verdict_table(frame))
-    assert re.search(r"the outcome, measured a\S* +\+.78 +R² .87 +ceiling", console.file.getvalue())
+    console.print(verdict_table(limited))
+    assert re.search(r"ceiling: test-set\S* \S* *\+.78 +R² .87 +ceiling", console.file.getvalue())
 
 
 def test_statistics_that_disagree_are_told_apart():
@@ -327,12 +337,19 @@ def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():
     assert any(line.split()[:1] == ["path_length"] and line.rstrip().endswith("● adds") for line in lines)
 
 
-def test_verdicts_are_read_back_from_their_file():
-    frame = verdicts(decisions=("adds", "not shown", "not separable from the axes"))
-    (again,) = read_verdicts(verdicts_json([frame]))
-    numbers = frame.select_dtypes("number").columns
-    pd.testing.assert_frame_equal(again.loc[frame.index, numbers], frame[numbers], check_dtype=False, check_names=False)
-    assert again.attrs["target"] == frame.attrs["target"] and again["decision"].to_dict() == frame["decision"].to_dict()
+def test_verdicts_are_read_back_from_their_file(files):
+    assert read_verdicts(files["verdicts.json"]) == example().verdicts
+
+
+def test_a_predictor_that_some_runs_lack_says_on_how_many_it_is_judged():
+    plain = verdicts()
+    rows = tuple(replace(row, runs=5, missing=13) if row.predictor == "path_length" else row for row in plain)
+    fewer = replace(plain, scopes=(replace(plain.scopes[0], predictors=rows),))
+    page = text_of(render(replace(example(), verdicts=[fewer]))["index.html"])
+    assert "path_length 5 of 18" in page and "bias_increment_mean 18" in page
+    console = Console(width=100, file=io.StringIO())
+    console.print(verdict_table(fewer))
+    assert re.search(r"path_length +5 of 18 ", console.file.getvalue())
 
 
 def test_what_judge_returns_is_reported_scope_by_scope():
@@ -353,10 +370,10 @@ def test_a_stopped_run_keeps_its_last_loss_in_the_mean():
 
 
 def test_the_heat_map_writes_its_numbers():
-    texts = {text.get_text() for text in granulated_heat_map(verdicts()).axes[0].texts}
+    texts = {text.get_text() for text in granulated_heat_map(verdicts().table).axes[0].texts}
     assert {"+0.91", "−0.40", "–"} <= texts
     with pytest.raises(NothingToDraw):
-        granulated_heat_map(verdicts()[["decision"]])
+        granulated_heat_map(verdicts().table[["decision"]])
 
 
 def test_figures_are_colored_by_the_axis_that_separates_the_target():

@@ -12,7 +12,7 @@ import torch
 
 from benevolent.analysis import judge, load_results
 from benevolent.analysis.cohort_parts import _united
-from benevolent.analysis.judging import text
+from benevolent.analysis.formatting import duration
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main
@@ -141,7 +141,7 @@ def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     main.report(str(tmp_path))
     page = results.read("report/index.html").decode()
-    assert f"{text.duration(read.runs['seconds'].sum())}, summed over the runs and the 4 that they start from" in page
+    assert f"{duration(read.runs['seconds'].sum())}, summed over the runs and the 4 that they start from" in page
     # The dense runs, once an axis names them, are judged, though they were planned as what others start from.
     assert (
         len(reporting.judged_table(read, small_sweep(grid={"prune.fraction": [0, 0.5], "init.scale": [0.5, 1]}))) == 8
@@ -192,12 +192,12 @@ def test_runs_are_also_judged_among_those_in_a_window(tmp_path, monkeypatch):
     inside = table["train_loss"].between(low, high).sum()
     asked = small_sweep(grid=grid, judging={"match": {"train_loss": [low, high]}})
     last = reporting.verdicts_on(table, asked)[-1]
-    assert (last.attrs["target"], last["runs"].max()) == ("test_loss", inside) and 0 < inside < len(table)
-    assert last.attrs["outside"]["all"]["not matched"] == len(table) - inside
+    assert (last.target, last.runs) == ("test_loss", inside) and 0 < inside < len(table)
+    assert last.excluded["not matched"] == len(table) - inside
     nowhere = small_sweep(grid=grid, judging={"match": {"train_loss": [-2, -1]}})
     assert len(reporting.verdicts_on(table, nowhere)) == len(reporting.verdicts_on(table, spec))
     (note,) = reporting._notes(table, nowhere)
-    assert note.startswith("Not judged matched: 0 runs have train_loss in [-2, -1]")
+    assert "0 runs have train_loss in [-2, -1]" in note
     assert not reporting._notes(table, asked) and not reporting._notes(table, spec)
 
 
@@ -207,7 +207,7 @@ def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     table = reporting.judged_table(load_results(tmp_path), spec)
     verdicts = reporting.verdicts_on(table.drop(columns="test_error").assign(gap=np.nan), spec)
-    assert [frame.attrs["target"] for frame in verdicts] == ["test_loss"]
+    assert [one.target for one in verdicts] == ["test_loss"]
 
 
 def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
@@ -253,7 +253,7 @@ def test_runs_that_differ_in_more_than_axes_and_seed_are_not_judged():
     grid = [(width, fraction, seed) for width in (1, 2) for fraction in (0, 0.5) for seed in range(3)]
     table = pd.DataFrame(grid, columns=["model.width", "prune.fraction", "seed"])
     table["p"], table["test_loss"] = random.normal(size=(2, len(table)))
-    with pytest.raises(BadInput, match="12 runs share all axes and the seed .* prune.fraction"):
+    with pytest.raises(BadInput, match="12 rows have the same axes and seed .* prune.fraction"):
         judge(table, "test_loss", ["model.width"])
 
 
@@ -313,7 +313,7 @@ def test_a_report_that_is_damaged_or_not_whole_is_made_again(measured_folder, tm
             victim = tmp_path / "out/report" / name
             victim.unlink() if content is None else victim.write_bytes(content)
             again = reporting.report(results, spec)
-            assert all(frame.equals(other) for frame, other in zip(again, verdicts, strict=True))
+            assert again == verdicts
             assert {path: path.read_bytes() for path in (tmp_path / "out/report").rglob("*.*")} == whole
 
 

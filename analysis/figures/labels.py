@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benevolent.analysis.judging.text import printable
+from benevolent.analysis.formatting import printable
 
 
 def short_label(text: object, limit: int = 40) -> str:

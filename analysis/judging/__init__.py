@@ -1,5 +1,7 @@
 """Verdicts: the decision rule, the judge that applies it, early prediction."""
 
 from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.verdict import Verdict
+from benevolent.analysis.judging.verdicts import Verdicts
 
-__all__ = ["judge"]
+__all__ = ["Verdict", "Verdicts", "judge"]

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from benevolent.analysis.judging.verdicts import Verdicts
+
 
 class Definition(NamedTuple):
     """What a predictor is: its meaning in a sentence, the source it is from, its unit."""
@@ -31,7 +33,7 @@ class Report:
         provenance: nested; ``hardware``, ``started`` and ``versions`` are shown where there are.
         definitions: predictor -> its definition.
         dynamics_names: which predictors are statistics of the training path.
-        early: what `analysis.judging.early_prediction.early_prediction` returned, of both views; empty where nothing was recorded early.
+        early: both views of `analysis.judging.early_prediction`; empty where nothing was recorded early.
         notes: what was asked for and cannot be answered, in sentences.
         normalized_losses: columns of the normalized train and the normalized test loss.
         parents: the runs that others start from and no axis names, with training ``seconds``; not in ``table``.
@@ -44,7 +46,7 @@ class Report:
     table: pd.DataFrame
     dynamics: pd.DataFrame
     outcomes: pd.DataFrame
-    verdicts: Sequence[pd.DataFrame]
+    verdicts: Sequence[Verdicts]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     dynamics_names: Sequence[str] = ()

@@ -1,13 +1,16 @@
 """The figures of a report: which ones, drawn from what, and what their captions say."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from benevolent.analysis import figures
 from benevolent.analysis.figures import RenderedFigure, axis_label, render_figure
+from benevolent.analysis.formatting import in_words
 from benevolent.analysis.judging.early_prediction import best_early, left_out
-from benevolent.analysis.judging.text import by_decision, in_words
+from benevolent.analysis.judging.match_windows import Windows, in_windows
+from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report.content import Report
 from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.losses import LOSSES
@@ -18,14 +21,15 @@ SPLITS = ("train", "test")
 
 def gallery(report: Report) -> list[RenderedFigure]:
     """Draw the report's figures in reading order, for the target of its first verdicts."""
-    headline = report.verdicts[0] if report.verdicts else pd.DataFrame()
-    target = str(headline.attrs.get("target", "test_loss"))
-    runs = _in_scope(report.table, str(headline.attrs.get("scope", "")), headline.attrs.get("match", {}))
+    first = report.verdicts[0] if report.verdicts else None
+    target = first.target if first else "test_loss"
+    verdict_table = first.table if first else pd.DataFrame()
+    runs = _in_scope(report.table, first.scope if first else "", first.match if first else {})
     foremost = best_early(report.early, report.dynamics_names, DYNAMICS_SHOWN)
     plates = [
         _early(report, target, foremost),
         _losses(report, runs),
-        _dynamics(report, runs, target, _best(headline, report.dynamics_names)),
+        _dynamics(report, runs, target, _strongest(first, report.dynamics_names)),
         render_figure(
             "training-curves",
             "Loss while training",
@@ -41,7 +45,7 @@ def gallery(report: Report) -> list[RenderedFigure]:
             f"Which predictor follows {in_words(target)} along which axis",
             "Granulated Kendall τ: runs are compared only with runs that differ from them in the one axis "
             "named above the column. Ψ is the mean over axes. A dash means that nothing could be compared.",
-            lambda: figures.granulated_heat_map(headline),
+            lambda: figures.granulated_heat_map(verdict_table),
         ),
         render_figure(
             "agreement",
@@ -49,7 +53,7 @@ def gallery(report: Report) -> list[RenderedFigure]:
             "The place of every predictor by each statistic. Colored are, of those among the ten strongest by any, "
             "the six whose places lie farthest apart: what looks strong over all runs may say nothing within "
             "configurations.",
-            lambda: figures.statistic_agreement(headline),
+            lambda: figures.statistic_agreement(verdict_table),
         ),
     ]
     return [one for one in plates if one.svg or report.of_a_sweep]  # of a mere table, those that it has the data for
@@ -117,20 +121,22 @@ def _loss_unit(report: Report) -> str:
     return units.pop() if len(units) == 1 else ""
 
 
-def _in_scope(table: pd.DataFrame, scope: str, match: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+def _in_scope(table: pd.DataFrame, scope: str, match: Windows) -> pd.DataFrame:
     """Return the runs that scatter figures show: those judged, and never a diverged or failed one."""
-    for column, (low, high) in match.items():
-        table = table[table[column].between(low, high)]
+    table = table[in_windows(table, match)]
     if "status" not in table:
         return table
     return table[table["status"].isin([Status.CONVERGED] if scope == "converged" else [Status.CONVERGED, Status.LIMIT])]
 
 
-def _best(verdicts: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
+def _strongest(verdicts: Verdicts | None, names: Sequence[str]) -> dict[str, float]:
     """Return the named predictors with the largest |tau|, largest first."""
-    if verdicts.empty:
+    if verdicts is None:
         return {}
-    taus = pd.to_numeric(by_decision(verdicts)["kendall_tau"], errors="coerce").dropna()
-    taus = taus[taus.index.isin(list(names))]
-    order = taus.abs().sort_values(ascending=False, kind="stable").index[:DYNAMICS_SHOWN]
-    return {str(name): float(taus[name]) for name in order}
+    taus = {
+        verdict.predictor: verdict.kendall_tau
+        for verdict in verdicts.in_reading_order()
+        if verdict.predictor in names and not math.isnan(verdict.kendall_tau)
+    }
+    strongest = sorted(taus, key=lambda name: -abs(taus[name]))[:DYNAMICS_SHOWN]
+    return {name: taus[name] for name in strongest}

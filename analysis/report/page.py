@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from benevolent.analysis.figures import AxisPalette, RenderedFigure, format_value
-from benevolent.analysis.judging import text
+from benevolent.analysis.formatting import duration
+from benevolent.analysis.html import template
 from benevolent.analysis.report.content import Report
-from benevolent.analysis.report.templates import template
+from benevolent.analysis.report.glossary import COLUMNS, OUTCOMES
+from benevolent.analysis.report.summary import summarize
 from benevolent.trainables.store.statuses import Status
 
 #: Of the runs that did not converge.
@@ -26,51 +26,19 @@ def page(report: Report, plates: Sequence[RenderedFigure]) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return template("report.html.j2").render(
         report=report,
-        answer=text.answer(report.verdicts[0]) if report.verdicts else None,
-        intervals=text.intervals_of(report.verdicts[0]) if report.verdicts else "",
-        tables=[_verdict_table(frame) for frame in report.verdicts],
+        summary=summarize(report.verdicts[0]) if report.verdicts else None,
+        verdicts=report.verdicts,
         axes=_axis_rows(report),
         statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
         facts=_facts(report),
         unconverged=_unconverged(report),
         provenance=_flat(report.provenance),
         figures=plates,
-        columns=text.COLUMNS,
-        outcomes=text.OUTCOMES,
+        columns=COLUMNS,
+        outcomes=OUTCOMES,
         script=Markup(script),
         script_hash=f"sha256-{digest}",
     )
-
-
-def _verdict_table(verdicts: pd.DataFrame) -> dict[str, Any]:
-    """Return the verdicts on one target as the template reads them."""
-    rows = [_row(str(name), row) for name, row in text.by_decision(verdicts).iterrows()]
-    baseline = [_row("hyperparameters only", pd.Series(row)) for row in verdicts.attrs["baseline"]]
-    parts = text.population(verdicts), text.left_out(verdicts), text.no_ceiling(verdicts)
-    population = "; ".join(filter(None, parts))
-    return verdicts.attrs | {
-        "population": population,
-        "nothing": text.nothing_judged(verdicts),
-        "intervals": text.intervals_of(verdicts),
-        "rows": rows,
-        "baseline": baseline,
-        "ceilings": text.ceilings(verdicts),
-    }
-
-
-def _row(name: str, row: "pd.Series[Any]") -> dict[str, Any]:
-    interval = text.interval(row, "kendall_low", "kendall_high")
-    return {**row.to_dict(), "predictor": name, "interval": interval, "span": _span(row)}
-
-
-def _span(row: "pd.Series[Any]") -> dict[str, float] | None:
-    """Return where tau and its interval lie between −1 (0) and 1 (100); None where tau is missing."""
-    names = ["kendall_low", "kendall_tau", "kendall_high"]
-    ends = pd.to_numeric(row.reindex(names), errors="coerce").astype(float)
-    if not np.isfinite(ends["kendall_tau"]):
-        return None
-    low, tau, high = (50 * (1 + ends.fillna(ends["kendall_tau"]).clip(-1, 1))).round(1)
-    return {"low": low, "tau": tau, "high": high}
 
 
 def _axis_rows(report: Report) -> list[tuple[str, list[str]]]:
@@ -106,7 +74,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         if "seconds" in report.parents and len(report.parents):
             seconds += report.parents["seconds"].sum()
             over += f" and the {len(report.parents)} that they start from"
-        facts.append(("Training", f"{text.duration(seconds)}, summed over {over}"))
+        facts.append(("Training", f"{duration(seconds)}, summed over {over}"))
     facts += [("Note", note) for note in report.notes]
     for key in ("command", "started", "hardware", "versions"):
         value = source.get(key)

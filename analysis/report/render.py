@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from benevolent.analysis.judging.text import by_scope
+from benevolent.analysis.judging.verdicts import verdicts_json
 from benevolent.analysis.report.content import Report
-from benevolent.analysis.report.export import parquet, verdicts_json
+from benevolent.analysis.report.export import parquet
 from benevolent.analysis.report.gallery import gallery
 from benevolent.analysis.report.page import page
 from benevolent.trainables.store import paths
@@ -20,12 +20,13 @@ def render(report: Report) -> dict[str, bytes]:
     ``figures/*.svg`` are the same figures for a paper; a figure that lacks its data is left out, and the page
     says what it lacks. ``verdicts.json`` and ``table.parquet`` are the numbers behind them.
     """
-    verdicts = [part for frame in report.verdicts for part in by_scope(frame)]
-    files = {paths.VERDICTS: verdicts_json(verdicts), paths.TABLE: parquet(report.table)}
-    report = replace(report, table=_comparable(report.table, report.axes), verdicts=verdicts)
-    plates = gallery(report)
-    files |= {f"figures/{plate.name}.svg": plate.svg for plate in plates if plate.svg}
-    return {**files, paths.PAGE: page(report, plates).encode()}
+    files = {paths.VERDICTS: verdicts_json(report.verdicts), paths.TABLE: parquet(report.table)}
+    single_scopes = [part for verdicts in report.verdicts for part in verdicts.by_scope()]
+    report = replace(report, table=_comparable(report.table, report.axes), verdicts=single_scopes)
+    rendered = gallery(report)
+    files |= {f"figures/{figure.name}.svg": figure.svg for figure in rendered if figure.svg}
+    files[paths.PAGE] = page(report, rendered).encode()
+    return files
 
 
 def _comparable(table: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:

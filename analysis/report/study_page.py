@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure
+from benevolent.analysis.html import template
 from benevolent.analysis.report.digests import digests, unchanged
 from benevolent.analysis.report.export import parquet
-from benevolent.analysis.report.templates import template
 from benevolent.analysis.studies.shared.answer import Answer, Finding
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths

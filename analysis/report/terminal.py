@@ -1,96 +1,115 @@
 """The verdict table for a terminal."""
 
+import math
 import re
-from typing import Any
+from collections.abc import Sequence
 
-import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benevolent.analysis.judging.decision_rule import ADDS, NOT_SHOWN, UNDECIDED
-from benevolent.analysis.judging.text import (
-    by_decision,
-    by_scope,
-    ceilings,
-    in_words,
-    interval,
-    intervals_of,
-    left_out,
-    mark,
-    no_ceiling,
-    nothing_judged,
-    number,
-    population,
-    printable,
-    probability,
-)
+from benevolent.analysis.formatting import in_words, interval, number, printable, probability
+from benevolent.analysis.judging.decisions import ADDS, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED, mark
+from benevolent.analysis.judging.verdict import Verdict
+from benevolent.analysis.judging.verdicts import Verdicts
 
 _STYLES = {ADDS: "bold green", UNDECIDED: "yellow"}
-_NOTES = "gain: in cross-validated R² over the axes; within: over seeds of a configuration; q: of both tests"
-_NOT_SHOWN = "\nnot shown: these runs do not show that it adds anything, which is no proof that it adds nothing"
-_DAGGER = "\n† computed from test data"
+_SHORT = {NOT_SEPARABLE: "not separable"}  # of a decision that is too long for its column
+_COLUMNS_NOTE = "gain: in cross-validated R² over the axes; within: over seeds of a configuration; q: of both tests"
+_NOT_SHOWN_NOTE = "not shown: these runs do not show that it adds anything, which is no proof that it adds nothing"
+_TEST_NOTE = "† computed from test data"
 
 
-def verdict_table(verdicts: pd.DataFrame, width: int = 100) -> Table | Text:
-    """Return verdicts as a rich table of ``width`` characters, the baseline in its first row; of no runs, a sentence.
+def verdict_table(verdicts: Verdicts, width: int = 100) -> Table | Text:
+    """Return verdicts as a rich table, the baseline in its first row; without runs, a sentence.
 
     Args:
-        verdicts: what ``judge`` returned, with its ``attrs``; of several scopes the first is shown.
+        verdicts: of several scopes, the first is shown.
         width: characters per line; names that do not fit are shortened.
     """
-    shown = by_scope(verdicts)[0]
-    title = f"What predicts {in_words(str(shown.attrs['target']))}?"
-    if nothing := nothing_judged(shown):
-        return Text(f"{title} {nothing}", style="bold")
-    notes = _NOTES + _NOT_SHOWN * bool((shown["decision"] == NOT_SHOWN).any())
-    notes += _DAGGER * bool(shown["test_derived"].any())
-    ordered = bool(shown["kendall_tau"].notna().any())
-    notes = "\n".join(filter(None, (left_out(shown), no_ceiling(shown), notes, intervals_of(shown) * ordered)))
-    if not ordered:
-        notes += f"\nof none of the {len(shown)} predictors is there an order to compare over so few runs: undecided"
+    title = f"What predicts {in_words(verdicts.target)}?"
+    if verdicts.nothing_judged:
+        return Text(f"{title} {verdicts.nothing_judged}", style="bold")
+    ordered = any(not math.isnan(verdict.kendall_tau) for verdict in verdicts)
     table = Table(
-        title=Text(f"{title} {population(shown)}", style="bold"),
+        title=Text(f"{title} {verdicts.population}", style="bold"),
         title_justify="left",
-        caption=Text(notes),
+        caption=Text("\n".join(_notes(verdicts, ordered))),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=0,
         width=width,
     )
-    table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("τ", justify="right", no_wrap=True)
-    table.add_column(f"{100 * shown.attrs['confidence']:g}%", no_wrap=True)
-    for heading in ("Ψ", "partial", "gain", "within", "q"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=17)
-    for row in shown.attrs["baseline"]:
-        cells = _cells("hyperparameters only", pd.Series(row))
-        cells[5] = Text(_bare(f"R² {number(row['baseline_r2'])}"))
-        table.add_row(*cells, "  baseline", style="italic")
-    for ceiling in ceilings(shown):
-        texts = number(ceiling["kendall_tau"], signed=True), "", "", "", f"R² {number(ceiling['r2'])}", "", ""
-        table.add_row(Text(ceiling["whom"]), *map(_bare, texts), "  ceiling", style="italic")
-    for name, verdict in by_decision(shown).iterrows() if ordered else ():
-        decision = printable(verdict["decision"]).split(" from ")[0]  # "not separable" fits without the rest
-        style = _STYLES.get(decision, "dim")
-        table.add_row(*_cells(printable(name), verdict), Text(f"{mark(verdict['decision'])} {decision}", style))
+    _add_columns(table, verdicts.confidence)
+    _add_limits(table, verdicts)
+    if ordered:
+        for verdict in verdicts.in_reading_order():
+            table.add_row(*_cells(verdict, _sample(verdict)), _decision(verdict.decision))
     return table
 
 
-def _cells(name: str, row: "pd.Series[Any]") -> list[Text]:
-    """Return a row without its decision; what was computed from test data carries a dagger."""
-    texts = [
-        number(row["kendall_tau"], signed=True),
-        interval(row, "kendall_low", "kendall_high"),
-        number(row["psi"], signed=True),
-        number(row["partial_rank_correlation"], signed=True),
-        number(row["gain_r2"], 3, signed=True),
-        number(row["within"], signed=True),
-        probability(row["adds_q"]),
-    ]
-    return [Text(name + " †" * bool(row["test_derived"])), *(Text(_bare(text)) for text in texts)]
+def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
+    """Return the lines below the table."""
+    notes = [verdicts.excluded_text, verdicts.scopes[0].missing_ceiling, _COLUMNS_NOTE]
+    if any(verdict.decision == NOT_SHOWN for verdict in verdicts):
+        notes.append(_NOT_SHOWN_NOTE)
+    if any(verdict.test_derived for verdict in verdicts):
+        notes.append(_TEST_NOTE)
+    if ordered:
+        notes.append(verdicts.intervals_text)
+    else:
+        notes.append("too few runs to rank any predictor: all are undecided")
+    return [note for note in notes if note]
+
+
+def _add_columns(table: Table, confidence: float) -> None:
+    table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("runs", justify="right", no_wrap=True)
+    table.add_column("τ", justify="right", no_wrap=True)
+    table.add_column(f"{100 * confidence:g}%", no_wrap=True)
+    for heading in ("Ψ", "partial", "gain", "within", "q"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=17)
+
+
+def _add_limits(table: Table, verdicts: Verdicts) -> None:
+    """Add the rows of the axes alone and of the ceilings."""
+    baseline = verdicts.baseline
+    cells = _cells(baseline, str(baseline.runs))
+    cells[6] = Text(_bare(f"R² {number(baseline.baseline_r2)}"))
+    table.add_row(*cells, "  baseline", style="italic")
+    for ceiling in verdicts.ceilings:
+        tau = Text(_bare(number(ceiling.kendall_tau, signed=True)))
+        r2 = Text(_bare(f"R² {number(ceiling.r2)}"))
+        table.add_row(Text(f"ceiling: {ceiling.source}"), "", tau, "", "", "", r2, "", "", "  ceiling", style="italic")
+
+
+def _cells(verdict: Verdict, sample: str) -> list[Text]:
+    """Return the row of a verdict without its decision; what was computed from test data carries a dagger."""
+    dagger = " †" if verdict.test_derived else ""
+    numbers: Sequence[str] = (
+        number(verdict.kendall_tau, signed=True),
+        interval(verdict.kendall_low, verdict.kendall_high),
+        number(verdict.psi, signed=True),
+        number(verdict.partial_rank_correlation, signed=True),
+        number(verdict.gain_r2, 3, signed=True),
+        number(verdict.within, signed=True),
+        probability(verdict.adds_q),
+    )
+    return [Text(printable(verdict.predictor) + dagger), Text(sample), *(Text(_bare(text)) for text in numbers)]
+
+
+def _sample(verdict: Verdict) -> str:
+    """Return how many runs a verdict is about; where some lack the predictor, also of how many."""
+    if not verdict.missing:
+        return str(verdict.runs)
+    return f"{verdict.runs} of {verdict.runs + verdict.missing}"
+
+
+def _decision(decision: str) -> Text:
+    short = printable(_SHORT.get(decision, decision))
+    return Text(f"{mark(decision)} {short}", _STYLES.get(decision, "dim"))
 
 
 def _bare(text: str) -> str:

@@ -1,6 +1,6 @@
 """How well any predictor could do: what of the outcome is noise of the test set, and what is luck of the seed."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,22 @@ from benevolent.analysis.statistics.correlation import kendall_tau
 from benevolent.trainables.rng import generator
 
 DRAWS = 100  # of another test set
+#: Sources of a ceiling: a predictor that knows nothing but the hyperparameters; noise of a finite test set.
+HYPERPARAMETERS = "hyperparameters"
+TEST_SET_NOISE = "test-set noise"
 
 
-class Ceiling(NamedTuple):
-    """The largest Kendall tau and R2 of ranks to be hoped for, and for whom; NaN where the data do not say."""
+@dataclass(frozen=True)
+class Ceiling:
+    """Largest Kendall tau and R2 of ranks that a predictor can reach; NaN where the data do not tell.
 
-    whom: str
+    Attributes:
+        source: what limits a predictor: `HYPERPARAMETERS` or `TEST_SET_NOISE`.
+        kendall_tau: the largest Kendall rank correlation with the outcome.
+        r2: the largest share of the variance of the outcome's ranks.
+    """
+
+    source: str
     kendall_tau: float
     r2: float
 
@@ -35,10 +45,10 @@ def seed_ceiling(runs: GroupedRuns, outcome: np.ndarray) -> Ceiling:
         outcome: (n,) in the order of `runs`.
     """
     y, m = rankdata(outcome), runs.sizes
-    whom, groups, n = "the best function of the axes", len(m), len(y)
+    groups, n = len(m), len(y)
     again = runs.per_run(m) > 1
     if groups < 2 or not again.any() or np.ptp(y) == 0 or n == groups:
-        return Ceiling(whom, np.nan, np.nan)
+        return Ceiling(HYPERPARAMETERS, np.nan, np.nan)
     means = runs.configuration_sums(y) / m
     within = float(((y - runs.per_run(means)) ** 2).sum()) / (n - groups)
     between = float((m * (means - y.mean()) ** 2).sum()) / (groups - 1)
@@ -47,7 +57,8 @@ def seed_ceiling(runs: GroupedRuns, outcome: np.ndarray) -> Ceiling:
     others = (runs.per_run(runs.configuration_sums(y)) - y) / np.maximum(runs.per_run(m) - 1, 1)
     r2 = component / (component + within) if component + within else np.nan
     normal = 2 / np.pi * np.arcsin(2 * np.sin(np.pi * np.sqrt(r2) / 6))
-    return Ceiling(whom, float(np.fmax(_tau_between(others[again], y[again], runs.configuration[again]), normal)), r2)
+    by_others = _tau_between(others[again], y[again], runs.configuration[again])
+    return Ceiling(HYPERPARAMETERS, float(np.fmax(by_others, normal)), r2)
 
 
 def _tau_between(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:
@@ -78,16 +89,15 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
         variance: (n,) of that mean, see `measurement_variance`.
         random_seed: of the noise.
     """
-    whom = "the outcome, measured again"
     kept = np.isfinite(outcome) & np.isfinite(variance)
     y, spread = outcome[kept], np.sqrt(np.maximum(variance[kept], 0))
     if len(y) < 2 or np.ptp(y) == 0:
-        return Ceiling(whom, np.nan, np.nan)
+        return Ceiling(TEST_SET_NOISE, np.nan, np.nan)
     random, ranks = generator(random_seed, "ceiling/test set"), rankdata(y)
     again = [y + spread * random.standard_normal(len(y)) for _ in range(DRAWS)]
     taus = [kendall_tau(y, values) for values in again]
     correlations = [np.corrcoef(ranks, rankdata(values))[0, 1] for values in again]
-    return Ceiling(whom, float(np.mean(taus)), float(np.mean(np.square(correlations))))
+    return Ceiling(TEST_SET_NOISE, float(np.mean(taus)), float(np.mean(np.square(correlations))))
 
 
 def measured_outcome(target: str) -> str:

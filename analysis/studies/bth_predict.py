@@ -41,9 +41,11 @@ def answer(results: Mapping[str, Results]) -> Answer:
     tables = {name: one.table().query("status == 'converged'") for name, one in results.items()}
     axes = [name for name in _AXES if name in tables[first] and tables[first][name].nunique() > 1]
     names = [name for name in NAMES if all(name in table for table in tables.values())]
-    verdicts = {name: judge(table, TARGET, axes, names, level=LEVEL) for name, table in tables.items()}
+    verdicts = {name: judge(table, TARGET, axes, names, level=LEVEL).table for name, table in tables.items()}
     window = {"train_loss": NEAR}
-    matched = {name: judge(table, TARGET, axes, names, level=LEVEL, match=window) for name, table in tables.items()}
+    matched = {
+        name: judge(table, TARGET, axes, names, level=LEVEL, match=window).table for name, table in tables.items()
+    }
     chosen = str(verdicts[first]["within"].astype(float).abs().idxmax())
     regions = pd.concat([_regions(table, chosen, axes).assign(data=name) for name, table in tables.items()])
     findings = [

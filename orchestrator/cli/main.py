@@ -17,8 +17,7 @@ from benevolent.trainables.store import paths
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
+    from benevolent.analysis.judging import Verdicts
     from benevolent.orchestrator.study import Study
 
 app = typer.Typer(
@@ -140,15 +139,15 @@ def _window(text: str) -> tuple[str, tuple[float, float]]:
     raise BadInput(f"--match {text!r}: expected COLUMN=LOW:HIGH, such as train_loss=0.005:0.01")
 
 
-def _show(verdicts: "Sequence[pd.DataFrame]") -> None:
+def _show(verdicts: "Sequence[Verdicts]") -> None:
     """Print verdicts as tables, and say why there are none, or only those over all runs."""
     from benevolent.analysis.report import verdict_table
 
-    for frame in verdicts:
-        console.print(verdict_table(frame, min(console.width, 120)))
+    for one in verdicts:
+        console.print(verdict_table(one, min(console.width, 120)))
     if not verdicts:
         console.print("too few runs, axes or predictors to judge")
-    elif verdicts[0].attrs["scope"] == "all":
+    elif verdicts[0].scope == "all":
         console.print(
             "no run has reached a target (stop.train_loss, stop.train_error), so these verdicts are over all runs"
         )
@@ -234,9 +233,9 @@ def report(where: Where) -> None:
     folder = Folder(where)
     spec = read_spec(folder)
     check_files(folder)
-    by_target: dict[str, pd.DataFrame] = {}  # the same over all runs, diverged ones included, is on the page
+    by_target: dict[str, Verdicts] = {}  # the same over all runs, diverged ones included, is on the page
     for verdicts in reporting.report(folder, spec, anew=True):
-        by_target.setdefault(verdicts.attrs["target"], verdicts)
+        by_target.setdefault(verdicts.target, verdicts)
     _show([*by_target.values()])
     console.print(f"report: {folder.uri}/{paths.REPORT_PAGE}", soft_wrap=True)
 
@@ -279,7 +278,7 @@ def judge(
         page = Path(html)
         Folder(page.parent).write(page.name, report_on_table(Path(table).name, models, varied, verdicts, command()))
     console.print(verdict_table(verdicts, min(console.width, 120)))
-    console.print(verdicts.attrs["rule"], soft_wrap=True)
+    console.print(verdicts.rule, soft_wrap=True)
     if html is not None:
         console.print(f"report: {html}", soft_wrap=True)
 

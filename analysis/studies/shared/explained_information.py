@@ -26,9 +26,7 @@ def predictions(results: Results, run_id: str, split: str = "test") -> dict[int,
 
 def known(paths: Mapping[int, Tensor], labels: Tensor) -> pd.Series:
     """I(F_t; Y) at every step."""
-    return pd.Series(
-        {step: label_information.mutual_information(one, labels).item() for step, one in paths.items()}
-    )
+    return pd.Series({step: label_information.mutual_information(one, labels).item() for step, one in paths.items()})
 
 
 def explained(paths: Mapping[int, Tensor], labels: Tensor, by: Tensor) -> pd.DataFrame:

@@ -1,0 +1,74 @@
+"""Numbers, durations and names as text, the same way on every page, in every table and in every figure."""
+
+import math
+
+import numpy as np
+
+MINUS = "−"  # the typographic minus sign, as wide as a plus
+MISSING = "–"
+
+
+def number(value: object, digits: int = 2, signed: bool = False) -> str:
+    """Return a number as text, a dash where it is missing or infinite.
+
+    >>> number(-0.256), number(0.5, signed=True), number(float("nan"))
+    ('−0.26', '+0.50', '–')
+    """
+    if not isinstance(value, int | float | np.number) or not math.isfinite(value):
+        return MISSING
+    sign = "+" if signed else ""
+    return f"{value:{sign}.{digits}f}".replace("-", MINUS)
+
+
+def probability(value: object) -> str:
+    """Return a p-value or q-value as text.
+
+    >>> probability(0.00001), probability(0.042)
+    ('<0.001', '0.042')
+    """
+    text = number(value, 3)
+    return "<0.001" if text == "0.000" else text
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """Return an interval as text, empty if an end is missing.
+
+    >>> interval(-0.5, 0.25), interval(float("nan"), 1)
+    ('[−0.50, 0.25]', '')
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span as text in a unit that keeps it short.
+
+    >>> duration(84.2), duration(4000), duration(5400), duration(8 * 86400)
+    ('84 s', '67 min', '1.5 h', '8.0 d')
+    """
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 3 * 86400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} d"
+
+
+def in_words(name: str) -> str:
+    """Return a column's name as words.
+
+    >>> in_words("test_loss")
+    'test loss'
+    """
+    return name.replace("_", " ")
+
+
+def printable(text: object) -> str:
+    r"""Replace control characters, so that text from data cannot steer a terminal or break a document.
+
+    >>> printable("loss\x1b[31m")
+    'loss�[31m'
+    """
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))

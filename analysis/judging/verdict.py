@@ -1,0 +1,178 @@
+"""Everything known about one predictor, as a type whose fields are columns of the table and keys of the file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+#: Name of the row of the axes alone.
+BASELINE = "hyperparameters only"
+BASELINE_DECISION = "baseline"
+
+
+def _from_json(value: Any) -> Any:
+    """Read a missing number, which JSON has no word for."""
+    return math.nan if value is None else value
+
+
+def _to_json(value: float) -> float | str | None:
+    """Write a missing number as null and an infinite one as text, since JSON knows neither."""
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
+
+
+#: A number that may be missing (NaN).
+Number = Annotated[float, BeforeValidator(_from_json), PlainSerializer(_to_json, float | str | None, "json")]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything that is known about one predictor on one set of runs, and the decision.
+
+    A statistic is NaN where the data do not allow it. Intervals come from resamples of whole configurations.
+
+    Attributes:
+        predictor: name of the predictor's column.
+        target: name of the outcome's column.
+        scope: "converged", or "all" with diverged runs ranked worst.
+        match: windows of the compared runs as text; empty if all runs of the scope are compared.
+        decision: one of the decisions of `analysis.judging.decision_rule`, or "baseline".
+        reason: why it was decided so, in a few words.
+        sentence: the verdict in plain words.
+        runs: how many runs have the predictor.
+        configurations: how many configurations these runs have.
+        missing: how many runs of the scope lack the predictor.
+        test_derived: whether the predictor is computed from test data.
+        constant: name of the column that is constant, predictor or target; empty if neither is.
+        function_of_axes: whether the predictor is equal in all runs of each configuration.
+        interactions: whether the baseline includes pairwise interactions of the axes.
+        kendall_tau: Kendall rank correlation with the target over all runs.
+        kendall_low: lower end of its interval.
+        kendall_high: upper end of its interval.
+        granulated: granulated Kendall of each axis (Jiang et al. 2020).
+        psi: mean of `granulated`.
+        psi_low: lower end of its interval.
+        psi_high: upper end of its interval.
+        partial_rank_correlation: rank correlation, the effect of the axes removed from both.
+        cmi: conditional mutual information; missing with one axis and beyond 50,000 runs.
+        cmi_p: its permutation p-value.
+        baseline_r2: cross-validated R2 of ranks of the axes alone.
+        gain_r2: gain in cross-validated R2 of ranks over the axes alone.
+        gain_low: lower end of its interval.
+        gain_high: upper end of its interval.
+        gain_p: permutation p-value of the gain.
+        gain_q: the same, adjusted after Benjamini and Hochberg.
+        within: rank correlation among runs of one configuration.
+        within_low: lower end of its interval.
+        within_high: upper end of its interval.
+        within_freedom: degrees of freedom within configurations.
+        within_seeds: how many seeds the runs share; missing without a seed column.
+        within_p: permutation p-value of `within`.
+        within_q: the same, adjusted.
+        adds_p: the larger of `gain_p` and `within_p`, which decides.
+        adds_q: the same, adjusted.
+        adds_q_low: lower end of what `adds_q` would be with all permutations.
+        adds_q_high: upper end of the same.
+        permutations: how many permutations were drawn.
+        resamples: how many bootstrap resamples the intervals come from.
+    """
+
+    predictor: str
+    target: str
+    scope: str
+    match: str
+    decision: str
+    reason: str
+    sentence: str
+    runs: int
+    configurations: int
+    missing: int
+    test_derived: bool
+    constant: str
+    function_of_axes: bool
+    interactions: bool
+    kendall_tau: Number
+    kendall_low: Number
+    kendall_high: Number
+    granulated: dict[str, Number]
+    psi: Number
+    psi_low: Number
+    psi_high: Number
+    partial_rank_correlation: Number
+    cmi: Number
+    cmi_p: Number
+    baseline_r2: Number
+    gain_r2: Number
+    gain_low: Number
+    gain_high: Number
+    gain_p: Number
+    gain_q: Number
+    within: Number
+    within_low: Number
+    within_high: Number
+    within_freedom: int
+    within_seeds: Number
+    within_p: Number
+    within_q: Number
+    adds_p: Number
+    adds_q: Number
+    adds_q_low: Number
+    adds_q_high: Number
+    permutations: Number
+    resamples: int
+
+    @classmethod
+    def undecided(cls, predictor: str, axes: Sequence[str], known: Mapping[str, Any]) -> "Verdict":
+        """Make a verdict of what is known; every other statistic is missing, and the decision is still empty.
+
+        Args:
+            predictor: name of the predictor's column.
+            axes: names of the axes.
+            known: values of fields; granulated taus by their column's name, ``granulated[axis]``.
+        """
+        values: dict[str, Any] = {"predictor": predictor}
+        values["granulated"] = {axis: float(known.get(f"granulated[{axis}]", math.nan)) for axis in axes}
+        for field in fields(cls):
+            if field.name not in values:
+                convert: Any = field.type if field.type in _EMPTY else float
+                empty = _EMPTY.get(field.type, math.nan)
+                values[field.name] = convert(known.get(field.name, empty))  # numpy's numbers become Python's
+        return cls(**values)
+
+    def row(self) -> dict[str, Any]:
+        """Return the verdict as a row of `Verdicts.table`, without the predictor's name."""
+        values = {name: getattr(self, name) for name in columns(())}
+        for axis, tau in self.granulated.items():
+            values[f"granulated[{axis}]"] = tau
+        return values
+
+
+#: What a field of a type is before anything is known.
+_EMPTY: Mapping[Any, Any] = {str: "", int: 0, bool: False}
+
+
+def columns(axes: Sequence[str]) -> list[str]:
+    """Return the columns of `Verdicts.table` in order; `Verdict` says what they mean."""
+    return [
+        *("target", "scope", "match", "decision", "runs", "configurations", "missing", "test_derived"),
+        *("kendall_tau", "kendall_low", "kendall_high"),
+        *(f"granulated[{axis}]" for axis in axes),
+        *("psi", "psi_low", "psi_high", "partial_rank_correlation", "cmi", "cmi_p"),
+        *("baseline_r2", "gain_r2", "gain_low", "gain_high", "gain_p", "gain_q"),
+        *("within", "within_low", "within_high", "within_freedom", "within_seeds", "within_p", "within_q"),
+        *("adds_p", "adds_q", "adds_q_low", "adds_q_high", "permutations", "resamples", "sentence"),
+    ]
+
+
+def intervals_text(confidence: float, resamples: int) -> str:
+    """Return in words what intervals are estimated from; empty without resamples.
+
+    >>> intervals_text(0.95, 1000)
+    'Intervals: 95%, from 1,000 resamples of whole configurations'
+    """
+    if not resamples:
+        return ""
+    return f"Intervals: {100 * confidence:g}%, from {resamples:,} resamples of whole configurations"

@@ -1,0 +1,96 @@
+"""Summary of the verdicts on one target: the headline of a report, and the sentences below it."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from benevolent.analysis.formatting import in_words, interval, number, probability
+from benevolent.analysis.judging.decisions import ADDS, ADDS_NOTHING, NOT_SHOWN
+from benevolent.analysis.judging.match_windows import windows_text
+from benevolent.analysis.judging.verdict import Verdict
+from benevolent.analysis.judging.verdicts import Verdicts
+
+
+class Summary(NamedTuple):
+    """Result of the verdicts in words, and the predictors that add something, with their strength."""
+
+    headline: str
+    sentences: list[str]
+    adding: list[tuple[str, str]]
+
+
+def summarize(verdicts: Verdicts) -> Summary:
+    """Return the result of the verdicts on one target, in their first scope, in plain words."""
+    if verdicts.nothing_judged:
+        return Summary(verdicts.nothing_judged, [], [])
+    target = in_words(verdicts.target)
+    sentences = []
+    if verdicts.match:
+        sentences.append(f"Only runs with {windows_text(verdicts.match)} are compared.")
+    sentences.append(_baseline(verdicts.baseline.baseline_r2, target))
+    sentences += _others(verdicts)
+    sentences += _strongest(verdicts)
+    adding = [(verdict.predictor, _strength(verdict)) for verdict in verdicts.adding]
+    return Summary(_headline(len(adding), len(verdicts), target), sentences, adding)
+
+
+def _headline(adding: int, judged: int, target: str) -> str:
+    beyond = f"about {target} to what the hyperparameters already say."
+    if not adding:
+        return f"None of the {judged} predictors judged is shown to add anything {beyond}"
+    verb = "add" if adding > 1 else "adds"
+    return f"{adding} of {judged} predictors {verb} something {beyond}"
+
+
+def _baseline(r2: float, target: str) -> str:
+    if not math.isfinite(r2):
+        return "How much the hyperparameters alone explain could not be estimated."
+    share = f"{100 * r2:.0f}%" if r2 > 0 else "nothing"
+    return (
+        f"The hyperparameters alone explain {share} of the variance of the ranks of {target} "
+        f"in configurations held out from the fit (cross-validated R² {number(r2)})."
+    )
+
+
+def _others(verdicts: Verdicts) -> Sequence[str]:
+    """Return a sentence that counts the predictors that are not shown to add."""
+    counts = Counter(verdict.decision for verdict in verdicts if verdict.decision != ADDS)
+    if not counts:
+        return []
+    parts = [_counted(decision, count) for decision, count in counts.most_common()]
+    subject = "the others" if counts.total() < len(verdicts) else "these"
+    return [f"Of {subject}, {', '.join(parts)}."]
+
+
+def _counted(decision: str, count: int) -> str:
+    """Return how many predictors have a decision, as part of a sentence."""
+    if decision == ADDS_NOTHING:
+        verb, pronoun = ("adds", "it") if count == 1 else ("add", "them")
+        return f"{count} {verb} nothing, as the hyperparameters determine {pronoun}"
+    verb = "is" if count == 1 else "are"
+    claim = f"{decision} to add anything" if decision == NOT_SHOWN else decision
+    return f"{count} {verb} {claim}"
+
+
+def _strongest(verdicts: Verdicts) -> Sequence[str]:
+    """Return a sentence on the predictor with the largest plain rank correlation, which often adds nothing."""
+    known = [verdict for verdict in verdicts.in_reading_order() if not math.isnan(verdict.kendall_tau)]
+    if not known:
+        return []
+    strongest = max(known, key=lambda verdict: abs(verdict.kendall_tau))
+    tau = number(strongest.kendall_tau, signed=True)
+    return [
+        f"The strongest plain rank correlation is that of {strongest.predictor} (τ = {tau}); "
+        f"its verdict: {strongest.decision}."
+    ]
+
+
+def _strength(verdict: Verdict) -> str:
+    gain = f"{number(verdict.gain_r2, 3)} {interval(verdict.gain_low, verdict.gain_high, 3)}"
+    within = f"{number(verdict.within, signed=True)} {interval(verdict.within_low, verdict.within_high)}"
+    fewer = f"; in {verdict.runs} of {verdict.runs + verdict.missing} runs" if verdict.missing else ""
+    return (
+        f"raises the cross-validated R² by {gain}; within configurations ρ\N{NO-BREAK SPACE}= {within}; "
+        f"over all runs τ = {number(verdict.kendall_tau, signed=True)}; q = {probability(verdict.adds_q)}{fewer}"
+    )
