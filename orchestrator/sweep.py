@@ -23,7 +23,7 @@ from benevolent.orchestrator.results_folder import check_disk, check_folder, hel
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.placement import place_work
-from benevolent.orchestrator.training.progress import Display
+from benevolent.orchestrator.training.progress import ProgressDisplay
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
@@ -121,7 +121,7 @@ def train_and_measure(
         + (f", of which {ended} runs had ended before" if ended else "")
         + f"; measuring {len(missing)} files that are there"
     )
-    with ray_cluster(address), Display(console, runs, len(todo), before) as display:
+    with ray_cluster(address), ProgressDisplay(console, runs, len(todo), before) as display:
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
         shared = (

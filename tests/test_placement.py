@@ -45,9 +45,9 @@ def test_on_one_machine_actors_take_no_cpus(machines):
 )
 def test_actors_are_where_they_leave_room_for_the_most_cohorts(machines, sizes, resources, cohorts, nodes):
     machines(*sizes)
-    found = place_work(ResourcesConfig(**resources), "auto")
-    assert (found.cohorts, sorted(found.actors)) == (cohorts, nodes)
-    assert found.gpus == resources.get("measure_gpus", 0)
+    placed = place_work(ResourcesConfig(**resources), "auto")
+    assert (placed.cohorts, sorted(placed.actors)) == (cohorts, nodes)
+    assert placed.gpus == resources.get("measure_gpus", 0)
 
 
 def test_where_an_actor_would_leave_nothing_to_train_it_takes_no_cpu(machines):
@@ -57,8 +57,8 @@ def test_where_an_actor_would_leave_nothing_to_train_it_takes_no_cpu(machines):
 
 def test_machines_to_come_have_room_too(machines):
     machines((8, 0), later=(32, 4))
-    found = place_work(ResourcesConfig(gpus=1, measure_gpus=0.25), "auto")
-    assert (found.cohorts, found.actors) == (3, (None, None))
+    placed = place_work(ResourcesConfig(gpus=1, measure_gpus=0.25), "auto")
+    assert (placed.cohorts, placed.actors) == (3, (None, None))
     assert place_work(ResourcesConfig(), "auto").actors == ("node0",)
 
 
@@ -84,8 +84,8 @@ def test_where_nothing_is_trained_all_gpus_measure_and_without_one_cpus_do(machi
     machines((8, 2))
     assert place_work(resources, "auto", training=False).actors == ("node0",) * 4
     machines((8, 0))
-    found = place_work(resources, None, training=False)
-    assert (found.actors, found.cpus, found.gpus) == ((None,) * 8, 0, 0)
+    placed = place_work(resources, None, training=False)
+    assert (placed.actors, placed.cpus, placed.gpus) == ((None,) * 8, 0, 0)
 
 
 def test_gpus_are_parts_of_one_or_whole(capsys):

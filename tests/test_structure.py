@@ -21,6 +21,8 @@ KNOW_RAY = {
     "orchestrator/training/ray_session.py",
     "orchestrator/training/dataset_broadcast.py",
     "orchestrator/training/ray_tune.py",
+    "orchestrator/training/retries.py",
+    "orchestrator/training/scheduling.py",
 }
 MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 

@@ -1,4 +1,4 @@
-"""Data sets where they are needed: fetched by the driver, and given to machines of a cluster that lack them."""
+"""Data sets in files: fetched by the driver before training, and sent to machines of a cluster that lack them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,15 +10,16 @@ from benevolent.trainables.store.manifest import Manifest
 
 
 def file_data_sets(cohorts: Iterable[Manifest]) -> list[str]:
-    """The data sets in files that cohorts read."""
-    return sorted({cohort.configs[0].data.name for cohort in cohorts} & data.READERS.keys())
+    """Return the names of the data sets that cohorts read from files, sorted."""
+    names = {cohort.configs[0].data.name for cohort in cohorts}  # the same for all runs of a cohort
+    return sorted(name for name in names if name in data.READERS)
 
 
 def fetch_missing(cohorts: Iterable[Manifest], console: Console) -> None:
-    """Download, before anything starts, what cohorts read and this machine has not got.
+    """Download the data sets of these cohorts that this machine lacks.
 
     Raises:
-        BadInput: a data set cannot be had, or its files are damaged.
+        BadInput: a download fails, or the files of a data set are damaged.
     """
     for name in file_data_sets(cohorts):
         if not data.is_present(name):
@@ -27,10 +28,17 @@ def fetch_missing(cohorts: Iterable[Manifest], console: Console) -> None:
 
 
 def broadcast(cohorts: Iterable[Manifest]) -> dict[str, Any]:
-    """References to the arrays of the data sets that cohorts read, put into Ray's object store once.
+    """Put the data sets of these cohorts into Ray's object store, once for all machines.
 
-    A machine that finds the files at its own data root reads those; see `trainables.training.ray_worker.receive`.
+    A machine that has the files below its own data root reads those, see `trainables.training.ray_worker.receive`.
+
+    Returns:
+        `name -> object reference`, without data sets that come with an installed package.
     """
     import ray
 
-    return {name: ray.put(data.read(name)) for name in file_data_sets(cohorts) if data.READERS[name].folder}
+    references = {}
+    for name in file_data_sets(cohorts):
+        if data.READERS[name].folder:
+            references[name] = ray.put(data.read(name))
+    return references

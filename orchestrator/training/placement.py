@@ -1,4 +1,4 @@
-"""What the machines have room for: cohorts that train at once, and actors that measure beside them."""
+"""Placement: how many cohorts train at once, and on which machines the actors that measure run."""
 
 import os
 from collections.abc import Sequence
@@ -7,9 +7,15 @@ from typing import NamedTuple
 from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
 from benevolent.trainables.errors import BadInput
 
+#: Part of a cluster's CPUs, or of its GPUs, that measures while cohorts train.
+MEASURING_SHARE = 1 / 8
+
 
 class Machine(NamedTuple):
-    """What Ray may give of a machine; `node` is None for this one, and for those that an autoscaler may still start."""
+    """Resources of one machine.
+
+    `node` is Ray's node id; None for this machine, and for machines that an autoscaler may still start.
+    """
 
     node: str | None
     cpus: float
@@ -17,7 +23,14 @@ class Machine(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """How many cohorts train at once; the machine of each actor that measures, and what it takes there."""
+    """Cohorts that train at once, and the actors that measure beside them.
+
+    Attributes:
+        cohorts: how many train at once.
+        actors: the node of each actor; None where Ray may choose.
+        cpus: that each actor takes.
+        gpus: that each actor takes, often a part of one.
+    """
 
     cohorts: int
     actors: tuple[str | None, ...]
@@ -26,85 +39,126 @@ class Placement(NamedTuple):
 
 
 def place_work(resources: ResourcesConfig, address: str | None, training: bool = True) -> Placement:
-    """Room on this machine, or on the cluster with what its autoscaler may still add.
+    """Divide this machine, or a cluster with what its autoscaler may still add, among cohorts and actors.
 
-    On this machine actors take no CPUs, so that neither waits for the other; of a cluster an eighth of the CPUs is
-    theirs, where that leaves enough to train. With `measure_gpus` an eighth of the GPUs is theirs, or one actor's
-    share, or all where nothing is trained on GPUs. Each is put where it leaves room for the most cohorts.
+    On this machine actors take no CPUs, so that cohorts and actors never wait for each other. On a cluster an eighth
+    of the CPUs measures, if that leaves enough to train. With `measure_gpus` an eighth of the GPUs measures (at least
+    one actor's share), or all of them if nothing trains on GPUs. Each actor goes where it costs the fewest cohorts.
 
     Args:
         resources: of a cohort, and of an actor.
-        address: of the cluster that is connected, or None.
-        training: whether anything is trained; if not, and there is no GPU, measures are computed on CPUs.
+        address: of the cluster that is connected; None for this machine.
+        training: False if there is only something to measure. Then actors use CPUs where there is no GPU for them.
 
     Raises:
-        BadInput: not even one cohort has room, or no actor; Ray would wait for ever.
+        BadInput: no machine has room for a cohort or for an actor, so that Ray would wait for ever.
     """
     machines = _machines(address)
-    share = resources.measure_gpus
-    if not training and not any(machine.gpus >= share for machine in machines):
-        share = 0.0
+    gpus_per_actor = resources.measure_gpus
+    if not training and not any(machine.gpus >= gpus_per_actor for machine in machines):
+        gpus_per_actor = 0.0
     if training:
-        _check(resources, machines, address)
-    there = [machine for machine in machines if machine.node is not None]
-    if share:
-        places = sum(_times(machine.gpus, share) for machine in machines)
-        eighth = max(1, int(sum(machine.gpus for machine in machines) / 8 / share))
-        wanted = eighth if training and resources.gpus else places
-        taken = _place(
-            machines, int(min(wanted, places, sum(machine.cpus for machine in machines))), 0, share, resources
-        )
-        if training and not taken.cohorts:
-            line = (
-                f"resources.gpus = {resources.gpus:g}: with resources.measure_gpus = {share:g} no machine has that left"
-            )
-            raise BadInput(line)
-        return taken
+        _check_fits(resources, machines, address)
+    if gpus_per_actor:
+        return _measure_on_gpus(machines, resources, gpus_per_actor, training)
     if address is None:
-        return Placement(_cohorts(machines, resources), (None,) * machine_cpus())
-    actors = max(1, int(sum(machine.cpus for machine in there) // 8))
-    taken = _place(machines, actors, 1, 0, resources)
-    return taken if taken.cohorts else Placement(_cohorts(machines, resources), (None,) * actors)
+        return Placement(_count_cohorts(machines, resources), (None,) * machine_cpus())
+    return _measure_on_cluster_cpus(machines, resources)
 
 
 def machine_cpus() -> int:
-    """The CPUs of this machine that this process may use."""
+    """Return how many CPUs of this machine this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def _check(resources: ResourcesConfig, machines: Sequence[Machine], address: str | None) -> None:
+def _measure_on_gpus(
+    machines: Sequence[Machine], resources: ResourcesConfig, gpus_per_actor: float, training: bool
+) -> Placement:
+    if training and resources.gpus:
+        all_gpus = sum(machine.gpus for machine in machines)
+        actors = max(1, int(all_gpus * MEASURING_SHARE / gpus_per_actor))
+    else:
+        actors = sum(_times(machine.gpus, gpus_per_actor) for machine in machines)
+    cpus = int(sum(machine.cpus for machine in machines))
+    placement = _place_actors(machines, min(actors, cpus), 0, gpus_per_actor, resources)
+    if training and not placement.cohorts:
+        raise BadInput(
+            f"resources.gpus = {resources.gpus:g}: with resources.measure_gpus = {gpus_per_actor:g} "
+            "no machine has that left"
+        )
+    return placement
+
+
+def _measure_on_cluster_cpus(machines: Sequence[Machine], resources: ResourcesConfig) -> Placement:
+    running_cpus = sum(machine.cpus for machine in machines if machine.node is not None)
+    actors = max(1, int(running_cpus * MEASURING_SHARE))
+    placement = _place_actors(machines, actors, 1, 0, resources)
+    if placement.cohorts:
+        return placement
+    return Placement(_count_cohorts(machines, resources), (None,) * actors)  # actors share the CPUs of cohorts
+
+
+def _check_fits(resources: ResourcesConfig, machines: Sequence[Machine], address: str | None) -> None:
     where = "the largest machine of the cluster" if address else "this machine"
-    most = {"cpus": max(one.cpus for one in machines), "gpus": max(one.gpus for one in machines)}
-    for name, of in (("cpus", "cpus"), ("gpus", "gpus"), ("measure_gpus", "gpus")):
-        asked = getattr(resources, name)
-        if asked > most[of]:
-            raise BadInput(f"resources.{name} = {asked:g}: {where} has {most[of]:g}")
+    most_cpus = max(machine.cpus for machine in machines)
+    most_gpus = max(machine.gpus for machine in machines)
+    for name, most in (("cpus", most_cpus), ("gpus", most_gpus), ("measure_gpus", most_gpus)):
+        requested = getattr(resources, name)
+        if requested > most:
+            raise BadInput(f"resources.{name} = {requested:g}: {where} has {most:g}")
 
 
-def _place(machines: Sequence[Machine], actors: int, cpus: float, gpus: float, resources: ResourcesConfig) -> Placement:
-    """Put actors, as many as fit, one after the other where they cost the fewest cohorts."""
-    left, nodes = list(machines), list[str | None]()
+def _place_actors(
+    machines: Sequence[Machine], actors: int, cpus: float, gpus: float, resources: ResourcesConfig
+) -> Placement:
+    """Place actors one after the other, each where it costs the fewest cohorts, as many as fit."""
+    left = list(machines)
+    nodes: list[str | None] = []
     for _ in range(actors):
-        fits = [index for index, one in enumerate(left) if one.cpus >= cpus and one.gpus >= gpus]
-        if cpus:  # not where no machine is yet
-            fits = [index for index in fits if left[index].node is not None]
-        if not fits:
+        index = _cheapest_machine(left, cpus, gpus, resources)
+        if index is None:
             break
-        after = {i: left[i]._replace(cpus=left[i].cpus - cpus, gpus=left[i].gpus - gpus) for i in fits}
-        best = min(fits, key=lambda i: _cohorts([left[i]], resources) - _cohorts([after[i]], resources))
-        left[best] = after[best]
-        nodes.append(left[best].node)
-    return Placement(_cohorts(left, resources), tuple(nodes), cpus, gpus)
+        left[index] = _without(left[index], cpus, gpus)
+        nodes.append(left[index].node)
+    return Placement(_count_cohorts(left, resources), tuple(nodes), cpus, gpus)
 
 
-def _cohorts(machines: Sequence[Machine], resources: ResourcesConfig) -> int:
-    """How many fit, each on one machine."""
-    asked = ((resources.cpus, "cpus"), (resources.gpus, "gpus"))
-    return sum(min(_times(getattr(one, name), size) for size, name in asked if size) for one in machines)
+def _cheapest_machine(
+    machines: Sequence[Machine], cpus: float, gpus: float, resources: ResourcesConfig
+) -> int | None:
+    """Return the index of the machine on which an actor costs the fewest cohorts; None if it fits on none."""
+    best: int | None = None
+    least_lost = 0
+    for index, machine in enumerate(machines):
+        if machine.cpus < cpus or machine.gpus < gpus:
+            continue
+        if cpus and machine.node is None:  # it does not run yet, and actors on CPUs start at once
+            continue
+        lost = _count_cohorts([machine], resources) - _count_cohorts([_without(machine, cpus, gpus)], resources)
+        if best is None or lost < least_lost:
+            best = index
+            least_lost = lost
+    return best
 
 
-def _times(there: float, size: float) -> int:
-    return int(there / size + 1e-9)
+def _without(machine: Machine, cpus: float, gpus: float) -> Machine:
+    return machine._replace(cpus=machine.cpus - cpus, gpus=machine.gpus - gpus)
+
+
+def _count_cohorts(machines: Sequence[Machine], resources: ResourcesConfig) -> int:
+    """Return how many cohorts train at once, each on one machine."""
+    total = 0
+    for machine in machines:
+        fitting = _times(machine.cpus, resources.cpus)
+        if resources.gpus:
+            fitting = min(fitting, _times(machine.gpus, resources.gpus))
+        total += fitting
+    return total
+
+
+def _times(available: float, size: float) -> int:
+    """Return how often a size fits, where 0.1 fits 10 times into 1 whatever the rounding."""
+    return int(available / size + 1e-9)
 
 
 def _machines(address: str | None) -> list[Machine]:
@@ -113,14 +167,28 @@ def _machines(address: str | None) -> list[Machine]:
 
         return [Machine(None, machine_cpus(), torch.cuda.device_count())]
     import ray
-    from ray._private.state import state  # as Ray's own libraries do; None without an autoscaler
 
-    found = [
-        Machine(node["NodeID"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
-    most = state.get_max_resources_from_cluster_config() or {}
-    cpus, gpus = sum(one.cpus for one in found), sum(one.gpus for one in found)
-    later = Machine(None, max(0, most.get("CPU", 0) - cpus), max(0, most.get("GPU", 0) - gpus))
-    return [*found, later] if later.cpus or later.gpus else found
+    running = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            resources = node["Resources"]
+            running.append(Machine(node["NodeID"], resources.get("CPU", 0), resources.get("GPU", 0)))
+    limits = _autoscaler_limits()
+    more_cpus = limits.get("CPU", 0) - sum(machine.cpus for machine in running)
+    more_gpus = limits.get("GPU", 0) - sum(machine.gpus for machine in running)
+    later = Machine(None, max(0, more_cpus), max(0, more_gpus))
+    return [*running, later] if later.cpus or later.gpus else running
+
+
+def _autoscaler_limits() -> dict[str, float]:
+    """Return the resources that the cluster has when its autoscaler has started all machines; {} without one.
+
+    Ray (2.60) has no public function for this; Ray Data and Ray Train call the same private one. Where a version of
+    Ray lacks it, only the machines that run count.
+    """
+    try:
+        from ray._private.state import state
+
+        return state.get_max_resources_from_cluster_config() or {}
+    except (ImportError, AttributeError):
+        return {}

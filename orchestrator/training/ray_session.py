@@ -1,18 +1,19 @@
-"""The Ray cluster that does the work."""
+"""The Ray cluster that does the work: started on this machine, or joined at an address."""
 
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from benevolent.orchestrator.training.placement import machine_cpus
 from benevolent.trainables.errors import BadInput
 
-#: Read by Ray Tune: none of its own output and result files, and Ctrl-C is left to us. It starts as many trials as fit;
-#: by default only one at a time waits for its worker, so that the second core idles while the first one imports.
-SETTINGS = {
+#: Environment variables that Ray Tune reads, where the user has not set them: no output and result files of its own,
+#: and Ctrl-C is left to us. As many trials start as fit; by default only one at a time waits for its worker process,
+#: so that the second core idles while the first one imports.
+TUNE_SETTINGS = {
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -20,71 +21,113 @@ SETTINGS = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+#: A cluster on this machine needs no token in the home folder.
+LOCAL_SETTINGS = {"RAY_AUTH_MODE": "disabled"}
 
-#: Who keeps clusters, see `keep_ray_cluster`.
-_kept: list[ExitStack] = []
+#: Memory of the object store of a cluster on this machine; only data sets go through it, and only on real clusters.
+OBJECT_STORE_BYTES = 256 * 2**20
 
-#: For an answer from the address of a cluster.
+#: How long the address of a cluster may take to answer.
 CONNECT_SECONDS = 20
+
+#: The open `keep_ray_cluster` contexts, the innermost last: clusters are left when they end.
+_keepers: list[ExitStack] = []
 
 
 @contextmanager
 def ray_cluster(address: str | None) -> Iterator[None]:
-    """A Ray cluster: the one that is connected already, the one at `address`, or a new one on this machine.
+    """Connect to a Ray cluster: the connected one, else the one at `address`, else a new one on this machine.
 
-    What was started or joined here is left again; within `keep_ray_cluster` only at the end of that.
+    What was started or joined here is left at the end of the context; within `keep_ray_cluster` at the end of that.
+    Environment variables and log levels are restored then.
+
+    Args:
+        address: `HOST:PORT`, `ray://HOST:PORT` or `auto`; None to start a cluster on this machine.
 
     Raises:
-        BadInput: there is no cluster at `address`.
+        BadInput: no cluster answers at `address`.
     """
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    if address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a local cluster needs no token in the home folder
-    import ray
-
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed cohort says why in its own folder
-    if ray.is_initialized():
-        yield
-        return
-    options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        options |= {"num_cpus": machine_cpus(), "include_dashboard": False, "object_store_memory": 256 * 2**20}
-    else:
-        _check_answers(address)
-    try:
-        ray.init(**options)
-    except (ConnectionError, ValueError) as error:  # what Ray raises of an address
+    with ExitStack() as until_here:
+        until_left = _keepers[-1] if _keepers else until_here
+        until_left.enter_context(_environment(TUNE_SETTINGS))
         if address is None:
-            raise
-        raise BadInput(f"--address {address}: {str(error).strip().splitlines()[0]}") from None
-    if _kept:
-        _kept[-1].callback(ray.shutdown)
+            until_left.enter_context(_environment(LOCAL_SETTINGS))
+        until_left.enter_context(_quiet_tune())
+        import ray  # which reads some of the variables when it is imported
+
+        if not ray.is_initialized():
+            if address is None:
+                _start()
+            else:
+                _connect(address)
+            until_left.callback(ray.shutdown)
         yield
-        return
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 @contextmanager
 def keep_ray_cluster() -> Iterator[None]:
-    """The cluster that the first `ray_cluster` in here starts or joins stays until the end of this."""
+    """Keep the cluster that the first `ray_cluster` in this context opens until the end of this context."""
     with ExitStack() as stack:
-        _kept.append(stack)
+        _keepers.append(stack)
         try:
             yield
         finally:
-            _kept.pop()
+            _keepers.pop()
+
+
+def _start() -> None:
+    import ray
+
+    ray.init(
+        "local",
+        num_cpus=machine_cpus(),
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    _check_answers(address)
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:  # what Ray raises if it cannot use an address
+        raise BadInput(f"--address {address}: {str(error).strip().splitlines()[0]}") from None
 
 
 def _check_answers(address: str) -> None:
-    """Refuse an address where nothing listens: Ray would try for minutes, and log rather than say so."""
+    """Refuse an address where nothing listens: Ray would try for minutes, and only log it."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
-        return  # `auto`, or a form that Ray knows better
+        return  # `auto`, or a form that Ray checks itself
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise BadInput(f"--address {address}: no Ray cluster answers there ({error})") from None
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables that are not set, and remove them again."""
+    missing = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(missing)
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _quiet_tune() -> Iterator[None]:
+    """Silence Ray Tune's log: a cohort that fails says why in its own folder."""
+    logger = logging.getLogger("ray.tune")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
