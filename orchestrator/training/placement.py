@@ -123,9 +123,7 @@ def _place_actors(
     return Placement(_count_cohorts(left, resources), tuple(nodes), cpus, gpus)
 
 
-def _cheapest_machine(
-    machines: Sequence[Machine], cpus: float, gpus: float, resources: ResourcesConfig
-) -> int | None:
+def _cheapest_machine(machines: Sequence[Machine], cpus: float, gpus: float, resources: ResourcesConfig) -> int | None:
     """Return the index of the machine on which an actor costs the fewest cohorts; None if it fits on none."""
     best: int | None = None
     least_lost = 0

@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from benevolent.orchestrator.training.placement import machine_cpus
 from benevolent.trainables.errors import BadInput

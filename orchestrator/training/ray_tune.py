@@ -14,8 +14,8 @@ from ray import tune
 from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
 from benevolent.orchestrator.training.retries import failure_config
 from benevolent.orchestrator.training.scheduling import CohortScheduler
-from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.ray_trainable import CohortTrainable
 
 #: Fields of `resources` that are not of a trial.
