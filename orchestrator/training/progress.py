@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from benevolent.analysis.judging.text import duration
+from benevolent.analysis.formatting import duration
 
 #: Seconds between two lines where the output is not a terminal.
 SECONDS_PER_LINE = 10.0
