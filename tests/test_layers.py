@@ -1,6 +1,8 @@
 """Batched layers against the plain modules of torch, one network after the other, in eager mode."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -21,6 +23,15 @@ def conv_net(*middle: nn.Module, features: int) -> nn.Sequential:
 
 def mlp(*middle: nn.Module, width: int = 20) -> nn.Sequential:
     return nn.Sequential(nn.Linear(7, width), *middle, nn.Linear(width, 3))
+
+
+def test_a_network_is_freed_after_its_activations_were_asked_for():
+    built = Network(mlp())
+    assert built.activations((7,)) == built.activations((7,)) == 7 + 20 + 3
+    alive = weakref.ref(built)
+    del built
+    gc.collect()
+    assert alive() is None
 
 
 ACTIVATION, TIED = nn.Tanh(), nn.Linear(3, 3)

@@ -111,7 +111,8 @@ def test_large_networks_are_not_evaluated_on_more_than_fits():
 def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
     base = {"model": {"width": 8, "depth": 2}, "stop": {"max_epochs": 4}, "optimizer": {"momentum": 0.9}}
     (group,) = estimate_sweep(sweep(base=base, seeds=3)).groups
-    parameters, activations = 64 * 8 + 8 + 8 * 10 + 10, 64 + 8 + 8 + 10
+    parameters = 64 * 8 + 8 + 8 * 10 + 10
+    activations = 64 + 64 + 8 + 8 + 10  # inputs, flattened inputs, hidden layer, ReLU, logits
     assert group.parameters == parameters
     assert group.flops == 3 * 4 * 1000 * (3 + 1) * 2 * (64 * 8 + 8 * 10)
     assert group.memory_bytes == 4 * (3 * 5 * parameters + 3 * 1000 * activations)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benevolent.analysis.measures.batchnorm import batchnorms
 from benevolent.trainables.stack.layer_types import is_sequence, layer_type
+from benevolent.trainables.stack.module_structure import first_layer
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,15 @@ class Architecture:
     @property
     def first_layer(self) -> tuple[str, str | None] | None:
         """The names of the bias and of the weights of a dense first layer, if it has both; of a `Shift` no weights."""
-        for prefix in self.calls:
-            part, at = self.module.get_submodule(prefix), f"{prefix}." if prefix else ""
-            if layer_type(part).identity_weights:
-                return f"{at}bias", None
-            if layer_type(part).weights == "matrix":
-                return (f"{at}bias", f"{at}weight") if part.bias is not None else None
-            if any(own.ndim >= 2 for own in part.parameters(recurse=False)):
-                return None
+        name = first_layer(self.module, self.calls)
+        if name is None:
+            return None
+        layer = self.module.get_submodule(name)
+        prefix = f"{name}." if name else ""
+        if layer_type(layer).identity_weights:
+            return f"{prefix}bias", None
+        if layer_type(layer).weights == "matrix" and layer.bias is not None:
+            return f"{prefix}bias", f"{prefix}weight"
         return None
 
     @property

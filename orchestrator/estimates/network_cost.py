@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from benevolent.trainables import data
 from benevolent.trainables.config.model import ModelConfig
@@ -15,6 +14,7 @@ from benevolent.trainables.config.pruning import SubspaceConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.forest import Forest, work_per_example
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.module_structure import LayerCall, forward_calls
 from benevolent.trainables.stack.stack import pairs_at_once
 from benevolent.trainables.training import least_squares
 
@@ -96,34 +96,28 @@ def training_flops(config: RunConfig) -> int:
 def _network_cost(fields: str) -> NetworkCost:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
-    module = network.for_run(config, task).module
+    built = network.for_run(config, task)
+    module = built.module
     if config.optimizer.name == "least_squares":
         least_squares.parts(module)
-    activations = flops = 0
-
-    def count(layer: nn.Module, inputs: object, output: object) -> None:
-        nonlocal activations, flops
-        if isinstance(output, torch.Tensor) and not isinstance(layer, nn.Flatten):
-            activations += output.numel()
-            # Each row of a weight takes part in as many outputs as there are positions (1 in a linear layer).
-            weights = (weight for weight in layer.parameters() if weight.ndim >= 2)
-            flops += sum(2 * weight.numel() * output.numel() // weight.shape[0] for weight in weights)
-
-    for part in module.modules():
-        if not any(True for _ in part.children()):
-            part.register_forward_hook(count)
-    with torch.no_grad():
-        module(torch.zeros(1, *task.input_shape))
+    flops = sum(map(_flops_of, forward_calls(module, torch.zeros(1, *task.input_shape))))
     if isinstance(module, Forest):
         flops = work_per_example(module, _tried(config.model, math.prod(task.input_shape)))
     tensors: list[torch.Tensor] = [*module.parameters()] or [*module.buffers()]
     return NetworkCost(
         parameters=sum(map(torch.numel, tensors)),
         flops=flops,
-        activations=activations + math.prod(task.input_shape),
+        activations=built.activations(task.input_shape),
         bytes_per_value=8 if config.precision == "float64" else 4,
         train_size=config.data.train_size,
     )
+
+
+def _flops_of(call: LayerCall) -> int:
+    """Count the operations of one layer: each row of a weight takes part in as many outputs as there are positions."""
+    outputs = call.output_shape.numel()
+    weights = [weight for weight in call.layer.parameters() if weight.ndim >= 2]
+    return sum(2 * weight.numel() * outputs // weight.shape[0] for weight in weights)
 
 
 def _tried(model: ModelConfig, features: int) -> int:

@@ -116,9 +116,6 @@ class PatternDetector(nn.Module):
     torch.Size([4, 1])
     """
 
-    #: Parts of the weight whose rows are not exchangeable with those of others.
-    roles = 2
-
     def __init__(self, filters: int, size: int = 2) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(2 * filters, size))

@@ -36,6 +36,7 @@ class LayerType:
             `(K, *shape)`.
         weights: the layer applies its `weight` to inputs as a `matrix` or as a convolution `kernel`; None: otherwise,
             or it has no weights.
+        weight_parts: parts of the weight, of equal size, whose rows are not exchangeable with those of other parts.
         identity_weights: the weights are fixed at the identity, so that the layer has a bias only.
         homogeneous: f(a x) = a f(x) for all a > 0, leaving a bias out.
         affine_given_relus: affine in its inputs, in eval mode, once it is known which ReLUs are on.
@@ -49,6 +50,7 @@ class LayerType:
     settings_batched: Callable[[Any], bool] = lambda layer: True
     stored_weights: bool = False
     weights: Literal["matrix", "kernel"] | None = None
+    weight_parts: int = 1
     identity_weights: bool = False
     homogeneous: bool = False
     affine_given_relus: bool = False
@@ -81,7 +83,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     nn.Conv1d: LayerType(absorbs_batch_norm=True),
     nn.Conv3d: LayerType(absorbs_batch_norm=True),
     Shift: LayerType(batched=layers.shift, identity_weights=True, affine_given_relus=True),
-    PatternDetector: LayerType(batched=layers.pattern_detector, stored_weights=True),
+    PatternDetector: LayerType(batched=layers.pattern_detector, stored_weights=True, weight_parts=2),
     RandomFeatures: LayerType(batched=layers.random_features, stored_weights=True),
     # Normalization and randomness.
     nn.BatchNorm1d: LayerType(

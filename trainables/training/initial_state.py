@@ -122,9 +122,9 @@ class InitialStates:
             return {name: torch.full(shape, torch.nan, dtype=torch.float64) for name, shape in self._shapes.items()}
         found = self.left.end(source) if init.at is None else self.left.after(source, init.at)
         if init.scheme == "kmeans":
-            return centers(found.tensors, self._shapes, init.scale, config.seed, self.network.roles)
+            return centers(found.tensors, self._shapes, init.scale, config.seed, self.network.weight_parts)
         if init.scheme == "reuse":
-            return reused(found.tensors, self.network.initial(init, config.seed, stream), self.network.roles)
+            return reused(found.tensors, self.network.initial(init, config.seed, stream), self.network.weight_parts)
         return {name: found.tensors[name] for name in self._shapes}
 
     @property
