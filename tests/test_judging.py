@@ -461,7 +461,7 @@ BAD = {
     "scope 'some' is not one of converged, all, both": {"scope": "some"},
     "the table has no rows": {"empty": True},
     "predictors must be a list of column names": {"predictors": "p0"},
-    "predictor 'truth' is true or false": {"predictors": ["truth"]},
+    "predictor 'truth' is boolean": {"predictors": ["truth"]},
     "target 'absent' has no values": {"target": "absent"},
     "axis 'lists' has values that are lists": {"axes": ["depth", "lists"]},
     "status column 'word' has 'x'; allowed are converged, diverged, failed, limit, to do": {"status_column": "word"},

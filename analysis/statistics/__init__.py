@@ -1,12 +1,12 @@
 """The statistics that judge a predictor: plain numbers or DataFrames out; no plotting, no files.
 
-One row of a table is one run; a configuration is one combination of axis values, its runs are its seeds.
+One row of a table is one run; a configuration is one combination of axis values, whose runs differ in their seed.
 """
 
 from benevolent.analysis.statistics.axes_baseline import Gain, cross_validated_gain, tree_gain
-from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare, pearson, spearman
+from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare
 from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
-from benevolent.analysis.statistics.correlation import kendall_tau, partial_rank_correlation
+from benevolent.analysis.statistics.correlation import kendall_tau, partial_rank_correlation, pearson, spearman
 from benevolent.analysis.statistics.granulated_kendall import granulated_interval, granulated_kendall
 from benevolent.analysis.statistics.linear_fit import LinearFit, linear_fit
 from benevolent.analysis.statistics.minimax_fit import MinimaxFit, minimax_fit

@@ -1,4 +1,4 @@
-"""What the axes alone say about the outcome, and whether a predictor adds to it out of sample."""
+"""Gain over the axes: does a predictor help a model of the axes to predict held-out configurations."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,14 +15,28 @@ from benevolent.analysis.statistics.resampling import configuration_permutations
 from benevolent.trainables.rng import generator
 
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
+MINIMUM_CONFIGURATIONS = 3  # with fewer, no configuration can be held out
+RANK_TOLERANCE = 1e-10  # singular values below this fraction of the largest one are rounding
+NOTHING_LEFT = 1e-12  # share of a predictor's squares below which it is a function of the axes
+MINIMUM_FREEDOM = 1e-9  # of a configuration beside the predictor; avoids a division by zero
+CHUNK_ELEMENTS = 2_000_000  # donors held in memory at a time
 
 
 class Gain(NamedTuple):
-    """What a predictor adds to the axes on configurations that were not fitted."""
+    """Gain in cross-validated R2 over the axes.
+
+    Attributes:
+        gain: R2 with the predictor minus R2 of the axes alone.
+        baseline_r2: R2 of the axes alone.
+        p: one-sided permutation p-value; NaN if no null was drawn.
+    """
 
     gain: float
     baseline_r2: float
     p: float
+
+
+UNDEFINED_GAIN = Gain(np.nan, np.nan, np.nan)
 
 
 def cross_validated_gain(
@@ -35,36 +49,46 @@ def cross_validated_gain(
     permutations: int = 1000,
     random_seed: int = 0,
 ) -> Gain:
-    """Gain in cross-validated R2 when the predictor joins the axes in a linear model of the target's ranks.
+    """Estimate the gain in R2 of the target's ranks when the predictor joins a linear model of the axes.
 
-    The baseline holds main effects and pairwise interactions of the axes (see `axes_design`) with the ridge
-    penalty that predicts held-out configurations best. The predictor enters as its rank, with the axes
-    projected out, unpenalized, and without the luck that configurations share through
-    their seeds (see `shared_seed_effects`). Each configuration is held out once with all its runs;
-    ``R2 = 1 - held-out squares / total squares``. The null gives every configuration the whole vector of
-    predictor values of another configuration with equally many runs, so effects per configuration, in
-    predictor and outcome alike, stay in the null; permuting single runs would reject a true null far too
-    often.
+    R2 is cross-validated over whole configurations.
+
+    The baseline has main effects and pairwise interactions of the axes (see `axes_design`), with the ridge penalty
+    that predicts held-out configurations best. The predictor enters as its rank, with the axes and the effects of
+    shared seeds (see `shared_seed_effects`) projected out, and is not penalized. Each configuration is held out once
+    with all its runs (leave-one-group-out): ``R2 = 1 - held-out squares / total squares``.
+
+    Under the null every configuration receives the whole vector of predictor values of another configuration with
+    equally many runs, so effects per configuration, in predictor and outcome alike, stay in the null; permuting single
+    runs would reject a true null far too often.
 
     Args:
         table: one row per run; runs with a NaN in predictor or target are left out.
-        predictor: a numeric column. One that is a function of the axes within the baseline's span gains 0.
+        predictor: a numeric column. A function of the axes within the baseline's span gains 0.
         target: a numeric column.
         axes: columns that make a configuration.
-        seed_column: the seed; it orders the runs within configurations.
+        seed_column: column of the seed; it orders the runs within configurations.
         permutations: size of the null; 0 leaves p at NaN.
         random_seed: of the permutations.
 
     Returns:
-        (gain, baseline_r2, p); p is one-sided. NaN everywhere with fewer than three configurations or one target.
+        (gain, baseline_r2, p). NaN everywhere with fewer than three configurations or a constant target.
+
+    Raises:
+        BadInput: a column is absent or not numeric.
+
+    >>> table = pd.DataFrame({"lr": [1, 1, 2, 2, 3, 3], "norm": [1, 2, 1, 2, 1, 2], "loss": [1, 2, 3, 4, 5, 6]})
+    >>> cross_validated_gain(table, "norm", "loss", ["lr"], permutations=0).gain > 0
+    True
     """
     kept = drop_missing(table, predictor, target, axes)
     runs = GroupedRuns.from_table(kept, axes, seed_column)
-    if len(runs.sizes) < 3:
-        return Gain(np.nan, np.nan, np.nan)
-    x, y = (rankdata(numeric_column(kept, name, "column"))[runs.order] for name in (predictor, target))
+    if len(runs.sizes) < MINIMUM_CONFIGURATIONS:
+        return UNDEFINED_GAIN
+    x = rankdata(numeric_column(kept, predictor, "column"))[runs.order]
+    y = rankdata(numeric_column(kept, target, "column"))[runs.order]
     if np.ptp(y) == 0:
-        return Gain(np.nan, np.nan, np.nan)
+        return UNDEFINED_GAIN
     baseline = AxesBaseline(runs, y, shared_seed_effects(runs))
     donors = configuration_permutations(runs, permutations, generator(random_seed, "permute/configurations"))
     gain, p = baseline.test(x, donors)
@@ -75,144 +99,202 @@ def cross_validated_gain(
 def tree_gain(
     table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str], *, folds: int = 5, random_seed: int = 0
 ) -> Gain:
-    """The gain over a strong baseline: gradient-boosted trees on the axes, with and without the predictor.
+    """Estimate the gain over a strong baseline: gradient-boosted trees on the axes, with and without the predictor.
 
-    Trees find any interaction of the axes, so what is left for a predictor is less than over a linear model; they need
-    more configurations for it. R2 is of the target's ranks, over `folds` of whole configurations; p is NaN, since no
-    null is drawn: `cross_validated_gain` decides, this describes.
+    Trees model any interaction of the axes, so less is left for a predictor than over a linear model; they need more
+    configurations for it. R2 is of the target's ranks, cross-validated over folds of whole configurations. p is NaN,
+    since no null is drawn: `cross_validated_gain` decides, this describes.
 
     Args:
         table: one row per run; runs with a NaN in predictor or target are left out.
         predictor: a numeric column.
         target: a numeric column.
         axes: columns that make a configuration; axes of text enter as an indicator of each value.
-        folds: of configurations; fewer where there are not as many.
+        folds: number of folds; fewer if there are fewer configurations.
         random_seed: of the folds.
+
+    Returns:
+        (gain, baseline_r2, NaN). NaN everywhere with fewer than three configurations or a constant target.
+
+    Raises:
+        BadInput: a column is absent or not numeric.
     """
     kept = drop_missing(table, predictor, target, axes)
     runs = GroupedRuns.from_table(kept, axes, None)
-    if len(runs.sizes) < 3:
-        return Gain(np.nan, np.nan, np.nan)
+    configurations = len(runs.sizes)
+    if configurations < MINIMUM_CONFIGURATIONS:
+        return UNDEFINED_GAIN
     y = rankdata(numeric_column(kept, target, "target"))[runs.order]
-    c = rankdata(numeric_column(kept, predictor, "predictor"))[runs.order]
-    columns = [runs.levels[axis] for axis in runs.axes]
-    coded = [  # as categories scikit-learn would not split values of fewer than ten runs
-        column.to_numpy(dtype=float)
-        if pd.api.types.is_numeric_dtype(column) and not column.isna().any()
-        else pd.get_dummies(column.map(str)).to_numpy(dtype=float)
-        for column in columns
-    ]
-    design = runs.per_run(np.column_stack(coded))
-    order = generator(random_seed, "folds/configurations").permutation(len(runs.sizes))
-    fold = runs.per_run(order % min(folds, len(runs.sizes)))
+    x = rankdata(numeric_column(kept, predictor, "predictor"))[runs.order]
+    if np.ptp(y) == 0:
+        return UNDEFINED_GAIN
+    design = runs.per_run(np.column_stack([_tree_inputs(runs.levels[axis]) for axis in runs.axes]))
+    order = generator(random_seed, "folds/configurations").permutation(configurations)
+    fold = runs.per_run(order % min(folds, configurations))
 
-    def r2(inputs: np.ndarray) -> float:
+    def cross_validated_r2(inputs: np.ndarray) -> float:
         held_out = np.empty_like(y)
         for number in np.unique(fold):
-            train, test = fold != number, fold == number
+            test = fold == number
+            train = ~test
             trees = HistGradientBoostingRegressor(max_iter=100, min_samples_leaf=5, random_state=random_seed)
             held_out[test] = trees.fit(inputs[train], y[train]).predict(inputs[test])
         return 1 - float(((y - held_out) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
-    if np.ptp(y) == 0:
-        return Gain(np.nan, np.nan, np.nan)
-    alone = r2(design)
-    return Gain(r2(np.column_stack([design, c])) - alone, alone, np.nan)
+    baseline_r2 = cross_validated_r2(design)
+    with_predictor = cross_validated_r2(np.column_stack([design, x]))
+    return Gain(with_predictor - baseline_r2, baseline_r2, np.nan)
+
+
+def _tree_inputs(column: "pd.Series") -> np.ndarray:
+    """Return an axis as numbers, or as indicators of its values if it is not numeric.
+
+    Not as categories: scikit-learn would not split values of fewer than ten runs.
+    """
+    if pd.api.types.is_numeric_dtype(column) and not column.isna().any():
+        return column.to_numpy(dtype=float)
+    return pd.get_dummies(column.map(str)).to_numpy(dtype=float)
 
 
 class AxesBaseline:
-    """The ridge model of the outcome on the axes, in closed form for held-out configurations.
+    """Ridge model of the outcome on the axes, in closed form for held-out configurations.
 
-    With hat matrix H the residuals of a held-out configuration g are ``(I - H_gg)^-1 e_g``; runs of one
-    configuration share their row of the design, so H_gg is one number h times a matrix of ones. A predictor
-    c, orthogonal to the design, adds ``c c' / c'c`` to H, hence a rank-one update (Sherman-Morrison). So
-    nothing is ever refitted, and every sum runs over configurations, not runs.
+    With hat matrix H the residuals of a held-out configuration g are ``(I - H_gg)^-1 e_g``; runs of one configuration
+    share their row of the design, so H_gg is one number h times a matrix of ones. A predictor c, orthogonal to the
+    design, adds ``c c' / c'c`` to H, hence a rank-one update (Sherman-Morrison). So nothing is ever refitted, and every
+    sum runs over configurations, not runs.
+
+    Args:
+        runs: the configurations of n runs.
+        outcome: (n,) ranks of the outcome in the order of `runs`.
+        shared: (n, k) orthonormal effects of shared seeds, projected out of predictors.
 
     Attributes:
-        total: squares of the outcome around its mean.
+        total: sum of squares of the outcome around its mean.
         r2: cross-validated R2 of the axes alone.
         predicted: (n,) held-out predictions of the axes alone.
-        interactions: whether pairwise interactions are in the model.
+        interactions: True if pairwise interactions are in the model.
     """
 
     def __init__(self, runs: GroupedRuns, outcome: np.ndarray, shared: np.ndarray):
-        self.runs, self.outcome, self._shared = runs, outcome, shared
+        self.runs = runs
+        self.outcome = outcome
+        self._shared = shared
         design, self.interactions = axes_design(runs.levels)
-        root = np.sqrt(runs.sizes)
+        root_sizes = np.sqrt(runs.sizes)
         mean = runs.sizes @ design / runs.sizes.sum()
-        u, s, _ = np.linalg.svd((design - mean) * root[:, None], full_matrices=False)
-        rank = int((s > 1e-10 * s.max(initial=0) * max(design.shape)).sum())
-        self._axes, singular = u[:, :rank], s[:rank]
-        self._span = np.column_stack([root / np.sqrt(runs.sizes.sum()), self._axes])  # with the intercept
+        u, s, _ = np.linalg.svd((design - mean) * root_sizes[:, None], full_matrices=False)
+        rank = int((s > RANK_TOLERANCE * s.max(initial=0) * max(design.shape)).sum())
+        self._directions = u[:, :rank]
+        intercept = root_sizes / np.sqrt(runs.sizes.sum())
+        self._span = np.column_stack([intercept, self._directions])
         centered = outcome - outcome.mean()
         self.total = float(centered @ centered)
-        loads = self._axes.T @ (runs.configuration_sums(centered) / root)
-        mean_square = (singular**2).mean() if rank else 1.0
-        best = np.inf
+        squares = self._fit(s[:rank], self._directions.T @ (runs.configuration_sums(centered) / root_sizes))
+        self.r2 = 1 - squares / self.total if self.total else np.nan
+
+    def _fit(self, singular: np.ndarray, loads: np.ndarray) -> float:
+        """Choose the penalty with the smallest held-out squares, keep its fit, and return those squares.
+
+        Args:
+            singular: (rank,) singular values of the design.
+            loads: (rank,) outcome along the directions of the design.
+        """
+        runs = self.runs
+        n = len(self.outcome)
+        mean_square = (singular**2).mean() if len(singular) else 1.0
+        smallest = np.inf
         for penalty in PENALTIES * mean_square:
-            shrink = singular**2 / (singular**2 + penalty)
-            self_influence = 1 / len(outcome) + (self._axes**2 @ shrink) / runs.sizes  # h of each configuration
-            fitted = outcome.mean() + self._axes @ (shrink * loads) / root
-            residual = outcome - runs.per_run(fitted)
-            lift = self_influence / (1 - runs.sizes * self_influence)
+            shrinkage = singular**2 / (singular**2 + penalty)
+            leverage = 1 / n + (self._directions**2 @ shrinkage) / runs.sizes  # h of each configuration
+            fitted = self.outcome.mean() + self._directions @ (shrinkage * loads) / np.sqrt(runs.sizes)
+            residual = self.outcome - runs.per_run(fitted)
+            lift = leverage / (1 - runs.sizes * leverage)
             held_out = residual + runs.per_run(lift * runs.configuration_sums(residual))
             squares = float(held_out @ held_out)
-            if squares < best:
-                best = squares
-                self._fitted, self._lift, self.predicted = fitted, lift, outcome - held_out
-                self._residual, self._held_out = residual, held_out
-        self.r2 = 1 - best / self.total if self.total else np.nan
+            if squares < smallest:
+                smallest = squares
+                self._fitted = fitted
+                self._lift = lift
+                self._residual = residual
+                self._held_out = held_out
+                self.predicted = self.outcome - held_out
+        return smallest
 
     def test(self, predictor: np.ndarray, donors: np.ndarray) -> tuple[float, float]:
-        """The gain of (n,) predictor ranks and its p-value from (k, G) permutations of whole configurations.
+        """Return the gain of a predictor and its p-value.
 
-        A predictor of which the axes leave nothing gains exactly 0 and has p = 1.
+        Args:
+            predictor: (n,) ranks. One that is a function of the axes gains exactly 0 and has p = 1.
+            donors: (k, G) from `configuration_permutations`; if k is 0, p is NaN.
         """
-        gain = float(self.gains(predictor, np.arange(len(self.runs.sizes))[None])[0])
-        exceedances = self.count_exceedances(predictor, gain, donors)
-        return gain, (1 + exceedances) / (1 + len(donors)) if len(donors) else np.nan
+        unpermuted = np.arange(len(self.runs.sizes))[None]
+        gain = float(self.gains(predictor, unpermuted)[0])
+        if not len(donors):
+            return gain, np.nan
+        return gain, (1 + self.count_exceedances(predictor, gain, donors)) / (1 + len(donors))
 
     def count_exceedances(self, predictor: np.ndarray, gain: float, donors: np.ndarray) -> int:
-        """How many of the permutations gain at least as much."""
-        return count_exceedances(gain, self.gains(predictor, donors)) if gain != 0 else len(donors)
+        """Count the permutations that gain at least as much; all of them if the gain is exactly 0."""
+        if gain == 0:
+            return len(donors)
+        return count_exceedances(gain, self.gains(predictor, donors))
 
     def gains(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
-        """(k,) gains when configuration g receives the vector of configuration ``donors[k, g]``."""
-        chunk = max(1, 2_000_000 // donors.shape[1])
-        parts = [np.zeros(0)] + [
-            self.contributions(predictor, donors[at : at + chunk]).sum(axis=1) for at in range(0, len(donors), chunk)
-        ]
+        """(k,) gains when configuration g receives the vector of its donor, configuration ``donors[k, g]``."""
+        chunk = max(1, CHUNK_ELEMENTS // donors.shape[1])
+        parts = [np.zeros(0)]
+        for start in range(0, len(donors), chunk):
+            parts.append(self.contributions(predictor, donors[start : start + chunk]).sum(axis=1))
         return np.concatenate(parts) / self.total
 
     def contributions(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
-        """(k, G) held-out squares of the axes alone minus those with the predictor."""
-        runs, m, k = self.runs, self.runs.sizes, self._lift
+        """(k, G) held-out squares of the axes alone minus those with the predictor.
+
+        Notation, per configuration: m runs, h leverage, k = h / (1 - m h) lift, e residuals of the axes, c predictor
+        with the axes projected out, u = c / |c| direction of its leverage. An array named after a product, such as
+        ``ec``, holds the sum of that product over the runs of each configuration.
+        """
+        runs = self.runs
+        m = runs.sizes
+        k = self._lift
         c = predictor - predictor.mean()
         c = c - self._shared @ (self._shared.T @ c)
-        sums, squares = runs.configuration_sums(c)[donors], runs.configuration_sums(c**2)[donors]
-        theirs, mine = runs.padded(c), runs.padded(self.outcome)
-        products = sum(theirs[:, i][donors] * mine[:, i] for i in range(theirs.shape[1]))  # sum of c y
+        c_sum = runs.configuration_sums(c)[donors]
+        cc = runs.configuration_sums(c**2)[donors]
+        yc = self._donor_products(c, donors)
 
-        # project the axes out of c: everything below is a sum over the runs of one configuration
-        along = (sums / np.sqrt(m)) @ self._span @ self._span.T / np.sqrt(m)
-        squares = squares - 2 * along * sums + m * along**2
-        products = products - self._fitted * sums - along * runs.configuration_sums(self._residual)
-        sums = sums - m * along
-        norm = squares.sum(axis=1, keepdims=True)
-        nothing_left = norm <= 1e-12 * max(c @ c, 1e-300)
+        # project the axes out of c: they take the same amount off every run of a configuration
+        along = (c_sum / np.sqrt(m)) @ self._span @ self._span.T / np.sqrt(m)
+        cc = cc - 2 * along * c_sum + m * along**2
+        ec = yc - self._fitted * c_sum - along * runs.configuration_sums(self._residual)
+        c_sum = c_sum - m * along
+        norm = cc.sum(axis=1, keepdims=True)
+        nothing_left = norm <= NOTHING_LEFT * max(c @ c, 1e-300)
         norm = np.where(nothing_left, 1, norm)
-        slope = products.sum(axis=1, keepdims=True) / norm
+        slope = ec.sum(axis=1, keepdims=True) / norm
 
-        # residuals e' = e - slope c and leverage direction u = c / |c|, then the held-out residuals
+        # residuals e' = e - slope c of the model with the predictor
         e = self._residual
-        es = runs.configuration_sums(e) - slope * sums
-        ees = runs.configuration_sums(e**2) - 2 * slope * products + slope**2 * squares
-        t, q = sums / np.sqrt(norm), squares / norm
-        v = (products - slope * squares) / np.sqrt(norm)
-        aa = ees + 2 * k * es**2 + m * k**2 * es**2
-        ab = v + 2 * k * es * t + m * k**2 * es * t
-        bb = q + 2 * k * t**2 + m * k**2 * t**2
-        room = np.maximum(1 - q - k * t**2, 1e-9)  # 0 if the predictor varies in this configuration only
-        factor = (v + k * es * t) / room
+        e_sum = runs.configuration_sums(e) - slope * c_sum
+        ee = runs.configuration_sums(e**2) - 2 * slope * ec + slope**2 * cc
+        u_sum = c_sum / np.sqrt(norm)
+        uu = cc / norm
+        eu = (ec - slope * cc) / np.sqrt(norm)
+
+        # with a = e' + k sum(e') and b = u + k sum(u), the held-out residuals are a + factor b
+        aa = ee + 2 * k * e_sum**2 + m * k**2 * e_sum**2
+        ab = eu + 2 * k * e_sum * u_sum + m * k**2 * e_sum * u_sum
+        bb = uu + 2 * k * u_sum**2 + m * k**2 * u_sum**2
+        # 0 if the predictor varies in this configuration only
+        freedom = np.maximum(1 - uu - k * u_sum**2, MINIMUM_FREEDOM)
+        factor = (eu + k * e_sum * u_sum) / freedom
         with_predictor = aa + 2 * factor * ab + factor**2 * bb
         return np.where(nothing_left, 0.0, runs.configuration_sums(self._held_out**2) - with_predictor)
+
+    def _donor_products(self, c: np.ndarray, donors: np.ndarray) -> np.ndarray:
+        """(k, G) sums over runs of the outcome times the donor's predictor."""
+        predictor = self.runs.padded(c)
+        outcome = self.runs.padded(self.outcome)
+        places = range(predictor.shape[1])
+        return sum((predictor[:, i][donors] * outcome[:, i] for i in places), start=np.zeros(donors.shape))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
 from benevolent.analysis.statistics.correlation import kendall_tau
@@ -15,7 +14,15 @@ from benevolent.trainables.rng import generator
 
 
 class Estimate(NamedTuple):
-    """A statistic with its percentile interval, and what that rests on."""
+    """A statistic with its percentile interval.
+
+    Attributes:
+        value: the statistic of the whole table.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        configurations: number of configurations that were resampled.
+        resamples: number of resamples.
+    """
 
     value: float
     low: float
@@ -25,7 +32,7 @@ class Estimate(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How much better the first of two predictors orders the target, on the same runs."""
+    """Strength of two predictors on the same runs, and the difference first minus second."""
 
     first: float
     second: float
@@ -41,7 +48,7 @@ def bootstrap(
     confidence: float = 0.95,
     random_seed: int = 0,
 ) -> Estimate:
-    """Percentile interval (Efron 1979) of a statistic of a table, whole configurations resampled.
+    """Estimate a statistic of a table with a percentile interval (Efron 1979) from resampling whole configurations.
 
     Runs of one configuration are not independent, so a configuration is drawn with all its runs. Resamples in which
     the statistic is undefined (NaN) are left out. With few configurations, or heavy tails, percentile intervals cover
@@ -49,9 +56,9 @@ def bootstrap(
 
     Args:
         table: one row per run.
-        statistic: of a table with the same columns and any number of rows.
-        axes: columns that make a configuration; without any, every run is one of its own.
-        resamples: how many.
+        statistic: function of a table with the same columns and any number of rows.
+        axes: columns that make a configuration; without any, every run is a configuration.
+        resamples: number of resamples.
         confidence: coverage.
         random_seed: equal seeds give equal intervals.
 
@@ -60,16 +67,18 @@ def bootstrap(
     >>> estimate.value, estimate.low, estimate.high, estimate.configurations
     (2.0, 1.0, 3.0, 3)
     """
-    runs = (
-        GroupedRuns.from_table(table, axes, None)
-        if len(axes)
-        else GroupedRuns.from_table(table.assign(_row=range(len(table))), ["_row"], None)
-    )
+    if len(axes):
+        runs = GroupedRuns.from_table(table, axes, None)
+    else:
+        runs = GroupedRuns.from_table(table.assign(_row=range(len(table))), ["_row"], None)
     groups = np.split(runs.order, runs.starts[1:])
-    counts = bootstrap_counts(len(groups), resamples, generator(random_seed, "bootstrap/statistic")).astype(int)
-    drawn = [statistic(table.iloc[np.concatenate([np.tile(groups[g], n[g]) for g in n.nonzero()[0]])]) for n in counts]
+    counts = bootstrap_counts(len(groups), resamples, generator(random_seed, "bootstrap/statistic"))
+    resampled = []
+    for draws in counts.astype(int):
+        positions = [np.tile(groups[g], draws[g]) for g in draws.nonzero()[0]]
+        resampled.append(statistic(table.iloc[np.concatenate(positions)]))
     value = float(statistic(table))
-    low, high = percentile_interval(np.array(drawn, dtype=float), value, confidence)
+    low, high = percentile_interval(np.array(resampled, dtype=float), value, confidence)
     return Estimate(value, low, high, len(groups), resamples)
 
 
@@ -82,10 +91,11 @@ def compare(
     statistic: Callable[[ArrayLike, ArrayLike], float] = kendall_tau,
     **options: int | float,
 ) -> Comparison:
-    """Which of two predictors goes with the target more closely, with an interval for the difference.
+    """Compare how strongly two predictors are associated with the target, with an interval for the difference.
 
     The absolute values of a correlation are compared, on the runs in which both predictors are present; both are
-    resampled together, so that what they share cancels. An interval that holds 0 says that these runs do not tell.
+    resampled together, so that what they share cancels. An interval that contains 0 means that these runs cannot tell
+    them apart.
 
     Args:
         table: one row per run.
@@ -93,42 +103,26 @@ def compare(
         second: another one.
         target: the outcome.
         axes: columns that make a configuration.
-        statistic: of two sequences, such as `kendall_tau`, `pearson` or `spearman`.
+        statistic: function of two sequences, such as `kendall_tau`, `pearson` or `spearman`.
         options: of `bootstrap`.
 
+    Raises:
+        BadInput: a column is absent or not numeric.
+
     >>> table = pd.DataFrame({"lr": range(6), "a": range(6), "b": [1, 0, 3, 2, 5, 4], "loss": range(6)})
-    >>> found = compare(table, "a", "b", "loss", ["lr"])
-    >>> round(found.first, 2), round(found.second, 2), round(found.difference.value, 2)
+    >>> comparison = compare(table, "a", "b", "loss", ["lr"])
+    >>> round(comparison.first, 2), round(comparison.second, 2), round(comparison.difference.value, 2)
     (1.0, 0.6, 0.4)
     """
-    kept = drop_missing(drop_missing(table, first, target, axes), second, target, axes)
+    has_first = drop_missing(table, first, target, axes)
+    kept = drop_missing(has_first, second, target, axes)
 
     def strength(rows: pd.DataFrame, predictor: str) -> float:
-        return abs(statistic(numeric_column(rows, predictor, "predictor"), numeric_column(rows, target, "target")))
+        x = numeric_column(rows, predictor, "predictor")
+        return abs(statistic(x, numeric_column(rows, target, "target")))
 
-    difference = bootstrap(kept, lambda rows: strength(rows, first) - strength(rows, second), axes, **options)  # type: ignore[arg-type]
-    return Comparison(strength(kept, first), strength(kept, second), difference)
+    def difference(rows: pd.DataFrame) -> float:
+        return strength(rows, first) - strength(rows, second)
 
-
-def pearson(x: ArrayLike, y: ArrayLike) -> float:
-    """Pearson's correlation of the pairs in which both numbers are finite; NaN if either is constant.
-
-    >>> round(pearson([1, 2, 3], [2, 4, 7]), 4)
-    0.9934
-    """
-    pairs = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
-    pairs = pairs[np.isfinite(pairs).all(axis=1)]
-    if len(pairs) < 2 or (np.ptp(pairs, axis=0) == 0).any():
-        return np.nan
-    return float(np.corrcoef(pairs.T)[0, 1])
-
-
-def spearman(x: ArrayLike, y: ArrayLike) -> float:
-    """Spearman's rank correlation: Pearson's of midranks; an infinity is the largest or smallest, a NaN is left out.
-
-    >>> round(spearman([1, 2, 3, 4], [1, 3, 2, float("inf")]), 4)
-    0.8
-    """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    present = ~(np.isnan(x) | np.isnan(y))
-    return pearson(rankdata(x[present]), rankdata(y[present])) if present.any() else np.nan
+    estimate = bootstrap(kept, difference, axes, **options)  # type: ignore[arg-type]
+    return Comparison(strength(kept, first), strength(kept, second), estimate)

@@ -1,7 +1,7 @@
-"""Runs in configuration order: the checked view of a table that every statistic works on.
+"""Runs grouped into configurations: the checked view of a table that every statistic works on.
 
-A configuration is one combination of axis values; the runs that share it are its seeds. Statistics that keep
-configurations whole work on `GroupedRuns`, whose rows of one configuration are neighbors.
+A configuration is one combination of axis values; the runs that share it differ in their seed. Statistics that keep
+configurations whole work on `GroupedRuns`, in which the runs of one configuration are adjacent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,20 +15,20 @@ from scipy.stats import rankdata
 from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.errors import BadInput
 
-TIE = 1e-9  # values of one configuration that agree to this share of their size are rounding noise: a tie
+RELATIVE_TIE = 1e-9  # values of one configuration that agree to this fraction of their size differ by rounding only
 
 
 @dataclass(frozen=True, eq=False)
 class GroupedRuns:
-    """The runs of a table, sorted by configuration and then by seed.
+    """The n runs of a table, sorted by configuration and then by seed.
 
     Attributes:
         order: (n,) positions of the runs in the table they came from.
         starts: (G,) position of each configuration's first run.
         sizes: (G,) number of runs of each configuration.
         levels: G rows, the axis values of each configuration.
-        seeds: (n,) code of each run's seed; where no two runs share one, the runs of a configuration are numbered.
-        named_seeds: whether the seeds come from a column and runs share them: equal codes mean equal random streams.
+        seeds: (n,) code of each run's seed; if no two runs share a seed, the runs of a configuration are numbered.
+        named_seeds: True if the seeds come from a column and runs share them: equal codes mean equal random streams.
     """
 
     order: np.ndarray
@@ -40,7 +40,12 @@ class GroupedRuns:
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, axes: Sequence[str], seed_column: str | None = "seed") -> "GroupedRuns":
-        """Sort the runs of a table into configurations.
+        """Group the runs of a table into configurations.
+
+        Args:
+            table: one row per run.
+            axes: columns that make a configuration.
+            seed_column: column of the seed; it may be absent.
 
         >>> table = pd.DataFrame({"width": [8, 4, 8], "seed": [1, 0, 0]})
         >>> runs = GroupedRuns.from_table(table, ["width"])
@@ -48,13 +53,10 @@ class GroupedRuns:
         ([1, 2, 0], [1, 2])
         """
         code = group_codes(table, axes)
-        named = seed_column is not None and seed_column in table.columns
-        seeds = np.arange(len(table))
-        if named:
-            seeds = pd.factorize(table[seed_column], sort=True, use_na_sentinel=False)[0]
-        named = named and len(np.unique(seeds)) < len(seeds)  # a seed of its own for every run is nothing shared
+        seeds = _seed_codes(table, seed_column)
+        named = len(np.unique(seeds)) < len(seeds)  # a seed of its own for every run is shared by none
         if not named:
-            seeds = pd.Series(seeds).groupby(code).rank(method="first").to_numpy().astype(int) - 1
+            seeds = _number_within(code, seeds)
         order = np.lexsort((seeds, code))
         _, starts, sizes = np.unique(code[order], return_index=True, return_counts=True)
         levels = table[list(axes)].iloc[order[starts]].reset_index(drop=True)
@@ -71,71 +73,105 @@ class GroupedRuns:
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
     def configuration_sums(self, values: np.ndarray) -> np.ndarray:
-        """(n, ...) values of runs -> (G, ...) sums over configurations."""
+        """(n, ...) values of runs -> (G, ...) sums over the runs of each configuration."""
         return np.add.reduceat(values, self.starts, axis=0)
 
     def per_run(self, values: np.ndarray) -> np.ndarray:
-        """(G, ...) values of configurations -> (n, ...) the same for each run."""
+        """(G, ...) values of configurations -> (n, ...) the value of each run's configuration."""
         return np.repeat(values, self.sizes, axis=0)
 
     def padded(self, values: np.ndarray) -> np.ndarray:
-        """(n,) -> (G, largest size), zeros where a configuration has fewer runs."""
-        out = np.zeros((len(self.sizes), self.sizes.max()))
-        out[self.configuration, np.arange(len(values)) - self.per_run(self.starts)] = values
-        return out
+        """(n,) values of runs -> (G, largest size); zeros where a configuration has fewer runs."""
+        padded = np.zeros((len(self.sizes), self.sizes.max()))
+        place = np.arange(len(values)) - self.per_run(self.starts)
+        padded[self.configuration, place] = values
+        return padded
 
     def within_ranks(self, values: np.ndarray) -> np.ndarray:
         """Midranks among the runs of the same configuration, minus their mean; (n,) -> (n,).
 
-        Values that agree to `TIE` of their size are tied, so rounding noise is not variance.
+        Values of a configuration that all agree to a relative 1e-9 are tied, so rounding noise is not variance.
         """
+        ranks = np.zeros(len(values))
+        for size in np.unique(self.sizes):
+            starts = self.starts[self.sizes == size]
+            members = starts[:, None] + np.arange(size)
+            ranks[members] = rankdata(values[members], axis=1)
+        ranks -= self.per_run((self.sizes + 1) / 2)
+        return np.where(self.per_run(self._is_constant(values)), 0.0, ranks)
+
+    def _is_constant(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values of runs -> (G,) True where all runs of a configuration agree up to rounding."""
         low = np.minimum.reduceat(values, self.starts)
         high = np.maximum.reduceat(values, self.starts)
-        size = np.maximum(np.abs(low), np.abs(high))
-        ranks = np.zeros(len(values))
-        for size_of, members in _by_size(self.sizes):
-            block = values[self.starts[members][:, None] + np.arange(size_of)]
-            ranks[self.starts[members][:, None] + np.arange(size_of)] = rankdata(block, axis=1)
-        ranks -= self.per_run((self.sizes + 1) / 2)
-        finite = np.where(np.isfinite(size), size, 0.0)  # an infinity is tied only with itself
-        tied = (high == low) | (high <= low + TIE * finite)
-        return np.where(self.per_run(tied), 0.0, ranks)
+        magnitude = np.maximum(np.abs(low), np.abs(high))
+        finite = np.where(np.isfinite(magnitude), magnitude, 0.0)  # an infinity is tied only with itself
+        return np.asarray((high == low) | (high <= low + RELATIVE_TIE * finite))
 
 
-def _by_size(sizes: np.ndarray) -> Iterable[tuple[int, np.ndarray]]:
-    """Pairs (size, indices of the groups of that size)."""
-    for size in np.unique(sizes):
-        yield int(size), np.flatnonzero(sizes == size)
+def _seed_codes(table: pd.DataFrame, seed_column: str | None) -> np.ndarray:
+    """(n,) codes of the seeds, in ascending order of the seeds; without a seed column every run has its own."""
+    if seed_column is None or seed_column not in table.columns:
+        return np.arange(len(table))
+    return pd.factorize(table[seed_column], sort=True, use_na_sentinel=False)[0]
+
+
+def _number_within(code: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """(n,) number of each run within its configuration, in the order of the seeds."""
+    return pd.Series(seeds).groupby(code).rank(method="first").to_numpy().astype(int) - 1
 
 
 def group_codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """(n,) integers, equal where all the columns are equal; a missing value is a value of its own."""
+    """(n,) integers that are equal where all the columns are equal; a missing value is a value of its own."""
     if not columns:
         return np.zeros(len(table), dtype=int)
     return table.groupby(list(columns), sort=True, dropna=False, observed=True).ngroup().to_numpy()
 
 
-def require_columns(table: pd.DataFrame, names: Iterable[str], what: str) -> None:
-    """Raise `BadInput` for the first name that is no column, with the nearest one that is."""
-    known = [str(column) for column in table.columns]
+def require_columns(table: pd.DataFrame, names: Iterable[str], role: str) -> None:
+    """Check that columns exist.
+
+    Args:
+        table: any table.
+        names: columns that must be there.
+        role: used in the message, such as "axis".
+
+    Raises:
+        BadInput: names the first absent column and the most similar one of the table.
+    """
+    columns = [str(column) for column in table.columns]
     for name in names:
-        if name not in known:
-            raise BadInput(f"{what} {name!r} is not a column of the table" + did_you_mean(name, known))
+        if name not in columns:
+            raise BadInput(f"{role} {name!r} is not a column of the table" + did_you_mean(name, columns))
 
 
-def numeric_column(table: pd.DataFrame, name: str, what: str) -> np.ndarray:
-    """The column as floats (missing values are NaN); `BadInput` if it is absent or not made of numbers."""
-    require_columns(table, [name], what)
+def numeric_column(table: pd.DataFrame, name: str, role: str) -> np.ndarray:
+    """Return a column as floats; missing values are NaN.
+
+    Args:
+        table: any table.
+        name: the column.
+        role: used in the message, such as "predictor".
+
+    Raises:
+        BadInput: the column is absent or does not hold real numbers.
+    """
+    require_columns(table, [name], role)
     column = table[name]
     if pd.api.types.is_bool_dtype(column):
-        raise BadInput(f"{what} {name!r} is true or false; make it 0 and 1 if that is an order")
+        raise BadInput(f"{role} {name!r} is boolean; expected numbers (use 0 and 1)")
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
-        raise BadInput(f"{what} {name!r} must be numeric, not {column.dtype}")
+        raise BadInput(f"{role} {name!r} must be numeric, not {column.dtype}")
     return column.to_numpy(dtype=float, na_value=np.nan)
 
 
 def drop_missing(table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]) -> pd.DataFrame:
-    """The runs with a predictor and a target (NaN is missing, infinities count as extreme values)."""
+    """Return the runs that have both a predictor and a target; infinities stay, as extreme values.
+
+    Raises:
+        BadInput: an axis is absent, or predictor or target is absent or not numeric.
+    """
     require_columns(table, axes, "axis")
-    present = ~np.isnan(numeric_column(table, predictor, "predictor"))
-    return table[present & ~np.isnan(numeric_column(table, target, "target"))]
+    has_predictor = ~np.isnan(numeric_column(table, predictor, "predictor"))
+    has_target = ~np.isnan(numeric_column(table, target, "target"))
+    return table[has_predictor & has_target]

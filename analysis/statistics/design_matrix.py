@@ -1,4 +1,4 @@
-"""The columns of linear models: effects of the axes, and of the seeds that configurations share."""
+"""Columns of linear models: effects of the axes, and of the seeds that configurations share."""
 
 from itertools import combinations
 
@@ -9,70 +9,88 @@ from scipy.stats import rankdata
 from benevolent.analysis.statistics.configurations import GroupedRuns
 
 INDICATOR_LEVELS = 8  # a numeric axis with more values enters as a cubic in its rank
+LARGEST_DESIGN = 2 / 3  # columns per configuration; with more, too little is left to see anything beside them
+SINGULAR_TOLERANCE = 1e-8  # directions with a smaller singular value are rounding
 
 
 def main_effects(levels: pd.DataFrame) -> list[np.ndarray]:
-    """For each axis the (G, k) columns of its main effect.
+    """Return for each axis the (G, k) columns of its main effect.
 
-    Indicators of all values but one; a numeric axis with more than 8 values enters as its rank scaled to
-    [-1, 1], the square and the cube. An axis with one value has no column.
+    Indicators of all values but one; a numeric axis with more than 8 values enters as its rank scaled to [-1, 1], with
+    its square and cube. An axis with one value has no column.
+
+    Args:
+        levels: G rows, the axis values of each configuration.
     """
-    effects = []
-    for name in levels.columns:
-        column = levels[name]
-        numeric = pd.api.types.is_numeric_dtype(column) and not column.isna().any()
-        if numeric and column.nunique() > INDICATOR_LEVELS:
-            rank = rankdata(column.to_numpy(dtype=float), method="dense").astype(float)
-            scaled = 2 * (rank - 1) / (rank.max() - 1) - 1
-            effects.append(np.column_stack([scaled, scaled**2, scaled**3]))
-        else:
-            codes, values = pd.factorize(column, use_na_sentinel=False)
-            effects.append((codes[:, None] == np.arange(1, len(values))).astype(float))
-    return effects
+    return [_main_effect(levels[name]) for name in levels.columns]
+
+
+def _main_effect(column: "pd.Series") -> np.ndarray:
+    """(G, k) columns of the main effect of one axis."""
+    numeric = pd.api.types.is_numeric_dtype(column) and not column.isna().any()
+    if numeric and column.nunique() > INDICATOR_LEVELS:
+        rank = rankdata(column.to_numpy(dtype=float), method="dense").astype(float)
+        scaled = 2 * (rank - 1) / (rank.max() - 1) - 1
+        return np.column_stack([scaled, scaled**2, scaled**3])
+    codes, values = pd.factorize(column, use_na_sentinel=False)
+    return (codes[:, None] == np.arange(1, len(values))).astype(float)
 
 
 def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
-    """(G, k) main effects and pairwise interactions, and whether the interactions are in.
+    """Return the design matrix of the axes: main effects and pairwise interactions.
 
-    Interactions of a numeric axis with many values use its linear column. They are left out where they would
-    make more columns than two thirds of the configurations, which leaves too little to see anything beside
-    them.
+    Interactions of a numeric axis with many values use its linear column. Interactions are left out if they would make
+    more columns than two thirds of the configurations.
+
+    Args:
+        levels: G rows, the axis values of each configuration.
+
+    Returns:
+        (G, k) columns, without an intercept; and True if the interactions are among them.
     """
     mains = main_effects(levels)
     columns = np.hstack(mains) if mains else np.zeros((len(levels), 0))
     factors = [main if np.isin(main, (0, 1)).all() else main[:, :1] for main in mains]
-    pairs = [(a[:, :, None] * b[:, None, :]).reshape(len(levels), -1) for a, b in combinations(factors, 2)]
-    both = np.hstack([columns, *pairs])
-    fits = both.shape[1] + 1 <= 2 / 3 * len(levels)
-    return (both, True) if fits else (columns, False)
+    interactions = [_columnwise_products(first, second) for first, second in combinations(factors, 2)]
+    with_interactions = np.hstack([columns, *interactions])
+    with_intercept = with_interactions.shape[1] + 1
+    if with_intercept <= LARGEST_DESIGN * len(levels):
+        return with_interactions, True
+    return columns, False
 
 
 def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np.ndarray:
     """(n, k) orthonormal columns of the effects of each seed, and of seed by axis, inside configurations.
 
-    The same seed means the same random streams in every configuration, so predictor and outcome may share
-    luck that a handful of seeds cannot tell from a relation. As much is taken as costs at most half of the
-    degrees of freedom within configurations: seed by axis, else seed, else nothing. Without a seed column,
-    nothing.
+    Equal seeds mean equal random streams in every configuration, so predictor and outcome may share luck that a
+    handful of seeds cannot tell from a relation. The largest of these models that takes at most half of the degrees of
+    freedom within configurations is used: seed by axis, seed alone, none. Without a seed column there is none.
 
     Args:
         runs: the runs.
-        kept: (G,) marks the configurations that count, by default all; rows of the others are zero.
+        kept: (G,) mask of the configurations that count, by default all; rows of the others are zero.
     """
-    kept = np.ones(len(runs.sizes), dtype=bool) if kept is None else kept
+    if kept is None:
+        kept = np.ones(len(runs.sizes), dtype=bool)
     free = int((runs.sizes - 1)[kept].sum())
+    none = np.zeros((len(runs.seeds), 0))
     if not runs.named_seeds or free == 0:
-        return np.zeros((len(runs.seeds), 0))
-    seeds = np.unique(runs.seeds)
-    effects = np.hstack([np.ones((len(runs.sizes), 1)), *main_effects(runs.levels)])
-    for columns in (effects, effects[:, :1]):
-        if (len(seeds) - 1) * columns.shape[1] > free / 2:
+        return none
+    distinct_seeds = np.unique(runs.seeds)
+    seed_indicators = (runs.seeds[:, None] == distinct_seeds).astype(float)
+    intercept = np.ones((len(runs.sizes), 1))
+    intercept_and_axes = np.hstack([intercept, *main_effects(runs.levels)])
+    for crossed in (intercept_and_axes, intercept):
+        if (len(distinct_seeds) - 1) * crossed.shape[1] > free / 2:
             continue
-        seed = (runs.seeds[:, None] == seeds).astype(float)
-        product = (seed[:, :, None] * runs.per_run(columns)[:, None, :]).reshape(len(seed), -1)
-        inside = (product - runs.per_run(runs.configuration_sums(product) / runs.sizes[:, None])) * runs.per_run(kept)[
-            :, None
-        ]
+        product = _columnwise_products(seed_indicators, runs.per_run(crossed))
+        means = runs.configuration_sums(product) / runs.sizes[:, None]
+        inside = (product - runs.per_run(means)) * runs.per_run(kept)[:, None]
         u, s, _ = np.linalg.svd(inside, full_matrices=False)
-        return u[:, s > 1e-8]
-    return np.zeros((len(runs.seeds), 0))
+        return u[:, s > SINGULAR_TOLERANCE]
+    return none
+
+
+def _columnwise_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(n, a) and (n, b) columns -> (n, a b) products of every column of the first with every one of the second."""
+    return (first[:, :, None] * second[:, None, :]).reshape(len(first), -1)

@@ -64,7 +64,7 @@ def granulated_kendall(
 ) -> pd.Series:
     """Granulated Kendall tau of each axis, and their mean Psi.
 
-    Source: Jiang et al. 2020, "Fantastic generalization measures and where to find them", section 2.2. For axis i it
+    Source: Jiang et al. 2020, "Fantastic generalization measures and where to find them". For axis i it
     is the mean, over all settings of the other axes (and seeds), of tau-b within the group of runs in which only axis
     i varies. Psi is the mean over the axes. A group in which predictor or target is constant counts 0.
 

@@ -1,90 +1,130 @@
-"""How much of what a classifier knows another one explains, in bits (Nakkiran et al. 2019).
+"""Information between labels, in bits: how much of what one classifier knows another one explains.
 
-All are plug-in values, of the frequencies of integer labels `(N,)`: predictions F of a network, labels Y, predictions L
-of a simpler classifier. Their bias is about (|F| - 1)(|Y| - 1) / (2 N log 2) bits.
+Source: Nakkiran et al. 2019, "SGD on neural networks learns functions of increasing complexity". All are
+plug-in estimates from the frequencies of integer labels `(N,)`: predictions F of a network, true labels Y, predictions
+L of a simpler classifier. Their bias is about (|F| - 1)(|Y| - 1) / (2 N log 2) bits.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+BISECTIONS = 60  # halve [0, 1] below the precision of a double
+
 
 def mutual_information(f: Tensor, y: Tensor, classes: int | None = None) -> Tensor:
-    """I(F; Y) in bits.
+    """Mutual information I(F; Y) = H(F) + H(Y) - H(F, Y) in bits.
 
     Args:
         f: `(N,)` integers.
         y: `(N,)` integers.
-        classes: how many values there may be; by default as many as there are.
+        classes: number of possible values; by default one more than the largest value.
+
+    Returns:
+        A scalar tensor.
 
     >>> mutual_information(torch.tensor([0, 0, 1, 1]), torch.tensor([1, 1, 0, 0])).item()
     1.0
     """
-    joint = table(f, y, classes=classes)
-    return _entropy(joint.sum(1)) + _entropy(joint.sum(0)) - _entropy(joint)
+    return _information(joint_frequencies(f, y, classes=classes))
 
 
 def conditional_information(f: Tensor, y: Tensor, given: Tensor, classes: int | None = None) -> Tensor:
-    """I(F; Y | L) = sum_l P(L = l) I(F; Y | L = l) in bits; arguments as in `mutual_information`.
+    """Conditional mutual information I(F; Y | L) = sum_l P(L = l) I(F; Y | L = l) in bits.
+
+    Args:
+        f: `(N,)` integers.
+        y: `(N,)` integers.
+        given: `(N,)` integers, L.
+        classes: number of possible values; by default one more than the largest value.
 
     >>> f = torch.tensor([0, 0, 1, 1])
     >>> conditional_information(f, f, f).item()
     0.0
     """
-    return _conditional(table(f, y, given, classes=classes))
+    return _conditional_information(joint_frequencies(f, y, given, classes=classes))
 
 
 def explained_information(f: Tensor, y: Tensor, by: Tensor, classes: int | None = None) -> Tensor:
-    """mu_Y(F; L) = I(F; Y) - I(F; Y | L) in bits: of what F knows of Y, what L explains (Nakkiran et al. 2019).
+    """Explained information mu_Y(F; L) = I(F; Y) - I(F; Y | L) in bits: the part of what F knows of Y that L explains.
 
-    Also I(L; Y) - I(L; Y | F) and I(F; L) - I(F; L | Y); it may be negative.
+    Nakkiran et al. 2019 call it performance correlation. It also equals I(L; Y) - I(L; Y | F) and
+    I(F; L) - I(F; L | Y), and may be negative.
+
+    Args:
+        f: `(N,)` integers.
+        y: `(N,)` integers.
+        by: `(N,)` integers, L.
+        classes: number of possible values; by default one more than the largest value.
+
+    >>> f = torch.tensor([0, 0, 1, 1])
+    >>> explained_information(f, f, f).item()
+    1.0
     """
-    return _explained(table(f, y, by, classes=classes))
+    return _explained_information(joint_frequencies(f, y, by, classes=classes))
 
 
 def null_explained_information(f: Tensor, y: Tensor, by: Tensor, classes: int | None = None) -> Tensor:
-    """mu_Y(F; N) in bits of the null model N that knows as much of Y as L does, and nothing else of it.
+    """Explained information mu_Y(F; N) in bits of a null model N that knows as much of Y as L does.
 
-    N is Y with probability p, else uniform on the classes, and independent of F given Y; p such that I(N; Y) is
-    I(L; Y). In closed form, nothing is drawn.
+    N equals Y with probability p, else it is uniform on the classes, independent of F given Y; p is such that
+    I(N; Y) = I(L; Y). Computed in closed form, without sampling.
+
+    Args:
+        f: `(N,)` integers.
+        y: `(N,)` integers.
+        by: `(N,)` integers, L.
+        classes: number of possible values; by default one more than the largest value.
+
+    >>> f = torch.tensor([0, 0, 1, 1])
+    >>> null_explained_information(f, f, torch.tensor([0, 1, 0, 1])).round(decimals=6).abs().item()
+    0.0
     """
-    counts = table(f, y, by, classes=classes)
-    joint, wanted = counts.sum(2), _information(counts.sum(0))
-    kinds = joint.shape[1]
-    same = torch.eye(kinds, dtype=joint.dtype, device=joint.device)
-    low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
-    for _ in range(60):  # I(N; Y) rises with p
-        middle = (low + high) / 2
-        known = _information(joint.sum(0).unsqueeze(1) * (middle * same + (1 - middle) / kinds))
-        low, high = torch.where(known < wanted, middle, low), torch.where(known < wanted, high, middle)
-    return _explained(joint.unsqueeze(2) * (high * same + (1 - high) / kinds))
+    joint = joint_frequencies(f, y, by, classes=classes)
+    f_and_y = joint.sum(2)
+    y_frequencies = f_and_y.sum(0).unsqueeze(1)
+    target = _information(joint.sum(0))
+    kinds = f_and_y.shape[1]
+    identity = torch.eye(kinds, dtype=joint.dtype, device=joint.device)
+    low = torch.zeros_like(target)
+    high = torch.ones_like(target)
+    for _ in range(BISECTIONS):  # I(N; Y) increases with p
+        p = (low + high) / 2
+        too_small = _information(y_frequencies * (p * identity + (1 - p) / kinds)) < target
+        low = torch.where(too_small, p, low)
+        high = torch.where(too_small, high, p)
+    n_given_y = high * identity + (1 - high) / kinds
+    return _explained_information(f_and_y.unsqueeze(2) * n_given_y)
 
 
-def table(*labels: Tensor, classes: int | None = None) -> Tensor:
-    """The joint frequencies of several labels `(N,)` each, an axis for each.
+def joint_frequencies(*labels: Tensor, classes: int | None = None) -> Tensor:
+    """Joint frequencies of several labels `(N,)`, with one axis for each.
 
-    >>> table(torch.tensor([0, 1]), torch.tensor([1, 1])).tolist()
+    >>> joint_frequencies(torch.tensor([0, 1]), torch.tensor([1, 1])).tolist()
     [[0.0, 0.5], [0.0, 0.5]]
     """
-    size = classes or max(2, 1 + max(int(one.max()) for one in labels))
-    members = [functional.one_hot(one, size).double() for one in labels]
-    axes = "abcdefgh"[: len(members)]
+    size = classes or max(2, 1 + max(int(values.max()) for values in labels))
+    indicators = [functional.one_hot(values, size).double() for values in labels]
+    axes = "abcdefgh"[: len(indicators)]
     terms = ",".join(f"n{axis}" for axis in axes)
-    return torch.einsum(f"{terms}->{axes}", *members) / len(labels[0])
+    return torch.einsum(f"{terms}->{axes}", *indicators) / len(labels[0])
 
 
 def _entropy(joint: Tensor) -> Tensor:
+    """Entropy in bits of frequencies of any shape."""
     return -torch.special.xlogy(joint, joint).sum() / torch.tensor(2.0).double().log().item()
 
 
 def _information(joint: Tensor) -> Tensor:
+    """I(F; Y) of frequencies `(F, Y)`."""
     return _entropy(joint.sum(1)) + _entropy(joint.sum(0)) - _entropy(joint)
 
 
-def _conditional(joint: Tensor) -> Tensor:
+def _conditional_information(joint: Tensor) -> Tensor:
     """I(F; Y | L) of frequencies `(F, Y, L)`."""
     return _entropy(joint.sum(1)) + _entropy(joint.sum(0)) - _entropy(joint) - _entropy(joint.sum((0, 1)))
 
 
-def _explained(joint: Tensor) -> Tensor:
-    return _information(joint.sum(2)) - _conditional(joint)
+def _explained_information(joint: Tensor) -> Tensor:
+    """mu_Y(F; L) of frequencies `(F, Y, L)`."""
+    return _information(joint.sum(2)) - _conditional_information(joint)

@@ -10,7 +10,18 @@ from benevolent.trainables.errors import BadInput
 
 
 class LinearFit(NamedTuple):
-    """A least-squares line ``y = intercept + slope * x`` and how well it fits."""
+    """A least-squares line ``y = intercept + slope * x`` and its goodness of fit.
+
+    Attributes:
+        slope: in units of y per unit of x.
+        intercept: in units of y.
+        r2: coefficient of determination.
+        adjusted_r2: ``1 - (1 - R2) (n - 1) / (n - 2)``.
+        rmse: root mean squared residual, in units of y.
+        slope_interval: confidence interval of the slope.
+        intercept_interval: confidence interval of the intercept.
+        n: number of points.
+    """
 
     slope: float
     intercept: float
@@ -25,12 +36,11 @@ class LinearFit(NamedTuple):
 def linear_fit(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> LinearFit:
     """Ordinary least squares of y on x.
 
-    Adjusted R2 is ``1 - (1 - R2) (n - 1) / (n - 2)``, rmse is ``sqrt(mean(residual^2))`` in units of y, and
-    the intervals are Student's t with n - 2 degrees of freedom (they assume independent, even noise).
+    The intervals are Student's t with n - 2 degrees of freedom; they assume independent noise of equal variance.
 
     Args:
         x: (n,) numbers; points where x or y is not finite are left out.
-        y: (n,) numbers.
+        y: (n,) numbers, paired with x.
         confidence: coverage of the two intervals.
 
     Raises:
@@ -42,25 +52,26 @@ def linear_fit(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> LinearFi
     """
     points = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
     points = points[np.isfinite(points).all(axis=1)]
-    n, distinct = len(points), len(np.unique(points[:, 0]))
+    n = len(points)
+    distinct = len(np.unique(points[:, 0]))
     if n < 3 or distinct < 2:
-        raise BadInput(f"a line needs at least 3 finite points that differ in x, got {n} ({distinct} distinct)")
+        raise BadInput(f"a line needs at least 3 finite points with 2 distinct x, got {n} points with {distinct}")
     xs, ys = points.T
     fit = linregress(xs, ys)
     r2 = float(fit.rvalue**2)
     rmse = float(np.sqrt(np.mean((ys - fit.intercept - fit.slope * xs) ** 2)))
-    reach = t.ppf((1 + confidence) / 2, n - 2)
+    quantile = t.ppf((1 + confidence) / 2, n - 2)
     return LinearFit(
         slope=float(fit.slope),
         intercept=float(fit.intercept),
         r2=r2,
         adjusted_r2=1 - (1 - r2) * (n - 1) / (n - 2),
         rmse=rmse,
-        slope_interval=_around(fit.slope, reach * fit.stderr),
-        intercept_interval=_around(fit.intercept, reach * fit.intercept_stderr),
+        slope_interval=_interval(fit.slope, quantile * fit.stderr),
+        intercept_interval=_interval(fit.intercept, quantile * fit.intercept_stderr),
         n=n,
     )
 
 
-def _around(center: float, reach: float) -> tuple[float, float]:
-    return float(center - reach), float(center + reach)
+def _interval(center: float, half_width: float) -> tuple[float, float]:
+    return float(center - half_width), float(center + half_width)

@@ -1,4 +1,4 @@
-"""One line for many environments: the affine fit whose worst environment is least bad."""
+"""Minimax regression: one line for several environments, fitted to the environment with the largest error."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,18 @@ from scipy.optimize import minimize
 
 from benevolent.trainables.errors import BadInput
 
+SMALLEST_SCALE = 1e-300  # avoids a division by zero if all y are equal
+
 
 class MinimaxFit(NamedTuple):
-    """A line ``y = intercept + slope * x``; its root mean squared error in every environment, worst first."""
+    """A line ``y = intercept + slope * x`` and its root mean squared error in every environment.
+
+    Attributes:
+        slope: in units of y per unit of x.
+        intercept: in units of y.
+        worst: largest root mean squared error.
+        rmse: root mean squared error of each environment, largest first.
+    """
 
     slope: float
     intercept: float
@@ -20,10 +29,11 @@ class MinimaxFit(NamedTuple):
 
 
 def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFit:
-    """Affine regression against the worst environment (Dziugaite et al. 2020, the study of single networks).
+    """Fit a line that minimizes the error of the worst environment.
 
-    It minimizes over slope and intercept the largest, over environments, mean squared error; least squares over all
-    points instead lets a measure fail in some environments if it does well in many. The problem is convex.
+    Source: Dziugaite et al. 2020, "In search of robust measures of generalization" (the study of single networks).
+    ``min over (slope, intercept) of max over environments of the mean squared error``. Least squares over all points
+    would let a predictor fail in some environments if it does well in many. The problem is convex.
 
     Args:
         x: (n,) predictor; points where x or y is not finite are left out.
@@ -31,45 +41,71 @@ def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFi
         environment: (n,) labels.
 
     Raises:
-        BadInput: no point is left, or all x are equal.
+        BadInput: fewer than two points are left, or all x are equal.
 
     >>> fit = minimax_fit([0, 1, 0, 1], [0, 1, 2, 3], ["a", "a", "b", "b"])
     >>> round(fit.slope, 6), round(fit.intercept, 6), round(fit.worst, 6)
     (1.0, 1.0, 1.0)
     """
-    xs, ys, labels = np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(environment)
-    kept = np.isfinite(xs) & np.isfinite(ys)
-    xs, ys, labels = xs[kept], ys[kept], labels[kept]
+    points = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
+    finite = np.isfinite(points).all(axis=1)
+    xs, ys = points[finite].T.copy()
     if len(xs) < 2 or np.ptp(xs) == 0:
         raise BadInput(f"a line needs at least 2 finite points that differ in x, got {len(xs)}")
-    names, code = np.unique(labels, return_inverse=True)
-    center, width = xs.mean(), xs.std()
-    height, level = max(float(ys.std()), 1e-300), ys.mean()
-    design, goal = np.column_stack([(xs - center) / width, np.ones_like(xs)]), (ys - level) / height
+    names, code = np.unique(np.asarray(environment)[finite], return_inverse=True)
+    x_mean, x_scale = xs.mean(), xs.std()
+    y_mean = ys.mean()
+    y_scale = max(float(ys.std()), SMALLEST_SCALE)
+    design = np.column_stack([(xs - x_mean) / x_scale, np.ones_like(xs)])
+    goal = (ys - y_mean) / y_scale
+    w, errors = _minimize_largest_error(design, goal, code)
+    rmse = pd.Series(y_scale * np.sqrt(np.maximum(errors, 0)), index=names).sort_values(ascending=False)
+    slope = float(w[0] * y_scale / x_scale)
+    intercept = float(y_mean + w[1] * y_scale - slope * x_mean)
+    return MinimaxFit(slope, intercept, float(rmse.iloc[0]), rmse)
+
+
+def _minimize_largest_error(design: np.ndarray, goal: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minimize the largest mean squared error of any environment.
+
+    The mean squared error of environment e is ``w' A_e w - 2 b_e' w + c_e``. The solver minimizes a bound v[2] on all
+    of them over v = (w, bound).
+
+    Args:
+        design: (n, 2) columns.
+        goal: (n,) values to fit.
+        code: (n,) environment of each point.
+
+    Returns:
+        (2,) coefficients and (E,) mean squared errors.
+    """
     sizes = np.bincount(code)
-    # The mean squared error of environment e is  w' A_e w - 2 b_e' w + c_e.
-    moments = np.stack([np.bincount(code, left * right) / sizes for left in design.T for right in design.T], 1)
-    a = moments.reshape(-1, 2, 2)
+    moments = []
+    for left in design.T:
+        for right in design.T:
+            moments.append(np.bincount(code, left * right) / sizes)
+    a = np.stack(moments, 1).reshape(-1, 2, 2)
     b = np.stack([np.bincount(code, column * goal) / sizes for column in design.T], 1)
     c = np.bincount(code, goal**2) / sizes
 
     def errors(w: np.ndarray) -> np.ndarray:
         return np.asarray(np.einsum("i,eij,j->e", w, a, w) - 2 * b @ w + c)
 
-    start = np.linalg.lstsq(design, goal, rcond=None)[0]
-    found = minimize(
+    least_squares = np.linalg.lstsq(design, goal, rcond=None)[0]
+    under_bound = {
+        "type": "ineq",
+        "fun": lambda v: v[2] - errors(v[:2]),
+        "jac": lambda v: np.column_stack([-2 * (a @ v[:2] - b), np.ones(len(c))]),
+    }
+    solution = minimize(
         lambda v: v[2],
-        np.append(start, errors(start).max()),
+        np.append(least_squares, errors(least_squares).max()),
         jac=lambda v: np.array([0.0, 0.0, 1.0]),
-        constraints={
-            "type": "ineq",
-            "fun": lambda v: v[2] - errors(v[:2]),
-            "jac": lambda v: np.column_stack([-2 * (a @ v[:2] - b), np.ones(len(c))]),
-        },
+        constraints=under_bound,
         method="SLSQP",
         options={"ftol": 1e-12, "maxiter": 500},
     )
-    w = found.x[:2] if errors(found.x[:2]).max() <= errors(start).max() else start
-    rmse = pd.Series(height * np.sqrt(np.maximum(errors(w), 0)), index=names).sort_values(ascending=False)
-    slope = float(w[0] * height / width)
-    return MinimaxFit(slope, float(level + w[1] * height - slope * center), float(rmse.iloc[0]), rmse)
+    w = solution.x[:2]
+    if errors(w).max() > errors(least_squares).max():  # the solver stopped early
+        w = least_squares
+    return w, errors(w)

@@ -1,4 +1,4 @@
-"""How well any predictor could do: what of the outcome is noise of the test set, and what is luck of the seed."""
+"""Noise ceilings: the best any predictor could do, given seed effects and the noise of a finite test set."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_c
 from benevolent.analysis.statistics.correlation import kendall_tau
 from benevolent.trainables.rng import generator
 
-DRAWS = 100  # of another test set
+SIMULATED_TEST_SETS = 100
 #: Sources of a ceiling: a predictor that knows nothing but the hyperparameters; noise of a finite test set.
 HYPERPARAMETERS = "hyperparameters"
 TEST_SET_NOISE = "test-set noise"
@@ -18,12 +18,12 @@ TEST_SET_NOISE = "test-set noise"
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Largest Kendall tau and R2 of ranks that a predictor can reach; NaN where the data do not tell.
+    """Largest Kendall tau and R2 of ranks that a predictor can reach; NaN if the data cannot tell.
 
     Attributes:
         source: what limits a predictor: `HYPERPARAMETERS` or `TEST_SET_NOISE`.
-        kendall_tau: the largest Kendall rank correlation with the outcome.
-        r2: the largest share of the variance of the outcome's ranks.
+        kendall_tau: largest Kendall rank correlation with the outcome.
+        r2: largest share of the variance of the outcome's ranks.
     """
 
     source: str
@@ -32,76 +32,95 @@ class Ceiling:
 
 
 def seed_ceiling(runs: GroupedRuns, outcome: np.ndarray) -> Ceiling:
-    """What the best function of the configuration could reach: no predictor that ignores the seed can do better.
+    """Estimate how well the best function of the configuration predicts the outcome of single runs.
 
-    R2 is the intraclass correlation of the outcome's ranks, ``s2_between / (s2_between + s2_within)`` by the analysis
-    of variance (unequal sizes after Searle 1971), at least 0. Tau, over pairs of runs of different configurations, is
-    the larger of two that are both a little too small: that of the mean rank of the other runs of a run's
-    configuration, which are few; and what a rank correlation of ``sqrt(R2)`` comes to under normality,
-    ``tau = 2/pi asin(2 sin(pi sqrt(R2) / 6))`` (Kendall and Gibbons 1990).
+    No predictor that ignores the seed can do better. R2 is the intraclass correlation of the outcome's ranks,
+    ``s2_between / (s2_between + s2_within)`` by analysis of variance (unequal sizes after Searle 1971), at least 0.
+    Tau, over pairs of runs of different configurations, is the larger of two estimates that are both slightly too
+    small: tau of the mean rank of the other runs of a run's configuration, which are few; and the tau that corresponds
+    to a rank correlation of ``sqrt(R2)`` under normality, ``2/pi asin(2 sin(pi sqrt(R2) / 6))`` (Kendall and Gibbons
+    1990).
 
     Args:
         runs: the configurations of n runs.
         outcome: (n,) in the order of `runs`.
+
+    Returns:
+        The ceiling; NaN without configurations of several runs, or if the outcome is constant.
     """
-    y, m = rankdata(outcome), runs.sizes
-    groups, n = len(m), len(y)
-    again = runs.per_run(m) > 1
-    if groups < 2 or not again.any() or np.ptp(y) == 0 or n == groups:
+    y = rankdata(outcome)
+    m = runs.sizes
+    groups = len(m)
+    n = len(y)
+    replicated = runs.per_run(m) > 1
+    if groups < 2 or not replicated.any() or np.ptp(y) == 0 or n == groups:
         return Ceiling(HYPERPARAMETERS, np.nan, np.nan)
-    means = runs.configuration_sums(y) / m
-    within = float(((y - runs.per_run(means)) ** 2).sum()) / (n - groups)
-    between = float((m * (means - y.mean()) ** 2).sum()) / (groups - 1)
-    typical = (n - (m**2).sum() / n) / (groups - 1)
-    component = max(0.0, (between - within) / typical)
-    others = (runs.per_run(runs.configuration_sums(y)) - y) / np.maximum(runs.per_run(m) - 1, 1)
-    r2 = component / (component + within) if component + within else np.nan
-    normal = 2 / np.pi * np.arcsin(2 * np.sin(np.pi * np.sqrt(r2) / 6))
-    by_others = _tau_between(others[again], y[again], runs.configuration[again])
-    return Ceiling(HYPERPARAMETERS, float(np.fmax(by_others, normal)), r2)
+    sums = runs.configuration_sums(y)
+    means = sums / m
+    s2_within = float(((y - runs.per_run(means)) ** 2).sum()) / (n - groups)
+    mean_square_between = float((m * (means - y.mean()) ** 2).sum()) / (groups - 1)
+    typical_size = (n - (m**2).sum() / n) / (groups - 1)
+    s2_between = max(0.0, (mean_square_between - s2_within) / typical_size)
+    r2 = s2_between / (s2_between + s2_within) if s2_between + s2_within else np.nan
+    tau_if_normal = 2 / np.pi * np.arcsin(2 * np.sin(np.pi * np.sqrt(r2) / 6))
+    others = (runs.per_run(sums) - y) / np.maximum(runs.per_run(m) - 1, 1)
+    tau_of_others = _tau_between(others[replicated], y[replicated], runs.configuration[replicated])
+    return Ceiling(HYPERPARAMETERS, float(np.fmax(tau_of_others, tau_if_normal)), r2)
 
 
 def _tau_between(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:
-    """Kendall's tau-b over the pairs of different groups: all pairs, without those inside."""
-    untied = np.array([_untied(x), _untied(y)])
+    """Kendall's tau-b over the pairs of different groups: all pairs, minus those inside groups."""
+    untied = np.array([_untied_pairs(x), _untied_pairs(y)])
     concordance = kendall_tau(x, y) * np.sqrt(untied.prod()) if untied.all() else 0.0
     for members in np.split(np.arange(len(group)), np.flatnonzero(np.diff(group)) + 1):
-        signs = [np.sign(values[members][:, None] - values[members]) for values in (x, y)]
-        concordance -= (signs[0] * signs[1]).sum() / 2
-        untied = untied - [np.abs(sign).sum() / 2 for sign in signs]
-    return float(concordance / np.sqrt(untied.prod())) if (untied > 0).all() else np.nan
+        dx = np.sign(x[members][:, None] - x[members])
+        dy = np.sign(y[members][:, None] - y[members])
+        concordance -= (dx * dy).sum() / 2
+        untied = untied - [np.abs(dx).sum() / 2, np.abs(dy).sum() / 2]
+    if not (untied > 0).all():
+        return np.nan
+    return float(concordance / np.sqrt(untied.prod()))
 
 
-def _untied(values: np.ndarray) -> float:
-    """How many pairs differ."""
+def _untied_pairs(values: np.ndarray) -> float:
+    """Count the pairs of different values."""
     counts = np.unique(values, return_counts=True)[1].astype(float)
-    return float(len(values) * (len(values) - 1) - (counts * (counts - 1)).sum()) / 2
+    n = len(values)
+    return float(n * (n - 1) - (counts * (counts - 1)).sum()) / 2
 
 
 def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: int = 0) -> Ceiling:
-    """What even the outcome itself reaches when it is measured again, on another test set of the same size.
+    """Estimate how well the outcome predicts itself when it is measured again on another test set of the same size.
 
-    Normal noise of the given variance is added to the outcome, many times; tau is the mean of those between the two,
-    R2 the mean of their squared rank correlations.
+    Normal noise of the given variance is added to the outcome 100 times; tau is the mean Kendall tau between the
+    outcome and the noisy ones, R2 the mean of their squared rank correlations.
 
     Args:
         outcome: (n,) mean over the test examples; runs where it or the variance is not finite are left out.
         variance: (n,) of that mean, see `measurement_variance`.
         random_seed: of the noise.
+
+    Returns:
+        The ceiling; NaN with fewer than two runs or a constant outcome.
     """
     kept = np.isfinite(outcome) & np.isfinite(variance)
-    y, spread = outcome[kept], np.sqrt(np.maximum(variance[kept], 0))
+    y = outcome[kept]
+    deviation = np.sqrt(np.maximum(variance[kept], 0))
     if len(y) < 2 or np.ptp(y) == 0:
         return Ceiling(TEST_SET_NOISE, np.nan, np.nan)
-    random, ranks = generator(random_seed, "ceiling/test set"), rankdata(y)
-    again = [y + spread * random.standard_normal(len(y)) for _ in range(DRAWS)]
-    taus = [kendall_tau(y, values) for values in again]
-    correlations = [np.corrcoef(ranks, rankdata(values))[0, 1] for values in again]
+    rng = generator(random_seed, "ceiling/test set")
+    ranks = rankdata(y)
+    taus = []
+    correlations = []
+    for _ in range(SIMULATED_TEST_SETS):
+        remeasured = y + deviation * rng.standard_normal(len(y))
+        taus.append(kendall_tau(y, remeasured))
+        correlations.append(np.corrcoef(ranks, rankdata(remeasured))[0, 1])
     return Ceiling(TEST_SET_NOISE, float(np.mean(taus)), float(np.mean(np.square(correlations))))
 
 
 def measured_outcome(target: str) -> str:
-    """The outcome that is measured on test examples: of a gap its test part, else the target itself.
+    """Return the outcome that is measured on test examples: the test part of a gap, otherwise the target itself.
 
     >>> measured_outcome("gap"), measured_outcome("loss_gap"), measured_outcome("test_loss")
     ('test_error', 'test_loss', 'test_loss')
@@ -112,33 +131,61 @@ def measured_outcome(target: str) -> str:
 def measurement_variance(
     table: pd.DataFrame, target: str, test_size: int, validation_size: int | None = None
 ) -> np.ndarray:
-    """(n,) variance of a mean over the test set, as far as it can change the order of runs; NaN if unknown.
+    """Estimate the variance of a mean over the test set, as far as it can change the order of runs.
 
-    The variance of one example (for a loss and its gap the column ``<loss>_variance``; for an error e and its gap
-    ``e (1 - e)``) over `test_size`. But runs are tested on the same examples, and what these do to all runs alike moves
-    no order. Where a column ``validation_...`` holds the same outcome on `validation_size` other examples, the share of
-    the noise that is each run's own is estimated: the squares of validation minus test, its regression on the mean of
-    the two taken out, over the squares to be expected of independent noise (at most 1). Without it the share is 1,
-    which makes the ceiling too low. The train part of a gap is measured on all there is, without noise.
+    It is the variance of one example over `test_size`: for a loss and its gap the column ``<loss>_variance``, for an
+    error e and its gap ``e (1 - e)``. But runs are tested on the same examples, and noise that these add to all runs
+    alike changes no order. If a column ``validation_...`` holds the same outcome on `validation_size` other examples,
+    the share of the noise that differs between runs is estimated: the squares of validation minus test, with their
+    regression on the mean of the two removed, over the squares to be expected of independent noise (at most 1).
+    Without it the share is 1, which makes the ceiling too low. The train part of a gap is measured on all train
+    examples, without noise.
+
+    Args:
+        table: one row per run.
+        target: outcome column.
+        test_size: number of test examples.
+        validation_size: number of validation examples, if the share is to be estimated.
+
+    Returns:
+        (n,) variances; NaN if unknown.
     """
     measured = measured_outcome(target)
+    unknown = np.full(len(table), np.nan)
     if measured not in table:
-        return np.full(len(table), np.nan)
+        return unknown
     values = numeric_column(table, measured, "column")
     if f"{measured}_variance" in table:
-        one = numeric_column(table, f"{measured}_variance", "column")
+        example_variance = numeric_column(table, f"{measured}_variance", "column")
     elif "error" in measured:
-        one = np.where((values >= 0) & (values <= 1), values * (1 - values), np.nan)
+        is_error = (values >= 0) & (values <= 1)
+        example_variance = np.where(is_error, values * (1 - values), np.nan)
     else:
-        return np.full(len(table), np.nan)
-    other = measured.replace("test_", "validation_")
+        return unknown
     share = 1.0
-    if validation_size and other != measured and other in table:
-        second = numeric_column(table, other, "column")
-        kept = np.isfinite(values) & np.isfinite(second) & np.isfinite(one)
-        both = np.column_stack([np.ones(kept.sum()), (values + second)[kept] / 2])
-        difference = (second - values)[kept]
-        own = difference - both @ np.linalg.lstsq(both, difference, rcond=None)[0]
-        expected = (one[kept] * (1 / test_size + 1 / validation_size)).sum()
-        share = min(1.0, float((own**2).sum() / expected)) if expected > 0 else 1.0
-    return share * one / test_size
+    on_validation = measured.replace("test_", "validation_")
+    if validation_size and on_validation != measured and on_validation in table:
+        others = numeric_column(table, on_validation, "column")
+        share = _unshared_noise(values, others, example_variance, 1 / test_size + 1 / validation_size)
+    return share * example_variance / test_size
+
+
+def _unshared_noise(
+    values: np.ndarray, others: np.ndarray, example_variance: np.ndarray, inverse_sizes: float
+) -> float:
+    """Estimate the share of the measurement noise that differs between runs, at most 1.
+
+    Args:
+        values: (n,) outcome on the test set.
+        others: (n,) outcome on the validation set.
+        example_variance: (n,) variance of one example.
+        inverse_sizes: 1 / test size + 1 / validation size.
+    """
+    kept = np.isfinite(values) & np.isfinite(others) & np.isfinite(example_variance)
+    level = np.column_stack([np.ones(kept.sum()), (values + others)[kept] / 2])
+    difference = (others - values)[kept]
+    residual = difference - level @ np.linalg.lstsq(level, difference, rcond=None)[0]
+    expected = (example_variance[kept] * inverse_sizes).sum()
+    if expected <= 0:
+        return 1.0
+    return min(1.0, float((residual**2).sum() / expected))
