@@ -11,7 +11,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import kernel_choice, network
 from benevolent.trainables.stack import stack as trainables_stack
-from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned
+from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, Trial
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import Stack
 
@@ -84,15 +84,58 @@ def test_kernel_and_size_can_be_pinned():
 def test_the_fastest_candidate_is_taken_and_what_is_refused_is_left_out(monkeypatch):
     stack, inputs, labels = stack_of(4, SMALL_CNN)
     speeds = {("batched", 4): None, ("loop", 4): 3.0, ("batched", 2): 1.0, ("loop", 2): 2.0}
-    trial = kernel_choice._Trial(stack, inputs, labels, 32)
+    trial = Trial(stack, inputs, labels, 32)
     monkeypatch.setattr(trial, "seconds", lambda plan: speeds[plan.kernel, plan.size])
-    assert kernel_choice._fastest(trial, ["batched", "loop"], [4, 2], 10) == KernelChoice("batched", 2)
+    candidates = [KernelChoice(*candidate) for candidate in speeds]
+    assert kernel_choice.fastest(trial, candidates, 10) == KernelChoice("batched", 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "skipped"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), True),
+        (NotImplementedError("not implemented for 'Half'"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("a mistake in the training step"), False),
+    ],
+)
+def test_only_short_memory_and_unsupported_steps_rule_a_kernel_out(monkeypatch, error, skipped):
+    def fails(*arguments):
+        raise error
+
+    trial = Trial(*stack_of(2, SMALL_CNN), 32)
+    monkeypatch.setattr(Stack, "train_epoch", fails)
+    if skipped:
+        assert trial.seconds(KernelChoice("batched", 2)) is None
+    else:
+        with pytest.raises(type(error), match=str(error)):
+            trial.seconds(KernelChoice("batched", 2))
+
+
+@pytest.mark.parametrize("broken", ["vmap", "both"])
+def test_vmap_is_ruled_out_only_if_the_same_step_succeeds_without_it(monkeypatch, broken):
+    train_epoch = Stack.train_epoch
+
+    def fails(stack, inputs, labels, order, batch_size, epoch, kernel):
+        if broken == "both" or kernel == "vmap":
+            raise RuntimeError(f"{kernel} fails")
+        return train_epoch(stack, inputs, labels, order, batch_size, epoch, kernel)
+
+    module = {"family": "module", "path": "test_training:Residual", "arguments": {"width": 7}}
+    trial = Trial(*stack_of(3, module, (64,)), 32)
+    monkeypatch.setattr(Stack, "train_epoch", fails)
+    if broken == "vmap":
+        assert trial.seconds(KernelChoice("vmap", 2)) is None
+    else:
+        with pytest.raises(RuntimeError, match="loop fails"):
+            trial.seconds(KernelChoice("vmap", 2))
 
 
 def test_probing_changes_nothing():
     stack, inputs, labels = stack_of(3, NESTED_CNN, (3, 16, 16))
     before = {name: value.clone() for name, value in stack.groups.items()}
-    assert kernel_choice._Trial(stack, inputs, labels, 32).seconds(KernelChoice("batched", 3)) is not None
+    assert Trial(stack, inputs, labels, 32).seconds(KernelChoice("batched", 3)) is not None
     assert all(torch.equal(value, stack.groups[name]) for name, value in before.items())
 
 

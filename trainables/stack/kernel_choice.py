@@ -1,13 +1,14 @@
-"""How a cohort is cut into stacks, and which kernel trains them, within the memory that its trial was given.
+"""Choose how a cohort is cut into stacks and which kernel trains them, within the memory given to its trial.
 
-On a CPU this is a rule of the network's shapes, so that a sweep trained twice gives the same tables bit for bit: a
-choice by the clock would differ with what else the machine does, and stacks of convolutions differ in their last
-digits. `benchmarks/kernels.py` shows what the rule is worth. On a GPU, which is not deterministic to the last digit
-anyway, the candidates are timed. Either can be overruled by `resources.kernel` and `resources.stack_size` of a sweep.
+On a CPU the choice is a rule of the network's shapes, so that a sweep trained twice gives the same tables bit for bit:
+a choice by the clock would depend on the load of the machine, and stacks of convolutions differ in their last digits.
+`benchmarks/kernels.py` shows what the rule is worth. On a GPU, which does not repeat the last digit anyway, the
+candidates are timed. `resources.kernel` and `resources.stack_size` of a sweep overrule both.
 """
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,26 +18,31 @@ from torch import nn
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.layer_types import layer_type
-from benevolent.trainables.stack.network import Kernel
+from benevolent.trainables.stack.network import Kernel, is_out_of_memory
 from benevolent.trainables.stack.stack import Stack
 
-#: Activations of a step (networks x examples x values) that convolutional networks in one program have at most, on a
-#: CPU: of networks up to LARGE_VALUES each, and of larger ones, whose stacks leave the cache between forward and
-#: backward pass. Measured with 32 MB of third-level cache (`benchmarks/kernels.py --candidates`), against a serial
-#: loop: eight at once of 0.3 to 1.4 million took 0.4 to 1.0 of its time; with 1.8 million two at once took 0.90, one
-#: 1.08, eight 0.99; with 2.6 million one took 0.96, two 1.06, eight 1.21.
-STACKED_VALUES, LARGE_VALUES, STACKED_LARGE_VALUES = 2**24, 3 * 2**19, 2**22
-#: The part of its memory that a trial may fill with a step: data, parameters and their copies need the rest.
+#: Largest number of activations in a step (networks x examples x values) of convolutional networks in one stack on a
+#: CPU: STACKED_VALUES for networks of up to LARGE_VALUES each, STACKED_LARGE_VALUES for larger ones, whose stacks leave
+#: the cache between forward and backward pass. Measured with 32 MB of third-level cache (`benchmarks/kernels.py
+#: --candidates`) relative to a serial loop: eight networks of 0.3 to 1.4 million at once took 0.4 to 1.0 of its time;
+#: with 1.8 million two at once took 0.90, one 1.08, eight 0.99; with 2.6 million one took 0.96, two 1.06, eight 1.21.
+STACKED_VALUES = 2**24
+LARGE_VALUES = 3 * 2**19
+STACKED_LARGE_VALUES = 2**22
+#: Part of a trial's memory that a step may fill: data, parameters and their copies need the rest.
 SHARE = 0.5
-#: The clock decides on a GPU, for so many seconds or this part of the training, whichever is longer.
-SECONDS, PART = 0.5, 0.02
-#: What takes longer for its first step than the best so far for so many is left out.
+#: Candidates are timed on a GPU for this many seconds, or this part of the training, whichever is longer.
+TIMED_SECONDS = 0.5
+TIMED_PART = 0.02
+#: Steps of each candidate; the first is not counted, since it allocates memory and chooses algorithms.
+TIMED_STEPS = 4
+#: A candidate whose step takes this many times as long as the best so far is given up.
 HOPELESS = 8
 
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """The kernel that computes the logits, and how many runs train in one program."""
+    """The kernel that computes the logits, and the number of runs that train in one stack."""
 
     kernel: Kernel
     size: int
@@ -44,22 +50,22 @@ class KernelChoice:
 
 @dataclass(frozen=True)
 class Pinned:
-    """What the author of a sweep has decided; None: it is chosen here."""
+    """The part of the choice that the author of a sweep has made; None: it is made here."""
 
     kernel: Kernel | None = None
     size: int | None = None
 
 
 def memory_bytes(device: torch.device) -> float:
-    """What this trial may use: of a GPU its share of what is free, of a machine the share of its threads.
+    """Return the memory that this trial may use: its share of a GPU's free memory, or its threads' share of a machine's.
 
-    The machine's memory as a whole counts, not what is free of it at the moment, so that the choice can be repeated.
+    A machine counts as a whole, whatever is free at the moment, so that the choice can be repeated.
     """
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         return min(free, total * torch.cuda.get_per_process_memory_fraction(device))
-    total = machine_memory_bytes()
-    return total * min(1.0, torch.get_num_threads() / len(os.sched_getaffinity(0)))
+    share = torch.get_num_threads() / len(os.sched_getaffinity(0))
+    return machine_memory_bytes() * min(1.0, share)
 
 
 def machine_memory_bytes() -> int:
@@ -71,112 +77,172 @@ def machine_memory_bytes() -> int:
 
 
 def step_bytes(stack: Stack, inputs: Inputs, batch_size: int) -> int:
-    """Memory that a step takes for each run: activations and their gradients, the gradient, and the update."""
+    """Return the memory of a step for each run: activations and their gradients, the gradient, and the update."""
     activations = stack.network.activations(inputs.shape)
     parameters = stack.groups["parameters"]
-    return (2 * batch_size * activations + 2 * parameters.shape[1]) * parameters.element_size()
+    values = 2 * batch_size * activations + 2 * parameters.shape[1]
+    return values * parameters.element_size()
 
 
 def choose_kernel(
     stack: Stack, inputs: Inputs, labels: torch.Tensor, batch_size: int, pinned: Pinned | None = None, steps: int = 0
 ) -> KernelChoice:
-    """How to train a stack.
+    """Return the kernel and the stack size to train a cohort with.
 
     Args:
         stack: the runs; not changed.
         inputs: N of each network.
         labels: `(K, N)`.
         batch_size: examples per step.
-        pinned: what is not to be chosen.
-        steps: that each run will train, at most; a GPU is probed for longer where it trains for longer.
+        pinned: the part of the choice that is already made.
+        steps: largest number of steps of a run; on a GPU candidates are timed for longer where runs train for longer.
 
     Raises:
         BadInput: the pinned kernel cannot train this network.
     """
-    pinned, network = pinned or Pinned(), stack.network
+    pinned = pinned or Pinned()
+    network = stack.network
     if pinned.kernel and pinned.kernel not in network.kernels:
-        raise BadInput(
-            f"resources.kernel = {pinned.kernel!r}: this network can be trained by {', '.join(network.kernels)}"
-        )
+        allowed = ", ".join(network.kernels)
+        raise BadInput(f"resources.kernel = {pinned.kernel!r}: this network can be trained by {allowed}")
     fitting = int(SHARE * memory_bytes(labels.device) / step_bytes(stack, inputs, batch_size))
-    most = max(1, min(len(stack), fitting))
-    trial = _Trial(stack, inputs, labels, batch_size)
+    largest = max(1, min(len(stack), fitting))
+    trial = Trial(stack, inputs, labels, batch_size)
     if pinned.kernel and pinned.size:
-        plan = KernelChoice(pinned.kernel, pinned.size)
+        choice = KernelChoice(pinned.kernel, pinned.size)
     elif labels.is_cuda:
-        sizes = [pinned.size] if pinned.size else [most >> halved for halved in range(most.bit_length())]
-        plan = _fastest(trial, [pinned.kernel] if pinned.kernel else list(network.kernels), sizes, steps)
+        sizes = [pinned.size] if pinned.size else _halved(largest)
+        kernels = [pinned.kernel] if pinned.kernel else network.kernels
+        candidates = [KernelChoice(kernel, size) for size in sizes for kernel in kernels]
+        choice = fastest(trial, candidates, steps)
     else:
-        plan = _by_rule(trial, most, pinned)
-    return replace(plan, size=min(plan.size, len(stack)))
+        choice = _by_rule(trial, largest, pinned)
+    return replace(choice, size=min(choice.size, len(stack)))
 
 
-def _by_rule(trial: "_Trial", most: int, pinned: Pinned) -> KernelChoice:
-    """The choice on a CPU; `most` runs fit into memory."""
-    network, size = trial.stack.network, most
-    if network.convolves:
-        values = trial.batch_size * network.activations(trial.inputs.shape)
-        limit = STACKED_VALUES if values <= LARGE_VALUES else STACKED_LARGE_VALUES
-        size = min(most, max(1, limit // values))
-    kernel: Kernel = network.kernels[0]
-    if network.convolves and network.batched:
-        kernel = "loop" if size == 1 and _pools_or_normalizes(network.module) else "channels_last"
-    elif not network.batched and (network.convolves or size == 1):
-        kernel = "loop"  # of one network vmap takes twice the time of a plain module
-    kernel, size = pinned.kernel or kernel, pinned.size or size
-    if kernel == "vmap" and not pinned.kernel and trial.seconds(KernelChoice(kernel, 2)) is None:
-        kernel = "loop"
+def _halved(largest: int) -> list[int]:
+    """Return a stack size and its halves down to 1.
+
+    >>> _halved(20)
+    [20, 10, 5, 2, 1]
+    """
+    return [largest >> times for times in range(largest.bit_length())]
+
+
+def _by_rule(trial: "Trial", largest: int, pinned: Pinned) -> KernelChoice:
+    """Return the choice on a CPU, where at most `largest` runs fit into memory."""
+    network = trial.stack.network
+    size = pinned.size or _size_by_rule(trial, largest)
+    if pinned.kernel:
+        return KernelChoice(pinned.kernel, size)
+    kernel = _kernel_by_rule(trial, _size_by_rule(trial, largest))
+    if kernel == "vmap" and trial.seconds(KernelChoice(kernel, 2)) is None:
+        kernel = network.kernels[-1]
     return KernelChoice(kernel, size)
 
 
-def _pools_or_normalizes(module: nn.Module) -> bool:
-    """Whether something between the convolutions of one network is slow with channels last in memory.
+def _size_by_rule(trial: "Trial", largest: int) -> int:
+    network = trial.stack.network
+    if not network.convolves:
+        return largest
+    values = trial.batch_size * network.activations(trial.inputs.shape)
+    limit = STACKED_VALUES if values <= LARGE_VALUES else STACKED_LARGE_VALUES
+    return min(largest, max(1, limit // values))
 
-    One network at once, against a serial loop (`benchmarks/kernels.py`): ResNet-56 1.13 to 1.19, others 1.2 to 1.6;
-    a loop of ours 1.02 to 1.06. Without such layers 0.86 to 0.94, where a loop took 1.07.
+
+def _kernel_by_rule(trial: "Trial", size: int) -> Kernel:
+    network = trial.stack.network
+    if network.batched and network.convolves:
+        alone_by_loop = size == 1 and _slow_channels_last(network.module)
+        return "loop" if alone_by_loop else "channels_last"
+    if network.batched:
+        return "batched"
+    if network.convolves or size == 1:  # vmap over one network takes twice the time of a plain module
+        return "loop"
+    return network.kernels[0]
+
+
+def _slow_channels_last(module: nn.Module) -> bool:
+    """Return True if a layer between the convolutions of one network is slow with channels last in memory.
+
+    One network at once, relative to a serial loop of plain modules (`benchmarks/kernels.py`): ResNet-56 took 1.13 to
+    1.19, others 1.2 to 1.6; our loop took 1.02 to 1.06. Without such layers it was 0.86 to 0.94, and 1.07 for our loop.
     """
-    return any(layer_type(part).slow_channels_last for part in module.modules())
+    return any(layer_type(layer).slow_channels_last for layer in module.modules())
 
 
-def _fastest(trial: "_Trial", kernels: list[Kernel], sizes: list[int], steps: int) -> KernelChoice:
-    """The candidate with the least time per run and step; the largest stacks are tried first."""
-    best, least, end = KernelChoice(kernels[-1], sizes[-1]), float("inf"), time.perf_counter() + SECONDS
-    for plan in (KernelChoice(kernel, size) for size in sizes for kernel in kernels):
+def fastest(trial: "Trial", candidates: list[KernelChoice], steps: int) -> KernelChoice:
+    """Return the candidate with the least time per run and step; the last one if none could be timed.
+
+    Args:
+        trial: steps to time.
+        candidates: in the order in which they are timed, until the time for it is over.
+        steps: largest number of steps of a run.
+    """
+    best = candidates[-1]
+    least = float("inf")
+    end = time.perf_counter() + TIMED_SECONDS
+    for candidate in candidates:
         if time.perf_counter() > end and least < float("inf"):
             break
-        for attempt in range(4):  # the first ones allocate, and choose algorithms
-            seconds = trial.seconds(plan)
-            if seconds is None or seconds > HOPELESS * least:
-                break
-            if attempt and seconds < least:
-                best, least = plan, seconds
-                end = max(end, trial.begun + PART * steps * least * len(trial.stack))
+        seconds = min(_timed_steps(trial, candidate, least), default=float("inf"))
+        if seconds < least:
+            best, least = candidate, seconds
+            training_seconds = steps * least * len(trial.stack)
+            end = max(end, trial.begun + TIMED_PART * training_seconds)
     return best
 
 
-@dataclass
-class _Trial:
+def _timed_steps(trial: "Trial", candidate: KernelChoice, least: float) -> Iterable[float]:
+    """Yield the seconds of steps after the first, until one fails or is hopeless against the best so far."""
+    for step in range(TIMED_STEPS):
+        seconds = trial.seconds(candidate)
+        if seconds is None or seconds > HOPELESS * least:
+            return
+        if step:
+            yield seconds
+
+
+class Trial:
     """Single steps of copies of a stack."""
 
-    stack: Stack
-    inputs: Inputs
-    labels: torch.Tensor
-    batch_size: int
-
-    def __post_init__(self) -> None:
+    def __init__(self, stack: Stack, inputs: Inputs, labels: torch.Tensor, batch_size: int) -> None:
+        self.stack = stack
+        self.inputs = inputs
+        self.labels = labels
+        self.batch_size = batch_size
         self.begun = time.perf_counter()
 
-    def seconds(self, plan: KernelChoice) -> float | None:
-        """Of one step of one run; None where the kernel refuses the network, or memory is short."""
-        runs = torch.arange(min(plan.size, len(self.stack)))
-        own, copy = slice(0, len(runs)), self.stack.pick(runs)
-        examples = min(self.inputs.examples, self.batch_size)
-        order = torch.arange(examples, device=self.labels.device).expand(len(runs), -1)
-        start = time.perf_counter()
+    def seconds(self, choice: KernelChoice) -> float | None:
+        """Return the seconds of one step, per run; None if the kernel cannot train the network, or memory is short.
+
+        vmap refuses modules with errors of many texts. Any of them counts as a refusal if the same step succeeds
+        without vmap; otherwise that step's own error is raised.
+        """
+        runs = min(choice.size, len(self.stack))
         try:
-            copy.train_epoch(self.inputs.pick(own), self.labels[own], order, self.batch_size, 0, plan.kernel)
-        except (RuntimeError, ValueError):
+            return self._step_seconds(choice.kernel, runs) / runs
+        except RuntimeError as error:
+            if is_out_of_memory(error) or _is_unsupported(error):
+                return None
+            if choice.kernel != "vmap":
+                raise
+            self._step_seconds("loop", runs)
             return None
+
+    def _step_seconds(self, kernel: Kernel, runs: int) -> float:
+        first = slice(0, runs)
+        copy = self.stack.pick(torch.arange(runs))
+        examples = min(self.inputs.examples, self.batch_size)
+        order = torch.arange(examples, device=self.labels.device).expand(runs, -1)
+        start = time.perf_counter()
+        copy.train_epoch(self.inputs.pick(first), self.labels[first], order, self.batch_size, 0, kernel)
         if self.labels.is_cuda:
             torch.cuda.synchronize()
-        return (time.perf_counter() - start) / len(runs)
+        return time.perf_counter() - start
+
+
+def _is_unsupported(error: RuntimeError) -> bool:
+    """Return True if a device or its library has no implementation for a step."""
+    text = str(error)
+    return isinstance(error, NotImplementedError) or "NOT_SUPPORTED" in text or "Unable to find an engine" in text
