@@ -317,12 +317,10 @@ def data_fetch(
     import benevolent.trainables.config.run  # noqa: F401  (a user's own modules may add data sets)
     from benevolent.trainables import data
 
-    data.set_data_root(root)
-    for name in names:
-        new = data.fetch(name)
-        console.print(
-            f"{name}: {'fetched to' if new else 'is there already, in'} {data.location(name)}", soft_wrap=True
-        )
+    with data.use_data_root(root):
+        for name in names:
+            outcome = "fetched to" if data.fetch(name) else "already in"
+            console.print(f"{name}: {outcome} {data.location(name)}", soft_wrap=True)
 
 
 @data_app.command(name="list")
@@ -333,6 +331,6 @@ def data_list(root: Root = None) -> None:
     """
     from benevolent.trainables import data
 
-    data.set_data_root(root)
-    console.print(f"data root: {data.data_root()}", soft_wrap=True)
-    list_("datasets")
+    with data.use_data_root(root):
+        console.print(f"data root: {data.data_root()}", soft_wrap=True)
+        list_("datasets")

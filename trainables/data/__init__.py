@@ -25,7 +25,7 @@ from benevolent.trainables.data.readers import (
     location,
     provide,
     read,
-    set_data_root,
+    use_data_root,
 )
 from benevolent.trainables.data.split import Dataset, Inputs, Split, stratified_order
 from benevolent.trainables.data.synthetic import SYNTHETIC, population_accuracy
@@ -61,5 +61,5 @@ __all__ = [
     "data_root",
     "stratified_order",
     "train_labels",
-    "set_data_root",
+    "use_data_root",
 ]

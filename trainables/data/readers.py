@@ -1,18 +1,23 @@
 """Data sets in files: where they are, how they are read, and how they are fetched.
 
-A data set is added by writing a reader and naming it in `READERS`. All files are under one root: the environment
-variable BENEVOLENT_DATA, `~/.cache/benevolent` by default, laid out as torchvision does. Nothing is downloaded but by
-`fetch`. torchvision is imported only where files are read, since that takes seconds in every process.
+Add a data set by writing a reader and naming it in `READERS`. All files are under one root: the environment variable
+BENEVOLENT_DATA, `~/.cache/benevolent` by default, laid out as torchvision does. Only `fetch` downloads anything.
+torchvision is imported only where files are read, since that takes seconds in every process.
 """
 
+import contextlib
 import functools
 import hashlib
+import http.client
 import importlib.util
 import itertools
 import os
+import pickle
 import shutil
 import tempfile
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +28,9 @@ from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.errors import BadInput
 
 Array = np.ndarray[Any, Any]
+
+ROOT_VARIABLE = "BENEVOLENT_DATA"
+DEFAULT_ROOT = "~/.cache/benevolent"
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,17 @@ class Reader:
     """A data set in files, described without reading it.
 
     Attributes:
-        read: from the data root to its arrays.
+        read: from the data root to the arrays. Damaged files make it raise one of `FORMAT_ERRORS`; any other exception
+            is a mistake in the reader.
         shape: of one input.
-        train: how many examples of each class there are for training.
-        test: the same of its official test part; empty if it has none.
-        source: where it comes from.
+        train: number of examples of each class for training.
+        test: the same of the official test part; empty if there is none.
+        source: where the data set comes from.
         folder: where its files are, below the root; empty for a data set that comes with a package.
+        files: the files in the folder that `read` needs; empty: any file there shows that the data set is present.
         fetch: downloads the files to the root.
         top: the largest value of an input; inputs are divided by it.
-        digest: what `RawDataset.digest` should be, to notice damage; empty if unknown (torchvision checks CIFAR's files).
+        digest: the expected `RawDataset.digest`; empty if unknown (torchvision checks CIFAR's files).
     """
 
     read: Callable[[Path], RawDataset]
@@ -73,35 +83,46 @@ class Reader:
     test: tuple[int, ...]
     source: str
     folder: str = ""
+    files: tuple[str, ...] = ()
     fetch: Callable[[Path], None] | None = None
     top: float = 255
     digest: str = ""
 
 
-def read_digits(root: Path | None = None) -> RawDataset:
-    """1,797 handwritten digits of 8 x 8 pixels from 0 to 16, as they are inside scikit-learn.
+class DamagedFiles(ValueError):
+    """Files that a library cannot read, or whose contents are not what the reader declares."""
 
-    Read from scikit-learn's own file: importing `sklearn.datasets` takes two seconds in every process.
+
+class UndeclaredArrays(DamagedFiles):
+    """Arrays that differ from what the reader declares."""
+
+
+#: Errors of files that are missing or damaged. All others are mistakes in a reader, and keep their traceback.
+FORMAT_ERRORS = (OSError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
+
+#: Errors of downloads: offline, a mirror that is gone, a full disk. torchvision raises RuntimeError.
+DOWNLOAD_ERRORS = (*FORMAT_ERRORS, RuntimeError, http.client.HTTPException)
+
+
+def read_digits(root: Path | None = None) -> RawDataset:
+    """Read 1,797 handwritten digits of 8 x 8 pixels from 0 to 16, from scikit-learn's own file.
+
+    Importing `sklearn.datasets` instead would take two seconds in every process.
     """
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
         raise FileNotFoundError("the package scikit-learn")
-    table = np.loadtxt(Path(package.origin).parent / "datasets/data/digits.csv.gz", delimiter=",", dtype=np.uint8)
-    return RawDataset(RawSplit(table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1].astype(np.int64)))
+    file = Path(package.origin).parent / "datasets/data/digits.csv.gz"
+    table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    images = table[:, :-1].reshape(-1, 1, 8, 8)
+    return RawDataset(RawSplit(images, table[:, -1].astype(np.int64)))
 
 
 def _torchvision(kind: str) -> dict[str, Any]:
-    """`read` and `fetch` of a class of `torchvision.datasets`."""
-
-    def part(dataset: Any) -> RawSplit:
-        inputs = np.asarray(dataset.data)
-        inputs = inputs[:, None] if inputs.ndim == 3 else inputs.transpose(0, 3, 1, 2)
-        return RawSplit(np.ascontiguousarray(inputs), np.asarray(dataset.targets, dtype=np.int64))
+    """Return the `read` and `fetch` of a class of `torchvision.datasets`."""
 
     def read(root: Path) -> RawDataset:
-        from torchvision import datasets
-
-        return RawDataset(*(part(getattr(datasets, kind)(root, train=train)) for train in (True, False)))
+        return RawDataset(_read_torchvision(kind, root, train=True), _read_torchvision(kind, root, train=False))
 
     def fetch(root: Path) -> None:
         from torchvision import datasets
@@ -112,6 +133,25 @@ def _torchvision(kind: str) -> dict[str, Any]:
     return {"read": read, "fetch": fetch}
 
 
+def _read_torchvision(kind: str, root: Path, train: bool) -> RawSplit:
+    from torchvision import datasets
+
+    try:
+        dataset = getattr(datasets, kind)(root, train=train)
+    except Exception as error:  # torchvision asserts, indexes and unpickles its way through damaged files
+        raise DamagedFiles(_one_line(error)) from error
+    images = np.asarray(dataset.data)
+    images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+    return RawSplit(np.ascontiguousarray(images), np.asarray(dataset.targets, dtype=np.int64))
+
+
+MNIST_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
 MNIST_TRAIN = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
 MNIST_TEST = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 
@@ -132,6 +172,7 @@ READERS: dict[str, Reader] = {
         test=MNIST_TEST,
         source="LeCun et al. 1998",
         folder="MNIST/raw",
+        files=MNIST_FILES,
         digest="1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b",
     ),
     "fashion_mnist": Reader(
@@ -141,6 +182,7 @@ READERS: dict[str, Reader] = {
         test=(1000,) * 10,
         source="Xiao, Rasul and Vollgraf 2017",
         folder="FashionMNIST/raw",
+        files=MNIST_FILES,
         digest="ece172613115fb18b120bec8f6c02271af90b8b8f0a5af5c51cbd5ceed68e619",
     ),
     "cifar10": Reader(
@@ -150,6 +192,7 @@ READERS: dict[str, Reader] = {
         test=(1000,) * 10,
         source="Krizhevsky 2009",
         folder="cifar-10-batches-py",
+        files=CIFAR10_FILES,
         digest="9048fcbac9c08a64d57a7c5a5a66750a974ad4eab380914df129f7e223d823df",
     ),
     "cifar100": Reader(
@@ -159,27 +202,64 @@ READERS: dict[str, Reader] = {
         test=(100,) * 100,
         source="Krizhevsky 2009",
         folder="cifar-100-python",
+        files=("train", "test", "meta"),
     ),
 }
 
+#: Arrays given to this process, which then needs no files.
 _provided: dict[str, RawDataset] = {}
 
 
 def data_root() -> Path:
-    """Where data sets are: BENEVOLENT_DATA, or `~/.cache/benevolent`."""
-    return Path(os.environ.get("BENEVOLENT_DATA") or "~/.cache/benevolent").expanduser()
+    """Return the folder of all data sets: BENEVOLENT_DATA, or `~/.cache/benevolent`."""
+    return Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT).expanduser()
 
 
-def set_data_root(path: str | Path | None) -> None:
-    """Look for data sets here from now on, in this process and in those that it starts; None changes nothing."""
-    if path is not None:
-        os.environ["BENEVOLENT_DATA"] = str(Path(path).expanduser().absolute())
+@contextlib.contextmanager
+def use_data_root(path: str | Path | None) -> Iterator[None]:
+    """Look for data sets in another folder, in this process and those that it starts; None changes nothing."""
+    if path is None:
+        yield
+        return
+    previous = os.environ.get(ROOT_VARIABLE)
+    os.environ[ROOT_VARIABLE] = str(Path(path).expanduser().absolute())
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ[ROOT_VARIABLE]
+        else:
+            os.environ[ROOT_VARIABLE] = previous
+
+
+def reader_of(name: str) -> Reader:
+    """Return the reader of a data set; `BadInput` names those that exist."""
+    if name not in READERS:
+        raise BadInput(f"data.name = {name!r}: unknown data set" + did_you_mean(name, READERS))
+    return READERS[name]
 
 
 def location(name: str) -> str:
-    """Where the files of a data set are or would be; `BadInput` if there is no such data set."""
+    """Return where the files of a data set are or would be; `BadInput` if there is no such data set."""
     folder = reader_of(name).folder
     return str(data_root() / folder) if folder else "an installed package"
+
+
+def is_present(name: str) -> bool:
+    """Return True if a data set can be read without fetching it; its files are not opened."""
+    return name in _provided or _why_missing(name) is None
+
+
+def _why_missing(name: str) -> str | None:
+    """Return which files of a data set are missing; None if none is."""
+    reader = reader_of(name)
+    if not reader.folder:
+        return None
+    folder = data_root() / reader.folder
+    if not any(folder.glob("*")):
+        return f"no files in {folder}"
+    missing = [file for file in reader.files if not (folder / file).is_file()]
+    return f"missing files in {folder}: {', '.join(missing)}" if missing else None
 
 
 def provide(name: str, raw: RawDataset) -> None:
@@ -188,7 +268,7 @@ def provide(name: str, raw: RawDataset) -> None:
 
 
 def read(name: str) -> RawDataset:
-    """The arrays of a data set, held once by every process.
+    """Return the arrays of a data set, held once by every process.
 
     Raises:
         BadInput: no such data set, or its files are missing or damaged.
@@ -197,63 +277,52 @@ def read(name: str) -> RawDataset:
 
 
 @functools.cache
-def _read(name: str, where: Path) -> RawDataset:
-    reader, remedy = reader_of(name), f"fetch it with `bth data fetch {name}`"
-    if not is_present(name):
-        raise BadInput(f"data.name = {name!r}: no files in {location(name)}; {remedy}")
+def _read(name: str, root: Path) -> RawDataset:
+    reader = reader_of(name)
+    remedy = f"fetch it with `bth data fetch {name}`"
+    if missing := _why_missing(name):
+        raise BadInput(f"data.name = {name!r}: {missing}; {remedy}")
     try:
-        raw = reader.read(where)
-        _verify(reader, raw)
-    except Exception as error:  # whatever a damaged file makes of torchvision, pickle or numpy
-        why = f"missing or damaged files in {location(name)} ({_one_line(error)})"
-        why += f"; {remedy if reader.fetch else 'install it again'}"
-        if not reader.fetch and not reader.digest:  # a user's own, of which nothing tells that its files are damaged
-            what = "what it reads is not what it declares" if isinstance(error, _Undeclared) else "it cannot be read"
-            why = f"its reader: {what} ({_one_line(error)})"
-        raise BadInput(f"data.name = {name!r}: {why}") from error
+        return _read_and_verify(reader, root)
+    except FORMAT_ERRORS as error:
+        if not reader.fetch and not reader.digest:  # a user's own: nothing says that its files are the ones declared
+            undeclared = isinstance(error, UndeclaredArrays)
+            what = "what it reads is not what it declares" if undeclared else "it cannot be read"
+            raise BadInput(f"data.name = {name!r}: its reader: {what} ({_one_line(error)})") from error
+        remedy = remedy if reader.fetch else "install it again"
+        why = f"damaged files in {location(name)} ({_one_line(error)})"
+        raise BadInput(f"data.name = {name!r}: {why}; {remedy}") from error
+
+
+def _read_and_verify(reader: Reader, root: Path) -> RawDataset:
+    """Return the arrays of a reader, which must be those that it declares.
+
+    Raises:
+        UndeclaredArrays: they are not.
+    """
+    raw = reader.read(root)
+    for part_name, part, counts in (("train", raw.train, reader.train), ("test", raw.test, reader.test)):
+        if part is not None:
+            _verify_part(part_name, part, reader.shape, counts)
+        elif counts:
+            raise UndeclaredArrays(f"{part_name}: no part, declared {sum(counts)} examples")
+    if reader.digest and raw.digest != reader.digest:
+        raise UndeclaredArrays(f"digest {raw.digest[:16]}, declared {reader.digest[:16]}")
     return raw
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-class _Undeclared(ValueError):
-    """The arrays are not those that the reader declares."""
-
-
-def _verify(reader: Reader, raw: RawDataset) -> None:
-    """Raise `_Undeclared` unless the arrays are those that the reader declares."""
-    for name, part, counts in (("train", raw.train, reader.train), ("test", raw.test, reader.test)):
-        if part is None:
-            if counts:
-                raise _Undeclared(f"{name}: no part, declared {sum(counts)} examples")
-            continue
-        if part.inputs.shape != (expected := (sum(counts), *reader.shape)):
-            raise _Undeclared(f"{name}: inputs of shape {part.inputs.shape}, declared {expected}")
-        found = itertools.zip_longest(np.bincount(part.labels).tolist(), counts, fillvalue=0)
-        for label, (there, declared) in enumerate(found):
-            if there != declared:
-                raise _Undeclared(f"{name}: {there} examples of class {label}, declared {declared}")
-    if reader.digest and raw.digest != reader.digest:
-        raise _Undeclared(f"digest {raw.digest[:16]}, declared {reader.digest[:16]}")
-
-
-def reader_of(name: str) -> Reader:
-    """The reader of a data set; `BadInput` names those that there are."""
-    if name not in READERS:
-        raise BadInput(f"data.name = {name!r}: unknown data set" + did_you_mean(name, READERS))
-    return READERS[name]
-
-
-def is_present(name: str) -> bool:
-    """Whether the files of a data set seem to be there; they are not read."""
-    folder = reader_of(name).folder
-    return name in _provided or not folder or any((data_root() / folder).glob("*"))
+def _verify_part(name: str, part: RawSplit, input_shape: tuple[int, ...], counts: tuple[int, ...]) -> None:
+    declared_shape = (sum(counts), *input_shape)
+    if part.inputs.shape != declared_shape:
+        raise UndeclaredArrays(f"{name}: inputs of shape {part.inputs.shape}, declared {declared_shape}")
+    actual_counts = np.bincount(part.labels).tolist()
+    for label, (actual, declared) in enumerate(itertools.zip_longest(actual_counts, counts, fillvalue=0)):
+        if actual != declared:
+            raise UndeclaredArrays(f"{name}: {actual} examples of class {label}, declared {declared}")
 
 
 def fetch(name: str) -> bool:
-    """Download a data set to the root, with a progress bar; False if it is there already, undamaged.
+    """Download a data set to the root, with a progress bar; False if it is present already, undamaged.
 
     The files are read and checked before they take their place, so that a download that fails changes nothing.
 
@@ -264,19 +333,28 @@ def fetch(name: str) -> bool:
     try:
         read(name)
         return False
-    except BadInput as error:
+    except BadInput:
         if reader.fetch is None:
             raise
-        found = str(error).rpartition("; ")[0]
     try:
-        data_root().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=data_root(), prefix=f".{name}-") as aside:
-            reader.fetch(Path(aside))
-            _verify(reader, reader.read(Path(aside)))
-            target = data_root() / reader.folder
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(target, ignore_errors=True)
-            (Path(aside) / reader.folder).rename(target)
-    except Exception as error:  # offline, a mirror that is gone, a full disk, a folder that is not ours
-        raise BadInput(f"{name}: could not be fetched to {data_root()} ({_one_line(error)}); {found}") from error
+        _download(reader)
+    except DOWNLOAD_ERRORS as error:
+        raise BadInput(f"{name}: could not be fetched to {data_root()} ({_one_line(error)})") from error
     return True
+
+
+def _download(reader: Reader) -> None:
+    assert reader.fetch is not None
+    root = data_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".fetching-") as aside:
+        reader.fetch(Path(aside))
+        _read_and_verify(reader, Path(aside))
+        target = root / reader.folder
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        (Path(aside) / reader.folder).rename(target)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
