@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from benevolent.analysis.measures import evaluate, measure_stack
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob
 from benevolent.analysis.measures.selection import select
-from benevolent.orchestrator.measuring.measure_pool import MeasurePool, unmeasured
+from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables import models
@@ -157,7 +157,7 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
             configs = tuple(RunConfig.parse(about | {"seed": cohort * RUNS + run}) for run in range(RUNS))
             Manifest(f"{cohort:03d}", configs, ("run",) * RUNS).write(results)
             training(results, f"{cohort:03d}").advance(1e9)
-        jobs = unmeasured(
+        jobs = missing_jobs(
             ExistingMeasures(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False
         )
         for number in numbers * rounds:

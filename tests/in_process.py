@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
-from benevolent.orchestrator.measuring.measure_pool import unmeasured
+from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.results_folder import held, prepare, wanted
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -23,7 +23,7 @@ def train_sweep(
     for cohort in todo:
         assert training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
-    jobs = unmeasured(ExistingMeasures(results), cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
+    jobs = missing_jobs(ExistingMeasures(results), cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
     for job in jobs:
         measure_file(results, job)
     return TrainingSummary(sum(len(cohort.configs) for cohort in todo), len(jobs), [])

@@ -16,7 +16,7 @@ from benevolent.analysis.formatting import duration
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main
-from benevolent.orchestrator.measuring.measure_pool import unmeasured
+from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.results_folder import held, prepare, read_from, wanted
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -69,7 +69,7 @@ def test_only_cohorts_of_the_present_sweep_are_trained_and_measured(tmp_path, co
     cohort("foreign", [SMALL | {"seed": 9, "stop": {"max_epochs": 1}}]).train()
     todo, done = wanted(results, spec)
     assert [len(manifest.configs) for manifest in todo] == [2] and done == []
-    assert unmeasured(ExistingMeasures(results), done, None, True) == []
+    assert missing_jobs(ExistingMeasures(results), done, None, True) == []
 
 
 def test_a_module_path_that_is_no_network_is_refused_before_it_is_called(tmp_path):

@@ -16,10 +16,14 @@ from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.results_folder import prepare
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import SweepResult, run_sweep
 from benevolent.orchestrator.training.ray_session import ray_cluster
+from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.folder import Folder
 
 #: 4 dense runs in one cohort and 4 pruned ones in another, which waits for it.
 SWEEP = {
@@ -143,7 +147,7 @@ def test_the_same_command_again_trains_and_measures_nothing(finished):
 def test_a_subset_of_what_was_measured_measures_nothing(finished):
     before = sorted(finished.glob("measures/*"))
     again = CliRunner().invoke(main.app, ["measure", str(finished), "--measures", "path_norm"])
-    assert again.exit_code == 0 and "nothing to measure" in again.stdout
+    assert again.exit_code == 0 and "up to date" in again.stdout
     assert before == sorted(finished.glob("measures/*"))
 
 
@@ -190,13 +194,13 @@ def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(conne
 
     failing = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)])
     status = CliRunner().invoke(main.app, ["status", str(out)])
-    assert failing.exit_code == 1 and "did not end" in failing.stderr
+    assert failing.exit_code == 1 and "did not finish" in failing.stderr
     assert "RuntimeError: the fuse has blown" in status.stdout
     assert sorted(load_results(out).runs["status"]) == ["failed", "limit"]
 
     fuse.unlink()
     again = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)])
-    assert again.exit_code == 0 and "training 1 runs" in again.stdout
+    assert again.exit_code == 0 and "training 1 run in 1 cohort" in again.stdout
     assert list(load_results(out).runs["status"]) == ["limit", "limit"]
 
 
@@ -279,6 +283,32 @@ def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, ca
     assert before == files_of(places["out"]) | files_of(places["foreign"]) and not list(tmp_path.iterdir())
 
 
+def test_a_resumed_sweep_fetches_its_data(monkeypatch, tmp_path):
+    class Reached(Exception):
+        pass
+
+    def stop(address):
+        raise Reached
+
+    spec = SweepSpec.parse(SWEEP)
+    prepare(Folder(tmp_path), spec, plan(spec))
+    fetched = []
+    monkeypatch.setattr(data, "fetch", fetched.append)
+    monkeypatch.setattr("benevolent.orchestrator.train_and_measure.ray_cluster", stop)
+    with pytest.raises(Reached):
+        run(tmp_path)
+    assert "digits" in fetched
+
+
+def test_ray_settings_are_restored(monkeypatch):
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    before = dict(os.environ)
+    with ray_cluster(None):
+        assert os.environ["TUNE_DISABLE_SIGINT_HANDLER"] == "1" and os.environ["RAY_AUTH_MODE"] == "disabled"
+    assert dict(os.environ) == before
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
 def test_a_cluster_that_does_not_answer_is_one_line(address, monkeypatch):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
@@ -293,9 +323,9 @@ def test_a_cluster_that_does_not_answer_is_one_line(address, monkeypatch):
 def test_a_truncated_or_foreign_file_is_named(pattern, finished, connect, tmp_path, monkeypatch, capsys):
     connect(2)
     out = tmp_path / "out"
-    for path, data in files_of(finished).items():
+    for path, content in files_of(finished).items():
         (out / path.relative_to(finished)).parent.mkdir(parents=True, exist_ok=True)
-        (out / path.relative_to(finished)).write_bytes(data)
+        (out / path.relative_to(finished)).write_bytes(content)
     victim = sorted(out.glob(pattern))[0]
     victim.write_bytes(victim.read_bytes()[:40] if victim.suffix != ".yaml" else b"- a list\n")
     again = ["--measures", "path_norm"] if "final" in pattern else []

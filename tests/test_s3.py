@@ -74,6 +74,6 @@ def test_a_sweep_on_s3_has_the_tables_of_a_local_one_and_goes_on_from_what_is_th
         pd.testing.assert_frame_equal(frame, tables(remote)[name], check_exact=True, obj=name)
     names = Folder(remote).names()
     assert names == Folder(local).names() and "report" in names
-    assert "everything is there: nothing to train, nothing to measure" in run(remote)
+    assert "up to date: nothing to train or measure" in run(remote)
     main.status(remote)
     assert "limit" in capsys.readouterr().out

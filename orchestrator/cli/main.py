@@ -210,10 +210,10 @@ def measure(
 
     [bold]Example:[/] bth measure results/quickstart --measures sharpness,path_norm
     """
-    from benevolent.orchestrator.sweep import measure_again
+    from benevolent.orchestrator.sweep import measure_folder
 
     names = _names(measures, "--measures") if measures is not None else None
-    done = measure_again(where, names, checkpoints, console, trust)
+    done = measure_folder(where, names, checkpoints, console, trust)
     console.print(
         f"measured {done} files; `{escape(shlex.join(['bth', 'report', where]))}` judges again", soft_wrap=True
     )

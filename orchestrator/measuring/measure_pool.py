@@ -1,4 +1,4 @@
-"""Ray actors that measure parameters as they land."""
+"""Ray actors that measure files of parameters as they appear."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -16,114 +16,145 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.ray_worker import assigned_device, receive
 
+#: How often Ray restarts an actor whose process died, and repeats the job that it had.
+RESTARTS = 2
+
 
 class MeasureActor:
-    """Measures files of parameters, one at a time, on one thread or on the GPU that Ray gives it a share of."""
+    """Measure files of parameters, one at a time, on one thread or on this actor's share of a GPU."""
 
-    def __init__(self, results: str, gpus: float, trust: bool, shared: Mapping[str, ray.ObjectRef]) -> None:
-        torch.set_num_threads(1)
-        receive(shared)
-        self.results, self.trust, self.device = Folder(results), trust, assigned_device(gpus)
+    def __init__(self, results: str, gpus: float, trust: bool, data_references: Mapping[str, ray.ObjectRef]) -> None:
+        torch.set_num_threads(1)  # in a process of its own
+        receive(data_references)
+        self.results = Folder(results)
+        self.trust = trust
+        self.device = assigned_device(gpus)
 
     def measure(self, job: MeasureJob) -> int:
-        """How many networks were measured."""
+        """Write the rows of a job; return how many networks were measured."""
         return measure_file(self.results, job, self.trust, self.device)
 
 
 class MeasurePool:
-    """A queue of files to measure, worked off by actors.
+    """A queue of measure jobs, and the actors that work it off.
+
+    Actors that take nothing of Ray's CPUs and GPUs start when there is work: trials and actors then never wait for
+    each other, and the operating system shares the cores. Actors that take some all start at once, before the trials,
+    so that Ray keeps their part free.
 
     Args:
         results: the results folder.
-        room: where actors are, and what each takes of Ray's CPUs and GPUs. Nothing on one machine: then a trial never
-            waits for an actor nor an actor for a trial, and the operating system shares the cores. With more, all
-            actors start at once, and Ray keeps what is theirs from the trials.
+        placement: the node of each actor, and its share of CPUs and GPUs.
         trust: allow modules that the results name to be imported.
-        shared: data sets in Ray's object store, for machines that have not got their files.
+        data_references: data sets in Ray's object store, by name, for machines that lack their files.
+
+    Attributes:
+        submitted: number of jobs so far.
+        done: number of jobs that succeeded.
+        errors: a line, or a traceback, for each job that failed.
     """
 
     def __init__(
         self,
         results: Folder,
-        room: Placement,
+        placement: Placement,
         trust: bool = False,
-        shared: Mapping[str, ray.ObjectRef] | None = None,
+        data_references: Mapping[str, ray.ObjectRef] | None = None,
     ) -> None:
-        self.results, self.room, self.trust = results, room, trust
-        self.shared = shared or {}
-        self.queue: deque[MeasureJob] = deque()
-        self.running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
-        self.idle: list[ray.actor.ActorHandle] = []
-        self.free = list(room.actors)  # machines where one is still to be started
-        self.homes: dict[ray.actor.ActorHandle, str | None] = {}
-        self.submitted = self.done = 0
+        self.results = results
+        self.placement = placement
+        self.trust = trust
+        self.data_references = data_references or {}
+        self.submitted = 0
+        self.done = 0
         self.errors: list[str] = []
-        self.asked: set[tuple[str, str]] = set()
-        if room.cpus or room.gpus:  # taken before the trials take them
-            self.idle = [self._start() for _ in room.actors]
+        self._submitted_files: set[tuple[str, str]] = set()
+        self._queue: deque[MeasureJob] = deque()
+        self._running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
+        self._idle: list[ray.actor.ActorHandle] = []
+        self._free_nodes = list(placement.actors)  # an actor is still to be started on each
+        self._node_of: dict[ray.actor.ActorHandle, str | None] = {}
+        if placement.cpus or placement.gpus:
+            self._idle = [self._start_actor() for _ in placement.actors]
 
     def submit(self, job: MeasureJob | None) -> None:
-        """Have a file measured, unless that was asked before: what fails is tried again by the next command."""
-        if job is None or (job.cohort_id, job.parameter_file) in self.asked:
+        """Queue a job, if its file was not submitted before: the next command retries what fails."""
+        if job is None or (job.cohort_id, job.parameter_file) in self._submitted_files:
             return
-        self.asked.add((job.cohort_id, job.parameter_file))
+        self._submitted_files.add((job.cohort_id, job.parameter_file))
         self.submitted += 1
-        self.queue.append(job)
+        self._queue.append(job)
 
     def poll(self, timeout: float = 0) -> None:
-        """Take in what is finished, and give idle actors work; waits at most `timeout` seconds for something."""
-        if self.running:
-            ready, _ = ray.wait(list(self.running), num_returns=1, timeout=timeout)
-            for ref in ready:
-                actor = self.running.pop(ref)
-                try:
-                    ray.get(ref)
-                    self.idle.append(actor)
-                    self.done += 1
-                except ray.exceptions.RayActorError as error:
-                    self.free.append(self.homes.pop(actor))  # it died for good, most likely of this file
-                    self.errors.append(str(error))
-                except ray.exceptions.RayError as error:
-                    self.idle.append(actor)
-                    cause = getattr(error, "cause", None)  # a damaged file is one line, anything else a traceback
-                    self.errors.append(str(cause if isinstance(cause, BadInput) else error))
-        while self.queue and (self.idle or self.free):
-            actor = self.idle.pop() if self.idle else self._start()
-            self.running[actor.measure.remote(self.queue.popleft())] = actor
+        """Collect finished jobs and give idle actors new ones.
+
+        Args:
+            timeout: seconds to wait for a job to finish, at most.
+        """
+        if self._running:
+            ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout)
+            for reference in ready:
+                self._collect(reference)
+        while self._queue and (self._idle or self._free_nodes):
+            actor = self._idle.pop() if self._idle else self._start_actor()
+            reference = actor.measure.remote(self._queue.popleft())
+            self._running[reference] = actor
 
     @property
     def busy(self) -> bool:
-        """Whether anything is still to be measured."""
-        return bool(self.queue or self.running)
+        """True while a job is queued or running."""
+        return bool(self._queue or self._running)
 
-    def _start(self) -> Any:
-        cpus, gpus, node = self.room.cpus, self.room.gpus, self.free.pop()
-        strategy: Any = "DEFAULT" if cpus or gpus else "SPREAD"  # what takes nothing goes everywhere
-        if node:  # where room was counted for it; elsewhere if that machine is lost
-            strategy = NodeAffinitySchedulingStrategy(node, soft=True)
-        options = ray.remote(MeasureActor).options(
-            num_cpus=cpus, num_gpus=gpus, scheduling_strategy=strategy, max_restarts=2, max_task_retries=2
+    def _collect(self, reference: ray.ObjectRef) -> None:
+        actor = self._running.pop(reference)
+        try:
+            ray.get(reference)
+        except ray.exceptions.RayActorError as error:  # its process died, most likely because of this file
+            self._free_nodes.append(self._node_of.pop(actor))
+            self.errors.append(str(error))
+        except ray.exceptions.RayError as error:
+            self._idle.append(actor)
+            cause = getattr(error, "cause", None)
+            self.errors.append(str(cause if isinstance(cause, BadInput) else error))  # bad input needs no traceback
+        else:
+            self._idle.append(actor)
+            self.done += 1
+
+    def _start_actor(self) -> Any:
+        node = self._free_nodes.pop()
+        cpus = self.placement.cpus
+        gpus = self.placement.gpus
+        strategy: Any = "DEFAULT" if cpus or gpus else "SPREAD"
+        if node:
+            strategy = NodeAffinitySchedulingStrategy(node, soft=True)  # elsewhere if that machine is lost
+        actor_class = ray.remote(MeasureActor).options(
+            num_cpus=cpus,
+            num_gpus=gpus,
+            scheduling_strategy=strategy,
+            max_restarts=RESTARTS,
+            max_task_retries=RESTARTS,
         )
-        actor: Any = options.remote(self.results.uri, gpus, self.trust, self.shared)
-        self.homes[actor] = node
+        actor: Any = actor_class.remote(self.results.uri, gpus, self.trust, self.data_references)
+        self._node_of[actor] = node
         return actor
 
 
-def unmeasured(
-    measured: ExistingMeasures, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
+def missing_jobs(
+    existing: ExistingMeasures, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
 ) -> list[MeasureJob]:
-    """The files of parameters that lack measures, and which.
+    """Return a job for each file of parameters that lacks measures.
 
     Args:
-        measured: what is there.
-        cohort_ids: of which cohorts.
-        measures: what `select` takes.
-        checkpoints: whether checkpoints are measured, or only the parameters at each run's end.
+        existing: the measures in the results folder.
+        cohort_ids: the cohorts to look at.
+        measures: names, as `analysis.measures.selection.select` takes them.
+        checkpoints: include checkpoints, not only the parameters at each run's end.
     """
-    jobs = [
-        measured.missing(cohort_id, name, measures)
-        for cohort_id in cohort_ids
-        for name in CohortFiles(measured.results, cohort_id).parameter_files()
-        if checkpoints or paths.is_final(name)
-    ]
-    return [job for job in jobs if job]
+    jobs = []
+    for cohort_id in cohort_ids:
+        for file in CohortFiles(existing.results, cohort_id).parameter_files():
+            if checkpoints or paths.is_final(file):
+                job = existing.missing(cohort_id, file, measures)
+                if job is not None:
+                    jobs.append(job)
+    return jobs

@@ -1,0 +1,158 @@
+"""Training of cohorts, and measuring of their parameters as the files appear."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.console import Console
+
+from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.training import dataset_broadcast
+from benevolent.orchestrator.training.placement import place_work
+from benevolent.orchestrator.training.progress import ProgressDisplay
+from benevolent.orchestrator.training.ray_session import ray_cluster
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.manifest import Manifest, finished_runs
+
+if TYPE_CHECKING:  # Ray takes seconds to import, and is needed only where there is work
+    from benevolent.orchestrator.measuring.measure_pool import MeasurePool
+
+#: Seconds to wait for a measure when nothing trains any more.
+POLL_SECONDS = 0.2
+
+
+class TrainingSummary(NamedTuple):
+    """Runs that finished and files that were measured in one invocation, with a line about each failure."""
+
+    runs: int
+    measured: int
+    failures: list[str]
+
+
+def train_and_measure(
+    results: Folder,
+    spec: SweepSpec,
+    todo: Sequence[Manifest],
+    done: Sequence[str],
+    console: Console,
+    address: str | None = None,
+    trust: bool = True,
+) -> TrainingSummary:
+    """Train cohorts; measure their parameters, and those of finished cohorts that lack measures.
+
+    Args:
+        results: the results folder, with the manifests of the cohorts.
+        spec: says what to measure, and what a cohort takes of the machine.
+        todo: the cohorts to train, in the order to start them.
+        done: ids of finished cohorts, to be measured where they were not.
+        console: for progress.
+        address: of a Ray cluster; None for this machine.
+        trust: allow modules that the results name to be imported.
+
+    Raises:
+        BadInput: a data set cannot be fetched, or no machine has room for a cohort.
+    """
+    from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
+
+    measures = spec.record.names
+    checkpoints = spec.record.measure_at == "checkpoints"
+    existing = ExistingMeasures(results)
+    jobs = missing_jobs(existing, done, measures, checkpoints)
+    if not todo and not jobs:
+        console.print("up to date: nothing to train or measure")
+        return TrainingSummary(0, 0, [])
+
+    finished_before = {cohort.cohort_id: len(set(finished_runs(results, cohort.cohort_id))) for cohort in todo}
+    runs = sum(len(cohort.configs) for cohort in todo)
+    console.print(_announcement(runs, len(todo), sum(finished_before.values()), len(jobs)))
+    reading = [*todo, *_cohorts_of(results, jobs)]
+    dataset_broadcast.fetch_missing(reading, console)
+
+    with ray_cluster(address), ProgressDisplay(console, runs, len(todo), finished_before) as display:
+        from benevolent.orchestrator.training.ray_tune import train_cohorts
+
+        references = dataset_broadcast.broadcast(reading) if address else {}
+        pool = MeasurePool(results, place_work(spec.resources, address, bool(todo)), trust, references)
+        for job in jobs:
+            pool.submit(job)
+        measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints)
+        if todo:
+            finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
+            train_cohorts(results, todo, finished, spec.resources, measuring.on_progress, measuring.on_tick, references)
+        trained = [cohort.cohort_id for cohort in todo]
+        for job in missing_jobs(existing, trained, measures, checkpoints):  # of cohorts that reported no more
+            pool.submit(job)
+        while pool.busy:
+            measuring.on_tick(POLL_SECONDS)
+    return TrainingSummary(display.runs_trained, pool.done, _training_failures(results, todo) + pool.errors)
+
+
+class _MeasuringWhileTraining:
+    """Callbacks of Ray Tune that submit files of parameters as they appear, and update the display."""
+
+    def __init__(
+        self,
+        existing: ExistingMeasures,
+        pool: "MeasurePool",
+        display: ProgressDisplay,
+        measures: Sequence[str],
+        checkpoints: bool,
+    ) -> None:
+        self.existing = existing
+        self.pool = pool
+        self.display = display
+        self.measures = measures
+        self.checkpoints = checkpoints
+
+    def on_progress(self, cohort_id: str, progress: dict[str, Any]) -> None:
+        """Show the progress of a cohort, and submit the files that it has written."""
+        self.display.update(cohort_id, progress)
+        for file in progress["parameter_files"]:
+            if self.checkpoints or paths.is_final(file):
+                self.pool.submit(self.existing.missing(cohort_id, file, self.measures))
+
+    def on_tick(self, timeout: float = 0) -> None:
+        """Let the pool work, and show its counts."""
+        self.pool.poll(timeout)
+        self.display.measured = self.pool.done
+        self.display.to_measure = self.pool.submitted
+        self.display.tick()
+
+
+def _announcement(runs: int, cohorts: int, finished_before: int, files: int) -> str:
+    """Return the line that is printed before the work begins.
+
+    >>> _announcement(8, 2, 3, 0)
+    'training 5 runs in 2 cohorts (3 runs already finished)'
+    >>> _announcement(0, 0, 0, 4)
+    'measuring 4 existing files'
+    """
+    parts = []
+    if cohorts:
+        already = f" ({_count(finished_before, 'run')} already finished)" if finished_before else ""
+        parts.append(f"training {_count(runs - finished_before, 'run')} in {_count(cohorts, 'cohort')}{already}")
+    if files:
+        parts.append(f"measuring {_count(files, 'existing file')}")
+    return "; ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _cohorts_of(results: Folder, jobs: Sequence[MeasureJob]) -> list[Manifest]:
+    names = dict.fromkeys(job.cohort_id for job in jobs)
+    return [Manifest.read(results, name) for name in names]
+
+
+def _training_failures(results: Folder, cohorts: Sequence[Manifest]) -> list[str]:
+    """Return a line for each cohort that has not finished."""
+    lines = []
+    for cohort in cohorts:
+        if not cohort.finished(results):
+            reason = CohortFiles(results, cohort.cohort_id).why_failed
+            reason = reason or "its worker process died, or a cohort that it waits for failed"
+            lines.append(f"cohort {cohort.cohort_id} did not finish: {reason}")
+    return lines
