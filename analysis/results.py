@@ -18,6 +18,7 @@ from benevolent.trainables.stack import network
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.parameters import read_parameters
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
@@ -171,23 +172,44 @@ class Results:
         Raises:
             BadInput: no such run or checkpoint, or a user's module without `trust`.
         """
-        folder, cohort_id, config = self.cohorts.find(run_id)
+        config = self.config(run_id)
         check_trust(config, self.trust)
+        tensors, _ = self._stored_network(run_id, step)
+        task = data.describe(config.data)  # the data themselves need not be here
+        module = network.for_run(config, task).module
+        module.to(getattr(torch, config.precision))
+        module.load_state_dict(module.state_dict() | tensors)  # some buffers, as counts of batches, are not stored
+        return module.eval()
+
+    def masks(self, run_id: str, step: int | None = None) -> dict[str, torch.Tensor]:
+        """Return the pruning masks of a trained network.
+
+        Args:
+            run_id: which run.
+            step: as for `network`.
+
+        Returns:
+            `name -> (...)` for every weight of a pruned network, by the names of `network(run_id).state_dict()`:
+            booleans, False where the weight was pruned. A weight that happens to be zero is not pruned. Empty for a
+            network that was not pruned.
+
+        Raises:
+            BadInput: no such run or checkpoint.
+        """
+        return self._stored_network(run_id, step)[1]
+
+    def _stored_network(self, run_id: str, step: int | None) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Return the tensors and the masks of a run at a step of its last phase, or at its end."""
+        folder, cohort_id, config = self.cohorts.find(run_id)
         files = CohortFiles(folder, cohort_id)
         names = files.final_files()
         if step is not None:
             checkpoint = paths.checkpoint(config.phases[-1].name, step)
-            names = [name for name in files.parameter_files() if name == checkpoint]
+            names = [checkpoint] if files.folder.exists(checkpoint) else []
         for name in names:
-            tensors, about = files.folder.read_tensors(name)
-            if run_id in about["run_id"]:
-                row = about["run_id"].index(run_id)
-                task = data.describe(config.data)  # the data themselves need not be here
-                module = network.for_run(config, task).module
-                module.to(getattr(torch, config.precision))
-                kept = {name: value[row] for name, value in tensors.items()}
-                module.load_state_dict(module.state_dict() | kept)  # counts of batches, say, are not kept
-                return module.eval()
+            stored = read_parameters(files.folder, name)
+            if run_id in stored.run_ids:
+                return stored.network(stored.run_ids.index(run_id))
         place = "its end" if step is None else f"step {step}"
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")
 

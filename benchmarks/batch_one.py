@@ -18,6 +18,7 @@ from torch import nn
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.initial_state import stacked
 from benevolent.trainables.training.running_stack import RunningStack
 
@@ -47,8 +48,8 @@ def stack_seconds(networks: int) -> Iterator[float]:
     built = network.build(runs[0].model, dataset.input_shape, 1)
     drawn = stacked([built.initial(run.init, run.seed) for run in runs])
     rows = built.parameters.rows(drawn).float()
-    groups = {"parameters": rows, "initial": rows.clone(), "buffers": built.buffers.rows(drawn).float()}
-    active = RunningStack(built, dataset, runs, groups)
+    state = StackState.begin(rows, built.buffers.rows(drawn).float())
+    active = RunningStack(built, dataset, runs, state)
     active.stack.start_phase()
     active.load_splits(["train"], [run.phases[0] for run in runs], 0)
     for epoch in range(EPOCHS):

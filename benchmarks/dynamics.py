@@ -23,7 +23,7 @@ def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 60) -
     split = data.load(DataConfig()).train
     stack = make_stack(runs, {"width": width}, DataConfig(), split.inputs)
     order, labels = orders(stack, len(split), 0), split.labels.expand(runs, -1)
-    gradients = torch.zeros_like(stack.groups["parameters"])
+    gradients = torch.zeros_like(stack.state.parameters)
     times: tuple[list[float], list[float]] = ([], [])
     for epoch in range(2 * epochs):
         with nullcontext() if epoch % 2 else patch.object(StepStatistics, "record", lambda *_: None):

@@ -34,6 +34,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.kernel_choice import choose_kernel
 from benevolent.trainables.stack.stack import Stack
+from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.example_order import training_order
 
@@ -118,8 +119,8 @@ def make_stack(runs: int, model: dict, data_config: DataConfig, inputs: torch.Te
     net = network.build(configs[0].model, tuple(inputs.shape[1:]), 10)
     drawn = [net.initial(config.init, config.seed) for config in configs]
     stacked = {name: torch.stack([one[name] for one in drawn]).float() for name in drawn[0]}
-    groups = {"parameters": net.parameters.rows(stacked), "buffers": net.buffers.rows(stacked)}
-    stack = Stack(net, configs, groups)
+    state = StackState.begin(net.parameters.rows(stacked), net.buffers.rows(stacked))
+    stack = Stack(net, configs, state)
     stack.start_phase()
     return stack
 

@@ -12,6 +12,7 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, Record
+from benevolent.trainables.store.parameters import read_parameters
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
 from benevolent.trainables.training.starting import training
@@ -60,16 +61,19 @@ class Cohort:
     def final(self) -> dict[str, dict[str, torch.Tensor]]:
         return self._tensors("final")
 
+    def final_masks(self) -> dict[str, dict[str, torch.Tensor]]:
+        return self._tensors("final", masks=True)
+
     def checkpoint(self, stem: str) -> dict[str, dict[str, torch.Tensor]]:
         return self._tensors("checkpoints", stem)
 
-    def _tensors(self, kind: str, stem: str = "") -> dict[str, dict[str, torch.Tensor]]:
+    def _tensors(self, kind: str, stem: str = "", masks: bool = False) -> dict[str, dict[str, torch.Tensor]]:
         found = {}
         for name in self.files.folder.names(kind):
             if name.startswith(stem):
-                tensors, about = self.files.folder.read_tensors(f"{kind}/{name}")
-                for row, run_id in enumerate(about["run_id"]):
-                    found[run_id] = {key: value[row] for key, value in tensors.items()}
+                stored = read_parameters(self.files.folder, f"{kind}/{name}")
+                for row, run_id in enumerate(stored.run_ids):
+                    found[run_id] = stored.network(row)[masks]
         return found
 
 

@@ -14,6 +14,7 @@ from benevolent.trainables.stack import stack as trainables_stack
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, Trial
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import Stack
+from benevolent.trainables.stack.state import StackState
 
 SMALL_CNN = {"family": "puzzles_cnn", "filters": 3, "kernel": 3}
 NESTED_CNN = {"family": "resnet", "depth": 8, "width": 3}  # its convolutions are not children of the module
@@ -24,8 +25,7 @@ def stack_of(runs: int, model: dict, shape: tuple[int, ...] = (1, 8, 8)) -> tupl
     built = network.build(configs[0].model, shape, 10)
     starts = [built.initial(config.init, config.seed) for config in configs]
     values = {name: torch.stack([start[name] for start in starts]).float() for name in starts[0]}
-    groups = {"parameters": built.parameters.rows(values), "buffers": built.buffers.rows(values)}
-    stack = Stack(built, configs, groups)
+    stack = Stack(built, configs, StackState.begin(built.parameters.rows(values), built.buffers.rows(values)))
     stack.start_phase()
     inputs = data.Inputs(gaussian(1, 40, *shape).float(), torch.zeros(runs, dtype=torch.long), torch.float32)
     return stack, inputs, torch.zeros(runs, 40, dtype=torch.long)
@@ -134,9 +134,9 @@ def test_vmap_is_ruled_out_only_if_the_same_step_succeeds_without_it(monkeypatch
 
 def test_probing_changes_nothing():
     stack, inputs, labels = stack_of(3, NESTED_CNN, (3, 16, 16))
-    before = {name: value.clone() for name, value in stack.groups.items()}
+    before = {name: value.clone() for name, value in stack.state.tensors().items()}
     assert Trial(stack, inputs, labels, 32).seconds(KernelChoice("batched", 3)) is not None
-    assert all(torch.equal(value, stack.groups[name]) for name, value in before.items())
+    assert all(torch.equal(value, stack.state.tensors()[name]) for name, value in before.items())
 
 
 def test_a_pinned_cohort_says_so_and_goes_on_with_it(cohort):
@@ -172,9 +172,9 @@ def test_a_field_for_short_products_renames_no_run():
 def test_what_is_left_holds_no_memory_of_what_has_gone():
     stack, _, _ = stack_of(8, {"width": 8})
     left = stack.pick(torch.tensor([6]))
-    for value in left.groups.values():
+    for value in left.state.tensors().values():
         assert value.untyped_storage().nbytes() == value.numel() * value.element_size()
-    assert all(part.groups["start"]._base is stack.groups["start"] for part in stack.slices(2))  # these do share it
+    assert all(part.state.start._base is stack.state.start for part in stack.slices(2))  # these do share it
 
 
 def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
@@ -185,7 +185,7 @@ def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
 
     def counted_training(stack, inputs, labels, order, *rest):
         assert len(stack) == len(inputs) == len(labels) == len(order)
-        assert {len(value) for value in stack.groups.values()} == {len(stack)}
+        assert {len(value) for value in stack.state.tensors().values()} == {len(stack)}
         trained_rows.append(len(stack))
         return train_epoch(stack, inputs, labels, order, *rest)
 

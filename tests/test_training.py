@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from benevolent.analysis import load_results
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.parameters import read_parameters, write_parameters
 from benevolent.trainables.training.ray_trainable import CohortTrainable
 
 TABLES = ("runs", "dynamics", "outcomes")
@@ -274,6 +276,45 @@ def test_pruned_weights_are_the_smallest_and_stay_zero(cohort, method, optimizer
         assert gone.sum() == round(0.7 * len(sizes))
         assert sizes[gone].max() <= sizes[~gone].min()
     assert (sparse["4.bias" if "4.bias" in sparse else "5.bias"] != 0).all()
+
+
+def count_pruned(masks: dict[str, torch.Tensor]) -> int:
+    return sum(int((~mask).sum()) for mask in masks.values())
+
+
+def test_weight_that_happens_to_be_zero_is_not_pruned(cohort, tmp_path):
+    """From zeros every weight stays zero; only the stored masks say which ones were pruned."""
+    base = run(0, init={"scheme": "zeros"})
+    cohort("dense", [base]).train()
+    once = cohort("once", [pruned(base)], ("dense",)).train()
+    twice = cohort("twice", [pruned(base, rounds=2)], ("dense", "once")).train()
+    weights = [name for name in once.final()[once.run_ids[0]] if name.endswith("weight")]
+    size = sum(once.final()[once.run_ids[0]][name].numel() for name in weights)
+    first, second = (trained.final_masks()[trained.run_ids[0]] for trained in (once, twice))
+    assert not any(once.final()[once.run_ids[0]][name].any() for name in weights)
+    assert sorted(first) == sorted(weights)
+    assert count_pruned(first) == round(0.7 * size)
+    assert count_pruned(second) == round((1 - 0.3**2) * size)
+    assert not any((second[name] & ~first[name]).any() for name in weights)
+    masks = load_results(tmp_path).masks(once.run_ids[0])
+    assert all(torch.equal(masks[name], first[name]) for name in weights)
+    assert load_results(tmp_path).masks(once.configs[0].parent.run_id) == {}
+
+
+def test_resetting_a_layer_keeps_what_is_pruned_and_only_that(cohort):
+    base = run(0)
+    cohort("dense", [base]).train()
+    parent = cohort("pruned", [pruned(base)], ("dense",)).train()
+    path = paths.final(1)
+    stored = read_parameters(parent.files.folder, path)
+    stored.tensors["1.weight"][0] = 0  # as if all kept weights of the first layer had come to zero
+    write_parameters(parent.files.folder, path, stored.tensors, stored.masks, stored.metadata)
+    reset = pruned(base) | {"reset": {"layers": [1], "to": "random"}}
+    child = cohort("reset", [reset], ("pruned",)).train()
+    (run_id,) = child.run_ids
+    mask = stored.masks["1.weight"][0]
+    assert torch.equal(child.final()[run_id]["1.weight"] != 0, mask)
+    assert torch.equal(child.final_masks()[run_id]["1.weight"], mask)
 
 
 def test_rewinding_decides_where_retraining_starts(cohort):

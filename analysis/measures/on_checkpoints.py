@@ -21,6 +21,7 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.parameters import read_parameters
 from benevolent.trainables.training.initial_state import InitialStates
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 
@@ -110,7 +111,8 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
         how many networks were measured.
     """
     files = CohortFiles(results, job.cohort_id)
-    tensors, about = files.folder.read_tensors(job.parameter_file)
+    stored = read_parameters(files.folder, job.parameter_file)
+    tensors, about = stored.tensors, stored.metadata
     manifest = Manifest.read(results, job.cohort_id)
     configs = {config.run_id: config for config in manifest.configs}
     runs = [configs[run_id] for run_id in about["run_id"]]

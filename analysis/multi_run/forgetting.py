@@ -23,6 +23,7 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.parameters import read_parameters
 from benevolent.trainables.training.losses import mistakes
 from benevolent.trainables.training.running_stack import Tensors
 from benevolent.trainables.training.teacher_labels import TeacherLabels
@@ -102,7 +103,7 @@ def _of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) -> dict
         places = list(zip(about["run_id"], about["phase"], about["step"], about["epoch"], strict=True))
         if not any(step > 0 and (run_id, phase) in rows for run_id, phase, step, _ in places):
             continue
-        tensors, _ = files.read_tensors(name)
+        tensors = read_parameters(files, name).tensors
         for row, (run_id, phase, step, epoch) in enumerate(places):
             k = rows.get((run_id, phase))
             if k is None or not step:

@@ -79,7 +79,7 @@ def machine_memory_bytes() -> int:
 def step_bytes(stack: Stack, inputs: Inputs, batch_size: int) -> int:
     """Return the memory of a step for each run: activations and their gradients, the gradient, and the update."""
     activations = stack.network.activations(inputs.shape)
-    parameters = stack.groups["parameters"]
+    parameters = stack.state.parameters
     values = 2 * batch_size * activations + 2 * parameters.shape[1]
     return values * parameters.element_size()
 

@@ -1,6 +1,6 @@
 """K networks of one architecture, held as one set of tensors with a leading axis K and trained by one program."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from benevolent.trainables.data import Inputs, augmented
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.layers import EVAL, Mode
 from benevolent.trainables.stack.network import Kernel, Network
+from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.stack.subspace import Projection, Subspaces
 from benevolent.trainables.training.least_squares import solution
 from benevolent.trainables.training.losses import LOSSES, Loss, mistakes, summary
@@ -24,22 +25,26 @@ PAIRS, PAIRED_VALUES = 2**13, 2**26
 
 
 class Stack:
-    """K runs; `configs` tells them apart.
+    """K networks in training.
 
-    `groups` holds one tensor each, of K rows that `network.parameters` lays out: `parameters`, their values at the
-    initialization (`initial`) and at the start of the phase (`start`), the `mask` if weights are pruned, and the
-    optimizer's memory; and `buffers`, laid out by `network.buffers`.
+    Args:
+        network: the architecture.
+        configs: of the K runs.
+        state: their tensors; changed in place.
+        projections: of runs that train in a subspace, by seed; shared with the stacks that are cut from this one.
     """
 
     def __init__(
         self,
         network: Network,
         configs: list[RunConfig],
-        groups: Mapping[str, Tensor],
+        state: StackState,
         projections: dict[int, Projection] | None = None,
     ) -> None:
-        self.network, self.configs, self.groups = network, list(configs), dict(groups)
-        self.projections = {} if projections is None else projections  # of each seed, shared with what is cut from it
+        self.network = network
+        self.configs = list(configs)
+        self.state = state
+        self.projections = {} if projections is None else projections
 
     @property
     def subspaces(self) -> Subspaces | None:
@@ -48,7 +53,7 @@ class Stack:
         if config.dimension is None:
             return None
         seeds = [one.seed for one in self.configs]
-        return Subspaces(config, seeds, self.network.parameters.filled(), self.groups["parameters"], self.projections)
+        return Subspaces(config, seeds, self.network.parameters.filled(), self.state.parameters, self.projections)
 
     def __len__(self) -> int:
         return len(self.configs)
@@ -56,14 +61,23 @@ class Stack:
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Parameters and buffers by name, each `(K, ...)`, sharing the stack's memory."""
-        network, groups = self.network, self.groups
-        parameters = network.parameters.named(network.parameters.views(groups["parameters"]))
-        return parameters | network.buffers.named(self.buffers)
+        layout = self.network.parameters
+        parameters = layout.named(layout.views(self.state.parameters))
+        return parameters | self.network.buffers.named(self.buffers)
+
+    @property
+    def masks(self) -> dict[str, Tensor]:
+        """Masks of the weights by name, booleans `(K, ...)`, False where pruned; empty if no run is pruned."""
+        if self.state.mask is None:
+            return {}
+        layout = self.network.parameters
+        named = layout.named(layout.views(self.state.mask))
+        return {name: mask.bool() for name, mask in named.items() if len(layout.shapes[name]) >= 2}
 
     @property
     def buffers(self) -> dict[str, Tensor]:
         """The buffers in their stored form."""
-        return self.network.buffers.views(self.groups["buffers"])
+        return self.network.buffers.views(self.state.buffers)
 
     @property
     def loss(self) -> Loss:
@@ -77,35 +91,31 @@ class Stack:
         if "dropout" in self.configs[0].model.shared_fields():
             return None
         rates = [getattr(config.model, "dropout", None) for config in self.configs]
-        return None if None in rates else torch.tensor(rates, dtype=torch.float64).to(self.groups["parameters"].device)
+        return None if None in rates else torch.tensor(rates, dtype=torch.float64).to(self.state.parameters.device)
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimizer's memory."""
-        if "mask" in self.groups:
-            self.groups["parameters"].mul_(self.groups["mask"])
-        self.groups["start"] = self.groups["parameters"].clone()
-        parameters = self.groups["parameters"]
-        width = self.configs[0].subspace.dimension or parameters.shape[1]
-        for slot in OPTIMIZERS[self.configs[0].optimizer.name].slots:
-            self.groups[slot] = parameters.new_zeros(len(self), width)
+        state = self.state
+        if state.mask is not None:
+            state.parameters.mul_(state.mask)
+        state.start = state.parameters.clone()
+        width = self.configs[0].subspace.dimension or state.parameters.shape[1]
+        slots = OPTIMIZERS[self.configs[0].optimizer.name].slots
+        state.optimizer = {slot: state.parameters.new_zeros(len(self), width) for slot in slots}
 
     def pick(self, index: Tensor) -> "Stack":
-        """A copy of the runs in `index`."""
+        """Return a copy of the runs in `index`."""
         configs = [self.configs[i] for i in index.tolist()]
-        groups = {group: value[index] for group, value in self.groups.items()}
-        return Stack(self.network, configs, groups, self.projections)
+        return Stack(self.network, configs, self.state.pick(index), self.projections)
 
     def slices(self, size: int) -> "list[Stack]":
-        """The stack cut into stacks of at most `size` runs, which share its memory."""
-        return [
-            Stack(
-                self.network,
-                self.configs[start : start + size],
-                {group: value[start : start + size] for group, value in self.groups.items()},
-                self.projections,
-            )
-            for start in range(0, len(self), size)
-        ]
+        """Return the stack cut into stacks of at most `size` runs, which share its memory."""
+        parts = []
+        for start in range(0, len(self), size):
+            stop = start + size
+            part = Stack(self.network, self.configs[start:stop], self.state.slice(start, stop), self.projections)
+            parts.append(part)
+        return parts
 
     def train_epoch(
         self,
@@ -135,7 +145,7 @@ class Stack:
         Returns:
             what happened at each step.
         """
-        network, parameters, mask = self.network, self.groups["parameters"], self.groups.get("mask")
+        network, parameters, mask = self.network, self.state.parameters, self.state.mask
         views = network.parameters.views(parameters)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
         draws = draws or StackGenerator([config.seed for config in self.configs], "layers", epoch, parameters.device)
@@ -169,10 +179,10 @@ class Stack:
                 update = parameters - solved
                 parameters.copy_(solved)
             elif subspaces is None:
-                update = optimizer.direction(slope, self.groups, before + made)
+                update = optimizer.direction(slope, self.state.optimizer, before + made)
                 parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             else:
-                inside = optimizer.direction(subspaces.pull(slope), self.groups, before + made)
+                inside = optimizer.direction(subspaces.pull(slope), self.state.optimizer, before + made)
                 update = subspaces.push(inside)
                 parameters.addcmul_(update, optimizer.learning_rate, value=-1)
             trace.record(out, update)
@@ -203,7 +213,7 @@ class Stack:
 
     def _judged(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows: int) -> tuple[Tensor, Tensor]:
         """Losses and mistakes `(K, N)` in float64, of so many examples at once."""
-        views, buffers = self.network.parameters.views(self.groups["parameters"]), self.buffers
+        views, buffers = self.network.parameters.views(self.state.parameters), self.buffers
         losses, wrong = [], []
         for start in range(0, inputs.examples, rows):
             logits = self.network.logits(views, buffers, inputs.rows(start, start + rows), kernel, EVAL)

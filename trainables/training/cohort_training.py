@@ -24,15 +24,16 @@ from benevolent.trainables.config.run import Phase, RunConfig
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel
+from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.example_order import training_order
-from benevolent.trainables.training.initial_state import InitialStates, stacked
+from benevolent.trainables.training.initial_state import InitialStates
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.recording import Recorder
-from benevolent.trainables.training.running_stack import RunningStack, Tensors
+from benevolent.trainables.training.running_stack import RunningStack
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 from benevolent.trainables.training.timeline import PhaseTimeline
 
@@ -70,7 +71,7 @@ class CohortTraining:
         self.phase_index = self.step = 0
         self.loss = torch.zeros(0)
         self.teach = TeacherLabels(results, self.manifest).labels
-        self.active = self._active([], {})
+        self.active = self._active([], StackState.empty(self.network, self.device))
         if self.manifest.finished(results):
             self.folder.delete(paths.STATE)
         elif self.folder.exists(paths.STATE):
@@ -127,14 +128,8 @@ class CohortTraining:
             check(config, self.manifest.record)
         origins, dtype = InitialStates(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
         starts = [origins.start(config) for config in configs]
-        begun = stacked([start.tensors for start in starts])
-        groups = {"initial": self.network.parameters.rows(stacked([origins.drawn(config) for config in configs]))}
-        groups |= {"parameters": self.network.parameters.rows(begun), "buffers": self.network.buffers.rows(begun)}
-        if starts[0].mask is not None:
-            groups["mask"] = self.network.parameters.rows(stacked([start.mask or {} for start in starts]))
-            groups["initial"] = groups["initial"].to(groups["mask"]) * groups["mask"]  # what was pruned has not walked
-        placed = {name: rows.to(self.device, dtype) for name, rows in groups.items()}
-        self.active = self._active(configs, placed)
+        state = origins.stack_state(configs, starts).map(lambda rows: rows.to(self.device, dtype))
+        self.active = self._active(configs, state)
         paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.active.dynamics.state["path"] += paths.to(self.device)
         if not any(phase.max_epochs for phase in self._phases):
@@ -143,8 +138,8 @@ class CohortTraining:
         self._start_phase()
         self._save()
 
-    def _active(self, configs: list[RunConfig], groups: Tensors) -> RunningStack:
-        return RunningStack(self.network, self.data, configs, groups, self.teach)
+    def _active(self, configs: list[RunConfig], state: StackState) -> RunningStack:
+        return RunningStack(self.network, self.data, configs, state, self.teach)
 
     def _start_phase(self) -> None:
         self.step = 0
@@ -259,7 +254,9 @@ class CohortTraining:
         self.recorder.part, self.recorder.seconds = state["part"], state["seconds"]
         self.files.delete_parts_from(state["part"])  # half a save: its rows will come again, perhaps cut otherwise
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
-        self.active = self._active([configs[run_id] for run_id in state["run_ids"]], {})
+        self.active = self._active(
+            [configs[run_id] for run_id in state["run_ids"]], StackState.empty(self.network, self.device)
+        )
         self.active.load(tensors)
         self.active.load_splits([*self.data.splits], self._phases, self.timeline.epoch_index(self.step))
         self.plan = KernelChoice(**self.folder.read_json(paths.STACKS))

@@ -70,7 +70,7 @@ class ForestTraining:
                 self.loss, reached = float(outcomes["loss"]), phase.reached(outcomes)
         status = Status.CONVERGED if reached else Status.LIMIT
         about = {"run_id": config.run_id, **PLACE, "path_length_from_init": 0.0, "status": status}
-        self.rows.final.append((forest.state_dict(), about))
+        self.rows.final.append((forest.state_dict(), {}, about))
         self.rows.add_run(self.manifest, config, status, PLACE, time.perf_counter() - start)
         self.rows.write(self.files, self.part)
         self.new_files.append(paths.final(self.part))

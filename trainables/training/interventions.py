@@ -11,17 +11,20 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 
 
-def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dict[str, Tensor]:
-    """The mask of magnitude pruning: 0 for the weights nearest to zero, 1 elsewhere.
+def magnitude_mask(
+    parameters: Mapping[str, Tensor], config: PruneConfig, earlier_masks: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Return the mask of magnitude pruning: 0 for the weights nearest to zero, 1 elsewhere.
 
     Weights are the parameters with two axes or more; the others are never pruned. After r rounds of fraction f exactly
     `round((1 - (1 - f)^r) n)` weights are gone, over all layers together (`magnitude`) or in each (`layer_magnitude`,
-    where f may be smaller for convolutions and for the output layer); of equal ones the first. Those pruned before are
-    zero, so they are among them.
+    where f may be smaller for convolutions and for the output layer); of equal ones the first. Weights pruned in
+    earlier rounds go first.
 
     Args:
         parameters: `name -> (...)` of one network.
         config: fraction and rates, rounds and method.
+        earlier_masks: of earlier rounds, `name -> (...)`, False where pruned.
 
     Returns:
         `name -> (...)`, for all parameters, of the same dtype.
@@ -32,14 +35,26 @@ def magnitude_mask(parameters: Mapping[str, Tensor], config: PruneConfig) -> dic
     """
     masks = {name: torch.ones_like(value) for name, value in parameters.items()}
     weights = [name for name, value in parameters.items() if value.ndim >= 2]
-    for group in [weights] if config.method == "magnitude" else [[name] for name in weights]:
-        magnitudes = torch.cat([parameters[name].abs().flatten() for name in group])
-        gone = config.pruned_fraction(parameters[group[0]].ndim, output=group == weights[-1:] and len(weights) > 1)
+    groups = [weights] if config.method == "magnitude" else [[name] for name in weights]
+    for group in groups:
+        magnitudes = torch.cat([_magnitudes(parameters[name], (earlier_masks or {}).get(name)) for name in group])
+        is_output = group == weights[-1:] and len(weights) > 1
+        fraction = config.pruned_fraction(parameters[group[0]].ndim, output=is_output)
+        smallest = magnitudes.argsort(stable=True)[: round(fraction * len(magnitudes))]
         keep = torch.ones_like(magnitudes)
-        keep[magnitudes.argsort(stable=True)[: round(gone * len(magnitudes))]] = 0
-        for name, part in zip(group, keep.split([parameters[name].numel() for name in group]), strict=True):
+        keep[smallest] = 0
+        sizes = [parameters[name].numel() for name in group]
+        for name, part in zip(group, keep.split(sizes), strict=True):
             masks[name] = part.view_as(parameters[name])
     return masks
+
+
+def _magnitudes(weight: Tensor, earlier_mask: Tensor | None) -> Tensor:
+    """Return the absolute values of a weight as one row, -1 where it was pruned before."""
+    magnitudes = weight.abs().flatten()
+    if earlier_mask is None:
+        return magnitudes
+    return magnitudes.masked_fill(~earlier_mask.flatten(), -1)
 
 
 def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0) -> dict[str, Tensor]:

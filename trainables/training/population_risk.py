@@ -29,4 +29,4 @@ def population_outcomes(stack: Stack) -> dict[str, Tensor]:
         exact(weight.numpy(), float(shift), one.data.noise)
         for weight, shift, one in zip(weights[:, 0], bias[:, 0], stack.configs, strict=True)
     ]
-    return {"population_error": torch.tensor(errors, dtype=torch.float64).to(stack.groups["parameters"].device)}
+    return {"population_error": torch.tensor(errors, dtype=torch.float64).to(stack.state.parameters.device)}

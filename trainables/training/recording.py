@@ -9,6 +9,7 @@ from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.parameters import write_parameters
 from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.rows import Rows
 from benevolent.trainables.training.running_stack import RunningStack, Tensors
@@ -68,7 +69,7 @@ class Recorder:
         about: dict[str, Any] = {"run_id": [config.run_id for config in active.configs]}
         about |= {key: [value] * count for key, value in self.place(step).items()}
         about["path_length_from_init"] = active.path_lengths.tolist()
-        self.files.folder.write_tensors(name, active.stack.tensors, about)
+        write_parameters(self.files.folder, name, active.stack.tensors, active.stack.masks, about)
         self.new_files.append(name)
 
     def finish(
@@ -101,15 +102,17 @@ class Recorder:
                 self.record(active, (back & (steps == end)).nonzero().flatten(), end)
         if train is not None and (here := stopped & ~back).any():
             self.record(active, here.nonzero().flatten(), step, train)
-        tensors, paths = active.stack.tensors, active.path_lengths.tolist()
+        tensors, masks, lengths = active.stack.tensors, active.stack.masks, active.path_lengths.tolist()
         for i in stopped.nonzero().flatten().tolist():
             config, place = active.configs[i], self.place(int(steps[i]))
             status = Status.DIVERGED if diverged[i] else Status.CONVERGED if converged[i] else Status.LIMIT
             if not diverged[i]:  # what was not trained is what it was
                 status = Status(self.inherited.get(config.run_id) or status)
             self._add_ends(active, i, place, self.timeline.epoch(step) if converged[i] else None)
-            about = {"run_id": config.run_id, **place, "path_length_from_init": paths[i], "status": status}
-            self.rows.final.append(({name: value[i] for name, value in tensors.items()}, about))
+            about = {"run_id": config.run_id, **place, "path_length_from_init": lengths[i], "status": status}
+            own_tensors = {name: value[i] for name, value in tensors.items()}
+            own_masks = {name: value[i] for name, value in masks.items()}
+            self.rows.final.append((own_tensors, own_masks, about))
             self.rows.add_run(self.manifest, config, status, place, self.seconds[config.run_id])
         active.keep((~stopped).nonzero().flatten())
 

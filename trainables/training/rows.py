@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import torch
 from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.parameters import write_parameters
+from benevolent.trainables.training.initial_state import stacked
 
 
 class Rows:
@@ -25,7 +26,7 @@ class Rows:
         self.dynamics: dict[str, list[Any]] = defaultdict(list)
         self.outcomes: dict[str, list[Any]] = defaultdict(list)
         self.runs: list[dict[str, Any]] = []
-        self.final: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+        self.final: list[tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]] = []
 
     def add_dynamics(
         self, run_ids: list[str], phase: str, step: int, epoch: float, values: Mapping[str, Tensor]
@@ -69,9 +70,9 @@ class Rows:
     def write(self, files: CohortFiles, part: int) -> None:
         """Write one part of every table; `runs` last, since its rows mean that all of a run is there."""
         if self.final:
-            parameters = {name: torch.stack([values[name] for values, _ in self.final]) for name in self.final[0][0]}
-            metadata = {key: [about[key] for _, about in self.final] for key in self.final[0][1]}
-            files.folder.write_tensors(paths.final(part), parameters, metadata)
+            tensors, masks, abouts = zip(*self.final, strict=True)
+            metadata = {key: [about[key] for about in abouts] for key in abouts[0]}
+            write_parameters(files.folder, paths.final(part), stacked(tensors), stacked(masks), metadata)
         for kind, columns in (("dynamics", self.dynamics), ("outcomes", self.outcomes)):
             if columns:
                 files.folder.write_table(paths.table_part(kind, part), pa.table(dict(columns)))

@@ -10,6 +10,7 @@ from benevolent.trainables.config.run import Phase, RunConfig
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.stack import Stack
+from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.best_checkpoint import BestCheckpoint
 from benevolent.trainables.training.dynamics import Dynamics
 from benevolent.trainables.training.optimizers import learning_rate
@@ -29,7 +30,7 @@ class RunningStack:
         network: of all.
         dataset: what `data.load` gave for the first of them.
         configs: of the runs.
-        groups: what the stack holds of them.
+        state: their tensors.
         teach: where some have teachers, the labels that those give.
 
     Attributes:
@@ -42,15 +43,14 @@ class RunningStack:
         network: Network,
         dataset: data.Dataset,
         configs: list[RunConfig],
-        groups: Tensors,
+        state: StackState,
         teach: data.TeacherLabels | None = None,
     ) -> None:
         self.network, self.data, self.teach = network, dataset, teach
-        self.stack = Stack(network, configs, groups)
+        self.stack = Stack(network, configs, state)
         self.device = dataset.train.labels.device
         bias = network.first_bias_columns
-        like = groups.get("parameters", torch.empty(len(configs), network.parameters.width, device=self.device))
-        self.dynamics = Dynamics(like, bias.stop - bias.start)
+        self.dynamics = Dynamics(state.parameters, bias.stop - bias.start)
         self.inputs: dict[str, data.Inputs] = {}
         self.labels: Tensors = {}
         self.order, self.draws = (
@@ -118,9 +118,9 @@ class RunningStack:
     def statistics(self, epoch: int) -> Tensors:
         """Every statistic of the path, of which the last step was in the `epoch`-th epoch (from 0)."""
         rates = [learning_rate(config.optimizer, epoch) for config in self.configs]
-        groups, bias = self.stack.groups, self.network.first_bias_columns
+        state, bias = self.stack.state, self.network.first_bias_columns
         lr = torch.tensor(rates, dtype=torch.float64).to(self.device)
-        return self.dynamics.statistics(groups["parameters"], groups["initial"], groups["start"], bias, lr)
+        return self.dynamics.statistics(state.parameters, state.initial, state.start, bias, lr)
 
     @property
     def path_lengths(self) -> Tensor:
@@ -131,7 +131,7 @@ class RunningStack:
         """Keep the networks of those runs whose distance from the loss asked for is the least so far."""
 
         def rows(index: Tensor) -> Tensors:
-            kept = {f"stack/{name}": self.stack.groups[name][index] for name in NETWORK}
+            kept = {f"stack/{name}": getattr(self.stack.state, name)[index] for name in NETWORK}
             kept |= {f"dynamics/{name}": value[index] for name, value in self.dynamics.state.items()}
             return kept | {"step": torch.full_like(index, step)}
 
@@ -142,7 +142,7 @@ class RunningStack:
         for key, value in self.nearest.state.items():
             part, _, name = key.partition("/")
             if name:
-                (self.stack.groups if part == "stack" else self.dynamics.state)[name][index] = value[index]
+                (self.stack.state.tensors() if part == "stack" else self.dynamics.state)[name][index] = value[index]
 
     def record_early_stop(self, validation_losses: Tensor, step: int, kernel: Kernel) -> None:
         """Evaluate on the test split those runs whose validation loss is the least so far."""
@@ -165,7 +165,7 @@ class RunningStack:
     @property
     def _parts(self) -> dict[str, Tensors]:
         return {
-            "stack": self.stack.groups,
+            "stack": self.stack.state.tensors(),
             "dynamics": self.dynamics.state,
             "nearest": self.nearest.state,
             "early": self.early.state,
@@ -177,6 +177,8 @@ class RunningStack:
 
     def load(self, tensors: Tensors) -> None:
         """Go on from what `saved` gave."""
+        stack: Tensors = {}
         for key, value in tensors.items():
             part, _, name = key.partition("/")
-            self._parts[part][name] = value.to(self.device)
+            (stack if part == "stack" else self._parts[part])[name] = value.to(self.device)
+        self.stack.state = StackState.from_tensors(stack)

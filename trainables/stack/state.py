@@ -1,0 +1,82 @@
+"""All tensors of K networks in training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+import torch
+from torch import Tensor
+
+from benevolent.trainables.stack.network import Network
+
+_OPTIMIZER = "optimizer/"
+
+
+@dataclass
+class StackState:
+    """Tensors of K networks, one row each.
+
+    Attributes:
+        parameters: `(K, P)`, laid out by `Network.parameters`; changed in place by training.
+        buffers: `(K, B)`, laid out by `Network.buffers`: frozen parameters, statistics of BatchNorm.
+        initial: `(K, P)`, the parameters at the initialization, zero where weights are pruned.
+        start: `(K, P)`, the parameters at the start of the phase.
+        mask: `(K, P)`, 0 where a weight is pruned and else 1; None if no run is pruned.
+        optimizer: the optimizer's own memory, `name -> (K, P)`, or `(K, d)` in a subspace.
+    """
+
+    parameters: Tensor
+    buffers: Tensor
+    initial: Tensor
+    start: Tensor
+    mask: Tensor | None = None
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def begin(
+        cls, parameters: Tensor, buffers: Tensor, initial: Tensor | None = None, mask: Tensor | None = None
+    ) -> "StackState":
+        """Return the state before the first phase; by default the networks are at their initialization."""
+        if initial is None:
+            initial = parameters.clone()
+        return cls(parameters, buffers, initial, parameters, mask)
+
+    @classmethod
+    def empty(cls, network: Network, device: torch.device | str = "cpu") -> "StackState":
+        """Return the state of no networks."""
+        parameters = torch.empty(0, network.parameters.width, device=device)
+        buffers = torch.empty(0, network.buffers.width, device=device)
+        return cls.begin(parameters, buffers)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "StackState":
+        """Return the state with a function applied to every tensor."""
+        return StackState.from_tensors({name: function(value) for name, value in self.tensors().items()})
+
+    def pick(self, index: Tensor) -> "StackState":
+        """Return a copy of the rows in `index`."""
+        return self.map(lambda rows: rows[index])
+
+    def slice(self, start: int, stop: int) -> "StackState":
+        """Return some of the rows, sharing their memory."""
+        return self.map(lambda rows: rows[start:stop])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by name, for `from_tensors`."""
+        named = {name: getattr(self, name) for name in _ROWS}
+        memory = {f"{_OPTIMIZER}{name}": value for name, value in self.optimizer.items()}
+        return {name: value for name, value in named.items() if value is not None} | memory
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> "StackState":
+        """Return the state that `tensors` gave."""
+        rows = {name: value for name, value in tensors.items() if not name.startswith(_OPTIMIZER)}
+        memory = {
+            name.removeprefix(_OPTIMIZER): value for name, value in tensors.items() if name.startswith(_OPTIMIZER)
+        }
+        return cls(**rows, optimizer=memory)
+
+
+#: Names of the fields that hold one tensor each.
+_ROWS = tuple(one.name for one in fields(StackState) if one.name != "optimizer")
