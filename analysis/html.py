@@ -8,7 +8,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from benevolent.analysis import formatting
-from benevolent.analysis.judging.decisions import mark
 
 
 def template(name: str) -> Template:
@@ -26,7 +25,6 @@ def template(name: str) -> Template:
         formatting.interval,
         formatting.in_words,
         formatting.duration,
-        mark,
         inline,
         whisker,
     ):

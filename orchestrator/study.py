@@ -18,7 +18,7 @@ from benevolent.analysis.report import study_page
 from benevolent.analysis.results import Results, load_results
 from benevolent.analysis.studies import Analysis, Answer
 from benevolent.orchestrator.provenance import commit, entries
-from benevolent.orchestrator.reporting import inputs_of
+from benevolent.orchestrator.reporting import report_inputs
 from benevolent.orchestrator.spec import yaml12
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec, put
 from benevolent.orchestrator.sweep import train_sweep
@@ -176,7 +176,7 @@ def run_study(study: Study, scale: Scale, out: str, console: Console, address: s
     for name, spec in specs.items():
         failures += train_sweep(spec, posixpath.join(folder.uri, name), console, address).failures
     inputs: dict[str, Any] = {"rule": study.rule, "analysis": _analyses(), "version": metadata.version("benevolent")}
-    inputs |= {name: inputs_of(folder / name) for name in specs}
+    inputs |= {name: report_inputs(folder / name) for name in specs}
     if study_page.made_from(folder) != inputs:
         results = {name: load_results(folder / name) for name in specs}
         answer = study.analysis(results)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.judging import Verdict, Verdicts, decision_rule
 from benevolent.analysis.judging.judge import judge
-from benevolent.analysis.judging.predictors import default_predictors, is_test_derived
+from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.verdict import BASELINE
 from benevolent.analysis.judging.verdicts import read_verdicts, verdicts_json
 from benevolent.analysis.report.summary import summarize

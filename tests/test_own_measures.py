@@ -9,11 +9,11 @@ from torch import nn
 from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
+from benevolent.analysis.judging.predictors import recorded_predictors
 from benevolent.analysis.measures import MEASURES, measure_network
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.cli import main
-from benevolent.orchestrator.reporting import predictors
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
@@ -96,7 +96,7 @@ def test_a_sweep_names_them_and_its_report_imports_none():
     values = {"name": "s", "grid": {"init.scale": [1, 2]}, "record": {"measures": ["default", "nowhere:mine"]}}
     spec = SweepSpec.parse(values)
     table = pd.DataFrame({"mine": [1.0], "path_norm": [2.0], "other": [3.0], "normalized_test_loss": [1.0]})
-    assert predictors(table, spec) == ["mine", "path_norm"]
+    assert recorded_predictors(table, spec.record.own_measures) == ["mine", "path_norm"]
     assert spec.record.own_measures == ["nowhere:mine"]
 
 

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from benevolent.analysis import judge, load_results
 from benevolent.analysis.cohort_parts import _united
 from benevolent.analysis.formatting import duration
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
+from benevolent.analysis.report import digests
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
@@ -191,14 +193,14 @@ def test_runs_are_also_judged_among_those_in_a_window(tmp_path, monkeypatch):
     low, high = (float(table["train_loss"].quantile(part)) for part in (0.2, 0.8))
     inside = table["train_loss"].between(low, high).sum()
     asked = small_sweep(grid=grid, judging={"match": {"train_loss": [low, high]}})
-    last = reporting.verdicts_on(table, asked)[-1]
+    last = reporting.judge_targets(table, asked)[-1]
     assert (last.target, last.runs) == ("test_loss", inside) and 0 < inside < len(table)
     assert last.excluded["not matched"] == len(table) - inside
     nowhere = small_sweep(grid=grid, judging={"match": {"train_loss": [-2, -1]}})
-    assert len(reporting.verdicts_on(table, nowhere)) == len(reporting.verdicts_on(table, spec))
-    (note,) = reporting._notes(table, nowhere)
+    assert len(reporting.judge_targets(table, nowhere)) == len(reporting.judge_targets(table, spec))
+    (note,) = reporting.unanswered(table, nowhere)
     assert "0 runs have train_loss in [-2, -1]" in note
-    assert not reporting._notes(table, asked) and not reporting._notes(table, spec)
+    assert not reporting.unanswered(table, asked) and not reporting.unanswered(table, spec)
 
 
 def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path, monkeypatch):
@@ -206,7 +208,7 @@ def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path
     step(results, spec)
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     table = reporting.judged_table(load_results(tmp_path), spec)
-    verdicts = reporting.verdicts_on(table.drop(columns="test_error").assign(gap=np.nan), spec)
+    verdicts = reporting.judge_targets(table.drop(columns="test_error").assign(gap=np.nan), spec)
     assert [one.target for one in verdicts] == ["test_loss"]
 
 
@@ -315,6 +317,37 @@ def test_a_report_that_is_damaged_or_not_whole_is_made_again(measured_folder, tm
             again = reporting.report(results, spec)
             assert again == verdicts
             assert {path: path.read_bytes() for path in (tmp_path / "out/report").rglob("*.*")} == whole
+
+
+def test_a_report_is_made_again_when_the_code_that_makes_it_changes(measured_folder, tmp_path, monkeypatch):
+    shutil.copytree(measured_folder.root, tmp_path / "out")
+    results, spec = Folder(tmp_path / "out"), small_sweep(seeds=1)
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    made, render = [], reporting.render
+    monkeypatch.setattr(reporting, "render", lambda content: made.append(content) or render(content))
+    for _ in range(2):
+        reporting.report(results, spec)
+    assert len(made) == 1
+    sources = digests.source_files()
+    changed = sources | {"analysis/statistics/resampling.py": b"# another way to resample"}
+    monkeypatch.setattr(digests, "source_files", lambda: changed)
+    for _ in range(2):
+        reporting.report(results, spec)
+    assert len(made) == 2
+    reporting.report(results, spec, anew=True)
+    assert len(made) == 3
+
+
+def test_the_digest_of_the_code_reads_every_module_template_and_study():
+    sources = digests.source_files()
+    for path in ("analysis/statistics/resampling.py", "analysis/templates/report.html.j2", "trainables/rng.py"):
+        assert sources[path] == (Path(__file__).parent.parent / path).read_bytes()
+    modules = {path for path in sources if path.endswith(".py")}
+    folders = ("analysis", "orchestrator", "trainables")
+    root = Path(__file__).parent.parent
+    assert modules >= {str(file.relative_to(root)) for folder in folders for file in (root / folder).rglob("*.py")}
+    assert any(path.startswith("orchestrator/studies/") for path in sources)
+    assert digests.code_digest() == digests.code_digest()
 
 
 def test_a_column_of_two_types_is_text_and_of_two_kinds_of_numbers_is_numbers():

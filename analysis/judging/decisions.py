@@ -11,8 +11,3 @@ NOT_SEPARABLE = "not separable from the axes"
 
 #: Decisions in reading order, with their marks.
 MARKS = {ADDS: "●", NOT_SHOWN: "·", ADDS_NOTHING: "×", NOT_SEPARABLE: "◌", UNDECIDED: "○"}
-
-
-def mark(decision: str) -> str:
-    """Return the mark drawn before a decision."""
-    return MARKS.get(decision, "")

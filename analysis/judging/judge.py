@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from benevolent.analysis.column_names import is_test_derived, numeric_columns
 from benevolent.analysis.judging import checks, decision_rule
 from benevolent.analysis.judging.match_windows import Windows, in_windows, windows_text
-from benevolent.analysis.judging.predictors import default_predictors, is_test_derived, numeric_columns
+from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.sentences import baseline_sentence, verdict_sentence
 from benevolent.analysis.judging.verdict import BASELINE, BASELINE_DECISION, Verdict
 from benevolent.analysis.judging.verdicts import ScopeVerdicts, Verdicts
@@ -225,7 +226,9 @@ def _adjusted(verdicts: Sequence[Verdict]) -> list[Verdict]:
     for name in ("gain", "within", "adds"):
         p_values = np.array([getattr(verdict, f"{name}_p") for verdict in adjusted], dtype=float)
         q_values = false_discovery(p_values)
-        adjusted = [replace(v, **{f"{name}_q": float(q)}) for v, q in zip(adjusted, q_values, strict=True)]
+        for place, q_value in enumerate(q_values):
+            known: dict[str, Any] = {f"{name}_q": float(q_value)}
+            adjusted[place] = replace(adjusted[place], **known)
     return adjusted
 
 

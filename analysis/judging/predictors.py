@@ -1,40 +1,60 @@
-"""Which columns of a table are predictors, by their names."""
+"""Columns of a table that are predictors: by the registries for a sweep, by their names for any other table."""
 
-import re
 from collections.abc import Sequence
 
 import pandas as pd
 
-NOT_PREDICTORS = {"run_id", "configuration", "config", "cohort_id", "seed", "status", "test_derived"}
-NOT_PREDICTORS |= {"step", "epoch", "seconds", "train_loss_variance", "validation_loss_variance", "train_error"}
+from benevolent.analysis.column_names import is_test_derived, numeric_columns
+from benevolent.analysis.measures.measure import name_from_path
+from benevolent.analysis.measures.registry import MEASURES
+from benevolent.trainables.training.dynamics import DYNAMICS
+
+#: Columns of a table of runs that say which run it is, how it was trained, or how certain an outcome is.
+NOT_PREDICTORS = {
+    "run_id",
+    "configuration",
+    "config",
+    "cohort_id",
+    "seed",
+    "status",
+    "test_derived",
+    "step",
+    "epoch",
+    "seconds",
+    "train_loss_variance",
+    "validation_loss_variance",
+    "train_error",
+}
+
+#: Outcomes of the train and validation splits, judged beside the other predictors: what is known without any theory.
+BASELINES = {
+    "train_loss": "Mean of the minimized loss on the training split at the end.",
+    "validation_loss": "Mean of the minimized loss on the validation split at the end.",
+    "validation_error": "Misclassified fraction of the validation split at the end (regression: mean absolute error).",
+}
+
+
+def recorded_predictors(table: pd.DataFrame, own_measures: Sequence[str] = ()) -> list[str]:
+    """Return the predictors in a sweep's table: dynamics, measures that read no test data, and the baselines.
+
+    Args:
+        table: one row per run; a column without any value is no predictor.
+        own_measures: import paths of the measures of the sweep's author.
+    """
+    known = {*DYNAMICS, *BASELINES}
+    known |= {name for name, measure in MEASURES.items() if measure.split != "test"}
+    known |= {name for name in map(name_from_path, own_measures) if not is_test_derived(name)}
+    columns = [str(column) for column in table]
+    return [column for column in columns if column.partition("[")[0] in known and table[column].notna().any()]
 
 
 def default_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed") -> list[str]:
-    """Numeric columns that are judged unasked: no axis, test outcome, identifier or configuration field."""
-    barred = {target, seed_column, *axes, *NOT_PREDICTORS}
-    return [
-        name
-        for name in numeric_columns(table)
-        if name not in barred and "." not in name and not name.startswith("Unnamed:") and not is_test_derived(name)
-    ]
-
-
-def is_test_derived(name: str) -> bool:
-    """Whether a column is named as one computed from test data: test_*, *_test_*, gap, *_gap, also testLoss.
-
-    >>> [is_test_derived(name) for name in ("test_loss", "loss_gap", "normalized_test_loss", "path_length")]
-    [True, True, True, False]
-    >>> [is_test_derived(name) for name in ("testAccuracy", "TestLoss", "lossGap", "latestLoss")]
-    [True, True, True, False]
-    """
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-    return "test" in re.split(r"[^a-z0-9]+", name) or bool(re.search(r"(^|_)gap$", name))
-
-
-def numeric_columns(table: pd.DataFrame) -> list[str]:
-    """The names of columns of numbers; truth values are none."""
-    return [
-        str(name)
-        for name in table.columns
-        if pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name])
-    ]
+    """Return the numeric columns that are judged by default: no axis, test outcome, identifier or dotted field."""
+    excluded = {target, seed_column, *axes, *NOT_PREDICTORS}
+    predictors = []
+    for name in numeric_columns(table):
+        is_field = "." in name
+        is_saved_index = name.startswith("Unnamed:")
+        if name not in excluded and not is_field and not is_saved_index and not is_test_derived(name):
+            predictors.append(name)
+    return predictors

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from benevolent.analysis.judging.decisions import MARKS
+
 #: Name of the row of the axes alone.
 BASELINE = "hyperparameters only"
 BASELINE_DECISION = "baseline"
@@ -141,6 +143,11 @@ class Verdict:
                 empty = _EMPTY.get(field.type, math.nan)
                 values[field.name] = convert(known.get(field.name, empty))  # numpy's numbers become Python's
         return cls(**values)
+
+    @property
+    def mark(self) -> str:
+        """Mark drawn before the decision, which tells decisions apart without color."""
+        return MARKS.get(self.decision, "")
 
     def row(self) -> dict[str, Any]:
         """Return the verdict as a row of `Verdicts.table`, without the predictor's name."""

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benevolent.analysis.judging.predictors import is_test_derived
+from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.measures.measure import Measure, name_from_path
 from benevolent.analysis.measures.registry import MEASURES
 from benevolent.trainables.config.base import did_you_mean

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure
 from benevolent.analysis.html import template
-from benevolent.analysis.report.digests import digests, unchanged
+from benevolent.analysis.report.digests import file_digests, unchanged
 from benevolent.analysis.report.export import parquet
 from benevolent.analysis.studies.shared.answer import Answer, Finding
 from benevolent.trainables.errors import BadInput
@@ -36,7 +36,7 @@ def render(about: Mapping[str, Any], answer: Answer, inputs: Any) -> dict[str, b
     }
     data = {
         "inputs": inputs,
-        "files": digests(files),
+        "files": file_digests(files),
         "findings": [finding._asdict() for finding in answer.findings],
         "notes": list(answer.notes),
         "figures": [plate._replace(svg=b"")._asdict() | {"svg": bool(plate.svg)} for plate in answer.plates],

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benevolent.analysis.formatting import in_words, interval, number, printable, probability
-from benevolent.analysis.judging.decisions import ADDS, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED, mark
+from benevolent.analysis.judging.decisions import ADDS, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.judging.verdicts import Verdicts
 
@@ -45,7 +45,7 @@ def verdict_table(verdicts: Verdicts, width: int = 100) -> Table | Text:
     _add_limits(table, verdicts)
     if ordered:
         for verdict in verdicts.in_reading_order():
-            table.add_row(*_cells(verdict, _sample(verdict)), _decision(verdict.decision))
+            table.add_row(*_cells(verdict, _sample(verdict)), _decision(verdict))
     return table
 
 
@@ -107,9 +107,9 @@ def _sample(verdict: Verdict) -> str:
     return f"{verdict.runs} of {verdict.runs + verdict.missing}"
 
 
-def _decision(decision: str) -> Text:
-    short = printable(_SHORT.get(decision, decision))
-    return Text(f"{mark(decision)} {short}", _STYLES.get(decision, "dim"))
+def _decision(verdict: Verdict) -> Text:
+    short = printable(_SHORT.get(verdict.decision, verdict.decision))
+    return Text(f"{verdict.mark} {short}", _STYLES.get(verdict.decision, "dim"))
 
 
 def _bare(text: str) -> str:
