@@ -234,7 +234,7 @@ def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
 def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
     """The inputs of one run."""
     if isinstance(inputs, Tensor):
-        return Split.of(inputs.to(dtype), inputs).sets
+        return Inputs.of(inputs.to(dtype))
     slot = inputs.slot[:1]
     if len(inputs.stored) == 1:
         return replace(inputs, slot=slot)

@@ -1,19 +1,20 @@
-"""Real data and synthetic tasks as tensors, and what is done to labels and inputs before a network sees them.
+"""Data sets and synthetic tasks as tensors, and the interventions on labels and inputs.
 
-    DataConfig ── describe: shape, classes, target; refuses what does not fit, reads nothing
-       └── load: the three splits ── inputs_of, labels_of: what each run of a stack sees in an epoch
+    DataConfig ── describe: shape, classes, target; refuses impossible settings, reads nothing
+       └── load: the three splits ── inputs_of, labels_of: the data of each run of a stack in an epoch
 
 | a ... | is | in |
 |---|---|---|
 | data set in files | one reader, one line in `READERS` | `readers.py` |
 | synthetic task | one builder, one line in `SYNTHETIC` | `synthetic.py` |
-| intervention on data | one function | `corruption.py` or `augmentation.py`, with a field in `config.py` |
+| intervention on data | one function | `corruption.py` or `augmentation.py`, with a field in `config/data.py` |
 """
 
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig
 from benevolent.trainables.data.augmentation import augmented
 from benevolent.trainables.data.corruption import corrupt, replace_pixels
-from benevolent.trainables.data.loading import TeacherLabels, inputs_of, labels_of, load, train_labels
+from benevolent.trainables.data.loading import load
+from benevolent.trainables.data.per_run import TeacherLabels, inputs_of, labels_of, train_labels
 from benevolent.trainables.data.readers import (
     READERS,
     RawDataset,

@@ -1,4 +1,4 @@
-"""What a network is given: inputs of K runs as they are kept in memory, the splits, and the data set."""
+"""Inputs of K runs as they are kept in memory, the splits, and the data set."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-#: Bytes of a split's inputs as floats, up to which they are kept so: a batch then is one `index_select`. Beyond, they
-#: stay uint8 (a quarter of float32) and each batch is converted, since every process of a machine holds its own.
+#: Largest split, in bytes of its inputs as floats, that is kept as floats: then a batch is one `index_select`. Larger
+#: ones stay uint8 (a quarter of float32) and each batch is converted, since every process of a machine holds its own.
 FLOAT_BYTES = 2**27
 
 Target = Literal["classes", "real"]
@@ -20,8 +20,8 @@ class Inputs:
 
     Attributes:
         stored: `(S, N, *input_shape)`: uint8, or floats that are normalized already; images may have a border.
-        slot: `(K,)`: which set each run reads.
-        dtype: of what is given out.
+        slot: `(K,)`: the set that each run reads.
+        dtype: of the inputs given out.
         mean: `(S, *)`, to be subtracted from uint8, where `*` broadcasts against an input; None for floats.
         deviation: `(S, *)`, to divide by; None for floats.
         border: pixels that stored images have beyond each side of an input, for windows of them in training.
@@ -34,68 +34,82 @@ class Inputs:
     deviation: Tensor | None = None
     border: int = 0
 
+    @staticmethod
+    def of(inputs: Tensor, border: int = 0) -> "Inputs":
+        """Return one set of inputs `(N, *input_shape)` that are used as they are, or images with a border."""
+        slot = torch.zeros(1, dtype=torch.long, device=inputs.device)
+        return Inputs(inputs.unsqueeze(0), slot, inputs.dtype, border=border)
+
     def __len__(self) -> int:
         return len(self.slot)
 
     @property
     def examples(self) -> int:
-        """N, the inputs of one run."""
+        """N, the number of inputs of one run."""
         return self.stored.shape[1]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one input."""
-        shape, cut = tuple(self.stored.shape[2:]), 2 * self.border
-        return (*shape[:-2], shape[-2] - cut, shape[-1] - cut) if cut else shape
+        shape = tuple(self.stored.shape[2:])
+        if not self.border:
+            return shape
+        *channels, height, width = shape
+        return (*channels, height - 2 * self.border, width - 2 * self.border)
 
     def pick(self, runs: Tensor | slice) -> "Inputs":
-        """The inputs of some of the runs; the sets are shared, not copied."""
+        """Return the inputs of some of the runs; the sets are shared, not copied."""
         return replace(self, slot=self.slot[runs])
 
     def gather(self, index: Tensor, whole: bool = False) -> Tensor:
-        """The inputs `(..., K, B, *input_shape)` at each run's own positions `(..., K, B)`.
+        """Return the inputs `(..., K, B, *input_shape)` at each run's own positions `(..., K, B)`.
 
         Where all runs share one set, K may be any number. Of shared floats this is one `index_select`.
 
         Args:
             index: the positions.
-            whole: images with their border.
+            whole: return images with their border.
         """
         if len(self.stored) > 1:
             index = index + self.slot.unsqueeze(1) * self.examples
         rows = self.stored.flatten(0, 1).index_select(0, index.flatten()).unflatten(0, index.shape)
-        return self._normalized(rows if whole else self._inner(rows))
+        return self._normalized(rows if whole else self._without_border(rows))
 
     def rows(self, start: int = 0, stop: int | None = None) -> Tensor:
-        """Every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view where they are shared floats."""
-        rows = self._inner(self.stored[:, start:stop])
+        """Return every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view where they are shared floats."""
+        rows = self._without_border(self.stored[:, start:stop])
         if len(self.stored) == 1:
             return self._normalized(rows).expand(len(self), *(-1,) * (rows.ndim - 1))
         return self._normalized(rows[self.slot])
 
-    def _inner(self, rows: Tensor) -> Tensor:
-        own = slice(self.border, -self.border or None)
-        return rows[..., own, own].contiguous() if self.border else rows
+    def _without_border(self, rows: Tensor) -> Tensor:
+        if not self.border:
+            return rows
+        inside = slice(self.border, -self.border)
+        return rows[..., inside, inside].contiguous()
 
     def _normalized(self, rows: Tensor) -> Tensor:
-        """Floats of rows `(K, n, *input_shape)`."""
+        """Return rows `(K, n, *input_shape)` as normalized floats."""
         if self.mean is None or self.deviation is None:
             return rows
         mean, deviation = self.mean, self.deviation
         if len(self.stored) > 1:
-            mean, deviation = mean[self.slot], deviation[self.slot]
+            mean = mean[self.slot]
+            deviation = deviation[self.slot]
         return rows.to(self.dtype).sub_(mean.unsqueeze(1)).div_(deviation.unsqueeze(1))
 
     @staticmethod
     def join(sets: "list[Inputs]", slot: Tensor) -> "Inputs":
-        """Runs that read different sets; if some are floats and some not, all become floats."""
+        """Return the inputs of runs that read different sets; if any set is of floats, all become floats."""
         if len(sets) == 1:
             return replace(sets[0], slot=slot)
-        if any(one.mean is None for one in sets):
-            return Inputs(torch.cat([one.rows() for one in sets]), slot, sets[0].dtype)
-        mean = torch.cat([one.mean for one in sets if one.mean is not None])
-        deviation = torch.cat([one.deviation for one in sets if one.deviation is not None])
-        return Inputs(torch.cat([one.stored for one in sets]), slot, sets[0].dtype, mean, deviation)
+        dtype = sets[0].dtype
+        means = [one.mean for one in sets if one.mean is not None]
+        deviations = [one.deviation for one in sets if one.deviation is not None]
+        if len(means) < len(sets):
+            return Inputs(torch.cat([one.rows() for one in sets]), slot, dtype)
+        stored = torch.cat([one.stored for one in sets])
+        return Inputs(stored, slot, dtype, torch.cat(means), torch.cat(deviations))
 
 
 @dataclass(frozen=True)
@@ -110,18 +124,12 @@ class Split:
 
     @property
     def inputs(self) -> Tensor:
-        """All inputs `(N, *input_shape)`, normalized; made anew at each call where they are kept as uint8."""
+        """All inputs `(N, *input_shape)`, normalized; computed at each call where they are kept as uint8."""
         return self.sets.rows()[0]
 
     def gather(self, index: Tensor) -> Tensor:
-        """The inputs `(K, B, *input_shape)` at positions `(K, B)`, normalized."""
+        """Return the inputs `(K, B, *input_shape)` at positions `(K, B)`, normalized."""
         return self.sets.gather(index)
-
-    @staticmethod
-    def of(inputs: Tensor, labels: Tensor, border: int = 0) -> "Split":
-        """A split of inputs `(N, *input_shape)` that are used as they are, or images with a border."""
-        slot = torch.zeros(1, dtype=torch.long, device=inputs.device)
-        return Split(Inputs(inputs.unsqueeze(0), slot, inputs.dtype, border=border), labels)
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ class Dataset:
         train: to learn from.
         validation: to choose and predict by; may be empty.
         test: for outcomes only.
-        classes: how many there are; 0 if the target is `real`.
+        classes: number of classes; 0 if the target is `real`.
         target: `classes` (integer labels) or `real` (a number to be regressed on).
         checksum: 16 hexadecimal digits that tell raw data and split from others.
     """
@@ -151,13 +159,13 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits by name; an empty validation split is left out."""
+        """The splits by name, without an empty validation split."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in named.items() if len(split)}
 
 
-def stratified_order(labels: np.ndarray[Any, Any], draw: np.random.Generator) -> np.ndarray[Any, Any]:
-    """A random order in which every stretch has the classes in nearly their overall proportions.
+def stratified_order(labels: np.ndarray[Any, Any], rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Return a random order in which every stretch has the classes in nearly their overall proportions.
 
     The j-th of the n_c examples of a class is placed at (j + u) / n_c with one u per class, then all are sorted.
 
@@ -167,6 +175,6 @@ def stratified_order(labels: np.ndarray[Any, Any], draw: np.random.Generator) ->
     """
     position = np.empty(len(labels))
     for value in np.unique(labels):
-        members = draw.permutation(np.flatnonzero(labels == value))
-        position[members] = (np.arange(len(members)) + draw.random()) / len(members)
+        members = rng.permutation(np.flatnonzero(labels == value))
+        position[members] = (np.arange(len(members)) + rng.random()) / len(members)
     return np.argsort(position, kind="stable")

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.data.split import Target
+from benevolent.trainables.data.split import Inputs, Split, Target
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 
 Array = np.ndarray[Any, Any]
-Draw = np.random.Generator
-Sampler = Callable[[Draw, int], tuple[Array, Array]]
+Rng = np.random.Generator
+Sampler = Callable[[Rng, int], tuple[Array, Array]]
 
 
-def frequency(draw: Draw, *, dimension: int = 10, frequency: float) -> Sampler:
+def frequency(rng: Rng, *, dimension: int = 10, frequency: float) -> Sampler:
     """A sinusoid in the plane, turned into `dimension` dimensions; `frequency` is what makes it complex.
 
     u uniform in [-1, 1]^2, y = cos(2 pi f u_1) cos(2 pi f u_2), x = 10 Q (u, 0, ..., 0) with Q orthogonal (from the
@@ -32,21 +33,21 @@ def frequency(draw: Draw, *, dimension: int = 10, frequency: float) -> Sampler:
     """
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
-    turn = rotation(draw, dimension)
+    turn = rotation(rng, dimension)
 
-    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
-        u = draw.uniform(-1, 1, (count, 2))
+    def sample(rng: Rng, count: int) -> tuple[Array, Array]:
+        u = rng.uniform(-1, 1, (count, 2))
         return u @ turn[:, :2].T, np.cos(2 * np.pi * frequency * u).prod(1)
 
     return sample
 
 
-def rotation(draw: Draw, dimension: int) -> Array:
+def rotation(rng: Rng, dimension: int) -> Array:
     """10 Q of `frequency`, `(dimension, dimension)`: inputs are its first two columns times u."""
-    return 10 * np.linalg.qr(draw.standard_normal((dimension, dimension)))[0]
+    return 10 * np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
 
 
-def sinusoid(draw: Draw, *, dimension: int = 100) -> Sampler:
+def sinusoid(rng: Rng, *, dimension: int = 100) -> Sampler:
     """The sign of <w, x> + sin <w', x>, x standard normal: nearly linear, and not quite.
 
     w and w' are orthonormal. Nakkiran, Kalimeris et al. 2019, section 3, task (iv), with 100 dimensions; they give
@@ -54,32 +55,32 @@ def sinusoid(draw: Draw, *, dimension: int = 100) -> Sampler:
     """
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
-    directions = np.linalg.qr(draw.standard_normal((dimension, 2)))[0]
+    directions = np.linalg.qr(rng.standard_normal((dimension, 2)))[0]
 
-    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
-        x = draw.standard_normal((count, dimension))
+    def sample(rng: Rng, count: int) -> tuple[Array, Array]:
+        x = rng.standard_normal((count, dimension))
         along = x @ directions
         return x, along[:, 0] + np.sin(along[:, 1]) > 0
 
     return sample
 
 
-def disk(draw: Draw, *, frequency: float, noise: float) -> Sampler:
+def disk(rng: Rng, *, frequency: float, noise: float) -> Sampler:
     """The unit disk cut by a sinusoidal curve, with label noise: a task whose boundary can be drawn.
 
     x uniform in the disk, label 1 above the curve x_2 = sin(2 pi f x_1) / 2; each label is wrong with probability
     `noise`. Nakkiran, Kalimeris et al. 2019, figure 1 (noise 0.1); the curve's height and frequency are ours.
     """
 
-    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
-        radius, angle, luck = draw.random((count, 3)).T
+    def sample(rng: Rng, count: int) -> tuple[Array, Array]:
+        radius, angle, luck = rng.random((count, 3)).T
         x = np.sqrt(radius)[:, None] * np.stack([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)], 1)
         return x, (x[:, 1] > np.sin(2 * np.pi * frequency * x[:, 0]) / 2) ^ (luck < noise)
 
     return sample
 
 
-def xord(draw: Draw, *, dimension: int = 10, hard: bool = False) -> Sampler:
+def xord(rng: Rng, *, dimension: int = 10, hard: bool = False) -> Sampler:
     """The XOR detection problem: whether any of `dimension` pairs consists of equal signs.
 
     x_j in {-1, 1}^2, label 1 if some x_j is (1, 1) or (-1, -1), else 0; inputs are `(dimension, 2)`, both labels are
@@ -87,20 +88,20 @@ def xord(draw: Draw, *, dimension: int = 10, hard: bool = False) -> Sampler:
     since most positives have many; with `hard_test` the positives of the test split have exactly one.
     """
 
-    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
-        labels = draw.integers(0, 2, count)
-        first, equal = draw.integers(0, 2, (count, dimension)), draw.integers(0, 2, (count, dimension))
+    def sample(rng: Rng, count: int) -> tuple[Array, Array]:
+        labels = rng.integers(0, 2, count)
+        first, equal = rng.integers(0, 2, (count, dimension)), rng.integers(0, 2, (count, dimension))
         while len(again := np.flatnonzero(~equal.any(1))):  # positives have at least one: draw until they do
-            equal[again] = draw.integers(0, 2, (len(again), dimension))
+            equal[again] = rng.integers(0, 2, (len(again), dimension))
         if hard:
-            equal = np.eye(dimension, dtype=int)[draw.integers(0, dimension, count)]
+            equal = np.eye(dimension, dtype=int)[rng.integers(0, dimension, count)]
         equal[labels == 0] = 0
         return np.stack([first, first ^ equal ^ 1], 2) * 2 - 1, labels
 
     return sample
 
 
-def sparse_linear(draw: Draw, *, dimension: int = 10_000, noise: float) -> Sampler:
+def sparse_linear(rng: Rng, *, dimension: int = 10_000, noise: float) -> Sampler:
     """One useful coordinate and many that only tell the examples apart: memorizing is easy, and need not hurt.
 
     y uniform in {-1, 1}, x = eta y e_1 + e_k, k uniform in {2, ..., d}, eta = -1 with probability `noise`, else 1.
@@ -112,8 +113,8 @@ def sparse_linear(draw: Draw, *, dimension: int = 10_000, noise: float) -> Sampl
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
 
-    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
-        luck = draw.random((count, 3))
+    def sample(rng: Rng, count: int) -> tuple[Array, Array]:
+        luck = rng.random((count, 3))
         labels, flipped = luck[:, 0] < 0.5, luck[:, 1] < noise
         x = np.zeros((count, dimension), np.float32)
         x[:, 0] = np.where(labels ^ flipped, 1, -1)
@@ -145,7 +146,7 @@ def population_accuracy(first: float, rest: Array, noise: float) -> float:
     return float(sum(right))
 
 
-def staircase(draw: Draw, *, dimension: int = 20) -> Sampler:
+def staircase(rng: Rng, *, dimension: int = 20) -> Sampler:
     """The sign of x_1 + 0.7 x_2 x_3 + 0.5 x_4 x_5 x_6, x standard normal: three steps of increasing complexity.
 
     A linear, a quadratic and a cubic term of decreasing weight stand for the ladder of classifiers in Nakkiran,
@@ -154,8 +155,8 @@ def staircase(draw: Draw, *, dimension: int = 20) -> Sampler:
     if dimension < 6:
         raise BadInput(f"data.dimension = {dimension}: at least 6")
 
-    def sample(draw: Draw, count: int) -> tuple[Array, Array]:
-        x = draw.standard_normal((count, dimension))
+    def sample(rng: Rng, count: int) -> tuple[Array, Array]:
+        x = rng.standard_normal((count, dimension))
         return x, x[:, 0] + 0.7 * x[:, 1] * x[:, 2] + 0.5 * x[:, 3:6].prod(1) > 0
 
     return sample
@@ -163,9 +164,14 @@ def staircase(draw: Draw, *, dimension: int = 20) -> Sampler:
 
 @dataclass(frozen=True)
 class SyntheticTask:
-    """A builder, and what is known of it before it draws.
+    """A synthetic task.
 
-    `population_error`: the exact error of a linear classifier, from its weights `(dimension,)`, its bias and the noise.
+    Attributes:
+        build: from a random generator and the task's parameters to a sampler.
+        source: the paper.
+        target: `classes` or `real`.
+        population_error: the exact error of a linear classifier, from its weights `(dimension,)`, its bias and the
+            noise; None: not known.
     """
 
     build: Callable[..., Sampler]
@@ -189,21 +195,33 @@ SYNTHETIC: dict[str, SyntheticTask] = {
 
 
 def parameters(name: str) -> tuple[str, ...]:
-    """The fields of `data:` that a synthetic task takes."""
-    found = inspect.signature(SYNTHETIC[name].build).parameters.values()
-    names = [one.name for one in found if one.kind is one.KEYWORD_ONLY]
-    return tuple("hard_test" if one == "hard" else one for one in names)
+    """Return the fields of `data:` that a synthetic task takes."""
+    arguments = inspect.signature(SYNTHETIC[name].build).parameters.values()
+    names = [argument.name for argument in arguments if argument.kind is argument.KEYWORD_ONLY]
+    return tuple("hard_test" if name == "hard" else name for name in names)
 
 
 def sampler(config: DataConfig, hard: bool = False) -> Sampler:
-    """The sampler of a synthetic `data:` section; what is fixed in it is drawn from `split_seed`.
+    """Return the sampler of a synthetic `data:` section, whose fixed parts are drawn from `split_seed`.
 
     Args:
-        config: of a name in `SYNTHETIC`.
-        hard: examples of the hard distribution, where the task has one.
+        config: its name is in `SYNTHETIC`.
+        hard: sample the hard distribution, if the task has one.
     """
-    given = {field: getattr(config, field) for field in parameters(config.name) if field != "hard_test"}
-    if "hard_test" in parameters(config.name):
-        given["hard"] = hard
-    given = {field: value for field, value in given.items() if value is not None}
-    return SYNTHETIC[config.name].build(generator(config.split_seed, config.name), **given)
+    arguments: dict[str, Any] = {}
+    for field in parameters(config.name):
+        if field == "hard_test":
+            arguments["hard"] = hard
+        elif getattr(config, field) is not None:
+            arguments[field] = getattr(config, field)
+    rng = generator(config.split_seed, config.name)
+    return SYNTHETIC[config.name].build(rng, **arguments)
+
+
+def draw_split(config: DataConfig, inputs: Array, labels: Array, dtype: torch.dtype, device: str) -> Split:
+    """Return samples of a synthetic `data:` section as a split; classes become integers, real targets floats."""
+    label_dtype = torch.int64 if SYNTHETIC[config.name].target == "classes" else dtype
+    return Split(
+        Inputs.of(torch.from_numpy(inputs).to(device, dtype)),
+        torch.from_numpy(labels).to(device, label_dtype),
+    )

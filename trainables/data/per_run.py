@@ -1,0 +1,153 @@
+"""Inputs and labels of each run of a stack: the data set after the run's own interventions."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from benevolent.trainables.config.data import DataConfig, Pixels
+from benevolent.trainables.data.corruption import corrupt, replace_pixels
+from benevolent.trainables.data.loading import load
+from benevolent.trainables.data.split import Dataset, Inputs, Split
+from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
+from benevolent.trainables.rng import generator
+
+if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
+    from benevolent.trainables.config.run import Phase, RunConfig
+
+#: The labels `(N,)` that the teacher of a run gives to its inputs.
+TeacherLabels = Callable[["RunConfig", Inputs], Tensor]
+
+#: Splits of fresh examples that a process keeps, of one epoch of a cohort: inputs and labels are asked for one after
+#: the other. In a larger cohort they are drawn twice.
+FRESH_SPLITS = 128
+
+
+def train_labels(dataset: Dataset, phase: "Phase", seed: int) -> Tensor:
+    """Return the labels `(N,)` that a run of this seed is trained on in a phase."""
+    return _corrupted(dataset.train.labels, dataset, phase, seed)
+
+
+def _corrupted(labels: Tensor, dataset: Dataset, phase: "Phase", seed: int) -> Tensor:
+    stream = _stream(phase.name)
+    return corrupt(labels, dataset.classes, phase.label_corruption, phase.corruption, seed, stream)
+
+
+def _stream(phase: str) -> str:
+    """Return the part of a random stream's name that tells pretraining from all later phases, which share labels."""
+    return "pretrain" if phase == "pretrain" else "train"
+
+
+def inputs_of(
+    dataset: Dataset, configs: "Sequence[RunConfig]", split: str, epoch: int = 0, phase: str = "train"
+) -> Inputs:
+    """Return the inputs of K runs on a split: one set for all runs that see the same.
+
+    Args:
+        dataset: as `load` gave it for the first of the runs.
+        configs: K runs of one cohort.
+        split: `train`, `validation` or `test`.
+        epoch: of the phase; matters with `data.fresh` only, as the phase does.
+        phase: its name.
+
+    Returns:
+        sets and slots: `gather(index (K, B))` and `rows(start, stop)` give each run its own inputs.
+    """
+    keys = [_inputs_key(config, split, epoch) for config in configs]
+    representatives: dict[tuple[object, ...], RunConfig] = {}
+    for key, config in zip(keys, configs, strict=True):
+        representatives.setdefault(key, config)
+    sets = [_own_inputs(dataset, config, split, epoch, phase) for config in representatives.values()]
+    places = {key: place for place, key in enumerate(representatives)}
+    slot = torch.tensor([places[key] for key in keys], device=sets[0].stored.device)
+    return Inputs.join(sets, slot)
+
+
+def labels_of(
+    dataset: Dataset,
+    configs: "Sequence[RunConfig]",
+    phases: "Sequence[Phase]",
+    split: str,
+    epoch: int = 0,
+    teacher_labels: TeacherLabels | None = None,
+) -> Tensor:
+    """Return the labels `(K, N)` of K runs on a split, each corrupted as the phase of its run says.
+
+    Args:
+        dataset: as `load` gave it for the first of the runs.
+        configs: K runs of one cohort.
+        phases: the phase that each of them is in.
+        split: `train`, `validation` or `test`; the latter two are corrupted with `data.corrupt_test` only.
+        epoch: of the phase; matters with `data.fresh` only.
+        teacher_labels: gives the labels of runs that have a teacher; without it they have those of the data set.
+    """
+    rows = []
+    taught: dict[tuple[object, ...], Tensor] = {}
+    for config, phase in zip(configs, phases, strict=True):
+        if teacher_labels and config.teacher is not None and (split == "train" or config.labels.held_out):
+            key = (config.teacher.run_id, config.labels.at, *_inputs_key(config, split, epoch))
+            if key not in taught:
+                inputs = inputs_of(dataset, [config], split, epoch, phase.name)
+                taught[key] = teacher_labels(config, inputs)
+            labels = taught[key]
+        else:
+            labels = _own_split(dataset, config, split, epoch, phase.name).labels
+        if split == "train":
+            labels = _corrupted(labels, dataset, phase, config.seed)
+        elif config.data.corrupt_test:
+            fraction, method = config.data.label_corruption, config.data.corruption
+            labels = corrupt(labels, dataset.classes, fraction, method, config.seed, split)
+        rows.append(labels)
+    return torch.stack(rows)
+
+
+def _pixels(config: DataConfig, split: str) -> Pixels:
+    """Return how the inputs of a split are replaced: held-out splits only if all images are permuted alike."""
+    replaced = split == "train" or config.pixels == "permuted"
+    return config.pixels if replaced and config.pixels_fraction else "none"
+
+
+def _inputs_key(config: "RunConfig", split: str, epoch: int) -> tuple[object, ...]:
+    """Return a key that is equal for runs of one cohort that see the same inputs."""
+    own = config.data
+    pixels = _pixels(own, split)
+    fresh = own.fresh and split == "train"
+    drawn = (config.seed, epoch if fresh else 0) if fresh or pixels != "none" else ()
+    replaced_fraction = own.pixels_fraction if pixels != "none" else False
+    return (pixels, replaced_fraction, own.frequency, own.noise, *drawn)
+
+
+def _own_inputs(dataset: Dataset, config: "RunConfig", split: str, epoch: int, phase: str) -> Inputs:
+    """Return the inputs of one run, with its pixels replaced."""
+    sets = _own_split(dataset, config, split, epoch, phase).sets
+    method = _pixels(config.data, split)
+    if method == "none":
+        return sets
+    if method == "gaussian":  # noise of the moments of normalized inputs
+        noisy = replace_pixels(sets.rows()[0], method, config.data.pixels_fraction, config.seed, split)
+        return Inputs(noisy.unsqueeze(0), sets.slot, sets.dtype)
+    moved = replace_pixels(sets.stored[0], method, config.data.pixels_fraction, config.seed, split)
+    return replace(sets, stored=moved.unsqueeze(0))
+
+
+def _own_split(dataset: Dataset, config: "RunConfig", split: str, epoch: int, phase: str) -> Split:
+    """Return the examples of one run before interventions; those of a synthetic task may be its own."""
+    if config.data.name not in SYNTHETIC:
+        return dataset.splits[split]
+    sets = dataset.train.sets
+    precision = str(sets.dtype).removeprefix("torch.")
+    device = str(sets.stored.device)
+    if config.data.fresh and split == "train":
+        return _fresh(config.data, config.seed, _stream(phase), epoch, precision, device)
+    return load(config.data, precision, device).splits[split]
+
+
+@functools.lru_cache(maxsize=FRESH_SPLITS)
+def _fresh(config: DataConfig, seed: int, stream: str, epoch: int, precision: str, device: str) -> Split:
+    """Return training examples that no other epoch has seen."""
+    rng = generator(seed, f"fresh/{stream}", epoch)
+    inputs, labels = sampler(config)(rng, config.train_size)
+    return draw_split(config, inputs, labels, getattr(torch, precision), device)
