@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from benevolent.analysis.multi_run import (
-    fitted_scale,
+    fit_inverse_temperature,
     intrinsic_dimension,
     label_bits,
     layer_drops,
@@ -107,7 +107,7 @@ def test_logits_that_do_not_help_on_held_out_labels_are_not_used():
         assert prequential_bits(4, [block], [wrong], temperature) == pytest.approx(8 + 4)
         assert prequential_bits(4, [diverged], [diverged], temperature) == pytest.approx(8 + 4)
     assert prequential_bits(4, [block], [right], False) == pytest.approx(8 + 2)
-    scale = fitted_scale(*right)
+    scale = fit_inverse_temperature(*right)
     assert prequential_bits(4, [block], [right]) == pytest.approx(8 + label_bits(*block, scale)) and scale != 1
 
 
@@ -116,7 +116,7 @@ def test_the_scale_of_two_classes_is_the_estimator_of_krichevsky_and_trofimov(ri
     """Logits (0.3, 0), which say only that it is class 0, of 12 examples."""
     labels = (torch.arange(12) >= right).long()
     share = (right + 0.5) / 13
-    scale = fitted_scale(torch.tensor([[0.3, 0.0]]).expand(12, 2), labels)
+    scale = fit_inverse_temperature(torch.tensor([[0.3, 0.0]]).expand(12, 2), labels)
     assert scale == pytest.approx(max(0.0, math.log(share / (1 - share)) / 0.3), rel=1e-5)
 
 
@@ -133,7 +133,7 @@ def test_the_scale_minimizes_the_smoothed_loss():
         return total
 
     best = minimize_scalar(loss, bounds=(0, 3), method="bounded", options={"xatol": 1e-9}).x
-    assert fitted_scale(z, labels) == pytest.approx(best, abs=1e-6) and 0.05 < best < 1
+    assert fit_inverse_temperature(z, labels) == pytest.approx(best, abs=1e-6) and 0.05 < best < 1
 
 
 # Layers.
@@ -214,7 +214,7 @@ def test_the_dense_network_is_that_of_every_way_to_prune():
 
 def test_layers_with_rates_of_their_own_ask_for_the_weights_left():
     table = frame(TICKETS, *RUNS).assign(**{"prune.output_rate": 0.5, "left": 0.75})
-    with pytest.raises(BadInput, match="say with left which column has the weights left"):
+    with pytest.raises(BadInput, match="set left to the column with the fraction of weights left"):
         ticket_curves(table)
     one = table[table["prune.rounds"] == 1]
     assert ticket_curves(one, left="left")["weights_left"].tolist() == [1.0, 0.75]

@@ -12,16 +12,16 @@ from torch import nn
 
 from benevolent.analysis import load_results
 from benevolent.analysis.multi_run import (
-    agreement,
     barrier,
     description_length,
-    fitted_curve,
+    explained_by,
+    fit_curve,
     intrinsic_dimension,
     layer_drops,
     layer_robustness,
-    loss_along,
-    loss_between,
-    segment,
+    linear_path,
+    loss_along_path,
+    loss_between_runs,
     smallest_tickets,
     ticket_curves,
     weights_left,
@@ -57,7 +57,9 @@ def test_a_convex_loss_has_no_barrier():
     draw = torch.Generator().manual_seed(0)
     inputs, targets = torch.randn(20, 3, generator=draw).double(), torch.randn(20, generator=draw).double()
     first, second = [1.0, -2.0, 0.5], [-1.0, 0.0, 2.0]
-    found = loss_along(segment(linear(*first), linear(*second)), {"all": (inputs, targets)}, loss="squared", points=5)
+    found = loss_along_path(
+        linear_path(linear(*first), linear(*second)), {"all": (inputs, targets)}, loss="squared", points=5
+    )
     for t, loss in found["all_loss"].items():
         weights = torch.tensor([(1 - t) * a + t * b for a, b in zip(first, second, strict=True)]).double()
         assert loss == pytest.approx(((inputs @ weights - targets) ** 2).mean().item() / 2)
@@ -66,7 +68,7 @@ def test_a_convex_loss_has_no_barrier():
 
 def test_between_a_minimum_and_its_mirror_the_barrier_is_half_the_mean_square():
     """theta = (1 - 2t, 1 - 2t), so the loss is ((1 - 2t)^2 - 1)^2 / 2, largest at t = 1/2; the error is its root."""
-    found = loss_along(segment(product([1], [1]), product([-1], [-1])), {"train": IDENTITY}, loss="squared")
+    found = loss_along_path(linear_path(product([1], [1]), product([-1], [-1])), {"train": IDENTITY}, loss="squared")
     expected = ((1 - 2 * found.index) ** 2 - 1) ** 2 / 2
     np.testing.assert_allclose(found["train_loss"], expected, atol=1e-12)
     np.testing.assert_allclose(found["train_error"], np.sqrt(2 * expected), atol=1e-12)
@@ -80,7 +82,7 @@ def test_the_fitted_bend_is_the_best_one():
     """
     first, second = product([1, 0], [1, 0]), product([0, 1], [0, 1])
     before = {name: value.clone() for name, value in first.state_dict().items()}
-    straight = loss_along(segment(first, second), {"train": IDENTITY}, loss="squared")["train_loss"]
+    straight = loss_along_path(linear_path(first, second), {"train": IDENTITY}, loss="squared")["train_loss"]
     assert barrier(straight) == pytest.approx(1 / 8)
     t, weights = np.polynomial.legendre.leggauss(20)
     t, weights = (t + 1) / 2, weights / 2
@@ -92,13 +94,13 @@ def test_the_fitted_bend_is_the_best_one():
 
     best = minimize(mean_loss, [0.5] * 4).x
     fit = {"loss": "squared", "steps": 300, "lr": 0.3, "batch_size": 8}
-    path = fitted_curve(first, second, *IDENTITY, **fit, random_seed=3)
+    path = fit_curve(first, second, *IDENTITY, **fit, random_seed=3)
     bend = torch.cat([value.flatten() for value in path.bend.values()]).numpy()
     np.testing.assert_allclose(bend, best, atol=0.02)
     assert mean_loss(bend) < 1.1 * mean_loss(best)
-    curved = loss_along(path, {"train": IDENTITY}, loss="squared")["train_loss"]
+    curved = loss_along_path(path, {"train": IDENTITY}, loss="squared")["train_loss"]
     assert barrier(curved) < 0.05 * barrier(straight)
-    again = fitted_curve(first, second, *IDENTITY, **fit, random_seed=3)
+    again = fit_curve(first, second, *IDENTITY, **fit, random_seed=3)
     assert all(torch.equal(path.bend[name], value) for name, value in again.bend.items())
     assert all(torch.equal(value, before[name]) for name, value in first.state_dict().items())
 
@@ -107,14 +109,21 @@ def test_pruned_weights_stay_pruned_along_a_curve_and_frozen_ones_on_the_segment
     first, second = product([1, 0], [1, 0]), product([-1, 0], [-1, 0])
     for one in (first, second):
         one[1].weight.requires_grad_(False)
-    path = fitted_curve(first, second, *IDENTITY, loss="squared", steps=5)
+    keep_first = {"0.weight": torch.tensor([[True], [False]]), "1.weight": torch.tensor([[True, False]])}
+    path = fit_curve(first, second, *IDENTITY, masks=keep_first, loss="squared", steps=5)
     assert path.bend["0.weight"][1].item() == 0 and path.bend["0.weight"][0].item() != 0
     assert path.bend["1.weight"].tolist() == [[0, 0]]
     first[0].weight.requires_grad_(False)  # as a network that results give: then all are trained
-    path = fitted_curve(first, second, *IDENTITY, loss="squared", steps=5)
+    path = fit_curve(first, second, *IDENTITY, masks=keep_first, loss="squared", steps=5)
     assert path.bend["1.weight"][0, 0].item() != 0 and path.bend["1.weight"][0, 1].item() == 0
     with pytest.raises(BadInput, match="Flatten: has no parameters"):
-        fitted_curve(nn.Flatten(), nn.Flatten(), *IDENTITY, loss="squared")
+        fit_curve(nn.Flatten(), nn.Flatten(), *IDENTITY, loss="squared")
+
+
+def test_a_weight_that_happens_to_be_zero_is_trained_along_a_curve():
+    first, second = product([1, 0], [1, 0.5]), product([-1, 0], [-1, 0.5])
+    path = fit_curve(first, second, *IDENTITY, loss="squared", steps=5)
+    assert path.bend["0.weight"][1].item() != 0
 
 
 def test_batch_norm_sees_the_training_inputs_at_every_place():
@@ -124,7 +133,7 @@ def test_batch_norm_sees_the_training_inputs_at_every_place():
 
     first, second = built(0), built(1)
     inputs, labels = torch.randn(50, 3).double(), torch.arange(50) % 2
-    path, t = segment(first, second), 0.3
+    path, t = linear_path(first, second), 0.3
     found = path.network(t, inputs)
     hidden = (
         inputs @ ((1 - t) * first[0].weight + t * second[0].weight).T + (1 - t) * first[0].bias + t * second[0].bias
@@ -136,9 +145,9 @@ def test_batch_norm_sees_the_training_inputs_at_every_place():
     torch.testing.assert_close(path.network(t, many)[1].running_mean, hidden.mean(0).detach())
     ends = [copy.deepcopy(first), copy.deepcopy(second)]
     state = torch.get_rng_state()
-    curve = fitted_curve(first, second, inputs, labels, steps=50)
+    curve = fit_curve(first, second, inputs, labels, steps=50)
     assert torch.equal(state, torch.get_rng_state())  # no dropout, nothing drawn but from the seed
-    losses = [loss_along(one, {"train": (inputs, labels)}, points=7)["train_loss"] for one in (path, curve)]
+    losses = [loss_along_path(one, {"train": (inputs, labels)}, points=7)["train_loss"] for one in (path, curve)]
     assert losses[1].mean() < losses[0].mean() and losses[1].iloc[[0, -1]].equals(losses[0].iloc[[0, -1]])
     for one, end in zip((first, second), ends, strict=True):
         assert all(torch.equal(value, end.state_dict()[name]) for name, value in one.state_dict().items())
@@ -148,12 +157,12 @@ def test_what_no_path_joins_is_refused():
     with pytest.raises(
         BadInput, match=r"tensor '0.weight' is \(1, 2\) in the first network and \(1, 3\) in the second"
     ):
-        segment(linear(1, 2), linear(1, 2, 3))
-    path = segment(linear(1), linear(2))
+        linear_path(linear(1, 2), linear(1, 2, 3))
+    path = linear_path(linear(1), linear(2))
     with pytest.raises(BadInput, match="loss = 'absolute': unknown; allowed: cross_entropy"):
-        loss_along(path, {"train": IDENTITY}, loss="absolute")
+        loss_along_path(path, {"train": IDENTITY}, loss="absolute")
     with pytest.raises(BadInput, match="points = 1, 1 splits"):
-        loss_along(path, {"train": IDENTITY}, loss="squared", points=1)
+        loss_along_path(path, {"train": IDENTITY}, loss="squared", points=1)
 
 
 # Of sweeps on digits.
@@ -164,8 +173,8 @@ def test_paths_between_two_runs(cohort, tmp_path, model):
     stop = {"train_loss": None, "max_epochs": 20}
     trained = cohort("c", [run(seed, model=model, stop=stop) for seed in (0, 1)]).train()
     results, ids = load_results(tmp_path), trained.run_ids
-    straight = loss_between(results, *ids, points=11)
-    curved = loss_between(results, *ids, curved=True, points=11, steps=200, random_seed=1)
+    straight = loss_between_runs(results, *ids, points=11)
+    curved = loss_between_runs(results, *ids, curved=True, points=11, steps=200, random_seed=1)
     assert list(straight) == [
         f"{split}_{name}" for split in data.load(results.config(ids[0]).data).splits for name in ("loss", "error")
     ]
@@ -180,7 +189,7 @@ def test_runs_of_other_architectures_are_not_joined(cohort, tmp_path):
     pair = [run(model=MLP), run(model={"family": "deep_linear", "depth": 3, "width": 16})]
     ids = [cohort(str(place), [one]).train().run_ids[0] for place, one in enumerate(pair)]
     with pytest.raises(BadInput, match=r'differ in .*model.family="deep_linear".*no path joins them'):
-        loss_between(load_results(tmp_path), *ids)
+        loss_between_runs(load_results(tmp_path), *ids)
 
 
 @pytest.mark.parametrize("normalize", ["split", "half"])
@@ -213,7 +222,7 @@ def test_the_description_length_of_digits(cohort, tmp_path, normalize):
         assert row["ratio"] == pytest.approx(bits / (150 * math.log2(10)), rel=1e-4) and row["ratio"] < 1
         assert (row["examples"], row["blocks"], row["nested"]) == (150, 2, True)
     assert len(found) == 2 and (description_length(results)["ratio"] < 1).all()
-    with pytest.raises(BadInput, match="data.train_size has one value in its study"):
+    with pytest.raises(BadInput, match="its group has a single data.train_size"):
         description_length(results, runs=results.runs[results.runs["data.train_size"] == 60])
 
 
@@ -285,7 +294,7 @@ def test_what_a_linear_run_explains_of_another(cohort, tmp_path):
     one = cohort("one", [run(stop=stop)], record={"epochs": (0, 4), "checkpoints": True}).train()
     other = cohort("other", [run(model={"family": "linear"}, stop=stop, data=DATA | {"train_size": 60})]).train()
     (f,), (by,), results = one.run_ids, other.run_ids, load_results(tmp_path)
-    found = agreement(results, f, by)
+    found = explained_by(results, f, by)
     sets = {run_id: data.load(results.config(run_id).data).test for run_id in (f, by)}
     answers = {run_id: results.network(run_id)(test.inputs).argmax(1) for run_id, test in sets.items()}
     y = sets[f].labels
@@ -293,9 +302,9 @@ def test_what_a_linear_run_explains_of_another(cohort, tmp_path):
     assert found.reference_information == pytest.approx(mutual_information(answers[by], y).item())
     assert found.unexplained == pytest.approx(conditional_information(answers[f], y, answers[by]).item())
     assert found.explained == pytest.approx(found.information - found.unexplained) and found.null > 0
-    assert agreement(results, f, f).unexplained == pytest.approx(0, abs=1e-12)
-    assert agreement(results, f, by, step=0).information < found.information
+    assert explained_by(results, f, f).unexplained == pytest.approx(0, abs=1e-12)
+    assert explained_by(results, f, by, step=0).information < found.information
     with pytest.raises(BadInput, match="the labels of their train splits differ"):
-        agreement(results, f, by, split="train")
+        explained_by(results, f, by, split="train")
     with pytest.raises(BadInput, match="split = 'tset': .* did you mean 'test'"):
-        agreement(results, f, by, split="tset")
+        explained_by(results, f, by, split="tset")

@@ -1,54 +1,58 @@
-"""Statistics across runs: what several networks say together, and none of them alone. Numbers or DataFrames out.
+"""Multi-run statistics: numbers that need several networks. Numbers or DataFrames out; no plotting.
 
-| statistic | of | in |
+| statistic | needs | module |
 |---|---|---|
-| loss along a path, and its barrier (Garipov et al. 2018; Frankle et al. 2020) | two networks | `paths.py` |
-| intrinsic dimension (Li et al. 2018) | a sweep over `subspace.dimension` | `intrinsic.py` |
-| prequential description length (Blier and Ollivier 2018) | a sweep over `data.train_size` | `description.py` |
-| layer robustness (Zhang, Bengio and Singer 2019) | a sweep over `reset.layers` and `reset.to` | `layers.py` |
-| lottery tickets (Frankle and Carbin 2019) | a sweep over `prune.rounds` and `prune.control` | `tickets.py` |
-| what one run explains of another (Nakkiran et al. 2019) | two runs | `agreement.py` |
+| loss along a path, and its barrier (Garipov et al. 2018) | two networks | `mode_connectivity.py` |
+| intrinsic dimension (Li et al. 2018) | a sweep over `subspace.dimension` | `intrinsic_dimension.py` |
+| prequential description length (Blier and Ollivier 2018) | a sweep over `data.train_size` | `description_length.py` |
+| layer robustness (Zhang et al. 2019) | a sweep over `reset.layers` and `reset.to` | `layer_robustness.py` |
+| lottery tickets (Frankle and Carbin 2019) | a sweep over `prune.rounds` and `prune.control` | `lottery_tickets.py` |
+| information that one run explains of another (Nakkiran et al. 2019) | two runs | `explained_information.py` |
+| forgetting of examples (Toneva et al. 2019) | `record.measure_at: checkpoints` | `forgetting.py` |
 
-Those of a sweep have a row for each study: `axes` names the columns that tell studies apart, such as the width; the
-seeds of a study are taken together.
+Statistics of a sweep have a row for each group of runs: `axes` names the columns that tell groups apart, such as the
+width; the seeds of a group are taken together.
 """
 
-from benevolent.analysis.multi_run.agreement import Agreement, agreement
 from benevolent.analysis.multi_run.description_length import (
     description_length,
-    fitted_scale,
+    fit_inverse_temperature,
     label_bits,
     prequential_bits,
 )
+from benevolent.analysis.multi_run.explained_information import ExplainedInformation, explained_by
+from benevolent.analysis.multi_run.forgetting import forgetting_table, summarize_forgetting
 from benevolent.analysis.multi_run.intrinsic_dimension import intrinsic_dimension
 from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness
 from benevolent.analysis.multi_run.lottery_tickets import smallest_tickets, ticket_curves, weights_left
 from benevolent.analysis.multi_run.mode_connectivity import (
-    Path,
+    ParameterPath,
     barrier,
-    fitted_curve,
-    loss_along,
-    loss_between,
-    segment,
+    fit_curve,
+    linear_path,
+    loss_along_path,
+    loss_between_runs,
 )
 
 __all__ = [
-    "Agreement",
-    "Path",
-    "agreement",
+    "ExplainedInformation",
+    "ParameterPath",
     "barrier",
     "description_length",
-    "fitted_curve",
-    "fitted_scale",
+    "explained_by",
+    "fit_curve",
+    "fit_inverse_temperature",
+    "forgetting_table",
     "intrinsic_dimension",
     "label_bits",
     "layer_drops",
     "layer_robustness",
-    "loss_along",
-    "loss_between",
+    "linear_path",
+    "loss_along_path",
+    "loss_between_runs",
     "prequential_bits",
-    "segment",
     "smallest_tickets",
+    "summarize_forgetting",
     "ticket_curves",
     "weights_left",
 ]

@@ -1,12 +1,12 @@
-"""When the examples of a run are learned, and how often they are forgotten, from its kept checkpoints.
+"""Learning and forgetting of single training examples, from the checkpoints of a run.
 
-An example is right at a checkpoint if the network, in eval mode, gives it the label that the run was trained on. At
-every checkpoint it is right or wrong, so what happens between two of them is not seen: counts of forgetting are at most
-those of Toneva et al., who look at each example whenever a batch holds it. The more checkpoints, the nearer.
+An example is right at a checkpoint if the network, in eval mode, predicts the label that the run was trained on.
+Changes between two checkpoints are not seen, so counts of forgetting are at most those of Toneva et al., who look at
+each example whenever a batch holds it. More checkpoints come closer.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
@@ -29,53 +29,78 @@ from benevolent.trainables.training.running_stack import Tensors
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 
-def forgetting(results: Results, run_ids: Sequence[str]) -> pd.DataFrame:
-    """What every training example went through in the last phase of runs (Toneva et al. 2019; Arpit et al. 2017).
+@dataclass(frozen=True, eq=False)
+class CheckpointAnswers:
+    """The examples that one network classifies rightly at one checkpoint.
+
+    Attributes:
+        epoch: of the checkpoint.
+        right: `(N,)` True where the prediction is the label trained on.
+    """
+
+    epoch: float
+    right: Tensor
+
+
+def forgetting_table(results: Results, run_ids: Sequence[str]) -> pd.DataFrame:
+    """Follow every training example through the last phase of runs.
+
+    Sources: Toneva et al. 2019, "An empirical study of example forgetting during deep neural network learning"; Arpit
+    et al. 2017, "A closer look at memorization in deep networks".
 
     Args:
-        results: of a sweep with `record: {measure_at: checkpoints}`.
-        run_ids: of runs that kept two checkpoints or more after their start.
+        results: results of a sweep with `record: {measure_at: checkpoints}`.
+        run_ids: ids of runs with two checkpoints or more after the start of their last phase.
 
     Returns:
-        One row per run and example. Columns `run_id`; `example`, its place in the training split; `label`, which was
-        trained on; `corrupted`, whether the data set, or the teacher, has another; `first_learned`, the epoch of the
-        first checkpoint where it is right, NaN if there is none; `learned` and `forgotten`, how often it was right
-        where it had been wrong a checkpoint before (the first time included), and wrong where it had been right;
-        `right_at_end`. An untrained network has learned nothing: the start of the phase does not count.
+        One row per run and example. Columns `run_id`; `example`, its position in the training split; `label`, the one
+        trained on; `corrupted`, True if the data set, or the teacher, has another; `first_learned`, the epoch of the
+        first checkpoint where it is right, NaN if there is none; `learned` and `forgotten`, how often it became right
+        (the first time included) and wrong again from one checkpoint to the next; `right_at_end`. An untrained network
+        has learned nothing: the start of the phase does not count.
 
     Raises:
-        BadInput: an unknown run; one that kept too few checkpoints, whose targets are real numbers, or that sees every
-            example once (`data.fresh`); a user's module without `trust`.
+        BadInput: an unknown run; a run with too few checkpoints, with real-valued targets, or that sees every example
+            once (`data.fresh`); a user's module without `trust`.
     """
     cohorts: dict[str, tuple[Folder, str, list[RunConfig]]] = {}
     for run_id in run_ids:
         folder, cohort_id, config = results.cohorts.find(run_id)
         check_trust(config, results.trust)
         if config.data.fresh:
-            raise BadInput(f"run {run_id}: data.fresh = True: no example comes twice, so none can be forgotten")
-        cohorts.setdefault(f"{folder.uri} {cohort_id}", (folder, cohort_id, []))[2].append(config)
-    tables = {run_id: table for place in cohorts.values() for run_id, table in _of_cohort(*place).items()}
+            raise BadInput(
+                f"run {run_id}: no example comes twice with data.fresh: true, so none can be forgotten; needs "
+                "data.fresh: false"
+            )
+        key = f"{folder.uri} {cohort_id}"
+        if key not in cohorts:
+            cohorts[key] = folder, cohort_id, []
+        cohorts[key][2].append(config)
+    tables: dict[str, pd.DataFrame] = {}
+    for folder, cohort_id, configs in cohorts.values():
+        tables |= _tables_of_cohort(folder, cohort_id, configs)
     return pd.concat([tables[run_id] for run_id in run_ids], ignore_index=True)
 
 
-def summarize(examples: pd.DataFrame, by: Sequence[str] = ("run_id",)) -> pd.DataFrame:
-    """A row for each group of the rows that `forgetting` gave.
+def summarize_forgetting(examples: pd.DataFrame, by: Sequence[str] = ("run_id",)) -> pd.DataFrame:
+    """Summarize groups of examples.
 
     Args:
-        examples: what `forgetting` gave.
-        by: columns of it, such as `["run_id", "corrupted"]`.
+        examples: table from `forgetting_table`.
+        by: its columns that make groups, such as `["run_id", "corrupted"]`.
 
     Returns:
-        Columns `examples`, how many; `never_learned` and `unforgettable`, the fractions that were never right, and that
-        were never wrong again after the first time; `forgotten`, events per example; `first_learned`, the median epoch
-        of those that were learned.
+        A row per group. Columns `examples`, their number; `never_learned`, the fraction that was never right;
+        `unforgettable`, the fraction that was learned and never wrong again; `forgotten`, events per example;
+        `first_learned`, the median epoch over the examples that were learned.
 
     >>> rows = {"first_learned": [1.0, 2.0, None], "learned": [1, 2, 0], "forgotten": [0, 2, 0]}
-    >>> summarize(pd.DataFrame({"run_id": "a"} | rows)).round(2).loc["a"].tolist()
+    >>> summarize_forgetting(pd.DataFrame({"run_id": "a"} | rows)).round(2).loc["a"].tolist()
     [3.0, 0.33, 0.33, 0.67, 1.5]
     """
-    ever = examples["learned"] > 0
-    columns = examples.assign(never_learned=~ever, unforgettable=ever & (examples["forgotten"] == 0))
+    ever_learned = examples["learned"] > 0
+    unforgettable = ever_learned & (examples["forgotten"] == 0)
+    columns = examples.assign(never_learned=~ever_learned, unforgettable=unforgettable)
     return columns.groupby(list(by)).agg(
         examples=("learned", "size"),
         never_learned=("never_learned", "mean"),
@@ -85,67 +110,99 @@ def summarize(examples: pd.DataFrame, by: Sequence[str] = ("run_id",)) -> pd.Dat
     )
 
 
-def _of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) -> dict[str, pd.DataFrame]:
-    """The tables of some runs of a cohort."""
-    manifest, files = Manifest.read(folder, cohort_id), CohortFiles(folder, cohort_id).folder
+def _tables_of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) -> dict[str, pd.DataFrame]:
+    """Return the table of each of some runs of a cohort, by run_id."""
     dataset = data.load(configs[0].data, configs[0].precision)
     if dataset.target == "real":
-        raise BadInput(f"run {configs[0].run_id}: forgetting needs classes; the targets are real numbers")
-    built, teach = network.for_run(configs[0], dataset), TeacherLabels(folder, manifest).labels
+        raise BadInput(
+            f"run {configs[0].run_id}: the targets of data.name = {configs[0].data.name!r} are real numbers; "
+            "forgetting needs a data set with classes"
+        )
+    teacher_labels = TeacherLabels(folder, Manifest.read(folder, cohort_id)).labels
     phases = [config.phases[-1] for config in configs]
-    clean = [replace(phase, label_corruption=0.0) for phase in phases]
+    clean_phases = [replace(phase, label_corruption=0.0) for phase in phases]
     inputs = data.inputs_of(dataset, configs, "train")
-    labels, truth = (data.labels_of(dataset, configs, some, "train", teacher_labels=teach) for some in (phases, clean))
-    rows = {(config.run_id, phase.name): k for k, (config, phase) in enumerate(zip(configs, phases, strict=True))}
-    right: list[dict[int, tuple[float, Tensor]]] = [{} for _ in configs]  # of each run, by step
-    for name in CohortFiles(folder, cohort_id).parameter_files():  # the ends of runs come last
-        about = files.read_metadata(name)
-        places = list(zip(about["run_id"], about["phase"], about["step"], about["epoch"], strict=True))
-        if not any(step > 0 and (run_id, phase) in rows for run_id, phase, step, _ in places):
+    labels = data.labels_of(dataset, configs, phases, "train", teacher_labels=teacher_labels)
+    true_labels = data.labels_of(dataset, configs, clean_phases, "train", teacher_labels=teacher_labels)
+    built = network.for_run(configs[0], dataset)
+    answers = _answers_at_checkpoints(CohortFiles(folder, cohort_id), configs, built, inputs, labels)
+    tables = {}
+    for k, config in enumerate(configs):
+        tables[config.run_id] = _table_of_run(config.run_id, answers[k], labels[k], true_labels[k])
+    return tables
+
+
+def _answers_at_checkpoints(
+    cohort: CohortFiles, configs: list[RunConfig], built: Network, inputs: data.Inputs, labels: Tensor
+) -> list[list[CheckpointAnswers]]:
+    """Classify the training examples at every checkpoint of the last phase; for each run, in order of steps."""
+    index = {(config.run_id, config.phases[-1].name): k for k, config in enumerate(configs)}
+    answers: list[dict[int, CheckpointAnswers]] = [{} for _ in configs]  # for each run, by step
+    for name in cohort.parameter_files():  # files of final parameters come last
+        wanted = _wanted_rows(cohort.folder.read_metadata(name), index)
+        if not wanted:
             continue
-        tensors = read_parameters(files, name).tensors
-        for row, (run_id, phase, step, epoch) in enumerate(places):
-            k = rows.get((run_id, phase))
-            if k is None or not step:
-                continue
+        tensors = read_parameters(cohort.folder, name).tensors
+        for row, k, step, epoch in wanted:
             if paths.is_final(name):  # a run may have gone back, see `stop.snapshot_loss`
-                right[k] = {before: seen for before, seen in right[k].items() if before < step}
-            own = {key: value[row : row + 1] for key, value in tensors.items()}
-            right[k][step] = epoch, _right(built, own, inputs.pick(slice(k, k + 1)), labels[k : k + 1])
-    return {
-        config.run_id: _table(config.run_id, list(right[k].values()), labels[k], truth[k])
-        for k, config in enumerate(configs)
-    }
+                answers[k] = {earlier: answer for earlier, answer in answers[k].items() if earlier < step}
+            own_tensors = {key: value[row : row + 1] for key, value in tensors.items()}
+            own_inputs = inputs.pick(slice(k, k + 1))
+            right = _right_examples(built, own_tensors, own_inputs, labels[k : k + 1])
+            answers[k][step] = CheckpointAnswers(epoch, right)
+    return [list(by_step.values()) for by_step in answers]
+
+
+def _wanted_rows(metadata: dict, index: dict[tuple[str, str], int]) -> list[tuple[int, int, int, float]]:
+    """Return the rows of a parameter file that hold a run's last phase after its start.
+
+    Args:
+        metadata: of the file.
+        index: number k of each run, by (run_id, name of its last phase).
+
+    Returns:
+        (row in the file, k, step, epoch).
+    """
+    wanted = []
+    columns = zip(metadata["run_id"], metadata["phase"], metadata["step"], metadata["epoch"], strict=True)
+    for row, (run_id, phase, step, epoch) in enumerate(columns):
+        k = index.get((run_id, phase))
+        if k is not None and step > 0:
+            wanted.append((row, k, step, epoch))
+    return wanted
 
 
 @torch.no_grad()
-def _right(built: Network, tensors: Tensors, inputs: data.Inputs, labels: Tensor) -> Tensor:
-    """Which examples `(N,)` one network gives their label `(1, N)`."""
-    parameters, buffers = (layout.views(layout.rows(tensors)) for layout in (built.parameters, built.buffers))
-    size, found = pairs_at_once(built.activations(inputs.shape)), []
-    for start in range(0, inputs.examples, size):
-        logits = built.logits(parameters, buffers, inputs.rows(start, start + size))
-        found.append(mistakes(logits, labels[:, start : start + size])[0] == 0)
-    return torch.cat(found).cpu()
+def _right_examples(built: Network, tensors: Tensors, inputs: data.Inputs, labels: Tensor) -> Tensor:
+    """Return the mask `(N,)` of examples for which one network predicts the label `(1, N)`."""
+    parameters = built.parameters.views(built.parameters.rows(tensors))
+    buffers = built.buffers.views(built.buffers.rows(tensors))
+    batch = pairs_at_once(built.activations(inputs.shape))
+    right = []
+    for start in range(0, inputs.examples, batch):
+        logits = built.logits(parameters, buffers, inputs.rows(start, start + batch))
+        right.append(mistakes(logits, labels[:, start : start + batch])[0] == 0)
+    return torch.cat(right).cpu()
 
 
-def _table(run_id: str, seen: list[tuple[float, Tensor]], labels: Tensor, truth: Tensor) -> pd.DataFrame:
-    """The rows of one run, from the epochs of its checkpoints and what was right at each."""
-    if len(seen) < 2:
+def _table_of_run(run_id: str, answers: list[CheckpointAnswers], labels: Tensor, true_labels: Tensor) -> pd.DataFrame:
+    """Return the rows of one run from its answers at each checkpoint, in order of steps."""
+    if len(answers) < 2:
         raise BadInput(
-            f"run {run_id}: {len(seen)} checkpoints after the start of its last phase; forgetting needs two or more, "
-            "as `record: {measure_at: checkpoints}` keeps them"
+            f"run {run_id}: has {len(answers)} checkpoints after the start of its last phase, forgetting needs two or "
+            "more; needs record.measure_at: checkpoints"
         )
-    epochs, right = torch.tensor([epoch for epoch, _ in seen]).double(), torch.stack([one for _, one in seen])
-    before = torch.cat([torch.zeros_like(right[:1]), right[:-1]])
-    ever = right.any(0)
+    epochs = torch.tensor([answer.epoch for answer in answers]).double()
+    right = torch.stack([answer.right for answer in answers])
+    previously_right = torch.cat([torch.zeros_like(right[:1]), right[:-1]])
+    ever_right = right.any(0)
     columns = {
         "label": labels.cpu(),
-        "corrupted": (labels != truth).cpu(),
-        "first_learned": torch.where(ever, epochs[right.int().argmax(0)], torch.nan),
-        "learned": (right & ~before).sum(0),
-        "forgotten": (before & ~right).sum(0),
+        "corrupted": (labels != true_labels).cpu(),
+        "first_learned": torch.where(ever_right, epochs[right.int().argmax(0)], torch.nan),
+        "learned": (right & ~previously_right).sum(0),
+        "forgotten": (previously_right & ~right).sum(0),
         "right_at_end": right[-1],
     }
-    named = {name: values.numpy() for name, values in columns.items()}
-    return pd.DataFrame({"run_id": run_id, "example": range(len(labels)), **named})
+    arrays = {name: values.numpy() for name, values in columns.items()}
+    return pd.DataFrame({"run_id": run_id, "example": range(len(labels)), **arrays})

@@ -1,4 +1,4 @@
-"""The runs of a table, study by study."""
+"""Rows of a table of runs, group by group: each group gives one value of a statistic of several runs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,60 +8,84 @@ import pandas as pd
 from benevolent.analysis.statistics.configurations import require_columns
 from benevolent.trainables.errors import BadInput
 
-Study = tuple[dict[str, Any], pd.DataFrame]
+#: Values of the axes that tell a group from the others.
+Levels = dict[str, Any]
 
 
-def studies(table: pd.DataFrame, axes: Sequence[str], within: Sequence[str]) -> Iterator[Study]:
-    """Each study: the values of its axes, and its runs.
+def groups_of_runs(
+    table: pd.DataFrame, axes: Sequence[str], within: Sequence[str]
+) -> Iterator[tuple[Levels, pd.DataFrame]]:
+    """Iterate over the groups of a table.
 
     Args:
         table: one row per run.
-        axes: columns that tell studies apart; without any there is one study.
-        within: columns that tell the runs of a study apart.
+        axes: columns that tell groups apart; without any there is one group.
+        within: columns that tell the runs of a group apart.
+
+    Yields:
+        The values of a group's axes, and its runs.
 
     Raises:
-        BadInput: a column is absent, or two runs agree in all of them.
+        BadInput: a column is absent, or two runs of a group agree in all columns of `within`.
     """
     require_columns(table, [*axes, *within], "column")
-    for levels, runs in table.groupby(list(axes), dropna=False) if axes else [((), table)]:
-        _check_told_apart(runs, within)
+    groups: Any = [((), table)]
+    if axes:
+        groups = table.groupby(list(axes), dropna=False)
+    for levels, runs in groups:
+        _require_distinct(runs, within)
         yield dict(zip(axes, levels, strict=True)), runs
 
 
-def compared(
-    table: pd.DataFrame, axes: Sequence[str], within: Sequence[str], plain: "pd.Series[bool]", section: str
-) -> Iterator[tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]]:
-    """Each study of what a section of the configuration does: its axes, the runs without that, and the runs with it.
+def groups_with_reference(
+    table: pd.DataFrame, axes: Sequence[str], within: Sequence[str], reference: "pd.Series[bool]", section: str
+) -> Iterator[tuple[Levels, pd.DataFrame, pd.DataFrame]]:
+    """Iterate over the groups of runs that set a section of the configuration, each with the runs that do not set it.
 
     Args:
         table: one row per run.
-        axes: columns that tell studies apart. Those of the section itself do not tell the plain runs apart.
-        within: columns that tell the runs with it apart; of the plain ones, seeds alone do.
-        plain: which runs are without it.
-        section: its name, such as `prune`.
+        axes: columns that tell groups apart. Those of the section itself do not apply to reference runs.
+        within: columns that tell the runs of a group apart; reference runs of a group differ in their seed only.
+        reference: (n,) mask of the runs that do not set the section.
+        section: name of the section, such as `prune`.
+
+    Yields:
+        The values of a group's axes, its reference runs, and its runs that set the section.
 
     Raises:
-        BadInput: a column is absent, runs are not told apart, or a study lacks either kind of runs.
+        BadInput: a column is absent, runs of a group are not told apart, or a group lacks either kind of runs.
     """
     require_columns(table, [*axes, *within], "column")
-    if plain.all():
-        raise BadInput(f"{section}: no run of the table sets it")
-    outer = [axis for axis in axes if not axis.startswith(f"{section}.")]
-    for levels, runs in studies(table[~plain], axes, within):
-        own = table[plain]
-        for axis in outer:
-            own = own[own[axis].isna() if pd.isna(levels[axis]) else own[axis] == levels[axis]]
-        if own.empty:
-            named = ", ".join(f"{axis} = {levels[axis]}" for axis in outer)
-            raise BadInput(f"{section}: no run without it to compare with" + (f" at {named}" if named else ""))
-        _check_told_apart(own, ["seed"])
-        yield levels, own, runs
+    if reference.all():
+        raise BadInput(f"{section}: no run of the table sets it; needs a sweep over {section}.*")
+    shared_axes = [axis for axis in axes if not axis.startswith(f"{section}.")]
+    for levels, runs in groups_of_runs(table[~reference], axes, within):
+        matching = table[reference]
+        for axis in shared_axes:
+            matching = matching[_equals(matching[axis], levels[axis])]
+        if matching.empty:
+            values = ", ".join(f"{axis} = {levels[axis]}" for axis in shared_axes)
+            place = f" at {values}" if values else ""
+            raise BadInput(
+                f"{section}: no run without it to compare with{place}; results.table(parents=True) adds parent runs"
+            )
+        _require_distinct(matching, ["seed"])
+        yield levels, matching, runs
 
 
-def _check_told_apart(runs: pd.DataFrame, within: Sequence[str]) -> None:
-    alike = runs[runs.duplicated(list(within), keep=False)]
-    if len(alike):
-        _, pair = next(iter(alike.groupby(list(within), dropna=False, sort=False)))
-        fields = [str(name) for name in pair if "." in str(name) and pair[name].nunique(dropna=False) > 1]
-        said = f"they differ in {', '.join(fields)}: name it in axes" if fields else "they differ in no field"
-        raise BadInput(f"{len(pair)} runs of one study have the same {', '.join(within)}; {said}")
+def _equals(column: "pd.Series", value: object) -> "pd.Series[bool]":
+    """Return which values are equal to a value; missing values are equal to each other."""
+    return column.isna() if pd.isna(value) else column == value
+
+
+def _require_distinct(runs: pd.DataFrame, within: Sequence[str]) -> None:
+    """Refuse two runs of a group that agree in all of the columns `within`."""
+    repeated = runs[runs.duplicated(list(within), keep=False)]
+    if repeated.empty:
+        return
+    _, pair = next(iter(repeated.groupby(list(within), dropna=False, sort=False)))
+    fields = [str(name) for name in pair if "." in str(name) and pair[name].nunique(dropna=False) > 1]
+    hint = "they differ in no field: drop duplicates"
+    if fields:
+        hint = f"they differ in {', '.join(fields)}: name it in axes"
+    raise BadInput(f"{len(pair)} runs of one group have the same {', '.join(within)}; {hint}")

@@ -1,9 +1,9 @@
-"""The loss along a path between two networks, and how high it rises (Garipov et al. 2018; Frankle et al. 2020).
+"""Loss along a path between two networks, and the barrier on it (Garipov et al. 2018; Frankle et al. 2020).
 
-path = segment(first, second)                          # or fitted_curve(first, second, inputs, labels)
-table = loss_along(path, {"train": (inputs, labels)})
+path = linear_path(first, second)                      # or fit_curve(first, second, inputs, labels)
+table = loss_along_path(path, {"train": (inputs, labels)})
 barrier(table["train_loss"])
-barrier(loss_between(results, run_id, other_run_id, curved=True)["test_error"])
+barrier(loss_between_runs(results, run_id, other_run_id, curved=True)["test_error"])
 """
 
 import copy
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benevolent.analysis.multi_run.trained import EXAMPLES_PER_PASS, Examples, examples, outputs
+from benevolent.analysis.multi_run.examples import EXAMPLES_PER_PASS, Examples, load_examples, network_outputs
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
 from benevolent.trainables.config.base import did_you_mean
@@ -28,238 +28,291 @@ from benevolent.trainables.stack import network
 from benevolent.trainables.stack.layer_types import BatchNorm, is_batch_norm
 from benevolent.trainables.training.losses import LOSSES, Loss, mistakes
 
-Tensors = dict[str, Tensor]
+State = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
-    """theta(t) = (1 - t)^2 first + 2 t (1 - t) bend + t^2 second, a quadratic Bezier curve for t in [0, 1].
+class ParameterPath:
+    """A quadratic Bezier curve theta(t) = (1 - t)^2 first + 2 t (1 - t) bend + t^2 second, t in [0, 1].
 
-    With the bend halfway between the ends it is the segment (1 - t) first + t second.
+    With the bend halfway between the ends it is the straight line (1 - t) first + t second.
 
     Attributes:
-        module: the architecture; what is no floating-point number in its state is that of the first network.
+        module: the architecture; integers in its state are those of the first network.
         first: floating-point parameters and buffers by name.
-        bend: of the same names and shapes.
-        second: the same.
+        bend: tensors of the same names and shapes.
+        second: tensors of the same names and shapes.
     """
 
     module: nn.Module
-    first: Tensors
-    bend: Tensors
-    second: Tensors
+    first: State
+    bend: State
+    second: State
 
-    def tensors(self, t: float) -> Tensors:
-        """theta(t)."""
-        weights = (1 - t) ** 2, 2 * t * (1 - t), t**2
-        ends = self.first, self.bend, self.second
-        return {name: sum(w * one[name] for w, one in zip(weights, ends, strict=True)) for name in self.first}  # type: ignore[misc]
+    def tensors(self, t: float) -> State:
+        """Return theta(t)."""
+        state = {}
+        for name in self.first:
+            start = (1 - t) ** 2 * self.first[name]
+            middle = 2 * t * (1 - t) * self.bend[name]
+            end = t**2 * self.second[name]
+            state[name] = start + middle + end
+        return state
 
     def network(self, t: float, inputs: Tensor) -> nn.Module:
-        """The network at a place of the path, in eval mode.
+        """Return the network at t, in eval mode.
 
         Args:
-            t: in [0, 1].
-            inputs: `(N, *input_shape)`, of which the statistics of BatchNorm are taken anew, at the ends too: between
-                two networks neither's are right (Garipov et al. 2018, section 4).
+            t: position on the path, in [0, 1].
+            inputs: `(N, *input_shape)`. The statistics of BatchNorm are recomputed from them, at the ends too: between
+                two networks the statistics of neither are right (Garipov et al. 2018, section 4).
         """
-        made = copy.deepcopy(self.module)
-        made.load_state_dict(self.tensors(t), strict=False)
-        norms = _batch_norms_train(made)
+        module = copy.deepcopy(self.module)
+        module.load_state_dict(self.tensors(t), strict=False)
+        norms = _train_batch_norms_only(module)
         if norms:
             for norm in norms:
                 norm.reset_running_stats()
                 norm.momentum = None  # the mean over batches
+            batches = math.ceil(len(inputs) / EXAMPLES_PER_PASS)
             with torch.no_grad():
-                for rows in inputs.tensor_split(
-                    math.ceil(len(inputs) / EXAMPLES_PER_PASS)
-                ):  # equal ones: equal weights
-                    made(rows)
-        return made.eval()
+                for rows in inputs.tensor_split(batches):  # of equal size, so that each has the same weight
+                    module(rows)
+        return module.eval()
 
 
-def segment(first: nn.Module, second: nn.Module) -> Path:
-    """The straight path between two networks.
+def linear_path(first: nn.Module, second: nn.Module) -> ParameterPath:
+    """Return the straight path between two networks.
 
     Args:
         first: any module; not changed.
-        second: of the same architecture, so that its tensors go into the first one's forward pass.
+        second: a module of the same architecture.
 
     Raises:
         BadInput: names or shapes of their tensors differ.
     """
-    ends = [
-        {name: value.detach().clone() for name, value in one.state_dict().items() if value.is_floating_point()}
-        for one in (first, second)
-    ]
-    shapes = [{name: tuple(value.shape) for name, value in end.items()} for end in ends]
-    for name in {**shapes[0], **shapes[1]}:
-        if shapes[0].get(name) != shapes[1].get(name):
-            own, other = (shape.get(name, "absent") for shape in shapes)
-            raise BadInput(f"tensor {name!r} is {own} in the first network and {other} in the second; expected equals")
-    middle = {name: (value + ends[1][name]) / 2 for name, value in ends[0].items()}
-    return Path(copy.deepcopy(first), ends[0], middle, ends[1])
+    first_state = _floating_point_state(first)
+    second_state = _floating_point_state(second)
+    for name in {**first_state, **second_state}:
+        shape = _shape_text(first_state, name)
+        second_shape = _shape_text(second_state, name)
+        if shape != second_shape:
+            raise BadInput(
+                f"tensor {name!r} is {shape} in the first network and {second_shape} in the second; needs equal "
+                "architectures"
+            )
+    middle = {name: (value + second_state[name]) / 2 for name, value in first_state.items()}
+    return ParameterPath(copy.deepcopy(first), first_state, middle, second_state)
 
 
-def fitted_curve(
+def _floating_point_state(module: nn.Module) -> State:
+    """Copy the floating-point parameters and buffers of a module."""
+    state = module.state_dict()
+    return {name: value.detach().clone() for name, value in state.items() if value.is_floating_point()}
+
+
+def _shape_text(state: State, name: str) -> str:
+    """Return the shape of a tensor as text."""
+    return str(tuple(state[name].shape)) if name in state else "absent"
+
+
+def fit_curve(
     first: nn.Module,
     second: nn.Module,
     inputs: Tensor,
     labels: Tensor,
     *,
+    masks: Mapping[str, Tensor] | None = None,
     loss: str = "cross_entropy",
     margin: float = 1.0,
     steps: int = 1000,
     lr: float = 0.05,
     batch_size: int = 128,
     random_seed: int = 0,
-) -> Path:
-    """The curve between two networks whose bend minimizes the mean loss along it, E_t L(theta(t)), t uniform on [0, 1].
+) -> ParameterPath:
+    """Fit a curve between two networks by minimizing the mean loss along it, E_t L(theta(t)), t uniform on [0, 1].
 
-    Garipov et al. 2018, equation 2: SGD with momentum 0.9 from the segment on; every step draws a t and a batch. The
-    learning rate falls to zero as a cosine. Noise layers and dropout are off, BatchNorm takes each batch's statistics.
-    Frozen parameters stay on the segment, unless all are frozen; what is zero at both ends (pruned weights) stays zero.
+    Source: Garipov et al. 2018, "Loss surfaces, mode connectivity, and fast ensembling of DNNs", equation 2. SGD with
+    momentum 0.9 on the bend, starting from the straight path; every step draws a t and a batch. The learning rate falls
+    to zero as a cosine. Noise layers and dropout are off, BatchNorm uses each batch's statistics. Frozen parameters
+    stay on the straight path, unless all are frozen; so do pruned weights.
 
     Args:
         first: any module; not changed.
-        second: of the same architecture.
+        second: a module of the same architecture.
         inputs: `(N, *input_shape)`.
         labels: `(N,)`, as the loss takes them.
+        masks: booleans by name of a parameter, False where it is pruned in both networks; see `Results.masks`.
         loss: a name in `trainables.training.losses.LOSSES`.
         margin: of the hinge loss.
-        steps: how many.
+        steps: number of steps.
         lr: learning rate at the start.
-        batch_size: examples a step, drawn with replacement.
-        random_seed: of batches and places.
+        batch_size: examples per step, drawn with replacement.
+        random_seed: of batches and positions.
 
     Raises:
         BadInput: an unknown loss; tensors that differ; no parameters.
     """
-    path, function = segment(first, second), _loss(loss, margin).function
-    names = {name: value.requires_grad for name, value in first.named_parameters()}
-    bend = {name: path.bend[name].requires_grad_() for name, own in names.items() if own or not any(names.values())}
-    if not bend:
-        raise BadInput(f"{type(first).__name__}: has no parameters, so no curve can be fitted")
-    free = {name: (path.first[name] != 0) | (path.second[name] != 0) for name in bend}
+    function = _find_loss(loss, margin).function
+    path = linear_path(first, second)
+    bend = _trainable_bend(path, first)
+    pruned = {name: mask for name, mask in (masks or {}).items() if name in bend}
     module = copy.deepcopy(path.module)
-    _batch_norms_train(module)
+    _train_batch_norms_only(module)
     optimizer = torch.optim.SGD(list(bend.values()), lr, momentum=0.9)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
-        draw = generator(random_seed, "across/curve", step)
-        index = torch.from_numpy(draw.integers(len(labels), size=batch_size)).to(labels.device)
-        logits = functional_call(module, path.tensors(draw.random()), (inputs[index],))
+        rng = generator(random_seed, "across/curve", step)
+        batch = torch.from_numpy(rng.integers(len(labels), size=batch_size)).to(labels.device)
+        logits = functional_call(module, path.tensors(rng.random()), (inputs[batch],))
         optimizer.zero_grad()
-        logits.backward(function(logits.detach(), labels[index])[1] / batch_size)
-        for name, value in bend.items():
-            value.grad *= free[name]  # type: ignore[operator]
+        _, derivative = function(logits.detach(), labels[batch])
+        logits.backward(derivative / batch_size)
+        for name, mask in pruned.items():
+            bend[name].grad *= mask  # type: ignore[operator]
         optimizer.step()
         schedule.step()
     return replace(path, bend={name: value.detach() for name, value in path.bend.items()})
 
 
-def loss_along(
-    path: Path,
+def _trainable_bend(path: ParameterPath, first: nn.Module) -> State:
+    """Let the tensors of the bend require gradients: of the parameters that do in `first`, or of all if none does."""
+    requires_grad = {name: value.requires_grad for name, value in first.named_parameters()}
+    all_frozen = not any(requires_grad.values())
+    bend = {}
+    for name, trained in requires_grad.items():
+        if trained or all_frozen:
+            bend[name] = path.bend[name].requires_grad_()
+    if not bend:
+        raise BadInput(f"{type(first).__name__}: has no parameters, so no curve can be fitted")
+    return bend
+
+
+def loss_along_path(
+    path: ParameterPath,
     splits: Mapping[str, Examples],
     *,
     loss: str = "cross_entropy",
     margin: float = 1.0,
     points: int = 31,
 ) -> pd.DataFrame:
-    """Loss and error at equal steps along a path.
+    """Compute loss and error at equal steps along a path.
 
     Args:
-        path: between two networks.
-        splits: inputs `(N, *input_shape)` and labels `(N,)` by name; those of `train`, or of the first if there is no
-            such, give the statistics of BatchNorm.
+        path: path between two networks.
+        splits: inputs `(N, *input_shape)` and labels `(N,)` by name; `train`, or the first split if there is none of
+            that name, gives the statistics of BatchNorm.
         loss: a name in `trainables.training.losses.LOSSES`.
         margin: of the hinge loss.
-        points: how many places, the ends among them; 31 as Frankle et al. 2020 take 30 steps.
+        points: number of positions, ends included; Frankle et al. 2020 take 30 steps, hence 31.
 
     Returns:
-        Index `t` from 0 to 1; columns `<split>_loss` (mean) and `<split>_error` (fraction of wrong examples, of real
-        targets the mean absolute error).
+        Index `t` from 0 to 1; columns `<split>_loss` (mean) and `<split>_error` (fraction of wrong examples; mean
+        absolute error of real targets).
 
     Raises:
         BadInput: an unknown loss, no split, or fewer than two points.
     """
-    function = _loss(loss, margin).function
+    function = _find_loss(loss, margin).function
     if points < 2 or not splits:
         raise BadInput(f"points = {points}, {len(splits)} splits: expected at least two points and one split")
     for_statistics = splits.get("train", next(iter(splits.values())))[0]
-    places, rows = np.linspace(0, 1, points), []
-    for t in places.tolist():
-        made, row = path.network(t, for_statistics), {}
+    positions = np.linspace(0, 1, points)
+    rows = []
+    for t in positions.tolist():
+        module = path.network(t, for_statistics)
+        row = {}
         for name, (inputs, labels) in splits.items():
-            logits = outputs(made, inputs)
-            row[f"{name}_loss"] = function(logits, labels)[0].double().mean().item()
+            logits = network_outputs(module, inputs)
+            losses, _ = function(logits, labels)
+            row[f"{name}_loss"] = losses.double().mean().item()
             row[f"{name}_error"] = mistakes(logits, labels).mean().item()
         rows.append(row)
-    return pd.DataFrame(rows, index=pd.Index(places, name="t"))
+    return pd.DataFrame(rows, index=pd.Index(positions, name="t"))
 
 
-def loss_between(
+def loss_between_runs(
     results: Results,
     first: str,
     second: str,
     *,
     curved: bool = False,
     points: int = 31,
-    **fit: int | float,
+    **fit_options: int | float,
 ) -> pd.DataFrame:
-    """`loss_along` the path between two runs, on all splits of the first one and by its loss.
+    """Compute loss and error along the path between two runs, on all splits of the first one and with its loss.
 
     Args:
-        results: that hold them.
-        first: a run's id.
-        second: another one's, of the same architecture.
-        curved: along the curve fitted to the training split instead of the segment.
-        points: how many places.
-        fit: `steps`, `lr`, `batch_size`, `random_seed` of `fitted_curve`; the batch size is the run's own by default.
+        results: the results that hold both.
+        first: id of a run.
+        second: id of another run of the same architecture.
+        curved: follow the curve fitted to the training split instead of the straight line.
+        points: number of positions.
+        fit_options: `steps`, `lr`, `batch_size`, `random_seed` of `fit_curve`; the batch size is the run's own by
+            default.
+
+    Returns:
+        See `loss_along_path`.
 
     Raises:
-        BadInput: no such run, no parameters of it, or different architectures.
+        BadInput: no such run, its parameters were not kept, or different architectures.
     """
-    config, other = (results.config(run_id) for run_id in (first, second))
-    models = [set(one.model.identity("model", shared_only=True)) for one in (config, other)]  # dropout may differ
-    if models[0] != models[1]:
-        raise BadInput(
-            f"runs {first} and {second} differ in {', '.join(sorted(models[0] ^ models[1]))}; no path joins them"
-        )
-    start, end, splits = results.network(first), results.network(second), examples(results, first)
+    config = results.config(first)
+    second_config = results.config(second)
+    architecture = set(config.model.identity("model", shared_only=True))  # without dropout, which may differ
+    differences = architecture ^ set(second_config.model.identity("model", shared_only=True))
+    if differences:
+        raise BadInput(f"runs {first} and {second} differ in {', '.join(sorted(differences))}; no path joins them")
+    start = results.network(first)
+    end = results.network(second)
+    splits = load_examples(results, first)
     trained = network.for_run(config, data.describe(config.data)).shapes
     for name, value in start.named_parameters():
         value.requires_grad_(name in trained)
     loss: dict[str, Any] = {"loss": config.loss.name, "margin": config.loss.margin}
-    own: dict[str, Any] = {"batch_size": config.optimizer.examples_per_step(config.data.train_size)}
-    path = fitted_curve(start, end, *splits["train"], **loss | own | fit) if curved else segment(start, end)
-    return loss_along(path, splits, points=points, **loss)
+    if curved:
+        options: dict[str, Any] = {"batch_size": config.optimizer.examples_per_step(config.data.train_size)}
+        inputs, labels = splits["train"]
+        masks = _union_of_masks(results.masks(first), results.masks(second))
+        path = fit_curve(start, end, inputs, labels, masks=masks, **loss | options | fit_options)
+    else:
+        path = linear_path(start, end)
+    return loss_along_path(path, splits, points=points, **loss)
+
+
+def _union_of_masks(first: State, second: State) -> State:
+    """Return masks that are False where both networks are pruned; a network without a mask is not pruned."""
+    return {name: mask | second[name] for name, mask in first.items() if name in second}
 
 
 def barrier(values: pd.Series) -> float:
-    """How high a path rises over the chord of its ends: max_t v(t) - ((1 - t) v(0) + t v(1)); at least 0.
+    """Height of a path over the chord of its ends: max_t v(t) - ((1 - t) v(0) + t v(1)); at least 0.
 
-    Frankle et al. 2020 (section 2) and Draxler et al. 2018 compare the highest loss or error with that of the ends;
-    over the chord, ends that differ are no barrier by themselves.
+    Sources: Frankle et al. 2020, "Linear mode connectivity and the lottery ticket hypothesis", section 2, and Draxler
+    et al. 2018 compare the highest loss or error with that of the ends; over the chord, ends that differ are not a
+    barrier by themselves.
 
     Args:
-        values: a column of `loss_along`, with t from 0 to 1 as its index; NaN anywhere gives NaN.
+        values: a column of `loss_along_path`, indexed by t from 0 to 1; NaN anywhere gives NaN.
 
     >>> barrier(pd.Series([0.2, 0.9, 0.4], index=[0.0, 0.5, 1.0]))
     0.6
     """
-    t, v = values.index.to_numpy(dtype=float), values.to_numpy(dtype=float)
-    return float(np.max(v - ((1 - t) * v[0] + t * v[-1])))
+    t = values.index.to_numpy(dtype=float)
+    v = values.to_numpy(dtype=float)
+    chord = (1 - t) * v[0] + t * v[-1]
+    return float(np.max(v - chord))
 
 
-def _loss(name: str, margin: float) -> Loss:
+def _find_loss(name: str, margin: float) -> Loss:
+    """Return a loss by its name."""
     if name not in LOSSES:
         raise BadInput(f"loss = {name!r}: unknown" + did_you_mean(name, LOSSES))
     return LOSSES[name].having(margin)
 
 
-def _batch_norms_train(module: nn.Module) -> list[BatchNorm]:
-    """Put a network in eval mode but for BatchNorm that keeps statistics, which is given back."""
+def _train_batch_norms_only(module: nn.Module) -> list[BatchNorm]:
+    """Put a network in eval mode except for BatchNorm layers that keep statistics; return those."""
     norms = [part for part in module.eval().modules() if is_batch_norm(part) and part.track_running_stats]
     for norm in norms:
         norm.train()

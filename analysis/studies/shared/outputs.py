@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from benevolent.analysis.multi_run import trained
+from benevolent.analysis.multi_run.examples import Examples, load_examples, network_outputs
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
 from benevolent.trainables.training.losses import predicted
@@ -18,15 +18,15 @@ def classes(results: Results) -> int:
     return data.describe(results.config(str(results.runs["run_id"].iloc[0])).data).classes
 
 
-def examples(results: Results, run_id: str, split: str) -> trained.Examples:
+def examples(results: Results, run_id: str, split: str) -> Examples:
     """The inputs `(N, ...)` and labels `(N,)` of a split, as the run's last phase has them."""
-    return trained.examples(results, run_id, [split])[split]
+    return load_examples(results, run_id, [split])[split]
 
 
 def outputs(results: Results, run_id: str, split: str, step: int | None = None) -> tuple[Tensor, Tensor]:
     """The logits `(N, C)` in float64 of a run's network, where it ended or at a step, and the labels `(N,)`."""
     inputs, labels = examples(results, run_id, split)
-    return trained.outputs(results.network(run_id, step), inputs).double(), labels
+    return network_outputs(results.network(run_id, step), inputs).double(), labels
 
 
 def answers(results: Results, run_id: str, split: str, step: int | None = None) -> Tensor:
