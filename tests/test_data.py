@@ -185,7 +185,7 @@ def test_a_named_task_is_its_groups():
         ({"name": "mnist", "test_size": 10_001}, "data.test_size = 10001: mnist has 10000 test examples"),
         ({"half": "second"}, "1000 + 197 + 600 = 1797: digits has 896 examples in the second half; allowed"),
         ({"classes": "3|6"}, "= 1797: digits has 364 examples of these classes"),
-        ({"classes": "3|10"}, "data.classes = '3|10': no class of digits: 10; allowed: 0 to 9"),
+        ({"classes": "3|10"}, "data.classes = '3|10': digits has no class 10; allowed: 0 to 9"),
         (
             {"name": "mnist", "classes": "animals_objects"},
             "a task of cifar10, not of mnist; allowed: low_high, odd_even, groups",

@@ -1,4 +1,4 @@
-"""Images changed at random at every step of training, from each run's own draws."""
+"""Augmentation: images changed at random at every training step, from each run's own draws."""
 
 import torch
 from torch import Tensor
@@ -7,22 +7,22 @@ from torch.nn import functional
 from benevolent.trainables.config.data import Augment
 from benevolent.trainables.rng import StackGenerator
 
-#: Pixels that an image is moved by at most.
+#: Largest number of pixels that an image is moved by.
 SHIFT = 4
 
 
 def augmented(images: Tensor, method: Augment, draws: StackGenerator, border: int = 0) -> Tensor:
-    """Images as a training step sees them (He et al. 2015, section 4.2).
+    """Return images as a training step sees them (He et al. 2015, section 4.2).
 
-    - `shift`: moved by up to 4 pixels up or down and left or right, all shifts equally likely; what is not in the image
-      is zero, after normalization. The same as a random crop of an image with a border of 4.
+    - `shift`: moved by up to 4 pixels up or down and left or right, all shifts equally likely; pixels from outside
+      of the image are zero, after normalization. The same as a random crop of an image with a border of 4.
     - `flip`: mirrored, left to right, with probability one half.
     - `window`: a window of the image, all places equally likely (Zhang et al. 2017 cut 28 x 28 out of 32 x 32).
     - `shift_flip`, `window_flip`: both.
 
     Args:
         images: `(K, N, channels, height, width)`.
-        method: which.
+        method: one of those above, or `none`.
         draws: of the K runs.
         border: pixels at each side that a window leaves out when it is in the center.
 
@@ -32,17 +32,18 @@ def augmented(images: Tensor, method: Augment, draws: StackGenerator, border: in
     if method == "none":
         return images
     stack, count, _, height, width = images.shape
-    height, width = height - 2 * border, width - 2 * border
+    height -= 2 * border
+    width -= 2 * border
     image = torch.arange(stack * count, device=images.device).view(-1, 1, 1)
     rows = torch.arange(height, device=images.device).expand(stack, count, -1)
     columns = torch.arange(width, device=images.device).expand(stack, count, -1)
     if "flip" in method:
         columns = torch.where(draws.uniform(count, 1) < 0.5, columns, columns.flip(-1))
-    most = SHIFT if "shift" in method else border
+    reach = SHIFT if "shift" in method else border
     if "shift" in method:
         images = functional.pad(images, [SHIFT] * 4)
-    if most:
-        rows = rows + (draws.uniform(count, 1) * (2 * most + 1)).long()
-        columns = columns + (draws.uniform(count, 1) * (2 * most + 1)).long()
+    if reach:
+        rows = rows + (draws.uniform(count, 1) * (2 * reach + 1)).long()
+        columns = columns + (draws.uniform(count, 1) * (2 * reach + 1)).long()
     picked = images.flatten(0, 1)[image, :, rows.reshape(-1, height, 1), columns.reshape(-1, 1, width)]
     return picked.movedim(-1, 1).contiguous().unflatten(0, (stack, count))

@@ -1,4 +1,4 @@
-"""Interventions on data: wrong labels, and inputs without the structure of images. All are drawn from a run's seed."""
+"""Interventions on data: wrong labels, and inputs without the structure of images, drawn from a run's seed."""
 
 import numpy as np
 import torch
@@ -8,26 +8,29 @@ from benevolent.trainables.config.data import Corruption, Pixels
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 
+#: Images whose pixels are moved at once: positions of all would take eight times the memory of bytes.
+PIXEL_BLOCK = 1000
+
 
 def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, seed: int, stream: str) -> Tensor:
-    """Labels of which a fraction is wrong at random (Zhang et al. 2017; Liao et al. 2018).
+    """Return labels, a fraction of them replaced at random (Zhang et al. 2017; Liao et al. 2018).
 
     Exactly `round(fraction * N)` labels are chosen; those of a smaller fraction are among those of a larger one.
     `redraw` draws each anew from all classes, `swap` moves each to one of the other classes.
 
     Args:
         labels: `(N,)` integers.
-        classes: how many classes there are; 0 for real targets, which can only stay as they are.
+        classes: number of classes; 0 for real targets, which cannot be corrupted.
         fraction: in [0, 1].
         method: `redraw` or `swap`.
         seed: the run's seed.
-        stream: tells the corruption of one phase or split from that of another.
+        stream: name of the phase or split, so that each is corrupted in its own way.
 
     Returns:
-        New labels `(N,)`.
+        labels `(N,)`; the given ones if nothing is corrupted.
 
     Raises:
-        BadInput: real targets are to be corrupted.
+        BadInput: the targets are real.
 
     >>> int((corrupt(torch.zeros(100, dtype=torch.long), 10, 0.3, "swap", 0, "data") != 0).sum())
     30
@@ -36,23 +39,24 @@ def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, s
         return labels
     if not classes:
         raise BadInput(f"label_corruption = {fraction}: these targets are no classes")
-    draw = generator(seed, f"corruption/{stream}")
-    chosen = chosen_first(draw, len(labels), fraction)
-    shift = draw.integers(1, classes, len(labels)) if method == "swap" else draw.integers(0, classes, len(labels))
+    rng = generator(seed, f"corruption/{stream}")
+    chosen = chosen_first(rng, len(labels), fraction)
+    smallest_shift = 1 if method == "swap" else 0
+    shift = rng.integers(smallest_shift, classes, len(labels))
     old = labels.cpu().numpy()
     new = np.where(chosen, (old + shift) % classes, old)
     return torch.from_numpy(new).to(labels.device)
 
 
-def chosen_first(draw: np.random.Generator, count: int, fraction: float) -> np.ndarray:
-    """Which of `count` examples are the first `round(fraction * count)` of a random order, as booleans."""
+def chosen_first(rng: np.random.Generator, count: int, fraction: float) -> np.ndarray:
+    """Return booleans `(count,)`: the first `round(fraction * count)` examples of a random order."""
     chosen = np.zeros(count, dtype=bool)
-    chosen[draw.permutation(count)[: round(fraction * count)]] = True
+    chosen[rng.permutation(count)[: round(fraction * count)]] = True
     return chosen
 
 
 def replace_pixels(inputs: Tensor, method: Pixels, fraction: float, seed: int, stream: str) -> Tensor:
-    """Inputs of which a fraction is replaced (Zhang et al. 2017, section 2.1; Arpit et al. 2017, randX).
+    """Return inputs, a fraction of them replaced (Zhang et al. 2017, section 2.1; Arpit et al. 2017, randX).
 
     Exactly `round(fraction * N)` inputs are chosen; those of a smaller fraction are among those of a larger one.
 
@@ -64,27 +68,36 @@ def replace_pixels(inputs: Tensor, method: Pixels, fraction: float, seed: int, s
 
     Args:
         inputs: `(N, channels, height, width)`; floats for `gaussian`.
-        method: which.
+        method: one of those above, or `none`.
         fraction: in [0, 1].
         seed: the run's seed.
-        stream: tells the splits apart.
+        stream: name of the split.
 
     Returns:
-        New inputs of the same shape.
+        inputs of the same shape; the given ones if nothing is replaced.
     """
     if method == "none" or not fraction:
         return inputs
-    draw = generator(seed, f"pixels/{stream}")
-    chosen = torch.from_numpy(chosen_first(draw, len(inputs), fraction)).view(-1, 1, 1, 1).to(inputs.device)
+    rng = generator(seed, f"pixels/{stream}")
+    chosen = torch.from_numpy(chosen_first(rng, len(inputs), fraction)).view(-1, 1, 1, 1).to(inputs.device)
     if method == "gaussian":
-        noise = torch.from_numpy(draw.standard_normal(inputs.shape, dtype=np.float32)).to(inputs.device, inputs.dtype)
-        mean, deviation = inputs.mean((0, 2, 3), keepdim=True), inputs.std((0, 2, 3), correction=0, keepdim=True)
-        return torch.where(chosen, noise * deviation + mean, inputs)
-    together = method == "permuted"
-    positions = np.arange(inputs[0, 0].numel())
-    alike = torch.from_numpy(generator(seed, "pixels/permutation").permutation(positions)[None, None])
-    new = []
-    for some in inputs.flatten(2).split(1000):  # at once, the positions would take eight times the memory of bytes
-        own = alike if together else torch.from_numpy(draw.permuted(np.tile(positions, (len(some), 1, 1)), axis=2))
-        new.append(some.gather(2, own.to(some.device).expand(some.shape)))
-    return torch.where(chosen, torch.cat(new).view_as(inputs), inputs)
+        return torch.where(chosen, _gaussian_like(inputs, rng), inputs)
+    count = inputs[0, 0].numel()
+    positions = np.arange(count)
+    shared = generator(seed, "pixels/permutation").permutation(positions)
+    blocks = []
+    for block in inputs.flatten(2).split(PIXEL_BLOCK):
+        if method == "permuted":
+            order = torch.from_numpy(shared[None, None])
+        else:
+            order = torch.from_numpy(rng.permuted(np.tile(positions, (len(block), 1, 1)), axis=2))
+        blocks.append(block.gather(2, order.to(block.device).expand(block.shape)))
+    return torch.where(chosen, torch.cat(blocks).view_as(inputs), inputs)
+
+
+def _gaussian_like(inputs: Tensor, rng: np.random.Generator) -> Tensor:
+    """Return independent normal values of the mean and the deviation of each channel of the inputs."""
+    noise = torch.from_numpy(rng.standard_normal(inputs.shape, dtype=np.float32)).to(inputs.device, inputs.dtype)
+    mean = inputs.mean((0, 2, 3), keepdim=True)
+    deviation = inputs.std((0, 2, 3), correction=0, keepdim=True)
+    return noise * deviation + mean

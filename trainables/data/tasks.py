@@ -1,11 +1,12 @@
-"""What a `DataConfig` asks for, checked and described without reading a file."""
+"""Check a `DataConfig`, and describe its task, without reading a file."""
 
 import functools
+import math
 from dataclasses import dataclass
 
 from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
-from benevolent.trainables.data.readers import READERS, is_present
+from benevolent.trainables.data.readers import READERS, Reader, is_present
 from benevolent.trainables.data.split import Target
 from benevolent.trainables.data.synthetic import SYNTHETIC, parameters, sampler
 from benevolent.trainables.errors import BadInput
@@ -18,14 +19,14 @@ CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0,), (1.0,)),
 }
 
-#: Fields that only data sets in files take, and those that only synthetic tasks take (where they name them).
+#: Fields of data sets in files only, and of synthetic tasks only (each takes those that its builder names).
 OF_FILES = ("half", "classes", "crop", "pool", "normalize", "pixels", "augment")
 OF_TASKS = ("frequency", "noise", "dimension", "hard_test", "fresh")
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a network is built for: `classes` is 0 for a `real` target."""
+    """The inputs and targets that a network is built for; `classes` is 0 for a `real` target."""
 
     input_shape: tuple[int, ...]
     classes: int
@@ -34,7 +35,7 @@ class Task:
 
 @functools.lru_cache(maxsize=4096)
 def describe(config: DataConfig) -> Task:
-    """The task of a `data:` section; nothing is read, so the files may be missing.
+    """Return the task of a `data:` section; nothing is read, so the files may be missing.
 
     Raises:
         BadInput: an unknown data set, a field or a task that it does not take, more examples than there are.
@@ -63,86 +64,134 @@ def _synthetic(config: DataConfig) -> Task:
 
 
 def _in_files(config: DataConfig) -> Task:
-    reader, name = READERS[config.name], config.name
+    reader = READERS[config.name]
     classes = len(reader.train)
-    if config.classes in CLASS_TASKS and name not in CLASS_TASKS[config.classes][1]:
-        sets = " and ".join(CLASS_TASKS[config.classes][1])
-        own = [task for task, (_, there) in CLASS_TASKS.items() if name in there]
-        allowed = ", ".join([*own, "groups such as [[0], [1]]"])
-        raise BadInput(f"data.classes = {config.classes!r}: a task of {sets}, not of {name}; allowed: {allowed}")
-    named = [one for group in config.groups or () for one in group]
-    if named and max(named) >= classes:
-        raise BadInput(
-            f"data.classes = {config.classes!r}: no class of {name}: {max(named)}; allowed: 0 to {classes - 1}"
-        )
+    _check_classes(config, classes)
     shape = reader.shape
     if len(shape) == 3:
-        if 2 * config.crop >= min(shape[1:]):
-            what = f"leaves nothing of {name}, {shape[1]} x {shape[2]}"
-            raise BadInput(f"data.crop = {config.crop}: {what}; allowed: 0 to {(min(shape[1:]) - 1) // 2}")
-        height, width = (side - 2 * config.crop for side in shape[1:])
-        if height % config.pool or width % config.pool:
-            what = f"{name} cropped by {config.crop}" if config.crop else name
-            where = f"data.pool = {config.pool}: does not divide the sides of {what}, {height} x {width}"
-            divisors = [side for side in range(1, min(height, width) + 1) if height % side == width % side == 0]
-            raise BadInput(f"{where}; allowed: {', '.join(map(str, divisors))}")
-        shape = (shape[0], height // config.pool, width // config.pool)
+        shape = _image_shape(config, shape)
     elif config.crop or config.pool > 1 or config.pixels != "none" or config.augment != "none":
         fields = "data.crop, data.pool, data.pixels and data.augment"
-        raise BadInput(f"{fields}: the inputs of {name} are no images; leave them out")
-    if "window" in config.augment:
-        where = f"data.augment = {config.augment!r}"
-        if not config.crop:
-            raise BadInput(f"{where}: the window is what data.crop leaves, and it is 0; allowed: crop of 1 or more")
-        if config.pool > 1 or config.pixels != "none":
-            raise BadInput(f"{where}: goes with neither data.pool nor data.pixels; leave those out")
+        raise BadInput(f"{fields}: the inputs of {config.name} are no images; leave them out")
+    _check_window(config)
     if config.normalize == "cifar" and shape[0] != 3:
-        why = f"these constants are for three channels, and {name} has {shape[0]}"
+        why = f"these constants are for three channels, and {config.name} has {shape[0]}"
         raise BadInput(f"data.normalize = 'cifar': {why}; allowed: split, half, none")
-    _check_sizes(
-        config,
-        [_of_half(count, config.half) for one, count in enumerate(reader.train) if not named or one in named],
-        [_of_half(count, config.half) for one, count in enumerate(reader.test) if not named or one in named],
-    )
+    _check_sizes(config, reader)
     return Task(shape, len(config.groups) if config.groups else classes, "classes")
 
 
-def _of_half(count: int, half: Half) -> int:
-    """How many of a class's examples are in a half; the first has the odd one."""
-    return count if half == "both" else count - count // 2 if half == "first" else count // 2
+def _check_classes(config: DataConfig, classes: int) -> None:
+    """Refuse a named task of another data set, and classes that do not exist."""
+    name = config.name
+    if config.classes in CLASS_TASKS:
+        _, data_sets = CLASS_TASKS[config.classes]
+        if name not in data_sets:
+            own_tasks = [task for task, (_, names) in CLASS_TASKS.items() if name in names]
+            allowed = ", ".join([*own_tasks, "groups such as [[0], [1]]"])
+            what = f"a task of {' and '.join(data_sets)}, not of {name}"
+            raise BadInput(f"data.classes = {config.classes!r}: {what}; allowed: {allowed}")
+    largest = max(_kept_classes(config), default=0)
+    if largest >= classes:
+        what = f"{name} has no class {largest}"
+        raise BadInput(f"data.classes = {config.classes!r}: {what}; allowed: 0 to {classes - 1}")
 
 
-def _check_sizes(config: DataConfig, train: list[int], test: list[int]) -> None:
-    """Refuse splits that are larger than the parts that they are drawn from; counts are of each class."""
-    asked = {"train_size": config.train_size, "validation_size": config.validation_size}
-    parts = [(asked, sum(train), " training"), ({"test_size": config.test_size}, sum(test), " test")]
-    if not test:
-        parts = [(asked | {"test_size": config.test_size}, sum(train), "")]
-    for sizes, there, kind in parts:
-        if (total := sum(sizes.values())) > there:
-            numbers = " + ".join(map(str, sizes.values()))
-            equals = f"{numbers} = {total}" if len(sizes) > 1 else numbers
-            some = " of these classes" if config.classes else ""
-            some += f" in the {config.half} half" if config.half != "both" else ""
-            what = f"{config.name} has {there}{kind} examples{some}"
-            raise BadInput(f"data.{' + '.join(sizes)} = {equals}: {what}; allowed: up to that")
+def _kept_classes(config: DataConfig) -> list[int]:
+    """Return the original classes that groups name; an empty list where all are kept."""
+    return [original for group in config.groups or () for original in group]
+
+
+def _image_shape(config: DataConfig, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of cropped and pooled images.
+
+    Raises:
+        BadInput: nothing is left, or the squares do not fit.
+    """
+    channels, full_height, full_width = shape
+    smallest = min(full_height, full_width)
+    if 2 * config.crop >= smallest:
+        what = f"leaves nothing of {config.name}, {full_height} x {full_width}"
+        raise BadInput(f"data.crop = {config.crop}: {what}; allowed: 0 to {(smallest - 1) // 2}")
+    height = full_height - 2 * config.crop
+    width = full_width - 2 * config.crop
+    if height % config.pool or width % config.pool:
+        images = f"{config.name} cropped by {config.crop}" if config.crop else config.name
+        what = f"does not divide the sides of {images}, {height} x {width}"
+        common = math.gcd(height, width)
+        divisors = [str(side) for side in range(1, common + 1) if common % side == 0]
+        raise BadInput(f"data.pool = {config.pool}: {what}; allowed: {', '.join(divisors)}")
+    return channels, height // config.pool, width // config.pool
+
+
+def _check_window(config: DataConfig) -> None:
+    """Refuse windows of images that have no border to move in, or of images that are changed otherwise."""
+    if "window" not in config.augment:
+        return
+    where = f"data.augment = {config.augment!r}"
+    if not config.crop:
+        raise BadInput(f"{where}: the window is what data.crop leaves, and it is 0; allowed: crop of 1 or more")
+    if config.pool > 1 or config.pixels != "none":
+        raise BadInput(f"{where}: goes with neither data.pool nor data.pixels; leave those out")
+
+
+def _check_sizes(config: DataConfig, reader: Reader) -> None:
+    """Refuse splits that are larger than the parts that they are drawn from."""
+    sizes = {"train_size": config.train_size, "validation_size": config.validation_size}
+    test_size = {"test_size": config.test_size}
+    if reader.test:
+        _check_size(config, sizes, _available(config, reader.train), " training")
+        _check_size(config, test_size, _available(config, reader.test), " test")
+    else:
+        _check_size(config, sizes | test_size, _available(config, reader.train), "")
+
+
+def _available(config: DataConfig, counts: tuple[int, ...]) -> int:
+    """Return how many examples of a part are kept, of which there are `counts` in each class."""
+    kept = _kept_classes(config)
+    return sum(_half_of(count, config.half) for original, count in enumerate(counts) if not kept or original in kept)
+
+
+def _half_of(count: int, half: Half) -> int:
+    """Return how many of a class's examples are in a half; the first half has the odd one."""
+    match half:
+        case "both":
+            return count
+        case "first":
+            return count - count // 2
+        case "second":
+            return count // 2
+
+
+def _check_size(config: DataConfig, sizes: dict[str, int], available: int, part: str) -> None:
+    total = sum(sizes.values())
+    if total <= available:
+        return
+    numbers = " + ".join(map(str, sizes.values()))
+    asked = f"{numbers} = {total}" if len(sizes) > 1 else numbers
+    condition = " of these classes" if config.classes else ""
+    if config.half != "both":
+        condition += f" in the {config.half} half"
+    what = f"{config.name} has {available}{part} examples{condition}"
+    raise BadInput(f"data.{' + '.join(sizes)} = {asked}: {what}; allowed: up to that")
 
 
 def listing() -> list[tuple[str, str, str]]:
-    """Every data set as (name, what it is, its source): one line each of `bth list datasets`."""
+    """Return every data set as (name, description, source): one line each of `bth list datasets`."""
     lines = []
     for name, reader in READERS.items():
         examples = f"{sum(reader.train):,}" + (f" + {sum(reader.test):,}" if reader.test else "")
-        there = "present" if is_present(name) else f"absent: bth data fetch {name}"
-        what = f"{_shape(reader.shape)}, {len(reader.train)} classes, {examples} examples, {there}"
-        lines.append((name, what, reader.source))
+        state = "present" if is_present(name) else f"absent: bth data fetch {name}"
+        description = f"{_shape_text(reader.shape)}, {len(reader.train)} classes, {examples} examples, {state}"
+        lines.append((name, description, reader.source))
     for name, task in SYNTHETIC.items():
         about = describe(DataConfig(name=name))
-        kind = "2 classes" if about.target == "classes" else "real target"
-        what = f"{_shape(about.input_shape)}, {kind}, drawn; takes {', '.join(parameters(name))}, fresh"
-        lines.append((name, what, task.source))
+        target = "2 classes" if about.target == "classes" else "real target"
+        fields = ", ".join([*parameters(name), "fresh"])
+        description = f"{_shape_text(about.input_shape)}, {target}, drawn; takes {fields}"
+        lines.append((name, description, task.source))
     return lines
 
 
-def _shape(shape: tuple[int, ...]) -> str:
+def _shape_text(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
