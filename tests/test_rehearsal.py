@@ -1,6 +1,7 @@
-"""The time that `bth plan` tells: whatever trains can be rehearsed, without its data."""
+"""The time in `bth plan`: every kind of run can be rehearsed, without its data."""
 
 import pytest
+import torch
 
 from benevolent.orchestrator.estimates.rehearsal import rehearse
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
@@ -33,16 +34,18 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_whatever_trains_can_be_rehearsed_without_its_data(case, monkeypatch, tmp_path):
+def test_every_kind_of_run_is_rehearsed_without_its_data(case, monkeypatch, tmp_path):
     monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))
     config = RunConfig.parse({"data": SMALL} | CASES[case])
     names = set(data.READERS)
+    threads = torch.get_num_threads()
     run_time = rehearse(config, 3, Record(early_stop=True))
     assert run_time.epoch > 0 and run_time.record >= 0 and set(data.READERS) == names
+    assert torch.get_num_threads() == threads
     assert run_time.seconds(10, 2) == pytest.approx(10 * run_time.epoch + 2 * run_time.record)
 
 
-def test_groups_that_are_not_rehearsed_take_as_long_as_their_arithmetic(monkeypatch):
+def test_unrehearsed_groups_take_time_in_proportion_to_their_arithmetic(monkeypatch):
     monkeypatch.setattr("benevolent.orchestrator.estimates.sweep_estimate.REHEARSED", 1)
     base = {"data": SMALL, "stop": {"max_epochs": 3}}
     spec = SweepSpec.parse({"name": "t", "base": base, "grid": {"model.width": [8, 64]}})

@@ -1,7 +1,7 @@
-"""What a cohort's training takes on this machine: a few epochs of it, rehearsed on random numbers.
+"""Rehearsal: the time that a cohort takes on this machine, from a few epochs of it on random numbers.
 
-The real loop trains, with its kernels, records and files, so whatever a run asks for is in the time. No data set has
-to be here. Forests are grown, networks that least squares solves for are solved for, on as many examples at most.
+The real loop trains, with its kernels, records and files, so that the time includes whatever a run asks for. No data
+set has to be present. Forests are grown, and least squares are solved, on a limited number of examples.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,100 +25,156 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, Record
 from benevolent.trainables.training.starting import training
 
-#: Arithmetic of a rehearsed epoch, numbers in a rehearsed stack, and examples that are solved for or grown on, at most.
-FLOPS, VALUES, SOLVED_EXAMPLES = 1e9, 2**24, 1000
-#: The learning rate, which moves nothing.
-STEP = 1e-9
-#: Of an epoch: its forward and backward pass, and the loss on the training split after it.
-PASSES = 4
+#: Arithmetic of a rehearsed epoch, at most.
+MAX_FLOPS = 1e9
+#: Parameters of a rehearsed stack, at most.
+MAX_VALUES = 2**24
+#: Examples that least squares are solved on, or forests are grown on, at most.
+MAX_SOLVED_EXAMPLES = 1000
+#: Forward passes that an epoch costs: a step costs three, and the training loss is evaluated once.
+PASSES_PER_EPOCH = 4
+#: A learning rate so small that nothing moves: the run neither diverges nor reaches its target while it is timed.
+LEARNING_RATE = 1e-9
+#: Epochs that are timed: the first one also imports, the second one is recorded.
+EPOCHS = 4
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class RunTime:
-    """Seconds of one run in a stack: for each epoch, and more for each epoch that is recorded."""
+    """Seconds of one run in a stack: for each epoch, and in addition for each recorded epoch."""
 
     epoch: float
     record: float
 
     def seconds(self, epochs: int, records: int) -> float:
-        """Of a run of so many epochs, of which so many are recorded."""
+        """Return the seconds of a run of so many epochs, `records` of which are recorded."""
         return epochs * self.epoch + records * self.record
 
 
 def rehearse(config: RunConfig, runs: int, record: Record) -> RunTime:
     """Train a few epochs of runs like this one, on one thread.
 
-    What a run starts from, and who labels its inputs, is left out, as pruning and resets are. The steps are too small
-    to move the network, which therefore neither diverges nor reaches its target before it was timed.
+    Parent runs, teachers, pruning and resets are left out: they cost no time per epoch.
 
     Args:
         config: of one of the runs.
         runs: of its cohort.
         record: of the sweep; early stopping is rehearsed too.
     """
-    work = network_cost(config)
-    batch = config.optimizer.examples_per_step(config.data.train_size)
-    stack = max(1, min(runs, int(VALUES / max(1, work.parameters))))
-    if config.subspace.dimension:
-        stack = 1  # a matrix of P for each seed may fill the memory
-    most = SOLVED_EXAMPLES if config.solved else max(2, int(FLOPS / (PASSES * stack * max(1, work.flops))))
-    share = min(1.0, most / config.data.train_size)
-    sizes = {
-        f"{split}_size": max(2, round(share * getattr(config.data, f"{split}_size")))
-        for split in ("train", "validation", "test")
-        if getattr(config.data, f"{split}_size")
-    }
-    batch = min(batch, sizes["train_size"])
-    if share < 1:
-        sizes["train_size"] -= sizes["train_size"] % batch  # a rest of one example would be too few for BatchNorm
-    examples = sum(sizes.values())
-    with _stage(config, examples) as name, tempfile.TemporaryDirectory(prefix="benevolent-") as scratch, _one_thread():
-        target = any(one is not None for one in (config.stop.train_loss, config.stop.train_error))
-        values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
-        values["data"] |= sizes | {"name": name} | ({} if name in SYNTHETIC else {"classes": None})
-        if not config.solved:
-            values["optimizer"] |= {"lr": STEP} | (
-                {} if config.optimizer.batch_size == "full" else {"batch_size": batch}
-            )
-        values["stop"] |= {"max_epochs": 9, "max_steps": None, "train_error": None, "snapshot_loss": None}
-        values["stop"] |= {"train_loss": 0.0 if target else None}
-        configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack))
-        folder, early = Folder(scratch), record.early_stop and bool(config.data.validation_size)
-        Manifest("r", configs, ("run",) * stack, (), Record(epochs=(0, 2), early_stop=early)).write(folder)
-        took = []
-        rehearsed = training(folder, "r", save_every_seconds=1e9)  # first of all the epoch that imports
-        for _ in range(4):
-            start = time.process_time()  # not what else the machine does
-            done = rehearsed.advance(0).done
-            took.append((time.process_time() - start) / stack)
-            if done:
-                break
+    stack_size = _stack_size(config, runs)
+    share = _share_of_examples(config, stack_size)
+    sizes = _split_sizes(config, share)
+    early_stop = record.early_stop and bool(config.data.validation_size)
+    with contextlib.ExitStack() as stack:
+        name = stack.enter_context(_random_data_set(config, sum(sizes.values())))
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="benevolent-"))
+        stack.enter_context(_one_thread())
+        values = _rehearsed_fields(config, name, sizes)
+        configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack_size))
+        rehearsed_record = Record(epochs=(0, 2), early_stop=early_stop)
+        Manifest("r", configs, ("run",) * stack_size, (), rehearsed_record).write(Folder(scratch))
+        seconds = [each / stack_size for each in _seconds_of_epochs(Folder(scratch), "r")]
     if config.solved:
-        return RunTime(took[0] / share, 0.0)
-    epoch = min(took[2:] or took) / share  # or it ended at its start, which is not finite
-    return RunTime(epoch, max(0.0, took[1] / share - epoch) if took[2:] else 0.0)
+        return RunTime(seconds[0] / share, 0.0)
+    if len(seconds) < 3:  # it ended at its start, with a loss that is not finite
+        return RunTime(min(seconds) / share, 0.0)
+    plain_epoch = min(seconds[2:]) / share
+    recorded_epoch = seconds[1] / share
+    return RunTime(plain_epoch, max(0.0, recorded_epoch - plain_epoch))
+
+
+def _stack_size(config: RunConfig, runs: int) -> int:
+    if config.subspace.dimension:
+        return 1  # a projection matrix for each seed may fill the memory
+    return max(1, min(runs, int(MAX_VALUES / max(1, network_cost(config).parameters))))
+
+
+def _share_of_examples(config: RunConfig, stack_size: int) -> float:
+    """Return which part of the examples is rehearsed."""
+    if config.solved:
+        examples = MAX_SOLVED_EXAMPLES
+    else:
+        flops_per_example = PASSES_PER_EPOCH * stack_size * max(1, network_cost(config).flops)
+        examples = max(2, int(MAX_FLOPS / flops_per_example))
+    return min(1.0, examples / config.data.train_size)
+
+
+def _split_sizes(config: RunConfig, share: float) -> dict[str, int]:
+    """Return the rehearsed examples of each split that is not empty, as fields of `data`."""
+    sizes = {}
+    for split in SPLITS:
+        field = f"{split}_size"
+        size = getattr(config.data, field)
+        if size:
+            sizes[field] = max(2, round(share * size))
+    if share < 1:  # whole batches: a last batch of one example would be too few for BatchNorm
+        sizes["train_size"] -= sizes["train_size"] % _batch_size(config, sizes["train_size"])
+    return sizes
+
+
+def _batch_size(config: RunConfig, train_size: int) -> int:
+    return min(config.optimizer.examples_per_step(config.data.train_size), train_size)
+
+
+def _rehearsed_fields(config: RunConfig, data_set: str, sizes: dict[str, int]) -> dict[str, Any]:
+    """Return the fields of a run like this one that depends on no other run and trains for a few epochs."""
+    values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
+    values["data"] |= {**sizes, "name": data_set}
+    if data_set not in SYNTHETIC:
+        values["data"]["classes"] = None
+    if not config.solved:
+        values["optimizer"]["lr"] = LEARNING_RATE
+        if config.optimizer.batch_size != "full":
+            values["optimizer"]["batch_size"] = _batch_size(config, sizes["train_size"])
+    has_target = config.stop.train_loss is not None or config.stop.train_error is not None
+    values["stop"] |= {
+        "max_epochs": EPOCHS + 5,
+        "max_steps": None,
+        "train_error": None,
+        "train_loss": 0.0 if has_target else None,
+        "snapshot_loss": None,
+    }
+    return values
+
+
+def _seconds_of_epochs(results: Folder, cohort_id: str) -> list[float]:
+    """Return the seconds of the first epochs of a cohort; fewer if it ends before."""
+    seconds = []
+    rehearsed = training(results, cohort_id, save_every_seconds=1e9)
+    for _ in range(EPOCHS):
+        start = time.process_time()  # not what other processes do in the meantime
+        done = rehearsed.advance(0).done
+        seconds.append(time.process_time() - start)
+        if done:
+            break
+    return seconds
 
 
 @contextlib.contextmanager
-def _stage(config: RunConfig, examples: int) -> Iterator[str]:
-    """The name of a data set of so many random inputs like that of a run; a synthetic one stands for itself."""
+def _random_data_set(config: RunConfig, examples: int) -> Iterator[str]:
+    """Make a data set of random inputs, shaped like that of a run; a synthetic task needs none.
+
+    Yields:
+        the name of the data set.
+    """
     if config.data.name in SYNTHETIC:
         yield config.data.name
         return
-    original, classes = READERS[config.data.name], data.describe(config.data).classes
-    each = -(-examples // classes)
+    shape = READERS[config.data.name].shape
+    classes = data.describe(config.data).classes
+    per_class = -(-examples // classes)
+    labels = np.arange(classes * per_class) % classes
 
     def read(root: Path) -> RawDataset:
-        draw = generator(0, "rehearsal")
-        inputs = draw.integers(0, 256, (classes * each, *original.shape), dtype=np.uint8)
-        return RawDataset(RawSplit(inputs, np.arange(classes * each) % classes))
+        rng = generator(0, "rehearsal")
+        inputs = rng.integers(0, 256, (len(labels), *shape), dtype=np.uint8)
+        return RawDataset(RawSplit(inputs, labels))
 
-    name = f"rehearsal of {config.data.name}, {classes} x {each}"
-    READERS[name] = Reader(read, original.shape, (each,) * classes, (), "random numbers")
-    try:
+    name = f"rehearsal of {config.data.name}, {classes} x {per_class}"
+    reader = Reader(read, shape, (per_class,) * classes, (), "random numbers")
+    with data.temporary_data_set(name, reader):
         yield name
-    finally:
-        del READERS[name]
 
 
 @contextlib.contextmanager

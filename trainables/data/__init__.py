@@ -26,6 +26,7 @@ from benevolent.trainables.data.readers import (
     location,
     provide,
     read,
+    temporary_data_set,
     use_data_root,
 )
 from benevolent.trainables.data.split import Dataset, Inputs, Split, stratified_order
@@ -61,6 +62,7 @@ __all__ = [
     "replace_pixels",
     "data_root",
     "stratified_order",
+    "temporary_data_set",
     "train_labels",
     "use_data_root",
 ]

@@ -267,6 +267,17 @@ def provide(name: str, raw: RawDataset) -> None:
     _provided[name] = raw
 
 
+@contextlib.contextmanager
+def temporary_data_set(name: str, reader: Reader) -> Iterator[None]:
+    """Add a data set, such as random numbers in place of files, to this process for the time of a block."""
+    READERS[name] = reader
+    _provided[name] = reader.read(data_root())  # not cached by `read`, so that nothing is left
+    try:
+        yield
+    finally:
+        del READERS[name], _provided[name]
+
+
 def read(name: str) -> RawDataset:
     """Return the arrays of a data set, held once by every process.
 
