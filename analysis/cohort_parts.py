@@ -65,16 +65,16 @@ class Cohorts:
         """(config, cohort_id, role, status) of the runs that have not ended: `failed` if their cohort has."""
         for place, (folder, manifest) in enumerate(self.all):
             status = Status.TO_DO if CohortFiles(folder, manifest.cohort_id).why_failed is None else Status.FAILED
-            for config, role in zip(manifest.configs, manifest.roles, strict=True):
-                if self.home[config.run_id] == place and config.run_id not in self.ended[place]:
-                    yield config, manifest.cohort_id, role, status
+            for run_id, role, _ in manifest.runs:
+                if self.home[run_id] == place and run_id not in self.ended[place]:
+                    yield manifest.config(run_id), manifest.cohort_id, role, status
 
     def find(self, run_id: str) -> tuple[Folder, str, RunConfig]:
         """The folder, the cohort and the configuration of a run; `BadInput` if there is no such run."""
         if run_id not in self.home:
             raise BadInput(f"run_id = {run_id!r}: no such run" + did_you_mean(run_id, [*self.home][:8]))
         folder, manifest = self.all[self.home[run_id]]
-        return folder, manifest.cohort_id, manifest.configs[manifest.run_ids.index(run_id)]
+        return folder, manifest.cohort_id, manifest.config(run_id)
 
     def failures(self) -> Iterator[tuple[Manifest, str]]:
         """The cohorts that have failed and left runs without what they record, each with the last line of why."""

@@ -19,6 +19,7 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.parameters import read_parameters
+from benevolent.trainables.store.plan_files import read_planned_runs
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
@@ -78,6 +79,11 @@ class Results:
             return runs
         runs = runs.drop_duplicates("run_id").sort_values("run_id", ignore_index=True)
         return runs.merge(self._last_outcomes(runs), on="run_id", how="left")
+
+    @functools.cached_property
+    def planned(self) -> pd.DataFrame:
+        """Return the runs that are wanted now, as the last plan of each folder has them; see `orchestrator.plan`."""
+        return pd.concat([read_planned_runs(folder) for folder in self.folders], ignore_index=True)
 
     @functools.cached_property
     def dynamics(self) -> pd.DataFrame:

@@ -155,7 +155,7 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
         for cohort in range(COHORTS + max(numbers)):
             about = {"data": {"train_size": 1000}, "model": {"width": 128}, "stop": {"max_epochs": 1}}
             configs = tuple(RunConfig.parse(about | {"seed": cohort * RUNS + run}) for run in range(RUNS))
-            Manifest(f"{cohort:03d}", configs, ("run",) * RUNS).write(results)
+            Manifest.of(f"{cohort:03d}", configs, ("run",) * RUNS).write(results)
             training(results, f"{cohort:03d}").advance(1e9)
         jobs = missing_jobs(
             ExistingMeasures(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False

@@ -47,11 +47,13 @@ CASES = {
 def measure(case: str) -> None:
     """Price one case and print what it took."""
     from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+    from benevolent.orchestrator.plan.plan import expand
     from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 
     imported = _peak_mb()
     start, cpu_start = time.perf_counter(), time.process_time()
-    summary = estimate_sweep(SweepSpec.parse({"name": "large", **CASES[case]}))
+    spec = SweepSpec.parse({"name": "large", **CASES[case]})
+    summary = estimate_sweep(spec, expand(spec))
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     print(
         f"{case}: {summary.runs:,} runs in {summary.cohorts:,} cohorts, {seconds:.1f} s "

@@ -25,7 +25,6 @@ from torch import nn
 
 from benevolent.orchestrator import results_folder as results_folder
 from benevolent.orchestrator import sweep
-from benevolent.orchestrator.plan.planning import plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import placement, ray_session
 from benevolent.trainables import data
@@ -102,10 +101,10 @@ def seconds_of_sweep() -> float:
     spec, results = SweepSpec.parse(values), Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        results_folder.prepare(results, spec, plan(spec, slots=placement.machine_cpus()))
-        sweep.work(results, spec, *results_folder.wanted(results, spec), Console(quiet=True))
+        to_train, done = results_folder.prepare_anew(results, spec, placement.machine_cpus())
+        sweep.train_and_measure(results, spec, to_train, done, Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
-        assert not results_folder.wanted(results, spec)[0], "not every run ended"
+        assert not results_folder.prepare_anew(results, spec)[0], "not every run ended"
         return seconds
     finally:
         shutil.rmtree(folder)

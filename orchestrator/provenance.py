@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from benevolent.trainables import data, plugins
-from benevolent.trainables.config.run import ALGORITHM_VERSION
+from benevolent.trainables.config.identity import ALGORITHM_VERSION
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
@@ -54,7 +54,7 @@ def entries(results: Folder) -> list[dict[str, Any]]:
 def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
     """What it takes to make the same results again, as JSON; `data`: the checksums of every data set and split."""
     checksums: dict[str, list[str]] = {}
-    for config in {cohort.configs[0].data for cohort in cohorts}:
+    for config in {cohort.data for cohort in cohorts}:
         checksums.setdefault(config.name, []).append(data.load(config).checksum)
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {

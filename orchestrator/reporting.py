@@ -15,7 +15,6 @@ from benevolent.analysis.report import Report, render
 from benevolent.analysis.report.definitions import predictor_definitions
 from benevolent.analysis.report.digests import code_digest, digest, file_digests, unchanged
 from benevolent.analysis.results import COLUMNS, Results, load_results
-from benevolent.orchestrator.plan.planning import planned_runs
 from benevolent.orchestrator.provenance import entries
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
@@ -79,9 +78,9 @@ def _inputs_of_report(folder: Folder) -> Any:
         return None
 
 
-def judged_table(results: Results, spec: SweepSpec) -> pd.DataFrame:
-    """Return the finished runs that the spec asks for; dense parents that it does not name are left out."""
-    wanted = _run_ids(spec, "run")
+def judged_table(results: Results) -> pd.DataFrame:
+    """Return the finished runs that the last plan wants; parents and teachers that no axis names are left out."""
+    wanted = _run_ids(results, "run")
     table = results.table(parents=True)  # the spec may now name a run that was a parent when it was planned
     if table.empty:
         return table
@@ -144,8 +143,9 @@ def _split_sizes(table: pd.DataFrame) -> Mapping[str, int]:
     return sizes
 
 
-def _run_ids(spec: SweepSpec, role: str) -> set[str]:
-    return {run.run_id for run in planned_runs(spec) if run.role == role}
+def _run_ids(results: Results, role: str) -> set[str]:
+    planned = results.planned
+    return set(planned.loc[planned["role"] == role, "run_id"]) if len(planned) else set()
 
 
 def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdicts: Verdicts, command: str) -> bytes:
@@ -174,7 +174,7 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
 
 
 def _content(folder: Folder, spec: SweepSpec, results: Results) -> Report:
-    table = judged_table(results, spec)
+    table = judged_table(results)
     ids = set(table["run_id"]) if len(table) else set()
     return Report(
         name=spec.name,
@@ -190,13 +190,13 @@ def _content(folder: Folder, spec: SweepSpec, results: Results) -> Report:
         definitions=predictor_definitions(spec.record.own_measures),
         dynamics_names=tuple(DYNAMICS),
         notes=unanswered(table, spec),
-        parents=_parents(results, spec),
+        parents=_parents(results),
     )
 
 
-def _parents(results: Results, spec: SweepSpec) -> pd.DataFrame:
+def _parents(results: Results) -> pd.DataFrame:
     """Return the parent and teacher runs that no axis names."""
-    wanted = _run_ids(spec, "parent")
+    wanted = _run_ids(results, "parent")
     if not wanted or results.runs.empty:
         return pd.DataFrame()
     return results.runs[results.runs["run_id"].isin(wanted)]

@@ -1,16 +1,16 @@
-"""What a results folder holds of a sweep, and making it ready for what it lacks."""
+"""Runs that a results folder holds, and making it ready for those it lacks."""
 
 import os
 import posixpath
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.filesize import decimal
 
-from benevolent.orchestrator.estimates.network_cost import training_flops
-from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.planning import planned_runs
+from benevolent.orchestrator.plan.cohorts import HeldRuns
+from benevolent.orchestrator.plan.plan import Plan, expand
 from benevolent.orchestrator.provenance import add_entry
 from benevolent.orchestrator.spec import yaml12
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -20,13 +20,14 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, Record, homes, read_cohorts
+from benevolent.trainables.store.plan_files import write_plan
 
 
 def check_folder(results: Folder, spec: SweepSpec) -> None:
     """Refuse a folder that holds something else, before anything is written.
 
     Raises:
-        BadInput: the folder holds another sweep, other files, or is no folder.
+        BadInput: the folder holds another sweep or other files, or is no folder.
     """
     if not results.exists():
         return
@@ -37,58 +38,118 @@ def check_folder(results: Folder, spec: SweepSpec) -> None:
     old = read_spec(results)
     if old.name != spec.name:
         raise BadInput(f"--out {results.uri}: holds the sweep {old.name!r}, not {spec.name!r}; give another folder")
-    there, here = dict(flatten(old.base)), dict(flatten(spec.base))
-    for field in sorted({*there, *here}):
-        if there.get(field) != here.get(field):
+    old_base, new_base = dict(flatten(old.base)), dict(flatten(spec.base))
+    for field in sorted({*old_base, *new_base}):
+        held, given = old_base.get(field), new_base.get(field)
+        if held != given:
             raise BadInput(
-                f"--out {results.uri}: holds a sweep of another base (base.{field}: {there.get(field)!r} there, "
-                f"{here.get(field)!r} here); give another folder"
+                f"--out {results.uri}: holds a sweep with another base (base.{field}: {held!r} in the folder, "
+                f"{given!r} in the spec); give another folder"
             )
 
 
 def read_spec(results: Folder) -> SweepSpec:
-    """The spec that a results folder was made with.
+    """Return the spec that a results folder was made with.
 
     Raises:
         BadInput: there is none, or it is damaged.
     """
-    where = posixpath.join(results.uri, paths.SPEC)
     if not results.exists(paths.SPEC):
         raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
     try:
         return SweepSpec.parse(yaml12.loads(results.read(paths.SPEC).decode()))
     except (ValueError, BadInput) as error:
-        line = f"{where}: damaged or not a sweep ({str(error).splitlines()[0]})"
-        raise BadInput(line + plugins.missing_plugins_hint(results)) from None
+        where = posixpath.join(results.uri, paths.SPEC)
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{where}: damaged or not a sweep ({reason}){plugins.missing_plugins_hint(results)}") from None
 
 
-def held(results: Folder, spec: SweepSpec) -> tuple[dict[str, str], dict[str, Record]]:
-    """What `plan` has to know of the runs that a results folder holds.
+@dataclass(frozen=True)
+class HeldCohorts:
+    """The cohorts of a results folder, read once for each invocation.
 
-    Returns:
-        `run_id -> cohort_id` of the runs that record, or will, what the spec asks for; and `run_id -> record` of
-        all, what was recorded of them or will be.
+    Attributes:
+        cohorts: all there are.
+        ended: for each, the ids of the runs that have ended in it.
+        asked: what is to be recorded; `home` leaves out cohorts that do not record it.
     """
-    cohorts, ended = read_cohorts(results)
-    known = {run: cohorts[at].cohort_id for run, at in homes(cohorts, ended, spec.record.while_training).items()}
-    records: dict[str, Record] = {}
-    for cohort in cohorts:
-        for run_id in cohort.run_ids:
-            records[run_id] = records[run_id] | cohort.record if run_id in records else cohort.record
-    return known, records
+
+    cohorts: Sequence[Manifest]
+    ended: Sequence[set[str]]
+    asked: Record
+
+    @classmethod
+    def read(cls, results: Folder, asked: Record) -> "HeldCohorts":
+        """Read the cohorts of a results folder."""
+        return cls(*read_cohorts(results), asked)
+
+    def with_new(self, manifests: Sequence[Manifest]) -> "HeldCohorts":
+        """Return these cohorts and new ones, in which no run has ended."""
+        return HeldCohorts([*self.cohorts, *manifests], [*self.ended, *(set[str]() for _ in manifests)], self.asked)
+
+    @property
+    def home(self) -> dict[str, int]:
+        """The position of the cohort that each run is read from; without runs that lack some of what is asked."""
+        return homes(self.cohorts, self.ended, self.asked)
+
+    @property
+    def runs(self) -> HeldRuns:
+        """What planning has to know of the runs in these cohorts."""
+        records: dict[str, Record] = {}
+        for cohort in self.cohorts:
+            for run_id in cohort.run_ids:
+                records[run_id] = records[run_id] | cohort.record if run_id in records else cohort.record
+        home = {run_id: self.cohorts[position].cohort_id for run_id, position in self.home.items()}
+        return HeldRuns(home, records)
+
+    def wanted(self, plan: Plan) -> tuple[list[Manifest], list[str]]:
+        """Return the cohorts with runs of a plan, and those that they wait for; all other cohorts are left alone.
+
+        Returns:
+            the cohorts still to be trained, in the order to start them, and the ids of those that have ended.
+        """
+        home = self.home
+        planned = [run_id for run_id in plan.runs["run_id"] if run_id in home]
+        to_train = {home[run_id] for run_id in planned if run_id not in self.ended[home[run_id]]}
+        done = {home[run_id] for run_id in planned} - to_train
+        to_train |= self._waited_for(to_train)
+        order = {name: position for position, name in enumerate(plan.cohorts["cohort_id"])}
+        # A cohort of an earlier plan that others wait for is in no order, and comes first.
+        first_to_last = sorted(to_train, key=lambda position: order.get(self.cohorts[position].cohort_id, -1))
+        ended = sorted(self.cohorts[position].cohort_id for position in done - to_train)
+        return [self.cohorts[position] for position in first_to_last], ended
+
+    def _waited_for(self, positions: set[int]) -> set[int]:
+        """Return the unfinished cohorts that some cohorts wait for, directly or through others."""
+        position_of = {cohort.cohort_id: position for position, cohort in enumerate(self.cohorts)}
+        found: set[int] = set()
+        waiting = list(positions)
+        while waiting:
+            for name in self.cohorts[waiting.pop()].waits_for:
+                position = position_of.get(name)
+                if position is None or position in found | positions:
+                    continue
+                if not self.ended[position] >= set(self.cohorts[position].run_ids):
+                    found.add(position)
+                    waiting.append(position)
+        return found
 
 
-def check_disk(results: Folder, spec: SweepSpec, known: Mapping[str, str], slots: int) -> None:
+def check_disk(results: Folder, needed_bytes: int) -> None:
     """Refuse to start on a disk that is full, or cannot be written to.
 
+    Args:
+        results: the results folder.
+        needed_bytes: that the sweep will take.
+
     Raises:
-        BadInput: there is less space than the sweep will take.
+        BadInput: there is less space than that.
     """
     if not results.local:
         return
     try:
         place = Path(results.root)
-        while not place.exists():  # what is refused leaves nothing behind, not even an empty folder
+        while not place.exists():  # a refusal leaves nothing behind, not even an empty folder
             place = place.parent
         if not place.is_dir():
             raise NotADirectoryError(f"{place} is a file")
@@ -96,52 +157,43 @@ def check_disk(results: Folder, spec: SweepSpec, known: Mapping[str, str], slots
         if not os.access(place, os.W_OK):
             raise PermissionError("permission denied")
     except OSError as error:
-        raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
-    needed = estimate_sweep(spec, known, slots).disk_bytes
-    if free < needed:
-        raise BadInput(f"--out {results.uri}: {decimal(free)} are free, the sweep takes up to {decimal(needed)}")
+        raise _not_writable(results, error) from None
+    if free < needed_bytes:
+        line = f"--out {results.uri}: {decimal(free)} are free, the sweep takes up to {decimal(needed_bytes)}"
+        raise BadInput(line)
 
 
-def prepare(results: Folder, spec: SweepSpec, cohorts: Sequence[Manifest]) -> None:
-    """Write the spec, where the results come from, and a manifest for every new cohort."""
+def prepare(results: Folder, spec: SweepSpec, plan: Plan) -> list[Manifest]:
+    """Write the spec, the plan, the provenance and a manifest for every new cohort; return the manifests."""
+    manifests = plan.new_manifests()
     text = yaml12.dumps(spec.model_dump(mode="json"))
     try:
         results.write(paths.SPEC, text.encode())
     except OSError as error:
-        raise BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})") from None
-    if cohorts or not results.exists(paths.PROVENANCE):
-        add_entry(results, cohorts)
-    for cohort in cohorts:
-        cohort.write(results)
+        raise _not_writable(results, error) from None
+    if manifests or not results.exists(paths.PROVENANCE):
+        add_entry(results, manifests)
+    for manifest in manifests:
+        manifest.write(results)
+    write_plan(results, plan.runs, plan.cohorts)
+    return manifests
 
 
-def wanted(results: Folder, spec: SweepSpec) -> tuple[list[Manifest], list[str]]:
-    """The cohorts with runs that the spec wants, and those that they wait for; all else in the folder is left alone.
+def prepare_anew(results: Folder, spec: SweepSpec, slots: int = 1) -> tuple[list[Manifest], list[str]]:
+    """Plan a sweep for what a results folder holds, and make the folder ready; return as `HeldCohorts.wanted`.
 
-    Returns:
-        the cohorts still to be trained, in the order to start them, and the ids of those that have ended.
+    For whoever trains without Ray, such as tests and benchmarks; disk space and data sets are not looked at.
     """
-    cohorts, ended = read_cohorts(results)
-    home = homes(cohorts, ended, spec.record.while_training)
-    mine = [run.run_id for run in planned_runs(spec) if run.run_id in home]
-    todo = {home[run_id] for run_id in mine if run_id not in ended[home[run_id]]}
-    done = {home[run_id] for run_id in mine} - todo
-    place = {cohort.cohort_id: at for at, cohort in enumerate(cohorts)}
-    waiting = list(todo)
-    while waiting:  # of a cohort that is waited for, the spec may want no run
-        needed = {place[name] for name in cohorts[waiting.pop()].waits_for if name in place}
-        new = {at for at in needed - todo if not ended[at] >= set(cohorts[at].run_ids)}
-        todo |= new
-        waiting += new
-    order = sorted((cohorts[at] for at in todo), key=lambda one: (one.depth, -_cost(one), one.cohort_id))
-    return order, sorted(cohorts[at].cohort_id for at in done - todo)
+    held = HeldCohorts.read(results, spec.record.while_training)
+    plan = expand(spec, held.runs, slots)
+    return held.with_new(prepare(results, spec, plan)).wanted(plan)
+
+
+def _not_writable(results: Folder, error: OSError) -> BadInput:
+    return BadInput(f"--out {results.uri}: cannot be written to ({error.strerror or error})")
 
 
 def read_from(results: Folder) -> list[str]:
-    """The ids of the cohorts that runs are read from: those trained again for more records are left out."""
+    """Return the ids of the cohorts that runs are read from: those trained again for more records are left out."""
     cohorts, ended = read_cohorts(results)
-    return sorted({cohorts[at].cohort_id for at in homes(cohorts, ended).values()})
-
-
-def _cost(cohort: Manifest) -> float:
-    return sum(map(training_flops, cohort.configs))
+    return sorted({cohorts[position].cohort_id for position in homes(cohorts, ended).values()})

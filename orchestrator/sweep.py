@@ -15,9 +15,10 @@ from rich.console import Console
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.reporting import report
-from benevolent.orchestrator.results_folder import check_disk, check_folder, held, prepare, read_from, read_spec, wanted
+from benevolent.orchestrator.results_folder import HeldCohorts, check_disk, check_folder, prepare, read_from, read_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.train_and_measure import TrainingSummary, train_and_measure
 from benevolent.orchestrator.training import dataset_broadcast
@@ -82,12 +83,11 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
     select(spec.record.names)
     with ray_cluster(address) if address else nullcontext():
         slots = place_work(spec.resources, address).cohorts
-        known, records = held(results, spec)
-        new_cohorts = plan(spec, known, slots, records=records)
-        check_disk(results, spec, known, slots)
-        dataset_broadcast.fetch_missing(new_cohorts, console)
-        prepare(results, spec, new_cohorts)
-        todo, done = wanted(results, spec)
+        held = HeldCohorts.read(results, spec.record.while_training)
+        plan = expand(spec, held.runs, slots)
+        check_disk(results, estimate_sweep(spec, plan, slots).disk_bytes)
+        dataset_broadcast.fetch_missing(plan.new_data_sets, console)
+        todo, done = held.with_new(prepare(results, spec, plan)).wanted(plan)
         return train_and_measure(results, spec, todo, done, console, address)
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benevolent.orchestrator.plan.planning import planned_runs
+from benevolent.orchestrator.plan.plan import configurations_of
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 
 
 def describe_setup(spec: SweepSpec) -> dict[str, str]:
     """Data, network, training, what is varied, and the number of runs, each in words."""
-    runs = list(planned_runs(spec))
-    first = runs[0].configuration.run(runs[0].seed)
+    configurations = configurations_of(spec)
+    first = configurations.config(0)
     data, stop = first.data, first.stop
     half = "" if data.half == "both" else f"the {data.half} half of "
     varied = [f"{axis}: {', '.join(map(str, values))}" for axis, values in spec.grid.items()]
@@ -30,7 +30,7 @@ def describe_setup(spec: SweepSpec) -> dict[str, str]:
         "network": _fields({"family": first.flat()["model.family"]} | spec.base.get("model", {})),
         "training": f"{_fields(spec.base.get('optimizer', {}))}; until {until}",
         "varied": "; ".join([*varied, f"{len(spec.seed_values)} seeds"]),
-        "runs": f"{sum(run.role == 'run' for run in runs):,}",
+        "runs": f"{configurations.named * len(spec.seed_values):,}",
     }
 
 

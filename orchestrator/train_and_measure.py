@@ -65,10 +65,10 @@ def train_and_measure(
         return TrainingSummary(0, 0, [])
 
     finished_before = {cohort.cohort_id: len(set(finished_runs(results, cohort.cohort_id))) for cohort in todo}
-    runs = sum(len(cohort.configs) for cohort in todo)
+    runs = sum(len(cohort.runs) for cohort in todo)
     console.print(_announcement(runs, len(todo), sum(finished_before.values()), len(jobs)))
     reading = [*todo, *_cohorts_of(results, jobs)]
-    dataset_broadcast.fetch_missing(reading, console)
+    dataset_broadcast.fetch_missing((cohort.data.name for cohort in reading), console)
 
     with ray_cluster(address), ProgressDisplay(console, runs, len(todo), finished_before) as display:
         from benevolent.orchestrator.training.ray_tune import train_cohorts

@@ -27,7 +27,7 @@ class Cohort:
         self.results, self.name, self.files = results, name, CohortFiles(results, name)
         self.configs = tuple(RunConfig.parse(config) for config in configs)
         roles = ("run",) * len(configs)
-        Manifest(name, self.configs, roles, waits_for, Record.parse(record or {})).write(results)
+        Manifest.of(name, self.configs, roles, waits_for, Record.parse(record or {})).write(results)
         if plan:
             self.files.folder.write_json(paths.STACKS, {"kernel": plan[0], "size": plan[1]})
 

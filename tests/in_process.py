@@ -4,8 +4,7 @@ from rich.console import Console
 
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
-from benevolent.orchestrator.plan.planning import plan
-from benevolent.orchestrator.results_folder import held, prepare, wanted
+from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import TrainingSummary
 from benevolent.trainables.store.folder import Folder
@@ -17,13 +16,11 @@ def train_sweep(
 ) -> TrainingSummary:
     """Train what is missing and measure it, as `orchestrator.sweep.train_sweep` does with Ray."""
     results = Folder(out)
-    known, records = held(results, spec)
-    prepare(results, spec, plan(spec, known, records=records))
-    todo, done = wanted(results, spec)
+    todo, done = prepare_anew(results, spec)
     for cohort in todo:
         assert training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
     jobs = missing_jobs(ExistingMeasures(results), cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
     for job in jobs:
         measure_file(results, job)
-    return TrainingSummary(sum(len(cohort.configs) for cohort in todo), len(jobs), [])
+    return TrainingSummary(sum(len(cohort.runs) for cohort in todo), len(jobs), [])

@@ -7,7 +7,7 @@ import torch
 from test_training import SMALL, dies_at_write, equal, run, same
 
 from benevolent.analysis import load_results
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.manifest import Record
@@ -70,14 +70,16 @@ def test_a_run_that_has_it_is_done_for_those_who_do_not_ask_and_not_the_other_wa
     plain, early = Record(), Record(early_stop=True)
     assert early.covers(plain, 9) and not plain.covers(early, 9) and (plain | early) == early
     spec = {"name": "s", "base": {"stop": {"max_epochs": 3}}}
-    before, after = (plan(SweepSpec.parse(spec | {"record": {"early_stop": flag}}))[0] for flag in (False, True))
+    before, after = (
+        expand(SweepSpec.parse(spec | {"record": {"early_stop": flag}})).new_manifests()[0] for flag in (False, True)
+    )
     assert before.run_ids == after.run_ids and before.cohort_id != after.cohort_id and after.record.early_stop
 
 
 def test_early_stopping_without_validation_data_is_refused_at_planning():
     spec = {"name": "s", "base": {"data": {"validation_size": 0}}, "record": {"early_stop": True}}
     with pytest.raises(BadInput, match="record.early_stop: needs a validation split, and data.validation_size is 0"):
-        plan(SweepSpec.parse(spec))
+        expand(SweepSpec.parse(spec)).new_manifests()
 
 
 # ---- the snapshot nearest to a loss

@@ -5,7 +5,7 @@ import torch
 
 from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
@@ -18,7 +18,11 @@ BASE = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "mod
 
 
 def estimated(**keys):
-    return estimate_sweep(SweepSpec.parse({"name": "mine", "base": BASE, "seeds": 2} | keys))
+    return estimate(SweepSpec.parse({"name": "mine", "base": BASE, "seeds": 2} | keys))
+
+
+def estimate(spec):
+    return estimate_sweep(spec, expand(spec))
 
 
 def test_rounds_of_pruning_that_no_axis_names_are_parents():
@@ -79,9 +83,9 @@ def test_runs_of_one_seed_share_their_inputs(machine):
 def test_cohorts_are_as_small_as_their_inputs_ask_for(machine):
     spec = SweepSpec.parse({"name": "mine", "base": NOISE, "seeds": 128})
     fitting = int(0.25 * 64e9 / NOISE_BYTES)
-    sizes = [len(cohort.configs) for cohort in plan(spec)]
+    sizes = [len(cohort.configs) for cohort in expand(spec).new_manifests()]
     assert sum(sizes) == 128 and max(sizes) <= fitting
-    assert estimate_sweep(spec).groups[0].cohort_size == max(sizes)
+    assert estimate(spec).groups[0].cohort_size == max(sizes)
 
 
 @pytest.mark.parametrize(

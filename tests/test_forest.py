@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
@@ -128,7 +128,7 @@ def test_error_falls_again_when_trees_are_added_to_one_that_interpolates(cohort)
         ({"subspace": {"dimension": 5}}, "subspace.dimension = 5: does not go with"),
         ({"init": {"scale": 2.0}}, "init.scale = 2.0: does not go with"),
         ({"optimizer": {"lr": 0.1}}, "optimizer.lr = 0.1: does not go with"),
-        ({"optimizer": {"name": "adam"}}, 'optimizer.name = "adam": does not go with'),
+        ({"optimizer": {"name": "adam"}}, "optimizer.name = 'adam': does not go with"),
         ({"stop": {"snapshot_loss": 0.1}}, "stop.snapshot_loss = 0.1: does not go with"),
         ({"model": MODEL | {"width": 3}}, "base.model.width: unknown key"),
         ({"model": MODEL | {"leaves": 1}}, "base.model.leaves = 1: input should be greater than or equal to 2"),
@@ -137,7 +137,7 @@ def test_error_falls_again_when_trees_are_added_to_one_that_interpolates(cohort)
 def test_what_does_not_go_with_a_forest_is_refused_before_anything_starts(sections, line):
     base = {name: value for name, value in run(**sections).items() if name != "seed"}
     with pytest.raises(BadInput, match=line) as error:
-        plan(SweepSpec.parse({"name": "s", "base": base}))
+        expand(SweepSpec.parse({"name": "s", "base": base})).new_manifests()
     assert "\n" not in str(error.value)
 
 
@@ -147,7 +147,8 @@ def test_a_sweep_of_forests_is_priced_run_and_reported(tmp_path):
     zipped = [{"model.trees": [1, 1, 3], "model.leaves": [5, 20, 20]}]
     record = {"measures": []}  # there are none of forests
     values = {"name": "forests", "base": base, "zip": zipped, "seeds": 2, "record": record}
-    summary = estimate_sweep(SweepSpec.parse(values), timed=True)
+    spec = SweepSpec.parse(values)
+    summary = estimate_sweep(spec, expand(spec), timed=True)
     assert summary.runs == 6 and summary.seconds > 0
     Folder(tmp_path).write_json("forests.yaml", values)
     command = ["run", str(tmp_path / "forests.yaml"), "--out", str(tmp_path / "out")]

@@ -10,7 +10,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import nn
 
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.initialization import InitConfig
@@ -23,7 +23,6 @@ from benevolent.trainables.stack import network
 from benevolent.trainables.stack.subspace import PROJECTIONS
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.interventions import reused
 from benevolent.trainables.training.optimizers import learning_rate, norms
@@ -51,7 +50,7 @@ class Family:
 
     def __init__(self, cohort, name: str = "", kernel: str | None = None, **keys) -> None:
         self.trained, self.of, homes = {}, {}, {}
-        for made in plan(SweepSpec.parse({"name": "test", **keys})):
+        for made in expand(SweepSpec.parse({"name": "test", **keys})).new_manifests():
             configs = [config.model_dump() for config in made.configs]
             record = made.record.model_dump()
             waits_for = [homes[cohort_id] for cohort_id in made.waits_for]  # those that come before are there
@@ -148,7 +147,7 @@ def test_convolutions_and_the_output_layer_have_rates_of_their_own(cohort):
 def test_rates_and_draws_without_sense_are_refused_at_planning(prune, line):
     prune = {"fraction": 0.5, "method": "layer_magnitude"} | prune
     with pytest.raises(BadInput, match=re.escape(line)):
-        plan(SweepSpec.parse({"name": "t", "base": base() | {"prune": prune}}))
+        expand(SweepSpec.parse({"name": "t", "base": base() | {"prune": prune}})).new_manifests()
 
 
 def test_draws_of_a_control_differ_and_share_all_that_comes_before(cohort):
@@ -167,7 +166,9 @@ def test_draws_of_a_control_differ_and_share_all_that_comes_before(cohort):
                 alike = torch.equal(left[key] != 0, own) and torch.equal(right[key] != 0, own)
                 assert alike == (name == "reinit") and (left[key] != 0).sum() == own.sum()
     with pytest.raises(BadInput, match="no effect where prune.control = 'ticket'"):
-        plan(SweepSpec.parse({"name": "t", "base": {"prune": {"fraction": 0.5}}, "grid": {"prune.draw": [0, 1]}}))
+        expand(
+            SweepSpec.parse({"name": "t", "base": {"prune": {"fraction": 0.5}}, "grid": {"prune.draw": [0, 1]}})
+        ).new_manifests()
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
@@ -680,8 +681,8 @@ def test_three_generations_killed_after_every_epoch_end_as_if_they_had_not_been(
     family = Family(cohort, **keys)
     assert max(len(config.ancestors) for config in family.having()) == 3
     broken, starts = Folder(tmp_path / "broken"), 0
-    for made in plan(SweepSpec.parse({"name": "test", **keys})):
-        Manifest(made.cohort_id, made.configs, made.roles, made.waits_for, made.record).write(broken)
+    for made in expand(SweepSpec.parse({"name": "test", **keys})).new_manifests():
+        made.write(broken)
         while not CohortTraining(broken, made.cohort_id, save_every_seconds=0).advance(1e-6).done:
             starts += 1
         whole, twin = family.trained[made.cohort_id], copy.copy(family.trained[made.cohort_id])

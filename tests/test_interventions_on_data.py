@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.config.run import Phase, RunConfig
+from benevolent.trainables.config.phase import Phase
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import loading
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import StackGenerator, generator

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
@@ -104,5 +104,5 @@ def test_what_does_not_go_with_least_squares_is_refused_before_anything_starts(s
     base = run(**sections)
     del base["seed"]
     with pytest.raises(BadInput, match=line) as error:
-        plan(SweepSpec.parse({"name": "s", "base": base}))
+        expand(SweepSpec.parse({"name": "s", "base": base})).new_manifests()
     assert "\n" not in str(error.value)

@@ -4,10 +4,10 @@ import io
 import pytest
 from rich.console import Console
 
-from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep, plan_table
-from benevolent.orchestrator.plan.planning import cohort_id, cohort_sizes, plan
+from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep, plan_table
+from benevolent.orchestrator.plan.cohorts import HeldRuns, cohort_id, cohort_sizes
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec, load_spec
-from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 
 
@@ -15,27 +15,32 @@ def sweep(**keys) -> SweepSpec:
     return SweepSpec.parse({"name": "test", "base": {"model": {"width": 8}}, **keys})
 
 
+def estimated(**keys) -> SweepEstimate:
+    spec = sweep(**keys)
+    return estimate_sweep(spec, expand(spec))
+
+
 def homes(cohorts) -> dict[str, str]:
     return {config.run_id: cohort.cohort_id for cohort in cohorts for config in cohort.configs}
 
 
 def test_every_run_is_in_one_cohort_with_runs_of_its_key():
-    cohorts = plan(load_spec("quickstart"), slots=2)
+    cohorts = expand(load_spec("quickstart"), slots=2).new_manifests()
     ids = [config.run_id for cohort in cohorts for config in cohort.configs]
-    assert sorted(ids) == sorted(run.run_id for run in load_spec("quickstart").runs())
+    assert sorted(ids) == sorted(expand(load_spec("quickstart")).runs["run_id"])
     assert all(len({config.cohort_key for config in cohort.configs}) == 1 for cohort in cohorts)
     assert all(cohort.cohort_id == cohort_id(c.run_id for c in cohort.configs) for cohort in cohorts)
 
 
 def test_the_plan_is_the_same_twice_and_the_costliest_dense_cohorts_come_first():
-    cohorts = plan(load_spec("quickstart"), slots=2)
-    assert cohorts == plan(load_spec("quickstart"), slots=2)
+    cohorts = expand(load_spec("quickstart"), slots=2).new_manifests()
+    assert cohorts == expand(load_spec("quickstart"), slots=2).new_manifests()
     widths = [(bool(cohort.waits_for), cohort.configs[0].model.width) for cohort in cohorts]
     assert widths == sorted(widths, key=lambda pair: (pair[0], -pair[1]))
 
 
 def test_pruned_runs_wait_for_the_cohorts_of_their_parents():
-    cohorts = plan(load_spec("quickstart"), slots=2)
+    cohorts = expand(load_spec("quickstart"), slots=2).new_manifests()
     home = homes(cohorts)
     for cohort in cohorts:
         parents = {home[config.parent.run_id] for config in cohort.configs if config.parent}
@@ -43,7 +48,7 @@ def test_pruned_runs_wait_for_the_cohorts_of_their_parents():
 
 
 def test_dense_parents_are_added_once_where_no_axis_names_them():
-    cohorts = plan(sweep(grid={"prune.fraction": [0.5, 0.8], "init.scale": [1, 2]}, seeds=3))
+    cohorts = expand(sweep(grid={"prune.fraction": [0.5, 0.8], "init.scale": [1, 2]}, seeds=3)).new_manifests()
     roles = [
         (role, config.prune.fraction)
         for cohort in cohorts
@@ -51,22 +56,23 @@ def test_dense_parents_are_added_once_where_no_axis_names_them():
     ]
     assert roles.count(("parent", 0)) == 6
     assert [role for role, fraction in roles if fraction] == ["run"] * 12
-    named = plan(sweep(grid={"prune.fraction": [0.5, 0, 0.8], "init.scale": [1, 2]}, seeds=3))
+    named = expand(sweep(grid={"prune.fraction": [0.5, 0, 0.8], "init.scale": [1, 2]}, seeds=3)).new_manifests()
     assert {role for cohort in named for role in cohort.roles} == {"run"}
     assert homes(named).keys() == homes(cohorts).keys()
 
 
 def test_extending_a_sweep_plans_only_what_is_new():
-    known = homes(plan(sweep(grid={"init.scale": [1, 2]}, seeds=2)))
+    known = homes(expand(sweep(grid={"init.scale": [1, 2]}, seeds=2)).new_manifests())
     extended = sweep(grid={"init.scale": [1, 2, 3], "prune.fraction": [0, 0.5]}, seeds=2)
-    new = plan(extended, known)
+    new = expand(extended, HeldRuns(known)).new_manifests()
     assert not homes(new).keys() & known.keys()
     assert len(homes(new)) == 12 - 4
     everything = known | homes(new)
     pruned = next(cohort for cohort in new if cohort.waits_for)
     assert set(pruned.waits_for) == {everything[config.parent.run_id] for config in pruned.configs}
-    assert plan(extended, everything) == []
-    summary = estimate_sweep(extended, everything)
+    plan = expand(extended, HeldRuns(everything))
+    assert plan.new_manifests() == []
+    summary = estimate_sweep(extended, plan)
     assert (summary.runs, summary.known, summary.cohorts, summary.seconds) == (12, 12, 0, 0)
 
 
@@ -86,7 +92,7 @@ def test_groups_are_split_evenly_for_the_slots_but_not_too_small(runs, total, sl
 
 
 def test_a_cohort_size_that_the_sweep_gives_is_kept():
-    cohorts = plan(sweep(seeds=10, resources={"cohort_size": 4}))
+    cohorts = expand(sweep(seeds=10, resources={"cohort_size": 4})).new_manifests()
     assert sorted(len(cohort.configs) for cohort in cohorts) == [3, 3, 4]
 
 
@@ -95,7 +101,8 @@ def test_the_price_counts_what_the_plan_has():
         load_spec("quickstart"),
         sweep(grid={"prune.fraction": [0.5, 0.8], "stop.max_epochs": [1, 9]}, seeds=40),
     ):
-        summary, cohorts = estimate_sweep(spec, slots=2), plan(spec, slots=2)
+        plan = expand(spec, slots=2)
+        summary, cohorts = estimate_sweep(spec, plan, slots=2), plan.new_manifests()
         assert summary.cohorts == len(cohorts)
         assert summary.runs + summary.parents == len(homes(cohorts))
         assert max(group.cohort_size for group in summary.groups) == max(len(cohort.configs) for cohort in cohorts)
@@ -104,13 +111,13 @@ def test_the_price_counts_what_the_plan_has():
 def test_large_networks_are_not_evaluated_on_more_than_fits():
     data = {"name": "cifar10", "classes": [[0], [5]], "train_size": 10_000, "validation_size": 0}
     base = {"data": data, "model": {"family": "loukas_cnn"}, "loss": {"name": "logistic"}}
-    (group,) = estimate_sweep(sweep(base=base | {"optimizer": {"batch_size": 1}})).groups
+    (group,) = estimated(base=base | {"optimizer": {"batch_size": 1}}).groups
     assert group.memory_bytes < 0.3e9  # 8192 examples take 6.4e9
 
 
 def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
     base = {"model": {"width": 8, "depth": 2}, "stop": {"max_epochs": 4}, "optimizer": {"momentum": 0.9}}
-    (group,) = estimate_sweep(sweep(base=base, seeds=3)).groups
+    (group,) = estimated(base=base, seeds=3).groups
     parameters = 64 * 8 + 8 + 8 * 10 + 10
     activations = 64 + 64 + 8 + 8 + 10  # inputs, flattened inputs, hidden layer, ReLU, logits
     assert group.parameters == parameters
@@ -121,11 +128,11 @@ def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
 
 def test_the_printed_plan_names_runs_parents_and_the_bound():
     console = Console(width=160, record=True, file=io.StringIO())
-    summary = estimate_sweep(sweep(grid={"prune.fraction": [0.5]}, seeds=3))
+    summary = estimated(grid={"prune.fraction": [0.5]}, seeds=3)
     console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
     text = console.export_text()
     assert "plan of [red]x" in text
-    assert "3 runs (1 configurations x 3 seeds) + 3 that others start or learn from" in text
+    assert "3 runs (1 configurations x 3 seeds) + 3 parent or teacher runs" in text
     assert "training takes about" in text
 
 
@@ -153,13 +160,12 @@ def test_the_printed_plan_names_runs_parents_and_the_bound():
     ],
 )
 def test_data_and_networks_are_tried_before_anything_starts(base, line):
-    for refuse in (plan, estimate_sweep):
-        with pytest.raises(BadInput) as error:
-            refuse(sweep(base=base))
-        assert line in str(error.value)
+    with pytest.raises(BadInput) as error:
+        expand(sweep(base=base))
+    assert line in str(error.value)
 
 
-def test_what_configurations_have_in_common_follows_from_their_kind():
+def test_runs_of_one_kind_share_their_cohort_key_and_phases():
     grid = {
         "prune.fraction": [0, 0.5],
         "pretrain.epochs": [0, 3],
@@ -168,15 +174,18 @@ def test_what_configurations_have_in_common_follows_from_their_kind():
         "optimizer.batch_size": [16, 32],
         "model.bias": ["all", "none"],
     }
-    seen: dict[object, tuple[object, ...]] = {}
-    for configuration in sweep(grid=grid).configurations():
-        run: RunConfig = configuration.run(0)
-        common = (run.cohort_key, [(phase.name, phase.max_epochs) for phase in run.phases])
-        assert seen.setdefault(configuration.kind, common) == common
+    plan = expand(sweep(grid=grid, seeds=2))
+    configs = {config.run_id: config for cohort in plan.new_manifests() for config in cohort.configs}
+    for run_id, kind in zip(plan.runs["run_id"], plan.kind, strict=True):
+        run, example = configs[run_id], plan.examples[kind]
+        assert run.cohort_key == example.cohort_key
+        assert [(phase.name, phase.max_epochs) for phase in run.phases] == [
+            (phase.name, phase.max_epochs) for phase in example.phases
+        ]
 
 
 def test_the_flops_of_a_convolution_count_every_position():
     model = {"family": "puzzles_cnn", "filters": 2, "kernel": 3}
-    (group,) = estimate_sweep(sweep(base={"model": model, "stop": {"max_epochs": 1}})).groups
+    (group,) = estimated(base={"model": model, "stop": {"max_epochs": 1}}).groups
     forward = 2 * (2 * 1 * 9 * 36 + 2 * 2 * 9 * 16 + 2 * 16 * 10)
     assert group.flops == 1000 * (3 + 1) * forward

@@ -19,8 +19,7 @@ from benevolent.analysis.report import digests
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
-from benevolent.orchestrator.plan.planning import plan
-from benevolent.orchestrator.results_folder import held, prepare, read_from, wanted
+from benevolent.orchestrator.results_folder import prepare_anew, read_from
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
@@ -67,10 +66,9 @@ def test_a_network_read_back_gives_the_loss_in_the_tables(results):
 def test_only_cohorts_of_the_present_sweep_are_trained_and_measured(tmp_path, cohort):
     spec = SweepSpec.parse({"name": "mine", "base": SMALL, "seeds": 2})
     results = Folder(tmp_path)
-    prepare(results, spec, plan(spec))
     cohort("foreign", [SMALL | {"seed": 9, "stop": {"max_epochs": 1}}]).train()
-    todo, done = wanted(results, spec)
-    assert [len(manifest.configs) for manifest in todo] == [2] and done == []
+    todo, done = prepare_anew(results, spec)
+    assert [len(manifest.runs) for manifest in todo] == [2] and done == []
     assert missing_jobs(ExistingMeasures(results), done, None, True) == []
 
 
@@ -91,9 +89,7 @@ def small_sweep(**keys) -> SweepSpec:
 
 def step(results: Folder, spec: SweepSpec, train: int | None = None) -> int:
     """What `bth run` does of the training, without Ray and for at most `train` cohorts; how many it trained."""
-    known, records = held(results, spec)
-    prepare(results, spec, plan(spec, known, records=records))
-    cohorts = wanted(results, spec)[0][:train]
+    cohorts = prepare_anew(results, spec)[0][:train]
     for manifest in cohorts:
         assert CohortTraining(results, manifest.cohort_id).advance(1e9).done
     return len(cohorts)
@@ -145,9 +141,9 @@ def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are
     page = results.read("report/index.html").decode()
     assert f"{duration(read.runs['seconds'].sum())}, summed over the runs and the 4 that they start from" in page
     # The dense runs, once an axis names them, are judged, though they were planned as what others start from.
-    assert (
-        len(reporting.judged_table(read, small_sweep(grid={"prune.fraction": [0, 0.5], "init.scale": [0.5, 1]}))) == 8
-    )
+    todo, done = prepare_anew(results, small_sweep(grid={"prune.fraction": [0, 0.5], "init.scale": [0.5, 1]}))
+    assert todo == [] and len(done) == 2 and set(load_results(tmp_path).planned["role"]) == {"run"}
+    assert len(reporting.judged_table(load_results(tmp_path))) == 8
 
 
 def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):
@@ -189,7 +185,7 @@ def test_runs_are_also_judged_among_those_in_a_window(tmp_path, monkeypatch):
     spec = small_sweep(grid=grid)
     step(Folder(tmp_path), spec)
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
-    table = reporting.judged_table(load_results(tmp_path), spec)
+    table = reporting.judged_table(load_results(tmp_path))
     low, high = (float(table["train_loss"].quantile(part)) for part in (0.2, 0.8))
     inside = table["train_loss"].between(low, high).sum()
     asked = small_sweep(grid=grid, judging={"match": {"train_loss": [low, high]}})
@@ -207,7 +203,7 @@ def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path
     results, spec = Folder(tmp_path), small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]})
     step(results, spec)
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
-    table = reporting.judged_table(load_results(tmp_path), spec)
+    table = reporting.judged_table(load_results(tmp_path))
     verdicts = reporting.judge_targets(table.drop(columns="test_error").assign(gap=np.nan), spec)
     assert [one.target for one in verdicts] == ["test_loss"]
 
@@ -223,7 +219,7 @@ def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
     assert {run: home != again[run] for run, home in zip(old.run_id, old.cohort_id, strict=True)} == {
         run: fraction == 0 for run, fraction in zip(runs.run_id, runs["prune.fraction"], strict=True)
     }
-    assert wanted(results, small_sweep())[0] == []  # the older spec has all it asks for
+    assert prepare_anew(results, small_sweep())[0] == []  # the older spec has all it asks for
     assert step(results, small_sweep(**FEW)) == 1
     assert set(load_results(tmp_path).dynamics["epoch"]) == {0, 1, 2, 3, 4, 5}
 
@@ -232,7 +228,7 @@ def test_pruned_runs_wait_for_the_parents_that_are_planned_with_them(tmp_path):
     results = Folder(tmp_path)
     step(results, small_sweep(), train=1)  # the dense runs
     step(results, small_sweep(**FEW), train=0)  # both again, and nothing was trained
-    todo, _ = wanted(results, small_sweep())
+    todo, _ = prepare_anew(results, small_sweep())
     names = [manifest.cohort_id for manifest in todo]
     for manifest in todo:
         assert all(name in names or Manifest.read(results, name).finished(results) for name in manifest.waits_for)

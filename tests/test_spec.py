@@ -1,14 +1,12 @@
 import itertools
 import random
 
+import pandas as pd
 import pytest
-from pydantic import model_validator
 
-from benevolent.orchestrator.plan.combining import part_maker
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec import yaml12
 from benevolent.orchestrator.spec.sweep_spec import RecordConfig, SweepSpec, bundled_sweeps, load_spec
-from benevolent.trainables.config.base import Section
-from benevolent.trainables.config.optimization import OptimizerConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 
@@ -24,7 +22,14 @@ def sweep(**keys) -> SweepSpec:
 
 
 def run_ids(spec: SweepSpec) -> list[str]:
-    return [run.run_id for run in spec.runs()]
+    return list(expand(spec).runs["run_id"])
+
+
+def configs_of(spec: SweepSpec) -> list[RunConfig]:
+    """The runs of a plan, in its order."""
+    plan = expand(spec)
+    by_id = {config.run_id: config for cohort in plan.new_manifests() for config in cohort.configs}
+    return [by_id[run_id] for run_id in plan.runs["run_id"]]
 
 
 @pytest.mark.parametrize(
@@ -56,29 +61,46 @@ def test_the_quickstart_is_240_different_runs_and_named_by_its_description():
 
 def test_zip_varies_together_and_list_sets_what_it_names():
     zipped = sweep(zip=[{"init.scale": [1, 2], "optimizer.lr": [0.1, 0.2]}], seeds=[5])
-    assert [(run.init.scale, run.optimizer.lr, run.seed) for run in zipped.runs()] == [
+    assert [(run.init.scale, run.optimizer.lr, run.seed) for run in configs_of(zipped)] == [
         (1, 0.1, 5),
         (2, 0.2, 5),
     ]
     listed = SweepSpec.parse(yaml12.loads(LIST))
-    assert [run.model.family for run in listed.runs()] == ["puzzles_cnn", "mlp"] * 2
+    assert [run.model.family for run in configs_of(listed)] == ["puzzles_cnn", "mlp"] * 2
     assert listed.axis_names == ("init.scale", "model.family", "model.filters", "model.kernel", "model.width")
 
 
-def test_lazy_ids_parents_and_teachers_equal_those_of_the_runs():
+def test_ids_relatives_and_fields_of_a_plan_are_those_of_its_runs():
     grid = {
         "prune.fraction": [0.8, 0],
         "pretrain.epochs": [0, 2],
         "precision": ["float32", "float64"],
         "stop.train_loss": [0.5, None],
         "data.label_corruption": [0, 1],
-        "labels.source": [None, {"model.width": 16}, {"init": {"scheme": "run", "source": {"model.width": 8}}}],
+        "optimizer.batch_size": [16, "full"],
+        "labels.source": [None, {"model.width": 16}, {"init": {"scheme": "run", "source": {"model.width": 64}}}],
     }
-    for configuration in sweep(base={"model": {"width": 8}}, grid=grid).configurations():
-        run = configuration.run(3)
-        assert configuration.run_id(3) == run.run_id
-        assert [one.run(3) for one in configuration.before] == [one for one in (run.parent, run.teacher) if one]
-        assert [one.run_id(3) for one in configuration.ancestors] == [one.run_id for one in run.ancestors]
+    spec = sweep(grid=grid, seeds=[3, 8])
+    plan, configs = expand(spec), configs_of(spec)
+    table = plan.runs.set_index("run_id", drop=False)
+    for run in configs:
+        row = table.loc[run.run_id]
+        for name in ("parent", "teacher"):
+            relative = getattr(run, name)
+            assert row[name] == relative.run_id if relative else pd.isna(row[name])
+        for field, value in run.flat().items():
+            assert row[field] == value if value is not None else pd.isna(row[field])
+        assert (row["replicate"], row["seed"]) == ([3, 8].index(run.seed), run.seed)
+        lineage = next((relative for relative in (run.parent, run.teacher) if relative), run)
+        if lineage is not run:
+            assert row["lineage"] == table.loc[lineage.run_id, "lineage"]
+            assert row["generation"] > table.loc[lineage.run_id, "generation"]
+        else:
+            assert row["lineage"] == row["configuration"]
+            assert row["generation"] == 0
+    roles = plan.runs["role"].value_counts()
+    named = 2 * 2 * 2 * 2 * 2 * 2 * 3
+    assert roles["run"] == 2 * named and list(plan.runs["role"]) == sorted(plan.runs["role"], reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +116,8 @@ def test_lazy_ids_parents_and_teachers_equal_those_of_the_runs():
 )
 def test_fields_of_one_section_that_vary_together_name_the_runs_of_their_values(keys):
     spec = sweep(inert_axes="collapse", **keys)
-    configurations = list(spec.configurations())
-    runs = [configuration.run(0) for configuration in configurations]
-    assert [configuration.run_id(0) for configuration in configurations] == [run.run_id for run in runs]
+    runs = configs_of(spec)
+    assert [run.run_id for run in runs] == run_ids(spec)
     by_hand = set()
     grid = [[{field: value} for value in values] for field, values in keys["grid"].items()]
     zipped = [
@@ -110,35 +131,19 @@ def test_fields_of_one_section_that_vary_together_name_the_runs_of_their_values(
             values.setdefault(section, {})[name] = value
         by_hand.add(RunConfig.parse(values).run_id)
     assert {run.run_id for run in runs} == by_hand
-    keys_of = {configuration.kind: configuration.run(0).cohort_key for configuration in configurations}
-    assert all(keys_of[one.kind] == run.cohort_key for one, run in zip(configurations, runs, strict=True))
 
 
-def test_a_large_grid_of_one_section_is_not_validated_combination_by_combination(monkeypatch):
-    validated, parse = [], OptimizerConfig.parse
-    monkeypatch.setattr(OptimizerConfig, "parse", lambda *values: validated.append(values) or parse(*values))
-    values = [1 + i / 1000 for i in range(100)]
-    spec = sweep(grid={"optimizer.lr": values, "optimizer.weight_decay": values})
-    assert len({configuration.run_id(0) for configuration in spec.configurations()}) == 10_000
-    assert len(validated) < 1000
-
-
-def test_a_rule_over_two_fields_refuses_values_that_are_valid_one_by_one():
-    class Both(Section):
-        a: int = 0
-        b: int = 0
-
-        @model_validator(mode="after")
-        def _at_most_three(self) -> "Both":
-            if self.a + self.b > 3:
-                raise ValueError("a + b is at most 3")
-            return self
-
-    make = part_maker("both", [Both], [["a"], ["b"]], lambda choice: Both.parse({"a": choice[0], "b": choice[1]}))
-    assert make((2, 1)).lines == "both.a=2\nboth.b=1" and make((2, 1)).value == Both(a=2, b=1)
-    make((2, 0)), make((0, 2))
-    with pytest.raises(BadInput, match="at most 3"):
-        make((2, 2))
+def test_planning_makes_no_config_for_every_run(monkeypatch):
+    made, init = [], RunConfig.__init__
+    monkeypatch.setattr(RunConfig, "__init__", lambda self, **values: made.append(values) or init(self, **values))
+    values = [1 + i / 1000 for i in range(20)]
+    grid = {"init.scale": values, "optimizer.lr": values, "prune.fraction": [0, 0.5], "model.width": [8, 16]}
+    spec = sweep(grid=grid, seeds=5)
+    made.clear()
+    plan = expand(spec)
+    assert len(plan.runs) == 20 * 20 * 2 * 2 * 5 and len(made) < 40
+    plan.new_manifests()
+    assert len(made) < 40
 
 
 def test_the_order_of_axes_and_values_changes_no_id_and_longer_axes_keep_the_old_ones():
@@ -157,11 +162,10 @@ def test_the_order_of_axes_and_values_changes_no_id_and_longer_axes_keep_the_old
         assert ids < set(run_ids(sweep(grid=longer | {"prune.fraction": [0.5, 0, 0.75]}, seeds=3)))
 
 
-def test_a_large_grid_is_expanded_as_it_is_asked_for():
+def test_a_sweep_of_more_runs_than_can_be_planned_is_refused():
     values = [1 + i / 1000 for i in range(1000)]
-    spec = sweep(grid={"init.scale": values, "optimizer.lr": values, "optimizer.weight_decay": values}, seeds=1000)
-    first = list(itertools.islice(spec.runs(), 1002))
-    assert [first[1001].seed, first[1001].optimizer.weight_decay] == [1, 1.001]
+    with pytest.raises(BadInput, match="1,000,000,000 configurations x 1,000 seeds; allowed: 10,000,000 runs"):
+        expand(sweep(grid={"init.scale": values, "optimizer.lr": values, "optimizer.weight_decay": values}, seeds=1000))
 
 
 INERT = {"grid": {"prune.fraction": [0, 0.5], "prune.method": ["magnitude", "layer_magnitude"]}}
@@ -170,7 +174,7 @@ INERT = {"grid": {"prune.fraction": [0, 0.5], "prune.method": ["magnitude", "lay
 def test_an_axis_without_effect_is_refused_with_its_name_and_place():
     line = r"grid.prune.method = 'layer_magnitude': no effect where prune.fraction = 0, the same run as with"
     with pytest.raises(BadInput, match=line):
-        list(sweep(**INERT).runs())
+        expand(sweep(**INERT))
 
 
 def test_an_axis_without_effect_is_collapsed_where_asked():
@@ -180,7 +184,7 @@ def test_an_axis_without_effect_is_collapsed_where_asked():
 def test_an_effect_may_be_switched_off_from_afar():
     grid = {"pretrain.corruption": ["redraw", "swap"], "pretrain.epochs": [0, 1]}
     with pytest.raises(BadInput, match=r"pretrain.corruption = 'swap': no effect where pretrain.epochs = 0"):
-        list(sweep(base={"pretrain": {"label_corruption": 0.5}}, grid=grid).runs())
+        expand(sweep(base={"pretrain": {"label_corruption": 0.5}}, grid=grid))
 
 
 CORRUPTED, ROUNDS = {"pretrain": {"label_corruption": 0.5}}, {"prune": {"rounds": 5}}
@@ -236,13 +240,13 @@ def test_a_value_that_has_an_effect_somewhere_or_is_the_default_may_be_given(key
 def test_two_fields_may_each_switch_the_other_off():
     grid = {"data.pixels": ["gaussian"], "data.pixels_fraction": [0.5], "data.corruption": ["redraw", "swap"]}
     with pytest.raises(BadInput, match=r"corruption = 'swap': no effect where data.label_corruption = 0"):
-        list(sweep(grid=grid).runs())
+        expand(sweep(grid=grid))
 
 
 def test_values_that_fit_alone_but_not_together_are_refused():
     grid = {"data.name": ["mnist", "digits"], "data.pool": [1, 7]}
     with pytest.raises(BadInput, match="data.pool = 7: does not divide the sides of digits, 8 x 8"):
-        list(sweep(grid=grid).runs())
+        expand(sweep(grid=grid))
 
 
 BAD = [
@@ -271,7 +275,7 @@ BAD = [
     ({"grid": {"init.scale": [float("nan")]}}, "grid.init.scale = nan: input should be a finite number"),
     ({"grid": {"data.label_corruption": [0, -0.1]}}, "grid.data.label_corruption = -0.1: "),
     ({"grid": {"prune.fraction": [0.5, 1]}}, "grid.prune.fraction = 1: input should be less than 1"),
-    ({"grid": {"seed": [0, 1]}}, "grid.seed: seeds are no axis of their own; say seeds: 2"),
+    ({"grid": {"seed": [0, 1]}}, "grid.seed: the seed is not an axis; use `seeds: 2`"),
     (
         {"grid": {"model.arguments.n": [1]}},
         "grid.model.arguments: unknown key of family 'mlp'; allowed: batch_norm, bias, depth, dropout, family,",
@@ -285,7 +289,10 @@ BAD = [
         "zip[0]: fields of one block need equally many values",
     ),
     ({"list": [{}]}, "list: an axis without fields"),
-    ({"list": [{"model": {"family": "mlp"}}]}, "list.model: a section; name its fields, such as model.arguments"),
+    (
+        {"list": [{"model": {"family": "mlp"}}]},
+        "list.model: a section, not a field; name its fields, such as model.arg",
+    ),
     (
         {"list": [{"model.width": 8}, {"model.family": "lenet5", "model.width": 8}]},
         "list[1].model.width: unknown key of family 'lenet5'",
@@ -308,7 +315,7 @@ BAD = [
 @pytest.mark.parametrize(("keys", "line"), BAD, ids=[line[:40] for _, line in BAD])
 def test_a_bad_sweep_is_refused_in_one_line(keys, line):
     with pytest.raises(BadInput) as error:
-        list(sweep(**keys).runs())
+        expand(sweep(**keys))
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
 
@@ -317,7 +324,7 @@ def test_overrides_reach_the_base_the_axes_and_the_rest():
     spec = load_spec(
         "quickstart", ["base.stop.max_epochs=5", "seeds=[2]", "grid.model.width=[16]", "grid.init.std=[null]"]
     )
-    run = next(spec.runs())
+    run = configs_of(spec)[0]
     assert (run.stop.max_epochs, run.seed, run.model.width, run.init.std) == (5, 2, 16, None)
 
 

@@ -8,7 +8,7 @@ from test_training import SMALL, dies_at_write, equal, run, same, same_tables
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.manifest import Record
@@ -167,14 +167,17 @@ def test_a_record_of_more_steps_covers_one_of_less():
     assert more.covers(some, 9) and not some.covers(more, 9) and (some | Record(steps=(2,))) == more
     assert more.covers(Record(), 9) and not Record().covers(some, 9)
     spec = {"name": "s", "base": {"stop": {"max_epochs": 3}}}
-    plain, asked = (plan(SweepSpec.parse(spec | {"record": record}))[0] for record in ({}, {"steps": [5, 1]}))
+    plain, asked = (
+        expand(SweepSpec.parse(spec | {"record": record})).new_manifests()[0] for record in ({}, {"steps": [5, 1]})
+    )
     assert plain.run_ids == asked.run_ids and plain.cohort_id != asked.cohort_id and asked.record == some
 
 
 def test_checks_and_records_are_priced():
     def group(**keys):
         base = {"stop": {"max_epochs": 4} | keys.pop("stop", {})}
-        return estimate_sweep(SweepSpec.parse({"name": "s", "base": base, **keys})).groups[0]
+        spec = SweepSpec.parse({"name": "s", "base": base, **keys})
+        return estimate_sweep(spec, expand(spec)).groups[0]
 
     plain, often, kept = group(), group(stop={"check_every_steps": 8}), group(record={"steps": [1, 2, 3]})
     assert often.flops == plain.flops * (3 + 4) / (3 + 1)  # 32 steps an epoch, looked at four times

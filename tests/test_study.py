@@ -16,7 +16,7 @@ from benevolent.analysis.report import study_page
 from benevolent.analysis.studies import Answer, Finding, decided
 from benevolent.orchestrator import study
 from benevolent.orchestrator.cli import main
-from benevolent.orchestrator.plan.planning import Kinds, planned_runs
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.trainables.data import READERS
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
@@ -152,12 +152,10 @@ def test_every_study_can_be_planned_and_its_verdict_has_data_of_its_own(name, sc
     assert all(first != second for first, second in itertools.combinations(sweeps, 2))
     assert one.rule and callable(one.analysis) and json.dumps(one.model_dump())
     for spec in one.specs(scale).values():
-        kinds = Kinds(spec.record.while_training)
-        for run in planned_runs(spec):
-            kinds.of(run.configuration)
+        runs = expand(spec).runs
         verdict = scale != "develop"
         assert all((seed >= study.VERDICT) == verdict for seed in spec.seed_values)
         assert spec.base["data"].get("split_seed", 0) == (study.VERDICT if verdict else 0)
-        halves = {run.configuration.run(run.seed).data.half for run in planned_runs(spec)}
+        halves = set(runs["data.half"])
         in_files = spec.base["data"]["name"] in READERS
         assert halves == {{"small": "second", "develop": "first", "paper": "both"}[scale] if in_files else "both"}

@@ -6,7 +6,8 @@ import torch
 
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.config.run import Phase, RunConfig
+from benevolent.trainables.config.phase import Phase
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import generator
 
 TRAIN = Phase("train", 0.0, "redraw", 1)

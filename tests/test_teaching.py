@@ -7,7 +7,7 @@ import torch
 from test_interventions import DATA, TWO, Family, base, built, same
 
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
-from benevolent.orchestrator.plan.planning import plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
@@ -152,7 +152,7 @@ def test_a_teacher_labels_as_it_was_at_a_checkpoint(cohort):
 )
 def test_teachers_and_checkpoints_without_sense_are_refused_at_planning(sections, line):
     with pytest.raises(BadInput, match=re.escape(line)):
-        plan(SweepSpec.parse({"name": "t", "base": base() | sections}))
+        expand(SweepSpec.parse({"name": "t", "base": base() | sections})).new_manifests()
 
 
 def test_every_epoch_of_a_source_is_looked_at_in_planning():
@@ -160,12 +160,12 @@ def test_every_epoch_of_a_source_is_looked_at_in_planning():
     axis = {"init.at": [1, 2, 3]}
     spec = {"name": "t", "base": base(init={"scheme": "run", "source": {}}), "grid": axis}
     with pytest.raises(BadInput, match=re.escape("init.at = 3: a phase has 2 epochs at most")):
-        plan(SweepSpec.parse(spec | {"record": {"measure_at": "checkpoints"}}))
+        expand(SweepSpec.parse(spec | {"record": {"measure_at": "checkpoints"}})).new_manifests()
 
 
 def test_a_teacher_that_no_axis_names_is_planned_once_and_waited_for():
     spec = {"name": "t", "base": base(labels={"source": TEACHER}), "grid": {"model.width": [8, 16, 24]}, "seeds": 2}
-    cohorts = plan(SweepSpec.parse(spec))
+    cohorts = expand(SweepSpec.parse(spec)).new_manifests()
     home = {config.run_id: cohort for cohort in cohorts for config in cohort.configs}
     taught = [config for cohort in cohorts for config in cohort.configs if config.teacher]
     assert len(home) == 6 + 2 and len({config.teacher.run_id for config in taught}) == 2
@@ -198,7 +198,7 @@ def test_a_teacher_of_another_family_is_planned():
     wide = {"model.family": "puzzles_cnn", "model.filters": 4, "model.kernel": 3}
     (teacher,) = [
         config
-        for cohort in plan(SweepSpec.parse({"name": "t", "base": base(labels={"source": wide})}))
+        for cohort in expand(SweepSpec.parse({"name": "t", "base": base(labels={"source": wide})})).new_manifests()
         for config, role in zip(cohort.configs, cohort.roles, strict=True)
         if role == "parent"
     ]

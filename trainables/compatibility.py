@@ -1,23 +1,28 @@
-"""Which sections of a `RunConfig` go together: every rule that looks at more than one of them.
+"""Rules on which sections of a `RunConfig` go together, and on what needs the data sets and networks that there are.
 
-What a section can tell alone, it refuses itself. A rule is added by writing a function of a `Candidate` and naming it
-in `RULES`; it returns the line that refuses, or None. Planning asks once for every kind of run (`Configuration.kind`):
-of fields that may differ in a cohort and are numbers a rule may ask whether they are given, not which number it is,
-unless they are `init.at` or `labels.at`, or in `prune`, `reset` or `stop`.
+A section refuses by itself what it can judge alone. A rule is a function of a `Candidate`, decorated with the fields
+that it reads; it returns the line that refuses the run, or None. Planning asks a rule once for each distinct
+combination of these fields, and a cohort is checked again where it starts to train.
+
+The fields of a rule are dotted fields (`data.train_size`) or whole sections (`data`) of the run, and of its parent and
+teacher (`parent.model`). Its guard, `only_if`, is a field and a condition: the rule concerns only runs that meet it.
+The rule may also read the guard's field, but only to ask whether the condition holds.
 """
 
 import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from benevolent.trainables import data
-from benevolent.trainables.config.run import FOREST, RunConfig
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.run import FOREST, RunConfig, parse_section
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models import weight_edits
 from benevolent.trainables.models.modules import RandomFeatures
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.layer_types import is_batch_norm
@@ -26,31 +31,31 @@ from benevolent.trainables.training.losses import LOSSES, Loss
 
 
 def check(config: RunConfig, record: Record | None = None) -> None:
-    """Refuse a run that cannot be trained, or not to any sense, though each of its sections is valid.
+    """Refuse a run that cannot be trained, or to no purpose, though each of its sections is valid.
 
     Args:
         config: of the run.
-        record: what its sweep records; None leaves out the rule that asks for it.
+        record: what its sweep records; None leaves out the rules that ask for it.
 
     Raises:
-        BadInput: one line that says what, where, and what is allowed.
+        BadInput: one line that says what is wrong, where, and what is allowed.
     """
     candidate = Candidate(config, record)
     for rule in RULES:
-        if line := rule(candidate):
+        if rule.concerns(config) and (line := rule.refusal(candidate)):
             raise BadInput(line)
 
 
 class Traits(NamedTuple):
-    """What the rules ask of a network, which is built and tried once.
+    """Properties of a network that rules ask for; it is built and tried once.
 
     Attributes:
-        shapes: of what is trained, by name.
-        tensors: of all that belongs to a network, by name.
-        layers: how many have weights.
-        normalizes: whether it has BatchNorm.
-        places: positions of the feature map that the last pooling leaves; None without one.
-        random_features: whether it has layers of cosines beside sines.
+        shapes: of the trained tensors, by name.
+        tensors: shapes of all tensors, buffers included, by name.
+        layers: number of layers with weights.
+        normalizes: True if the network has BatchNorm.
+        places: positions of the feature map that the last pooling leaves; None without pooling.
+        random_features: True if it has layers of cosines beside sines.
     """
 
     shapes: dict[str, torch.Size]
@@ -62,257 +67,462 @@ class Traits(NamedTuple):
 
     @property
     def weights(self) -> list[str]:
-        """The tensors that are drawn and pruned."""
+        """Return the names of the tensors that are drawn and pruned: those with two axes or more."""
         return [name for name, shape in self.shapes.items() if len(shape) >= 2]
 
     @property
     def size(self) -> int:
-        """How many numbers are trained."""
+        """Return the number of trained parameters."""
         return sum(shape.numel() for shape in self.shapes.values())
 
 
-@dataclass(frozen=True)
 class Candidate:
-    """A run that may be refused, and what rules ask of it."""
+    """A run that may be refused.
 
-    config: RunConfig
-    record: Record | None
+    Args:
+        config: of the run.
+        record: what its sweep records, if that is known.
+        relative: from `parent` or `teacher` to that run of this one; by default its config is asked.
+    """
+
+    def __init__(
+        self, config: RunConfig, record: Record | None, relative: Callable[[str], RunConfig | None] | None = None
+    ) -> None:
+        self.config = config
+        self.record = record
+        self._relative = relative or functools.partial(getattr, config)
+
+    @functools.cached_property
+    def parent(self) -> RunConfig | None:
+        """Return the run that this one starts from."""
+        return self._relative("parent")
+
+    @functools.cached_property
+    def teacher(self) -> RunConfig | None:
+        """Return the run that labels the inputs of this one."""
+        return self._relative("teacher")
+
+    @property
+    def source(self) -> RunConfig | None:
+        """Return the run named by `init.source`; None for pruned and reset runs, whose ancestors are asked instead."""
+        if self.config.prune.prunes or self.config.reset.layers:
+            return None
+        return self.parent
 
     @property
     def task(self) -> data.Task:
-        """What its data set asks for."""
+        """Return the task that the data set poses."""
         return data.describe(self.config.data)
 
     @property
     def network(self) -> Traits:
-        """Of its network."""
-        outputs = LOSSES[self.config.loss.name].outputs(self.task.classes)
-        return _traits(self.config.model.model_dump_json(), self.task.input_shape, outputs)
-
-    @property
-    def batch(self) -> int:
-        """Examples of a step."""
-        return self.config.optimizer.examples_per_step(self.config.data.train_size)
+        """Return the properties of the run's network."""
+        return traits_of(self.config)
 
 
-def loss_fits_targets(run: Candidate) -> str | None:
-    """Numbers need a loss of numbers, more than two classes one of classes."""
+def traits_of(config: RunConfig) -> Traits:
+    """Return the properties of a run's network.
 
-    def fits(loss: Loss) -> bool:
-        return loss.real if run.task.target == "real" else run.task.classes == 2 or loss.per_class
-
-    name = run.config.loss.name
-    if fits(LOSSES[name]):
-        return None
-    what = "numbers" if run.task.target == "real" else f"{run.task.classes} classes"
-    allowed = ", ".join(name for name, loss in LOSSES.items() if fits(loss))
-    return f"loss.name = {name!r}: does not fit the targets of {run.config.data.name}, {what}; allowed: {allowed}"
+    Raises:
+        BadInput: the network cannot be built.
+    """
+    task = data.describe(config.data)
+    outputs = LOSSES[config.loss.name].outputs(task.classes)
+    return _traits(config.model.model_dump_json(), task.input_shape, outputs)
 
 
-def only_labels_are_corrupted(run: Candidate) -> str | None:
-    """Numbers have no other class to go to (what is said of `data.label_corruption`, the data set refuses)."""
-    pretrain = run.config.pretrain
-    if run.task.target == "real" and pretrain.epochs and pretrain.label_corruption:
-        where = f"pretrain.label_corruption = {pretrain.label_corruption}"
-        return f"{where}: the targets of {run.config.data.name} are no classes; allowed: 0"
+@dataclass(frozen=True)
+class Rule:
+    """A function that refuses runs, and the fields that it reads; see the module."""
+
+    function: Callable[[Candidate], str | None]
+    reads: tuple[str, ...]
+    only_if: tuple[str, Callable[[Any], bool]] | None = None
+
+    def concerns(self, config: RunConfig) -> bool:
+        """Return True if a run meets the rule's guard."""
+        if self.only_if is None:
+            return True
+        field, condition = self.only_if
+        section, _, name = field.partition(".")
+        return condition(getattr(getattr(config, section), name))
+
+    def refusal(self, candidate: Candidate) -> str | None:
+        """Return the line that refuses a run that the rule concerns, or None."""
+        try:
+            return self.function(candidate)
+        except BadInput as error:
+            return str(error)
+
+
+#: Asked in the order in which they are written: a rule that builds the network relies on the targets to fit the loss.
+RULES: list[Rule] = []
+
+
+def rule(
+    *reads: str, only_if: tuple[str, Callable[[Any], bool]] | None = None
+) -> Callable[[Callable[[Candidate], str | None]], Callable[[Candidate], str | None]]:
+    """Add the decorated function to `RULES`.
+
+    Args:
+        reads: the fields that it reads.
+        only_if: a field, and the condition on its value under which the rule is asked at all.
+    """
+
+    def add(function: Callable[[Candidate], str | None]) -> Callable[[Candidate], str | None]:
+        RULES.append(Rule(function, reads, only_if))
+        return function
+
+    return add
+
+
+#: The fields that decide what the network of a run is.
+NETWORK = ("model", "data", "loss.name")
+#: The fields that decide how many epochs a phase of a run has.
+LIMITS = ("data", "model.family", "optimizer", "pretrain", "prune", "reset.layers", "stop")
+#: A guard's condition: a value other than None, 0 and the empty list.
+is_set = bool
+
+
+def of(relative: str, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Return fields of the parent or the teacher.
+
+    >>> of("parent", ("model", "loss.name"))
+    ('parent.model', 'parent.loss.name')
+    """
+    return tuple(f"{relative}.{field}" for field in fields)
+
+
+@rule("data")
+def data_set_has_what_is_asked(run: Candidate) -> str | None:
+    """The data set must exist, take the fields that are set, and have enough examples."""
+    data.describe(run.config.data)
     return None
 
 
-def arithmetic_has_factors(run: Candidate) -> str | None:
-    """What rounds the factors of products rounds float32 numbers."""
+@rule("init.edit", only_if=("init.edit", is_set))
+def edit_is_known(run: Candidate) -> str | None:
+    """An edit of the initial weights must be one that there is."""
+    weight_edits.find_edit(str(run.config.init.edit))
+    return None
+
+
+@rule(
+    *("pretrain", "prune", "subspace", "optimizer", "stop.snapshot_loss"),
+    only_if=("optimizer.name", lambda name: name == "least_squares"),
+)
+def least_squares_takes_no_steps(run: Candidate) -> str | None:
+    """Fields about training steps have no meaning where the last layer is solved for."""
+    config = run.config
+    sections = {name: getattr(config, name) for name in ("pretrain", "prune", "subspace", "optimizer")}
+    for name, section in sections.items():
+        for field in section.identity_lines(name):
+            if (name, field) != ("optimizer", "name"):
+                return _does_not_go_with(name, section, field, "optimizer.name = 'least_squares'")
+    if config.stop.snapshot_loss is not None:
+        return _does_not_go_with("stop", config.stop, "snapshot_loss", "optimizer.name = 'least_squares'")
+    return None
+
+
+@rule(
+    *("pretrain", "prune", "subspace", "optimizer", "init", "labels", "reset", "stop.snapshot_loss"),
+    only_if=("model.family", lambda family: family == FOREST),
+)
+def forests_take_no_steps(run: Candidate) -> str | None:
+    """Fields about initial weights, labels and training steps have no meaning for trees that are grown."""
+    what = f"model.family = {FOREST!r}"
+    for name in ("pretrain", "prune", "subspace", "optimizer", "init", "labels", "reset"):
+        section = getattr(run.config, name)
+        for field in section.identity_lines(name):
+            return _does_not_go_with(name, section, field, what)
+    if run.config.stop.snapshot_loss is not None:
+        return _does_not_go_with("stop", run.config.stop, "snapshot_loss", what)
+    return None
+
+
+def _does_not_go_with(name: str, section: Section, field: str, what: str) -> str:
+    return f"{name}.{field} = {getattr(section, field)!r}: does not go with {what}; leave it out"
+
+
+@rule("optimizer.name", "model.family", "loss.name")
+def solvers_minimize_the_squared_loss(run: Candidate) -> str | None:
+    """Least squares and forests minimize the squared loss and no other."""
+    solver, loss = run.config.solved, run.config.loss.name
+    if solver is None or loss == "squared":
+        return None
+    return f"loss.name = {loss!r}: {solver} minimizes the squared loss; allowed: squared"
+
+
+@rule("data", "loss.name")
+def loss_fits_targets(run: Candidate) -> str | None:
+    """A numerical target needs a loss for numbers, more than two classes a loss for classes."""
+    return _loss_that_does_not_fit(run.config)
+
+
+def _loss_that_does_not_fit(config: RunConfig) -> str | None:
+    task = data.describe(config.data)
+
+    def fits(loss: Loss) -> bool:
+        if task.target == "real":
+            return loss.real
+        return task.classes == 2 or loss.per_class
+
+    name = config.loss.name
+    if fits(LOSSES[name]):
+        return None
+    targets = "numbers" if task.target == "real" else f"{task.classes} classes"
+    allowed = ", ".join(name for name, loss in LOSSES.items() if fits(loss))
+    return f"loss.name = {name!r}: does not fit the targets of {config.data.name}, {targets}; allowed: {allowed}"
+
+
+@rule("data", "pretrain.label_corruption", only_if=("pretrain.epochs", is_set))
+def only_classes_are_corrupted(run: Candidate) -> str | None:
+    """Numerical targets cannot move to another class (the data set itself refuses `data.label_corruption`)."""
+    corruption = run.config.pretrain.label_corruption
+    if run.task.target != "real" or not corruption:
+        return None
+    return f"pretrain.label_corruption = {corruption}: the targets of {run.config.data.name} are no classes; allowed: 0"
+
+
+@rule("optimizer.arithmetic", "precision")
+def reduced_arithmetic_needs_float32(run: Candidate) -> str | None:
+    """Reduced arithmetic rounds the factors of float32 products."""
     arithmetic = run.config.optimizer.arithmetic
     if arithmetic == "full" or run.config.precision == "float32":
         return None
     return f"optimizer.arithmetic = {arithmetic!r}: rounds float32 numbers, and precision is float64; allowed: 'full'"
 
 
-def augmenting_has_steps(run: Candidate) -> str | None:
-    """What is solved for in one step sees each image once."""
-    if run.config.data.augment == "none" or not run.config.solved:
+@rule("data.augment", "optimizer.name", "model.family")
+def augmentation_needs_steps(run: Candidate) -> str | None:
+    """A solver sees each image once, so augmentation has no effect on it."""
+    augment = run.config.data.augment
+    if augment == "none" or not run.config.solved:
         return None
-    return f"data.augment = {run.config.data.augment!r}: does not go with {run.config.solved}; leave it out"
+    return f"data.augment = {augment!r}: does not go with {run.config.solved}; leave it out"
 
 
-def batch_is_there(run: Candidate) -> str | None:
-    """A batch is drawn from the training split."""
+@rule("optimizer.batch_size", "data.train_size")
+def batch_fits_the_training_split(run: Candidate) -> str | None:
+    """A batch cannot have more examples than the training split."""
     size, train_size = run.config.optimizer.batch_size, run.config.data.train_size
-    if size != "full" and size > train_size:
-        return f"optimizer.batch_size = {size}: data.train_size is {train_size}; allowed: 1 to {train_size}, or 'full'"
-    return None
-
-
-def batch_has_a_spread(run: Candidate) -> str | None:
-    """BatchNorm divides by the deviation over a batch, and in one example there is none."""
-    last = run.config.data.train_size % run.batch or run.batch
-    if last > 1 or not run.network.normalizes:
+    if size == "full" or size <= train_size:
         return None
-    size, what = run.config.optimizer.batch_size, "a" if run.batch == 1 else "the last"
-    where = f"optimizer.batch_size = {size!r} with data.train_size = {run.config.data.train_size}"
-    return f"{where}: {what} batch has one example, which BatchNorm cannot normalize; allowed: sizes that leave more"
+    return f"optimizer.batch_size = {size}: data.train_size is {train_size}; allowed: 1 to {train_size}, or 'full'"
 
 
-def conv6_sees_places(run: Candidate) -> str | None:
+@rule("optimizer.batch_size", "optimizer.name", *NETWORK)
+def batches_can_be_normalized(run: Candidate) -> str | None:
+    """BatchNorm divides by the standard deviation over a batch, which one example does not have."""
+    train_size = run.config.data.train_size
+    batch = run.config.optimizer.examples_per_step(train_size)
+    last_batch = train_size % batch or batch
+    if last_batch > 1 or not run.network.normalizes:
+        return None
+    where = f"optimizer.batch_size = {run.config.optimizer.batch_size!r} with data.train_size = {train_size}"
+    which = "a" if batch == 1 else "the last"
+    return f"{where}: {which} batch has one example, which BatchNorm cannot normalize; allowed: sizes that leave more"
+
+
+@rule(*NETWORK, only_if=("model.family", lambda family: family == "frankle_conv"))
+def last_pooling_leaves_a_map(run: Candidate) -> str | None:
     """The linear layers of Frankle and Carbin's networks read a map; on one position 3 x 3 filters read padding."""
-    if run.config.model.family != "frankle_conv" or run.network.places != 1:  # type: ignore[attr-defined]
+    if run.network.places != 1:
         return None
+    depth = run.config.model.depth  # type: ignore[attr-defined]
     return (
-        f"model.depth = {run.config.model.depth}: on inputs of shape {run.task.input_shape} the last pooling leaves "  # type: ignore[attr-defined]
-        "1 x 1; allowed: less depth, or larger inputs"
+        f"model.depth = {depth}: on inputs of shape {run.task.input_shape} the last pooling leaves 1 x 1; "
+        "allowed: less depth, or larger inputs"
     )
 
 
-def weights_are_there(run: Candidate) -> str | None:
-    """What is drawn, pruned or reset are weights: parameters with two axes or more."""
-    config, network_ = run.config, run.network
-    if not network_.weights:
-        for where, asks in (("init.first", config.init.first is not None), ("prune.fraction", config.prune.prunes)):
-            if asks:
-                return f"{where}: the network has no weights (parameters with two axes or more); leave it out"
-    if config.reset.layers and max(config.reset.layers) > network_.layers:
-        layers = f"the network has {network_.layers} layers with weights"
-        return f"reset.layers = {config.reset.layers}: {layers}; allowed: 1 to {network_.layers}"
-    return None
+@rule(*NETWORK, only_if=("init.first", lambda first: first is not None))
+def first_weight_exists(run: Candidate) -> str | None:
+    """A network whose first weight is set must have weights."""
+    return None if run.network.weights else _no_weights("init.first")
 
 
-def rates_have_layers(run: Candidate) -> str | None:
-    """A rate of layers that are not there would name the same networks otherwise."""
-    prune, shapes = run.config.prune, run.network.shapes
+@rule("prune.rounds", *NETWORK, only_if=("prune.fraction", is_set))
+def pruned_weights_exist(run: Candidate) -> str | None:
+    """A network that is pruned must have weights."""
+    return _no_weights("prune.fraction") if run.config.prune.prunes and not run.network.weights else None
+
+
+def _no_weights(field: str) -> str:
+    return f"{field}: the network has no weights (parameters with two axes or more); leave it out"
+
+
+@rule("reset.layers", *NETWORK, only_if=("reset.layers", is_set))
+def reset_layers_exist(run: Candidate) -> str | None:
+    """Layers that are reset must be layers of the network."""
+    layers, count = run.config.reset.layers, run.network.layers
+    if max(layers) <= count:
+        return None
+    return f"reset.layers = {layers}: the network has {count} layers with weights; allowed: 1 to {count}"
+
+
+@rule("prune.rounds", "prune.conv_rate", "prune.output_rate", *NETWORK, only_if=("prune.fraction", is_set))
+def pruning_rates_have_layers(run: Candidate) -> str | None:
+    """A rate for layers that the network does not have would give one run two names."""
+    prune, weights, shapes = run.config.prune, run.network.weights, run.network.shapes
     if not prune.prunes:
         return None
-    if prune.conv_rate != 1 and not any(len(shapes[name]) > 2 for name in run.network.weights[:-1]):
+    if prune.conv_rate != 1 and not any(len(shapes[name]) > 2 for name in weights[:-1]):
         return f"prune.conv_rate = {prune.conv_rate}: the network has no convolutions to prune; leave it out"
-    if prune.output_rate != 1 and len(run.network.weights) < 2:
+    if prune.output_rate != 1 and len(weights) < 2:
         return f"prune.output_rate = {prune.output_rate}: the network has one layer with weights; leave it out"
     return None
 
 
-def rewind_has_a_phase(run: Candidate) -> str | None:
-    """Without pretraining phase `train` starts at the initialization; a control of one round goes back to nothing."""
+@rule("prune.rounds", "prune.rewind", "prune.control", "pretrain.epochs", only_if=("prune.fraction", is_set))
+def rewind_has_an_effect(run: Candidate) -> str | None:
+    """Without pretraining, phase `train` starts at the initialization; a control of one round rewinds nothing."""
     prune = run.config.prune
-    if prune.prunes and prune.rewind == "train" and not run.config.pretrain.epochs:
+    if not prune.prunes:
+        return None
+    if prune.rewind == "train" and not run.config.pretrain.epochs:
         return "prune.rewind = 'train': without pretrain.epochs that is the initialization; allowed: init, none"
-    if prune.prunes and prune.rounds == 1 and prune.control != "ticket" and prune.rewind != "init":
+    if prune.rounds == 1 and prune.control != "ticket" and prune.rewind != "init":
         return f"prune.rewind = {prune.rewind!r}: has no effect on a {prune.control} of one round; leave it out"
     return None
 
 
-def draws_are_new(run: Candidate) -> str | None:
-    """Weights that come from another run are not drawn, so nothing can be drawn anew."""
-    config = run.config
-    if config.init.source is None:
-        return None
-    if config.prune.prunes and config.prune.control != "ticket":
-        return f"prune.control = {config.prune.control!r}: with init.source nothing is drawn; allowed: ticket"
-    if config.reset.layers and config.reset.to == "random":
+@rule(
+    *("prune.fraction", "prune.rounds", "prune.control", "reset.layers", "reset.to"),
+    only_if=("init.source", lambda source: source is not None),
+)
+def redrawn_weights_are_drawn(run: Candidate) -> str | None:
+    """Weights that come from another run are not drawn, so they cannot be drawn anew."""
+    prune, reset = run.config.prune, run.config.reset
+    if prune.prunes and prune.control != "ticket":
+        return f"prune.control = {prune.control!r}: with init.source nothing is drawn; allowed: ticket"
+    if reset.layers and reset.to == "random":
         return "reset.to = 'random': with init.source nothing is drawn; allowed: init, or an epoch"
     return None
 
 
-def checkpoint_is_kept(run: Candidate) -> str | None:
-    """What goes back to an epoch of another run needs the parameters that were kept then."""
-    reset, init, labels = run.config.reset, run.config.init, run.config.labels
-    asked: list[tuple[str, int, RunConfig]] = []
-    if isinstance(reset.to, int) and reset.layers and (trained := run.config.parent):
-        asked.append(("reset.to", reset.to, trained))
-    if init.at is not None and (source := run.config.dense.parent):
-        asked.append(("init.at", init.at, source))
-    if labels.at is not None and run.config.teacher:
-        asked.append(("labels.at", labels.at, run.config.teacher))
-    for where, epoch, other in asked:
-        if epoch > other.last_epoch:
-            return f"{where} = {epoch}: a phase has {other.last_epoch} epochs at most"
-        # Those of the start of a phase always are.
-        if epoch and run.record and not (run.record.checkpoints and run.record.is_due(epoch)):
-            return f"{where} = {epoch}: needs record.measure_at = 'checkpoints' and {epoch} among record.epochs"
-    return None
+@rule(
+    *("reset.layers", "reset.to", *of("parent", LIMITS)),
+    only_if=("reset.to", lambda to: to not in ("init", "random")),
+)
+def reset_epoch_is_kept(run: Candidate) -> str | None:
+    """Layers can go back to an epoch of the parent only if its checkpoint was kept."""
+    if not run.config.reset.layers:
+        return None
+    return _checkpoint_that_is_not_kept("reset.to", int(run.config.reset.to), run.parent, run.record)
 
 
+@rule(
+    *("init.at", "prune.fraction", "prune.rounds", "reset.layers", *of("parent", LIMITS)),
+    only_if=("init.at", is_set),
+)
+def source_epoch_is_kept(run: Candidate) -> str | None:
+    """A run can start from an epoch of its source only if that checkpoint was kept."""
+    return _checkpoint_that_is_not_kept("init.at", run.config.init.at or 0, run.source, run.record)
+
+
+@rule("labels.at", *of("teacher", LIMITS), only_if=("labels.at", is_set))
+def teacher_epoch_is_kept(run: Candidate) -> str | None:
+    """A teacher can label as it was at an epoch only if that checkpoint was kept."""
+    return _checkpoint_that_is_not_kept("labels.at", run.config.labels.at or 0, run.teacher, run.record)
+
+
+def _checkpoint_that_is_not_kept(
+    field: str, epoch: int, trained: RunConfig | None, record: Record | None
+) -> str | None:
+    if trained is None:
+        return None
+    if epoch > trained.last_epoch:
+        return f"{field} = {epoch}: a phase has {trained.last_epoch} epochs at most"
+    # The checkpoint of the start of a phase is always kept.
+    if epoch == 0 or record is None or (record.checkpoints and record.is_due(epoch)):
+        return None
+    return f"{field} = {epoch}: needs record.measure_at = 'checkpoints' and {epoch} among record.epochs"
+
+
+@rule("data.validation_size", "model.family")
 def early_stop_has_a_validation_split(run: Candidate) -> str | None:
-    """What is kept is the network of the lowest validation loss."""
-    if not run.record or not run.record.early_stop or run.config.data.validation_size or run.config.is_forest:
+    """Early stopping looks for the lowest validation loss."""
+    if run.record is None or not run.record.early_stop or run.config.data.validation_size or run.config.is_forest:
         return None
     return "record.early_stop: needs a validation split, and data.validation_size is 0; allowed: 1 or more"
 
 
-def subspace_fits(run: Candidate) -> str | None:
-    """A subspace has at most the dimensions of the whole, and leads out of what pruning holds at zero."""
+@rule(
+    *("subspace.dimension", "prune.fraction", "prune.rounds", *NETWORK),
+    only_if=("subspace.dimension", is_set),
+)
+def subspace_fits_the_network(run: Candidate) -> str | None:
+    """A subspace has at most the dimensions of the whole, and leaves what pruning holds at zero."""
     dimension = run.config.subspace.dimension
-    if dimension is None:
-        return None
-    if dimension > run.network.size:
-        return f"subspace.dimension = {dimension}: the network has {run.network.size} parameters; allowed: up to that"
+    size = run.network.size
+    if dimension is not None and dimension > size:
+        return f"subspace.dimension = {dimension}: the network has {size} parameters; allowed: up to that"
     if run.config.prune.prunes:
         return f"subspace.dimension = {dimension}: pruned weights would not stay zero; leave out subspace or prune"
     return None
 
 
+@rule(
+    *("init.scheme", "prune.fraction", "prune.rounds", "reset.layers", *NETWORK, *of("parent", NETWORK)),
+    only_if=("init.source", lambda source: source is not None),
+)
 def source_has_the_shape(run: Candidate) -> str | None:
-    """What is taken over from another run must have the same tensors; k-means takes more units, a larger net less."""
-    source = run.config.dense.parent
+    """The source must have the same tensors; `kmeans` takes more rows, and `reuse` a smaller network."""
+    source = run.source
     if source is None:
         return None
-    if line := loss_fits_targets(Candidate(source, None)):
+    if line := _loss_that_does_not_fit(source):
         return f"init.source: {line}"
-    own, other = run.network.tensors, Candidate(source, None).network.tensors
     scheme = run.config.init.scheme
     if scheme == "reuse" and run.network.random_features:
         return "init.scheme = 'reuse': random features are cosines beside sines, which a larger network has elsewhere"
-    for name, shape in own.items():
-        there = tuple(other.get(name, ()))
-        alike = len(there) == len(shape) > 0
-        rows = scheme == "kmeans" and alike and there[0] > shape[0] and there[1:] == shape[1:]
-        inside = scheme == "reuse" and alike and all(old <= new for old, new in zip(there, shape, strict=True))
-        if name not in other or not (there == shape or rows or inside):
-            has = f"of shape {there}" if name in other else "not there"
+    of_source = traits_of(source).tensors
+    for name, shape in run.network.tensors.items():
+        if name not in of_source or not _can_start_from(scheme, tuple(shape), tuple(of_source[name])):
+            has = f"of shape {tuple(of_source[name])}" if name in of_source else "missing"
             more = {"kmeans": ", or more rows", "reuse": ", or less on any axis"}.get(scheme, "")
-            allowed = f"that shape{more}"
-            return f"init.source: {name} is {has}, in the run that starts from it {tuple(shape)}; allowed: {allowed}"
+            return (
+                f"init.source: {name} is {has}, in the run that starts from it {tuple(shape)}; "
+                f"allowed: that shape{more}"
+            )
     return None
 
 
+def _can_start_from(scheme: str, shape: tuple[int, ...], of_source: tuple[int, ...]) -> bool:
+    """Return True if a scheme can make a tensor of `shape` from one of another shape."""
+    if shape == of_source:
+        return True
+    if len(shape) != len(of_source):
+        return False
+    if scheme == "kmeans":
+        return of_source[0] > shape[0] and of_source[1:] == shape[1:]
+    return scheme == "reuse" and all(old <= new for old, new in zip(of_source, shape, strict=True))
+
+
+@rule("data", "teacher.model.family", "teacher.data", only_if=("labels.source", lambda source: source is not None))
 def teacher_knows_the_inputs(run: Candidate) -> str | None:
-    """Labels are the classes that a network sees in the same inputs, normalized as those it has learned from."""
-    config, teacher = run.config, run.config.teacher
-    if teacher is None:
-        return None
+    """A teacher must have learned from inputs that are made and normalized as those that it labels."""
+    own, teacher = run.config.data, run.teacher
+    assert teacher is not None
     if run.task.target == "real":
-        return f"labels.source: the targets of {config.data.name} are no classes; leave it out"
+        return f"labels.source: the targets of {own.name} are no classes; leave it out"
     if teacher.is_forest:
         return f"labels.source: model.family = {FOREST!r} labels nothing; allowed: networks"
     same = {"name", "classes", "crop", "pool", "normalize", "dimension"}
-    if config.data.normalize == "split" and config.data.name not in data.SYNTHETIC:
-        same |= {"train_size", "validation_size", "test_size", "split_seed"}  # which make mean and deviation
+    if own.normalize == "split" and own.name not in data.SYNTHETIC:
+        same |= {"train_size", "validation_size", "test_size", "split_seed"}  # these decide mean and deviation
     for name in sorted(same):
-        own, other = getattr(config.data, name), getattr(teacher.data, name)
-        if own != other:
-            return f"labels.source: data.{name} = {other!r} is {own!r} in the run that it labels; allowed: the same"
+        taught, learned = getattr(own, name), getattr(teacher.data, name)
+        if taught != learned:
+            where = f"labels.source: data.{name} = {learned!r}"
+            return f"{where} is {taught!r} in the run that it labels; allowed: the same"
     return None
-
-
-#: Asked in this order; what has a network asked for may rely on the targets to fit.
-RULES: tuple[Callable[[Candidate], str | None], ...] = (
-    loss_fits_targets,
-    only_labels_are_corrupted,
-    arithmetic_has_factors,
-    augmenting_has_steps,
-    batch_is_there,
-    batch_has_a_spread,
-    conv6_sees_places,
-    weights_are_there,
-    rates_have_layers,
-    rewind_has_a_phase,
-    draws_are_new,
-    checkpoint_is_kept,
-    early_stop_has_a_validation_split,
-    subspace_fits,
-    source_has_the_shape,
-    teacher_knows_the_inputs,
-)
 
 
 @functools.lru_cache(maxsize=1024)
 def _traits(model: str, input_shape: tuple[int, ...], outputs: int) -> Traits:
-    built = network.build(RunConfig.parse({"model": json.loads(model)}).model, input_shape, outputs)
+    built = network.build(parse_section("model", json.loads(model)), input_shape, outputs)
     poolings = [part for part in built.module.modules() if isinstance(part, nn.MaxPool2d)]
     left: list[int] = []
     if poolings:

@@ -259,8 +259,8 @@ def loss_between_runs(
     """
     config = results.config(first)
     second_config = results.config(second)
-    architecture = set(config.model.identity("model", shared_only=True))  # without dropout, which may differ
-    differences = architecture ^ set(second_config.model.identity("model", shared_only=True))
+    architecture = set(config.model.identity_lines("model", shared_only=True).values())  # not dropout: it may differ
+    differences = architecture ^ set(second_config.model.identity_lines("model", shared_only=True).values())
     if differences:
         raise BadInput(f"runs {first} and {second} differ in {', '.join(sorted(differences))}; no path joins them")
     start = results.network(first)

@@ -161,6 +161,7 @@ def plan(spec: Spec, set_: Set = None, scale: Scale = "small") -> None:
     """
     from benevolent.analysis.measures.evaluate import select
     from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep, plan_table
+    from benevolent.orchestrator.plan.plan import expand
     from benevolent.orchestrator.spec.sweep_spec import load_spec
     from benevolent.orchestrator.training.placement import machine_cpus
 
@@ -172,7 +173,7 @@ def plan(spec: Spec, set_: Set = None, scale: Scale = "small") -> None:
         select(sweep.record.names)
     for sweep in sweeps:
         slots = max(1, int(machine_cpus() / sweep.resources.cpus))
-        console.print(plan_table(estimate_sweep(sweep, slots=slots, timed=True)))
+        console.print(plan_table(estimate_sweep(sweep, expand(sweep, slots=slots), slots, timed=True)))
 
 
 @app.command()
@@ -194,7 +195,7 @@ def status(where: Where) -> None:
             table.add_row(role, state, str(count))
     console.print(table)
     for manifest, why in results.cohorts.failures():
-        console.print(f"cohort {manifest.cohort_id} ({len(manifest.configs)} runs): {escape(why)}", soft_wrap=True)
+        console.print(f"cohort {manifest.cohort_id} ({len(manifest.runs)} runs): {escape(why)}", soft_wrap=True)
 
 
 @app.command()

@@ -48,6 +48,8 @@ def largest_cohort(set_bytes: Sequence[int], resources: ResourcesConfig, max_coh
         resources: of a cohort.
         max_cohort: the bound where memory sets none.
     """
+    if not set_bytes:
+        return max_cohort
     available = INPUTS_SHARE * cohort_memory_bytes(resources)
     if largest_input_bytes(set_bytes, max_cohort) <= available:
         return max_cohort

@@ -97,7 +97,6 @@ def network_cost(config: RunConfig) -> NetworkCost:
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    config.check_loss()
     relevant = {"data", "model", "precision", "loss", "optimizer"}
     return _network_cost(config.model_dump_json(include=relevant, exclude=WITHOUT_EFFECT))
 

@@ -73,7 +73,7 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> RunTime:
         values = _rehearsed_fields(config, name, sizes)
         configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack_size))
         rehearsed_record = Record(epochs=(0, 2), early_stop=early_stop)
-        Manifest("r", configs, ("run",) * stack_size, (), rehearsed_record).write(Folder(scratch))
+        Manifest.of("r", configs, ("run",) * stack_size, (), rehearsed_record).write(Folder(scratch))
         seconds = [each / stack_size for each in _seconds_of_epochs(Folder(scratch), "r")]
     if config.solved:
         return RunTime(seconds[0] / share, 0.0)

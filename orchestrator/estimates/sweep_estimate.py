@@ -1,33 +1,27 @@
 """What a sweep will take, before anything is trained: the numbers behind `bth plan`."""
 
-import contextlib
-import gc
-import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
 from rich.console import Group, RenderableType
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from benevolent.orchestrator.estimates.memory import largest_cohort, largest_input_bytes
-from benevolent.orchestrator.estimates.network_cost import network_cost
+from benevolent.orchestrator.estimates.memory import largest_input_bytes
+from benevolent.orchestrator.estimates.network_cost import network_cost, training_flops
 from benevolent.orchestrator.estimates.rehearsal import rehearse
-from benevolent.orchestrator.plan.configuration import PARTS
-from benevolent.orchestrator.plan.planning import MAX_COHORT, Kind, Kinds, cohort_sizes, planned_runs
+from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
+from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig
-
-_DATA = PARTS.index("data")
 
 #: Groups that are rehearsed, the costliest ones; the time of others follows from their arithmetic.
 REHEARSED = 12
-#: New objects until garbage is looked for while a large sweep is priced; Python's own bound is 2,000 or fewer.
-OBJECTS_PER_COLLECTION = 200_000
 #: Groups that the printed table names; the others are summed up.
 GROUPS_SHOWN = 12
 
@@ -36,8 +30,8 @@ GROUPS_SHOWN = 12
 class GroupEstimate:
     """Runs of one cohort key. Bytes are for one cohort (`memory_bytes`) and for all runs (`disk_bytes`).
 
-    `flops` and `seconds` are those of all runs. `distinguishing_fields`: what tells the group from the others of its plan, beside
-    network and phases.
+    `flops` and `seconds` are those of all runs. `distinguishing_fields`: those in which the groups of
+    the plan differ, beside network and phases.
     """
 
     network: str
@@ -92,137 +86,144 @@ class SweepEstimate:
         return min(self.slots, self.cohorts) * max((group.memory_bytes for group in self.groups), default=0)
 
 
-def estimate_sweep(
-    spec: SweepSpec,
-    known: Mapping[str, str] | None = None,
-    slots: int = 1,
-    max_cohort: int = MAX_COHORT,
-    timed: bool = False,
-) -> SweepEstimate:
-    """What `plan` with the same arguments will take. Holds no run, so a million are fine.
+class _Members(NamedTuple):
+    """Runs of a group that cost the same: one of them, and how many there are."""
+
+    example: RunConfig
+    count: int
+
+
+class _Group(NamedTuple):
+    """Runs that may share cohorts.
+
+    Attributes:
+        members: the runs, those together that cost the same.
+        cohort_sizes: runs of each of its cohorts.
+        set_bytes: memory of each distinct set of inputs that only some of the runs share.
+    """
+
+    members: list[_Members]
+    cohort_sizes: list[int]
+    set_bytes: list[int]
+
+
+def estimate_sweep(spec: SweepSpec, plan: Plan, slots: int = 1, timed: bool = False) -> SweepEstimate:
+    """Estimate what those runs of a plan take that are still to be trained.
 
     Args:
-        spec: as in `plan`.
-        known: as in `plan`.
-        slots: as in `plan`.
-        max_cohort: as in `plan`.
-        timed: rehearse the costliest groups for a few seconds; else nothing is trained, and no time known.
-
-    Raises:
-        BadInput: as `plan`.
+        spec: the sweep.
+        plan: of the sweep.
+        slots: cohorts that can train at once.
+        timed: rehearse the costliest groups for a few seconds; without it, no time is known.
     """
-    known, kinds = known or {}, Kinds(spec.record.while_training)
-    counts: Counter[Kind] = Counter()
-    input_sets: dict[tuple[str, ...], dict[Any, int]] = defaultdict(dict)
-    runs = old = parents = 0
-    with _rare_collections():
-        for run in planned_runs(spec):
-            runs += run.role == "run"
-            if run.run_id in known:
-                old += run.role == "run"
-                continue
-            parents += run.role == "parent"
-            kind = kinds.of(run.configuration)
-            counts[kind] += 1
-            if kind.input_bytes:
-                input_sets[kind.cohort_key][run.seed, run.configuration.parts[_DATA].lines] = kind.input_bytes
-    names = (kind.example.data.name for kind in counts)
-    groups: dict[tuple[str, ...], list[tuple[Kind, int]]] = defaultdict(list)
-    for kind, count in counts.items():
-        groups[kind.cohort_key].append((kind, count))
-    common = set.intersection(*map(set, groups)) if groups else set()
-    prices = [
-        _estimate_group(spec, members, common, counts.total(), slots, max_cohort, [*input_sets[key].values()])
-        for key, members in groups.items()
-    ]
+    named = plan.runs["role"] == "run"
+    groups = _groups(plan)
+    differing = _distinguishing_fields([group.members[0].example for group in groups])
+    estimates = [_estimate_group(spec, group, fields) for group, fields in zip(groups, differing, strict=True)]
     if timed:
-        prices = _timed(spec, prices, groups)
+        estimates = _timed(spec, estimates, groups)
+    seeds = len(spec.seed_values)
+    names = {group.members[0].example.data.name for group in groups}
     return SweepEstimate(
         name=spec.name,
-        runs=runs,
-        configurations=runs // len(spec.seed_values),
-        seeds=len(spec.seed_values),
-        parents=parents,
-        known=old,
+        runs=int(named.sum()),
+        configurations=int(named.sum()) // seeds,
+        seeds=seeds,
+        parents=int((plan.is_new & ~named).sum()),
+        known=int((named & ~plan.is_new).sum()),
         slots=slots,
-        groups=tuple(sorted(prices, key=lambda group: (-group.seconds, -group.flops))),
-        to_fetch=tuple(sorted(name for name in {*names} if name in data.READERS and not data.is_present(name))),
+        groups=tuple(sorted(estimates, key=lambda group: (-group.seconds, -group.flops))),
+        to_fetch=tuple(sorted(name for name in names if name in data.READERS and not data.is_present(name))),
     )
 
 
-def _timed(
-    spec: SweepSpec, prices: list[GroupEstimate], groups: Mapping[tuple[str, ...], list[tuple[Kind, int]]]
-) -> list[GroupEstimate]:
-    """The groups with their time: of the costliest as rehearsed, of the others as long as arithmetic took there."""
-    order = sorted(zip(prices, groups.values(), strict=True), key=lambda pair: -pair[0].flops)
-    found, per_flop = [], 0.0
-    for place, (group, members) in enumerate(order):
-        if place < REHEARSED:
-            run_time = rehearse(members[0][0].example, group.cohort_size, spec.record.while_training)
-            whole: float = sum(count * run_time.seconds(*_epochs(spec, kind.example)) for kind, count in members)
-            per_flop = whole / max(1, group.flops)
-        found.append(replace(group, seconds=per_flop * max(1, group.flops)))
-    return found
+def _groups(plan: Plan) -> list[_Group]:
+    """Return the runs to be trained, in groups that may share cohorts."""
+    frame = pd.DataFrame(
+        {
+            "cohort_key": pd.factorize(np.array([example.cohort_key for example in plan.examples]))[0][plan.kind],
+            "generation": plan.runs["generation"],
+            "kind": plan.kind,
+            "cohort_id": plan.runs["cohort_id"],
+        }
+    )[plan.is_new]
+    groups = []
+    for _, rows in frame.groupby(["cohort_key", "generation"], sort=False):
+        counts = rows["kind"].value_counts(sort=False)
+        members = [_Members(plan.examples[kind], int(count)) for kind, count in counts.items()]
+        sizes = rows["cohort_id"].value_counts()
+        set_bytes = plan.arrays.set_bytes(rows.index.to_numpy())
+        groups.append(_Group(members, [int(size) for size in sizes if size], set_bytes))
+    return groups
+
+
+def _distinguishing_fields(examples: Sequence[RunConfig]) -> list[tuple[str, ...]]:
+    """Return for each group the fields in which the groups differ, without those of the network, shown anyway."""
+    shared = [_shared_fields(example) for example in examples]
+    names = dict.fromkeys(name for fields in shared for name in fields)
+    differing = [name for name in names if len({str(fields.get(name)) for fields in shared}) > 1]
+    return [tuple(f"{name}={fields[name]}" for name in differing if name in fields) for fields in shared]
+
+
+def _shared_fields(config: RunConfig) -> dict[str, Any]:
+    """Return the fields that all runs of a cohort share, without those of the network."""
+    fields: dict[str, Any] = {"precision": config.precision}
+    for name, section in config.sections.items():
+        if isinstance(section, Section) and name != "model":
+            for field in section.identity_lines(name, shared_only=True):
+                fields[f"{name}.{field}"] = getattr(section, field)
+    return fields
+
+
+def _timed(spec: SweepSpec, estimates: Sequence[GroupEstimate], groups: Sequence[_Group]) -> list[GroupEstimate]:
+    """Return the groups with their time: of the costliest as rehearsed, of the others by their arithmetic."""
+    costliest_first = sorted(zip(estimates, groups, strict=True), key=lambda pair: -pair[0].flops)
+    timed, seconds_per_flop = [], 0.0
+    for position, (estimate, group) in enumerate(costliest_first):
+        flops = max(1, estimate.flops)
+        if position < REHEARSED:
+            first = group.members[0].example
+            run_time = rehearse(first, estimate.cohort_size, spec.record.while_training)
+            seconds: float = sum(count * run_time.seconds(*_epochs(spec, example)) for example, count in group.members)
+            seconds_per_flop = seconds / flops
+        timed.append(replace(estimate, seconds=seconds_per_flop * flops))
+    return timed
 
 
 def _epochs(spec: SweepSpec, config: RunConfig) -> tuple[int, int]:
-    """How many epochs a run has at most, and how many of them are recorded."""
-    whole = config.steps_per_epoch
-    limits = [min(phase.max_epochs, -(-(phase.max_steps or sys.maxsize) // whole)) for phase in config.phases]
-    return sum(limits), sum(len(spec.record.epochs_until(limit)) + len(spec.record.steps) for limit in limits)
+    """Return how many epochs a run has at most, and how many of them are recorded."""
+    epochs = records = 0
+    for phase in config.phases:
+        limit = phase.max_epochs
+        if phase.max_steps is not None:
+            limit = min(limit, -(-phase.max_steps // config.steps_per_epoch))
+        epochs += limit
+        records += len(spec.record.epochs_until(limit)) + len(spec.record.steps)
+    return epochs, records
 
 
-@contextlib.contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Collect garbage rarely, and never walk torch: collections were a third of the time of a large plan."""
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(OBJECTS_PER_COLLECTION, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
-
-
-def _estimate_group(
-    spec: SweepSpec,
-    members: list[tuple[Kind, int]],
-    common: set[str],
-    total: int,
-    slots: int,
-    max_cohort: int,
-    set_bytes: list[int],
-) -> GroupEstimate:
-    """Of a group; `common`: lines that the cohort keys of all groups have."""
-    kind = members[0][0]
-    runs = sum(count for _, count in members)
-    most = largest_cohort(set_bytes, spec.resources, max_cohort)
-    sizes = cohort_sizes(runs, total, slots, spec.resources.cohort_size, most)
-    costs = network_cost(kind.example)
-    records = sum(count * _epochs(spec, member.example)[1] for member, count in members)
-    memory = costs.stack_bytes(max(sizes), kind.example.optimizer)
-    memory += largest_input_bytes(set_bytes, max(sizes))
-    memory += costs.subspace_bytes(kind.example.subspace, min(max(sizes), len(spec.seed_values)))
-    model = kind.example.model.model_dump()
+def _estimate_group(spec: SweepSpec, group: _Group, fields: tuple[str, ...]) -> GroupEstimate:
+    members, cohort_sizes = group.members, group.cohort_sizes
+    example = members[0].example
+    costs = network_cost(example)
+    largest = max(cohort_sizes)
+    memory = costs.stack_bytes(largest, example.optimizer)
+    memory += largest_input_bytes(group.set_bytes, largest)
+    memory += costs.subspace_bytes(example.subspace, min(largest, len(spec.seed_values)))
+    model = example.model.model_dump()
     return GroupEstimate(
         network=" ".join([model.pop("family"), *(f"{name}={value}" for name, value in model.items())]),
-        phases=" + ".join(phase.name for phase in kind.example.phases),
-        distinguishing_fields=tuple(line for line in kind.cohort_key if _tells(line) and line not in common),
-        runs=runs,
-        cohorts=len(sizes),
-        cohort_size=max(sizes),
+        phases=" + ".join(phase.name for phase in example.phases),
+        distinguishing_fields=fields,
+        runs=sum(cohort_sizes),
+        cohorts=len(cohort_sizes),
+        cohort_size=largest,
         parameters=costs.parameters,
         memory_bytes=memory,
-        disk_bytes=costs.disk_bytes(records),
-        flops=sum(member.flops * count for member, count in members),
+        disk_bytes=costs.disk_bytes(sum(count * _epochs(spec, member)[1] for member, count in members)),
+        flops=sum(count * training_flops(member) for member, count in members),
         seconds=0.0,
     )
-
-
-def _tells(line: str) -> bool:
-    """Whether a line of a cohort key is a field, and not of the network, which is shown anyway."""
-    return "=" in line and not line.startswith("model.")
 
 
 def plan_table(summary: SweepEstimate) -> RenderableType:
@@ -246,7 +247,7 @@ def plan_table(summary: SweepEstimate) -> RenderableType:
             decimal(group.memory_bytes),
             decimal(group.disk_bytes),
         )
-    extra = f" + {summary.parents:,} that others start or learn from" if summary.parents else ""
+    extra = f" + {summary.parents:,} parent or teacher runs" if summary.parents else ""
     known = f", {summary.known:,} of them planned or trained before" if summary.known else ""
     totals = (
         f"{summary.runs:,} runs ({summary.configurations:,} configurations x {summary.seeds} seeds)"

@@ -1,44 +1,53 @@
-"""What varies in a sweep: axes over dotted fields, expanded lazily into configurations."""
+"""Axes of a sweep: fields that vary, with their values, over a base configuration.
 
-import itertools
+Sections are validated one by one, as the base and the points of the axes that vary them say. `Effects` tells values
+without effect, and `orchestrator.plan` makes the cross product.
+"""
+
 import json
-import operator
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-from benevolent.orchestrator.plan.combining import Table, part_maker
-from benevolent.orchestrator.plan.configuration import PARTS, Configuration, Part
 from benevolent.trainables.config.base import Section, did_you_mean
 from benevolent.trainables.config.model import MODEL_CONFIGS
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import SECTIONS, RunConfig, parse_section
 from benevolent.trainables.errors import BadInput
 
-#: Parts kept of a section whose combinations are many; the others are made again, to bound the memory.
-PARTS_KEPT = 10_000
-
-_DEFAULTS = dict(RunConfig())
-_MODELS: dict[str, list[type[Section]]] = {
+#: The defaults of a run's sections.
+DEFAULTS: dict[str, Any] = {name: value for name, value in RunConfig() if name in SECTIONS}
+#: The models that each section may have: one, except for the network.
+SECTION_MODELS: dict[str, list[type[Section]]] = {
     name: list(MODEL_CONFIGS.values()) if name == "model" else [type(value)]
-    for name, value in _DEFAULTS.items()
+    for name, value in DEFAULTS.items()
     if isinstance(value, Section)
 }
-#: Every field that an axis may name.
-FIELDS = sorted(
-    {f"{part}.{field}" for part, models in _MODELS.items() for model in models for field in model.model_fields}
-    | (set(PARTS) - _MODELS.keys())
-)
-#: A field that holds a mapping of its own: an axis may name what is inside.
+#: A field that holds a mapping of its own: an axis may name a key in it.
 OPEN_FIELD = "model.arguments"
+
+
+def _fields() -> list[str]:
+    fields = set(SECTIONS) - SECTION_MODELS.keys()
+    for section, models in SECTION_MODELS.items():
+        for model in models:
+            fields |= {f"{section}.{field}" for field in model.model_fields}
+    return sorted(fields)
+
+
+#: Every field that an axis may name.
+FIELDS = _fields()
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Points of which a run has one: each gives values to some fields. `where` is its place in the sweep.
+    """Points of which a run has one; each gives values to some fields.
 
-    `numbered`: points are told by their numbers, since each may name fields of its own.
+    Attributes:
+        where: its place in the sweep, such as `grid` or `zip[0]`.
+        points: dotted fields and their values.
+        numbered: error lines name a point by its number, since points may name different fields.
     """
 
     where: str
@@ -46,12 +55,12 @@ class Axis:
     numbered: bool = False
 
     def place(self, point: int) -> str:
-        """Where in the sweep a point is."""
+        """Return the place of a point in the sweep."""
         return f"{self.where}[{point}]" if self.numbered else self.where
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that some point names."""
+        """Return the fields that any point names."""
         return tuple(dict.fromkeys(field for point in self.points for field in point))
 
 
@@ -61,276 +70,199 @@ class Axes:
     Args:
         base: nested values of `RunConfig`; what it leaves out has its default.
         axes: what varies; the last one varies fastest.
-        inert: `refuse` or `collapse` points that would train the same networks as others.
 
     Raises:
-        BadInput: an unknown field, one that two axes name, an axis that is empty or has a value twice, a
-            value that the field does not allow, or that has no effect in any configuration.
+        BadInput: an unknown field, one that two axes name, an axis that is empty or has a value twice, or a value that
+            is not allowed for its field.
     """
 
-    def __init__(self, base: Mapping[str, Any], axes: list[Axis], inert: Literal["refuse", "collapse"]) -> None:
-        self.base, self.axes, self.inert = base, axes, inert
+    def __init__(self, base: Mapping[str, Any], axes: Sequence[Axis]) -> None:
+        self.base = base
+        self.axes = list(axes)
         _check_base(base)
-        _check_axes(axes)
-        self._where = {field: axis.where for axis in axes for field in axis.fields}
-        self._of_part = {
-            name: [i for i, axis in enumerate(axes) if any(_part_of(field) == name for field in axis.fields)]
-            for name in PARTS
-        }
-        self._tables = {name: Table(self._maker(name), PARTS_KEPT) for name in PARTS}
-        self._check_values()
-        if inert == "refuse":
-            self._check_effects()
+        _check_axes(self.axes)
+        self.place_of = {field: axis.where for axis in self.axes for field in axis.fields}
+        self.axes_of_section = {name: self._axes_of(name) for name in SECTIONS}
+        self._check_points()
+
+    def _axes_of(self, section: str) -> list[int]:
+        return [
+            index for index, axis in enumerate(self.axes) if any(section_of(field) == section for field in axis.fields)
+        ]
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that vary, the slowest first."""
-        return tuple(self._where)
+        """Return the fields that vary, the slowest first."""
+        return tuple(self.place_of)
 
-    def configurations(self) -> Iterator[Configuration]:
-        """Every configuration once.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the number of points of every axis."""
+        return tuple(len(axis.points) for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Return the number of configurations in the cross product."""
+        return math.prod(self.shape)
+
+    def section(self, name: str, points: Sequence[int]) -> Any:
+        """Return a validated section.
+
+        Args:
+            name: of the section.
+            points: the number of the point on each axis in `axes_of_section[name]`.
 
         Raises:
-            BadInput: values that do not go together, or points that train the same networks.
+            BadInput: the values are not valid together; the line names their place in the sweep.
         """
-        choices = itertools.product(*(range(len(axis.points)) for axis in self.axes))
-        lookups = [(self._tables[name], _picker(self._of_part[name])) for name in PARTS]
-        repeats = self._may_repeat()
-        seen: set[tuple[str, ...]] = set()
-        for choice in choices:
-            parts = tuple([table[pick(choice)] for table, pick in lookups])
-            configuration = Configuration(parts, partial(self._located, choice=choice))
-            if repeats:
-                lines = configuration.lines
-                if lines in seen:
-                    if self.inert == "refuse":
-                        raise BadInput(self._why_equal(choice, lines))
-                    continue
-                seen.add(lines)
-            yield configuration
+        values = self.base.get(name)
+        for axis, point in zip(self.axes_of_section[name], points, strict=True):
+            for field, value in self.axes[axis].points[point].items():
+                if section_of(field) == name:
+                    values = _replaced(values, field.split(".")[1:], value)
+        if values is None:
+            return DEFAULTS[name]
+        try:
+            return parse_section(name, values)
+        except BadInput as error:
+            raise BadInput(self.located(str(error), points, self.axes_of_section[name])) from None
 
-    def _maker(self, name: str) -> Callable[[tuple[int, ...]], Part]:
-        """The function from the points chosen on the axes of a part to the part."""
-        base = self.base.get(name)
-        points = [[_inside(name, point) for point in self.axes[index].points] for index in self._of_part[name]]
+    def values_at(self, points: Sequence[int]) -> dict[str, Any]:
+        """Return the fields that the axes set, and their values.
 
-        def validated(choice: tuple[int, ...]) -> Any:
-            values: Any = base
-            for axis, index in zip(points, choice, strict=True):
-                for path, value in axis[index]:
-                    values = _with(values, path, value)
-            try:
-                value = _validated(name, values)
-                if isinstance(value, Section):
-                    value.check()
-                return value
-            except BadInput as error:
-                raise BadInput(self._located(str(error), choice, self._of_part[name])) from None
+        Args:
+            points: the number of the point on every axis.
+        """
+        values: dict[str, Any] = {}
+        for axis, point in zip(self.axes, points, strict=True):
+            values |= axis.points[point]
+        return values
 
-        fields = [{path[0] for point in axis for path, _ in point if path} for axis in points]
-        return part_maker(name, _MODELS.get(name, []), fields, validated)
+    def located(self, line: str, points: Sequence[int], axes: Sequence[int] | None = None) -> str:
+        """Return an error line about a field, preceded by the place in the sweep that gives the field.
 
-    def _located(self, line: str, choice: Sequence[int], of: Sequence[int] | None = None) -> str:
-        """An error line about a field, preceded by the place in the sweep that gave the field.
-
-        A line about a field that no axis gave names the point of the list that it comes up at.
+        If no axis gives the field, the points of lists where the error comes up are named behind the line.
 
         Args:
             line: begins with the field.
-            choice: the point chosen on each axis.
-            of: which axes these are; all by default.
+            points: the number of the point on each axis.
+            axes: which axes these are; all by default.
         """
-        chosen = list(zip(self.axes if of is None else [self.axes[index] for index in of], choice, strict=True))
         match = re.match(r"[a-z_]\w*(\.\w+)*", line)
         path = match.group() if match else ""
-        if _part_of(path) not in PARTS:
+        if section_of(path) not in SECTIONS:
             return line
+        chosen_axes = self.axes if axes is None else [self.axes[index] for index in axes]
+        chosen = list(zip(chosen_axes, points, strict=True))
         for axis, point in chosen:
-            for field in axis.points[point]:
-                if "." in path and (f"{path}.".startswith(f"{field}.") or field.startswith(f"{path}.")):
-                    return f"{axis.place(point)}.{line}"
+            if "." in path and any(_overlap(path, field) for field in axis.points[point]):
+                return f"{axis.place(point)}.{line}"
         at = "".join(f" (at {axis.place(point)})" for axis, point in chosen if axis.numbered)
-        if self._of_part.get(path):
-            return line + at  # about a section that base and axes make together
-        values: Any = self.base
-        for key in path.split("."):
-            if not isinstance(values, Mapping) or key not in values:
-                return line + at
-            values = values[key]
-        return f"base.{line}{at}"
+        if self.axes_of_section.get(path):
+            return line + at  # about a section whose values come from the base and from axes
+        return f"base.{line}{at}" if _has_path(self.base, path) else line + at
 
-    def _check_values(self) -> None:
-        """Make every part that one point gives next to the first points of the other axes."""
-        first = [0] * len(self.axes)
-        for name in PARTS:
-            pick = _picker(self._of_part[name])
-            for index in self._of_part[name]:
-                for value in range(len(self.axes[index].points)):
-                    self._tables[name][pick([*first[:index], value, *first[index + 1 :]])]
-            if not self._of_part[name]:
-                self._tables[name][()]
-
-    def _check_effects(self) -> None:
-        """Refuse a value that is not its field's default and has no effect in any configuration."""
-        elsewhere = {_part_of(field) for source in self._sources() for field in source}
-        for name, models in ((name, models) for name, models in _MODELS.items() if name not in elsewhere):
-            axes = [self.axes[index] for index in self._of_part[name]]
-            given = {field for axis in axes for field in axis.fields}
-            given |= {f"{name}.{field}" for field in self.base.get(name) or ()}
-            for field in (field for model in models for field in model.inert if f"{name}.{field}" in given):
-                if line := self._why_without_effect(name, field, _deciding(models, field)):
-                    raise BadInput(line)
-
-    def _sources(self) -> Iterator[Mapping[str, Any]]:
-        """What tells the runs that others start from or learn from: in those a value may have its effect."""
-        for name in ("init", "labels"):
-            points = [point for axis in self.axes for point in axis.points]
-            given = [(self.base.get(name) or {}).get("source"), *[point.get(f"{name}.source") for point in points]]
-            yield from filter(None, given)
-
-    def _why_without_effect(self, name: str, field: str, deciding: set[str]) -> str | None:
-        """The line that refuses a field of a part, if its values have no effect whatever the point."""
-        own = self._of_part[name]
-        free = [not {f"{name}.{one}" for one in deciding}.isdisjoint(self.axes[index].fields) for index in own]
-        points = [
-            range(len(self.axes[index].points)) if one else range(1) for index, one in zip(own, free, strict=True)
-        ]
-        refused = None
-        for choice in itertools.product(*points):
-            section = self._tables[name][choice if len(choice) != 1 else choice[0]].value
-            value = getattr(section, field)
-            if value == type(section).model_fields[field].default:
-                continue
-            switch = _switch(section, field)
-            if not switch:
-                return None
-            line = f"{name}.{field} = {value!r}: no effect where {name}.{switch[0]} = {switch[1]!r}"
-            refused = refused or self._located(f"{line}; leave it out, or set inert_axes: collapse", choice, own)
-        return refused
-
-    def _may_repeat(self) -> bool:
-        """Whether two points can be one run: a field can be switched off, or points name different fields."""
-        if any(set(point) != set(axis.fields) for axis in self.axes for point in axis.points):
-            return True
-        switched = {f"{part}.{field}" for part, models in _MODELS.items() for model in models for field in model.inert}
-        return not switched.isdisjoint(self.fields)
-
-    def _why_equal(self, choice: tuple[int, ...], lines: tuple[str, ...]) -> str:
-        """The line that names a field without effect, for a point that equals an earlier one."""
-        tables = {name: (self._tables[name], _picker(self._of_part[name])) for name in PARTS}
-        for other in itertools.product(*(range(len(axis.points)) for axis in self.axes)):
-            if tuple([table[pick(other)].lines for table, pick in tables.values()]) == lines:
-                break
-        here, there = self._values(choice), self._values(other)
-        remedy = "take it off the axis there (list the points), or set inert_axes: collapse"
-        for field, value in here.items():
-            part, _, name = field.partition(".")
-            table, pick = tables[part]
-            switch = _switch(table[pick(choice)].value, name)
-            if switch and there.get(field) != value:
-                other_value = there.get(field, getattr(_DEFAULTS[part], name, None))
-                return (
-                    f"{self._where[field]}.{field} = {value!r}: no effect where {part}.{switch[0]} = "
-                    f"{switch[1]!r}, the same run as with {other_value!r}; {remedy}"
-                )
-        where = next(axis.where for axis, i, j in zip(self.axes, choice, other, strict=True) if i != j)
-        return f"{where}: {here} and {there} are the same run; {remedy}"
-
-    def _values(self, choice: tuple[int, ...]) -> dict[str, Any]:
-        return {k: v for axis, index in zip(self.axes, choice, strict=True) for k, v in axis.points[index].items()}
+    def _check_points(self) -> None:
+        """Validate every point of an axis, together with the first points of the other axes."""
+        for name, axes in self.axes_of_section.items():
+            first = [0] * len(axes)
+            self.section(name, first)
+            for position, axis in enumerate(axes):
+                for point in range(1, len(self.axes[axis].points)):
+                    self.section(name, [*first[:position], point, *first[position + 1 :]])
 
 
-def _picker(indices: list[int]) -> Callable[[Any], Any]:
-    """From the points chosen on all axes, those of some; one is not put into a tuple."""
-    return operator.itemgetter(*indices) if indices else lambda choice: ()
+def section_of(field: str) -> str:
+    """Return the section of a dotted field.
 
-
-def _switch(section: Any, name: str) -> tuple[str, Any] | None:
-    """The field and its value that leave field `name` of a section without effect, if one does."""
-    inert: Mapping[str, Any] = getattr(section, "inert", {})
-    met: set[str] = set()
-    while name in inert and name not in met:  # two fields may each switch the other off
-        met.add(name)
-        if switch := section.switch(name):
-            return switch
-        name = inert[name][0]
-    return None
-
-
-def _deciding(models: Sequence[type[Section]], field: str) -> set[str]:
-    """The fields that decide whether a field has an effect, and itself."""
-    found = {field}
-    for model in models:
-        while (more := {model.inert[one][0] for one in found if one in model.inert}) - found:
-            found |= more
-    return found
-
-
-def _part_of(field: str) -> str:
+    >>> section_of("data.train_size"), section_of("precision")
+    ('data', 'precision')
+    """
     return field.partition(".")[0]
 
 
-def _validated(name: str, values: Any) -> Any:
-    """The value of a part from nested values; None stands for the default."""
-    if values is None:
-        return _DEFAULTS[name]
-    models = _MODELS.get(name, [])
-    return models[0].parse(values, name) if len(models) == 1 else getattr(RunConfig.parse({name: values}), name)
+def _overlap(field: str, other: str) -> bool:
+    """Return True if one field is the other, or inside it."""
+    return f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}.")
 
 
-def _inside(part: str, point: Mapping[str, Any]) -> list[tuple[list[str], Any]]:
-    """What a point sets in a part: paths below it, and values."""
-    return [(field.split(".")[1:], value) for field, value in point.items() if _part_of(field) == part]
+def _has_path(values: Any, path: str) -> bool:
+    for key in path.split("."):
+        if not isinstance(values, Mapping) or key not in values:
+            return False
+        values = values[key]
+    return True
 
 
-def _with(values: Any, path: list[str], value: Any) -> Any:
-    """Nested values with the one at a path replaced."""
+def _replaced(values: Any, path: Sequence[str], value: Any) -> Any:
+    """Return nested values with the one at a path replaced."""
     if not path:
         return value
-    if not isinstance(values, dict):
-        if values is not None:
-            return values  # something else where a mapping is needed: validation says so
+    if values is None:
         values = {}
-    return {**values, path[0]: _with(values.get(path[0]), path[1:], value) if path[1:] else value}
+    if not isinstance(values, dict):
+        return values  # not the mapping that is needed here: validation refuses it
+    inner = value if len(path) == 1 else _replaced(values.get(path[0]), path[1:], value)
+    return {**values, path[0]: inner}
 
 
 def _check_base(base: Mapping[str, Any]) -> None:
     if "seed" in base:
         raise BadInput("base.seed: seeds are given by 'seeds', next to 'base'")
     for name in base:
-        if name not in PARTS:
-            raise BadInput(f"base.{name}: unknown key" + did_you_mean(name, PARTS))
+        if name not in SECTIONS:
+            raise BadInput(f"base.{name}: unknown key" + did_you_mean(name, SECTIONS))
 
 
-def _check_axes(axes: list[Axis]) -> None:
-    where: dict[str, str] = {}
+def _check_axes(axes: Sequence[Axis]) -> None:
+    earlier: dict[str, str] = {}
     for axis in axes:
         if not axis.fields:
             raise BadInput(f"{axis.where}: an axis without fields")
         for field in axis.fields:
-            place = f"{axis.where}.{field}"
-            if field == "seed":
-                raise BadInput(f"{place}: seeds are no axis of their own; say seeds: {len(axis.points)}")
-            if field not in FIELDS and not field.startswith(f"{OPEN_FIELD}."):
-                near = [name for name in FIELDS if _part_of(name) == _part_of(field)]
-                if field in PARTS:
-                    raise BadInput(f"{place}: a section; name its fields, such as {near[0]}")
-                raise BadInput(f"{place}: unknown field" + did_you_mean(field, near or FIELDS))
-            for other in where:
-                if f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}."):
-                    raise BadInput(f"{place}: also varied by {where[other]}.{other}; a field has one axis")
-        where |= dict.fromkeys(axis.fields, axis.where)
-        seen = set()
-        for point in axis.points:
-            key = tuple((field, _key(point[field])) for field in sorted(point))
-            if key in seen:
-                what = f".{axis.fields[0]} = {point[axis.fields[0]]!r}" if len(axis.fields) == 1 else f" = {point}"
-                raise BadInput(f"{axis.where}{what}: twice on this axis")
-            seen.add(key)
+            _check_field(axis, field)
+            for other, where in earlier.items():
+                if _overlap(field, other):
+                    place = f"{axis.where}.{field}"
+                    raise BadInput(f"{place}: also varied by {where}.{other}; a field can be on one axis only")
+        earlier |= dict.fromkeys(axis.fields, axis.where)
+        _check_points_differ(axis)
 
 
-def _key(value: Any) -> Any:
-    """Equal and hashable for values that validate to the same: 1 and 1.0, not 1 and true."""
+def _check_field(axis: Axis, field: str) -> None:
+    place = f"{axis.where}.{field}"
+    if field == "seed":
+        raise BadInput(f"{place}: the seed is not an axis; use `seeds: {len(axis.points)}`")
+    if field in FIELDS or field.startswith(f"{OPEN_FIELD}."):
+        return
+    candidates = [name for name in FIELDS if section_of(name) == section_of(field)]
+    if field in SECTIONS:
+        raise BadInput(f"{place}: a section, not a field; name its fields, such as {candidates[0]}")
+    raise BadInput(f"{place}: unknown field" + did_you_mean(field, candidates or FIELDS))
+
+
+def _check_points_differ(axis: Axis) -> None:
+    seen = set()
+    for point in axis.points:
+        key = tuple((field, _comparable(point[field])) for field in sorted(point))
+        if key in seen:
+            only = axis.fields[0]
+            what = f".{only} = {point[only]!r}" if len(axis.fields) == 1 else f" = {point}"
+            raise BadInput(f"{axis.where}{what}: twice on this axis")
+        seen.add(key)
+
+
+def _comparable(value: Any) -> Any:
+    """Return a hashable key, equal for values that validate to the same: 1 and 1.0, but not 1 and true."""
     if isinstance(value, (dict, list)):
         return json.dumps(value, sort_keys=True, default=str)
     return isinstance(value, bool), value
+
+
+def sources(axes: Axes) -> Iterator[Mapping[str, Any]]:
+    """Yield every `init.source` and `labels.source` of a sweep: dotted fields of runs that others need."""
+    for name in ("init", "labels"):
+        section = axes.base.get(name) or {}
+        points = [point for axis in axes.axes for point in axis.points]
+        given = [section.get("source"), *(point.get(f"{name}.source") for point in points)]
+        yield from filter(None, given)

@@ -1,17 +1,17 @@
 """A sweep as its author writes it: `SweepSpec`, read from YAML."""
 
-from collections.abc import Iterator
+import functools
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from benevolent.orchestrator.plan.configuration import PARTS
 from benevolent.orchestrator.spec import yaml12
-from benevolent.orchestrator.spec.axes import Axes, Axis, Configuration
+from benevolent.orchestrator.spec.axes import Axes, Axis
+from benevolent.orchestrator.spec.effects import check_effects
 from benevolent.trainables.config.base import Section, did_you_mean
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import SECTIONS
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.store.manifest import Record
@@ -145,8 +145,8 @@ class SweepSpec(Section):
     set the fields they name. `seeds: n` means 0, ..., n - 1.
 
     >>> spec = SweepSpec.parse({"name": "demo", "grid": {"init.scale": [1, 2]}, "seeds": 3})
-    >>> len(list(spec.runs())), spec.axis_names
-    (6, ('init.scale',))
+    >>> spec.axis_names, spec.seed_values
+    (('init.scale',), [0, 1, 2])
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -172,19 +172,20 @@ class SweepSpec(Section):
     def parse(cls, values: Any, where: str = "") -> "SweepSpec":
         """A sweep of nested values, with its axes checked; `BadInput` in one line, as for every section."""
         for key in values if isinstance(values, dict) else ():
-            if str(key).partition(".")[0] in PARTS:
+            if str(key).partition(".")[0] in SECTIONS:
                 raise BadInput(f"{key}: a field of a run, not of a sweep; it goes below 'base', or 'grid' for an axis")
         spec = super().parse(values, where)
-        spec.axes  # noqa: B018  (made here, so that bad axes are refused here)
+        if spec.inert_axes == "refuse":
+            check_effects(spec.axes)
         return spec
 
-    @property
+    @functools.cached_property
     def axes(self) -> Axes:
         """The axes over the base, the last varying fastest."""
         axes = [Axis("grid", _zipped("grid", {field: values})) for field, values in self.grid.items()]
         axes += [Axis(f"zip[{index}]", _zipped(f"zip[{index}]", block)) for index, block in enumerate(self.zip)]
         axes += [Axis("list", tuple(self.list), numbered=True)] if self.list else []
-        return Axes(self.base, axes, self.inert_axes)
+        return Axes(self.base, axes)
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -195,18 +196,6 @@ class SweepSpec(Section):
     def seed_values(self) -> Numbers:
         """The seeds themselves."""
         return [*range(self.seeds)] if isinstance(self.seeds, int) else self.seeds
-
-    def configurations(self) -> Iterator[Configuration]:
-        """Every configuration once, made as it is asked for."""
-        return self.axes.configurations()
-
-    def runs(self) -> Iterator[RunConfig]:
-        """Every run, made as it is asked for; the seeds of a configuration follow each other.
-
-        Raises:
-            BadInput: values that do not go together, or an axis without effect.
-        """
-        return (configuration.run(seed) for configuration in self.configurations() for seed in self.seed_values)
 
 
 def load_spec(source: str, overrides: list[str] | tuple[str, ...] = ()) -> SweepSpec:
@@ -265,7 +254,7 @@ def _override(values: Point, override: str) -> None:
     path = key.strip().split(".")
     if not equals or not all(path):
         raise BadInput(f"--set {override}: expected key=value")
-    if path[0] in PARTS:
+    if path[0] in SECTIONS:
         name = ".".join(path)
         axis = name in (values.get("grid") or {})
         values_text = text if text.lstrip().startswith("[") else f"[{text}]"

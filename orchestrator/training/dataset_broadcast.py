@@ -11,17 +11,17 @@ from benevolent.trainables.store.manifest import Manifest
 
 def file_data_sets(cohorts: Iterable[Manifest]) -> list[str]:
     """Return the names of the data sets that cohorts read from files, sorted."""
-    names = {cohort.configs[0].data.name for cohort in cohorts}  # the same for all runs of a cohort
+    names = {cohort.data.name for cohort in cohorts}  # the same for all runs of a cohort
     return sorted(name for name in names if name in data.READERS)
 
 
-def fetch_missing(cohorts: Iterable[Manifest], console: Console) -> None:
-    """Download the data sets of these cohorts that this machine lacks.
+def fetch_missing(names: Iterable[str], console: Console) -> None:
+    """Download the data sets with these names that this machine lacks; those that are drawn have no files.
 
     Raises:
         BadInput: a download fails, or the files of a data set are damaged.
     """
-    for name in file_data_sets(cohorts):
+    for name in sorted(data.READERS.keys() & set(names)):
         if not data.is_present(name):
             console.print(f"fetching {name} to {data.location(name)}", soft_wrap=True)
         data.fetch(name)

@@ -35,40 +35,37 @@ class Section(BaseModel):
         except ValidationError as error:
             raise BadInput(_explain(cls, error, where)) from None
 
-    def check(self) -> None:
-        """Refuse values that cannot be trained on, where a sweep is read; results that have them can still be read."""
+    def without_effect(self, name: str) -> tuple[str, Any] | None:
+        """Return the other field and its value that leave field `name` without effect, or None.
 
-    def canonical(self) -> Self:
-        """The same section with every field that has no effect at its default: equal runs have one id."""
-        section = self
-        for name in self.inert:
-            if section.switch(name):
-                section = section.model_copy(update={name: type(self).model_fields[name].default})
-        return section
+        >>> class Warmup(Section):
+        ...     inert = {"shape": ("epochs", 0)}
+        ...     epochs: int = 0
+        ...     shape: str = "linear"
+        >>> Warmup(shape="cosine").without_effect("shape"), Warmup(epochs=2).without_effect("shape")
+        (('epochs', 0), None)
+        """
+        return _switched_off_by(self.inert[name], self.__dict__)
 
-    def switch(self, name: str) -> tuple[str, Any] | None:
-        """The field and its value that leave a field without effect, if they do."""
-        other, values = self.inert[name]
-        values, now = values if isinstance(values, tuple) else (values,), getattr(self, other)
-        return (other, values[values.index(now)]) if now in values else None
+    def identity_lines(self, prefix: str, shared_only: bool = False) -> dict[str, str]:
+        """Return what tells this section from the default one: `field -> prefix.field=value`, sorted.
 
-    def identity(self, prefix: str, shared_only: bool = False) -> list[str]:
-        """What tells this section from the default one: sorted `prefix.field=value` lines.
+        A field that has no effect counts as having its default, so that equal runs have one id.
 
         Args:
             prefix: the section's own path.
             shared_only: leave out the fields marked `PerRun`.
         """
-        shown = self.shared_fields() if shared_only else type(self).model_fields
-        return [line for name, line in self.lines(prefix).items() if line and name in shown]
-
-    def lines(self, prefix: str) -> dict[str, str]:
-        """`prefix.field=value` for every field, sorted; empty for a field that has its default or no effect."""
-        values = self.canonical().__dict__
+        section = type(self)
+        values = self.__dict__.copy()
+        for name, switch in section.inert.items():
+            if _switched_off_by(switch, values):
+                values[name] = section.model_fields[name].default
         lines = {}
-        for name, default, always, _ in _fields(type(self)):
+        for name, default, always, per_run in _fields(section):
             value = values[name]
-            lines[name] = f"{prefix}.{name}={_encode(value)}" if always or value != default else ""
+            if (always or value != default) and not (shared_only and per_run):
+                lines[name] = f"{prefix}.{name}={_encode(value)}"
         return lines
 
     @classmethod
@@ -76,6 +73,14 @@ class Section(BaseModel):
     def shared_fields(cls) -> frozenset[str]:
         """The fields that are equal in all runs of a stack."""
         return frozenset(field.name for field in _fields(cls) if not field.per_run)
+
+
+def _switched_off_by(switch: tuple[str, Any], values: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Return the field and the value that `switch` names, if `values` have that value."""
+    other, switching = switch
+    value = values[other]
+    options = switching if isinstance(switching, tuple) else (switching,)
+    return (other, options[options.index(value)]) if value in options else None
 
 
 class _Field(typing.NamedTuple):

@@ -104,12 +104,6 @@ class DataConfig(Section):
     hard_test: bool = False
     fresh: bool = False
 
-    def check(self) -> None:
-        """Raise `BadInput` for an unknown data set and for what it does not have or take."""
-        from benevolent.trainables.data.tasks import describe  # which reads this module
-
-        describe(self)
-
     @property
     def groups(self) -> tuple[tuple[int, ...], ...] | None:
         """The original classes of each label; None where the labels are the original classes."""

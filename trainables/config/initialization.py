@@ -7,7 +7,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from benevolent.trainables.config.base import PerRun, Section
 from benevolent.trainables.config.data import Corruption, Fraction
-from benevolent.trainables.models.weight_edits import find_edit
 
 
 def _names_a_run(source: dict[str, Any]) -> dict[str, Any]:
@@ -78,11 +77,6 @@ class InitConfig(Section):
         if self.at is not None and self.source is None:
             raise ValueError("at is of a source, and none is given")
         return self
-
-    def check(self) -> None:
-        """Raise `BadInput` for an unknown edit."""
-        if self.edit is not None:
-            find_edit(self.edit)
 
 
 class LabelsConfig(Section):

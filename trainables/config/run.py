@@ -1,63 +1,30 @@
-"""What defines a run: `RunConfig`, its identity, and the runs that it needs."""
+"""The configuration of a run: `RunConfig`, its identity, and the runs that it needs."""
 
 import functools
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import torch
-from pydantic import Field
-from torch import Tensor
+from pydantic import Field, create_model
 
-from benevolent.trainables.config.base import Section, flatten
-from benevolent.trainables.config.data import Corruption, DataConfig
+from benevolent.trainables.config.base import Section, did_you_mean, flatten
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.identity import identity_text, run_id, shared_text
 from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
 from benevolent.trainables.config.model import DEFAULT_FAMILY, MODEL_CONFIGS, ModelConfig
 from benevolent.trainables.config.optimization import LossConfig, OptimizerConfig, StopConfig
+from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.pruning import PruneConfig, ResetConfig, SubspaceConfig
 from benevolent.trainables.errors import BadInput
 
-#: The family that is grown, not trained.
+#: The model family that is grown, not trained.
 FOREST = "random_forest"
-
-#: Bumped when a default or the training algorithm changes, so that old results are not taken for new ones.
-ALGORITHM_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training with its own labels: so many epochs and steps, fewer if the targets are reached before.
-
-    One that `solves` finds its solution in its only step; that is its target.
-    """
-
-    name: str
-    label_corruption: float
-    corruption: Corruption
-    max_epochs: int
-    max_steps: int | None = None
-    train_loss: float | None = None
-    train_error: float | None = None
-    snapshot_loss: float | None = None
-    solves: bool = False
-
-    @property
-    def has_target(self) -> bool:
-        """Whether the phase can end before its limit."""
-        return self.solves or self.train_loss is not None or self.train_error is not None
-
-    def reached(self, train: Mapping[str, Tensor]) -> Tensor:
-        """Whether training outcomes, `loss` and `error` `(K,)`, are at every target that there is; False without."""
-        at = torch.full_like(train["loss"], self.has_target, dtype=torch.bool)
-        for name, target in (("loss", self.train_loss), ("error", self.train_error)):
-            at &= train[name] <= (torch.inf if target is None else target)
-        return at
 
 
 class RunConfig(Section):
     """One network trained once.
+
+    Every section is valid by itself; `trainables.compatibility` says which ones go together.
 
     >>> RunConfig(seed=3).run_id == RunConfig.parse({"seed": 3, "init": {"scale": 1}}).run_id
     True
@@ -77,195 +44,239 @@ class RunConfig(Section):
     precision: Literal["float32", "float64"] = "float32"
     seed: Annotated[int, Field(ge=0)] = 0
 
-    def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
-        if what := self.solved:
-            # Not a field's validator: sweeps put runs together from validated sections, and want the one line too.
-            for line in self._foreign_lines():
-                raise BadInput(f"{line.replace('=', ' = ')}: does not go with {what}; leave it out")
+    @functools.cached_property
+    def run_id(self) -> str:
+        """Return 16 hexadecimal digits: a hash of the seed and of every field that differs from its default."""
+        return run_id([identity_text(name, section) for name, section in self.sections.items()], self.seed)
 
-    def _foreign_lines(self) -> Iterator[str]:
-        """What is set of the sections that have no meaning where the solution is found in one step."""
-        names = [
-            "pretrain",
-            "prune",
-            "subspace",
-            "optimizer",
-            "stop",
-            *(["init", "labels", "reset"] if self.is_forest else []),
-        ]
-        for line in (line for name in names for line in getattr(self, name).identity(name)):
-            field = line.partition("=")[0]
-            solver = field == "optimizer.name" and not self.is_forest
-            if not solver and (not field.startswith("stop.") or field == "stop.snapshot_loss"):
-                yield line
+    @property
+    def sections(self) -> dict[str, Any]:
+        """Return every field but the seed, by name."""
+        return {name: getattr(self, name) for name in SECTIONS}
 
-    def check_loss(self) -> None:
-        """Refuse a loss that the way to the solution does not minimize.
+    @property
+    def cohort_key(self) -> str:
+        """Return text that is equal for runs of one network, data set, batch size and sequence of phases.
 
-        Raises:
-            BadInput: least squares or a forest with another loss than `squared`.
+        Runs share a cohort if, besides, equally many generations of runs must be trained before them.
         """
-        if self.solved and self.loss.name != "squared":
-            raise BadInput(
-                f"loss.name = {self.loss.name!r}: {self.solved} minimizes the squared loss; say loss.name: squared"
-            )
+        sections = [shared_text(name, section) for name, section in self.sections.items()]
+        return "".join(sections) + " ".join(phase.name for phase in self.phases)
 
     @property
     def is_forest(self) -> bool:
-        """Whether trees are grown, and no network is trained."""
-        return type(self.model) is MODEL_CONFIGS[FOREST]
+        """Return True if trees are grown and no network is trained."""
+        return self.model.family == FOREST  # type: ignore[attr-defined]
 
     @property
     def solved(self) -> str | None:
-        """What finds the solution in one step, whatever the limits of training; None for what trains step by step."""
+        """Return the field that makes a solver find the solution in one step; None if training takes steps."""
         if self.is_forest:
             return f"model.family = '{FOREST}'"
-        return "optimizer.name = 'least_squares'" if self.optimizer.name == "least_squares" else None
-
-    @functools.cached_property
-    def run_id(self) -> str:
-        """16 hexadecimal digits: a hash of the seed and of every field that differs from its default."""
-        return run_id(self.configuration_lines(), self.seed)
-
-    def configuration_lines(self, shared_only: bool = False) -> list[str]:
-        """The fields that differ from their defaults, as sorted `path=value` lines; the seed is left out."""
-        sections = {name: getattr(self, name) for name in RunConfig.model_fields if name not in ("precision", "seed")}
-        lines = [line for name, section in sections.items() for line in section.identity(name, shared_only)]
-        return sorted([*lines, f"precision={self.precision}"])
-
-    @property
-    def cohort_key(self) -> tuple[str, ...]:
-        """Equal for runs that may share a cohort: same data, network, batches and phases."""
-        names = (phase.name for phase in self.phases)
-        layers = (line.partition("=")[0] for line in self.model.identity("model"))  # there are some only with dropout
-        # Runs that wait for others do not train beside them.
-        return (*self.configuration_lines(shared_only=True), *layers, *names, f"after {len(self.ancestors)}")
+        if self.optimizer.name == "least_squares":
+            return "optimizer.name = 'least_squares'"
+        return None
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases that this run trains itself; a pruned or reset run starts from its `parent`."""
-        stop, pretrain = self.stop, self.pretrain
-        labels = (self.data.label_corruption, self.data.corruption)
+        """Return the phases that this run trains itself; a pruned or reset run starts from its `parent`."""
+        label_corruption, corruption = self.data.label_corruption, self.data.corruption
         if self.reset.layers:
-            return (Phase("reset", *labels, 0),)
+            return (Phase("reset", label_corruption, corruption, max_epochs=0),)
         name = f"prune{self.prune.rounds}" if self.prune.prunes else "train"
         if self.solved:
-            return (Phase(name, *labels, 1, solves=True),)
-        targets = stop.train_loss, stop.train_error, stop.snapshot_loss
-        last = Phase(name, *labels, stop.max_epochs, stop.max_steps, *targets)
-        if self.prune.prunes or not pretrain.epochs:
+            return (Phase(name, label_corruption, corruption, max_epochs=1, solves=True),)
+        last = Phase(
+            name,
+            label_corruption,
+            corruption,
+            max_epochs=self.stop.max_epochs,
+            max_steps=self.stop.max_steps,
+            train_loss=self.stop.train_loss,
+            train_error=self.stop.train_error,
+            snapshot_loss=self.stop.snapshot_loss,
+        )
+        if self.prune.prunes or not self.pretrain.epochs:
             return (last,)
-        return Phase("pretrain", pretrain.label_corruption, pretrain.corruption, pretrain.epochs), last
-
-    @property
-    def parent(self) -> "RunConfig | None":
-        """The run that this one starts from; None for one that starts from drawn weights."""
-        changes = parent_sections(functools.partial(getattr, self))
-        if changes is None:
-            return None
-        return self._with(changes)
-
-    @functools.cached_property
-    def teacher(self) -> "RunConfig | None":
-        """The run that labels the inputs of this one; None where labels are those of the data set."""
-        changes = teacher_sections(functools.partial(getattr, self))
-        return None if changes is None else self._with(changes)
-
-    def _with(self, changes: dict[str, Any]) -> "RunConfig":
-        """Not `model_copy`, which copies what is cached too."""
-        return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields} | changes)
-
-    @property
-    def ancestors(self) -> "tuple[RunConfig, ...]":
-        """The parent, the teacher, theirs, and so on, each once."""
-        before = [one for one in (self.parent, self.teacher) if one is not None]
-        return tuple({each.run_id: each for one in before for each in (one, *one.ancestors)}.values())
+        first = Phase("pretrain", self.pretrain.label_corruption, self.pretrain.corruption, self.pretrain.epochs)
+        return first, last
 
     @property
     def steps_per_epoch(self) -> int:
-        """Of a whole epoch."""
-        return -(-self.data.train_size // self.optimizer.examples_per_step(self.data.train_size))
+        """Return the number of steps in a whole epoch."""
+        train_size = self.data.train_size
+        return -(-train_size // self.optimizer.examples_per_step(train_size))
 
     @property
     def last_epoch(self) -> int:
-        """The epochs that the last phase has at most."""
-        most, steps = self.phases[-1].max_epochs, self.phases[-1].max_steps
-        return most if steps is None else min(most, -(-steps // self.steps_per_epoch))
+        """Return the number of epochs that the last phase has at most."""
+        last = self.phases[-1]
+        if last.max_steps is None:
+            return last.max_epochs
+        return min(last.max_epochs, -(-last.max_steps // self.steps_per_epoch))
+
+    # ---- the runs that this one needs; they have its seed
+
+    @property
+    def parent(self) -> "RunConfig | None":
+        """Return the run that this one starts from; None for one that starts from drawn weights."""
+        return self._changed(parent_sections(self.sections))
+
+    @functools.cached_property
+    def teacher(self) -> "RunConfig | None":
+        """Return the run that labels the inputs of this one; None if the labels are those of the data set."""
+        return self._changed(teacher_sections(self.sections))
+
+    @property
+    def ancestors(self) -> "tuple[RunConfig, ...]":
+        """Return the parent, the teacher, theirs, and so on, each once."""
+        ancestors = {}
+        for relative in (self.parent, self.teacher):
+            if relative is not None:
+                for ancestor in (relative, *relative.ancestors):
+                    ancestors[ancestor.run_id] = ancestor
+        return tuple(ancestors.values())
 
     @property
     def dense(self) -> "RunConfig":
-        """The run without its pruning and its resets."""
+        """Return the run without its pruning and its resets; the run itself if it has neither."""
+        if not self.prune.prunes and not self.reset.layers:
+            return self
         return self._with({"prune": PruneConfig(), "reset": ResetConfig()})
 
+    def _changed(self, sections: Mapping[str, Any] | None) -> "RunConfig | None":
+        return None if sections is None else self._with(sections)
+
+    def _with(self, sections: Mapping[str, Any]) -> "RunConfig":
+        """Return the run with other sections; unlike `model_copy`, without the values that this one has cached."""
+        return RunConfig(**self.sections | sections, seed=self.seed)
+
     def flat(self) -> dict[str, Any]:
-        """Every field by its dotted path, as in the columns of the tables, where a column has values of one type.
+        """Return every field by its dotted path, as in the columns of the tables, where a column has one type.
 
-        So the batch size is a number also where it is `full`; of lists, `reset.to` and what names other runs there is
-        text.
+        So the batch size is a number even where it is `full`; lists, `reset.to` and `source` are text.
         """
-        values = self.model_dump()
-        values["optimizer"]["batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
-        values["optimizer"]["schedule"] = ",".join(f"{epoch:g}:{factor:g}" for epoch, factor in self.optimizer.schedule)
-        values["reset"] = {"layers": ",".join(map(str, self.reset.layers)), "to": str(self.reset.to)}
-        for name in ("init", "labels"):
-            if values[name]["source"] is not None:
-                values[name]["source"] = json.dumps(values[name]["source"], sort_keys=True)
-        return dict(flatten(values))
+        values = {}
+        for name in RunConfig.model_fields:
+            values.update(flat_section(name, getattr(self, name)))
+        values["optimizer.batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
+        return values
 
 
-def parent_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:
-    """What tells the run that another one starts from: the sections that differ; None if it starts from drawn weights.
+#: The sections of a run in the order in which its identity names them: every field but the seed.
+SECTIONS: tuple[str, ...] = tuple(sorted(RunConfig.model_fields.keys() - {"seed"}))
+#: Sections with one field, by name: to validate a section alone, with the error lines that a run has.
+_ALONE: dict[str, Any] = {
+    name: create_model(name, __base__=Section, **{name: (field.rebuild_annotation(), field.default)})  # type: ignore[call-overload]
+    for name, field in RunConfig.model_fields.items()
+}
 
-    Args:
-        section: the sections, by name, of the `RunConfig` that starts from it.
+
+def parse_section(name: str, values: Any) -> Any:
+    """Return the validated section `name` of a run.
 
     Raises:
-        BadInput: `init.source` does not give a run.
+        BadInput: one line that begins with the field's path.
+
+    >>> parse_section("init", {"scale": 2}).scale
+    2.0
     """
-    if section("reset").layers:
+    return getattr(_ALONE[name].parse({name: values}), name)
+
+
+def flat_section(name: str, section: Any) -> list[tuple[str, Any]]:
+    """Return the dotted fields of a section with their values as a table holds them; see `RunConfig.flat`.
+
+    >>> flat_section("reset", ResetConfig(layers=[1, 3]))
+    [('reset.layers', '1,3'), ('reset.to', 'init')]
+    """
+    if not isinstance(section, Section):
+        return [(name, section)]
+    values = section.model_dump()
+    if name == "optimizer":
+        values["schedule"] = ",".join(f"{epoch:g}:{factor:g}" for epoch, factor in values["schedule"])
+    elif name == "reset":
+        values["layers"] = ",".join(map(str, values["layers"]))
+        values["to"] = str(values["to"])
+    elif name in ("init", "labels") and values["source"] is not None:
+        values["source"] = json.dumps(values["source"], sort_keys=True)
+    return list(flatten(values, f"{name}."))
+
+
+#: Sections that the run which a `source` names has at their defaults, where the source does not say more.
+_NOT_INHERITED = {"init": ("init",), "labels": ("labels", "prune", "reset")}
+
+
+def parent_sections(sections: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the sections in which the parent of a run differs from it; None if the run starts from drawn weights.
+
+    Args:
+        sections: of the run, by name.
+
+    Raises:
+        BadInput: `init.source` does not name a valid run.
+    """
+    if sections["reset"].layers:
         return {"reset": ResetConfig()}
-    if section("prune").prunes:
-        return {"prune": section("prune").round_before}
-    return _named(section, "init", ("init",))
+    if sections["prune"].prunes:
+        return {"prune": sections["prune"].round_before}
+    return _source_sections("init", sections)
 
 
-def teacher_sections(section: Callable[[str], Any]) -> dict[str, Any] | None:
-    """What tells the run that labels the inputs of another: the sections that differ; None if there is none.
+def teacher_sections(sections: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the sections in which the teacher of a run differs from it; None if there is no teacher.
 
     Args:
-        section: the sections, by name, of the `RunConfig` that learns from it.
+        sections: of the run, by name.
 
     Raises:
-        BadInput: `labels.source` does not give a run.
+        BadInput: `labels.source` does not name a valid run.
     """
-    return _named(section, "labels", ("labels", "prune", "reset"))
+    return _source_sections("labels", sections)
 
 
-def _named(section: Callable[[str], Any], by: str, left_out: Sequence[str]) -> dict[str, Any] | None:
-    """The sections of the run that a `source` names; those left out have the defaults where it does not say more.
-
-    Where it names a family, so have the network's other fields: those of this run may be of another family.
-    """
-    if (source := section(by).source) is None:
+def _source_sections(by: str, sections: Mapping[str, Any]) -> dict[str, Any] | None:
+    source = sections[by].source
+    if source is None:
         return None
-    names = RunConfig.model_fields.keys() - {"seed"}
-    nested = {name: value.model_dump() if isinstance(value := section(name), Section) else value for name in names}
-    nested |= {name: {} for name in (*left_out, *(["model"] if "model.family" in source else []))}
+    return {name: source_section(by, source, name, sections[name]) for name in sections_of_source(by, source)}
+
+
+def sections_of_source(by: str, source: Mapping[str, Any]) -> list[str]:
+    """Return the names of the sections in which the run that `<by>.source` names may differ from the one naming it.
+
+    Raises:
+        BadInput: the source has a key that is no section.
+    """
+    named = dict.fromkeys(field.partition(".")[0] for field in source)
+    for name in named:
+        if name not in SECTIONS:
+            raise BadInput(f"{by}.source: {name}: unknown key" + did_you_mean(name, SECTIONS))
+    return list(dict.fromkeys([*_NOT_INHERITED[by], *named]))
+
+
+def source_section(by: str, source: Mapping[str, Any], name: str, asking: Any) -> Any:
+    """Return the section `name` of the run that `<by>.source` names.
+
+    Args:
+        by: `init` or `labels`.
+        source: dotted fields and their values. If it names `model.family`, the other fields of the network have their
+            defaults: those of the run that asks may be of another family.
+        name: one of `sections_of_source`.
+        asking: this section of the run that names the source.
+
+    Raises:
+        BadInput: a value that is not valid.
+    """
+    starts_anew = name in _NOT_INHERITED[by] or (name == "model" and "model.family" in source)
+    values: Any = asking
+    if isinstance(asking, Section):
+        values = {} if starts_anew else asking.model_dump()
     for field, value in source.items():
-        part, _, name = field.partition(".")
-        if name and isinstance(nested.get(part), dict):
-            nested[part] = {**nested[part], name: value}
-        else:
-            nested[part] = value
+        section, _, rest = field.partition(".")
+        if section == name:
+            values = {**values, rest: value} if rest and isinstance(values, dict) else value
     try:
-        found = RunConfig.parse(nested)
+        return parse_section(name, values)
     except BadInput as error:
         raise BadInput(f"{by}.source: {error}") from None
-    return {name: getattr(found, name) for name in names}
-
-
-def run_id(configuration_lines: Iterable[str], seed: int) -> str:
-    """The id of a run from its `RunConfig.configuration_lines()` and seed."""
-    text = "\n".join([f"version={ALGORITHM_VERSION}", *configuration_lines, f"seed={seed}"])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -16,7 +16,8 @@ from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
 from benevolent.trainables.rng import generator
 
 if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
-    from benevolent.trainables.config.run import Phase, RunConfig
+    from benevolent.trainables.config.phase import Phase
+    from benevolent.trainables.config.run import RunConfig
 
 #: The labels `(N,)` that the teacher of a run gives to its inputs.
 TeacherLabels = Callable[["RunConfig", Inputs], Tensor]

@@ -1,16 +1,22 @@
-"""What a cohort is: its runs and what to record, written before it trains and never changed."""
+"""Manifests: the runs of a cohort and what it records, written before it trains and never changed."""
 
+import functools
 from collections import defaultdict
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from benevolent.trainables import plugins
 from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.identity import ALGORITHM_VERSION
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
+
+OTHER_VERSION = "its run ids are of another version of benevolent; use a new --out folder"
 
 
 class Record(Section):
@@ -54,8 +60,8 @@ class Record(Section):
         return {epoch for epoch in (*self.also, *(powers if self.epochs is None else self.epochs)) if epoch < last}
 
     def covers(self, other: "Record", last: int) -> bool:
-        """Whether a run of at most `last` epochs a phase that kept this record has all that the other asks for."""
-        return self == other or (
+        """Return True if this record has all that the other asks for, for phases of at most `last` epochs."""
+        return (
             self.checkpoints >= other.checkpoints
             and self.early_stop >= other.early_stop
             and {*self.steps} >= {*other.steps}
@@ -76,42 +82,113 @@ class Record(Section):
         return Record(epochs=epochs, also=also, steps=tuple(sorted({*self.steps, *other.steps})), **kept)
 
 
+class ManifestRun(NamedTuple):
+    """One run of a cohort; `role` is `run` or `parent`, `values` are those of its `RunConfig` as JSON has them."""
+
+    run_id: str
+    role: str
+    values: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Manifest:
-    """The runs of a cohort, their roles (`run`, or `parent`: others start from it), and whom it waits for."""
+    """The runs of a cohort, the cohorts it waits for, and what it records.
+
+    Run configurations are made when they are first asked for, once for each run.
+
+    Attributes:
+        cohort_id: of the cohort.
+        runs: that train in it, in order.
+        waits_for: ids of the cohorts with the parents and teachers of its runs.
+        record: what is written down while it trains.
+        results: the results folder that it was read from.
+    """
 
     cohort_id: str
-    configs: tuple[RunConfig, ...]
-    roles: tuple[str, ...]
+    runs: tuple[ManifestRun, ...]
     waits_for: tuple[str, ...] = ()
     record: Record = Record()
+    results: Folder | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        cohort_id: str,
+        configs: Iterable[RunConfig],
+        roles: Iterable[str],
+        waits_for: tuple[str, ...] = (),
+        record: Record | None = None,
+    ) -> "Manifest":
+        """Return the manifest of a cohort with these run configurations."""
+        runs = [
+            ManifestRun(config.run_id, role, config.model_dump(mode="json"))
+            for config, role in zip(configs, roles, strict=True)
+        ]
+        return cls(cohort_id, tuple(runs), waits_for, record or Record())
+
+    @functools.cached_property
+    def configs(self) -> tuple[RunConfig, ...]:
+        """The configurations of the runs, in order.
+
+        Raises:
+            BadInput: a configuration is not valid, or does not give the id of its run.
+        """
+        return tuple(self.config(run_id) for run_id in self.run_ids)
+
+    def config(self, run_id: str) -> RunConfig:
+        """Return the configuration of one run; raise `BadInput` as `configs`."""
+        if run_id not in self._configs:
+            self._configs[run_id] = self._parse(self.runs[self.run_ids.index(run_id)])
+        return self._configs[run_id]
+
+    def _parse(self, run: ManifestRun) -> RunConfig:
+        folder = "" if self.results is None else f"{CohortFiles(self.results, self.cohort_id).folder.uri}/"
+        where = f"{folder}{paths.MANIFEST}"
+        try:
+            config = RunConfig.parse(run.values, where)
+        except BadInput as error:
+            hint = "" if self.results is None else plugins.missing_plugins_hint(self.results)
+            raise BadInput(f"{error}{hint}") from None
+        if config.run_id != run.run_id:
+            raise BadInput(f"{where}: {OTHER_VERSION}")
+        return config
+
+    @functools.cached_property
+    def _configs(self) -> dict[str, RunConfig]:
+        return {}
 
     @property
+    def data(self) -> DataConfig:
+        """The data of the first run: the same for all runs of a cohort but for fields marked `PerRun`."""
+        return DataConfig.parse(self.runs[0].values["data"], "data")
+
+    @functools.cached_property
     def run_ids(self) -> list[str]:
         """The ids of the runs, in order."""
-        return [config.run_id for config in self.configs]
-
-    def last_epoch(self, row: int) -> int:
-        """Of the longest phase that a run may have."""
-        return max(phase.max_epochs for phase in self.configs[row].phases)
+        return [run.run_id for run in self.runs]
 
     @property
-    def depth(self) -> int:
-        """How many generations of runs must be there before."""
-        return len(self.configs[0].ancestors)
+    def roles(self) -> tuple[str, ...]:
+        """The role of every run, in order."""
+        return tuple(run.role for run in self.runs)
+
+    def last_epoch(self, run_id: str) -> int:
+        """Return the number of epochs of the longest phase that a run may have."""
+        return max(phase.max_epochs for phase in self.config(run_id).phases)
 
     def finished(self, results: Folder) -> bool:
-        """Whether every run has its row in the table `runs`."""
+        """Return True if every run has its row in the table `runs`."""
         return set(self.run_ids) <= set(finished_runs(results, self.cohort_id))
 
     def write(self, results: Folder) -> None:
         """Write `manifest.json`, the first file of a cohort."""
-        runs = [
-            {"run_id": config.run_id, "role": role, "config": config.model_dump(mode="json")}
-            for config, role in zip(self.configs, self.roles, strict=True)
-        ]
-        record = self.record.model_dump(mode="json")
-        value = {"cohort_id": self.cohort_id, "waits_for": self.waits_for, "record": record, "runs": runs}
+        value = {
+            "cohort_id": self.cohort_id,
+            "algorithm": ALGORITHM_VERSION,
+            "waits_for": self.waits_for,
+            "record": self.record.model_dump(mode="json"),
+            "runs": [{"run_id": run_id, "role": role, "config": values} for run_id, role, values in self.runs],
+        }
         files = CohortFiles(results, self.cohort_id)
         files.folder.write_json(paths.MANIFEST, value)
 
@@ -120,36 +197,31 @@ class Manifest:
         """Read a manifest back.
 
         Raises:
-            BadInput: the file is damaged, or a run's config does not give its id (it is of another version).
+            BadInput: the file is damaged, or of another version.
         """
         files = CohortFiles(results, cohort_id)
         value = files.folder.read_json(paths.MANIFEST)
         where = f"{files.folder.uri}/{paths.MANIFEST}"
         try:
-            try:
-                configs = tuple(RunConfig.parse(run["config"], where) for run in value["runs"])
-            except BadInput as error:
-                raise BadInput(f"{error}{plugins.missing_plugins_hint(results)}") from None
-            ids, roles = [run["run_id"] for run in value["runs"]], tuple(run["role"] for run in value["runs"])
+            runs = tuple(ManifestRun(run["run_id"], run["role"], run["config"]) for run in value["runs"])
+            if value["algorithm"] != ALGORITHM_VERSION or not runs:
+                raise BadInput(f"{where}: {OTHER_VERSION}")
             record = value["record"]
             for name in ("epochs", "also", "steps"):
                 if record.get(name) is not None:
                     record[name] = tuple(record[name])
-            manifest = cls(cohort_id, configs, roles, tuple(value["waits_for"]), Record.parse(record, where))
+            return cls(cohort_id, runs, tuple(value["waits_for"]), Record.parse(record, where), results)
         except (KeyError, TypeError) as error:
             raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
-        if ids != manifest.run_ids:
-            raise BadInput(f"{where}: its run ids are of another version of benevolent; use a new --out folder")
-        return manifest
 
 
 def finished_runs(results: Folder, cohort_id: str) -> list[str]:
-    """The ids of the runs of a cohort that have ended, whatever their status."""
+    """Return the ids of the runs of a cohort that have ended, whatever their status."""
     return [run_id for part in CohortFiles(results, cohort_id).parts("runs") for run_id in part["run_id"].to_pylist()]
 
 
 def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: Record | None = None) -> dict[str, int]:
-    """Where each run is found: in one cohort, though it may have been trained again for more records.
+    """Return the cohort that each run is read from; a run may have been trained again for more records.
 
     A cohort in which the run has ended comes first, then the one with most records, then the first.
 
@@ -159,29 +231,32 @@ def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: R
         asked: leave out cohorts that do not record this.
 
     Returns:
-        `run_id -> position in cohorts`, without the runs that are nowhere.
+        `run_id -> position in cohorts`, without the runs that are in none.
     """
-    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    places: dict[str, list[int]] = defaultdict(list)
     for place, cohort in enumerate(cohorts):
-        for row, run_id in enumerate(cohort.run_ids):
-            places[run_id].append((place, row))
+        for run_id in cohort.run_ids:
+            if asked is None or _records(cohort, run_id, asked):
+                places[run_id].append(place)
 
-    def rank(run_id: str, place: int, row: int) -> tuple[bool, int, int]:
-        record, last = cohorts[place].record, cohorts[place].last_epoch(row)
-        records = len(record.epochs_before(last)) + len(record.steps)
+    def rank(run_id: str, place: int) -> tuple[bool, int, int]:
+        record = cohorts[place].record
+        records = len(record.epochs_before(cohorts[place].last_epoch(run_id))) + len(record.steps)
         return run_id in ended[place], records, record.checkpoints + record.early_stop
 
-    found = {}
-    for run_id, there in places.items():
-        if asked is not None:
-            there = [(p, row) for p, row in there if cohorts[p].record.covers(asked, cohorts[p].last_epoch(row))]
-        if there:
-            found[run_id] = max(there, key=lambda where: rank(run_id, *where))[0] if len(there) > 1 else there[0][0]
-    return found
+    return {
+        run_id: max(candidates, key=functools.partial(rank, run_id)) if len(candidates) > 1 else candidates[0]
+        for run_id, candidates in places.items()
+    }
+
+
+def _records(cohort: Manifest, run_id: str, asked: Record) -> bool:
+    """Return True if a cohort records for a run all that is asked."""
+    return cohort.record == asked or cohort.record.covers(asked, cohort.last_epoch(run_id))
 
 
 def read_cohorts(results: Folder) -> tuple[list[Manifest], list[set[str]]]:
-    """The cohorts of a results folder, and of each the ids of the runs that have ended."""
+    """Return the cohorts of a results folder, and for each the ids of the runs that have ended."""
     names = cohort_ids(results)
     manifests = [Manifest.read(results, name) for name in names]
     return manifests, [set(finished_runs(results, name)) for name in names]

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from benevolent.trainables import data
 from benevolent.trainables.compatibility import check
-from benevolent.trainables.config.run import Phase, RunConfig
+from benevolent.trainables.config.phase import Phase
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel

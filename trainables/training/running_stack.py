@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables import data
-from benevolent.trainables.config.run import Phase, RunConfig
+from benevolent.trainables.config.phase import Phase
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.stack import Stack

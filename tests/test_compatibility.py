@@ -1,16 +1,18 @@
 """What is refused because sections do not go together, at planning and at the start of a cohort."""
 
+import contextlib
 import re
-import time
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import nn
 
-from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.planning import Kinds, plan
+from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables.compatibility import check
+from benevolent.trainables import compatibility
+from benevolent.trainables.compatibility import Candidate, Rule, check
+from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.manifest import Record
@@ -70,11 +72,11 @@ REFUSED = [
         "prune.rewind = 'none': has no effect on a reinit of one round; leave it out",
     ),
     (
-        {"model": {"family": "module", "path": "test_fit:Gains"}, "prune": PRUNE},
+        {"model": {"family": "module", "path": "test_compatibility:Gains"}, "prune": PRUNE},
         "prune.fraction: the network has no weig",
     ),
     (
-        {"model": {"family": "module", "path": "test_fit:Gains"}, "init": {"first": 1.0}},
+        {"model": {"family": "module", "path": "test_compatibility:Gains"}, "init": {"first": 1.0}},
         "init.first: the network has no",
     ),
     (
@@ -126,37 +128,36 @@ def sweep(base: dict, **keys) -> SweepSpec:
 def test_what_does_not_go_together_is_refused_in_one_line(sections, line):
     for refuse in (
         lambda: check(RunConfig.parse(sections)),
-        lambda: plan(sweep(sections)),
-        lambda: estimate_sweep(sweep(sections)),
+        lambda: expand(sweep(sections)).new_manifests(),
     ):
         with pytest.raises(BadInput) as refused:
             refuse()
         assert line in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "sections",
-    [
-        {"model": {"family": "frankle_conv", "depth": 4}},
-        {"model": {"family": "vgg", "depth": 11}, "data": {"name": "cifar10"}},  # leaves one position: as is usual
-        {"model": {"family": "xord"}, "data": XORD, "loss": {"name": "hinge"}},
-        {"model": {"family": "xord"}, "data": XORD, "loss": {"name": "squared"}},
-        {"data": REAL, "loss": {"name": "squared"}},
-        {"data": {"train_size": 32}, "optimizer": {"batch_size": 32}, "model": BN},
-        {"data": {"train_size": 20}, "optimizer": {"batch_size": "full"}},
-        {"subspace": {"dimension": 8970}},
-        {"prune": PRUNE | {"rounds": 2, "control": "reinit", "rewind": "none"}},
-        {
-            "model": {"family": "xord", "filters": 2},
-            "data": XORD,
-            "loss": {"name": "hinge"},
-            "init": {"scheme": "kmeans", "source": {"model.filters": 6}},
-        },
-    ],
-)
+TOGETHER: list[dict] = [
+    {"model": {"family": "frankle_conv", "depth": 4}},
+    {"model": {"family": "vgg", "depth": 11}, "data": {"name": "cifar10"}},  # leaves one position: as is usual
+    {"model": {"family": "xord"}, "data": XORD, "loss": {"name": "hinge"}},
+    {"model": {"family": "xord"}, "data": XORD, "loss": {"name": "squared"}},
+    {"data": REAL, "loss": {"name": "squared"}},
+    {"data": {"train_size": 32}, "optimizer": {"batch_size": 32}, "model": BN},
+    {"data": {"train_size": 20}, "optimizer": {"batch_size": "full"}},
+    {"subspace": {"dimension": 8970}},
+    {"prune": PRUNE | {"rounds": 2, "control": "reinit", "rewind": "none"}},
+    {
+        "model": {"family": "xord", "filters": 2},
+        "data": XORD,
+        "loss": {"name": "hinge"},
+        "init": {"scheme": "kmeans", "source": {"model.filters": 6}},
+    },
+]
+
+
+@pytest.mark.parametrize("sections", TOGETHER)
 def test_what_goes_together_is_planned(sections):
     check(RunConfig.parse(sections))
-    assert plan(sweep(sections)) and estimate_sweep(sweep(sections)).runs == 1
+    assert expand(sweep(sections)).new_manifests()
 
 
 def test_a_source_cannot_hold_itself():
@@ -196,17 +197,17 @@ def test_layers_may_go_back_to_an_epoch_of_the_default_record_only():
     ],
 )
 def test_no_rule_is_skipped_because_a_field_may_differ_in_a_cohort(axis, values, line):
-    base = {"model": {"family": "module", "path": "test_fit:Gains"}}
+    base = {"model": {"family": "module", "path": "test_compatibility:Gains"}}
     base |= {"prune": PRUNE, "model": {"width": 8}} if axis == "prune.rewind" else {}
     with pytest.raises(BadInput) as refused:
-        plan(sweep(base, grid={axis: values}))
+        expand(sweep(base, grid={axis: values})).new_manifests()
     assert line in str(refused.value)
 
 
 def test_real_targets_refuse_corrupted_pretraining_on_an_axis():
     base = {"data": REAL, "loss": {"name": "squared"}, "pretrain": PRETRAIN}
     with pytest.raises(BadInput, match="pretrain.label_corruption = 0.5"):
-        plan(sweep(base, grid={"pretrain.label_corruption": [0, 0.5]}))
+        expand(sweep(base, grid={"pretrain.label_corruption": [0, 0.5]})).new_manifests()
 
 
 BATCH = {"optimizer": {"batch_size": 500}}
@@ -233,12 +234,11 @@ SOURCE = {"scheme": "run", "source": {"optimizer.batch_size": 2000}}
     ],
 )
 def test_what_does_not_go_together_is_refused_with_its_place_in_the_sweep(keys, line):
-    for refuse in (plan, estimate_sweep):
-        with pytest.raises(BadInput) as refused:
-            refuse(sweep(keys.get("base", {}), **{name: value for name, value in keys.items() if name != "base"}))
-        assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
-        if "list" in keys and not line.startswith("list"):
-            assert str(refused.value).endswith(" (at list[1])")
+    with pytest.raises(BadInput) as refused:
+        expand(sweep(keys.get("base", {}), **{name: value for name, value in keys.items() if name != "base"}))
+    assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
+    if "list" in keys and not line.startswith("list"):
+        assert str(refused.value).endswith(" (at list[1])")
 
 
 def test_rounding_of_a_gpu_is_refused_where_a_sweep_trains_without_one():
@@ -246,24 +246,23 @@ def test_rounding_of_a_gpu_is_refused_where_a_sweep_trains_without_one():
     line = re.escape(
         ".optimizer.arithmetic = 'tf32': without a GPU it rounds nothing, and resources.gpus is 0; allowed"
     )
-    for refuse in (plan, estimate_sweep):
-        for place, keys in (
-            ("base", {"base": asked}),
-            ("grid", {"base": {}, "grid": {"optimizer.arithmetic": ["full", "tf32"]}}),
-            (r"list\[1\]", {"base": {}, "list": [{}, {"optimizer.arithmetic": "tf32"}]}),
-        ):
-            with pytest.raises(BadInput, match=f"^{place}{line}"):
-                refuse(sweep(**keys))
-        with pytest.raises(BadInput, match="^base.init.source: optimizer.arithmetic = 'tf32'"):
-            refuse(sweep({"init": {"scheme": "run", "source": {"optimizer.arithmetic": "tf32"}}}))
-        assert refuse(sweep(asked, resources={"gpus": 0.5}))
-        assert refuse(sweep({"optimizer": {"arithmetic": "bf16"}}))
+    for place, keys in (
+        ("base", {"base": asked}),
+        ("grid", {"base": {}, "grid": {"optimizer.arithmetic": ["full", "tf32"]}}),
+        (r"list\[1\]", {"base": {}, "list": [{}, {"optimizer.arithmetic": "tf32"}]}),
+    ):
+        with pytest.raises(BadInput, match=f"^{place}{line}"):
+            expand(sweep(**keys))
+    with pytest.raises(BadInput, match="^base.init.source: optimizer.arithmetic = 'tf32'"):
+        expand(sweep({"init": {"scheme": "run", "source": {"optimizer.arithmetic": "tf32"}}}))
+    assert len(expand(sweep(asked, resources={"gpus": 0.5})).runs) == 1
+    assert len(expand(sweep({"optimizer": {"arithmetic": "bf16"}})).runs) == 1
 
 
 def test_runs_that_start_from_others_are_no_cohort_with_those_that_do_not():
     """Or a cohort would wait for itself: that a run has a source may differ in a cohort."""
     listed = [{"init.scheme": "kaiming"}, {"init.scheme": "run", "init.source": {"init.scale": 2}}]
-    cohorts = plan(sweep({"model": {"width": 8}}, list=listed, seeds=2))
+    cohorts = expand(sweep({"model": {"width": 8}}, list=listed, seeds=2)).new_manifests()
     assert [sorted(cohort.roles) for cohort in cohorts] == [["parent", "parent", "run", "run"], ["run", "run"]]
     assert cohorts[1].waits_for == (cohorts[0].cohort_id,)
 
@@ -271,7 +270,9 @@ def test_runs_that_start_from_others_are_no_cohort_with_those_that_do_not():
 def test_runs_of_other_runs_of_other_runs_come_in_order():
     source = {"prune.fraction": 0.5, "prune.rounds": 2}
     base = {"model": {"width": 8}, "init": {"scheme": "run", "source": source}}
-    cohorts = plan(sweep(base, grid={"reset.layers": [[], [1]], "prune.rounds": [1], "prune.fraction": [0, 0.3]}))
+    cohorts = expand(
+        sweep(base, grid={"reset.layers": [[], [1]], "prune.rounds": [1], "prune.fraction": [0, 0.3]})
+    ).new_manifests()
     place = {config.run_id: index for index, cohort in enumerate(cohorts) for config in cohort.configs}
     for index, cohort in enumerate(cohorts):
         for config in cohort.configs:
@@ -280,14 +281,80 @@ def test_runs_of_other_runs_of_other_runs_come_in_order():
     assert max(len(config.ancestors) for cohort in cohorts for config in cohort.configs) == 5
 
 
-def test_a_plan_of_many_runs_asks_each_kind_once(monkeypatch):
+def test_a_rule_is_asked_once_for_each_combination_of_the_fields_it_reads(monkeypatch):
     asked = []
-    monkeypatch.setattr("benevolent.orchestrator.plan.planning.check", lambda config, record: asked.append(config))
-    grid = {"init.scale": [1 + i / 100 for i in range(100)], "optimizer.lr": [0.01 + i / 1e4 for i in range(100)]}
-    spec, kinds, start = sweep({"model": {"width": 8}}, grid=grid), Kinds(Record()), time.perf_counter()
-    for configuration in spec.configurations():
-        kinds.of(configuration)
-    assert len(asked) <= 2 and time.perf_counter() - start < 3  # a scale of one is its default
+    refuse = lambda candidate: asked.append(candidate.config.data.label_corruption)  # noqa: E731
+    monkeypatch.setattr(compatibility, "RULES", [Rule(refuse, ("data.label_corruption", "model.family"))])
+    monkeypatch.setattr("benevolent.orchestrator.plan.checks.RULES", compatibility.RULES)
+    grid = {"init.scale": [1 + i / 100 for i in range(100)], "data.label_corruption": [0, 0.1, 0.5]}
+    expand(sweep({"model": {"width": 8}}, grid=grid, seeds=3))
+    assert asked == [0, 0.1, 0.5]
+
+
+# Every field that a rule reads is declared.
+
+
+def recording(model: Section, prefix: str, read: set[str]) -> Section:
+    """A copy of a config that notes the dotted fields that are read; a section that is handed on counts as read."""
+
+    class Recording(type(model)):
+        def __getattribute__(self, name):
+            if name in ("parent", "teacher"):
+                relative = getattr(model, name)
+                return relative and recording(relative, f"{prefix}{name}.", read)
+            value = super().__getattribute__(name)
+            if name in type(model).model_fields:
+                if isinstance(value, Section):
+                    return recording(value, f"{prefix}{name}.", read)
+                read.add(f"{prefix}{name}")
+            elif name == "__dict__" or name.startswith(("model_dump", "__pydantic_fields_set__")):
+                read.update(f"{prefix}{field}" for field in type(model).model_fields)
+            return value
+
+    return Recording.model_construct(**{name: getattr(model, name) for name in type(model).model_fields})
+
+
+def declared(rule: Rule, config: RunConfig) -> set[str]:
+    fields = set(rule.reads) | ({rule.only_if[0]} if rule.only_if else set())
+    found = set()
+    for relative, prefix in ((config, ""), (config.parent, "parent."), (config.teacher, "teacher.")):
+        for name, value in relative.sections.items() if relative else ():
+            inner = [f"{prefix}{name}.{field}" for field in getattr(type(value), "model_fields", ())]
+            found |= {*inner} if f"{prefix}{name}" in fields else {field for field in inner if field in fields}
+    return found | (fields & {"precision", "parent.precision", "teacher.precision"})
+
+
+MORE = [
+    {},
+    {"model": {"family": "random_forest"}, "loss": {"name": "squared"}},
+    {"optimizer": {"name": "least_squares"}, "loss": {"name": "squared"}, "pretrain": PRETRAIN},
+    {"init": {"scheme": "run", "source": {"loss.name": "squared"}, "edit": "shrink"}},
+    {"init": {"scheme": "run", "source": {}, "at": 3}, "reset": {"layers": [1], "to": 2}},
+    {"init": {"scheme": "run", "source": {"stop.max_epochs": 9}, "at": 3}},
+    {"init": {"scheme": "reuse", "std": 0.1, "source": {"model.width": 8}}},
+    {"labels": {"source": {"model.width": 8, "data.train_size": 500}, "at": 2}},
+    {"labels": {"source": {"model.family": "puzzles_cnn"}}},
+    {"prune": PRUNE | {"method": "layer_magnitude", "conv_rate": 0.5}},
+]
+
+
+def valid_examples() -> Iterator[RunConfig]:
+    for sections in [*MORE, *TOGETHER, *(sections for sections, _ in REFUSED)]:
+        with contextlib.suppress(BadInput):
+            config = RunConfig.parse(sections)
+            _ = config.ancestors  # a source may name no run
+            yield config
+
+
+@pytest.mark.parametrize("rule", compatibility.RULES, ids=lambda rule: rule.function.__name__)
+def test_a_rule_reads_only_fields_that_it_declares(rule):
+    asked = False
+    for config in valid_examples():
+        if rule.concerns(config):
+            asked, read = True, set[str]()
+            rule.refusal(Candidate(recording(config, "", read), Record(early_stop=True)))
+            assert read <= declared(rule, config)
+    assert asked
 
 
 def test_a_cohort_is_checked_when_it_starts(cohort):

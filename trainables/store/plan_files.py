@@ -1,0 +1,59 @@
+"""The plan of a sweep in its results folder: `plan/runs-<n>.parquet` and `plan/cohorts-<n>.parquet`.
+
+Every pair of files is the whole plan as it was asked for at that time. The last one says which runs are wanted, and in
+which role; the earlier ones still describe runs that were trained and are no longer wanted.
+"""
+
+import pandas as pd
+import pyarrow as pa
+
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
+
+
+def plan_numbers(results: Folder) -> list[int]:
+    """Return the numbers of the plans in a results folder, in the order in which they were written."""
+    names = results.names(paths.PLAN)
+    numbers = [int(name.removeprefix("runs-").removesuffix(".parquet")) for name in names if name.startswith("runs-")]
+    return sorted(numbers)
+
+
+def write_plan(results: Folder, runs: pd.DataFrame, cohorts: pd.DataFrame) -> None:
+    """Write a plan beside the earlier ones, unless it equals the last one; the table of runs is written last.
+
+    Args:
+        results: the results folder.
+        runs: one row per run; categorical columns are written as plain ones.
+        cohorts: one row per cohort.
+    """
+    numbers = plan_numbers(results)
+    tables = {"runs": _plain(runs), "cohorts": _plain(cohorts)}
+    if numbers:
+        last = numbers[-1]
+        same_cohorts = results.read_table(paths.plan_cohorts(last)).equals(tables["cohorts"])
+        if same_cohorts and results.read_table(paths.plan_runs(last)).equals(tables["runs"]):
+            return
+    number = max(numbers, default=0) + 1
+    results.write_table(paths.plan_cohorts(number), tables["cohorts"])
+    results.write_table(paths.plan_runs(number), tables["runs"])
+
+
+def read_planned_runs(results: Folder) -> pd.DataFrame:
+    """Return the table of runs of the last plan; empty if there is none."""
+    tables = tables_of_runs(results, last_only=True)
+    return tables[0].to_pandas() if tables else pd.DataFrame({"run_id": pd.Series(dtype=str)})
+
+
+def tables_of_runs(results: Folder, last_only: bool = False) -> list[pa.Table]:
+    """Return the tables of runs of all plans, the newest first, or only the newest."""
+    numbers = sorted(plan_numbers(results), reverse=True)
+    return [results.read_table(paths.plan_runs(number)) for number in (numbers[:1] if last_only else numbers)]
+
+
+def _plain(frame: pd.DataFrame) -> pa.Table:
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            plain = table.column(index).cast(field.type.value_type)
+            table = table.set_column(index, field.name, plain)
+    return table
