@@ -1,13 +1,12 @@
-"""Measure how long the statistics take on many models: point estimates, and what intervals and nulls add.
+"""Measure how long the statistics take on many models: point estimates, and the cost of intervals.
 
     python benchmarks/judging.py [--models 10000] > benchmarks/results/judging.txt
 
-A table of models over five axes with two seeds, 40 predictors and an outcome, normal numbers with effects of the axes.
-Timed, one thread for each statistic as `judge` has it: the point estimates of every statistic for every predictor
-(Kendall's tau, granulated tau and Psi, partial rank correlation, conditional mutual information where it is defined,
-cross-validated gain, association within configurations); the same with bootstrap intervals; robust sign errors of 24
-predictors on 5,000 rows; and, with `--rows`, the point estimates that fit in memory on so many rows. Peak memory is of
-the process.
+A table of models over five axes with two seeds, 40 predictors and an outcome: normal numbers with effects of the
+axes. Timed on one thread, as `judge` uses: the point estimates of every statistic for every predictor (Kendall's tau,
+granulated tau and Psi, partial rank correlation, conditional mutual information where it is defined, cross-validated
+gain, association within configurations); the same with bootstrap intervals; robust sign errors of 24 predictors on
+5,000 rows; and, with `--rows`, the point estimates of 4 predictors on that many rows. Peak memory is of the process.
 """
 
 import argparse
@@ -15,6 +14,7 @@ import itertools
 import resource
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,35 +24,48 @@ from benevolent.analysis import statistics as st
 from benevolent.analysis.judging.judge import judge
 
 AXES = ["a", "b", "c", "d", "e"]
+SEEDS = 2
 
 
-def models(rows: int, predictors: int, seed: int = 0) -> pd.DataFrame:
-    """A grid of about so many rows over five axes, two seeds per configuration."""
-    levels = max(2, round((rows / 2) ** (1 / 5)))
-    last = max(2, round(rows / 2 / levels**4))
-    grid = list(itertools.product(*[range(levels)] * 4, range(last), range(2)))
-    table = pd.DataFrame(grid, columns=[*AXES, "seed"])
+class Case(NamedTuple):
+    """A function of a table and the names of its predictors, timed on a table of a given size."""
+
+    name: str
+    run: Callable[[pd.DataFrame, list[str]], object]
+    rows: int
+    predictors: int
+
+
+def simulate_models(rows: int, predictors: int, seed: int = 0) -> pd.DataFrame:
+    """Draw a grid of about that many rows over five axes, two seeds per configuration."""
+    configurations = rows / SEEDS
+    levels = max(2, round(configurations ** (1 / 5)))
+    last_levels = max(2, round(configurations / levels**4))
+    grid = itertools.product(*[range(levels)] * 4, range(last_levels), range(SEEDS))
+    table = pd.DataFrame(list(grid), columns=[*AXES, "seed"])
     random = np.random.default_rng(seed)
-    effects = sum(random.normal(size=table[axis].nunique())[table[axis]] for axis in AXES)
+    effects = np.zeros(len(table))
+    for axis in AXES:
+        effects = effects + random.normal(size=table[axis].nunique())[table[axis]]
     table["test_error"] = 1 / (1 + np.exp(-effects - random.normal(size=len(table))))
     noise = random.normal(size=(predictors, len(table)))
-    own = {f"p{i}": effects * random.normal() + noise[i] for i in range(predictors)}
-    return pd.concat([table, pd.DataFrame(own)], axis=1)
+    columns = {f"p{i}": effects * random.normal() + noise[i] for i in range(predictors)}
+    return pd.concat([table, pd.DataFrame(columns)], axis=1)
 
 
-def point_estimates(table: pd.DataFrame, predictors: int) -> None:
-    """Every statistic of every predictor, no interval and no null."""
-    judge(table, "test_error", AXES, [f"p{i}" for i in range(predictors)], permutations=0, resamples=0)
+def point_estimates(table: pd.DataFrame, predictors: list[str]) -> None:
+    """Compute every statistic of every predictor, without intervals and nulls."""
+    judge(table, "test_error", AXES, predictors, permutations=0, resamples=0)
 
 
-def with_intervals(table: pd.DataFrame, predictors: int) -> None:
-    """The same with 200 resamples of whole configurations."""
-    judge(table, "test_error", AXES, [f"p{i}" for i in range(predictors)], permutations=0, resamples=200)
+def with_intervals(table: pd.DataFrame, predictors: list[str]) -> None:
+    """Compute the same with 200 resamples of whole configurations."""
+    judge(table, "test_error", AXES, predictors, permutations=0, resamples=200)
 
 
-def sign_errors(table: pd.DataFrame, predictors: int) -> None:
-    """Robust sign errors of 24 predictors on 5,000 rows."""
-    st.robust_sign_error(table, [f"p{i}" for i in range(predictors)], "test_error", AXES, test_size=10_000)
+def sign_errors(table: pd.DataFrame, predictors: list[str]) -> None:
+    """Compute the robust sign errors of every predictor."""
+    st.robust_sign_error(table, predictors, "test_error", AXES, test_size=10_000)
 
 
 def main() -> None:
@@ -61,22 +74,24 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=0, help="also the point estimates of 4 predictors on so many rows")
     options = parser.parse_args()
-    cases: list[tuple[str, Callable[[pd.DataFrame, int], None], int, int]] = [
-        ("point estimates", point_estimates, options.models, 40),
-        ("with 200 resamples", with_intervals, options.models, 40),
-        ("robust sign error", sign_errors, 5_000, 24),
+    cases = [
+        Case("point estimates", point_estimates, options.models, 40),
+        Case("with 200 resamples", with_intervals, options.models, 40),
+        Case("robust sign error", sign_errors, 5_000, 24),
     ]
     if options.rows:
-        cases.append(("point estimates", point_estimates, options.rows, 4))
-    print(f"{'what':<22}{'models':>9}{'predictors':>12}{'axes':>6}{'seconds':>10}{'peak memory':>14}")
-    for name, run, rows, predictors in cases:
-        table = models(rows, predictors)
+        cases.append(Case("point estimates", point_estimates, options.rows, 4))
+    print(f"{'statistics':<22}{'models':>9}{'predictors':>12}{'axes':>6}{'seconds':>10}{'peak memory':>14}")
+    for case in cases:
+        table = simulate_models(case.rows, case.predictors)
+        names = [f"p{i}" for i in range(case.predictors)]
         start = time.perf_counter()
         with threadpool_limits(1):
-            run(table, predictors)
+            case.run(table, names)
         seconds = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{name:<22}{len(table):>9,}{predictors:>12}{5:>6}{seconds:>10.1f}{peak:>11.1f} GiB", flush=True)
+        peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        size = f"{len(table):>9,}{case.predictors:>12}{len(AXES):>6}"
+        print(f"{case.name:<22}{size}{seconds:>10.1f}{peak_gib:>11.1f} GiB", flush=True)
 
 
 if __name__ == "__main__":
