@@ -60,7 +60,7 @@ REFUSED = [
         {"reset": {"layers": [1], "to": 7}, "stop": {"max_steps": 100}},  # 32 steps an epoch
         "reset.to = 7: a phase has 4 epochs at most",
     ),
-    ({"reset": {"layers": [2, 1]}}, "reset = {'layers': [2, 1]}: layers are different numbers, the smallest first"),
+    ({"reset": {"layers": [2, 1]}}, "reset = {'layers': [2, 1]}: layers must be strictly increasing"),
     (
         {"subspace": {"dimension": 9000}},
         "subspace.dimension = 9000: the network has 8970 parameters; allowed: up to th",
@@ -95,7 +95,7 @@ REFUSED = [
         "init.scheme = 'reuse': random features are cosines beside sines",
     ),
     ({"init": {"scheme": "run", "source": {"loss.name": "hinge"}}}, "init.source: loss.name = 'hinge': does not fit"),
-    ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that asks for it"),
+    ({"init": {"scheme": "run", "source": {"seed": 3}}}, "source has the seed of the run that names it"),
     ({"init": {"scheme": "run", "source": {"modle.width": 3}}}, "init.source: modle"),
     (
         {"init": {"scheme": "kmeans", "source": {"model.width": 8}}, "model": {"width": 16, "depth": 2}},
@@ -163,7 +163,7 @@ def test_what_goes_together_is_planned(sections):
 def test_a_source_cannot_hold_itself():
     source: dict = {"model.width": 64}
     source["init.source"] = source
-    with pytest.raises(BadInput, match="source holds itself"):
+    with pytest.raises(BadInput, match="source may hold numbers"):
         RunConfig.parse({"init": {"scheme": "run", "source": source}})
 
 

@@ -145,7 +145,7 @@ def test_a_teacher_labels_as_it_was_at_a_checkpoint(cohort):
         ),
         ({"labels": {"source": {}, "at": 1}}, "labels.at = 1: needs record.measure_at = 'checkpoints'"),
         ({"labels": {"source": {}, "at": 3}}, "labels.at = 3: a phase has 2 epochs at most"),
-        ({"init": {"at": 1}}, "at is of a source, and none is given"),
+        ({"init": {"at": 1}}, "`at` needs `source`"),
         ({"init": {"scheme": "run", "source": {}, "at": 1}}, "init.at = 1: needs record.measure_at = 'checkpoints'"),
         ({"init": {"scheme": "run", "source": {}, "at": 3}}, "init.at = 3: a phase has 2 epochs at most"),
     ],

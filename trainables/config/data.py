@@ -1,5 +1,6 @@
-"""`DataConfig`: what a run learns from. Apart from the rest of `RunConfig`, because everything here reads it."""
+"""`DataConfig`: the data that a run learns from."""
 
+import itertools
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,7 +15,10 @@ Half = Literal["both", "first", "second"]
 Augment = Literal["none", "flip", "shift", "shift_flip", "window", "window_flip"]
 Positive = Annotated[int, Field(ge=1)]
 
-#: Tasks on classes that have a name: the groups of classes, and the data sets whose classes they are about.
+#: Text of groups of classes, such as 3,7|6.
+GROUPS = r"\d+(,\d+)*(\|\d+(,\d+)*)*"
+
+#: Named tasks on groups of classes: the groups, and the data sets that they are tasks of.
 CLASS_TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "low_high": ("0,1,2,3,4|5,6,7,8,9", ("digits", "mnist")),
     "odd_even": ("1,3,5,7,9|0,2,4,6,8", ("digits", "mnist")),
@@ -23,42 +27,52 @@ CLASS_TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def spelled(classes: Any) -> Any:
-    """Groups of classes as one line of text, which a table can hold and a hash can name.
+def groups_as_text(classes: Any) -> Any:
+    """Return groups of classes as one line of text, which tables and hashes can hold.
 
-    >>> spelled([[7, 3], [6]]), spelled("low_high")
+    >>> groups_as_text([[7, 3], [6]]), groups_as_text("low_high")
     ('3,7|6', 'low_high')
     """
     if classes is None or (isinstance(classes, str) and classes in CLASS_TASKS):
         return classes
-    if isinstance(classes, str) and re.fullmatch(r"\d+(,\d+)*(\|\d+(,\d+)*)*", classes):
-        classes = [[int(one) for one in group.split(",")] for group in classes.split("|")]
+    if isinstance(classes, str) and re.fullmatch(GROUPS, classes):
+        classes = _groups_of(classes)
     if not isinstance(classes, (list, tuple)) or not all(isinstance(group, (list, tuple)) for group in classes):
         raise ValueError(f"expected lists of classes such as [[3], [6]], or one of {', '.join(CLASS_TASKS)}")
-    named = [one for group in classes for one in group]
-    if len(classes) < 2 or not all(classes) or not all(type(one) is int and one >= 0 for one in named):
+    members = list(itertools.chain.from_iterable(classes))
+    are_classes = all(type(member) is int and member >= 0 for member in members)
+    if len(classes) < 2 or not all(classes) or not are_classes:
         raise ValueError("expected two or more groups, each of one or more classes 0, 1, ...")
-    if len(set(named)) < len(named):
+    if len(set(members)) < len(members):
         raise ValueError("a class is in two groups")
     return "|".join(",".join(map(str, sorted(group))) for group in classes)
 
 
-class DataConfig(Section):
-    """The data set, the task made of it, its splits, and what is done to training labels and inputs.
+def _groups_of(text: str) -> tuple[tuple[int, ...], ...]:
+    """Return the groups of classes that a text names.
 
-    `train_size`, `validation_size`, `test_size`: examples of each split. The splits are stratified, disjoint, and
-    drawn from `split_seed`; a smaller training split is a part of a larger one. A data set with a test part of its own
-    gives the test split from that part. `half`: all splits are of one half of the data set's examples, divided once
-    for all within each class, so that what was developed on the first can be tried on examples that it never saw.
+    >>> _groups_of("3,7|6")
+    ((3, 7), (6,))
+    """
+    return tuple(tuple(map(int, group.split(","))) for group in text.split("|"))
+
+
+class DataConfig(Section):
+    """The data set, its task and splits, and the interventions on training labels and inputs.
+
+    `train_size`, `validation_size`, `test_size`: examples of each split. The splits are stratified, disjoint, and drawn
+    from `split_seed`; a smaller training split is a part of a larger one. A data set with an official test part gives
+    the test split from that part. `half`: all splits are of one half of the data set's examples, which are divided once
+    for all within each class, so that a method developed on the first half can be tried on unseen examples.
 
     `label_corruption` is the fraction of training labels that are redrawn uniformly from all classes (`redraw`, so
-    that some stay right) or moved to another class (`swap`); which ones is chosen by the run's seed. `corrupt_test`
+    that some stay right) or moved to another class (`swap`); the run's seed chooses which. `corrupt_test`
     does the same to the labels of the validation and the test split.
 
-    `classes`: groups of original classes that become the labels 0, 1, ...; classes not named are left out. Also a name
-    in `CLASS_TASKS`. `crop` cuts so many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its
+    `classes`: groups of original classes that become the labels 0, 1, ...; other classes are left out. Also a name in
+    `CLASS_TASKS`. `crop` cuts this many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its
     center (Zhang et al. 2017; Arpit et al. 2017), or with `augment` any 28 x 28 of it at a training step. Then `pool`
-    averages squares of so many pixels a side (14 x 14 inputs of Arpit et al. 2017: 2).
+    averages squares of this many pixels a side (14 x 14 inputs of Arpit et al. 2017: 2).
 
     `normalize`: by mean and deviation of the training split, each channel its own (`split`), by the constants of the
     CIFAR-10 papers (`cifar`), from [0, 1] to [-1, 1] (`half`), or not at all (`none`).
@@ -71,8 +85,8 @@ class DataConfig(Section):
     `augment` mirrors, moves or cuts the images of every training step at random, drawn from the run's seed
     (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
 
-    The other fields belong to synthetic tasks (`trainables.data.synthetic`), which say what they mean. `dimension` is
-    the source's own by default. With `fresh` the training examples of every epoch are new, drawn from the run's seed.
+    The other fields belong to synthetic tasks (`trainables.data.synthetic` documents them). `dimension` is that of the
+    source by default. With `fresh` the training examples of every epoch are new, drawn from the run's seed.
     """
 
     inert: ClassVar = {
@@ -91,7 +105,7 @@ class DataConfig(Section):
     label_corruption: Annotated[Fraction, PerRun] = 0.0
     corruption: Annotated[Corruption, PerRun] = "redraw"
     corrupt_test: Annotated[bool, PerRun] = False
-    classes: Annotated[str | None, BeforeValidator(spelled)] = None
+    classes: Annotated[str | None, BeforeValidator(groups_as_text)] = None
     crop: Annotated[int, Field(ge=0)] = 0
     pool: Positive = 1
     normalize: Literal["split", "cifar", "half", "none"] = "split"
@@ -109,5 +123,5 @@ class DataConfig(Section):
         """The original classes of each label; None where the labels are the original classes."""
         if self.classes is None:
             return None
-        text = CLASS_TASKS.get(self.classes, (self.classes,))[0]
-        return tuple(tuple(map(int, group.split(","))) for group in text.split("|"))
+        text, _ = CLASS_TASKS.get(self.classes, (self.classes, ()))
+        return _groups_of(text)

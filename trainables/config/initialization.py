@@ -1,4 +1,4 @@
-"""Where a run starts: its weights, its labels, and the phase before `train`."""
+"""Configuration of the start of a run: its initial weights, its labels, and the phase before `train`."""
 
 import json
 from typing import Annotated, Any, ClassVar, Literal
@@ -10,16 +10,17 @@ from benevolent.trainables.config.data import Corruption, Fraction
 
 
 def _names_a_run(source: dict[str, Any]) -> dict[str, Any]:
+    """Check that a source can be written as JSON, and leaves out the seed."""
     try:
         json.dumps(source)
     except (TypeError, ValueError, RecursionError):
-        raise ValueError("source holds itself, or what is neither a number nor text, list or mapping") from None
+        raise ValueError("source may hold numbers, text, lists and mappings only, and not itself") from None
     if "seed" in source:
-        raise ValueError("source has the seed of the run that asks for it; leave seed out")
+        raise ValueError("source has the seed of the run that names it; leave seed out")
     return source
 
 
-#: Another run, told from the one that names it: dotted fields and their values.
+#: The fields in which another run differs from the one that names it: dotted names and values.
 Source = Annotated[dict[str, Any], AfterValidator(_names_a_run)]
 
 
@@ -29,26 +30,27 @@ Scheme = Literal[
 
 
 class InitConfig(Section):
-    """How weights are drawn, and biases.
+    """The initial weights and biases.
 
     `kaiming`: normal, variance 2 / fan-in (He et al. 2015). `xavier`: uniform on +-sqrt(6 / (fan-in + fan-out)), and
     `xavier_normal`: normal of the same variance (Glorot and Bengio 2010). `normal`: normal with standard deviation
     `std`. `orthogonal`: orthonormal rows or columns (Saxe et al. 2014). `zeros`: for the linear problem of Nakkiran et
     al. 2019, section 5. `torch`: as layers of torch do, weights and biases uniform on +-1 / sqrt(fan-in). All are
-    multiplied by `scale`. After that `first` replaces the very first weight: with it, and `normal`, one makes the
+    multiplied by `scale`. After that `first` replaces the very first weight: together with `normal` it makes the
     adversarial starts of Nakkiran et al. 2019, section 5.
 
-    Biases start at zero but by `torch`, or normal with standard deviation `bias_std`; those of normalization at zero.
+    Biases start at zero, except by `torch`, or are normal with standard deviation `bias_std`; those of normalization
+    layers start at zero.
 
-    `run`: as another run of the same network ended. `kmeans`: units are centers of those of a larger
+    `run`: the final parameters of another run of the same network. `kmeans`: units are the centers of those of a larger
     network, found by k-means (Brutzkus and Globerson 2019); only where no layer reads one whose width differs. `reuse`:
     the weights of a smaller network, and beside them new ones, drawn as by `normal` (Belkin et al. 2018, who widen the
-    hidden layer step by step, std 0.1). `source` tells that run from this one: dotted fields and their values; its own
-    `init`, and its network where they name `model.family`, have the defaults where they do not say otherwise. `at`: not
-    as it ended, but as it was after so many epochs of its last phase (then the sweep must keep checkpoints there; a run
-    that had ended before counts as it ended).
+    hidden layer step by step, std 0.1). `source` names that run by the fields in which it differs from this one: dotted
+    names and values. Fields of its `init`, and of its network if `source` names `model.family`, have their defaults
+    unless `source` sets them. `at`: take the parameters after this many epochs of its last phase (then the sweep
+    must keep checkpoints there; of a run that ended earlier, the final ones).
 
-    At last `edit`, one of `trainables.models.weight_edits.EDITS`, changes them by `amount`.
+    Finally `edit`, one of `trainables.models.weight_edits.EDITS`, changes the weights by `amount`.
     """
 
     inert: ClassVar = {
@@ -75,19 +77,19 @@ class InitConfig(Section):
         if (self.scheme in ("run", "kmeans", "reuse")) != (self.source is not None):
             raise ValueError("schemes 'run', 'kmeans' and 'reuse' need source, and only they take it")
         if self.at is not None and self.source is None:
-            raise ValueError("at is of a source, and none is given")
+            raise ValueError("`at` needs `source`")
         return self
 
 
 class LabelsConfig(Section):
-    """Labels that another run gives: what its network predicts for the inputs of this one.
+    """Labels from a teacher: the classes that another run's network predicts for the inputs of this run.
 
-    So Nakkiran et al. 2019 (section 4) train small networks on images labeled by a large one. `source` tells that run,
-    the teacher, from this one, as `init.source` does: dotted fields and their values; its `labels`, `prune` and
-    `reset`, and its network where they name `model.family`, have the defaults where they do not say otherwise. The
-    teacher has the seed of this run, and labels the training inputs of every phase as this run sees them, as it ended
-    or, with `at`, as it was after so many epochs of its last phase (as in `init.at`); `label_corruption` then changes
-    its labels. `held_out`: it labels the validation and the test split too.
+    Nakkiran et al. 2019 (section 4) train small networks on images labeled by a large one in this way. `source` names
+    the teacher by the fields in which it differs from this run, as `init.source` does; fields of its `labels`, `prune`
+    and `reset`, and of its network if `source` names `model.family`, have their defaults unless `source` sets them. The
+    teacher has the seed of this run, and labels the training inputs of every phase as this run sees them, by its final
+    parameters or, with `at`, by those after this many epochs of its last phase (see `init.at`); `label_corruption` then
+    changes its labels. `held_out`: it labels the validation and the test split too.
     """
 
     inert: ClassVar = {"at": ("source", None), "held_out": ("source", None)}

@@ -1,4 +1,4 @@
-"""How a network is trained: the loss, the steps, and when they end."""
+"""Configuration of the training: the loss, the optimizer, and when a phase ends."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,13 +8,12 @@ from benevolent.trainables.config.base import PerRun, Section
 
 
 class LossConfig(Section):
-    """What is minimized: see `trainables.training.losses`. All but `cross_entropy` have one output for two classes.
+    """The minimized loss (`trainables.training.losses`). All but `cross_entropy` have one output for two classes.
 
-    `squared` is half the squared error, as in Loukas et al. 2021; of `logistic` that paper minimizes half, which with
+    `squared` is half the squared error, as in Loukas et al. 2021. That paper minimizes half of `logistic`, which with
     SGD is half the learning rate.
 
-    `margin`: of the hinge loss, up to which examples that are classified rightly count (gamma in Brutzkus and
-    Globerson 2019).
+    `margin`: of the hinge loss, below which correctly classified examples count (gamma in Brutzkus and Globerson 2019).
     """
 
     inert: ClassVar = {"margin": ("name", ("cross_entropy", "logistic", "squared"))}
@@ -24,11 +23,13 @@ class LossConfig(Section):
 
 
 def _points(schedule: list[list[float]]) -> list[list[float]]:
-    if not all(len(point) == 2 and point[0] >= 0 and point[0] == int(point[0]) and point[1] > 0 for point in schedule):
-        raise ValueError("expected points [epoch, factor], of whole epochs >= 0 and factors > 0")
+    """Check the points of a learning rate schedule."""
+    for point in schedule:
+        if len(point) != 2 or point[0] < 0 or point[0] != int(point[0]) or point[1] <= 0:
+            raise ValueError("expected points [epoch, factor], of whole epochs >= 0 and factors > 0")
     epochs = [epoch for epoch, _ in schedule]
     if epochs != sorted(set(epochs)):
-        raise ValueError("expected different epochs, the first one first")
+        raise ValueError("epochs must be strictly increasing")
     return schedule
 
 
@@ -36,10 +37,10 @@ class OptimizerConfig(Section):
     """SGD with momentum, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999); weight decay adds to the gradient.
 
     The learning rate is multiplied by `decay` after every `decay_every` epochs of a phase. `schedule` multiplies it
-    too: points [epoch, factor], the first epochs first; `between` the points the factor stays what it was (`hold`), or
-    goes to the next `linear`ly or `geometric`ally, epoch by epoch. Before the first point it comes from 1 at epoch 0,
-    after the last it stays. So [[100, 0.1], [150, 0.01]] are two drops, [[0, 0.1], [5, 1]] with `linear` a warm-up, and
-    [[10, 1], [60, 0.01]] with `geometric` a decay that starts and ends.
+    too: points [epoch, factor] with increasing epochs; `between` the points the factor stays at the last one (`hold`),
+    or goes to the next `linear`ly or `geometric`ally, epoch by epoch. Before the first point it comes from 1 at epoch
+    0, after the last it stays. So [[100, 0.1], [150, 0.01]] are two drops, [[0, 0.1], [5, 1]] with `linear` a warm-up,
+    and [[10, 1], [60, 0.01]] with `geometric` a decay that starts and ends.
 
     `clip`: gradients whose norm over all parameters of the network is larger are scaled down to it, before weight decay
     is added (Pascanu, Mikolov and Bengio 2013). A step takes `batch_size` examples, or all of them (`full`: gradient
@@ -48,8 +49,8 @@ class OptimizerConfig(Section):
     `least_squares`: one step, in which the last layer becomes the solution of minimum norm for the features before it,
     and everything else stays as drawn (`trainables.training.least_squares`). It takes none of the other fields.
 
-    `arithmetic`: of products of float32 numbers in a training step. `tf32` rounds their factors to 10 bits, on a GPU
-    only; `bf16` (autocast) to 7 bits. Parameters, their gradients and the optimizer are in `precision` all the same.
+    `arithmetic`: precision of products of float32 numbers in a training step. `tf32` rounds their factors to 10 bits,
+    on a GPU only; `bf16` (autocast) to 7 bits. Parameters, their gradients and the optimizer keep `precision`.
     """
 
     inert: ClassVar = {"momentum": ("name", "adam"), "decay_every": ("decay", 1), "between": ("schedule", [])}
@@ -67,7 +68,7 @@ class OptimizerConfig(Section):
     arithmetic: Literal["full", "tf32", "bf16"] = "full"
 
     def examples_per_step(self, train_size: int) -> int:
-        """The batch size as a number."""
+        """Return the batch size as a number."""
         whole = self.batch_size == "full" or self.name == "least_squares"
         return train_size if whole else min(int(self.batch_size), train_size)
 
@@ -75,16 +76,16 @@ class OptimizerConfig(Section):
 class StopConfig(Section):
     """A phase ends once its targets are reached, or after `max_epochs` epochs or `max_steps` steps.
 
-    The targets are a loss (`train_loss`) and a fraction of wrong examples (`train_error`) on the full training split,
-    of which those that are given must both be reached. They are evaluated every `check_every` epochs, or instead every
-    `check_every_steps` steps of the phase, and never before the first; so a run may end in the middle of an epoch.
-    `max_steps` may cut the last epoch short.
+    The targets are a loss (`train_loss`) and a misclassified fraction (`train_error`) on the full training split, all
+    of those given must be reached. They are evaluated every `check_every` epochs, or instead every `check_every_steps`
+    steps of the phase, and never before the first; so a run may end in the middle of an epoch. `max_steps` may cut the
+    last epoch short.
 
-    `snapshot_loss`: the run ends as it was at the check whose loss on the full training split was nearest to this (of
-    equal ones the first), though it trains on until its stop rule says so (Liao et al. 2018, figure 5). Its final
-    parameters, its outcomes and its place in the tables are those of that check. A run that diverges has no snapshot.
+    `snapshot_loss`: the final parameters, outcomes and rows in the tables are those of the check whose loss on the full
+    training split was nearest to this value (the first of equal ones), although the run trains on until its stop rule
+    ends it (Liao et al. 2018, figure 5). A run that diverges has no snapshot.
 
-    What is solved in one step (least squares, forests) has reached its target then, whatever is said here.
+    Models that are solved in one step (least squares, forests) reach their target in it, whatever the fields here.
     """
 
     train_loss: Annotated[Annotated[float, Field(ge=0)] | None, PerRun] = 0.01
@@ -102,7 +103,7 @@ class StopConfig(Section):
         return self
 
     def is_due(self, epoch: int | float, step: int) -> bool:
-        """Whether targets are evaluated after so many epochs and steps of a phase."""
+        """Return True if targets are evaluated after this many epochs and steps of a phase."""
         if self.check_every_steps is not None:
             return step % self.check_every_steps == 0
         return isinstance(epoch, int) and epoch % self.check_every == 0

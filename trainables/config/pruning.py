@@ -1,4 +1,4 @@
-"""What is done to a network beside its training: pruning, resets, and the space that it moves in."""
+"""Configuration of pruning, of resets, and of training in a random subspace."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -11,14 +11,14 @@ from benevolent.trainables.config.data import Fraction
 class PruneConfig(Section):
     """Magnitude pruning of the trained dense network, then retraining (Frankle and Carbin 2019).
 
-    In each of `rounds` rounds the `fraction` of the weights still there (biases are kept) of smallest magnitude is held
-    at zero, chosen over all layers together (`magnitude`) or within each (`layer_magnitude`). Within each, layers may
-    differ: `conv_rate` times the fraction goes of each convolution, `output_rate` times of the output layer. (Conv-2 of
-    the source, 10 % and 20 %: fraction 0.2, conv_rate 0.5, output_rate 0.5.) Other parameters are set back to where
-    they were at initialization (`init`), at the start of phase `train` (`train`), or stay (`none`), and are trained
-    again: a `ticket`. The controls of the last round: the same mask on newly drawn weights (`reinit`), and new weights
-    at random places, as many in each layer (`random_mask`). `draw` numbers the draws of a control: others of the same
-    ticket, whose dense network and earlier rounds are trained once.
+    In each of `rounds` rounds the `fraction` of the remaining weights (biases are kept) of smallest magnitude is set to
+    zero and held there, chosen over all layers together (`magnitude`) or within each (`layer_magnitude`). Within each,
+    layers may differ: `conv_rate` times the fraction is pruned in each convolution, `output_rate` times the fraction in
+    the output layer. (Conv-2 of the source, 10 % and 20 %: fraction 0.2, conv_rate 0.5, output_rate 0.5.) The other
+    parameters are set back to their values at initialization (`init`) or at the start of phase `train` (`train`), or
+    stay (`none`), and are trained again: a `ticket`. The controls of the last round: the same mask on newly drawn
+    weights (`reinit`), and new weights at random places, as many in each layer (`random_mask`). `draw` numbers the
+    draws of a control; all draws share the ticket's dense network and earlier rounds, which are trained once.
     """
 
     inert: ClassVar = {
@@ -50,43 +50,48 @@ class PruneConfig(Section):
 
     @property
     def prunes(self) -> bool:
-        """Whether anything is pruned."""
+        """True if anything is pruned."""
         return self.fraction > 0 and self.rounds > 0
 
     @property
     def round_before(self) -> "PruneConfig":
-        """What the network was pruned by whose weights decide the mask."""
+        """The pruning of the network whose weights decide the mask of this one."""
         if self.rounds <= 1:
             return PruneConfig()
         return self.model_copy(update={"rounds": self.rounds - 1, "control": "ticket", "draw": 0})
 
     def pruned_fraction(self, axes: int = 2, output: bool = False) -> float:
-        """The fraction of weights that is gone after all rounds, in a layer.
+        """Return the fraction of a layer's weights that is pruned after all rounds.
 
         Args:
-            axes: of its weight; a convolution has more than two.
-            output: whether it is the output layer of several layers.
+            axes: number of axes of its weight; a convolution has more than two.
+            output: True for the output layer of a network with several layers.
 
         >>> PruneConfig(fraction=0.5, rounds=2, conv_rate=0.5, method="layer_magnitude").pruned_fraction(axes=4)
         0.4375
         """
-        rate = self.output_rate if output else self.conv_rate if axes > 2 else 1.0
+        rate = 1.0
+        if output:
+            rate = self.output_rate
+        elif axes > 2:
+            rate = self.conv_rate
         return 1 - (1 - rate * self.fraction) ** self.rounds
 
     @property
     def stream(self) -> str:
-        """What tells the draws of a control from the ticket's, and from another control's; empty for a ticket."""
+        """The end of the stream names of a control, so that it draws otherwise than others; empty for a ticket."""
         if not self.prunes or self.control == "ticket":
             return ""
-        return f"/{self.control}" + (f"/{self.draw}" if self.draw else "")
+        number = f"/{self.draw}" if self.draw else ""
+        return f"/{self.control}{number}"
 
 
 class ResetConfig(Section):
     """Layers of the trained network set back, without training after that (Zhang, Bengio and Singer 2019).
 
     `layers`: numbers of the layers with weights, from 1. `to`: the parameters they had at initialization (`init`) or
-    after so many epochs of their last phase (then the sweep must keep checkpoints there; a run that had ended before
-    stays as it ended), or newly drawn ones (`random`). Layers of normalization have no weights and stay.
+    after this many epochs of their last phase (then the sweep must keep checkpoints there; of a run that ended earlier,
+    the final ones), or newly drawn ones (`random`). Normalization layers have no weights and stay.
     """
 
     inert: ClassVar = {"to": ("layers", [])}
@@ -97,12 +102,12 @@ class ResetConfig(Section):
     @model_validator(mode="after")
     def _layers_have_one_spelling(self) -> "ResetConfig":
         if self.layers != sorted(set(self.layers)):
-            raise ValueError("layers are different numbers, the smallest first")
+            raise ValueError("layers must be strictly increasing")
         return self
 
 
 class SubspaceConfig(Section):
-    """Training in a random subspace of `dimension` dimensions through the start (Li et al. 2018).
+    """Training in a random subspace of `dimension` dimensions that contains the start (Li et al. 2018).
 
     theta = theta_0 + P phi. P has columns of norm one: normal numbers (`dense`), sparse with density 1 / sqrt(D)
     (`sparse`), or a product of Hadamard matrices, signs, a permutation and normal numbers that is never written out

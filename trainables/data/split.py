@@ -76,7 +76,7 @@ class Inputs:
         return self._normalized(rows if whole else self._without_border(rows))
 
     def rows(self, start: int = 0, stop: int | None = None) -> Tensor:
-        """Return every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view where they are shared floats."""
+        """Return every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view of shared floats."""
         rows = self._without_border(self.stored[:, start:stop])
         if len(self.stored) == 1:
             return self._normalized(rows).expand(len(self), *(-1,) * (rows.ndim - 1))

@@ -1,9 +1,9 @@
-"""Tasks drawn from a formula, each from the paper that asks something of it.
+"""Synthetic tasks, drawn from formulas of papers.
 
-A task is added by writing a builder and naming it in `SYNTHETIC`. A builder gets a generator and, as keyword-only
-arguments, the fields of `data:` that it takes; it draws what is fixed (directions, rotations) and returns a function
-from another generator and a number of examples to inputs `(N, *input_shape)` and labels `(N,)`. Labels are 0 or 1,
-or floats where the target is `real`. Inputs are used as drawn: their scale is part of the task.
+Add a task by writing a builder and naming it in `SYNTHETIC`. A builder gets a generator and, as keyword-only arguments,
+the fields of `data:` that it takes. It draws the fixed parts of the task (directions, rotations) and returns a sampler:
+a function from another generator and a number of examples to inputs `(N, *input_shape)` and labels `(N,)`. Labels are 0
+or 1, or floats where the target is `real`. Inputs are used as drawn: their scale is part of the task.
 """
 
 import inspect
@@ -25,7 +25,7 @@ Sampler = Callable[[Rng, int], tuple[Array, Array]]
 
 
 def frequency(rng: Rng, *, dimension: int = 10, frequency: float) -> Sampler:
-    """A sinusoid in the plane, turned into `dimension` dimensions; `frequency` is what makes it complex.
+    """A sinusoid in the plane, embedded in `dimension` dimensions; the higher its `frequency`, the more complex.
 
     u uniform in [-1, 1]^2, y = cos(2 pi f u_1) cos(2 pi f u_2), x = 10 Q (u, 0, ..., 0) with Q orthogonal (from the
     QR decomposition of a Gaussian matrix). After the public code of Loukas, Poiitis and Jegelka 2021 (100 training
@@ -43,7 +43,7 @@ def frequency(rng: Rng, *, dimension: int = 10, frequency: float) -> Sampler:
 
 
 def rotation(rng: Rng, dimension: int) -> Array:
-    """10 Q of `frequency`, `(dimension, dimension)`: inputs are its first two columns times u."""
+    """Return 10 Q of the task `frequency`, `(dimension, dimension)`: inputs are its first two columns times u."""
     return 10 * np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
 
 
@@ -51,7 +51,7 @@ def sinusoid(rng: Rng, *, dimension: int = 100) -> Sampler:
     """The sign of <w, x> + sin <w', x>, x standard normal: nearly linear, and not quite.
 
     w and w' are orthonormal. Nakkiran, Kalimeris et al. 2019, section 3, task (iv), with 100 dimensions; they give
-    no norms. Of a fixed sample that a network can memorize little is learned beyond w: see `fresh`.
+    no norms. From a fixed sample that a network can memorize it learns little beyond w; see `fresh`.
     """
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
@@ -73,36 +73,42 @@ def disk(rng: Rng, *, frequency: float, noise: float) -> Sampler:
     """
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
-        radius, angle, luck = rng.random((count, 3)).T
-        x = np.sqrt(radius)[:, None] * np.stack([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)], 1)
-        return x, (x[:, 1] > np.sin(2 * np.pi * frequency * x[:, 0]) / 2) ^ (luck < noise)
+        squared_radius, turn, luck = rng.random((count, 3)).T
+        angle = 2 * np.pi * turn
+        directions = np.stack([np.cos(angle), np.sin(angle)], 1)
+        x = np.sqrt(squared_radius)[:, None] * directions
+        curve = np.sin(2 * np.pi * frequency * x[:, 0]) / 2
+        wrong = luck < noise
+        return x, (x[:, 1] > curve) ^ wrong
 
     return sample
 
 
 def xord(rng: Rng, *, dimension: int = 10, hard: bool = False) -> Sampler:
-    """The XOR detection problem: whether any of `dimension` pairs consists of equal signs.
+    """The XOR detection problem: find a pair of equal signs among `dimension` pairs.
 
     x_j in {-1, 1}^2, label 1 if some x_j is (1, 1) or (-1, -1), else 0; inputs are `(dimension, 2)`, both labels are
-    equally likely. Brutzkus and Globerson 2019. On this distribution a network can miss a pattern and hardly err,
-    since most positives have many; with `hard_test` the positives of the test split have exactly one.
+    equally likely. Brutzkus and Globerson 2019. On this distribution a network that misses a pattern hardly errs,
+    since most positives have several; with `hard_test` the positives of the test split have exactly one.
     """
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
         labels = rng.integers(0, 2, count)
-        first, equal = rng.integers(0, 2, (count, dimension)), rng.integers(0, 2, (count, dimension))
+        first = rng.integers(0, 2, (count, dimension))
+        equal = rng.integers(0, 2, (count, dimension))
         while len(again := np.flatnonzero(~equal.any(1))):  # positives have at least one: draw until they do
             equal[again] = rng.integers(0, 2, (len(again), dimension))
         if hard:
             equal = np.eye(dimension, dtype=int)[rng.integers(0, dimension, count)]
         equal[labels == 0] = 0
-        return np.stack([first, first ^ equal ^ 1], 2) * 2 - 1, labels
+        second = first ^ equal ^ 1
+        return np.stack([first, second], 2) * 2 - 1, labels
 
     return sample
 
 
 def sparse_linear(rng: Rng, *, dimension: int = 10_000, noise: float) -> Sampler:
-    """One useful coordinate and many that only tell the examples apart: memorizing is easy, and need not hurt.
+    """One useful coordinate and many that only identify the examples: memorizing is easy, and need not hurt.
 
     y uniform in {-1, 1}, x = eta y e_1 + e_k, k uniform in {2, ..., d}, eta = -1 with probability `noise`, else 1.
     Nakkiran, Kalimeris et al. 2019, section 5 (theorem 1): from a small initialization SGD on n = o(sqrt d) examples
@@ -115,35 +121,37 @@ def sparse_linear(rng: Rng, *, dimension: int = 10_000, noise: float) -> Sampler
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
         luck = rng.random((count, 3))
-        labels, flipped = luck[:, 0] < 0.5, luck[:, 1] < noise
+        labels = luck[:, 0] < 0.5
+        flipped = luck[:, 1] < noise
         x = np.zeros((count, dimension), np.float32)
         x[:, 0] = np.where(labels ^ flipped, 1, -1)
-        x[np.arange(count), 1 + (luck[:, 2] * (dimension - 1)).astype(int)] = 1
+        identifying = 1 + (luck[:, 2] * (dimension - 1)).astype(int)
+        x[np.arange(count), identifying] = 1
         return x, labels
 
     return sample
 
 
 def population_accuracy(first: float, rest: Array, noise: float) -> float:
-    """The exact accuracy of the linear classifier w = (first, rest) on `sparse_linear`; a tie counts one half.
+    """Return the exact accuracy of the linear classifier w = (first, rest) on `sparse_linear`; a tie counts one half.
 
     The sign of y <w, x> = eta first + y w_k, averaged over y, eta and k.
 
     Args:
         first: w_1.
-        rest: `(d - 1,)`, the other weights, to each of which a bias is added, if there is one.
+        rest: `(d - 1,)`, the other weights, each with the bias of the classifier added.
         noise: the probability that eta is -1.
 
     >>> population_accuracy(1.0, np.zeros(9), 0.1)
     0.9
     """
     rest = np.asarray(rest, dtype=np.float64)
-    right = [
-        weight * (np.heaviside(eta * first + sign * rest, 0.5)).mean() / 2
-        for sign in (-1, 1)
-        for eta, weight in ((1, 1 - noise), (-1, noise))
-    ]
-    return float(sum(right))
+    accuracy = 0.0
+    for sign in (-1, 1):
+        for eta, probability in ((1, 1 - noise), (-1, noise)):
+            right = np.heaviside(eta * first + sign * rest, 0.5)
+            accuracy += probability * right.mean() / 2
+    return float(accuracy)
 
 
 def staircase(rng: Rng, *, dimension: int = 20) -> Sampler:
@@ -157,7 +165,9 @@ def staircase(rng: Rng, *, dimension: int = 20) -> Sampler:
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
         x = rng.standard_normal((count, dimension))
-        return x, x[:, 0] + 0.7 * x[:, 1] * x[:, 2] + 0.5 * x[:, 3:6].prod(1) > 0
+        quadratic = 0.7 * x[:, 1] * x[:, 2]
+        cubic = 0.5 * x[:, 3:6].prod(1)
+        return x, x[:, 0] + quadratic + cubic > 0
 
     return sample
 

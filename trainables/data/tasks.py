@@ -1,6 +1,7 @@
 """Check a `DataConfig`, and describe its task, without reading a file."""
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def _check_classes(config: DataConfig, classes: int) -> None:
 
 def _kept_classes(config: DataConfig) -> list[int]:
     """Return the original classes that groups name; an empty list where all are kept."""
-    return [original for group in config.groups or () for original in group]
+    return list(itertools.chain.from_iterable(config.groups or ()))
 
 
 def _image_shape(config: DataConfig, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Modules of our own that the model families use beside those of torch; `trainables.stack.layers` has their batched form."""
+"""Modules that the model families use besides those of torch."""
 
 from typing import Any
 

@@ -27,11 +27,11 @@ def mlp(
     Source: Zhang et al. 2017, hidden layers 3 x 512 and 1 x 512 on 28 x 28 color images (1,735,178 and 1,209,866
     parameters), and Li et al. 2018, 784-200-200-10 and 3072-200-200-10 (199,210 and 656,810).
 
-    `width`: units of each hidden layer. `bias`: which layers have one; with `first` or `none` the network is
-    positively homogeneous in the weights of every later layer, as the normalized losses of Liao et al. 2018 need.
-    `first`: the weights of the first layer are trained, or are the identity, so that only its bias is, as in Loukas et
-    al. 2021 (`trainables.models.modules.Shift`). `dropout`: the probability that a hidden unit is left out of a training
-    step. `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise, as in Santurkar et al. 2018
+    `width`: units of each hidden layer. `bias`: which layers have one; with `first` or `none` the network is positively
+    homogeneous in the weights of every later layer, as the normalized losses of Liao et al. 2018 need. `first`: the
+    weights of the first layer are trained, or are the identity, so that only its bias is, as in Loukas et al. 2021
+    (`trainables.models.modules.Shift`). `dropout`: the probability that a hidden unit is left out of a training step.
+    `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise, as in Santurkar et al. 2018
     (`trainables.models.modules.Noise`); not after an identity.
 
     >>> from benevolent.trainables.models.parts import count

@@ -57,7 +57,7 @@ class Pinned:
 
 
 def memory_bytes(device: torch.device) -> float:
-    """Return the memory that this trial may use: its share of a GPU's free memory, or its threads' share of a machine's.
+    """Return the memory that this trial may use: its share of a GPU, or its threads' share of a machine.
 
     A machine counts as a whole, whatever is free at the moment, so that the choice can be repeated.
     """

@@ -20,7 +20,8 @@ class LayerCall:
 def forward_calls(module: nn.Module, inputs: Tensor) -> list[LayerCall]:
     """Run a module once and return the calls of its innermost layers, in order, that give a tensor.
 
-    >>> [tuple(call.output_shape) for call in forward_calls(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), torch.zeros(1, 3))]
+    >>> module = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    >>> [tuple(call.output_shape) for call in forward_calls(module, torch.zeros(1, 3))]
     [(1, 2), (1, 2)]
     """
     calls: list[LayerCall] = []

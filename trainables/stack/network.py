@@ -230,8 +230,8 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Networ
     """Return the network of a `model:` section, tried once on two inputs.
 
     Raises:
-        BadInput: the module cannot be built or run, has nothing to train, gives logits of another shape, or in eval mode
-            gives different logits for the same inputs.
+        BadInput: the module cannot be built or run, has nothing to train, gives logits of another shape, or
+            different logits for the same inputs in eval mode.
     """
     where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
     try:
