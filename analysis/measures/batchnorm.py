@@ -14,46 +14,51 @@ from benevolent.trainables.stack.layer_types import is_batch_norm
 def fold_stack(
     module: nn.Module, tensors: Mapping[str, Tensor]
 ) -> tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]:
-    """K networks as the same functions (in eval mode) without BatchNorm, where that is possible.
+    """Rewrite K networks as the same functions (in eval mode) without BatchNorm, where that is possible.
 
     Args:
         module: the architecture; not changed.
         tensors: `name -> (K, ...)`: parameters, trained or frozen, and buffers, the statistics of BatchNorm among them.
 
     Returns:
-        the architecture, its parameters and its buffers, both `name -> (K, ...)`; as they were if there is no BatchNorm
-        or if the module's forward pass cannot be followed.
+        the architecture, its parameters and its buffers, both `name -> (K, ...)`; unchanged if there is no BatchNorm or
+        if the module's forward pass cannot be followed.
     """
-    plain = {name: tensors[name] for name, _ in module.named_parameters()}
+    parameters = {name: tensors[name] for name, _ in module.named_parameters()}
     buffers = {name: tensors[name] for name, _ in module.named_buffers()}
-    if not batchnorms(module):
-        return module, plain, buffers
-    names, folded = list(plain), list[nn.Module]()
-    for row in range(len(plain[names[0]])):
-        one = copy.deepcopy(module).to(plain[names[0]])
-        one.load_state_dict({name: value[row] for name, value in tensors.items()}, strict=False)
+    if not batchnorm_names(module):
+        return module, parameters, buffers
+    example = next(iter(parameters.values()))
+    folded = []
+    for row in range(len(example)):
+        network = copy.deepcopy(module).to(example)
+        network.load_state_dict({name: value[row] for name, value in tensors.items()}, strict=False)
         try:
-            folded.append(fold_batchnorm(one))
+            folded.append(fold_batchnorm(network))
         except BadInput:
-            return module, plain, buffers
-    return (
-        folded[0],
-        _stacked([dict(one.named_parameters()) for one in folded]),
-        _stacked([dict(one.named_buffers()) for one in folded]),
-    )
+            return module, parameters, buffers
+    folded_parameters = _stacked([dict(network.named_parameters()) for network in folded])
+    folded_buffers = _stacked([dict(network.named_buffers()) for network in folded])
+    return folded[0], folded_parameters, folded_buffers
 
 
 def _stacked(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([one[name].detach() for one in networks]) for name in networks[0]}
+    return {name: torch.stack([network[name].detach() for network in networks]) for name in networks[0]}
 
 
 def untrained_statistics(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, `name -> (K, ...)`, with the statistics of BatchNorm as before training: mean 0, variance 1."""
-    means, variances = ({f"{name}.running_{kind}" for name in batchnorms(module)} for kind in ("mean", "var"))
-    fresh = {name: torch.zeros_like(value) for name, value in tensors.items() if name in means}
-    return {**tensors, **fresh, **{name: torch.ones_like(tensors[name]) for name in variances & {*tensors}}}
+    """Return the tensors, `name -> (K, ...)`, with BatchNorm statistics as before training: mean 0, variance 1."""
+    untrained = dict(tensors)
+    for layer in batchnorm_names(module):
+        mean = f"{layer}.running_mean"
+        variance = f"{layer}.running_var"
+        if mean in tensors:
+            untrained[mean] = torch.zeros_like(tensors[mean])
+        if variance in tensors:
+            untrained[variance] = torch.ones_like(tensors[variance])
+    return untrained
 
 
-def batchnorms(module: nn.Module) -> list[str]:
-    """The names of the BatchNorm layers of a module."""
+def batchnorm_names(module: nn.Module) -> list[str]:
+    """Return the names of the BatchNorm layers of a module."""
     return [name for name, part in module.named_modules() if is_batch_norm(part)]

@@ -1,8 +1,9 @@
 """Ratios of norms, and norms over margins, as Dziugaite et al. 2020 and others compare them. All in float64.
 
-Here gamma is the 10th percentile of the training margins. It enters by its square, so these bounds mean something only
-of networks that are right on more than 90% of the training examples. ||K_k||_2 is the largest singular value of the
-weights as a matrix, a convolution's kernel reshaped to (filters, rest); ||W_k||_2 the norm of the layer's linear map.
+Here gamma is the 10th percentile of the training margins. It enters by its square, so these bounds are meaningful only
+for networks that classify more than 90% of the training examples correctly. ||K_k||_2 is the largest singular value of
+the weights as a matrix, a convolution's kernel reshaped to (filters, rest); ||W_k||_2 the norm of the layer's linear
+map.
 """
 
 import math
@@ -25,7 +26,7 @@ from benevolent.analysis.measures.path_norm import path_norm
 
 @computed_once
 def kernel_norms(network: MeasuredNetwork) -> Tensor:
-    """The largest singular values `(L,)` of the weights as matrices, kernels of convolutions reshaped."""
+    """Return the largest singular values `(L,)` of the weights as matrices, kernels of convolutions reshaped."""
     return torch.stack([matrix_norm(kernel(weight)) for weight in network.weights])
 
 
@@ -33,7 +34,7 @@ def _log_margin(network: MeasuredNetwork) -> Tensor:
     return margin_p10(network).abs().log()
 
 
-def _ranks(network: MeasuredNetwork) -> Tensor:
+def _stable_ranks(network: MeasuredNetwork) -> Tensor:
     return (frobenius_norms(network) / kernel_norms(network)).square()
 
 
@@ -44,17 +45,17 @@ def log_kernel_product(network: MeasuredNetwork) -> Tensor:
 
 def frobenius_over_spectral(network: MeasuredNetwork) -> Tensor:
     """The sum of Frobenius over spectral norms, squared: sum_k ||K_k||_F^2 / ||K_k||_2^2, kernels reshaped."""
-    return _ranks(network).sum()
+    return _stable_ranks(network).sum()
 
 
 def stable_rank_mean(network: MeasuredNetwork) -> Tensor:
     """The mean over the layers of the stable rank ||K_k||_F^2 / ||K_k||_2^2, kernels reshaped."""
-    return _ranks(network).mean()
+    return _stable_ranks(network).mean()
 
 
 def stable_rank_max(network: MeasuredNetwork) -> Tensor:
     """The largest stable rank ||K_k||_F^2 / ||K_k||_2^2 of a layer, kernels reshaped."""
-    return _ranks(network).amax()
+    return _stable_ranks(network).amax()
 
 
 def distance_over_spectral(network: MeasuredNetwork) -> Tensor:
@@ -79,25 +80,26 @@ def log_frobenius_over_margin(network: MeasuredNetwork) -> Tensor:
 
 def log_sum_of_spectral(network: MeasuredNetwork) -> Tensor:
     """The geometric mean of squared spectral norms, times L layers: log(L (prod_k ||W_k||_2^2)^(1/L))."""
-    return _of_sum(network, 2 * log_spectral_product(network))
+    return _log_geometric_mean(network, 2 * log_spectral_product(network))
 
 
 def log_sum_of_spectral_over_margin(network: MeasuredNetwork) -> Tensor:
     """The mean spectral norm over the margin: log(L (prod_k ||W_k||_2^2 / gamma^2)^(1/L)), with L layers."""
-    return _of_sum(network, log_spectral_over_margin(network))
+    return _log_geometric_mean(network, log_spectral_over_margin(network))
 
 
 def log_sum_of_frobenius(network: MeasuredNetwork) -> Tensor:
     """The geometric mean of squared Frobenius norms, times L layers: log(L (prod_k ||W_k||_F^2)^(1/L))."""
-    return _of_sum(network, 2 * log_frobenius_product(network))
+    return _log_geometric_mean(network, 2 * log_frobenius_product(network))
 
 
 def log_sum_of_frobenius_over_margin(network: MeasuredNetwork) -> Tensor:
     """The mean Frobenius norm over the margin: log(L (prod_k ||W_k||_F^2 / gamma^2)^(1/L)), with L layers."""
-    return _of_sum(network, log_frobenius_over_margin(network))
+    return _log_geometric_mean(network, log_frobenius_over_margin(network))
 
 
-def _of_sum(network: MeasuredNetwork, log_product: Tensor) -> Tensor:
+def _log_geometric_mean(network: MeasuredNetwork, log_product: Tensor) -> Tensor:
+    """Return log(L product^(1/L)) with L layers."""
     layers = len(network.architecture.weights)
     return math.log(layers) + log_product / layers
 

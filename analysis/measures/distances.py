@@ -1,23 +1,22 @@
-"""Norms of the weights' distances from the random initialization, one per layer, biases left out. All in float64."""
+"""Norms of the weights' changes since the random initialization, one per layer, biases left out. All in float64."""
 
 import torch
 from torch import Tensor
 
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
-from benevolent.analysis.measures.norms import kernel, operator_norm, spectral_norms
+from benevolent.analysis.measures.norms import kernel, operator_norms, spectral_norms
 
 
 @computed_once
 def frobenius_distances(network: MeasuredNetwork) -> Tensor:
-    """The Frobenius norms `(L,)` of the weight tensors' distances from the initialization."""
-    return torch.stack([moved.norm() for moved in network.weight_changes])
+    """Return the Frobenius norms `(L,)` of the weight tensors' changes since the initialization."""
+    return torch.stack([change.norm() for change in network.weight_changes])
 
 
 @computed_once
 def spectral_distances(network: MeasuredNetwork) -> Tensor:
-    """The operator norms `(L,)` of the layers' changes since the initialization (see `operator_norm`)."""
-    layers = zip(network.architecture.weights, network.weight_changes, strict=True)
-    return torch.stack([operator_norm(layer, moved, network.stacked) for layer, moved in layers])
+    """Return the operator norms `(L,)` of the layers' changes since the initialization (see `operator_norm`)."""
+    return operator_norms(network, network.weight_changes)
 
 
 def layer_distances(network: MeasuredNetwork) -> Tensor:
@@ -54,8 +53,9 @@ def log_spectral_complexity(network: MeasuredNetwork) -> Tensor:
     """The logarithm of the spectral complexity: prod_k s_k (sum_k (||W_k - W_k^0||_{2,1} / s_k)^(2/3))^(3/2).
 
     s_k = ||W_k||_2 is the operator norm. The (2,1) norm is the sum over units of the L2 norms of their incoming
-    weights; of a convolution, over filters: a filter counts once, not once for every position.
+    weights; for a convolution, over filters: a filter counts once, not once for every position.
     """
-    sums = torch.stack([kernel(moved).norm(dim=1).sum() for moved in network.weight_changes])
+    sums = torch.stack([kernel(change).norm(dim=1).sum() for change in network.weight_changes])
     spectral = spectral_norms(network)
-    return spectral.log().sum() + 1.5 * (sums / spectral).pow(2 / 3).sum().log()
+    ratios = (sums / spectral).pow(2 / 3)
+    return spectral.log().sum() + 1.5 * ratios.sum().log()

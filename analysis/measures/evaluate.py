@@ -1,146 +1,86 @@
-"""Measures of a stack of networks as a table: one row per network and measure.
+"""Measures of a stack of networks as a table: one row per network, measure and component.
 
-Measures are functions of one network. A stack goes through `vmap` in chunks; what `vmap` cannot map, and what
-came out not finite there, is computed for the networks one by one. What has no value is a row with a status.
+Measures are functions of one network. `vmap` maps them over the stack in chunks. Networks are measured one by one where
+a measure cannot be mapped, which is said once by a `MappingWarning`, and where a mapped value is not finite. A measure
+without a value has a row with a status that says why.
 """
 
-import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
-from benevolent.analysis.measures.architecture import Architecture, in_order
-from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
-from benevolent.analysis.measures.measure import Measure, unmet
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, two_class_logits
+from benevolent.analysis.measures.measure import Measure
+from benevolent.analysis.measures.measured_network import MeasuredNetwork
+from benevolent.analysis.measures.network_stack import NetworkStack, Rows
 from benevolent.analysis.measures.selection import select
-from benevolent.trainables.data import Inputs, Split
+from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack.network import Network
-from benevolent.trainables.training.losses import LOSSES
 
-#: What a status is or begins with. Another attempt gives another result only for an error, so only errors are retried:
-#: a measure that does not apply never will, and what is undefined is so because of the parameters themselves.
+#: A status is one of these or begins with it. Only errors are tried again, since only they may give another result: a
+#: measure that does not apply never will, and an undefined value is a fact about the parameters themselves.
 OK, NOT_APPLICABLE, UNDEFINED, ERROR = "ok", "not applicable", "undefined", "error"
-
-#: Where the true labels are among those of the splits.
-TRUE = "train, as they were"
 
 #: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
 #: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).
 CHUNK = {"cpu": 2**19, "cuda": 2**26}
 
+COLUMNS = ["position", "name", "index", "value", "status", "seconds", "version", "traceback"]
+
+
+class MappingWarning(UserWarning):
+    """Some measures cannot be mapped over a stack of networks: they are slow, and their values are right."""
+
+
+class Failure(NamedTuple):
+    """An exception that a measure raised: one line, and the whole traceback."""
+
+    line: str
+    traceback: str
+
+
+class Result(NamedTuple):
+    """A measure of one network: finite values `(M,)`, or a status that says why there are none."""
+
+    status: str
+    values: Tensor | None = None
+    seconds: float = 0.0
+    traceback: str | None = None
+
 
 @dataclass
-class Log:
-    """What happened to the measures of one subject: the seconds each took, and the failures."""
+class Evaluation:
+    """Measures of one network, or of networks being mapped: values `(M,)`, seconds of each, and failures, by name."""
 
+    values: dict[str, Tensor] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Stack:
-    """K networks of one architecture and their data.
+def evaluate(network: MeasuredNetwork, measures: Sequence[Measure]) -> Evaluation:
+    """Evaluate measures of a network; values are in float64.
 
-    Attributes:
-        network: what they have in common.
-        architecture: its layers, with BatchNorm folded.
-        loss: what was minimized.
-        inputs: of every split, one set for all.
-        rows: `parameters`, `buffers`, `initial` (if known); parameters `folded`, with the buffers that are `kept`, and
-            initial ones folded; and `labels` of every split; each `name -> (K, ...)`.
+    The time of a quantity that several measures share counts for the first of them.
     """
-
-    network: Network
-    architecture: Architecture
-    loss: Callable[[Tensor, Tensor], Tensor]
-    inputs: Mapping[str, Inputs]
-    rows: Mapping[str, Parameters]
-
-    def subject(self, rows: Mapping[str, Parameters], stacked: bool) -> MeasuredNetwork:
-        """One network; under `vmap` its tensors are those of the network being mapped."""
-        return MeasuredNetwork(
-            functools.partial(logits_of_one, self.network, rows["buffers"]),
-            rows["parameters"],
-            rows.get("initial"),
-            {name: Split(inputs, rows["labels"][name]) for name, inputs in self.inputs.items()},
-            self.architecture,
-            self.loss,
-            rows["folded"],
-            rows["kept"],
-            rows.get("initial_folded"),
-            rows["labels"].get(TRUE),
-            stacked,
-        )
-
-    def alone(self, position: int) -> MeasuredNetwork:
-        """The network at a position."""
-        return self.subject(self._at(position), False)
-
-    def together(self, positions: list[int], measures: Sequence[Measure], log: Log) -> dict[str, Tensor]:
-        """Values `(k, M)` of the measures that `vmap` can map over the networks at k positions."""
-        try:
-            return vmap(lambda rows: evaluate(self.subject(rows, True), measures, log))(self._at(positions))
-        except Exception:  # the networks are then tried one by one, and each tells its own error
-            return {}
-
-    def _at(self, index: int | list[int]) -> dict[str, Parameters]:
-        return {kind: {name: value[index] for name, value in named.items()} for kind, named in self.rows.items()}
-
-
-def logits_of_one(network: Network, buffers: Parameters, parameters: Parameters, inputs: Tensor) -> Tensor:
-    """Logits `(N, C)` of one network in the inputs' precision; floating-point buffers are cast to it.
-
-    A network of one output z has the logits (0, z): of these the logistic loss is the cross-entropy, and the sign of z
-    the class.
-    """
-    own = {**dict(network.module.named_buffers()), **buffers}
-    cast = {
-        name: value.to(inputs.device, inputs.dtype if value.is_floating_point() else value.dtype)
-        for name, value in own.items()
-    }
-    return two_class_logits(network.single({**cast, **parameters}, inputs))
-
-
-def loss_of_logits(name: str, outputs: int, margin: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the loss of every example as a function of the logits `(N, C)` that measures see, and the targets `(N,)`.
-
-    Args:
-        name: of the loss, in `trainables.training.losses.LOSSES`.
-        outputs: of the network. The logits of one output z are (0, z), of which z enters the loss.
-        margin: of the hinge loss.
-
-    >>> loss_of_logits("hinge", 1)(torch.tensor([[0.0, 0.25]]), torch.tensor([1]))
-    tensor([0.7500])
-    """
-    loss = LOSSES[name].having(margin).differentiable
-    if outputs > 1:
-        return loss
-    return lambda logits, targets: loss(logits[..., -1:], targets)
-
-
-def evaluate(subject: MeasuredNetwork, measures: Iterable[Measure], log: Log) -> dict[str, Tensor]:
-    """Values `(M,)` in float64 of the measures that do not fail; `log` gets the seconds and the errors.
-
-    The time of a quantity that several measures share is counted for the first of them.
-    """
-    values = {}
+    evaluation = Evaluation()
     for measure in measures:
         started = time.perf_counter()
         try:
-            values[measure.name] = measure.function(subject).double().reshape(-1)
-            if subject.train.labels.is_cuda:
+            evaluation.values[measure.name] = measure.function(network).double().reshape(-1)
+            if network.train.labels.is_cuda:
                 torch.cuda.synchronize()
         except Exception as error:
-            log.errors[measure.name] = f"{ERROR}: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        log.seconds[measure.name] = time.perf_counter() - started
-    return values
+            line = str(error).partition("\n")[0]
+            evaluation.failures[measure.name] = Failure(f"{type(error).__name__}: {line}", traceback.format_exc())
+        evaluation.seconds[measure.name] = time.perf_counter() - started
+    return evaluation
 
 
 def measure_stack(
@@ -153,8 +93,9 @@ def measure_stack(
     loss: str = "cross_entropy",
     margin: float = 1.0,
     true_labels: Tensor | None = None,
+    masks: Mapping[str, Tensor] | None = None,
 ) -> pd.DataFrame:
-    """Every measure of every network of a stack.
+    """Compute measures of every network of a stack.
 
     Args:
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
@@ -163,116 +104,150 @@ def measure_stack(
         splits: `train`, and `validation`, `test` for the measures that read them -> inputs `(N, *input_shape)`, or as
             a data set keeps them for one run, and labels `(K, N)` or `(N,)`, integers, or floats where the targets are
             real numbers.
-        measures: what `select` takes; the default set by default.
-        buffers: `name -> (K, ...)`: what belongs to a network and is not trained; by default what the module has.
-        loss: what was minimized, a name in `trainables.training.losses.LOSSES`.
+        measures: names that `select` takes; the default set by default.
+        buffers: `name -> (K, ...)`: untrained tensors of the networks; by default those of the module.
+        loss: the loss that was minimized, a name in `trainables.training.losses.LOSSES`.
         margin: of the hinge loss.
-        true_labels: `(K, N)` or `(N,)`, of the training examples before some were corrupted, where that is known.
+        true_labels: `(K, N)` or `(N,)`, the training labels before some were corrupted, if known.
+        masks: `name -> (K, ...)`, 0 for pruned weights and 1 for the others; without a mask nothing is pruned, not even
+            a weight that is exactly zero.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
         (`ok`, `not applicable: why`, `undefined: why` where the value does not exist, or `error: why` where the
-        computation failed), `seconds`, `version`; one network after another.
+        computation failed), `seconds`, `version`, `traceback` (of an error, else None); one network after another.
 
     Raises:
         BadInput: see `select`.
     """
     chosen = select(measures)
-    if not parameters:  # a forest
-        status, size = f"{NOT_APPLICABLE}: has no parameters", len(next(iter((buffers or {}).values()), ()))
-        return _table(row for position in range(size) for measure in chosen for row in _rows(measure, position, status))
-    size = len(next(iter(parameters.values())))
-    dtype = next(iter(parameters.values())).dtype
-    inputs = {name: _one_set(inputs, dtype) for name, (inputs, _) in splits.items()}
-    labels = {name: labels.expand(size, -1) for name, (_, labels) in splits.items()}
-    if true_labels is not None:
-        labels[TRUE] = true_labels.expand(size, -1)
-    example = inputs["train"].rows(0, 1)[0]
-    own = {
-        name: value.to(example.device, dtype if value.is_floating_point() else value.dtype).expand(size, *value.shape)
-        for name, value in network.module.named_buffers()
-    }
-    every = {**own, **(buffers or {}), **parameters}
-    layers, folded, kept = fold_stack(network.module, every)
-    first = {name: value[0] for name, value in {**kept, **folded}.items()}
-    architecture = Architecture.trace(layers, lambda: two_class_logits(functional_call(layers, first, (example,))))
-    parameters = in_order(parameters, architecture.calls)
-    rows = {"parameters": parameters, "buffers": buffers or {}, "folded": folded, "kept": kept, "labels": labels}
-    if initial is not None:
-        initial = {name: _unpruned(initial[name], value) for name, value in parameters.items()}
-        start = untrained_statistics(network.module, {**every, **initial})
-        rows |= {"initial": initial, "initial_folded": fold_stack(network.module, start)[1]}
-    minimized = loss_of_logits(loss, network.outputs or architecture.classes, margin)
-    stack = Stack(network, architecture, minimized, inputs, rows)
-    reasons = {measure.name: unmet(measure, stack.alone(0)) for measure in chosen}
+    buffers = buffers or {}
+    if not parameters:
+        return _table_without_parameters(buffers, chosen)
+    stack = NetworkStack.build(network, parameters, initial, splits, buffers, loss, margin, true_labels, masks or {})
+    first_network = stack.measured_network(stack.tensors_at(0))
+    reasons = {measure.name: measure.why_not_applicable(first_network) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
-
-    finite = torch.stack([v.reshape(size, -1).isfinite().all(1) for v in parameters.values()]).all(0).tolist()
-    positions = [position for position in range(size) if finite[position]]
-    found: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for chunk in _chunks(positions, architecture.activations * inputs["train"].examples, example.device.type):
-        found |= _measure_chunk(stack, chunk, applicable)
-    for position in range(size):
+    finite = stack.finite
+    results = _StackResults(stack, applicable)
+    results.measure([position for position in range(len(stack)) if finite[position]])
+    rows = []
+    for position in range(len(stack)):
         for measure in chosen:
-            if reasons[measure.name] is not None:
-                status = f"{NOT_APPLICABLE}: {reasons[measure.name]}"
-                found[position, measure.name] = _rows(measure, position, status)
+            reason = reasons[measure.name]
+            if reason is not None:
+                result = Result(f"{NOT_APPLICABLE}: {reason}")
             elif not finite[position]:
-                found[position, measure.name] = _rows(measure, position, f"{UNDEFINED}: parameters are not finite")
-    return _table(row for position in range(size) for measure in chosen for row in found[position, measure.name])
-
-
-def _unpruned(initial: Tensor, now: Tensor) -> Tensor:
-    """Initial values `(K, ...)`; of weights that are pruned 0, as they are now."""
-    return initial.where(now != 0, 0) if now.ndim > 2 else initial
-
-
-def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["position", "name", "index", "value", "status", "seconds", "version"])
-
-
-def _one_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
-    """The inputs of one run."""
-    if isinstance(inputs, Tensor):
-        return Inputs.of(inputs.to(dtype))
-    slot = inputs.slot[:1]
-    if len(inputs.stored) == 1:
-        return replace(inputs, slot=slot)
-    mean, deviation = (None if one is None else one[slot] for one in (inputs.mean, inputs.deviation))
-    return replace(inputs, stored=inputs.stored[slot], slot=torch.zeros_like(slot), mean=mean, deviation=deviation)
-
-
-def _measure_chunk(
-    stack: Stack, positions: list[int], measures: Sequence[Measure]
-) -> dict[tuple[int, str], list[dict[str, Any]]]:
-    log = Log()
-    values = stack.together(positions, measures, log) if len(positions) > 1 else {}
-    rows = {}
-    for place, position in enumerate(positions):
-        found = {name: (value[place].cpu(), log.seconds[name] / len(positions)) for name, value in values.items()}
-        missing = [m for m in measures if m.name not in found or not found[m.name][0].isfinite().all()]
-        own = Log()
-        again = evaluate(stack.alone(position), missing, own)
-        found |= {name: (value.cpu(), own.seconds[name]) for name, value in again.items()}
-        for measure in measures:
-            if measure.name in own.errors:
-                seconds = own.seconds[measure.name]
-                rows[position, measure.name] = _rows(measure, position, own.errors[measure.name], seconds=seconds)
+                result = Result(f"{UNDEFINED}: parameters are not finite")
             else:
-                rows[position, measure.name] = _rows(measure, position, OK, *found[measure.name])
+                result = results.found[position, measure.name]
+            rows += _rows(position, measure, result)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+class _StackResults:
+    """Results of measures of a stack by (position, measure), found chunk by chunk."""
+
+    def __init__(self, stack: NetworkStack, measures: Sequence[Measure]) -> None:
+        self.stack = stack
+        self.measures = measures
+        self.found: dict[tuple[int, str], Result] = {}
+        self.mapped = [measure for measure in measures if measure.mapped]
+
+    def measure(self, positions: Sequence[int]) -> None:
+        """Measure the networks at some positions."""
+        train = self.stack.inputs["train"]
+        limit = CHUNK.get(train.stored.device.type, CHUNK["cuda"])
+        size = max(1, limit // (self.stack.architecture.activations * train.examples))
+        for start in range(0, len(positions), size):
+            self._measure_chunk(list(positions[start : start + size]))
+
+    def _measure_chunk(self, positions: list[int]) -> None:
+        mapped = self._evaluate_mapped(positions) if len(positions) > 1 else Evaluation()
+        computed_alone: set[str] = set()
+        for place, position in enumerate(positions):
+            values = {name: value[place].cpu() for name, value in mapped.values.items()}
+            missing = [
+                measure
+                for measure in self.measures
+                if measure.name not in values or not values[measure.name].isfinite().all()
+            ]
+            alone = evaluate(self.stack.measured_network(self.stack.tensors_at(position)), missing)
+            computed_alone |= alone.values.keys()
+            for measure in self.measures:
+                if measure.name in alone.seconds:
+                    result = _result(measure, alone)
+                else:
+                    seconds = mapped.seconds[measure.name] / len(positions)
+                    result = Result(OK, values[measure.name], seconds)
+                self.found[position, measure.name] = result
+        self._warn_of_mapping({name: mapped.failures[name] for name in mapped.failures if name in computed_alone})
+
+    def _evaluate_mapped(self, positions: list[int]) -> Evaluation:
+        """Evaluate measures of several networks in one program; values are `(len(positions), M)`."""
+        evaluation = Evaluation()
+
+        def of_one_network(tensors: Rows) -> dict[str, Tensor]:
+            mapped = evaluate(self.stack.measured_network(tensors, vmapped=True), self.mapped)
+            evaluation.seconds = mapped.seconds
+            evaluation.failures = mapped.failures
+            return mapped.values
+
+        evaluation.values = vmap(of_one_network)(self.stack.tensors_at(positions))
+        return evaluation
+
+    def _warn_of_mapping(self, failures: Mapping[str, Failure]) -> None:
+        """Warn of measures that fail for networks in one program and not for one network; do not map them again."""
+        if not failures:
+            return
+        self.mapped = [measure for measure in self.mapped if measure.name not in failures]
+        first, *others = failures
+        names = first + (f" and {len(others)} other measures" if others else "")
+        warnings.warn(
+            f"{names}: cannot be mapped over a stack of networks, which are measured one by one instead: "
+            f"{failures[first].line}",
+            MappingWarning,
+            stacklevel=4,
+        )
+
+
+def _result(measure: Measure, evaluation: Evaluation) -> Result:
+    seconds = evaluation.seconds[measure.name]
+    failure = evaluation.failures.get(measure.name)
+    if failure is not None:
+        return Result(f"{ERROR}: {failure.line}", None, seconds, failure.traceback)
+    values = evaluation.values[measure.name].cpu()
+    if not values.isfinite().all():
+        return Result(f"{UNDEFINED}: {measure.undefined}", None, seconds)
+    return Result(OK, values, seconds)
+
+
+def _table_without_parameters(buffers: Mapping[str, Tensor], measures: Sequence[Measure]) -> pd.DataFrame:
+    """Return the table of networks without trained parameters, such as forests: no measure applies."""
+    size = len(next(iter(buffers.values()), ()))
+    result = Result(f"{NOT_APPLICABLE}: has no parameters")
+    rows = []
+    for position in range(size):
+        for measure in measures:
+            rows += _rows(position, measure, result)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rows(position: int, measure: Measure, result: Result) -> list[dict[str, Any]]:
+    """Return one row for every component of the values, or one row without a value."""
+    values = [float("nan")] if result.values is None else result.values.tolist()
+    rows = []
+    for index, value in enumerate(values):
+        rows.append(
+            {
+                "position": position,
+                "name": measure.name,
+                "index": index,
+                "value": value,
+                "status": result.status,
+                "seconds": result.seconds,
+                "version": measure.version,
+                "traceback": result.traceback,
+            }
+        )
     return rows
-
-
-def _rows(
-    measure: Measure, position: int, status: str, values: Tensor | None = None, seconds: float = 0.0
-) -> list[dict[str, Any]]:
-    base = {"position": position, "name": measure.name, "seconds": seconds, "version": measure.version}
-    listed = [float("nan")] if values is None else values.tolist()
-    if values is not None and not values.isfinite().all():
-        listed, status = [float("nan")], f"{UNDEFINED}: {measure.undefined}"
-    return [{**base, "index": index, "value": value, "status": status} for index, value in enumerate(listed)]
-
-
-def _chunks(positions: list[int], activations: int, device: str) -> list[list[int]]:
-    size = max(1, CHUNK.get(device, CHUNK["cuda"]) // activations)
-    return [positions[start : start + size] for start in range(0, len(positions), size)]

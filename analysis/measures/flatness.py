@@ -1,4 +1,4 @@
-"""How much the training loss rises in the worst direction near the parameters.
+"""Sharpness as the rise of the training loss in the worst direction near the parameters.
 
 Radii are those that the papers' optimizers use. A maximum found by gradient ascent is a lower bound of the true one.
 """
@@ -17,12 +17,12 @@ STEPS = 10
 
 def sam_sharpness(network: MeasuredNetwork) -> Tensor:
     """The rise of the training loss L after one step up: L(theta + r g / ||g||) - L(theta), r = 0.05."""
-    return _rise(network, torch.ones_like(theta(network)), RADIUS, 1)
+    return _largest_rise(network, torch.ones_like(theta(network)), RADIUS, 1)
 
 
 def asam_sharpness(network: MeasuredNetwork) -> Tensor:
     """The same scale-free: L(theta + r T^2 g / ||T g||) - L(theta), with T = diag |theta| and r = 0.5."""
-    return _rise(network, theta(network).abs(), ADAPTIVE_RADIUS, 1)
+    return _largest_rise(network, theta(network).abs(), ADAPTIVE_RADIUS, 1)
 
 
 def worst_case_sharpness(network: MeasuredNetwork) -> Tensor:
@@ -30,19 +30,20 @@ def worst_case_sharpness(network: MeasuredNetwork) -> Tensor:
 
     A step goes the radius far along the normalized gradient and back to the ball; the best of the points counts.
     """
-    return _rise(network, torch.ones_like(theta(network)), RADIUS, STEPS)
+    return _largest_rise(network, torch.ones_like(theta(network)), RADIUS, STEPS)
 
 
 def adaptive_worst_case_sharpness(network: MeasuredNetwork) -> Tensor:
     """The same scale-free: max L(theta + T d) - L(theta), T = diag |theta|, ||d|| <= 0.5; 10 steps of ascent."""
-    return _rise(network, theta(network).abs(), ADAPTIVE_RADIUS, STEPS)
+    return _largest_rise(network, theta(network).abs(), ADAPTIVE_RADIUS, STEPS)
 
 
-def _rise(network: MeasuredNetwork, scale: Tensor, radius: float, steps: int) -> Tensor:
-    """The largest rise of the loss at theta + scale * u over the points u of an ascent in the ball of a radius."""
+def _largest_rise(network: MeasuredNetwork, scale: Tensor, radius: float, steps: int) -> Tensor:
+    """Return the largest rise of the loss at theta + scale * u over the points u of an ascent in a ball of a radius."""
     at = theta(network)
     tiny = torch.finfo(at.dtype).tiny
-    moved, losses = torch.zeros_like(at), []
+    moved = torch.zeros_like(at)
+    losses = []
     for _ in range(steps):
         uphill, loss = gradient_at(network, at + scale * moved)
         losses.append(loss)

@@ -1,30 +1,35 @@
 """The training loss along its gradient, and how far layers move each other's gradient (Santurkar et al. 2018).
 
-There of a batch in the course of training; here of all training examples, at the network as it is, with BatchNorm in
-eval mode. L is the mean training loss, g its gradient, eta one of eight steps from 0.05 to 0.4 in equal ratios.
+The paper computes these for a batch in the course of training; here they are of all training examples, at the network
+as it is, with BatchNorm in eval mode. L is the mean training loss, g its gradient, eta one of eight steps from 0.05 to
+0.4 in equal ratios.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flat
-from benevolent.analysis.measures.training_loss import gradient, gradient_at, named, theta
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, computed_once, flatten
+from benevolent.analysis.measures.training_loss import gradient, gradient_at, theta, unflatten
 
 #: Steps along the gradient: from half to four times a learning rate of 0.1.
 STEPS = tuple(0.05 * 8 ** (i / 7) for i in range(8))
-#: The step of the layers before, for the shift of a layer's gradient.
+#: The step of the preceding layers, for the shift of a layer's gradient.
 SHIFT = 0.1
 
 
 @computed_once
 def along_gradient(network: MeasuredNetwork) -> Tensor:
-    """For every step eta `(8, 3)`: L(theta - eta g), ||g - g'||, ||g - g'|| / ||eta g||, with g' the gradient there."""
-    at, own = theta(network), gradient(network)
+    """Return, for every step eta `(8, 3)`: L(theta - eta g), ||g - g'||, ||g - g'|| / ||eta g||, with g' there."""
+    at = theta(network)
+    here = gradient(network)
     rows = []
     for step in STEPS:
-        there, loss = gradient_at(network, at - step * own)
-        change = (own - there).double().norm()
-        rows.append(torch.stack([loss.double(), change, change / (step * own.double().norm())]))
+        there, loss = gradient_at(network, at - step * here)
+        change = (here - there).double().norm()
+        relative_change = change / (step * here.double().norm())
+        rows.append(torch.stack([loss.double(), change, relative_change]))
     return torch.stack(rows)
 
 
@@ -47,21 +52,36 @@ def effective_smoothness(network: MeasuredNetwork) -> Tensor:
 
 @computed_once
 def gradient_shifts(network: MeasuredNetwork) -> Tensor:
-    """Of every layer i but the first `(L - 1, 2)`: ||G_i - G_i'||, cos(G_i, G_i'), see `internal_covariate_shift`."""
-    own = dict(named(network, gradient(network)))
-    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in own))
+    """Return ||G_i - G_i'|| and cos(G_i, G_i') `(L - 1, 2)` of every layer i > 1, see `internal_covariate_shift`."""
+    before = unflatten(network, gradient(network))
+    layers = list(dict.fromkeys(_layer(name) for name in before))
     rows = []
     for place in range(1, len(layers)):
-        before, layer = layers[:place], layers[place]
-        moved = {
-            name: value - SHIFT * own[name] if name.rpartition(".")[0] in before else value
-            for name, value in network.parameters.items()
-        }
-        after = named(network, gradient_at(network, flat(moved))[0])
-        first, second = (flat({n: g[n] for n in own if n.rpartition(".")[0] == layer}).double() for g in (own, after))
+        moved = _after_step(network, before, layers[:place])
+        after = unflatten(network, gradient_at(network, moved)[0])
+        first = _of_layer(before, layers[place])
+        second = _of_layer(after, layers[place])
         cosine = first @ second / (first.norm() * second.norm())
         rows.append(torch.stack([(first - second).norm(), cosine]))
     return torch.stack(rows)
+
+
+def _after_step(network: MeasuredNetwork, gradients: Parameters, layers: Sequence[str]) -> Tensor:
+    """Return theta `(P,)` after a step of `SHIFT` down the gradient of some layers only."""
+    moved = dict(network.parameters)
+    for name, value in network.parameters.items():
+        if _layer(name) in layers:
+            moved[name] = value - SHIFT * gradients[name]
+    return flatten(moved)
+
+
+def _of_layer(parameters: Parameters, layer: str) -> Tensor:
+    return flatten({name: value for name, value in parameters.items() if _layer(name) == layer}).double()
+
+
+def _layer(name: str) -> str:
+    """Return the name of a parameter's layer."""
+    return name.rpartition(".")[0]
 
 
 def internal_covariate_shift(network: MeasuredNetwork) -> Tensor:

@@ -21,12 +21,12 @@ from benevolent.analysis.measures.quantiles import quantile
 
 @computed_once
 def margins(network: MeasuredNetwork) -> Tensor:
-    """The output margins `(N,)` of the training examples: f_y - max_{j != y} f_j."""
+    """Return the output margins `(N,)` of the training examples: f_y - max_{j != y} f_j."""
     return margins_of(logits(network, "train"), network.train.labels)
 
 
 def margins_of(outputs: Tensor, labels: Tensor) -> Tensor:
-    """f_y - max_{j != y} f_j `(N,)` of logits `(N, C)`."""
+    """Return f_y - max_{j != y} f_j `(N,)` of logits `(N, C)`."""
     index = labels.unsqueeze(-1)
     others = outputs.scatter(-1, index, -torch.inf).amax(-1)
     return outputs.gather(-1, index).squeeze(-1) - others
@@ -85,56 +85,67 @@ def layer_margins(network: MeasuredNetwork) -> Tensor:
     inputs themselves.
     """
     layers = [weight.layer for weight in network.architecture.weights]
-    one = next(network.batches(most=1))[0]
-    shapes = [inputs.shape[1:] for inputs in _layer_inputs(network, layers, one)[1]]
-    distances, spreads = list[list[Tensor]](), [Spread() for _ in layers]
+    example = next(network.batches(max_examples=1))[0]
+    shapes = [inputs.shape[1:] for inputs in _layer_inputs(network, layers, example)[1]]
+    distances: list[list[Tensor]] = [[] for _ in layers]
+    variances = [RunningVariance() for _ in layers]
     for points, labels in network.batches():
-
-        def margin(
-            shifts: list[Tensor], points: Tensor = points, labels: Tensor = labels
-        ) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
-            outputs, inputs = _layer_inputs(network, layers, points, shifts)
-            each = margins_of(outputs, labels)
-            return each.sum(), (each, inputs)
-
         shifts = [points.new_zeros(len(points), *shape) for shape in shapes]
-        slopes, (each, inputs) = grad(margin, has_aux=True)(shifts)
-        distances.append([each.double() / slope.flatten(1).double().norm(dim=1) for slope in slopes])
-        for spread, values in zip(spreads, inputs, strict=True):
-            spread.add(values.flatten(1).double())
-    medians = [quantile(torch.cat(parts), 0.5) for parts in zip(*distances, strict=True)]
-    return torch.stack(medians) / torch.stack([spread.variance.sqrt() for spread in spreads])
+        slopes, (margins_here, layer_inputs) = grad(_shifted_margins, argnums=3, has_aux=True)(
+            network, layers, points, shifts, labels
+        )
+        for place, slope in enumerate(slopes):
+            distances[place].append(margins_here.double() / slope.flatten(1).double().norm(dim=1))
+            variances[place].add(layer_inputs[place].flatten(1).double())
+    medians = torch.stack([quantile(torch.cat(parts), 0.5) for parts in distances])
+    spreads = torch.stack([variance.value.sqrt() for variance in variances])
+    return medians / spreads
 
 
-class Spread:
-    """The total variance of points that come in batches (Chan, Golub and LeVeque 1983)."""
+class RunningVariance:
+    """Total variance of points that come in batches (Chan, Golub and LeVeque 1983)."""
 
     def __init__(self) -> None:
-        self.count, self.mean, self.deviation = 0, torch.zeros(()), torch.zeros(())
+        self.count = 0
+        self.mean = torch.zeros(())
+        self.squares = torch.zeros(())  # sum of the squared distances from the mean
 
     def add(self, points: Tensor) -> None:
         """Take in points `(n, d)`."""
-        own, total = points.mean(0), self.count + len(points)
-        shift = own - self.mean.to(own)
+        batch_mean = points.mean(0)
+        total = self.count + len(points)
+        shift = batch_mean - self.mean.to(batch_mean)
         between = shift.square().sum() * (self.count * len(points) / total)
-        self.deviation = self.deviation.to(own) + (points - own).square().sum() + between
-        self.mean, self.count = self.mean.to(own) + shift * (len(points) / total), total
+        self.squares = self.squares.to(batch_mean) + (points - batch_mean).square().sum() + between
+        self.mean = self.mean.to(batch_mean) + shift * (len(points) / total)
+        self.count = total
 
     @property
-    def variance(self) -> Tensor:
-        """mean_i ||h_i - mean h||_2^2."""
-        return self.deviation / self.count
+    def value(self) -> Tensor:
+        """mean_i ||h_i - mean h||_2^2 of all points h_i."""
+        return self.squares / self.count
+
+
+def _shifted_margins(
+    network: MeasuredNetwork, layers: Sequence[nn.Module], points: Tensor, shifts: list[Tensor], labels: Tensor
+) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
+    """Return the sum of the margins with the layers' inputs shifted; and the margins `(n,)` and the layers' inputs."""
+    outputs, layer_inputs = _layer_inputs(network, layers, points, shifts)
+    each = margins_of(outputs, labels)
+    return each.sum(), (each, layer_inputs)
 
 
 def _layer_inputs(
     network: MeasuredNetwork, layers: Sequence[nn.Module], points: Tensor, shifts: Sequence[Tensor] | None = None
 ) -> tuple[Tensor, list[Tensor]]:
-    """Logits, and what each layer was called on, which is moved by the shifts."""
-    inputs = dict[nn.Module, Tensor]()
+    """Return the logits, and the inputs of each layer before they are moved by the shifts."""
+    inputs: dict[nn.Module, Tensor] = {}
 
-    def move(layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        inputs[layer] = given[0]
-        return (given[0] if shifts is None else given[0] + shifts[layers.index(layer)], *given[1:])
+    def move(layer: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        inputs[layer] = arguments[0]
+        if shifts is None:
+            return arguments
+        return (arguments[0] + shifts[layers.index(layer)], *arguments[1:])
 
     outputs = forward_with_hooks(network, points, dict.fromkeys(layers, move))
     return outputs, [inputs[layer] for layer in layers]
@@ -156,17 +167,18 @@ def _quantiles(values: Tensor) -> Tensor:
 
 @computed_once
 def input_margins(network: MeasuredNetwork) -> Tensor:
-    """The linearized distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
-    found = []
+    """Return the linearized distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
+    distances = []
     for inputs, labels in network.batches():
+        slopes, each = grad(_margins_at, argnums=1, has_aux=True)(network, inputs, labels)
+        distances.append(each.double() / slopes.flatten(1).double().norm(dim=1))
+    return torch.cat(distances)
 
-        def margin(points: Tensor, labels: Tensor = labels) -> tuple[Tensor, Tensor]:
-            each = margins_of(network.logits_of(network.parameters, points), labels)
-            return each.sum(), each
 
-        slopes, each = grad(margin, has_aux=True)(inputs)
-        found.append(each.double() / slopes.flatten(1).double().norm(dim=1))
-    return torch.cat(found)
+def _margins_at(network: MeasuredNetwork, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum of the margins at inputs `(n, *input_shape)`, and the margins `(n,)`."""
+    each = margins_of(network.logits_of(network.parameters, points), labels)
+    return each.sum(), each
 
 
 def input_margin_p10(network: MeasuredNetwork) -> Tensor:
@@ -188,17 +200,17 @@ def margin_p10_spectral(network: MeasuredNetwork) -> Tensor:
 
 
 def normalized_loss(network: MeasuredNetwork, split: str = "train", p: float = 2) -> Tensor:
-    """The cross-entropy (nats) of the logits over the product of the weights' entrywise p-norms: CE(f / rho_p, y).
+    """Return the cross-entropy (nats) of the logits over the product of entrywise p-norms of weights: CE(f / rho_p, y).
 
-    For norms that are not in the registry, `lambda network: normalized_loss(network, p=3)` is a measure of one's own.
+    For norms that are not in the registry, `lambda network: normalized_loss(network, p=3)` is a measure.
 
     Args:
         network: a positively homogeneous network.
-        split: whose examples.
-        p: of the norm (sum_ij |W_k,ij|^p)^(1/p), positive; inf for the largest entry.
+        split: name of the split with the examples.
+        p: exponent of the norm (sum_ij |W_k,ij|^p)^(1/p), positive; inf for the largest entry.
 
     Raises:
-        BadInput: p is no positive number.
+        BadInput: p is not positive.
     """
     return _loss_over(network, split, log_norm_product(network, p))
 
@@ -231,7 +243,7 @@ def normalized_test_loss(network: MeasuredNetwork) -> Tensor:
 def normalized_train_loss_by_output(network: MeasuredNetwork) -> Tensor:
     """The training cross-entropy (nats) of the logits over the norm of those of one input: CE(f / ||f(x_1)||, y).
 
-    x_1 is the first training input. Of ResNets and others whose layers' norms do not multiply.
+    x_1 is the first training input. For ResNets and others whose layers' norms do not multiply.
     """
     return _loss_over(network, "train", _log_first_output(network))
 

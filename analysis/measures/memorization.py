@@ -1,4 +1,4 @@
-"""What a network has learned by heart: wrong labels that it fits, inputs near which its answer changes."""
+"""Memorization: wrong labels that a network fits, and inputs near which its answer changes."""
 
 import torch
 from torch import Tensor
@@ -8,43 +8,49 @@ from benevolent.analysis.measures.margins import margins_of
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, logits
 from benevolent.analysis.measures.rng import normal
 
-#: Inputs that are searched around, the steps of the search, and the box around an input in standard deviations of all
-#: numbers of the training inputs. Arpit et al. 2017 take 0.3 of 255 gray levels; on small standardized images at 0.3
-#: deviations nearly every input is critical.
+#: Number of inputs that are searched around, steps of the search, and half-width of the box around an input, in
+#: standard deviations of all numbers of the training inputs. Arpit et al. 2017 take 0.3 of 255 gray levels; on small
+#: standardized images at 0.3 deviations nearly every input is critical.
 POINTS, STEPS, RADIUS = 400, 30, 0.02
-#: Of a step, in half-widths of the box: along the sign of the gradient, and of the noise (0.25 and 0.2 of 0.3 there).
+#: Lengths of a step in half-widths of the box: along the sign of the gradient, and of the noise (there 0.25 and 0.2 of
+#: 0.3).
 ALONG, NOISE = 0.25 / 0.3, 0.2 / 0.3
 
 
 def clean_train_accuracy(network: MeasuredNetwork) -> Tensor:
     """The accuracy on the training examples whose label is the true one."""
-    right, true = _right(network), _true(network)
+    right = _right(network)
+    true = _labels_are_true(network)
     return (right * true).sum() / true.sum()
 
 
 def corrupted_train_accuracy(network: MeasuredNetwork) -> Tensor:
     """The fraction of training examples with a wrong label to which the network gives that wrong label."""
-    right, wrong = _right(network), 1 - _true(network)
+    right = _right(network)
+    wrong = 1 - _labels_are_true(network)
     return (right * wrong).sum() / wrong.sum()
 
 
 def _right(network: MeasuredNetwork) -> Tensor:
+    """Return 1 for the training examples that are classified as labeled, else 0, `(N,)`."""
     return (logits(network, "train").argmax(-1) == network.train.labels).double()
 
 
-def _true(network: MeasuredNetwork) -> Tensor:
+def _labels_are_true(network: MeasuredNetwork) -> Tensor:
+    """Return 1 for the training examples whose label is the true one, else 0, `(N,)`."""
     assert network.true_labels is not None
     return (network.train.labels == network.true_labels).double()
 
 
 @computed_once
 def loss_sensitivities(network: MeasuredNetwork) -> Tensor:
-    """||d loss_i / d x_i||_1 `(N,)` in float64 at the training examples."""
+    """Return ||d loss_i / d x_i||_1 `(N,)` in float64 at the training examples."""
 
     def total(inputs: Tensor, labels: Tensor) -> Tensor:
         return network.loss(network.logits_of(network.parameters, inputs), labels).sum()
 
-    return torch.cat([grad(total)(*batch).flatten(1).double().abs().sum(1) for batch in network.batches()])
+    gradients = [grad(total)(inputs, labels) for inputs, labels in network.batches()]
+    return torch.cat([gradient.flatten(1).double().abs().sum(1) for gradient in gradients])
 
 
 def loss_sensitivity_mean(network: MeasuredNetwork) -> Tensor:
@@ -55,8 +61,9 @@ def loss_sensitivity_mean(network: MeasuredNetwork) -> Tensor:
 def loss_sensitivity_gini(network: MeasuredNetwork) -> Tensor:
     """The Gini coefficient of the loss sensitivities g: sum_ij |g_i - g_j| / (2 N sum_i g_i)."""
     ordered = loss_sensitivities(network).sort().values
-    ranks = torch.arange(1, len(ordered) + 1, dtype=ordered.dtype, device=ordered.device)
-    return 2 * (ranks @ ordered) / (len(ordered) * ordered.sum()) - (len(ordered) + 1) / len(ordered)
+    count = len(ordered)
+    ranks = torch.arange(1, count + 1, dtype=ordered.dtype, device=ordered.device)
+    return 2 * (ranks @ ordered) / (count * ordered.sum()) - (count + 1) / count
 
 
 def critical_sample_ratio(network: MeasuredNetwork) -> Tensor:
@@ -70,11 +77,11 @@ def critical_sample_ratio_train(network: MeasuredNetwork) -> Tensor:
 
 
 def critical(network: MeasuredNetwork, split: str) -> Tensor:
-    """Which of the first 400 inputs of a split are critical, as 0 or 1 `(n,)`, by Langevin search (LASS).
+    """Return 1 for the critical ones of the first 400 inputs of a split, else 0, `(n,)`, by Langevin search (LASS).
 
     x' <- clip(x' - a sign(d m / d x') + b eta) to the box, for 30 steps, with eta standard normal and m the margin of
-    the answer at x: f_k - max_{j != k} f_j. (Arpit et al. 2017 write sign(d f_k / d x'), which does not see the other
-    logits, and leave the sign to be understood.)
+    the answer at x: f_k - max_{j != k} f_j. (Arpit et al. 2017 write sign(d f_k / d x'), which ignores the other
+    logits, and leave the direction of the step implicit.)
     """
     inputs = network.splits[split].inputs[:POINTS]
     radius = RADIUS * network.train.inputs.std(correction=0)
@@ -83,10 +90,12 @@ def critical(network: MeasuredNetwork, split: str) -> Tensor:
     def margin(points: Tensor) -> Tensor:
         return margins_of(network.logits_of(network.parameters, points), answers).sum()
 
-    points, found = inputs, torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
+    points = inputs
+    changed = torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
     for step in range(STEPS):
         noise = normal(tuple(inputs.shape), inputs, "critical samples", step)
         moved = points - ALONG * radius * grad(margin)(points).sign() + NOISE * radius * noise
         points = inputs + (moved - inputs).clamp(min=-radius, max=radius)
-        found = found | (network.logits_of(network.parameters, points).argmax(-1) != answers)
-    return found.double()
+        answers_there = network.logits_of(network.parameters, points).argmax(-1)
+        changed = changed | (answers_there != answers)
+    return changed.double()

@@ -1,5 +1,7 @@
 """Measures of the parameters alone: counts, norms, distances, norm products. All in float64."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.func import vjp
@@ -7,42 +9,46 @@ from torch.nn import functional
 
 from benevolent.analysis.measures.architecture import Weight
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flat
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.layer_types import layer_type
 
-#: Of the residual of a convolution's squared norm: at 1e-3, enough for Hessians, at times the second largest singular
-#: value is taken (a test compares random kernels with the dense map).
+#: Relative tolerance of the residual of a convolution's squared norm. At 1e-3, enough for Hessians, at times the second
+#: largest singular value is taken (a test compares random kernels with the dense map).
 TOLERANCE = 1e-6
-#: Products for it: random kernels of 64 and 256 channels at times took between 100 and 150.
+#: Upper bound on the products for it: random kernels of 64 and 256 channels at times took between 100 and 150.
 BUDGET = 300
 
 
 def parameter_count(network: MeasuredNetwork) -> Tensor:
     """The number of parameters, weights and biases."""
-    return torch.tensor(float(sum(value.numel() for value in network.parameters.values())))
+    count = sum(value.numel() for value in network.parameters.values())
+    return torch.tensor(float(count))
 
 
 def effective_parameters(network: MeasuredNetwork) -> Tensor:
-    """The number of parameters after pruning: nonzero weights, and all parameters that are not weights."""
-    counts = [(value != 0).sum() if value.ndim >= 2 else value.numel() for value in network.parameters.values()]
+    """The number of parameters after pruning: weights that are not pruned, and all parameters that are not weights."""
+    counts = []
+    for name, value in network.parameters.items():
+        mask = network.masks.get(name)
+        counts.append(value.numel() if mask is None else (mask != 0).sum())
     return torch.as_tensor(sum(counts))
 
 
 def parameter_norm(network: MeasuredNetwork) -> Tensor:
     """The L2 norm of all parameters: ||theta||_2."""
-    return flat(network.parameters).double().norm()
+    return flatten(network.parameters).double().norm()
 
 
 def frobenius_distance(network: MeasuredNetwork) -> Tensor:
     """The L2 distance of all parameters from the random initialization: ||theta - theta_0||_2."""
     assert network.initial is not None
-    return (flat(network.parameters).double() - flat(network.initial).double()).norm()
+    return (flatten(network.parameters).double() - flatten(network.initial).double()).norm()
 
 
 @computed_once
 def frobenius_norms(network: MeasuredNetwork) -> Tensor:
-    """The Frobenius norms `(L,)` of the weight tensors, biases left out."""
+    """Return the Frobenius norms `(L,)` of the weight tensors, biases left out."""
     return torch.stack([weight.norm() for weight in network.weights])
 
 
@@ -58,7 +64,7 @@ def frobenius_sum(network: MeasuredNetwork) -> Tensor:
 
 def l1_norm(network: MeasuredNetwork) -> Tensor:
     """The L1 norm of all parameters: ||theta||_1."""
-    return flat(network.parameters).double().abs().sum()
+    return flatten(network.parameters).double().abs().sum()
 
 
 def log_l1_product(network: MeasuredNetwork) -> Tensor:
@@ -67,32 +73,39 @@ def log_l1_product(network: MeasuredNetwork) -> Tensor:
 
 
 def log_norm_product(network: MeasuredNetwork, p: float) -> Tensor:
-    """The natural logarithm of the product of entrywise p-norms: sum_k log (sum_ij |W_k,ij|^p)^(1/p); inf: the largest.
+    """Return the logarithm of the product of entrywise p-norms: sum_k log (sum_ij |W_k,ij|^p)^(1/p); inf: the largest.
 
     Raises:
-        BadInput: p is no positive number.
+        BadInput: p is not positive.
     """
     if not p > 0:
         raise BadInput(f"p: {p}; expected a positive number, or inf for the largest entry")
-    return torch.stack([torch.linalg.vector_norm(weight, p) for weight in network.weights]).log().sum()
+    norms = [torch.linalg.vector_norm(weight, p) for weight in network.weights]
+    return torch.stack(norms).log().sum()
 
 
 @computed_once
 def spectral_norms(network: MeasuredNetwork) -> Tensor:
-    """The operator norms `(L,)` of the linear maps of the layers, biases left out (see `operator_norm`)."""
-    layers = zip(network.architecture.weights, network.weights, strict=True)
-    return torch.stack([operator_norm(layer, weight, network.stacked) for layer, weight in layers])
+    """Return the operator norms `(L,)` of the linear maps of the layers, biases left out (see `operator_norm`)."""
+    return operator_norms(network, network.weights)
 
 
-def operator_norm(layer: Weight, weight: Tensor, stacked: bool = False) -> Tensor:
-    """The largest singular value of a layer's linear map, with its stride and zero padding at its input size.
+def operator_norms(network: MeasuredNetwork, weights: Sequence[Tensor]) -> Tensor:
+    """Return the operator norms `(L,)` of the network's layers with other weights of the same shapes."""
+    layers = zip(network.architecture.weights, weights, strict=True)
+    return torch.stack([operator_norm(layer, weight, network.vmapped) for layer, weight in layers])
+
+
+def operator_norm(layer: Weight, weight: Tensor, vmapped: bool = False) -> Tensor:
+    """Return the largest singular value of a layer's linear map, with its stride and zero padding at its input size.
 
     Exact for a matrix (see `matrix_norm`). For a convolution by Lanczos iteration on A^T A (A applied to inputs of the
     layer's size), not the norm of the reshaped kernel.
     """
     if layer_type(layer.layer).weights != "kernel":
         return matrix_norm(weight)
-    conv, shape = layer.layer, layer.input_shape
+    conv = layer.layer
+    shape = layer.input_shape
     assert isinstance(conv, nn.Conv2d) and shape is not None
 
     def forward(inputs: Tensor) -> Tensor:
@@ -105,17 +118,17 @@ def operator_norm(layer: Weight, weight: Tensor, stacked: bool = False) -> Tenso
     def product(vector: Tensor) -> Tensor:
         return transposed(forward(vector))[0]
 
-    return largest_eigenvalue(product, start, stacked, TOLERANCE, BUDGET).sqrt()
+    return largest_eigenvalue(product, start, vmapped, TOLERANCE, BUDGET).sqrt()
 
 
 def matrix_norm(matrix: Tensor) -> Tensor:
-    """The largest singular value of a matrix: the root of the largest eigenvalue of the smaller Gram matrix."""
+    """Return the largest singular value of a matrix: the root of the largest eigenvalue of the smaller Gram matrix."""
     gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
     return eigenvalues(gram)[-1].clamp(min=0).sqrt()
 
 
 def kernel(weight: Tensor) -> Tensor:
-    """Weights as a matrix: a row for every unit, or every filter of a convolution."""
+    """Return weights as a matrix: a row for every unit, or every filter of a convolution."""
     return weight.flatten(1)
 
 

@@ -1,9 +1,9 @@
 """PAC-Bayes bounds, from the largest noise on the parameters that costs little training accuracy.
 
 Dziugaite et al. 2020, appendix, as in the authors' code, but for one slip: there the variance of the noise is passed
-where a standard deviation is meant, so that their sigma is the root of ours. All that is trained is perturbed and
-counted, biases too; weights that are exactly zero are pruned and neither perturbed nor counted. With m training
-examples, w the parameters, w_0 the initial ones and omega their number:
+where a standard deviation is meant, so that their sigma is the root of ours. All trained parameters are perturbed and
+counted, biases too; pruned weights are neither perturbed nor counted. With m training examples, w the parameters, w_0
+the initial ones and omega their number:
 
     plain      noise N(0, sigma^2):                    ||w - v||^2 / (4 sigma^2) + log(m / sigma) + 10
     magnitude  noise N(0, sigma^2 |w_i|^2 + eps^2):    1/4 sum_i log((eps^2 + (sigma^2 + 1) ||w - v||^2 / omega)
@@ -17,9 +17,9 @@ import math
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flat
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.rng import normal
-from benevolent.analysis.measures.training_loss import alive, named, theta
+from benevolent.analysis.measures.training_loss import theta, unflatten, unpruned
 
 #: Sigma is the largest for which noise costs less than `DROP` of the training accuracy in the mean over `SAMPLES`
 #: draws, the same at every sigma; searched for in (0, `LARGEST`] by `HALVINGS`.
@@ -30,7 +30,7 @@ EPSILON = 1e-3
 
 def pac_bayes_init(network: MeasuredNetwork) -> Tensor:
     """The PAC-Bayes bound around the initialization: ||w - w_0||^2 / (4 sigma^2) + log(m / sigma) + 10."""
-    return _bound(network, _moved(network))
+    return _bound(network, _change(network))
 
 
 def pac_bayes_origin(network: MeasuredNetwork) -> Tensor:
@@ -45,7 +45,7 @@ def pac_bayes_flatness(network: MeasuredNetwork) -> Tensor:
 
 def pac_bayes_magnitude_init(network: MeasuredNetwork) -> Tensor:
     """The PAC-Bayes bound around the initialization with noise that grows with the parameter (see `pac_bayes`)."""
-    return _magnitude_bound(network, _moved(network))
+    return _magnitude_bound(network, _change(network))
 
 
 def pac_bayes_magnitude_origin(network: MeasuredNetwork) -> Tensor:
@@ -60,47 +60,60 @@ def pac_bayes_magnitude_flatness(network: MeasuredNetwork) -> Tensor:
 
 @computed_once
 def sigma(network: MeasuredNetwork, by_magnitude: bool) -> Tensor:
-    """The largest sigma in (0, 2] with less than `DROP` loss of accuracy, to 2 / 2^15; NaN if none costs as much."""
-    at, examples = theta(network), len(network.train)
-    allowed = SAMPLES * _right(network, at) - DROP * SAMPLES * examples
+    """Return the largest sigma in (0, 2] with less than `DROP` loss of accuracy, to 2 / 2^15; NaN if none costs it."""
+    at = theta(network)
+    # Right answers of all samples together.
+    allowed = SAMPLES * _count_right(network, at) - DROP * SAMPLES * len(network.train)
     low = torch.zeros((), dtype=torch.float64, device=at.device)
     high = low + LARGEST
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        right = sum((_right(network, _disturbed(network, middle, by_magnitude, i)) for i in range(SAMPLES)), 0 * low)
-        low, high = torch.where(right > allowed, middle, low), torch.where(right > allowed, high, middle)
+        right = 0 * low
+        for index in range(SAMPLES):
+            right = right + _count_right(network, _with_noise(network, middle, by_magnitude, index))
+        cheap = right > allowed
+        low = torch.where(cheap, middle, low)
+        high = torch.where(cheap, high, middle)
     return torch.where(high < LARGEST, (low + high) / 2, torch.nan)
 
 
-def _right(network: MeasuredNetwork, vector: Tensor) -> Tensor:
-    """How many training examples are classified rightly."""
-    parameters = named(network, vector)
-    parts = [(network.logits_of(parameters, x).argmax(-1) == y).double().sum() for x, y in network.batches()]
-    return torch.stack(parts).sum()
+def _count_right(network: MeasuredNetwork, vector: Tensor) -> Tensor:
+    """Return the number of training examples that the network with parameters `(P,)` classifies correctly."""
+    parameters = unflatten(network, vector)
+    counts = []
+    for inputs, labels in network.batches():
+        answers = network.logits_of(parameters, inputs).argmax(-1)
+        counts.append((answers == labels).double().sum())
+    return torch.stack(counts).sum()
 
 
-def _disturbed(network: MeasuredNetwork, scale: Tensor, by_magnitude: bool, index: int) -> Tensor:
+def _with_noise(network: MeasuredNetwork, scale: Tensor, by_magnitude: bool, index: int) -> Tensor:
+    """Return the parameters `(P,)` with the noise of one sample."""
     at = theta(network)
-    spread = (scale.square() * at.double().square() + EPSILON**2).sqrt() if by_magnitude else scale
-    return at + (spread * alive(network).double() * normal((len(at),), at.double(), "perturbation", index)).to(at.dtype)
+    deviation = (scale.square() * at.double().square() + EPSILON**2).sqrt() if by_magnitude else scale
+    noise = normal((len(at),), at.double(), "perturbation", index)
+    return at + (deviation * unpruned(network).double() * noise).to(at.dtype)
 
 
-def _moved(network: MeasuredNetwork) -> Tensor:
+def _change(network: MeasuredNetwork) -> Tensor:
+    """Return w - w_0 `(P,)` in float64."""
     assert network.initial is not None
-    return theta(network).double() - flat(network.initial).double()
+    return theta(network).double() - flatten(network.initial).double()
 
 
 def _bound(network: MeasuredNetwork, from_center: Tensor) -> Tensor:
     noise = sigma(network, False)
-    return from_center.square().sum() / (4 * noise.square()) + _rest(network, noise)
+    return from_center.square().sum() / (4 * noise.square()) + _remainder(network, noise)
 
 
 def _magnitude_bound(network: MeasuredNetwork, from_center: Tensor) -> Tensor:
-    noise, counted = sigma(network, True).square(), alive(network).double()
-    above = EPSILON**2 + (noise + 1) * from_center.square().sum() / counted.sum()
-    below = EPSILON**2 + noise * _moved(network).square()
-    return (counted * (above / below).log()).sum() / 4 + _rest(network, noise.sqrt())
+    variance = sigma(network, True).square()
+    counted = unpruned(network).double()
+    above = EPSILON**2 + (variance + 1) * from_center.square().sum() / counted.sum()
+    below = EPSILON**2 + variance * _change(network).square()
+    return (counted * (above / below).log()).sum() / 4 + _remainder(network, variance.sqrt())
 
 
-def _rest(network: MeasuredNetwork, noise: Tensor) -> Tensor:
+def _remainder(network: MeasuredNetwork, noise: Tensor) -> Tensor:
+    """Return log(m / sigma) + 10."""
     return math.log(len(network.train)) - noise.log() + 10

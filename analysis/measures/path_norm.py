@@ -1,4 +1,4 @@
-"""The path norms, and the layers through which it is known how paths run."""
+"""Path norms of networks through whose layers the sums over paths are known."""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ def path_norm(network: MeasuredNetwork) -> Tensor:
     A path begins at an input or a bias. For Linear, Conv2d and ReLU the sum is that of the outputs of the network
     with squared parameters on an input of ones (Neyshabur et al. 2015). A mean over n has n edges of weight 1 / n, so
     squared weights 1 / n^2. Through a maximum every one of its inputs is a path, so it counts as a sum (Gonon et al.
-    2024). Other layers: not applicable; of a leaky ReLU, for one, the norm says nothing of the negative slope.
+    2024). Not applicable with other layers: for a leaky ReLU, for example, the norm would ignore the negative slope.
     """
     return _sum_over_paths(network, 2).sqrt()
 
@@ -24,17 +24,17 @@ def path_norm_l1(network: MeasuredNetwork) -> Tensor:
 
 
 def _sum_over_paths(network: MeasuredNetwork, power: int) -> Tensor:
-    """The sum of the paths' products to a power."""
+    """Return the sum over all paths of the absolute products of their parameters, to a power."""
     powers = {name: value.double().abs() ** power for name, value in network.folded.items()}
-    stored = network.train.sets.stored
-    ones = torch.ones(1, *stored.shape[2:], dtype=torch.float64, device=stored.device)
-    return _through(network.architecture.module, "", powers, ones, power).sum()
+    inputs = network.train.sets  # its `shape` is that of the network's inputs; stored images may have a border
+    ones = torch.ones(1, *inputs.shape, dtype=torch.float64, device=inputs.stored.device)
+    return _sums_through(network.architecture.module, "", powers, ones, power).sum()
 
 
-def why_no_paths(module: nn.Module) -> str | None:
-    """Return the reason why the path norm of a module is not known; None where it is."""
+def why_no_path_norm(module: nn.Module) -> str | None:
+    """Return the reason why the path norm of a module is not known, or None."""
     if is_sequence(module):
-        return next(filter(None, map(why_no_paths, module.children())), None)
+        return next(filter(None, map(why_no_path_norm, module.children())), None)
     rule = layer_type(module).paths
     if rule is None:
         name = type(module).__name__
@@ -42,13 +42,13 @@ def why_no_paths(module: nn.Module) -> str | None:
     return rule.why_not(module)
 
 
-def _through(layer: nn.Module, at: str, powers: Parameters, paths: Tensor, power: int) -> Tensor:
+def _sums_through(layer: nn.Module, prefix: str, powers: Parameters, sums: Tensor, power: int) -> Tensor:
     """Return the sums over paths to a layer's outputs, from those to its inputs `(1, ...)`."""
     if is_sequence(layer):
         for name, child in layer.named_children():
-            paths = _through(child, f"{at}{name}.", powers, paths, power)
-        return paths
+            sums = _sums_through(child, f"{prefix}{name}.", powers, sums, power)
+        return sums
     rule = layer_type(layer).paths
     assert rule is not None
-    own_powers = {name: powers[f"{at}{name}"] for name, _ in layer.named_parameters()}
-    return rule.sums(layer, own_powers, paths, power)
+    own_powers = {name: powers[f"{prefix}{name}"] for name, _ in layer.named_parameters()}
+    return rule.sums(layer, own_powers, sums, power)

@@ -1,4 +1,4 @@
-"""Quantiles in operations that `vmap` maps: of `torch.quantile` it makes a loop, and warns of that."""
+"""Quantiles in operations that `vmap` maps; it runs `torch.quantile` as a loop, with a warning."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def quantile(values: Tensor, fraction: float) -> Tensor:
-    """The quantile of values `(N,)`, linear between neighbors as that of numpy and torch; NaN if one of them is.
+    """Return the quantile of values `(N,)`, linear between neighbors as in numpy and torch; NaN if a value is.
 
     >>> quantile(torch.tensor([3.0, 1.0, 2.0, 4.0]), 0.5).item()
     2.5
@@ -15,6 +15,8 @@ def quantile(values: Tensor, fraction: float) -> Tensor:
     1.0
     """
     place = fraction * (len(values) - 1)
-    low, high = math.floor(place), math.ceil(place)  # of infinite values, too, the one at a whole place is taken
+    low = math.floor(place)
+    high = math.ceil(place)  # equal to `low` at a whole place, so that an infinite neighbor does not matter
     ordered = values.sort().values  # NaN last
-    return torch.where(ordered[-1].isnan(), ordered[-1], torch.lerp(ordered[low], ordered[high], place - low))
+    largest = ordered[-1]
+    return torch.where(largest.isnan(), largest, torch.lerp(ordered[low], ordered[high], place - low))

@@ -1,4 +1,4 @@
-"""How well representations tell the training labels apart: the last hidden one, and mixtures of inputs."""
+"""Separation of the training labels: by the last hidden representation, and at mixtures of inputs."""
 
 import torch
 from torch import Tensor, nn
@@ -10,55 +10,61 @@ from benevolent.analysis.measures.rng import normal
 
 @computed_once
 def features(network: MeasuredNetwork) -> Tensor:
-    """The inputs `(N, d)` of the last layer with weights at the training inputs, in float64."""
-    found: list[Tensor] = []
+    """Return the inputs `(N, d)` of the last layer with weights at the training inputs, in float64."""
+    parts: list[Tensor] = []
 
-    def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-        found.append(given[0].flatten(1).double())
+    def keep(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        parts.append(arguments[0].flatten(1).double())
 
+    last = network.architecture.weights[-1].layer
     for inputs, _ in network.batches():
-        forward_with_hooks(network, inputs, {network.architecture.weights[-1].layer: note})
-    return torch.cat(found)
+        forward_with_hooks(network, inputs, {last: keep})
+    return torch.cat(parts)
 
 
 def davies_bouldin(network: MeasuredNetwork) -> Tensor:
     """The Davies-Bouldin index of the labels at the last layer's inputs: mean_c max_c' (s_c + s_c') / ||m_c - m_c'||.
 
-    m_c is the mean of a class, s_c the mean distance from it; over the classes that there are.
+    m_c is the mean of a class, s_c the mean distance from it; over the classes that have examples.
     """
-    points, classes = features(network), network.architecture.classes
+    points = features(network)
+    classes = network.architecture.classes
     member = functional.one_hot(network.train.labels, classes).double()
     count = member.sum(0)
     means = member.mT @ points / count.clamp(min=1).unsqueeze(1)
     spread = (points - means[network.train.labels]).norm(dim=1) @ member / count.clamp(min=1)
     apart = (means.unsqueeze(1) - means).norm(dim=2)
-    there = (count > 0).double()
-    both = there.unsqueeze(1) * there * (1 - torch.eye(classes, dtype=apart.dtype, device=apart.device))
-    ratios = torch.where(both > 0, (spread.unsqueeze(1) + spread) / apart, -torch.inf).amax(1)
-    return torch.where(there > 0, ratios, 0.0).sum() / there.sum()
+    present = (count > 0).double()
+    different = 1 - torch.eye(classes, dtype=apart.dtype, device=apart.device)
+    comparable = present.unsqueeze(1) * present * different
+    ratios = torch.where(comparable > 0, (spread.unsqueeze(1) + spread) / apart, -torch.inf)
+    worst = ratios.amax(1)
+    return torch.where(present > 0, worst, 0.0).sum() / present.sum()
 
 
 def mixup_accuracy(network: MeasuredNetwork) -> Tensor:
     """The accuracy on the mean of each training input and another of its label, the pairs drawn from one key."""
     labels = network.train.labels
     partners = _partners(labels, network.architecture.classes)
-    start, right = 0, []
-    for inputs, own in network.batches():
-        others = network.train.sets.gather(partners[start : start + len(own)].unsqueeze(0))[0]
+    start = 0
+    right = []
+    for inputs, own_labels in network.batches():
+        stop = start + len(own_labels)
+        others = network.train.sets.gather(partners[start:stop].unsqueeze(0))[0]
         answers = network.logits_of(network.parameters, (inputs + others) / 2).argmax(-1)
-        right.append((answers == own).double())
-        start += len(own)
+        right.append((answers == own_labels).double())
+        start = stop
     return torch.cat(right).mean()
 
 
 def _partners(labels: Tensor, classes: int) -> Tensor:
-    """For each example the next one of its class `(N,)`, in a random circle of them."""
-    keys = (
-        normal((len(labels),), torch.empty(0, dtype=torch.float64, device=labels.device), "mixup").argsort().argsort()
-    )
-    order = (labels * len(labels) + keys).argsort()  # by class, then at random
+    """Return, for each example `(N,)`, the next one of its class in a random circle of them."""
+    like = torch.empty(0, dtype=torch.float64, device=labels.device)
+    ranks = normal((len(labels),), like, "mixup").argsort().argsort()
+    order = (labels * len(labels) + ranks).argsort()  # by class, then at random
     count = functional.one_hot(labels, classes).sum(0)
-    first = (count.cumsum(0) - count)[labels[order]]
-    place = torch.arange(len(labels), device=labels.device) + 1
-    following = torch.where(place < first + count[labels[order]], place, first)
+    first_of_class = (count.cumsum(0) - count)[labels[order]]
+    end_of_class = first_of_class + count[labels[order]]
+    following = torch.arange(len(labels), device=labels.device) + 1
+    following = torch.where(following < end_of_class, following, first_of_class)
     return order[following][order.argsort()]

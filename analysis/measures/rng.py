@@ -1,4 +1,4 @@
-"""Random numbers of the measures: each has its key, so that no value depends on what else is computed."""
+"""Random numbers of the measures, each with a key of its own, so that no value depends on what else is computed."""
 
 import functools
 
@@ -10,13 +10,13 @@ from benevolent.trainables.rng import generator
 
 
 def normal(shape: tuple[int, ...], like: Tensor, stream: str, index: int = 0) -> Tensor:
-    """Standard normal numbers of a shape, on the device and in the precision of `like`.
+    """Return standard normal numbers of a shape, on the device and in the precision of `like`.
 
     Args:
         shape: of the result.
         like: any tensor of the network.
-        stream: the name of what they are for.
-        index: which of several draws.
+        stream: name of the purpose, which is the key.
+        index: number of the draw, if there are several.
 
     >>> torch.equal(normal((3,), torch.ones(1), "demo"), normal((3,), torch.ones(1), "demo"))
     True
@@ -26,17 +26,19 @@ def normal(shape: tuple[int, ...], like: Tensor, stream: str, index: int = 0) ->
 
 @functools.lru_cache(maxsize=32)  # the networks of a sweep have the same shapes
 def _normal(shape: tuple[int, ...], stream: str, index: int) -> Tensor:
-    return torch.from_numpy(generator(0, f"measures/{stream}", index).standard_normal(shape))
+    rng = generator(0, f"measures/{stream}", index)
+    return torch.from_numpy(rng.standard_normal(shape))
 
 
 def pairs(examples: int, count: int, stream: str) -> Tensor:
-    """`count` pairs `(count, 2)` of different examples, or of the only one."""
-    draw = generator(0, f"measures/{stream}")
-    first = draw.integers(0, examples, count)
-    second = (first + draw.integers(1, max(2, examples), count)) % examples
+    """Draw pairs `(count, 2)` of different examples, or of the only one."""
+    rng = generator(0, f"measures/{stream}")
+    first = rng.integers(0, examples, count)
+    second = (first + rng.integers(1, max(2, examples), count)) % examples
     return torch.from_numpy(np.stack([first, second], 1))
 
 
 def uniform(shape: tuple[int, ...], like: Tensor, stream: str, index: int = 0) -> Tensor:
-    """Numbers uniform on [0, 1), as `normal` gives its own."""
-    return torch.from_numpy(generator(0, f"measures/{stream}", index).random(shape)).to(like.device, like.dtype)
+    """Return numbers uniform on [0, 1), with the arguments of `normal`."""
+    rng = generator(0, f"measures/{stream}", index)
+    return torch.from_numpy(rng.random(shape)).to(like.device, like.dtype)

@@ -1,8 +1,8 @@
 """The 24 measures of Dziugaite et al. 2020, "In search of robust measures of generalization", under their names.
 
-With their adjustment for the number m of training examples: sqrt(value / m), and (value - log m) / 2 of what is a
-logarithm. Two things differ from the authors' code: biases are parameters here as weights are, and where a spectral
-norm of a convolution is asked for without a ratio it is the norm of its map, which they call `fft`.
+With their adjustment for the number m of training examples: sqrt(value / m), and (value - log m) / 2 for logarithms.
+Two things differ from the authors' code: biases are parameters here as weights are, and the spectral norm of a
+convolution, outside of ratios, is the norm of its linear map, which they call `fft`.
 """
 
 import numpy as np
@@ -10,37 +10,37 @@ import pandas as pd
 
 from benevolent.analysis.statistics.configurations import numeric_column
 
-#: Their name -> the measure of `MEASURES` that it is made of, and how: as it is, its square, or its double.
+#: Their name -> the measure of `MEASURES` that it is computed from, and how: unchanged, squared, or doubled.
 ROBUST_MEASURES: dict[str, tuple[str, str]] = {
-    "params": ("parameter_count", "as it is"),
-    "inverse_margin": ("inverse_margin", "as it is"),
-    "log_spec_init_main": ("log_spectral_init", "as it is"),
-    "log_spec_orig_main": ("log_spectral_origin", "as it is"),
-    "log_prod_of_spec_over_margin": ("log_spectral_over_margin", "as it is"),
-    "log_prod_of_spec": ("log_spectral_product", "double"),
-    "fro_over_spec": ("frobenius_over_spectral", "as it is"),
-    "log_prod_of_fro_over_margin": ("log_frobenius_over_margin", "as it is"),
-    "log_prod_of_fro": ("log_frobenius_product", "double"),
-    "log_sum_of_spec_over_margin": ("log_sum_of_spectral_over_margin", "as it is"),
-    "log_sum_of_spec": ("log_sum_of_spectral", "as it is"),
-    "log_sum_of_fro_over_margin": ("log_sum_of_frobenius_over_margin", "as it is"),
-    "log_sum_of_fro": ("log_sum_of_frobenius", "as it is"),
-    "fro_dist": ("frobenius_distance", "square"),
-    "dist_spec_init": ("squared_spectral_distance_sum", "as it is"),
-    "param_norm": ("parameter_norm", "square"),
-    "path_norm_over_margin": ("path_norm_over_margin", "as it is"),
-    "path_norm": ("path_norm", "square"),
-    "pacbayes_init": ("pac_bayes_init", "as it is"),
-    "pacbayes_orig": ("pac_bayes_origin", "as it is"),
-    "pacbayes_flatness": ("pac_bayes_flatness", "as it is"),
-    "pacbayes_mag_init": ("pac_bayes_magnitude_init", "as it is"),
-    "pacbayes_mag_orig": ("pac_bayes_magnitude_origin", "as it is"),
-    "pacbayes_mag_flatness": ("pac_bayes_magnitude_flatness", "as it is"),
+    "params": ("parameter_count", "unchanged"),
+    "inverse_margin": ("inverse_margin", "unchanged"),
+    "log_spec_init_main": ("log_spectral_init", "unchanged"),
+    "log_spec_orig_main": ("log_spectral_origin", "unchanged"),
+    "log_prod_of_spec_over_margin": ("log_spectral_over_margin", "unchanged"),
+    "log_prod_of_spec": ("log_spectral_product", "doubled"),
+    "fro_over_spec": ("frobenius_over_spectral", "unchanged"),
+    "log_prod_of_fro_over_margin": ("log_frobenius_over_margin", "unchanged"),
+    "log_prod_of_fro": ("log_frobenius_product", "doubled"),
+    "log_sum_of_spec_over_margin": ("log_sum_of_spectral_over_margin", "unchanged"),
+    "log_sum_of_spec": ("log_sum_of_spectral", "unchanged"),
+    "log_sum_of_fro_over_margin": ("log_sum_of_frobenius_over_margin", "unchanged"),
+    "log_sum_of_fro": ("log_sum_of_frobenius", "unchanged"),
+    "fro_dist": ("frobenius_distance", "squared"),
+    "dist_spec_init": ("squared_spectral_distance_sum", "unchanged"),
+    "param_norm": ("parameter_norm", "squared"),
+    "path_norm_over_margin": ("path_norm_over_margin", "unchanged"),
+    "path_norm": ("path_norm", "squared"),
+    "pacbayes_init": ("pac_bayes_init", "unchanged"),
+    "pacbayes_orig": ("pac_bayes_origin", "unchanged"),
+    "pacbayes_flatness": ("pac_bayes_flatness", "unchanged"),
+    "pacbayes_mag_init": ("pac_bayes_magnitude_init", "unchanged"),
+    "pacbayes_mag_orig": ("pac_bayes_magnitude_origin", "unchanged"),
+    "pacbayes_mag_flatness": ("pac_bayes_magnitude_flatness", "unchanged"),
 }
 
 
 def robust_measures(table: pd.DataFrame, train_size: str = "data.train_size") -> pd.DataFrame:
-    """The 24 measures of each run, adjusted for the number of training examples.
+    """Return the 24 measures of each run, adjusted for the number of training examples.
 
     Args:
         table: one row per run, with the measures that `ROBUST_MEASURES` names: `results.table()` of a sweep with
@@ -59,10 +59,17 @@ def robust_measures(table: pd.DataFrame, train_size: str = "data.train_size") ->
     [0.2, 0.4, 1.697]
     """
     size = numeric_column(table, train_size, "column")
-    made = {}
+    adjusted = {}
     for name, (measure, how) in ROBUST_MEASURES.items():
-        value = numeric_column(table, measure, "measure")
-        value = value * {"as it is": 1.0, "double": 2.0, "square": value}[how]
-        root = np.sqrt(np.where(value < 0, np.nan, value / size))
-        made[name] = (value - np.log(size)) / 2 if name.startswith("log_") else root
-    return pd.DataFrame(made, index=table.index)
+        value = _changed(numeric_column(table, measure, "measure"), how)
+        if name.startswith("log_"):
+            adjusted[name] = (value - np.log(size)) / 2
+        else:
+            adjusted[name] = np.sqrt(np.where(value < 0, np.nan, value / size))
+    return pd.DataFrame(adjusted, index=table.index)
+
+
+def _changed(value: pd.Series, how: str) -> pd.Series:
+    if how == "squared":
+        return value * value
+    return value * 2.0 if how == "doubled" else value

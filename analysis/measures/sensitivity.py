@@ -1,67 +1,77 @@
-"""How much the logits move with the input, and the loss with the scale of the parameters."""
+"""Sensitivity of the logits to the input, and of the loss to the scale of the parameters."""
+
+import math
 
 import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flat
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.quantiles import quantile
 from benevolent.analysis.measures.rng import normal
 
-#: Numbers in one slice of the Jacobians, so that 1,000 classes or large images do not fill the memory.
+#: Upper bound on the numbers in one slice of the Jacobians: 1,000 classes or large images must not fill the memory.
 JACOBIAN_NUMBERS = 2**24
-#: Classes whose Jacobians are computed one by one; of more, as many random mixtures give the Frobenius norm.
+#: Up to so many classes have their Jacobian computed row by row; for more, as many random mixtures of the classes give
+#: the Frobenius norm.
 EXACT_CLASSES = 128
 
 
 @computed_once
 def jacobian_norms(network: MeasuredNetwork, split: str) -> Tensor:
-    """The spectral and Frobenius norms `(N, 2)` of the Jacobians of the logits, d f / d x, at a split's inputs."""
+    """Return the spectral and Frobenius norms `(N, 2)` of the logits' Jacobians d f / d x at a split's inputs."""
     rows = min(network.architecture.classes, EXACT_CLASSES)
-    parts = network.batches(split, slice_size(rows, network.splits[split].sets.stored[0, 0].numel()))
-    return torch.cat([jacobian_norms_at(network, inputs) for inputs, _ in parts])
+    size = slice_size(rows, math.prod(network.splits[split].sets.shape))
+    return torch.cat([jacobian_norms_at(network, inputs) for inputs, _ in network.batches(split, size)])
 
 
 def slice_size(rows: int, columns: int) -> int:
-    """Examples at once, where each has a Jacobian `(rows, columns)`."""
+    """Return how many examples to treat at once, if each has a Jacobian `(rows, columns)`."""
     return max(1, JACOBIAN_NUMBERS // (rows * columns))
 
 
 def jacobian_norms_at(network: MeasuredNetwork, inputs: Tensor) -> Tensor:
-    """The spectral and Frobenius norms `(n, 2)` of the Jacobians of the logits at inputs `(n, *input_shape)`.
+    """Return the spectral and Frobenius norms `(n, 2)` of the logits' Jacobians at inputs `(n, *input_shape)`.
 
-    One backward pass per class gives the Jacobians exactly. Of more than `EXACT_CLASSES` classes the spectral norms are
-    by Lanczos iteration on J J^T (see `largest_eigenvalue`), and the Frobenius norms those of m random mixtures of the
-    classes, as E ||J^T u||^2 = ||J||_F^2 for u ~ N(0, 1): the squares' relative deviation is at most (2 / m)^(1/2), and
-    alike for all examples, which share the mixtures. The logits of one example must not depend on another one (no batch
-    statistics).
+    One backward pass per class gives the Jacobians exactly. For more than `EXACT_CLASSES` classes the spectral norms
+    are found by Lanczos iteration on J J^T (see `largest_eigenvalue`), and the Frobenius norms are those of m random
+    mixtures of the classes, as E ||J^T u||^2 = ||J||_F^2 for u ~ N(0, 1): the relative deviation of the squares is at
+    most (2 / m)^(1/2), and alike for all examples, which share the mixtures. The logits of one example must not depend
+    on another one (no batch statistics).
     """
     classes = network.architecture.classes
     pull_back = vjp(lambda x: network.logits_of(network.parameters, x), inputs)[1]
-    if exact := classes <= EXACT_CLASSES:
+    exact = classes <= EXACT_CLASSES
+    if exact:
         mixtures = torch.eye(classes, dtype=inputs.dtype, device=inputs.device)
     else:
         mixtures = normal((EXACT_CLASSES, classes), inputs, "mixtures of classes") / EXACT_CLASSES**0.5
-    jacobians = torch.stack([pull_back(row.expand(len(inputs), -1))[0].flatten(1) for row in mixtures], 1)
+    rows = [pull_back(mixture.expand(len(inputs), -1))[0].flatten(1) for mixture in mixtures]
+    jacobians = torch.stack(rows, 1)
     frobenius = jacobians.flatten(1).norm(dim=1)
     if exact:
         return torch.stack([spectral_norms(jacobians), frobenius], 1)
     start = start_vector(mixtures[0]).expand(len(inputs), -1)
     push = vjp(lambda u: pull_back(u)[0], start)[1]  # pulling back is linear, and its transpose is J itself
-    largest = largest_eigenvalue(lambda u: push(pull_back(u)[0])[0], start, network.stacked)
-    return torch.stack([largest.clamp(min=0).sqrt().to(frobenius.dtype), frobenius], 1)
+
+    def product(vectors: Tensor) -> Tensor:
+        return push(pull_back(vectors)[0])[0]
+
+    largest = largest_eigenvalue(product, start, network.vmapped)
+    spectral = largest.clamp(min=0).sqrt().to(frobenius.dtype)
+    return torch.stack([spectral, frobenius], 1)
 
 
 def spectral_norms(matrices: Tensor) -> Tensor:
-    """The largest singular values `(n,)` of matrices `(n, r, c)`: roots of the largest eigenvalues of J J^T."""
+    """Return the largest singular values `(n,)` of matrices `(n, r, c)`: roots of the largest eigenvalues of J J^T."""
     if matrices.shape[1] > matrices.shape[2]:
         matrices = matrices.mT
     return eigenvalues(matrices @ matrices.mT)[:, -1].clamp(min=0).sqrt()
 
 
 def local_lipschitz(network: MeasuredNetwork, split: str = "train") -> Tensor:
-    """The local Lipschitz constants `(N,)` at the inputs of a split, ||d f / d x||_2."""
+    """Return the local Lipschitz constants `(N,)` at the inputs of a split, ||d f / d x||_2."""
     return jacobian_norms(network, split)[:, 0]
 
 
@@ -112,23 +122,26 @@ def fisher_rao_norm(network: MeasuredNetwork) -> Tensor:
     """The Fisher-Rao norm with the training labels and loss: sqrt(mean_i <theta, d loss_i / d theta>^2).
 
     <theta, d loss_i / d theta> = <d loss_i / d f(x_i), J_i theta> with J_i = d f(x_i) / d theta, and the loss that was
-    minimized: of the cross-entropy the derivative is p_i - e_y. All J_i theta come from differentiating
-    u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; of a bias-free ReLU network J_i theta is
+    minimized: for the cross-entropy the derivative is p_i - e_y. All J_i theta come from differentiating
+    u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; for a bias-free ReLU network J_i theta is
     the number of layers times f(x_i) (Liang et al. 2019, theorem 3.1).
     """
-    squares = [_radial_derivatives(network, *batch).square() for batch in network.batches()]
-    return torch.cat(squares).mean().sqrt()
+    derivatives = [_radial_derivatives(network, inputs, labels) for inputs, labels in network.batches()]
+    return torch.cat([derivative.square() for derivative in derivatives]).mean().sqrt()
 
 
 def _radial_derivatives(network: MeasuredNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
-    """How the loss of each example `(n,)` moves when all parameters grow by the same factor."""
+    """Return <theta, d loss_i / d theta> `(n,)`: the derivative of each loss as all parameters grow by one factor."""
     theta = dict(network.parameters)
 
     def along_theta(cotangents: Tensor) -> Tensor:
         pull_back = vjp(lambda parameters: network.logits_of(parameters, inputs), theta)[1]
-        return flat(pull_back(cotangents)[0]) @ flat(theta)
+        return flatten(pull_back(cotangents)[0]) @ flatten(theta)
+
+    def total_loss(values: Tensor) -> Tensor:
+        return network.loss(values, labels).sum()
 
     outputs = network.logits_of(theta, inputs)
     radial = grad(along_theta)(torch.zeros_like(outputs))
-    derivatives = grad(lambda values: network.loss(values, labels).sum())(outputs.double())
+    derivatives = grad(total_loss)(outputs.double())
     return (derivatives * radial.double()).sum(-1)

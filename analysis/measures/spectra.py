@@ -13,7 +13,7 @@ ZERO = 1e-12
 
 @computed_once
 def power_laws(network: MeasuredNetwork) -> Tensor:
-    """Of the eigenvalues of W_k W_k^T of each layer `(L, 2)`: the exponent alpha of the tail, and the largest."""
+    """Return the exponent alpha of the tail of the eigenvalues of W_k W_k^T, and the largest, per layer `(L, 2)`."""
     return torch.stack([_power_law(kernel(weight)) for weight in network.weights])
 
 
@@ -32,24 +32,28 @@ def weighted_alpha(network: MeasuredNetwork) -> Tensor:
 
 
 def _power_law(matrix: Tensor) -> Tensor:
-    """Alpha and the largest eigenvalue `(2,)`; NaN where no two eigenvalues differ.
+    """Return alpha and the largest eigenvalue `(2,)`; NaN for alpha where no two eigenvalues differ.
 
     For every eigenvalue as the beginning of the tail, alpha = 1 + n / sum_i log(x_i / x_min) over the n from it on, the
-    estimate of maximum likelihood; the beginning is the one whose tail is nearest to its power law in the
+    maximum likelihood estimate; the beginning is the one whose tail is nearest to its power law in the
     Kolmogorov-Smirnov distance (Clauset et al. 2009, of continuous data).
     """
     gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
     values = eigenvalues(gram)
-    alive = values > ZERO * values[-1]
-    logs = torch.where(alive, values, values[-1]).log()
+    count = len(values)
+    nonzero = values > ZERO * values[-1]
+    logs = torch.where(nonzero, values, values[-1]).log()
     above = (logs - logs.unsqueeze(1)).clamp(min=0)  # row: where the tail begins
-    size = torch.arange(len(values), 0, -1, dtype=values.dtype, device=values.device)
+    size = torch.arange(count, 0, -1, dtype=values.dtype, device=values.device)
     total = above.triu().sum(1)
     slope = size / total
-    below = torch.arange(len(values), dtype=values.dtype, device=values.device) - (len(values) - size).unsqueeze(1)
+    first = (count - size).unsqueeze(1)
+    below = torch.arange(count, dtype=values.dtype, device=values.device) - first
     fitted = 1 - (-slope.unsqueeze(1) * above).exp()
-    edges = torch.stack([fitted - below / size.unsqueeze(1), (below + 1) / size.unsqueeze(1) - fitted]).abs().amax(0)
-    distance = torch.where(alive & (total > 0), edges.triu().amax(1), torch.inf)
+    lower_gap = fitted - below / size.unsqueeze(1)
+    upper_gap = (below + 1) / size.unsqueeze(1) - fitted
+    gaps = torch.stack([lower_gap, upper_gap]).abs().amax(0)
+    distance = torch.where(nonzero & (total > 0), gaps.triu().amax(1), torch.inf)
     best = distance.argmin()
     alpha = torch.where(distance[best].isfinite(), 1 + slope[best], torch.nan)
     return torch.stack([alpha, values[-1]])

@@ -1,0 +1,183 @@
+"""K networks of one architecture with their data, of which `measured_network` gives one at a time."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from benevolent.analysis.measures.architecture import Architecture, in_call_order
+from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, two_class_logits
+from benevolent.trainables.data import Inputs, Split
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.training.losses import LOSSES
+
+#: Tensors of K networks, each `(K, ...)`, by group and name; or those of one network, each `(...)`.
+Rows = Mapping[str, Parameters]
+
+#: Name of the true training labels among the labels of the splits.
+TRUE_LABELS = "true train"
+
+
+@dataclass(frozen=True)
+class NetworkStack:
+    """K networks of one architecture and their data.
+
+    Attributes:
+        network: what they have in common.
+        architecture: its layers, with BatchNorm folded.
+        loss: the loss that was minimized, see `loss_of_logits`.
+        inputs: of every split, one set for all networks.
+        rows: the groups `parameters`, `buffers`, `folded`, `folded_buffers`, `masks`; `initial` and `initial_folded` if
+            known; and `labels` of every split (see `MeasuredNetwork`).
+    """
+
+    network: Network
+    architecture: Architecture
+    loss: Callable[[Tensor, Tensor], Tensor]
+    inputs: Mapping[str, Inputs]
+    rows: Rows
+
+    @classmethod
+    def build(
+        cls,
+        network: Network,
+        parameters: Parameters,
+        initial: Parameters | None,
+        splits: Mapping[str, tuple[Tensor | Inputs, Tensor]],
+        buffers: Parameters,
+        loss: str,
+        margin: float,
+        true_labels: Tensor | None,
+        masks: Parameters,
+    ) -> "NetworkStack":
+        """Fold BatchNorm, trace the architecture on the first network and example, and collect all tensors.
+
+        The arguments are those of `measure_stack`.
+        """
+        first = next(iter(parameters.values()))
+        size = len(first)
+        inputs = {name: _single_set(given, first.dtype) for name, (given, _) in splits.items()}
+        labels = {name: given.expand(size, -1) for name, (_, given) in splits.items()}
+        if true_labels is not None:
+            labels[TRUE_LABELS] = true_labels.expand(size, -1)
+        example = inputs["train"].rows(0, 1)[0]
+        tensors = {**_module_buffers(network, size, example.device, first.dtype), **buffers, **parameters}
+        module, folded, folded_buffers = fold_stack(network.module, tensors)
+        first_network = {name: value[0] for name, value in {**folded_buffers, **folded}.items()}
+
+        def first_logits() -> Tensor:
+            return two_class_logits(functional_call(module, first_network, (example,)))
+
+        architecture = Architecture.trace(module, first_logits)
+        parameters = in_call_order(parameters, architecture.calls)
+        rows = {
+            "parameters": parameters,
+            "buffers": buffers,
+            "folded": folded,
+            "folded_buffers": folded_buffers,
+            "masks": {name: mask.to(parameters[name]) for name, mask in masks.items()},
+            "labels": labels,
+        }
+        if initial is not None:
+            initial = {name: _at_trained(initial[name], masks.get(name)) for name in parameters}
+            untrained = untrained_statistics(network.module, {**tensors, **initial})
+            rows["initial"] = initial
+            rows["initial_folded"] = fold_stack(network.module, untrained)[1]
+        minimized = loss_of_logits(loss, network.outputs or architecture.classes, margin)
+        return cls(network, architecture, minimized, inputs, rows)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.rows["parameters"].values())))
+
+    @property
+    def finite(self) -> list[bool]:
+        """True for the networks whose parameters are all finite."""
+        parts = [value.reshape(len(self), -1) for value in self.rows["parameters"].values()]
+        finite: list[bool] = torch.stack([part.isfinite().all(1) for part in parts]).all(0).tolist()
+        return finite
+
+    def tensors_at(self, index: int | list[int]) -> Rows:
+        """Return the tensors of one network, or of several with a leading axis."""
+        return {group: {name: value[index] for name, value in named.items()} for group, named in self.rows.items()}
+
+    def measured_network(self, tensors: Rows, vmapped: bool = False) -> MeasuredNetwork:
+        """Return one network; under `vmap` its tensors are those of the network that is being mapped."""
+        labels = tensors["labels"]
+        return MeasuredNetwork(
+            logits_of=functools.partial(logits_of_network, self.network, tensors["buffers"]),
+            parameters=tensors["parameters"],
+            initial=tensors.get("initial"),
+            splits={name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()},
+            architecture=self.architecture,
+            loss=self.loss,
+            folded=tensors["folded"],
+            folded_buffers=tensors["folded_buffers"],
+            initial_folded=tensors.get("initial_folded"),
+            masks=tensors["masks"],
+            true_labels=labels.get(TRUE_LABELS),
+            vmapped=vmapped,
+        )
+
+
+def logits_of_network(network: Network, buffers: Parameters, parameters: Parameters, inputs: Tensor) -> Tensor:
+    """Return the logits `(N, C)` of one network in the inputs' precision, to which floating-point buffers are cast.
+
+    A network of one output z has the logits (0, z): their cross-entropy is its logistic loss, and the sign of z its
+    class.
+    """
+    tensors = {}
+    for name, value in {**dict(network.module.named_buffers()), **buffers}.items():
+        dtype = inputs.dtype if value.is_floating_point() else value.dtype
+        tensors[name] = value.to(inputs.device, dtype)
+    return two_class_logits(network.single({**tensors, **parameters}, inputs))
+
+
+def loss_of_logits(name: str, outputs: int, margin: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the loss of every example as a function of the logits `(N, C)` that measures see, and the targets `(N,)`.
+
+    Args:
+        name: of the loss, in `trainables.training.losses.LOSSES`.
+        outputs: of the network. The logits of one output z are (0, z), of which z enters the loss.
+        margin: of the hinge loss.
+
+    >>> loss_of_logits("hinge", 1)(torch.tensor([[0.0, 0.25]]), torch.tensor([1]))
+    tensor([0.7500])
+    """
+    loss = LOSSES[name].having(margin).differentiable
+    if outputs > 1:
+        return loss
+    return lambda logits, targets: loss(logits[..., -1:], targets)
+
+
+def _module_buffers(network: Network, size: int, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Return the module's own buffers, the same for all networks, `name -> (size, ...)`."""
+    buffers = {}
+    for name, value in network.module.named_buffers():
+        value = value.to(device, dtype if value.is_floating_point() else value.dtype)
+        buffers[name] = value.expand(size, *value.shape)
+    return buffers
+
+
+def _at_trained(initial: Tensor, mask: Tensor | None) -> Tensor:
+    """Return initial values `(K, ...)` with 0 at pruned weights, which are 0 at the end too."""
+    return initial if mask is None else initial.where(mask != 0, 0)
+
+
+def _single_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
+    """Return the inputs of the first run as a set of their own."""
+    if isinstance(inputs, Tensor):
+        return Split.of(inputs.to(dtype), inputs).sets
+    slot = inputs.slot[:1]
+    if len(inputs.stored) == 1:
+        return replace(inputs, slot=slot)
+    return replace(
+        inputs,
+        stored=inputs.stored[slot],
+        slot=torch.zeros_like(slot),
+        mean=None if inputs.mean is None else inputs.mean[slot],
+        deviation=None if inputs.deviation is None else inputs.deviation[slot],
+    )

@@ -1,0 +1,158 @@
+"""Requirements of measures: each with its name, its check, and the reason that a status gives where it is not met.
+
+Add a requirement with one function and one `Requirement`; a measure lists the ones it has in `Measure.requires`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import nn
+
+from benevolent.analysis.measures.architecture import Architecture
+from benevolent.analysis.measures.batchnorm import batchnorm_names
+from benevolent.analysis.measures.measured_network import MeasuredNetwork
+from benevolent.analysis.measures.path_norm import why_no_path_norm
+from benevolent.trainables.stack.layer_types import is_sequence, layer_type
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A condition, beyond parameters and data, under which a measure applies to a network.
+
+    Attributes:
+        name: its name in `bth list measures`.
+        why_unmet: returns the reason why a network does not meet it, or None; it reads no values of tensors.
+        reads_folded: a measure with this requirement reads weights into which BatchNorm is folded.
+    """
+
+    name: str
+    why_unmet: Callable[[MeasuredNetwork], str | None]
+    reads_folded: bool = False
+
+
+def _why_no_initial(network: MeasuredNetwork) -> str | None:
+    return None if network.initial is not None else "needs the initial parameters"
+
+
+def _why_no_classes(network: MeasuredNetwork) -> str | None:
+    real_targets = network.train.labels.is_floating_point()
+    return "needs classes; the targets are real numbers" if real_targets else None
+
+
+def _why_no_true_labels(network: MeasuredNetwork) -> str | None:
+    return None if network.true_labels is not None else "needs the labels as they were before corruption"
+
+
+def _why_no_layers(network: MeasuredNetwork) -> str | None:
+    layers = {name.rpartition(".")[0] for name in network.parameters}
+    return None if len(layers) > 1 else "needs two layers or more"
+
+
+def _why_no_weights(network: MeasuredNetwork) -> str | None:
+    return _no_weights(network.architecture)
+
+
+def _no_weights(architecture: Architecture) -> str | None:
+    if not architecture.weights:
+        return "needs weights, parameters with two axes or more"
+    unfolded = batchnorm_names(architecture.module)
+    if unfolded:
+        return f"needs layers that BatchNorm can be folded into, found none before {unfolded[0]!r}"
+    return None
+
+
+def _why_no_features(network: MeasuredNetwork) -> str | None:
+    architecture = network.architecture
+    reason = _no_weights(architecture)
+    if reason:
+        return reason
+    layer = architecture.weight_names[-1].rpartition(".")[0]
+    return None if layer in architecture.calls else f"needs a last layer with weights that is called, {layer!r} is not"
+
+
+def _why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
+    architecture = network.architecture
+    reason = _no_weights(architecture)
+    if reason:
+        return reason
+    for weight, following in pairwise(architecture.weights):
+        if weight.layer is following.layer:
+            return f"needs one weight tensor per layer, {weight.name!r} is not alone"
+    for weight in architecture.weights:
+        if weight.calls != 1:
+            return f"needs layers that are called once on real numbers, that of {weight.name!r} is not"
+    return None
+
+
+def _why_not_homogeneous(network: MeasuredNetwork) -> str | None:
+    return _first_inhomogeneous(network.architecture.module)
+
+
+def _first_inhomogeneous(module: nn.Module) -> str | None:
+    if is_sequence(module):
+        return next(filter(None, map(_first_inhomogeneous, module.children())), None)
+    if layer_type(module).homogeneous:
+        return None
+    name = type(module).__name__
+    return f"needs nn.Sequential of Linear, Conv2d and positively homogeneous layers, found {name}"
+
+
+def _why_no_operator_norms(network: MeasuredNetwork) -> str | None:
+    for weight in network.architecture.weights:
+        applied_as = layer_type(weight.layer).weights
+        if applied_as is None:
+            return f"{weight.name}: known for Linear and Conv2d, not {type(weight.layer).__name__}"
+        if applied_as == "kernel" and (weight.layer.padding_mode != "zeros" or weight.input_shape is None):
+            return f"{weight.name}: needs zero padding and one input shape"
+    return None
+
+
+def _why_no_paths(network: MeasuredNetwork) -> str | None:
+    return why_no_path_norm(network.architecture.module)
+
+
+def _why_no_dense_first_layer(network: MeasuredNetwork) -> str | None:
+    names = network.architecture.first_layer
+    if names is None or any(name not in network.parameters for name in names if name):
+        return "needs a first layer that is linear with a bias, both trained"
+    if not network.architecture.first_on_inputs:
+        return "needs a first layer that acts on the inputs themselves"
+    return None
+
+
+def _why_no_relu(network: MeasuredNetwork) -> str | None:
+    reason = _no_weights(network.architecture)
+    if reason:
+        return reason
+    has_relu = any(isinstance(part, nn.ReLU) for part in network.architecture.module.modules())
+    return None if has_relu else "needs layers nn.ReLU"
+
+
+def _why_not_piecewise_linear(network: MeasuredNetwork) -> str | None:
+    return _why_no_relu(network) or _first_nonlinear(network.architecture.module)
+
+
+def _first_nonlinear(module: nn.Module) -> str | None:
+    if is_sequence(module):
+        return next(filter(None, map(_first_nonlinear, module.children())), None)
+    if layer_type(module).affine_given_relus:
+        return None
+    return f"needs nn.Sequential of affine layers and ReLU, found {type(module).__name__}"
+
+
+#: Data and parameters.
+INITIAL = Requirement("initial", _why_no_initial)
+CLASSES = Requirement("classes", _why_no_classes)
+TRUE_LABELS = Requirement("true labels", _why_no_true_labels)
+#: Layers.
+LAYERS = Requirement("layers", _why_no_layers)
+FIRST_LAYER = Requirement("first layer", _why_no_dense_first_layer)
+WEIGHTS = Requirement("weights", _why_no_weights, reads_folded=True)
+FEATURES = Requirement("features", _why_no_features, reads_folded=True)
+LAYER_INPUTS = Requirement("layer inputs", _why_no_layer_inputs, reads_folded=True)
+HOMOGENEOUS = Requirement("homogeneous", _why_not_homogeneous, reads_folded=True)
+OPERATOR_NORMS = Requirement("operator norms", _why_no_operator_norms, reads_folded=True)
+PATHS = Requirement("paths", _why_no_paths, reads_folded=True)
+RELU = Requirement("ReLU", _why_no_relu, reads_folded=True)
+PIECEWISE_LINEAR = Requirement("piecewise linear", _why_not_piecewise_linear, reads_folded=True)

@@ -1,0 +1,32 @@
+"""Papers that define measures: authors, year and title, and a number of a section only where the text was at hand."""
+
+DZIUGAITE = "Dziugaite et al. 2020, In search of robust measures of generalization"
+LIAO = "Liao et al. 2018, Generalization puzzles in deep networks"
+LIANG = "Liang et al. 2019, Fisher-Rao metric, geometry, and complexity of neural networks"
+BARTLETT = "Bartlett et al. 2017, Spectrally-normalized margin bounds for neural networks"
+LOUKAS = "Loukas et al. 2021, What training reveals about neural network complexity"
+PATH_NORMS = (
+    "Neyshabur et al. 2015, Norm-based capacity control in neural networks; with pooling: Gonon et al. 2024, "
+    "A path-norm toolkit for modern networks"
+)
+KESKAR = "Keskar et al. 2017, On large-batch training for deep learning"
+FRANKLE = "Frankle and Carbin 2019, The lottery ticket hypothesis"
+NEYSHABUR = "Neyshabur et al. 2015, Norm-based capacity control in neural networks"
+RUDELSON = "Rudelson and Vershynin 2007, Sampling from large matrices"
+JIANG = "Jiang et al. 2019, Predicting the generalization gap in deep networks with margin distributions"
+NOVAK = "Novak et al. 2018, Sensitivity and generalization in neural networks; there of the class probabilities"
+FORET = "Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization"
+KWON = "Kwon et al. 2021, ASAM: Adaptive sharpness-aware minimization for scale-invariant learning"
+ANDRIUSHCHENKO = "Andriushchenko et al. 2023, A modern look at the relationship between sharpness and generalization"
+GOODFELLOW = (
+    "Goodfellow et al. 2015, Qualitatively characterizing neural network optimization problems; there the loss itself"
+)
+GHORBANI = "Ghorbani et al. 2019, An investigation into neural net optimization via Hessian eigenvalue density"
+HANIN = "Hanin and Rolnick 2019, Deep ReLU networks have surprisingly few activation patterns"
+ARPIT = "Arpit et al. 2017, A closer look at memorization in deep networks"
+SANTURKAR = "Santurkar et al. 2018, How does batch normalization help optimization?"
+NATEKAR = "Natekar and Sharma 2020, Representation based complexity measures for predicting generalization"
+MARTIN = "Martin et al. 2021, Predicting trends in the quality of state-of-the-art neural networks"
+NAKKIRAN = "Nakkiran et al. 2019, SGD on neural networks learns functions of increasing complexity"
+NAGARAJAN = "Nagarajan and Kolter 2019, Generalization in deep networks: the role of distance from initialization"
+KESKAR_EIGENVALUE = f"{KESKAR}; the eigenvalue itself"
