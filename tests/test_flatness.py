@@ -56,13 +56,14 @@ def test_curvature_is_that_over_the_coordinates_that_are_not_pruned(probes, monk
     task.module[0].weight.data[:, 2:] = 0
     task.module[2].weight.data[:4] = 0
     at, start = (torch.from_numpy(theta(one)) for one in (task.module, task.init))
-    alive = torch.cat(
-        [(p != 0).flatten() if p.ndim > 1 else torch.ones(len(p)).bool() for p in task.module.parameters()]
+    masks = {name: value != 0 for name, value in task.module.named_parameters() if value.ndim > 1}
+    unpruned = torch.cat(
+        [masks.get(name, torch.ones_like(value).bool()).flatten() for name, value in task.module.named_parameters()]
     )
-    hessian = torch.autograd.functional.hessian(lambda vector: loss_at(task, vector), at)[alive][:, alive]
-    values, way = torch.linalg.eigvalsh(hessian).numpy(), (at - start)[alive]
+    hessian = torch.autograd.functional.hessian(lambda vector: loss_at(task, vector), at)[unpruned][:, unpruned]
+    values, way = torch.linalg.eigvalsh(hessian).numpy(), (at - start)[unpruned]
     names = ["sharpness", "curvature_along_path", "hessian_trace", "hessian_quantiles"]
-    table = measure_network(task.module, task.inputs, task.labels, task.init, measures=names)
+    table = measure_network(task.module, task.inputs, task.labels, task.init, measures=names, masks=masks)
     found = table["value"].groupby(level=0).agg(list)
     assert found["sharpness"] == pytest.approx([values[-1]], rel=1e-5)
     assert found["curvature_along_path"] == pytest.approx([(way @ hessian @ way / (way @ way)).item()], rel=1e-9)

@@ -16,6 +16,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from benevolent.analysis.measures import (
     MEASURES,
+    MappingWarning,
     Measure,
     curvature,
     evaluate,
@@ -25,6 +26,7 @@ from benevolent.analysis.measures import (
     rng,
 )
 from benevolent.analysis.measures import normalized_loss as loss_over_norms
+from benevolent.analysis.measures.requirements import TRUE_LABELS
 from benevolent.analysis.measures.selection import select
 from benevolent.trainables import models
 from benevolent.trainables.errors import BadInput
@@ -33,7 +35,10 @@ from benevolent.trainables.training.dynamics import DYNAMICS
 
 
 class Task(NamedTuple):
-    """A float64 module, its initial twin, and data; `truth`: the training labels before some were corrupted."""
+    """A float64 module, its initial twin, and data.
+
+    `truth`: the training labels before some were corrupted; `pruned`: whether weights that are zero are pruned.
+    """
 
     module: nn.Module
     init: nn.Module
@@ -44,6 +49,12 @@ class Task(NamedTuple):
     truth: torch.Tensor | None = None
     validation_inputs: torch.Tensor | None = None
     validation_labels: torch.Tensor | None = None
+    pruned: bool = False
+
+    @property
+    def masks(self) -> dict[str, torch.Tensor]:
+        weights = {name: value for name, value in self.module.named_parameters() if value.ndim >= 2}
+        return {name: (value != 0).unsqueeze(0) for name, value in weights.items()} if self.pruned else {}
 
 
 def make_task(architecture: str, seed: int = 0) -> Task:
@@ -721,12 +732,14 @@ def diagonal() -> Task:
     init = copy.deepcopy(module)
     vector_to_parameters(torch.zeros(8).double(), init.parameters())
     inputs, labels = torch.eye(2).double(), torch.tensor([0, 1])
-    return Task(module, init, inputs, labels, inputs, labels, torch.tensor([0, 0]), inputs, labels)
+    return Task(module, init, inputs, labels, inputs, labels, torch.tensor([0, 0]), inputs, labels, pruned=True)
 
 
 def measured(tasks: list[Task], dtype: torch.dtype = torch.float64, **keywords: object) -> list[dict[str, float]]:
     """The values of a stack, one dictionary `(name, index) -> value` per network; all share their inputs."""
     keywords = {"measures": ["all"], "true_labels": torch.stack([task.truth for task in tasks])} | keywords
+    if len(tasks) == 1:
+        keywords["masks"] = tasks[0].masks
     table = measure_stack(*stacked(tasks, dtype), **keywords)
     assert not table["status"].str.startswith("error").any(), table[table["status"] != "ok"]
     table = table[~table["status"].str.startswith("not applicable")]
@@ -953,7 +966,8 @@ def test_a_pruned_network_equals_its_smaller_dense_twin():
             rows, columns = twin[layer].weight.shape
             twin[layer].weight.data = pruned[layer].weight.data[:rows, :columns].clone()
     same = [name for name in EXACT if not CASES[name].counts_pruned]
-    assert measured([task], measures=same)[0] == pytest.approx(
+    pruned_task = task._replace(pruned=True)
+    assert measured([pruned_task], measures=same)[0] == pytest.approx(
         measured([small], measures=same)[0], rel=1e-5, nan_ok=True
     )
 
@@ -967,7 +981,7 @@ def test_a_network_with_pruned_inputs_equals_its_twin_without_them(monkeypatch):
     for one, twin, rest in zip(pruned, small[:2], (0.0, 1.0), strict=True):
         weight = torch.cat([twin[0].weight.detach(), torch.full((6, 5), rest).double()], 1)
         one.load_state_dict(twin.state_dict() | {"0.weight": weight})
-    large = small._replace(module=pruned[0], init=pruned[1], inputs=more[0], validation_inputs=more[1])
+    large = small._replace(module=pruned[0], init=pruned[1], inputs=more[0], validation_inputs=more[1], pruned=True)
     reads_inputs = {"lipschitz_max_noise", "layer_margins", "critical_sample_ratio", "critical_sample_ratio_train"}
     reads_inputs |= {"linear_information", "nonlinear_information"}
     reads_inputs |= {name for name, measure in MEASURES.items() if measure.split == "test"}
@@ -1033,7 +1047,7 @@ def test_a_broken_network_disturbs_nobody(monkeypatch):
     network, parameters, initial, splits = stacked([make_task("mlp")] * 4)
     parameters["0.weight"][1] = math.nan
     parameters["2.weight"][2] = 0
-    names = [name for name, measure in MEASURES.items() if "true labels" not in measure.requires]
+    names = [name for name, measure in MEASURES.items() if TRUE_LABELS not in measure.requires]
     table = measure_stack(network, parameters, initial, splits, names).set_index(["position", "name"])
     assert set(table.loc[[0, 3], "status"]) == {"ok"}
     assert set(table.loc[1, "status"]) == {"undefined: parameters are not finite"}
@@ -1093,7 +1107,10 @@ def test_a_failing_measure_is_a_row(monkeypatch):
     monkeypatch.setitem(MEASURES, "path_norm", Measure(failing, 1, "none", "nowhere"))
     task = make_task("mlp")
     table = measure_stack(*stacked([task] * 2), ["all"], true_labels=task.truth)
-    assert set(table[table["name"] == "failing"]["status"]) == {"error: RuntimeError: no luck"}
+    failed = table[table["name"] == "failing"]
+    assert set(failed["status"]) == {"error: RuntimeError: no luck"}
+    assert failed["traceback"].str.contains('raise RuntimeError("no luck")').all()
+    assert table.loc[table["name"] != "failing", "traceback"].isna().all()
     assert table[table["status"] == "ok"].groupby("position")["name"].nunique().tolist() == [len(MEASURES) - 1] * 2
 
 
@@ -1111,7 +1128,9 @@ class DataDependent(nn.Module):
 def test_what_vmap_cannot_map_is_looped_over(monkeypatch):
     monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
     tasks = [make_task("mlp")._replace(module=DataDependent().double(), init=DataDependent().double())] * 2
-    table = measure_stack(*stacked(tasks)).set_index(["position", "name"])
+    with pytest.warns(MappingWarning, match="cannot be mapped over a stack") as warned:
+        table = measure_stack(*stacked(tasks)).set_index(["position", "name"])
+    assert len(warned) == 1
     assert table.loc[(1, "lipschitz_max"), "status"] == "ok"
     assert table.loc[(1, "path_norm"), "status"].startswith("not applicable: needs nn.Sequential")
 
@@ -1224,13 +1243,13 @@ def test_sets_of_measures_are_named_and_each_measure_is_taken_once():
 
 
 def test_a_stack_is_mapped_without_warnings(monkeypatch):
-    """Torch warns where it maps by a loop; a failure in `vmap` would be hidden by measuring the networks alone."""
+    """Torch warns where it maps by a loop, and `MappingWarning` tells of a failure in `vmap`; both are errors here."""
     monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
-    logs = []
-    together = evaluate.Stack.together
+    evaluations = []
+    evaluate_one = evaluate.evaluate
     monkeypatch.setattr(
-        evaluate.Stack, "together", lambda *arguments: logs.append(arguments[-1]) or together(*arguments)
+        evaluate, "evaluate", lambda *given: evaluations.append(evaluate_one(*given)) or evaluations[-1]
     )
     measured([make_task("mlp", seed) for seed in range(2)])
-    failed = {name: error for name, error in logs[0].errors.items() if "is of one network" not in error}
-    assert not failed and len(logs[0].seconds) == len(MEASURES)
+    mapped = {name for name, measure in MEASURES.items() if measure.mapped}
+    assert evaluations[0].values.keys() == mapped and not evaluations[0].failures

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from benevolent.analysis import load_results
-from benevolent.analysis.measures import measure_network, measure_stack, measured_network
-from benevolent.analysis.measures.evaluate import loss_of_logits
+from benevolent.analysis.measures import MEASURES, Measure, measure_network, measure_stack, measured_network
+from benevolent.analysis.measures.network_stack import loss_of_logits
 from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
 from benevolent.trainables import data, models
 from benevolent.trainables.data import Inputs
@@ -201,3 +201,36 @@ def test_a_network_of_torchvision_is_measured_and_left_as_it_was():
     table = measure_network(module, torch.randn(4, 3, 32, 32), torch.arange(4), measures=names)
     assert set(table["status"]) == {"ok"} and module.training and not module.conv1.weight.requires_grad
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+BORDERED = {
+    "conv with a dense layer": lambda: models.puzzles_cnn((1, 8, 8), 3, filters=2, kernel=3),
+    "conv with adaptive pooling": lambda: nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3)
+    ),
+}
+
+
+@pytest.mark.parametrize("architecture", BORDERED)
+def test_stored_images_with_a_crop_border_give_the_same_measures(architecture):
+    module = trained(BORDERED[architecture](), (1, 8, 8), 0)
+    images, labels = torch.randn(1, 11, 1, 12, 12).double(), torch.arange(11) % 3
+    network, parameters, _ = stacked([module])
+    names = ["path_norm", "path_norm_l1", "path_norm_over_margin", "lipschitz_max_noise", "lipschitz_max"]
+    bordered = Inputs(images, torch.zeros(1, dtype=torch.long), torch.float64, border=2)
+    tables = [
+        measure_stack(network, parameters, None, {"train": (inputs, labels)}, names)
+        for inputs in (bordered, images[0, ..., 2:-2, 2:-2])
+    ]
+    assert set(tables[0]["status"]) == {"ok"}
+    assert tables[0]["value"].tolist() == pytest.approx(tables[1]["value"].tolist(), rel=1e-12)
+
+
+def test_the_traceback_of_a_failing_measure_is_logged(monkeypatch, caplog):
+    def failing(network):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setitem(MEASURES, "failing", Measure(failing, 1, "none", "nowhere"))
+    table = measure_network(nn.Linear(2, 2), torch.eye(2), torch.tensor([0, 1]), measures=["failing"])
+    assert table["status"].tolist() == ["error: RuntimeError: no luck"]
+    assert "measure failing: Traceback" in caplog.text and 'raise RuntimeError("no luck")' in caplog.text

@@ -106,8 +106,8 @@ def test_one_network_with_an_error_is_enough(results, register):
 
 def test_what_does_not_apply_or_does_not_exist_is_not_tried_again(results, register):
     register("nothing", lambda network: torch.tensor(torch.inf), undefined="it is infinite")
-    register("elsewhere", lambda network: torch.tensor(1.0), requires=("nowhere",))
-    MEASURES["elsewhere"] = replace(MEASURES["elsewhere"], split="moon", requires=())
+    register("elsewhere", lambda network: torch.tensor(1.0))
+    MEASURES["elsewhere"] = replace(MEASURES["elsewhere"], split="moon")
     measure(results, "nothing", "elsewhere")
     statuses = load_results(results).measures.groupby("name")["status"].unique().map(list).to_dict()
     assert statuses == {

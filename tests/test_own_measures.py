@@ -20,6 +20,7 @@ from benevolent.trainables.store.folder import Folder
 
 MODULE = '''
 from benevolent.analysis.measures import Measure
+from benevolent.analysis.measures.requirements import INITIAL
 
 def first_weight(network):
     """The first weight."""
@@ -31,7 +32,7 @@ def path_norm(network):
 def leaky(network):
     return network.weights[0].norm()
 
-known = Measure(first_weight, -1, "none", "nowhere", requires=("initial",), version=3)
+known = Measure(first_weight, -1, "none", "nowhere", requires=(INITIAL,), version=3)
 leaked = Measure(leaky, 1, "test", "nowhere")
 test_leak = Measure(leaky, 1, "test", "nowhere")
 number = 3
@@ -62,9 +63,9 @@ def test_a_function_is_measured_beside_the_others(lab):
         ("no_lab:f", "ModuleNotFoundError: No module named 'no_lab'; expected package.module:function"),
         ("own_lab:f", "AttributeError"),
         ("own_lab:", "AttributeError"),
-        ("own_lab:number", "number is no function and no Measure"),
-        ("own_lab:path_norm", "has the name of a measure that is there"),
-        ("own_lab:leaked", "its name needs the word `test`"),
+        ("own_lab:number", "number is neither a function nor a Measure"),
+        ("own_lab:path_norm", "has the name of a built-in measure"),
+        ("own_lab:leaked", "its name must contain `test`"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(lab, path, message):
@@ -76,7 +77,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(lab, path, message):
 def test_two_of_one_name_are_refused(lab, tmp_path):
     (tmp_path / "other_lab.py").write_text(MODULE)
     assert len(select(["own_lab:known", "own_lab:known"])) == 1
-    with pytest.raises(BadInput, match="has the name of another one, 'known'"):
+    with pytest.raises(BadInput, match="have the same name, 'known'"):
         select(["own_lab:known", "other_lab:known"])
 
 

@@ -170,7 +170,7 @@ def _at_trained(initial: Tensor, mask: Tensor | None) -> Tensor:
 def _single_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
     """Return the inputs of the first run as a set of their own."""
     if isinstance(inputs, Tensor):
-        return Split.of(inputs.to(dtype), inputs).sets
+        return Inputs.of(inputs.to(dtype))
     slot = inputs.slot[:1]
     if len(inputs.stored) == 1:
         return replace(inputs, slot=slot)

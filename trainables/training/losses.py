@@ -123,7 +123,8 @@ def differentiable_logistic(logits: Tensor, labels: Tensor) -> Tensor:
 def differentiable_squared(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the values of `squared` as a function that autograd and `vmap` can transform."""
     if logits.shape[-1] > 1:
-        one_hot = functional.one_hot(labels, logits.shape[-1]).to(logits.dtype)
+        classes = torch.arange(logits.shape[-1], device=logits.device)
+        one_hot = (labels.unsqueeze(-1) == classes).to(logits.dtype)  # `functional.one_hot` cannot be mapped here
         return (logits - one_hot).square().sum(-1) / 2
     numbers = labels if labels.is_floating_point() else _signs(labels, logits)
     return (logits.squeeze(-1) - numbers).square() / 2
