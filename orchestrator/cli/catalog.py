@@ -33,9 +33,10 @@ def _source(builder: object) -> str:
 def _measure(measure: Measure) -> Line:
     """What it is, what it needs and its source are lines of one cell: in columns of their own they would be narrow."""
     direction = "larger" if measure.direction > 0 else "smaller"
-    needs = ", ".join([*([f"{measure.split} data"] if measure.split != "none" else []), *measure.requires]) or "nothing"
+    needs = [] if measure.split == "none" else [f"{measure.split} data"]
+    needs += [requirement.name for requirement in measure.requires]
     unasked = f"no: {measure.opt_in}" if measure.opt_in else "yes"
-    about = f"{measure.description}\nneeds: {needs}; by default: {unasked}\n{measure.source}"
+    about = f"{measure.description}\nneeds: {', '.join(needs) or 'nothing'}; by default: {unasked}\n{measure.source}"
     return measure.name, direction, about
 
 
