@@ -62,10 +62,9 @@ def explained_by(
     f = predicted(network_outputs(results.network(run_id, step), inputs))
     by = predicted(network_outputs(results.network(reference), reference_inputs))
     classes = data.describe(results.config(run_id).data).classes
-    return ExplainedInformation(
-        information=mutual_information(f, y, classes).item(),
-        reference_information=mutual_information(by, y, classes).item(),
-        explained=explained_information(f, y, by, classes).item(),
-        unexplained=conditional_information(f, y, by, classes).item(),
-        null=null_explained_information(f, y, by, classes).item(),
-    )
+    information = mutual_information(f, y, classes).item()
+    reference_information = mutual_information(by, y, classes).item()
+    explained = explained_information(f, y, by, classes).item()
+    unexplained = conditional_information(f, y, by, classes).item()
+    null = null_explained_information(f, y, by, classes).item()
+    return ExplainedInformation(information, reference_information, explained, unexplained, null)

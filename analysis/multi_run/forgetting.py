@@ -196,12 +196,15 @@ def _table_of_run(run_id: str, answers: list[CheckpointAnswers], labels: Tensor,
     right = torch.stack([answer.right for answer in answers])
     previously_right = torch.cat([torch.zeros_like(right[:1]), right[:-1]])
     ever_right = right.any(0)
+    first_right = epochs[right.int().argmax(0)]
+    learned = right & ~previously_right
+    forgotten = previously_right & ~right
     columns = {
         "label": labels.cpu(),
         "corrupted": (labels != true_labels).cpu(),
-        "first_learned": torch.where(ever_right, epochs[right.int().argmax(0)], torch.nan),
-        "learned": (right & ~previously_right).sum(0),
-        "forgotten": (previously_right & ~right).sum(0),
+        "first_learned": torch.where(ever_right, first_right, torch.nan),
+        "learned": learned.sum(0),
+        "forgotten": forgotten.sum(0),
         "right_at_end": right[-1],
     }
     arrays = {name: values.numpy() for name, values in columns.items()}

@@ -85,9 +85,10 @@ def intrinsic_dimension(
         means = np.nanmean(values, axis=0)
         threshold = share * means[0]
         crossing = _find_crossing(dimensions, means[1:], threshold)
-        low, high = np.nan, np.nan
+        low = high = np.nan
         if len(values) > 1:
-            counts = bootstrap_counts(len(values), resamples, generator(random_seed, "across/intrinsic dimension"))
+            rng = generator(random_seed, "across/intrinsic dimension")
+            counts = bootstrap_counts(len(values), resamples, rng)
             resampled = [_resampled_dimension(dimensions, values, count, share) for count in counts]
             low, high = percentile_interval(np.array(resampled), crossing.dimension, confidence)
         row = {
@@ -115,7 +116,8 @@ def _find_crossing(dimensions: np.ndarray, accuracy: np.ndarray, threshold: floa
     below, reached = dimensions[first - 1 : first + 1]
     accuracy_below, accuracy_reached = accuracy[first - 1 : first + 1]
     part = min(1.0, (threshold - accuracy_below) / (accuracy_reached - accuracy_below))
-    return Crossing(float(below * (reached / below) ** part), float(below), float(reached))
+    dimension = below * (reached / below) ** part
+    return Crossing(float(dimension), float(below), float(reached))
 
 
 def _resampled_dimension(dimensions: np.ndarray, values: np.ndarray, count: np.ndarray, share: float) -> float:

@@ -16,7 +16,14 @@ from benevolent.trainables.stack import network
 #: Accuracies that differ by less are equal: rounding must not decide whether a ticket is good enough.
 ROUNDING = 1e-9
 CONTROLS = ("ticket", "reinit", "random_mask")
-PRUNE_FIELDS = ("fraction", "rounds", "control", "draw", "conv_rate", "output_rate")
+PRUNE_FIELDS = (
+    "prune.fraction",
+    "prune.rounds",
+    "prune.control",
+    "prune.draw",
+    "prune.conv_rate",
+    "prune.output_rate",
+)
 
 
 def ticket_curves(
@@ -53,7 +60,7 @@ def ticket_curves(
         BadInput: a column is absent or not numeric, layers have rates of their own and `left` is not given, a group has
             no dense run, or two runs differ in something that `axes` does not name.
     """
-    require_columns(table, [*(f"prune.{name}" for name in PRUNE_FIELDS), "seed", *axes], "column")
+    require_columns(table, [*PRUNE_FIELDS, "seed", *axes], "column")
     present = ~np.isnan(numeric_column(table, error, "column"))
     numeric_column(table, epoch, "column")
     is_dense = (table["prune.fraction"] == 0) | (table["prune.rounds"] == 0)

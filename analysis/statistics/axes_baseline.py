@@ -128,7 +128,9 @@ def tree_gain(
     x = rankdata(numeric_column(kept, predictor, "predictor"))[runs.order]
     if np.ptp(y) == 0:
         return UNDEFINED_GAIN
-    design = runs.per_run(np.column_stack([_tree_inputs(runs.levels[axis]) for axis in runs.axes]))
+    inputs_of_axes = [_tree_inputs(runs.levels[axis]) for axis in runs.axes]
+    design = runs.per_run(np.column_stack(inputs_of_axes))
+    total = ((y - y.mean()) ** 2).sum()
     order = generator(random_seed, "folds/configurations").permutation(configurations)
     fold = runs.per_run(order % min(folds, configurations))
 
@@ -138,8 +140,10 @@ def tree_gain(
             test = fold == number
             train = ~test
             trees = HistGradientBoostingRegressor(max_iter=100, min_samples_leaf=5, random_state=random_seed)
-            held_out[test] = trees.fit(inputs[train], y[train]).predict(inputs[test])
-        return 1 - float(((y - held_out) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+            trees.fit(inputs[train], y[train])
+            held_out[test] = trees.predict(inputs[test])
+        squares = ((y - held_out) ** 2).sum()
+        return 1 - float(squares / total)
 
     baseline_r2 = cross_validated_r2(design)
     with_predictor = cross_validated_r2(np.column_stack([design, x]))
@@ -183,14 +187,17 @@ class AxesBaseline:
         design, self.interactions = axes_design(runs.levels)
         root_sizes = np.sqrt(runs.sizes)
         mean = runs.sizes @ design / runs.sizes.sum()
-        u, s, _ = np.linalg.svd((design - mean) * root_sizes[:, None], full_matrices=False)
-        rank = int((s > RANK_TOLERANCE * s.max(initial=0) * max(design.shape)).sum())
+        weighted = (design - mean) * root_sizes[:, None]
+        u, s, _ = np.linalg.svd(weighted, full_matrices=False)
+        smallest = RANK_TOLERANCE * s.max(initial=0) * max(design.shape)
+        rank = int((s > smallest).sum())
         self._directions = u[:, :rank]
         intercept = root_sizes / np.sqrt(runs.sizes.sum())
         self._span = np.column_stack([intercept, self._directions])
         centered = outcome - outcome.mean()
         self.total = float(centered @ centered)
-        squares = self._fit(s[:rank], self._directions.T @ (runs.configuration_sums(centered) / root_sizes))
+        loads = self._directions.T @ (runs.configuration_sums(centered) / root_sizes)
+        squares = self._fit(s[:rank], loads)
         self.r2 = 1 - squares / self.total if self.total else np.nan
 
     def _fit(self, singular: np.ndarray, loads: np.ndarray) -> float:
@@ -202,12 +209,15 @@ class AxesBaseline:
         """
         runs = self.runs
         n = len(self.outcome)
+        mean_outcome = self.outcome.mean()
+        root_sizes = np.sqrt(runs.sizes)
+        squared_directions = self._directions**2
         mean_square = (singular**2).mean() if len(singular) else 1.0
         smallest = np.inf
         for penalty in PENALTIES * mean_square:
             shrinkage = singular**2 / (singular**2 + penalty)
-            leverage = 1 / n + (self._directions**2 @ shrinkage) / runs.sizes  # h of each configuration
-            fitted = self.outcome.mean() + self._directions @ (shrinkage * loads) / np.sqrt(runs.sizes)
+            leverage = 1 / n + (squared_directions @ shrinkage) / runs.sizes  # h of each configuration
+            fitted = mean_outcome + self._directions @ (shrinkage * loads) / root_sizes
             residual = self.outcome - runs.per_run(fitted)
             lift = leverage / (1 - runs.sizes * leverage)
             held_out = residual + runs.per_run(lift * runs.configuration_sums(residual))
@@ -232,7 +242,8 @@ class AxesBaseline:
         gain = float(self.gains(predictor, unpermuted)[0])
         if not len(donors):
             return gain, np.nan
-        return gain, (1 + self.count_exceedances(predictor, gain, donors)) / (1 + len(donors))
+        exceedances = self.count_exceedances(predictor, gain, donors)
+        return gain, (1 + exceedances) / (1 + len(donors))
 
     def count_exceedances(self, predictor: np.ndarray, gain: float, donors: np.ndarray) -> int:
         """Count the permutations that gain at least as much; all of them if the gain is exactly 0."""
@@ -245,7 +256,8 @@ class AxesBaseline:
         chunk = max(1, CHUNK_ELEMENTS // donors.shape[1])
         parts = [np.zeros(0)]
         for start in range(0, len(donors), chunk):
-            parts.append(self.contributions(predictor, donors[start : start + chunk]).sum(axis=1))
+            contributions = self.contributions(predictor, donors[start : start + chunk])
+            parts.append(contributions.sum(axis=1))
         return np.concatenate(parts) / self.total
 
     def contributions(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
@@ -265,22 +277,24 @@ class AxesBaseline:
         yc = self._donor_products(c, donors)
 
         # project the axes out of c: they take the same amount off every run of a configuration
-        along = (c_sum / np.sqrt(m)) @ self._span @ self._span.T / np.sqrt(m)
+        root_m = np.sqrt(m)
+        along = (c_sum / root_m) @ self._span @ self._span.T / root_m
         cc = cc - 2 * along * c_sum + m * along**2
         ec = yc - self._fitted * c_sum - along * runs.configuration_sums(self._residual)
         c_sum = c_sum - m * along
         norm = cc.sum(axis=1, keepdims=True)
         nothing_left = norm <= NOTHING_LEFT * max(c @ c, 1e-300)
         norm = np.where(nothing_left, 1, norm)
+        root_norm = np.sqrt(norm)
         slope = ec.sum(axis=1, keepdims=True) / norm
 
         # residuals e' = e - slope c of the model with the predictor
         e = self._residual
         e_sum = runs.configuration_sums(e) - slope * c_sum
         ee = runs.configuration_sums(e**2) - 2 * slope * ec + slope**2 * cc
-        u_sum = c_sum / np.sqrt(norm)
+        u_sum = c_sum / root_norm
         uu = cc / norm
-        eu = (ec - slope * cc) / np.sqrt(norm)
+        eu = (ec - slope * cc) / root_norm
 
         # with a = e' + k sum(e') and b = u + k sum(u), the held-out residuals are a + factor b
         aa = ee + 2 * k * e_sum**2 + m * k**2 * e_sum**2
@@ -290,11 +304,14 @@ class AxesBaseline:
         freedom = np.maximum(1 - uu - k * u_sum**2, MINIMUM_FREEDOM)
         factor = (eu + k * e_sum * u_sum) / freedom
         with_predictor = aa + 2 * factor * ab + factor**2 * bb
-        return np.where(nothing_left, 0.0, runs.configuration_sums(self._held_out**2) - with_predictor)
+        axes_alone = runs.configuration_sums(self._held_out**2)
+        return np.where(nothing_left, 0.0, axes_alone - with_predictor)
 
     def _donor_products(self, c: np.ndarray, donors: np.ndarray) -> np.ndarray:
         """(k, G) sums over runs of the outcome times the donor's predictor."""
         predictor = self.runs.padded(c)
         outcome = self.runs.padded(self.outcome)
-        places = range(predictor.shape[1])
-        return sum((predictor[:, i][donors] * outcome[:, i] for i in places), start=np.zeros(donors.shape))
+        products = np.zeros(donors.shape)
+        for place in range(predictor.shape[1]):
+            products += predictor[:, place][donors] * outcome[:, place]
+        return products

@@ -68,16 +68,19 @@ class PairCells:
         indicators = []
         for first, second in combinations(axis_codes, 2):
             code = first * len(first) + second
-            indicators.append((code[:, None] == np.unique(code)).astype(np.float32))
+            is_value = code[:, None] == np.unique(code)
+            indicators.append(is_value.astype(np.float32))
         widths = [block.shape[1] for block in indicators]
-        ends = np.cumsum(widths)
+        starts = np.cumsum([0, *widths[:-1]])
         self._member = runs.per_run(np.hstack(indicators))  # runs x values of every pair of axes, side by side
-        self._columns = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
-        self._pair = np.repeat(np.arange(len(widths)), np.square(widths))  # pair of axes of every cell
+        self._columns = [slice(start, start + width) for start, width in zip(starts, widths, strict=True)]
+        pairs = np.arange(len(widths))
+        self._pair = np.repeat(pairs, np.square(widths))  # pair of axes of every cell
         size = self._member.sum(axis=0, dtype=float)[None]
         self._number = self._products(size, size)
         self._outcome_share = self._shares(outcome)[0]
-        self._outcome_entropy = self._average(_entropy(self._outcome_share, 1 - self._outcome_share))
+        self._cell_entropy = _entropy(self._outcome_share, 1 - self._outcome_share)
+        self._outcome_entropy = self._average(self._cell_entropy)
 
     @property
     def values(self) -> int:
@@ -88,8 +91,9 @@ class PairCells:
         """Return the score of a predictor, (n,) values in the order of the runs; NaN if the outcome orders no pair."""
         share, joint_share = self._shares(predictor)
         other = self._outcome_share
-        joint_entropy = _entropy(joint_share, share - joint_share, other - joint_share, 1 - share - other + joint_share)
-        information = _entropy(share, 1 - share) + _entropy(other, 1 - other) - joint_entropy
+        neither = 1 - share - other + joint_share
+        joint_entropy = _entropy(joint_share, share - joint_share, other - joint_share, neither)
+        information = _entropy(share, 1 - share) + self._cell_entropy - joint_entropy
         defined = self._outcome_entropy > 0
         if not defined.any():
             return np.nan
@@ -107,8 +111,8 @@ class PairCells:
         place = np.arange(len(predictor)) - runs.per_run(runs.starts)
         scores = []
         for permutation in donors:
-            permuted = predictor[runs.per_run(runs.starts[permutation]) + place]
-            scores.append(self.score(permuted))
+            donor_starts = runs.per_run(runs.starts[permutation])
+            scores.append(self.score(predictor[donor_starts + place]))
         return np.array(scores)
 
     def _shares(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,13 +126,15 @@ class PairCells:
         x = values[order]
         y = self.outcome[order]
         member = self._member[order]
-        smaller = _running_sums(member)[np.searchsorted(x, x, "left")]
+        first_tied = np.searchsorted(x, x, "left")
+        smaller = _running_sums(member)[first_tied]
         larger_pairs = self._products(member, smaller)
         doubly_larger_pairs = np.zeros(len(self._pair))
         by_outcome = np.argsort(y, kind="stable")
         outcome_place = np.searchsorted(y[by_outcome], y, "left")
-        starts = np.unique(np.searchsorted(x, x[::BLOCK], "left"))
-        for start, stop in zip(starts, [*starts[1:], len(x)], strict=True):
+        starts = np.unique(first_tied[::BLOCK])
+        stops = [*starts[1:], len(x)]
+        for start, stop in zip(starts, stops, strict=True):
             in_block = slice(start, stop)
             counts = _count_doubly_smaller(x[in_block], y[in_block], member[in_block])
             if start:
@@ -139,8 +145,11 @@ class PairCells:
 
     def _products(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """For every cell, the sum over rows of the product of its two columns (values of the same pair of axes)."""
-        first = first.astype(float)
-        products = [(first[:, columns].T @ second[:, columns]).ravel() for columns in self._columns]
+        transposed = first.astype(float).T
+        products = []
+        for columns in self._columns:
+            cells = transposed[columns] @ second[:, columns]
+            products.append(cells.ravel())
         return np.concatenate(products)
 
     def _average(self, cells: np.ndarray) -> np.ndarray:
@@ -154,8 +163,9 @@ def _count_doubly_smaller(x: np.ndarray, y: np.ndarray, member: np.ndarray) -> n
     counts = []
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
-        smaller = (x[part, None] > x) & (y[part, None] > y)
-        counts.append(smaller.astype(np.float32) @ member)
+        smaller_x = x[part, None] > x
+        smaller_y = y[part, None] > y
+        counts.append((smaller_x & smaller_y).astype(np.float32) @ member)
     return np.concatenate(counts)
 
 

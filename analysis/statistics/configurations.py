@@ -59,7 +59,8 @@ class GroupedRuns:
             seeds = _number_within(code, seeds)
         order = np.lexsort((seeds, code))
         _, starts, sizes = np.unique(code[order], return_index=True, return_counts=True)
-        levels = table[list(axes)].iloc[order[starts]].reset_index(drop=True)
+        first_runs = order[starts]
+        levels = table[list(axes)].iloc[first_runs].reset_index(drop=True)
         return cls(order, starts, sizes, levels, seeds[order], named)
 
     @property
@@ -106,7 +107,8 @@ class GroupedRuns:
         high = np.maximum.reduceat(values, self.starts)
         magnitude = np.maximum(np.abs(low), np.abs(high))
         finite = np.where(np.isfinite(magnitude), magnitude, 0.0)  # an infinity is tied only with itself
-        return np.asarray((high == low) | (high <= low + RELATIVE_TIE * finite))
+        agree = high <= low + RELATIVE_TIE * finite
+        return np.asarray((high == low) | agree)
 
 
 def _seed_codes(table: pd.DataFrame, seed_column: str | None) -> np.ndarray:
@@ -118,7 +120,8 @@ def _seed_codes(table: pd.DataFrame, seed_column: str | None) -> np.ndarray:
 
 def _number_within(code: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """(n,) number of each run within its configuration, in the order of the seeds."""
-    return pd.Series(seeds).groupby(code).rank(method="first").to_numpy().astype(int) - 1
+    rank = pd.Series(seeds).groupby(code).rank(method="first")
+    return rank.to_numpy().astype(int) - 1
 
 
 def group_codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:

@@ -39,6 +39,13 @@ def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
     return float(kendalltau(x[present], y[present]).statistic)
 
 
+def finite_pairs(x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """(m, 2) pairs of (n,) x and y in which both numbers are finite."""
+    pairs = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
+    finite = np.isfinite(pairs).all(axis=1)
+    return pairs[finite]
+
+
 def pearson(x: ArrayLike, y: ArrayLike) -> float:
     """Pearson's correlation of the pairs in which both numbers are finite; NaN if either is constant.
 
@@ -49,8 +56,7 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
     >>> round(pearson([1, 2, 3], [2, 4, 7]), 4)
     0.9934
     """
-    pairs = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
-    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    pairs = finite_pairs(x, y)
     if len(pairs) < 2 or (np.ptp(pairs, axis=0) == 0).any():
         return np.nan
     return float(np.corrcoef(pairs.T)[0, 1])
@@ -98,7 +104,8 @@ def kendall_interval(
 
     def weighted_sum(counts: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         copies = counts * (counts - 1)
-        return np.asarray(((counts @ pairs) * counts).sum(axis=1) - copies @ pairs.diagonal())
+        all_pairs = ((counts @ pairs) * counts).sum(axis=1)
+        return np.asarray(all_pairs - copies @ pairs.diagonal())
 
     def taus(counts: np.ndarray) -> np.ndarray:
         numerator = weighted_sum(counts, concordance)
@@ -106,8 +113,8 @@ def kendall_interval(
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(numerator / np.sqrt(squares))
 
-    estimate = taus(np.ones((1, counts.shape[1])))[0]
-    return percentile_interval(taus(counts), estimate, confidence)
+    undrawn = np.ones((1, counts.shape[1]))
+    return percentile_interval(taus(counts), taus(undrawn)[0], confidence)
 
 
 def pair_sums(runs: GroupedRuns, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,8 +126,9 @@ def pair_sums(runs: GroupedRuns, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarr
     rows_at_once = max(1, CHUNK_ELEMENTS // len(x))
     first = 0
     while first < groups:  # a few configurations at a time keeps memory flat for long tables
-        last = max(first + 1, int(np.searchsorted(runs.starts, runs.starts[first] + rows_at_once)))
         start = runs.starts[first]
+        fitting = int(np.searchsorted(runs.starts, start + rows_at_once))
+        last = max(first + 1, fitting)
         stop = runs.starts[last] if last < groups else len(x)
         dx = np.sign(x[start:stop, None] - x).astype(np.float32)
         dy = np.sign(y[start:stop, None] - y).astype(np.float32)
@@ -183,9 +191,11 @@ def rank_design(given: pd.DataFrame) -> np.ndarray:
 def partial_correlation(design: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
     """Pearson's correlation of (n,) x and y with the (n, k) columns of a design matrix regressed out of both."""
     both = np.column_stack([x, y]) - np.mean([x, y], axis=1)
-    residuals = both - design @ np.linalg.lstsq(design, both, rcond=None)[0]
+    coefficients = np.linalg.lstsq(design, both, rcond=None)[0]
+    residuals = both - design @ coefficients
     squares = (residuals**2).sum(axis=0)
     total_squares = np.maximum((both**2).sum(axis=0), 1e-300)
     if (squares <= NOTHING_LEFT * total_squares).any():
         return np.nan
-    return float(residuals[:, 0] @ residuals[:, 1] / np.sqrt(squares.prod()))
+    x_residual, y_residual = residuals.T
+    return float(x_residual @ y_residual / np.sqrt(squares.prod()))

@@ -50,7 +50,10 @@ def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
     """
     mains = main_effects(levels)
     columns = np.hstack(mains) if mains else np.zeros((len(levels), 0))
-    factors = [main if np.isin(main, (0, 1)).all() else main[:, :1] for main in mains]
+    factors = []
+    for main in mains:
+        is_indicator = np.isin(main, (0, 1)).all()
+        factors.append(main if is_indicator else main[:, :1])
     interactions = [_columnwise_products(first, second) for first, second in combinations(factors, 2)]
     with_interactions = np.hstack([columns, *interactions])
     with_intercept = with_interactions.shape[1] + 1
@@ -85,7 +88,8 @@ def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np
             continue
         product = _columnwise_products(seed_indicators, runs.per_run(crossed))
         means = runs.configuration_sums(product) / runs.sizes[:, None]
-        inside = (product - runs.per_run(means)) * runs.per_run(kept)[:, None]
+        centered = product - runs.per_run(means)
+        inside = centered * runs.per_run(kept)[:, None]
         u, s, _ = np.linalg.svd(inside, full_matrices=False)
         return u[:, s > SINGULAR_TOLERANCE]
     return none
@@ -93,4 +97,5 @@ def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np
 
 def _columnwise_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(n, a) and (n, b) columns -> (n, a b) products of every column of the first with every one of the second."""
-    return (first[:, :, None] * second[:, None, :]).reshape(len(first), -1)
+    products = first[:, :, None] * second[:, None, :]
+    return products.reshape(len(first), -1)

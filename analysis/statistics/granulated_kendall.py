@@ -45,8 +45,11 @@ class AxisGroups:
         for block in self.blocks:
             dx = _pairwise_signs(x[block])
             dy = _pairwise_signs(y[block])
-            untied = np.sqrt(np.abs(dx).sum((1, 2)) * np.abs(dy).sum((1, 2)))
-            taus.append((dx * dy).sum((1, 2)) / np.where(untied == 0, 1, untied))
+            concordance = (dx * dy).sum((1, 2))
+            untied_x = np.abs(dx).sum((1, 2))
+            untied_y = np.abs(dy).sum((1, 2))
+            untied = np.sqrt(untied_x * untied_y)
+            taus.append(concordance / np.where(untied == 0, 1, untied))
         return np.concatenate(taus)
 
     def resampled_means(self, taus: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -149,14 +152,16 @@ def granulated_from_groups(
             estimate = float(taus.mean())
             estimates.append(estimate)
             resampled_estimates.append(resampled)
-        rows[axis] = (estimate, *percentile_interval(resampled, estimate, confidence), taus.size)
+        low, high = percentile_interval(resampled, estimate, confidence)
+        rows[axis] = (estimate, low, high, taus.size)
     psi = np.nan
     resampled_psi = np.zeros(0)
     if estimates:
         psi = float(np.mean(estimates))
         resampled_psi = np.mean(resampled_estimates, axis=0)
     total_groups = sum(row[3] for row in rows.values())
-    rows["Psi"] = (psi, *percentile_interval(resampled_psi, psi, confidence), total_groups)
+    low, high = percentile_interval(resampled_psi, psi, confidence)
+    rows["Psi"] = (psi, low, high, total_groups)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "groups"])
 
 

@@ -5,6 +5,8 @@ plug-in estimates from the frequencies of integer labels `(N,)`: predictions F o
 L of a simpler classifier. Their bias is about (|F| - 1)(|Y| - 1) / (2 N log 2) bits.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -90,7 +92,8 @@ def null_explained_information(f: Tensor, y: Tensor, by: Tensor, classes: int | 
     high = torch.ones_like(target)
     for _ in range(BISECTIONS):  # I(N; Y) increases with p
         p = (low + high) / 2
-        too_small = _information(y_frequencies * (p * identity + (1 - p) / kinds)) < target
+        n_given_y = p * identity + (1 - p) / kinds
+        too_small = _information(y_frequencies * n_given_y) < target
         low = torch.where(too_small, p, low)
         high = torch.where(too_small, high, p)
     n_given_y = high * identity + (1 - high) / kinds
@@ -103,7 +106,8 @@ def joint_frequencies(*labels: Tensor, classes: int | None = None) -> Tensor:
     >>> joint_frequencies(torch.tensor([0, 1]), torch.tensor([1, 1])).tolist()
     [[0.0, 0.5], [0.0, 0.5]]
     """
-    size = classes or max(2, 1 + max(int(values.max()) for values in labels))
+    largest = max(int(values.max()) for values in labels)
+    size = classes or max(2, 1 + largest)
     indicators = [functional.one_hot(values, size).double() for values in labels]
     axes = "abcdefgh"[: len(indicators)]
     terms = ",".join(f"n{axis}" for axis in axes)
@@ -112,7 +116,8 @@ def joint_frequencies(*labels: Tensor, classes: int | None = None) -> Tensor:
 
 def _entropy(joint: Tensor) -> Tensor:
     """Entropy in bits of frequencies of any shape."""
-    return -torch.special.xlogy(joint, joint).sum() / torch.tensor(2.0).double().log().item()
+    nats = -torch.special.xlogy(joint, joint).sum()
+    return nats / math.log(2)
 
 
 def _information(joint: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import linregress, t
 
+from benevolent.analysis.statistics.correlation import finite_pairs
 from benevolent.trainables.errors import BadInput
 
 
@@ -50,8 +51,7 @@ def linear_fit(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> LinearFi
     >>> round(fit.slope, 6), round(fit.intercept, 6), round(fit.r2, 6)
     (2.0, 1.0, 1.0)
     """
-    points = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
-    points = points[np.isfinite(points).all(axis=1)]
+    points = finite_pairs(x, y)
     n = len(points)
     distinct = len(np.unique(points[:, 0]))
     if n < 3 or distinct < 2:
@@ -59,7 +59,8 @@ def linear_fit(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> LinearFi
     xs, ys = points.T
     fit = linregress(xs, ys)
     r2 = float(fit.rvalue**2)
-    rmse = float(np.sqrt(np.mean((ys - fit.intercept - fit.slope * xs) ** 2)))
+    residuals = ys - fit.intercept - fit.slope * xs
+    rmse = float(np.sqrt(np.mean(residuals**2)))
     quantile = t.ppf((1 + confidence) / 2, n - 2)
     return LinearFit(
         slope=float(fit.slope),

@@ -53,13 +53,16 @@ def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFi
     if len(xs) < 2 or np.ptp(xs) == 0:
         raise BadInput(f"a line needs at least 2 finite points that differ in x, got {len(xs)}")
     names, code = np.unique(np.asarray(environment)[finite], return_inverse=True)
-    x_mean, x_scale = xs.mean(), xs.std()
+    x_mean = xs.mean()
+    x_scale = xs.std()
     y_mean = ys.mean()
     y_scale = max(float(ys.std()), SMALLEST_SCALE)
-    design = np.column_stack([(xs - x_mean) / x_scale, np.ones_like(xs)])
+    scaled = (xs - x_mean) / x_scale
+    design = np.column_stack([scaled, np.ones_like(xs)])
     goal = (ys - y_mean) / y_scale
     w, errors = _minimize_largest_error(design, goal, code)
-    rmse = pd.Series(y_scale * np.sqrt(np.maximum(errors, 0)), index=names).sort_values(ascending=False)
+    root_errors = y_scale * np.sqrt(np.maximum(errors, 0))
+    rmse = pd.Series(root_errors, index=names).sort_values(ascending=False)
     slope = float(w[0] * y_scale / x_scale)
     intercept = float(y_mean + w[1] * y_scale - slope * x_mean)
     return MinimaxFit(slope, intercept, float(rmse.iloc[0]), rmse)
@@ -91,20 +94,23 @@ def _minimize_largest_error(design: np.ndarray, goal: np.ndarray, code: np.ndarr
     def errors(w: np.ndarray) -> np.ndarray:
         return np.asarray(np.einsum("i,eij,j->e", w, a, w) - 2 * b @ w + c)
 
+    def slack(v: np.ndarray) -> np.ndarray:
+        return np.asarray(v[2] - errors(v[:2]))
+
+    def slack_gradient(v: np.ndarray) -> np.ndarray:
+        return np.column_stack([-2 * (a @ v[:2] - b), np.ones(len(c))])
+
+    def bound(v: np.ndarray) -> float:
+        return float(v[2])
+
+    def bound_gradient(v: np.ndarray) -> np.ndarray:
+        return np.array([0.0, 0.0, 1.0])
+
     least_squares = np.linalg.lstsq(design, goal, rcond=None)[0]
-    under_bound = {
-        "type": "ineq",
-        "fun": lambda v: v[2] - errors(v[:2]),
-        "jac": lambda v: np.column_stack([-2 * (a @ v[:2] - b), np.ones(len(c))]),
-    }
-    solution = minimize(
-        lambda v: v[2],
-        np.append(least_squares, errors(least_squares).max()),
-        jac=lambda v: np.array([0.0, 0.0, 1.0]),
-        constraints=under_bound,
-        method="SLSQP",
-        options={"ftol": 1e-12, "maxiter": 500},
-    )
+    start = np.append(least_squares, errors(least_squares).max())
+    under_bound = {"type": "ineq", "fun": slack, "jac": slack_gradient}
+    options = {"ftol": 1e-12, "maxiter": 500}
+    solution = minimize(bound, start, jac=bound_gradient, constraints=under_bound, method="SLSQP", options=options)
     w = solution.x[:2]
     if errors(w).max() > errors(least_squares).max():  # the solver stopped early
         w = least_squares

@@ -57,13 +57,17 @@ def seed_ceiling(runs: GroupedRuns, outcome: np.ndarray) -> Ceiling:
         return Ceiling(HYPERPARAMETERS, np.nan, np.nan)
     sums = runs.configuration_sums(y)
     means = sums / m
-    s2_within = float(((y - runs.per_run(means)) ** 2).sum()) / (n - groups)
-    mean_square_between = float((m * (means - y.mean()) ** 2).sum()) / (groups - 1)
+    squares_within = ((y - runs.per_run(means)) ** 2).sum()
+    squares_between = (m * (means - y.mean()) ** 2).sum()
+    s2_within = float(squares_within) / (n - groups)
+    mean_square_between = float(squares_between) / (groups - 1)
     typical_size = (n - (m**2).sum() / n) / (groups - 1)
     s2_between = max(0.0, (mean_square_between - s2_within) / typical_size)
     r2 = s2_between / (s2_between + s2_within) if s2_between + s2_within else np.nan
-    tau_if_normal = 2 / np.pi * np.arcsin(2 * np.sin(np.pi * np.sqrt(r2) / 6))
-    others = (runs.per_run(sums) - y) / np.maximum(runs.per_run(m) - 1, 1)
+    angle = np.pi * np.sqrt(r2) / 6
+    tau_if_normal = 2 / np.pi * np.arcsin(2 * np.sin(angle))
+    number_of_others = np.maximum(runs.per_run(m) - 1, 1)
+    others = (runs.per_run(sums) - y) / number_of_others
     tau_of_others = _tau_between(others[replicated], y[replicated], runs.configuration[replicated])
     return Ceiling(HYPERPARAMETERS, float(np.fmax(tau_of_others, tau_if_normal)), r2)
 
@@ -72,11 +76,13 @@ def _tau_between(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:
     """Kendall's tau-b over the pairs of different groups: all pairs, minus those inside groups."""
     untied = np.array([_untied_pairs(x), _untied_pairs(y)])
     concordance = kendall_tau(x, y) * np.sqrt(untied.prod()) if untied.all() else 0.0
-    for members in np.split(np.arange(len(group)), np.flatnonzero(np.diff(group)) + 1):
+    group_starts = np.flatnonzero(np.diff(group)) + 1
+    for members in np.split(np.arange(len(group)), group_starts):
         dx = np.sign(x[members][:, None] - x[members])
         dy = np.sign(y[members][:, None] - y[members])
         concordance -= (dx * dy).sum() / 2
-        untied = untied - [np.abs(dx).sum() / 2, np.abs(dy).sum() / 2]
+        untied_inside = [np.abs(dx).sum() / 2, np.abs(dy).sum() / 2]
+        untied = untied - untied_inside
     if not (untied > 0).all():
         return np.nan
     return float(concordance / np.sqrt(untied.prod()))
@@ -86,7 +92,8 @@ def _untied_pairs(values: np.ndarray) -> float:
     """Count the pairs of different values."""
     counts = np.unique(values, return_counts=True)[1].astype(float)
     n = len(values)
-    return float(n * (n - 1) - (counts * (counts - 1)).sum()) / 2
+    tied = (counts * (counts - 1)).sum()
+    return float(n * (n - 1) - tied) / 2
 
 
 def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: int = 0) -> Ceiling:
@@ -116,7 +123,8 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
         remeasured = y + deviation * rng.standard_normal(len(y))
         taus.append(kendall_tau(y, remeasured))
         correlations.append(np.corrcoef(ranks, rankdata(remeasured))[0, 1])
-    return Ceiling(TEST_SET_NOISE, float(np.mean(taus)), float(np.mean(np.square(correlations))))
+    r2 = np.mean(np.square(correlations))
+    return Ceiling(TEST_SET_NOISE, float(np.mean(taus)), float(r2))
 
 
 def measured_outcome(target: str) -> str:
@@ -166,7 +174,8 @@ def measurement_variance(
     on_validation = measured.replace("test_", "validation_")
     if validation_size and on_validation != measured and on_validation in table:
         others = numeric_column(table, on_validation, "column")
-        share = _unshared_noise(values, others, example_variance, 1 / test_size + 1 / validation_size)
+        inverse_sizes = 1 / test_size + 1 / validation_size
+        share = _unshared_noise(values, others, example_variance, inverse_sizes)
     return share * example_variance / test_size
 
 
@@ -182,9 +191,11 @@ def _unshared_noise(
         inverse_sizes: 1 / test size + 1 / validation size.
     """
     kept = np.isfinite(values) & np.isfinite(others) & np.isfinite(example_variance)
-    level = np.column_stack([np.ones(kept.sum()), (values + others)[kept] / 2])
+    level = (values + others)[kept] / 2
+    design = np.column_stack([np.ones(kept.sum()), level])
     difference = (others - values)[kept]
-    residual = difference - level @ np.linalg.lstsq(level, difference, rcond=None)[0]
+    coefficients = np.linalg.lstsq(design, difference, rcond=None)[0]
+    residual = difference - design @ coefficients
     expected = (example_variance[kept] * inverse_sizes).sum()
     if expected <= 0:
         return 1.0

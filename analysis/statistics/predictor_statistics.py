@@ -76,9 +76,11 @@ class CompleteCases:
     def __init__(self, table: pd.DataFrame, settings: StatisticsSettings):
         self.settings = settings
         self.runs = GroupedRuns.from_table(table, settings.axes, settings.seed_column)
-        self.outcome = rankdata(numeric_column(table, settings.target, "target"))[self.runs.order]
+        outcome = numeric_column(table, settings.target, "target")
+        self.outcome = rankdata(outcome)[self.runs.order]
         self._axis_groups = {axis: AxisGroups(self.runs, axis) for axis in settings.axes}
-        self._rank_design = rank_design(table[list(settings.axes)].iloc[self.runs.order])
+        axes = table[list(settings.axes)]
+        self._rank_design = rank_design(axes.iloc[self.runs.order])
         self._first_nulls: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def _rng(self, stream: str, step: int = 0) -> np.random.Generator:
@@ -132,7 +134,7 @@ class CompleteCases:
         x = rankdata(values)[self.runs.order]
         y = self.outcome
         confidence = self.settings.confidence
-        low, high = np.nan, np.nan
+        low = high = np.nan
         if self.settings.resamples:
             low, high = kendall_interval(self.runs, x, y, self.counts, confidence)
         rng = self._rng("bootstrap/granulated")
@@ -168,7 +170,8 @@ class CompleteCases:
             "within_seeds": self.within.seeds if self.runs.named_seeds else np.nan,
         }
         confidence = self.settings.confidence
-        row["gain_low"], row["gain_high"] = percentile_interval(self._resampled_gains(x), gain, confidence)
+        gains = self._resampled_gains(x)
+        row["gain_low"], row["gain_high"] = percentile_interval(gains, gain, confidence)
         if not np.isnan(correlation):
             correlations = self._resampled_correlations(values)
             row["within_low"], row["within_high"] = percentile_interval(correlations, correlation, confidence)
@@ -186,15 +189,16 @@ class CompleteCases:
         """(resamples,) gains over the axes when whole configurations are resampled."""
         unpermuted = np.arange(len(self.runs.sizes))[None]
         saved = self.baseline.contributions(x, unpermuted)[0]
-        squares = self.runs.configuration_sums((self.outcome - self.outcome.mean()) ** 2)
+        centered = self.outcome - self.outcome.mean()
+        squares = self.runs.configuration_sums(centered**2)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.counts @ saved / (self.counts @ squares))
 
     def _resampled_correlations(self, values: np.ndarray) -> np.ndarray:
         """(resamples,) correlations within configurations when whole configurations are resampled."""
-        products = self.counts @ self.within.products(values)
+        xy, xx, yy = (self.counts @ self.within.products(values)).T
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(products[:, 0] / np.sqrt(products[:, 1] * products[:, 2]))
+            return np.asarray(xy / np.sqrt(xx * yy))
 
     def mutual_information(self, values: np.ndarray) -> dict[str, Any]:
         """Compute the conditional mutual information and the p-value of its null.
@@ -255,7 +259,8 @@ class PredictorStatistics:
             return row, None
         row["function_of_axes"] = cases.is_function_of_axes(values)
         estimates, tests = cases.estimate(values)
-        return row | cases.describe(values) | cases.mutual_information(values) | estimates, tests
+        row |= cases.describe(values) | cases.mutual_information(values)
+        return row | estimates, tests
 
     def ceilings(self, test_size: int | None, validation_size: int | None) -> list[Ceiling]:
         """Return the noise ceilings of these runs: of the seeds, and of the test set if its size is known.

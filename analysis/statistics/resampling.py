@@ -31,7 +31,8 @@ def configuration_permutations(runs: GroupedRuns, count: int, rng: np.random.Gen
 def within_permutations(runs: GroupedRuns, count: int, rng: np.random.Generator) -> np.ndarray:
     """(count, n) indices that permute the runs inside each configuration, independently of the others."""
     keys = rng.random((count, len(runs.configuration)), dtype=np.float32)
-    return np.argsort(keys + runs.configuration.astype(np.float64), axis=1).astype(np.int32)
+    sort_keys = keys + runs.configuration.astype(np.float64)
+    return np.argsort(sort_keys, axis=1).astype(np.int32)
 
 
 def seed_rotations(seeds: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -43,14 +44,17 @@ def seed_rotations(seeds: int, count: int, rng: np.random.Generator) -> np.ndarr
     """
     with_mean = np.column_stack([np.ones(seeds), np.eye(seeds)[:, 1:]])
     differences = np.linalg.qr(with_mean)[0][:, 1:]
-    q, r = np.linalg.qr(rng.standard_normal((count, seeds - 1, seeds - 1)))
-    rotations = q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+    dimensions = seeds - 1
+    q, r = np.linalg.qr(rng.standard_normal((count, dimensions, dimensions)))
+    signs = np.sign(np.diagonal(r, axis1=1, axis2=2))
+    rotations = q * signs[:, None, :]
     return differences @ rotations @ differences.T + 1 / seeds
 
 
 def bootstrap_counts(groups: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """(count, groups) numbers of draws of each group when as many groups are drawn with replacement."""
-    return rng.multinomial(groups, np.full(groups, 1 / groups), size=count).astype(float)
+    equal = np.full(groups, 1 / groups)
+    return rng.multinomial(groups, equal, size=count).astype(float)
 
 
 def percentile_interval(resampled: np.ndarray, estimate: float, confidence: float = 0.95) -> tuple[float, float]:

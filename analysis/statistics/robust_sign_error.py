@@ -79,7 +79,8 @@ def robust_sign_error(
     environments = find_environments(runs)
     dg = _pair_differences(_by_configuration(runs, values), environments)
     if loss_variance is None:
-        certainty = np.maximum(0, 1 - 2 * np.exp(-2 * test_size * (dg / 2) ** 2)) ** 2
+        failure = 2 * np.exp(-2 * test_size * (dg / 2) ** 2)
+        certainty = np.maximum(0, 1 - failure) ** 2
     else:
         variance = numeric_column(table, loss_variance, "loss_variance")
         noise = _by_configuration(runs, np.sqrt(variance / test_size))
@@ -153,7 +154,8 @@ def _sign_errors(
     wrong = (1 - sign_dc * np.sign(dg)) / 2
     total = w.sum((1, 2))
     squares = (w**2).sum((1, 2))
-    kept = (total > 0) & (total**2 >= EFFECTIVE_PAIRS * squares * (1 - ROUNDING))
+    enough = total**2 >= EFFECTIVE_PAIRS * squares * (1 - ROUNDING)
+    kept = (total > 0) & enough
     errors = np.nansum(w * wrong, axis=(1, 2))
     return errors[kept] / total[kept], kept
 
@@ -168,4 +170,5 @@ def _summary(errors: np.ndarray) -> tuple[int, float, float, float]:
     """Return number, mean, 90th percentile and maximum of sign errors."""
     if errors.size == 0:
         return 0, np.nan, np.nan, np.nan
-    return errors.size, float(errors.mean()), float(np.quantile(errors, 0.9)), float(errors.max())
+    p90 = np.quantile(errors, 0.9)
+    return errors.size, float(errors.mean()), float(p90), float(errors.max())

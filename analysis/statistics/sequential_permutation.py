@@ -98,8 +98,9 @@ class PermutationTests:
 
     def bounds(self, risk: float) -> tuple[float, float]:
         """Return the interval of the larger of the two p-values; it misses with probability `risk` at most."""
-        first, second = (count.interval(risk / 2) for count in self.counts)
-        return max(first[0], second[0]), max(first[1], second[1])
+        intervals = [count.interval(risk / 2) for count in self.counts]
+        lows, highs = zip(*intervals, strict=True)
+        return max(lows), max(highs)
 
 
 def draw_until_decided(
@@ -121,11 +122,14 @@ def draw_until_decided(
     for total in stages:
         for i in undecided:
             family[i].draw(total)
-        bounds = np.array([tests.bounds(RESAMPLING_RISK / len(stages)) for tests in family]).reshape(-1, 2)
-        low = false_discovery(bounds[:, 0]).tolist()
-        high = false_discovery(bounds[:, 1]).tolist()
-        intervals = list(zip(low, high, strict=True))
-        undecided = [i for i in range(len(family)) if low[i] <= level < high[i] and family[i].gain > 0]
+        bounds = [tests.bounds(RESAMPLING_RISK / len(stages)) for tests in family]
+        lows = false_discovery([low for low, _ in bounds]).tolist()
+        highs = false_discovery([high for _, high in bounds]).tolist()
+        intervals = list(zip(lows, highs, strict=True))
+        undecided = []
+        for i, (low, high) in enumerate(intervals):
+            if low <= level < high and family[i].gain > 0:
+                undecided.append(i)
         if not undecided:
             break
     return intervals

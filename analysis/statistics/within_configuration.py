@@ -101,9 +101,10 @@ class WithinConfigurations:
             self._kept = _with_every_seed(runs, self.seeds)
         self._shared = shared_seed_effects(runs, self._kept)
         self._outcome = self._residual_ranks(outcome)
-        free = int((runs.sizes - 1)[self._kept].sum()) - self._shared.shape[1]
-        varies = self._outcome @ self._outcome > MINIMUM_SQUARES
-        self.degrees_of_freedom = free if varies else 0
+        self._squares = self._outcome @ self._outcome
+        within = int((runs.sizes - 1)[self._kept].sum())
+        free = within - self._shared.shape[1]
+        self.degrees_of_freedom = free if self._squares > MINIMUM_SQUARES else 0
 
     def _residual_ranks(self, values: np.ndarray) -> np.ndarray:
         """(n,) ranks within the configurations that count, with the shared seed effects projected out."""
@@ -114,7 +115,8 @@ class WithinConfigurations:
         """(G, 3) sums of xy, xx, yy per configuration; their totals give the correlation."""
         x = self._residual_ranks(predictor)
         y = self._outcome
-        return self.runs.configuration_sums(np.column_stack([x * y, x * x, y * y]))
+        products = np.column_stack([x * y, x * x, y * y])
+        return self.runs.configuration_sums(products)
 
     def correlation(self, predictor: np.ndarray) -> float:
         """Return the correlation of (n,) predictor values with the outcome; NaN if either does not vary."""
@@ -151,12 +153,18 @@ class WithinConfigurations:
         power, not validity.
         """
         x = self._residual_ranks(predictor)
-        grids = np.zeros((2, len(self.runs.sizes), self.seeds))
-        grids[:, self.runs.configuration, self._seed] = x, self._outcome
         weights = (self.seeds - 1) / np.maximum(self.runs.sizes - 1, 1)
-        between_seeds = (grids[0] * weights[:, None]).T @ grids[1]
-        size = np.sqrt((x @ x) * (self._outcome @ self._outcome))
-        return rotations.reshape(len(rotations), -1) @ between_seeds.ravel() / size
+        weighted = self._by_seed(x) * weights[:, None]
+        between_seeds = weighted.T @ self._by_seed(self._outcome)
+        size = np.sqrt((x @ x) * self._squares)
+        flattened = rotations.reshape(len(rotations), -1)
+        return flattened @ between_seeds.ravel() / size
+
+    def _by_seed(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values of runs -> (G, S), zeros where a configuration lacks a seed."""
+        grid = np.zeros((len(self.runs.sizes), self.seeds))
+        grid[self.runs.configuration, self._seed] = values
+        return grid
 
     def _permuted_correlations(self, predictor: np.ndarray, permutations: np.ndarray) -> np.ndarray:
         """(k,) correlations with the predictor permuted inside each configuration."""
@@ -166,9 +174,9 @@ class WithinConfigurations:
         null = [np.zeros(0)]
         for start in range(0, len(permutations), chunk):
             loads = ranks[permutations[start : start + chunk]] @ weights
-            squares = ranks @ ranks - (loads[:, 1:] ** 2).sum(axis=1)
-            size = np.sqrt(np.maximum(squares, MINIMUM_SQUARES) * (self._outcome @ self._outcome))
-            null.append(loads[:, 0] / size)
+            shared = (loads[:, 1:] ** 2).sum(axis=1)
+            squares = np.maximum(ranks @ ranks - shared, MINIMUM_SQUARES)
+            null.append(loads[:, 0] / np.sqrt(squares * self._squares))
         return np.concatenate(null).astype(float)
 
 
