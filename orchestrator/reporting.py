@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from benevolent.analysis.judging.early_prediction import LOSSES, View, early_prediction, histories
+from benevolent.analysis.judging.early_prediction import early_prediction_views
+from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
 from benevolent.analysis.judging.judge import Scope, judge
 from benevolent.analysis.judging.match_windows import Windows, in_windows, windows_text
 from benevolent.analysis.judging.predictors import recorded_predictors
@@ -218,10 +219,7 @@ def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFra
     if table.empty or not axes or target not in table:
         return pd.DataFrame()
     runs = table[table["status"] != Status.DIVERGED]
-    history = histories(results)
-    names = [*DYNAMICS, *LOSSES]
-    views: tuple[View, ...] = ("epoch", "fraction")
-    return pd.concat([early_prediction(history, runs, target, axes, names, view=view) for view in views])
+    return early_prediction_views(run_histories(results), runs, target, axes, [*DYNAMICS, *LOSS_HISTORIES])
 
 
 def _provenance(folder: Folder) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 from benevolent.analysis import load_results
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import NothingToDraw, early_prediction_figure
-from benevolent.analysis.judging.early_prediction import best_early, early_prediction, extrapolated, histories, left_out
+from benevolent.analysis.judging.early_prediction import early_prediction, rare_points_text, strongest_early
+from benevolent.analysis.judging.histories import extrapolated_losses, run_histories
 from benevolent.trainables.errors import BadInput
 
 EPOCHS = (0, 1, 2, 4, 8)
@@ -66,12 +67,10 @@ def test_a_predictor_that_few_runs_have_is_left_out_and_not_chosen(made):
     assert points[["kendall_tau", "low", "high", "within"]].isna().all(axis=None)
     assert points["runs"].tolist() == [8, 8, 5] and points["training"].tolist() == [36, 36, 24]
     assert early.set_index("predictor").loc["once", "kendall_tau"] == pytest.approx(1)
-    assert best_early(early, ["sign", "rare", "once"], 3) == ["sign", "once"]
-    assert left_out(early) == (
-        "Left out are 3 of 7 points, at which less than 50% of the runs that still trained have the predictor then."
-    )
+    assert strongest_early(early, ["sign", "rare", "once"], 3) == ["sign", "once"]
+    assert rare_points_text(early).startswith("3 of 7 points are left out, at which less than 50% of the runs")
     assert (early["resamples"] == 300).all()
-    assert left_out(early[early["predictor"] == "sign"]) == ""
+    assert rare_points_text(early[early["predictor"] == "sign"]) == ""
     counts = early_prediction_figure(early, ["sign"], "test_loss").axes[-1].collections[0].get_paths()[0].vertices
     assert counts[:, 1].max() == 36
 
@@ -79,10 +78,10 @@ def test_a_predictor_that_few_runs_have_is_left_out_and_not_chosen(made):
 def test_a_power_law_is_continued_exactly_and_not_from_nothing():
     epochs = [0, 1, 2, 4]
     losses = pd.DataFrame({"run_id": "r", "epoch": epochs, "name": "train_loss", "value": [9, 3, 3 / 2**0.5, 1.5]})
-    found = extrapolated(losses, pd.Series({"r": 64}))
+    found = extrapolated_losses(losses, pd.Series({"r": 64}))
     assert found["epoch"].tolist() == [2, 4] and found["value"].to_numpy() == pytest.approx([3 / 8, 3 / 8])
     assert set(found["name"]) == {"train_loss_extrapolated"}
-    assert extrapolated(losses.assign(value=0.0), pd.Series({"r": 64})).empty
+    assert extrapolated_losses(losses.assign(value=0.0), pd.Series({"r": 64})).empty
 
 
 def test_nothing_to_find_is_not_found_and_bad_input_is_refused(made):
@@ -102,7 +101,7 @@ def test_the_figure_needs_two_points_and_draws_baselines_and_the_runs_left(made)
     views = [early_prediction(both, table, "test_loss", ["a"], ["sign", "validation_loss"], view=view, resamples=20)
              for view in ("epoch", "fraction")]  # fmt: skip
     early = pd.concat(views)
-    assert best_early(early, ["sign", "absent"], 3) == ["sign"]
+    assert strongest_early(early, ["sign", "absent"], 3) == ["sign"]
     figure = early_prediction_figure(early, ["sign"], "test_loss")
     assert len(figure.axes) == 6 and [plot.get_xlabel() for plot in figure.axes[-2:]][0] == "epoch"
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {"sign", "validation loss"}
@@ -118,7 +117,7 @@ def test_histories_of_a_real_cohort_hold_the_last_phase(cohort, tmp_path):
     pretrain = {"epochs": 2, "label_corruption": 0.5}
     cohort("c", [small | {"seed": seed, "stop": stop, "pretrain": pretrain} for seed in range(2)]).train()
     results = load_results(tmp_path)
-    history = histories(results)
+    history = run_histories(results)
     assert sorted(history["epoch"].unique()) == [0, 1, 2, 4]
     losses = results.outcomes[(results.outcomes["phase"] == "train") & (results.outcomes["split"] == "validation")]
     losses = losses[losses["name"] == "loss"].sort_values(["run_id", "step"])["value"]

@@ -139,7 +139,7 @@ def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     main.report(str(tmp_path))
     page = results.read("report/index.html").decode()
-    assert f"{duration(read.runs['seconds'].sum())}, summed over the runs and the 4 that they start from" in page
+    assert f"{duration(read.runs['seconds'].sum())}, summed over the runs and their 4 parent or teacher runs" in page
     # The dense runs, once an axis names them, are judged, though they were planned as what others start from.
     todo, done = prepare_anew(results, small_sweep(grid={"prune.fraction": [0, 0.5], "init.scale": [0.5, 1]}))
     assert todo == [] and len(done) == 2 and set(load_results(tmp_path).planned["role"]) == {"run"}

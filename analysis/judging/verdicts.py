@@ -17,6 +17,10 @@ from benevolent.analysis.judging.decisions import ADDS, MARKS
 from benevolent.analysis.judging.match_windows import windows_text
 from benevolent.analysis.judging.verdict import Number, Verdict, columns, intervals_text
 from benevolent.analysis.statistics.noise_ceiling import Ceiling
+from benevolent.trainables.store.statuses import Status
+
+#: Statuses that are not plain words, as the reason why a run is left out.
+_REASONS = {str(Status.LIMIT): "stopped at the epoch limit", str(Status.TO_DO): "not trained yet"}
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,10 @@ class Verdicts:
     @property
     def excluded_text(self) -> str:
         """Runs that the first scope leaves out, and why, in words; empty if it has all."""
-        counts = ", ".join(f"{count:,} {reason}" for reason, count in self.excluded.items())
-        return f"left out: {counts}" if counts else ""
+        if not self.excluded:
+            return ""
+        counts = [f"{count:,} {_REASONS.get(reason, reason)}" for reason, count in self.excluded.items()]
+        return f"left out: {', '.join(counts)}"
 
     @property
     def nothing_judged(self) -> str:

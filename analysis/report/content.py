@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""Content of a report: everything that its page shows, as plain tables and types."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from benevolent.analysis.judging.verdicts import Verdicts
 
 
 class Definition(NamedTuple):
-    """What a predictor is: its meaning in a sentence, the source it is from, its unit."""
+    """Definition of a predictor: its meaning in a sentence, its source, its unit."""
 
     meaning: str
     source: str = ""
@@ -22,21 +22,21 @@ class Report:
     """Everything a report says; all of it may come from a stranger's folder and is treated as text.
 
     Attributes:
-        name: the sweep's name.
-        description: what the sweep is for, one or two sentences.
-        spec: the sweep as run, YAML; empty for anybody's table of models, of which there are no runs to be looked at.
+        name: name of the sweep, or of the table.
+        description: purpose of the sweep in one or two sentences.
+        spec: the sweep as run, YAML; empty for a table of models that no sweep made.
         axes: dotted names of the axes, without the seed.
         table: one row per run: config, status, outcomes, predictors (``results.table()``), training ``seconds``.
         dynamics: long: run_id, phase, step, epoch, name, value.
         outcomes: long: run_id, phase, step, split, name, value; the curves are its rows named ``loss``.
-        verdicts: what ``judge`` returned, one per target and scope; the first one is the page's answer.
-        provenance: nested; ``hardware``, ``started`` and ``versions`` are shown where there are.
+        verdicts: one per target; the first is the page's answer.
+        provenance: nested; ``hardware``, ``started`` and ``versions`` are shown if they are known.
         definitions: predictor -> its definition.
-        dynamics_names: which predictors are statistics of the training path.
-        early: both views of `analysis.judging.early_prediction`; empty where nothing was recorded early.
-        notes: what was asked for and cannot be answered, in sentences.
-        normalized_losses: columns of the normalized train and the normalized test loss.
-        parents: the runs that others start from and no axis names, with training ``seconds``; not in ``table``.
+        dynamics_names: predictors that are statistics of the training path.
+        early: both views of `analysis.judging.early_prediction`; empty if nothing was recorded early.
+        notes: sentences on what was asked for and cannot be answered.
+        parents: runs that others start from or learn from and no axis names, with training ``seconds``; they are not
+            in ``table``.
     """
 
     name: str
@@ -52,10 +52,9 @@ class Report:
     dynamics_names: Sequence[str] = ()
     early: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: Sequence[str] = ()
-    normalized_losses: tuple[str, str] = ("normalized_train_loss", "normalized_test_loss")
     parents: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
-    def of_a_sweep(self) -> bool:
-        """Whether the table is of a sweep's own runs."""
+    def from_sweep(self) -> bool:
+        """True if the table holds a sweep's own runs."""
         return bool(self.spec)

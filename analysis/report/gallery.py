@@ -1,4 +1,4 @@
-"""The figures of a report: which ones, drawn from what, and what their captions say."""
+"""Figures of a report: which ones there are, the data they are drawn from, and their captions."""
 
 import math
 from collections.abc import Sequence
@@ -8,84 +8,73 @@ import pandas as pd
 from benevolent.analysis import figures
 from benevolent.analysis.figures import RenderedFigure, axis_label, render_figure
 from benevolent.analysis.formatting import in_words
-from benevolent.analysis.judging.early_prediction import best_early, left_out
-from benevolent.analysis.judging.match_windows import Windows, in_windows
+from benevolent.analysis.judging.early_prediction import rare_points_text, strongest_early
+from benevolent.analysis.judging.match_windows import in_windows
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report.content import Report
 from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.losses import LOSSES
 
-DYNAMICS_SHOWN = 4
-SPLITS = ("train", "test")
+SHOWN_PREDICTORS = 4
+DEFAULT_TARGET = "test_loss"
 
 
 def gallery(report: Report) -> list[RenderedFigure]:
-    """Draw the report's figures in reading order, for the target of its first verdicts."""
-    first = report.verdicts[0] if report.verdicts else None
-    target = first.target if first else "test_loss"
-    verdict_table = first.table if first else pd.DataFrame()
-    runs = _in_scope(report.table, first.scope if first else "", first.match if first else {})
-    foremost = best_early(report.early, report.dynamics_names, DYNAMICS_SHOWN)
-    plates = [
-        _early(report, target, foremost),
+    """Draw the report's figures in reading order, for the target of its first verdicts.
+
+    A figure that lacks its data says so on the page of a sweep; on the page of any other table it is left out.
+    """
+    verdicts = report.verdicts[0] if report.verdicts else None
+    target = verdicts.target if verdicts else DEFAULT_TARGET
+    runs = _judged_runs(report.table, verdicts)
+    rendered = [
+        _early(report, target),
         _losses(report, runs),
-        _dynamics(report, runs, target, _strongest(first, report.dynamics_names)),
-        render_figure(
-            "training-curves",
-            "Loss while training",
-            "One line per configuration, the mean over its seeds; a run that has stopped keeps its last "
-            "loss. Phases stand side by side in the order they were trained (of more than four, the first "
-            "three and the last); all panels share one scale.",
-            lambda: figures.loss_curves(
-                report.table, report.axes, report.dynamics, report.outcomes, target, _loss_unit(report)
-            ),
-        ),
-        render_figure(
-            "granulated-tau",
-            f"Which predictor follows {in_words(target)} along which axis",
-            "Granulated Kendall τ: runs are compared only with runs that differ from them in the one axis "
-            "named above the column. Ψ is the mean over axes. A dash means that nothing could be compared.",
-            lambda: figures.granulated_heat_map(verdict_table),
-        ),
-        render_figure(
-            "agreement",
-            f"Where the statistics agree about {in_words(target)}, and where they do not",
-            "The place of every predictor by each statistic. Colored are, of those among the ten strongest by any, "
-            "the six whose places lie farthest apart: what looks strong over all runs may say nothing within "
-            "configurations.",
-            lambda: figures.statistic_agreement(verdict_table),
-        ),
+        _dynamics(report, runs, target, _strongest(verdicts, report.dynamics_names)),
+        _training_curves(report, target),
+        _granulated(verdicts, target),
+        _agreement(verdicts, target),
     ]
-    return [one for one in plates if one.svg or report.of_a_sweep]  # of a mere table, those that it has the data for
+    return [figure for figure in rendered if figure.svg or report.from_sweep]
 
 
-def _early(report: Report, target: str, foremost: Sequence[str]) -> RenderedFigure:
-    words = in_words(target)
-    resampled = "" if report.early.empty else f", from {report.early['resamples'].max():,} resamples of configurations"
+def _early(report: Report, target: str) -> RenderedFigure:
+    outcome = in_words(target)
+    shown = strongest_early(report.early, report.dynamics_names, SHOWN_PREDICTORS)
+    resamples = ""
+    if not report.early.empty:
+        resamples = f", from {report.early['resamples'].max():,} resamples of configurations"
+    caption = (
+        f"Statistics of the training path, read during training, against {outcome} at the end: over all runs (top, "
+        f"with the 95% interval of the first{resamples}) and within configurations (middle). Shown are those with the "
+        "largest mean |τ|. Black and gray: validation and train loss at the same time; dashed: a power law through "
+        "their last two records, continued to the end. Left: all runs after the same number of epochs, without those "
+        "that had stopped by then (bottom). Right: each run at a fraction of its own length, which nobody knows during "
+        f"training. {rare_points_text(report.early)}"
+    )
     return render_figure(
         "early-prediction",
-        f"How early the training predicts {words}",
-        f"Statistics of the training path, read while training, against {words} at the end: over all runs (top, with "
-        f"the 95% interval of the first{resampled}) and within configurations (middle). Shown are those with the "
-        "largest mean |τ|. Black and gray: what validation and train loss say at the same time; dashed, what a power "
-        "law through their last two records says of the end. Left, all runs are read after the same number of epochs, "
-        "and those that had stopped by then are left out (bottom); right, each at a share of its own length, which "
-        f"nobody knows while training. {left_out(report.early)}".strip(),
-        lambda: figures.early_prediction_figure(report.early, foremost, target),
+        f"How early training predicts {outcome}",
+        caption.strip(),
+        lambda: figures.early_prediction_figure(report.early, shown, target),
     )
 
 
 def _losses(report: Report, runs: pd.DataFrame) -> RenderedFigure:
     unit = _loss_unit(report)
-    entropy = LOSSES["cross_entropy"].unit if report.of_a_sweep else ""  # whatever was minimized
-    plain = figures.ScatterPanel(
-        "train_loss", "test_loss", "As trained", *(axis_label(f"{s}_loss", unit) for s in SPLITS)
-    )
-    normalized = figures.ScatterPanel(
-        *report.normalized_losses,
-        "Outputs divided by the product of norms",
-        *(axis_label(f"normalized_{s}_loss", entropy) for s in SPLITS),
-    )
+    entropy = LOSSES["cross_entropy"].unit if report.from_sweep else ""  # whatever was minimized
+    panels = [
+        figures.ScatterPanel(
+            "train_loss", "test_loss", "As trained", axis_label("train_loss", unit), axis_label("test_loss", unit)
+        ),
+        figures.ScatterPanel(
+            "normalized_train_loss",
+            "normalized_test_loss",
+            "Outputs divided by the product of norms",
+            axis_label("normalized_train_loss", entropy),
+            axis_label("normalized_test_loss", entropy),
+        ),
+    ]
     return render_figure(
         "train-test-loss",
         "Train and test loss, as trained and normalized",
@@ -93,50 +82,87 @@ def _losses(report: Report, runs: pd.DataFrame) -> RenderedFigure:
         "product of the layers’ norms before the loss is taken (Liao et al. 2018). Both normalized losses of "
         "a run share that one product, so part of the linearity is mechanical: a large product pulls both "
         "towards the same constant.",
-        lambda: figures.train_test_scatter(runs, report.axes, [plain, normalized]),
+        lambda: figures.train_test_scatter(runs, report.axes, panels),
     )
 
 
 def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> RenderedFigure:
-    loss = _loss_unit(report)
-    units = {"test_loss": loss, "loss_gap": loss}
-    if report.of_a_sweep:
+    units = {"test_loss": _loss_unit(report), "loss_gap": _loss_unit(report)}
+    if report.from_sweep:
         units |= {"test_error": "fraction", "gap": "fraction"}
-    units |= {name: definition.unit for name, definition in report.definitions.items()}
-    words, what = in_words(target), "statistics of training" if report.of_a_sweep else "predictors"
+    for name, definition in report.definitions.items():
+        units[name] = definition.unit
+    outcome = in_words(target)
+    predictors = "statistics of training" if report.from_sweep else "predictors"
     return render_figure(
         "dynamics",
-        f"{words.capitalize()} against the {what} that track it best",
-        f"The {what} with the largest |τ| ({DYNAMICS_SHOWN} at most); each point is "
-        f"a run. Color and marker show the axis that separates {words} best: a predictor that only sorts "
-        "the colors repeats what that axis says.",
+        f"{outcome.capitalize()} against the {predictors} that track it best",
+        f"The {predictors} with the largest |τ| ({SHOWN_PREDICTORS} at most); each point is a run. Color and marker "
+        f"show the axis that separates {outcome} best: a predictor that only sorts the colors says nothing more than "
+        "that axis.",
         lambda: figures.outcome_by_predictors(runs, report.axes, target, taus, units),
     )
 
 
+def _training_curves(report: Report, target: str) -> RenderedFigure:
+    unit = _loss_unit(report)
+    return render_figure(
+        "training-curves",
+        "Loss during training",
+        "One line per configuration, the mean over its seeds; a run that has stopped keeps its last loss. Phases "
+        "stand side by side in the order in which they were trained (of more than four, the first three and the "
+        "last); all panels share one scale.",
+        lambda: figures.loss_curves(report.table, report.axes, report.dynamics, report.outcomes, target, unit),
+    )
+
+
+def _granulated(verdicts: Verdicts | None, target: str) -> RenderedFigure:
+    table = verdicts.table if verdicts else pd.DataFrame()
+    return render_figure(
+        "granulated-tau",
+        f"Which predictor follows {in_words(target)} along which axis",
+        "Granulated Kendall τ: runs are compared only with runs that differ from them in the one axis "
+        "named above the column. Ψ is the mean over axes. A dash means that nothing could be compared.",
+        lambda: figures.granulated_heat_map(table),
+    )
+
+
+def _agreement(verdicts: Verdicts | None, target: str) -> RenderedFigure:
+    table = verdicts.table if verdicts else pd.DataFrame()
+    return render_figure(
+        "agreement",
+        f"Where the statistics agree about {in_words(target)}, and where they do not",
+        "Rank of every predictor by each statistic. Among the predictors that are in the top ten by any statistic, the "
+        "six whose ranks differ most are colored: a predictor that looks strong over all runs may say nothing within "
+        "configurations.",
+        lambda: figures.statistic_agreement(table),
+    )
+
+
 def _loss_unit(report: Report) -> str:
-    """The unit of the loss that all runs were trained with; none if they differ, or if a mere table does not say."""
-    names = set(report.table.get("loss.name", ["cross_entropy"] if report.of_a_sweep else [""]))
+    """Return the unit of the loss that all runs were trained with; empty if they differ, or if the table has none."""
+    names = set(report.table.get("loss.name", ["cross_entropy"] if report.from_sweep else [""]))
     units = {LOSSES[name].unit if name in LOSSES else "" for name in names}
     return units.pop() if len(units) == 1 else ""
 
 
-def _in_scope(table: pd.DataFrame, scope: str, match: Windows) -> pd.DataFrame:
+def _judged_runs(table: pd.DataFrame, verdicts: Verdicts | None) -> pd.DataFrame:
     """Return the runs that scatter figures show: those judged, and never a diverged or failed one."""
-    table = table[in_windows(table, match)]
+    if verdicts:
+        table = table[in_windows(table, verdicts.match)]
     if "status" not in table:
         return table
-    return table[table["status"].isin([Status.CONVERGED] if scope == "converged" else [Status.CONVERGED, Status.LIMIT])]
+    shown = [Status.CONVERGED]
+    if not verdicts or verdicts.scope != Status.CONVERGED:
+        shown.append(Status.LIMIT)
+    return table[table["status"].isin(shown)]
 
 
 def _strongest(verdicts: Verdicts | None, names: Sequence[str]) -> dict[str, float]:
-    """Return the named predictors with the largest |tau|, largest first."""
-    if verdicts is None:
-        return {}
-    taus = {
-        verdict.predictor: verdict.kendall_tau
-        for verdict in verdicts.in_reading_order()
-        if verdict.predictor in names and not math.isnan(verdict.kendall_tau)
-    }
-    strongest = sorted(taus, key=lambda name: -abs(taus[name]))[:DYNAMICS_SHOWN]
+    """Return the Kendall tau of the named predictors with the largest |tau|, largest first."""
+    taus: dict[str, float] = {}
+    for verdict in verdicts.in_reading_order() if verdicts else ():
+        if verdict.predictor in names and not math.isnan(verdict.kendall_tau):
+            taus[verdict.predictor] = verdict.kendall_tau
+    strongest = sorted(taus, key=lambda name: -abs(taus[name]))[:SHOWN_PREDICTORS]
     return {name: taus[name] for name in strongest}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from benevolent.analysis.figures import AxisPalette, RenderedFigure, format_value
@@ -16,11 +17,11 @@ from benevolent.analysis.report.glossary import COLUMNS, OUTCOMES
 from benevolent.analysis.report.summary import summarize
 from benevolent.trainables.store.statuses import Status
 
-#: Of the runs that did not converge.
-LISTED = 100
+#: Most runs that did not converge that the page lists.
+MAX_LISTED = 100
 
 
-def page(report: Report, plates: Sequence[RenderedFigure]) -> str:
+def page(report: Report, rendered: Sequence[RenderedFigure]) -> str:
     """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run."""
     script = (resources.files("benevolent.analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -28,12 +29,12 @@ def page(report: Report, plates: Sequence[RenderedFigure]) -> str:
         report=report,
         summary=summarize(report.verdicts[0]) if report.verdicts else None,
         verdicts=report.verdicts,
-        axes=_axis_rows(report),
+        axes=_axis_values(report),
         statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
         facts=_facts(report),
         unconverged=_unconverged(report),
         provenance=_flat(report.provenance),
-        figures=plates,
+        figures=rendered,
         columns=COLUMNS,
         outcomes=OUTCOMES,
         script=Markup(script),
@@ -41,10 +42,14 @@ def page(report: Report, plates: Sequence[RenderedFigure]) -> str:
     )
 
 
-def _axis_rows(report: Report) -> list[tuple[str, list[str]]]:
-    known = [axis for axis in report.axes if axis in report.table]
-    encodings = [AxisPalette.of(axis, report.table[axis]) for axis in known]
-    return [(encoding.axis, [format_value(value) for value in encoding.values]) for encoding in encodings]
+def _axis_values(report: Report) -> list[tuple[str, list[str]]]:
+    """Return each axis with its values, in their order."""
+    rows = []
+    for axis in report.axes:
+        if axis in report.table:
+            values = AxisPalette.of(axis, report.table[axis]).values
+            rows.append((axis, [format_value(value) for value in values]))
+    return rows
 
 
 def _unconverged(report: Report) -> dict[str, Any]:
@@ -53,48 +58,69 @@ def _unconverged(report: Report) -> dict[str, Any]:
     if "status" not in table or "run_id" not in table:
         return {"axes": [], "rows": [], "more": 0}
     axes = [axis for axis in report.axes if axis in table]
-    rows = table[table["status"] != Status.CONVERGED].sort_values(["status", *axes], key=lambda column: column.map(str))
-    cells = [
-        [str(row["run_id"]), str(row["status"]), str(row.get("seed", "")), *(format_value(row[axis]) for axis in axes)]
-        for row in rows.head(LISTED).to_dict("records")
-    ]
-    return {"axes": axes, "rows": cells, "more": max(0, len(rows) - LISTED)}
+    runs = table[table["status"] != Status.CONVERGED]
+    runs = runs.sort_values(["status", *axes], key=lambda column: column.map(str))
+    rows = []
+    for run in runs.head(MAX_LISTED).to_dict("records"):
+        values = [format_value(run[axis]) for axis in axes]
+        rows.append([str(run["run_id"]), str(run["status"]), str(run.get("seed", "")), *values])
+    return {"axes": axes, "rows": rows, "more": max(0, len(runs) - MAX_LISTED)}
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
     """Return the lines of "What was run" that are known."""
-    table, source = report.table, report.provenance
-    facts = []
-    if "data.name" in table and len(table):
-        facts.append(("Data", ", ".join(map(str, table["data.name"].dropna().unique()))))
-    if "seed" in table and len(table):
-        facts.append(("Seeds", str(table["seed"].nunique())))
-    if "seconds" in table and len(table):
-        seconds, over = table["seconds"].sum(), "the runs"
-        if "seconds" in report.parents and len(report.parents):
-            seconds += report.parents["seconds"].sum()
-            over += f" and the {len(report.parents)} that they start from"
-        facts.append(("Training", f"{duration(seconds)}, summed over {over}"))
+    facts = _facts_of_runs(report.table) if len(report.table) else []
+    facts += _training_time(report)
     facts += [("Note", note) for note in report.notes]
     for key in ("command", "started", "hardware", "versions"):
-        value = source.get(key)
+        value = report.provenance.get(key)
         if value:
-            parts = _flat(value, prefix=False) if isinstance(value, Mapping) else [("", _text(value))]
-            facts.append((key.capitalize(), ", ".join(f"{name} {text}".strip() for name, text in parts)))
+            facts.append((key.capitalize(), _in_line(value)))
     return facts
 
 
-def _flat(value: Mapping[str, Any], prefix: bool = True) -> list[tuple[str, str]]:
-    """Return nested provenance as (dotted) names and texts."""
+def _facts_of_runs(table: pd.DataFrame) -> list[tuple[str, str]]:
+    facts = []
+    if "data.name" in table:
+        facts.append(("Data", ", ".join(map(str, table["data.name"].dropna().unique()))))
+    if "seed" in table:
+        facts.append(("Seeds", str(table["seed"].nunique())))
+    return facts
+
+
+def _training_time(report: Report) -> list[tuple[str, str]]:
+    """Return how long training took, summed over the runs and their parents."""
+    if "seconds" not in report.table or report.table.empty:
+        return []
+    seconds = report.table["seconds"].sum()
+    runs = "the runs"
+    if "seconds" in report.parents and len(report.parents):
+        seconds += report.parents["seconds"].sum()
+        runs += f" and their {len(report.parents)} parent or teacher runs"
+    return [("Training", f"{duration(seconds)}, summed over {runs}")]
+
+
+def _in_line(value: Any) -> str:
+    """Return a value of provenance in one line."""
+    if not isinstance(value, Mapping):
+        return _text(value)
+    return ", ".join(f"{name} {text}" for name, text in _flat(value, dotted=False))
+
+
+def _flat(value: Mapping[str, Any], dotted: bool = True) -> list[tuple[str, str]]:
+    """Return nested provenance as names and texts; `dotted` names include those of the levels above."""
     rows: list[tuple[str, str]] = []
     for key, item in value.items():
-        if isinstance(item, Mapping):
-            rows += [(f"{key}.{name}" if prefix else name, text) for name, text in _flat(item, prefix)]
-        else:
+        if not isinstance(item, Mapping):
             rows.append((str(key), _text(item)))
+            continue
+        for name, text in _flat(item, dotted):
+            rows.append((f"{key}.{name}" if dotted else name, text))
     return rows
 
 
 def _text(value: Any) -> str:
     """Return a value of provenance as words: a list with commas, "none" if it is empty."""
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

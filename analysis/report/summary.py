@@ -59,7 +59,8 @@ def _others(verdicts: Verdicts) -> Sequence[str]:
     if not counts:
         return []
     parts = [_counted(decision, count) for decision, count in counts.most_common()]
-    subject = "the others" if counts.total() < len(verdicts) else "these"
+    others = counts.total()
+    subject = f"the other {others}" if others < len(verdicts) else f"the {others} predictors"
     return [f"Of {subject}, {', '.join(parts)}."]
 
 

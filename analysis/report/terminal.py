@@ -15,7 +15,11 @@ from benevolent.analysis.judging.verdicts import Verdicts
 
 _STYLES = {ADDS: "bold green", UNDECIDED: "yellow"}
 _SHORT = {NOT_SEPARABLE: "not separable"}  # of a decision that is too long for its column
-_COLUMNS_NOTE = "gain: in cross-validated R² over the axes; within: over seeds of a configuration; q: of both tests"
+_COLUMNS_NOTES = (
+    "τ, Ψ: rank correlation over all runs, and along single axes; partial: with the axes removed from both",
+    "gain: in cross-validated R² over the hyperparameters alone; within: rank correlation among seeds of a",
+    "configuration; q: p-value that both gain and within are chance, adjusted for the number of predictors",
+)
 _NOT_SHOWN_NOTE = "not shown: these runs do not show that it adds anything, which is no proof that it adds nothing"
 _TEST_NOTE = "† computed from test data"
 
@@ -51,7 +55,7 @@ def verdict_table(verdicts: Verdicts, width: int = 100) -> Table | Text:
 
 def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
     """Return the lines below the table."""
-    notes = [verdicts.excluded_text, verdicts.scopes[0].missing_ceiling, _COLUMNS_NOTE]
+    notes = [verdicts.excluded_text, verdicts.scopes[0].missing_ceiling, *_COLUMNS_NOTES]
     if any(verdict.decision == NOT_SHOWN for verdict in verdicts):
         notes.append(_NOT_SHOWN_NOTE)
     if any(verdict.test_derived for verdict in verdicts):

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import WIDTH_INCHES, early_prediction_figure, format_value, render_figure, short_label
-from benevolent.analysis.judging.early_prediction import LOSSES, best_early, early_prediction, histories, left_out
+from benevolent.analysis.judging.early_prediction import early_prediction_views, rare_points_text, strongest_early
+from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
 from benevolent.analysis.judging.judge import judge
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided
@@ -57,11 +58,8 @@ def answer(results: Mapping[str, Results]) -> Answer:
     ]
     figures = []
     for name, one in results.items():
-        history, runs = histories(one), tables[name]
-        views = [
-            early_prediction(history, runs, TARGET, axes, [*names, *LOSSES], view=v) for v in ("epoch", "fraction")
-        ]
-        early = pd.concat(views)
+        history = run_histories(one)
+        early = early_prediction_views(history, tables[name], TARGET, axes, [*names, *LOSS_HISTORIES])
         figures.append(
             render_figure(
                 f"early-{name.replace('_', '-')}",
@@ -70,8 +68,8 @@ def answer(results: Mapping[str, Results]) -> Answer:
                 f"{early['resamples'].max()} resamples of configurations) and within configurations "
                 "(middle), after so many epochs (left) or at a share of "
                 "each run's length (right, retrospective); black and gray are the losses at the same time, dashed what "
-                f"a power law extrapolates. Below, the runs still training. {left_out(early)}".strip(),
-                functools.partial(early_prediction_figure, early, best_early(early, names, 4), TARGET),
+                f"a power law extrapolates. Below, the runs still training. {rare_points_text(early)}".strip(),
+                functools.partial(early_prediction_figure, early, strongest_early(early, names, 4), TARGET),
             )
         )
     figures.append(
