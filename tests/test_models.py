@@ -354,7 +354,7 @@ def test_building_leaves_the_global_generator_alone():
         ("test_models:Missing", "model.path = 'test_models:Missing': AttributeError"),
         ("no_such_module:Net", "model.path = 'no_such_module:Net': ModuleNotFoundError"),
         ("test_models", "expected package.module:Class"),
-        ("builtins:dict", "dict is no class of torch.nn.Module"),
+        ("builtins:dict", "dict is not a subclass of torch.nn.Module"),
         ("test_models:Noisy", "gives other outputs for the same inputs, although it is in eval mode"),
         ("test_models:NoParameters", "has no parameters to train"),
         ("test_models:Wide", "gives outputs of shape (2, 11) for 2 inputs, expected (2, 10)"),

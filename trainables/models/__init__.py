@@ -17,9 +17,6 @@ from benevolent.trainables.models.convolutional import (
     lenet5,
     loukas_cnn,
     nakkiran_cnn,
-    narrow_cnn,
-    puzzles_bn,
-    puzzles_cnn,
     vgg,
     zhang_alexnet,
 )
@@ -27,6 +24,7 @@ from benevolent.trainables.models.features import random_features, xord
 from benevolent.trainables.models.forest import random_forest
 from benevolent.trainables.models.inception import zhang_inception
 from benevolent.trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
+from benevolent.trainables.models.puzzles import narrow_cnn, puzzles_bn, puzzles_cnn
 from benevolent.trainables.models.residual import preact_resnet, resnet
 from benevolent.trainables.models.user_module import module
 

@@ -2,105 +2,24 @@
 
 import itertools
 import math
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Field
 from torch import nn
 
 from benevolent.trainables.models.modules import Shift
-from benevolent.trainables.models.parts import (
-    Bias,
-    Dropout,
-    Normalization,
-    Positive,
-    Shape,
-    flat_size,
-    has_bias,
-    image,
-    normalized,
-)
+from benevolent.trainables.models.parts import Dropout, Normalization, Positive, Shape, flat_size, image, normalized
 
-
-def puzzles_cnn(
-    input_shape: Shape,
-    outputs: int,
-    *,
-    filters: Positive = 24,
-    kernel: Positive = 5,
-    stride: Positive = 1,
-    padding: Annotated[int, Field(ge=0)] = 0,
-    bias: Bias = "first",
-) -> nn.Sequential:
-    """Two convolutions and a linear layer.
-
-    Source: Liao et al. 2018, 'Generalization puzzles in deep networks', appendix L.1: no pooling, and only the first
-    layer has a bias. With 24 filters on 3 x 32 x 32
-    inputs it has 154,464 parameters (L.1.1), with 34 on 1 x 28 x 28 it has 165,784 (L.1.2). The network of figure 2,
-    top, is `{filters: 64, stride: 2, padding: 2, bias: none}`: 148,160 by our count.
-
-    >>> from benevolent.trainables.models.parts import count
-    >>> count(puzzles_cnn((3, 32, 32), 10)), count(puzzles_cnn((1, 28, 28), 10, filters=34))
-    (154464, 165784)
-    >>> count(puzzles_cnn((3, 32, 32), 10, filters=64, stride=2, padding=2, bias="none"))
-    148160
-    """
-    channels, *_ = image("puzzles_cnn", input_shape)
-    conv: dict[str, Any] = {"kernel_size": kernel, "stride": stride, "padding": padding}
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels, filters, bias=has_bias(bias, 0), **conv),
-        nn.ReLU(),
-        nn.Conv2d(filters, filters, bias=has_bias(bias, 1), **conv),
-        nn.ReLU(),
-    ]
-    size = flat_size(layers, input_shape, f"model.kernel = {kernel}")
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs, bias=has_bias(bias, 2)))
-
-
-def puzzles_bn(
-    input_shape: Shape,
-    outputs: int,
-    *,
-    width: Positive = 32,
-    stride: Positive = 2,
-    batch_norm: Normalization = "plain",
-) -> nn.Sequential:
-    """Four convolutions with BatchNorm.
-
-    Source: Liao et al. 2018, appendix L.2: 3 x 3 convolutions of w, 2w, 2w and 4w channels (w = 32), and a linear
-    layer. The text gives about 188,810 parameters but
-    neither stride nor padding, and we found none that give this number. With stride 2 and padding 1 on 3 x 32 x 32
-    inputs there are 135,594 (no biases under BatchNorm).
-
-    >>> from benevolent.trainables.models.parts import count
-    >>> count(puzzles_bn((3, 32, 32), 10))
-    135594
-    """
-    channels, *_ = image("puzzles_bn", input_shape)
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in itertools.pairwise([channels, width, 2 * width, 2 * width, 4 * width]):
-        conv = nn.Conv2d(fan_in, fan_out, 3, stride, padding=1, bias=batch_norm == "none")
-        layers += [*normalized(conv, batch_norm), nn.ReLU()]
-    size = flat_size(layers, input_shape, f"model.stride = {stride}")
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs))
-
-
-def narrow_cnn(input_shape: Shape, outputs: int, *, width: Positive = 16, depth: Positive = 5) -> nn.Sequential:
-    """`depth` narrow convolutions.
-
-    Source: Liao et al. 2018, figure 1: '5-layer convolutional network (i.e., no pooling) with 16 channels per hidden
-    layer', about 10,000 parameters. Ours are 3 x 3 with stride 2 and padding 1, and a linear layer follows: 9,898
-    parameters on 3 x 32 x 32 inputs.
-
-    >>> from benevolent.trainables.models.parts import count
-    >>> count(narrow_cnn((3, 32, 32), 10))
-    9898
-    """
-    channels, *_ = image("narrow_cnn", input_shape)
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in itertools.pairwise([channels, *[width] * depth]):
-        layers += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), nn.ReLU()]
-    size = flat_size(layers, input_shape, f"model.depth = {depth}")
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs))
+#: Convolutions of the stages of VGG (Simonyan and Zisserman 2015, table 1) by depth; 5 to 9 are VGG-11 without its
+#: last.
+VGG_STAGES = {
+    5: [1, 1],
+    7: [1, 1, 2],
+    9: [1, 1, 2, 2],
+    11: [1, 1, 2, 2, 2],
+    13: [2, 2, 2, 2, 2],
+    16: [2, 2, 3, 3, 3],
+    19: [2, 2, 4, 4, 4],
+}
 
 
 def lenet5(input_shape: Shape, outputs: int) -> nn.Sequential:
@@ -133,11 +52,11 @@ def frankle_conv(
     """Conv-2, Conv-4 and Conv-6 of lottery tickets.
 
     Source: Frankle and Carbin 2019, figure 2: pairs of 3 x 3 convolutions of w, 2w and 4w channels, each pair pooled,
-    and three linear layers. `depth`: how many convolutions; `width`: channels of the first two;
-    `units`: of the two hidden linear layers. On CIFAR-10 they give 4.3M parameters, 38K of them in convolutions
+    and three linear layers. `depth`: number of convolutions; `width`: channels of the first two; `units`: of
+    the two hidden linear layers. On CIFAR-10 they give 4.3M parameters, 38K of them in convolutions
     (Conv-2), 2.4M and 260K (Conv-4), 1.7M and 1.1M (Conv-6). The last total cannot be reproduced: the network as they
     describe it has 2.3M. `dropout`: the probability that a hidden linear unit is left out of a training step; they
-    train with 0.5, and where is not in the sources that we have.
+    train with 0.5; the sources that we have do not say where.
 
     >>> from benevolent.trainables.models.parts import count
     >>> [count(frankle_conv((3, 32, 32), 10, depth=depth)) for depth in (2, 4, 6)]
@@ -177,9 +96,8 @@ def vgg(
     (9225610, 14728266)
     """
     channels, *_ = image("vgg", input_shape)
-    stages = {13: [2, 2, 2, 2, 2], 16: [2, 2, 3, 3, 3], 19: [2, 2, 4, 4, 4]}.get(depth, [1, 1, 2, 2, 2][: depth // 2])
     layers: list[nn.Module] = []
-    for stage, convolutions in enumerate(stages):
+    for stage, convolutions in enumerate(VGG_STAGES[depth]):
         features = width * min(2**stage, 8)
         layers += _convolutions(channels, features, convolutions, batch_norm)
         channels = features
@@ -203,7 +121,8 @@ def arpit_cnn(
     channels, *_ = image("arpit_cnn", input_shape)
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise([channels, width, width]):
-        layers += [*normalized(nn.Conv2d(fan_in, fan_out, 5), batch_norm), nn.ReLU(), nn.MaxPool2d(3)]
+        convolution = nn.Conv2d(fan_in, fan_out, 5)
+        layers += [*normalized(convolution, batch_norm), nn.ReLU(), nn.MaxPool2d(3)]
     size = flat_size(layers, input_shape, "model.family = 'arpit_cnn'")
     dense = _dense(size, 384, 192, batch_norm=batch_norm)
     return nn.Sequential(*layers, nn.Flatten(), *dense, nn.Linear(192, outputs))
@@ -248,7 +167,9 @@ def nakkiran_cnn(input_shape: Shape, outputs: int, *, width: Positive = 32, unit
     channels, *_ = image("nakkiran_cnn", input_shape)
     layers: list[nn.Module] = []
     for index, fan_in in enumerate([channels, width, width, width]):
-        layers += [nn.Conv2d(fan_in, width, 3, padding=1), nn.ReLU(), *([nn.MaxPool2d(2)] if index < 2 else [])]
+        layers += [nn.Conv2d(fan_in, width, 3, padding=1), nn.ReLU()]
+        if index < 2:
+            layers.append(nn.MaxPool2d(2))
     size = flat_size(layers, input_shape, "model.family = 'nakkiran_cnn'")
     return nn.Sequential(*layers, nn.Flatten(), *_dense(size, units), nn.Linear(units, outputs))
 
@@ -276,14 +197,18 @@ def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.
 def _convolutions(channels: int, features: int, convolutions: int, batch_norm: Normalization) -> list[nn.Module]:
     """3 x 3 convolutions that keep the size, with ReLU, and a pooling that halves it."""
     layers: list[nn.Module] = []
-    for fan_in in [channels, *[features] * (convolutions - 1)]:
-        layers += [*normalized(nn.Conv2d(fan_in, features, 3, padding=1), batch_norm), nn.ReLU()]
+    for _ in range(convolutions):
+        convolution = nn.Conv2d(channels, features, 3, padding=1)
+        layers += [*normalized(convolution, batch_norm), nn.ReLU()]
+        channels = features
     return [*layers, nn.MaxPool2d(2)]
 
 
 def _dense(*sizes: int, batch_norm: Normalization = "none", dropout: float = 0.0) -> list[nn.Module]:
     """Linear layers with ReLU, and dropout after it."""
     layers: list[nn.Module] = []
-    for pair in itertools.pairwise(sizes):
-        layers += [*normalized(nn.Linear(*pair), batch_norm), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        layers += [*normalized(nn.Linear(fan_in, fan_out), batch_norm), nn.ReLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
     return layers

@@ -1,4 +1,4 @@
-"""Random forests: scikit-learn grows the trees, and a module of torch holds and evaluates them."""
+"""Random forests: scikit-learn grows the trees, a torch module holds and evaluates them."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ class Forest(nn.Module):
 
     Buffers, one row per tree and one column per node, node 0 being the root: `feature` that a node asks for,
     `threshold` that it compares with, the nodes `left` (not above it) and `right`; a leaf is its own `left`. `value`
-    `(trees, nodes, outputs)` is given out at leaves. Nodes that a tree lacks are zero.
+    `(trees, nodes, outputs)` is given out at leaves. Unused nodes of small trees are zero.
 
     >>> Forest(trees=2, leaves=3, outputs=1)(torch.ones(4, 5)).tolist()
     [[0.0], [0.0], [0.0], [0.0]]
@@ -37,35 +37,41 @@ class Forest(nn.Module):
         self.register_buffer("value", torch.zeros(trees, nodes, outputs))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs `(N, ...)` -> the mean of the trees `(N, outputs)`, summed in scikit-learn's order."""
+        """Return the mean of the trees `(N, outputs)` at inputs `(N, ...)`, summed in scikit-learn's order."""
         numbers = inputs.flatten(1).float()  # the trees were grown on float32 too
         total = self.value.new_zeros(len(inputs), self.value.shape[2])
         for feature, threshold, left, right, value in zip(
             self.feature, self.threshold, self.left, self.right, self.value, strict=True
         ):
-            node, before = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device), None
-            while before is None or not torch.equal(node, before):
-                asked = numbers.gather(1, feature[node].unsqueeze(1)).squeeze(1)
-                below = (asked <= threshold[node]) | (left[node] == node)
-                before, node = node, torch.where(below, left[node], right[node])
+            node = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
+            while True:
+                tested = numbers.gather(1, feature[node].unsqueeze(1)).squeeze(1)
+                goes_left = (tested <= threshold[node]) | (left[node] == node)
+                next_node = torch.where(goes_left, left[node], right[node])
+                if torch.equal(next_node, node):
+                    break
+                node = next_node
             total += value[node]
         return total / len(self.value)
 
     def hold(self, trees: list[Any]) -> None:
-        """Take over the fitted trees of scikit-learn (each an estimator's `tree_`)."""
+        """Copy the fitted trees of scikit-learn (each an estimator's `tree_`)."""
         for row, tree in enumerate(trees):
-            count, leaf = tree.node_count, tree.children_left < 0
-            own = np.arange(count)
-            columns = {"left": tree.children_left, "right": tree.children_right, "feature": tree.feature}
-            for name, column in columns.items():
-                self.get_buffer(name)[row, :count] = torch.from_numpy(
-                    np.where(leaf, 0 if name == "feature" else own, column)
-                )
-            # A float32 is at most a threshold just where it is at most the largest float32 that is none above it.
-            near = tree.threshold.astype(np.float32)
-            below = np.where(near > tree.threshold, np.nextafter(near, np.float32(-np.inf)), near)
-            self.threshold[row, :count] = torch.from_numpy(np.where(leaf, np.float32(0), below))
+            count = tree.node_count
+            is_leaf = tree.children_left < 0
+            own_index = np.arange(count)
+            self.left[row, :count] = torch.from_numpy(np.where(is_leaf, own_index, tree.children_left))
+            self.right[row, :count] = torch.from_numpy(np.where(is_leaf, own_index, tree.children_right))
+            self.feature[row, :count] = torch.from_numpy(np.where(is_leaf, 0, tree.feature))
+            self.threshold[row, :count] = torch.from_numpy(np.where(is_leaf, np.float32(0), _float32(tree.threshold)))
             self.value[row, :count] = torch.from_numpy(tree.value[:, :, 0])
+
+
+def _float32(thresholds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return thresholds as float32, rounded down, so that the same float32 numbers are at most the threshold."""
+    nearest = thresholds.astype(np.float32)
+    below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest > thresholds, below, nearest)
 
 
 def random_forest(
@@ -79,11 +85,12 @@ def random_forest(
 ) -> Forest:
     """Random forest, grown by scikit-learn on the targets of the squared loss.
 
-    Source: Belkin et al. 2018, figure 4: grow the leaves of one tree to as many as it can have, then add trees.
+    Source: Belkin et al. 2018, figure 4: let one tree have more leaves until it has as many as it can, then add trees.
 
-    `leaves`: of each tree at most, the best splits first. `max_features`: how many features a split may choose from, a
-    fraction of all or the square root of their number. `bootstrap`: each tree sees examples drawn with replacement.
-    The forest is grown at once, whatever the limits of training; it has no initialization, optimizer or dynamics.
+    `leaves`: largest number in each tree, best splits first. `max_features`: number of features that a split may choose
+    from, a fraction of all or the square root of their number. `bootstrap`: each tree sees examples drawn with
+    replacement. The forest is grown at once, whatever the limits of training; it has no initialization, optimizer or
+    dynamics.
 
     >>> random_forest((1, 8, 8), 10, trees=3, leaves=50).value.shape
     torch.Size([3, 99, 10])
@@ -120,6 +127,6 @@ def grow(
 
 
 def work_per_example(forest: Forest, tried: int) -> int:
-    """Operations that growing takes for an example, roughly: one per tree, level, and feature that a split tries."""
+    """Estimate the operations to grow a forest, per example: one per tree, level, and feature that a split tries."""
     trees, nodes = forest.left.shape
     return tried * trees * math.ceil(math.log2(nodes + 1))

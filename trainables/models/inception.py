@@ -1,12 +1,12 @@
-"""Families whose layers look at the same inputs with filters of several sizes."""
+"""Inception networks, whose modules apply filters of several sizes to the same inputs."""
 
 from torch import nn
 
 from benevolent.trainables.models.modules import Branches
 from benevolent.trainables.models.parts import Normalization, Positive, Shape, image, normalized
 
-#: Modules of Zhang et al. 2017, figure 3, after the first convolution, in units of 16 channels: of an inception module
-#: how many its 1 x 1 and its 3 x 3 convolution have; of a downsampling module its 3 x 3 convolution.
+#: Modules of Zhang et al. 2017, figure 3, after the first convolution, by their channels in units of 16: those of the
+#: 1 x 1 and the 3 x 3 convolution of an inception module, and of the 3 x 3 convolution of a downsampling module.
 MODULES: tuple[tuple[int, int] | int, ...] = (
     (2, 2), (2, 3), 5, (7, 3), (6, 4), (5, 5), (3, 6), 6, (11, 10), (11, 10)
 )  # fmt: skip
@@ -22,7 +22,7 @@ def zhang_inception(
     with stride 2 beside a 3 x 3 pooling), the mean of all pixels and one linear layer; 1,649,402 weights and biases on
     the 28 x 28 center of CIFAR-10 (`data.crop: 2`).
 
-    `width`: the unit of all channel numbers, of which the first convolution has six. `batch_norm`: as in the paper
+    `width`: the unit of all channel numbers; the first convolution has six units. `batch_norm`: as in the paper
     before each ReLU, or nothing ('Inception w/o BatchNorm'). Under BatchNorm its offsets are the biases, and its 1,712
     gains come on top.
 
@@ -40,9 +40,11 @@ def zhang_inception(
     channels = 6 * width
     for units in MODULES:
         if isinstance(units, tuple):
-            one, three = (features * width for features in units)
-            layers.append(Branches(nn.Sequential(*convolution(one, 1)), nn.Sequential(*convolution(three, 3))))
-            channels = one + three
+            small, large = (features * width for features in units)
+            small_branch = nn.Sequential(*convolution(small, 1))
+            large_branch = nn.Sequential(*convolution(large, 3))
+            layers.append(Branches(small_branch, large_branch))
+            channels = small + large
         else:
             down = nn.Sequential(*convolution(units * width, 3, 2))
             layers.append(Branches(down, nn.MaxPool2d(3, 2, padding=1)))

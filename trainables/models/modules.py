@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 class Residual(nn.Module):
-    """What a body and a shortcut make of the same inputs, added: He et al. 2015, 'Deep residual learning', equation 1.
+    """The sum of a body and a shortcut of the same inputs: He et al. 2015, 'Deep residual learning', equation 1.
 
     >>> Residual(nn.Linear(2, 2), nn.Identity())(torch.zeros(3, 2)).shape
     torch.Size([3, 2])
@@ -20,12 +20,12 @@ class Residual(nn.Module):
         self.body, self.shortcut = body, shortcut or nn.Identity()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs `(N, ...)` -> outputs `(N, ...)` of the shape that both parts give."""
+        """Map inputs `(N, ...)` to outputs `(N, ...)`; both parts give the same shape."""
         return self.body(inputs) + self.shortcut(inputs)
 
 
 class Branches(nn.Module):
-    """What several modules make of the same inputs, one behind the other: Szegedy et al. 2015, figure 2.
+    """The outputs of several modules on the same inputs, concatenated: Szegedy et al. 2015, figure 2.
 
     >>> Branches(nn.Conv2d(3, 2, 1), nn.Conv2d(3, 4, 3, padding=1))(torch.zeros(5, 3, 8, 8)).shape
     torch.Size([5, 6, 8, 8])
@@ -37,14 +37,14 @@ class Branches(nn.Module):
             self.add_module(str(index), branch)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs `(N, C, ...)` -> outputs `(N, sum of the channels, ...)` of parts that agree in the other axes."""
+        """Map inputs `(N, C, ...)` to outputs `(N, sum of channels, ...)`; branches agree in the other axes."""
         return torch.cat([branch(inputs) for branch in self.children()], 1)
 
 
 class ZeroPadShortcut(nn.Module):
     """The shortcut without parameters between sizes (He et al. 2015, section 3.3, option A).
 
-    Every `stride`-th pixel, and `channels` more channels, which are zero.
+    Takes every `stride`-th pixel and adds `channels` channels of zeros.
 
     >>> ZeroPadShortcut(2, channels=3)(torch.ones(1, 3, 8, 8)).shape
     torch.Size([1, 6, 4, 4])
@@ -55,8 +55,9 @@ class ZeroPadShortcut(nn.Module):
         self.stride, self.channels = stride, channels
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs `(..., C, H, W)` -> `(..., C + channels, H / stride, W / stride)`."""
-        return functional.pad(inputs[..., :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.channels))
+        """Map inputs `(..., C, H, W)` to `(..., C + channels, H / stride, W / stride)`."""
+        pixels = inputs[..., :: self.stride, :: self.stride]
+        return functional.pad(pixels, (0, 0, 0, 0, 0, self.channels))
 
 
 class Shift(nn.Module):
@@ -74,7 +75,7 @@ class Shift(nn.Module):
         self.bias = nn.Parameter(torch.zeros(size))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs `(N, size)` -> `(N, size)`."""
+        """Add the bias to inputs `(N, size)`."""
         return inputs + self.bias
 
 
@@ -95,15 +96,18 @@ class Noise(nn.Module):
         self.shift, self.scale = shift, scale
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs `(N, C, ...)` -> the same shape."""
+        """Return noisy inputs `(N, C, ...)` in training, the same inputs in eval mode."""
         if not self.training:
             return inputs
         features = inputs.new_empty(1, inputs.shape[1], *[1] * (inputs.dim() - 2))
-        draws = (torch.rand_like(features), torch.rand_like(features), torch.rand_like(inputs))
-        return self.disturb(inputs, *draws, torch.randn_like(inputs))
+        mean = torch.rand_like(features)
+        spread = torch.rand_like(features)
+        uniform = torch.rand_like(inputs)
+        normal = torch.randn_like(inputs)
+        return self.disturb(inputs, mean, spread, uniform, normal)
 
     def disturb(self, inputs: Tensor, mean: Tensor, spread: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-        """The disturbed inputs, given uniform draws for `mu` and `sigma`, and uniform and normal draws for `m`, `s`."""
+        """Return noisy inputs, given uniform draws for `mu`, `sigma` and `m`, and normal draws for `s`."""
         shift = self.shift * (2 * mean - 1) + self.SPREAD * (2 * uniform - 1)
         scale = 1 + (self.scale - 1) * spread + self.SPREAD * normal
         return scale * inputs + shift
@@ -121,14 +125,14 @@ class PatternDetector(nn.Module):
         self.weight = nn.Parameter(torch.randn(2 * filters, size))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs of d patterns `(N, d, size)` -> `(N, 1)`."""
+        """Map inputs of d patterns `(N, d, size)` to `(N, 1)`."""
         return self.signed(functional.linear(inputs, self.weight))
 
     @staticmethod
     def signed(products: Tensor) -> Tensor:
-        """Products of patterns and filters `(..., d, 2 filters)` -> `(..., 1)`."""
-        found, other = products.relu().amax(-2).chunk(2, -1)
-        return found.sum(-1, keepdim=True) - other.sum(-1, keepdim=True)
+        """Map products of patterns and filters `(..., d, 2 filters)` to `(..., 1)`."""
+        positive, negative = products.relu().amax(-2).chunk(2, -1)
+        return positive.sum(-1, keepdim=True) - negative.sum(-1, keepdim=True)
 
 
 class RandomFeatures(nn.Module):
@@ -143,15 +147,15 @@ class RandomFeatures(nn.Module):
         self.bandwidth = bandwidth
         self.weight = nn.Parameter(torch.randn(frequencies, size) * bandwidth, requires_grad=False)
 
-    def draw(self, name: str, generator: np.random.Generator) -> np.ndarray[Any, Any]:
-        """Frequencies for one run, normal with standard deviation `bandwidth`."""
-        return generator.standard_normal(tuple(self.weight.shape)) * self.bandwidth
+    def draw(self, name: str, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        """Draw the frequencies of one run: normal with standard deviation `bandwidth`."""
+        return rng.standard_normal(tuple(self.weight.shape)) * self.bandwidth
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs `(N, size)` -> `(N, 2 frequencies)`."""
+        """Map inputs `(N, size)` to features `(N, 2 frequencies)`."""
         return self.waves(functional.linear(inputs, self.weight))
 
     @staticmethod
     def waves(products: Tensor) -> Tensor:
-        """Products with the frequencies `(..., F)` -> their cosines and sines `(..., 2 F)`."""
+        """Map products with the frequencies `(..., F)` to their cosines and sines `(..., 2 F)`."""
         return torch.cat([products.cos(), products.sin()], -1)

@@ -1,4 +1,4 @@
-"""What the model families share: the types of their fields, normalization, and what is said where they do not fit."""
+"""Shared parts of the model families: types of their fields, normalization, and checks of the input shape."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.modules import Noise
 
 Positive = Annotated[int, Field(ge=1)]
-#: Of units that a step leaves out; runs of one stack may differ in it (`trainables.stack.layers.Mode`).
+#: Probability that a step leaves a unit out; runs of one stack may differ in it (`trainables.stack.layers.Mode`).
 Dropout = Annotated[float, Field(ge=0, lt=1), PerRun]
 Bias = Literal["all", "first", "none"]
 Normalization = Literal["none", "plain", "noisy"]
@@ -19,25 +19,27 @@ Shape = tuple[int, ...]
 
 
 def has_bias(policy: Bias, layer: int) -> bool:
-    """Whether the layer of this index has a bias."""
+    """Return True if the layer of this index has a bias."""
     return policy == "all" or (policy == "first" and layer == 0)
 
 
 def normalized(layer: nn.Linear | nn.Conv2d, kind: Normalization) -> list[nn.Module]:
-    """A layer and what normalizes its outputs: nothing, BatchNorm, or BatchNorm and `Noise`."""
+    """Return a layer and the normalization of its outputs: nothing, BatchNorm, or BatchNorm and `Noise`."""
     if kind == "none":
         return [layer]
-    norm: nn.Module = (
-        nn.BatchNorm2d(layer.out_channels) if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d(layer.out_features)
-    )
+    norm: nn.Module
+    if isinstance(layer, nn.Conv2d):
+        norm = nn.BatchNorm2d(layer.out_channels)
+    else:
+        norm = nn.BatchNorm1d(layer.out_features)
     return [layer, norm, Noise()] if kind == "noisy" else [layer, norm]
 
 
 def image(family: str, input_shape: Shape) -> tuple[int, int, int]:
-    """Channels, height and width of one input.
+    """Return channels, height and width of one input.
 
     Raises:
-        BadInput: inputs are no images.
+        BadInput: inputs are not images.
     """
     if len(input_shape) != 3:
         raise BadInput(f"model.family = {family!r}: takes images (channels, height, width), not shape {input_shape}")
@@ -46,10 +48,11 @@ def image(family: str, input_shape: Shape) -> tuple[int, int, int]:
 
 
 def flat_size(layers: list[nn.Module], input_shape: Shape, setting: str) -> int:
-    """How many numbers the layers make of one input.
+    """Return the size of the layers' outputs for one input.
 
     Raises:
-        BadInput: they do not fit on inputs of this shape; the line begins with the `setting` that asks for them.
+        BadInput: the layers do not fit on inputs of this shape; the message begins with the `setting` that asks for
+        them.
     """
     network = nn.Sequential(*layers).eval()
     try:
@@ -64,5 +67,5 @@ def flat_size(layers: list[nn.Module], input_shape: Shape, setting: str) -> int:
 
 
 def count(module: nn.Module) -> int:
-    """How many numbers are trained."""
+    """Return the number of trained parameters."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -47,15 +47,22 @@ def mlp(
     if first == "identity" and bias == "none":
         raise BadInput("model.bias = 'none': the identity as first layer trains nothing but its bias")
     size = math.prod(input_shape)
-    sizes = [size, *[size if first == "identity" else width][: depth - 1], *[width] * (depth - 2), outputs]
+    hidden = [width] * (depth - 1)
+    if first == "identity":
+        hidden[0] = size
+    sizes = [size, *hidden, outputs]
     layers: list[nn.Module] = []
     for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         if index == 0 and first == "identity":
             layers += [Shift(size), nn.ReLU()]
             continue
         layer = nn.Linear(fan_in, fan_out, bias=has_bias(bias, index))
-        layers += [*normalized(layer, batch_norm), nn.ReLU()] if index < depth - 1 else [layer]
-        layers += [nn.Dropout(dropout)] if dropout and index < depth - 1 else []
+        if index == depth - 1:
+            layers.append(layer)
+            continue
+        layers += [*normalized(layer, batch_norm), nn.ReLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
     return _flattened(input_shape, layers)
 
 
@@ -88,8 +95,10 @@ def deep_linear(
     True
     """
     sizes = [math.prod(input_shape), *[width] * (depth - 1)]
-    hidden = [normalized(nn.Linear(*pair), batch_norm) for pair in itertools.pairwise(sizes)]
-    return _flattened(input_shape, [*itertools.chain(*hidden), nn.Linear(sizes[-1], outputs)])
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        layers += normalized(nn.Linear(fan_in, fan_out), batch_norm)
+    return _flattened(input_shape, [*layers, nn.Linear(sizes[-1], outputs)])
 
 
 def lenet_300_100(input_shape: Shape, outputs: int, *, bias: Bias = "all") -> nn.Sequential:
@@ -103,10 +112,13 @@ def lenet_300_100(input_shape: Shape, outputs: int, *, bias: Bias = "all") -> nn
     """
     sizes = [math.prod(input_shape), 300, 100, outputs]
     layers: list[nn.Module] = []
-    for index, pair in enumerate(itertools.pairwise(sizes)):
-        layers += [nn.Linear(*pair, bias=has_bias(bias, index)), nn.ReLU()]
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        layers += [nn.Linear(fan_in, fan_out, bias=has_bias(bias, index)), nn.ReLU()]
     return _flattened(input_shape, layers[:-1])
 
 
 def _flattened(input_shape: Shape, layers: list[nn.Module]) -> nn.Sequential:
-    return nn.Sequential(*([nn.Flatten()] if len(input_shape) > 1 else []), *layers)
+    """Return the layers as a network, after `nn.Flatten` if an input has several axes."""
+    if len(input_shape) > 1:
+        layers = [nn.Flatten(), *layers]
+    return nn.Sequential(*layers)

@@ -30,7 +30,8 @@ def resnet(
     channels = width
     for stage in range(3):
         for block in range(depth // 6):
-            features, stride = width * 2**stage, 2 if stage and not block else 1
+            features = width * 2**stage
+            stride = 2 if stage and not block else 1
             body = [*_conv_norm(channels, features, stride), nn.ReLU(), *_conv_norm(features, features, 1)]
             shortcut = ZeroPadShortcut(stride, features - channels) if stride > 1 else None
             layers += [Residual(nn.Sequential(*body), shortcut), nn.ReLU()]
@@ -59,7 +60,8 @@ def preact_resnet(
     layers: list[nn.Module] = [_conv(channels, width, 1)]
     channels = width
     for block in range((depth - 2) // 2):
-        features, stride = width * 2 ** (block // 2), 2 if block in (2, 4, 6) else 1
+        features = width * 2 ** (block // 2)
+        stride = 2 if block in (2, 4, 6) else 1
         first: list[nn.Module] = [nn.BatchNorm2d(channels), nn.ReLU()]
         body = [_conv(channels, features, stride), nn.BatchNorm2d(features), nn.ReLU(), _conv(features, features, 1)]
         if stride > 1:  # the shortcut, a convolution, takes the activated inputs too

@@ -1,4 +1,4 @@
-"""Networks of the user's own."""
+"""Any `torch.nn.Module` of the user, by its import path."""
 
 import importlib
 from typing import Any
@@ -21,7 +21,7 @@ def module(input_shape: Shape, outputs: int, *, path: str, arguments: dict[str, 
     try:
         kind = getattr(importlib.import_module(name), attribute)
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-            raise TypeError(f"{attribute} is no class of torch.nn.Module")
+            raise TypeError(f"{attribute} is not a subclass of torch.nn.Module")
         network = kind(**(arguments or {}))
     except Exception as error:
         raise BadInput(

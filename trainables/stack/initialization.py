@@ -19,7 +19,7 @@ def initial_parameters(module: nn.Module, init: InitConfig, seed: int, stream: s
     """Return the initial parameters of a module in float64, `name -> (...)`.
 
     Parameters with two axes or more are weights: drawn as `init` says, or as their layer says in a method
-    `draw(name, generator)`. Of the others, those called `bias` are drawn as `init` says if their layer has weights, and
+    `draw(name, rng)`. Of the others, those called `bias` are drawn as `init` says if their layer has weights, and
     are zero otherwise; the rest (the gains of a normalization layer) keep the values of the module's constructor.
 
     Args:
