@@ -99,6 +99,10 @@ COSTLY = "costly"
 VECTOR = "a vector"
 KNOWS_TRUE_LABELS = "it knows which labels are wrong"
 
+#: Requirements of measures that need the norms of linear maps, and the scale of a whole network.
+MAPS = (WEIGHTS, OPERATOR_NORMS)
+SCALED = (CLASSES, WEIGHTS, HOMOGENEOUS)
+
 #: All measures by name, in the order in which they are computed.
 MEASURES: dict[str, Measure] = {}
 
@@ -109,10 +113,11 @@ def _add(
     split: Literal["none", "train", "validation", "test"],
     source: str,
     requires: tuple[Requirement, ...] = (),
+    undefined: str = Measure.undefined,
     **options: Any,
 ) -> None:
     """Register a measure; the arguments are those of `Measure`."""
-    measure = Measure(function, direction, split, source, requires, **options)
+    measure = Measure(function, direction, split, source, requires, undefined, **options)
     MEASURES[measure.name] = measure
 
 
@@ -120,104 +125,56 @@ _add(norms.parameter_count, 1, "none", DZIUGAITE)
 _add(norms.effective_parameters, 1, "none", FRANKLE, version=2)
 _add(norms.parameter_norm, 1, "none", DZIUGAITE)
 _add(norms.frobenius_distance, 1, "none", DZIUGAITE, (INITIAL,), version=3)
-_add(norms.log_frobenius_product, 1, "none", LIAO, (WEIGHTS,), undefined=ZERO_PRODUCT)
+_add(norms.log_frobenius_product, 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
 _add(norms.frobenius_sum, 1, "none", DZIUGAITE, (WEIGHTS,))
-_add(
-    norms.log_spectral_product,
-    1,
-    "none",
-    BARTLETT,
-    (WEIGHTS, OPERATOR_NORMS),
-    undefined=ZERO_PRODUCT_OR_NO_NORM,
-    version=3,
-)
-_add(norms.spectral_sum, 1, "none", DZIUGAITE, (WEIGHTS, OPERATOR_NORMS), undefined=NO_CONVOLUTION_NORM, version=3)
+_add(norms.log_spectral_product, 1, "none", BARTLETT, MAPS, ZERO_PRODUCT_OR_NO_NORM, version=3)
+_add(norms.spectral_sum, 1, "none", DZIUGAITE, MAPS, NO_CONVOLUTION_NORM, version=3)
 
 _add(path_norm.path_norm, 1, "none", PATH_NORMS, (PATHS,), version=3)
 
 _add(margins.margin_p10, -1, "train", DZIUGAITE, (CLASSES,))
-_add(margins.margin_p10_frobenius, -1, "train", LIAO, (CLASSES, WEIGHTS, HOMOGENEOUS), undefined=ZERO_PRODUCT)
-_add(
-    margins.margin_p10_spectral,
-    -1,
-    "train",
-    BARTLETT,
-    (CLASSES, WEIGHTS, OPERATOR_NORMS),
-    undefined=ZERO_PRODUCT_OR_NO_NORM,
-    version=3,
-)
-_add(margins.normalized_train_loss, 1, "train", LIAO, (CLASSES, WEIGHTS, HOMOGENEOUS), undefined=ZERO_PRODUCT)
-_add(margins.normalized_test_loss, 1, "test", LIAO, (CLASSES, WEIGHTS, HOMOGENEOUS), undefined=ZERO_PRODUCT)
+_add(margins.margin_p10_frobenius, -1, "train", LIAO, SCALED, ZERO_PRODUCT)
+_add(margins.margin_p10_spectral, -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_PRODUCT_OR_NO_NORM, version=3)
+_add(margins.normalized_train_loss, 1, "train", LIAO, SCALED, ZERO_PRODUCT)
+_add(margins.normalized_test_loss, 1, "test", LIAO, SCALED, ZERO_PRODUCT)
 
-_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, undefined=OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, undefined=OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
 _add(sensitivity.fisher_rao_norm, 1, "train", LIANG)
 
-_add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, undefined=NO_EIGENVALUE, version=3)
-_add(curvature.curvature_along_path, 1, "train", GOODFELLOW, (INITIAL,), undefined=UNMOVED_NETWORK, version=3)
+_add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, (), NO_EIGENVALUE, version=3)
+_add(curvature.curvature_along_path, 1, "train", GOODFELLOW, (INITIAL,), UNMOVED_NETWORK, version=3)
 
 _add(norms.l1_norm, 1, "none", NEYSHABUR)
-_add(norms.log_l1_product, 1, "none", LIAO, (WEIGHTS,), undefined=ZERO_PRODUCT)
+_add(norms.log_l1_product, 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
 
 _add(distances.frobenius_distance_sum, 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), version=3)
-_add(
-    distances.log_frobenius_distance_product,
-    1,
-    "none",
-    DZIUGAITE,
-    (INITIAL, WEIGHTS),
-    undefined=UNMOVED_LAYER,
-    version=3,
-)
-_add(
-    distances.spectral_distance_sum,
-    1,
-    "none",
-    DZIUGAITE,
-    (INITIAL, WEIGHTS, OPERATOR_NORMS),
-    undefined=NO_CONVOLUTION_NORM,
-    version=3,
-)
-_add(
-    distances.log_spectral_distance_product,
-    1,
-    "none",
-    DZIUGAITE,
-    (INITIAL, WEIGHTS, OPERATOR_NORMS),
-    undefined=UNMOVED_OR_NO_NORM,
-    version=3,
-)
-_add(
-    distances.log_spectral_complexity,
-    1,
-    "none",
-    BARTLETT,
-    (INITIAL, WEIGHTS, OPERATOR_NORMS),
-    undefined=NO_COMPLEXITY,
-    version=3,
-)
+_add(distances.log_frobenius_distance_product, 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), UNMOVED_LAYER, version=3)
+_add(distances.spectral_distance_sum, 1, "none", DZIUGAITE, (INITIAL, *MAPS), NO_CONVOLUTION_NORM, version=3)
+_add(distances.log_spectral_distance_product, 1, "none", DZIUGAITE, (INITIAL, *MAPS), UNMOVED_OR_NO_NORM, version=3)
+_add(distances.log_spectral_complexity, 1, "none", BARTLETT, (INITIAL, *MAPS), NO_COMPLEXITY, version=3)
 
-_add(capacity.log_kernel_product, 1, "none", DZIUGAITE, (WEIGHTS,), undefined=ZERO_PRODUCT)
-_add(capacity.frobenius_over_spectral, 1, "none", DZIUGAITE, (WEIGHTS,), undefined=ZERO_PRODUCT)
+_add(capacity.log_kernel_product, 1, "none", DZIUGAITE, (WEIGHTS,), ZERO_PRODUCT)
+_add(capacity.frobenius_over_spectral, 1, "none", DZIUGAITE, (WEIGHTS,), ZERO_PRODUCT)
 _add(
     capacity.stable_rank_mean,
     1,
     "none",
     RUDELSON,
     (WEIGHTS,),
-    undefined=ZERO_PRODUCT,
-    opt_in="at one depth ranks as frobenius_over_spectral",
+    ZERO_PRODUCT,
+    opt_in="ranks networks of equal depth like frobenius_over_spectral",
 )
-_add(capacity.stable_rank_max, 1, "none", RUDELSON, (WEIGHTS,), undefined=ZERO_PRODUCT)
-_add(capacity.distance_over_spectral, 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), undefined=ZERO_PRODUCT, version=3)
+_add(capacity.stable_rank_max, 1, "none", RUDELSON, (WEIGHTS,), ZERO_PRODUCT)
+_add(capacity.distance_over_spectral, 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), ZERO_PRODUCT, version=3)
 _add(
     capacity.log_sum_of_spectral,
     1,
     "none",
     DZIUGAITE,
-    (WEIGHTS, OPERATOR_NORMS),
-    undefined=ZERO_PRODUCT_OR_NO_NORM,
-    opt_in="at one depth ranks as log_spectral_product",
+    MAPS,
+    ZERO_PRODUCT_OR_NO_NORM,
+    opt_in="ranks networks of equal depth like log_spectral_product",
     version=2,
 )
 _add(
@@ -226,8 +183,8 @@ _add(
     "none",
     DZIUGAITE,
     (WEIGHTS,),
-    undefined=ZERO_PRODUCT,
-    opt_in="at one depth ranks as log_frobenius_product",
+    ZERO_PRODUCT,
+    opt_in="ranks networks of equal depth like log_frobenius_product",
 )
 _add(
     capacity.inverse_margin,
@@ -235,27 +192,19 @@ _add(
     "train",
     DZIUGAITE,
     (CLASSES,),
-    undefined=ZERO_MARGIN,
+    ZERO_MARGIN,
     opt_in="ranks as margin_p10 where that is positive",
 )
-_add(
-    capacity.log_spectral_over_margin,
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, WEIGHTS, OPERATOR_NORMS),
-    undefined=ZERO_MARGIN_OR_NO_NORM,
-    version=2,
-)
-_add(capacity.log_frobenius_over_margin, 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), undefined=ZERO_PRODUCT_OR_MARGIN)
+_add(capacity.log_spectral_over_margin, 1, "train", DZIUGAITE, (CLASSES, *MAPS), ZERO_MARGIN_OR_NO_NORM, version=2)
+_add(capacity.log_frobenius_over_margin, 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), ZERO_PRODUCT_OR_MARGIN)
 _add(
     capacity.log_sum_of_spectral_over_margin,
     1,
     "train",
     DZIUGAITE,
-    (CLASSES, WEIGHTS, OPERATOR_NORMS),
-    undefined=ZERO_MARGIN_OR_NO_NORM,
-    opt_in="at one depth ranks as log_spectral_over_margin",
+    (CLASSES, *MAPS),
+    ZERO_MARGIN_OR_NO_NORM,
+    opt_in="ranks networks of equal depth like log_spectral_over_margin",
     version=2,
 )
 _add(
@@ -264,20 +213,12 @@ _add(
     "train",
     DZIUGAITE,
     (CLASSES, WEIGHTS),
-    undefined=ZERO_PRODUCT_OR_MARGIN,
-    opt_in="at one depth ranks as log_frobenius_over_margin",
+    ZERO_PRODUCT_OR_MARGIN,
+    opt_in="ranks networks of equal depth like log_frobenius_over_margin",
 )
-_add(capacity.log_spectral_origin, 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), undefined=ZERO_PRODUCT_OR_MARGIN)
-_add(
-    capacity.log_spectral_init,
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL, WEIGHTS),
-    undefined=ZERO_PRODUCT_OR_MARGIN,
-    version=3,
-)
-_add(capacity.path_norm_over_margin, 1, "train", DZIUGAITE, (CLASSES, PATHS), undefined=ZERO_MARGIN, version=2)
+_add(capacity.log_spectral_origin, 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), ZERO_PRODUCT_OR_MARGIN)
+_add(capacity.log_spectral_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL, WEIGHTS), ZERO_PRODUCT_OR_MARGIN, version=3)
+_add(capacity.path_norm_over_margin, 1, "train", DZIUGAITE, (CLASSES, PATHS), ZERO_MARGIN, version=2)
 
 _add(margins.margin_min, -1, "train", JIANG, (CLASSES,))
 _add(margins.margin_p25, -1, "train", JIANG, (CLASSES,))
@@ -285,34 +226,18 @@ _add(margins.margin_median, -1, "train", JIANG, (CLASSES,))
 _add(margins.margin_p75, -1, "train", JIANG, (CLASSES,))
 _add(margins.margin_p90, -1, "train", JIANG, (CLASSES,))
 _add(margins.margin_mean, -1, "train", JIANG, (CLASSES,))
-_add(margins.normalized_train_loss_l1, 1, "train", LIAO, (CLASSES, WEIGHTS, HOMOGENEOUS), undefined=ZERO_PRODUCT)
-_add(
-    margins.normalized_train_loss_l4,
-    1,
-    "train",
-    LIAO,
-    (CLASSES, WEIGHTS, HOMOGENEOUS),
-    undefined=ZERO_PRODUCT,
-    opt_in="one of many norms",
-)
-_add(
-    margins.normalized_train_loss_max,
-    1,
-    "train",
-    LIAO,
-    (CLASSES, WEIGHTS, HOMOGENEOUS),
-    undefined=ZERO_PRODUCT,
-    opt_in="one of many norms",
-)
-_add(margins.normalized_train_loss_by_output, 1, "train", LIAO, (CLASSES,), undefined=ZERO_OUTPUT)
-_add(margins.normalized_test_loss_by_output, 1, "test", LIAO, (CLASSES,), undefined=ZERO_OUTPUT)
+_add(margins.normalized_train_loss_l1, 1, "train", LIAO, SCALED, ZERO_PRODUCT)
+_add(margins.normalized_train_loss_l4, 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
+_add(margins.normalized_train_loss_max, 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
+_add(margins.normalized_train_loss_by_output, 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
+_add(margins.normalized_test_loss_by_output, 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
 
-_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, undefined=OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, undefined=OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
 _add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, version=2)
-_add(sensitivity.lipschitz_mean_test, 1, "test", LOUKAS, undefined=OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
-_add(sensitivity.lipschitz_max_test, 1, "test", LOUKAS, undefined=OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
-_add(sensitivity.lipschitz_p90_test, 1, "test", LOUKAS, undefined=OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add(sensitivity.lipschitz_mean_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add(sensitivity.lipschitz_max_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add(sensitivity.lipschitz_p90_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
 
 _add(flatness.sam_sharpness, 1, "train", FORET, opt_in="much like sharpness", version=3)
 _add(flatness.asam_sharpness, 1, "train", KWON, version=2)
@@ -322,39 +247,14 @@ _add(flatness.adaptive_worst_case_sharpness, 1, "train", ANDRIUSHCHENKO, opt_in=
 _add(curvature.hessian_trace, 1, "train", GHORBANI, opt_in=COSTLY, version=3)
 _add(curvature.hessian_quantiles, 1, "train", GHORBANI, opt_in=COSTLY, version=3)
 
-_add(pac_bayes.pac_bayes_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL), undefined=NO_SIGMA, opt_in=COSTLY, version=3)
-_add(pac_bayes.pac_bayes_origin, 1, "train", DZIUGAITE, (CLASSES,), undefined=NO_SIGMA, opt_in=COSTLY, version=3)
-_add(pac_bayes.pac_bayes_flatness, 1, "train", DZIUGAITE, (CLASSES,), undefined=NO_SIGMA, opt_in=COSTLY, version=3)
+_add(pac_bayes.pac_bayes_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL), NO_SIGMA, opt_in=COSTLY, version=3)
+_add(pac_bayes.pac_bayes_origin, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3)
+_add(pac_bayes.pac_bayes_flatness, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3)
+_add(pac_bayes.pac_bayes_magnitude_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL), NO_SIGMA, opt_in=COSTLY, version=3)
 _add(
-    pac_bayes.pac_bayes_magnitude_init,
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL),
-    undefined=NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
+    pac_bayes.pac_bayes_magnitude_origin, 1, "train", DZIUGAITE, (CLASSES, INITIAL), NO_SIGMA, opt_in=COSTLY, version=3
 )
-_add(
-    pac_bayes.pac_bayes_magnitude_origin,
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL),
-    undefined=NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-)
-_add(
-    pac_bayes.pac_bayes_magnitude_flatness,
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES,),
-    undefined=NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-)
+_add(pac_bayes.pac_bayes_magnitude_flatness, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3)
 
 _add(lipschitz.bias_gradient_mean, 1, "train", LOUKAS, (FIRST_LAYER,), opt_in=COSTLY, version=2)
 _add(lipschitz.lipschitz_mean_lower, 1, "train", LOUKAS, (FIRST_LAYER,), opt_in=COSTLY, version=2)
@@ -364,7 +264,8 @@ _add(
     1,
     "train",
     LOUKAS,
-    undefined=OVERFLOWING_SLOPES,
+    (),
+    OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=2,
 )
@@ -373,7 +274,8 @@ _add(
     1,
     "train",
     LOUKAS,
-    undefined=OVERFLOWING_SLOPES,
+    (),
+    OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=3,
 )
@@ -386,7 +288,7 @@ _add(
     "train",
     LOUKAS,
     (PIECEWISE_LINEAR,),
-    undefined=NOT_COVERED,
+    NOT_COVERED,
     opt_in=COSTLY,
     mapped=False,
 )
@@ -396,7 +298,7 @@ _add(
     "train",
     LOUKAS,
     (PIECEWISE_LINEAR,),
-    undefined=NO_NEW_PATTERN,
+    NO_NEW_PATTERN,
     opt_in=COSTLY,
     mapped=False,
 )
@@ -407,7 +309,7 @@ _add(
     "train",
     ARPIT,
     (CLASSES, TRUE_LABELS),
-    undefined=NO_CLEAN_LABEL,
+    NO_CLEAN_LABEL,
     opt_in=KNOWS_TRUE_LABELS,
 )
 _add(
@@ -416,28 +318,19 @@ _add(
     "train",
     ARPIT,
     (CLASSES, TRUE_LABELS),
-    undefined=NO_CORRUPTED_LABEL,
+    NO_CORRUPTED_LABEL,
     opt_in=KNOWS_TRUE_LABELS,
 )
 _add(memorization.loss_sensitivity_mean, 1, "train", ARPIT, opt_in="much like margin_p10")
-_add(memorization.loss_sensitivity_gini, -1, "train", ARPIT, undefined=INSENSITIVE_LOSS, opt_in="much like margin_p25")
+_add(memorization.loss_sensitivity_gini, -1, "train", ARPIT, (), INSENSITIVE_LOSS, opt_in="much like margin_p25")
 _add(memorization.critical_sample_ratio, 1, "validation", ARPIT, (CLASSES,), opt_in=COSTLY)
 _add(memorization.critical_sample_ratio_train, 1, "train", ARPIT, (CLASSES,), opt_in=COSTLY)
 
 _add(landscape.loss_range_along_gradient, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
 _add(landscape.gradient_predictiveness, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
-_add(landscape.effective_smoothness, 1, "train", SANTURKAR, undefined=ZERO_GRADIENT, opt_in=COSTLY, version=3)
+_add(landscape.effective_smoothness, 1, "train", SANTURKAR, (), ZERO_GRADIENT, opt_in=COSTLY, version=3)
 _add(landscape.internal_covariate_shift, 1, "train", SANTURKAR, (LAYERS,), opt_in=COSTLY, version=3)
-_add(
-    landscape.internal_covariate_cosine,
-    -1,
-    "train",
-    SANTURKAR,
-    (LAYERS,),
-    undefined=NO_GRADIENT,
-    opt_in=COSTLY,
-    version=3,
-)
+_add(landscape.internal_covariate_cosine, -1, "train", SANTURKAR, (LAYERS,), NO_GRADIENT, opt_in=COSTLY, version=3)
 
 _add(path_norm.path_norm_l1, 1, "none", PATH_NORMS, (PATHS,), opt_in="much like log_frobenius_product", version=2)
 
@@ -446,37 +339,25 @@ _add(
     -1,
     "train",
     BARTLETT,
-    (CLASSES, INITIAL, WEIGHTS, OPERATOR_NORMS),
-    undefined=NO_COMPLEXITY,
+    (CLASSES, INITIAL, *MAPS),
+    NO_COMPLEXITY,
     opt_in="much like margin_p10_spectral",
     version=2,
 )
-_add(margins.layer_margins, -1, "train", JIANG, (CLASSES, LAYER_INPUTS), undefined=NO_SPREAD, opt_in=VECTOR)
+_add(margins.layer_margins, -1, "train", JIANG, (CLASSES, LAYER_INPUTS), NO_SPREAD, opt_in=VECTOR)
 
 _add(distances.layer_distances, 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=2)
 
-_add(
-    margins.margin_quantiles, -1, "train", LIAO, (CLASSES, WEIGHTS, HOMOGENEOUS), undefined=ZERO_PRODUCT, opt_in=VECTOR
-)
-_add(
-    margins.top_output_quantiles,
-    -1,
-    "train",
-    LIAO,
-    (CLASSES, WEIGHTS, HOMOGENEOUS),
-    undefined=ZERO_PRODUCT,
-    opt_in=VECTOR,
-)
-_add(
-    margins.input_margin_p10, -1, "train", JIANG, (CLASSES,), undefined=INSENSITIVE_INPUT, opt_in="much like margin_p10"
-)
-_add(margins.input_margin_median, -1, "train", JIANG, (CLASSES,), undefined=INSENSITIVE_INPUT)
+_add(margins.margin_quantiles, -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
+_add(margins.top_output_quantiles, -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
+_add(margins.input_margin_p10, -1, "train", JIANG, (CLASSES,), INSENSITIVE_INPUT, opt_in="much like margin_p10")
+_add(margins.input_margin_median, -1, "train", JIANG, (CLASSES,), INSENSITIVE_INPUT)
 
-_add(representation.davies_bouldin, 1, "train", NATEKAR, (CLASSES, FEATURES), undefined=ONE_CLASS, version=2)
+_add(representation.davies_bouldin, 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=2)
 _add(representation.mixup_accuracy, -1, "train", NATEKAR, (CLASSES,))
 
-_add(spectra.power_law_alpha, 1, "none", MARTIN, (WEIGHTS,), undefined=NO_TAIL)
-_add(spectra.weighted_alpha, 1, "none", MARTIN, (WEIGHTS,), undefined=NO_TAIL, opt_in="much like power_law_alpha")
+_add(spectra.power_law_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL)
+_add(spectra.weighted_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL, opt_in="much like power_law_alpha")
 
 _add(linear.linear_information, -1, "validation", NAKKIRAN, (CLASSES,), opt_in=COSTLY)
 _add(linear.nonlinear_information, 1, "validation", NAKKIRAN, (CLASSES,), opt_in=COSTLY)
@@ -486,8 +367,8 @@ _add(
     1,
     "none",
     DZIUGAITE,
-    (INITIAL, WEIGHTS, OPERATOR_NORMS),
-    undefined=NO_CONVOLUTION_NORM,
+    (INITIAL, *MAPS),
+    NO_CONVOLUTION_NORM,
     opt_in="much like spectral_distance_sum",
     version=3,
 )
