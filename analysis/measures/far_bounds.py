@@ -23,7 +23,7 @@ class PatternSpan:
         slopes: ||d f / d x_i|| `(n,)`.
 
     >>> span = PatternSpan([np.eye(2)], np.array([3.0, 4.0]))
-    >>> span.bounds([np.array([[1.0, 0.0], [1.0, 1.0]])]).tolist()
+    >>> span.bounds([np.array([[1.0, 0.0], [1.0, 1.0]])]).round(6).tolist()
     [3.0, 7.0]
     """
 

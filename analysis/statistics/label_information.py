@@ -106,9 +106,9 @@ def joint_frequencies(*labels: Tensor, classes: int | None = None) -> Tensor:
     >>> joint_frequencies(torch.tensor([0, 1]), torch.tensor([1, 1])).tolist()
     [[0.0, 0.5], [0.0, 0.5]]
     """
-    largest = max(int(values.max()) for values in labels)
-    size = classes or max(2, 1 + largest)
-    indicators = [functional.one_hot(values, size).double() for values in labels]
+    if classes is None:  # under `vmap` no value can be read, so that `classes` is needed
+        classes = max(2, 1 + max(int(values.max()) for values in labels))
+    indicators = [functional.one_hot(values, classes).double() for values in labels]
     axes = "abcdefgh"[: len(indicators)]
     terms = ",".join(f"n{axis}" for axis in axes)
     return torch.einsum(f"{terms}->{axes}", *indicators) / len(labels[0])

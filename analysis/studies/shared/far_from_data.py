@@ -1,25 +1,21 @@
 """What training points say of a function far from them, through activation patterns (Loukas et al. 2021).
 
 With all layers but the ReLUs affine, df/dx is linear in the Kronecker product s(x) of the layers' activation patterns.
-So s(x) = sum_i a_i s(x_i) gives ||df/dx|| <= sum_i |a_i| ||df/dx_i||, and the least such sum is a linear programme, as
-in the authors' code.
+So s(x) = sum_i a_i s(x_i) gives ||df/dx|| <= sum_i |a_i| ||df/dx_i|| (see `analysis.measures.far_bounds`).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import linprog
 from torch import nn
 
+from benevolent.analysis.measures.far_bounds import PatternSpan, first_of_each
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.bias_path import lipschitz
 from benevolent.trainables import data
 from benevolent.trainables.data.synthetic import rotation
 from benevolent.trainables.rng import generator
-
-#: Of unit vectors: a squared distance below it from the span is none.
-ZERO = 1e-9
 
 
 class Regions(NamedTuple):
@@ -31,8 +27,8 @@ class Regions(NamedTuple):
     @property
     def different(self) -> "Regions":
         """Every pattern once."""
-        _, first = np.unique(np.packbits(self.patterns, axis=1), axis=0, return_index=True)
-        return Regions(self.patterns[np.sort(first)], self.slopes[np.sort(first)])
+        first = first_of_each(self.patterns)
+        return Regions(self.patterns[first], self.slopes[first])
 
 
 def regions(
@@ -67,15 +63,11 @@ class Span:
 
     def __init__(self, seen: Regions) -> None:
         self.seen = seen.different
-        matrix = self.seen.patterns.astype(float)
-        _, sizes, rows = np.linalg.svd(matrix, full_matrices=False)
-        self.basis = rows[sizes > 1e-9 * sizes[0]]
+        self._span = PatternSpan([self.seen.patterns], self.seen.slopes)
 
     def covers(self, patterns: np.ndarray) -> np.ndarray:
-        """Whether patterns `(n, P)` are in the span."""
-        wanted = patterns.astype(float)
-        off = wanted - wanted @ self.basis.T @ self.basis
-        return (off**2).sum(1) <= ZERO * np.maximum((wanted**2).sum(1), 1)
+        """Return True `(n,)` for the patterns `(n, P)` that are in the span."""
+        return self._span.covers([patterns])
 
     def knows(self, patterns: np.ndarray) -> np.ndarray:
         """Whether patterns `(n, P)` are among those seen."""
@@ -83,14 +75,8 @@ class Span:
         return np.array([row.tobytes() in known for row in patterns], dtype=bool)
 
     def bound(self, pattern: np.ndarray) -> float:
-        """The least sum_i |a_i| ||df/dx_i|| with sum_i a_i s(x_i) = pattern `(P,)`; NaN where there is none."""
-        if not self.covers(pattern[None])[0]:
-            return float("nan")
-        combined = self.basis @ self.seen.patterns.T.astype(float)
-        cost = np.concatenate([self.seen.slopes] * 2)
-        wanted = self.basis @ pattern.astype(float)
-        solved = linprog(cost, A_eq=np.hstack([combined, -combined]), b_eq=wanted, method="highs")
-        return float(solved.fun) if solved.success else float("nan")
+        """Return the least sum_i |a_i| ||df/dx_i|| with sum_i a_i s(x_i) = pattern `(P,)`; NaN if there is none."""
+        return float(self._span.bounds([pattern[None]])[0])
 
 
 def some_different(patterns: np.ndarray, among: np.ndarray, most: int) -> np.ndarray:
