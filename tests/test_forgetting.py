@@ -55,7 +55,7 @@ def naive(results, config, steps: list[int]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("pretrain", [0, 1])
-def test_histories_are_those_of_the_networks_one_by_one(cohort, tmp_path, pretrain):
+def test_forgetting_equals_a_naive_version(cohort, tmp_path, pretrain):
     before, corrupted = {"epochs": pretrain, "label_corruption": 1.0}, SMALL | {"label_corruption": 0.5}
     configs = [run(seed, data=some, pretrain=before) for seed, some in ((0, SMALL), (1, SMALL), (2, corrupted))]
     made = cohort("c", configs, record=KEPT).train()
@@ -69,7 +69,7 @@ def test_histories_are_those_of_the_networks_one_by_one(cohort, tmp_path, pretra
     assert (1 - found.groupby("run_id")["right_at_end"].mean()).to_dict() == pytest.approx(errors.to_dict())
 
 
-def test_groups_are_summarized(cohort, tmp_path):
+def test_summary_of_groups(cohort, tmp_path):
     made = cohort("c", [run(3, data=SMALL | {"label_corruption": 0.5})], record=KEPT).train()
     examples = forgetting_table(load_results(tmp_path), made.run_ids)
     table = summarize_forgetting(examples, ["corrupted"])
@@ -83,7 +83,7 @@ def test_groups_are_summarized(cohort, tmp_path):
     assert summarize_forgetting(examples)["examples"].to_dict() == {made.run_ids[0]: 60}
 
 
-def test_a_run_that_goes_back_is_seen_until_where_it_ends(cohort, tmp_path):
+def test_run_with_a_snapshot_is_followed_to_its_end(cohort, tmp_path):
     stop = {"train_loss": None, "max_epochs": 6, "snapshot_loss": 1.5}
     made = cohort("c", [run(0, stop=stop)], record=KEPT).train()
     results = load_results(tmp_path)
@@ -108,7 +108,7 @@ REAL = {"name": "frequency", "train_size": 20, "validation_size": 0, "test_size"
         ({"data": SMALL | {"name": "staircase", "fresh": True}}, KEPT, "no example comes twice"),
     ],
 )
-def test_what_cannot_be_forgotten_is_said(cohort, tmp_path, sections, record, message):
+def test_unsuitable_runs_are_refused(cohort, tmp_path, sections, record, message):
     made = cohort("c", [run(0, **sections)], record=record).train()
     with pytest.raises(BadInput, match=message):
         forgetting_table(load_results(tmp_path), made.run_ids)

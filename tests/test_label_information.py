@@ -24,21 +24,21 @@ def entropy(*shares: float) -> float:
     return -sum(share * math.log2(share) for share in shares if share)
 
 
-def test_a_binary_classifier_knows_one_bit_less_the_entropy_of_its_errors():
+def test_information_of_a_binary_classifier():
     f, y = labels((0, 0, 9), (1, 0, 1), (1, 1, 9), (0, 1, 1))
     assert mutual_information(f, y).item() == pytest.approx(1 - entropy(0.1, 0.9))
     assert mutual_information(f, 1 - y).item() == pytest.approx(1 - entropy(0.1, 0.9))
     assert mutual_information(f, torch.zeros_like(f)).item() == 0
 
 
-def test_three_classes_by_hand():
+def test_information_of_three_classes_by_hand():
     """F tells class 0 from the others, and nothing else."""
     f, y = labels((0, 0, 2), (1, 1, 2), (1, 2, 2))
     assert mutual_information(f, y).item() == pytest.approx(entropy(1 / 3, 2 / 3))
     assert mutual_information(y, y).item() == pytest.approx(math.log2(3))
 
 
-def test_what_two_know_in_common_is_explained_and_the_rest_is_not():
+def test_only_shared_information_is_explained():
     """Y is two bits; L knows the first, F both: I(F; Y) = 2, of which L explains 1."""
     y = torch.arange(8) % 4
     assert mutual_information(y, y).item() == pytest.approx(2)
@@ -49,7 +49,7 @@ def test_what_two_know_in_common_is_explained_and_the_rest_is_not():
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_the_three_ways_to_write_it_agree(classes):
+def test_three_formulas_of_explained_information_agree(classes):
     draw = torch.Generator().manual_seed(classes)
     f, y, by = torch.randint(0, classes, (3, 200), generator=draw)
     f[:100], by[50:120] = y[:100], y[50:120]
@@ -61,7 +61,7 @@ def test_the_three_ways_to_write_it_agree(classes):
     assert joint.sum().item() == pytest.approx(1) and joint.shape == (classes,) * 3
 
 
-def test_the_null_model_is_the_mean_of_drawn_ones():
+def test_null_model_equals_sampled_null_models():
     """N = Y with probability p, else uniform: at p = 0.6, drawn for a million examples."""
     f, y = labels((0, 0, 8), (1, 0, 2), (1, 1, 9), (0, 1, 1), (2, 2, 10))
     many = [one.repeat(40_000) for one in (f, y)]
@@ -72,7 +72,7 @@ def test_the_null_model_is_the_mean_of_drawn_ones():
     assert null_explained_information(*many, null).item() == pytest.approx(drawn, abs=2e-3)
 
 
-def test_a_null_model_that_knows_all_or_nothing():
+def test_null_model_at_full_and_zero_information():
     f, y = labels((0, 0, 8), (1, 0, 2), (1, 1, 9), (0, 1, 1))
     known = mutual_information(f, y).item()
     assert null_explained_information(f, y, y).item() == pytest.approx(known)

@@ -30,7 +30,7 @@ def frame(columns: str, *rows: tuple) -> pd.DataFrame:
 SWEEP = "seed subspace.dimension validation_error"
 
 
-def test_the_intrinsic_dimension_is_interpolated_on_a_log_grid():
+def test_intrinsic_dimension_is_interpolated_on_a_log_grid():
     """Direct accuracy 0.9, so 0.81 is asked for: two thirds of the way from 0.75 at 100 to 0.84 at 800."""
     direct = [(0, None, 0.08), (1, None, 0.12)]
     inside = [(0, 10, 0.6), (1, 10, 0.7), (0, 100, 0.24), (1, 100, 0.26), (0, 800, 0.16), (1, 800, 0.16)]
@@ -40,7 +40,7 @@ def test_the_intrinsic_dimension_is_interpolated_on_a_log_grid():
     assert (found["direct"], found["threshold"]) == pytest.approx((0.9, 0.81))
 
 
-def test_of_two_seeds_the_interval_is_from_one_to_the_other():
+def test_interval_of_two_seeds_spans_both():
     """A resample has the first seed twice, the second twice, or both."""
     rows = [(0, None, 0.0), (0, 100, 0.2), (0, 400, 0.0), (1, None, 0.0), (1, 100, 0.15), (1, 400, 0.05)]
     (found,) = intrinsic_dimension(frame(SWEEP, *rows)).to_dict("records")
@@ -51,7 +51,7 @@ def test_of_two_seeds_the_interval_is_from_one_to_the_other():
     assert (found["low"], found["high"]) == pytest.approx((alone, 200.0)) and alone < found["dimension"] < 200
 
 
-def test_a_grid_that_does_not_hold_the_dimension_says_what_is_known():
+def test_dimension_outside_the_grid_is_bounded():
     never = frame(SWEEP, (0, None, 0.0), (0, 10, 0.5), (0, 20, 0.11))
     at_once = frame(SWEEP, (0, None, 0.0), (0, 10, 0.1), (0, 20, 0.0))
     found = intrinsic_dimension(pd.concat([never.assign(width=1), at_once.assign(width=2)]), ["width"])
@@ -65,7 +65,7 @@ def test_a_grid_that_does_not_hold_the_dimension_says_what_is_known():
     assert (found["low"], found["high"], found["up_to"]) == (0, np.inf, 20)
 
 
-def test_direct_training_is_compared_with_every_projection_and_errors_may_be_named():
+def test_every_projection_is_compared_with_direct_training():
     columns = "seed subspace.dimension subspace.projection model.width test_error"
     direct = [(0, None, "dense", width, 0.0) for width in (8, 16)]
     inside = [(0, d, p, w, 0.2 if d == 100 else 0.0) for d in (100, 400) for p in ("dense", "sparse") for w in (8, 16)]
@@ -92,14 +92,14 @@ def known(probabilities: list[float], others: int) -> tuple[torch.Tensor, torch.
     return torch.cat([own, rest], 1).log() + 3.0, torch.zeros(len(own), dtype=torch.long)
 
 
-def test_known_probabilities_take_their_bits():
+def test_bits_of_known_probabilities():
     """4 labels of 4 classes at 2 bits, then 1 and 2 bits, then 3 bits and 1/2."""
     blocks = [known([0.5, 0.25], 3), known([0.125, 2**-0.5], 3)]
     assert prequential_bits(4, blocks) == pytest.approx(4 * 2 + 1 + 2 + 3 + 0.5)
     assert label_bits(*blocks[0]) == pytest.approx(3) and label_bits(*blocks[0], scale=0.0) == pytest.approx(4)
 
 
-def test_logits_that_do_not_help_on_held_out_labels_are_not_used():
+def test_unhelpful_logits_are_replaced_by_the_uniform_code():
     block, right = known([0.5, 0.5], 3), known([0.9, 0.4, 0.6], 3)
     wrong = known([0.01] * 9, 3)
     diverged = torch.full((2, 4), torch.nan), torch.zeros(2, dtype=torch.long)
@@ -112,7 +112,7 @@ def test_logits_that_do_not_help_on_held_out_labels_are_not_used():
 
 
 @pytest.mark.parametrize("right", [5, 7, 10, 12])
-def test_the_scale_of_two_classes_is_the_estimator_of_krichevsky_and_trofimov(right):
+def test_inverse_temperature_equals_krichevsky_trofimov_for_two_classes(right):
     """Logits (0.3, 0), which say only that it is class 0, of 12 examples."""
     labels = (torch.arange(12) >= right).long()
     share = (right + 0.5) / 13
@@ -120,7 +120,7 @@ def test_the_scale_of_two_classes_is_the_estimator_of_krichevsky_and_trofimov(ri
     assert scale == pytest.approx(max(0.0, math.log(share / (1 - share)) / 0.3), rel=1e-5)
 
 
-def test_the_scale_minimizes_the_smoothed_loss():
+def test_inverse_temperature_minimizes_the_smoothed_loss():
     draw = torch.Generator().manual_seed(0)
     z, labels = torch.randn(40, 5, generator=draw).double() * 4, torch.randint(0, 5, (40,), generator=draw)
     z[torch.arange(40), labels] += 2
@@ -155,7 +155,7 @@ def test_critical_layers_by_hand():
     assert layer_robustness(drops, tolerance=0.04).set_index("reset.to").loc["init", "critical"] == 2
 
 
-def test_layers_of_several_studies_have_their_own_networks():
+def test_groups_of_layer_drops_use_their_own_parents():
     table = frame(RESETS, (0, "", "init", 0.1), (0, "1", "init", 0.3), (1, "1", "init", 0.9))
     wide = table.assign(**{"model.width": 8, "test_error": table["test_error"] / 2})
     both = pd.concat([table.assign(**{"model.width": 4}), wide])
@@ -202,7 +202,7 @@ def test_tickets_by_hand():
     assert np.isnan(found.pop("reinit")) and found == {"ticket": 0.25, "tried": 0.125, "speed_up": 3, "fastest": 0.25}
 
 
-def test_the_dense_network_is_that_of_every_way_to_prune():
+def test_every_pruning_method_shares_the_dense_network():
     table = frame(TICKETS, *RUNS).assign(**{"prune.method": "magnitude"})
     both = pd.concat([table, table[table["prune.fraction"] > 0].assign(**{"prune.method": "layer_magnitude"})])
     curves = ticket_curves(both, ["prune.method"])
@@ -212,7 +212,7 @@ def test_the_dense_network_is_that_of_every_way_to_prune():
         ticket_curves(both)
 
 
-def test_layers_with_rates_of_their_own_ask_for_the_weights_left():
+def test_rates_by_layer_need_the_weights_left():
     table = frame(TICKETS, *RUNS).assign(**{"prune.output_rate": 0.5, "left": 0.75})
     with pytest.raises(BadInput, match="set left to the column with the fraction of weights left"):
         ticket_curves(table)

@@ -66,7 +66,7 @@ def test_a_convex_loss_has_no_barrier():
     assert barrier(found["all_loss"]) == pytest.approx(0, abs=1e-12) and found.index.tolist() == [0, 0.25, 0.5, 0.75, 1]
 
 
-def test_between_a_minimum_and_its_mirror_the_barrier_is_half_the_mean_square():
+def test_barrier_between_a_minimum_and_its_mirror_image():
     """theta = (1 - 2t, 1 - 2t), so the loss is ((1 - 2t)^2 - 1)^2 / 2, largest at t = 1/2; the error is its root."""
     found = loss_along_path(linear_path(product([1], [1]), product([-1], [-1])), {"train": IDENTITY}, loss="squared")
     expected = ((1 - 2 * found.index) ** 2 - 1) ** 2 / 2
@@ -75,7 +75,7 @@ def test_between_a_minimum_and_its_mirror_the_barrier_is_half_the_mean_square():
     assert barrier(found["train_loss"]) == pytest.approx(0.5) and barrier(found["train_error"]) == pytest.approx(1)
 
 
-def test_the_fitted_bend_is_the_best_one():
+def test_fitted_curve_reaches_the_optimal_bend():
     """From the first unit to the second: the segment rises to 1/8, the best curve goes around through both.
 
     By symmetry its bend is (c, d) in both layers; the best is found by quadrature.
@@ -105,7 +105,7 @@ def test_the_fitted_bend_is_the_best_one():
     assert all(torch.equal(value, before[name]) for name, value in first.state_dict().items())
 
 
-def test_pruned_weights_stay_pruned_along_a_curve_and_frozen_ones_on_the_segment():
+def test_pruned_and_frozen_weights_stay_on_the_straight_path():
     first, second = product([1, 0], [1, 0]), product([-1, 0], [-1, 0])
     for one in (first, second):
         one[1].weight.requires_grad_(False)
@@ -120,13 +120,13 @@ def test_pruned_weights_stay_pruned_along_a_curve_and_frozen_ones_on_the_segment
         fit_curve(nn.Flatten(), nn.Flatten(), *IDENTITY, loss="squared")
 
 
-def test_a_weight_that_happens_to_be_zero_is_trained_along_a_curve():
+def test_an_unpruned_zero_weight_is_trained_along_a_curve():
     first, second = product([1, 0], [1, 0.5]), product([-1, 0], [-1, 0.5])
     path = fit_curve(first, second, *IDENTITY, loss="squared", steps=5)
     assert path.bend["0.weight"][1].item() != 0
 
 
-def test_batch_norm_sees_the_training_inputs_at_every_place():
+def test_batch_norm_statistics_are_recomputed_along_a_path():
     def built(seed: int) -> nn.Sequential:
         torch.manual_seed(seed)
         return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2)).double()
@@ -153,7 +153,7 @@ def test_batch_norm_sees_the_training_inputs_at_every_place():
         assert all(torch.equal(value, end.state_dict()[name]) for name, value in one.state_dict().items())
 
 
-def test_what_no_path_joins_is_refused():
+def test_different_architectures_and_bad_options_are_refused():
     with pytest.raises(
         BadInput, match=r"tensor '0.weight' is \(1, 2\) in the first network and \(1, 3\) in the second"
     ):
@@ -185,7 +185,7 @@ def test_paths_between_two_runs(cohort, tmp_path, model):
     assert 0 <= barrier(curved["train_loss"]) < 0.5 * barrier(straight["train_loss"])
 
 
-def test_runs_of_other_architectures_are_not_joined(cohort, tmp_path):
+def test_runs_of_different_architectures_have_no_path(cohort, tmp_path):
     pair = [run(model=MLP), run(model={"family": "deep_linear", "depth": 3, "width": 16})]
     ids = [cohort(str(place), [one]).train().run_ids[0] for place, one in enumerate(pair)]
     with pytest.raises(BadInput, match=r'differ in .*model.family="deep_linear".*no path joins them'):
@@ -193,7 +193,7 @@ def test_runs_of_other_architectures_are_not_joined(cohort, tmp_path):
 
 
 @pytest.mark.parametrize("normalize", ["split", "half"])
-def test_the_description_length_of_digits(cohort, tmp_path, normalize):
+def test_description_length_of_digits_equals_a_naive_version(cohort, tmp_path, normalize):
     sizes, own = (20, 60, 150), DATA | {"normalize": normalize}
     keys = {"optimizer": {"batch_size": 10, "lr": 0.05}}
     keys["stop"] = {"train_loss": None, "max_epochs": 15}
@@ -226,7 +226,7 @@ def test_the_description_length_of_digits(cohort, tmp_path, normalize):
         description_length(results, runs=results.runs[results.runs["data.train_size"] == 60])
 
 
-def test_random_labels_do_not_become_shorter(cohort, tmp_path):
+def test_random_labels_are_not_compressed(cohort, tmp_path):
     own, small = DATA | {"label_corruption": 1.0}, {"optimizer": {"batch_size": 10, "lr": 0.05}}
     for size in (20, 100):
         cohort(str(size), [run(seed, data=own | {"train_size": size}, **small) for seed in range(2)]).train()
@@ -289,7 +289,7 @@ def test_a_sweep_of_tickets(cohort, tmp_path):
     assert smallest_tickets(curves)["tried"].tolist() == [curves["weights_left"].min()]
 
 
-def test_what_a_linear_run_explains_of_another(cohort, tmp_path):
+def test_information_explained_by_a_linear_run(cohort, tmp_path):
     stop = {"train_loss": None, "max_epochs": 10}
     one = cohort("one", [run(stop=stop)], record={"epochs": (0, 4), "checkpoints": True}).train()
     other = cohort("other", [run(model={"family": "linear"}, stop=stop, data=DATA | {"train_size": 60})]).train()

@@ -45,7 +45,7 @@ def test_kendall_tau_by_hand():
     assert math.isnan(st.kendall_tau([1], [2]))
 
 
-def test_a_bootstrap_resample_weighs_pairs_of_configurations_and_pairs_inside_by_how_often_they_are_drawn():
+def test_kendall_interval_weights_pairs_by_configuration_counts():
     table = ragged_table()
     runs = GroupedRuns.from_table(table, AXES)
     x, y = table["p"].to_numpy()[runs.order], table["g"].to_numpy()[runs.order]
@@ -61,7 +61,7 @@ def test_a_bootstrap_resample_weighs_pairs_of_configurations_and_pairs_inside_by
         assert interval == pytest.approx(expected, abs=1e-12)
 
 
-def test_an_interval_contains_its_estimate_though_resamples_have_ties():
+def test_interval_contains_the_estimate_despite_ties():
     table = pd.DataFrame({"size": np.repeat(range(7), 3), "gap": -np.arange(21.0)})
     rank = st.bootstrap(table, lambda rows: st.spearman(rows["size"], rows["gap"]), ["size"], resamples=200)
     assert rank.low <= rank.value <= rank.high < -0.8
@@ -70,13 +70,13 @@ def test_an_interval_contains_its_estimate_though_resamples_have_ties():
 # Granulated Kendall -------------------------------------------------------------------------------
 
 
-def test_granulated_by_hand():
+def test_granulated_kendall_by_hand():
     table = pd.DataFrame({"lr": [1, 1, 2, 2], "width": [4, 8, 4, 8], "p": [1, 2, 3, 4], "g": [1, 2, 5, 3]})
     result = st.granulated_kendall(table, "p", "g", ["lr", "width"])
     assert result.to_dict() == {"lr": 1.0, "width": 0.0, "Psi": 0.5}
 
 
-def test_granulated_equals_the_slow_version():
+def test_granulated_kendall_equals_a_naive_version():
     table = ragged_table()
     result = st.granulated_kendall(table, "p", "g", AXES)
     for axis in AXES:
@@ -86,18 +86,18 @@ def test_granulated_equals_the_slow_version():
     assert result["Psi"] == pytest.approx(result[AXES].mean())
 
 
-def test_a_predictor_that_ignores_an_axis_scores_zero_there():
+def test_granulated_kendall_is_zero_for_an_ignored_axis():
     table = ragged_table().assign(p=lambda t: t["a"])
     assert st.granulated_kendall(table, "p", "g", AXES)["b"] == 0
 
 
-def test_granulated_interval_holds_the_estimate():
+def test_granulated_interval_contains_the_estimate():
     interval = st.granulated_interval(ragged_table(levels=(4, 4, 3)), "p", "g", AXES, resamples=500)
     assert (interval["low"] <= interval["estimate"]).all() and (interval["estimate"] <= interval["high"]).all()
     assert interval.loc["Psi", "groups"] == interval["groups"][AXES].sum()
 
 
-def test_seeds_that_no_two_runs_share_are_numbered_in_their_order():
+def test_unshared_seeds_are_numbered_in_ascending_order():
     table = pd.DataFrame([(a, b, s) for a in range(3) for b in range(2) for s in range(3)], columns=["a", "b", "seed"])
     table["p"], table["g"] = np.random.default_rng(2).normal(size=(2, len(table)))
     own = table.assign(seed=10 + np.arange(len(table)))
@@ -111,14 +111,14 @@ def test_seeds_that_no_two_runs_share_are_numbered_in_their_order():
 # Partial rank correlation -------------------------------------------------------------------------
 
 
-def test_partial_rank_correlation_is_the_textbook_formula_for_one_numeric_column():
+def test_partial_rank_correlation_equals_the_textbook_formula():
     table = ragged_table()
     xy, xz, yz = (spearmanr(table[i], table[j]).statistic for i, j in (("p", "g"), ("p", "a"), ("g", "a")))
     expected = (xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2))
     assert st.partial_rank_correlation(table, "p", "g", ["a"]) == pytest.approx(expected)
 
 
-def test_partial_rank_correlation_takes_group_means_out_for_a_category():
+def test_partial_rank_correlation_removes_means_of_a_category():
     table = ragged_table().assign(kind=lambda t: t["a"].map({0: "x", 1: "y", 2: "z"}))
     ranks = pd.DataFrame({"p": rankdata(table["p"]), "g": rankdata(table["g"])})
     left = ranks - ranks.groupby(table["kind"]).transform("mean")
@@ -126,7 +126,7 @@ def test_partial_rank_correlation_takes_group_means_out_for_a_category():
     assert st.partial_rank_correlation(table, "p", "g", ["kind"]) == pytest.approx(expected)
 
 
-def test_nothing_is_left_of_a_function_of_the_given_columns():
+def test_partial_rank_correlation_is_nan_for_a_function_of_the_given_columns():
     table = ragged_table().assign(kind=lambda t: t["a"].astype(str), p=lambda t: t["a"] ** 2)
     assert math.isnan(st.partial_rank_correlation(table, "p", "g", ["kind"]))
 
@@ -152,13 +152,13 @@ def slow_cmi(table: pd.DataFrame, predictor: str, target: str, axes: list[str]) 
     return min(scores)
 
 
-def test_cmi_equals_the_slow_version():
+def test_cmi_equals_a_naive_version():
     table = ragged_table(seeds=2)
     fast = st.conditional_mutual_information(table, "p", "g", AXES)
     assert fast == pytest.approx(slow_cmi(table, "p", "g", AXES), abs=1e-12)
 
 
-def test_cmi_of_the_target_itself_is_one_and_of_a_constant_zero():
+def test_cmi_is_one_for_the_target_and_zero_for_a_constant():
     table = ragged_table().assign(copy=lambda t: 2 * t["g"], constant=1.0)
     assert st.conditional_mutual_information(table, "copy", "g", AXES) == pytest.approx(1)
     assert st.conditional_mutual_information(table, "constant", "g", AXES) == pytest.approx(0, abs=1e-12)
@@ -176,7 +176,7 @@ PUBLISHED = {  # PGDL task 1: conditional mutual information, |Pearson|, Kendall
 
 @pytest.mark.skipif("BENEVOLENT_REFERENCE" not in os.environ, reason="BENEVOLENT_REFERENCE names no folder")
 @pytest.mark.parametrize("predictor", PUBLISHED)
-def test_published_figures_of_pgdl_task_1(predictor):
+def test_cmi_reproduces_published_scores_of_pgdl_task_1(predictor):
     table = pd.read_csv(Path(os.environ["BENEVOLENT_REFERENCE"]) / "pgdl_task1.csv")
     axes = [name for name in table if name.startswith("hp.")]
     information, pearson, tau = PUBLISHED[predictor]
@@ -190,7 +190,7 @@ def test_published_figures_of_pgdl_task_1(predictor):
 # Intervals, comparisons, worst environments, trees ----------------------------------------------
 
 
-def test_a_bootstrap_draws_whole_configurations():
+def test_bootstrap_draws_whole_configurations():
     table = pd.DataFrame({"a": np.repeat([0, 1, 2], 4), "g": np.repeat([0.0, 1.0, 5.0], 4)})
     means = set()
     st.bootstrap(table, lambda rows: means.add(round(rows["g"].mean(), 6)) or 0.0, ["a"], resamples=500)
@@ -199,7 +199,7 @@ def test_a_bootstrap_draws_whole_configurations():
     assert one_by_one.configurations == 12 and one_by_one.high - one_by_one.low < 5
 
 
-def test_correlations_against_scipy_and_what_is_not_finite():
+def test_correlations_equal_scipy_and_skip_missing_values():
     x, y = np.random.default_rng(0).normal(size=(2, 30)).round(1)
     assert st.pearson(x, y) == pytest.approx(pearsonr(x, y).statistic)
     assert st.spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
@@ -208,7 +208,7 @@ def test_correlations_against_scipy_and_what_is_not_finite():
     assert math.isnan(st.pearson([1, 1], [0, 1])) and math.isnan(st.spearman([], []))
 
 
-def test_a_comparison_tells_a_good_predictor_from_a_bad_one_and_not_from_its_twin():
+def test_compare_separates_a_good_predictor_from_a_bad_one():
     random = np.random.default_rng(0)
     table = pd.DataFrame(list(itertools.product(range(5), range(5), range(3))), columns=["a", "b", "seed"])
     table["g"] = table["a"] + random.normal(size=len(table))
@@ -223,7 +223,7 @@ def test_a_comparison_tells_a_good_predictor_from_a_bad_one_and_not_from_its_twi
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_minimax_line_has_the_least_worst_error(seed):
+def test_minimax_fit_minimizes_the_largest_error(seed):
     random = np.random.default_rng(seed)
     environment = random.integers(0, 6, 60)
     x = 1e3 + random.normal(size=60) * 50
@@ -247,7 +247,7 @@ def test_the_minimax_line_has_the_least_worst_error(seed):
         st.minimax_fit([1, 1, np.nan], [1, 2, 3], [0, 0, 0])
 
 
-def test_trees_split_an_axis_of_text_as_one_of_numbers():
+def test_tree_gain_treats_text_axes_like_numbers():
     random = np.random.default_rng(0)
     table = pd.DataFrame(list(itertools.product(range(6), range(4), range(3))), columns=["a", "b", "seed"])
     table["g"] = table["a"] ** 2 + table["b"] + random.normal(size=len(table))
@@ -256,13 +256,13 @@ def test_trees_split_an_axis_of_text_as_one_of_numbers():
     assert text.baseline_r2 > 0.6 and text.gain < 0.1 and numbers.gain < 0.1
 
 
-def test_an_outcome_that_is_one_number_leaves_nothing_to_gain():
+def test_gain_is_nan_for_a_constant_outcome():
     table = grid_table(seeds=2, configurations=6).assign(g=1.0, p=np.arange(12.0))
     for gain in (st.cross_validated_gain(table, "p", "g", ["a"], permutations=9), st.tree_gain(table, "p", "g", ["a"])):
         assert all(math.isnan(one) for one in gain)
 
 
-def test_trees_find_what_a_linear_baseline_leaves_to_a_function_of_the_axes():
+def test_tree_gain_of_a_nonlinear_function_of_the_axes_is_small():
     random = np.random.default_rng(0)
     table = pd.DataFrame(list(itertools.product(range(8), range(8), "xyz", range(2))), columns=["a", "b", "c", "seed"])
     apart = (table["a"] - table["b"]).abs()
@@ -306,7 +306,7 @@ def normal_noise(i: pd.Series, j: pd.Series, n: int = 400) -> float:
 
 
 @pytest.mark.parametrize("loss", [False, True])
-def test_robust_sign_error_equals_the_slow_version(loss):
+def test_robust_sign_error_equals_a_naive_version(loss):
     table = ragged_table(seeds=6)
     table["g"] = table["g"] * (1 if loss else 0.2)
     table["variance"] = np.linspace(10, 40, len(table))
@@ -331,14 +331,14 @@ def test_robust_sign_error_by_hand():
     assert few.loc[("right", "all"), "environments"] == 0 and math.isnan(few.loc[("right", "all"), "mean"])
 
 
-def test_an_environment_of_tiny_weights_is_as_small_as_it_is():
+def test_effective_size_does_not_depend_on_the_scale_of_weights():
     size, weight = 1000, 1e-6  # of the one pair: (sum w)^2 / sum w^2 is 1
     dg = 2 * math.sqrt(-math.log((1 - math.sqrt(0.5 + weight)) / 2) / (2 * size))
     table = pd.DataFrame({"a": [0, 1], "g": [0, dg], "p": [1, 0]})
     assert (st.robust_sign_error(table, ["p"], "g", ["a"], test_size=size)["environments"] == 0).all()
 
 
-def test_robust_sign_error_refuses_a_loss_without_its_variance():
+def test_robust_sign_error_refuses_a_loss_without_variance():
     with pytest.raises(BadInput, match="loss_variance"):
         st.robust_sign_error(ragged_table().assign(g=lambda t: t["g"] + 5), ["p"], "g", AXES, test_size=100)
 
@@ -356,7 +356,7 @@ def refitted_squares(design: np.ndarray, y: np.ndarray, groups: np.ndarray, pena
 
 
 @pytest.mark.parametrize("levels", [(4, 3, 2), (5, 4, 3)])  # without and with interactions
-def test_gain_equals_refitting_without_each_configuration(levels):
+def test_gain_equals_leave_one_group_out_refitting(levels):
     table = ragged_table(levels=levels)
     result = st.cross_validated_gain(table, "p", "g", AXES, permutations=0)
     runs = GroupedRuns.from_table(table, AXES)
@@ -381,19 +381,19 @@ def test_gain_equals_refitting_without_each_configuration(levels):
     assert result.gain == pytest.approx((alone - both) / total, abs=1e-9)
 
 
-def test_a_function_of_two_axes_gains_nothing():
+def test_gain_is_zero_for_a_function_of_two_axes():
     table = ragged_table(levels=(5, 4, 3)).assign(p=lambda t: np.exp(t["a"] * t["b"]))
     result = st.cross_validated_gain(table, "p", "g", AXES, permutations=99)
     assert result.gain == pytest.approx(0, abs=1e-9) and result.p == 1
 
 
-def test_a_cause_of_the_target_gains():
+def test_gain_is_significant_for_a_cause_of_the_target():
     table = ragged_table(levels=(5, 4, 3)).assign(p=lambda t: t["g"] - t["a"])
     result = st.cross_validated_gain(table, "p", "g", AXES, permutations=199)
     assert result.gain > 0.2 and result.p == 1 / 200
 
 
-def test_statistics_do_not_depend_on_the_order_of_rows_or_on_monotone_transformations():
+def test_statistics_are_invariant_to_row_order_and_monotone_maps():
     table = ragged_table(levels=(5, 4, 3))
     other = table.sample(frac=1, random_state=1).assign(p=lambda t: np.exp(t["p"]))
     for statistic in (st.cross_validated_gain, st.within_configuration, st.granulated_kendall):
@@ -404,7 +404,7 @@ def test_statistics_do_not_depend_on_the_order_of_rows_or_on_monotone_transforma
 # Within configurations ----------------------------------------------------------------------------
 
 
-def test_within_equals_pooled_ranks_with_configuration_means_removed():
+def test_within_equals_pooled_centered_ranks():
     table = ragged_table(seeds=4)
     ranks = table.groupby(AXES)[["p", "g"]].rank()
     left = ranks - ranks.groupby([table[axis] for axis in AXES]).transform("mean")
@@ -414,7 +414,7 @@ def test_within_equals_pooled_ranks_with_configuration_means_removed():
     assert result.degrees_of_freedom == len(table) - table.groupby(AXES).ngroups
 
 
-def test_within_takes_shared_seeds_out_by_regression_over_the_configurations_with_every_seed():
+def test_within_residualizes_shared_seeds_over_complete_configurations():
     ragged = ragged_table(seeds=4, levels=(5, 4, 3))
     table = ragged[ragged.groupby(AXES)["seed"].transform("size") == 4]
     assert len(table) < len(ragged)
@@ -430,7 +430,7 @@ def test_within_takes_shared_seeds_out_by_regression_over_the_configurations_wit
     assert result.degrees_of_freedom == len(table) - np.linalg.matrix_rank(design)
 
 
-def test_rounding_noise_within_configurations_is_no_variance():
+def test_rounding_noise_within_configurations_is_a_tie():
     table = ragged_table()
     table["p"] = (table["a"] + 0.1) * (1 + 1e-14 * np.arange(len(table)))
     assert math.isnan(st.within_configuration(table, "p", "g", AXES).correlation)
@@ -439,7 +439,7 @@ def test_rounding_noise_within_configurations_is_no_variance():
 # Resampling --------------------------------------------------------------------------------
 
 
-def test_permutations_keep_what_they_promise():
+def test_permutations_stay_within_their_groups():
     runs = GroupedRuns.from_table(ragged_table(levels=(5, 4, 3)), AXES)
     random = np.random.default_rng(0)
     donors = configuration_permutations(runs, 50, random)
@@ -450,7 +450,7 @@ def test_permutations_keep_what_they_promise():
     assert (runs.configuration[shuffles] == runs.configuration).all()
 
 
-def test_rotations_turn_differences_between_seeds_and_keep_their_mean():
+def test_seed_rotations_are_uniform_and_keep_the_mean():
     rotations = seed_rotations(5, 2000, np.random.default_rng(0))
     assert rotations @ rotations.transpose(0, 2, 1) == pytest.approx(np.broadcast_to(np.eye(5), (2000, 5, 5)))
     assert rotations.sum(axis=1) == pytest.approx(1)
@@ -460,7 +460,7 @@ def test_rotations_turn_differences_between_seeds_and_keep_their_mean():
     assert 0.4 < (np.linalg.det(rotations) > 0).mean() < 0.6
 
 
-def test_a_rotation_test_is_exact_under_any_luck_of_normal_seeds():
+def test_rotation_test_is_exact_for_normal_seed_effects():
     """One number per seed is all that varies in either; its 4 degrees of freedom are those of the p-value."""
     random, p_values = np.random.default_rng(0), []
     for _ in range(300):
@@ -477,7 +477,7 @@ def test_false_discovery_by_hand():
     assert np.isnan(st.false_discovery([np.nan])).all()
 
 
-def test_an_interval_of_a_p_value_is_that_of_its_binomial_count():
+def test_p_value_interval_equals_the_exact_binomial_interval():
     low, high = ExceedanceCount(7, 2000).interval(0.01)
     assert binom.sf(6, 2000, low) == pytest.approx(0.005) and binom.cdf(7, 2000, high) == pytest.approx(0.005)
     assert ExceedanceCount(0, 10).interval(0.01)[0] == 0 and ExceedanceCount(10, 10).interval(0.01)[1] == 1
@@ -495,7 +495,7 @@ def make_tests(*p_values: float, gain: float = 1.0, seed: int = 0) -> list[Permu
     return [make(p) for p in p_values]
 
 
-def test_only_open_decisions_are_drawn_on():
+def test_only_undecided_tests_are_drawn_further():
     contests = make_tests(0.001, 0.03, 0.5)  # the bounds are 1/60, 2/60, 3/60: the second is just under its own
     ends = draw_until_decided(contests, 0.05, (1000, 2000, 4000, 8000, 16000, 32000, 64000))
     assert [contest.counts[0].permutations for contest in contests] == [1000, contests[1].counts[0].permutations, 1000]
@@ -503,7 +503,7 @@ def test_only_open_decisions_are_drawn_on():
     assert [high <= 0.05 for _, high in ends] == [True, True, False] and ends[2][0] > 0.05
 
 
-def test_a_decision_that_the_last_look_leaves_open_has_the_level_between_its_ends():
+def test_an_undecided_test_has_the_level_inside_its_interval():
     (ends,) = draw_until_decided(make_tests(0.05), 0.05, (1000, 2000))
     assert ends[0] <= 0.05 < ends[1]
     (nothing,) = make_tests(0.05, gain=-1.0)
@@ -526,7 +526,7 @@ def test_linear_fit_by_hand():
 @pytest.mark.parametrize(
     "statistic", [st.granulated_kendall, st.cross_validated_gain, st.conditional_mutual_information]
 )
-def test_a_misspelt_column_is_named_with_its_nearest(statistic):
+def test_a_misspelled_column_gets_a_suggestion(statistic):
     with pytest.raises(BadInput, match=r"'seeed' is not a column of the table; did you mean 'seed'"):
         statistic(ragged_table(), "p", "g", ["a", "seeed"])
     with pytest.raises(BadInput, match="predictor 'kind' must be numeric"):
@@ -542,7 +542,7 @@ def grid_table(seeds: int, configurations: int = 60) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("noise", [0.5, 1.0, 3.0])
-def test_the_seed_ceiling_is_what_the_truth_about_configurations_reaches(noise):
+def test_seed_ceiling_equals_the_score_of_the_true_means(noise):
     random = np.random.default_rng(1)
     table = grid_table(seeds=8, configurations=200)
     truth = random.normal(size=200)[table["a"]]
@@ -553,7 +553,7 @@ def test_the_seed_ceiling_is_what_the_truth_about_configurations_reaches(noise):
     assert found.kendall_tau == pytest.approx(st.kendall_tau(truth, outcome), abs=0.05)
 
 
-def test_the_seed_ceiling_of_two_seeds_is_no_lower_than_that_of_many():
+def test_seed_ceiling_of_two_seeds_is_unbiased():
     random, found, truths = np.random.default_rng(0), [], []
     table = grid_table(seeds=2, configurations=48)
     runs = GroupedRuns.from_table(table, ["a"], "seed")
@@ -565,7 +565,7 @@ def test_the_seed_ceiling_of_two_seeds_is_no_lower_than_that_of_many():
     assert np.mean(found) == pytest.approx(np.mean(truths), abs=0.02)
 
 
-def test_the_seed_ceiling_by_hand_and_where_there_is_none():
+def test_seed_ceiling_by_hand():
     runs = GroupedRuns.from_table(grid_table(2, 2), ["a"], "seed")
     found = st.seed_ceiling(runs, np.array([1.0, 2.0, 3.0, 4.0]))
     # ranks 1 2 | 3 4: squares within 1 on 2 degrees, between 4 on 1, so (4 - 1/2) / 2 = 7/4 against 1/2
@@ -575,7 +575,7 @@ def test_the_seed_ceiling_by_hand_and_where_there_is_none():
     assert math.isnan(single.kendall_tau) and math.isnan(single.r2)
 
 
-def test_the_noise_of_a_test_set_that_all_runs_share_is_not_counted_as_theirs():
+def test_measurement_variance_excludes_noise_that_all_runs_share():
     random = np.random.default_rng(0)
     skill, test, other = random.normal(size=(3, 3000))
     table = pd.DataFrame({"test_loss": skill + 0.1 * test + 0.3, "validation_loss": skill + 0.2 * other - 0.4})
