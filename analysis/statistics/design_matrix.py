@@ -65,9 +65,10 @@ def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
 def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np.ndarray:
     """(n, k) orthonormal columns of the effects of each seed, and of seed by axis, inside configurations.
 
-    Equal seeds mean equal random streams in every configuration, so predictor and outcome may share effects of
-    the seed that a handful of seeds cannot tell from an association. The largest of these models that takes at most half of the degrees of
-    freedom within configurations is used: seed by axis, seed alone, none. Without a seed column there is none.
+    Equal seeds mean equal random streams in every configuration, so predictor and outcome may share effects of the
+    seed, which a handful of seeds cannot tell from an association. The largest of these models that takes at most half
+    of the degrees of freedom within configurations is used: seed by axis, seed alone, none. Without a seed column there
+    is none.
 
     Args:
         runs: the runs.
