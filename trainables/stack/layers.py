@@ -21,15 +21,15 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Mode:
-    """How networks are run.
+    """The mode that networks run in.
 
     Attributes:
         training: as in `nn.Module.train`.
-        draws: where the layers that draw random numbers in training take them from; without it, from torch's own
-            generator, as a plain module does.
-        convolution: K convolutions as one `grouped` convolution; the same with the channels of a pixel beside each
-            other in memory (`channels_last`); or as `matmul` of unfolded inputs.
-        dropout: the rate of each network `(K,)`, in place of what its layers say.
+        draws: the random numbers of each network for the layers that need them in training; None: those of torch's own
+            generator, as in a plain module.
+        convolution: K convolutions as one `grouped` convolution; the same with the channels of a pixel adjacent in
+            memory (`channels_last`); or as `matmul` of unfolded inputs.
+        dropout: the rate of each network `(K,)`, instead of those of its layers.
     """
 
     training: bool = False
@@ -38,7 +38,7 @@ class Mode:
     dropout: Tensor | None = None
 
 
-#: Networks as they are used: in eval mode.
+#: The mode in which trained networks are used.
 EVAL = Mode()
 
 #: `(layer, its tensors by name, inputs (K, N, ...), mode) -> outputs (K, N, ...)`.
@@ -46,28 +46,35 @@ BatchedFunction = Callable[[Any, Tensors, Tensor, Mode], Tensor]
 
 
 def linear(layer: nn.Linear, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """K affine maps: `(K, N, in)` -> `(K, N, out)`; weights and biases come in their stored form."""
+    """K affine maps: `(K, N, in)` -> `(K, N, out)`; weights and biases are in their stored form."""
     if layer.in_features == 1:  # products of vectors: their last bits would depend on the place in the stack
         outputs = inputs * own["weight"]
-        outputs = outputs + own["bias"].unsqueeze(1) if "bias" in own else outputs
+        if "bias" in own:
+            outputs = outputs + own["bias"].unsqueeze(1)
     elif "bias" in own:
         outputs = torch.baddbmm(own["bias"].unsqueeze(1), inputs, own["weight"])
     else:
         outputs = torch.bmm(inputs, own["weight"])
-    return outputs[..., : layer.out_features] if outputs.shape[-1] != layer.out_features else outputs
+    if outputs.shape[-1] != layer.out_features:
+        outputs = outputs[..., : layer.out_features]
+    return outputs
 
 
 def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """K convolutions: `(K, N, C, H, W)` -> `(K, N, C', H', W')`."""
     if mode.convolution == "matmul" and layer.groups == 1:
         return _unfolded(layer, own, inputs)
-    images, weights, stride = beside(inputs), own["weight"].flatten(0, 1), layer.stride
+    images = side_by_side(inputs)
+    weights = own["weight"].flatten(0, 1)
+    stride = layer.stride
     if layer.kernel_size == (1, 1) and layer.padding == (0, 0):
-        # The same numbers. With a stride, and 3 to 5 channels last in memory, torch 2.14 on a CPU corrupts memory
-        # on the way back.
-        images, stride = images[..., :: layer.stride[0], :: layer.stride[1]], (1, 1)
+        # The same result. With a stride, and 3 to 5 channels last in memory, torch 2.14 on a CPU corrupts memory in the
+        # backward pass.
+        images = images[..., :: layer.stride[0], :: layer.stride[1]]
+        stride = (1, 1)
     if mode.convolution == "channels_last":
-        images, weights = (one.contiguous(memory_format=torch.channels_last) for one in (images, weights))
+        images = images.contiguous(memory_format=torch.channels_last)
+        weights = weights.contiguous(memory_format=torch.channels_last)
     outputs = functional.conv2d(
         images,
         weights,
@@ -77,58 +84,62 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
         layer.dilation,
         len(inputs) * layer.groups,
     )
-    return apart(outputs, len(inputs))
+    return per_network(outputs, len(inputs))
 
 
 def _unfolded(layer: Any, own: Tensors, inputs: Tensor) -> Tensor:
     stack, samples, *_, height, width = inputs.shape
-    folding = (layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    columns = functional.unfold(inputs.flatten(0, 1), *folding).unflatten(0, (stack, samples))
+    columns = functional.unfold(
+        inputs.flatten(0, 1), layer.kernel_size, layer.dilation, layer.padding, layer.stride
+    ).unflatten(0, (stack, samples))
     outputs = own["weight"].flatten(2).unsqueeze(1) @ columns
     if "bias" in own:
         outputs = outputs + own["bias"].view(stack, 1, -1, 1)
-    reach = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-    sides = [
-        (side + 2 * pad - field) // step + 1
-        for side, pad, field, step in zip((height, width), layer.padding, reach, layer.stride, strict=True)
-    ]
-    return outputs.unflatten(3, sides)
+    return outputs.unflatten(3, (_output_side(layer, 0, height), _output_side(layer, 1, width)))
 
 
-def beside(inputs: Tensor) -> Tensor:
-    """Channels of K networks beside each other: `(K, N, C, ...)` -> `(N, K C, ...)`."""
+def _output_side(layer: nn.Conv2d, axis: int, side: int) -> int:
+    """Return the height (axis 0) or width (axis 1) of a convolution's output, from that of its input."""
+    field = layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1
+    padding = int(layer.padding[axis])
+    return (side + 2 * padding - field) // layer.stride[axis] + 1
+
+
+def side_by_side(inputs: Tensor) -> Tensor:
+    """Put the channels of K networks side by side: `(K, N, C, ...)` -> `(N, K C, ...)`."""
     return inputs[0] if len(inputs) == 1 else inputs.transpose(0, 1).flatten(1, 2)  # two operations less per layer
 
 
-def apart(outputs: Tensor, stack: int) -> Tensor:
-    """The inverse of `beside`."""
+def per_network(outputs: Tensor, stack: int) -> Tensor:
+    """Undo `side_by_side`: `(N, K C, ...)` -> `(K, N, C, ...)`."""
     return outputs.unsqueeze(0) if stack == 1 else outputs.unflatten(1, (stack, -1)).transpose(0, 1)
 
 
 def flatten(layer: nn.Flatten, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """All axes of a sample into one: `(K, N, ...)` -> `(K, N, D)`."""
+    """Flatten all axes of a sample: `(K, N, ...)` -> `(K, N, D)`."""
     return inputs.flatten(2)
 
 
 def elementwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """A layer without parameters that acts on a stack as on one network."""
+    """Run a layer without parameters that acts on each number by itself, or on trailing axes only."""
     return layer(inputs)
 
 
 def channelwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """A layer without parameters that acts on each channel by itself, such as pooling: `(K, N, C, H, W)`."""
-    return apart(layer(beside(inputs)), len(inputs))
+    """Run a layer without parameters that acts on each channel by itself, such as pooling: `(K, N, C, H, W)`."""
+    return per_network(layer(side_by_side(inputs)), len(inputs))
 
 
 def samplewise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """A layer without parameters that acts on each sample by itself: `(K, N, ...)`."""
+    """Run a layer without parameters that acts on each sample by itself: `(K, N, ...)`."""
     return layer(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
 
 
 def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """K normalizations `(K, N, C, ...)`, each by its own statistics; in training the running ones change in place."""
-    features, gap = inputs.shape[2], 0
-    if inputs.dim() == 3:  # what keeps the last bits independent of the stack: alignment, and one order of summation
+    """K normalizations `(K, N, C, ...)`, each by its own statistics; running ones change in place in training."""
+    features = inputs.shape[2]
+    gap = 0
+    if inputs.dim() == 3:  # alignment and one order of summation keep the last bits independent of the stack
         gap = -features % ALIGNED
         if inputs.requires_grad:
             inputs.register_hook(Tensor.contiguous)
@@ -136,9 +147,11 @@ def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, own: Tensors, inputs: Ten
     def flat(name: str) -> Tensor | None:
         return functional.pad(own[name], (0, gap)).flatten() if name in own else None
 
-    mean, variance = flat("running_mean"), flat("running_var")
+    mean = flat("running_mean")
+    variance = flat("running_var")
+    padded = functional.pad(inputs, (0, gap)) if gap else inputs
     outputs = functional.batch_norm(
-        beside(functional.pad(inputs, (0, gap)) if gap else inputs),
+        side_by_side(padded),
         mean,
         variance,
         flat("weight"),
@@ -151,25 +164,29 @@ def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, own: Tensors, inputs: Ten
         for name, value in (("running_mean", mean), ("running_var", variance)):
             if value is not None:
                 own[name].copy_(value.view(len(inputs), -1)[:, :features])
-    outputs = apart(outputs, len(inputs))
+    outputs = per_network(outputs, len(inputs))
     return outputs[..., :features] if gap else outputs
 
 
 def dropout(layer: nn.Dropout, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """Each number is zero with probability p, else divided by 1 - p; in eval mode nothing is done."""
+    """Set each number to zero with probability p, and divide it by 1 - p otherwise; do nothing in eval mode."""
     if not mode.training or not layer.p:
         return inputs
-    rates = torch.tensor([layer.p], dtype=torch.float64, device=inputs.device) if mode.dropout is None else mode.dropout
+    rates = mode.dropout
+    if rates is None:
+        rates = torch.tensor([layer.p], dtype=torch.float64, device=inputs.device)
     rates = rates.view(-1, *[1] * (inputs.dim() - 1))
     kept = drawn(mode, "uniform", inputs, *inputs.shape[1:]) >= rates.to(inputs.dtype)
-    return inputs * kept.to(inputs.dtype).div_((1 - rates).clamp(min=1e-9).to(inputs.dtype))  # at 1 nothing is kept
+    kept_fraction = (1 - rates).clamp(min=1e-9).to(inputs.dtype)  # at a rate of 1 nothing is kept, and nothing divided
+    return inputs * kept.to(inputs.dtype).div_(kept_fraction)
 
 
 def noise(layer: Noise, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """As `Noise`, from each run's own draws."""
+    """Run `Noise` on each run's own draws."""
     if not mode.training:
         return inputs
-    features, numbers = (1, inputs.shape[2], *[1] * (inputs.dim() - 3)), inputs.shape[1:]
+    features = (1, inputs.shape[2], *[1] * (inputs.dim() - 3))
+    numbers = inputs.shape[1:]
     return layer.disturb(
         inputs,
         drawn(mode, "uniform", inputs, *features),
@@ -180,24 +197,25 @@ def noise(layer: Noise, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
 
 
 def drawn(mode: Mode, kind: Literal["uniform", "normal"], like: Tensor, *shape: int) -> Tensor:
-    """Random numbers `(K, *shape)` for K networks whose activations are `like`."""
+    """Draw random numbers `(K, *shape)` for K networks, of the type and on the device of `like` `(K, ...)`."""
     if mode.draws is None:
         draw = torch.rand if kind == "uniform" else torch.randn
         return draw(len(like), *shape, dtype=like.dtype, device=like.device)
-    return (mode.draws.uniform if kind == "uniform" else mode.draws.normal)(*shape).to(like.dtype)
+    draw_each = mode.draws.uniform if kind == "uniform" else mode.draws.normal
+    return draw_each(*shape).to(like.dtype)
 
 
 def shift(layer: Shift, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """K biases `(K, D)` added to inputs `(K, N, D)`."""
+    """Add K biases `(K, D)` to inputs `(K, N, D)`."""
     return inputs + own["bias"].unsqueeze(1)
 
 
 def pattern_detector(layer: PatternDetector, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """K detectors in patterns `(K, N, d, size)` -> `(K, N, 1)`; weights come in their stored form."""
+    """K detectors of patterns: `(K, N, d, size)` -> `(K, N, 1)`; weights are in their stored form."""
     products = torch.bmm(inputs.flatten(1, 2), own["weight"])[..., : len(layer.weight)]
     return layer.signed(products.unflatten(1, inputs.shape[1:3]))
 
 
 def random_features(layer: RandomFeatures, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """K sets of features `(K, N, size)` -> `(K, N, 2 frequencies)`; weights come in their stored form."""
+    """K sets of features: `(K, N, size)` -> `(K, N, 2 frequencies)`; weights are in their stored form."""
     return layer.waves(torch.bmm(inputs, own["weight"])[..., : len(layer.weight)])

@@ -1,4 +1,4 @@
-"""Named tensors of K networks in one tensor `(K, P)`: what is done to all of them is one operation on rows."""
+"""Named tensors of K networks in one tensor `(K, P)`, so that an optimizer step is one operation on rows."""
 
 from collections.abc import Mapping
 
@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: Numbers of one tensor start at multiples of this. On a CPU the last bits of a product depend on where its result
-#: starts: so they are the same at every place in a stack. And a product of 10 columns takes three times as long as
-#: one of 16 (64 -> 10 units, batches of 32, AVX2).
+#: Tensors start at multiples of this many numbers. On a CPU the last bits of a product depend on where its result
+#: starts; with aligned starts they are the same at every place in a stack. And a product of 10 columns takes three
+#: times as long as one of 16 (64 -> 10 units, batches of 32, AVX2).
 ALIGNED = 16
 
 
 class ParameterLayout:
-    """Where tensors of given shapes lie in a row of `width` numbers; what fills the gaps is zero.
+    """The places of tensors of given shapes in a row of `width` numbers; gaps between them are zero.
 
-    Tensors have two forms. `views` gives them as they are stored: a matrix `(out, in)` as `(K, in, aligned out)`, which
-    is what a batched product takes and what its gradient looks like; anything else as `(K, aligned numbers)`. `named`
-    makes of these the tensors `(K, *shape)`. Both share the memory of the rows.
+    Tensors have two forms. `views` gives the stored form: a matrix `(out, in)` as `(K, in, aligned out)`, the form of a
+    batched product's factor and of its gradient; anything else as `(K, aligned numbers)`. `named` gives the tensors
+    `(K, *shape)`. Both share the memory of the rows.
 
     >>> layout = ParameterLayout({"weight": torch.Size([2, 3]), "bias": torch.Size([2])})
     >>> rows = layout.rows({"weight": torch.ones(1, 2, 3), "bias": torch.zeros(1, 2)})
@@ -34,48 +34,56 @@ class ParameterLayout:
         self.width = sum(self._lengths)
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
-        """The stored form of every tensor in rows `(K, width)`."""
+        """Return the stored form of every tensor in rows `(K, width)`."""
         parts = rows.split(self._lengths, 1) if self._lengths else ()
-        return {
-            name: part.view(len(rows), *stored) if len(stored) > 1 else part
-            for (name, stored), part in zip(self._stored.items(), parts, strict=True)
-        }
+        views = {}
+        for (name, stored), part in zip(self._stored.items(), parts, strict=True):
+            views[name] = part.view(len(rows), *stored) if len(stored) > 1 else part
+        return views
 
     def named(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors `(K, *shape)` of a stored form; differentiable."""
+        """Return the tensors `(K, *shape)` of a stored form; differentiable."""
         return {name: self.tensor(name, view) for name, view in views.items()}
 
     def tensor(self, name: str, view: Tensor) -> Tensor:
-        """The tensor `(K, *shape)` of one stored form."""
+        """Return the tensor `(K, *shape)` of one stored form."""
         shape = self.shapes[name]
         if len(shape) == 2:
             return view[:, :, : shape[0]].transpose(1, 2)
         return view[:, : shape.numel()].view(len(view), *shape)
 
     def rows(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Rows `(K, width)` of tensors `(K, *shape)`, the inverse of `named` and `views`."""
-        parts = [torch.zeros(len(next(iter(tensors.values()), ())), 0)]  # a layout may be of nothing
+        """Return rows `(K, width)` of tensors `(K, *shape)`: the inverse of `named` and `views`."""
+        if not self._stored:
+            networks = len(next(iter(tensors.values()), ()))
+            return torch.zeros(networks, 0)
+        parts = []
         for name, stored in self._stored.items():
             tensor = tensors[name]
             flat = tensor.transpose(1, 2) if len(stored) == 2 else tensor.reshape(len(tensor), -1)
-            parts.append(functional.pad(flat, (0, stored[-1] - flat.shape[-1])).reshape(len(tensor), -1))
-        return torch.cat(parts[1:] or parts, 1)
+            gap = stored[-1] - flat.shape[-1]
+            parts.append(functional.pad(flat, (0, gap)).reshape(len(tensor), -1))
+        return torch.cat(parts, 1)
 
     def filled(self) -> Tensor:
-        """Which columns of a row are in use, `(width,)`; the others are gaps."""
+        """Return booleans `(width,)`: True for columns that hold a number of a tensor, False for gaps."""
         ones = {name: torch.ones(1, *shape) for name, shape in self.shapes.items()}
         return self.rows(ones)[0] > 0
 
     def columns(self, name: str) -> slice:
-        """Where the numbers of a tensor that is no matrix lie in a row."""
+        """Return the columns of a tensor that is not a matrix, whose numbers are adjacent in a row."""
         names = list(self.shapes)
         start = sum(self._lengths[: names.index(name)])
         return slice(start, start + self.shapes[name].numel())
 
 
 def _stored(shape: torch.Size) -> tuple[int, ...]:
-    return (shape[1], _aligned(shape[0])) if len(shape) == 2 else (_aligned(shape.numel()),)
+    """Return the shape of the stored form of one tensor."""
+    if len(shape) == 2:
+        return shape[1], _aligned(shape[0])
+    return (_aligned(shape.numel()),)
 
 
 def _aligned(numbers: int) -> int:
+    """Round up to a multiple of `ALIGNED`."""
     return -(-numbers // ALIGNED) * ALIGNED
