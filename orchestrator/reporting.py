@@ -8,9 +8,10 @@ import pandas as pd
 
 from benevolent.analysis.judging.early_prediction import early_prediction_views
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
-from benevolent.analysis.judging.judge import Scope, judge
+from benevolent.analysis.judging.judge import judge
 from benevolent.analysis.judging.match_windows import Windows, in_windows, windows_text
 from benevolent.analysis.judging.predictors import recorded_predictors
+from benevolent.analysis.judging.scopes import Scope
 from benevolent.analysis.judging.verdicts import Verdicts, read_verdicts
 from benevolent.analysis.report import Report, render
 from benevolent.analysis.report.definitions import predictor_definitions

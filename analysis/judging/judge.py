@@ -1,38 +1,28 @@
 """Judge predictors on a table of runs: all statistics side by side, and a decision by a fixed rule."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benevolent.analysis.column_names import is_test_derived, numeric_columns
 from benevolent.analysis.judging import checks, decision_rule
-from benevolent.analysis.judging.match_windows import Windows, in_windows, windows_text
+from benevolent.analysis.judging.match_windows import Windows, windows_text
+from benevolent.analysis.judging.p_values import with_p_values
 from benevolent.analysis.judging.predictors import default_predictors
+from benevolent.analysis.judging.scopes import Scope, ScopeRuns, missing_ceiling, scopes_of
 from benevolent.analysis.judging.sentences import baseline_sentence, verdict_sentence
 from benevolent.analysis.judging.verdict import BASELINE, BASELINE_DECISION, Verdict
 from benevolent.analysis.judging.verdicts import ScopeVerdicts, Verdicts
-from benevolent.analysis.statistics.configurations import numeric_column
-from benevolent.analysis.statistics.noise_ceiling import measured_outcome, measurement_variance
 from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics, StatisticsSettings
-from benevolent.analysis.statistics.resampling import false_discovery
-from benevolent.analysis.statistics.sequential_permutation import (
-    PERMUTATION_STAGES,
-    PermutationTests,
-    draw_until_decided,
-)
+from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.statuses import UNFINISHED, Status
-
-Scope = Literal["converged", "all", "both"]
 
 
 @dataclass(frozen=True)
 class _Question:
-    """Everything that is asked, but for the runs.
+    """Arguments of `judge` that are the same for every scope.
 
     Attributes:
         settings: target, axes and how statistics are resampled.
@@ -40,7 +30,7 @@ class _Question:
         windows: column -> (low, high), of the runs that are compared.
         status_column: name of the column of statuses.
         level: false discovery rate of the decisions.
-        stages: rising numbers of permutations after which it is checked whether all decisions are certain.
+        stages: rising numbers of permutations; drawing ends after the first at which all decisions are certain.
         test_size: number of test examples, if known.
         validation_size: number of validation examples, if known.
     """
@@ -110,6 +100,7 @@ def judge(
         BadInput: a column is absent or not numeric, the table is empty, the target has no value, an axis has one
             value (so that there are always two configurations or more), or a status or a number is not allowed.
 
+    >>> import numpy as np
     >>> random = np.random.default_rng(0)
     >>> grid = [(lr, width) for lr in range(5) for width in range(4)]
     >>> table = pd.DataFrame(grid * 4, columns=["lr", "width"])
@@ -136,14 +127,8 @@ def judge(
     settings = StatisticsSettings(target, tuple(axes), seed_column, confidence, resamples, random_seed, stages != (0,))
     windows = dict(match or {})
     question = _Question(settings, tuple(chosen), windows, status_column, level, stages, test_size, validation_size)
-    compared = _matched(table, windows)
-    scopes = []
-    for name, candidates in _candidates(table, target, scope, status_column):
-        excluded = _excluded(table, candidates, target, status_column)
-        runs = candidates[compared[candidates.index]]
-        if len(runs) < len(candidates):
-            excluded["not matched"] = len(candidates) - len(runs)
-        scopes.append(_judge_scope(question, name, runs, excluded))
+    scopes = [_judge_scope(question, one) for one in scopes_of(table, target, scope, status_column, windows)]
+    not_judged = [name for name in numeric_columns(table) if name not in {*chosen, *axes, target}]
     return Verdicts(
         target=target,
         axes=tuple(axes),
@@ -153,18 +138,18 @@ def judge(
         confidence=confidence,
         permutations=stages[-1],
         resamples=resamples,
-        left_out=tuple(name for name in numeric_columns(table) if name not in {*chosen, *axes, target}),
+        left_out=tuple(not_judged),
         scopes=tuple(scopes),
     )
 
 
-def _judge_scope(question: _Question, scope: str, runs: pd.DataFrame, excluded: dict[str, int]) -> ScopeVerdicts:
+def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
     """Describe, test and decide on every predictor in the runs of one scope."""
     settings = question.settings
-    statistics = PredictorStatistics(runs, settings)
+    statistics = PredictorStatistics(scope.runs, settings)
     known = {
         "target": settings.target,
-        "scope": scope,
+        "scope": scope.name,
         "match": windows_text(question.windows),
         "resamples": settings.resamples,
     }
@@ -175,118 +160,27 @@ def _judge_scope(question: _Question, scope: str, runs: pd.DataFrame, excluded: 
         about = known | {"test_derived": is_test_derived(predictor)}
         verdicts.append(Verdict.undecided(predictor, settings.axes, about | values))
         all_tests.append(tests)
-    diverged = checks.all_diverged(runs, question.status_column)
-    verdicts = _tested(verdicts, all_tests, question.level, question.stages)
-    verdicts = _adjusted(verdicts)
+    verdicts = with_p_values(verdicts, all_tests, question.level, question.stages)
+    diverged = checks.all_diverged(scope.runs, question.status_column)
+    decided = [_decide(verdict, question, diverged) for verdict in verdicts]
     baseline = Verdict.undecided(BASELINE, settings.axes, known | statistics.evaluate_axes())
     sentence = baseline_sentence(baseline, settings.confidence)
     return ScopeVerdicts(
-        scope=scope,
-        runs=len(runs),
+        scope=scope.name,
+        runs=len(scope.runs),
         configurations=baseline.configurations,
-        excluded=excluded,
+        excluded=scope.excluded,
         all_diverged=diverged,
         baseline=replace(baseline, decision=BASELINE_DECISION, sentence=sentence),
         ceilings=tuple(statistics.ceilings(question.test_size, question.validation_size)),
-        missing_ceiling=_missing_ceiling(runs, settings.target, question.test_size),
-        predictors=tuple(_decided(verdict, question, diverged) for verdict in verdicts),
+        missing_ceiling=missing_ceiling(scope.runs, settings.target, question.test_size),
+        predictors=tuple(decided),
     )
 
 
-def _tested(
-    verdicts: Sequence[Verdict], all_tests: Sequence[PermutationTests | None], level: float, stages: Sequence[int]
-) -> list[Verdict]:
-    """Draw the nulls, of the predictors of the family until they are decided, and fill in the p-values."""
-    pairs = list(zip(verdicts, all_tests, strict=True))
-    family = [tests for verdict, tests in pairs if tests and decision_rule.in_family(verdict)]
-    bounds = dict(zip(map(id, family), draw_until_decided(family, level, stages), strict=True))
-    tested = []
-    for verdict, tests in pairs:
-        if tests is not None:
-            tests.draw(stages[0])  # what is not decided on is described
-            verdict = _with_p_values(verdict, tests, bounds.get(id(tests)))
-        tested.append(verdict)
-    return tested
-
-
-def _with_p_values(verdict: Verdict, tests: PermutationTests, bounds: tuple[float, float] | None) -> Verdict:
-    """Fill in the p-values that were drawn; `bounds` of the adjusted p-value are known in the family only."""
-    gain, within = tests.counts
-    within_p = np.nan if np.isnan(verdict.within) else within.p
-    values: dict[str, Any] = {"gain_p": gain.p, "within_p": within_p, "permutations": float(gain.permutations)}
-    if bounds is not None:
-        values["adds_p"] = max(gain.p, within_p)
-        values["adds_q_low"], values["adds_q_high"] = bounds
-    return replace(verdict, **values)
-
-
-def _adjusted(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Adjust each kind of p-value over all predictors that have one."""
-    adjusted = list(verdicts)
-    for name in ("gain", "within", "adds"):
-        p_values = np.array([getattr(verdict, f"{name}_p") for verdict in adjusted], dtype=float)
-        q_values = false_discovery(p_values)
-        for place, q_value in enumerate(q_values):
-            known: dict[str, Any] = {f"{name}_q": float(q_value)}
-            adjusted[place] = replace(adjusted[place], **known)
-    return adjusted
-
-
-def _decided(verdict: Verdict, question: _Question, all_diverged: bool) -> Verdict:
-    """Apply the rule and say the verdict in words."""
+def _decide(verdict: Verdict, question: _Question, all_diverged: bool) -> Verdict:
+    """Apply the rule and put the verdict in words."""
     decision, reason = decision_rule.decide(verdict, question.level, all_diverged)
     verdict = replace(verdict, decision=decision, reason=reason)
-    return replace(verdict, sentence=verdict_sentence(verdict, question.settings.confidence))
-
-
-def _candidates(
-    table: pd.DataFrame, target: str, scope: Scope, status_column: str
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each scope's name and its runs, with the target as it is judged there."""
-    if scope not in ("converged", "all", "both"):
-        raise BadInput(f"scope {scope!r} is not one of converged, all, both")
-    values = numeric_column(table, target, "target")
-    if status_column not in table.columns:
-        yield "all", table[~np.isnan(values)]
-        return
-    status = table[status_column]
-    if scope != "all":
-        yield "converged", table[(status == Status.CONVERGED) & ~np.isnan(values)]
-    if scope != "converged":
-        worst = table.assign(**{target: np.where(status == Status.DIVERGED, np.inf, values)})
-        yield "all", worst[~status.isin(UNFINISHED) & worst[target].notna()]
-
-
-def _matched(table: pd.DataFrame, windows: Windows) -> "pd.Series[bool]":
-    """Mark the runs that are compared; `BadInput` if no run lies in the windows."""
-    inside = in_windows(table, windows)
-    if not inside.any():
-        raise BadInput(f"match {windows_text(windows)}: no run lies there")
-    return inside
-
-
-def _excluded(table: pd.DataFrame, judged: pd.DataFrame, target: str, status_column: str) -> dict[str, int]:
-    """Count the runs of the table that a scope leaves out, by their status or for lack of a target."""
-    others = table[~table.index.isin(judged.index)]
-    without_target = others[target].isna()
-    if status_column in table:
-        reason = others[status_column].map(str)
-    else:
-        reason = pd.Series("", index=others.index, dtype=object)
-    lacking = without_target & ~reason.isin([Status.DIVERGED, *UNFINISHED])
-    reason = reason.where(~lacking, f"without {target}")
-    return {str(name): int(count) for name, count in reason.value_counts().sort_index().items()}
-
-
-def _missing_ceiling(runs: pd.DataFrame, target: str, test_size: int | None) -> str:
-    """Explain why test-set noise has no ceiling though its size is known; empty if it has one, or no size."""
-    if test_size is None or runs.empty or not np.isnan(measurement_variance(runs, target, test_size)).all():
-        return ""
-    measured = measured_outcome(target)
-    if measured not in runs:
-        reason = f"no column {measured}"
-    elif "error" in measured:
-        reason = f"{measured} leaves [0, 1]"
-    else:
-        reason = f"no column {measured}_variance (variance of the loss of one example)"
-    return f"no ceiling for test-set noise: {reason}"
+    sentence = verdict_sentence(verdict, question.settings.confidence)
+    return replace(verdict, sentence=sentence)
