@@ -4,7 +4,8 @@ import io
 import pytest
 from rich.console import Console
 
-from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep, plan_table
+from benevolent.orchestrator.estimates.plan_table import plan_table
+from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
 from benevolent.orchestrator.plan.cohorts import HeldRuns, cohort_id, cohort_sizes
 from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec, load_spec

@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli import main
-from benevolent.orchestrator.plan.planning import plan
-from benevolent.orchestrator.results_folder import prepare
+from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import SweepResult, run_sweep
 from benevolent.orchestrator.training.ray_session import ray_cluster
@@ -291,7 +290,7 @@ def test_a_resumed_sweep_fetches_its_data(monkeypatch, tmp_path):
         raise Reached
 
     spec = SweepSpec.parse(SWEEP)
-    prepare(Folder(tmp_path), spec, plan(spec))
+    prepare_anew(Folder(tmp_path), spec)
     fetched = []
     monkeypatch.setattr(data, "fetch", fetched.append)
     monkeypatch.setattr("benevolent.orchestrator.train_and_measure.ray_cluster", stop)

@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 from rich.console import Console
 
 from benevolent.analysis import load_results
-from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.cli import results_commands
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
 from benevolent.trainables.store.folder import Folder
@@ -75,5 +75,5 @@ def test_a_sweep_on_s3_has_the_tables_of_a_local_one_and_goes_on_from_what_is_th
     names = Folder(remote).names()
     assert names == Folder(local).names() and "report" in names
     assert "up to date: nothing to train or measure" in run(remote)
-    main.status(remote)
+    results_commands.status(remote)
     assert "limit" in capsys.readouterr().out

@@ -1,12 +1,9 @@
-"""What there is to choose from, for `bth list`: name, what it is, where it comes from.
-
-Of a measure also whether more or less of it means a more complex network, whether it is computed unasked, and what it
-needs.
-"""
+"""Rows of `bth list`: names, descriptions and sources."""
 
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.registry import MEASURES
@@ -16,42 +13,76 @@ from benevolent.trainables import data
 from benevolent.trainables.models import MODELS
 from benevolent.trainables.training.dynamics import DYNAMICS
 
-Line = tuple[str, ...]
+Row = tuple[str, ...]
 
 
-def _first_line(thing: object) -> str:
-    return (inspect.getdoc(thing) or "").partition("\n")[0]
+@dataclass(frozen=True)
+class Catalog:
+    """A table of `bth list`; the rows are made when it is printed."""
+
+    rows: Callable[[], Sequence[Row]]
+    headings: Row = ("name", "description", "source")
 
 
-def _source(builder: object) -> str:
-    """Authors and years that a docstring names in its paragraph `Source: ...`."""
-    paragraph = (inspect.getdoc(builder) or "").partition("Source: ")[2].partition("\n\n")[0]
-    names = re.findall(r"[A-Z]\w+(?: and [A-Z]\w+| et al\.)? (?:19|20)\d\d", " ".join(paragraph.split()))
-    return "; ".join(dict.fromkeys(names))
+def _sweeps() -> list[Row]:
+    return [(name, description) for name, description in bundled_sweeps().items()]
 
 
-def _measure(measure: Measure) -> Line:
-    """What it is, what it needs and its source are lines of one cell: in columns of their own they would be narrow."""
+def _studies() -> list[Row]:
+    rows = []
+    for name, study in studies().items():
+        effort = f"small: {study.small.takes}; paper: {study.paper.takes}"
+        rows.append((name, f"{study.title}\n{effort}", study.source))
+    return rows
+
+
+def _models() -> list[Row]:
+    rows = []
+    for name, builder in MODELS.items():
+        docstring = inspect.getdoc(builder) or ""
+        rows.append((name, docstring.partition("\n")[0], _sources(docstring)))
+    return rows
+
+
+def _sources(docstring: str) -> str:
+    """Return the authors and years in the paragraph `Source: ...` of a docstring.
+
+    >>> _sources("A network. Source: Loukas et al. 2021, section 4, after LeCun 1998.")
+    'Loukas et al. 2021; LeCun 1998'
+    """
+    paragraph = docstring.partition("Source: ")[2].partition("\n\n")[0]
+    references = re.findall(r"[A-Z]\w+(?: and [A-Z]\w+| et al\.)? (?:19|20)\d\d", " ".join(paragraph.split()))
+    return "; ".join(dict.fromkeys(references))
+
+
+def _measures() -> list[Row]:
+    return [_measure(measure) for measure in MEASURES.values()]
+
+
+def _measure(measure: Measure) -> Row:
+    """Return the row of a measure; requirements and source share a cell with the description, which needs the width."""
     direction = "larger" if measure.direction > 0 else "smaller"
-    needs = [] if measure.split == "none" else [f"{measure.split} data"]
-    needs += [requirement.name for requirement in measure.requires]
-    unasked = f"no: {measure.opt_in}" if measure.opt_in else "yes"
-    about = f"{measure.description}\nneeds: {', '.join(needs) or 'nothing'}; by default: {unasked}\n{measure.source}"
-    return measure.name, direction, about
+    requirements = [requirement.name for requirement in measure.requires]
+    if measure.split != "none":
+        requirements.insert(0, f"{measure.split} data")
+    in_default_set = f"no: {measure.opt_in}" if measure.opt_in else "yes"
+    lines = (
+        measure.description,
+        f"requires: {', '.join(requirements) or 'nothing'}; in the default set: {in_default_set}",
+        measure.source,
+    )
+    return measure.name, direction, "\n".join(lines)
 
 
-#: The heads of the columns, where they are not the common ones.
-HEADS = {"measures": ("name", "complex if", "what; what it needs; source")}
-COMMON = ("name", "what", "source")
+def _dynamics() -> list[Row]:
+    return [(name, *description_and_source) for name, description_and_source in DYNAMICS.items()]
 
-CATALOG: dict[str, Callable[[], Sequence[Line]]] = {
-    "sweeps": lambda: [(name, what, "") for name, what in bundled_sweeps().items()],
-    "studies": lambda: [
-        (name, f"{one.title} [small: {one.small.takes}; paper: {one.paper.takes}]", one.source)
-        for name, one in studies().items()
-    ],
-    "models": lambda: [(name, _first_line(builder), _source(builder)) for name, builder in MODELS.items()],
-    "datasets": data.listing,
-    "measures": lambda: [_measure(measure) for measure in MEASURES.values()],
-    "dynamics": lambda: [(name, *about) for name, about in DYNAMICS.items()],
+
+CATALOG: dict[str, Catalog] = {
+    "sweeps": Catalog(_sweeps, ("name", "description")),
+    "studies": Catalog(_studies, ("name", "question, and time it takes", "source")),
+    "models": Catalog(_models),
+    "datasets": Catalog(data.listing),
+    "measures": Catalog(_measures, ("name", "complex if", "description, requirements, source")),
+    "dynamics": Catalog(_dynamics),
 }

@@ -6,10 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from rich.console import Group, RenderableType
-from rich.filesize import decimal
-from rich.markup import escape
-from rich.table import Table
 
 from benevolent.orchestrator.estimates.memory import largest_input_bytes
 from benevolent.orchestrator.estimates.network_cost import network_cost, training_flops
@@ -18,12 +14,11 @@ from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.model import ModelConfig
 from benevolent.trainables.config.run import RunConfig
 
 #: Groups that are rehearsed, the costliest ones; the time of others follows from their arithmetic.
 REHEARSED = 12
-#: Groups that the printed table names; the others are summed up.
-GROUPS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -210,9 +205,8 @@ def _estimate_group(spec: SweepSpec, group: _Group, fields: tuple[str, ...]) -> 
     memory = costs.stack_bytes(largest, example.optimizer)
     memory += largest_input_bytes(group.set_bytes, largest)
     memory += costs.subspace_bytes(example.subspace, min(largest, len(spec.seed_values)))
-    model = example.model.model_dump()
     return GroupEstimate(
-        network=" ".join([model.pop("family"), *(f"{name}={value}" for name, value in model.items())]),
+        network=_network_text(example.model),
         phases=" + ".join(phase.name for phase in example.phases),
         distinguishing_fields=fields,
         runs=sum(cohort_sizes),
@@ -226,61 +220,7 @@ def _estimate_group(spec: SweepSpec, group: _Group, fields: tuple[str, ...]) -> 
     )
 
 
-def plan_table(summary: SweepEstimate) -> RenderableType:
-    """The summary for a terminal: a line for each group of runs that may share cohorts, and totals."""
-    table = Table(title=f"plan of {escape(summary.name)}", title_justify="left")
-    table.add_column("network")
-    table.add_column("phases")
-    for name in ("parameters", "runs", "cohorts", "stack up to", "memory per cohort", "disk up to"):
-        table.add_column(name, justify="right")
-    shown, rest = summary.groups[:GROUPS_SHOWN], summary.groups[GROUPS_SHOWN:]
-    if rest:
-        shown = (*shown, _united(rest))
-    for group in shown:
-        table.add_row(
-            escape("\n".join([group.network, *group.distinguishing_fields])),
-            group.phases,
-            f"{group.parameters:,}",
-            f"{group.runs:,}",
-            f"{group.cohorts:,}",
-            str(group.cohort_size),
-            decimal(group.memory_bytes),
-            decimal(group.disk_bytes),
-        )
-    extra = f" + {summary.parents:,} parent or teacher runs" if summary.parents else ""
-    known = f", {summary.known:,} of them planned or trained before" if summary.known else ""
-    totals = (
-        f"{summary.runs:,} runs ({summary.configurations:,} configurations x {summary.seeds} seeds)"
-        f"{known}{extra}\n"
-        f"{summary.cohorts:,} cohorts, {summary.slots} at once; "
-        f"memory up to {decimal(summary.memory_bytes)}, disk up to {decimal(summary.disk_bytes)}\n"
-        f"training takes about {_duration(summary.seconds)} of one core of this machine, if all runs end at their "
-        "limits (rehearsed on random numbers)"
-    )
-    if summary.to_fetch:
-        names = ", ".join(summary.to_fetch)
-        totals += f"\nnot at the data root {escape(str(data.data_root()))}: {names}; bth run fetches what is missing"
-    return Group(table, totals)
-
-
-def _united(groups: tuple[GroupEstimate, ...]) -> GroupEstimate:
-    largest = {name: max(getattr(group, name) for group in groups) for name in ("cohort_size", "parameters")}
-    names = ("runs", "cohorts", "disk_bytes", "flops", "seconds")
-    summed = {name: sum(getattr(group, name) for group in groups) for name in names}
-    memory = max(group.memory_bytes for group in groups)
-    network = f"... {len(groups)} more groups, each up to"
-    return replace(
-        groups[0], network=network, phases="", distinguishing_fields=(), memory_bytes=memory, **largest, **summed
-    )
-
-
-def _duration(seconds: float) -> str:
-    """Rounded up to what one would say.
-
-    >>> _duration(75), _duration(5 * 3600)
-    ('75 s', '5.0 h')
-    """
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
+def _network_text(model: ModelConfig) -> str:
+    """Return the family of a network, and the fields that differ from their defaults."""
+    fields = model.model_dump(exclude_defaults=True, exclude={"family"})
+    return " ".join([model.family, *(f"{name}={value}" for name, value in fields.items())])

@@ -1,0 +1,59 @@
+"""Output of the command line: the consoles, verdicts, and failures."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from benevolent.analysis.judging.verdicts import Verdicts
+
+#: Characters per line where the output is not a terminal, so that tables in a log file read as those in a terminal.
+LOG_WIDTH = 110
+#: Characters per line of a table of verdicts, at most.
+VERDICT_WIDTH = 120
+
+
+def _stdout_console() -> Console:
+    console = Console(highlight=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, emoji=False, width=LOG_WIDTH)
+
+
+console = _stdout_console()
+errors = Console(stderr=True, highlight=False, emoji=False)
+
+
+def print_error(message: str) -> None:
+    """Print an error in one line on stderr."""
+    errors.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
+
+
+def print_verdict_table(verdicts: "Verdicts") -> None:
+    """Print verdicts as one table."""
+    from benevolent.analysis.report import verdict_table
+
+    console.print(verdict_table(verdicts, min(console.width, VERDICT_WIDTH)))
+
+
+def print_verdicts(all_verdicts: "Sequence[Verdicts]") -> None:
+    """Print a table for each target; say why there is none, or why it covers all runs."""
+    for verdicts in all_verdicts:
+        print_verdict_table(verdicts)
+    if not all_verdicts:
+        console.print("too few runs, axes or predictors to judge")
+    elif all_verdicts[0].scope == "all":
+        console.print(
+            "no run has reached a target (stop.train_loss, stop.train_error), so these verdicts are over all runs"
+        )
+
+
+def exit_if_failed(failures: Sequence[str]) -> None:
+    """Print a line for each failure; exit with code 1 if there is any."""
+    for failure in failures:
+        errors.print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
+    if failures:
+        raise typer.Exit(1)

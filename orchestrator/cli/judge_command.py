@@ -1,0 +1,54 @@
+"""`bth judge`: the verdicts on any table of models."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benevolent.orchestrator.cli.arguments import parse_names, parse_window
+from benevolent.orchestrator.cli.console import console, print_verdict_table
+
+
+def judge(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A CSV or parquet file, one row per trained network.")],
+    target: Annotated[str, typer.Option(help="Column to predict; larger is worse.")],
+    axes: Annotated[str, typer.Option(help="Comma-separated columns that were varied.")],
+    predictors: Annotated[
+        str | None, typer.Option(help="Comma-separated columns to judge. Default: all other numeric columns.")
+    ] = None,
+    seed_column: Annotated[
+        str | None, typer.Option(help="Column that tells repetitions apart. Default: `seed`, if there is one.")
+    ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=LOW:HIGH", help="Compare only models whose value is in the window. Repeatable."),
+    ] = None,
+    test_size: Annotated[
+        int | None, typer.Option(min=1, help="Number of examples that the target averages, for the noise ceiling.")
+    ] = None,
+    html: Annotated[str | None, typer.Option(help="Also write a report to this HTML file.")] = None,
+) -> None:
+    """Judge predictors on any table of models.
+
+    [bold]Example:[/] bth judge models.csv --target gen_gap --axes width,depth --html verdicts.html
+    """
+    from benevolent.analysis import judging
+    from benevolent.analysis.results import read_table
+    from benevolent.orchestrator.provenance import command
+    from benevolent.orchestrator.reporting import report_on_table
+    from benevolent.trainables.store.folder import Folder
+
+    predictor_names = parse_names(predictors, "--predictors") if predictors is not None else None
+    axis_names = parse_names(axes, "--axes")
+    windows = dict(parse_window(text) for text in match or [])
+    models = read_table(table)
+    verdicts = judging.judge(
+        models, target, axis_names, predictor_names, seed_column=seed_column, match=windows, test_size=test_size
+    )
+    if html is not None:
+        page = report_on_table(Path(table).name, models, axis_names, verdicts, command())
+        Folder(Path(html).parent).write(Path(html).name, page)
+    print_verdict_table(verdicts)
+    console.print(verdicts.rule, soft_wrap=True)
+    if html is not None:
+        console.print(f"report: {html}", soft_wrap=True)

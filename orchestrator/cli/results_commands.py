@@ -1,0 +1,104 @@
+"""`bth status`, `bth measure` and `bth report`: commands on a results folder."""
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from benevolent.orchestrator.cli.arguments import ResultsFolder, Trust, parse_names
+from benevolent.orchestrator.cli.console import console, print_verdicts
+from benevolent.trainables.store import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benevolent.analysis.judging.verdicts import Verdicts
+    from benevolent.analysis.results import Results
+
+#: Role of runs that an earlier plan asked for, and the last one does not.
+NOT_PLANNED = "no longer planned"
+
+
+def status(where: ResultsFolder) -> None:
+    """Count the runs by status, and show why runs failed. Names the first damaged file, if there is one.
+
+    [bold]Example:[/] bth status results/quickstart
+    """
+    from benevolent.analysis.results import load_results
+    from benevolent.trainables.store.integrity import check_files
+
+    results = load_results(where)
+    for folder in results.folders:
+        check_files(folder)
+    table = Table("role", "status", box=None)
+    table.add_column("runs", justify="right")
+    for role, state, count in _count_runs(results):
+        table.add_row(role, state, f"{count:,}")
+    console.print(table)
+    for manifest, reason in results.cohorts.failures():
+        console.print(f"cohort {manifest.cohort_id} ({len(manifest.runs)} runs): {escape(reason)}", soft_wrap=True)
+
+
+def _count_runs(results: "Results") -> "Iterator[tuple[str, str, int]]":
+    """Yield role, status and number of runs; the role is that of the last plan, which may not want a run any more."""
+    runs = results.runs
+    if runs.empty:
+        return
+    planned = results.planned
+    roles = dict(zip(planned["run_id"], planned["role"], strict=True)) if len(planned) else {}
+    now = runs.assign(role=runs["run_id"].map(roles).fillna(NOT_PLANNED))
+    counts = now.groupby(["role", "status"], sort=True).size()
+    for (role, state), count in counts.items():
+        yield str(role), str(state), int(count)
+
+
+def measure(
+    where: ResultsFolder,
+    measures: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated measures, sets (default, all) or import paths. Default: the default set."),
+    ] = None,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Measure all checkpoints, not only the end of each run.")
+    ] = False,
+    trust: Trust = False,
+) -> None:
+    """Measure the trained networks in a results folder that lack measures.
+
+    [bold]Example:[/] bth measure results/quickstart --measures sharpness,path_norm
+    """
+    from benevolent.orchestrator.sweep import measure_folder
+
+    names = parse_names(measures, "--measures") if measures is not None else None
+    files = measure_folder(where, names, checkpoints, console, trust)
+    command = escape(shlex.join(["bth", "report", where]))
+    console.print(f"measured {files} files; `{command}` judges them", soft_wrap=True)
+
+
+def report(
+    where: ResultsFolder,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Judge again, even if results and code have not changed since the last time.")
+    ] = False,
+) -> None:
+    """Judge the runs in a results folder, and write its report.
+
+    A report that is up to date is only shown: results, spec and code are compared with those it was made from.
+
+    [bold]Example:[/] bth report results/quickstart
+    """
+    from benevolent.orchestrator import reporting
+    from benevolent.orchestrator.results_folder import read_spec
+    from benevolent.trainables.store.folder import Folder
+    from benevolent.trainables.store.integrity import check_files
+
+    folder = Folder(where)
+    spec = read_spec(folder)
+    check_files(folder)
+    first_of_target: dict[str, Verdicts] = {}  # the page also has those over all runs, diverged ones included
+    for verdicts in reporting.report(folder, spec, anew=anew):
+        first_of_target.setdefault(verdicts.target, verdicts)
+    print_verdicts([*first_of_target.values()])
+    console.print(f"report: {folder.uri}/{paths.REPORT_PAGE}", soft_wrap=True)

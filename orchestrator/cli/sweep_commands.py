@@ -1,0 +1,92 @@
+"""`bth run` and `bth plan`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from benevolent.orchestrator.cli.arguments import Overrides, Scale, Spec
+from benevolent.orchestrator.cli.console import console, exit_if_failed, print_verdicts
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+
+if TYPE_CHECKING:
+    from benevolent.orchestrator.study import Study
+
+RESULTS = Path("results")
+STUDY_PREFIX = "study:"
+
+
+def run(
+    spec: Spec,
+    out: Annotated[str | None, typer.Option(help="Results folder. Default: results/NAME.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster, or `auto`. Default: start Ray on this machine.")
+    ] = None,
+    overrides: Overrides = None,
+    scale: Scale = "small",
+) -> None:
+    """Train a sweep or a study, measure, judge, and write a report.
+
+    The same command again continues after a stop. If the spec has new values, only the new runs are trained.
+
+    [bold]Example:[/] bth run quickstart --set seeds=2 --out results/small
+    """
+    from benevolent.orchestrator.spec.sweep_spec import load_spec
+    from benevolent.orchestrator.sweep import run_sweep
+
+    if spec.startswith(STUDY_PREFIX):
+        return _run_studies(spec, out, address, overrides, scale)
+
+    sweep = load_spec(spec, overrides or [])
+    result = run_sweep(sweep, out or str(RESULTS / sweep.name), console, address)
+    print_verdicts(result.verdicts[:1])
+    console.print(f"report: {result.report}", soft_wrap=True)
+    exit_if_failed(result.failures)
+
+
+def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> None:
+    """Show the runs, cohorts, memory, disk and time that a sweep or a study takes. Trains and writes nothing.
+
+    Times come from a rehearsal of a few seconds on random numbers.
+
+    [bold]Example:[/] bth plan quickstart --set seeds=20
+    """
+    from benevolent.analysis.measures.selection import select
+    from benevolent.orchestrator.estimates.plan_table import plan_table
+    from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+    from benevolent.orchestrator.plan.plan import expand
+    from benevolent.orchestrator.spec.sweep_spec import load_spec
+    from benevolent.orchestrator.training.placement import machine_cpus
+
+    if spec.startswith(STUDY_PREFIX):
+        sweeps = [sweep for study in _studies(spec, overrides) for sweep in study.specs(scale).values()]
+    else:
+        sweeps = [load_spec(spec, overrides or [])]
+    for sweep in sweeps:
+        select(sweep.record.names)  # an unknown measure is refused before anything is rehearsed
+    for sweep in sweeps:
+        slots = max(1, int(machine_cpus() / sweep.resources.cpus))
+        estimate = estimate_sweep(sweep, expand(sweep, slots=slots), slots, timed=True)
+        console.print(plan_table(estimate))
+
+
+def _run_studies(spec: str, out: str | None, address: str | None, overrides: list[str] | None, scale: Scale) -> None:
+    from benevolent.orchestrator.study import run_studies
+
+    out = out or str(RESULTS / "studies" / scale)
+    answered_studies = run_studies(_studies(spec, overrides), scale, out, console, address)
+    for answered in answered_studies:
+        line = f"{answered.study.name}: {answered.answer.headline} {answered.page}"
+        console.print(escape(line), soft_wrap=True)
+    console.print(f"all studies: {out}/{paths.PAGE}", soft_wrap=True)
+    exit_if_failed([failure for answered in answered_studies for failure in answered.failures])
+
+
+def _studies(spec: str, overrides: list[str] | None) -> "list[Study]":
+    from benevolent.orchestrator.study import named
+
+    if overrides:
+        raise BadInput(f"--set {overrides[0]}: a study cannot be changed; copy its sweep from its page and run that")
+    return named(spec)

@@ -1,0 +1,83 @@
+"""The table that `bth plan` prints."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.table import Table
+
+from benevolent.analysis.formatting import duration
+from benevolent.orchestrator.estimates.sweep_estimate import GroupEstimate, SweepEstimate
+from benevolent.trainables import data
+
+#: Groups with a row of their own; the others share the last row.
+GROUPS_SHOWN = 12
+NUMERIC_COLUMNS = ("parameters", "runs", "cohorts", "runs per\ncohort", "memory per\ncohort", "disk")
+
+
+def plan_table(estimate: SweepEstimate) -> RenderableType:
+    """Return an estimate for a terminal: a row for each group of runs that may share cohorts, and totals."""
+    groups = list(estimate.groups[:GROUPS_SHOWN])
+    rest = estimate.groups[GROUPS_SHOWN:]
+    if rest:
+        groups.append(_united(rest))
+    table = Table(title=f"plan of {escape(estimate.name)}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("network")
+    table.add_column("phases")
+    for heading in NUMERIC_COLUMNS:
+        table.add_column(heading, justify="right")
+    for group in groups:
+        table.add_row(*_cells(group))
+    return Group(table, "\n".join(_totals(estimate)))
+
+
+def _cells(group: GroupEstimate) -> tuple[str, ...]:
+    return (
+        escape("\n".join([group.network, *group.distinguishing_fields])),
+        group.phases,
+        f"{group.parameters:,}",
+        f"{group.runs:,}",
+        f"{group.cohorts:,}",
+        f"{group.cohort_size:,}",
+        decimal(group.memory_bytes),
+        decimal(group.disk_bytes),
+    )
+
+
+def _totals(estimate: SweepEstimate) -> list[str]:
+    """Return the lines below the table."""
+    runs = f"{estimate.runs:,} runs ({estimate.configurations:,} configurations x {estimate.seeds} seeds)"
+    if estimate.known:
+        runs += f", {estimate.known:,} of them planned or trained already"
+    if estimate.parents:
+        runs += f" + {estimate.parents:,} parent or teacher runs"
+    lines = [
+        runs,
+        f"{estimate.cohorts:,} cohorts, {estimate.slots} at a time; "
+        f"memory up to {decimal(estimate.memory_bytes)}, disk up to {decimal(estimate.disk_bytes)}",
+        f"training takes about {duration(estimate.seconds)} on one core of this machine if every run trains to its "
+        "limit (measured on random numbers)",
+    ]
+    if estimate.to_fetch:
+        root = escape(str(data.data_root()))
+        lines.append(f"missing data sets: {', '.join(estimate.to_fetch)}; bth run fetches them to {root}")
+    return lines
+
+
+def _united(groups: Sequence[GroupEstimate]) -> GroupEstimate:
+    """Return one row for many groups: the largest network, cohort and memory, and the sums of the rest."""
+    return replace(
+        groups[0],
+        network=f"... {len(groups)} more groups, each up to",
+        phases="",
+        distinguishing_fields=(),
+        runs=sum(group.runs for group in groups),
+        cohorts=sum(group.cohorts for group in groups),
+        cohort_size=max(group.cohort_size for group in groups),
+        parameters=max(group.parameters for group in groups),
+        memory_bytes=max(group.memory_bytes for group in groups),
+        disk_bytes=sum(group.disk_bytes for group in groups),
+    )

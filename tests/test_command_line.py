@@ -1,0 +1,84 @@
+"""The command line: working directories with other code, help texts, lists, and tables that fit a terminal."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from benevolent.orchestrator.cli.catalog import CATALOG
+from benevolent.orchestrator.cli.main import app
+from benevolent.orchestrator.estimates.plan_table import plan_table
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.spec.sweep_spec import load_spec
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("run", "plan", "status", "measure", "report", "judge", "list", "data fetch", "data list")
+
+
+@pytest.fixture(params=["folder", "module"])
+def crowded(request, tmp_path) -> Path:
+    """A working directory whose own modules have the names of our packages, and raise if they are imported."""
+    for name in ("analysis", "orchestrator", "trainables"):
+        path = tmp_path / name / "__init__.py" if request.param == "folder" else tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("raise ImportError('the module of the working directory')\n")
+    rows = [f"{width},{depth},{seed},{width + depth + seed}" for width in (1, 2) for depth in (1, 2) for seed in (0, 1)]
+    (tmp_path / "models.csv").write_text("\n".join(["width,depth,seed,loss", *rows]))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "plan quickstart --set seeds=1 --set base.stop.max_epochs=1",
+        "list models",
+        "judge models.csv --target loss --axes width,depth",
+    ],
+)
+def test_commands_work_beside_modules_of_the_same_names(arguments, crowded):
+    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *arguments.split()]
+    env = os.environ | {"PYTHONPATH": str(ROOT / ".import")}
+    done = subprocess.run(command, cwd=crowded, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example(command):
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0 and f"Example: bth {command} " in shown.stdout
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_rows_of_a_list_have_its_headings(name):
+    catalog = CATALOG[name]
+    rows = catalog.rows()
+    assert rows and {len(row) for row in rows} == {len(catalog.headings)}
+
+
+def test_the_plan_fits_a_terminal_of_100_columns():
+    spec = load_spec("quickstart")
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(plan_table(estimate_sweep(spec, expand(spec))))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 100
+    assert "…" not in text and "memory per" in text
+
+
+def test_an_unknown_list_names_those_that_exist():
+    shown = CliRunner().invoke(app, ["list", "measure"])
+    assert "measures" in str(shown.exception)
+
+
+def test_report_is_made_again_only_if_asked(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr("benevolent.orchestrator.reporting.report", lambda *_, anew: calls.append(anew) or [])
+    monkeypatch.setattr("benevolent.orchestrator.results_folder.read_spec", lambda folder: None)
+    for options in ([], ["--anew"]):
+        CliRunner().invoke(app, ["report", str(tmp_path), *options], catch_exceptions=False)
+    assert calls == [False, True]
