@@ -1,13 +1,14 @@
-"""Is a stack ever slower than a serial loop? Milliseconds per run and step, on one thread, ours against plain PyTorch.
+"""Compare stacks with a serial loop of plain PyTorch: milliseconds per run and step, on one thread.
 
     python benchmarks/kernels.py
 
 The serial loop trains one ordinary module after the other with `torch.optim.SGD`, on the same batches; ours records the
-dynamics too. Random inputs; the fastest of several rounds taken in turn. The thresholds of `trainables/stack/kernel_choice.py` come
-from the second table, which times other kernels and sizes; with `--candidates`.
+dynamics too. Random inputs; the fastest of several rounds taken in turn. The thresholds of
+`trainables/stack/kernel_choice.py` come from the second table, which times other kernels and sizes; with `--candidates`.
 """
 
 import copy
+import itertools
 import platform
 import sys
 import time
@@ -42,7 +43,7 @@ SLOW, FAST = (10, 2), (12, 20)
 
 
 class Case:
-    """Networks of one architecture, to be trained in either way."""
+    """Networks of one architecture, to be trained in stacks or one after the other."""
 
     def __init__(self, model: dict, shape: tuple[int, ...], networks: int) -> None:
         self.rounds, steps = SLOW if len(shape) == 3 else FAST
@@ -50,38 +51,38 @@ class Case:
         self.labels = torch.randint(0, 10, (networks, steps * BATCH))
         self.stack = make_stack(networks, model, DataConfig(), self.inputs)
         self.order = orders(self.stack, steps * BATCH, 0)
-        self.plan = choose_kernel(self.stack, shared(self.inputs, networks), self.labels, BATCH)
+        self.choice = choose_kernel(self.stack, shared(self.inputs, networks), self.labels, BATCH)
         modules = [copy.deepcopy(self.stack.network.module).train().requires_grad_() for _ in range(networks)]
         self.serial_loop = [(one, torch.optim.SGD(one.parameters(), lr=0.05, momentum=0.9)) for one in modules]
         self.steps = steps * networks
 
     def serial(self) -> None:
-        """One network after the other."""
+        """Train one network after the other."""
         for (module, optimizer), labels, order in zip(self.serial_loop, self.labels, self.order, strict=True):
             for batch in order.split(BATCH):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(module(self.inputs[batch]), labels[batch]).backward()
                 optimizer.step()
 
-    def ours(self, plan: KernelChoice) -> Callable[[], None]:
-        """In stacks."""
+    def ours(self, choice: KernelChoice) -> Callable[[], None]:
+        """Return a function that trains the networks in stacks."""
 
         def epoch() -> None:
             parts: list[tuple[Stack, Tensor, Tensor]] = list(
                 zip(
-                    self.stack.slices(plan.size),
-                    self.labels.split(plan.size),
-                    self.order.split(plan.size),
+                    self.stack.slices(choice.size),
+                    self.labels.split(choice.size),
+                    self.order.split(choice.size),
                     strict=True,
                 )
             )
             for part, labels, order in parts:
-                part.train_epoch(shared(self.inputs, len(part)), labels, order, BATCH, 0, plan.kernel)
+                part.train_epoch(shared(self.inputs, len(part)), labels, order, BATCH, 0, choice.kernel)
 
         return epoch
 
     def milliseconds(self, *ways: Callable[[], None]) -> list[float]:
-        """Per run and step."""
+        """Return the least time of each way per run and step."""
         best = [float("inf")] * len(ways)
         for _ in range(self.rounds):
             for index, way in enumerate(ways):
@@ -92,33 +93,33 @@ class Case:
 
 
 def chosen() -> Table:
-    """What is chosen against the serial loop."""
+    """Compare the chosen kernels with the serial loop."""
     table = Table("network", "K", "chosen", "ours", "serial", "ratio", title="ms per run and step, one thread")
     for name, model, shape, networks in CASES:
         case = Case(model, shape, networks)
-        ours, serial = case.milliseconds(case.ours(case.plan), case.serial)
-        plan = f"{case.plan.kernel}, {case.plan.size} at once"
-        table.add_row(name, str(networks), plan, f"{ours:.3f}", f"{serial:.3f}", f"{ours / serial:.2f}")
+        ours, serial = case.milliseconds(case.ours(case.choice), case.serial)
+        choice = f"{case.choice.kernel}, {case.choice.size} at once"
+        table.add_row(name, str(networks), choice, f"{ours:.3f}", f"{serial:.3f}", f"{ours / serial:.2f}")
     return table
 
 
 def candidates() -> Table:
-    """Other kernels and sizes of the convolutional networks, against the serial loop."""
+    """Compare other kernels and sizes with the serial loop, for the convolutional networks."""
     kernels: tuple[Kernel, ...] = ("batched", "channels_last", "loop")
-    plans = [KernelChoice(kernel, size) for kernel in kernels for size in (1, 2, 8)]
-    titles = [f"{plan.kernel} {plan.size}" for plan in plans]
+    choices = [KernelChoice(kernel, size) for kernel, size in itertools.product(kernels, (1, 2, 8))]
+    titles = [f"{choice.kernel} {choice.size}" for choice in choices]
     table = Table("network", "values a step", *titles, title="time against the serial loop")
     for name, model, shape, networks in CASES:
         if networks > 1 and len(shape) == 3:
             case = Case(model, shape, networks)
-            *ours, serial = case.milliseconds(*(case.ours(plan) for plan in plans), case.serial)
+            *ours, serial = case.milliseconds(*(case.ours(choice) for choice in choices), case.serial)
             values = BATCH * case.stack.network.activations(shape)
             table.add_row(name, f"{values:,}", *(f"{one / serial:.2f}" for one in ours))
     return table
 
 
 def processor() -> str:
-    """What the system calls it."""
+    """Return the name of the processor."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor()

@@ -8,7 +8,7 @@ from benevolent.trainables.stack.layer_types import CONTAINERS, layer_type
 from benevolent.trainables.stack.layers import Mode, Tensors
 
 
-class Batched:
+class BatchedModule:
     """A module in batched form.
 
     Args:
@@ -20,17 +20,19 @@ class Batched:
         self.layer = module
         self.kind = type(module)
         self.facts = layer_type(module)
-        # Not `named_children`, which leaves out a module, such as one ReLU, that is there for the second time.
-        children = {name: child for name, child in module._modules.items() if child is not None}
-        self.children = {name: Batched(child, f"{prefix}{name}.") for name, child in children.items()}
+        self.children = {
+            name: BatchedModule(child, f"{prefix}{name}.")
+            for name, child in module.named_modules(remove_duplicate=False)  # one ReLU may be used several times
+            if name and "." not in name
+        }
         own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-        self.names = {name: f"{prefix}{name}" for name, tensor in own if tensor.is_floating_point()}
+        self.full_names = {name: f"{prefix}{name}" for name, tensor in own if tensor.is_floating_point()}
 
-    def stored(self) -> set[str]:
+    def stored_names(self) -> set[str]:
         """Return the names of the tensors that are taken in their stored form."""
-        names = set(self.names.values()) if self.facts.stored_weights else set()
+        names = set(self.full_names.values()) if self.facts.stored_weights else set()
         for child in self.children.values():
-            names |= child.stored()
+            names |= child.stored_names()
         return names
 
     def __call__(self, tensors: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
@@ -40,19 +42,19 @@ class Batched:
                 inputs = child(tensors, inputs, mode)
             return inputs
         if self.kind in CONTAINERS:
-            children = {name: partial(child.run, tensors, mode) for name, child in self.children.items()}
+            children = {name: partial(child.on_inputs, tensors, mode) for name, child in self.children.items()}
             return CONTAINERS[self.kind](children, inputs)
-        own = {name: tensors[full] for name, full in self.names.items()}
+        own = {name: tensors[full] for name, full in self.full_names.items()}
         assert self.facts.batched is not None
         return self.facts.batched(self.layer, own, inputs, mode)
 
-    def run(self, tensors: Tensors, mode: Mode, inputs: Tensor) -> Tensor:
-        """Return the outputs, as a call does, with the inputs as the last argument."""
+    def on_inputs(self, tensors: Tensors, mode: Mode, inputs: Tensor) -> Tensor:
+        """Return the outputs as a call does, with the inputs as the last argument."""
         return self(tensors, inputs, mode)
 
 
 def is_batched(module: nn.Module) -> bool:
-    """Return True if `Batched` can run a module: all layers have a batched form, and none with tensors occurs twice."""
+    """Return True if `BatchedModule` can run a module: all layers are batched, and none with tensors occurs twice."""
     for named in (module.named_parameters, module.named_buffers):
         if len(list(named(remove_duplicate=False))) > len(list(named())):
             return False

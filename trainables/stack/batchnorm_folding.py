@@ -1,4 +1,4 @@
-"""BatchNorm folded into the layer before it, for measures that read weights."""
+"""Fold BatchNorm into the layer before it, for measures that read weights."""
 
 import copy
 from typing import Any
@@ -12,21 +12,21 @@ from benevolent.trainables.stack.layer_types import is_batch_norm, layer_type
 
 
 def fold_batchnorm(module: nn.Module) -> nn.Module:
-    """The same function, in eval mode, with BatchNorm folded into the convolution or linear layer before it.
+    """Return the same function, in eval mode, with BatchNorm folded into the layers before it.
 
     BatchNorm in eval mode is an affine map of each channel, `y = g (x - mean) / sqrt(variance + eps) + b`: the layer
-    before it gets weights `g w / sqrt(variance + eps)` and the fitting bias. Liao et al. 2018 normalize the weights of
-    networks with BatchNorm so.
+    before it gets weights `g w / sqrt(variance + eps)` and the corresponding bias. Liao et al. 2018 normalize the
+    weights of networks with BatchNorm in this way.
 
     Args:
-        module: any that `torch.fx` can follow: `nn.Sequential`, `Residual`, the networks of torchvision; not changed.
+        module: one that `torch.fx` can trace: `nn.Sequential`, `Residual`, the networks of torchvision; not changed.
 
     Returns:
         a copy in eval mode with the same names; folded BatchNorm layers are `nn.Identity`. A BatchNorm layer with no
         such layer right before it (the first in a block with pre-activation) stays.
 
     Raises:
-        BadInput: the module has BatchNorm, and its forward pass cannot be followed.
+        BadInput: the module has BatchNorm, and its forward pass cannot be traced.
 
     >>> folded = fold_batchnorm(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.ReLU()))
     >>> [type(layer).__name__ for layer in folded]

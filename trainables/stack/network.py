@@ -16,7 +16,7 @@ from benevolent.trainables.data import Dataset, Task
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.forest import Forest
-from benevolent.trainables.stack.batched_module import Batched, is_batched
+from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
 from benevolent.trainables.stack.initialization import initial_parameters
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
@@ -56,10 +56,10 @@ class Network:
         self.parameters = ParameterLayout(trained)
         self.buffers = ParameterLayout(frozen | statistics)
         self.module = module.requires_grad_(False)
-        self.batched = Batched(module) if is_batched(module) else None
+        self.batched = BatchedModule(module) if is_batched(module) else None
         self.convolves = any(layer_type(layer).weights == "kernel" for layer in module.modules())
         self.stateful = bool(statistics) or any(draws_random_numbers(layer) for layer in module.modules())
-        self._stored = self.batched.stored() if self.batched else set()
+        self._stored = self.batched.stored_names() if self.batched else set()
         self._activations: dict[tuple[int, ...], int] = {}
 
     @property

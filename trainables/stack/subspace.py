@@ -1,7 +1,7 @@
 """Training in a random subspace: K networks move along `theta = theta_0 + P phi` (Li et al. 2018, section 2).
 
-A projection is added by writing a class with `push` and `pull` and naming it in `PROJECTIONS`. Columns of P have norm
-one in the space of all D parameters (those of `fastfood` nearly), so that a step in phi is as long as it is there.
+Add a projection by writing a class with `push` and `pull` and naming it in `PROJECTIONS`. Columns of P have norm one in
+the space of all D parameters (those of `fastfood` nearly), so that a step in theta is as long as the step in phi.
 """
 
 from typing import Protocol
@@ -18,17 +18,17 @@ class Projection(Protocol):
     """The matrix P of one run, `(D, d)`."""
 
     def push(self, directions: Tensor) -> Tensor:
-        """`(n, d)` -> `(n, D)`: P phi."""
+        """Return P phi: `(n, d)` -> `(n, D)`."""
 
     def pull(self, gradients: Tensor) -> Tensor:
-        """`(n, D)` -> `(n, d)`: P^T g."""
+        """Return P^T g: `(n, D)` -> `(n, d)`."""
 
 
 class Dense:
-    """Normal numbers, columns normalized."""
+    """A matrix of normal numbers with normalized columns."""
 
-    def __init__(self, size: int, dimension: int, draw: np.random.Generator, like: Tensor) -> None:
-        matrix = torch.from_numpy(draw.standard_normal((size, dimension), dtype=np.float32)).to(like)
+    def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
+        matrix = torch.from_numpy(rng.standard_normal((size, dimension), dtype=np.float32)).to(like)
         self.matrix = matrix.div_(torch.linalg.vector_norm(matrix, dim=0))
 
     def push(self, directions: Tensor) -> Tensor:
@@ -41,17 +41,18 @@ class Dense:
 
 
 class Sparse:
-    """Signs at a fraction 1 / sqrt(D) of the places (Li, Hastie and Church 2006), columns normalized."""
+    """A matrix of signs at a fraction 1 / sqrt(D) of its entries (Li, Hastie and Church 2006), columns normalized."""
 
-    def __init__(self, size: int, dimension: int, draw: np.random.Generator, like: Tensor) -> None:
-        counts = np.maximum(draw.binomial(size, size**-0.5, dimension), 1)
-        rows = np.concatenate([draw.choice(size, count, replace=False) for count in counts])
+    def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
+        counts = np.maximum(rng.binomial(size, size**-0.5, dimension), 1)
+        rows = np.concatenate([rng.choice(size, count, replace=False) for count in counts])
         columns = np.repeat(np.arange(dimension), counts)
-        values = draw.choice([-1.0, 1.0], len(rows)) / np.sqrt(counts)[columns]
+        values = rng.choice([-1.0, 1.0], len(rows)) / np.sqrt(counts)[columns]
         index = torch.from_numpy(np.stack([rows, columns]))
         with torch.sparse.check_sparse_tensor_invariants(False):
-            matrix = torch.sparse_coo_tensor(index, torch.from_numpy(values), (size, dimension)).coalesce().to(like)
-            self.matrix, self.transposed = matrix, matrix.t().coalesce()
+            entries = torch.sparse_coo_tensor(index, torch.from_numpy(values), (size, dimension))
+            self.matrix = entries.coalesce().to(like)
+            self.transposed = self.matrix.t().coalesce()
 
     def push(self, directions: Tensor) -> Tensor:
         """As `Projection.push`."""
@@ -65,21 +66,23 @@ class Sparse:
 class Fastfood:
     """P = H G Pi H B (Le, Sarlos and Smola 2013): Hadamard transforms H, normal G, a permutation Pi, signs B.
 
-    Every column has the same norm before its first D of L rows are taken, L the next power of two. So norms are one in
-    the mean; measured, they are within 3 / sqrt(D) of it; standard deviations are 0.1 at D = 20, 0.035 at 100, 0.006
-    at 5,000 and 0.002 at 70,000. To divide them out takes O(d D log D) before the first step: 21 s for d = 1,000 at D =
-    70,000, most of a day for the largest network and d of Li et al. Memory is O(D), time of a step O(D log D).
+    All columns have the same norm over L rows, L the next power of two; the first D of them are taken. So norms are one
+    in the mean. Measured, they are within 3 / sqrt(D) of it, with standard deviations of 0.1 at D = 20, 0.035 at 100,
+    0.006 at 5,000 and 0.002 at 70,000. Normalizing them would take O(d D log D) before the first step: 21 s for d =
+    1,000 at D = 70,000, most of a day for the largest network and d of Li et al. Memory is O(D), time of a step
+    O(D log D).
     """
 
-    def __init__(self, size: int, dimension: int, draw: np.random.Generator, like: Tensor) -> None:
-        self.size, self.dimension = size, dimension
+    def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
+        self.size = size
+        self.dimension = dimension
         self.length = 1 << (max(size, dimension) - 1).bit_length()
-        gains = torch.from_numpy(draw.standard_normal(self.length))
-        # The norm of a column of L rows is sqrt(L) ||G||; D / L of its square is expected in the first D.
+        gains = torch.from_numpy(rng.standard_normal(self.length))
+        # The norm of a column of L rows is sqrt(L) ||G||, and its first D rows have D / L of the square in the mean.
         self.gains = (gains / (gains.norm() * size**0.5)).to(like)
-        self.signs = torch.from_numpy(draw.choice([-1.0, 1.0], self.length)).to(like)
-        self.order = torch.from_numpy(draw.permutation(self.length)).to(like.device)
-        self.back = torch.argsort(self.order)
+        self.signs = torch.from_numpy(rng.choice([-1.0, 1.0], self.length)).to(like)
+        self.order = torch.from_numpy(rng.permutation(self.length)).to(like.device)
+        self.inverse_order = torch.argsort(self.order)
 
     def push(self, directions: Tensor) -> Tensor:
         """As `Projection.push`."""
@@ -89,7 +92,8 @@ class Fastfood:
     def pull(self, gradients: Tensor) -> Tensor:
         """As `Projection.pull`."""
         padded = torch.nn.functional.pad(gradients, (0, self.length - self.size))
-        return (hadamard((hadamard(padded) * self.gains)[:, self.back]) * self.signs)[:, : self.dimension]
+        permuted = (hadamard(padded) * self.gains)[:, self.inverse_order]
+        return (hadamard(permuted) * self.signs)[:, : self.dimension]
 
 
 PROJECTIONS: dict[str, type[Dense] | type[Sparse] | type[Fastfood]] = {
@@ -105,33 +109,35 @@ class Subspaces:
     Args:
         config: dimension and kind of the projection.
         seeds: of the K runs.
-        filled: `(P,)`: which columns of a row of parameters are in use.
+        filled: `(P,)` booleans: the columns of a row of parameters that are in use.
         like: a tensor of the dtype and device of the parameters.
-        known: the projection of each seed, as far as it was made before; what is made is added.
+        projections: those made before, by seed; new ones are added.
     """
 
     def __init__(
-        self, config: SubspaceConfig, seeds: list[int], filled: Tensor, like: Tensor, known: dict[int, Projection]
+        self, config: SubspaceConfig, seeds: list[int], filled: Tensor, like: Tensor, projections: dict[int, Projection]
     ) -> None:
         assert config.dimension is not None
-        self.dimension, self.width, self.filled = config.dimension, len(filled), filled.nonzero().flatten()
-        kind, size = PROJECTIONS[config.projection], len(self.filled)
+        self.dimension = config.dimension
+        self.width = len(filled)
+        self.filled = filled.nonzero().flatten()
         self.parts: list[tuple[Tensor, Projection]] = []
         for seed in dict.fromkeys(seeds):
-            if seed not in known:
-                known[seed] = kind(size, config.dimension, generator(seed, "subspace"), like)
-            rows = [row for row, own in enumerate(seeds) if own == seed]
-            self.parts.append((torch.tensor(rows, device=like.device), known[seed]))
+            if seed not in projections:
+                projection = PROJECTIONS[config.projection]
+                projections[seed] = projection(len(self.filled), config.dimension, generator(seed, "subspace"), like)
+            rows = [row for row, own_seed in enumerate(seeds) if own_seed == seed]
+            self.parts.append((torch.tensor(rows, device=like.device), projections[seed]))
 
     def pull(self, gradients: Tensor) -> Tensor:
-        """`(K, P)` -> `(K, d)`."""
+        """Return the gradients in the subspaces: `(K, P)` -> `(K, d)`."""
         pulled = gradients.new_empty(len(gradients), self.dimension)
         for rows, projection in self.parts:
             pulled[rows] = projection.pull(gradients[rows][:, self.filled])
         return pulled
 
     def push(self, directions: Tensor) -> Tensor:
-        """`(K, d)` -> `(K, P)`."""
+        """Return the directions in the space of all parameters: `(K, d)` -> `(K, P)`."""
         pushed = directions.new_zeros(len(directions), self.width)
         for rows, projection in self.parts:
             whole = pushed.new_zeros(len(rows), self.width)
@@ -141,7 +147,7 @@ class Subspaces:
 
 
 def hadamard(rows: Tensor) -> Tensor:
-    """The Walsh-Hadamard transform (of signs, not normalized) of each row `(n, L)`, L a power of two.
+    """Return the Walsh-Hadamard transform (of signs, not normalized) of each row `(n, L)`, L a power of two.
 
     >>> hadamard(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist()
     [[10.0, -2.0, -4.0, 0.0]]
