@@ -15,7 +15,8 @@ from benevolent.analysis.judging.scopes import Scope, ScopeRuns, missing_ceiling
 from benevolent.analysis.judging.sentences import baseline_sentence, verdict_sentence
 from benevolent.analysis.judging.verdict import BASELINE, BASELINE_DECISION, Verdict
 from benevolent.analysis.judging.verdicts import ScopeVerdicts, Verdicts
-from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics, StatisticsSettings
+from benevolent.analysis.statistics.complete_cases import StatisticsSettings
+from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics
 from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 from benevolent.trainables.errors import BadInput
 

@@ -26,13 +26,12 @@ from benevolent.analysis.multi_run.intrinsic_dimension import intrinsic_dimensio
 from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness
 from benevolent.analysis.multi_run.lottery_tickets import smallest_tickets, ticket_curves, weights_left
 from benevolent.analysis.multi_run.mode_connectivity import (
-    ParameterPath,
     barrier,
     fit_curve,
-    linear_path,
     loss_along_path,
     loss_between_runs,
 )
+from benevolent.analysis.multi_run.parameter_path import ParameterPath, linear_path
 
 __all__ = [
     "ExplainedInformation",

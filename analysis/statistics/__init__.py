@@ -3,16 +3,18 @@
 One row of a table is one run; a configuration is one combination of axis values, whose runs differ in their seed.
 """
 
-from benevolent.analysis.statistics.axes_baseline import Gain, cross_validated_gain, tree_gain
+from benevolent.analysis.statistics.axes_baseline import Gain, cross_validated_gain
 from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare
 from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
-from benevolent.analysis.statistics.correlation import kendall_tau, partial_rank_correlation, pearson, spearman
+from benevolent.analysis.statistics.correlation import kendall_tau, pearson, spearman
 from benevolent.analysis.statistics.granulated_kendall import granulated_interval, granulated_kendall
 from benevolent.analysis.statistics.linear_fit import LinearFit, linear_fit
 from benevolent.analysis.statistics.minimax_fit import MinimaxFit, minimax_fit
 from benevolent.analysis.statistics.noise_ceiling import Ceiling, measurement_ceiling, seed_ceiling
+from benevolent.analysis.statistics.partial_correlation import partial_rank_correlation
 from benevolent.analysis.statistics.resampling import false_discovery
 from benevolent.analysis.statistics.robust_sign_error import robust_sign_error
+from benevolent.analysis.statistics.tree_gain import tree_gain
 from benevolent.analysis.statistics.within_configuration import Association, within_configuration
 
 __all__ = [

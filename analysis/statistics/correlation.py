@@ -1,21 +1,17 @@
-"""Correlations: Kendall's tau with its interval, Pearson, Spearman, and partial rank correlation.
+"""Correlations: Kendall's tau with its interval, Pearson and Spearman.
 
 Ranks depend on order only, so any monotone transformation of predictor or target changes nothing, and an infinite
 value is simply the largest or the smallest. A missing value (NaN) leaves its run out.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import kendalltau, rankdata
 
-from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
+from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.resampling import percentile_interval
 
 CHUNK_ELEMENTS = 4_000_000  # pairs of runs held in memory at a time
-NOTHING_LEFT = 1e-12  # share of a variable's squares below which a regression explains it exactly
 
 
 def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
@@ -144,58 +140,3 @@ def _block_sums(pairs: np.ndarray, row_starts: np.ndarray, column_starts: np.nda
     """Sum a matrix over blocks that begin at the given rows and columns."""
     columns = np.add.reduceat(pairs, column_starts, axis=1)
     return np.add.reduceat(columns, row_starts, axis=0).astype(float)
-
-
-def partial_rank_correlation(table: pd.DataFrame, predictor: str, target: str, given: Sequence[str]) -> float:
-    """Partial Spearman correlation: Pearson's correlation of ranks with the given columns regressed out of both.
-
-    Numeric columns enter as midranks, others as one indicator per value. With one numeric column z it is the textbook
-    ``(r_xy - r_xz r_yz) / sqrt((1 - r_xz^2) (1 - r_yz^2))`` of Spearman correlations.
-
-    Args:
-        table: one row per run; runs with a NaN in predictor or target are left out.
-        predictor: a numeric column.
-        target: a numeric column.
-        given: columns to regress out, such as the axes.
-
-    Returns:
-        The correlation; NaN if nothing is left of predictor or target.
-
-    Raises:
-        BadInput: a column is absent, or predictor or target is not numeric.
-
-    >>> table = pd.DataFrame({"c": [1, 2, 3, 4], "g": [1, 2, 4, 3], "axis": list("aabb")})
-    >>> round(partial_rank_correlation(table, "c", "g", ["axis"]), 6)
-    0.0
-    """
-    kept = drop_missing(table, predictor, target, given)
-    if kept.empty:
-        return np.nan
-    x = rankdata(numeric_column(kept, predictor, "column"))
-    y = rankdata(numeric_column(kept, target, "column"))
-    return partial_correlation(rank_design(kept[list(given)]), x, y)
-
-
-def rank_design(given: pd.DataFrame) -> np.ndarray:
-    """(n, 1 + ...) intercept, midranks of numeric columns, indicators of the others."""
-    columns = [np.ones((len(given), 1))]
-    for name in given.columns:
-        column = given[name]
-        if pd.api.types.is_numeric_dtype(column) and not column.isna().any():
-            columns.append(rankdata(column.to_numpy(dtype=float))[:, None])
-        else:
-            columns.append(pd.get_dummies(column, dummy_na=True).to_numpy(dtype=float))
-    return np.hstack(columns)
-
-
-def partial_correlation(design: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's correlation of (n,) x and y with the (n, k) columns of a design matrix regressed out of both."""
-    both = np.column_stack([x, y]) - np.mean([x, y], axis=1)
-    coefficients = np.linalg.lstsq(design, both, rcond=None)[0]
-    residuals = both - design @ coefficients
-    squares = (residuals**2).sum(axis=0)
-    total_squares = np.maximum((both**2).sum(axis=0), 1e-300)
-    if (squares <= NOTHING_LEFT * total_squares).any():
-        return np.nan
-    x_residual, y_residual = residuals.T
-    return float(x_residual @ y_residual / np.sqrt(squares.prod()))
