@@ -24,7 +24,7 @@ from benevolent.trainables.store.plan_files import read_planned_runs
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
     "outcomes": ("run_id", "phase", "step", "split", "name", "value"),
-    "measures": ("run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version"),
+    "measures": ("run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version", "traceback"),
 }
 
 
@@ -55,7 +55,7 @@ class Results:
             ended, `failed` if its cohort failed, else `to do`.
         dynamics: `run_id, phase, step, epoch, name, value`.
         outcomes: `run_id, phase, step, split, name, value`.
-        measures: `run_id, phase, step, name, index, value, status, seconds, version`.
+        measures: `run_id, phase, step, name, index, value, status, seconds, version`, and the `traceback` of an error.
     """
 
     def __init__(self, folders: Sequence[Folder], trust: bool = False) -> None:

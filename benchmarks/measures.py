@@ -23,7 +23,7 @@ from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from benevolent.analysis.measures import evaluate, measure_stack
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
 from benevolent.orchestrator.training.placement import Placement

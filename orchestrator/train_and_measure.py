@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.placement import place_work

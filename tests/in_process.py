@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
+from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec

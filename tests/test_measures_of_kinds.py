@@ -10,8 +10,9 @@ from torch.nn.utils import parameters_to_vector
 
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import MEASURES, Measure, measure_network, measure_stack, measured_network
+from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.network_stack import loss_of_logits
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
+from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.trainables import data, models
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm

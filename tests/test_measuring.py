@@ -7,7 +7,8 @@ import torch
 
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import MEASURES, Measure
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob, measure_file
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.trainables.store.folder import Folder
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}

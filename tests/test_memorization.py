@@ -6,7 +6,8 @@ from torch import nn
 
 from benevolent.analysis import load_results
 from benevolent.analysis.measures import measure_network, memorization
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
+from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.trainables.store.folder import Folder
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 32, "depth": 2}}

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from benevolent.analysis import load_results
 from benevolent.analysis.judging.predictors import recorded_predictors
 from benevolent.analysis.measures import MEASURES, measure_network
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
+from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec

@@ -14,7 +14,8 @@ import torch
 from benevolent.analysis import judge, load_results
 from benevolent.analysis.cohort_parts import _united
 from benevolent.analysis.formatting import duration
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, measure_file
+from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.report import digests
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main

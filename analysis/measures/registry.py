@@ -11,6 +11,7 @@ import benevolent.analysis.measures.curvature as curvature
 import benevolent.analysis.measures.distances as distances
 import benevolent.analysis.measures.flatness as flatness
 import benevolent.analysis.measures.landscape as landscape
+import benevolent.analysis.measures.layer_margins as layer_margins
 import benevolent.analysis.measures.linear as linear
 import benevolent.analysis.measures.lipschitz as lipschitz
 import benevolent.analysis.measures.margins as margins
@@ -344,7 +345,7 @@ _add(
     opt_in="much like margin_p10_spectral",
     version=2,
 )
-_add(margins.layer_margins, -1, "train", JIANG, (CLASSES, LAYER_INPUTS), NO_SPREAD, opt_in=VECTOR)
+_add(layer_margins.layer_margins, -1, "train", JIANG, (CLASSES, LAYER_INPUTS), NO_SPREAD, opt_in=VECTOR)
 
 _add(distances.layer_distances, 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=2)
 

@@ -8,7 +8,8 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benevolent.analysis.measures.on_checkpoints import ExistingMeasures, MeasureJob, measure_file
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths

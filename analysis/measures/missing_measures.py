@@ -1,0 +1,99 @@
+"""Measures of stored parameters that are still missing: planned by rows, so that no measure is computed twice."""
+
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pyarrow.compute as pc
+
+from benevolent.analysis.measures.evaluate import ERROR
+from benevolent.analysis.measures.measure import Measure
+from benevolent.analysis.measures.selection import select
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.folder import Folder
+
+#: A stored network: (run_id, phase, step).
+Place = tuple[str, str, int]
+
+
+class MeasureJob(NamedTuple):
+    """Measures to compute for a file of parameters, and the file that their rows go to."""
+
+    cohort_id: str
+    parameter_file: str
+    measures: tuple[str, ...]
+    output: str
+
+
+class ExistingMeasures:
+    """Measures that existed when this was made: rows of `measures/` that are not errors.
+
+    Every file of measures is read once, and only the columns that say which measures it holds. Cohorts are looked up
+    one after the other, and few are kept, so memory does not grow with the sweep.
+    """
+
+    def __init__(self, results: Folder) -> None:
+        self.results = results
+        self.names: dict[str, list[str]] = {}
+        for name in results.names(paths.MEASURES):
+            self.names.setdefault(paths.measured_cohort(name), []).append(name)
+        self._versions_of = functools.lru_cache(maxsize=32)(self._versions)
+
+    def missing(self, cohort_id: str, parameter_file: str, measures: Sequence[str] | None) -> MeasureJob | None:
+        """Return the measures that lack a row of their version for some network of a file, in the order of `measures`.
+
+        Args:
+            cohort_id: of the cohort that the file belongs to.
+            parameter_file: its path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
+            measures: names that `select` takes.
+
+        Returns:
+            the job of computing them for all networks of the file; None if none is missing.
+
+        Raises:
+            BadInput: an unknown measure, a user's own that does not import, or a damaged file.
+        """
+        chosen = select(measures)
+        if chosen and cohort_id in self.names:
+            networks = self._networks(cohort_id, parameter_file)
+            versions = self._versions_of(cohort_id)
+            chosen = [measure for measure in chosen if _is_missing(measure, networks, versions)]
+        if not chosen:
+            return None
+        selectors = tuple(measure.selector for measure in chosen)
+        return MeasureJob(cohort_id, parameter_file, selectors, self._new_file(cohort_id, parameter_file, chosen))
+
+    def _new_file(self, cohort_id: str, parameter_file: str, measures: Sequence[Measure]) -> str:
+        """Return the path of a file of measures that does not exist yet."""
+        text = "\n".join(f"{measure.selector} {measure.version}" for measure in measures)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        existing = {f"{paths.MEASURES}/{name}" for name in self.names.get(cohort_id, ())}
+        attempt = 1
+        while True:
+            path = paths.measures_file(cohort_id, parameter_file, digest, attempt)
+            if path not in existing:
+                return path
+            attempt += 1
+
+    def _networks(self, cohort_id: str, parameter_file: str) -> list[Place]:
+        about = CohortFiles(self.results, cohort_id).folder.read_metadata(parameter_file)
+        return list(zip(about["run_id"], about["phase"], about["step"], strict=True))
+
+    def _versions(self, cohort_id: str) -> dict[tuple[str, str, int, str], int]:
+        """Return the highest version of each (run_id, phase, step, measure) that has a row without an error."""
+        versions: Counter[tuple[str, str, int, str]] = Counter()
+        columns = ["run_id", "phase", "step", "name", "status", "version"]
+        for file in self.names[cohort_id]:
+            rows = self.results.read_table(f"{paths.MEASURES}/{file}", columns)
+            is_error = pc.starts_with(rows["status"], ERROR)
+            for row in rows.filter(pc.invert(is_error)).to_pylist():
+                key = (row["run_id"], row["phase"], row["step"], row["name"])
+                versions[key] = max(versions[key], row["version"])
+        return versions
+
+
+def _is_missing(measure: Measure, networks: Sequence[Place], versions: Mapping[tuple[str, str, int, str], int]) -> bool:
+    return any(versions.get((*place, measure.name), -1) < measure.version for place in networks)
