@@ -58,13 +58,14 @@ def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[Verdicts
 def report_inputs(folder: Folder) -> dict[str, Any]:
     """Return what a report, or the answer of a study, is made from: results, by the names of their parts, and code.
 
-    Parts are never changed once they are written, so that their names stand for their content.
+    Parts and plans are never changed once they are written, so that their names stand for their content.
     """
     parts = {cohort_id: CohortFiles(folder, cohort_id).part_names("runs") for cohort_id in cohort_ids(folder)}
     provenance = digest(folder.read(paths.PROVENANCE)) if folder.exists(paths.PROVENANCE) else ""
     return {
         "code": code_digest(),
         "spec": folder.read(paths.SPEC).decode(),
+        "plan": folder.names(paths.PLAN),
         "provenance": provenance,
         "runs": parts,
         "measures": folder.names(paths.MEASURES),

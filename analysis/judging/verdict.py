@@ -43,7 +43,6 @@ class Verdict:
         match: windows of the compared runs as text; empty if all runs of the scope are compared.
         decision: one of the decisions of `analysis.judging.decision_rule`, or "baseline".
         reason: why it was decided so, in a few words.
-        sentence: the verdict in plain words.
         runs: how many runs have the predictor.
         configurations: how many configurations these runs have.
         missing: how many runs of the scope lack the predictor.
@@ -80,6 +79,7 @@ class Verdict:
         adds_q_high: upper end of the same.
         permutations: how many permutations were drawn.
         resamples: how many bootstrap resamples the intervals come from.
+        sentence: the verdict in plain words.
     """
 
     predictor: str
@@ -88,7 +88,6 @@ class Verdict:
     match: str
     decision: str
     reason: str
-    sentence: str
     runs: int
     configurations: int
     missing: int
@@ -125,6 +124,7 @@ class Verdict:
     adds_q_high: Number
     permutations: Number
     resamples: int
+    sentence: str
 
     @classmethod
     def undecided(cls, predictor: str, axes: Sequence[str], known: Mapping[str, Any]) -> "Verdict":
@@ -157,21 +157,21 @@ class Verdict:
         return values
 
 
-#: What a field of a type is before anything is known.
+#: Fields that are not columns of `Verdicts.table`: its index, and what only the decision and the sentence need.
+_NOT_COLUMNS = {"predictor", "reason", "constant", "function_of_axes", "interactions"}
+#: Values of the fields of a type before anything is known.
 _EMPTY: Mapping[Any, Any] = {str: "", int: 0, bool: False}
 
 
 def columns(axes: Sequence[str]) -> list[str]:
     """Return the columns of `Verdicts.table` in order; `Verdict` says what they mean."""
-    return [
-        *("target", "scope", "match", "decision", "runs", "configurations", "missing", "test_derived"),
-        *("kendall_tau", "kendall_low", "kendall_high"),
-        *(f"granulated[{axis}]" for axis in axes),
-        *("psi", "psi_low", "psi_high", "partial_rank_correlation", "cmi", "cmi_p"),
-        *("baseline_r2", "gain_r2", "gain_low", "gain_high", "gain_p", "gain_q"),
-        *("within", "within_low", "within_high", "within_freedom", "within_seeds", "within_p", "within_q"),
-        *("adds_p", "adds_q", "adds_q_low", "adds_q_high", "permutations", "resamples", "sentence"),
-    ]
+    names = []
+    for field in fields(Verdict):
+        if field.name == "granulated":
+            names += [f"granulated[{axis}]" for axis in axes]
+        elif field.name not in _NOT_COLUMNS:
+            names.append(field.name)
+    return names
 
 
 def intervals_text(confidence: float, resamples: int) -> str:

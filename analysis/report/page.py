@@ -25,12 +25,14 @@ def page(report: Report, rendered: Sequence[RenderedFigure]) -> str:
     """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run."""
     script = (resources.files("benevolent.analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    summary = summarize(report.verdicts[0]) if report.verdicts else None
+    statuses = report.table["status"].value_counts().to_dict() if "status" in report.table else {}
     return template("report.html.j2").render(
         report=report,
-        summary=summarize(report.verdicts[0]) if report.verdicts else None,
+        summary=summary,
         verdicts=report.verdicts,
         axes=_axis_values(report),
-        statuses=report.table["status"].value_counts().to_dict() if "status" in report.table else {},
+        statuses=statuses,
         facts=_facts(report),
         unconverged=_unconverged(report),
         provenance=_flat(report.provenance),

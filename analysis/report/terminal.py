@@ -101,7 +101,8 @@ def _cells(verdict: Verdict, sample: str) -> list[Text]:
         number(verdict.within, signed=True),
         probability(verdict.adds_q),
     )
-    return [Text(printable(verdict.predictor) + dagger), Text(sample), *(Text(_bare(text)) for text in numbers)]
+    name = Text(printable(verdict.predictor) + dagger)
+    return [name, Text(sample), *(Text(_bare(text)) for text in numbers)]
 
 
 def _sample(verdict: Verdict) -> str:
