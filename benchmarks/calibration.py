@@ -17,7 +17,7 @@ import time
 import numpy as np
 from calibration_scenarios import AXES, NULLS, PLANTED, Scenario, SimulatedTable
 
-from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 
 LEVEL = 0.05

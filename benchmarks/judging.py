@@ -21,7 +21,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.judge_table import judge
 
 AXES = ["a", "b", "c", "d", "e"]
 SEEDS = 2

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benevolent.analysis.judging.early_prediction import early_prediction_views
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
-from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.match_windows import Windows, in_windows, windows_text
 from benevolent.analysis.judging.predictors import recorded_predictors
 from benevolent.analysis.judging.scopes import Scope

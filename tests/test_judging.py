@@ -12,7 +12,7 @@ import pytest
 
 from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.judging import Verdict, Verdicts, decision_rule
-from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.verdict import BASELINE
 from benevolent.analysis.judging.verdicts import read_verdicts, verdicts_json

@@ -27,7 +27,7 @@ from benevolent.analysis.figures import (
 )
 from benevolent.analysis.figures.statistic_agreement import STATISTICS, statistic_ranks
 from benevolent.analysis.judging import Verdict, Verdicts
-from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.verdict import columns
 from benevolent.analysis.judging.verdicts import ScopeVerdicts, read_verdicts
 from benevolent.analysis.report import Definition, Report, render, verdict_table

@@ -1,6 +1,6 @@
 """Verdicts: the decision rule, the judge that applies it, early prediction."""
 
-from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.judging.verdicts import Verdicts
 

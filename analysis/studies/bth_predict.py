@@ -11,7 +11,7 @@ from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import WIDTH_INCHES, early_prediction_figure, format_value, render_figure, short_label
 from benevolent.analysis.judging.early_prediction import early_prediction_views, rare_points_text, strongest_early
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
-from benevolent.analysis.judging.judge import judge
+from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided
 from benevolent.analysis.studies.shared.outputs import data_name
