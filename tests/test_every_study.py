@@ -8,7 +8,7 @@ from rich.console import Console
 from tiny_studies import READERS, tiny
 
 from benevolent.analysis.report.study_page import MARKS
-from benevolent.orchestrator import study
+from benevolent.orchestrator import study, study_run
 from benevolent.trainables import data
 from benevolent.trainables.store.folder import Folder
 
@@ -17,18 +17,18 @@ from benevolent.trainables.store.folder import Folder
 def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     for data_set, reader in READERS.items():
         monkeypatch.setitem(data.READERS, data_set, reader)
-    monkeypatch.setattr(study, "train_sweep", train_sweep)
-    answer = study.run_study(tiny(study.studies()[name]), "small", str(tmp_path), Console(quiet=True)).answer
+    monkeypatch.setattr(study_run, "train_sweep", train_sweep)
+    answer = study_run.run_study(tiny(study.studies()[name]), "small", str(tmp_path), Console(quiet=True)).answer
 
     claims = [finding.claim for finding in answer.findings]
     assert claims and len(set(claims)) == len(claims)
-    assert all(finding.decision in MARKS and finding.ours for finding in answer.findings)
+    assert all(finding.decision in MARKS and finding.evidence for finding in answer.findings)
     # What follows from mathematics holds at any size, unless there is too little to ask it of.
     assert "does not hold" not in [finding.decision for finding in answer.findings if finding.check]
-    assert answer.plates and all(figure.svg for figure in answer.plates)
+    assert answer.figures and all(figure.svg for figure in answer.figures)
 
     folder = Folder(tmp_path)
     page = folder.read("index.html").decode()
-    for text in (answer.headline, *claims, *(figure.title for figure in answer.plates)):
+    for text in (answer.headline, *claims, *(figure.title for figure in answer.figures)):
         assert escape(text).replace("&#x27;", "&#39;") in page
     assert len(folder.read_table("numbers.parquet"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benevolent.orchestrator.study import Scaled, Study
+from benevolent.orchestrator.study import ScaleChanges, Study
 from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader, read_digits
 
 #: Examples of each class in the training and in the test part.
@@ -63,7 +63,7 @@ CONVOLUTIONS = SIZES | {
     "base.optimizer.lr": 0.05,
     "base.optimizer.batch_size": 20,
     "base.stop.max_epochs": 60,
-    "seeds": [200, 201],
+    "seeds": 2,
 }
 BIAS = {
     "base.data.train_size": 20,
@@ -71,12 +71,12 @@ BIAS = {
     "base.stop.max_epochs": 4,
     "record.epochs": [0, 1, 2, 3],
     "record.steps": [4, 5, 22, 23],
-    "seeds": [200, 201],
+    "seeds": 2,
 }
 #: The changes of every study's sweeps, as in its file: the sweep's name, or `every`, and dotted keys.
 CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "bth-architecture": {
-        "every": BIAS | {"base.data.name": "large_digits", "seeds": [200, 201, 202]},
+        "every": BIAS | {"base.data.name": "large_digits", "seeds": 3},
         "mlp": {"base.model.width": 16},
         "cnn": {"base.model.width": 4},
     },
@@ -93,7 +93,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.stop.max_epochs": 60,
             "grid.model.dropout": [0.0, 0.2],
             "grid.data.frequency": [0.25, 0.5],
-            "seeds": [200, 201],
+            "seeds": 2,
         }
     },
     "bth-frequency": {
@@ -107,7 +107,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "record.epochs": [0, 1, 2, 20],
             "record.steps": [20, 21, 90, 91],
             "grid.data.frequency": [0.25, 0.5, 1.0],
-            "seeds": [200, 201, 202],
+            "seeds": 3,
         }
     },
     "bth-predict": {
@@ -121,7 +121,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
                 "model.width": [8, 16],
                 "prune.fraction": [0, 0.5],
             },
-            "seeds": [200, 201, 202],
+            "seeds": 3,
         }
     },
     "bth-steadiness": {
@@ -133,7 +133,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.stop.max_epochs": 60,
             "grid.data.frequency": [0.25, 0.5],
             "grid.init.scale": [0.5, 1.0],
-            "seeds": [200, 201],
+            "seeds": 2,
         }
     },
     "capacity": {
@@ -149,7 +149,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.optimizer.schedule": [[100, 1], [200, 0.05]],
             "base.stop.max_epochs": 200,
             "record.steps": [2, 10, 30, 60, 100, 200],
-            "seeds": [200, 201],
+            "seeds": 2,
         }
     },
     "increasing-complexity": {
@@ -174,7 +174,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
                 },
             ],
             "record.steps": [10, 20, 40, 60, 90],
-            "seeds": [200, 201],
+            "seeds": 2,
         }
     },
     "linear-first": {
@@ -184,7 +184,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.data.test_size": 150,
             "base.stop.max_epochs": 30,
             "record.steps": [5, 10, 20, 40, 80],
-            "seeds": [200, 201],
+            "seeds": 2,
         },
         "mnist": {"base.model.width": 32, "base.optimizer.lr": 0.1},
         "cifar10-animals-objects": {"base.model": {"family": "mlp", "width": 32}},
@@ -192,9 +192,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         "sinusoid": {"base.model.width": 32},
     },
     "margins": {"every": CONVOLUTIONS | {"grid.init.std": [0.05, 0.1, 0.15]}},
-    "more-parameters": {
-        "networks": SIZES | {"grid.model.width": [2, 8, 32], "base.stop.max_epochs": 60, "seeds": [200, 201]}
-    },
+    "more-parameters": {"networks": SIZES | {"grid.model.width": [2, 8, 32], "base.stop.max_epochs": 60, "seeds": 2}},
     "n-to-infinity": {
         "every": {
             "base.data.validation_size": 20,
@@ -203,7 +201,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.optimizer.batch_size": 20,
             "base.stop.max_epochs": 12,
             "grid.data.train_size": [20, 60, 150],
-            "seeds": [200, 201],
+            "seeds": 2,
         }
     },
     "norm-choice": {
@@ -233,7 +231,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "overfit-harmless": {
-        "theorem": {"base.stop.max_epochs": 60, "grid.data.noise": [0.1], "seeds": [200, 201]},
+        "theorem": {"base.stop.max_epochs": 60, "grid.data.noise": [0.1], "seeds": 2},
         "deep": {
             **SIZES,
             "base.model.width": 32,
@@ -252,7 +250,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
                     },
                 },
             ],
-            "seeds": [200, 201],
+            "seeds": 2,
         },
     },
     "resnet-normalized": {
@@ -262,7 +260,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.stop.max_epochs": 25,
             "base.optimizer.batch_size": 20,
             "grid.init.scale": [0.5, 1, 2],
-            "seeds": [200, 201],
+            "seeds": 2,
         }
     },
 }
@@ -274,7 +272,7 @@ def tiny(study: Study) -> Study:
     for name, sweep in study.sweeps.items():
         mine = {**CHANGES[study.name].get("every", {}), **CHANGES[study.name].get(name, {})}
         changes[name] = {**_data(sweep["base"]["data"]), **mine}
-    return study.model_copy(update={"small": Scaled(takes="seconds", changes=changes)})
+    return study.model_copy(update={"small": ScaleChanges(takes="seconds", changes=changes)})
 
 
 def _data(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The pages of studies: one for each, and one that shows all of them. Files, made by pure functions."""
+"""Pages of studies: one for each study, and one that shows all of them. Files are made by pure functions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,72 +10,88 @@ from benevolent.analysis.figures import RenderedFigure
 from benevolent.analysis.html import template
 from benevolent.analysis.report.digests import file_digests, unchanged
 from benevolent.analysis.report.export import parquet
-from benevolent.analysis.studies.shared.answer import Answer, Finding
+from benevolent.analysis.studies import Finding, StudyAnswer
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 
 #: Findings and figures as data, written last: its presence means that the page is whole.
 ANSWER = "answer.json"
+NUMBERS = "numbers.parquet"
+#: Signs of the decisions.
 MARKS = {"holds": "●", "does not hold": "×", "undecided": "○"}
 
 
-def render(about: Mapping[str, Any], answer: Answer, inputs: Any) -> dict[str, bytes]:
-    """The files of a study: relative path -> content, `answer.json` last.
+def render(about: Mapping[str, Any], answer: StudyAnswer, inputs: Any) -> dict[str, bytes]:
+    """Return the files of a study, relative path -> content, `answer.json` last.
 
     Args:
-        about: the study, its rule, its sweeps as run, where they come from.
-        answer: what its analysis said.
-        inputs: what it was made from; see `made_from`.
+        about: the study, its rule, its sweeps as run, their provenance.
+        answer: from the study's analysis.
+        inputs: description of everything the answer was made from; see `read_inputs`.
     """
     page = template("study.html.j2").render(about=about, answer=answer, marks=MARKS)
-    files = {
-        **{f"figures/{plate.name}.svg": plate.svg for plate in answer.plates if plate.svg},
-        "numbers.parquet": parquet(answer.numbers),
-        paths.PAGE: page.encode(),
-    }
+    files = {_figure_path(figure.name): figure.svg for figure in answer.figures if figure.svg}
+    files[NUMBERS] = parquet(answer.numbers)
+    files[paths.PAGE] = page.encode()
     data = {
         "inputs": inputs,
         "files": file_digests(files),
         "findings": [finding._asdict() for finding in answer.findings],
         "notes": list(answer.notes),
-        "figures": [plate._replace(svg=b"")._asdict() | {"svg": bool(plate.svg)} for plate in answer.plates],
+        "figures": [figure._asdict() | {"svg": bool(figure.svg)} for figure in answer.figures],
     }
-    return {**files, ANSWER: (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()}
+    files[ANSWER] = (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+    return files
 
 
-def made_from(folder: Folder) -> Any:
-    """What the answer in a folder was made from; None if there is none that is whole."""
+def _figure_path(name: str) -> str:
+    return f"figures/{name}.svg"
+
+
+def read_inputs(folder: Folder) -> Any:
+    """Return the description of what the answer in a folder was made from; None without a whole answer."""
     try:
-        known = folder.read_json(ANSWER)
+        data = folder.read_json(ANSWER)
         read(folder)
-        return known["inputs"] if unchanged(folder, known["files"]) else None
+        return data["inputs"] if unchanged(folder, data["files"]) else None
     except (BadInput, LookupError, TypeError, AttributeError):
         return None
 
 
-def read(folder: Folder) -> Answer:
-    """The answer in a folder, without the numbers behind it.
+def read(folder: Folder) -> StudyAnswer:
+    """Return the answer in a folder, without the numbers behind it.
 
     Raises:
-        BadInput: there is none, or one that this version did not write.
+        BadInput: there is no answer, or this version did not write it.
     """
     data = folder.read_json(ANSWER)
     try:
-        findings = [Finding(**one) for one in data["findings"]]
-        if not all(one.decision in MARKS and isinstance(one.claim + one.ours + one.paper, str) for one in findings):
-            raise TypeError("findings")
-        plates = [
-            RenderedFigure(**one | {"svg": folder.read(f"figures/{one['name']}.svg") if one["svg"] else b""})
-            for one in data["figures"]
-        ]
-        return Answer(findings, plates, pd.DataFrame(), data["notes"])
+        findings = [_read_finding(values) for values in data["findings"]]
+        figures = [_read_figure(folder, values) for values in data["figures"]]
+        return StudyAnswer(findings, figures, pd.DataFrame(), data["notes"])
     except (LookupError, TypeError) as error:
-        raise BadInput(f"{folder.uri}/{ANSWER}: damaged, or of another version; run the study again") from error
+        raise BadInput(f"{folder.uri}/{ANSWER}: damaged, or written by another version; run the study again") from error
 
 
-def index(studies: Sequence[tuple[Any, Answer]], scale: str) -> bytes:
-    """One page of all studies: what each asks, what it found beside the paper's numbers, and its figures."""
-    page = template("studies.html.j2")
-    together = Answer([finding for _, answer in studies for finding in answer.findings], [], pd.DataFrame())
-    return page.render(studies=studies, headline=together.headline, scale=scale, marks=MARKS).encode()
+def _read_finding(values: Mapping[str, Any]) -> Finding:
+    finding = Finding(**values)
+    texts = (finding.claim, finding.evidence, finding.paper, finding.reason, finding.explanation)
+    if finding.decision not in MARKS or not all(isinstance(text, str) for text in texts):
+        raise TypeError("not a finding")
+    return finding
+
+
+def _read_figure(folder: Folder, values: Mapping[str, Any]) -> RenderedFigure:
+    svg = folder.read(_figure_path(values["name"])) if values["svg"] else b""
+    return RenderedFigure(**{**values, "svg": svg})
+
+
+def index(studies: Sequence[tuple[Any, StudyAnswer]], scale: str) -> bytes:
+    """Return one page of all studies: their questions, their findings beside the papers' numbers, their figures."""
+    findings = []
+    for _, answer in studies:
+        findings += answer.findings
+    headline = StudyAnswer(findings, [], pd.DataFrame()).headline
+    page = template("studies.html.j2").render(studies=studies, headline=headline, scale=scale, marks=MARKS)
+    return page.encode()

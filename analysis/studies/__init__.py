@@ -1,11 +1,11 @@
-"""Studies: questions of the literature, each answered from the runs of its sweeps by a rule fixed beforehand.
+"""Studies: questions of the literature, each answered from the runs of its sweeps by a rule that is fixed beforehand.
 
-A study is a YAML file of `orchestrator/studies` (the sweeps, what it asks, the source) and a module here of the same
-name, with `-` written `_`. The module has `RULE`, the text of the rule, and `answer`, an `Analysis`. Rules are written
-before the runs of the verdict are looked at: their seeds and subsets of the data are others than those that a study was
-developed on.
+A study is a YAML file in `orchestrator/studies` (its sweeps, its question, its source) and a module here of the same
+name, with `_` for `-`. The module has `RULE`, the text of the rule, and `answer`, an `Analysis`. Rules are written
+before the runs of the verdict are seen: those use other seeds, and other halves of the data, than the runs on which a
+study was developed.
 """
 
-from benevolent.analysis.studies.shared.answer import Analysis, Answer, Decision, Finding, decided
+from benevolent.analysis.studies.shared.findings import Analysis, Decision, Finding, StudyAnswer, decide
 
-__all__ = ["Analysis", "Answer", "Decision", "Finding", "decided"]
+__all__ = ["Analysis", "Decision", "Finding", "StudyAnswer", "decide"]

@@ -1,4 +1,4 @@
-"""Whether of a perceptron and a convolutional network the one whose bias takes the shorter path generalizes better."""
+"""Compare a perceptron and a convolutional network: the one whose bias takes the shorter path, and the better one."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -7,100 +7,107 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, log_if_wide, render_figure
+from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
-from benevolent.analysis.studies.shared.bias_path import CURVES, curves, identity_finding, probability_slopes, progress
+from benevolent.analysis.studies.shared.bias_figures import CURVE_TITLES, draw_curves
+from benevolent.analysis.studies.shared.bias_path import identity_finding, probability_slopes, recorded_progress
+from benevolent.analysis.studies.shared.drawing import GRAY, axis_palette, draw_networks, use_log_scales
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
 
-CLOSE, SHARE = 1e-4, 2 / 3
-#: Where the last quarter of training begins, as a part of all epochs.
+#: Largest relative error of the identity.
+TOLERANCE = 1e-4
+#: The claim must be true in at least so many of so many seeds.
+LEAST_SEEDS, OF_SEEDS = 2, 3
+#: Fraction of all epochs after which the last quarter of training begins.
 LATE = 0.75
 
 RULE = f"""
-Identity: as in the other studies of this source, to {CLOSE:g}. Steadiness: in at least two thirds of the seeds the
-architecture whose bias takes the shorter mean path per step in the last quarter of training has the lower test loss at
-the end; once with the path of the probability, which is the source's output, computed from checkpoints, and once with
-that of the logit, which is ours.
+Identity: as in the other studies of this source, to {TOLERANCE:g}. Steadiness: in at least {LEAST_SEEDS} of {OF_SEEDS}
+seeds, the architecture whose bias takes the shorter mean path per step in the last {1 - LATE:.0%} of training has the
+lower test loss at the end; once with the path of the probability, which is the source's output, computed from
+checkpoints, and once with that of the logit, which is ours.
 """
 
-#: What is compared between the two architectures of a seed: column, and name.
+#: Columns compared between the two architectures of a seed, with their names.
 PATHS = {"probability_path": "path of the probability", "logit_path": "path of the logit"}
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
-    table = pd.concat([_late(runs).assign(architecture=name) for name, runs in results.items()], ignore_index=True)
-    findings = []
-    for name, runs in results.items():
-        found = identity_finding(runs, CLOSE)
-        findings.append(found._replace(claim=f"{name}: {found.claim}"))
-    findings += [_steadier(table, [*results], column, label) for column, label in PATHS.items()]
-    rows = pd.concat([progress(runs).assign(architecture=name) for name, runs in results.items()])
-    plates = [
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    late = [_late_paths(runs).assign(architecture=name) for name, runs in results.items()]
+    table = pd.concat(late, ignore_index=True)
+    progress = pd.concat([recorded_progress(runs).assign(architecture=name) for name, runs in results.items()])
+    findings = [identity_finding(runs, TOLERANCE, f"{name}: ") for name, runs in results.items()]
+    findings += [_steadiness(table, [*results], column) for column in PATHS]
+    curves = [name for name in CURVE_TITLES if name != "bias_increment_sum"]
+    figures = [
         render_figure(
             "curves",
             "Losses and the bias of a perceptron and a convolutional network",
             "Medians over seeds and their range against epochs; losses in nats.",
-            functools.partial(curves, rows, "architecture", [name for name in CURVES if name != "bias_increment_sum"]),
+            functools.partial(draw_curves, progress, "architecture", curves),
         ),
         render_figure(
             "seeds",
-            "Test loss against the bias's path in the last quarter of training",
-            "Each point is a network, lines join the two architectures of a seed: the claim says that they rise.",
-            functools.partial(_seeds, table),
+            "Test loss against the path of the bias in the last quarter of training",
+            "Each point is a network; lines join the two architectures of a seed. The claim says that they rise.",
+            functools.partial(_draw_seeds, table),
         ),
     ]
-    means = table.groupby("architecture")[["train_loss", "test_loss", "test_error"]].mean()
-    notes = [
-        "Means over seeds at the end: "
-        + "; ".join(
-            f"{name}: train loss {row['train_loss']:.2g}, test loss {row['test_loss']:.3g}, test error "
-            f"{row['test_error']:.4f}"
-            for name, row in means.iterrows()
-        )
-        + "."
-    ]
-    return Answer(findings, plates, table, notes)
+    return StudyAnswer(findings, figures, table, [_describe_ends(table)])
 
 
-def _steadier(table: pd.DataFrame, pair: Sequence[str], column: str, label: str) -> Finding:
-    first, second = pair
-    wide = table.pivot_table(index="seed", columns="architecture", values=[column, "test_loss"])
-    path, loss = (wide[name][first] / wide[name][second] for name in (column, "test_loss"))
+def _steadiness(table: pd.DataFrame, architectures: Sequence[str], column: str) -> Finding:
+    first, second = architectures
+    by_seed = table.pivot_table(index="seed", columns="architecture", values=[column, "test_loss"])
+    path = by_seed[column][first] / by_seed[column][second]
+    loss = by_seed["test_loss"][first] / by_seed["test_loss"][second]
     agree = np.sign(np.log(path)) == np.sign(np.log(loss))
+    from_source = column == "probability_path"
     return Finding(
-        f"{label}: the architecture with the shorter one in the last quarter of training has the lower test loss",
-        decided(bool(agree.mean() >= SHARE)),
+        f"{PATHS[column]}: the architecture with the shorter path in the last quarter of training has the lower test "
+        "loss",
+        decide(bool(agree.mean() >= LEAST_SEEDS / OF_SEEDS)),
         f"{int(agree.sum())} of {len(agree)} seeds; median ratio {first} / {second}: path {path.median():.2f}, test "
         f"loss {loss.median():.2f}",
-        "the steadier one; no number in the sources that we have" if column == "probability_path" else "",
-        guess="the better network has the larger logits, and moves further; its probabilities, near 0 and 1, do not",
+        "the steadier one; no number in the sources that we have" if from_source else "",
+        explanation="the better network has the larger logits, and moves further; its probabilities, near 0 and 1, "
+        "do not",
     )
 
 
-def _late(runs: Results) -> pd.DataFrame:
-    """The table at the end, with the mean paths per step in the last quarter of training."""
+def _late_paths(runs: Results) -> pd.DataFrame:
+    """Return the table at the end of training, with the mean paths per step in the last quarter."""
     table = runs.table()
-    sums = progress(runs).query("name == 'bias_increment_sum'")
     end = table.set_index("run_id")["epoch"]
-    quarter = sums[sums["epoch"] == LATE * sums["run_id"].map(end)].set_index("run_id")["value"]
+    sums = recorded_progress(runs).query("name == 'bias_increment_sum'")
+    at_late = sums[sums["epoch"] == LATE * sums["run_id"].map(end)].set_index("run_id")["value"]
+    late_sum = table["bias_increment_sum"] - table["run_id"].map(at_late)
+    late_steps = (1 - LATE) * table["step"]
     slopes = probability_slopes(runs)
-    late = slopes[slopes["epoch"] >= LATE * slopes["run_id"].map(end)].groupby("run_id")["value"].mean()
-    logit = (table["bias_increment_sum"] - table["run_id"].map(quarter)) / ((1 - LATE) * table["step"])
-    return table.assign(logit_path=logit, probability_path=table["run_id"].map(late))
+    late_slopes = slopes[slopes["epoch"] >= LATE * slopes["run_id"].map(end)]
+    probability_path = late_slopes.groupby("run_id")["value"].mean()
+    return table.assign(logit_path=late_sum / late_steps, probability_path=table["run_id"].map(probability_path))
 
 
-def _seeds(table: pd.DataFrame) -> Figure:
+def _describe_ends(table: pd.DataFrame) -> str:
+    ends = []
+    means = table.groupby("architecture")[["train_loss", "test_loss", "test_error"]].mean()
+    for name, row in means.iterrows():
+        losses = f"train loss {row['train_loss']:.2g}, test loss {row['test_loss']:.3g}"
+        ends.append(f"{name}: {losses}, test error {row['test_error']:.4f}")
+    return f"Means over seeds at the end: {'; '.join(ends)}."
+
+
+def _draw_seeds(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
-    encoding = AxisPalette.of("architecture", table["architecture"])
-    for panel, (column, label) in zip(figure.subplots(1, 2, sharey=True), PATHS.items(), strict=True):
+    panels = figure.subplots(1, len(PATHS), sharey=True)
+    for panel, (column, label) in zip(panels, PATHS.items(), strict=True):
         for _, pair in table.groupby("seed"):
-            panel.plot(pair[column], pair["test_loss"], color="#9aa5b1", linewidth=0.7, zorder=1)
-        for color, marker, chosen in encoding.groups(table["architecture"]):
-            panel.scatter(*table.loc[chosen, [column, "test_loss"]].to_numpy().T, s=24, color=color, marker=marker)
+            panel.plot(pair[column], pair["test_loss"], color=GRAY, linewidth=0.7, zorder=1)
+        draw_networks(panel, table, column, "test_loss", "architecture", size=24)
         panel.set(xlabel=f"{label} per step, last quarter")
-        log_if_wide(panel, "x", table[column].to_numpy())
-        log_if_wide(panel, "y", table["test_loss"].to_numpy())
-    figure.axes[0].set_ylabel("test loss (nats)")
-    encoding.legend(figure)
+        use_log_scales(panel, table, column, "test_loss")
+    panels[0].set_ylabel("test loss (nats)")
+    axis_palette("architecture", table["architecture"]).legend(figure)
     return figure

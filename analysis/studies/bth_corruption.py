@@ -1,4 +1,4 @@
-"""Whether the first layer's bias wanders more in networks that fit corrupted labels."""
+"""Train networks on corrupted labels: the first layer's bias should take longer paths where more are corrupted."""
 
 import functools
 from collections.abc import Mapping
@@ -9,89 +9,128 @@ import pandas as pd
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.answer import MENDED, Answer, Finding, between, decided, rank_over_seeds
+from benevolent.analysis.studies.shared.bias_figures import draw_against_lipschitz, draw_curves
 from benevolent.analysis.studies.shared.bias_path import (
-    against_lipschitz,
-    curves,
     identity_finding,
+    increase_finding,
     probability_slopes,
-    progress,
-    rises,
+    recorded_progress,
 )
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.network_outputs import example_config
+from benevolent.analysis.studies.shared.seed_means import minus_signs, rank_correlation, show_interval
 
 AXIS = "data.label_corruption"
-CLOSE, TIMES, FALLS = 1e-4, 1.3, 1
+#: Largest relative error of the identity.
+TOLERANCE = 1e-4
+#: Smallest ratio of a statistic with the most corrupted labels to that with clean ones.
+LEAST_RATIO = 1.3
+#: How often a statistic may fall from one fraction of corrupted labels to the next.
+MAX_DECREASES = 1
+LEAST_RANK_CORRELATION = 0.6
+LEVEL = 0.05
 
 RULE = f"""
-Identity: in every step that was recorded, what the bias moves by over the learning rate and the loss derivative misses
-the local Lipschitz constant at that step's example by at most {CLOSE:g} of it. Corruption: the mean over seeds of the
+Identity: in every recorded step, the increment of the bias over the learning rate and the loss derivative misses the
+local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it. Corruption: the means over seeds of the
 total path (of the probability, which is the source's output, and of the logit, which is ours), of the variance in the
-last ten epochs and of the distance from the start is with the most corrupted labels at least {TIMES} times that with
-clean ones, with the lower end of the 95% interval (Student, over seeds) of the ratio above 1, and from one fraction of
-corrupted labels to the next it falls at most {FALLS} time. Test loss: its mean over seeds rises from each fraction to
-the next. Path and test loss: among a seed's networks Spearman's rank correlation of the probability's total path and
-test loss is at least 0.6 in the mean over seeds, and the lower end of its interval above 0. More than the corruption:
-among networks of one fraction the rank correlation of that path and test loss is positive, with p at most 0.05.
+last ten epochs, and of the distance from initialization are with the most corrupted labels at least {LEAST_RATIO} times
+those with clean ones, with the lower end of the 95% interval (Student, over seeds) of the ratio above 1, and each falls
+at most {MAX_DECREASES} time from one fraction of corrupted labels to the next. Test loss: its mean over seeds rises
+from each fraction to the next. Path and test loss: among a seed's networks, Spearman's rank correlation of the
+probability's total path and test loss is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of
+its interval above 0. More than the corruption: among networks with the same fraction, the rank correlation of that path
+and test loss is positive, with p at most {LEVEL}.
 """
 
+#: Statistics that should rise with the corrupted labels, with the words of the source.
+PAPER = {
+    "probability_path": "a longer trajectory",
+    "bias_increment_sum": "",
+    "bias_variance": "bigger variance",
+    "bias_distance_from_init": "often further from the initialization",
+}
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
+
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
     (runs,) = results.values()
     table = runs.table()
-    table["probability_path"] = table["run_id"].map(_paths(runs))
-    rank, alone = (rank_over_seeds(table, x, "test_loss") for x in ("probability_path", AXIS))
-    within = st.within_configuration(table, "probability_path", "test_loss", [AXIS])
-    findings = [
-        identity_finding(runs, CLOSE),
-        rises(table, "probability_path", AXIS, TIMES, FALLS, "a longer trajectory"),
-        rises(table, "bias_increment_sum", AXIS, TIMES, FALLS),
-        rises(table, "bias_variance", AXIS, TIMES, FALLS, "bigger variance"),
-        rises(table, "bias_distance_from_init", AXIS, TIMES, FALLS, "often further from the initialization"),
-        rises(table, "test_loss", AXIS, 1, 0),
-        Finding(
-            "networks whose bias takes the longer path have the larger test loss",
-            decided(rank.value >= 0.6 and rank.low > 0),
-            f"Spearman {between(rank)}, {len(table)} networks; the fraction of corrupted labels alone {between(alone)}",
-        ),
-        Finding(
-            "so it is among networks with equally many corrupted labels",
-            decided(bool(within.correlation > 0 and within.p <= 0.05) if within.degrees_of_freedom else None),
-            f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}".replace("-", "−")
-            if within.degrees_of_freedom
-            else "the seeds order the networks alike at every fraction, so that nothing is left of chance to compare",
-            guess="networks of one fraction differ by chance only, in either; there are few of them",
-        ),
+    table["probability_path"] = table["run_id"].map(_probability_paths(runs))
+    findings = [identity_finding(runs, TOLERANCE)]
+    for statistic, paper in PAPER.items():
+        findings.append(increase_finding(table, statistic, AXIS, LEAST_RATIO, MAX_DECREASES, paper))
+    findings += [
+        increase_finding(table, "test_loss", AXIS, least_ratio=1, max_decreases=0),
+        _path_orders_test_loss(table),
+        _path_within_fractions(table),
     ]
-    plates = [
+    figures = [
         render_figure(
             "curves",
             "Losses, Lipschitz constant and the bias while networks learn corrupted labels",
-            "Medians over seeds and their range against epochs; colors are fractions of training labels that were "
-            "drawn anew. Path per step and variance are of the last ten epochs; losses are in nats, test labels clean.",
-            functools.partial(curves, progress(runs, AXIS), AXIS),
+            "Medians over seeds and their range against epochs; colors are the fractions of training labels that were "
+            "redrawn. Path per step and variance are those of the last ten epochs; losses are in nats, test labels are "
+            "clean.",
+            functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
         ),
         render_figure(
             "lipschitz",
-            "Statistics of the bias against the Lipschitz constant of the function learned",
-            "Each point is a network at its end.",
-            functools.partial(against_lipschitz, table, AXIS),
+            "Statistics of the bias against the Lipschitz constant of the learned function",
+            "Each point is a network at the end of its training.",
+            functools.partial(draw_against_lipschitz, table, AXIS),
         ),
     ]
-    errors = "; ".join(
-        f"{value:g}: train loss {rows['train_loss'].mean():.2g}, test error {rows['test_error'].mean():.3f}"
-        for value, rows in table.groupby(AXIS)
-    )
     notes = [
-        f"Means over seeds at the end, by fraction of corrupted labels: {errors}.",
-        "f is the logit here, so that ε = |sigmoid(f) − y|. The source takes the probability p = sigmoid(f), whose "
-        "path is computed from checkpoints: the mean of ‖dp/dx‖ over the training points, integrated over steps.",
-        f"{MENDED}: the last claim is undecided where nothing is left to compare; it did not hold.",
+        _describe_ends(table),
+        "f is the logit here, so that ε = |sigmoid(f) − y|. The source takes the probability p = sigmoid(f); its path "
+        "is computed from checkpoints: the mean of ‖dp/dx‖ over the training points, integrated over steps.",
+        f"{RULE_CHANGED}: the last claim is undecided if nothing is left to compare; before, it did not hold.",
     ]
-    return Answer(findings, plates, table, notes)
+    return StudyAnswer(findings, figures, table, notes)
 
 
-def _paths(runs: Results) -> pd.Series:
-    """The sum over steps of ||d p / d x||, between checkpoints by the trapezoid rule, per run."""
-    slopes, steps = probability_slopes(runs), int(runs.config(runs.runs["run_id"].iloc[0]).data.train_size)
-    return slopes.groupby("run_id").apply(lambda rows: steps * np.trapezoid(rows["value"], rows["epoch"]))
+def _probability_paths(runs: Results) -> pd.Series:
+    """Return the sum over steps of ||d p / d x|| of every run, between checkpoints by the trapezoid rule."""
+    steps_per_epoch = example_config(runs).data.train_size
+
+    def path(rows: pd.DataFrame) -> float:
+        return steps_per_epoch * float(np.trapezoid(rows["value"], rows["epoch"]))
+
+    paths = {run_id: path(rows) for run_id, rows in probability_slopes(runs).groupby("run_id")}
+    return pd.Series(paths)
+
+
+def _path_orders_test_loss(table: pd.DataFrame) -> Finding:
+    rank = rank_correlation(table, "probability_path", "test_loss")
+    corruption_alone = rank_correlation(table, AXIS, "test_loss")
+    return Finding(
+        "networks whose bias takes the longer path have the larger test loss",
+        decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0),
+        f"Spearman {show_interval(rank)}, {len(table)} networks; the fraction of corrupted labels alone "
+        f"{show_interval(corruption_alone)}",
+    )
+
+
+def _path_within_fractions(table: pd.DataFrame) -> Finding:
+    within = st.within_configuration(table, "probability_path", "test_loss", [AXIS])
+    if within.degrees_of_freedom:
+        decision = decide(bool(within.correlation > 0 and within.p <= LEVEL))
+        evidence = minus_signs(f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}")
+    else:
+        decision = decide(None)
+        evidence = "seeds order the networks alike at every fraction, so that no chance is left to compare"
+    return Finding(
+        "the same among networks with equally many corrupted labels",
+        decision,
+        evidence,
+        explanation="networks with the same fraction differ by chance only, in either quantity; there are few of them",
+    )
+
+
+def _describe_ends(table: pd.DataFrame) -> str:
+    ends = []
+    for fraction, rows in table.groupby(AXIS):
+        loss = rows["train_loss"].mean()
+        ends.append(f"{fraction:g}: train loss {loss:.2g}, test error {rows['test_error'].mean():.3f}")
+    return f"Means over seeds at the end, by fraction of corrupted labels: {'; '.join(ends)}."

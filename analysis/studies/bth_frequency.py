@@ -1,4 +1,4 @@
-"""Whether the first layer's bias wanders more in networks that learn sinusoids of higher frequency."""
+"""Train networks on sinusoids: the first layer's bias should take longer paths at higher frequencies."""
 
 import functools
 from collections.abc import Mapping
@@ -7,91 +7,103 @@ import pandas as pd
 
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, rank_over_seeds
-from benevolent.analysis.studies.shared.bias_path import (
-    STATISTICS,
-    against_lipschitz,
-    curves,
-    identity_finding,
-    progress,
-    rises,
-)
+from benevolent.analysis.studies.shared.bias_figures import BIAS_STATISTICS, draw_against_lipschitz, draw_curves
+from benevolent.analysis.studies.shared.bias_path import identity_finding, increase_finding, recorded_progress
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.seed_means import rank_correlation, show_interval
 
 AXIS = "data.frequency"
-CLOSE, FITTED, TIMES, ORDERED, FEW = 1e-4, 0.03, 1.5, 0.6, 3
+#: Largest relative error of the identity.
+TOLERANCE = 1e-4
+#: Largest train loss of a network that has learned its sinusoid.
+LARGEST_TRAIN_LOSS = 0.03
+#: Smallest ratio of a statistic at the highest frequency to that at the lowest.
+LEAST_RATIO = 1.5
+LEAST_RANK_CORRELATION = 0.6
+#: Fewest fitted networks at either end.
+FEWEST_NETWORKS = 3
 
 RULE = f"""
-Identity: in every step that was recorded, what the bias moves by over the learning rate and the loss derivative
-misses the local Lipschitz constant at that step's example by at most {CLOSE:g} of it. Ordering, over networks of
-train loss at most {FITTED} (half the squared error), the others not having learned their sinusoid: the path per step,
-the variance and the distance from the start are at the highest frequency at least {TIMES} times those at the lowest,
-in the mean over seeds, and the lower ends of the 95% intervals (Student, over seeds) above 1; undecided with fewer
-than {FEW} such networks at either. Frequencies between need not be in order. Function learned: among a seed's fitted
-networks Spearman's rank correlation of the frequency and the mean Lipschitz constant at the training points is at
-least {ORDERED} in the mean over seeds and the lower end of its interval above 0. Lipschitz constant: among all
-networks of a seed, fitted or not, the same of total path, of variance and of distance with that constant.
+Identity: in every recorded step, the increment of the bias over the learning rate and the loss derivative misses the
+local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it. Ordering, over networks with a train
+loss of at most {LARGEST_TRAIN_LOSS} (half the squared error), because the others have not learned their sinusoid: the
+path per step, the variance and the distance from initialization are at the highest frequency at least {LEAST_RATIO}
+times those at the lowest, in the mean over seeds, and the lower ends of the 95% intervals (Student, over seeds) above
+1; undecided with fewer than {FEWEST_NETWORKS} such networks at either. Frequencies between them need not be in order.
+Learned function: among a seed's fitted networks, Spearman's rank correlation of the frequency and the mean Lipschitz
+constant at the training points is at least {LEAST_RANK_CORRELATION} in the mean over seeds and the lower end of its
+interval above 0. Lipschitz constant: the same among all networks of a seed, fitted or not, of total path, variance and
+distance with that constant.
 """
 
-#: Of the source's abstract, which gives no numbers.
+#: Words of the source's abstract, which gives no numbers.
 PAPER = {
     "bias_increment_mean": "a longer trajectory",
     "bias_variance": "bigger variance",
     "bias_distance_from_init": "often further from the initialization",
 }
+#: Statistics that should follow the Lipschitz constant.
+FOLLOWING = ("bias_increment_sum", "bias_variance", "bias_distance_from_init")
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
     (runs,) = results.values()
     table = runs.table()
-    fitted = table[table["train_loss"] <= FITTED]
-    ends = [int((fitted[AXIS] == value).sum()) for value in (table[AXIS].min(), table[AXIS].max())]
-    enough = min(ends) >= FEW
-    findings = [identity_finding(runs, CLOSE)]
-    for name, paper in PAPER.items():
-        found = rises(fitted if enough else table, name, AXIS, TIMES, paper=paper)
-        findings.append(found if enough else found._replace(decision="undecided", because="too few networks fitted"))
-    findings.append(
-        _ranks(fitted, AXIS, "lipschitz_mean", "the higher the frequency, the steeper the function learned")
-    )
-    findings += [
-        _ranks(table, name, "lipschitz_mean", f"{STATISTICS[name]} follows the mean Lipschitz constant")
-        for name in ("bias_increment_sum", "bias_variance", "bias_distance_from_init")
-    ]
-    losses = "; ".join(
-        f"frequency {value:g}: train loss {rows['train_loss'].mean():.2g}, test loss {rows['test_loss'].mean():.2g}, "
-        f"{int((rows['train_loss'] <= FITTED).sum())} of {len(rows)} fitted"
-        for value, rows in table.groupby(AXIS)
-    )
-    plates = [
+    fitted = table[table["train_loss"] <= LARGEST_TRAIN_LOSS]
+    findings = [identity_finding(runs, TOLERANCE)]
+    findings += [_increase(table, fitted, statistic) for statistic in PAPER]
+    findings.append(_rank_finding(fitted, AXIS, "the higher the frequency, the steeper the learned function"))
+    for statistic in FOLLOWING:
+        claim = f"{BIAS_STATISTICS[statistic]} follows the mean Lipschitz constant"
+        findings.append(_rank_finding(table, statistic, claim))
+    figures = [
         render_figure(
             "curves",
             "Losses, Lipschitz constant and the bias while networks learn sinusoids",
             "Medians over seeds and their range against epochs; colors are frequencies. Path per step and variance "
-            "are of the last ten epochs. Losses are half squared errors, the Lipschitz constant is the mean of "
+            "are those of the last ten epochs. Losses are half squared errors; the Lipschitz constant is the mean of "
             "‖df/dx‖ over the training points.",
-            functools.partial(curves, progress(runs, AXIS), AXIS),
+            functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
         ),
         render_figure(
             "lipschitz",
-            "Statistics of the bias against the Lipschitz constant of the function learned",
-            f"Each point is a network at its end; hollow: train loss above {FITTED}.",
-            functools.partial(against_lipschitz, table, AXIS, FITTED),
+            "Statistics of the bias against the Lipschitz constant of the learned function",
+            f"Each point is a network at the end of its training; hollow: train loss above {LARGEST_TRAIN_LOSS}.",
+            functools.partial(draw_against_lipschitz, table, AXIS, LARGEST_TRAIN_LOSS),
         ),
     ]
     notes = [
-        f"Means over seeds at the end: {losses}.",
-        "The statistics tell of the function that was learned, not of the target: a network that has not fitted a "
-        "quick sinusoid yet has learned a flat function, and its bias a short path.",
+        _describe_ends(table),
+        "The statistics reflect the function that was learned, not the target: a network that has not yet fitted a "
+        "sinusoid of high frequency has learned a flat function, and its bias has taken a short path.",
     ]
-    return Answer(findings, plates, table, notes)
+    return StudyAnswer(findings, figures, table, notes)
 
 
-def _ranks(table: pd.DataFrame, first: str, second: str, claim: str) -> Finding:
-    estimate = rank_over_seeds(table, first, second)
+def _increase(table: pd.DataFrame, fitted: pd.DataFrame, statistic: str) -> Finding:
+    ends = (table[AXIS].min(), table[AXIS].max())
+    enough = all((fitted[AXIS] == frequency).sum() >= FEWEST_NETWORKS for frequency in ends)
+    if enough:
+        return increase_finding(fitted, statistic, AXIS, LEAST_RATIO, paper=PAPER[statistic])
+    finding = increase_finding(table, statistic, AXIS, LEAST_RATIO, paper=PAPER[statistic])
+    return finding._replace(decision="undecided", reason="too few networks fitted their sinusoid")
+
+
+def _rank_finding(table: pd.DataFrame, column: str, claim: str) -> Finding:
+    rank = rank_correlation(table, column, "lipschitz_mean")
     return Finding(
         claim,
-        decided(estimate.value >= ORDERED and estimate.low > 0),
-        f"Spearman {between(estimate)}, {len(table)} networks",
-        guess="networks that have not learned their sinusoid yet lie between those that have",
+        decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0),
+        f"Spearman {show_interval(rank)}, {len(table)} networks",
+        explanation="networks that have not learned their sinusoid yet lie between those that have",
     )
+
+
+def _describe_ends(table: pd.DataFrame) -> str:
+    ends = []
+    for frequency, rows in table.groupby(AXIS):
+        losses = f"train loss {rows['train_loss'].mean():.2g}, test loss {rows['test_loss'].mean():.2g}"
+        fitted = int((rows["train_loss"] <= LARGEST_TRAIN_LOSS).sum())
+        ends.append(f"frequency {frequency:g}: {losses}, {fitted} of {len(rows)} fitted")
+    return f"Means over seeds at the end: {'; '.join(ends)}."

@@ -1,24 +1,31 @@
-"""Whether the product of norms orders networks of one train loss by their test loss and error."""
+"""Order networks with one train loss by their product of norms, and compare with their test loss and error."""
 
 import functools
 from collections.abc import Mapping
 
 import pandas as pd
 
-from benevolent.analysis.figures import render_figure
+from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared import normalized_loss
-from benevolent.analysis.studies.shared.answer import Answer
-from benevolent.analysis.studies.shared.outputs import data_name
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer
+from benevolent.analysis.studies.shared.network_outputs import data_name
+from benevolent.analysis.studies.shared.normalized_loss import fitted_networks
+from benevolent.analysis.studies.shared.normalized_loss_figures import draw_pairs
+from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL_RULE, order_finding
 
-NORM, LEAST, NEAR = "log_frobenius_product", 0.6, (0.0035, 0.0055)
+NORM = "log_frobenius_product"
+LEAST_RANK_CORRELATION = 0.6
+#: Train loss of the snapshots, and the window around it.
+SNAPSHOT_LOSS = 0.0044
+WINDOW = (0.0035, 0.0055)
 
 RULE = f"""
-Over networks that fit every training example with a train loss in [{NEAR[0]}, {NEAR[1]}] (each is the snapshot nearest
-to 0.0044). Pretrained, after labels swapped in four parts: Spearman's rank correlation of the norm product with test
-error, and with test loss, is at least {LEAST}, and the lower end of its 95% interval above 0. Normalized: the same of
-the norm product and the normalized test loss, which figure 4 of the source shows. Starts: the first two are also asked
-of networks that were not pretrained, started from weights of five sizes. {normalized_loss.INTERVAL_RULE}.
+Over networks that fit every training example with a train loss in [{WINDOW[0]}, {WINDOW[1]}] (each is the snapshot
+nearest to {SNAPSHOT_LOSS}). Pretrained, on labels of which four fractions were swapped: Spearman's rank correlation of
+the norm product with test error, and with test loss, is at least {LEAST_RANK_CORRELATION}, and the lower end of its 95%
+interval above 0. Normalized: the same for the norm product and the normalized test loss, which figure 4 of the source
+shows. Starts: the first two are also asked of networks that were not pretrained, started from weights of five sizes.
+{INTERVAL_RULE}.
 """
 PAPER = {
     "test_error": "figure 13: rises at train loss 0.0044 ± 0.0001",
@@ -26,49 +33,63 @@ PAPER = {
     "normalized_test_loss": "figure 4: rises",
 }
 OUTCOMES = {"test_error": "test error", "test_loss": "test loss", "normalized_test_loss": "normalized test loss"}
-AXES = {"pretraining": "pretrain.label_corruption", "scales": "init.std"}
-GUESS = {
-    "pretraining": "the products of networks that have seen other labels may be near to each other, and chance orders "
-    "them",
-    "scales": "of starts of different size the product counts the size, which the loss at the end does not know",
+UNITS = {"test_error": "fraction", "test_loss": "nats", "normalized_test_loss": "nats"}
+
+PRETRAINING = "pretraining"
+#: Axis of each sweep.
+AXES = {PRETRAINING: "pretrain.label_corruption", "scales": "init.std"}
+COLORS = {
+    PRETRAINING: "the fraction of labels swapped in pretraining",
+    "scales": "the initial standard deviation",
+}
+POPULATIONS = {PRETRAINING: "pretrained", "scales": "started from weights of several sizes"}
+EXPLANATIONS = {
+    PRETRAINING: "the products of networks that have seen other labels may be near to each other, so that chance "
+    "orders them",
+    "scales": "for starts of different size the product reflects the size, which the loss at the end does not",
 }
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
-    findings, figures, numbers = [], [], []
-    for sweep, axis in AXES.items():
-        table, name = normalized_loss.fitted(results[sweep]), data_name(results[sweep])
-        table = table[table["train_loss"].between(*NEAR)].reset_index(drop=True)
-        pretrained = sweep == "pretraining"
-        where = f"{name}, " + ("pretrained" if pretrained else "started from weights of several sizes")
-        findings += [
-            normalized_loss.ordered(
-                f"{where}: {words} rises with the norm product",
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    findings = []
+    figures = []
+    numbers = []
+    for sweep in AXES:
+        table = fitted_networks(results[sweep])
+        table = table[table["train_loss"].between(*WINDOW)].reset_index(drop=True)
+        where = f"{data_name(results[sweep])}, {POPULATIONS[sweep]}"
+        findings += _findings(sweep, where, table)
+        figures.append(_figure(sweep, where, table))
+        numbers.append(table.assign(sweep=sweep))
+    return StudyAnswer(findings, figures, pd.concat(numbers))
+
+
+def _findings(sweep: str, where: str, table: pd.DataFrame) -> list[Finding]:
+    findings = []
+    for outcome, name in OUTCOMES.items():
+        if outcome == "normalized_test_loss" and sweep != PRETRAINING:
+            continue
+        findings.append(
+            order_finding(
+                f"{where}: {name} rises with the norm product",
                 table,
                 NORM,
                 outcome,
-                LEAST,
-                PAPER[outcome] if pretrained else "",
-                guess=GUESS[sweep],
-            )
-            for outcome, words in OUTCOMES.items()
-            if pretrained or outcome != "normalized_test_loss"
-        ]
-        numbers.append(table.assign(sweep=sweep))
-        figures.append(
-            render_figure(
-                f"capacity-{sweep}",
-                f"{where}: test error and losses against the product of norms, at one train loss",
-                "Each point is a network at the snapshot nearest to a train loss of 0.0044; colors are "
-                + ("the part of the labels swapped in pretraining." if pretrained else "the initial deviation."),
-                functools.partial(
-                    normalized_loss.draw_pairs,
-                    table,
-                    axis,
-                    [(NORM, outcome) for outcome in OUTCOMES],
-                    {"test_error": "fraction", "test_loss": "nats", "normalized_test_loss": "nats"},
-                ),
+                LEAST_RANK_CORRELATION,
+                PAPER[outcome] if sweep == PRETRAINING else "",
+                explanation=EXPLANATIONS[sweep],
             )
         )
-    return Answer(findings, figures, pd.concat(numbers))
+    return findings
+
+
+def _figure(sweep: str, where: str, table: pd.DataFrame) -> RenderedFigure:
+    pairs = [(NORM, outcome) for outcome in OUTCOMES]
+    return render_figure(
+        f"capacity-{sweep}",
+        f"{where}: test error and losses against the product of norms, at one train loss",
+        f"Each point is a network at the snapshot nearest to a train loss of {SNAPSHOT_LOSS}; colors are "
+        f"{COLORS[sweep]}.",
+        functools.partial(draw_pairs, table, AXES[sweep], pairs, UNITS),
+    )

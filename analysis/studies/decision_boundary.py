@@ -1,4 +1,4 @@
-"""How the boundary of a network on a noisy disk grows: a line, the concept, the noise."""
+"""Follow the decision boundary of networks on a noisy disk: from a line to the concept to the noise."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -7,196 +7,270 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
 from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
-from benevolent.analysis.studies.shared.explained_information import reaches, steps
-from benevolent.analysis.studies.shared.outputs import examples
+from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL
+from benevolent.analysis.studies.shared.explained_information import first_step_reaching, recorded_steps
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.network_outputs import example_config, examples
 
-LINE, FORGOTTEN = 0.95, 0.05
-#: Points of the grid that the disk is looked at with, along a side.
-SIDE, PICTURES = 161, 6
+#: Smallest agreement of the first boundary with a line.
+LEAST_LINE_AGREEMENT = 0.95
+#: Largest loss of agreement with the curve until the end.
+LARGEST_LOSS = 0.05
+#: Fraction of what the best linear classifier leaves that counts as the concept.
+CONCEPT = 0.5
+#: Points of the grid over the disk, along a side.
+SIDE = 161
+#: Boundaries drawn of one network.
+PICTURES = 6
+#: Inverse strength of the ridge of logistic regressions.
+INVERSE_RIDGE = 1e3
+#: Colors of the two labels.
+LABEL_COLORS = ("#b8741a", "#17456b")
 
 RULE = f"""
 On a grid of points of the disk; the best linear classifier is logistic regression on the noiseless labels of the grid.
 All claims are asked of every seed. Line: at the first recorded step at which the network agrees with the curve as much
-as the best linear classifier does, some linear classifier (logistic regression on the network's answers) agrees with
-it on at least {LINE} of the disk. Concept: at some later step it agrees with the curve on more than the best linear
-classifier does, by half or more of what that leaves. Noise: at the end it is right on every training example, the
-wrongly labeled ones among them. Kept: at the end agreement with the curve is at most {FORGOTTEN} below its largest
-value, and above the best linear classifier's. Order: the first recorded steps of line, concept (half of what the best
-linear classifier leaves), and fit of all training examples come one after the other, none at the same step.
+as the best linear classifier does, some linear classifier (logistic regression on the network's answers) agrees with it
+on at least {LEAST_LINE_AGREEMENT} of the disk. Concept: at some later step it agrees with the curve on more than the
+best linear classifier does, by at least {CONCEPT} of what that leaves. Noise: at the end it is right on every training
+example, including the wrongly labeled ones. Kept: at the end, agreement with the curve is at most {LARGEST_LOSS} below
+its largest value, and above the best linear classifier's. Order: the first recorded steps of line, concept ({CONCEPT}
+of what the best linear classifier leaves), and fit of all training examples come one after the other, none at the same
+step.
 """
 
 
-class Grown(NamedTuple):
-    """One network: at every step its agreement with the curve and with a line, and its logits on the grid `(N,)`."""
+class BoundaryHistory(NamedTuple):
+    """Boundary of one network at every recorded step.
+
+    Attributes:
+        run_id: of the network.
+        table: one row per step: agreement with the `curve` and with the best `line`, and `train` accuracy.
+        logits: on the grid `(N,)`, by step.
+    """
 
     run_id: str
     table: pd.DataFrame
     logits: Mapping[int, np.ndarray]
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
+class Phases(NamedTuple):
+    """First recorded steps of the phases of one network; None for a phase that is never reached."""
+
+    line: int | None
+    concept: int | None
+    noise: int | None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether all phases are reached, one after the other."""
+        if self.line is None or self.concept is None or self.noise is None:
+            return False
+        return self.line < self.concept < self.noise
+
+
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
     disk = results["disk"]
-    grid = points()
-    frequency = disk.config(disk.runs["run_id"].iloc[0]).data.frequency
-    truth = above(grid, frequency)
-    best = LogisticRegression(C=1e3).fit(grid, truth).score(grid, truth)
+    frequency = example_config(disk).data.frequency
+    grid = disk_points()
+    truth = is_above_curve(grid, frequency)
+    best_line = _line_agreement(grid, truth)
     runs = disk.runs.sort_values("seed")
-    grown = [_grown(disk, run_id, grid, truth) for run_id in runs["run_id"]]
+    histories = [_boundary_history(disk, run_id, grid, truth) for run_id in runs["run_id"]]
     figures = [
         render_figure(
             "boundary",
             "The boundary of one network while it trains",
-            "The first seed. Shaded: where the network says 1; dashed: the curve that labels come from; points: the "
-            "training examples by their label, crosses those whose label is wrong.",
-            functools.partial(_boundary, disk, grown[0], frequency),
+            "The first seed. Shaded: the network's class 1; dashed: the curve that labels come from; points: the "
+            "training examples by their label, crosses are wrong labels.",
+            functools.partial(_draw_boundaries, disk, histories[0], frequency),
         ),
         render_figure(
             "agreement",
-            "What the network agrees with while it trains",
-            "Fractions of the disk, and of the training examples, wrong labels among them; each line is a network. "
-            "Dotted: the best linear classifier's agreement with the curve.",
-            functools.partial(_agreement, grown, best),
+            "Agreement of the network with a line, the curve and the training labels while it trains",
+            "Fractions of the disk, and of the training examples with their wrong labels; each line is a network. "
+            "Dotted: agreement of the best linear classifier with the curve.",
+            functools.partial(_draw_agreement, histories, best_line),
         ),
     ]
-    numbers = pd.concat([one.table.assign(run_id=one.run_id).reset_index() for one in grown])
+    numbers = pd.concat([history.table.assign(run_id=history.run_id).reset_index() for history in histories])
     notes = ["The source gives neither the height and frequency of its curve nor its network; those here are ours."]
-    return Answer(_findings(grown, best), figures, numbers, notes)
+    return StudyAnswer(_findings(histories, best_line), figures, numbers, notes)
 
 
-def points() -> np.ndarray:
-    """The grid points in the unit disk, `(N, 2)`."""
-    side = np.linspace(-1, 1, SIDE)
-    grid = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+def disk_points() -> np.ndarray:
+    """Return the grid points in the unit disk, `(N, 2)`."""
+    ends = np.linspace(-1, 1, SIDE)
+    grid = np.stack(np.meshgrid(ends, ends), -1).reshape(-1, 2)
     return grid[(grid**2).sum(1) <= 1]
 
 
-def above(inputs: np.ndarray, frequency: float) -> np.ndarray:
-    """The label without noise of points `(N, 2)`: whether they are above x_2 = sin(2 pi f x_1) / 2."""
-    return inputs[:, 1] > np.sin(2 * np.pi * frequency * inputs[:, 0]) / 2
+def is_above_curve(inputs: np.ndarray, frequency: float) -> np.ndarray:
+    """Return the noiseless labels of points `(N, 2)`: which are above x_2 = sin(2 pi f x_1) / 2."""
+    return inputs[:, 1] > _curve(inputs[:, 0], frequency)
+
+
+def _curve(x: np.ndarray, frequency: float) -> np.ndarray:
+    return np.sin(2 * np.pi * frequency * x) / 2
+
+
+def _line_agreement(grid: np.ndarray, labels: np.ndarray) -> float:
+    """Return the agreement of the best linear classifier with labels on the grid."""
+    if labels.all() or not labels.any():
+        return 1.0
+    return float(LogisticRegression(C=INVERSE_RIDGE).fit(grid, labels).score(grid, labels))
 
 
 @torch.no_grad()
-def _grown(results: Results, run_id: str, grid: np.ndarray, truth: np.ndarray) -> Grown:
-    *before, end = steps(results, run_id)
-    inputs, logits, rows = torch.from_numpy(grid).float(), {}, {}
-    for step in [*before, end]:
-        network = results.network(run_id, step if step != end else None)
+def _boundary_history(results: Results, run_id: str, grid: np.ndarray, truth: np.ndarray) -> BoundaryHistory:
+    *earlier, last = recorded_steps(results, run_id)
+    inputs = torch.from_numpy(grid).float()
+    logits = {}
+    rows = {}
+    for step in [*earlier, last]:
+        network = results.network(run_id, step if step != last else None)
         logits[step] = network(inputs).squeeze(-1).numpy()
-        said = logits[step] > 0
-        one_sided = said.all() or not said.any()
-        line = 1.0 if one_sided else LogisticRegression(C=1e3).fit(grid, said).score(grid, said)
-        rows[step] = {"curve": (said == truth).mean(), "line": line}
+        predicted = logits[step] > 0
+        rows[step] = {"curve": (predicted == truth).mean(), "line": _line_agreement(grid, predicted)}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("step")
     errors = results.outcomes.query("run_id == @run_id and split == 'train' and name == 'error'")
-    return Grown(run_id, table.assign(train=1 - errors.set_index("step")["value"]), logits)
+    table["train"] = 1 - errors.set_index("step")["value"]
+    return BoundaryHistory(run_id, table, logits)
 
 
-def _findings(grown: Sequence[Grown], best: float) -> list[Finding]:
-    tables = [one.table for one in grown]
-    half = best + (1 - best) / 2
-    linear, concept, fit = (
-        [reaches(table[name], level) for table in tables]
-        for name, level in (("curve", best), ("curve", half), ("train", 1.0))
+def _phases(table: pd.DataFrame, best_line: float) -> Phases:
+    return Phases(
+        first_step_reaching(table["curve"], best_line),
+        first_step_reaching(table["curve"], _concept_level(best_line)),
+        first_step_reaching(table["train"], 1.0),
     )
-    lines = [
-        table.loc[step, "line"] if step is not None else np.nan for table, step in zip(tables, linear, strict=True)
-    ]
-    most, ends = (np.array([pick(table["curve"]) for table in tables]) for pick in (np.max, lambda c: c.iloc[-1]))
-    places = list(zip(linear, concept, fit, strict=True))
-    order = pd.DataFrame(places, dtype=float)  # what is never reached is missing, and no later than anything
-    ordered = (order[0] < order[1]) & (order[1] < order[2])
+
+
+def _concept_level(best_line: float) -> float:
+    return best_line + (1 - best_line) * CONCEPT
+
+
+def _findings(histories: Sequence[BoundaryHistory], best_line: float) -> list[Finding]:
+    tables = [history.table for history in histories]
+    phases = [_phases(table, best_line) for table in tables]
+    most = np.array([table["curve"].max() for table in tables])
+    ends = np.array([table["curve"].iloc[-1] for table in tables])
+    train = [table["train"].iloc[-1] for table in tables]
+    kept = (ends >= most - LARGEST_LOSS).all() and (ends > best_line).all()
     return [
-        Finding(
-            "First the boundary is almost a line",
-            decided(bool(np.all(np.array(lines) >= LINE))),
-            f"as good as the best linear classifier ({best:.3f}) at steps {_list(linear)}; a line agrees with "
-            f"{np.nanmin(lines):.3f} to {np.nanmax(lines):.3f} of the disk",
-            "almost linear in the first phases",
-            guess="by the step at which it is as right as a line, it is bent already",
-        ),
+        _line_first(tables, phases, best_line),
         Finding(
             "Then it follows the curve",
-            decided(None not in concept),
-            f"agrees with the curve on {most.min():.3f} to {most.max():.3f} of the disk at best, asked {half:.3f}",
+            decide(all(network.concept is not None for network in phases)),
+            f"agrees with the curve on {most.min():.3f} to {most.max():.3f} of the disk at best, asked "
+            f"{_concept_level(best_line):.3f}",
             "more complex classifiers are learned",
-            guess="these examples, some of them wrong, do not show the bends of the curve well enough",
+            explanation="these examples, some of them wrong, do not show the bends of the curve well enough",
         ),
         Finding(
             "In the end it fits the noise",
-            decided(all(table["train"].iloc[-1] == 1 for table in tables)),
-            f"train accuracy at least {min(table['train'].iloc[-1] for table in tables):.4f}",
+            decide(all(accuracy == 1 for accuracy in train)),
+            f"train accuracy at least {min(train):.4f}",
             "overfits to the label noise",
-            guess="too few steps, or too narrow a network, for wrong labels among right ones",
+            explanation="too few steps, or too narrow a network, for wrong labels among right ones",
         ),
         Finding(
             "And it keeps the concept",
-            decided(bool((ends >= most - FORGOTTEN).all() and (ends > best).all())),
+            decide(bool(kept)),
             f"agrees with the curve on {ends.min():.3f} to {ends.max():.3f} at the end, at most "
             f"{(most - ends).max():.4f} below its best",
             "retains the concept",
-            guess="islands around wrong labels take some of the disk",
+            explanation="islands around wrong labels take some of the disk",
         ),
         Finding(
             "Line, concept and noise come one after the other",
-            decided(bool(ordered.all())),
-            "steps " + "; ".join(_list(place) for place in places),
+            decide(all(network.in_order for network in phases)),
+            "steps " + "; ".join(_show_steps(network) for network in phases),
             "in this order",
-            guess="a phase that is never reached, or reached between the same two recorded steps as another",
+            explanation="a phase is never reached, or is reached between the same two recorded steps as another",
         ),
     ]
 
 
-def _list(found: Sequence[int | None]) -> str:
-    return ", ".join("never" if step is None else str(step) for step in found)
+def _line_first(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best_line: float) -> Finding:
+    steps = [network.line for network in phases]
+    agreements = []
+    for table, step in zip(tables, steps, strict=True):
+        agreements.append(np.nan if step is None else table.loc[step, "line"])
+    lowest, highest = np.nanmin(agreements), np.nanmax(agreements)
+    return Finding(
+        "First the boundary is almost a line",
+        decide(bool(np.all(np.array(agreements) >= LEAST_LINE_AGREEMENT))),
+        f"as good as the best linear classifier ({best_line:.3f}) at steps {_show_steps(steps)}; a line agrees with "
+        f"{lowest:.3f} to {highest:.3f} of the disk",
+        "almost linear in the first phases",
+        explanation="by the step at which it is as accurate as a line, it is bent already",
+    )
 
 
-def _boundary(results: Results, one: Grown, frequency: float) -> Figure:
-    inputs, labels = (part.numpy() for part in examples(results, one.run_id, "train"))
-    wrong = labels.astype(bool) != above(inputs, frequency)
-    grid = points()
-    cells = np.rint((grid + 1) / 2 * (SIDE - 1)).astype(int)
-    kept = np.array(list(one.logits))
-    chosen = np.unique(np.linspace(1, len(kept) - 1, PICTURES).round().astype(int))
+def _show_steps(steps: Sequence[int | None]) -> str:
+    return ", ".join("never" if step is None else str(step) for step in steps)
+
+
+def _draw_boundaries(results: Results, history: BoundaryHistory, frequency: float) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
-    x = np.linspace(-0.98, 0.98, 300)
-    curve = np.sin(2 * np.pi * frequency * x) / 2
-    curve[x**2 + curve**2 > 1] = np.nan
-    for axes, step in zip(figure.subplots(2, PICTURES // 2).flat, kept[chosen], strict=False):
-        image = np.full((SIDE, SIDE), np.nan)
-        image[cells[:, 1], cells[:, 0]] = one.logits[step] > 0
-        axes.imshow(image, origin="lower", extent=(-1, 1, -1, 1), cmap="Blues", vmin=0, vmax=3.2)
-        axes.plot(x, curve, color="#1c1c1c", linewidth=1, linestyle="--")
-        for label, color in ((0, "#b8741a"), (1, "#17456b")):
-            for odd, marker in ((False, "o"), (True, "x")):
-                rows = (labels == label) & (wrong == odd)
-                axes.scatter(*inputs[rows].T, s=14 if odd else 5, c=color, marker=marker, linewidths=1 if odd else 0)
-        row = one.table.loc[step]
-        axes.set_title(f"step {step}\ncurve {row['curve']:.2f}, line {row['line']:.2f}, train {row['train']:.2f}")
-        axes.set_axis_off()
+    recorded = np.array(list(history.logits))
+    chosen = np.unique(np.linspace(1, len(recorded) - 1, PICTURES).round().astype(int))
+    for panel, step in zip(figure.subplots(2, PICTURES // 2).flat, recorded[chosen], strict=False):
+        _draw_boundary(panel, history.logits[step])
+        _draw_curve(panel, frequency)
+        _draw_examples(panel, results, history.run_id, frequency)
+        row = history.table.loc[step]
+        panel.set_title(f"step {step}\ncurve {row['curve']:.2f}, line {row['line']:.2f}, train {row['train']:.2f}")
+        panel.set_axis_off()
     return figure
 
 
-def _agreement(grown: Sequence[Grown], best: float) -> Figure:
+def _draw_boundary(panel: Axes, logits: np.ndarray) -> None:
+    cells = np.rint((disk_points() + 1) / 2 * (SIDE - 1)).astype(int)
+    image = np.full((SIDE, SIDE), np.nan)
+    image[cells[:, 1], cells[:, 0]] = logits > 0
+    panel.imshow(image, origin="lower", extent=(-1, 1, -1, 1), cmap="Blues", vmin=0, vmax=3.2)
+
+
+def _draw_curve(panel: Axes, frequency: float) -> None:
+    x = np.linspace(-0.98, 0.98, 300)
+    y = _curve(x, frequency)
+    y[x**2 + y**2 > 1] = np.nan
+    panel.plot(x, y, color=BLACK, linewidth=1, linestyle="--")
+
+
+def _draw_examples(panel: Axes, results: Results, run_id: str, frequency: float) -> None:
+    inputs, labels = (part.numpy() for part in examples(results, run_id, "train"))
+    wrong = labels.astype(bool) != is_above_curve(inputs, frequency)
+    for label, color in enumerate(LABEL_COLORS):
+        right_ones = inputs[(labels == label) & ~wrong]
+        wrong_ones = inputs[(labels == label) & wrong]
+        panel.scatter(*right_ones.T, s=5, c=color, marker="o", linewidths=0)
+        panel.scatter(*wrong_ones.T, s=14, c=color, marker="x", linewidths=1)
+
+
+def _draw_agreement(histories: Sequence[BoundaryHistory], best_line: float) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
-    axes = figure.subplots()
-    looks = {
-        "line": ("some line (fraction of the disk)", "#2a788e", "-"),
-        "curve": ("the curve (fraction of the disk)", "#1c1c1c", "-"),
-        "train": ("training labels", "#c0392b", "--"),
+    panel = figure.subplots()
+    styles = {
+        "line": ("some line (fraction of the disk)", TEAL, "-"),
+        "curve": ("the curve (fraction of the disk)", BLACK, "-"),
+        "train": ("training labels", RED, "--"),
     }
-    for name, (text, color, style) in looks.items():
-        for index, one in enumerate(grown):
-            label = text if index == 0 else None
-            axes.plot(one.table.index, one.table[name], style, color=color, linewidth=1, label=label)
-    axes.axhline(best, color="#1c1c1c", linewidth=0.8, linestyle=":")
-    axes.set_xscale("symlog", linthresh=2)
-    axes.set(xlabel="SGD steps", ylabel="agreement", xlim=(0, None))
-    axes.legend(loc="lower right")
+    for column, (label, color, style) in styles.items():
+        for index, history in enumerate(histories):
+            shown_label = label if index == 0 else None
+            panel.plot(history.table.index, history.table[column], style, color=color, linewidth=1, label=shown_label)
+    panel.axhline(best_line, color=BLACK, linewidth=0.8, linestyle=":")
+    panel.set_xscale("symlog", linthresh=2)
+    panel.set(xlabel="SGD steps", ylabel="agreement", xlim=(0, None))
+    panel.legend(loc="lower right")
     return figure

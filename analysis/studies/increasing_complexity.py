@@ -1,4 +1,4 @@
-"""Whether classifiers of increasing complexity explain, one after the other, what a network knows while it trains."""
+"""Explain what a network knows while it trains by classifiers of increasing complexity, one after the other."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -6,152 +6,199 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.label_information import mutual_information
-from benevolent.analysis.studies.shared import explained_information
-from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
-from benevolent.analysis.studies.shared.outputs import answers, examples
+from benevolent.analysis.studies.shared.drawing import BLACK
+from benevolent.analysis.studies.shared.explained_information import (
+    explained_by,
+    first_step_reaching,
+    predictions_by_step,
+)
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.network_outputs import examples, predictions
 
-LEFT, KEPT, GAP = 0.03, 0.9, 0.25
+#: Bits that a network knows beyond a classifier when it leaves that classifier behind.
+BITS_BEYOND = 0.03
+#: Smallest fraction of the largest explained information that is kept to the end.
+LEAST_KEPT = 0.9
+#: Smallest excess over the null model's share, unless it leaves less than twice as much.
+LEAST_EXCESS = 0.25
+#: Colors and line styles of the classifiers, from the simplest on.
+COLORS = ("#443983", "#21918c", "#b5a11c")
+STYLES: tuple[str | tuple[int, tuple[int, int]], ...] = ("--", "-.", (0, (1, 1)))
 
 RULE = f"""
 On test examples with their true labels, in bits, for each seed; G_1, G_2, G_3 are the simpler classifiers, each trained
-on what the network says at its end. Ladder: I(G_i; Y) rises with i. Order: the first recorded step at which I(F; Y) is
-more than {LEFT} above mu_Y(F; G_i) is earlier for G_1 than for G_2, and for G_2 no later than for G_3 (never is later
-than any step). Kept: at the end mu_Y(F; G_i) is at least {KEPT} of its largest value, for each i. More than chance: at
-the first recorded step at which I(F; Y) reaches I(G_i; Y), or at the end if it does not, mu_Y(F; G_i) / I(F; Y) is
-larger than the null model's by {GAP} or more, or by half of what the null model leaves where that is less, for each i
-in the mean over seeds.
+on the network's answers at its end. Ladder: I(G_i; Y) rises with i. Order: the first recorded step at which I(F; Y) is
+more than {BITS_BEYOND} above mu_Y(F; G_i) is earlier for G_1 than for G_2, and for G_2 no later than for G_3 (never is
+later than any step). Kept: at the end mu_Y(F; G_i) is at least {LEAST_KEPT} of its largest value, for each i. More than
+chance: at the first recorded step at which I(F; Y) reaches I(G_i; Y), or at the end if it does not, mu_Y(F; G_i) / I(F;
+Y) is larger than the null model's by {LEAST_EXCESS} or more, or by half of what the null model leaves if that is less,
+for each i in the mean over seeds.
 """
 
 
 class Rung(NamedTuple):
-    """What one simpler classifier explains of a network: the classifier's name, I(G; Y), and the steps."""
+    """One simpler classifier G, and how much of a network it explains.
+
+    Attributes:
+        name: of the classifier.
+        level: I(G; Y) in bits.
+        table: one row per step, from `explained_by`.
+    """
 
     name: str
     level: float
     table: pd.DataFrame
 
     @property
-    def left(self) -> float:
-        """The first step at which more is known than it explains; infinity if there is none."""
-        step = explained_information.reaches(self.table["known"] - self.table["explained"], LEFT)
+    def step_left_behind(self) -> float:
+        """First step at which the network knows more than the classifier explains; infinity if there is none."""
+        step = first_step_reaching(self.table["known"] - self.table["explained"], BITS_BEYOND)
         return np.inf if step is None else float(step)
 
     @property
-    def reached(self) -> "pd.Series[float]":
-        """What is explained where as much is known as the classifier knows."""
-        step = explained_information.reaches(self.table["known"], self.level)
-        return self.table.loc[step] if step is not None else self.table.iloc[-1]
+    def row_reached(self) -> "pd.Series[float]":
+        """Row of the first step at which the network knows as much as the classifier; else the last row."""
+        step = first_step_reaching(self.table["known"], self.level)
+        return self.table.iloc[-1] if step is None else self.table.loc[step]
+
+    @property
+    def kept(self) -> float:
+        """Explained information at the end, as a fraction of its largest value."""
+        explained = self.table["explained"]
+        return float(explained.iloc[-1] / explained.max())
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
     (networks,) = results.values()
     runs = networks.runs.sort_values("seed")
     ladders = {int(seed): _ladder(networks, rows) for seed, rows in runs.groupby("seed")}
     figure = render_figure(
         "ladder",
-        "What a network knows, and what simpler classifiers explain of it",
+        "Knowledge of a network, and how much of it simpler classifiers explain",
         "Mutual information with the true labels of the test split, one panel for each seed; dotted lines are what the "
         "simpler classifiers know themselves. Steps are shown on a logarithmic scale, the source's on a linear one.",
-        functools.partial(_curves, ladders),
+        functools.partial(_draw_ladders, ladders),
     )
-    numbers = pd.concat(
-        [
-            rung.table.assign(seed=seed, classifier=rung.name, level=rung.level)
-            for seed, ladder in ladders.items()
-            for rung in ladder
-        ]
-    )
+    tables = []
+    for seed, ladder in ladders.items():
+        for rung in ladder:
+            tables.append(rung.table.assign(seed=seed, classifier=rung.name, level=rung.level))
     notes = [
         "At small scale the images and residual networks of the source are replaced by a synthetic target with a "
-        "linear, a quadratic and a cubic term, and by perceptrons; the paper scale has the former."
+        "linear, a quadratic and a cubic term, and by perceptrons; the paper scale uses the former."
     ]
-    return Answer(_findings(list(ladders.values())), [figure], numbers.reset_index(), notes)
+    numbers = pd.concat(tables).reset_index()
+    return StudyAnswer(_findings(list(ladders.values())), [figure], numbers, notes)
 
 
 def _ladder(results: Results, rows: pd.DataFrame) -> list[Rung]:
-    """The simpler classifiers of one seed, in the order of their size, with what each explains."""
-    taught = rows["labels.source"].notna() & (rows["labels.source"].astype(str) != "None")
-    network = rows.loc[~taught, "run_id"].iloc[0]
+    """Return the simpler classifiers of one seed from the smallest to the largest, with what each explains."""
+    is_classifier = rows["labels.source"].notna() & (rows["labels.source"].astype(str) != "None")
+    network = rows.loc[~is_classifier, "run_id"].iloc[0]
+    sizes = {run_id: _parameter_count(results, run_id) for run_id in rows.loc[is_classifier, "run_id"]}
     _, labels = examples(results, network, "test")
-    paths, rungs = explained_information.predictions(results, network), []
-    sizes = {
-        run_id: sum(p.numel() for p in results.network(run_id).parameters()) for run_id in rows.loc[taught, "run_id"]
-    }
+    by_step = predictions_by_step(results, network)
+    rungs = []
     for run_id in sorted(sizes, key=lambda run_id: sizes[run_id]):
-        by = answers(results, run_id, "test")
-        level = mutual_information(by, labels).item()
-        rungs.append(Rung(_name(results, run_id), level, explained_information.explained(paths, labels, by)))
+        classes = predictions(results, run_id, "test")
+        level = mutual_information(classes, labels).item()
+        rungs.append(Rung(_classifier_name(results, run_id), level, explained_by(by_step, labels, classes)))
     return rungs
 
 
-def _name(results: Results, run_id: str) -> str:
+def _parameter_count(results: Results, run_id: str) -> int:
+    return sum(parameter.numel() for parameter in results.network(run_id).parameters())
+
+
+def _classifier_name(results: Results, run_id: str) -> str:
     model = results.config(run_id).flat()
-    size = f", width {model['model.width']}" if "model.width" in model else ""
-    return f"{model['model.family']}{size}, depth {model['model.depth']}" if "model.depth" in model else "linear"
+    if "model.depth" not in model:
+        return "linear"
+    width = f", width {model['model.width']}" if "model.width" in model else ""
+    return f"{model['model.family']}{width}, depth {model['model.depth']}"
 
 
 def _findings(ladders: Sequence[Sequence[Rung]]) -> list[Finding]:
     names = [rung.name for rung in ladders[0]]
     levels = np.array([[rung.level for rung in ladder] for ladder in ladders])
-    left = np.array([[rung.left for rung in ladder] for ladder in ladders])
-    ends = np.array(
-        [[rung.table["explained"].iloc[-1] / rung.table["explained"].max() for rung in one] for one in ladders]
-    )
-    own, null = (
-        np.mean([[rung.reached[column] / rung.reached["known"] for rung in ladder] for ladder in ladders], 0)
-        for column in ("explained", "null")
-    )
-    shares = [f"{name}: {a:.2f} against {b:.2f}" for name, a, b in zip(names, own, null, strict=True)]
+    steps = np.array([[rung.step_left_behind for rung in ladder] for ladder in ladders])
+    kept = np.array([[rung.kept for rung in ladder] for ladder in ladders])
+    first_is_first = (steps[:, 0] < steps[:, 1]).all()
+    others_in_order = (steps[:, 1:-1] <= steps[:, 2:]).all()
     return [
         Finding(
-            "The ladder: a larger classifier knows more of the labels",
-            decided(bool((np.diff(levels) > 0).all())),
+            "The ladder: a larger classifier knows more about the labels",
+            decide(bool((np.diff(levels) > 0).all())),
             "; ".join(f"{name}: {level:.3f} bits" for name, level in zip(names, levels.mean(0), strict=True)),
         ),
         Finding(
             "The network leaves them behind in their order",
-            decided(bool((left[:, 0] < left[:, 1]).all() and (left[:, 1:-1] <= left[:, 2:]).all())),
-            "knows more than they explain from steps "
-            + "; ".join(", ".join("never" if np.isinf(step) else f"{step:.0f}" for step in row) for row in left),
+            decide(bool(first_is_first and others_in_order)),
+            f"knows more than they explain from steps {'; '.join(_show_steps(row) for row in steps)}",
             "2, 4, then 6 layers",
-            guess="the classifiers are nearer to each other than their depths, and steps are recorded too seldom",
+            explanation="the classifiers are nearer to each other than their depths, and steps are recorded too seldom",
         ),
         Finding(
             "What each explains is kept to the end",
-            decided(bool((ends >= KEPT).all())),
-            f"at least {ends.min():.3f} of the largest value",
+            decide(bool((kept >= LEAST_KEPT).all())),
+            f"at least {kept.min():.3f} of the largest value",
             "flat while overfitting",
-            guess="what is fitted last spoils some of what was learned first",
+            explanation="what is fitted last spoils some of what was learned first",
         ),
-        Finding(
-            "Each explains more than a classifier that good must",
-            decided(bool((own - null >= np.minimum(GAP, (1 - null) / 2)).all())),
-            "; ".join(shares),
-            "6 layers: 0.72 against 0.40",
-            guess="classifiers of so few examples are alike in what is easy, and so are two that share nothing else",
-        ),
+        _more_than_chance(names, ladders),
     ]
 
 
-def _curves(ladders: Mapping[int, Sequence[Rung]]) -> Figure:
+def _more_than_chance(names: Sequence[str], ladders: Sequence[Sequence[Rung]]) -> Finding:
+    own = _mean_shares(ladders, "explained")
+    null = _mean_shares(ladders, "null")
+    wanted = np.minimum(LEAST_EXCESS, (1 - null) / 2)
+    shares = [f"{name}: {a:.2f} against {b:.2f}" for name, a, b in zip(names, own, null, strict=True)]
+    return Finding(
+        "Each explains more than any equally good classifier must",
+        decide(bool((own - null >= wanted).all())),
+        "; ".join(shares),
+        "6 layers: 0.72 against 0.40",
+        explanation="classifiers of so few examples are alike in what is easy, even two that share nothing else",
+    )
+
+
+def _mean_shares(ladders: Sequence[Sequence[Rung]], column: str) -> np.ndarray:
+    """Return the mean over seeds of a column over I(F; Y) where the network knows as much as each classifier."""
+    shares = []
+    for ladder in ladders:
+        rows = [rung.row_reached for rung in ladder]
+        shares.append([row[column] / row["known"] for row in rows])
+    return np.mean(shares, axis=0)
+
+
+def _show_steps(steps: np.ndarray) -> str:
+    return ", ".join("never" if np.isinf(step) else f"{step:.0f}" for step in steps)
+
+
+def _draw_ladders(ladders: Mapping[int, Sequence[Rung]]) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
-    colors, styles = ("#443983", "#21918c", "#b5a11c"), ("--", "-.", (0, (1, 1)))
     panels = figure.subplots(1, len(ladders), sharey=True, squeeze=False)[0]
-    for axes, (seed, ladder) in zip(panels, ladders.items(), strict=True):
-        known = ladder[0].table["known"]
-        axes.plot(known.index, known, color="#1c1c1c", linewidth=1.4, label="I(F; Y)")
-        for rung, color, style in zip(ladder, colors, styles, strict=False):
-            line = rung.table["explained"]
-            axes.plot(line.index, line, linestyle=style, color=color, linewidth=1.4, label=f"μ(F; {rung.name})")
-            axes.axhline(rung.level, color=color, linewidth=0.8, linestyle=":")
-        axes.set_xscale("symlog", linthresh=10)
-        axes.set(title=f"seed {seed}", xlabel="SGD steps", xlim=(0, None))
+    for panel, (seed, ladder) in zip(panels, ladders.items(), strict=True):
+        _draw_ladder(panel, ladder)
+        panel.set(title=f"seed {seed}", xlabel="SGD steps", xlim=(0, None))
     panels[0].set_ylabel("mutual information (bits)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
+
+
+def _draw_ladder(panel: Axes, ladder: Sequence[Rung]) -> None:
+    known = ladder[0].table["known"]
+    panel.plot(known.index, known, color=BLACK, linewidth=1.4, label="I(F; Y)")
+    for rung, color, style in zip(ladder, COLORS, STYLES, strict=False):
+        explained = rung.table["explained"]
+        panel.plot(explained.index, explained, linestyle=style, color=color, linewidth=1.4, label=f"μ(F; {rung.name})")
+        panel.axhline(rung.level, color=color, linewidth=0.8, linestyle=":")
+    panel.set_xscale("symlog", linthresh=10)

@@ -1,4 +1,4 @@
-"""Whether what a network knows first is what a linear classifier knows, and stays so."""
+"""Compare what a network knows first with what a linear classifier knows, and with what it knows at the end."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -15,28 +15,44 @@ from torch import Tensor
 from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.label_information import mutual_information
-from benevolent.analysis.studies.shared import explained_information
-from benevolent.analysis.studies.shared.answer import Answer, Finding, decided
-from benevolent.analysis.studies.shared.outputs import answers, examples
+from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.explained_information import (
+    explained_by,
+    first_step_reaching,
+    information_by_step,
+    predictions_by_step,
+)
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.network_outputs import example_config, examples, predictions
 
-RATIO, EARLY, GAP, KEPT, LITTLE = 0.75, 0.7, 0.25, 0.9, 0.25
-#: Inverse strengths of the ridge, of which the best on the validation split is taken.
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
-#: Where linear classifiers differ though they do equally well: that which says most of what the network says at T0.
-REFIT = ("cifar10-first-last",)
+#: Smallest share of I(F; Y) that the linear classifier explains at T0.
+LEAST_SHARE = 0.75
+#: Smallest share up to T0, where at least `KNOWN` of I(L; Y) is known.
+LEAST_EARLY_SHARE = 0.7
+KNOWN = 0.25
+#: Smallest excess over the null model's share, unless it leaves less than twice as much.
+LEAST_EXCESS = 0.25
+#: Smallest fraction of I(L; Y) that is explained at the end.
+LEAST_KEPT = 0.9
+#: Inverse strengths of the ridge, of which the best one on the validation split is taken.
+INVERSE_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
+#: Tasks in which linear classifiers differ though they do equally well: the one nearest to the network at T0 is taken.
+REFITTED = ("cifar10-first-last",)
+#: Yellow lines at T0.
+YELLOW = "#d9b44a"
 
 RULE = f"""
 Per task, on test images and in bits; L is the linear classifier (logistic regression), and for CIFAR-10 first against
-last five that which best fits the network at T0, the first recorded step at which I(F; Y) reaches I(L; Y) of the best
-linear classifier. Linear first: T0 exists in every seed; at T0 mu_Y(F; L) is at least {RATIO} of I(F; Y), and {EARLY}
-of it at every recorded step up to T0 at which I(F; Y) is at least {LITTLE} of I(L; Y), each in the mean over seeds.
-More than chance: at T0 that share is larger than the null model's by {GAP} or more, or by half of what the null model
-leaves where that is less. Then beyond: I(F; Y | L) is larger at the end than at T0 in every seed. Kept: at the end
-mu_Y(F; L) is at least {KEPT} of I(L; Y) in the mean over seeds, and the network right on every training example,
-unless these are drawn anew in every epoch.
+last five the one that best fits the network at T0, the first recorded step at which I(F; Y) reaches I(L; Y) of the best
+linear classifier. Linear first: T0 exists in every seed; at T0 mu_Y(F; L) is at least {LEAST_SHARE} of I(F; Y), and
+{LEAST_EARLY_SHARE} of it at every recorded step up to T0 at which I(F; Y) is at least {KNOWN} of I(L; Y), each in the
+mean over seeds. More than chance: at T0 that share is larger than the null model's by {LEAST_EXCESS} or more, or by
+half of what the null model leaves if that is less. Then beyond: I(F; Y | L) is larger at the end than at T0 in every
+seed. Kept: at the end mu_Y(F; L) is at least {LEAST_KEPT} of I(L; Y) in the mean over seeds, and the network is right
+on every training example, unless these are redrawn in every epoch.
 """
 
-#: mu / I(F; Y) at T0, and of the null model, where the source gives them.
+#: mu / I(F; Y) at T0, and that of the null model, where the source gives them.
 PAPER = {"cifar10-first-last": "0.80, null model 0.31"}
 TITLES = {
     "mnist": "MNIST, 0-4 against 5-9",
@@ -46,167 +62,219 @@ TITLES = {
 }
 
 
-class Course(NamedTuple):
-    """One network: what is explained of it at every step, and its T0, None if it was not reached."""
+class Explanation(NamedTuple):
+    """How much of one network its linear classifier explains.
+
+    Attributes:
+        table: one row per step, from `explained_by`, with train accuracy.
+        t0: first step at which the network does as well as the best linear classifier; None if it never does.
+        linear: I(L; Y) in bits.
+    """
 
     table: pd.DataFrame
-    first: int | None
+    t0: int | None
     linear: float
 
+    @property
+    def at_t0(self) -> "pd.Series[float]":
+        """Row of the table at T0, which must have been reached."""
+        return self.table.loc[self.t0]
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
-    courses = {name: _courses(name, one) for name, one in results.items()}
-    fresh = {name: one.config(str(one.runs["run_id"].iloc[0])).data.fresh for name, one in results.items()}
-    findings = [finding for name, task in courses.items() for finding in _findings(name, task, fresh[name])]
-    numbers = pd.concat([one.table.assign(task=name) for name, task in courses.items() for one in task]).reset_index()
-    figure = render_figure(
-        "information",
-        "What networks know, and what a linear classifier explains of it",
-        "Mutual information with the labels of the test split, and the accuracy of an unbiased binary classifier that "
-        "knows as much. Each line is a network; vertical lines are T0, where networks reach the best linear classifier "
-        "(dotted). Steps are shown on a logarithmic scale, the source's epochs on a linear one.",
-        functools.partial(_information, courses),
-    )
-    share = render_figure(
-        "shares",
-        "How much of what a network knows at T0 is explained",
-        "The share of I(F; Y) at T0 that the linear classifier explains (dots, one for each network), and that its "
-        "null model does, a classifier that knows as much of the labels and is else drawn by lot (crosses).",
-        functools.partial(_shares, courses),
-    )
+    @property
+    def lowest_early_share(self) -> float:
+        """Smallest explained share of I(F; Y) up to T0, over steps at which at least `KNOWN` of I(L; Y) is known."""
+        rows = self.table[(self.table.index <= self.t0) & (self.table["known"] >= KNOWN * self.linear)]
+        return float((rows["explained"] / rows["known"]).min())
+
+
+Task = Sequence[Explanation]
+
+
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    tasks = {name: _explain(name, runs) for name, runs in results.items()}
+    findings = []
+    tables = []
+    for name, task in tasks.items():
+        findings += _findings(name, task, streamed=example_config(results[name]).data.fresh)
+        tables += [network.table.assign(task=name) for network in task]
+    figures = [
+        render_figure(
+            "information",
+            "Knowledge of networks, and how much of it a linear classifier explains",
+            "Mutual information with the labels of the test split, and the accuracy of an unbiased binary classifier "
+            "that knows as much. Each line is a network; vertical lines are T0, where networks reach the best linear "
+            "classifier (dotted). Steps are shown on a logarithmic scale, the source's epochs on a linear one.",
+            functools.partial(_draw_information, tasks),
+        ),
+        render_figure(
+            "shares",
+            "Explained share of a network's knowledge at T0",
+            "The share of I(F; Y) at T0 that the linear classifier explains (dots, one for each network), and that its "
+            "null model explains, a classifier that knows as much about the labels and is otherwise random (crosses).",
+            functools.partial(_draw_shares, tasks),
+        ),
+    ]
     notes = [
         "Values are plug-in estimates. Classifiers that know much must share much: the null model's share rises with "
         "I(L; Y), so the claim against it is asked relative to what it leaves.",
     ]
-    return Answer(findings, [figure, share], numbers, notes)
+    return StudyAnswer(findings, figures, pd.concat(tables).reset_index(), notes)
 
 
-def fitted(inputs: Tensor, labels: Tensor, held_out: tuple[Tensor, Tensor]) -> LogisticRegression:
-    """The logistic regression on flattened inputs that does best on held-out examples, of `STRENGTHS`."""
-    flat, others = inputs.flatten(1).numpy(), held_out[0].flatten(1).numpy()
-    models = [LogisticRegression(C=strength, max_iter=10_000).fit(flat, labels.numpy()) for strength in STRENGTHS]
-    return max(models, key=lambda model: model.score(others, held_out[1].numpy()))
+def fit_linear(inputs: Tensor, labels: Tensor, held_out: tuple[Tensor, Tensor]) -> LogisticRegression:
+    """Fit logistic regressions on flattened inputs, and return the one of `INVERSE_RIDGES` best on held-out examples.
+
+    Args:
+        inputs: `(N, ...)`.
+        labels: `(N,)`.
+        held_out: inputs and labels of other examples.
+    """
+    flat = inputs.flatten(1).numpy()
+    held_out_inputs = held_out[0].flatten(1).numpy()
+    held_out_labels = held_out[1].numpy()
+    models = []
+    for inverse_ridge in INVERSE_RIDGES:
+        models.append(LogisticRegression(C=inverse_ridge, max_iter=10_000).fit(flat, labels.numpy()))
+    return max(models, key=lambda model: model.score(held_out_inputs, held_out_labels))
 
 
-def _courses(name: str, results: Results) -> Sequence[Course]:
-    runs = results.runs.sort_values("seed")
-    some = runs["run_id"].iloc[0]
-    train, validation, test = (examples(results, some, split) for split in ("train", "validation", "test"))
-    best = _says(fitted(*train, validation), test[0])
-    level, found = mutual_information(best, test[1]).item(), []
-    for run_id, seed in zip(runs["run_id"], runs["seed"], strict=True):
-        paths = explained_information.predictions(results, run_id)
-        first, by = explained_information.reaches(explained_information.known(paths, test[1]), level), best
-        if name in REFIT and first is not None:
-            said = [answers(results, run_id, split, first) for split in ("train", "validation")]
-            by = _says(fitted(train[0], said[0], (validation[0], said[1])), test[0])
-        table = explained_information.explained(paths, test[1], by)
-        errors = results.outcomes.query("run_id == @run_id and split == 'train' and name == 'error'")
-        table["train_accuracy"] = 1 - errors.set_index("step")["value"]
-        linear = mutual_information(by, test[1]).item()
-        found.append(Course(table.assign(seed=seed, linear=linear, best_linear=level, first=first), first, linear))
-    return found
-
-
-def _says(model: LogisticRegression, inputs: Tensor) -> Tensor:
+def _predict(model: LogisticRegression, inputs: Tensor) -> Tensor:
     return torch.from_numpy(model.predict(inputs.flatten(1).numpy()))
 
 
-def _findings(name: str, task: Sequence[Course], streamed: bool) -> list[Finding]:
-    reached = all(one.first is not None for one in task)
-    ends = pd.DataFrame([one.table.iloc[-1] for one in task])
-    kept = (ends["explained"] / ends["linear"]).mean()
-    title, accuracy = TITLES[name], ends["train_accuracy"].min()
+def _explain(name: str, results: Results) -> Task:
+    runs = results.runs.sort_values("seed")
+    some_run = runs["run_id"].iloc[0]
+    train_inputs, train_labels = examples(results, some_run, "train")
+    validation = examples(results, some_run, "validation")
+    test_inputs, test_labels = examples(results, some_run, "test")
+    best = _predict(fit_linear(train_inputs, train_labels, validation), test_inputs)
+    best_information = mutual_information(best, test_labels).item()
+    task = []
+    for run_id, seed in zip(runs["run_id"], runs["seed"], strict=True):
+        by_step = predictions_by_step(results, run_id)
+        t0 = first_step_reaching(information_by_step(by_step, test_labels), best_information)
+        classifier = best
+        if name in REFITTED and t0 is not None:
+            answers = predictions(results, run_id, "train", t0)
+            held_out = (validation[0], predictions(results, run_id, "validation", t0))
+            classifier = _predict(fit_linear(train_inputs, answers, held_out), test_inputs)
+        table = explained_by(by_step, test_labels, classifier)
+        errors = results.outcomes.query("run_id == @run_id and split == 'train' and name == 'error'")
+        table["train_accuracy"] = 1 - errors.set_index("step")["value"]
+        linear = mutual_information(classifier, test_labels).item()
+        table = table.assign(seed=seed, linear=linear, best_linear=best_information, first=t0)
+        task.append(Explanation(table, t0, linear))
+    return task
+
+
+def _findings(name: str, task: Task, streamed: bool) -> list[Finding]:
+    title = TITLES[name]
     claims = (
-        f"{title}: until T0 what the network knows is what the linear classifier knows",
-        f"{title}: that is more than what classifiers that good share anyhow",
+        f"{title}: until T0 the network knows what the linear classifier knows",
+        f"{title}: that is more than classifiers that good share anyway",
         f"{title}: after T0 the network learns what no linear classifier says",
     )
-    retained = Finding(
+    if any(network.t0 is None for network in task):
+        explanation = "the network learns something else at once, and never does as well as the linear classifier"
+        findings = [Finding(claim, "does not hold", "T0 is not reached", explanation=explanation) for claim in claims]
+    else:
+        linear, chance, beyond = claims
+        findings = [_linear_first(linear, name, task), _more_than_chance(chance, name, task), _beyond(beyond, task)]
+    return [*findings, _kept(title, task, streamed)]
+
+
+def _mean_share(task: Task, column: str) -> float:
+    """Return the mean over networks of a column over I(F; Y) at T0."""
+    return float(np.mean([network.at_t0[column] / network.at_t0["known"] for network in task]))
+
+
+def _linear_first(claim: str, name: str, task: Task) -> Finding:
+    share = _mean_share(task, "explained")
+    lowest = float(np.mean([network.lowest_early_share for network in task]))
+    steps = ", ".join(str(network.t0) for network in task)
+    return Finding(
+        claim,
+        decide(share >= LEAST_SHARE and lowest >= LEAST_EARLY_SHARE),
+        f"μ / I(F; Y) is {share:.3f} at T0 (steps {steps}), at least {lowest:.3f} up to it",
+        PAPER.get(name, "μ ≈ I(F; Y)"),
+        explanation="the network learns something else at once",
+    )
+
+
+def _more_than_chance(claim: str, name: str, task: Task) -> Finding:
+    share = _mean_share(task, "explained")
+    null = _mean_share(task, "null")
+    wanted = min(LEAST_EXCESS, (1 - null) / 2)
+    return Finding(
+        claim,
+        decide(share - null >= wanted),
+        f"{share:.3f} against {null:.3f} of the null model; larger by {share - null:.3f}, asked {wanted:.3f}",
+        PAPER.get(name, ""),
+        explanation="two classifiers that are right so often, or so seldom, share about as much by chance",
+    )
+
+
+def _beyond(claim: str, task: Task) -> Finding:
+    firsts = np.array([network.at_t0["beyond"] for network in task])
+    ends = np.array([network.table["beyond"].iloc[-1] for network in task])
+    return Finding(
+        claim,
+        decide(bool((ends > firsts).all())),
+        f"I(F; Y | L) rises from {firsts.mean():.4f} to {ends.mean():.4f} bits",
+        "I(F; Y | L) rises from about 0",
+        explanation="the network ends no better than the linear classifier",
+    )
+
+
+def _kept(title: str, task: Task, streamed: bool) -> Finding:
+    ends = pd.DataFrame([network.table.iloc[-1] for network in task])
+    kept = (ends["explained"] / ends["linear"]).mean()
+    accuracy = ends["train_accuracy"].min()
+    fitted = streamed or accuracy == 1
+    if fitted:
+        explanation = "another part of what can be learned linearly is known at the end"
+    else:
+        explanation = "not every example was fitted"
+    return Finding(
         f"{title}: at the end the network still knows what the linear classifier knows",
-        decided(bool(kept >= KEPT and (streamed or accuracy == 1))),
+        decide(bool(kept >= LEAST_KEPT and fitted)),
         f"μ is {kept:.3f} of I(L; Y) = {ends['linear'].mean():.3f} bits, I(L; Y | F) = {ends['missed'].mean():.4f} "
         f"bits, train accuracy {accuracy:.4f}",
         "μ plateaus near I(L; Y), I(L; Y | F) about 0",
-        guess="another part of what can be learned linearly is known at the end"
-        if streamed or accuracy == 1
-        else "not every example was fitted",
+        explanation=explanation,
     )
-    if not reached:
-        missed = "the network learns something else at once, and never does as well as the linear classifier"
-        return [*[Finding(claim, "does not hold", "T0 is not reached", guess=missed) for claim in claims], retained]
-    firsts = pd.DataFrame([one.table.loc[one.first] for one in task])
-    share, null = (float((firsts[column] / firsts["known"]).mean()) for column in ("explained", "null"))
-    lowest = float(np.mean([_early(one) for one in task]))
-    wanted = min(GAP, (1 - null) / 2)
-    more = bool((ends["beyond"].to_numpy() > firsts["beyond"].to_numpy()).all())
-    steps = ", ".join(str(one.first) for one in task)
-    return [
-        Finding(
-            claims[0],
-            decided(share >= RATIO and lowest >= EARLY),
-            f"μ / I(F; Y) is {share:.3f} at T0 (steps {steps}), at least {lowest:.3f} up to it",
-            PAPER.get(name, "μ ≈ I(F; Y)"),
-            guess="the network learns something else at once",
-        ),
-        Finding(
-            claims[1],
-            decided(share - null >= wanted),
-            f"{share:.3f} against {null:.3f} of the null model; larger by {share - null:.3f}, asked {wanted:.3f}",
-            PAPER.get(name, ""),
-            guess="two classifiers that are right so often, or so seldom, share about as much by chance",
-        ),
-        Finding(
-            claims[2],
-            decided(more),
-            f"I(F; Y | L) rises from {firsts['beyond'].mean():.4f} to {ends['beyond'].mean():.4f} bits",
-            "I(F; Y | L) rises from about 0",
-            guess="the network ends no better than the linear classifier",
-        ),
-        retained,
-    ]
 
 
-def _early(one: Course) -> float:
-    """The least share explained up to T0, where something is known."""
-    rows = one.table[(one.table.index <= one.first) & (one.table["known"] >= LITTLE * one.linear)]
-    return float((rows["explained"] / rows["known"]).min())
-
-
-def _information(courses: Mapping[str, Sequence[Course]]) -> Figure:
+def _draw_information(tasks: Mapping[str, Task]) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 5.6), layout="constrained")
-    looks = {
-        "known": ("I(F; Y)", "#1c1c1c", "-"),
-        "explained": ("μ(F; L), explained by linear", "#2a788e", "-"),
-        "beyond": ("I(F; Y | L), beyond linear", "#c0392b", "--"),
-        "missed": ("I(L; Y | F)", "#9aa5b1", "-."),
+    styles = {
+        "known": ("I(F; Y)", BLACK, "-"),
+        "explained": ("μ(F; L), explained by linear", TEAL, "-"),
+        "beyond": ("I(F; Y | L), beyond linear", RED, "--"),
+        "missed": ("I(L; Y | F)", GRAY, "-."),
     }
-    panels = figure.subplots(2, 2).flat
-    for axes, (name, task) in zip(panels, courses.items(), strict=False):
-        for column, (text, color, line) in looks.items():
-            for index, one in enumerate(task):
-                label = text if index == 0 and axes is figure.axes[0] else None
-                axes.plot(one.table.index, one.table[column], line, color=color, linewidth=1, label=label)
-        for one in task:
-            if one.first is not None:
-                axes.axvline(one.first, color="#d9b44a", linewidth=0.8, zorder=0)
-        axes.axhline(task[0].table["best_linear"].iloc[0], color="#1c1c1c", linewidth=0.8, linestyle=":")
-        axes.set_xscale("symlog", linthresh=10)
-        axes.set(
-            title=TITLES[name],
-            xlabel="SGD steps",
-            ylabel="mutual information (bits)",
-            xlim=(0, None),
-            ylim=(-0.005, None),
-        )
-        _accuracy(axes)
-    figure.legend(loc="outside upper center", ncols=len(looks))
+    for panel, (name, task) in zip(figure.subplots(2, 2).flat, tasks.items(), strict=False):
+        for column, (label, color, style) in styles.items():
+            for index, network in enumerate(task):
+                shown_label = label if index == 0 and panel is figure.axes[0] else None
+                values = network.table[column]
+                panel.plot(values.index, values, style, color=color, linewidth=1, label=shown_label)
+        for network in task:
+            if network.t0 is not None:
+                panel.axvline(network.t0, color=YELLOW, linewidth=0.8, zorder=0)
+        panel.axhline(task[0].table["best_linear"].iloc[0], color=BLACK, linewidth=0.8, linestyle=":")
+        panel.set_xscale("symlog", linthresh=10)
+        panel.set(title=TITLES[name], xlabel="SGD steps", ylabel="mutual information (bits)")
+        panel.set(xlim=(0, None), ylim=(-0.005, None))
+        _add_accuracy_scale(panel)
+    figure.legend(loc="outside upper center", ncols=len(styles))
     return figure
 
 
-def _accuracy(axes: Axes) -> None:
-    """An axis on the right: the accuracy of an unbiased binary classifier, I = 1 - h(accuracy)."""
+def _add_accuracy_scale(panel: Axes) -> None:
+    """Add a scale on the right: the accuracy of an unbiased binary classifier, I = 1 - h(accuracy)."""
     accuracy = np.linspace(0.5, 1 - 1e-9, 2001)
     bits = 1 + accuracy * np.log2(accuracy) + (1 - accuracy) * np.log2(1 - accuracy)
 
@@ -216,27 +284,29 @@ def _accuracy(axes: Axes) -> None:
     def to_bits(value: Any) -> Any:
         return np.interp(value, accuracy, bits)
 
-    right = axes.secondary_yaxis("right", functions=(to_accuracy, to_bits))
-    ticks = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99]
-    top = float(np.interp(axes.get_ylim()[1], bits, accuracy))
-    chosen = [tick for tick in ticks if tick <= top]
-    right.set_yticks(
-        chosen if len(chosen) < 6 else [0.5, *[tick for tick in chosen if tick in (0.7, 0.8, 0.9, 0.95, 0.99)]]
-    )
-    right.set_ylabel("accuracy")
+    scale = panel.secondary_yaxis("right", functions=(to_accuracy, to_bits))
+    highest = float(to_accuracy(panel.get_ylim()[1]))
+    ticks = [tick for tick in np.arange(50, 100, 5) / 100 if tick <= highest]
+    if highest >= 0.99:
+        ticks.append(0.99)
+    if len(ticks) >= 6:
+        ticks = [tick for tick in ticks if tick in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)]
+    scale.set_yticks(ticks)
+    scale.set_ylabel("accuracy")
 
 
-def _shares(courses: Mapping[str, Sequence[Course]]) -> Figure:
+def _draw_shares(tasks: Mapping[str, Task]) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.2), layout="constrained")
-    axes = figure.subplots()
-    for place, task in enumerate(courses.values()):
-        rows = [one.table.loc[one.first] for one in task if one.first is not None]
-        own, null = ([row[column] / row["known"] for row in rows] for column in ("explained", "null"))
-        first = place == 0
+    panel = figure.subplots()
+    for place, task in enumerate(tasks.values()):
+        rows = [network.at_t0 for network in task if network.t0 is not None]
+        own = [row["explained"] / row["known"] for row in rows]
+        null = [row["null"] / row["known"] for row in rows]
         heights = np.full(len(rows), -place)
-        axes.scatter(own, heights, s=26, color="#2a788e", label="linear classifier" if first else None, zorder=3)
-        axes.scatter(null, heights, s=30, color="#1c1c1c", marker="x", label="null model" if first else None, zorder=3)
-    axes.set_yticks(-np.arange(len(courses)), [TITLES[name] for name in courses])
-    axes.set(xlabel="explained at T0, share of I(F; Y)", xlim=(0, 1.02), ylim=(-len(courses) + 0.5, 0.5))
-    axes.legend(loc="lower left")
+        labels = ("linear classifier", "null model") if place == 0 else (None, None)
+        panel.scatter(own, heights, s=26, color=TEAL, label=labels[0], zorder=3)
+        panel.scatter(null, heights, s=30, color=BLACK, marker="x", label=labels[1], zorder=3)
+    panel.set_yticks(-np.arange(len(tasks)), [TITLES[name] for name in tasks])
+    panel.set(xlabel="explained at T0, share of I(F; Y)", xlim=(0, 1.02), ylim=(-len(tasks) + 0.5, 0.5))
+    panel.legend(loc="lower left")
     return figure

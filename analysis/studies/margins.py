@@ -1,4 +1,4 @@
-"""Whether the inverse of the normalized margin orders networks by test error."""
+"""Order networks by the inverse of their normalized margin, and compare with their test error."""
 
 import functools
 from collections.abc import Mapping
@@ -10,96 +10,111 @@ from matplotlib.figure import Figure
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared import normalized_loss
-from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
-from benevolent.analysis.studies.shared.outputs import data_name, outputs
+from benevolent.analysis.studies.shared.drawing import GRAY
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.network_outputs import data_name, outputs
+from benevolent.analysis.studies.shared.normalized_loss import fitted_networks
+from benevolent.analysis.studies.shared.normalized_loss_figures import draw_pairs
+from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL_RULE, order_finding
+from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
 
-AXIS, LEAST, MORE = "init.std", 0.6, 0.1
-NORMS = {"Frobenius": "margin_p10_frobenius", "spectral": "margin_p10_spectral"}
+AXIS = "init.std"
+LEAST_RANK_CORRELATION = 0.6
+#: Smallest difference of the rank correlations with and without the margin.
+LEAST_DIFFERENCE = 0.1
+#: Columns of normalized margins, by the norm.
+MARGINS = {"Frobenius": "margin_p10_frobenius", "spectral": "margin_p10_spectral"}
 
 RULE = f"""
 Per data set, over networks that fit every training example. The inverse margin is one over the 10th percentile of the
 training margins, divided by the product of Frobenius norms or of spectral norms. Orders: Spearman's rank correlation
-with test error is at least {LEAST}, and the lower end of its 95% interval above 0, for either norm. Beyond the norm:
-the correlation by Frobenius norms exceeds that of the norm product alone by {MORE}, with the lower end of the interval
-of the difference above 0; otherwise the margin, which networks of one loss share, adds nothing to the norm.
-{normalized_loss.INTERVAL_RULE}.
+with test error is at least {LEAST_RANK_CORRELATION}, and the lower end of its 95% interval above 0, for either norm.
+Beyond the norm: the correlation with Frobenius norms exceeds that of the norm product alone by {LEAST_DIFFERENCE}, with
+the lower end of the interval of the difference above 0; otherwise the margin, which networks with one loss share, adds
+nothing to the norm. {INTERVAL_RULE}.
 """
 PAPER = "appendix J: rises"
+#: Means and standard deviations of the largest outputs in the source.
+PAPER_OUTPUTS = (
+    "in figure 20 of the source, on MNIST, the means are 60.56 (standard deviation 16.21) and 0.0267 (0.0071)"
+)
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
-    findings, figures, numbers, notes = [], [], [], []
-    for one in results.values():
-        name, table = data_name(one), normalized_loss.fitted(one)
-        table = table.assign(**{f"inverse_{column}": 1 / table[column] for column in NORMS.values()})
-        findings += [
-            normalized_loss.ordered(
-                f"{name}: the inverse margin over the product of {words} norms orders networks by test error",
-                table,
-                f"inverse_{column}",
-                "test_error",
-                LEAST,
-                PAPER,
-                guess="networks of middling starts differ little in test error, and chance orders them",
-            )
-            for words, column in NORMS.items()
-        ]
-        findings.append(_beyond(name, table))
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    findings = []
+    figures = []
+    numbers = []
+    notes = []
+    for runs in results.values():
+        name = data_name(runs)
+        table = fitted_networks(runs)
+        table = table.assign(**{f"inverse_{column}": 1 / table[column] for column in MARGINS.values()})
+        findings += [_orders(name, table, norm) for norm in MARGINS]
+        findings.append(_beyond_norm(name, table))
         numbers.append(table.assign(data=name))
-        example = table.loc[table[AXIS] == table[AXIS].quantile(interpolation="lower")].iloc[0]
-        rho = float(np.exp(example["log_frobenius_product"]))
-        largest = outputs(one, example["run_id"], "train")[0].amax(1).numpy()
-        figures += [
+        pairs = [(f"inverse_{column}", "test_error") for column in MARGINS.values()]
+        figures.append(
             render_figure(
                 f"margins-{name.replace('_', '-')}",
                 f"{name}: test error against the inverse normalized margin",
                 "Each point is a network; colors are the standard deviation of the initial weights.",
-                functools.partial(
-                    normalized_loss.draw_pairs,
-                    table,
-                    AXIS,
-                    [(f"inverse_{column}", "test_error") for column in NORMS.values()],
-                    {"test_error": "fraction"},
-                ),
-            ),
+                functools.partial(draw_pairs, table, AXIS, pairs, {"test_error": "fraction"}),
+            )
+        )
+        example = table.loc[table[AXIS] == table[AXIS].quantile(interpolation="lower")].iloc[0]
+        norm = float(np.exp(example["log_frobenius_product"]))
+        logits, _ = outputs(runs, example["run_id"], "train")
+        largest = logits.amax(1).numpy()
+        figures.append(
             render_figure(
                 f"largest-outputs-{name.replace('_', '-')}",
                 f"{name}: the largest output on training examples, as trained and normalized",
-                f"Of one network (initial standard deviation {example[AXIS]:g}); in figure 20 of the source, on "
-                "MNIST, the means are 60.56 (deviation 16.21) and 0.0267 (0.0071).",
-                functools.partial(_histograms, largest, rho),
-            ),
-        ]
-        notes.append(
-            f"{name}: the largest output of that network has mean {largest.mean():.2f} and deviation "
-            f"{largest.std():.2f}, normalized {(largest / rho).mean():.4f} and {(largest / rho).std():.4f}."
+                f"One network (initial standard deviation {example[AXIS]:g}); {PAPER_OUTPUTS}.",
+                functools.partial(_draw_histograms, largest, norm),
+            )
         )
-    return Answer(findings, figures, pd.concat(numbers), notes)
+        normalized = largest / norm
+        notes.append(
+            f"{name}: the largest output of that network has mean {largest.mean():.2f} and standard deviation "
+            f"{largest.std():.2f}, normalized {normalized.mean():.4f} and {normalized.std():.4f}."
+        )
+    return StudyAnswer(findings, figures, pd.concat(numbers), notes)
 
 
-def _beyond(name: str, table: pd.DataFrame) -> Finding:
-    gain = over_seeds(
+def _orders(name: str, table: pd.DataFrame, norm: str) -> Finding:
+    return order_finding(
+        f"{name}: the inverse margin over the product of {norm} norms orders networks by test error",
         table,
-        lambda rows: (
-            st.spearman(rows["inverse_margin_p10_frobenius"], rows["test_error"])
-            - st.spearman(rows["log_frobenius_product"], rows["test_error"])
-        ),
+        f"inverse_{MARGINS[norm]}",
+        "test_error",
+        LEAST_RANK_CORRELATION,
+        PAPER,
+        explanation="networks from medium starts differ little in test error, so that chance orders them",
     )
+
+
+def _beyond_norm(name: str, table: pd.DataFrame) -> Finding:
+    def difference(rows: pd.DataFrame) -> float:
+        with_margin = st.spearman(rows["inverse_margin_p10_frobenius"], rows["test_error"])
+        norm_alone = st.spearman(rows["log_frobenius_product"], rows["test_error"])
+        return with_margin - norm_alone
+
+    gain = mean_over_seeds(table, difference)
     return Finding(
         f"{name}: the margin says more than the norm product alone",
-        decided(gain.value >= MORE and gain.low > 0),
-        f"difference of Spearman's correlations {between(gain)}",
-        guess="networks that were trained to one loss have about one margin, and its quotient by the norm product "
-        "says what the norm product says",
+        decide(gain.value >= LEAST_DIFFERENCE and gain.low > 0),
+        f"difference of Spearman's correlations {show_interval(gain)}",
+        explanation="networks that were trained to one loss have about one margin, and its ratio to the norm product "
+        "says no more than the norm product",
     )
 
 
-def _histograms(largest: np.ndarray, rho: float) -> Figure:
+def _draw_histograms(largest: np.ndarray, norm: float) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
-    panels = (("as trained", largest), ("divided by the product of norms", largest / rho))
-    for axes, (title, values) in zip(figure.subplots(1, 2), panels, strict=True):
-        axes.hist(values, bins=40, color="#9aa5b1", edgecolor=INK, linewidth=0.3)
-        axes.set(xlabel=f"largest output, {title}", ylabel="training examples")
+    plain, normalized = figure.subplots(1, 2)
+    plain.hist(largest, bins=40, color=GRAY, edgecolor=INK, linewidth=0.3)
+    plain.set(xlabel="largest output, as trained", ylabel="training examples")
+    normalized.hist(largest / norm, bins=40, color=GRAY, edgecolor=INK, linewidth=0.3)
+    normalized.set(xlabel="largest output, divided by the product of norms", ylabel="training examples")
     return figure

@@ -1,4 +1,4 @@
-"""Whether the test error rises with the number of parameters, at a fixed number of examples."""
+"""Widen networks at a fixed number of examples, and follow their test error."""
 
 import functools
 from collections.abc import Mapping
@@ -9,84 +9,100 @@ from matplotlib.figure import Figure
 
 from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared import normalized_loss
-from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis.studies.shared.drawing import DARK_GRAY
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL_RULE, order_finding
+from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
 
-SLACK, FALLS = 0.01, -0.6
+#: Largest excess of the widest networks' mean test error over that of the best of the other widths.
+LARGEST_EXCESS = 0.01
+#: Upper end of the interval of that excess.
+LARGEST_EXCESS_HIGH = 2 * LARGEST_EXCESS
+#: Fewest parameters per example of the widest networks.
+FEWEST_PER_EXAMPLE = 10
+#: Rank correlation, downward, of the number of parameters and test error.
+LEAST_FALL = 0.6
 
 RULE = f"""
 Over all widths. Does not rise: the mean test error of the widest networks is at most that of the best of the other
-widths plus {SLACK}, with the upper end of the 95% interval of the difference below {2 * SLACK}; the widest networks
-have at least ten parameters per example and fit every training example. Falls: among networks with more parameters
-than examples that fit them all, Spearman's rank correlation of the number of parameters and test error is at most
-{FALLS}, and the upper end of its 95% interval below 0. {normalized_loss.INTERVAL_RULE}.
+widths plus {LARGEST_EXCESS}, with the upper end of the 95% interval of the difference below {LARGEST_EXCESS_HIGH}; the
+widest networks have at least {FEWEST_PER_EXAMPLE} parameters per example and fit every training example. Falls: among
+networks with more parameters than examples that fit them all, Spearman's rank correlation of the number of parameters
+and test error is at most -{LEAST_FALL}, and the upper end of its 95% interval below 0. {INTERVAL_RULE}.
 """
 PAPER = "figure 3: flat or falling beyond one parameter per example"
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
     table = results["networks"].table()
     table["per_example"] = table["parameter_count"] / table["data.train_size"]
-    over = table[(table["per_example"] > 1) & (table["train_error"] == 0)]
-    findings = [
-        _rises(table),
-        normalized_loss.ordered(
-            "beyond one parameter per example, test error falls with more",
-            over,
-            "parameter_count",
-            "test_error",
-            -FALLS,
-            PAPER,
-            sign=-1,
-            guess="wider networks differ too little from each other for that",
-        ),
-    ]
-    drawn = render_figure(
+    overparameterized = table[(table["per_example"] > 1) & (table["train_error"] == 0)]
+    falls = order_finding(
+        "beyond one parameter per example, test error falls with more parameters",
+        overparameterized,
+        "parameter_count",
+        "test_error",
+        LEAST_FALL,
+        PAPER,
+        sign=-1,
+        explanation="wider networks differ too little from each other for that",
+    )
+    figure = render_figure(
         "width",
         "Test and train error against the number of parameters",
         "Means over seeds with their range; the dotted line is one parameter per training example.",
         functools.partial(_draw, table),
     )
-    return Answer(findings, [drawn], table)
+    return StudyAnswer([_does_not_rise(table), falls], [figure], table)
 
 
-def _rises(table: pd.DataFrame) -> Finding:
-    wide = table.pivot(index="seed", columns="model.width", values="test_error")
-    last = wide.columns.max()
-    best = wide.drop(columns=last).mean().idxmin()
-    gap = over_seeds(wide.reset_index(), lambda rows: float((rows[last] - rows[best]).mean()))
-    widest = table[table["model.width"] == last]
-    fits = bool((widest["train_error"] == 0).all() and (widest["per_example"] >= 10).all())
+def _does_not_rise(table: pd.DataFrame) -> Finding:
+    by_width = table.pivot(index="seed", columns="model.width", values="test_error")
+    widest = by_width.columns.max()
+    best = by_width.drop(columns=widest).mean().idxmin()
+    networks = table[table["model.width"] == widest]
+    errors = by_width.reset_index()
+    excess = mean_over_seeds(errors, lambda rows: float((rows[widest] - rows[best]).mean()))
+    all_fit = (networks["train_error"] == 0).all()
+    all_wide = (networks["per_example"] >= FEWEST_PER_EXAMPLE).all()
+    if all_fit and all_wide:
+        decision = decide(excess.value <= LARGEST_EXCESS and excess.high < LARGEST_EXCESS_HIGH)
+        reason = ""
+    else:
+        decision = decide(None)
+        wrong = (networks["train_error"] > 0).sum()
+        reason = f"{wrong} of the {len(networks)} widest networks make training errors"
     return Finding(
         "the widest networks have no larger test error than the best of the other widths",
-        decided(gap.value <= SLACK and gap.high < 2 * SLACK if fits else None),
-        f"width {last} {wide[last].mean():.4f}, best other width {best} {wide[best].mean():.4f}, difference "
-        f"{between(gap, '+.4f')}; {widest['per_example'].iloc[0]:.0f} parameters per example",
+        decision,
+        f"width {widest} {by_width[widest].mean():.4f}, best other width {best} {by_width[best].mean():.4f}, "
+        f"difference {show_interval(excess, '+.4f')}; {networks['per_example'].iloc[0]:.0f} parameters per example",
         PAPER,
-        "" if fits else f"of the {len(widest)} widest networks {(widest['train_error'] > 0).sum()} err in training",
-        guess="with more parameters than examples there are many ways to fit them, and SGD finds worse ones",
+        reason,
+        explanation="with more parameters than examples there are many ways to fit them, and SGD finds worse ones",
     )
 
 
 def _draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.2), layout="constrained")
-    axes = figure.subplots()
-    by = table.groupby("parameter_count")
-    for name, style in (("test_error", "-o"), ("train_error", "--s")):
-        mean, low, high = (getattr(by[name], what)() for what in ("mean", "min", "max"))
-        axes.errorbar(
+    panel = figure.subplots()
+    by_size = table.groupby("parameter_count")
+    for column, style, color in (("test_error", "-o", INK), ("train_error", "--s", DARK_GRAY)):
+        errors = by_size[column]
+        mean = errors.mean()
+        panel.errorbar(
             mean.index,
             mean,
-            np.array([mean - low, high - mean]),
+            np.array([mean - errors.min(), errors.max() - mean]),
             fmt=style,
-            color=INK if name == "test_error" else "#7a7a7a",
+            color=color,
             markersize=4,
             linewidth=1,
             capsize=2,
-            label=name.replace("_", " "),
+            label=column.replace("_", " "),
         )
-    axes.axvline(table["data.train_size"].iloc[0], color="#7a7a7a", linestyle=":", linewidth=1)
-    axes.set(xscale="log", xlabel="parameters", ylabel="error (fraction)")
-    axes.legend()
+    panel.axvline(table["data.train_size"].iloc[0], color=DARK_GRAY, linestyle=":", linewidth=1)
+    panel.set(xscale="log", xlabel="parameters", ylabel="error (fraction)")
+    panel.legend()
     return figure

@@ -1,4 +1,7 @@
-"""Whether test loss is linear in train loss once both are normalized, and the line says more than the norm alone."""
+"""Start networks from weights of several sizes: their normalized test loss should be linear in normalized train loss.
+
+And the line should say more than the norm alone.
+"""
 
 import functools
 from collections.abc import Mapping
@@ -7,121 +10,159 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures import render_figure
+from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared import normalized_loss
-from benevolent.analysis.studies.shared.answer import MENDED, Answer, Finding, decided
-from benevolent.analysis.studies.shared.outputs import classes, data_name
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.network_outputs import class_count, data_name
+from benevolent.analysis.studies.shared.normalized_loss import deal_norms, fitted_networks, loss_line, network_outputs
+from benevolent.analysis.studies.shared.normalized_loss_figures import draw_losses, own_norm_figure
+from benevolent.analysis.studies.shared.normalized_loss_findings import (
+    BEYOND_NORM_RULE,
+    INTERVAL_RULE,
+    LINE_R2,
+    LINE_RULE,
+    OWN_NORM_RULE,
+    SLOPE_RANGE,
+    beyond_norm_finding,
+    describe_line,
+    is_unit_line,
+    line_finding,
+    order_finding,
+    own_norm_finding,
+)
 
-AXIS, ORDERED = "init.std", 0.8
+AXIS = "init.std"
+NORM = "log_frobenius_product"
+LEAST_RANK_CORRELATION = 0.8
 
 RULE = f"""
-Per data set, over networks with natural labels that fit every training example. Linear: {normalized_loss.LINEAR_RULE}.
-Order: Spearman's rank correlation of normalized train loss and test error is at least {ORDERED}, and the lower end of
-its 95% interval above 0. Random labels lie on the line: through the networks with natural labels and those that fit
-random ones R2 is at least {normalized_loss.LINEAR} with a slope in [{normalized_loss.SLOPES[0]}, {normalized_loss.SLOPES[1]}]; and
-highest of their scale: each has a larger normalized train loss than all networks with natural labels of its initial
-deviation. Own norm: {normalized_loss.OWN_NORM_RULE}. Relative: the same of R2 of the logarithms of what either loss lacks
-to that of chance, where differences are relative. Beyond the norm: {normalized_loss.BEYOND_RULE}.
-{normalized_loss.INTERVAL_RULE}.
+Per data set, over networks with natural labels that fit every training example. Linear: {LINE_RULE}. Order: Spearman's
+rank correlation of normalized train loss and test error is at least {LEAST_RANK_CORRELATION}, and the lower end of its
+95% interval above 0. Random labels lie on the line: through the networks with natural labels and those that fit random
+ones, R2 is at least {LINE_R2} with a slope in {SLOPE_RANGE}; and highest of their scale: each has a larger normalized
+train loss than all networks with natural labels and its initial standard deviation. Own norm: {OWN_NORM_RULE}.
+Relative: the same for R2 of the logarithms of how far either loss is below that of chance, where differences are
+relative. Beyond the norm: {BEYOND_NORM_RULE}. {INTERVAL_RULE}.
 """
 
-#: Of the source, figures 15 and 16; figure 10, of CIFAR-10, varies another axis.
+#: Numbers of figures 15 and 16 of the source; figure 10, on CIFAR-10, varies another axis.
 PAPER = {"mnist": "slope 1.0075, intercept −0.017, R² 1.0000, RMSE 9.1e-4"}
 PAPER_RANDOM = {"mnist": "slope 1.0083, intercept −0.019, R² 1.0000, RMSE 9.1e-5"}
+#: Ending of the names of sweeps with random labels.
+RANDOM_SWEEP = "-random"
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
-    findings, figures, numbers = [], [], []
-    deals, own = {}, {}
-    for sweep in (name for name in results if f"{name}-random" in results):
-        name = data_name(results[sweep])
-        natural, random = (normalized_loss.fitted(results[one]) for one in (sweep, f"{sweep}-random"))
-        norms = np.exp(natural["log_frobenius_product"].to_numpy())
-        known = normalized_loss.known_outputs(results[sweep], natural)
-        deals[name], own[name] = normalized_loss.dealt(known, norms), natural
-        findings += [
-            normalized_loss.linear(name, natural, PAPER.get(name, "")),
-            normalized_loss.ordered(
-                f"{name}: normalized train loss orders networks by test error",
-                natural,
-                "normalized_train_loss",
-                "test_error",
-                ORDERED,
-                guess="networks of middling starts differ little in test error, and chance orders them",
-            ),
-            *_random(name, natural, random),
-            normalized_loss.own_norm(name, natural, deals[name]),
-            normalized_loss.own_norm(
-                name,
-                natural,
-                deals[name],
-                "so does the line of the logarithms of how far the losses are from chance",
-                functools.partial(_relative, classes=classes(results[sweep])),
-            ),
-            normalized_loss.beyond_norm(name, natural, "log_frobenius_product"),
-        ]
-        numbers += [
-            natural.assign(data=name, labels="natural"),
-            random.assign(data=name, labels="random"),
-        ]
-        figures.append(
-            render_figure(
-                f"losses-{name.replace('_', '-')}",
-                f"{name}: test against train loss, as trained and normalized",
-                "Each point is a network; colors are the standard deviation of the initial weights, red crosses "
-                "networks that were trained and tested on random labels. Left, the losses as trained (natural labels "
-                "alone: with random ones test losses are tens of nats); right, of the outputs divided by the product "
-                "of the layers' norms. Lines through natural labels.",
-                functools.partial(normalized_loss.draw_losses, natural, AXIS, random),
-            )
-        )
-    figures.append(normalized_loss.deals_plate(deals, own))
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    findings = []
+    figures = []
+    numbers = []
+    deals = {}
+    own = {}
+    natural_sweeps = [sweep for sweep in results if f"{sweep}{RANDOM_SWEEP}" in results]
+    for sweep in natural_sweeps:
+        runs = results[sweep]
+        name = data_name(runs)
+        natural = fitted_networks(runs)
+        random = fitted_networks(results[f"{sweep}{RANDOM_SWEEP}"])
+        norms = np.exp(natural[NORM].to_numpy())
+        own[name] = natural
+        deals[name] = deal_norms(network_outputs(runs, natural), norms)
+        findings += _findings(name, natural, random, deals[name], class_count(runs))
+        numbers.append(natural.assign(data=name, labels="natural"))
+        numbers.append(random.assign(data=name, labels="random"))
+        figures.append(_losses_figure(name, natural, random))
+    figures.append(own_norm_figure(deals, own))
     notes = [
-        "A normalized output is tiny, so either loss is the logarithm of the number of classes less a small term that "
+        "A normalized output is tiny, so either loss is the logarithm of the number of classes minus a small term that "
         "train and test share: part of the straightness is arithmetic. The last three claims of a data set ask how "
         "much.",
-        f"{MENDED}: the relative line was asked without the control of dealt norms, and held three times.",
+        f"{RULE_CHANGED}: before, the relative line was asked without the control of dealt norms, and held three "
+        "times.",
     ]
-    return Answer(findings, figures, pd.concat(numbers), notes)
+    return StudyAnswer(findings, figures, pd.concat(numbers), notes)
 
 
-def _random(name: str, natural: pd.DataFrame, random: pd.DataFrame) -> list[Finding]:
-    claims = (
-        f"{name}: networks that fit random labels lie on the line of the others",
-        f"{name}: and highest of their scale",
+def _findings(
+    name: str, natural: pd.DataFrame, random: pd.DataFrame, deals: list[pd.DataFrame], classes: int
+) -> list[Finding]:
+    order = order_finding(
+        f"{name}: normalized train loss orders networks by test error",
+        natural,
+        "normalized_train_loss",
+        "test_error",
+        LEAST_RANK_CORRELATION,
+        explanation="networks from medium starts differ little in test error, so that chance orders them",
     )
-    both = random[random[AXIS].isin(natural[AXIS])]
-    if both.empty:
-        return [Finding(claim, "undecided", "no network fits random labels") for claim in claims]
-    fit, old = normalized_loss.line(pd.concat([natural, both])), normalized_loss.line(natural)
-    off = (both["normalized_test_loss"] - old.intercept - old.slope * both["normalized_train_loss"]).abs()
-    highest = natural.groupby(AXIS)["normalized_train_loss"].max()
-    above = both["normalized_train_loss"].to_numpy() > highest[both[AXIS]].to_numpy()
+    relative = own_norm_finding(
+        name,
+        natural,
+        deals,
+        "so does the line of the logarithms of how far the losses are from chance",
+        functools.partial(_relative_r2, classes=classes),
+    )
     return [
-        Finding(
-            claims[0],
-            decided(
-                fit.r2 >= normalized_loss.LINEAR and normalized_loss.SLOPES[0] <= fit.slope <= normalized_loss.SLOPES[1]
-            ),
-            f"{normalized_loss.in_words(fit)}, with {len(both)} of random labels; these are {off.min() / old.rmse:.0f} to "
-            f"{off.max() / old.rmse:.0f} standard deviations off the line of the others",
-            PAPER_RANDOM.get(name, ""),
-            guess="their outputs lead for other classes than the random ones of the test split as often as not, so "
-            "that their test loss is that of chance, and the line of the others does not end there",
-        ),
-        Finding(
-            claims[1],
-            decided(bool(above.all())),
-            f"{above.sum()} of {len(above)} above all networks of their scale with natural labels",
-            "the uppermost point" if name in PAPER_RANDOM else "",
-            guess="fitting random labels takes larger norms, but not for every start",
-        ),
+        line_finding(name, natural, PAPER.get(name, "")),
+        order,
+        *_random_labels(name, natural, random),
+        own_norm_finding(name, natural, deals),
+        relative,
+        beyond_norm_finding(name, natural, NORM),
     ]
 
 
-def _relative(losses: pd.DataFrame, classes: int) -> float:
-    """R2 of log(log C - test loss) on log(log C - train loss) over C classes, of networks better than chance."""
-    lacks = np.log(classes) - losses[["normalized_train_loss", "normalized_test_loss"]].to_numpy()
-    return st.linear_fit(*np.log(lacks[(lacks > 0).all(1)]).T).r2
+def _random_labels(name: str, natural: pd.DataFrame, random: pd.DataFrame) -> list[Finding]:
+    on_line = f"{name}: networks that fit random labels lie on the line of the others"
+    highest = f"{name}: and highest of their scale"
+    comparable = random[random[AXIS].isin(natural[AXIS])]
+    if comparable.empty:
+        return [Finding(claim, "undecided", "no network fits random labels") for claim in (on_line, highest)]
+    return [_on_line(on_line, name, natural, comparable), _highest(highest, name, natural, comparable)]
+
+
+def _on_line(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame) -> Finding:
+    natural_line = loss_line(natural)
+    line = loss_line(pd.concat([natural, random]))
+    predicted = natural_line.intercept + natural_line.slope * random["normalized_train_loss"]
+    deviations = (random["normalized_test_loss"] - predicted).abs() / natural_line.rmse
+    return Finding(
+        claim,
+        decide(is_unit_line(line)),
+        f"{describe_line(line)}, with {len(random)} of random labels; these are {deviations.min():.0f} to "
+        f"{deviations.max():.0f} standard deviations off the line of the others",
+        PAPER_RANDOM.get(name, ""),
+        explanation="their outputs lead for other classes than the random ones of the test split as often as not, so "
+        "that their test loss is that of chance, and the line of the others does not end there",
+    )
+
+
+def _highest(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame) -> Finding:
+    highest_natural = natural.groupby(AXIS)["normalized_train_loss"].max()
+    above = random["normalized_train_loss"].to_numpy() > highest_natural[random[AXIS]].to_numpy()
+    return Finding(
+        claim,
+        decide(bool(above.all())),
+        f"{above.sum()} of {len(above)} above all networks of their scale with natural labels",
+        "the uppermost point" if name in PAPER_RANDOM else "",
+        explanation="fitting random labels takes larger norms, but not for every start",
+    )
+
+
+def _relative_r2(losses: pd.DataFrame, classes: int) -> float:
+    """Return R2 of log(log C - test loss) on log(log C - train loss) over networks better than chance."""
+    below_chance = np.log(classes) - losses[["normalized_train_loss", "normalized_test_loss"]].to_numpy()
+    better = below_chance[(below_chance > 0).all(1)]
+    train, test = np.log(better).T
+    return st.linear_fit(train, test).r2
+
+
+def _losses_figure(name: str, natural: pd.DataFrame, random: pd.DataFrame) -> RenderedFigure:
+    return render_figure(
+        f"losses-{name.replace('_', '-')}",
+        f"{name}: test against train loss, as trained and normalized",
+        "Each point is a network; colors are the standard deviation of the initial weights, red crosses are networks "
+        "that were trained and tested on random labels. Left, the losses as trained (natural labels only: with random "
+        "ones, test losses are tens of nats); right, those of the outputs divided by the product of the layers' norms. "
+        "Lines are fitted to natural labels.",
+        functools.partial(draw_losses, natural, AXIS, random),
+    )

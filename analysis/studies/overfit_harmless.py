@@ -1,69 +1,91 @@
-"""Whether fitting every example hurts, in a sparse linear problem (exactly) and in networks, by the start."""
+"""Fit every example from several starts, in a sparse linear problem (exactly) and in networks, and ask if it hurts."""
 
 import functools
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
 from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.answer import Answer, Finding, between, decided, over_seeds
+from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
 
-CLOSE, CHANCE, BEST, DROP = 0.01, 0.6, 0.01, 0.02
-#: Starts of the theorem, and starts far outside it: w(1), or the standard deviation of all weights.
-SMALL, FAR = (("first", 0.0), ("first", 1.0), ("std", 0.1)), (("first", -100.0), ("std", 5.0))
-USUAL, LARGE, RANDOM = "usual", "large weights", "random labels"
+#: Examples of the theorem.
+EXAMPLES = 20
+#: Largest distance from 1 - p that counts as none.
+TOLERANCE = 0.01
+#: Largest accuracy from bad starts in the linear problem.
+LARGEST_BAD_ACCURACY = 0.6
+#: Largest loss of test accuracy from usual weights, and smallest loss from bad starts.
+LARGEST_LOSS = 0.01
+LEAST_DROP = 0.02
+#: Kinds of starts: all weights 0 but the first, or all weights normal; and their amounts, w(1) or the deviation.
+FIRST_WEIGHT = "first"
+NORMAL = "std"
+SMALL_STARTS = ((FIRST_WEIGHT, 0.0), (FIRST_WEIGHT, 1.0), (NORMAL, 0.1))
+FAR_STARTS = ((FIRST_WEIGHT, -5.0 * EXAMPLES), (NORMAL, 5.0))
+#: Starts of networks.
+USUAL = "usual"
+LARGE = "large weights"
+RANDOM = "random labels"
 
 RULE = f"""
-The linear problem of theorem 1 with n = 20 examples, at each label noise p. Harmless: from w = 0, from w = e_1 and
-from normal weights of deviation 0.1 every run is right on all training examples, and its exact accuracy on the
-population is within {CLOSE} of 1 - p. Bad starts: from w(1) = -5 n, and from normal weights of deviation 5, every run
-is right on all training examples too, and on the population at most {CHANCE}. Networks on MNIST, 0-4 against 5-9, all
-of which must be right on all training examples. No loss: from usual weights, test accuracy at the end is at most
-{BEST} below the best recorded on the way, in every seed. Bad starts: from large weights, and from a network that fits
-random labels, test accuracy is lower than from usual weights by {DROP} or more in the mean over seeds, and the 95%
-interval of that mean (Student, paired by seed) is above 0.
+The linear problem of theorem 1 with n = {EXAMPLES} examples, at each label noise p. Harmless: from w = 0, from w = e_1
+and from normal weights of standard deviation {SMALL_STARTS[2][1]}, every run is right on all training examples, and its
+exact accuracy on the population is within {TOLERANCE} of 1 - p. Bad starts: from w(1) = -5 n, and from normal weights
+of standard deviation {FAR_STARTS[1][1]:g}, every run is right on all training examples too, and on the population at
+most {LARGEST_BAD_ACCURACY}. Networks on MNIST, 0-4 against 5-9, all of which must be right on all training examples. No
+loss: from usual weights, test accuracy at the end is at most {LARGEST_LOSS} below the best recorded on the way, in
+every seed. Bad starts: from large weights, and from a network that fits random labels, test accuracy is lower than from
+usual weights by {LEAST_DROP} or more in the mean over seeds, and the 95% interval of that mean (Student, paired by
+seed) is above 0.
 """
 
 
-def answer(results: Mapping[str, Results]) -> Answer:
-    """The answer of `RULE`."""
-    linear, deep = _linear(results["theorem"].runs), _deep(results["deep"])
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    linear = _linear_runs(results["theorem"].runs)
+    paths = _network_paths(results["deep"])
     figures = [
         render_figure(
             "population",
             "Accuracy on the population of linear classifiers that fit every example",
-            "Each point is a classifier after training, of seeds that differ in the order of examples and in drawn "
-            "weights; colors and markers are the label noise p. Left, from zeros but for the first weight, which the "
-            "label goes with; right, from normal weights. Lines are what the limit of gradient descent gives.",
-            functools.partial(_population, linear),
+            "Each point is a classifier after training; seeds differ in the order of examples and in random weights; "
+            "colors and markers are the label noise p. Left, from zeros except for the first weight, whose input "
+            "carries the label; right, from normal weights. Lines are the accuracy at the limit of gradient descent.",
+            functools.partial(_draw_population, linear),
         ),
         render_figure(
             "networks",
             "Networks that fit every example, from three starts",
             "Test accuracy while training, MNIST 0-4 against 5-9; each line is a network, and ends where it is right "
             "on all training examples at a loss of 0.01. Epoch 0 is the start.",
-            functools.partial(_paths, deep),
+            functools.partial(_draw_paths, paths),
         ),
     ]
-    ends = deep[deep["end"]].drop(columns="end")
+    ends = paths[paths["end"]].drop(columns="end")
     numbers = pd.concat([linear.assign(sweep="theorem"), ends.assign(sweep="deep")])
     notes = [
-        "From w(1) = a and zeros else, the limit of gradient descent on n examples, k of them noisy, with e_k of "
-        "their own has w(1) = (a + n - 2 k) / (n + 1): bad starts begin at a = -(n - 2 k), which is about -n (1 - 2 p)."
-        " The weights of coordinates that no example has stay as drawn, and decide if they are larger than w(1).",
+        "From w(1) = a and zeros elsewhere, the limit of gradient descent on n examples, k of them noisy, each with an "
+        "e_k of its own, has w(1) = (a + n - 2 k) / (n + 1): bad starts begin at a = -(n - 2 k), which is about "
+        "-n (1 - 2 p). The weights of coordinates that no example has stay as drawn, and decide if they are larger "
+        "than w(1).",
         "The source does not say, in what we have of it, how the bad starts of its figure 8 were made.",
     ]
-    return Answer([*_theorem(linear), *_networks(deep)], figures, numbers, notes)
+    findings = [*_linear_findings(linear), *_network_findings(paths)]
+    return StudyAnswer(findings, figures, numbers, notes)
 
 
 def limit_accuracy(first: float, std: float, noise: float, examples: int) -> float:
-    """The accuracy on the population where gradient descent ends, about: with the expected number of noisy examples.
+    """Return the approximate accuracy on the population at the limit of gradient descent.
 
-    w(1) tends to (first + n (1 - 2 p)) / (n + 1), other weights are normal with deviation `std` as they started.
+    The number of noisy examples is set to its expectation: w(1) tends to (first + n (1 - 2 p)) / (n + 1), other weights
+    stay normal with standard deviation `std`.
 
     >>> limit_accuracy(0, 0, 0.1, 20), limit_accuracy(-100, 0, 0.1, 20)
     (0.9, 0.1)
@@ -73,140 +95,148 @@ def limit_accuracy(first: float, std: float, noise: float, examples: int) -> flo
     return (1 - noise) * right + noise * (1 - right)
 
 
-def _linear(runs: pd.DataFrame) -> pd.DataFrame:
+def _linear_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    from_zeros = runs["init.scheme"] == "zeros"
     table = runs[["seed", "data.noise", "data.train_size", "train_error", "epoch"]].copy()
-    table["kind"] = np.where(runs["init.scheme"] == "zeros", "first", "std")
-    table["amount"] = np.where(runs["init.scheme"] == "zeros", runs["init.first"].fillna(0.0), runs["init.std"])
+    table["kind"] = np.where(from_zeros, FIRST_WEIGHT, NORMAL)
+    table["amount"] = np.where(from_zeros, runs["init.first"].fillna(0.0), runs["init.std"])
     table["accuracy"] = 1 - runs["test_population_error"]
     return table
 
 
-def _deep(results: Results) -> pd.DataFrame:
-    """One row per run and recorded step: start, seed, epoch, train and test accuracy; `end` marks the last."""
+def _network_paths(results: Results) -> pd.DataFrame:
+    """Return one row per run and recorded step: start, seed, epoch, train and test accuracy; `end` marks the last."""
     runs = results.runs.query("role == 'run'").copy()
-    large = runs["init.scale"] > 1
-    runs["start"] = np.select([runs["init.scheme"] == "run", large], [RANDOM, LARGE], USUAL)
+    from_run = runs["init.scheme"] == "run"
+    from_large = runs["init.scale"] > 1
+    runs["start"] = np.select([from_run, from_large], [RANDOM, LARGE], USUAL)
+    runs["last_step"] = runs["step"]
     errors = results.outcomes.query("name == 'error' and split != 'validation'")
-    wide = errors.pivot_table(index=["run_id", "step"], columns="split", values="value").reset_index()
-    table = wide.merge(
-        runs[["run_id", "start", "seed", "step", "data.train_size", "optimizer.batch_size"]], on="run_id"
-    )
-    table["epoch"] = table["step_x"] / np.ceil(table["data.train_size"] / table["optimizer.batch_size"])
-    table["end"] = table["step_x"] == table["step_y"]
-    table["train_accuracy"], table["accuracy"] = 1 - table["train"], 1 - table["test"]
+    by_split = errors.pivot_table(index=["run_id", "step"], columns="split", values="value").reset_index()
+    columns = ["run_id", "start", "seed", "last_step", "data.train_size", "optimizer.batch_size"]
+    table = by_split.merge(runs[columns], on="run_id")
+    table["epoch"] = table["step"] / np.ceil(table["data.train_size"] / table["optimizer.batch_size"])
+    table["end"] = table["step"] == table["last_step"]
+    table["train_accuracy"] = 1 - table["train"]
+    table["accuracy"] = 1 - table["test"]
     return table[["start", "seed", "epoch", "train_accuracy", "accuracy", "end"]]
 
 
-def _theorem(table: pd.DataFrame) -> list[Finding]:
-    pairs = pd.Series(list(zip(table["kind"], table["amount"], strict=True)), index=table.index)
-    good, bad = table[pairs.isin(SMALL)], table[pairs.isin(FAR)]
-    off = (good["accuracy"] - (1 - good["data.noise"])).abs()
-    means = bad.groupby(["kind", "amount"])
+def _linear_findings(table: pd.DataFrame) -> list[Finding]:
+    starts = pd.Series(list(zip(table["kind"], table["amount"], strict=True)), index=table.index)
+    good = table[starts.isin(SMALL_STARTS)]
+    bad = table[starts.isin(FAR_STARTS)]
+    distance = (good["accuracy"] - (1 - good["data.noise"])).abs()
+    noises = ", ".join(f"{noise:g}" for noise in sorted(good["data.noise"].unique()))
+    good_fit = (good["train_error"] == 0).all()
+    bad_fit = (bad["train_error"] == 0).all()
     return [
         Finding(
             "Linear: from small weights, fitting every example leaves the accuracy on the population at 1 − p",
-            decided(bool((good["train_error"] == 0).all() and (off <= CLOSE).all())),
-            f"at most {off.max():.4f} off, p = {_values(good['data.noise'])}; {_fit(good)}",
+            decide(bool(good_fit and (distance <= TOLERANCE).all())),
+            f"at most {distance.max():.4f} off, p = {noises}; {_count_fits(good)}",
             "tends to 1 − p",
         ),
         Finding(
             "Linear: from bad starts, classifiers that fit every example do no better than chance",
-            decided(bool((bad["train_error"] == 0).all() and (bad["accuracy"] <= CHANCE).all())),
-            "; ".join(
-                f"{_start(kind, amount)}: mean {column.mean():.3f}, {column.min():.3f} to {column.max():.3f}"
-                for (kind, amount), column in means["accuracy"]
-            )
-            + f"; {_fit(bad)}",
+            decide(bool(bad_fit and (bad["accuracy"] <= LARGEST_BAD_ACCURACY).all())),
+            f"{_accuracies_by_start(bad)}; {_count_fits(bad)}",
             "at most 50% for some that fit",
-            guess="a start of this size does not outweigh, in every draw of twenty examples, what they teach",
+            explanation="a start of this size does not outweigh, in every draw of twenty examples, what they teach",
         ),
     ]
 
 
-def _networks(table: pd.DataFrame) -> list[Finding]:
-    ends = table[table["end"]].set_index(["start", "seed"])
-    fitted = bool((ends["train_accuracy"] == 1).all())
-    best = table.groupby(["start", "seed"])["accuracy"].max()
-    lost = (best - ends["accuracy"])[USUAL]
-    findings = [
-        Finding(
-            "Networks: from usual weights, fitting every example loses nothing of the best test accuracy on the way",
-            decided(fitted and bool((lost <= BEST).all())),
-            f"test accuracy {ends.loc[USUAL, 'accuracy'].mean():.4f}, at most {lost.max():.4f} below the best",
-            "test error stabilizes",
-            guess="the best of many recorded steps is high by chance alone, more so with few test examples",
-        )
-    ]
-    for start in (LARGE, RANDOM):
-        drop = over_seeds(ends.reset_index(), functools.partial(_drop, start))
-        holds = decided(fitted and drop.value >= DROP and drop.low > 0)
-        findings.append(
-            Finding(
-                f"Networks: from {start if start == LARGE else 'a fit of random labels'}, networks that fit every "
-                "example do worse on test images",
-                holds,
-                f"lower by {between(drop, '.4f')} at train accuracy 1"
-                if fitted
-                else f"train accuracy {ends['train_accuracy'].min():.4f} at least, not 1",
-                "figure 8: such starts exist",
-                guess="SGD may move so far from this start that little of it is left",
-            )
-        )
-    return findings
+def _accuracies_by_start(table: pd.DataFrame) -> str:
+    starts = []
+    for (kind, amount), accuracy in table.groupby(["kind", "amount"])["accuracy"]:
+        start = f"w(1) = {amount:g}" if kind == FIRST_WEIGHT else f"standard deviation {amount:g}"
+        starts.append(f"{start}: mean {accuracy.mean():.3f}, {accuracy.min():.3f} to {accuracy.max():.3f}")
+    return "; ".join(starts)
 
 
-def _drop(start: str, rows: pd.DataFrame) -> float:
-    """By how much the network of one seed that began at a start is less accurate than that from usual weights."""
-    accuracy = rows.set_index("start")["accuracy"]
-    return float(accuracy[USUAL] - accuracy[start])
-
-
-def _fit(table: pd.DataFrame) -> str:
+def _count_fits(table: pd.DataFrame) -> str:
     return f"train accuracy 1 in {int((table['train_error'] == 0).sum())} of {len(table)} runs"
 
 
-def _values(column: pd.Series) -> str:
-    return ", ".join(f"{value:g}" for value in sorted(column.unique()))
+def _network_findings(paths: pd.DataFrame) -> list[Finding]:
+    ends = paths[paths["end"]].set_index(["start", "seed"])
+    best = paths.groupby(["start", "seed"])["accuracy"].max()
+    lost = (best - ends["accuracy"])[USUAL]
+    all_fit = bool((ends["train_accuracy"] == 1).all())
+    no_loss = Finding(
+        "Networks: from usual weights, fitting every example loses nothing of the best test accuracy on the way",
+        decide(all_fit and bool((lost <= LARGEST_LOSS).all())),
+        f"test accuracy {ends.loc[USUAL, 'accuracy'].mean():.4f}, at most {lost.max():.4f} below the best",
+        "test error stabilizes",
+        explanation="the best of many recorded steps is high by chance alone, more so with few test examples",
+    )
+    return [no_loss, _bad_start(ends, LARGE, LARGE), _bad_start(ends, RANDOM, "a fit of random labels")]
 
 
-def _start(kind: str, amount: float) -> str:
-    return f"w(1) = {amount:g}" if kind == "first" else f"deviation {amount:g}"
+def _bad_start(ends: pd.DataFrame, start: str, name: str) -> Finding:
+    """Decide whether networks from a start do worse on test images than those of the same seed from usual weights."""
+
+    def drop_in_seed(rows: pd.DataFrame) -> float:
+        accuracy = rows.set_index("start")["accuracy"]
+        return float(accuracy[USUAL] - accuracy[start])
+
+    drop = mean_over_seeds(ends.reset_index(), drop_in_seed)
+    lowest_train = ends["train_accuracy"].min()
+    all_fit = bool(lowest_train == 1)
+    if all_fit:
+        evidence = f"lower by {show_interval(drop, '.4f')} at train accuracy 1"
+    else:
+        evidence = f"train accuracy {lowest_train:.4f} at least, not 1"
+    return Finding(
+        f"Networks: from {name}, networks that fit every example do worse on test images",
+        decide(all_fit and drop.value >= LEAST_DROP and drop.low > 0),
+        evidence,
+        "figure 8: such starts exist",
+        explanation="SGD may move so far from this start that little of it is left",
+    )
 
 
-def _population(table: pd.DataFrame) -> Figure:
+def _draw_population(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
-    encoding, examples = AxisPalette.of("label noise p", table["data.noise"]), int(table["data.train_size"].iloc[0])
-    names = {"first": "initial weight w(1) of the useful coordinate", "std": "standard deviation of initial weights"}
-    for axes, (kind, name) in zip(figure.subplots(1, 2, sharey=True), names.items(), strict=True):
-        rows = table[table["kind"] == kind]
-        grid = np.linspace(-105, 5, 1000) if kind == "first" else np.geomspace(0.07, 7, 200)
-        for value, color, marker in zip(encoding.values, encoding.colors, encoding.markers, strict=True):
-            line = [
-                limit_accuracy(x if kind == "first" else 0, x if kind == "std" else 0, value, examples) for x in grid
-            ]
-            axes.plot(grid, line, color=color, linewidth=1)
-            own = rows[rows["data.noise"] == value]
-            axes.scatter(own["amount"], own["accuracy"], s=22, color=color, marker=marker, edgecolors="white", zorder=3)
-        axes.axhline(0.5, color="#5b5b5b", linewidth=0.8, linestyle=":")
-        axes.set(xlabel=name, ylim=(0, 1.02))
-        if kind == "std":
-            axes.set_xscale("log")
-        else:
-            axes.set_ylabel("accuracy on the population")
-    encoding.legend(figure)
+    palette = AxisPalette.of("label noise p", table["data.noise"])
+    left, right = figure.subplots(1, 2, sharey=True)
+    _draw_starts(left, table, palette, FIRST_WEIGHT, np.linspace(-105, 5, 1000))
+    _draw_starts(right, table, palette, NORMAL, np.geomspace(0.07, 7, 200))
+    left.set(xlabel="initial weight w(1) of the useful coordinate", ylabel="accuracy on the population")
+    right.set(xlabel="standard deviation of initial weights", xscale="log")
+    palette.legend(figure)
     return figure
 
 
-def _paths(table: pd.DataFrame) -> Figure:
+def _draw_starts(panel: Axes, table: pd.DataFrame, palette: AxisPalette, kind: str, amounts: np.ndarray) -> None:
+    """Draw the accuracies from starts of one kind, with lines of their limits."""
+    rows = table[table["kind"] == kind]
+    examples = int(table["data.train_size"].iloc[0])
+    for noise, color, marker in zip(palette.values, palette.colors, palette.markers, strict=True):
+        limits = []
+        for amount in amounts:
+            first, std = (amount, 0) if kind == FIRST_WEIGHT else (0, amount)
+            limits.append(limit_accuracy(first, std, noise, examples))
+        panel.plot(amounts, limits, color=color, linewidth=1)
+        chosen = rows[rows["data.noise"] == noise]
+        panel.scatter(
+            chosen["amount"], chosen["accuracy"], s=22, color=color, marker=marker, edgecolors="white", zorder=3
+        )
+    panel.axhline(0.5, color="#5b5b5b", linewidth=0.8, linestyle=":")
+    panel.set(ylim=(0, 1.02))
+
+
+def _draw_paths(paths: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
-    axes = figure.subplots()
-    looks = {USUAL: ("#1c1c1c", "o"), LARGE: ("#2a788e", "s"), RANDOM: ("#c0392b", "x")}
-    for start, (color, marker) in looks.items():
-        for index, (_, path) in enumerate(table[table["start"] == start].groupby("seed")):
-            path = path.sort_values("epoch")
+    panel = figure.subplots()
+    styles = {USUAL: (BLACK, "o"), LARGE: (TEAL, "s"), RANDOM: (RED, "x")}
+    for start, (color, marker) in styles.items():
+        from_start = paths[paths["start"] == start].sort_values("epoch")
+        for index, (_, path) in enumerate(from_start.groupby("seed")):
             label = start if index == 0 else None
-            axes.plot(path["epoch"], path["accuracy"], color=color, linewidth=0.9, marker=marker, ms=3, label=label)
-    axes.set_xscale("symlog", linthresh=1)
-    axes.set(xlabel="epoch (linear up to 1, then logarithmic)", ylabel="test accuracy")
-    axes.legend(title="start", loc="lower right")
+            panel.plot(path["epoch"], path["accuracy"], color=color, linewidth=0.9, marker=marker, ms=3, label=label)
+    panel.set_xscale("symlog", linthresh=1)
+    panel.set(xlabel="epoch (linear up to 1, then logarithmic)", ylabel="test accuracy")
+    panel.legend(title="start", loc="lower right")
     return figure

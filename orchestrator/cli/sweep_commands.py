@@ -73,7 +73,7 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
 
 
 def _run_studies(spec: str, out: str | None, address: str | None, overrides: list[str] | None, scale: Scale) -> None:
-    from benevolent.orchestrator.study import run_studies
+    from benevolent.orchestrator.study_run import run_studies
 
     out = out or str(RESULTS / "studies" / scale)
     answered_studies = run_studies(_studies(spec, overrides), scale, out, console, address)
@@ -85,8 +85,8 @@ def _run_studies(spec: str, out: str | None, address: str | None, overrides: lis
 
 
 def _studies(spec: str, overrides: list[str] | None) -> "list[Study]":
-    from benevolent.orchestrator.study import named
+    from benevolent.orchestrator.study import find_studies
 
     if overrides:
         raise BadInput(f"--set {overrides[0]}: a study cannot be changed; copy its sweep from its page and run that")
-    return named(spec)
+    return find_studies(spec)

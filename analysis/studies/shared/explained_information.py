@@ -1,4 +1,7 @@
-"""How much of what a network knows while it trains a simpler classifier explains (Nakkiran et al. 2019), in bits."""
+"""Information that a network has on the labels while it trains, and how much of it a simpler classifier explains.
+
+After Nakkiran et al. 2019; all quantities are in bits.
+"""
 
 from collections.abc import Mapping
 
@@ -6,54 +9,62 @@ import pandas as pd
 from torch import Tensor
 
 from benevolent.analysis.results import Results
-from benevolent.analysis.statistics import label_information
-from benevolent.analysis.studies.shared.outputs import answers
+from benevolent.analysis.statistics import label_information as info
+from benevolent.analysis.studies.shared import network_outputs
 
 
-def steps(results: Results, run_id: str) -> list[int]:
-    """The steps of a run's last phase whose parameters were kept, in order."""
-    runs = results.runs.set_index("run_id")
-    rows = results.outcomes[results.outcomes["run_id"] == run_id]
-    return sorted(rows.loc[rows["phase"] == runs.loc[run_id, "phase"], "step"].astype(int).unique().tolist())
+def recorded_steps(results: Results, run_id: str) -> list[int]:
+    """Return the steps of a run's last phase whose parameters were kept, in order."""
+    phase = results.runs.set_index("run_id").loc[run_id, "phase"]
+    outcomes = results.outcomes
+    rows = outcomes[(outcomes["run_id"] == run_id) & (outcomes["phase"] == phase)]
+    return sorted(rows["step"].astype(int).unique().tolist())
 
 
-def predictions(results: Results, run_id: str, split: str = "test") -> dict[int, Tensor]:
-    """The classes `(N,)` that a run's network sees at every step that was kept."""
-    *before, end = steps(results, run_id)
-    there = {step: answers(results, run_id, split, step) for step in before}
-    return there | {end: answers(results, run_id, split)}  # where it stopped, parameters are kept apart
+def predictions_by_step(results: Results, run_id: str, split: str = "test") -> dict[int, Tensor]:
+    """Return the predicted classes `(N,)` of a run's network at every recorded step."""
+    *earlier, last = recorded_steps(results, run_id)
+    predictions = {step: network_outputs.predictions(results, run_id, split, step) for step in earlier}
+    predictions[last] = network_outputs.predictions(results, run_id, split)  # the end is kept in a file of its own
+    return predictions
 
 
-def known(paths: Mapping[int, Tensor], labels: Tensor) -> pd.Series:
-    """I(F_t; Y) at every step."""
-    return pd.Series({step: label_information.mutual_information(one, labels).item() for step, one in paths.items()})
+def information_by_step(predictions: Mapping[int, Tensor], labels: Tensor) -> "pd.Series[float]":
+    """Return I(F_t; Y) at every step."""
+    information = {step: info.mutual_information(classes, labels).item() for step, classes in predictions.items()}
+    return pd.Series(information)
 
 
-def explained(paths: Mapping[int, Tensor], labels: Tensor, by: Tensor) -> pd.DataFrame:
-    """What a classifier L explains of networks F_t, one row per step.
+def explained_by(predictions: Mapping[int, Tensor], labels: Tensor, classifier: Tensor) -> pd.DataFrame:
+    """Return how much of the networks F_t a classifier L explains, one row per step.
 
-    Columns: `known` I(F; Y), `explained` mu_Y(F; L), `beyond` I(F; Y | L), `missed` I(L; Y | F), and `null`, mu_Y of
-    the null model that knows as much of Y as L does.
+    Args:
+        predictions: classes `(N,)` that the network predicts, by step.
+        labels: true classes `(N,)`.
+        classifier: classes `(N,)` that L predicts.
+
+    Returns:
+        columns `known`, I(F; Y); `explained`, mu_Y(F; L); `beyond`, I(F; Y | L); `missed`, I(L; Y | F); and `null`,
+        mu_Y of the null model that knows as much of Y as L does.
     """
-    rows = {
-        step: {
-            "known": label_information.mutual_information(one, labels),
-            "explained": label_information.explained_information(one, labels, by),
-            "beyond": label_information.conditional_information(one, labels, by),
-            "missed": label_information.conditional_information(by, labels, one),
-            "null": label_information.null_explained_information(one, labels, by),
+    rows = {}
+    for step, classes in predictions.items():
+        quantities = {
+            "known": info.mutual_information(classes, labels),
+            "explained": info.explained_information(classes, labels, classifier),
+            "beyond": info.conditional_information(classes, labels, classifier),
+            "missed": info.conditional_information(classifier, labels, classes),
+            "null": info.null_explained_information(classes, labels, classifier),
         }
-        for step, one in paths.items()
-    }
-    table = {step: {name: value.item() for name, value in row.items()} for step, row in rows.items()}
-    return pd.DataFrame.from_dict(table, orient="index").rename_axis("step")
+        rows[step] = {name: bits.item() for name, bits in quantities.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("step")
 
 
-def reaches(known_by_step: "pd.Series[float]", level: float) -> int | None:
-    """T0: the first step at which as much is known as `level`; None if there is none.
+def first_step_reaching(values_by_step: "pd.Series[float]", level: float) -> int | None:
+    """Return the first step at which a value is at least `level` (T0 of the source); None if there is none.
 
-    >>> reaches(pd.Series({0: 0.0, 10: 0.2, 20: 0.4}), 0.2), reaches(pd.Series({0: 0.0}), 0.2)
-    (10, None)
+    >>> first_step_reaching(pd.Series({0: 0.0, 10: 0.2, 20: 0.4}), 0.2)
+    10
     """
-    there = known_by_step.index[known_by_step >= level]
-    return int(there[0]) if len(there) else None
+    reached = values_by_step.index[values_by_step >= level]
+    return int(reached[0]) if len(reached) else None

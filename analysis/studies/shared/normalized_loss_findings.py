@@ -1,0 +1,163 @@
+"""Claims about normalized losses, with the parts of rules that decide them, for the studies of Liao et al. 2018."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.statistics import LinearFit
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, decide
+from benevolent.analysis.studies.shared.normalized_loss import DEALS, line_r2, loss_line, partial_rank_correlation
+from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, minus_signs, rank_correlation, show_interval
+
+#: Smallest R2 of a line through normalized losses.
+LINE_R2 = 0.99
+#: Allowed range of its slope.
+SLOPES = (0.8, 1.2)
+#: Largest R2 of the losses as trained.
+PLAIN_R2 = 0.6
+#: Partial rank correlation from which a loss is more than the norm.
+BEYOND_NORM = 0.3
+#: Fraction of deals whose R2 falls below that with the networks' own norms.
+DEALS_BELOW = 0.975
+
+SLOPE_RANGE = f"[{SLOPES[0]}, {SLOPES[1]}]"
+LINE_RULE = f"""R2 of normalized test loss on normalized train loss is at least {LINE_R2} with a slope in
+{SLOPE_RANGE}, and R2 of the losses as trained is at most {PLAIN_R2}"""
+OWN_NORM_RULE = f"""with the norms dealt out among the networks at random ({DEALS} times; train and test loss of a
+network still share one), R2 falls below that with their own norms in {DEALS_BELOW:.1%} of deals, and below {LINE_R2} in
+half of them; otherwise the line is mechanical; undecided if R2 is below {LINE_R2} with their own norms"""
+BEYOND_NORM_RULE = f"""given the rank of the norm, the partial rank correlation of normalized train loss and test error
+is at least {BEYOND_NORM}, and the lower end of its 95% interval above 0 (it is 0 in a seed whose networks both rank
+alike)"""
+INTERVAL_RULE = "Rank correlations are means over seeds of those among a seed's networks, with Student's 95% interval"
+#: Note of the studies that ask for each network's own norm.
+OWN_NORM_CHANGED = (
+    f"{RULE_CHANGED}: that a line needs each network's own norm is undecided if there is no line; before, it held for "
+    "two that were no lines, and did not hold for a third."
+)
+
+
+def describe_line(fit: LinearFit) -> str:
+    """Return a line's slope with its interval, its intercept, and how well it fits, as text."""
+    low, high = fit.slope_interval
+    return minus_signs(
+        f"slope {fit.slope:.3f} [{low:.3f}, {high:.3f}], intercept {fit.intercept:.3f}, R² {fit.r2:.4f}, "
+        f"adjusted {fit.adjusted_r2:.4f}, RMSE {fit.rmse:.2g} nats"
+    )
+
+
+def is_unit_line(fit: LinearFit) -> bool:
+    """Return whether a line fits as well as `LINE_R2` asks, with a slope in `SLOPES`."""
+    return fit.r2 >= LINE_R2 and SLOPES[0] <= fit.slope <= SLOPES[1]
+
+
+def line_finding(where: str, table: pd.DataFrame, paper: str = "") -> Finding:
+    """Decide `LINE_RULE`."""
+    fit = loss_line(table)
+    plain = loss_line(table, normalized=False)
+    return Finding(
+        f"{where}: normalized test loss is linear in normalized train loss, the losses as trained are not",
+        decide(is_unit_line(fit) and plain.r2 <= PLAIN_R2),
+        f"{describe_line(fit)}; as trained R² {plain.r2:.2f} ({fit.n} networks)",
+        paper,
+        explanation=_why_no_line(fit, plain),
+    )
+
+
+def _why_no_line(fit: LinearFit, plain: LinearFit) -> str:
+    if fit.r2 < LINE_R2:
+        return "networks with one normalized train loss keep more or less of their training lead on test examples"
+    if plain.r2 > PLAIN_R2:
+        return "whatever distinguishes the networks moves train and test loss alike, even as trained"
+    return (
+        "for such small outputs the loss is linear in the lead of the true class, so that the slope is the ratio of "
+        "its means over test and training examples: below 1 where networks are wrong on many test examples"
+    )
+
+
+def order_finding(
+    claim: str,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    least: float,
+    paper: str = "",
+    sign: int = 1,
+    explanation: str = "",
+) -> Finding:
+    """Decide whether the mean rank correlation among a seed's networks is large enough, with an interval off 0.
+
+    Args:
+        claim: of the finding.
+        table: one row per network.
+        x: a column.
+        y: another column.
+        least: smallest value of Spearman's correlation times `sign`.
+        paper: the source's number.
+        sign: +1, or -1 if the correlation should be negative.
+        explanation: possible explanation if the claim does not hold.
+    """
+    rank = rank_correlation(table, x, y)
+    holds = sign * rank.value >= least and sign * rank.low > 0 and sign * rank.high > 0
+    evidence = f"Spearman {show_interval(rank)}, {len(table)} networks"
+    return Finding(claim, decide(holds), evidence, paper, explanation=explanation)
+
+
+def beyond_norm_finding(where: str, table: pd.DataFrame, norm: str) -> Finding:
+    """Decide `BEYOND_NORM_RULE`.
+
+    Args:
+        where: beginning of the claim.
+        table: one row per network.
+        norm: column of the norm by which outputs were divided.
+    """
+
+    def partial_in_seed(rows: pd.DataFrame) -> float:
+        return partial_rank_correlation(rows, "normalized_train_loss", "test_error", norm)
+
+    partial = mean_over_seeds(table, partial_in_seed, (-1, 1))
+    same_ranks = partial.low == partial.high == 0
+    found = "it ranks the networks as the norm does" if same_ranks else f"partial Spearman {show_interval(partial)}"
+    alone = rank_correlation(table, norm, "test_error")
+    return Finding(
+        f"{where}: normalized train loss predicts test error beyond the norm that divides it",
+        decide(partial.value >= BEYOND_NORM and partial.low > 0),
+        f"{found}; the norm alone and test error {show_interval(alone)}",
+        explanation="outputs this small make the loss a function of the norm, except for a margin that all networks "
+        "share",
+    )
+
+
+def own_norm_finding(
+    where: str,
+    table: pd.DataFrame,
+    deals: Sequence[pd.DataFrame],
+    claim: str = "the line needs each network's own norm",
+    straightness: Callable[[pd.DataFrame], float] = line_r2,
+) -> Finding:
+    """Decide `OWN_NORM_RULE`.
+
+    Args:
+        where: beginning of the claim.
+        table: one row per network, with its normalized losses.
+        deals: normalized losses with dealt norms, from `deal_norms`.
+        claim: the rest of the claim.
+        straightness: function of normalized losses; R2 of their line by default.
+    """
+    own = straightness(table)
+    dealt = np.array([straightness(losses) for losses in deals])
+    median = float(np.median(dealt))
+    low, high = np.quantile(dealt, [0.025, 0.975])
+    is_line = own >= LINE_R2
+    needs_own_norm = bool((dealt < own).mean() >= DEALS_BELOW) and median < LINE_R2
+    factor = (1 - median) / max(1 - own, 1e-12)
+    return Finding(
+        f"{where}: {claim}",
+        decide(needs_own_norm if is_line else None),
+        f"R² {own:.5f}; with norms of other networks {median:.5f} [{low:.5f}, {high:.5f}], where 1 − R² is "
+        f"{factor:.1f} times as large",
+        reason="" if is_line else "there is no line that could need it",
+        explanation="any norm that train and test loss share moves both alike, over a range that is wide compared "
+        "with what distinguishes the networks: the line is mechanical",
+    )

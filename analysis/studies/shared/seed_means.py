@@ -1,0 +1,79 @@
+"""Means over seeds with their intervals, and how evidence shows them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from benevolent.analysis.statistics import spearman
+from benevolent.analysis.statistics.bootstrap import Estimate
+
+
+class SeedMean(NamedTuple):
+    """Mean over seeds with Student's 95% interval, which is as wide as can be with fewer than two seeds."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+
+def mean_over_seeds(
+    table: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> SeedMean:
+    """Return the mean over seeds of a statistic of each seed's networks.
+
+    The seed is what varies by chance; everything else is set, so seeds are the unit of the interval.
+
+    Args:
+        table: one row per network, with a column `seed`.
+        statistic: function of the rows of one seed; seeds where it is not finite are left out.
+        bounds: smallest and largest value that the statistic can have; the interval is clipped to them.
+
+    >>> table = pd.DataFrame({"seed": [0, 0, 1, 1], "loss": [1.0, 3.0, 3.0, 5.0]})
+    >>> [round(number, 2) for number in mean_over_seeds(table, lambda rows: rows["loss"].mean())]
+    [3.0, -9.71, 15.71, 2]
+    """
+    values = np.array([statistic(rows) for _, rows in table.groupby("seed")], dtype=float)
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return SeedMean(np.nan, *bounds, 0)
+    mean = float(values.mean())
+    if len(values) == 1:
+        return SeedMean(mean, *bounds, 1)
+    half_width = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    low, high = np.clip([values.mean() - half_width, values.mean() + half_width], *bounds)
+    return SeedMean(mean, float(low), float(high), len(values))
+
+
+def rank_correlation(table: pd.DataFrame, x: str, y: str) -> SeedMean:
+    """Return the mean over seeds of Spearman's rank correlation of two columns among each seed's networks."""
+    return mean_over_seeds(table, lambda rows: spearman(rows[x], rows[y]), (-1, 1))
+
+
+def show_interval(estimate: SeedMean | Estimate, number_format: str = "+.2f") -> str:
+    """Return an estimate with its interval and the number of seeds or resamples behind it, as text.
+
+    >>> show_interval(SeedMean(-0.5, -0.75, -0.25, 4))
+    '−0.50 [−0.75, −0.25; 4 seeds]'
+    """
+    if isinstance(estimate, SeedMean):
+        count = estimate.seeds
+        unit = "seed"
+    else:
+        count = estimate.resamples
+        unit = "resample"
+    plural = "" if count == 1 else "s"
+    value, low, high = (minus_signs(format(number, number_format)) for number in estimate[:3])
+    return f"{value} [{low}, {high}; {count} {unit}{plural}]"
+
+
+def minus_signs(text: str) -> str:
+    """Return a text with typographic minus signs for its hyphens.
+
+    >>> minus_signs("-0.5")
+    '−0.5'
+    """
+    return text.replace("-", "−")
