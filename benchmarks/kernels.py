@@ -4,7 +4,7 @@
 
 The serial loop trains one ordinary module after the other with `torch.optim.SGD`, on the same batches; ours records the
 dynamics too. Random inputs; the fastest of several rounds taken in turn. The thresholds of
-`trainables/stack/kernel_choice.py` come from the second table, which times other kernels and sizes; with `--candidates`.
+`trainables/stack/kernel_choice.py` come from the second table (`--candidates`), which times other kernels and sizes.
 """
 
 import copy
