@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from benevolent.analysis.cohort_parts import Cohorts
+from benevolent.analysis.united_tables import united
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
@@ -19,13 +21,15 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.parameters import read_parameters
-from benevolent.trainables.store.plan_files import read_planned_runs
+from benevolent.trainables.store.plan_files import tables_of_runs
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
     "outcomes": ("run_id", "phase", "step", "split", "name", "value"),
     "measures": ("run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version", "traceback"),
 }
+#: Columns of a plan that say how runs were planned, not what they are.
+PLANNING_COLUMNS = ("cohort_id", "generation", "flops")
 
 
 def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], trust: bool = False) -> "Results":
@@ -50,8 +54,9 @@ class Results:
     """Tidy tables, read once and kept; make a new one to see what has landed since.
 
     Attributes:
-        runs: one row per run: `run_id`, `cohort_id`, `role`, `status`, where it stopped, every config field as a
-            dotted column, and its last outcomes. `status` is `converged`, `limit` or `diverged` for runs that have
+        runs: one row per run: `run_id`, `cohort_id`, `role`, `status`, where it stopped, its `configuration` (equal for
+            replicates), `lineage`, `replicate`, `parent` and `teacher` (run ids), every field of its configuration as
+            a dotted column, and its last outcomes. `status` is `converged`, `limit` or `diverged` for runs that have
             ended, `failed` if its cohort failed, else `to do`.
         dynamics: `run_id, phase, step, epoch, name, value`.
         outcomes: `run_id, phase, step, split, name, value`.
@@ -68,22 +73,35 @@ class Results:
 
     @functools.cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per run; see the class."""
-        ended = self.cohorts.table("runs", ())
-        waiting = [
-            {"run_id": config.run_id, "cohort_id": cohort_id, "role": role, "status": status} | config.flat()
-            for config, cohort_id, role, status in self.cohorts.waiting()
-        ]
-        runs = pd.concat([frame for frame in (ended, pd.DataFrame(waiting)) if len(frame)] or [pd.DataFrame()])
+        """Return one row per run; see the class."""
+        runs = self.cohorts.runs()
         if runs.empty:
-            return runs
-        runs = runs.drop_duplicates("run_id").sort_values("run_id", ignore_index=True)
+            return pd.DataFrame()
+        planned = self._planned(runs)
+        role = runs["run_id"].map(planned.set_index("run_id")["role"])
+        runs = runs.assign(role=role).merge(planned.drop(columns="role"), on="run_id", how="left")
         return runs.merge(self._last_outcomes(runs), on="run_id", how="left")
+
+    def _planned(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Return role, configuration and every dotted field of runs: from the last plan that has a run.
+
+        Runs of no plan, such as those of cohorts that were written by hand, are described by their manifests.
+        """
+        plans = [table for folder in self.folders for table in tables_of_runs(folder)]
+        in_plans = {run_id for table in plans for run_id in table["run_id"].to_pylist()}
+        rest = runs.loc[~runs["run_id"].isin(in_plans), ["run_id", "role"]]
+        rows = [_described(self.config(run_id), role) for run_id, role in rest.itertuples(index=False)]
+        if rows:
+            names = dict.fromkeys(name for row in rows for name in row)
+            plans.append(pa.table({name: [row.get(name) for row in rows] for name in names}))
+        planned = united(plans, ("run_id", "role")).drop_duplicates("run_id")
+        return planned.drop(columns=[name for name in PLANNING_COLUMNS if name in planned])
 
     @functools.cached_property
     def planned(self) -> pd.DataFrame:
         """Return the runs that are wanted now, as the last plan of each folder has them; see `orchestrator.plan`."""
-        return pd.concat([read_planned_runs(folder) for folder in self.folders], ignore_index=True)
+        last = [table for folder in self.folders for table in tables_of_runs(folder, last_only=True)]
+        return united(last, ("run_id", "role"))
 
     @functools.cached_property
     def dynamics(self) -> pd.DataFrame:
@@ -231,6 +249,15 @@ class Results:
                 wide["gap"] = wide["test_error"] - wide["train_error"]
                 wide["loss_gap"] = wide["test_loss"] - wide["train_loss"]
         return wide.reset_index().rename_axis(columns=None)
+
+
+def _described(config: RunConfig, role: str) -> dict[str, Any]:
+    """Return the row that a plan would have for a run."""
+    row = {"run_id": config.run_id, "configuration": config.configuration, "lineage": config.lineage, "role": role}
+    for name in ("parent", "teacher"):
+        relative: RunConfig | None = getattr(config, name)
+        row[name] = None if relative is None else relative.run_id
+    return {**row, "replicate": config.seed, **config.flat()}
 
 
 def check_trust(config: RunConfig, trust: bool) -> None:

@@ -148,7 +148,7 @@ def _split_sizes(table: pd.DataFrame) -> Mapping[str, int]:
 
 def _run_ids(results: Results, role: str) -> set[str]:
     planned = results.planned
-    return set(planned.loc[planned["role"] == role, "run_id"]) if len(planned) else set()
+    return set(planned.loc[planned["role"] == role, "run_id"])
 
 
 def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdicts: Verdicts, command: str) -> bytes:

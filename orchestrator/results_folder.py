@@ -175,7 +175,7 @@ def prepare(results: Folder, spec: SweepSpec, plan: Plan) -> list[Manifest]:
         add_entry(results, manifests)
     for manifest in manifests:
         manifest.write(results)
-    write_plan(results, plan.runs, plan.cohorts)
+    write_plan(results, plan.runs, plan.cohorts.drop(columns="new"))
     return manifests
 
 

@@ -1,15 +1,21 @@
 import dataclasses
 import io
 
+import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 
+from benevolent.analysis.results import Results
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
 from benevolent.orchestrator.plan.cohorts import HeldRuns, cohort_id, cohort_sizes
 from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec, load_spec
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
 
 
 def sweep(**keys) -> SweepSpec:
@@ -190,3 +196,46 @@ def test_the_flops_of_a_convolution_count_every_position():
     (group,) = estimated(base={"model": model, "stop": {"max_epochs": 1}}).groups
     forward = 2 * (2 * 1 * 9 * 36 + 2 * 2 * 9 * 16 + 2 * 16 * 10)
     assert group.flops == 1000 * (3 + 1) * forward
+
+
+def test_plans_are_kept_and_the_last_one_says_which_runs_are_wanted(tmp_path):
+    folder = Folder(tmp_path)
+    narrow = {"grid": {"prune.fraction": [0.8]}, "seeds": 2}
+    prepare_anew(folder, sweep(**narrow))
+    prepare_anew(folder, sweep(**narrow))  # the same once more: no new plan
+    wide = sweep(grid={"prune.fraction": [0, 0.8], "model.width": [8, 16]}, seeds=2)
+    plan = expand(wide)
+    prepare_anew(folder, wide)
+    prepare_anew(folder, sweep(grid={"prune.fraction": [0, 0.8], "model.width": [16]}, seeds=2))
+    roles = []
+    for number in (1, 2, 3):
+        runs = pd.read_parquet(tmp_path / paths.plan_runs(number))
+        assert set(runs["cohort_id"]) == set(pd.read_parquet(tmp_path / paths.plan_cohorts(number))["cohort_id"])
+        roles.append(runs.groupby(["role", "prune.fraction"]).size().to_dict())
+    assert roles == [
+        {("parent", 0.0): 2, ("run", 0.8): 2},
+        {("run", 0.0): 4, ("run", 0.8): 4},
+        {("run", 0.0): 2, ("run", 0.8): 2},
+    ]
+    assert not (tmp_path / paths.plan_runs(4)).exists()
+    results = Results([folder])
+    assert set(results.planned["model.width"]) == {16}
+    assert len(results.runs) == 8 and set(results.runs["role"]) == {"run"} and set(results.runs["status"]) == {"to do"}
+    fields = [name for name in plan.runs if "." in name]
+    table = results.runs.set_index("run_id").loc[plan.runs["run_id"], fields]
+    assert (table.astype(str).to_numpy() == plan.runs[fields].astype(str).to_numpy()).all()
+
+
+def test_a_list_among_the_arguments_of_a_network_is_text_in_the_tables():
+    arguments = {"sizes": [3, 4]}
+    base = {"model": {"family": "module", "path": "test_planning:Sizes", "arguments": arguments}}
+    spec = SweepSpec.parse({"name": "t", "base": base})
+    assert list(expand(spec).runs["model.arguments.sizes"]) == ["[3, 4]"]
+
+
+class Sizes(torch.nn.Linear):
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__(64, 10)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().forward(inputs.flatten(1))

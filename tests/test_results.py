@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from benevolent.analysis import judge, load_results
-from benevolent.analysis.cohort_parts import _united
 from benevolent.analysis.formatting import duration
 from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.report import digests
+from benevolent.analysis.united_tables import united
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
@@ -352,8 +352,8 @@ def test_a_column_of_two_types_is_text_and_of_two_kinds_of_numbers_is_numbers():
         pa.table({"run_id": ["a"], "model.arguments.gain": [True], "prune.fraction": [0]}),
         pa.table({"run_id": ["b"], "model.arguments.gain": ["large"], "prune.fraction": [0.5]}),
     ]
-    united = _united(parts, ())
-    assert united["model.arguments.gain"].tolist() == ["true", "large"] and united["prune.fraction"].tolist() == [
+    frame = united(parts, ())
+    assert frame["model.arguments.gain"].tolist() == ["true", "large"] and frame["prune.fraction"].tolist() == [
         0,
         0.5,
     ]

@@ -14,6 +14,7 @@ NOT_PREDICTORS = {
     "run_id",
     "configuration",
     "config",
+    "replicate",
     "cohort_id",
     "seed",
     "status",

@@ -9,7 +9,7 @@ from pydantic import Field, create_model
 
 from benevolent.trainables.config.base import Section, did_you_mean, flatten
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.config.identity import identity_text, run_id, shared_text
+from benevolent.trainables.config.identity import configuration_id, identity_text, run_id, shared_text
 from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
 from benevolent.trainables.config.model import DEFAULT_FAMILY, MODEL_CONFIGS, ModelConfig
 from benevolent.trainables.config.optimization import LossConfig, OptimizerConfig, StopConfig
@@ -48,6 +48,11 @@ class RunConfig(Section):
     def run_id(self) -> str:
         """Return 16 hexadecimal digits: a hash of the seed and of every field that differs from its default."""
         return run_id([identity_text(name, section) for name, section in self.sections.items()], self.seed)
+
+    @functools.cached_property
+    def configuration(self) -> str:
+        """Return the id of the run without its seed: equal for replicates."""
+        return configuration_id([identity_text(name, section) for name, section in self.sections.items()])
 
     @property
     def sections(self) -> dict[str, Any]:
@@ -138,6 +143,12 @@ class RunConfig(Section):
         return tuple(ancestors.values())
 
     @property
+    def lineage(self) -> str:
+        """Return the configuration at the root: follow the parent where there is one, else the teacher."""
+        relative = self.parent or self.teacher
+        return self.configuration if relative is None else relative.lineage
+
+    @property
     def dense(self) -> "RunConfig":
         """Return the run without its pruning and its resets; the run itself if it has neither."""
         if not self.prune.prunes and not self.reset.layers:
@@ -200,7 +211,11 @@ def flat_section(name: str, section: Any) -> list[tuple[str, Any]]:
         values["to"] = str(values["to"])
     elif name in ("init", "labels") and values["source"] is not None:
         values["source"] = json.dumps(values["source"], sort_keys=True)
-    return list(flatten(values, f"{name}."))
+    fields = []
+    for field, value in flatten(values, f"{name}."):
+        is_list = isinstance(value, (list, tuple))  # of a builder's argument
+        fields.append((field, json.dumps(value) if is_list else value))
+    return fields
 
 
 #: Sections that the run which a `source` names has at their defaults, where the source does not say more.

@@ -38,12 +38,6 @@ def write_plan(results: Folder, runs: pd.DataFrame, cohorts: pd.DataFrame) -> No
     results.write_table(paths.plan_runs(number), tables["runs"])
 
 
-def read_planned_runs(results: Folder) -> pd.DataFrame:
-    """Return the table of runs of the last plan; empty if there is none."""
-    tables = tables_of_runs(results, last_only=True)
-    return tables[0].to_pandas() if tables else pd.DataFrame({"run_id": pd.Series(dtype=str)})
-
-
 def tables_of_runs(results: Folder, last_only: bool = False) -> list[pa.Table]:
     """Return the tables of runs of all plans, the newest first, or only the newest."""
     numbers = sorted(plan_numbers(results), reverse=True)
@@ -51,9 +45,13 @@ def tables_of_runs(results: Folder, last_only: bool = False) -> list[pa.Table]:
 
 
 def _plain(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as a table of plain columns: a reader with `pd.read_parquet` gets numbers and strings."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    for index, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            plain = table.column(index).cast(field.type.value_type)
-            table = table.set_column(index, field.name, plain)
-    return table
+    fields = [pa.field(field.name, _plain_type(field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    return pa.string() if pa.types.is_large_string(kind) else kind

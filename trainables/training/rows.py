@@ -65,7 +65,7 @@ class Rows:
         """The row of a run that has ended; `place`: phase, step and epoch of its end."""
         role = manifest.roles[manifest.run_ids.index(config.run_id)]
         about = {"run_id": config.run_id, "cohort_id": manifest.cohort_id, "role": role, "status": status}
-        self.runs.append({**about, **place, "seconds": seconds, **config.flat()})
+        self.runs.append({**about, **place, "seconds": seconds})
 
     def write(self, files: CohortFiles, part: int) -> None:
         """Write one part of every table; `runs` last, since its rows mean that all of a run is there."""
