@@ -1,11 +1,16 @@
 """Numbers, durations and names as text, the same way on every page, in every table and in every figure."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
+from benevolent.trainables.store.statuses import Status
+
 MINUS = "−"  # the typographic minus sign, as wide as a plus
 MISSING = "–"
+#: Statuses that are not plain words.
+_STATUS_TEXTS: Mapping[str, str] = {Status.LIMIT: "reached the training limit", Status.TO_DO: "not trained yet"}
 
 
 def number(value: object, digits: int = 2, signed: bool = False) -> str:
@@ -63,6 +68,24 @@ def in_words(name: str) -> str:
     'test loss'
     """
     return name.replace("_", " ")
+
+
+def status_text(status: str) -> str:
+    """Return a run's status, or any other reason why a run is left out, in plain words.
+
+    >>> status_text("limit"), status_text("diverged")
+    ('reached the training limit', 'diverged')
+    """
+    return _STATUS_TEXTS.get(status, status)
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return counts of runs by status as text.
+
+    >>> counts_text({"converged": 1200, "limit": 5})
+    '1,200 converged, 5 reached the training limit'
+    """
+    return ", ".join(f"{count:,} {status_text(status)}" for status, count in counts.items())
 
 
 def printable(text: object) -> str:

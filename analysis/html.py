@@ -25,6 +25,7 @@ def template(name: str) -> Template:
         formatting.interval,
         formatting.in_words,
         formatting.duration,
+        formatting.counts_text,
         inline,
         whisker,
     ):

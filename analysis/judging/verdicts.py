@@ -12,15 +12,12 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from pydantic import TypeAdapter
 
+from benevolent.analysis.formatting import counts_text
 from benevolent.analysis.html import template
 from benevolent.analysis.judging.decisions import ADDS, MARKS
 from benevolent.analysis.judging.match_windows import windows_text
 from benevolent.analysis.judging.verdict import Number, Verdict, columns, intervals_text
 from benevolent.analysis.statistics.noise_ceiling import Ceiling
-from benevolent.trainables.store.statuses import Status
-
-#: Statuses that are not plain words, as the reason why a run is left out.
-_REASONS = {str(Status.LIMIT): "stopped at the epoch limit", str(Status.TO_DO): "not trained yet"}
 
 
 @dataclass(frozen=True)
@@ -179,8 +176,7 @@ class Verdicts:
         """Runs that the first scope leaves out, and why, in words; empty if it has all."""
         if not self.excluded:
             return ""
-        counts = [f"{count:,} {_REASONS.get(reason, reason)}" for reason, count in self.excluded.items()]
-        return f"left out: {', '.join(counts)}"
+        return f"left out: {counts_text(self.excluded)}"
 
     @property
     def nothing_judged(self) -> str:

@@ -61,7 +61,18 @@ def _others(verdicts: Verdicts) -> Sequence[str]:
     parts = [_counted(decision, count) for decision, count in counts.most_common()]
     others = counts.total()
     subject = f"the other {others}" if others < len(verdicts) else f"the {others} predictors"
-    return [f"Of {subject}, {', '.join(parts)}."]
+    return [f"Of {subject}, {_joined(parts)}."]
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Join parts of a sentence.
+
+    >>> _joined(["a"]), _joined(["a", "b"]), _joined(["a", "b", "c"])
+    ('a', 'a and b', 'a, b, and c')
+    """
+    if len(parts) < 3:
+        return " and ".join(parts)
+    return f"{', '.join(parts[:-1])}, and {parts[-1]}"
 
 
 def _counted(decision: str, count: int) -> str:

@@ -18,7 +18,7 @@ _SHORT = {NOT_SEPARABLE: "not separable"}  # of a decision that is too long for 
 _COLUMNS_NOTES = (
     "τ, Ψ: rank correlation over all runs, and along single axes; partial: with the axes removed from both",
     "gain: in cross-validated R² over the hyperparameters alone; within: rank correlation among seeds of a",
-    "configuration; q: p-value that both gain and within are chance, adjusted for the number of predictors",
+    "configuration; q: the larger p-value of gain and within, adjusted for the number of predictors",
 )
 _NOT_SHOWN_NOTE = "not shown: these runs do not show that it adds anything, which is no proof that it adds nothing"
 _TEST_NOTE = "† computed from test data"
