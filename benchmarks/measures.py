@@ -1,9 +1,9 @@
-"""What measuring costs: a stack against loops, curvlinops and per-example autograd; two actors against one.
+"""Cost of measuring: a stack against loops, curvlinops and per-example autograd; two actors against one.
 
     python benchmarks/measures.py [--chunk 524288]
 
-All default measures of networks at initialization, on random data. Times are those of the processor, on one thread, so
-that others who work on the machine disturb them little; of the actors the time by the clock. `one by one` measures one
+All default measures of networks at initialization, on random data. Times are processor times on one thread, so that
+other work on the machine disturbs them little; for the actors, wall-clock times. `one by one` measures one
 network after another, `from scratch` also one measure after another, so that nothing is shared. `--chunk` sets how many
 activations go through `vmap` together, to find the value of `evaluate.CHUNK`.
 """
@@ -68,12 +68,14 @@ def make_stack(case: Case) -> Stack:
     network = Network(case.module())
 
     def drawn(seeds: range) -> dict[str, Tensor]:
-        each = [network.initial(InitConfig(), seed) for seed in seeds]
-        return {name: torch.stack([one[name] for one in each]).float() for name in network.shapes}
+        states = [network.initial(InitConfig(), seed) for seed in seeds]
+        return {name: torch.stack([state[name] for state in states]).float() for name in network.shapes}
 
-    draw = torch.Generator().manual_seed(0)
-    inputs, labels = torch.randn(case.examples, *case.shape, generator=draw), torch.arange(case.examples) % 10
-    splits = {"train": (inputs, labels), "test": (inputs[: case.examples // 2], labels[: case.examples // 2])}
+    rng = torch.Generator().manual_seed(0)
+    inputs = torch.randn(case.examples, *case.shape, generator=rng)
+    labels = torch.arange(case.examples) % 10
+    half = case.examples // 2
+    splits = {"train": (inputs, labels), "test": (inputs[:half], labels[:half])}
     return network, drawn(range(case.networks)), drawn(range(case.networks, 2 * case.networks)), splits
 
 
@@ -85,7 +87,7 @@ def slice_of(stack: Stack, position: int) -> Stack:
 
 
 def milliseconds(function: Callable[[], object]) -> float:
-    """Of the processor."""
+    """Processor time of a call."""
     started = time.process_time()
     function()
     return (time.process_time() - started) * 1e3
@@ -95,71 +97,85 @@ class Timed:
     """A case, measured in every way; milliseconds per network."""
 
     def __init__(self, case: Case) -> None:
-        self.case, self.stack = case, make_stack(case)
-        self.names = [measure.name for measure in select(None)]
-        ones = [slice_of(self.stack, position) for position in range(case.networks)]
-        measure_stack(*ones[0])  # the first backward pass of a process imports for seconds
-        self.together = milliseconds(self._measure) / case.networks
-        self.one_by_one = milliseconds(lambda: [measure_stack(*one) for one in ones]) / case.networks
-        self.alone = {
-            name: milliseconds(lambda name=name: [measure_stack(*one, [name]) for one in ones[:SCRATCH]]) / SCRATCH
-            for name in self.names
-        }
+        self.case = case
+        self.stack = make_stack(case)
+        self.networks = [slice_of(self.stack, position) for position in range(case.networks)]
+        measure_stack(*self.networks[0])  # the first backward pass of a process imports for seconds
+        self.stacked = milliseconds(self._measure) / case.networks
+        self.one_by_one = milliseconds(self._measure_one_by_one) / case.networks
+        self.alone = {measure.name: self._milliseconds_alone(measure.name) for measure in select(None)}
 
     def _measure(self) -> None:
         self.table = measure_stack(*self.stack)
 
+    def _measure_one_by_one(self) -> None:
+        for network in self.networks:
+            measure_stack(*network)
+
+    def _milliseconds_alone(self, name: str) -> float:
+        """Milliseconds of one measure per network, with nothing computed before."""
+
+        def measure() -> None:
+            for network in self.networks[:SCRATCH]:
+                measure_stack(*network, [name])
+
+        return milliseconds(measure) / SCRATCH
+
     def shares(self) -> dict[str, float]:
-        """Of the stack's time, by measure; the first of several that share something bears its cost."""
+        """Fractions of the stack's time by measure; the first of several that share something bears its cost."""
         seconds = self.table.groupby("name", sort=False)["seconds"].sum()
         return (seconds / seconds.sum()).sort_values(ascending=False).to_dict()
 
     def curvlinops(self) -> dict[str, float]:
-        """The measures of curvature of the first network as one would compute them with curvlinops and scipy."""
+        """Milliseconds of the curvature measures of the first network, computed with curvlinops and scipy."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             from curvlinops import EFLinearOperator, HessianLinearOperator
 
             network, parameters, initial, splits = slice_of(self.stack, 0)
-            theta, start = (torch.cat([v.flatten() for v in group.values()]) for group in (parameters, initial))
+            theta = nn.utils.parameters_to_vector(parameters.values())
+            start = nn.utils.parameters_to_vector(initial.values())
             module = network.module.requires_grad_()
             nn.utils.vector_to_parameters(theta, module.parameters())
             given = (module, nn.CrossEntropyLoss(), [*module.parameters()], [splits["train"]])
             hessian = HessianLinearOperator(*given, check_deterministic=False)
             fisher = EFLinearOperator(*given, check_deterministic=False)
-            way = theta - start
-            _ = hessian @ way  # imports
+            path = theta - start
+            _ = hessian @ path  # imports
             return {
                 "sharpness": milliseconds(lambda: eigsh(hessian.to_scipy(), k=1, which="LA", tol=1e-3)),
-                "curvature_along_path": milliseconds(lambda: way @ (hessian @ way) / way.square().sum()),
+                "curvature_along_path": milliseconds(lambda: path @ (hessian @ path) / path.square().sum()),
                 "fisher_rao_norm": milliseconds(lambda: (theta @ (fisher @ theta)).sqrt()),
             }
 
+    def alternatives(self) -> list[tuple[str, float, str]]:
+        """Measures by other libraries: name, milliseconds, and the library."""
+        rows = [(name, value, "curvlinops, scipy") for name, value in self.curvlinops().items()]
+        return [*rows, ("lipschitz_mean", self.jacobians(), "autograd, example by example")]
+
     def jacobians(self) -> float:
-        """The Jacobians of the first network by `torch.autograd.functional`, one example after the other."""
+        """Milliseconds of the Jacobians of the first network by `torch.autograd.functional`, example by example."""
         network, parameters, _, splits = slice_of(self.stack, 0)
-        nn.utils.vector_to_parameters(
-            torch.cat([v.flatten() for v in parameters.values()]), network.module.parameters()
-        )
+        theta = nn.utils.parameters_to_vector(parameters.values())
+        nn.utils.vector_to_parameters(theta, network.module.parameters())
         inputs = splits["train"][0]
-        some = [one[None] for one in inputs[:JACOBIANS]]
-        jacobian = torch.autograd.functional.jacobian
-        return milliseconds(lambda: [jacobian(network.module, one) for one in some]) / JACOBIANS * len(inputs)
+
+        def jacobians() -> None:
+            for example in inputs[:JACOBIANS]:
+                torch.autograd.functional.jacobian(network.module, example[None])
+
+        return milliseconds(jacobians) / JACOBIANS * len(inputs)
 
 
 def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dict[int, float]:
-    """Seconds that so many actors take for the default measures of all cohorts, once they have started."""
+    """Seconds that each number of actors takes for the default measures of all cohorts, once they have started."""
     best = dict.fromkeys(numbers, float("inf"))
+    cohort_ids = [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))]
     with tempfile.TemporaryDirectory() as place, ray_cluster(None):
         results = Folder(place)
-        for cohort in range(COHORTS + max(numbers)):
-            about = {"data": {"train_size": 1000}, "model": {"width": 128}, "stop": {"max_epochs": 1}}
-            configs = tuple(RunConfig.parse(about | {"seed": cohort * RUNS + run}) for run in range(RUNS))
-            Manifest.of(f"{cohort:03d}", configs, ("run",) * RUNS).write(results)
-            training(results, f"{cohort:03d}").advance(1e9)
-        jobs = missing_jobs(
-            ExistingMeasures(results), [f"{cohort:03d}" for cohort in range(COHORTS + max(numbers))], None, False
-        )
+        for cohort, cohort_id in enumerate(cohort_ids):
+            _train_cohort(results, cohort_id, range(cohort * RUNS, (cohort + 1) * RUNS))
+        jobs = missing_jobs(ExistingMeasures(results), cohort_ids, None, False)
         for number in numbers * rounds:
             pool = MeasurePool(results, Placement(1, (None,) * number))
             _work_off(pool, jobs[COHORTS : COHORTS + number])  # one each: actors start, and import
@@ -167,6 +183,13 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
             _work_off(pool, jobs[:COHORTS])
             best[number] = min(best[number], time.perf_counter() - started)
     return best
+
+
+def _train_cohort(results: Folder, cohort_id: str, seeds: range) -> None:
+    common = {"data": {"train_size": 1000}, "model": {"width": 128}, "stop": {"max_epochs": 1}}
+    configs = tuple(RunConfig.parse(common | {"seed": seed}) for seed in seeds)
+    Manifest.of(cohort_id, configs, ("run",) * len(configs)).write(results)
+    training(results, cohort_id).advance(1e9)
 
 
 def _work_off(pool: MeasurePool, jobs: list[MeasureJob]) -> None:
@@ -178,7 +201,7 @@ def _work_off(pool: MeasurePool, jobs: list[MeasureJob]) -> None:
 
 
 def ratio(ours: float, theirs: float) -> str:
-    """How many times ours theirs is."""
+    """Speed-up of ours over theirs."""
     return f"{theirs / ours:.1f}x"
 
 
@@ -194,21 +217,25 @@ def main() -> None:
     shares = Table("networks", "examples", "measures", title="Where the time of a stack goes")
     for case in CASES:
         timed = Timed(case)
-        which, examples = (case.name, str(case.examples))
-        scratch = sum(timed.alone.values())
-        times = (timed.together, timed.one_by_one, scratch)
-        stack, one_by_one, from_scratch = (f"{value:.1f}" for value in times)
-        faster = [ratio(timed.together, value) for value in times[1:]]
-        totals.add_row(which, str(case.networks), examples, stack, one_by_one, faster[0], from_scratch, faster[1])
-        theirs = [(name, value, "curvlinops, scipy") for name, value in timed.curvlinops().items()]
-        theirs.append(("lipschitz_mean", timed.jacobians(), "autograd, example by example"))
-        for name, value, how in theirs:
-            own = timed.alone[name]
-            others.add_row(which, examples, name, f"{own:.1f}", f"{value:.1f}", ratio(own, value), how)
-        most = [f"{name} {share:.0%}" for name, share in timed.shares().items() if share >= SHARE]
-        shares.add_row(which, examples, ", ".join(most))
+        name, examples = case.name, str(case.examples)
+        from_scratch = sum(timed.alone.values())
+        totals.add_row(
+            name,
+            str(case.networks),
+            examples,
+            f"{timed.stacked:.1f}",
+            f"{timed.one_by_one:.1f}",
+            ratio(timed.stacked, timed.one_by_one),
+            f"{from_scratch:.1f}",
+            ratio(timed.stacked, from_scratch),
+        )
+        for measure, theirs, how in timed.alternatives():
+            ours = timed.alone[measure]
+            others.add_row(name, examples, measure, f"{ours:.1f}", f"{theirs:.1f}", ratio(ours, theirs), how)
+        largest = [f"{measure} {share:.0%}" for measure, share in timed.shares().items() if share >= SHARE]
+        shares.add_row(name, examples, ", ".join(largest))
         statuses = timed.table["status"].str.partition(":")[0].value_counts().to_dict()
-        console.print(f"{which}, {examples} examples: {statuses}")
+        console.print(f"{name}, {examples} examples: {statuses}")
     for table in (totals, others, shares):
         console.print(table)
     actors = seconds_of_actors()

@@ -1,4 +1,4 @@
-"""Measures of curvature against the operators of curvlinops, which are made otherwise: forward over reverse mode."""
+"""Measures of curvature against the operators of curvlinops, which differentiate forward over reverse."""
 
 import warnings
 
@@ -33,7 +33,7 @@ def curvlinops():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_curvature_is_that_of_curvlinops(name, curvlinops, monkeypatch):
+def test_curvature_equals_that_of_curvlinops(name, curvlinops, monkeypatch):
     torch.manual_seed(0)
     module, init = (NETWORKS[name]().double() for _ in range(2))
     shape = (6,) if name == "mlp" else (1, 6, 6) if name == "conv" else (1, 8, 8)

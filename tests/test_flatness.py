@@ -1,4 +1,4 @@
-"""Estimates of the Hessian from random vectors, and sharpness: what the table of cases cannot see in small networks."""
+"""Estimates of the Hessian from random vectors, and sharpness, beyond the small networks of the table of cases."""
 
 import math
 
@@ -49,7 +49,7 @@ def test_trace_and_density_from_random_vectors_are_near_the_exact_ones(monkeypat
 
 
 @pytest.mark.parametrize("probes", [20, 100])
-def test_curvature_is_that_over_the_coordinates_that_are_not_pruned(probes, monkeypatch):
+def test_curvature_leaves_out_pruned_coordinates(probes, monkeypatch):
     """By random vectors and exactly: density and trace are of the Hessian without the rows and columns of others."""
     monkeypatch.setattr(curvature, "PROBES", probes)
     task = make_task("mlp")
@@ -75,7 +75,7 @@ def test_curvature_is_that_over_the_coordinates_that_are_not_pruned(probes, monk
         assert found["hessian_quantiles"][-1] == pytest.approx(values[-1], rel=1e-3)
 
 
-def test_ascent_finds_no_less_than_its_first_step_and_magnitudes_make_it_scale_free():
+def test_more_steps_of_ascent_find_no_less():
     task = make_task("mlp_no_bias")
     names = ["sam_sharpness", "worst_case_sharpness", "asam_sharpness", "adaptive_worst_case_sharpness"]
     once, ball, adaptive, adaptive_ball = measure_network(task.module, task.inputs, task.labels, measures=names)[
@@ -98,7 +98,7 @@ def test_sigma_is_the_one_that_costs_a_tenth_of_the_accuracy(monkeypatch):
     assert scaled**-0.5 == pytest.approx(expected / 0.3, rel=0.15)
 
 
-def test_a_network_that_noise_cannot_harm_has_no_sigma():
+def test_sigma_is_undefined_if_noise_costs_no_accuracy():
     module = nn.Linear(1, 2).double()
     table = measure_network(
         module, torch.ones(2, 1).double(), torch.tensor([0, 1]), module, ["pac_bayes_init", "pac_bayes_origin"]

@@ -1,4 +1,4 @@
-"""Bounds of Lipschitz constants: that they bound."""
+"""Bounds and estimates of Lipschitz constants."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ PARAMETERS = [name for name, _ in models.mlp((9,), 150, width=30, depth=2).named
 BOUNDS = ["lipschitz_mean_lower", "lipschitz_mean", "lipschitz_mean_upper"]
 
 
-def test_far_from_the_data_the_bound_is_never_below_the_slope():
+def test_bounds_at_far_points_are_never_below_the_slope():
     torch.manual_seed(0)
     module = models.mlp((3,), 2, width=8, depth=2).double()
     inputs, labels = torch.randn(12, 3).double(), torch.arange(12) % 2
@@ -29,7 +29,7 @@ def test_far_from_the_data_the_bound_is_never_below_the_slope():
     assert found.to_dict() == pytest.approx(dict(zip(names, (bounds[covered].mean(), covered.mean()), strict=True)))
 
 
-def test_at_a_thousand_random_points_the_bound_is_never_below_the_slope(monkeypatch):
+def test_bounds_at_random_points_are_never_below_the_slope(monkeypatch):
     """Near the data and far from it; the slopes by autograd, one point after the other."""
     torch.manual_seed(0)
     module = models.mlp((3,), 2, width=6, depth=3).double()
@@ -49,7 +49,7 @@ def test_at_a_thousand_random_points_the_bound_is_never_below_the_slope(monkeypa
     assert (np.array(bounds)[covered] >= slopes[covered] - 1e-9).all()
 
 
-def test_of_many_classes_the_spectral_norm_is_as_true_and_the_frobenius_norm_an_estimate():
+def test_many_classes_have_exact_spectral_and_estimated_frobenius_norms():
     """Alone and in a stack, where every network gets as many products."""
     torch.manual_seed(0)
     modules = [models.mlp((9,), 150, width=30, depth=2).double() for _ in range(2)]
@@ -76,7 +76,7 @@ def test_the_gradient_of_the_first_bias_bounds_the_slope_from_both_sides():
         assert low <= mean <= high and (module is task.module) == (low < 1e-6)
 
 
-def test_where_the_first_weights_are_the_identity_the_bounds_meet():
+def test_bounds_meet_if_the_first_weights_are_the_identity():
     task = make_task("mlp")
     module = nn.Sequential(nn.Flatten(), Shift(5), *task.module).double()
     values = measure_network(module, task.inputs, task.labels, measures=[*BOUNDS, "bias_gradient_mean"])["value"]
@@ -98,12 +98,12 @@ def test_where_the_first_weights_are_the_identity_the_bounds_meet():
         (nn.Sequential(nn.ReLU(), nn.Linear(5, 3)), "on the inputs themselves"),
     ],
 )
-def test_other_first_layers_have_no_such_bound(module, reason):
+def test_bias_bounds_need_a_dense_first_layer(module, reason):
     table = measure_network(module, torch.randn(4, 5), torch.arange(4) % 3, measures=BOUNDS)
     assert reason in table.loc["lipschitz_mean_upper", "status"]
 
 
-def test_regions_are_those_of_relu_layers_between_affine_ones():
+def test_far_bounds_need_relu_between_affine_layers():
     inputs, labels = torch.randn(4, 5), torch.arange(4) % 3
     kinds = {
         "needs layers nn.ReLU": [nn.Tanh()],

@@ -1,3 +1,5 @@
+"""Every measure against a naive float64 reference and a closed form, and laws that all measures obey."""
+
 import copy
 import math
 import re
@@ -774,7 +776,7 @@ def permuted(task: Task) -> Task:
     return task._replace(module=module, init=init)
 
 
-def test_sources_name_paper_and_year_and_no_number_from_memory():
+def test_sources_name_paper_and_year():
     sources = [measure.source for measure in MEASURES.values()] + [source for _, source in DYNAMICS.values()]
     assert all(re.search(r"[A-Z][a-z]+ (et al\.|and [A-Z][a-z]+) \d{4}", source) for source in sources)
     numbered = [s for s in sources if re.search(r"(section|appendix|theorem|corollary|definition|eq\.) [\dA-Z]", s)]
@@ -842,7 +844,7 @@ POOLED = {
 
 
 @pytest.mark.parametrize("pooling", POOLED)
-def test_the_path_norm_is_that_of_all_paths_one_by_one(pooling):
+def test_path_norm_equals_the_sum_over_enumerated_paths(pooling):
     torch.manual_seed(0)
     layers = [nn.Conv2d(1, 2, 2), nn.ReLU(), *POOLED[pooling], nn.Flatten()]
     features = nn.Sequential(*layers)(torch.zeros(1, 1, 4, 4)).shape[1]
@@ -863,7 +865,7 @@ def test_the_path_norm_is_that_of_all_paths_one_by_one(pooling):
         (nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), "found 'circular' in Conv2d"),
     ],
 )
-def test_a_layer_whose_paths_are_not_known_has_no_path_norm(layer, reason):
+def test_path_norm_does_not_apply_to_layers_with_unknown_paths(layer, reason):
     module = nn.Sequential(layer, nn.Flatten(), nn.LazyLinear(3))
     module(torch.zeros(1, 1, 6, 6))
     table = measure_network(module, torch.randn(2, 1, 6, 6), torch.tensor([0, 2]), measures=["path_norm"])
@@ -883,7 +885,7 @@ class Buffered(nn.Module):
         return self.layers(inputs - self.mean)
 
 
-def test_buffers_of_one_s_own_are_those_of_each_network():
+def test_each_network_has_its_own_buffers():
     torch.manual_seed(0)
     network = Network(Buffered().double())
     parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
@@ -920,13 +922,13 @@ class Attention(nn.Module):
 
 
 @pytest.mark.parametrize("module", [Twice, Attention])
-def test_where_layers_and_weights_do_not_go_together_there_are_no_layer_margins(module):
+def test_layer_margins_need_one_call_of_every_layer(module):
     inputs, labels = torch.randn(12, 5), torch.arange(12) % 3
     status = measure_network(module(), inputs, labels, measures=["layer_margins"]).loc["layer_margins", "status"]
     assert status.startswith("not applicable: needs ")
 
 
-def test_slopes_that_overflow_are_undefined_and_no_error():
+def test_overflowing_slopes_are_undefined():
     module = models.mlp((5,), 3, width=6, depth=2)
     for parameter in module.parameters():
         parameter.data *= 1e18
@@ -935,13 +937,13 @@ def test_slopes_that_overflow_are_undefined_and_no_error():
     assert table.loc["lipschitz_mean", "status"].startswith("undefined: slopes overflow")
 
 
-def test_hidden_units_can_be_permuted():
+def test_permuting_hidden_units_changes_no_measure():
     task = make_task("mlp")
     values, others = (measured([one], measures=EXACT)[0] for one in (task, permuted(task)))
     assert values == pytest.approx(others, rel=1e-5, nan_ok=True)
 
 
-def test_rescaling_layers_changes_what_the_table_says():
+def test_rescaling_layers_changes_the_measures_marked_so():
     task = make_task("mlp_no_bias")
     module = copy.deepcopy(task.module)
     module[0].weight.data *= 4
@@ -1004,7 +1006,7 @@ class Declared(nn.Module):
         return self.head(self.relu(self.body(inputs)))
 
 
-def test_layers_are_taken_as_they_are_called_not_as_they_are_declared():
+def test_layers_are_ordered_by_calls_not_by_declaration():
     task, orders = make_task("mlp"), (("body", "head"), ("head", "body"))
     states = [Declared(*orders[0]).double().state_dict() for _ in range(2)]
     values = []
@@ -1042,7 +1044,7 @@ def test_float32_is_near_float64(architecture):
     assert measured([task], torch.float32)[0] == pytest.approx(measured([task])[0], rel=1e-4, abs=1e-6, nan_ok=True)
 
 
-def test_a_broken_network_disturbs_nobody(monkeypatch):
+def test_a_broken_network_does_not_affect_the_others(monkeypatch):
     monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
     network, parameters, initial, splits = stacked([make_task("mlp")] * 4)
     parameters["0.weight"][1] = math.nan
@@ -1068,7 +1070,7 @@ def test_one_class_and_a_dead_network_are_measured():
     assert table.loc["lipschitz_max", "value"] == table.loc["margin_p10", "value"] == 0
 
 
-def test_what_cannot_be_is_no_error():
+def test_impossible_values_are_undefined_not_errors():
     task = make_task("mlp")
     broken = task.inputs.clone()
     broken[0, 0] = math.nan
@@ -1125,7 +1127,7 @@ class DataDependent(nn.Module):
         return self.layer(inputs) if self.layer.weight.sum() > 0 else self.layer(-inputs)
 
 
-def test_what_vmap_cannot_map_is_looped_over(monkeypatch):
+def test_networks_that_vmap_cannot_map_are_measured_one_by_one(monkeypatch):
     monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
     tasks = [make_task("mlp")._replace(module=DataDependent().double(), init=DataDependent().double())] * 2
     with pytest.warns(MappingWarning, match="cannot be mapped over a stack") as warned:
@@ -1135,7 +1137,7 @@ def test_what_vmap_cannot_map_is_looped_over(monkeypatch):
     assert table.loc[(1, "path_norm"), "status"].startswith("not applicable: needs nn.Sequential")
 
 
-def test_measure_network_says_what_does_not_apply():
+def test_measure_network_gives_reasons_for_measures_that_do_not_apply():
     module = nn.Sequential(nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.Tanh(), nn.Flatten(), nn.Linear(6, 3))
     before = copy.deepcopy(module.state_dict())
     table = measure_network(module, torch.randn(8, 1, 5), torch.arange(8) % 3)
@@ -1177,14 +1179,14 @@ def test_measure_network_equals_the_stack():
         ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.zeros(2)}, "one integer per input"),
     ],
 )
-def test_bad_input_is_one_line(arguments, message):
+def test_bad_input_is_refused_in_one_line(arguments, message):
     good = {"module": nn.Linear(5, 3), "inputs": torch.zeros(2, 5), "labels": torch.tensor([0, 1])}
     with pytest.raises(BadInput) as caught:
         measure_network(**(good | arguments))
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_norms_of_convolutions_are_those_of_the_dense_map():
+def test_norms_of_convolutions_equal_those_of_the_dense_map():
     """Of random kernels, whose two largest singular values are often near to each other."""
     for seed in range(40):
         torch.manual_seed(seed)
@@ -1233,7 +1235,7 @@ def test_losses_are_normalized_by_any_norm(p, monkeypatch):
     assert table.loc["wrong", "status"].startswith("error: BadInput: p: 0; expected a positive number")
 
 
-def test_sets_of_measures_are_named_and_each_measure_is_taken_once():
+def test_sets_of_measures_have_names_and_each_measure_is_selected_once():
     default = [name for name, measure in MEASURES.items() if not measure.opt_in]
     assert [measure.name for measure in select(None)] == [measure.name for measure in select(["default"])] == default
     assert [measure.name for measure in select(["path_norm", "all"])] == [

@@ -42,7 +42,7 @@ def stacked(modules: list[nn.Module]) -> tuple[Network, dict[str, torch.Tensor],
     return network, *parts
 
 
-def test_measures_of_weights_are_those_of_the_network_with_batchnorm_folded():
+def test_measures_of_weights_fold_batchnorm():
     shape = (1, 8, 8)
     modules = [trained(models.puzzles_bn(shape, 3, width=2), shape, seed) for seed in range(2)]
     inputs, labels = torch.randn(6, *shape).double(), torch.arange(6) % 3
@@ -87,7 +87,7 @@ def test_the_loss_of_a_resnet_is_normalized_by_its_output_on_one_image():
     assert table.loc["normalized_train_loss", "status"].startswith("not applicable: needs nn.Sequential")
 
 
-def test_batchnorm_that_no_layer_can_take_is_said():
+def test_batchnorm_that_cannot_be_folded_is_a_reason():
     module = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
     table = measure_network(module, torch.randn(5, 4), torch.arange(5) % 3)
     assert table.loc["frobenius_sum", "status"].startswith("not applicable: needs layers that BatchNorm can be folded")
@@ -114,7 +114,7 @@ def test_both_forms_of_a_loss_have_the_same_values(name, outputs, labels):
 
 
 @pytest.mark.parametrize(("name", "margin"), [("squared", 1.0), ("logistic", 1.0), ("hinge", 0.25), ("hinge", 4.0)])
-def test_sharpness_and_fisher_rao_are_of_the_loss_that_was_minimized(name, margin):
+def test_sharpness_and_fisher_rao_norm_use_the_minimized_loss(name, margin):
     module = trained(models.mlp((3,), 1, width=4, depth=2), (3,), 0)
     inputs = torch.randn(7, 3).double()
     labels = torch.randn(7).double() if name == "squared" else torch.arange(7) % 2
@@ -192,7 +192,7 @@ def test_runs_of_every_kind_are_measured_and_read_back(kind, cohort, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_of_torchvision_is_measured_and_left_as_it_was():
+def test_a_torchvision_network_is_measured_and_left_unchanged():
     from torchvision.models import resnet18
 
     module = resnet18(num_classes=10).train()

@@ -1,4 +1,4 @@
-"""Which measures are still to be computed: decided by rows, so nothing is measured twice and errors are tried again."""
+"""Planning of missing measures: no measure is computed twice, and errors are retried."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def test_a_new_measure_computes_only_itself(results):
     assert sorted(load_results(results).measures["name"]) == ["parameter_norm"] * 2 + ["path_norm"] * 2
 
 
-def test_a_raised_version_computes_only_its_rows_anew(results, monkeypatch):
+def test_a_raised_version_recomputes_only_its_rows(results, monkeypatch):
     measure(results, "parameter_norm", "frobenius_sum")
     monkeypatch.setitem(MEASURES, "frobenius_sum", replace(MEASURES["frobenius_sum"], version=2))
     assert measure(results, "parameter_norm", "frobenius_sum").measures == ("frobenius_sum",)
@@ -71,7 +71,7 @@ def test_a_raised_version_computes_only_its_rows_anew(results, monkeypatch):
     assert missing(results, "frobenius_sum") is None  # a lower version would lose on reading
 
 
-def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):
+def test_errors_are_retried_in_new_files(results, register):
     def failing(network):
         raise RuntimeError("no luck")
 
@@ -89,7 +89,7 @@ def test_an_error_is_tried_again_and_keeps_what_was_written(results, register):
     assert len(results.names("measures")) == 3
 
 
-def test_one_network_with_an_error_is_enough(results, register):
+def test_one_failing_network_is_enough_for_a_retry(results, register):
     calls = []
 
     def fails_once(network):
@@ -105,7 +105,7 @@ def test_one_network_with_an_error_is_enough(results, register):
     assert missing(results, "fragile").measures == ("fragile",)
 
 
-def test_what_does_not_apply_or_does_not_exist_is_not_tried_again(results, register):
+def test_inapplicable_and_undefined_measures_are_not_retried(results, register):
     register("nothing", lambda network: torch.tensor(torch.inf), undefined="it is infinite")
     register("elsewhere", lambda network: torch.tensor(1.0))
     MEASURES["elsewhere"] = replace(MEASURES["elsewhere"], split="moon")
@@ -118,7 +118,7 @@ def test_what_does_not_apply_or_does_not_exist_is_not_tried_again(results, regis
     assert missing(results, "nothing", "elsewhere") is None
 
 
-def test_a_run_that_is_now_in_another_file_of_its_cohort_counts_as_measured(results):
+def test_a_run_that_moved_to_another_file_counts_as_measured(results):
     measure(results, "path_norm")
     parameters = results / "cohorts/c"
     tensors, about = parameters.read_tensors(FILES[1])
@@ -146,7 +146,7 @@ def test_planning_reads_each_file_of_measures_once_and_only_what_it_needs(result
     assert len(read) == 2 and all("value" not in columns and "seconds" not in columns for _, columns in read)
 
 
-def test_networks_are_measured_on_the_inputs_and_labels_that_they_learned(cohort, tmp_path):
+def test_networks_are_measured_on_their_own_inputs_and_labels(cohort, tmp_path):
     """Alone and beside runs that saw other inputs, a run has the same measures; on other inputs it has others."""
     stop = {"train_loss": None, "max_epochs": 1}
     kinds = [{}, {"pixels": "gaussian"}, {"label_corruption": 1.0, "corruption": "swap"}, {"pixels": "permuted"}]

@@ -1,4 +1,4 @@
-"""Critical inputs, and labels as they were before corruption, from a trained cohort too."""
+"""Critical inputs, and accuracy on corrupted labels, of modules and of trained cohorts."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_inputs_of_a_linear_classifier_are_critical_where_the_box_crosses_the_bo
     assert found.iloc[1] == pytest.approx((margins[:50] < radius).double().mean().item(), abs=0.021)
 
 
-def test_what_runs_know_by_heart_is_measured_from_their_true_labels(cohort, tmp_path):
+def test_memorization_uses_the_true_labels_of_each_run(cohort, tmp_path):
     stop = {"train_loss": None, "max_epochs": 60}
     configs = [
         SMALL | {"data": SMALL["data"] | {"label_corruption": fraction}, "stop": stop, "optimizer": {"lr": 0.1}}

@@ -1,4 +1,4 @@
-"""Measures of the user's own, by import path."""
+"""Measures of a user's own, by import path."""
 
 import pandas as pd
 import pytest
@@ -47,7 +47,7 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_a_function_is_measured_beside_the_others(lab):
+def test_own_functions_and_built_in_measures_share_a_table(lab):
     module = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 2))
     names = ["own_lab:first_weight", "parameter_norm", "own_lab:known", "own_lab:test_leak"]
     table = measure_network(module, torch.randn(4, 3), torch.tensor([0, 1, 1, 0]), measures=names)
@@ -69,13 +69,13 @@ def test_a_function_is_measured_beside_the_others(lab):
         ("own_lab:leaked", "its name must contain `test`"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_in_one_line(lab, path, message):
+def test_bad_import_paths_are_refused_in_one_line(lab, path, message):
     with pytest.raises(BadInput) as caught:
         select([path])
     assert message in str(caught.value) and path in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_two_of_one_name_are_refused(lab, tmp_path):
+def test_two_measures_with_the_same_name_are_refused(lab, tmp_path):
     (tmp_path / "other_lab.py").write_text(MODULE)
     assert len(select(["own_lab:known", "own_lab:known"])) == 1
     with pytest.raises(BadInput, match="have the same name, 'known'"):
@@ -94,7 +94,7 @@ def test_a_file_of_parameters_is_measured_once_and_the_version_counts(lab, cohor
     assert ExistingMeasures(Folder(tmp_path)).missing("c", final, ["own_lab:known"]) is None
 
 
-def test_a_sweep_names_them_and_its_report_imports_none():
+def test_a_report_does_not_import_own_measures():
     values = {"name": "s", "grid": {"init.scale": [1, 2]}, "record": {"measures": ["default", "nowhere:mine"]}}
     spec = SweepSpec.parse(values)
     table = pd.DataFrame({"mine": [1.0], "path_norm": [2.0], "other": [3.0], "normalized_test_loss": [1.0]})

@@ -18,11 +18,11 @@ def measured(task: Task) -> pd.DataFrame:
     return pd.DataFrame([{"data.train_size": len(task.inputs), **values}])
 
 
-def test_all_24_are_made_of_measures_that_there_are():
+def test_all_24_measures_are_built_from_registered_ones():
     assert len(ROBUST_MEASURES) == 24 and {name for name, _ in ROBUST_MEASURES.values()} <= set(MEASURES)
 
 
-def test_those_of_norms_are_as_published():
+def test_measures_of_norms_equal_the_published_formulas():
     task, m = make_task("mlp"), 12
     found = robust_measures(measured(task)).iloc[0]
     spectral, distance = ([np.linalg.norm(w, 2) ** 2 for w in matrices(one)] for one in (task, moved(task)))
@@ -41,7 +41,7 @@ def test_those_of_norms_are_as_published():
     assert found.notna().sum() >= 23  # the last may be a root of a negative bound
 
 
-def test_a_measure_that_was_not_taken_is_named():
+def test_a_missing_measure_is_named():
     table = measured(make_task("mlp")).drop(columns="pac_bayes_init")
     with pytest.raises(BadInput, match="pac_bayes_init"):
         robust_measures(table)

@@ -129,7 +129,7 @@ class _CallRecord:
         return weights
 
     def first_layer_reads_inputs(self, module: nn.Module) -> bool:
-        with_parameters = (part for part in self.first_inputs if any(True for _ in part.parameters(recurse=False)))
+        with_parameters = filter(_has_parameters, self.first_inputs)
         layer = next(with_parameters, None)
         if layer is None:
             return False
@@ -142,6 +142,10 @@ class _CallRecord:
 
 def _is_leaf(part: nn.Module) -> bool:
     return next(part.children(), None) is None
+
+
+def _has_parameters(part: nn.Module) -> bool:
+    return next(part.parameters(recurse=False), None) is not None
 
 
 def _first_tensor(inputs: tuple[object, ...]) -> Tensor | None:

@@ -43,7 +43,10 @@ def fold_stack(
 
 
 def _stacked(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([network[name].detach() for network in networks]) for name in networks[0]}
+    stacked = {}
+    for name in networks[0]:
+        stacked[name] = torch.stack([network[name].detach() for network in networks])
+    return stacked
 
 
 def untrained_statistics(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

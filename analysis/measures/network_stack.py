@@ -60,8 +60,11 @@ class NetworkStack:
         """
         first = next(iter(parameters.values()))
         size = len(first)
-        inputs = {name: _single_set(given, first.dtype) for name, (given, _) in splits.items()}
-        labels = {name: given.expand(size, -1) for name, (_, given) in splits.items()}
+        inputs = {}
+        labels = {}
+        for name, (inputs_of_split, labels_of_split) in splits.items():
+            inputs[name] = _single_set(inputs_of_split, first.dtype)
+            labels[name] = labels_of_split.expand(size, -1)
         if true_labels is not None:
             labels[TRUE_LABELS] = true_labels.expand(size, -1)
         example = inputs["train"].rows(0, 1)[0]
@@ -102,7 +105,10 @@ class NetworkStack:
 
     def tensors_at(self, index: int | list[int]) -> Rows:
         """Return the tensors of one network, or of several with a leading axis."""
-        return {group: {name: value[index] for name, value in named.items()} for group, named in self.rows.items()}
+        chosen = {}
+        for group, tensors in self.rows.items():
+            chosen[group] = {name: value[index] for name, value in tensors.items()}
+        return chosen
 
     def measured_network(self, tensors: Rows, vmapped: bool = False) -> MeasuredNetwork:
         """Return one network; under `vmap` its tensors are those of the network that is being mapped."""
