@@ -14,7 +14,7 @@ from benevolent.analysis.measures import MEASURES, measure_network
 from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.measures.selection import select
-from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.cli import list_commands, main
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
@@ -110,8 +110,8 @@ def test_a_sweep_whose_measure_does_not_import_is_refused_before_anything_starts
     assert "nowhere:mine" in str(done.exception)
 
 
-def test_the_list_of_measures_tells_direction_needs_and_source(monkeypatch):
-    monkeypatch.setattr(main, "console", Console(highlight=False, emoji=False, width=100))
+def test_the_list_of_measures_shows_direction_requirements_and_source(monkeypatch):
+    monkeypatch.setattr(list_commands, "console", Console(highlight=False, emoji=False, width=100))
     found = CliRunner().invoke(main.app, ["list", "measures"])
     lines = found.output.splitlines()
     assert not found.exit_code and max(map(len, (line.rstrip() for line in lines))) <= 100
@@ -120,4 +120,5 @@ def test_the_list_of_measures_tells_direction_needs_and_source(monkeypatch):
     place = starts["internal_covariate_cosine"]
     about = " ".join(" ".join(lines[place : place + 7]).split())
     assert about.startswith("internal_covariate_cosine smaller The mean over layers")
-    assert "needs: train data, layers; by default: no: costly" in about and "Santurkar et al. 2018" in about
+    assert "requires: train data, layers; in the default set: no" in about
+    assert "costly" in about and "Santurkar et al. 2018" in about
