@@ -71,7 +71,7 @@ class Cohorts:
     def measures(self, columns: Iterable[str]) -> pd.DataFrame:
         """Return all rows of all files of measures, as they were written; an empty table has these columns."""
         parts: list[list[pa.Table]] = [[] for _ in self.manifests]
-        of_no_cohort = []
+        of_no_cohort: list[pa.Table] = []
         position_of = {
             (folder.uri, manifest.cohort_id): position
             for position, (folder, manifest) in enumerate(zip(self.folders, self.manifests, strict=True))

@@ -253,7 +253,12 @@ class Results:
 
 def _described(config: RunConfig, role: str) -> dict[str, Any]:
     """Return the row that a plan would have for a run."""
-    row = {"run_id": config.run_id, "configuration": config.configuration, "lineage": config.lineage, "role": role}
+    row: dict[str, Any] = {
+        "run_id": config.run_id,
+        "configuration": config.configuration,
+        "lineage": config.lineage,
+        "role": role,
+    }
     for name in ("parent", "teacher"):
         relative: RunConfig | None = getattr(config, name)
         row[name] = None if relative is None else relative.run_id

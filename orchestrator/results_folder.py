@@ -12,14 +12,15 @@ from rich.filesize import decimal
 from benevolent.orchestrator.plan.cohorts import HeldRuns
 from benevolent.orchestrator.plan.plan import Plan, expand
 from benevolent.orchestrator.provenance import add_entry
-from benevolent.orchestrator.spec import yaml12
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import plugins
 from benevolent.trainables.config.base import flatten
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, Record, homes, read_cohorts
+from benevolent.trainables.store.manifest import Manifest, homes, read_cohorts
 from benevolent.trainables.store.plan_files import write_plan
 
 
@@ -57,7 +58,7 @@ def read_spec(results: Folder) -> SweepSpec:
     if not results.exists(paths.SPEC):
         raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
     try:
-        return SweepSpec.parse(yaml12.loads(results.read(paths.SPEC).decode()))
+        return SweepSpec.parse(yaml_text.loads(results.read(paths.SPEC).decode()))
     except (ValueError, BadInput) as error:
         where = posixpath.join(results.uri, paths.SPEC)
         reason = str(error).splitlines()[0]
@@ -76,10 +77,10 @@ class HeldCohorts:
 
     cohorts: Sequence[Manifest]
     ended: Sequence[set[str]]
-    asked: Record
+    asked: RecordConfig
 
     @classmethod
-    def read(cls, results: Folder, asked: Record) -> "HeldCohorts":
+    def read(cls, results: Folder, asked: RecordConfig) -> "HeldCohorts":
         """Read the cohorts of a results folder."""
         return cls(*read_cohorts(results), asked)
 
@@ -95,10 +96,10 @@ class HeldCohorts:
     @property
     def runs(self) -> HeldRuns:
         """What planning has to know of the runs in these cohorts."""
-        records: dict[str, Record] = {}
+        records: dict[str, RecordConfig] = {}
         for cohort in self.cohorts:
             for run_id in cohort.run_ids:
-                records[run_id] = records[run_id] | cohort.record if run_id in records else cohort.record
+                records[run_id] = records[run_id].union(cohort.record) if run_id in records else cohort.record
         home = {run_id: self.cohorts[position].cohort_id for run_id, position in self.home.items()}
         return HeldRuns(home, records)
 
@@ -166,7 +167,7 @@ def check_disk(results: Folder, needed_bytes: int) -> None:
 def prepare(results: Folder, spec: SweepSpec, plan: Plan) -> list[Manifest]:
     """Write the spec, the plan, the provenance and a manifest for every new cohort; return the manifests."""
     manifests = plan.new_manifests()
-    text = yaml12.dumps(spec.model_dump(mode="json"))
+    text = yaml_text.dumps(spec.model_dump(mode="json"))
     try:
         results.write(paths.SPEC, text.encode())
     except OSError as error:

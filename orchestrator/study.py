@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from benevolent.analysis.studies import Analysis
-from benevolent.orchestrator.spec import yaml12
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec, put
 from benevolent.trainables.config.base import Section, did_you_mean
 from benevolent.trainables.errors import BadInput
@@ -66,7 +66,7 @@ class Study(Section):
     def _spec(self, name: str, scale: Scale) -> SweepSpec:
         changes = self.paper if scale == "paper" else self.small
         # Sweeps may share parts of the YAML, which no change may reach twice.
-        values = yaml12.loads(yaml12.dumps({"name": f"{self.name}-{name}", **self.sweeps[name]}))
+        values = yaml_text.loads(yaml_text.dumps({"name": f"{self.name}-{name}", **self.sweeps[name]}))
         try:
             for key, value in changes.of_sweep(name).items():
                 put(values, key, copy.deepcopy(value), f"{scale}.changes")
@@ -112,7 +112,7 @@ def studies() -> dict[str, Study]:
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     by_name = {}
     for file in files:
-        study = Study.parse(yaml12.loads(file.read_text(encoding="utf-8")), file.name)
+        study = Study.parse(yaml_text.loads(file.read_text(encoding="utf-8")), file.name)
         by_name[study.name] = study
     return by_name
 

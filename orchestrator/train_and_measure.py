@@ -80,7 +80,16 @@ def train_and_measure(
         measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints)
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
-            train_cohorts(results, todo, finished, spec.resources, measuring.on_progress, measuring.on_tick, references)
+            train_cohorts(
+                results,
+                todo,
+                finished,
+                spec.resources,
+                spec.record.save_every_seconds,
+                measuring.on_progress,
+                measuring.on_tick,
+                references,
+            )
         trained = [cohort.cohort_id for cohort in todo]
         for job in missing_jobs(existing, trained, measures, checkpoints):  # of cohorts that reported no more
             pool.submit(job)

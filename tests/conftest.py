@@ -7,11 +7,12 @@ import pyarrow as pa
 import pytest
 import torch
 
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, Record
+from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.parameters import read_parameters
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
@@ -27,7 +28,7 @@ class Cohort:
         self.results, self.name, self.files = results, name, CohortFiles(results, name)
         self.configs = tuple(RunConfig.parse(config) for config in configs)
         roles = ("run",) * len(configs)
-        Manifest.of(name, self.configs, roles, waits_for, Record.parse(record or {})).write(results)
+        Manifest.of(name, self.configs, roles, waits_for, RecordConfig.parse(record or {})).write(results)
         if plan:
             self.files.folder.write_json(paths.STACKS, {"kernel": plan[0], "size": plan[1]})
 

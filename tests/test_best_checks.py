@@ -9,10 +9,10 @@ from test_training import SMALL, dies_at_write, equal, run, same
 from benevolent.analysis import load_results
 from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.manifest import Record
 
-EVERY = {"epochs": tuple(range(40)), "checkpoints": True}
+EVERY = {"epochs": list(range(40)), "measure_at": "checkpoints"}
 NOISY = SMALL | {"label_corruption": 0.4}
 FAST = {"batch_size": 10, "lr": 0.1, "momentum": 0.9}
 
@@ -37,7 +37,7 @@ def test_the_lowest_validation_loss_and_the_test_outcomes_of_that_epoch(cohort, 
         settings = {"data": NOISY, "optimizer": FAST, "stop": stop, "pretrain": {"epochs": pretrain}}
         return cohort(name, [run(seed, **settings) for seed in range(3)], record=record).train()
 
-    truth, found = one("truth", EVERY), one("found", {"epochs": (0,), "early_stop": True})
+    truth, found = one("truth", EVERY), one("found", {"epochs": [0], "early_stop": True})
     assert equal(truth.final(), found.final())
     stops = set()
     for run_id in truth.run_ids:
@@ -67,8 +67,8 @@ def test_what_early_stopping_says_does_not_depend_on_the_company_and_is_in_the_t
 
 
 def test_a_run_that_has_it_is_done_for_those_who_do_not_ask_and_not_the_other_way_round():
-    plain, early = Record(), Record(early_stop=True)
-    assert early.covers(plain, 9) and not plain.covers(early, 9) and (plain | early) == early
+    plain, early = RecordConfig(), RecordConfig(early_stop=True)
+    assert early.covers(plain, 9) and not plain.covers(early, 9) and plain.union(early) == early
     spec = {"name": "s", "base": {"stop": {"max_epochs": 3}}}
     before, after = (
         expand(SweepSpec.parse(spec | {"record": {"early_stop": flag}})).new_manifests()[0] for flag in (False, True)
@@ -92,7 +92,7 @@ def snapped(cohort, name: str, record: dict | None = None, losses=(0.5, 1.2, Non
 
 
 @pytest.mark.parametrize("every", [1, 2])
-@pytest.mark.parametrize("record", [{"epochs": (0,)}, EVERY, {"early_stop": True}])
+@pytest.mark.parametrize("record", [{"epochs": [0]}, EVERY, {"early_stop": True}])
 def test_a_run_ends_as_it_was_nearest_to_the_loss_asked_for(cohort, tmp_path, every, record):
     truth = snapped(cohort, "truth", EVERY, losses=(None,) * 3, check_every=every).train()
     found = snapped(cohort, "found", record, check_every=every).train()
@@ -145,7 +145,7 @@ def test_a_network_pruned_from_a_snapshot_starts_from_it(cohort):
 
 def test_killed_at_any_write_both_are_as_if_it_had_not_been(cohort, monkeypatch):
     def one(name: str):
-        record = {"epochs": (0, 2), "early_stop": True}
+        record = {"epochs": [0, 2], "early_stop": True}
         stops = [{"train_loss": None, "max_epochs": most, "snapshot_loss": 1.3} for most in (3, 5)]
         return cohort(
             name, [run(0, optimizer=FAST, stop=stop, pretrain={"epochs": 1}) for stop in stops], record=record

@@ -8,7 +8,7 @@ from benevolent.analysis import load_results
 from benevolent.analysis.studies.shared import bias_path
 from benevolent.analysis.studies.shared.bias_figures import draw_curves
 from benevolent.trainables import data
-from benevolent.trainables.store.manifest import Record
+from benevolent.trainables.config.record import RecordConfig
 
 RUN = {
     "data": {"name": "digits", "classes": "3|8", "train_size": 20, "validation_size": 0, "test_size": 30},
@@ -23,7 +23,7 @@ AXIS = "data.label_corruption"
 
 @pytest.fixture
 def results(cohort, tmp_path):
-    record = Record(epochs=(0, 1), steps=(5, 6, 23, 24), checkpoints=True)
+    record = RecordConfig(epochs=[0, 1], steps=[5, 6, 23, 24], measure_at="checkpoints")
     cohort("c", [RUN | {"seed": seed} for seed in (0, 1)], record=record).train()
     return load_results(tmp_path)
 

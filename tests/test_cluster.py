@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import ray
-import yaml
 from ray._private.state import actors
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
 from benevolent.analysis import load_results
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
 from benevolent.trainables.errors import BadInput
@@ -34,7 +34,7 @@ SWEEP = {
 
 @pytest.fixture(scope="module")
 def cluster_file():
-    return yaml.safe_load(CLUSTER_FILE.read_text())
+    return yaml_text.loads(CLUSTER_FILE.read_text())
 
 
 def test_ray_accepts_the_cluster_file(cluster_file):

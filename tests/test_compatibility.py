@@ -13,9 +13,9 @@ from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import compatibility
 from benevolent.trainables.compatibility import Candidate, Rule, check
 from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.manifest import Record
 
 BN = {"family": "mlp", "width": 8, "batch_norm": "plain"}
 REAL = {"name": "frequency", "train_size": 40, "validation_size": 10, "test_size": 10}
@@ -170,9 +170,9 @@ def test_a_source_cannot_hold_itself():
 @pytest.mark.parametrize("to", [0, 2, 4])
 def test_layers_go_back_to_checkpoints_that_are_kept(to):
     config = RunConfig.parse({"reset": {"layers": [1], "to": to}})
-    kept = Record(checkpoints=True)
+    kept = RecordConfig(measure_at="checkpoints")
     check(config, kept)
-    for record in (Record(), Record(epochs=(5,), checkpoints=True)):
+    for record in (RecordConfig(), RecordConfig(epochs=[5], measure_at="checkpoints")):
         if to == 0:
             check(config, record)
             continue
@@ -181,9 +181,9 @@ def test_layers_go_back_to_checkpoints_that_are_kept(to):
 
 
 def test_layers_may_go_back_to_an_epoch_of_the_default_record_only():
-    check(RunConfig.parse({"reset": {"layers": [1], "to": 8}}), Record(checkpoints=True))
+    check(RunConfig.parse({"reset": {"layers": [1], "to": 8}}), RecordConfig(measure_at="checkpoints"))
     with pytest.raises(BadInput, match="needs record"):
-        check(RunConfig.parse({"reset": {"layers": [1], "to": 6}}), Record(checkpoints=True))
+        check(RunConfig.parse({"reset": {"layers": [1], "to": 6}}), RecordConfig(measure_at="checkpoints"))
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_rule_reads_only_fields_that_it_declares(rule):
     for config in valid_examples():
         if rule.concerns(config):
             asked, read = True, set[str]()
-            rule.refusal(Candidate(recording(config, "", read), Record(early_stop=True)))
+            rule.refusal(Candidate(recording(config, "", read), RecordConfig(early_stop=True)))
             assert read <= declared(rule, config)
     assert asked
 

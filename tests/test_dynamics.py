@@ -232,7 +232,7 @@ def test_a_network_without_first_bias_has_no_rows_about_it(cohort):
 
 
 def test_rows_come_at_the_recorded_epochs_and_at_the_end(cohort):
-    fixed, spaced = cohort("a", [run()], record={"epochs": (2, 5)}).train(), cohort("b", [run()]).train()
+    fixed, spaced = cohort("a", [run()], record={"epochs": [2, 5]}).train(), cohort("b", [run()]).train()
     assert sorted(set(fixed.table("outcomes").step)) == [6, 15, 39]
     assert sorted(set(spaced.table("dynamics").epoch)) == [0, 1, 2, 4, 8, 13]
     assert not spaced.table("dynamics").value.isna().any()

@@ -13,7 +13,7 @@ from benevolent.trainables.data import corrupt
 from benevolent.trainables.errors import BadInput
 
 SMALL = {"train_size": 60, "validation_size": 0, "test_size": 20}
-KEPT = {"epochs": tuple(range(30)), "checkpoints": True}
+KEPT = {"epochs": list(range(30)), "measure_at": "checkpoints"}
 
 
 def run(seed: int, **sections) -> dict:
@@ -101,7 +101,7 @@ REAL = {"name": "frequency", "train_size": 20, "validation_size": 0, "test_size"
     [
         (
             {},
-            {"epochs": (0,)},
+            {"epochs": [0]},
             "1 checkpoints after .* needs record.measure_at: checkpoints",
         ),
         ({"data": REAL, "loss": {"name": "squared"}}, KEPT, "data.name = .frequency. are real numbers"),

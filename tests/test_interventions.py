@@ -573,7 +573,7 @@ def test_the_rate_of_an_epoch_is_that_of_its_steps(cohort):
     schedule = [[1, 0.5], [2, 0.1]]
     optimizer = {"batch_size": "full", "lr": 0.05, "schedule": schedule}
     stop = {"train_loss": None, "max_epochs": 3}
-    trained = cohort("c", [run(optimizer=optimizer, stop=stop)], record={"epochs": (0, 1, 2, 3)}).train()
+    trained = cohort("c", [run(optimizer=optimizer, stop=stop)], record={"epochs": [0, 1, 2, 3]}).train()
     table = trained.table("dynamics").pivot_table(index="epoch", columns="name", values="value")
     rates = table.path_length.diff() / table.gradient_norm
     assert rates.iloc[1:].tolist() == pytest.approx([0.05, 0.025, 0.005], rel=1e-5)

@@ -291,7 +291,7 @@ def test_a_sweep_of_tickets(cohort, tmp_path):
 
 def test_information_explained_by_a_linear_run(cohort, tmp_path):
     stop = {"train_loss": None, "max_epochs": 10}
-    one = cohort("one", [run(stop=stop)], record={"epochs": (0, 4), "checkpoints": True}).train()
+    one = cohort("one", [run(stop=stop)], record={"epochs": [0, 4], "measure_at": "checkpoints"}).train()
     other = cohort("other", [run(model={"family": "linear"}, stop=stop, data=DATA | {"train_size": 60})]).train()
     (f,), (by,), results = one.run_ids, other.run_ids, load_results(tmp_path)
     found = explained_by(results, f, by)

@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 import torch
-import yaml
 from rich.console import Console
 from torch import nn
 from typer.testing import CliRunner
@@ -15,6 +14,7 @@ from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.cli import list_commands, main
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
@@ -104,7 +104,7 @@ def test_a_report_does_not_import_own_measures():
 
 def test_a_sweep_whose_measure_does_not_import_is_refused_before_anything_starts(tmp_path):
     values = {"name": "s", "grid": {"init.scale": [1, 2]}, "record": {"measures": ["nowhere:mine"]}}
-    (tmp_path / "s.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "s.yaml").write_text(yaml_text.dumps(values))
     done = CliRunner().invoke(main.app, ["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
     assert done.exit_code and not (tmp_path / "out").exists()
     assert "nowhere:mine" in str(done.exception)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+
+from benevolent.orchestrator.spec import yaml_text
 
 ROOT = Path(__file__).parents[1]
 SWEEP = {
@@ -33,7 +34,7 @@ def lab(tmp_path) -> Path:
     module = "".join(line.removeprefix("    ") for line in code[1].splitlines(True)).lstrip()
     assert "read_bars" in module and module.startswith("# my_lab.py")
     (tmp_path / "my_lab.py").write_text(module)
-    (tmp_path / "my-sweep.yaml").write_text(yaml.safe_dump(SWEEP))
+    (tmp_path / "my-sweep.yaml").write_text(yaml_text.dumps(SWEEP))
     return tmp_path
 
 

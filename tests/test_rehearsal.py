@@ -8,8 +8,8 @@ from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.store.manifest import Record
 
 SMALL = {"train_size": 40, "validation_size": 8, "test_size": 8}
 CIFAR = {"name": "cifar10", "normalize": "cifar", **SMALL}
@@ -40,7 +40,7 @@ def test_every_kind_of_run_is_rehearsed_without_its_data(case, monkeypatch, tmp_
     config = RunConfig.parse({"data": SMALL} | CASES[case])
     names = set(data.READERS)
     threads = torch.get_num_threads()
-    run_time = rehearse(config, 3, Record(early_stop=True))
+    run_time = rehearse(config, 3, RecordConfig(early_stop=True))
     assert run_time.epoch > 0 and run_time.record >= 0 and set(data.READERS) == names
     assert torch.get_num_threads() == threads
     assert run_time.seconds(10, 2) == pytest.approx(10 * run_time.epoch + 2 * run_time.record)

@@ -18,7 +18,7 @@ from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.report import digests
 from benevolent.analysis.united_tables import united
 from benevolent.orchestrator import reporting
-from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.cli import results_commands
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.results_folder import prepare_anew, read_from
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -138,7 +138,7 @@ def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are
     pd.testing.assert_frame_equal(table, whole[whole["role"] == "run"].reset_index(drop=True))
     assert len(read.table(at=2)) == 4 and len(read.table(at=2, parents=True)) == 8
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
-    main.report(str(tmp_path))
+    results_commands.report(str(tmp_path))
     page = results.read("report/index.html").decode()
     assert f"{duration(read.runs['seconds'].sum())}, summed over the runs and their 4 parent or teacher runs" in page
     # The dense runs, once an axis names them, are judged, though they were planned as what others start from.
@@ -174,8 +174,8 @@ def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_pa
     results = Folder(tmp_path)
     step(results, small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}))
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
-    monkeypatch.setattr(main.console, "width", 120)
-    main.report(str(tmp_path))
+    monkeypatch.setattr(results_commands.console, "width", 120)
+    results_commands.report(str(tmp_path))
     printed = capsys.readouterr().out
     assert "What predicts test loss? 12 runs of 6 configurations (scope: all)" in printed
     assert "path_length" in printed and "no run has reached a target (stop.train_loss, stop.train_error)" in printed

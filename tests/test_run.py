@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import ray
-import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.results_folder import prepare_anew
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import SweepResult, run_sweep
 from benevolent.orchestrator.training.ray_session import ray_cluster
@@ -189,7 +189,7 @@ def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(conne
         "seeds": 1,
     }
     spec, out = tmp_path / "spec.yaml", tmp_path / "out"
-    spec.write_text(yaml.safe_dump(SWEEP | keys))
+    spec.write_text(yaml_text.dumps(SWEEP | keys))
 
     failing = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)])
     status = CliRunner().invoke(main.app, ["status", str(out)])
@@ -204,7 +204,7 @@ def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(conne
 
 
 def test_after_ctrl_c_the_same_command_ends_with_the_tables_of_an_uninterrupted_run(finished, tmp_path):
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
+    (tmp_path / "tiny.yaml").write_text(yaml_text.dumps(SWEEP))
     command = ("run", "tiny.yaml", "--out", "out")
     process = bth(*command, cwd=tmp_path)
     while process.poll() is None and not list(tmp_path.glob("out/cohorts/*/runs/*.parquet")):
@@ -256,7 +256,7 @@ def places(finished, tmp_path_factory) -> dict[str, Path]:
         "foreign": folder / "foreign",
         "table": folder / "t.csv",
     }
-    paths["tiny"].write_text(yaml.safe_dump(SWEEP))
+    paths["tiny"].write_text(yaml_text.dumps(SWEEP))
     paths["table"].write_text("width,seed,loss\n8,0,1\n")
     paths["foreign"].mkdir()
     (paths["foreign"] / "thesis.tex").touch()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benevolent.orchestrator.plan.plan import expand
-from benevolent.orchestrator.spec import yaml12
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import RecordConfig, SweepSpec, bundled_sweeps, load_spec
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
@@ -65,7 +65,7 @@ def test_zip_varies_together_and_list_sets_what_it_names():
         (1, 0.1, 5),
         (2, 0.2, 5),
     ]
-    listed = SweepSpec.parse(yaml12.loads(LIST))
+    listed = SweepSpec.parse(yaml_text.loads(LIST))
     assert [run.model.family for run in configs_of(listed)] == ["puzzles_cnn", "mlp"] * 2
     assert listed.axis_names == ("init.scale", "model.family", "model.filters", "model.kernel", "model.width")
 
@@ -370,14 +370,14 @@ def test_a_sweep_that_is_not_there_is_refused_with_the_nearest_name():
 
 
 def test_yaml_scalars_are_those_of_version_1_2():
-    values = yaml12.loads("[1e-3, 1E5, .5, 3, on, yes, true, null, ~, .inf, 2024-01-01, '1e-3']")
+    values = yaml_text.loads("[1e-3, 1E5, .5, 3, on, yes, true, null, ~, .inf, 2024-01-01, '1e-3']")
     assert values == [0.001, 1e5, 0.5, 3, "on", "yes", True, None, None, float("inf"), "2024-01-01", "1e-3"]
-    assert yaml12.loads(yaml12.dumps(values)) == values
+    assert yaml_text.loads(yaml_text.dumps(values)) == values
 
 
 def test_a_sweep_is_the_same_after_writing_and_reading(tmp_path):
     spec = load_spec("quickstart", ["list=[{optimizer.lr: 1e-5}]"])
-    (tmp_path / "sweep.yaml").write_text(yaml12.dumps(spec.model_dump()))
+    (tmp_path / "sweep.yaml").write_text(yaml_text.dumps(spec.model_dump()))
     assert run_ids(load_spec(str(tmp_path / "sweep.yaml"))) == run_ids(spec)
 
 

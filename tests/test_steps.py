@@ -10,12 +10,12 @@ from benevolent.analysis import load_results
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.plan import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.manifest import Record
 
 STEPS = (1, 2, 6, 9, 11)  # of 4 an epoch
 NOISY = {"family": "mlp", "width": 16, "depth": 3, "dropout": 0.3}
-KEPT = {"steps": STEPS, "epochs": (0, 1, 2, 3), "checkpoints": True}
+KEPT = {"steps": list(STEPS), "epochs": [0, 1, 2, 3], "measure_at": "checkpoints"}
 ADAM = {"name": "adam", "batch_size": 30, "lr": 0.01}
 FAST = {"batch_size": 10, "lr": 0.1, "momentum": 0.9}
 
@@ -28,7 +28,7 @@ def configs(**sections) -> list[dict]:
 def test_records_within_an_epoch_change_nothing_else(cohort):
     """Not even where layers draw, where the optimizer counts its steps, and where examples are fresh."""
     for name, sections in (("digits", {}), ("fresh", {"data": SMALL | {"name": "staircase", "fresh": True}})):
-        plain = cohort(f"plain {name}", configs(**sections), record={"epochs": (0, 1, 2, 3)}).train()
+        plain = cohort(f"plain {name}", configs(**sections), record={"epochs": [0, 1, 2, 3]}).train()
         cut = cohort(f"cut {name}", configs(**sections), record=KEPT).train()
         assert equal(plain.final(), cut.final())
         dynamics = [one.table("dynamics").query("epoch == [0, 1, 2, 3]").reset_index(drop=True) for one in (plain, cut)]
@@ -68,7 +68,7 @@ def test_early_stopping_every_few_steps(cohort, tmp_path, pretrain):
         return cohort(name, [run(seed, **sections) for seed in range(3)], record=record).train()
 
     truth = one("truth", {"steps": tuple(range(40))})
-    found = one("found", {"epochs": (0,), "early_stop": True})
+    found = one("found", {"epochs": [0], "early_stop": True})
     assert equal(truth.final(), found.final())
     outcomes, stops = truth.table("outcomes").query("phase == 'train'"), set()
     for run_id in truth.run_ids:
@@ -100,7 +100,7 @@ def stopping() -> list[dict]:
     return [run(seed, stop=stop | {"check_every_steps": 3}, **rest) for seed, stop in enumerate(stops)]
 
 
-RECORD = {"steps": (4, 7, 15), "epochs": (0,), "early_stop": True, "checkpoints": True}
+RECORD = {"steps": [4, 7, 15], "epochs": [0], "early_stop": True, "measure_at": "checkpoints"}
 
 
 def test_runs_that_stop_within_an_epoch_are_the_same_alone_and_in_a_stack(cohort):
@@ -134,7 +134,7 @@ def test_a_target_is_met_at_the_first_check_that_sees_it(cohort):
 
 def test_killed_at_any_write_it_ends_as_if_it_had_not_been(cohort, monkeypatch):
     """Also where it had recorded, and runs had left, since the epoch began."""
-    runs, record = [stopping()[0], stopping()[4]], RECORD | {"steps": (7,)}
+    runs, record = [stopping()[0], stopping()[4]], RECORD | {"steps": [7]}
     whole = cohort("whole", runs, record=record).train()
     assert (whole.table("runs").step % 10 > 0).all()
     for at in itertools.count():
@@ -163,9 +163,9 @@ def test_predictors_can_be_read_within_an_epoch(cohort, tmp_path):
 
 
 def test_a_record_of_more_steps_covers_one_of_less():
-    some, more = Record(steps=(1, 5)), Record(steps=(1, 2, 5))
-    assert more.covers(some, 9) and not some.covers(more, 9) and (some | Record(steps=(2,))) == more
-    assert more.covers(Record(), 9) and not Record().covers(some, 9)
+    some, more = RecordConfig(steps=[1, 5]), RecordConfig(steps=[1, 2, 5])
+    assert more.covers(some, 9) and not some.covers(more, 9) and some.union(RecordConfig(steps=[2])) == more
+    assert more.covers(RecordConfig(), 9) and not RecordConfig().covers(some, 9)
     spec = {"name": "s", "base": {"stop": {"max_epochs": 3}}}
     plain, asked = (
         expand(SweepSpec.parse(spec | {"record": record})).new_manifests()[0] for record in ({}, {"steps": [5, 1]})

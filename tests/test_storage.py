@@ -9,12 +9,13 @@ import pytest
 import torch
 from fsspec.implementations.memory import MemoryFileSystem
 
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, Record, finished_runs, homes, read_cohorts
+from benevolent.trainables.store.manifest import Manifest, finished_runs, homes, read_cohorts
 
 READERS = {"a.parquet": Folder.read_table, "a.safetensors": Folder.read_tensors, "a.json": Folder.read_json}
 
@@ -144,12 +145,12 @@ def manifest(folder: Folder, **record) -> Manifest:
         RunConfig.parse({"model": {"family": "module", "path": "a:B", "arguments": {"x": {"y": [1, 2.5, None]}}}}),
         RunConfig.parse({"init": {"scheme": "normal", "std": 1}, "precision": "float64", "seed": 2**40}),
     )
-    made = Manifest.of("c", configs, ("run", "parent", "run"), ("p", "q"), Record(**record))
+    made = Manifest.of("c", configs, ("run", "parent", "run"), ("p", "q"), RecordConfig(**record))
     made.write(folder)
     return made
 
 
-@pytest.mark.parametrize("record", [{}, {"epochs": (1, 5), "checkpoints": True}, {"also": (3,)}])
+@pytest.mark.parametrize("record", [{}, {"epochs": [1, 5], "measure_at": "checkpoints"}, {"also": [3]}])
 def test_a_manifest_is_read_back(folder, record):
     made = manifest(folder, **record)
     assert Manifest.read(folder, "c") == made
@@ -175,7 +176,7 @@ def spoil(folder: Folder, change) -> None:
         (lambda value: value["runs"][0]["config"].update(sede=1), "sede: unknown key; did you mean 'seed'?"),
         (lambda value: value["runs"][0]["config"].update(seed=1), "its run ids are of another version"),
         (lambda value: value.update(algorithm=0), "its run ids are of another version"),
-        (lambda value: value["record"].update(epochs=3), "damaged or not a file of this project"),
+        (lambda value: value["record"].update(epochs=3), "record.epochs = 3: expected 'log' or a list"),
     ],
 )
 def test_a_foreign_manifest_is_one_line_with_its_path(tmp_path, change, line):

@@ -195,7 +195,7 @@ def test_the_loss_is_checked_at_the_same_epochs_in_any_company(cohort):
     short = run(1, stop={"train_loss": None, "max_epochs": 3, "check_every": 7})
     pair, alone = (
         cohort("pair", [slow, short]).train(),
-        cohort("alone", [slow], record={"epochs": (1,)}).train(),
+        cohort("alone", [slow], record={"epochs": [1]}).train(),
     )
     for trained in (pair, alone):
         runs = trained.table("runs").set_index("run_id")
@@ -319,7 +319,7 @@ def test_resetting_a_layer_keeps_what_is_pruned_and_only_that(cohort):
 
 def test_rewinding_decides_where_retraining_starts(cohort):
     base = run(0, pretrain={"epochs": 2, "label_corruption": 0.5})
-    parent = cohort("parent", [base], record={"epochs": (1,)}).train()
+    parent = cohort("parent", [base], record={"epochs": [1]}).train()
     child = cohort("child", [pruned(base, rewind=to) for to in ("init", "train", "none")], ("parent",)).train()
     (dense,) = parent.run_ids
     points = [parent.checkpoint(stem)[dense] for stem in ("pretrain-00000000", "train-00000000")]
@@ -384,7 +384,7 @@ def killable(cohort, name: str):
     pretrain, optimizer = {"epochs": 2, "label_corruption": 0.5}, {"batch_size": 30, "momentum": 0.9}
     stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (1, 2)]
     configs = [run(0, optimizer=optimizer, stop=stop, pretrain=pretrain) for stop in stops]
-    return cohort(name, configs, record={"epochs": (0,), "checkpoints": True})
+    return cohort(name, configs, record={"epochs": [0], "measure_at": "checkpoints"})
 
 
 def same(left, right) -> None:

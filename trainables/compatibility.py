@@ -20,17 +20,17 @@ from torch import nn
 
 from benevolent.trainables import data
 from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import FOREST, RunConfig, parse_section
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models import weight_edits
 from benevolent.trainables.models.modules import RandomFeatures
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.layer_types import is_batch_norm
-from benevolent.trainables.store.manifest import Record
 from benevolent.trainables.training.losses import LOSSES, Loss
 
 
-def check(config: RunConfig, record: Record | None = None) -> None:
+def check(config: RunConfig, record: RecordConfig | None = None) -> None:
     """Refuse a run that cannot be trained, or to no purpose, though each of its sections is valid.
 
     Args:
@@ -86,7 +86,7 @@ class Candidate:
     """
 
     def __init__(
-        self, config: RunConfig, record: Record | None, relative: Callable[[str], RunConfig | None] | None = None
+        self, config: RunConfig, record: RecordConfig | None, relative: Callable[[str], RunConfig | None] | None = None
     ) -> None:
         self.config = config
         self.record = record
@@ -428,14 +428,14 @@ def teacher_epoch_is_kept(run: Candidate) -> str | None:
 
 
 def _checkpoint_that_is_not_kept(
-    field: str, epoch: int, trained: RunConfig | None, record: Record | None
+    field: str, epoch: int, trained: RunConfig | None, record: RecordConfig | None
 ) -> str | None:
     if trained is None:
         return None
     if epoch > trained.last_epoch:
         return f"{field} = {epoch}: a phase has {trained.last_epoch} epochs at most"
     # The checkpoint of the start of a phase is always kept.
-    if epoch == 0 or record is None or (record.checkpoints and record.is_due(epoch)):
+    if epoch == 0 or record is None or (record.keeps_checkpoints and record.is_due(epoch)):
         return None
     return f"{field} = {epoch}: needs record.measure_at = 'checkpoints' and {epoch} among record.epochs"
 

@@ -17,12 +17,13 @@ import torch
 
 from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.trainables import data
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import READERS, SYNTHETIC
 from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader
 from benevolent.trainables.rng import generator
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, Record
+from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.starting import training
 
 #: Arithmetic of a rehearsed epoch, at most.
@@ -52,7 +53,7 @@ class RunTime:
         return epochs * self.epoch + records * self.record
 
 
-def rehearse(config: RunConfig, runs: int, record: Record) -> RunTime:
+def rehearse(config: RunConfig, runs: int, record: RecordConfig) -> RunTime:
     """Train a few epochs of runs like this one, on one thread.
 
     Parent runs, teachers, pruning and resets are left out: they cost no time per epoch.
@@ -72,7 +73,7 @@ def rehearse(config: RunConfig, runs: int, record: Record) -> RunTime:
         stack.enter_context(_one_thread())
         values = _rehearsed_fields(config, name, sizes)
         configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack_size))
-        rehearsed_record = Record(epochs=(0, 2), early_stop=early_stop)
+        rehearsed_record = RecordConfig(epochs=[0, 2], early_stop=early_stop)
         Manifest.of("r", configs, ("run",) * stack_size, (), rehearsed_record).write(Folder(scratch))
         seconds = [each / stack_size for each in _seconds_of_epochs(Folder(scratch), "r")]
     if config.solved:

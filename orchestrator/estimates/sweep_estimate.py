@@ -85,7 +85,7 @@ class _Members(NamedTuple):
     """Runs of a group that cost the same: one of them, and how many there are."""
 
     example: RunConfig
-    count: int
+    runs: int
 
 
 class _Group(NamedTuple):

@@ -8,12 +8,12 @@ from benevolent.orchestrator.plan.configurations import NONE, Configurations, gr
 from benevolent.orchestrator.plan.section_table import Codes
 from benevolent.orchestrator.spec.axes import section_of
 from benevolent.trainables.compatibility import RULES, Candidate, Rule
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.manifest import Record
 
 
-def check_configurations(configurations: Configurations, record: Record) -> None:
+def check_configurations(configurations: Configurations, record: RecordConfig) -> None:
     """Ask every rule of `trainables.compatibility` about all configurations.
 
     A rule is asked about one configuration for each distinct combination of the fields that it reads.

@@ -12,7 +12,7 @@ import pandas as pd
 from benevolent.orchestrator.estimates.memory import largest_cohort
 from benevolent.orchestrator.plan.section_table import Codes, encode
 from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
-from benevolent.trainables.store.manifest import Record
+from benevolent.trainables.config.record import RecordConfig
 
 #: Runs of a cohort at most: a larger stack is hardly faster, and a cohort that fails takes fewer runs with it.
 MAX_COHORT_RUNS = 128
@@ -33,7 +33,7 @@ class HeldRuns:
     """
 
     homes: Mapping[str, str] = field(default_factory=dict)
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, RecordConfig] = field(default_factory=dict)
 
 
 def cohort_sizes(
@@ -60,7 +60,7 @@ def cohort_sizes(
     return [small + 1] * larger + [small] * (cohorts - larger)
 
 
-def cohort_id(run_ids: Iterable[str], record: Record | None = None) -> str:
+def cohort_id(run_ids: Iterable[str], record: RecordConfig | None = None) -> str:
     """Return 16 hexadecimal digits: a hash of the sorted ids of a cohort's runs, and of a record other than default."""
     lines = record.identity_lines("record").values() if record else []
     return hashlib.sha256("\n".join([*sorted(run_ids), *lines]).encode()).hexdigest()[:16]
@@ -99,7 +99,7 @@ class RunArrays:
 
 
 def form_cohorts(
-    runs: RunArrays, asked: Record, held: HeldRuns, slots: int, resources: ResourcesConfig
+    runs: RunArrays, asked: RecordConfig, held: HeldRuns, slots: int, resources: ResourcesConfig
 ) -> tuple[list[str], Codes, pd.DataFrame]:
     """Divide runs into cohorts; those that have a place keep it.
 
@@ -154,15 +154,15 @@ def _first_rows(codes: Codes, count: int) -> Codes:
 
 
 def _records_of(
-    run_ids: Sequence[str], new: Codes, asked: Record, held: Mapping[str, Record]
-) -> tuple[list[Record], Codes]:
+    run_ids: Sequence[str], new: Codes, asked: RecordConfig, held: Mapping[str, RecordConfig]
+) -> tuple[list[RecordConfig], Codes]:
     """Return the distinct records of the runs to be planned, and which of them each run keeps."""
     records = [asked]
     codes = np.zeros(len(new), np.int32)
     if held:
         for position, row in enumerate(new.tolist()):
             if run_ids[row] in held:
-                record = asked | held[run_ids[row]]
+                record = asked.union(held[run_ids[row]])
                 if record not in records:
                     records.append(record)
                 codes[position] = records.index(record)

@@ -20,9 +20,10 @@ from benevolent.orchestrator.plan.cohorts import HeldRuns, RunArrays, form_cohor
 from benevolent.orchestrator.plan.configurations import NONE, Configurations, grouped
 from benevolent.orchestrator.plan.section_table import Codes, Column, encode
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import SECTIONS, RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.manifest import Manifest, ManifestRun, Record
+from benevolent.trainables.store.manifest import Manifest, ManifestRun
 
 #: Runs that a sweep may have: beyond, planning takes minutes and gigabytes.
 MAX_RUNS = 10_000_000
@@ -80,7 +81,7 @@ class Plan:
         for row in rows.tolist():
             values = self.configurations.values(row // len(seeds), seeds[row % len(seeds)])
             runs.append(ManifestRun(self.runs["run_id"].iat[row], self.runs["role"].iat[row], values))
-        return Manifest(cohort_id, tuple(runs), tuple(waits_for), Record.model_validate_json(record))
+        return Manifest(cohort_id, tuple(runs), tuple(waits_for), RecordConfig.model_validate_json(record))
 
 
 def expand(spec: SweepSpec, held: HeldRuns | None = None, slots: int = 1) -> Plan:

@@ -9,7 +9,8 @@ from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.identity import identity_text, shared_text
 from benevolent.trainables.config.run import flat_section
 
-Codes = np.ndarray[Any, np.dtype[np.int32]]
+#: Integers, one for each row of a table: codes, positions or counts.
+Codes = np.ndarray[Any, np.dtype[Any]]
 
 
 class Column(NamedTuple):

@@ -7,88 +7,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from benevolent.orchestrator.spec import yaml12
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.axes import Axes, Axis
 from benevolent.orchestrator.spec.effects import check_effects
 from benevolent.trainables.config.base import Section, did_you_mean
+from benevolent.trainables.config.record import RecordConfig, is_list_of_different_counts
 from benevolent.trainables.config.run import SECTIONS
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.network import Kernel
-from benevolent.trainables.store.manifest import Record
 
 Values = list[Any]
 Point = dict[str, Any]
 Points = list[Point]
 Blocks = list[dict[str, Values]]
 Numbers = list[int]
-
-
-class RecordConfig(Section):
-    """What is kept of a run while and after it trains; it changes no result and no `run_id`.
-
-    `epochs`: those epochs of every phase at which outcomes and dynamics are recorded and parameters saved,
-    a list or `log` for 0, 1, 2, 4, 8, ...; the last epoch of a phase always is. `steps`: those steps of every phase at
-    which the same is done besides, also within an epoch. `measures`: `default`, `all`,
-    or a list of names, of which those two may be some and paths `my_package.my_module:my_measure` others; taken at the
-    last checkpoint (`end`) or at all of them (`checkpoints`). `early_stop`: the validation loss at every check of the
-    stop rule, and what the network at its minimum does on the test split.
-    """
-
-    epochs: Literal["log"] | Numbers = "log"
-    steps: Numbers = []
-    measures: Literal["default", "all"] | list[str] = "default"
-    measure_at: Literal["end", "checkpoints"] = "end"
-    early_stop: bool = False
-
-    @field_validator("epochs", mode="before")
-    @classmethod
-    def _epochs(cls, value: Any) -> Any:
-        if value != "log" and not _is_list_of_different_counts(value):
-            raise ValueError("expected 'log' or a list of different epochs >= 0")
-        return value
-
-    @field_validator("steps", mode="before")
-    @classmethod
-    def _steps(cls, value: Any) -> Any:
-        if value != [] and not _is_list_of_different_counts(value):
-            raise ValueError("expected a list of different steps >= 0")
-        return value
-
-    @field_validator("measures", mode="before")
-    @classmethod
-    def _measures(cls, value: Any) -> Any:
-        if value not in ("default", "all") and not (
-            isinstance(value, list) and all(isinstance(name, str) for name in value)
-        ):
-            raise ValueError("expected 'default', 'all' or a list of names")
-        return value
-
-    @property
-    def names(self) -> list[str]:
-        """The measures to take, as `analysis.measures.selection.select` takes them."""
-        return [self.measures] if isinstance(self.measures, str) else list(self.measures)
-
-    @property
-    def own_measures(self) -> list[str]:
-        """The import paths among the measures."""
-        return [name for name in self.names if ":" in name]
-
-    @property
-    def while_training(self) -> Record:
-        """What the runs write down while they train."""
-        epochs = None if self.epochs == "log" else tuple(self.epochs)
-        checkpoints = self.measure_at == "checkpoints"
-        return Record(
-            epochs=epochs, steps=tuple(sorted(self.steps)), checkpoints=checkpoints, early_stop=self.early_stop
-        )
-
-    def epochs_until(self, last: int) -> Numbers:
-        """The recorded epochs of a phase of at most `last` epochs, in order.
-
-        >>> RecordConfig().epochs_until(20)
-        [0, 1, 2, 4, 8, 16, 20]
-        """
-        return sorted({*self.while_training.epochs_before(last), last})
 
 
 def _whole_above_one(gpus: float) -> float:
@@ -164,7 +96,7 @@ class SweepSpec(Section):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, value: Any) -> Any:
-        if not (type(value) is int and value >= 1) and not _is_list_of_different_counts(value):
+        if not (type(value) is int and value >= 1) and not is_list_of_different_counts(value):
             raise ValueError("expected a number of seeds >= 1, or a list of different seeds >= 0")
         return value
 
@@ -211,7 +143,7 @@ def load_spec(source: str, overrides: list[str] | tuple[str, ...] = ()) -> Sweep
     """
     text = _read(source)
     try:
-        values = yaml12.loads(text)
+        values = yaml_text.loads(text)
         if not isinstance(values, dict):
             raise BadInput(f"a sweep is a mapping with keys such as name, base and grid, not {values!r:.60}")
         for override in overrides:
@@ -261,7 +193,7 @@ def _override(values: Point, override: str) -> None:
         say = f"grid.{name}={values_text}" if axis else f"base.{name}={text}"
         raise BadInput(f"--set {override}: {name} is {'an axis' if axis else 'a field of the base'}; say --set {say}")
     try:
-        value = yaml12.loads(text)
+        value = yaml_text.loads(text)
     except BadInput as error:
         raise BadInput(f"--set {override}: {error}") from None
     put(values, ".".join(path), value, f"--set {override}")
@@ -295,12 +227,3 @@ def _zipped(where: str, block: dict[str, Values]) -> tuple[Point, ...]:
         sizes = ", ".join(f"{field} has {length}" for field, length in lengths.items())
         raise BadInput(f"{where}: fields of one block need equally many values; {sizes}")
     return tuple(dict(zip(block, point, strict=True)) for point in zip(*block.values(), strict=True))
-
-
-def _is_list_of_different_counts(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) > 0
-        and all(type(item) is int and item >= 0 for item in value)
-        and len(set(value)) == len(value)
-    )

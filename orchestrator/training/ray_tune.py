@@ -54,6 +54,7 @@ def train_cohorts(
     cohorts: Sequence[Manifest],
     finished: set[str],
     resources: ResourcesConfig,
+    save_every_seconds: float,
     on_progress: Callable[[str, dict[str, Any]], None],
     on_tick: Callable[[], None],
     data_references: Mapping[str, Any] | None = None,
@@ -67,11 +68,17 @@ def train_cohorts(
         cohorts: to be trained, in the order to start them.
         finished: ids of the cohorts that have finished before.
         resources: of each cohort.
+        save_every_seconds: how often a cohort writes its state.
         on_progress: see `ProgressCallback`.
         on_tick: see `ProgressCallback`.
         data_references: data sets in Ray's object store, by name, for machines that lack their files.
     """
-    common = {"results": results.uri, "data": data_references or {}, **resources.model_dump(exclude=NOT_OF_A_TRIAL)}
+    common = {
+        "results": results.uri,
+        "data": data_references or {},
+        "save_every_seconds": save_every_seconds,
+        **resources.model_dump(exclude=NOT_OF_A_TRIAL),
+    }
     trainable = tune.with_resources(CohortTrainable, {"cpu": resources.cpus, "gpu": resources.gpus})
     with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:
         tuner = tune.Tuner(

@@ -160,14 +160,14 @@ class RunConfig(Section):
 
     def _with(self, sections: Mapping[str, Any]) -> "RunConfig":
         """Return the run with other sections; unlike `model_copy`, without the values that this one has cached."""
-        return RunConfig(**self.sections | sections, seed=self.seed)
+        return RunConfig(**{**self.sections, **sections}, seed=self.seed)
 
     def flat(self) -> dict[str, Any]:
         """Return every field by its dotted path, as in the columns of the tables, where a column has one type.
 
         So the batch size is a number even where it is `full`; lists, `reset.to` and `source` are text.
         """
-        values = {}
+        values: dict[str, Any] = {}
         for name in RunConfig.model_fields:
             values.update(flat_section(name, getattr(self, name)))
         values["optimizer.batch_size"] = self.optimizer.examples_per_step(self.data.train_size)

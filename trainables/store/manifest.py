@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from benevolent.trainables import plugins
-from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.identity import ALGORITHM_VERSION
+from benevolent.trainables.config.record import TRAINING_FIELDS, RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
@@ -17,69 +17,6 @@ from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 
 OTHER_VERSION = "its run ids are of another version of benevolent; use a new --out folder"
-
-
-class Record(Section):
-    """What is written down while training.
-
-    `epochs`: after which epochs of a phase outcomes and dynamics are recorded; by default 0, 1, 2, 4, 8, ... (the
-    same for every run, so that predictors can be compared at one epoch). The end of a phase is always recorded.
-    `also`: further epochs, so that a record can be the union of others. `steps`: steps of every phase after which to
-    record besides. `checkpoints`: whether parameters are kept there too. The start of a phase and each run's end always
-    are.
-
-    `early_stop`: the validation loss is evaluated whenever the stop rule is (at the start of the last phase, then as
-    `stop.check_every` or `stop.check_every_steps` say), and each run gets its minimum and the first epoch that has it
-    (`early_stop_loss`, `early_stop_epoch`; 1.25 after a quarter of the second), and the outcomes `early_stop_loss` and
-    `early_stop_error` on the test split of the network at that epoch (Frankle and Carbin 2019). The run itself goes on.
-    """
-
-    epochs: tuple[int, ...] | None = None
-    also: tuple[int, ...] = ()
-    steps: tuple[int, ...] = ()
-    checkpoints: bool = False
-    early_stop: bool = False
-
-    def is_due(self, epoch: int | float, step: int | None = None) -> bool:
-        """Whether to record after this many epochs of a phase, or this many steps.
-
-        >>> [Record(steps=(3,)).is_due(*place) for place in ((2, 8), (2.25, 9), (0.75, 3))]
-        [True, False, True]
-        """
-        if step in self.steps or not isinstance(epoch, int):
-            return step in self.steps
-        return epoch in self.also or (epoch in self.epochs if self.epochs is not None else epoch & (epoch - 1) == 0)
-
-    def epochs_before(self, last: int) -> set[int]:
-        """The epochs that are due before the last of a phase, which always is.
-
-        >>> sorted(Record(also=(5,)).epochs_before(9))
-        [0, 1, 2, 4, 5, 8]
-        """
-        powers = (0, *(2**power for power in range(last.bit_length())))
-        return {epoch for epoch in (*self.also, *(powers if self.epochs is None else self.epochs)) if epoch < last}
-
-    def covers(self, other: "Record", last: int) -> bool:
-        """Return True if this record has all that the other asks for, for phases of at most `last` epochs."""
-        return (
-            self.checkpoints >= other.checkpoints
-            and self.early_stop >= other.early_stop
-            and {*self.steps} >= {*other.steps}
-            and self.epochs_before(last) >= other.epochs_before(last)
-        )
-
-    def __or__(self, other: "Record") -> "Record":
-        """The record that has what either has.
-
-        >>> Record() | Record(epochs=(4, 5))
-        Record(epochs=None, also=(5,), steps=(), checkpoints=False, early_stop=False)
-        """
-        log = self.epochs is None or other.epochs is None
-        named = {*self.also, *other.also, *(self.epochs or ()), *(other.epochs or ())}
-        further = tuple(sorted(epoch for epoch in named if not (log and Record().is_due(epoch))))
-        epochs, also = (None, further) if log else (further, ())
-        kept = {name: getattr(self, name) or getattr(other, name) for name in ("checkpoints", "early_stop")}
-        return Record(epochs=epochs, also=also, steps=tuple(sorted({*self.steps, *other.steps})), **kept)
 
 
 class ManifestRun(NamedTuple):
@@ -107,7 +44,7 @@ class Manifest:
     cohort_id: str
     runs: tuple[ManifestRun, ...]
     waits_for: tuple[str, ...] = ()
-    record: Record = Record()
+    record: RecordConfig = RecordConfig()
     results: Folder | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -117,14 +54,14 @@ class Manifest:
         configs: Iterable[RunConfig],
         roles: Iterable[str],
         waits_for: tuple[str, ...] = (),
-        record: Record | None = None,
+        record: RecordConfig | None = None,
     ) -> "Manifest":
         """Return the manifest of a cohort with these run configurations."""
         runs = [
             ManifestRun(config.run_id, role, config.model_dump(mode="json"))
             for config, role in zip(configs, roles, strict=True)
         ]
-        return cls(cohort_id, tuple(runs), waits_for, record or Record())
+        return cls(cohort_id, tuple(runs), waits_for, record or RecordConfig())
 
     @functools.cached_property
     def configs(self) -> tuple[RunConfig, ...]:
@@ -186,7 +123,7 @@ class Manifest:
             "cohort_id": self.cohort_id,
             "algorithm": ALGORITHM_VERSION,
             "waits_for": self.waits_for,
-            "record": self.record.model_dump(mode="json"),
+            "record": self.record.model_dump(mode="json", include=set(TRAINING_FIELDS)),
             "runs": [{"run_id": run_id, "role": role, "config": values} for run_id, role, values in self.runs],
         }
         files = CohortFiles(results, self.cohort_id)
@@ -206,11 +143,8 @@ class Manifest:
             runs = tuple(ManifestRun(run["run_id"], run["role"], run["config"]) for run in value["runs"])
             if value["algorithm"] != ALGORITHM_VERSION or not runs:
                 raise BadInput(f"{where}: {OTHER_VERSION}")
-            record = value["record"]
-            for name in ("epochs", "also", "steps"):
-                if record.get(name) is not None:
-                    record[name] = tuple(record[name])
-            return cls(cohort_id, runs, tuple(value["waits_for"]), Record.parse(record, where), results)
+            record = RecordConfig.parse(value["record"], f"{where}: record")
+            return cls(cohort_id, runs, tuple(value["waits_for"]), record, results)
         except (KeyError, TypeError) as error:
             raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
 
@@ -220,7 +154,9 @@ def finished_runs(results: Folder, cohort_id: str) -> list[str]:
     return [run_id for part in CohortFiles(results, cohort_id).parts("runs") for run_id in part["run_id"].to_pylist()]
 
 
-def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: Record | None = None) -> dict[str, int]:
+def homes(
+    cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: RecordConfig | None = None
+) -> dict[str, int]:
     """Return the cohort that each run is read from; a run may have been trained again for more records.
 
     A cohort in which the run has ended comes first, then the one with most records, then the first.
@@ -242,7 +178,7 @@ def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: R
     def rank(run_id: str, place: int) -> tuple[bool, int, int]:
         record = cohorts[place].record
         records = len(record.epochs_before(cohorts[place].last_epoch(run_id))) + len(record.steps)
-        return run_id in ended[place], records, record.checkpoints + record.early_stop
+        return run_id in ended[place], records, record.keeps_checkpoints + record.early_stop
 
     return {
         run_id: max(candidates, key=functools.partial(rank, run_id)) if len(candidates) > 1 else candidates[0]
@@ -250,7 +186,7 @@ def homes(cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: R
     }
 
 
-def _records(cohort: Manifest, run_id: str, asked: Record) -> bool:
+def _records(cohort: Manifest, run_id: str, asked: RecordConfig) -> bool:
     """Return True if a cohort records for a run all that is asked."""
     return cohort.record == asked or cohort.record.covers(asked, cohort.last_epoch(run_id))
 

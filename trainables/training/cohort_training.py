@@ -225,7 +225,7 @@ class CohortTraining:
         stopped = diverged | (last & (converged | limit))
         if due:
             self.recorder.record(self.active, torch.arange(len(phases)), step, train)
-        if step == 0 or (due and record.checkpoints):
+        if step == 0 or (due and record.keeps_checkpoints):
             self.recorder.checkpoint(self.active, step)
         if stopped.any():
             self.recorder.finish(self.active, step, stopped, diverged, converged, None if due else train)

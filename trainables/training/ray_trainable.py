@@ -50,7 +50,8 @@ class CohortTrainable(tune.Trainable):
                 self.files.folder.delete(paths.FAILURE)
                 pinned = Pinned(self.config["kernel"], self.config["stack_size"])
                 device = assigned_device(self.config["gpus"])
-                self.training = training(self.results, self.files.cohort_id, device, pinned=pinned)
+                save_every_seconds = self.config["save_every_seconds"]
+                self.training = training(self.results, self.files.cohort_id, device, save_every_seconds, pinned)
             return asdict(self.training.advance(SECONDS_PER_RESULT))
         except Exception:
             self.files.folder.write_json(paths.FAILURE, {"traceback": traceback.format_exc()})

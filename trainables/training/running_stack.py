@@ -36,7 +36,7 @@ class RunningStack:
 
     Attributes:
         nearest: of the runs with `stop.snapshot_loss`, the network and its dynamics nearest to that loss.
-        early: what early stopping would have given, see `Record.early_stop`.
+        early: what early stopping would have given, see `RecordConfig.early_stop`.
     """
 
     def __init__(
