@@ -1,5 +1,7 @@
 """Histories of runs: everything recorded while their last phase trained, by epoch."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,10 +12,15 @@ COLUMNS = ("run_id", "epoch", "name", "value")
 LOSS_HISTORIES = ("train_loss", "validation_loss", "train_loss_extrapolated", "validation_loss_extrapolated")
 
 
-def run_histories(results: Results) -> pd.DataFrame:
+def run_histories(results: Results, splits: Sequence[str] = ("train", "validation")) -> pd.DataFrame:
     """Return what was recorded of every run in its last phase, long: run_id, epoch, name, value.
 
-    Names are the dynamics, the measures of checkpoints, and `LOSS_HISTORIES`. Forests have no epochs, so nothing.
+    Names are the dynamics, the measures of checkpoints, and the losses of some splits, also extrapolated (by default
+    `LOSS_HISTORIES`). Forests have no epochs, so nothing.
+
+    Args:
+        results: with the runs.
+        splits: whose losses to return; those of a test split predict nothing, but can be drawn.
     """
     empty = pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
     if "phase" not in results.runs:
@@ -21,7 +28,7 @@ def run_histories(results: Results) -> pd.DataFrame:
     last_phase = results.runs[["run_id", "phase"]].dropna()
     dynamics = results.dynamics.merge(last_phase, on=["run_id", "phase"])
     epochs = dynamics[["run_id", "step", "epoch"]].drop_duplicates(["run_id", "step"])
-    losses = _losses(results, last_phase, epochs)
+    losses = _losses(results, last_phase, epochs, splits)
     measures = results.measures[results.measures["index"] == 0].merge(last_phase, on=["run_id", "phase"])
     measures = measures.drop(columns="epoch", errors="ignore").merge(epochs, on=["run_id", "step"])
     last_epochs = results.runs.set_index("run_id")["stop.max_epochs"]
@@ -30,10 +37,10 @@ def run_histories(results: Results) -> pd.DataFrame:
     return pd.concat(recorded, ignore_index=True) if recorded else empty
 
 
-def _losses(results: Results, last_phase: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """Return train and validation losses as columns of a history."""
+def _losses(results: Results, last_phase: pd.DataFrame, epochs: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
+    """Return the losses of some splits as rows of a history."""
     outcomes = results.outcomes.merge(last_phase, on=["run_id", "phase"])
-    losses = outcomes[(outcomes["name"] == "loss") & outcomes["split"].isin(["train", "validation"])]
+    losses = outcomes[(outcomes["name"] == "loss") & outcomes["split"].isin(splits)]
     losses = losses.assign(name=losses["split"] + "_loss")
     return losses.merge(epochs, on=["run_id", "step"])[list(COLUMNS)]
 

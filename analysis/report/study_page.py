@@ -89,9 +89,7 @@ def _read_figure(folder: Folder, values: Mapping[str, Any]) -> RenderedFigure:
 
 def index(studies: Sequence[tuple[Any, StudyAnswer]], scale: str) -> bytes:
     """Return one page of all studies: their questions, their findings beside the papers' numbers, their figures."""
-    findings = []
-    for _, answer in studies:
-        findings += answer.findings
+    findings = [finding for _, answer in studies for finding in answer.findings]
     headline = StudyAnswer(findings, [], pd.DataFrame()).headline
     page = template("studies.html.j2").render(studies=studies, headline=headline, scale=scale, marks=MARKS)
     return page.encode()

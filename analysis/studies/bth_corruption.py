@@ -65,22 +65,21 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         _path_orders_test_loss(table),
         _path_within_fractions(table),
     ]
-    figures = [
-        render_figure(
-            "curves",
-            "Losses, Lipschitz constant and the bias while networks learn corrupted labels",
-            "Medians over seeds and their range against epochs; colors are the fractions of training labels that were "
-            "redrawn. Path per step and variance are those of the last ten epochs; losses are in nats, test labels are "
-            "clean.",
-            functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
-        ),
-        render_figure(
-            "lipschitz",
-            "Statistics of the bias against the Lipschitz constant of the learned function",
-            "Each point is a network at the end of its training.",
-            functools.partial(draw_against_lipschitz, table, AXIS),
-        ),
-    ]
+    curves_figure = render_figure(
+        "curves",
+        "Losses, Lipschitz constant and the bias while networks learn corrupted labels",
+        "Medians over seeds and their range against epochs; colors are the fractions of training labels that were "
+        "redrawn. Path per step and variance are those of the last ten epochs; losses are in nats, test labels are "
+        "clean.",
+        functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
+    )
+    lipschitz_figure = render_figure(
+        "lipschitz",
+        "Statistics of the bias against the Lipschitz constant of the learned function",
+        "Each point is a network at the end of its training.",
+        functools.partial(draw_against_lipschitz, table, AXIS),
+    )
+    figures = [curves_figure, lipschitz_figure]
     notes = [
         _describe_ends(table),
         "f is the logit here, so that ε = |sigmoid(f) − y|. The source takes the probability p = sigmoid(f); its path "
@@ -104,11 +103,15 @@ def _probability_paths(runs: Results) -> pd.Series:
 def _path_orders_test_loss(table: pd.DataFrame) -> Finding:
     rank = rank_correlation(table, "probability_path", "test_loss")
     corruption_alone = rank_correlation(table, AXIS, "test_loss")
+    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
+    evidence = (
+        f"Spearman {show_interval(rank)}, {len(table)} networks; the fraction of corrupted labels alone "
+        f"{show_interval(corruption_alone)}"
+    )
     return Finding(
         "networks whose bias takes the longer path have the larger test loss",
-        decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0),
-        f"Spearman {show_interval(rank)}, {len(table)} networks; the fraction of corrupted labels alone "
-        f"{show_interval(corruption_alone)}",
+        decision,
+        evidence,
     )
 
 

@@ -128,15 +128,20 @@ def _measure_coverage(runs: Results, run_id: str, highest_rate: float) -> Covera
 
     bounds, slopes = _bounds(shown, points, far)
     moving = slopes > 0
+    looseness = bounds[moving] / slopes[moving]
     return Coverage(
         plain_coverage=covered_fraction(plain),
         coverage=covered_fraction(shown),
         masked_coverage=covered_fraction(masked),
         bounds=len(bounds),
         violated=int((bounds < slopes - BOUND_TOLERANCE).sum()),
-        bound=float(np.median(bounds)) if len(bounds) else float("nan"),
-        looseness=float(np.median(bounds[moving] / slopes[moving])) if moving.any() else float("nan"),
+        bound=_median(bounds),
+        looseness=_median(looseness),
     )
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
 
 
 def _bounds(known: KnownPatterns, points: PatternSlopes, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,16 +155,21 @@ def _more_coverage(table: pd.DataFrame) -> Finding:
     ratio = _ratio_to_none(table, "coverage")
     shown = _means_by_rate(table, "coverage")
     plain = _means_by_rate(table, "plain_coverage")
+    decision = decide(ratio.value >= LEAST_RATIO and ratio.low > 1)
+    evidence = (
+        f"ratio {show_interval(ratio, '.2f')}; fractions by rate {shown}; by training points without Dropout {plain}"
+    )
     return Finding(
         "the patterns that training shows cover more far points with Dropout",
-        decide(ratio.value >= LEAST_RATIO and ratio.low > 1),
-        f"ratio {show_interval(ratio, '.2f')}; fractions by rate {shown}; by training points without Dropout {plain}",
+        decision,
+        evidence,
         "Dropout implies a bound",
     )
 
 
 def _not_only_draws(table: pd.DataFrame) -> Finding:
-    lowest, highest = table[RATE].min(), table[RATE].max()
+    lowest = table[RATE].min()
+    highest = table[RATE].max()
 
     def difference(rows: pd.DataFrame) -> float:
         with_dropout = _mean_at(rows, "masked_coverage", highest)
@@ -180,10 +190,12 @@ def _not_only_draws(table: pd.DataFrame) -> Finding:
 def _bounds_hold(table: pd.DataFrame) -> Finding:
     violated = int(table["violated"].sum())
     bounds = int(table["bounds"].sum())
+    decision = decide(violated == 0 if bounds >= FEWEST_BOUNDS else None)
+    evidence = f"{violated} of {bounds} bounds violated; median bound / slope {table['looseness'].median():.2f}"
     return Finding(
         "the slopes that training shows bound the slope wherever its patterns span the pattern",
-        decide(violated == 0 if bounds >= FEWEST_BOUNDS else None),
-        f"{violated} of {bounds} bounds violated; median bound / slope {table['looseness'].median():.2f}",
+        decision,
+        evidence,
         check=True,
     )
 
@@ -191,11 +203,15 @@ def _bounds_hold(table: pd.DataFrame) -> Finding:
 def _bound_follows_gap(fitted: pd.DataFrame) -> Finding:
     bound = rank_correlation(fitted, "bound", "loss_gap")
     training_slope = rank_correlation(fitted, "lipschitz_mean", "loss_gap")
+    decision = decide(bound.value >= LEAST_RANK_CORRELATION and bound.low > 0)
+    evidence = (
+        f"Spearman {show_interval(bound)}, {len(fitted)} networks; the mean slope at the training points alone "
+        f"{show_interval(training_slope)}"
+    )
     return Finding(
         "the bound far from the data follows the generalization gap",
-        decide(bound.value >= LEAST_RANK_CORRELATION and bound.low > 0),
-        f"Spearman {show_interval(bound)}, {len(fitted)} networks; the mean slope at the training points alone "
-        f"{show_interval(training_slope)}",
+        decision,
+        evidence,
         "a generalization bound, poly-logarithmic in the number of parameters",
         explanation="the bound sums the slopes of points that are far from each other, and is looser the more of them "
         "a pattern needs",
@@ -250,7 +266,8 @@ def _means_by_rate(table: pd.DataFrame, column: str) -> str:
 def _notes(table: pd.DataFrame, fitted: pd.DataFrame) -> list[str]:
     losses = []
     for rate, rows in table.groupby(RATE):
-        train_loss, gap = rows["train_loss"].mean(), rows["loss_gap"].mean()
+        train_loss = rows["train_loss"].mean()
+        gap = rows["loss_gap"].mean()
         losses.append(f"rate {rate:g}: train loss {train_loss:.2g}, test minus train {gap:.2g}")
     unfitted = int((table["train_loss"] > LARGEST_TRAIN_LOSS).sum())
     frequencies = ", ".join(f"{frequency:g}" for frequency in sorted(fitted[FREQUENCY].unique()))

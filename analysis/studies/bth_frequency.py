@@ -57,22 +57,21 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     for statistic in FOLLOWING:
         claim = f"{BIAS_STATISTICS[statistic]} follows the mean Lipschitz constant"
         findings.append(_rank_finding(table, statistic, claim))
-    figures = [
-        render_figure(
-            "curves",
-            "Losses, Lipschitz constant and the bias while networks learn sinusoids",
-            "Medians over seeds and their range against epochs; colors are frequencies. Path per step and variance "
-            "are those of the last ten epochs. Losses are half squared errors; the Lipschitz constant is the mean of "
-            "‖df/dx‖ over the training points.",
-            functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
-        ),
-        render_figure(
-            "lipschitz",
-            "Statistics of the bias against the Lipschitz constant of the learned function",
-            f"Each point is a network at the end of its training; hollow: train loss above {LARGEST_TRAIN_LOSS}.",
-            functools.partial(draw_against_lipschitz, table, AXIS, LARGEST_TRAIN_LOSS),
-        ),
-    ]
+    curves_figure = render_figure(
+        "curves",
+        "Losses, Lipschitz constant and the bias while networks learn sinusoids",
+        "Medians over seeds and their range against epochs; colors are frequencies. Path per step and variance "
+        "are those of the last ten epochs. Losses are half squared errors; the Lipschitz constant is the mean of "
+        "‖df/dx‖ over the training points.",
+        functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
+    )
+    lipschitz_figure = render_figure(
+        "lipschitz",
+        "Statistics of the bias against the Lipschitz constant of the learned function",
+        f"Each point is a network at the end of its training; hollow: train loss above {LARGEST_TRAIN_LOSS}.",
+        functools.partial(draw_against_lipschitz, table, AXIS, LARGEST_TRAIN_LOSS),
+    )
+    figures = [curves_figure, lipschitz_figure]
     notes = [
         _describe_ends(table),
         "The statistics reflect the function that was learned, not the target: a network that has not yet fitted a "
@@ -92,10 +91,12 @@ def _increase(table: pd.DataFrame, fitted: pd.DataFrame, statistic: str) -> Find
 
 def _rank_finding(table: pd.DataFrame, column: str, claim: str) -> Finding:
     rank = rank_correlation(table, column, "lipschitz_mean")
+    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
+    evidence = f"Spearman {show_interval(rank)}, {len(table)} networks"
     return Finding(
         claim,
-        decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0),
-        f"Spearman {show_interval(rank)}, {len(table)} networks",
+        decision,
+        evidence,
         explanation="networks that have not learned their sinusoid yet lie between those that have",
     )
 

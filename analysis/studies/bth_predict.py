@@ -79,7 +79,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     first, second = by_data
     tables = {name: runs.table().query("status == 'converged'") for name, runs in by_data.items()}
     axes = [name for name in AXES if name in tables[first] and tables[first][name].nunique() > 1]
-    statistics = [name for name in STATISTICS if all(name in table for table in tables.values())]
+    recorded = set(tables[first].columns) & set(tables[second].columns)
+    statistics = [name for name in STATISTICS if name in recorded]
     verdicts = {}
     matched = {}
     for name, table in tables.items():
@@ -89,13 +90,11 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     regions = [_associations_by_value(table, chosen, axes).assign(data=name) for name, table in tables.items()]
     associations = pd.concat(regions)
     beyond_loss = f"{second}: {chosen} orders test loss better than the validation loss"
-    findings = [
-        *_adds("statistics of training add to the hyperparameters", verdicts),
-        *_adds(f"the same among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]", matched),
-        _beats_validation_loss(beyond_loss, tables[second], chosen, axes),
-        _earlier(by_data, tables, axes),
-        _everywhere(chosen, associations),
-    ]
+    findings = _adds("statistics of training add to the hyperparameters", verdicts)
+    findings += _adds(f"the same among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]", matched)
+    findings.append(_beats_validation_loss(beyond_loss, tables[second], chosen, axes))
+    findings.append(_earlier(by_data, tables, axes))
+    findings.append(_everywhere(chosen, associations))
     figures = [_early_figure(name, runs, tables[name], axes, statistics) for name, runs in by_data.items()]
     figures.append(
         render_figure(
@@ -127,23 +126,31 @@ def _adds_on(claim: str, rows: pd.DataFrame, added: set[str]) -> Finding:
     tested = bool(rows["adds_q"].notna().any())
     strongest = rows["adds_q"].astype(float).idxmin() if tested else rows.index[0]
     row = rows.loc[strongest]
+    decision = decide(bool(added) if tested else None)
+    gain = f"R² {row['gain_r2']:+.3f} over {row['baseline_r2']:.2f}"
+    evidence = (
+        f"{len(added)} of {len(rows)} add; the strongest is {strongest}: {gain}, within configurations "
+        f"{row['within']:+.2f}, q {row['adds_q']:.2g}, {row['runs']:.0f} runs"
+    )
     return Finding(
         claim,
-        decide(bool(added) if tested else None),
-        f"{len(added)} of {len(rows)} add; the strongest is {strongest}: R² {row['gain_r2']:+.3f} over "
-        f"{row['baseline_r2']:.2f}, within configurations {row['within']:+.2f}, q {row['adds_q']:.2g}, "
-        f"{row['runs']:.0f} runs",
+        decision,
+        evidence,
         explanation="these statistics say no more about the test loss than which hyperparameters were chosen",
     )
 
 
 def _beats_validation_loss(claim: str, table: pd.DataFrame, statistic: str, axes: Sequence[str]) -> Finding:
     comparison = st.compare(table, statistic, "validation_loss", TARGET, axes, resamples=RESAMPLES)
+    decision = decide(comparison.difference.low > 0)
+    evidence = (
+        f"|tau| {comparison.first:.2f} against {comparison.second:.2f}, difference "
+        f"{show_interval(comparison.difference)}"
+    )
     return Finding(
         claim,
-        decide(comparison.difference.low > 0),
-        f"|tau| {comparison.first:.2f} against {comparison.second:.2f}, difference "
-        f"{show_interval(comparison.difference)}",
+        decision,
+        evidence,
         explanation="the validation loss is the same quantity on other examples, while a statistic of training only "
         "stands for it",
     )
@@ -185,10 +192,12 @@ def _everywhere(chosen: str, associations: pd.DataFrame) -> Finding:
     opposite = np.sign(within) == -np.sign(within.median())
     significant = associations["p"] <= LEVEL / len(associations)
     places = [f"{row.data} {row.axis} = {row.value}" for row in associations[opposite & significant].itertuples()]
+    decision = decide(not places)
+    evidence = "; ".join(places) or f"between {within.min():+.2f} and {within.max():+.2f}"
     return Finding(
         f"in no region of the grid is the association of {chosen} with test loss reversed",
-        decide(not places),
-        "; ".join(places) or f"between {within.min():+.2f} and {within.max():+.2f}",
+        decision,
+        evidence,
         explanation="different things move the path and the test loss there",
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import WIDTH_INCHES, render_figure
@@ -72,22 +73,21 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     findings = [_bounds_hold(points, bounds)]
     findings += [_follows(fitted, statistic) for statistic in STEADINESS]
     findings += [_steady_networks(fitted), _within_configurations(fitted)]
-    figures = [
-        render_figure(
-            "regions",
-            "Slopes over the square, and where the training points bound them",
-            "One network of each frequency. Above, ||df/dx|| at each point; below, whether a training point has the "
-            "point's activation pattern (light), theirs span it (middle), or neither, so that nothing is known (dark).",
-            functools.partial(_draw_squares, _examples(table), squares),
-        ),
-        render_figure(
-            "steadiness",
-            "Slopes far from the data against steadiness, and bounds against slopes",
-            "Left and middle, one point per network, colors are frequencies; the largest ||df/dx|| at random inputs. "
-            "Right, the bound of a pattern that no training point has against the true slope; the line is equality.",
-            functools.partial(_draw_steadiness, table, bounds),
-        ),
-    ]
+    regions_figure = render_figure(
+        "regions",
+        "Slopes over the square, and where the training points bound them",
+        "One network of each frequency. Above, ||df/dx|| at each point; below, whether a training point has the "
+        "point's activation pattern (light), theirs span it (middle), or neither, so that nothing is known (dark).",
+        functools.partial(_draw_squares, _examples(table), squares),
+    )
+    steadiness_figure = render_figure(
+        "steadiness",
+        "Slopes far from the data against steadiness, and bounds against slopes",
+        "Left and middle, one point per network, colors are frequencies; the largest ||df/dx|| at random inputs. "
+        "Right, the bound of a pattern that no training point has against the true slope; the line is equality.",
+        functools.partial(_draw_steadiness, table, bounds),
+    )
+    figures = [regions_figure, steadiness_figure]
     near = rank_correlation(fitted, "lipschitz_mean", "far_slope")
     notes = [
         "The mean slope at the training points, of which the path per step is the running record, has rank "
@@ -120,13 +120,19 @@ def _bounds_hold(points: pd.DataFrame, bounds: pd.DataFrame) -> Finding:
     spanned = far.groupby("run_id")["spanned"].mean()
     violated = int((bounds["bound"] < bounds["slope"] - BOUND_TOLERANCE).sum())
     looseness = (bounds["bound"] / bounds["slope"]).replace(np.inf, np.nan)
+    far_share = f"{(~points['seen']).mean():.0%}"
+    range_by_network = f"{spanned.min():.0%} to {spanned.max():.0%} by network"
+    spanned_share = f"{far['spanned'].mean():.0%} of these are spanned ({range_by_network})"
+    decision = decide(violated == 0 if len(bounds) >= FEWEST_BOUNDS else None)
+    evidence = (
+        f"{violated} of {len(bounds)} bounds violated; {far_share} of the points have a pattern that no training point "
+        f"has, and {spanned_share}; median bound / slope {looseness.median():.2f}, 90% below "
+        f"{looseness.quantile(0.9):.2f}"
+    )
     return Finding(
         "the training points' slopes bound the slope wherever their patterns span the pattern",
-        decide(violated == 0 if len(bounds) >= FEWEST_BOUNDS else None),
-        f"{violated} of {len(bounds)} bounds violated; {(~points['seen']).mean():.0%} of the points have a pattern "
-        f"that no training point has, and {far['spanned'].mean():.0%} of these are spanned ({spanned.min():.0%} to "
-        f"{spanned.max():.0%} by network); median bound / slope {looseness.median():.2f}, 90% below "
-        f"{looseness.quantile(0.9):.2f}",
+        decision,
+        evidence,
         "bounded complexity far from any training point",
         check=True,
     )
@@ -134,10 +140,12 @@ def _bounds_hold(points: pd.DataFrame, bounds: pd.DataFrame) -> Finding:
 
 def _follows(fitted: pd.DataFrame, statistic: str) -> Finding:
     rank = rank_correlation(fitted, statistic, "far_slope")
+    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
+    evidence = f"Spearman {show_interval(rank)}, {len(fitted)} networks"
     return Finding(
         f"the larger the {STEADINESS[statistic]}, the steeper the function far from the data",
-        decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0),
-        f"Spearman {show_interval(rank)}, {len(fitted)} networks",
+        decision,
+        evidence,
         explanation="among networks that have learned, the relation of the two depends on the frequency",
     )
 
@@ -146,11 +154,15 @@ def _steady_networks(fitted: pd.DataFrame) -> Finding:
     steady = np.logical_and.reduce([fitted[name] <= fitted[name].median() for name in STEADINESS])
     calm = fitted.loc[steady, "far_slope"]
     others = fitted.loc[~steady, "far_slope"]
+    decision = decide(bool(calm.median() <= STEADY_RATIO * others.median()))
+    evidence = (
+        f"median largest slope {calm.median():.2f} of {len(calm)} steady ones, at most {calm.max():.2f}; of the "
+        f"others {others.median():.2f}, at most {others.max():.2f}"
+    )
     return Finding(
         "steadily trained networks are less steep far from the data",
-        decide(bool(calm.median() <= STEADY_RATIO * others.median())),
-        f"median largest slope {calm.median():.2f} of {len(calm)} steady ones, at most {calm.max():.2f}; of the "
-        f"others {others.median():.2f}, at most {others.max():.2f}",
+        decision,
+        evidence,
         "bounded complexity far from any training point",
         explanation="the path is steady at the training points, while other regions count far away",
     )
@@ -162,10 +174,12 @@ def _within_configurations(fitted: pd.DataFrame) -> Finding:
         explanation = "the sign is right, but seeds are too few to distinguish it from none"
     else:
         explanation = "frequency and initial scale determine both"
+    decision = decide(bool(within.correlation > 0 and within.p <= LEVEL))
+    evidence = minus_signs(f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}")
     return Finding(
         "the same among networks of one configuration",
-        decide(bool(within.correlation > 0 and within.p <= LEVEL)),
-        minus_signs(f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}"),
+        decision,
+        evidence,
         explanation=explanation,
     )
 
@@ -195,7 +209,9 @@ def _draw_squares(examples: pd.DataFrame, squares: Mapping[str, pd.DataFrame]) -
     return figure
 
 
-def _draw_square(panel: Axes, values: np.ndarray, top: float, colors: str, interpolation: str | None = None) -> object:
+def _draw_square(
+    panel: Axes, values: np.ndarray, top: float, colors: str, interpolation: str | None = None
+) -> AxesImage:
     image = panel.imshow(
         values.reshape(SIDE, SIDE),
         origin="lower",

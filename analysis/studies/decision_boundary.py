@@ -84,22 +84,21 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     best_line = _line_agreement(grid, truth)
     runs = disk.runs.sort_values("seed")
     histories = [_boundary_history(disk, run_id, grid, truth) for run_id in runs["run_id"]]
-    figures = [
-        render_figure(
-            "boundary",
-            "The boundary of one network while it trains",
-            "The first seed. Shaded: the network's class 1; dashed: the curve that labels come from; points: the "
-            "training examples by their label, crosses are wrong labels.",
-            functools.partial(_draw_boundaries, disk, histories[0], frequency),
-        ),
-        render_figure(
-            "agreement",
-            "Agreement of the network with a line, the curve and the training labels while it trains",
-            "Fractions of the disk, and of the training examples with their wrong labels; each line is a network. "
-            "Dotted: agreement of the best linear classifier with the curve.",
-            functools.partial(_draw_agreement, histories, best_line),
-        ),
-    ]
+    boundary_figure = render_figure(
+        "boundary",
+        "The boundary of one network while it trains",
+        "The first seed. Shaded: the network's class 1; dashed: the curve that labels come from; points: the "
+        "training examples by their label, crosses are wrong labels.",
+        functools.partial(_draw_boundaries, disk, histories[0], frequency),
+    )
+    agreement_figure = render_figure(
+        "agreement",
+        "Agreement of the network with a line, the curve and the training labels while it trains",
+        "Fractions of the disk, and of the training examples with their wrong labels; each line is a network. "
+        "Dotted: agreement of the best linear classifier with the curve.",
+        functools.partial(_draw_agreement, histories, best_line),
+    )
+    figures = [boundary_figure, agreement_figure]
     numbers = pd.concat([history.table.assign(run_id=history.run_id).reset_index() for history in histories])
     notes = ["The source gives neither the height and frequency of its curve nor its network; those here are ours."]
     return StudyAnswer(_findings(histories, best_line), figures, numbers, notes)
@@ -160,42 +159,12 @@ def _concept_level(best_line: float) -> float:
 def _findings(histories: Sequence[BoundaryHistory], best_line: float) -> list[Finding]:
     tables = [history.table for history in histories]
     phases = [_phases(table, best_line) for table in tables]
-    most = np.array([table["curve"].max() for table in tables])
-    ends = np.array([table["curve"].iloc[-1] for table in tables])
-    train = [table["train"].iloc[-1] for table in tables]
-    kept = (ends >= most - LARGEST_LOSS).all() and (ends > best_line).all()
     return [
         _line_first(tables, phases, best_line),
-        Finding(
-            "Then it follows the curve",
-            decide(all(network.concept is not None for network in phases)),
-            f"agrees with the curve on {most.min():.3f} to {most.max():.3f} of the disk at best, asked "
-            f"{_concept_level(best_line):.3f}",
-            "more complex classifiers are learned",
-            explanation="these examples, some of them wrong, do not show the bends of the curve well enough",
-        ),
-        Finding(
-            "In the end it fits the noise",
-            decide(all(accuracy == 1 for accuracy in train)),
-            f"train accuracy at least {min(train):.4f}",
-            "overfits to the label noise",
-            explanation="too few steps, or too narrow a network, for wrong labels among right ones",
-        ),
-        Finding(
-            "And it keeps the concept",
-            decide(bool(kept)),
-            f"agrees with the curve on {ends.min():.3f} to {ends.max():.3f} at the end, at most "
-            f"{(most - ends).max():.4f} below its best",
-            "retains the concept",
-            explanation="islands around wrong labels take some of the disk",
-        ),
-        Finding(
-            "Line, concept and noise come one after the other",
-            decide(all(network.in_order for network in phases)),
-            "steps " + "; ".join(_show_steps(network) for network in phases),
-            "in this order",
-            explanation="a phase is never reached, or is reached between the same two recorded steps as another",
-        ),
+        _then_concept(tables, phases, best_line),
+        _then_noise(tables),
+        _concept_kept(tables, best_line),
+        _in_order(phases),
     ]
 
 
@@ -204,14 +173,75 @@ def _line_first(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best_l
     agreements = []
     for table, step in zip(tables, steps, strict=True):
         agreements.append(np.nan if step is None else table.loc[step, "line"])
-    lowest, highest = np.nanmin(agreements), np.nanmax(agreements)
+    lowest = np.nanmin(agreements)
+    highest = np.nanmax(agreements)
+    decision = decide(bool(np.all(np.array(agreements) >= LEAST_LINE_AGREEMENT)))
+    evidence = (
+        f"as good as the best linear classifier ({best_line:.3f}) at steps {_show_steps(steps)}; a line agrees with "
+        f"{lowest:.3f} to {highest:.3f} of the disk"
+    )
     return Finding(
         "First the boundary is almost a line",
-        decide(bool(np.all(np.array(agreements) >= LEAST_LINE_AGREEMENT))),
-        f"as good as the best linear classifier ({best_line:.3f}) at steps {_show_steps(steps)}; a line agrees with "
-        f"{lowest:.3f} to {highest:.3f} of the disk",
+        decision,
+        evidence,
         "almost linear in the first phases",
         explanation="by the step at which it is as accurate as a line, it is bent already",
+    )
+
+
+def _then_concept(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best_line: float) -> Finding:
+    most = [table["curve"].max() for table in tables]
+    decision = decide(all(network.concept is not None for network in phases))
+    evidence = (
+        f"agrees with the curve on {min(most):.3f} to {max(most):.3f} of the disk at best, asked "
+        f"{_concept_level(best_line):.3f}"
+    )
+    return Finding(
+        "Then it follows the curve",
+        decision,
+        evidence,
+        "more complex classifiers are learned",
+        explanation="these examples, some of them wrong, do not show the bends of the curve well enough",
+    )
+
+
+def _then_noise(tables: Sequence[pd.DataFrame]) -> Finding:
+    lowest = min(table["train"].iloc[-1] for table in tables)
+    return Finding(
+        "In the end it fits the noise",
+        decide(bool(lowest == 1)),
+        f"train accuracy at least {lowest:.4f}",
+        "overfits to the label noise",
+        explanation="too few steps, or too narrow a network, for wrong labels among right ones",
+    )
+
+
+def _concept_kept(tables: Sequence[pd.DataFrame], best_line: float) -> Finding:
+    most = np.array([table["curve"].max() for table in tables])
+    ends = np.array([table["curve"].iloc[-1] for table in tables])
+    near_best = (ends >= most - LARGEST_LOSS).all()
+    above_line = (ends > best_line).all()
+    decision = decide(bool(near_best and above_line))
+    evidence = (
+        f"agrees with the curve on {ends.min():.3f} to {ends.max():.3f} at the end, at most "
+        f"{(most - ends).max():.4f} below its best"
+    )
+    return Finding(
+        "And it keeps the concept",
+        decision,
+        evidence,
+        "retains the concept",
+        explanation="islands around wrong labels take some of the disk",
+    )
+
+
+def _in_order(phases: Sequence[Phases]) -> Finding:
+    return Finding(
+        "Line, concept and noise come one after the other",
+        decide(all(network.in_order for network in phases)),
+        "steps " + "; ".join(_show_steps(network) for network in phases),
+        "in this order",
+        explanation="a phase is never reached, or is reached between the same two recorded steps as another",
     )
 
 
@@ -251,10 +281,10 @@ def _draw_examples(panel: Axes, results: Results, run_id: str, frequency: float)
     inputs, labels = (part.numpy() for part in examples(results, run_id, "train"))
     wrong = labels.astype(bool) != is_above_curve(inputs, frequency)
     for label, color in enumerate(LABEL_COLORS):
-        right_ones = inputs[(labels == label) & ~wrong]
-        wrong_ones = inputs[(labels == label) & wrong]
-        panel.scatter(*right_ones.T, s=5, c=color, marker="o", linewidths=0)
-        panel.scatter(*wrong_ones.T, s=14, c=color, marker="x", linewidths=1)
+        x, y = inputs[(labels == label) & ~wrong].T
+        panel.scatter(x, y, s=5, c=color, marker="o", linewidths=0)
+        x, y = inputs[(labels == label) & wrong].T
+        panel.scatter(x, y, s=14, c=color, marker="x", linewidths=1)
 
 
 def _draw_agreement(histories: Sequence[BoundaryHistory], best_line: float) -> Figure:

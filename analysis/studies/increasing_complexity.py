@@ -127,40 +127,65 @@ def _classifier_name(results: Results, run_id: str) -> str:
 
 def _findings(ladders: Sequence[Sequence[Rung]]) -> list[Finding]:
     names = [rung.name for rung in ladders[0]]
-    levels = np.array([[rung.level for rung in ladder] for ladder in ladders])
-    steps = np.array([[rung.step_left_behind for rung in ladder] for ladder in ladders])
-    kept = np.array([[rung.kept for rung in ladder] for ladder in ladders])
-    first_is_first = (steps[:, 0] < steps[:, 1]).all()
-    others_in_order = (steps[:, 1:-1] <= steps[:, 2:]).all()
     return [
-        Finding(
-            "The ladder: a larger classifier knows more about the labels",
-            decide(bool((np.diff(levels) > 0).all())),
-            "; ".join(f"{name}: {level:.3f} bits" for name, level in zip(names, levels.mean(0), strict=True)),
-        ),
-        Finding(
-            "The network leaves them behind in their order",
-            decide(bool(first_is_first and others_in_order)),
-            f"knows more than they explain from steps {'; '.join(_show_steps(row) for row in steps)}",
-            "2, 4, then 6 layers",
-            explanation="the classifiers are nearer to each other than their depths, and steps are recorded too seldom",
-        ),
-        Finding(
-            "What each explains is kept to the end",
-            decide(bool((kept >= LEAST_KEPT).all())),
-            f"at least {kept.min():.3f} of the largest value",
-            "flat while overfitting",
-            explanation="what is fitted last spoils some of what was learned first",
-        ),
+        _larger_knows_more(names, ladders),
+        _left_in_order(ladders),
+        _kept(ladders),
         _more_than_chance(names, ladders),
     ]
+
+
+def _by_rung(ladders: Sequence[Sequence[Rung]], attribute: str) -> np.ndarray:
+    """Return an attribute of every rung, `(seeds, rungs)`."""
+    rows = []
+    for ladder in ladders:
+        rows.append([getattr(rung, attribute) for rung in ladder])
+    return np.array(rows)
+
+
+def _larger_knows_more(names: Sequence[str], ladders: Sequence[Sequence[Rung]]) -> Finding:
+    levels = _by_rung(ladders, "level")
+    means = [f"{name}: {level:.3f} bits" for name, level in zip(names, levels.mean(0), strict=True)]
+    return Finding(
+        "The ladder: a larger classifier knows more about the labels",
+        decide(bool((np.diff(levels) > 0).all())),
+        "; ".join(means),
+    )
+
+
+def _left_in_order(ladders: Sequence[Sequence[Rung]]) -> Finding:
+    steps = _by_rung(ladders, "step_left_behind")
+    first_is_first = (steps[:, 0] < steps[:, 1]).all()
+    others_in_order = (steps[:, 1:-1] <= steps[:, 2:]).all()
+    decision = decide(bool(first_is_first and others_in_order))
+    evidence = f"knows more than they explain from steps {'; '.join(_show_steps(row) for row in steps)}"
+    return Finding(
+        "The network leaves them behind in their order",
+        decision,
+        evidence,
+        "2, 4, then 6 layers",
+        explanation="the classifiers are nearer to each other than their depths, and steps are recorded too seldom",
+    )
+
+
+def _kept(ladders: Sequence[Sequence[Rung]]) -> Finding:
+    lowest = _by_rung(ladders, "kept").min()
+    return Finding(
+        "What each explains is kept to the end",
+        decide(bool(lowest >= LEAST_KEPT)),
+        f"at least {lowest:.3f} of the largest value",
+        "flat while overfitting",
+        explanation="what is fitted last spoils some of what was learned first",
+    )
 
 
 def _more_than_chance(names: Sequence[str], ladders: Sequence[Sequence[Rung]]) -> Finding:
     own = _mean_shares(ladders, "explained")
     null = _mean_shares(ladders, "null")
     wanted = np.minimum(LEAST_EXCESS, (1 - null) / 2)
-    shares = [f"{name}: {a:.2f} against {b:.2f}" for name, a, b in zip(names, own, null, strict=True)]
+    shares = []
+    for name, own_share, null_share in zip(names, own, null, strict=True):
+        shares.append(f"{name}: {own_share:.2f} against {null_share:.2f}")
     return Finding(
         "Each explains more than any equally good classifier must",
         decide(bool((own - null >= wanted).all())),

@@ -98,23 +98,22 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     for name, task in tasks.items():
         findings += _findings(name, task, streamed=example_config(results[name]).data.fresh)
         tables += [network.table.assign(task=name) for network in task]
-    figures = [
-        render_figure(
-            "information",
-            "Knowledge of networks, and how much of it a linear classifier explains",
-            "Mutual information with the labels of the test split, and the accuracy of an unbiased binary classifier "
-            "that knows as much. Each line is a network; vertical lines are T0, where networks reach the best linear "
-            "classifier (dotted). Steps are shown on a logarithmic scale, the source's epochs on a linear one.",
-            functools.partial(_draw_information, tasks),
-        ),
-        render_figure(
-            "shares",
-            "Explained share of a network's knowledge at T0",
-            "The share of I(F; Y) at T0 that the linear classifier explains (dots, one for each network), and that its "
-            "null model explains, a classifier that knows as much about the labels and is otherwise random (crosses).",
-            functools.partial(_draw_shares, tasks),
-        ),
-    ]
+    information_figure = render_figure(
+        "information",
+        "Knowledge of networks, and how much of it a linear classifier explains",
+        "Mutual information with the labels of the test split, and the accuracy of an unbiased binary classifier "
+        "that knows as much. Each line is a network; vertical lines are T0, where networks reach the best linear "
+        "classifier (dotted). Steps are shown on a logarithmic scale, the source's epochs on a linear one.",
+        functools.partial(_draw_information, tasks),
+    )
+    shares_figure = render_figure(
+        "shares",
+        "Explained share of a network's knowledge at T0",
+        "The share of I(F; Y) at T0 that the linear classifier explains (dots, one for each network), and that its "
+        "null model explains, a classifier that knows as much about the labels and is otherwise random (crosses).",
+        functools.partial(_draw_shares, tasks),
+    )
+    figures = [information_figure, shares_figure]
     notes = [
         "Values are plug-in estimates. Classifiers that know much must share much: the null model's share rises with "
         "I(L; Y), so the claim against it is asked relative to what it leaves.",
@@ -194,10 +193,12 @@ def _linear_first(claim: str, name: str, task: Task) -> Finding:
     share = _mean_share(task, "explained")
     lowest = float(np.mean([network.lowest_early_share for network in task]))
     steps = ", ".join(str(network.t0) for network in task)
+    decision = decide(share >= LEAST_SHARE and lowest >= LEAST_EARLY_SHARE)
+    evidence = f"μ / I(F; Y) is {share:.3f} at T0 (steps {steps}), at least {lowest:.3f} up to it"
     return Finding(
         claim,
-        decide(share >= LEAST_SHARE and lowest >= LEAST_EARLY_SHARE),
-        f"μ / I(F; Y) is {share:.3f} at T0 (steps {steps}), at least {lowest:.3f} up to it",
+        decision,
+        evidence,
         PAPER.get(name, "μ ≈ I(F; Y)"),
         explanation="the network learns something else at once",
     )
@@ -207,10 +208,12 @@ def _more_than_chance(claim: str, name: str, task: Task) -> Finding:
     share = _mean_share(task, "explained")
     null = _mean_share(task, "null")
     wanted = min(LEAST_EXCESS, (1 - null) / 2)
+    decision = decide(share - null >= wanted)
+    evidence = f"{share:.3f} against {null:.3f} of the null model; larger by {share - null:.3f}, asked {wanted:.3f}"
     return Finding(
         claim,
-        decide(share - null >= wanted),
-        f"{share:.3f} against {null:.3f} of the null model; larger by {share - null:.3f}, asked {wanted:.3f}",
+        decision,
+        evidence,
         PAPER.get(name, ""),
         explanation="two classifiers that are right so often, or so seldom, share about as much by chance",
     )
@@ -219,10 +222,12 @@ def _more_than_chance(claim: str, name: str, task: Task) -> Finding:
 def _beyond(claim: str, task: Task) -> Finding:
     firsts = np.array([network.at_t0["beyond"] for network in task])
     ends = np.array([network.table["beyond"].iloc[-1] for network in task])
+    decision = decide(bool((ends > firsts).all()))
+    evidence = f"I(F; Y | L) rises from {firsts.mean():.4f} to {ends.mean():.4f} bits"
     return Finding(
         claim,
-        decide(bool((ends > firsts).all())),
-        f"I(F; Y | L) rises from {firsts.mean():.4f} to {ends.mean():.4f} bits",
+        decision,
+        evidence,
         "I(F; Y | L) rises from about 0",
         explanation="the network ends no better than the linear classifier",
     )
@@ -237,11 +242,15 @@ def _kept(title: str, task: Task, streamed: bool) -> Finding:
         explanation = "another part of what can be learned linearly is known at the end"
     else:
         explanation = "not every example was fitted"
+    decision = decide(bool(kept >= LEAST_KEPT and fitted))
+    evidence = (
+        f"μ is {kept:.3f} of I(L; Y) = {ends['linear'].mean():.3f} bits, I(L; Y | F) = {ends['missed'].mean():.4f} "
+        f"bits, train accuracy {accuracy:.4f}"
+    )
     return Finding(
         f"{title}: at the end the network still knows what the linear classifier knows",
-        decide(bool(kept >= LEAST_KEPT and fitted)),
-        f"μ is {kept:.3f} of I(L; Y) = {ends['linear'].mean():.3f} bits, I(L; Y | F) = {ends['missed'].mean():.4f} "
-        f"bits, train accuracy {accuracy:.4f}",
+        decision,
+        evidence,
         "μ plateaus near I(L; Y), I(L; Y | F) about 0",
         explanation=explanation,
     )

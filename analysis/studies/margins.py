@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
+from benevolent.analysis.figures import INK, WIDTH_INCHES, RenderedFigure, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.drawing import GRAY
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
@@ -49,37 +49,48 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     for runs in results.values():
         name = data_name(runs)
         table = fitted_networks(runs)
-        table = table.assign(**{f"inverse_{column}": 1 / table[column] for column in MARGINS.values()})
-        findings += [_orders(name, table, norm) for norm in MARGINS]
-        findings.append(_beyond_norm(name, table))
-        numbers.append(table.assign(data=name))
-        pairs = [(f"inverse_{column}", "test_error") for column in MARGINS.values()]
-        figures.append(
-            render_figure(
-                f"margins-{name.replace('_', '-')}",
-                f"{name}: test error against the inverse normalized margin",
-                "Each point is a network; colors are the standard deviation of the initial weights.",
-                functools.partial(draw_pairs, table, AXIS, pairs, {"test_error": "fraction"}),
-            )
-        )
+        for column in MARGINS.values():
+            table[f"inverse_{column}"] = 1 / table[column]
         example = table.loc[table[AXIS] == table[AXIS].quantile(interpolation="lower")].iloc[0]
-        norm = float(np.exp(example["log_frobenius_product"]))
         logits, _ = outputs(runs, example["run_id"], "train")
         largest = logits.amax(1).numpy()
-        figures.append(
-            render_figure(
-                f"largest-outputs-{name.replace('_', '-')}",
-                f"{name}: the largest output on training examples, as trained and normalized",
-                f"One network (initial standard deviation {example[AXIS]:g}); {PAPER_OUTPUTS}.",
-                functools.partial(_draw_histograms, largest, norm),
-            )
-        )
-        normalized = largest / norm
-        notes.append(
-            f"{name}: the largest output of that network has mean {largest.mean():.2f} and standard deviation "
-            f"{largest.std():.2f}, normalized {normalized.mean():.4f} and {normalized.std():.4f}."
-        )
+        findings += [_orders(name, table, norm) for norm in MARGINS]
+        findings.append(_beyond_norm(name, table))
+        figures.append(_margins_figure(name, table))
+        figures.append(_outputs_figure(name, example, largest))
+        numbers.append(table.assign(data=name))
+        notes.append(_describe_outputs(name, example, largest))
     return StudyAnswer(findings, figures, pd.concat(numbers), notes)
+
+
+def _margins_figure(name: str, table: pd.DataFrame) -> RenderedFigure:
+    pairs = [(f"inverse_{column}", "test_error") for column in MARGINS.values()]
+    return render_figure(
+        f"margins-{name.replace('_', '-')}",
+        f"{name}: test error against the inverse normalized margin",
+        "Each point is a network; colors are the standard deviation of the initial weights.",
+        functools.partial(draw_pairs, table, AXIS, pairs, {"test_error": "fraction"}),
+    )
+
+
+def _norm_of(example: pd.Series) -> float:
+    return float(np.exp(example["log_frobenius_product"]))
+
+
+def _outputs_figure(name: str, example: pd.Series, largest: np.ndarray) -> RenderedFigure:
+    return render_figure(
+        f"largest-outputs-{name.replace('_', '-')}",
+        f"{name}: the largest output on training examples, as trained and normalized",
+        f"One network (initial standard deviation {example[AXIS]:g}); {PAPER_OUTPUTS}.",
+        functools.partial(_draw_histograms, largest, _norm_of(example)),
+    )
+
+
+def _describe_outputs(name: str, example: pd.Series, largest: np.ndarray) -> str:
+    normalized = largest / _norm_of(example)
+    plain = f"mean {largest.mean():.2f} and standard deviation {largest.std():.2f}"
+    divided = f"{normalized.mean():.4f} and {normalized.std():.4f}"
+    return f"{name}: the largest output of that network has {plain}, normalized {divided}."
 
 
 def _orders(name: str, table: pd.DataFrame, norm: str) -> Finding:
@@ -101,10 +112,12 @@ def _beyond_norm(name: str, table: pd.DataFrame) -> Finding:
         return with_margin - norm_alone
 
     gain = mean_over_seeds(table, difference)
+    decision = decide(gain.value >= LEAST_DIFFERENCE and gain.low > 0)
+    evidence = f"difference of Spearman's correlations {show_interval(gain)}"
     return Finding(
         f"{name}: the margin says more than the norm product alone",
-        decide(gain.value >= LEAST_DIFFERENCE and gain.low > 0),
-        f"difference of Spearman's correlations {show_interval(gain)}",
+        decision,
+        evidence,
         explanation="networks that were trained to one loss have about one margin, and its ratio to the norm product "
         "says no more than the norm product",
     )

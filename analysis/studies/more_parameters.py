@@ -73,11 +73,13 @@ def _does_not_rise(table: pd.DataFrame) -> Finding:
         decision = decide(None)
         wrong = (networks["train_error"] > 0).sum()
         reason = f"{wrong} of the {len(networks)} widest networks make training errors"
+    errors_shown = f"width {widest} {by_width[widest].mean():.4f}, best other width {best} {by_width[best].mean():.4f}"
+    per_example = networks["per_example"].iloc[0]
+    evidence = f"{errors_shown}, difference {show_interval(excess, '+.4f')}; {per_example:.0f} parameters per example"
     return Finding(
         "the widest networks have no larger test error than the best of the other widths",
         decision,
-        f"width {widest} {by_width[widest].mean():.4f}, best other width {best} {by_width[best].mean():.4f}, "
-        f"difference {show_interval(excess, '+.4f')}; {networks['per_example'].iloc[0]:.0f} parameters per example",
+        evidence,
         PAPER,
         reason,
         explanation="with more parameters than examples there are many ways to fit them, and SGD finds worse ones",
@@ -91,16 +93,10 @@ def _draw(table: pd.DataFrame) -> Figure:
     for column, style, color in (("test_error", "-o", INK), ("train_error", "--s", DARK_GRAY)):
         errors = by_size[column]
         mean = errors.mean()
+        reach = np.array([mean - errors.min(), errors.max() - mean])
+        label = column.replace("_", " ")
         panel.errorbar(
-            mean.index,
-            mean,
-            np.array([mean - errors.min(), errors.max() - mean]),
-            fmt=style,
-            color=color,
-            markersize=4,
-            linewidth=1,
-            capsize=2,
-            label=column.replace("_", " "),
+            mean.index, mean, reach, fmt=style, color=color, markersize=4, linewidth=1, capsize=2, label=label
         )
     panel.axvline(table["data.train_size"].iloc[0], color=DARK_GRAY, linestyle=":", linewidth=1)
     panel.set(xscale="log", xlabel="parameters", ylabel="error (fraction)")

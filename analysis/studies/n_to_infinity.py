@@ -59,22 +59,21 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         findings.append(_halves(labels, table))
     claim = "natural labels: the test error falls"
     findings.append(order_finding(claim, tables[NATURAL], AXIS, "test_error", LEAST_FALL, "figure 1", sign=-1))
-    figures = [
-        render_figure(
-            "examples",
-            "Errors and losses against the number of examples",
-            "Means over seeds with their range; test solid, train dashed. The dotted line is one example per "
-            "parameter. Losses as trained, and of outputs divided by the product of norms.",
-            functools.partial(_draw_examples, tables),
-        ),
-        render_figure(
-            "gaps",
-            "The gap between train and test against the number of examples",
-            "Means over seeds with their range; natural labels solid, random ones dashed. In the middle, the gap of "
-            "normalized losses as a fraction of how far the normalized train loss is below that of chance.",
-            functools.partial(_draw_gaps, tables),
-        ),
-    ]
+    examples_figure = render_figure(
+        "examples",
+        "Errors and losses against the number of examples",
+        "Means over seeds with their range; test solid, train dashed. The dotted line is one example per "
+        "parameter. Losses as trained, and of outputs divided by the product of norms.",
+        functools.partial(_draw_examples, tables),
+    )
+    gaps_figure = render_figure(
+        "gaps",
+        "The gap between train and test against the number of examples",
+        "Means over seeds with their range; natural labels solid, random ones dashed. In the middle, the gap of "
+        "normalized losses as a fraction of how far the normalized train loss is below that of chance.",
+        functools.partial(_draw_gaps, tables),
+    )
+    figures = [examples_figure, gaps_figure]
     numbers = pd.concat([table.assign(labels=labels) for labels, table in tables.items()])
     return StudyAnswer(findings, figures, numbers)
 
@@ -111,10 +110,12 @@ def _halves(labels: str, table: pd.DataFrame) -> Finding:
             return float(np.divide(gaps[most], gaps[fewest]))
 
     estimate = mean_over_seeds(table, ratio)
+    decision = decide(estimate.value <= LARGEST_RATIO)
+    evidence = f"{show_interval(estimate, '.2f')} of it"
     return Finding(
         f"{labels} labels: with {most:,} examples the gap of the errors is at most half of that with {fewest:,}",
-        decide(estimate.value <= LARGEST_RATIO),
-        f"{show_interval(estimate, '.2f')} of it",
+        decision,
+        evidence,
         explanation=EXPLANATIONS[labels],
     )
 

@@ -71,20 +71,19 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     findings += [_same_line(norm, losses, deals) for norm in others]
     findings += [_same_order(norm, losses) for norm in others]
     findings.append(own_norm_finding("by L2", losses["L2"], deals["L2"]))
-    figures = [
-        render_figure(
-            "norms",
-            "Test against train loss, outputs divided by products of several norms",
-            "Each point is a network; colors are the fraction of labels swapped in pretraining.",
-            functools.partial(_draw, losses, Y, "normalized test loss (nats)"),
-        ),
-        render_figure(
-            "errors",
-            "Test error against normalized train loss, by the same norms",
-            "The same networks, as on the right of figure 9 of the source.",
-            functools.partial(_draw, losses, "test_error", "test error (fraction)"),
-        ),
-    ]
+    norms_figure = render_figure(
+        "norms",
+        "Test against train loss, outputs divided by products of several norms",
+        "Each point is a network; colors are the fraction of labels swapped in pretraining.",
+        functools.partial(_draw, losses, Y, "normalized test loss (nats)"),
+    )
+    errors_figure = render_figure(
+        "errors",
+        "Test error against normalized train loss, by the same norms",
+        "The same networks, as on the right of figure 9 of the source.",
+        functools.partial(_draw, losses, "test_error", "test error (fraction)"),
+    )
+    figures = [norms_figure, errors_figure]
     numbers = pd.concat([rows.assign(norm=norm) for norm, rows in losses.items()])
     return StudyAnswer(findings, figures, numbers, [OWN_NORM_CHANGED])
 
@@ -106,10 +105,12 @@ def _norm_product(runs: Results, run_id: str, p: float) -> float:
 
 def _is_line(norm: str, losses: pd.DataFrame) -> Finding:
     fit = loss_line(losses)
+    decision = decide(fit.r2 >= LINE_R2)
+    evidence = f"{describe_line(fit)} ({fit.n} networks)"
     return Finding(
         f"by {norm}: normalized test loss is linear in normalized train loss",
-        decide(fit.r2 >= LINE_R2),
-        f"{describe_line(fit)} ({fit.n} networks)",
+        decision,
+        evidence,
         PAPER.get(norm, ""),
         explanation="networks keep more or less of their lead on test examples, whichever norm divides",
     )
@@ -121,11 +122,15 @@ def _same_line(norm: str, losses: Mapping[str, pd.DataFrame], deals: Mapping[str
     dealt_alike = []
     for dealt, dealt_l2 in zip(deals[norm], deals["L2"], strict=True):  # the deals are the same for all norms
         dealt_alike.append(_are_one_line(loss_line(dealt), loss_line(dealt_l2)))
+    decision = decide(_are_one_line(fit, usual))
+    evidence = (
+        f"slopes {_show_slope(fit)} and {_show_slope(usual)}; with norms of other networks "
+        f"{np.mean(dealt_alike):.0%} of the lines are as near to each other"
+    )
     return Finding(
         f"by {norm} the line is that by L2",
-        decide(_are_one_line(fit, usual)),
-        f"slopes {_show_slope(fit)} and {_show_slope(usual)}; with norms of other networks "
-        f"{np.mean(dealt_alike):.0%} of the lines are as near to each other",
+        decision,
+        evidence,
         PAPER.get(norm, "").partition(",")[0],
         explanation="norms weigh large and small weights differently, and networks differ in their spread",
     )
@@ -146,10 +151,12 @@ def _show_slope(fit: LinearFit) -> str:
 def _same_order(norm: str, losses: Mapping[str, pd.DataFrame]) -> Finding:
     both = losses["L2"].assign(other=losses[norm][X])
     rank = rank_correlation(both, X, "other")
+    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
+    evidence = f"Spearman {show_interval(rank)}"
     return Finding(
         f"L2 and {norm} order the networks alike",
-        decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0),
-        f"Spearman {show_interval(rank)}",
+        decision,
+        evidence,
         explanation="networks that are near to each other by one norm need not be in the same order by another",
     )
 

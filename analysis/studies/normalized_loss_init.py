@@ -125,11 +125,15 @@ def _on_line(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame)
     line = loss_line(pd.concat([natural, random]))
     predicted = natural_line.intercept + natural_line.slope * random["normalized_train_loss"]
     deviations = (random["normalized_test_loss"] - predicted).abs() / natural_line.rmse
+    decision = decide(is_unit_line(line))
+    evidence = (
+        f"{describe_line(line)}, with {len(random)} of random labels; these are {deviations.min():.0f} to "
+        f"{deviations.max():.0f} standard deviations off the line of the others"
+    )
     return Finding(
         claim,
-        decide(is_unit_line(line)),
-        f"{describe_line(line)}, with {len(random)} of random labels; these are {deviations.min():.0f} to "
-        f"{deviations.max():.0f} standard deviations off the line of the others",
+        decision,
+        evidence,
         PAPER_RANDOM.get(name, ""),
         explanation="their outputs lead for other classes than the random ones of the test split as often as not, so "
         "that their test loss is that of chance, and the line of the others does not end there",
@@ -139,10 +143,12 @@ def _on_line(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame)
 def _highest(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame) -> Finding:
     highest_natural = natural.groupby(AXIS)["normalized_train_loss"].max()
     above = random["normalized_train_loss"].to_numpy() > highest_natural[random[AXIS]].to_numpy()
+    decision = decide(bool(above.all()))
+    evidence = f"{above.sum()} of {len(above)} above all networks of their scale with natural labels"
     return Finding(
         claim,
-        decide(bool(above.all())),
-        f"{above.sum()} of {len(above)} above all networks of their scale with natural labels",
+        decision,
+        evidence,
         "the uppermost point" if name in PAPER_RANDOM else "",
         explanation="fitting random labels takes larger norms, but not for every start",
     )

@@ -96,19 +96,18 @@ def _rises(name: str, table: pd.DataFrame, outcome: str) -> Finding:
 
 def _figures(name: str, table: pd.DataFrame) -> list[RenderedFigure]:
     pairs = [(AXIS, "test_loss"), (AXIS, "test_error"), (NORM, "test_loss")]
-    return [
-        render_figure(
-            f"corruption-{name.replace('_', '-')}",
-            f"{name}: effect of random labels seen before",
-            f"Each point is a network at the snapshot nearest to a train loss of {SNAPSHOT_LOSS}: its test loss and "
-            "error against the fraction of labels swapped in pretraining, and its test loss against the logarithm of "
-            "the product of its layers' norms.",
-            functools.partial(draw_pairs, table, AXIS, pairs, UNITS),
-        ),
-        render_figure(
-            f"losses-{name.replace('_', '-')}",
-            f"{name}: test against train loss, as trained and normalized",
-            "The same networks. Left, losses as trained; right, those of outputs divided by the product of norms.",
-            functools.partial(draw_losses, table, AXIS),
-        ),
-    ]
+    corruption_figure = render_figure(
+        f"corruption-{name.replace('_', '-')}",
+        f"{name}: effect of random labels seen before",
+        f"Each point is a network at the snapshot nearest to a train loss of {SNAPSHOT_LOSS}: its test loss and "
+        "error against the fraction of labels swapped in pretraining, and its test loss against the logarithm of "
+        "the product of its layers' norms.",
+        functools.partial(draw_pairs, table, AXIS, pairs, UNITS),
+    )
+    losses_figure = render_figure(
+        f"losses-{name.replace('_', '-')}",
+        f"{name}: test against train loss, as trained and normalized",
+        "The same networks. Left, losses as trained; right, those of outputs divided by the product of norms.",
+        functools.partial(draw_losses, table, AXIS),
+    )
+    return [corruption_figure, losses_figure]

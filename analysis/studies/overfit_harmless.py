@@ -51,23 +51,22 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     """Answer by `RULE`."""
     linear = _linear_runs(results["theorem"].runs)
     paths = _network_paths(results["deep"])
-    figures = [
-        render_figure(
-            "population",
-            "Accuracy on the population of linear classifiers that fit every example",
-            "Each point is a classifier after training; seeds differ in the order of examples and in random weights; "
-            "colors and markers are the label noise p. Left, from zeros except for the first weight, whose input "
-            "carries the label; right, from normal weights. Lines are the accuracy at the limit of gradient descent.",
-            functools.partial(_draw_population, linear),
-        ),
-        render_figure(
-            "networks",
-            "Networks that fit every example, from three starts",
-            "Test accuracy while training, MNIST 0-4 against 5-9; each line is a network, and ends where it is right "
-            "on all training examples at a loss of 0.01. Epoch 0 is the start.",
-            functools.partial(_draw_paths, paths),
-        ),
-    ]
+    population_figure = render_figure(
+        "population",
+        "Accuracy on the population of linear classifiers that fit every example",
+        "Each point is a classifier after training; seeds differ in the order of examples and in random weights; "
+        "colors and markers are the label noise p. Left, from zeros except for the first weight, whose input "
+        "carries the label; right, from normal weights. Lines are the accuracy at the limit of gradient descent.",
+        functools.partial(_draw_population, linear),
+    )
+    networks_figure = render_figure(
+        "networks",
+        "Networks that fit every example, from three starts",
+        "Test accuracy while training, MNIST 0-4 against 5-9; each line is a network, and ends where it is right "
+        "on all training examples at a loss of 0.01. Epoch 0 is the start.",
+        functools.partial(_draw_paths, paths),
+    )
+    figures = [population_figure, networks_figure]
     ends = paths[paths["end"]].drop(columns="end")
     numbers = pd.concat([linear.assign(sweep="theorem"), ends.assign(sweep="deep")])
     notes = [
@@ -124,27 +123,30 @@ def _network_paths(results: Results) -> pd.DataFrame:
 
 def _linear_findings(table: pd.DataFrame) -> list[Finding]:
     starts = pd.Series(list(zip(table["kind"], table["amount"], strict=True)), index=table.index)
-    good = table[starts.isin(SMALL_STARTS)]
-    bad = table[starts.isin(FAR_STARTS)]
-    distance = (good["accuracy"] - (1 - good["data.noise"])).abs()
-    noises = ", ".join(f"{noise:g}" for noise in sorted(good["data.noise"].unique()))
-    good_fit = (good["train_error"] == 0).all()
-    bad_fit = (bad["train_error"] == 0).all()
-    return [
-        Finding(
-            "Linear: from small weights, fitting every example leaves the accuracy on the population at 1 − p",
-            decide(bool(good_fit and (distance <= TOLERANCE).all())),
-            f"at most {distance.max():.4f} off, p = {noises}; {_count_fits(good)}",
-            "tends to 1 − p",
-        ),
-        Finding(
-            "Linear: from bad starts, classifiers that fit every example do no better than chance",
-            decide(bool(bad_fit and (bad["accuracy"] <= LARGEST_BAD_ACCURACY).all())),
-            f"{_accuracies_by_start(bad)}; {_count_fits(bad)}",
-            "at most 50% for some that fit",
-            explanation="a start of this size does not outweigh, in every draw of twenty examples, what they teach",
-        ),
-    ]
+    return [_small_starts(table[starts.isin(SMALL_STARTS)]), _far_starts(table[starts.isin(FAR_STARTS)])]
+
+
+def _small_starts(table: pd.DataFrame) -> Finding:
+    distance = (table["accuracy"] - (1 - table["data.noise"])).abs()
+    noises = ", ".join(f"{noise:g}" for noise in sorted(table["data.noise"].unique()))
+    all_fit = (table["train_error"] == 0).all()
+    return Finding(
+        "Linear: from small weights, fitting every example leaves the accuracy on the population at 1 − p",
+        decide(bool(all_fit and (distance <= TOLERANCE).all())),
+        f"at most {distance.max():.4f} off, p = {noises}; {_count_fits(table)}",
+        "tends to 1 − p",
+    )
+
+
+def _far_starts(table: pd.DataFrame) -> Finding:
+    all_fit = (table["train_error"] == 0).all()
+    return Finding(
+        "Linear: from bad starts, classifiers that fit every example do no better than chance",
+        decide(bool(all_fit and (table["accuracy"] <= LARGEST_BAD_ACCURACY).all())),
+        f"{_accuracies_by_start(table)}; {_count_fits(table)}",
+        "at most 50% for some that fit",
+        explanation="a start of this size does not outweigh, in every draw of twenty examples, what they teach",
+    )
 
 
 def _accuracies_by_start(table: pd.DataFrame) -> str:
@@ -164,10 +166,11 @@ def _network_findings(paths: pd.DataFrame) -> list[Finding]:
     best = paths.groupby(["start", "seed"])["accuracy"].max()
     lost = (best - ends["accuracy"])[USUAL]
     all_fit = bool((ends["train_accuracy"] == 1).all())
+    accuracy = ends.loc[USUAL, "accuracy"].mean()
     no_loss = Finding(
         "Networks: from usual weights, fitting every example loses nothing of the best test accuracy on the way",
         decide(all_fit and bool((lost <= LARGEST_LOSS).all())),
-        f"test accuracy {ends.loc[USUAL, 'accuracy'].mean():.4f}, at most {lost.max():.4f} below the best",
+        f"test accuracy {accuracy:.4f}, at most {lost.max():.4f} below the best",
         "test error stabilizes",
         explanation="the best of many recorded steps is high by chance alone, more so with few test examples",
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benevolent.analysis.judging.histories import run_histories
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.bias_figures import STATISTIC_TITLES
 from benevolent.analysis.studies.shared.findings import Finding, decide
@@ -22,23 +23,17 @@ EXAMPLES_PER_PASS = 500
 
 
 def recorded_progress(results: Results, *columns: str) -> pd.DataFrame:
-    """Return everything recorded while runs trained: dynamics, measures, and losses named `<split>_loss`.
+    """Return the histories of runs with some of the runs' columns.
 
     Args:
         results: of one sweep.
         columns: of its table of runs, to add to each row.
 
     Returns:
-        `run_id`, `epoch`, `name`, `value`, and the columns asked for.
+        `run_id`, `epoch`, `name`, `value`, and the columns asked for; losses are named `train_loss` and `test_loss`.
     """
-    key = ["run_id", "phase", "step"]
-    epochs = results.dynamics[[*key, "epoch"]].drop_duplicates(key)
-    losses = results.outcomes[results.outcomes["name"] == "loss"]
-    losses = losses.assign(name=losses["split"] + "_loss")
-    tables = [results.dynamics, losses, results.measures]
-    rows = pd.concat([table[[*key, "name", "value"]] for table in tables])
-    rows = rows.merge(epochs, on=key)[["run_id", "epoch", "name", "value"]]
-    return rows.merge(results.runs[["run_id", *columns]], on="run_id")
+    history = run_histories(results, splits=("train", "test"))
+    return history.merge(results.runs[["run_id", *columns]], on="run_id")
 
 
 def identity_errors(results: Results) -> np.ndarray:
@@ -151,7 +146,8 @@ def increase_finding(
         paper: statement of the source.
     """
     means = table.groupby(axis)[statistic].mean()
-    low, high = means.index[0], means.index[-1]
+    low = means.index[0]
+    high = means.index[-1]
 
     def ratio(rows: pd.DataFrame) -> float:
         at_low = rows.loc[rows[axis] == low, statistic].mean()
@@ -162,10 +158,12 @@ def increase_finding(
     decreases = int((means.diff() < 0).sum())
     ordered = max_decreases is None or decreases <= max_decreases
     values = ", ".join(f"{value:.3g}" for value in means)
+    decision = decide(estimate.value >= least_ratio and estimate.low > 1 and ordered)
+    evidence = f"ratio {show_interval(estimate, '.3g')}; means {values}"
     return Finding(
         _increase_claim(statistic, axis, (low, high), least_ratio, max_decreases),
-        decide(estimate.value >= least_ratio and estimate.low > 1 and ordered),
-        f"ratio {show_interval(estimate, '.3g')}; means {values}",
+        decision,
+        evidence,
         paper,
     )
 

@@ -49,14 +49,13 @@ def explained_by(predictions: Mapping[int, Tensor], labels: Tensor, classifier: 
     """
     rows = {}
     for step, classes in predictions.items():
-        quantities = {
-            "known": info.mutual_information(classes, labels),
-            "explained": info.explained_information(classes, labels, classifier),
-            "beyond": info.conditional_information(classes, labels, classifier),
-            "missed": info.conditional_information(classifier, labels, classes),
-            "null": info.null_explained_information(classes, labels, classifier),
-        }
-        rows[step] = {name: bits.item() for name, bits in quantities.items()}
+        row = {}
+        row["known"] = info.mutual_information(classes, labels).item()
+        row["explained"] = info.explained_information(classes, labels, classifier).item()
+        row["beyond"] = info.conditional_information(classes, labels, classifier).item()
+        row["missed"] = info.conditional_information(classifier, labels, classes).item()
+        row["null"] = info.null_explained_information(classes, labels, classifier).item()
+        rows[step] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("step")
 
 

@@ -41,10 +41,9 @@ OWN_NORM_CHANGED = (
 def describe_line(fit: LinearFit) -> str:
     """Return a line's slope with its interval, its intercept, and how well it fits, as text."""
     low, high = fit.slope_interval
-    return minus_signs(
-        f"slope {fit.slope:.3f} [{low:.3f}, {high:.3f}], intercept {fit.intercept:.3f}, R² {fit.r2:.4f}, "
-        f"adjusted {fit.adjusted_r2:.4f}, RMSE {fit.rmse:.2g} nats"
-    )
+    line = f"slope {fit.slope:.3f} [{low:.3f}, {high:.3f}], intercept {fit.intercept:.3f}"
+    quality = f"R² {fit.r2:.4f}, adjusted {fit.adjusted_r2:.4f}, RMSE {fit.rmse:.2g} nats"
+    return minus_signs(f"{line}, {quality}")
 
 
 def is_unit_line(fit: LinearFit) -> bool:
@@ -56,10 +55,12 @@ def line_finding(where: str, table: pd.DataFrame, paper: str = "") -> Finding:
     """Decide `LINE_RULE`."""
     fit = loss_line(table)
     plain = loss_line(table, normalized=False)
+    decision = decide(is_unit_line(fit) and plain.r2 <= PLAIN_R2)
+    evidence = f"{describe_line(fit)}; as trained R² {plain.r2:.2f} ({fit.n} networks)"
     return Finding(
         f"{where}: normalized test loss is linear in normalized train loss, the losses as trained are not",
-        decide(is_unit_line(fit) and plain.r2 <= PLAIN_R2),
-        f"{describe_line(fit)}; as trained R² {plain.r2:.2f} ({fit.n} networks)",
+        decision,
+        evidence,
         paper,
         explanation=_why_no_line(fit, plain),
     )
@@ -120,10 +121,12 @@ def beyond_norm_finding(where: str, table: pd.DataFrame, norm: str) -> Finding:
     same_ranks = partial.low == partial.high == 0
     found = "it ranks the networks as the norm does" if same_ranks else f"partial Spearman {show_interval(partial)}"
     alone = rank_correlation(table, norm, "test_error")
+    decision = decide(partial.value >= BEYOND_NORM and partial.low > 0)
+    evidence = f"{found}; the norm alone and test error {show_interval(alone)}"
     return Finding(
         f"{where}: normalized train loss predicts test error beyond the norm that divides it",
-        decide(partial.value >= BEYOND_NORM and partial.low > 0),
-        f"{found}; the norm alone and test error {show_interval(alone)}",
+        decision,
+        evidence,
         explanation="outputs this small make the loss a function of the norm, except for a margin that all networks "
         "share",
     )
@@ -152,11 +155,15 @@ def own_norm_finding(
     is_line = own >= LINE_R2
     needs_own_norm = bool((dealt < own).mean() >= DEALS_BELOW) and median < LINE_R2
     factor = (1 - median) / max(1 - own, 1e-12)
+    decision = decide(needs_own_norm if is_line else None)
+    evidence = (
+        f"R² {own:.5f}; with norms of other networks {median:.5f} [{low:.5f}, {high:.5f}], where 1 − R² is "
+        f"{factor:.1f} times as large"
+    )
     return Finding(
         f"{where}: {claim}",
-        decide(needs_own_norm if is_line else None),
-        f"R² {own:.5f}; with norms of other networks {median:.5f} [{low:.5f}, {high:.5f}], where 1 − R² is "
-        f"{factor:.1f} times as large",
+        decision,
+        evidence,
         reason="" if is_line else "there is no line that could need it",
         explanation="any norm that train and test loss share moves both alike, over a range that is wide compared "
         "with what distinguishes the networks: the line is mechanical",
