@@ -1,4 +1,4 @@
-"""Where results come from: versions, commit, data and hardware."""
+"""Provenance of results: versions, commit, data and hardware of each invocation that planned cohorts."""
 
 import os
 import platform
@@ -20,58 +20,78 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 
+#: Packages whose versions are kept: those that compute results, or write them.
 PACKAGES = ("benevolent", "torch", "ray", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 
 
 def add_entry(results: Folder, cohorts: Sequence[Manifest]) -> None:
-    """Note where new cohorts come from, after the entries of the cohorts that were there before.
+    """Append an entry about new cohorts to `provenance.json`.
 
     Args:
         results: the results folder.
-        cohorts: the new ones.
+        cohorts: the new cohorts.
     """
-    ids = [cohort.cohort_id for cohort in cohorts]
-    results.write_json(paths.PROVENANCE, [*entries(results), provenance(cohorts) | {"cohort_ids": ids}])
+    entry = provenance(cohorts)
+    entry["cohort_ids"] = [cohort.cohort_id for cohort in cohorts]
+    results.write_json(paths.PROVENANCE, [*read_entries(results), entry])
 
 
-def entries(results: Folder) -> list[dict[str, Any]]:
-    """What is known of each invocation that planned cohorts, newest last.
+def read_entries(results: Folder) -> list[dict[str, Any]]:
+    """Return the entry of each invocation that planned cohorts, the newest last.
 
     Raises:
         BadInput: the file is damaged.
     """
     if not results.exists(paths.PROVENANCE):
         return []
-    found = results.read_json(paths.PROVENANCE)
-    found = found if isinstance(found, list) else [found]
-    if not all(isinstance(entry, dict) for entry in found):
-        raise BadInput(
-            f"{results.uri}/{paths.PROVENANCE}: damaged or not a file of this project (entries are mappings)"
-        )
-    return found
+    entries = results.read_json(paths.PROVENANCE)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        path = f"{results.uri}/{paths.PROVENANCE}"
+        raise BadInput(f"{path}: damaged or not a file of this project (expected a list of mappings)")
+    return entries
 
 
 def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
-    """What it takes to make the same results again, as JSON; `data`: the checksums of every data set and split."""
-    checksums: dict[str, list[str]] = {}
-    for config in {cohort.data for cohort in cohorts}:
-        checksums.setdefault(config.name, []).append(data.load(config).checksum)
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    """Return what it takes to make the results of cohorts again, as JSON.
+
+    `data` holds the checksums of every data set, one for each of its splits.
+    """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command(),
+        "command": command_line(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "algorithm": ALGORITHM_VERSION,
         "plugins": plugins.named(),
-        "git_commit": commit(),
-        "data": {name: sorted(found) for name, found in checksums.items()},
-        "hardware": {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus},
+        "git_commit": git_commit(),
+        "data": _checksums(cohorts),
+        "hardware": _hardware(),
     }
 
 
-def command() -> str:
-    """The command that was given, as a shell takes it."""
+def command_line() -> str:
+    """Return the command of this process, quoted for a shell."""
     return shlex.join(["bth", *sys.argv[1:]])
+
+
+def git_commit() -> str:
+    """Return the commit of this package's code; `no checkout` if it is installed."""
+    package = Path(__file__).resolve().parent
+    if not (package.parent / ".git").exists():
+        return "no checkout"
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=package, capture_output=True, text=True, check=False)
+    return git.stdout.strip() or "unknown"
+
+
+def _checksums(cohorts: Sequence[Manifest]) -> dict[str, list[str]]:
+    checksums: dict[str, list[str]] = {}
+    for config in {cohort.data for cohort in cohorts}:
+        checksums.setdefault(config.name, []).append(data.load(config).checksum)
+    return {name: sorted(values) for name, values in checksums.items()}
+
+
+def _hardware() -> dict[str, Any]:
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus}
 
 
 def _version(package: str) -> str:
@@ -79,12 +99,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def commit() -> str:
-    """The commit of this code, if it runs from a checkout."""
-    here = Path(__file__).resolve().parent
-    if not (here.parent / ".git").exists():
-        return "no checkout"
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"

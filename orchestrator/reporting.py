@@ -17,7 +17,7 @@ from benevolent.analysis.report import Report, render
 from benevolent.analysis.report.definitions import predictor_definitions
 from benevolent.analysis.report.digests import code_digest, digest, file_digests, unchanged
 from benevolent.analysis.results import COLUMNS, Results, load_results
-from benevolent.orchestrator.provenance import entries
+from benevolent.orchestrator.provenance import read_entries
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
@@ -227,7 +227,7 @@ def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFra
 def _provenance(folder: Folder) -> dict[str, Any]:
     """Return the newest entry of provenance, and below `earlier` those of the cohorts that were trained before."""
     shown = []
-    for entry in entries(folder):
+    for entry in read_entries(folder):
         ids = ", ".join(map(str, entry.get("cohort_ids", ())))
         shown.append(entry | {"cohort_ids": ids})
     if not shown:

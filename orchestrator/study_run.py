@@ -12,7 +12,7 @@ from rich.markup import escape
 from benevolent.analysis.report import study_page
 from benevolent.analysis.results import Results, load_results
 from benevolent.analysis.studies import StudyAnswer
-from benevolent.orchestrator.provenance import commit, entries
+from benevolent.orchestrator.provenance import git_commit, read_entries
 from benevolent.orchestrator.reporting import report_inputs
 from benevolent.orchestrator.study import PREFIX, Scale, Study, studies
 from benevolent.orchestrator.sweep import train_sweep
@@ -107,7 +107,7 @@ def _inputs(study: Study, folder: Folder) -> dict[str, Any]:
 def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Results]) -> dict[str, Any]:
     """Describe a study for its page, apart from the answer."""
     first_sweep = next(iter(study.sweeps))
-    newest = entries(folder / first_sweep)[-1]
+    newest = read_entries(folder / first_sweep)[-1]
     command = f"bth run {PREFIX}{study.name}"
     return {
         "study": study.model_dump(include={"name", "title", "source", "question"}),
@@ -118,7 +118,7 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
         "sweeps": {name: folder.read(f"{name}/{paths.SPEC}").decode() for name in study.sweeps},
         "runs": {name: runs.table()["status"].value_counts().to_dict() for name, runs in results.items()},
         "seconds": sum(float(runs.runs["seconds"].sum()) for runs in results.values()),
-        "provenance": newest | {"answered by commit": commit()},
+        "provenance": newest | {"answered by commit": git_commit()},
     }
 
 

@@ -1,6 +1,7 @@
 """The command line: working directories with other code, help texts, lists, and tables that fit a terminal."""
 
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -28,8 +29,10 @@ def crowded(request, tmp_path) -> Path:
         path = tmp_path / name / "__init__.py" if request.param == "folder" else tmp_path / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text("raise ImportError('the module of the working directory')\n")
-    rows = [f"{width},{depth},{seed},{width + depth + seed}" for width in (1, 2) for depth in (1, 2) for seed in (0, 1)]
-    (tmp_path / "models.csv").write_text("\n".join(["width,depth,seed,loss", *rows]))
+    rows = ["width,depth,seed,norm,loss"]
+    for width, depth, seed in itertools.product((1, 2), (1, 2), (0, 1)):
+        rows.append(f"{width},{depth},{seed},{width - seed},{width + depth + seed}")
+    (tmp_path / "models.csv").write_text("\n".join(rows))
     return tmp_path
 
 
@@ -45,7 +48,7 @@ def test_commands_work_beside_modules_of_the_same_names(arguments, crowded):
     command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *arguments.split()]
     env = os.environ | {"PYTHONPATH": str(ROOT / ".import")}
     done = subprocess.run(command, cwd=crowded, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -159,7 +159,7 @@ def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):
 def test_provenance_keeps_where_earlier_cohorts_come_from(tmp_path, monkeypatch):
     results = Folder(tmp_path)
     for commit, spec in (("first", small_sweep()), ("second", small_sweep(seeds=3)), ("third", small_sweep())):
-        monkeypatch.setattr("benevolent.orchestrator.provenance.commit", lambda commit=commit: commit)
+        monkeypatch.setattr("benevolent.orchestrator.provenance.git_commit", lambda commit=commit: commit)
         step(results, spec)
     first, second = results.read_json("provenance.json")  # the third had nothing to plan
     assert (first["git_commit"], second["git_commit"]) == ("first", "second")

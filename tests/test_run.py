@@ -211,7 +211,7 @@ def test_after_ctrl_c_the_same_command_ends_with_the_tables_of_an_uninterrupted_
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "the same command goes on" in errors, output + errors
+    assert process.returncode == 130 and "the same command continues" in errors, output + errors
     assert not (tmp_path / "out" / "report").exists()
 
     process = bth(*command, cwd=tmp_path)

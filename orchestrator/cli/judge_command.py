@@ -34,7 +34,7 @@ def judge(
     """
     from benevolent.analysis import judging
     from benevolent.analysis.results import read_table
-    from benevolent.orchestrator.provenance import command
+    from benevolent.orchestrator.provenance import command_line
     from benevolent.orchestrator.reporting import report_on_table
     from benevolent.trainables.store.folder import Folder
 
@@ -46,7 +46,7 @@ def judge(
         models, target, axis_names, predictor_names, seed_column=seed_column, match=windows, test_size=test_size
     )
     if html is not None:
-        page = report_on_table(Path(table).name, models, axis_names, verdicts, command())
+        page = report_on_table(Path(table).name, models, axis_names, verdicts, command_line())
         Folder(Path(html).parent).write(Path(html).name, page)
     print_verdict_table(verdicts)
     console.print(verdicts.rule, soft_wrap=True)
