@@ -17,7 +17,9 @@ from torch import nn
 
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.kernel_choice import KernelChoice
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.initial_state import stacked
 from benevolent.trainables.training.running_stack import RunningStack
@@ -55,10 +57,9 @@ def stack_seconds(networks: int) -> Iterator[float]:
     for epoch in range(EPOCHS):
         order = torch.stack([torch.randperm(100) for _ in runs])
         start = time.perf_counter()
-        trace = active.stack.train_epoch(
-            active.inputs["train"], active.labels["train"], order, 1, epoch, built.kernels[0]
-        )
-        active.dynamics.add(trace, epoch)
+        active.open_epoch(order, 1, epoch, StackGenerator([run.seed for run in runs], "layers", epoch))
+        active.begin_segment(0, 100, KernelChoice(built.kernels[0], networks)).train(100)
+        active.end_segment()
         yield (time.perf_counter() - start) / 100
 
 

@@ -14,6 +14,7 @@ from stacking import make_stack, orders, shared
 
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.training.step_statistics import StepStatistics
 
 
@@ -28,8 +29,8 @@ def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 60) -
     for epoch in range(2 * epochs):
         with nullcontext() if epoch % 2 else patch.object(StepStatistics, "record", lambda *_: None):
             start = time.perf_counter()
-            examples = shared(split.inputs, len(stack)), labels, order, batch
-            stack.train_epoch(*examples, epoch, "batched", gradients=gradients)
+            batches = Batches(shared(split.inputs, len(stack)), labels, order, batch, epoch)
+            stack.train_epoch(batches, "batched", gradient_sum=gradients)
             times[epoch % 2].append(time.perf_counter() - start)
     steps = len(order.split(batch, 1))
     return min(times[0]) / steps * 1e3, min(times[1]) / steps * 1e3

@@ -21,6 +21,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice, choose_kernel
 from benevolent.trainables.stack.stack import Stack
 
@@ -105,7 +106,8 @@ def measure(runs: int, arithmetic: str, device: torch.device, peak: float) -> st
     def epoch() -> None:
         for first, part in zip(range(0, runs, plan.size), stack.slices(plan.size), strict=True):
             rows = slice(first, first + plan.size)
-            part.train_epoch(shared.pick(rows), own[rows], order[rows], BATCH, 0, plan.kernel)
+            batches = Batches(shared.pick(rows), own[rows], order[rows], BATCH, epoch=0)
+            part.train_epoch(batches, plan.kernel)
 
     torch.cuda.reset_peak_memory_stats(device)
     seconds = seconds_of(epoch, device)

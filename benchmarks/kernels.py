@@ -22,6 +22,7 @@ from stacking import BATCH, make_stack, orders, shared
 from torch import Tensor, nn
 
 from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice, choose_kernel
 from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.stack.stack import Stack
@@ -77,7 +78,8 @@ class Case:
                 )
             )
             for part, labels, order in parts:
-                part.train_epoch(shared(self.inputs, len(part)), labels, order, BATCH, 0, choice.kernel)
+                batches = Batches(shared(self.inputs, len(part)), labels, order, BATCH, epoch=0)
+                part.train_epoch(batches, choice.kernel)
 
         return epoch
 

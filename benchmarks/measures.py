@@ -34,7 +34,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.training.starting import training
+from benevolent.trainables.training.starting import start_training
 
 
 class Case(NamedTuple):
@@ -189,7 +189,7 @@ def _train_cohort(results: Folder, cohort_id: str, seeds: range) -> None:
     common = {"data": {"train_size": 1000}, "model": {"width": 128}, "stop": {"max_epochs": 1}}
     configs = tuple(RunConfig.parse(common | {"seed": seed}) for seed in seeds)
     Manifest.of(cohort_id, configs, ("run",) * len(configs)).write(results)
-    training(results, cohort_id).advance(1e9)
+    start_training(results, cohort_id).advance(1e9)
 
 
 def _work_off(pool: MeasurePool, jobs: list[MeasureJob]) -> None:

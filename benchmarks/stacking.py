@@ -31,6 +31,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import choose_kernel
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
@@ -141,14 +142,9 @@ def agreement() -> float:
     split = data.load(config).train
     stack = make_stack(8, {"width": 64}, config, split.inputs)
     for epoch in range(3):
-        stack.train_epoch(
-            shared(split.inputs, 8),
-            split.labels.expand(8, -1),
-            orders(stack, TRAIN_SIZE, epoch),
-            BATCH,
-            epoch,
-            "batched",
-        )
+        order = orders(stack, TRAIN_SIZE, epoch)
+        batches = Batches(shared(split.inputs, 8), split.labels.expand(8, -1), order, BATCH, epoch)
+        stack.train_epoch(batches, "batched")
     worst = 0.0
     for seed in range(8):
         alone = train_one({"seed": seed, "epochs": 3})
@@ -179,7 +175,7 @@ def loop_against_arithmetic(runs: int = 48) -> tuple[float, float]:
     loop, bound = [], []
     for epoch in range(8):  # in turn, so that both see the same machine; the fastest of each
         start = time.perf_counter()
-        stack.train_epoch(shared(split.inputs, len(stack)), labels, order, BATCH, epoch, "batched")
+        stack.train_epoch(Batches(shared(split.inputs, len(stack)), labels, order, BATCH, epoch), "batched")
         loop.append(time.perf_counter() - start)
         start = time.perf_counter()
         for _ in range(TRAIN_SIZE // BATCH):
@@ -205,7 +201,7 @@ def convolutions(runs: int = 8) -> tuple[float, float, str]:
         for part, own, permutation in zip(
             stack.slices(chosen.size), labels.split(chosen.size), order.split(chosen.size), strict=True
         ):
-            part.train_epoch(shared(inputs, len(part)), own, permutation, BATCH, 0, chosen.kernel)
+            part.train_epoch(Batches(shared(inputs, len(part)), own, permutation, BATCH, epoch=0), chosen.kernel)
         stacked.append(time.perf_counter() - start)
         start = time.perf_counter()
         for row, (module, optimizer) in enumerate(optimizers):

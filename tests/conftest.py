@@ -16,7 +16,7 @@ from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.parameters import read_parameters
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
-from benevolent.trainables.training.starting import training
+from benevolent.trainables.training.starting import start_training
 
 torch.set_num_threads(1)
 
@@ -33,7 +33,7 @@ class Cohort:
             self.files.folder.write_json(paths.STACKS, {"kernel": plan[0], "size": plan[1]})
 
     def start(self, save_every_seconds: float = 1e9) -> CohortTraining | ForestTraining:
-        return training(self.results, self.name, save_every_seconds=save_every_seconds)
+        return start_training(self.results, self.name, save_every_seconds=save_every_seconds)
 
     def train(self) -> "Cohort":
         assert self.start().advance(1e9).done

@@ -9,7 +9,7 @@ from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import TrainingSummary
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.training.starting import training
+from benevolent.trainables.training.starting import start_training
 
 
 def train_sweep(
@@ -19,7 +19,7 @@ def train_sweep(
     results = Folder(out)
     todo, done = prepare_anew(results, spec)
     for cohort in todo:
-        assert training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
+        assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
     jobs = missing_jobs(ExistingMeasures(results), cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
     for job in jobs:

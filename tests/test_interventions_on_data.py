@@ -274,9 +274,8 @@ def test_fresh_examples_are_trained_on_alike_after_a_restart(cohort):
     whole = cohort("whole", [config]).train()
     broken = cohort("broken", [config])
     training = broken.start(save_every_seconds=0)
-    training.advance(0.0)
-    for _ in range(2):
-        training._train_epoch()
+    for _ in range(3):
+        training.advance_epoch()
     training._save()
     broken.train()
     for name, value in whole.final()[whole.run_ids[0]].items():

@@ -117,10 +117,10 @@ def test_only_short_memory_and_unsupported_steps_rule_a_kernel_out(monkeypatch, 
 def test_vmap_is_ruled_out_only_if_the_same_step_succeeds_without_it(monkeypatch, broken):
     train_epoch = Stack.train_epoch
 
-    def fails(stack, inputs, labels, order, batch_size, epoch, kernel):
+    def fails(stack, batches, kernel):
         if broken == "both" or kernel == "vmap":
             raise RuntimeError(f"{kernel} fails")
-        return train_epoch(stack, inputs, labels, order, batch_size, epoch, kernel)
+        return train_epoch(stack, batches, kernel)
 
     module = {"family": "module", "path": "test_training:Residual", "arguments": {"width": 7}}
     trial = Trial(*stack_of(3, module, (64,)), 32)
@@ -145,7 +145,7 @@ def test_a_pinned_cohort_says_so_and_goes_on_with_it(cohort):
     trained = cohort("c", [run(seed, model=CNN) for seed in range(3)])
     training = trained.start()
     assert trained.files.folder.read_json("stacks.json") == {"kernel": "channels_last", "size": 3}
-    assert training.plan == KernelChoice("channels_last", 3)
+    assert training.choice == KernelChoice("channels_last", 3)
 
 
 @pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN, NESTED_CNN])
@@ -181,13 +181,14 @@ def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
     from test_training import SMALL, run
 
     trained_rows, evaluated_rows = [], []
-    train_epoch, evaluate = Stack.train_epoch, Stack.evaluate
+    train, evaluate = Stack.train, Stack.evaluate
 
-    def counted_training(stack, inputs, labels, order, *rest):
-        assert len(stack) == len(inputs) == len(labels) == len(order)
+    def counted_training(stack, batches, *rest):
+        assert len(stack) == len(batches.inputs) == len(batches.labels) == len(batches.order)
         assert {len(value) for value in stack.state.tensors().values()} == {len(stack)}
-        trained_rows.append(len(stack))
-        return train_epoch(stack, inputs, labels, order, *rest)
+        if batches.first_step == 0:
+            trained_rows.append(len(stack))
+        return train(stack, batches, *rest)
 
     def counted_evaluation(stack, *rest):
         evaluated_rows.append(len(stack))
@@ -195,7 +196,7 @@ def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
 
     stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (1, 1, 3, 5)]
     started = cohort("c", [run(seed, data=SMALL, stop=stop) for seed, stop in enumerate(stops)]).start()
-    monkeypatch.setattr(Stack, "train_epoch", counted_training)
+    monkeypatch.setattr(Stack, "train", counted_training)
     monkeypatch.setattr(Stack, "evaluate", counted_evaluation)
     assert started.advance(1e9).done
     assert trained_rows == [4, 2, 2, 1, 1]

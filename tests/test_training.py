@@ -11,6 +11,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.parameters import read_parameters, write_parameters
@@ -419,6 +420,65 @@ def test_abandoned_after_every_epoch_it_ends_as_if_it_had_not_been(cohort, model
         starts += 1
     same(whole, broken)
     assert starts >= 2
+
+
+def test_state_is_saved_and_restored_in_the_middle_of_an_epoch(cohort):
+    """Where layers draw, and biases are reduced in blocks of steps."""
+    configs = [
+        run(
+            seed,
+            model=MLP | {"dropout": 0.3},
+            optimizer={"batch_size": 1, "lr": 0.01},
+            stop={"train_loss": None, "max_epochs": 2, "max_steps": 130},
+        )
+        for seed in range(3)
+    ]
+    whole, broken = (
+        cohort("whole", configs, plan=("batched", 2)).train(),
+        cohort("broken", configs, plan=("batched", 2)),
+    )
+    within = 0
+    while True:
+        training = broken.start(save_every_seconds=0)
+        steps = training.step
+        for _ in range(13):
+            progress = training.advance(0)
+        if progress.done:
+            break
+        assert training.step == steps + 13
+        within += training.step % 100 > 0
+    assert within > 5
+    same(whole, broken)
+
+
+@pytest.mark.parametrize("content", [b"", b"half a state", None])
+def test_damaged_state_is_reported_once_and_the_cohort_begins_anew(cohort, content):
+    whole, broken = killable(cohort, "whole").train(), killable(cohort, "broken")
+    broken.start(save_every_seconds=0).advance(1e-6)
+    folder = broken.files.folder
+    if content is None:  # a file of tensors, but of something else
+        folder.write_tensors(paths.STATE, {"x": torch.zeros(1)}, {})
+    else:
+        folder.write(paths.STATE, content)
+    training = broken.start(save_every_seconds=0)
+    (warning,) = training.advance(0).warnings
+    assert folder.uri in warning and paths.DAMAGED_STATE in warning and folder.exists(paths.DAMAGED_STATE)
+    assert training.advance(0).warnings == [] and broken.start().advance(1e9).done
+    same(whole, broken)
+    assert not folder.exists(paths.DAMAGED_STATE)
+
+
+def test_training_leaves_the_settings_of_the_process_as_they_were(cohort, monkeypatch):
+    flags = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [flag.allow_tf32 for flag in flags], torch.get_num_threads()
+    seen = []
+    for arithmetic in ("full", "tf32"):
+        training = cohort(arithmetic, [run(optimizer={"batch_size": 30, "arithmetic": arithmetic})]).start()
+        with monkeypatch.context() as patch:
+            patch.setattr(Stack, "train", lambda *rest: seen.append([flag.allow_tf32 for flag in flags]))
+            training.advance(0)
+    assert seen == [[False, False], [True, True]]
+    assert before == ([flag.allow_tf32 for flag in flags], torch.get_num_threads())
 
 
 def test_a_pruned_cohort_goes_on_with_its_masks(cohort):

@@ -24,7 +24,7 @@ from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader
 from benevolent.trainables.rng import generator
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.training.starting import training
+from benevolent.trainables.training.starting import start_training
 
 #: Arithmetic of a rehearsed epoch, at most.
 MAX_FLOPS = 1e9
@@ -142,10 +142,10 @@ def _rehearsed_fields(config: RunConfig, data_set: str, sizes: dict[str, int]) -
 def _seconds_of_epochs(results: Folder, cohort_id: str) -> list[float]:
     """Return the seconds of the first epochs of a cohort; fewer if it ends before."""
     seconds = []
-    rehearsed = training(results, cohort_id, save_every_seconds=1e9)
+    rehearsed = start_training(results, cohort_id, save_every_seconds=1e9)
     for _ in range(EPOCHS):
         start = time.process_time()  # not what other processes do in the meantime
-        done = rehearsed.advance(0).done
+        done = rehearsed.advance_epoch().done
         seconds.append(time.process_time() - start)
         if done:
             break

@@ -15,7 +15,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.training.ray_worker import assigned_device, receive
+from benevolent.trainables.training.ray_worker import assigned_device, receive_datasets
 
 #: How often Ray restarts an actor whose process died, and repeats the job that it had.
 RESTARTS = 2
@@ -26,7 +26,7 @@ class MeasureActor:
 
     def __init__(self, results: str, gpus: float, trust: bool, data_references: Mapping[str, ray.ObjectRef]) -> None:
         torch.set_num_threads(1)  # in a process of its own
-        receive(data_references)
+        receive_datasets(data_references)
         self.results = Folder(results)
         self.trust = trust
         self.device = assigned_device(gpus)

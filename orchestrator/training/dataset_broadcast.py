@@ -30,7 +30,7 @@ def fetch_missing(names: Iterable[str], console: Console) -> None:
 def broadcast(cohorts: Iterable[Manifest]) -> dict[str, Any]:
     """Put the data sets of these cohorts into Ray's object store, once for all machines.
 
-    A machine that has the files below its own data root reads those, see `trainables.training.ray_worker.receive`.
+    A machine that has the files below its own data root reads those, see `trainables.training.ray_worker.receive_datasets`.
 
     Returns:
         `name -> object reference`, without data sets that come with an installed package.

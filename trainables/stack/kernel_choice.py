@@ -17,6 +17,7 @@ from torch import nn
 
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.layer_types import layer_type
 from benevolent.trainables.stack.network import Kernel, is_out_of_memory
 from benevolent.trainables.stack.stack import Stack
@@ -236,7 +237,8 @@ class Trial:
         examples = min(self.inputs.examples, self.batch_size)
         order = torch.arange(examples, device=self.labels.device).expand(runs, -1)
         start = time.perf_counter()
-        copy.train_epoch(self.inputs.pick(first), self.labels[first], order, self.batch_size, 0, kernel)
+        batches = Batches(self.inputs.pick(first), self.labels[first], order, self.batch_size, epoch=0)
+        copy.train_epoch(batches, kernel)
         if self.labels.is_cuda:
             torch.cuda.synchronize()
         return time.perf_counter() - start

@@ -1,24 +1,21 @@
 """K networks of one architecture, held as one set of tensors with a leading axis K and trained by one program."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs, augmented
 from benevolent.trainables.rng import StackGenerator
+from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.layers import EVAL, Mode
 from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.stack.subspace import Projection, Subspaces
-from benevolent.trainables.training.least_squares import solution
+from benevolent.trainables.stack.updates import LeastSquaresUpdate, SubspaceUpdate, Update
 from benevolent.trainables.training.losses import LOSSES, Loss, mistakes, summary
-from benevolent.trainables.training.optimizers import OPTIMIZERS, LeastSquares
+from benevolent.trainables.training.optimizers import OPTIMIZERS, LeastSquares, Sgd
 from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
 
-#: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
-GATHERED_BYTES = 2**18
 #: (network, example) pairs that are evaluated at once at most, to stay in the processor's cache, and activations that
 #: they have at most, to stay in memory.
 PAIRS, PAIRED_VALUES = 2**13, 2**26
@@ -61,18 +58,17 @@ class Stack:
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Parameters and buffers by name, each `(K, ...)`, sharing the stack's memory."""
-        layout = self.network.parameters
-        parameters = layout.named(layout.views(self.state.parameters))
-        return parameters | self.network.buffers.named(self.buffers)
+        return self.state.named(self.network)
 
     @property
     def masks(self) -> dict[str, Tensor]:
         """Masks of the weights by name, booleans `(K, ...)`, False where pruned; empty if no run is pruned."""
-        if self.state.mask is None:
-            return {}
-        layout = self.network.parameters
-        named = layout.named(layout.views(self.state.mask))
-        return {name: mask.bool() for name, mask in named.items() if len(layout.shapes[name]) >= 2}
+        return self.state.named_masks(self.network)
+
+    @property
+    def _views(self) -> dict[str, Tensor]:
+        """The parameters in their stored form."""
+        return self.network.parameters.views(self.state.parameters)
 
     @property
     def buffers(self) -> dict[str, Tensor]:
@@ -117,76 +113,77 @@ class Stack:
             parts.append(part)
         return parts
 
-    def train_epoch(
-        self,
-        inputs: Inputs,
-        labels: Tensor,
-        order: Tensor,
-        batch_size: int,
-        epoch: int,
-        kernel: Kernel,
-        draws: StackGenerator | None = None,
-        step: int = 0,
-        gradients: Tensor | None = None,
+    def statistics(
+        self, sizes: list[int], sampled: range = range(0), gradient_sum: Tensor | None = None
     ) -> StepStatistics:
-        """Train every network once on each example of an epoch, or on those of some of its steps.
+        """Return the empty statistics of some coming steps.
 
         Args:
-            inputs: N of each network.
-            labels: `(K, N)`, each network's own.
-            order: `(K, n)`, each network's own permutation of the examples; n < N for a part of an epoch.
-            batch_size: examples per step; the last batch takes what is left.
-            epoch: how many epochs the phase has behind it.
-            kernel: how to compute the logits, see `Network.logits`.
-            draws: random numbers of layers and augmentation in this epoch, where they are not the first of their own.
-            step: how many steps the epoch has behind it.
-            gradients: `(K, P)`, to which those of some steps are added, for the gradient noise scale.
-
-        Returns:
-            what happened at each step.
+            sizes: examples of each step.
+            sampled: the steps, from 0, whose gradients are added up.
+            gradient_sum: `(K, P)`, what they are added to.
         """
-        network, parameters, mask = self.network, self.state.parameters, self.state.mask
-        views = network.parameters.views(parameters)
-        leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
-        draws = draws or StackGenerator([config.seed for config in self.configs], "layers", epoch, parameters.device)
-        buffers, mode = self.buffers, Mode(training=True, draws=draws, dropout=self.dropout)
-        optimizer = OPTIMIZERS[self.configs[0].optimizer.name](self.configs, parameters, epoch)
+        parameters = self.state.parameters
         gradient = torch.zeros_like(parameters)
-        places, wanted = list(network.parameters.views(gradient).values()), list(leaves.values())
-        batches = labels.gather(1, order).split(batch_size, 1)
-        loss, columns = self.loss.function, network.first_bias_columns
-        every = sampled_steps(labels.shape[1], batch_size)
-        sampled = range(every.start - step, every.stop - step, every.step)
-        sizes = [batch.shape[1] for batch in batches]
-        trace = StepStatistics(sizes, network.outputs, parameters, gradient, columns, sampled, gradients)
-        subspaces, before = self.subspaces, epoch * -(-labels.shape[1] // batch_size) + step
-        for made, (batch_inputs, batch_labels) in enumerate(
-            zip(_gathered(inputs, order, batch_size), batches, strict=True)
-        ):
-            batch_inputs = augmented(batch_inputs, self.configs[0].data.augment, draws, inputs.border)
-            logits = network.logits(leaves, buffers, batch_inputs, kernel, mode)
-            out = loss(logits.detach(), batch_labels, trace.out(batch_labels.shape[1]))
-            # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an
-            # output gradient, the derivative would make torch import sympy: two seconds in every worker.)
-            derivative = out[1].flatten() if batch_labels.shape[1] == 1 else out[1].flatten() / batch_labels.shape[1]
-            # One call for all copies: with one example a step they would take as long as a layer.
-            torch._foreach_copy_(places, torch.autograd.grad(logits.flatten().dot(derivative), wanted))
+        bias = self.network.first_bias_columns
+        return StepStatistics(sizes, self.network.outputs, parameters, gradient, bias, sampled, gradient_sum)
+
+    def optimizer(self, epoch: int) -> Sgd:
+        """Return the optimizer of all runs in an epoch of the phase; its memory is in `state`."""
+        return OPTIMIZERS[self.configs[0].optimizer.name](self.configs, self.state.parameters, epoch)
+
+    def train(self, batches: Batches, kernel: Kernel, statistics: StepStatistics, generator: StackGenerator) -> None:
+        """Train every network for one step on each batch.
+
+        Args:
+            batches: of the K networks.
+            kernel: how to compute the logits, see `Network.logits`.
+            statistics: what happens at each step is recorded there.
+            generator: random numbers of layers and augmentation.
+        """
+        network, mask = self.network, self.state.mask
+        leaves = {name: view.detach().requires_grad_() for name, view in self._views.items()}
+        leaf_list = list(leaves.values())
+        gradient = statistics.gradient_rows
+        gradient_views = list(network.parameters.views(gradient).values())
+        buffers = self.buffers
+        mode = Mode(training=True, draws=generator, dropout=self.dropout)
+        update_rule = self._update_rule(batches)
+        loss = self.loss.function
+        augment, border = self.configs[0].data.augment, batches.inputs.border
+        for inputs, labels in batches:
+            inputs = augmented(inputs, augment, generator, border)
+            logits = network.logits(leaves, buffers, inputs, kernel, mode)
+            out = loss(logits.detach(), labels, statistics.out(labels.shape[1]))
+            _write_gradient(gradient_views, logits, out[1], leaf_list)
             if mask is not None:
                 gradient *= mask
-            slope = optimizer.slope(gradient, parameters)
-            if isinstance(optimizer, LeastSquares):
-                solved = solution(network, self.tensors, batch_inputs, batch_labels)
-                update = parameters - solved
-                parameters.copy_(solved)
-            elif subspaces is None:
-                update = optimizer.direction(slope, self.state.optimizer, before + made)
-                parameters.addcmul_(update, optimizer.learning_rate, value=-1)
-            else:
-                inside = optimizer.direction(subspaces.pull(slope), self.state.optimizer, before + made)
-                update = subspaces.push(inside)
-                parameters.addcmul_(update, optimizer.learning_rate, value=-1)
-            trace.record(out, update)
-        return trace.close(optimizer.learning_rate.squeeze(1))
+            update = update_rule.apply(gradient, inputs, labels)
+            statistics.record(out, update)
+
+    def _update_rule(self, batches: Batches) -> Update:
+        optimizer = self.optimizer(batches.epoch)
+        subspaces = self.subspaces
+        if isinstance(optimizer, LeastSquares):
+            return LeastSquaresUpdate(self.state, optimizer, batches.steps_before, self.network)
+        if subspaces is not None:
+            return SubspaceUpdate(self.state, optimizer, batches.steps_before, subspaces)
+        return Update(self.state, optimizer, batches.steps_before)
+
+    def train_epoch(
+        self,
+        batches: Batches,
+        kernel: Kernel,
+        generator: StackGenerator | None = None,
+        gradient_sum: Tensor | None = None,
+    ) -> StepStatistics:
+        """Train on all batches in one piece, for benchmarks and for the choice of a kernel; see `train`."""
+        seeds = [config.seed for config in self.configs]
+        generator = generator or StackGenerator(seeds, "layers", batches.epoch, self.state.parameters.device)
+        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size)
+        statistics = self.statistics(batches.sizes, sampled, gradient_sum)
+        self.train(batches, kernel, statistics, generator)
+        return statistics.close(self.optimizer(batches.epoch).learning_rate.squeeze(1))
 
     @torch.no_grad()
     def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel) -> dict[str, Tensor]:
@@ -232,13 +229,19 @@ def pairs_at_once(activations: int) -> int:
     return max(1, min(PAIRS, PAIRED_VALUES // activations))
 
 
-def _gathered(inputs: Inputs, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """The inputs of every batch `(K, B, ...)`, images with their border, small batches several at once."""
-    batch_bytes = len(order) * batch_size * inputs.stored[0, 0].numel() * inputs.dtype.itemsize
-    block = max(1, GATHERED_BYTES // batch_bytes) * batch_size
-    for part in order.split(block, 1):
-        whole = part.shape[1] - part.shape[1] % batch_size
-        if whole:
-            yield from inputs.gather(part[:, :whole].unflatten(1, (-1, batch_size)).transpose(0, 1), whole=True)
-        if whole < part.shape[1]:
-            yield inputs.gather(part[:, whole:], whole=True)
+def _write_gradient(views: list[Tensor], logits: Tensor, derivatives: Tensor, leaves: list[Tensor]) -> None:
+    """Write the gradient of the batch's mean loss into the views of its rows.
+
+    Args:
+        views: of the gradient, as the parameters are stored.
+        logits: `(K, B, C)`, with their graph.
+        derivatives: `(K, B, C)`, of every example's loss by its logits.
+        leaves: the parameters in their stored form.
+    """
+    examples = logits.shape[1]
+    derivative = derivatives.flatten() if examples == 1 else derivatives.flatten() / examples
+    # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an output
+    # gradient, the derivative would make torch import sympy: two seconds in every worker.)
+    gradients = torch.autograd.grad(logits.flatten().dot(derivative), leaves)
+    # One call for all copies: with one example a step they would take as long as a layer.
+    torch._foreach_copy_(views, gradients)

@@ -50,6 +50,20 @@ class StackState:
     def __len__(self) -> int:
         return len(self.parameters)
 
+    def named(self, network: Network) -> dict[str, Tensor]:
+        """Return parameters and buffers by name, each `(K, ...)`, sharing memory with the rows."""
+        parameters = network.parameters.named(network.parameters.views(self.parameters))
+        buffers = network.buffers.named(network.buffers.views(self.buffers))
+        return parameters | buffers
+
+    def named_masks(self, network: Network) -> dict[str, Tensor]:
+        """Return the masks of the weights by name, booleans `(K, ...)`; empty if no run is pruned."""
+        if self.mask is None:
+            return {}
+        layout = network.parameters
+        named = layout.named(layout.views(self.mask))
+        return {name: mask.bool() for name, mask in named.items() if len(layout.shapes[name]) >= 2}
+
     def map(self, function: Callable[[Tensor], Tensor]) -> "StackState":
         """Return the state with a function applied to every tensor."""
         return StackState.from_tensors({name: function(value) for name, value in self.tensors().items()})

@@ -1,4 +1,4 @@
-"""Of each run, what it was at the best of its checks: a snapshot, or where early stopping would have stopped."""
+"""State of each run at the best of its checks: a snapshot, or where early stopping would have stopped."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,10 @@ Tensors = dict[str, Tensor]
 
 
 class BestCheckpoint:
-    """Some rows of each of K runs, from the check with the lowest score; of equal ones the first.
+    """Some tensors of each of K runs, from the check with the lowest score; of equal ones the first.
 
-    All state is in `state`, tensors with leading axis K: the `score`, infinite before the first check, and the rows.
+    All state is in `state`, tensors with leading axis K: the `score`, infinite before the first check, and what
+    `record` was given.
 
     >>> best = BestCheckpoint(2)
     >>> for epoch, score in enumerate(([3.0, 1.0], [2.0, 1.0])):
@@ -24,21 +25,22 @@ class BestCheckpoint:
         self.state: Tensors = {"score": torch.full((runs,), torch.inf, dtype=torch.float64, device=device)}
 
     @property
-    def found(self) -> Tensor:
+    def has_check(self) -> Tensor:
         """Which runs have had a check, `(K,)`."""
         return self.state["score"].isfinite()
 
     def record(self, scores: Tensor, rows: Callable[[Tensor], Tensors]) -> None:
-        """Take in a check.
+        """Take a check into account.
 
         Args:
-            scores: `(K,)`; a run without a check now has NaN.
-            rows: what to keep of the runs in an index, asked for those only that are better than before.
+            scores: `(K,)`; NaN for a run without a check now.
+            rows: returns what to keep of the runs in an index; called only for those that are better than before.
         """
-        index = (scores.to(self.state["score"]) < self.state["score"]).nonzero().flatten()
+        new = scores.to(self.state["score"])
+        index = (new < self.state["score"]).nonzero().flatten()
         if not len(index):
             return
-        for name, value in {"score": scores.to(self.state["score"])[index], **rows(index)}.items():
+        for name, value in {"score": new[index], **rows(index)}.items():
             if name not in self.state:
                 self.state[name] = value.new_zeros(len(scores), *value.shape[1:])
             self.state[name][index] = value

@@ -1,18 +1,17 @@
-"""How one cohort is trained, from its manifest to its tables.
+"""Training of one cohort, from its manifest to its tables.
 
     for phase in pretrain?, train (or prune1):
         until every run has met its stop rule:
-            train to the next stop                  Stack.train_epoch; the end of the epoch, or a step looked at before
-            evaluate the training loss              who has converged, diverged, reached the limit?
-            where it is recorded, and at a run's end  rows of dynamics and outcomes; checkpoints
+            train to the next stop                  Segment.train: to the end of the epoch, or to a step checked before
+            evaluate the training loss              which runs have converged, diverged, reached their limit?
+            where it is due, and at a run's end     rows of dynamics and outcomes; checkpoints
             runs that stopped leave the stack       their final parameters, a row in `runs`
 
-Tables are written in numbered parts at the ends of epochs, and after each part the whole state, so that a cohort killed
-anywhere goes on from its last part.
+Tables are written in numbered parts, and after each part the whole state, so that a cohort that was killed anywhere goes
+on from its last part. Parts are cut by the clock; what is in the tables is the same however they are cut.
 """
 
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from benevolent.trainables import data
 from benevolent.trainables.compatibility import check
 from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel
@@ -30,17 +30,20 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.training.arithmetic import arithmetic
 from benevolent.trainables.training.example_order import training_order
 from benevolent.trainables.training.initial_state import InitialStates
 from benevolent.trainables.training.progress import Progress
-from benevolent.trainables.training.recording import Recorder
+from benevolent.trainables.training.recording import Ends, Recorder
 from benevolent.trainables.training.running_stack import RunningStack
+from benevolent.trainables.training.saved_state import SavedState, delete_state, set_aside
+from benevolent.trainables.training.stop_rules import StopCheck, reached_targets
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 from benevolent.trainables.training.timeline import PhaseTimeline
 
 
 class CohortTraining:
-    """One cohort in training: `advance` it until it is done.
+    """One cohort in training: `start` it, then `advance` it until it is done.
 
     Args:
         results: the results folder; the cohort's manifest is in it.
@@ -58,89 +61,128 @@ class CohortTraining:
         save_every_seconds: float = 20,
         pinned: Pinned | None = None,
     ) -> None:
-        self.results, self.files = results, CohortFiles(results, cohort_id)
-        self.folder, self.device, self.save_every_seconds = self.files.folder, device, save_every_seconds
-        self.manifest, self.pinned = Manifest.read(results, cohort_id), pinned
+        self.results = results
+        self.files = CohortFiles(results, cohort_id)
+        self.device = device
+        self.save_every_seconds = save_every_seconds
+        self.pinned = pinned
+        self.manifest = Manifest.read(results, cohort_id)
         self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
         self.data = data.load(self.config.data, self.config.precision, device)
         self.network = network.for_run(self.config, self.data)
         self.network.arithmetic = self.config.optimizer.arithmetic
-        # Said for every cohort: torch's own default lets convolutions round, and a worker's next cohort may differ.
-        tf32 = self.config.optimizer.arithmetic == "tf32"
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-        self.recorder = Recorder(self.files, self.manifest)
-        self.phase_index = self.step = 0
-        self.loss = torch.zeros(0)
         self.teach = TeacherLabels(results, self.manifest).labels
-        self.active = self._active([], StackState.empty(self.network, self.device))
-        if self.manifest.finished(results):
-            self.folder.delete(paths.STATE)
-        elif self.folder.exists(paths.STATE):
-            self._resume()
-        else:
-            self._begin()
+        self.recorder = Recorder(self.files, self.manifest)
+        self.active = self._running_stack([], StackState.empty(self.network, device))
+        self.phase_index = 0
+        self.step = 0
+        self.loss = torch.zeros(0)  # of the runs when it was evaluated last
+        self.seconds_per_step: float | None = None
+        self.warnings: list[str] = []
+        self.saved = time.monotonic()
+
+    def start(self) -> None:
+        """Begin, go on from the saved state, or do nothing if all runs are done.
+
+        A state that cannot be read is set aside with a warning, and the cohort begins anew.
+        """
+        with arithmetic(self.config.optimizer.arithmetic):
+            if self.manifest.finished(self.results):
+                delete_state(self.files)
+            elif self.files.folder.exists(paths.STATE):
+                self._resume_or_begin_anew()
+            else:
+                self._begin()
         self.saved = time.monotonic()
 
     def advance(self, seconds: float = 1.0) -> Progress:
-        """Train whole epochs for about so many seconds, one at least, or to the end."""
+        """Train for about so many seconds, one step at least, or to the end."""
         end = time.monotonic() + seconds
-        while len(self.active):
-            self._train_epoch()
-            if not len(self.active) or time.monotonic() - self.saved > self.save_every_seconds:
-                self._save()
-            if time.monotonic() > end:
-                break
-        done = not len(self.active)
+        with arithmetic(self.config.optimizer.arithmetic):
+            while len(self.active):
+                self._train_piece(end)
+                now = time.monotonic()
+                if not len(self.active) or now > self.saved + self.save_every_seconds:
+                    self._save()
+                if now > end:
+                    break
+        return self._progress()
+
+    def advance_epoch(self) -> Progress:
+        """Train to the end of the present epoch, without saving."""
+        with arithmetic(self.config.optimizer.arithmetic):
+            while len(self.active):
+                self._train_piece(deadline=float("inf"))
+                if self.active.batches is None:
+                    break
+        return self._progress()
+
+    def _progress(self) -> Progress:
         runs = len(self.manifest.configs)
-        loss = float(self.loss.nanmean()) if len(self.loss) else float("nan")
-        new, self.recorder.new_files = self.recorder.new_files, []
-        return Progress(self.phase_name, int(self.epoch), runs, runs - len(self.active), loss, done, new)
+        warnings, self.warnings = self.warnings, []
+        return Progress(
+            phase=self.phase.name,
+            epoch=int(self.epoch),
+            runs=runs,
+            runs_done=runs - len(self.active),
+            train_loss=float(self.loss.nanmean()) if len(self.loss) else float("nan"),
+            done=not len(self.active),
+            parameter_files=self.recorder.take_new_files(),
+            warnings=warnings,
+        )
 
-    # ---- the phases of training
+    # ---- where training is
 
     @property
-    def phase_name(self) -> str:
-        """The name of the present phase."""
-        return self.config.phases[self.phase_index].name
-
-    @property
-    def _phases(self) -> list[Phase]:
-        """The present phase of every run that is still in the stack."""
-        return [config.phases[self.phase_index] for config in self.active.configs]
+    def phase(self) -> Phase:
+        """The present phase of the first run; runs of a cohort differ in its targets and limits of epochs."""
+        return self.config.phases[self.phase_index]
 
     @property
     def timeline(self) -> PhaseTimeline:
         """The steps of the present phase, the same for all runs of a cohort."""
-        max_steps = self.config.phases[self.phase_index].max_steps
-        return PhaseTimeline(-(-len(self.data.train) // self._batch_size), max_steps)
+        return PhaseTimeline(-(-len(self.data.train) // self._batch_size), self.phase.max_steps)
 
     @property
     def epoch(self) -> int | float:
-        """How many epochs the present phase has behind it; an integer where one has ended."""
+        """Epochs of the present phase so far; an integer at the end of one."""
         return self.timeline.epoch(self.step)
+
+    @property
+    def _phases(self) -> list[Phase]:
+        """The present phase of every run that still trains."""
+        return [config.phases[self.phase_index] for config in self.active.configs]
 
     @property
     def _batch_size(self) -> int:
         return self.config.optimizer.examples_per_step(len(self.data.train))
 
+    @property
+    def _in_last_phase(self) -> bool:
+        return self.phase_index == len(self.config.phases) - 1
+
+    # ---- beginning
+
+    def _running_stack(self, configs: list[RunConfig], state: StackState) -> RunningStack:
+        return RunningStack(self.network, self.data, configs, state, self.teach)
+
     def _begin(self) -> None:
         configs = list(self.manifest.configs)
         for config in configs:
             check(config, self.manifest.record)
-        origins, dtype = InitialStates(self.results, self.manifest, self.network), getattr(torch, self.config.precision)
+        origins = InitialStates(self.results, self.manifest, self.network)
         starts = [origins.start(config) for config in configs]
+        dtype = getattr(torch, self.config.precision)
         state = origins.stack_state(configs, starts).map(lambda rows: rows.to(self.device, dtype))
-        self.active = self._active(configs, state)
-        paths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
-        self.active.dynamics.state["path"] += paths.to(self.device)
-        if not any(phase.max_epochs for phase in self._phases):
-            statuses = (start.status for start in starts)
-            self.recorder.inherited = dict(zip(self.manifest.run_ids, statuses, strict=True))
+        self.active = self._running_stack(configs, state)
+        path_lengths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
+        self.active.dynamics.state["path"] += path_lengths.to(self.device)
+        if not any(phase.max_epochs for phase in self._phases):  # a run that does not train ends as its parent did
+            ends = {config.run_id: start.status for config, start in zip(configs, starts, strict=True)}
+            inherited = {run_id: status for run_id, status in ends.items() if status is not None}
+            self.recorder = Recorder(self.files, self.manifest, inherited=inherited)
         self._start_phase()
         self._save()
-
-    def _active(self, configs: list[RunConfig], state: StackState) -> RunningStack:
-        return RunningStack(self.network, self.data, configs, state, self.teach)
 
     def _start_phase(self) -> None:
         self.step = 0
@@ -148,90 +190,121 @@ class CohortTraining:
         self.active.dynamics.next_phase()
         self.active.forget_checks()
         self.active.load_splits([*self.data.splits], self._phases, 0)
-        plan = self.folder.read_json(paths.STACKS) if self.folder.exists(paths.STACKS) else None
-        self.plan = KernelChoice(**plan) if plan else self._choose_kernel()
-        self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
+        self.choice = self._stored_choice() or self._choose_kernel()
+        self.recorder.begin_phase(self.phase.name, self.timeline, self.choice.kernel)
         self._check(torch.zeros(len(self.active), dtype=torch.bool))
+
+    def _stored_choice(self) -> KernelChoice | None:
+        if not self.files.folder.exists(paths.STACKS):
+            return None
+        return KernelChoice(**self.files.folder.read_json(paths.STACKS))
 
     def _choose_kernel(self) -> KernelChoice:
         steps = self.timeline.steps_per_epoch * max(phase.max_epochs for phase in self._phases)
-        examples = (self.active.inputs["train"], self.active.labels["train"], self._batch_size)
-        plan = choose_kernel(self.active.stack, *examples, self.pinned, steps)
-        self.folder.write_json(paths.STACKS, {"kernel": plan.kernel, "size": plan.size})
-        return plan
+        inputs, labels = self.active.inputs["train"], self.active.labels["train"]
+        choice = choose_kernel(self.active.stack, inputs, labels, self._batch_size, self.pinned, steps)
+        self.files.folder.write_json(paths.STACKS, {"kernel": choice.kernel, "size": choice.size})
+        return choice
 
-    def _train_epoch(self) -> None:
-        """Train from stop to stop, where a loss is looked at or something recorded, to the end of the epoch."""
-        epoch, begin, end = self.timeline.epoch_index(self.step), self.step, self.timeline.end(self.step)
+    # ---- training
+
+    def _train_piece(self, deadline: float) -> None:
+        """Train to the next stop, or until it is time to save or to return."""
+        if self.active.batches is None:
+            self._open_epoch()
+            self.active.dynamics.begin_epoch()
+        begin = self.timeline.epoch_index(self.step) * self.timeline.steps_per_epoch
+        segment = self.active.segment
+        if segment is None:
+            last = self._next_stop(begin) - begin
+            segment = self.active.begin_segment(self.step - begin, last, self.choice)
+        first = segment.step
+        start = time.perf_counter()
+        segment.train(self._steps_until(deadline))
+        spent = time.perf_counter() - start
+        self.seconds_per_step = spent / (segment.step - first)
+        self.step = begin + segment.step
+        run_ids = [config.run_id for config in self.active.configs]
+        self.recorder.add_seconds(run_ids, spent / len(run_ids))
+        if not segment.done:
+            return
+        self.loss = self.active.end_segment()
+        if isinstance(self.epoch, int):
+            self.active.close_epoch()
+        self._check(~self.loss.isfinite())
+
+    def _open_epoch(self) -> None:
+        """Get ready for the epoch that the next step belongs to."""
+        epoch = self.timeline.epoch_index(self.step)
         if epoch and self.config.data.fresh:
             self.active.load_splits(["train"], self._phases, epoch)
         seeds = [config.seed for config in self.active.configs]
-        draws = StackGenerator(seeds, f"layers/{self.phase_name}", epoch, self.active.device)
-        self.active.begin_epoch(self._order(epoch, end - begin), draws)
-        for stop in self._stops(begin, end):
-            start = time.perf_counter()
-            steps = slice(self.step - begin, stop - begin)
-            self.loss = self.active.train(steps, self._batch_size, epoch, self.plan.size, self.plan.kernel)
-            self.step = stop
-            spent = (time.perf_counter() - start) / len(self.active)
-            for config in self.active.configs:
-                self.recorder.seconds[config.run_id] += spent
-            self._check(~self.loss.isfinite())
-            if not len(self.active):
-                return
+        generator = StackGenerator(seeds, f"layers/{self.phase.name}", epoch, self.active.device)
+        self.active.open_epoch(self._order(epoch), self._batch_size, epoch, generator)
 
-    def _stops(self, begin: int, end: int) -> list[int]:
-        """The steps up to `end`, which is one, after which something is to be done."""
-        every = self.config.stop.check_every_steps or end
-        checks = range(begin - begin % every + every, end, every)
-        return sorted({*checks, *(step for step in self.manifest.record.steps if begin < step < end), end})
-
-    def _order(self, epoch: int, steps: int) -> Tensor:
-        """Each run's permutation `(K, n)` of the training examples in an epoch, as far as its steps go."""
-        seeds = {config.seed for config in self.active.configs}
-        drawn = {seed: training_order(seed, self.phase_name, epoch, len(self.data.train)) for seed in seeds}
-        order = np.stack([drawn[config.seed] for config in self.active.configs])
+    def _order(self, epoch: int) -> Tensor:
+        """Return each run's permutation `(K, n)` of the training examples in an epoch, as far as its steps go."""
+        examples = len(self.data.train)
+        orders = {}
+        for config in self.active.configs:
+            if config.seed not in orders:
+                orders[config.seed] = training_order(config.seed, self.phase.name, epoch, examples)
+        order = np.stack([orders[config.seed] for config in self.active.configs])
+        steps = self.timeline.step(epoch + 1) - self.timeline.step(epoch)
         return torch.from_numpy(order[:, : steps * self._batch_size]).to(self.device)
+
+    def _next_stop(self, begin: int) -> int:
+        """Return the next step after which something is checked or recorded; the epoch began at step `begin`."""
+        stops = [self.timeline.end(self.step)]
+        stops += [step for step in self.manifest.record.steps if step > self.step]
+        if every := self.config.stop.check_every_steps:
+            stops.append(self.step - self.step % every + every)
+        return min(stops)
+
+    def _steps_until(self, deadline: float) -> int:
+        """Return how many steps can be made until it is time to save or to return; one at least."""
+        if self.seconds_per_step is None:
+            return 1
+        seconds = min(deadline, self.saved + self.save_every_seconds) - time.monotonic()
+        return max(1, int(min(seconds / max(self.seconds_per_step, 1e-9), 1e9)))
 
     # ---- stop rules and records
 
     def _check(self, diverged: Tensor) -> None:
         """Apply the stop rules, record what is due, let runs leave that have stopped, and start the next phase.
 
-        `diverged` `(K,)`: which runs are known to have.
+        Args:
+            diverged: `(K,)`, which runs are known to have diverged.
         """
-        phases, record, epoch, step = self._phases, self.manifest.record, self.epoch, self.step
-        out_of_steps = step == self.timeline.max_steps
-        limit = torch.tensor([epoch >= phase.max_epochs or out_of_steps for phase in phases])
-        last = self.phase_index == len(self.config.phases) - 1
-        has_target = torch.tensor([phase.has_target for phase in phases])
-        # A run is looked at where its own rule says, also if its loss is evaluated for the records or for another run.
-        own = limit | self.config.stop.is_due(epoch, step)
-        nearest = torch.tensor([phase.snapshot_loss or torch.nan for phase in phases], dtype=torch.float64)
-        checked = own & (limit | has_target | nearest.isfinite())
-        due = record.is_due(epoch, step) or (not last and bool(limit.all()))
-        if record.early_stop and last and own.any():
-            losses = self.active.evaluate("validation", self.plan.kernel)["loss"].cpu()
-            self.active.record_early_stop(losses.where(own & ~diverged, torch.nan), step, self.plan.kernel)
-        if not (step == 0 or due or checked.any() or diverged.any()):
+        phases, record, step = self._phases, self.manifest.record, self.step
+        last_phase = self._in_last_phase
+        stop_check = StopCheck.of(phases, self.config.stop, self.epoch, step, step == self.timeline.max_steps)
+        due = record.is_due(self.epoch, step) or (not last_phase and stop_check.all_at_limit)
+        if record.early_stop and last_phase and stop_check.scheduled.any():
+            self._check_early_stop(stop_check.scheduled & ~diverged)
+        if not (step == 0 or due or stop_check.needs_loss.any() or diverged.any()):
             return
-        train = self.active.evaluate("train", self.plan.kernel)
+        train = self.active.evaluate("train", self.choice.kernel)
         self.loss = train["loss"].cpu()
-        diverged = diverged | (checked & ~self.loss.isfinite())
+        diverged = diverged | (stop_check.needs_loss & ~self.loss.isfinite())
         if step:
-            self.active.record_nearest((self.loss - nearest).abs().where(checked, torch.nan), step)
-        reached = torch.stack([phase.reached(train)[row] for row, phase in enumerate(phases)]).cpu()
-        converged = checked & reached & (step > 0) & ~diverged
-        stopped = diverged | (last & (converged | limit))
+            self.active.record_nearest(stop_check.snapshot_distances(self.loss), step)
+        converged = stop_check.needs_loss & reached_targets(phases, train) & (step > 0) & ~diverged
+        stopped = diverged | (last_phase & (converged | stop_check.at_limit))
         if due:
             self.recorder.record(self.active, torch.arange(len(phases)), step, train)
         if step == 0 or (due and record.keeps_checkpoints):
             self.recorder.checkpoint(self.active, step)
         if stopped.any():
-            self.recorder.finish(self.active, step, stopped, diverged, converged, None if due else train)
-        if not last and len(self.active) and bool(limit.all()):
+            self.recorder.finish(self.active, step, Ends(stopped, diverged, converged), None if due else train)
+        if not last_phase and len(self.active) and stop_check.all_at_limit:
             self.phase_index += 1
             self._start_phase()
+
+    def _check_early_stop(self, runs: Tensor) -> None:
+        """Evaluate the validation loss of the runs `(K,)` for `early_stop_loss`."""
+        losses = self.active.evaluate("validation", self.choice.kernel)["loss"].cpu()
+        self.active.record_early_stop(losses.where(runs, torch.nan), self.step, self.choice.kernel)
 
     # ---- the state
 
@@ -239,27 +312,51 @@ class CohortTraining:
         """Write a part of every table, then the state that follows it (none when all runs are done)."""
         self.recorder.write()
         if len(self.active):
-            state: dict[str, Any] = {
-                "run_ids": [config.run_id for config in self.active.configs],
-                "seconds": self.recorder.seconds,
-            }
-            state |= {"phase_index": self.phase_index, "step": self.step, "part": self.recorder.part}
-            self.folder.write_tensors(paths.STATE, self.active.saved(), state)
+            self._state().write(self.files)
         else:
-            self.folder.delete(paths.STATE)
+            delete_state(self.files)
         self.saved = time.monotonic()
 
-    def _resume(self) -> None:
-        tensors, state = self.folder.read_tensors(paths.STATE)
-        self.phase_index, self.step = state["phase_index"], state["step"]
-        self.recorder.part, self.recorder.seconds = state["part"], state["seconds"]
-        self.files.delete_parts_from(state["part"])  # half a save: its rows will come again, perhaps cut otherwise
-        configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
-        self.active = self._active(
-            [configs[run_id] for run_id in state["run_ids"]], StackState.empty(self.network, self.device)
+    def _state(self) -> SavedState:
+        batches, segment = self.active.batches, self.active.segment
+        return SavedState(
+            tensors=self.active.saved(),
+            run_ids=[config.run_id for config in self.active.configs],
+            phase_index=self.phase_index,
+            step=self.step,
+            epoch=None if batches is None else batches.epoch,
+            segment=None if segment is None else (segment.first, segment.last, segment.step),
+            part=self.recorder.part,
+            seconds=self.recorder.seconds,
         )
-        self.active.load(tensors)
+
+    def _resume_or_begin_anew(self) -> None:
+        try:
+            state = SavedState.read(self.files)
+        except BadInput as error:
+            moved = set_aside(self.files)
+            line = f"cohort {self.manifest.cohort_id}: {error}; it was moved to {moved}, and training begins anew"
+            self.warnings.append(line)
+            self.files.delete_parts_from(0)
+            self._begin()
+            return
+        self._resume(state)
+
+    def _resume(self, state: SavedState) -> None:
+        self.files.delete_parts_from(state.part)  # of an unfinished save: its rows come again, perhaps cut otherwise
+        configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
+        empty = StackState.empty(self.network, self.device)
+        self.active = self._running_stack([configs[run_id] for run_id in state.run_ids], empty)
+        self.active.load(state.tensors)
+        self.phase_index = state.phase_index
+        self.step = state.step
+        new_files = self.files.parameter_files()
+        self.recorder = Recorder(self.files, self.manifest, state.part, state.seconds, new_files=new_files)
+        choice = self._stored_choice()
+        assert choice is not None
+        self.choice = choice
         self.active.load_splits([*self.data.splits], self._phases, self.timeline.epoch_index(self.step))
-        self.plan = KernelChoice(**self.folder.read_json(paths.STACKS))
-        self.recorder.begin_phase(self.phase_name, self.timeline, self.plan.kernel)
-        self.recorder.new_files = self.files.parameter_files()
+        self.recorder.begin_phase(self.phase.name, self.timeline, self.choice.kernel)
+        if state.epoch is not None:
+            self._open_epoch()
+            self.active.resume_epoch(state.tensors, state.segment, self.choice)

@@ -1,4 +1,4 @@
-"""How a cohort of random forests is grown: the same tables as of networks, and no dynamics.
+"""Growing of a cohort of random forests: the same tables as of networks, and no dynamics.
 
 Every run is grown at once and written as one part of every table, so what is there is done, and there is no state.
 """
@@ -7,8 +7,10 @@ import time
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.forest import Forest, grow
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
@@ -21,58 +23,90 @@ from benevolent.trainables.training.losses import LOSSES, mistakes, summary, tar
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.rows import Rows
 
-#: Where every run ends.
-PLACE: dict[str, Any] = {"phase": "train", "step": 1, "epoch": 1}
+#: Phase, step and epoch at which every run ends.
+END: dict[str, Any] = {"phase": "train", "step": 1, "epoch": 1}
 
 
 class ForestTraining:
-    """One cohort of forests: `advance` it until it is done. The arguments are those of `CohortTraining`."""
+    """One cohort of forests: `start` it, then `advance` it until it is done.
 
-    def __init__(self, results: Folder, cohort_id: str, device: str = "cpu", save_every_seconds: float = 20) -> None:
-        self.files, self.manifest = CohortFiles(results, cohort_id), Manifest.read(results, cohort_id)
-        self.folder, self.device, self.rows = self.files.folder, device, Rows()
-        done = set(finished_runs(results, cohort_id))
-        self.left = [config for config in self.manifest.configs if config.run_id not in done]
-        self.part = len(self.folder.names("runs"))  # every part has a row in `runs`, written last
-        self.files.delete_parts_from(self.part)
-        self.new_files = self.files.parameter_files()
+    Args:
+        results: the results folder; the cohort's manifest is in it.
+        cohort_id: which cohort.
+        device: a torch device.
+    """
+
+    def __init__(self, results: Folder, cohort_id: str, device: str = "cpu") -> None:
+        self.results = results
+        self.files = CohortFiles(results, cohort_id)
+        self.manifest = Manifest.read(results, cohort_id)
+        self.device = device
+        self.rows = Rows()
+        self.to_grow: list[RunConfig] = []
+        self.part = 0
+        self.new_files: list[str] = []
         self.loss = float("nan")
 
+    def start(self) -> None:
+        """Find the runs that are still to be grown, and remove what an unfinished save left."""
+        done = set(finished_runs(self.results, self.files.cohort_id))
+        self.to_grow = [config for config in self.manifest.configs if config.run_id not in done]
+        self.part = len(self.files.part_names("runs"))  # every part has a row in `runs`, written last
+        self.files.delete_parts_from(self.part)
+        self.new_files = self.files.parameter_files()
+
     def advance(self, seconds: float = 1.0) -> Progress:
-        """Grow forests for about so many seconds, or to the end."""
+        """Grow forests for about so many seconds, one at least, or to the end."""
         end = time.monotonic() + seconds
-        while self.left and time.monotonic() < end:
-            self._grow()
+        while self.to_grow:
+            self._grow(self.to_grow.pop(0))
+            if time.monotonic() > end:
+                break
         runs = len(self.manifest.configs)
-        new, self.new_files = self.new_files, []
-        return Progress("train", 1, runs, runs - len(self.left), self.loss, not self.left, new)
+        new_files, self.new_files = self.new_files, []
+        return Progress("train", 1, runs, runs - len(self.to_grow), self.loss, not self.to_grow, new_files)
+
+    def advance_epoch(self) -> Progress:
+        """Grow one forest."""
+        return self.advance(0)
 
     @torch.no_grad()
-    def _grow(self) -> None:
-        config, start = self.left[0], time.perf_counter()
-        (phase,), loss = config.phases, LOSSES[config.loss.name]
+    def _grow(self, config: RunConfig) -> None:
+        start = time.perf_counter()
+        (phase,) = config.phases
         dataset = data.load(config.data, config.precision, self.device)
-        inputs = {name: data.inputs_of(dataset, [config], name) for name in dataset.splits}
+        inputs = {name: data.inputs_of(dataset, [config], name).rows()[0] for name in dataset.splits}
         labels = {name: data.labels_of(dataset, [config], [phase], name)[0] for name in dataset.splits}
+        forest = self._fitted(config, dataset, inputs["train"], labels["train"])
+        reached = False
+        for split in labels:
+            outcomes = _outcomes(config, forest(inputs[split]), labels[split])
+            self.rows.add_outcomes([config.run_id], END["phase"], END["step"], split, outcomes)
+            if split == "train":
+                self.loss = float(outcomes["loss"])
+                reached = bool(phase.reached(outcomes))
+        status = Status.CONVERGED if reached else Status.LIMIT
+        about = {"run_id": config.run_id, **END, "path_length_from_init": 0.0, "status": status}
+        self.rows.add_final(forest.state_dict(), {}, about)
+        self.rows.add_run(self.manifest, config, status, END, time.perf_counter() - start)
+        self.rows.write(self.files, self.part)
+        self.new_files.append(paths.final(self.part))
+        self.part += 1
+
+    def _fitted(self, config: RunConfig, dataset: data.Dataset, inputs: Tensor, labels: Tensor) -> Forest:
         built = network.for_run(config, dataset)
         forest = built.module.to(getattr(torch, config.precision))
         assert isinstance(forest, Forest)
         forest.to(self.device)
-        given, seed = config.model.model_dump(), int(generator(config.seed, "forest").integers(2**32))
-        goals = targets(labels["train"], built.outputs)
-        grow(forest, inputs["train"].rows()[0], goals, given["max_features"], given["bootstrap"], seed)
-        for name, own in labels.items():
-            predicted = forest(inputs[name].rows()[0])
-            losses, wrong = loss.function(predicted, own, None)[0].double(), mistakes(predicted, own)
-            outcomes = summary(losses.unsqueeze(0), wrong.unsqueeze(0))
-            self.rows.add_outcomes([config.run_id], PLACE["phase"], PLACE["step"], name, outcomes)
-            if name == "train":
-                self.loss, reached = float(outcomes["loss"]), phase.reached(outcomes)
-        status = Status.CONVERGED if reached else Status.LIMIT
-        about = {"run_id": config.run_id, **PLACE, "path_length_from_init": 0.0, "status": status}
-        self.rows.final.append((forest.state_dict(), {}, about))
-        self.rows.add_run(self.manifest, config, status, PLACE, time.perf_counter() - start)
-        self.rows.write(self.files, self.part)
-        self.new_files.append(paths.final(self.part))
-        self.part += 1
-        self.left = self.left[1:]
+        model = config.model.model_dump()
+        seed = int(generator(config.seed, "forest").integers(2**32))
+        goals = targets(labels, built.outputs)
+        grow(forest, inputs, goals, model["max_features"], model["bootstrap"], seed)
+        return forest
+
+
+def _outcomes(config: RunConfig, predicted: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return loss, its variance and error `(1,)` of one forest on a split."""
+    losses = LOSSES[config.loss.name].function(predicted, labels, None)[0].double()
+    wrong = mistakes(predicted, labels)
+    return summary(losses.unsqueeze(0), wrong.unsqueeze(0))

@@ -176,7 +176,7 @@ def _not_a_number(tensors: Mapping[str, Tensor]) -> Tensors:
     return {name: torch.full_like(value, torch.nan) for name, value in tensors.items()}
 
 
-def stacked(networks: Sequence[Tensors]) -> Tensors:
+def stacked(networks: Sequence[Mapping[str, Tensor]]) -> Tensors:
     """Stack the tensors of K networks on a leading axis K.
 
     >>> stacked([{"w": torch.zeros(2)}, {"w": torch.ones(2)}])["w"].tolist()

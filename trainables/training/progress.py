@@ -1,11 +1,22 @@
-"""What a cohort in training says of itself."""
+"""Progress of a cohort in training."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Progress:
-    """Where a cohort is, for the live display and for whoever measures its parameters."""
+    """Position of a cohort, for the live display and for what measures its parameters.
+
+    Attributes:
+        phase: name of the present phase.
+        epoch: whole epochs of it.
+        runs: of the cohort.
+        runs_done: runs that have ended.
+        train_loss: mean over the running runs when it was evaluated last; NaN if it never was.
+        done: whether all runs have ended.
+        parameter_files: written since the last report, as paths in the cohort's folder.
+        warnings: lines for the user, each reported once.
+    """
 
     phase: str
     epoch: int
@@ -14,3 +25,4 @@ class Progress:
     train_loss: float
     done: bool
     parameter_files: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)

@@ -4,7 +4,6 @@ import traceback
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from ray import tune
 
 from benevolent.trainables.stack.kernel_choice import Pinned
@@ -13,8 +12,8 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
-from benevolent.trainables.training.ray_worker import assigned_device, receive
-from benevolent.trainables.training.starting import training
+from benevolent.trainables.training.ray_worker import assigned_device, configure_training_process, receive_datasets
+from benevolent.trainables.training.starting import start_training
 
 #: How long a trial trains between two results; the display and the measures follow at this pace.
 SECONDS_PER_RESULT = 1.0
@@ -28,12 +27,12 @@ class CohortTrainable(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Get ready to train, and touch no file of the cohort.
+        """Get ready to train, without touching any file of the cohort.
 
         Tune may start an actor for a trial that another, free one takes over meanwhile: that one is writing then.
         """
-        torch.set_num_threads(max(1, int(config["cpus"])))
-        receive(config["data"])
+        configure_training_process(config["cpus"])
+        receive_datasets(config["data"])
         self.results = Folder(config["results"])
         self.files = CohortFiles(self.results, config["cohort_id"])
         self.training: CohortTraining | ForestTraining | None = None
@@ -44,15 +43,18 @@ class CohortTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train whole epochs for about a second; the first time, load the cohort or its state before."""
+        """Train for about a second; the first time, begin the cohort or load its state."""
         try:
             if self.training is None:
-                self.files.folder.delete(paths.FAILURE)
-                pinned = Pinned(self.config["kernel"], self.config["stack_size"])
-                device = assigned_device(self.config["gpus"])
-                save_every_seconds = self.config["save_every_seconds"]
-                self.training = training(self.results, self.files.cohort_id, device, save_every_seconds, pinned)
+                self.training = self._start()
             return asdict(self.training.advance(SECONDS_PER_RESULT))
         except Exception:
             self.files.folder.write_json(paths.FAILURE, {"traceback": traceback.format_exc()})
             raise
+
+    def _start(self) -> CohortTraining | ForestTraining:
+        self.files.folder.delete(paths.FAILURE)
+        pinned = Pinned(self.config["kernel"], self.config["stack_size"])
+        device = assigned_device(self.config["gpus"])
+        save_every_seconds = self.config["save_every_seconds"]
+        return start_training(self.results, self.files.cohort_id, device, save_every_seconds, pinned)

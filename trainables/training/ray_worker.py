@@ -1,4 +1,4 @@
-"""What Ray gives to a process of its own: data sets, and a share of a GPU."""
+"""Set-up of a process that Ray has started: its threads, memory, data sets, and share of a GPU."""
 
 from collections.abc import Mapping
 
@@ -6,19 +6,29 @@ import ray
 import torch
 
 from benevolent.trainables import data
+from benevolent.trainables.training.malloc import keep_freed_memory
 
 
-def receive(shared: Mapping[str, ray.ObjectRef]) -> None:
-    """Take data sets whose files this machine has not got from Ray's object store, where the driver has put them."""
-    for name, reference in shared.items():
+def configure_training_process(cpus: float) -> None:
+    """Set what holds for the whole life of a process that trains: the number of threads, and to keep freed memory."""
+    torch.set_num_threads(max(1, int(cpus)))
+    keep_freed_memory()
+
+
+def receive_datasets(references: Mapping[str, ray.ObjectRef]) -> None:
+    """Take data sets whose files this machine lacks from Ray's object store, where the driver has put them."""
+    for name, reference in references.items():
         if not data.is_present(name):
             data.provide(name, ray.get(reference))
 
 
 def assigned_device(share: float) -> str:
-    """The device that Ray gave to this worker, never one that it only can see; of a GPU no more than its share."""
+    """Return the device that Ray gave to this worker, and hold the worker to its share of a GPU's memory.
+
+    A worker may see GPUs that Ray gave to others. Ray counts shares, but does not keep them apart.
+    """
     if not ray.get_runtime_context().get_accelerator_ids().get("GPU"):
         return "cpu"
-    if share < 1:  # which others share: Ray counts, but does not hold them apart
+    if share < 1:
         torch.cuda.set_per_process_memory_fraction(share, "cuda:0")
     return "cuda:0"

@@ -1,10 +1,13 @@
-"""What a cohort in training leaves behind: rows of its tables, checkpoints, and every run as it ends."""
+"""What a cohort in training leaves behind: rows of its tables, checkpoints, and the end of every run."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -16,121 +19,174 @@ from benevolent.trainables.training.running_stack import RunningStack, Tensors
 from benevolent.trainables.training.timeline import PhaseTimeline
 
 
+@dataclass(frozen=True)
+class Ends:
+    """Runs that stop at one check, each `(K,)` of booleans.
+
+    Attributes:
+        stopped: the runs that stop.
+        diverged: those of them that have diverged.
+        converged: those of them that have met their targets.
+    """
+
+    stopped: Tensor
+    diverged: Tensor
+    converged: Tensor
+
+    def status(self, row: int) -> Status:
+        """Return the status of one of the runs that stop."""
+        if self.diverged[row]:
+            return Status.DIVERGED
+        return Status.CONVERGED if self.converged[row] else Status.LIMIT
+
+
 class Recorder:
     """The rows since the last part, and the files that are new.
 
     Args:
         files: of the cohort.
         manifest: of the cohort.
-
-    Attributes:
-        part: the number of the next part.
+        part: number of the next part.
+        seconds: that each run has trained for, by its id; 0 by default.
+        inherited: statuses, by run id, of runs that end without training: those of the runs that they were made from.
         new_files: files of parameters that nobody was told of.
-        seconds: that each run has trained for.
-        inherited: how the runs ended that others are made from without training.
     """
 
-    def __init__(self, files: CohortFiles, manifest: Manifest) -> None:
-        self.files, self.manifest, self.rows = files, manifest, Rows()
-        self.part = 0
-        self.new_files: list[str] = []
-        self.seconds: dict[str, float] = dict.fromkeys(manifest.run_ids, 0.0)
-        self.inherited: dict[str, str | None] = {}
+    def __init__(
+        self,
+        files: CohortFiles,
+        manifest: Manifest,
+        part: int = 0,
+        seconds: Mapping[str, float] | None = None,
+        inherited: Mapping[str, Status] | None = None,
+        new_files: Sequence[str] = (),
+    ) -> None:
+        self.files = files
+        self.manifest = manifest
+        self.part = part
+        self.seconds = dict.fromkeys(manifest.run_ids, 0.0) | dict(seconds or {})
+        self.inherited = dict(inherited or {})
+        self._new_files = list(new_files)
+        self.rows = Rows()
 
     def begin_phase(self, phase: str, timeline: PhaseTimeline, kernel: Kernel) -> None:
-        """What follows is of this phase, and networks are evaluated by this kernel."""
-        self.phase, self.timeline, self.kernel = phase, timeline, kernel
+        """Set the phase of all rows that follow, and the kernel that networks are evaluated by."""
+        self.phase = phase
+        self.timeline = timeline
+        self.kernel = kernel
 
-    def place(self, step: int) -> dict[str, Any]:
-        """Phase, step and epoch."""
+    def add_seconds(self, run_ids: Sequence[str], seconds: float) -> None:
+        """Add the time of one piece of training to each of some runs."""
+        for run_id in run_ids:
+            self.seconds[run_id] += seconds
+
+    def take_new_files(self) -> list[str]:
+        """Return the files of parameters that were written since the last call."""
+        new, self._new_files = self._new_files, []
+        return new
+
+    def position(self, step: int) -> dict[str, Any]:
+        """Return the columns `phase`, `step` and `epoch` of a step of the present phase."""
         return {"phase": self.phase, "step": step, "epoch": self.timeline.epoch(step)}
 
     def record(self, active: RunningStack, index: Tensor, step: int, train: Tensors | None = None) -> None:
-        """Rows of dynamics and outcomes for the runs in `index`, which are what they were after so many steps.
+        """Add rows of dynamics and outcomes for some runs.
 
-        `train`: the training outcomes of all runs, if they are known.
+        Args:
+            active: all runs.
+            index: the runs to record.
+            step: at which they are what they are now.
+            train: the training outcomes of all runs, if they are known.
         """
         ids = [active.configs[i].run_id for i in index.tolist()]
-        statistics = active.statistics(self.timeline.epoch_index(max(0, step - 1)))
+        last_epoch = self.timeline.epoch_index(max(0, step - 1))
+        statistics = active.statistics(last_epoch)
         values = {name: value[index] for name, value in statistics.items()}
-        self.rows.add_dynamics(ids, **self.place(step), values=values)
+        self.rows.add_dynamics(ids, **self.position(step), values=values)
         for split in active.inputs:
-            known = train if split == "train" else None
-            outcomes = (
-                active.evaluate(split, self.kernel, index)
-                if known is None
-                else {name: value[index] for name, value in known.items()}
-            )
+            if split == "train" and train is not None:
+                outcomes = {name: value[index] for name, value in train.items()}
+            else:
+                outcomes = active.evaluate(split, self.kernel, index)
             self.rows.add_outcomes(ids, self.phase, step, split, outcomes)
 
     def checkpoint(self, active: RunningStack, step: int) -> None:
-        """Keep the parameters of all runs."""
-        name, count = paths.checkpoint(self.phase, step), len(active)
-        about: dict[str, Any] = {"run_id": [config.run_id for config in active.configs]}
-        about |= {key: [value] * count for key, value in self.place(step).items()}
-        about["path_length_from_init"] = active.path_lengths.tolist()
-        write_parameters(self.files.folder, name, active.stack.tensors, active.stack.masks, about)
-        self.new_files.append(name)
+        """Write the parameters of all runs."""
+        count = len(active)
+        metadata: dict[str, Any] = {"run_id": [config.run_id for config in active.configs]}
+        metadata |= {key: [value] * count for key, value in self.position(step).items()}
+        metadata["path_length_from_init"] = active.path_lengths.tolist()
+        path = paths.checkpoint(self.phase, step)
+        write_parameters(self.files.folder, path, active.stack.tensors, active.stack.masks, metadata)
+        self._new_files.append(path)
 
-    def finish(
-        self,
-        active: RunningStack,
-        step: int,
-        stopped: Tensor,
-        diverged: Tensor,
-        converged: Tensor,
-        train: Tensors | None = None,
-    ) -> None:
-        """Write down the runs that have stopped, each as it ends, and take them off the stack.
+    def finish(self, active: RunningStack, step: int, ends: Ends, train: Tensors | None = None) -> None:
+        """Record the runs that stop, each as it ends, and take them off the stack.
+
+        A run with `stop.snapshot_loss` ends as it was where it was nearest to that loss.
 
         Args:
             active: all runs.
             step: of the phase, now.
-            stopped: `(K,)`: which runs have.
-            diverged: which of them have diverged.
-            converged: which of them have met their targets.
+            ends: which runs stop, and how.
             train: the training outcomes of all runs, where those that end here are not recorded yet.
         """
-        back = stopped & ~diverged & active.nearest.found.cpu()
+        restored = ends.stopped & ~ends.diverged & active.nearest.has_check.cpu()
         steps = torch.full((len(active),), step)
-        if back.any():
-            index = back.nonzero().flatten()
+        if restored.any():
+            index = restored.nonzero().flatten()
             steps[index] = active.nearest.state["step"].cpu()[index]
             active.restore_nearest(index.to(active.device))
-        for end in steps[back].unique().tolist():
+        for end in steps[restored].unique().tolist():
             if not self.manifest.record.is_due(self.timeline.epoch(end), end):  # else it was recorded then
-                self.record(active, (back & (steps == end)).nonzero().flatten(), end)
-        if train is not None and (here := stopped & ~back).any():
-            self.record(active, here.nonzero().flatten(), step, train)
-        tensors, masks, lengths = active.stack.tensors, active.stack.masks, active.path_lengths.tolist()
-        for i in stopped.nonzero().flatten().tolist():
-            config, place = active.configs[i], self.place(int(steps[i]))
-            status = Status.DIVERGED if diverged[i] else Status.CONVERGED if converged[i] else Status.LIMIT
-            if not diverged[i]:  # what was not trained is what it was
-                status = Status(self.inherited.get(config.run_id) or status)
-            self._add_ends(active, i, place, self.timeline.epoch(step) if converged[i] else None)
-            about = {"run_id": config.run_id, **place, "path_length_from_init": lengths[i], "status": status}
-            own_tensors = {name: value[i] for name, value in tensors.items()}
-            own_masks = {name: value[i] for name, value in masks.items()}
-            self.rows.final.append((own_tensors, own_masks, about))
-            self.rows.add_run(self.manifest, config, status, place, self.seconds[config.run_id])
-        active.keep((~stopped).nonzero().flatten())
+                self.record(active, (restored & (steps == end)).nonzero().flatten(), end)
+        ends_here = ends.stopped & ~restored
+        if train is not None and ends_here.any():
+            self.record(active, ends_here.nonzero().flatten(), step, train)
+        self._add_final(active, steps, step, ends)
+        active.keep((~ends.stopped).nonzero().flatten())
 
-    def _add_ends(self, active: RunningStack, i: int, place: dict[str, Any], to_target: float | None) -> None:
-        """What is known of a run only when it has stopped; `to_target`: the epochs that it took, if it got there."""
-        ids, early = [active.configs[i].run_id], active.early
-        values = {"epochs_to_target": torch.tensor([to_target], dtype=torch.float64)} if to_target is not None else {}
-        if early.found[i]:
-            epoch = self.timeline.epoch(int(early.state["step"][i]))
+    def _add_final(self, active: RunningStack, steps: Tensor, step: int, ends: Ends) -> None:
+        """Add the last parameters of the runs that stop, and their rows of `runs`; `steps` `(K,)` are their last."""
+        tensors, masks = active.stack.tensors, active.stack.masks
+        path_lengths = active.path_lengths.tolist()
+        for row in ends.stopped.nonzero().flatten().tolist():
+            config = active.configs[row]
+            position = self.position(int(steps[row]))
+            status = self._status(config, ends.status(row))
+            self._add_end_statistics(active, row, position, self.timeline.epoch(step) if ends.converged[row] else None)
+            about = {"run_id": config.run_id, **position}
+            about |= {"path_length_from_init": path_lengths[row], "status": status}
+            own_tensors = {name: value[row] for name, value in tensors.items()}
+            own_masks = {name: value[row] for name, value in masks.items()}
+            self.rows.add_final(own_tensors, own_masks, about)
+            self.rows.add_run(self.manifest, config, status, position, self.seconds[config.run_id])
+
+    def _status(self, config: RunConfig, status: Status) -> Status:
+        if status == Status.DIVERGED:
+            return status
+        return self.inherited.get(config.run_id, status)
+
+    def _add_end_statistics(
+        self, active: RunningStack, row: int, position: dict[str, Any], to_target: float | None
+    ) -> None:
+        """Add what is known of a run only when it has stopped; `to_target`: epochs until its target, if it met that."""
+        ids = [active.configs[row].run_id]
+        early = active.early
+        values = {}
+        if to_target is not None:
+            values["epochs_to_target"] = torch.tensor([to_target], dtype=torch.float64)
+        if early.has_check[row]:
+            epoch = self.timeline.epoch(int(early.state["step"][row]))
             values["early_stop_epoch"] = torch.tensor([epoch], dtype=torch.float64)
-            values["early_stop_loss"] = early.state["score"][[i]]
-            test = {f"early_stop_{name}": early.state[name][[i]] for name in ("loss", "error")}
-            self.rows.add_outcomes(ids, place["phase"], place["step"], "test", test)
-        self.rows.add_dynamics(ids, **place, values=values)
+            values["early_stop_loss"] = early.state["score"][[row]]
+            test = {f"early_stop_{name}": early.state[name][[row]] for name in ("loss", "error")}
+            self.rows.add_outcomes(ids, position["phase"], position["step"], "test", test)
+        self.rows.add_dynamics(ids, **position, values=values)
 
     def write(self) -> None:
         """Write one part of every table, and the last parameters of the runs that ended in it."""
         if self.rows.final:
-            self.new_files.append(paths.final(self.part))
+            self._new_files.append(paths.final(self.part))
         self.rows.write(self.files, self.part)
         self.part += 1

@@ -1,10 +1,9 @@
-"""The rows of a cohort's tables between two parts, and the parameters of the runs that stopped."""
+"""Rows of a cohort's tables between two parts, and the parameters of the runs that stopped."""
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import pyarrow as pa
 from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
@@ -12,7 +11,16 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.parameters import write_parameters
+from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.initial_state import stacked
+
+
+class FinalNetwork(NamedTuple):
+    """The network of a run at its end, with the metadata that its file holds about it."""
+
+    tensors: Mapping[str, Tensor]
+    masks: Mapping[str, Tensor]
+    about: Mapping[str, Any]
 
 
 class Rows:
@@ -26,61 +34,61 @@ class Rows:
         self.dynamics: dict[str, list[Any]] = defaultdict(list)
         self.outcomes: dict[str, list[Any]] = defaultdict(list)
         self.runs: list[dict[str, Any]] = []
-        self.final: list[tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]] = []
+        self.final: list[FinalNetwork] = []
 
     def add_dynamics(
         self, run_ids: list[str], phase: str, step: int, epoch: float, values: Mapping[str, Tensor]
     ) -> None:
-        """One row per run and statistic; `values` is `name -> (K,)`, NaN (not defined) gives no row."""
+        """Add one row per run and statistic; `values` is `name -> (K,)`, NaN (not defined) gives no row."""
+        position = {"phase": phase, "step": step, "epoch": epoch}
         for name, column in values.items():
             for run_id, value in zip(run_ids, column.tolist(), strict=True):
                 if value == value:
-                    row = {
-                        "run_id": run_id,
-                        "phase": phase,
-                        "step": step,
-                        "epoch": epoch,
-                        "name": name,
-                        "value": value,
-                    }
-                    _append(self.dynamics, row)
+                    _append(self.dynamics, {"run_id": run_id, **position, "name": name, "value": value})
 
     def add_outcomes(self, run_ids: list[str], phase: str, step: int, split: str, values: Mapping[str, Tensor]) -> None:
-        """One row per run and outcome; a non-finite value is a result and gets its row."""
+        """Add one row per run and outcome; a non-finite value is a result and gets its row."""
+        position = {"phase": phase, "step": step, "split": split}
         for name, column in values.items():
             for run_id, value in zip(run_ids, column.tolist(), strict=True):
-                row = {
-                    "run_id": run_id,
-                    "phase": phase,
-                    "step": step,
-                    "split": split,
-                    "name": name,
-                    "value": value,
-                }
-                _append(self.outcomes, row)
+                _append(self.outcomes, {"run_id": run_id, **position, "name": name, "value": value})
 
     def add_run(
-        self, manifest: Manifest, config: RunConfig, status: str, place: Mapping[str, Any], seconds: float
+        self, manifest: Manifest, config: RunConfig, status: Status, position: Mapping[str, Any], seconds: float
     ) -> None:
-        """The row of a run that has ended; `place`: phase, step and epoch of its end."""
+        """Add the row of a run that has ended; `position`: phase, step and epoch of its end."""
         role = manifest.roles[manifest.run_ids.index(config.run_id)]
-        about = {"run_id": config.run_id, "cohort_id": manifest.cohort_id, "role": role, "status": status}
-        self.runs.append({**about, **place, "seconds": seconds})
+        about = {"run_id": config.run_id, "cohort_id": manifest.cohort_id, "role": role, "status": status.value}
+        self.runs.append({**about, **position, "seconds": seconds})
+
+    def add_final(self, tensors: Mapping[str, Tensor], masks: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Add the network of a run that has ended.
+
+        Args:
+            tensors: parameters and buffers, `name -> (...)`.
+            masks: of a pruned network, `name -> (...)`.
+            about: see `StoredNetworks.metadata`.
+        """
+        self.final.append(FinalNetwork(tensors, masks, about))
 
     def write(self, files: CohortFiles, part: int) -> None:
-        """Write one part of every table; `runs` last, since its rows mean that all of a run is there."""
+        """Write one part of every table; `runs` last, since its rows mean that everything of a run was written."""
         if self.final:
-            tensors, masks, abouts = zip(*self.final, strict=True)
-            metadata = {key: [about[key] for about in abouts] for key in abouts[0]}
-            write_parameters(files.folder, paths.final(part), stacked(tensors), stacked(masks), metadata)
-        for kind, columns in (("dynamics", self.dynamics), ("outcomes", self.outcomes)):
-            if columns:
-                files.folder.write_table(paths.table_part(kind, part), pa.table(dict(columns)))
+            self._write_final(files, part)
+        if self.dynamics:
+            files.write_part("dynamics", part, self.dynamics)
+        if self.outcomes:
+            files.write_part("outcomes", part, self.outcomes)
         if self.runs:
-            names = dict.fromkeys(name for row in self.runs for name in row)  # `from_pylist` has those of the first row
-            columns = {name: [row.get(name) for row in self.runs] for name in names}
-            files.write_runs(part, columns)
+            names = dict.fromkeys(name for row in self.runs for name in row)
+            files.write_runs(part, {name: [row.get(name) for row in self.runs] for name in names})
         self.clear()
+
+    def _write_final(self, files: CohortFiles, part: int) -> None:
+        tensors = stacked([network.tensors for network in self.final])
+        masks = stacked([network.masks for network in self.final])
+        metadata = {key: [network.about[key] for network in self.final] for key in self.final[0].about}
+        write_parameters(files.folder, paths.final(part), tensors, masks, metadata)
 
 
 def _append(columns: dict[str, list[Any]], row: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The runs of a cohort that still train, and all that has one row for each of them."""
+"""The runs of a cohort that still train, and everything that has one row for each of them."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,8 @@ from benevolent.trainables import data
 from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import StackGenerator
+from benevolent.trainables.stack.batches import Batches
+from benevolent.trainables.stack.kernel_choice import KernelChoice
 from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
@@ -16,16 +18,19 @@ from benevolent.trainables.training.best_checkpoint import BestCheckpoint
 from benevolent.trainables.training.dynamics import Dynamics
 from benevolent.trainables.training.optimizers import learning_rate
 from benevolent.trainables.training.population_risk import population_outcomes
-from benevolent.trainables.training.step_statistics import StepStatistics
+from benevolent.trainables.training.segment import Segment
 
 Tensors = dict[str, Tensor]
 
-#: Groups of a stack that make a network, as a snapshot keeps it.
+#: Fields of a stack's state that make a network, as a snapshot keeps it.
 NETWORK = ("parameters", "buffers")
+#: First parts of the names that `RunningStack.saved` gives.
+STACK, DYNAMICS, NEAREST, EARLY, SEGMENT = "stack", "dynamics", "nearest", "early", "segment"
+GENERATOR = "generator"
 
 
 class RunningStack:
-    """K runs: their stack, dynamics, inputs and labels, and their best checks.
+    """K runs: their stack, dynamics, inputs and labels, and the best of their checks.
 
     Args:
         network: of all.
@@ -37,6 +42,8 @@ class RunningStack:
     Attributes:
         nearest: of the runs with `stop.snapshot_loss`, the network and its dynamics nearest to that loss.
         early: what early stopping would have given, see `RecordConfig.early_stop`.
+        batches: of the epoch that is going on; None between epochs.
+        segment: the steps that are being made; None between segments.
     """
 
     def __init__(
@@ -47,17 +54,18 @@ class RunningStack:
         state: StackState,
         teach: data.TeacherLabels | None = None,
     ) -> None:
-        self.network, self.data, self.teach = network, dataset, teach
+        self.network = network
+        self.data = dataset
+        self.teach = teach
         self.stack = Stack(network, configs, state)
         self.device = dataset.train.labels.device
         bias = network.first_bias_columns
         self.dynamics = Dynamics(state.parameters, bias.stop - bias.start)
         self.inputs: dict[str, data.Inputs] = {}
         self.labels: Tensors = {}
-        self.order, self.draws = (
-            torch.empty(len(configs), 0),
-            StackGenerator([config.seed for config in configs], "", 0),
-        )
+        self.batches: Batches | None = None
+        self.generator = StackGenerator([], "", 0)
+        self.segment: Segment | None = None
         self.forget_checks()
 
     def __len__(self) -> int:
@@ -65,88 +73,111 @@ class RunningStack:
 
     @property
     def configs(self) -> list[RunConfig]:
-        """Of the runs."""
+        """Configurations of the runs."""
         return self.stack.configs
 
     def forget_checks(self) -> None:
-        """As at the start of a phase."""
-        self.nearest, self.early = BestCheckpoint(len(self), self.device), BestCheckpoint(len(self), self.device)
+        """Begin a phase without any check."""
+        self.nearest = BestCheckpoint(len(self), self.device)
+        self.early = BestCheckpoint(len(self), self.device)
 
     def load_splits(self, splits: Sequence[str], phases: Sequence[Phase], epoch: int) -> None:
-        """Take the inputs and labels of these splits, as every run sees them in its phase and epoch."""
-        for name in splits if self.configs else ():
+        """Load the inputs and labels of these splits, as every run sees them in its phase and epoch."""
+        if not self.configs:
+            return
+        for name in splits:
             self.inputs[name] = data.inputs_of(self.data, self.configs, name, epoch, phases[0].name)
             self.labels[name] = data.labels_of(self.data, self.configs, phases, name, epoch, self.teach)
 
-    def begin_epoch(self, order: Tensor, draws: StackGenerator) -> None:
-        """Take the order `(K, n)` of the examples in the coming epoch, and what layers will draw in it."""
-        self.order, self.draws = order, draws
-        self.dynamics.begin_epoch()
+    # ---- training
 
-    def train(self, steps: slice, batch_size: int, epoch: int, size: int, kernel: Kernel) -> Tensor:
-        """Train all runs for some steps of the epoch that has begun, and take what happened into the dynamics.
+    def open_epoch(self, order: Tensor, batch_size: int, epoch: int, generator: StackGenerator) -> None:
+        """Get ready for the steps of an epoch, from its start or, after `load`, from anywhere.
 
         Args:
-            steps: of the epoch.
+            order: `(K, n)`, positions of the examples.
             batch_size: examples per step.
-            epoch: its number in the phase, from 0.
-            size: how many runs train in one program.
-            kernel: how to compute the logits.
+            epoch: its number within the phase, from 0.
+            generator: random numbers of layers and augmentation, at the start of the epoch.
+        """
+        self.batches = Batches(self.inputs["train"], self.labels["train"], order, batch_size, epoch)
+        self.generator = generator
+
+    def begin_segment(self, first: int, last: int, choice: KernelChoice) -> Segment:
+        """Begin the steps `first` to `last - 1` of the epoch."""
+        assert self.batches is not None
+        gradient_sums = self.dynamics.state["total"]
+        self.segment = Segment(self.stack, self.batches, first, last, choice, self.generator, gradient_sums)
+        return self.segment
+
+    def end_segment(self) -> Tensor:
+        """Add what happened in the segment to the dynamics.
 
         Returns:
-            the loss `(K,)` of every run, mean over these steps, in float64.
+            the loss `(K,)` of every run, mean over the segment's steps, in float64.
         """
-        inputs, labels = self.inputs["train"], self.labels["train"]
-        order, traces = self.order[:, steps.start * batch_size : steps.stop * batch_size], []
-        for first, part in zip(range(0, len(self), size), self.stack.slices(size), strict=True):
-            own = slice(first, first + size)
-            draws = self.draws.pick(range(len(self))[own])
-            examples = (inputs.pick(own), labels[own], order[own], batch_size)
-            gradients = self.dynamics.state["total"][own]
-            traces.append(part.train_epoch(*examples, epoch, kernel, draws, steps.start, gradients))
-        trace = StepStatistics.join(traces)
-        self.dynamics.add(trace, epoch, steps.start, -(-labels.shape[1] // batch_size))
-        return trace.loss.double().mean(0).cpu()
+        assert self.batches is not None and self.segment is not None
+        statistics = self.segment.close()
+        self.dynamics.add(statistics, self.batches.epoch, self.segment.first, self.batches.steps_per_epoch)
+        self.segment = None
+        return statistics.loss.double().mean(0).cpu()
+
+    def close_epoch(self) -> None:
+        """End an epoch."""
+        self.batches = None
+
+    # ---- evaluation
 
     def evaluate(self, split: str, kernel: Kernel, index: Tensor | None = None) -> Tensors:
-        """What `Stack.evaluate` says of all runs, or of those in `index`; with the test split, of the population."""
+        """Evaluate all runs, or those in `index`, on a split; for the test split, on the whole population too.
+
+        Returns:
+            what `Stack.evaluate` and `population_outcomes` return.
+        """
         stack, inputs, labels = self.stack, self.inputs[split], self.labels[split]
         if index is not None:
             stack, inputs, labels = stack.pick(index), inputs.pick(index), labels[index]
-        found = stack.evaluate(inputs, labels, kernel)
-        return found | population_outcomes(stack) if split == "test" else found
+        outcomes = stack.evaluate(inputs, labels, kernel)
+        if split == "test":
+            outcomes |= population_outcomes(stack)
+        return outcomes
 
     def statistics(self, epoch: int) -> Tensors:
-        """Every statistic of the path, of which the last step was in the `epoch`-th epoch (from 0)."""
+        """Return every statistic of the path; its last step was in the `epoch`-th epoch (from 0)."""
         rates = [learning_rate(config.optimizer, epoch) for config in self.configs]
-        state, bias = self.stack.state, self.network.first_bias_columns
-        lr = torch.tensor(rates, dtype=torch.float64).to(self.device)
-        return self.dynamics.statistics(state.parameters, state.initial, state.start, bias, lr)
+        learning_rates = torch.tensor(rates, dtype=torch.float64).to(self.device)
+        state = self.stack.state
+        first_bias = self.network.first_bias_columns
+        return self.dynamics.statistics(state.parameters, state.initial, state.start, first_bias, learning_rates)
 
     @property
     def path_lengths(self) -> Tensor:
-        """Of the paths from the initialization on, `(K,)`."""
+        """Lengths `(K,)` of the paths from the initialization."""
         return self.dynamics.state["path_before"] + self.dynamics.state["path"]
 
+    # ---- the best of the checks
+
     def record_nearest(self, distances: Tensor, step: int) -> None:
-        """Keep the networks of those runs whose distance from the loss asked for is the least so far."""
+        """Keep the networks of those runs whose distance from `stop.snapshot_loss` is the smallest so far."""
 
         def rows(index: Tensor) -> Tensors:
-            kept = {f"stack/{name}": getattr(self.stack.state, name)[index] for name in NETWORK}
-            kept |= {f"dynamics/{name}": value[index] for name, value in self.dynamics.state.items()}
+            tensors = self.stack.state.tensors()
+            kept = {f"{STACK}/{name}": tensors[name][index] for name in NETWORK}
+            kept |= {f"{DYNAMICS}/{name}": value[index] for name, value in self.dynamics.state.items()}
             return kept | {"step": torch.full_like(index, step)}
 
         self.nearest.record(distances, rows)
 
     def restore_nearest(self, index: Tensor) -> None:
-        """Make runs what they were where they were nearest to the loss asked for."""
+        """Make runs what they were where they were nearest to `stop.snapshot_loss`."""
+        sources = {STACK: self.stack.state.tensors(), DYNAMICS: self.dynamics.state}
         for key, value in self.nearest.state.items():
             part, _, name = key.partition("/")
             if name:
-                (self.stack.state.tensors() if part == "stack" else self.dynamics.state)[name][index] = value[index]
+                sources[part][name][index] = value[index]
 
     def record_early_stop(self, validation_losses: Tensor, step: int, kernel: Kernel) -> None:
-        """Evaluate on the test split those runs whose validation loss is the least so far."""
+        """Evaluate on the test split those runs whose validation loss is the smallest so far."""
 
         def rows(index: Tensor) -> Tensors:
             test = self.evaluate("test", kernel, index)
@@ -157,29 +188,58 @@ class RunningStack:
     def keep(self, index: Tensor) -> None:
         """Drop every run that is not in `index`."""
         self.stack = self.stack.pick(index)
-        for one in (self.dynamics, self.nearest, self.early):
-            one.keep(index)
+        for part in (self.dynamics, self.nearest, self.early):
+            part.keep(index)
         self.inputs = {name: value.pick(index) for name, value in self.inputs.items()}
         self.labels = {name: value[index] for name, value in self.labels.items()}
-        self.order, self.draws = self.order[index], self.draws.pick(index.tolist())
+        if self.batches is not None:
+            self.batches = self.batches.pick(index)
+            self.generator = self.generator.pick(index.tolist())
 
-    @property
-    def _parts(self) -> dict[str, Tensors]:
-        return {
-            "stack": self.stack.state.tensors(),
-            "dynamics": self.dynamics.state,
-            "nearest": self.nearest.state,
-            "early": self.early.state,
-        }
+    # ---- the state
 
     def saved(self) -> Tensors:
-        """All state as tensors, for `load`."""
-        return {f"{part}/{name}": value for part, group in self._parts.items() for name, value in group.items()}
+        """Return all state as tensors `<part>/<name>`, for `load`; in an epoch also the generators' and the segment's."""
+        groups = {
+            STACK: self.stack.state.tensors(),
+            DYNAMICS: self.dynamics.state,
+            NEAREST: self.nearest.state,
+            EARLY: self.early.state,
+        }
+        if self.batches is not None:
+            groups[GENERATOR] = {"words": self.generator.state()}
+        if self.segment is not None:
+            groups[SEGMENT] = self.segment.state()
+        tensors = {}
+        for part, group in groups.items():
+            for name, value in group.items():
+                tensors[f"{part}/{name}"] = value
+        return tensors
 
     def load(self, tensors: Tensors) -> None:
-        """Go on from what `saved` gave."""
-        stack: Tensors = {}
-        for key, value in tensors.items():
-            part, _, name = key.partition("/")
-            (stack if part == "stack" else self._parts[part])[name] = value.to(self.device)
-        self.stack.state = StackState.from_tensors(stack)
+        """Go on from what `saved` gave, between epochs; within one, `resume_epoch` follows."""
+        self.stack.state = StackState.from_tensors(self._group(tensors, STACK))
+        self.dynamics.state = self._group(tensors, DYNAMICS)
+        self.nearest.state = self._group(tensors, NEAREST)
+        self.early.state = self._group(tensors, EARLY)
+
+    def resume_epoch(self, tensors: Tensors, segment: tuple[int, int, int] | None, choice: KernelChoice) -> None:
+        """Go on within the epoch that `open_epoch` has opened.
+
+        Args:
+            tensors: what `saved` gave.
+            segment: first step, step after the last, and next step of the open segment; None between segments.
+            choice: kernel and size of stacks.
+        """
+        self.generator.load(tensors[f"{GENERATOR}/words"])
+        if segment is not None:
+            first, last, step = segment
+            self.begin_segment(first, last, choice).load(self._group(tensors, SEGMENT), step)
+
+    def _group(self, tensors: Tensors, part: str) -> Tensors:
+        prefix = f"{part}/"
+        return {
+            name.removeprefix(prefix): value.to(self.device)
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }

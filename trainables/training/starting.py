@@ -1,30 +1,35 @@
-"""Which loop a cohort takes: networks are trained, forests are grown."""
+"""Start of a cohort's training: networks are trained, forests are grown."""
 
 from benevolent.trainables.stack.kernel_choice import Pinned
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
-from benevolent.trainables.training.malloc import keep_freed_memory
+
+#: Seconds between two saves of the state, unless a sweep says otherwise (`record.save_every_seconds`).
+SAVE_EVERY_SECONDS = 20.0
 
 
-def training(
+def start_training(
     results: Folder,
     cohort_id: str,
     device: str = "cpu",
-    save_every_seconds: float = 20,
+    save_every_seconds: float = SAVE_EVERY_SECONDS,
     pinned: Pinned | None = None,
 ) -> CohortTraining | ForestTraining:
-    """The training of a cohort, to be advanced until it is done.
+    """Begin the training of a cohort, or go on from its saved state; `advance` what is returned until it is done.
 
     Args:
         results: the results folder; the cohort's manifest is in it.
         cohort_id: which cohort.
         device: a torch device.
-        save_every_seconds: how often a part and the state are written.
+        save_every_seconds: how often a part of the tables and the state are written, within long epochs too.
         pinned: kernel and size of stacks, where they are not to be chosen.
     """
-    keep_freed_memory()
+    training: CohortTraining | ForestTraining
     if Manifest.read(results, cohort_id).configs[0].is_forest:
-        return ForestTraining(results, cohort_id, device)
-    return CohortTraining(results, cohort_id, device, save_every_seconds, pinned)
+        training = ForestTraining(results, cohort_id, device)
+    else:
+        training = CohortTraining(results, cohort_id, device, save_every_seconds, pinned)
+    training.start()
+    return training

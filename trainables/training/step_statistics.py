@@ -1,4 +1,4 @@
-"""What is noted at each training step, with as few operations a step as can be.
+"""Statistics of every training step, with as few operations per step as possible.
 
 Losses, derivatives and first-layer biases are gathered for a block of steps and then reduced; the biases by the
 recurrence of Welford 1962 for blocks (Chan, Golub and LeVeque 1983): memory is O(parameters) whatever the number of
@@ -12,23 +12,27 @@ from benevolent.trainables.training.losses import Out
 
 #: Steps whose biases are kept before they are reduced: a fixed number, so that the sums have one order in any company.
 BIAS_STEPS = 32
-#: Numbers of a block of losses and derivatives at most: it is to stay in the processor's cache.
+#: Largest block of losses and derivatives, in numbers, so that it stays in the processor's cache.
 BLOCK_NUMBERS = 2**17
 #: Steps of an epoch, at most, whose gradients are added up for the gradient noise: all would take some percent longer.
 NOISE_STEPS = 4
 
+#: What has one number per step and run, and what has one row per run.
+PER_STEP = ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update", "bias_product")
+PER_RUN = ("bias_mean", "bias_deviation", "bias_first", "bias_last")
+
 
 class StepStatistics:
-    """One epoch of K runs.
+    """Some consecutive steps of one epoch of K runs.
 
     Args:
         batches: how many examples each step has.
         outputs: C, of the network.
         parameters: `(K, P)`, the tensor that the optimizer changes in place.
-        gradient: `(K, P)`, the tensor that holds the gradient of every step.
+        gradient_rows: `(K, P)`, the tensor that holds the gradient of every step.
         first_bias: which columns of both are the first layer's bias; empty if there is none.
         sampled: the steps whose gradients are added up, see `sampled_steps`.
-        total: `(K, P)`, what they are added to.
+        gradient_sum: `(K, P)`, what they are added to.
 
     Attributes:
         loss: `(steps, K)`, mean loss of the batch.
@@ -48,119 +52,144 @@ class StepStatistics:
         batches: list[int],
         outputs: int,
         parameters: Tensor,
-        gradient: Tensor,
+        gradient_rows: Tensor,
         first_bias: slice,
         sampled: range = range(0),
-        total: Tensor | None = None,
+        gradient_sum: Tensor | None = None,
     ) -> None:
         runs, steps, examples = len(parameters), len(batches), batches[0]
-        self.columns, self.examples = first_bias, examples
-        self.slope, self.now, self.bias = gradient[:, first_bias], gradient, parameters[:, first_bias]
-        self.loss, self.derivative, self.gradient, self.update, self.bias_gradient, self.bias_update = (
-            parameters.new_zeros(6, steps, runs)
-        )
+        self.examples = examples
+        self.columns = first_bias
+        self.gradient_rows = gradient_rows
+        self.bias_gradient_now = gradient_rows[:, first_bias]
+        self.bias_now = parameters[:, first_bias]
+        self.sampled = sampled if gradient_sum is not None else range(0)
+        self.gradient_sum = gradient_sum
+        self.step = 0  # steps recorded
+        self.reduced = 0  # steps whose losses are reduced
+        self.count = 0  # steps whose biases are reduced
+        self.update_is_gradient = False
+        self._allocate(runs, steps, examples, outputs)
+
+    def _allocate(self, runs: int, steps: int, examples: int, outputs: int) -> None:
+        like, size = self.gradient_rows, self.bias_now.shape[1]
+        norms = like.new_zeros(6, steps, runs)
+        self.loss, self.derivative, self.gradient, self.update, self.bias_gradient, self.bias_update = norms
         self.bias_product = torch.zeros_like(self.loss, dtype=torch.float64)
+        self.bias_mean = torch.zeros_like(self.bias_now, dtype=torch.float64)
+        self.bias_first = torch.zeros_like(self.bias_mean)
+        self.bias_last = torch.zeros_like(self.bias_mean)
+        self.bias_deviation = self.bias_mean.new_zeros(runs)
         block = min(steps, max(1, BLOCK_NUMBERS // (runs * examples * outputs)))
-        self.losses = parameters.new_zeros(block, runs, examples)
-        self.derivatives = parameters.new_zeros(block, runs, examples, outputs)
-        size = self.bias.shape[1]
-        self.block = parameters.new_zeros(min(steps, BIAS_STEPS) if size else 0, 3, runs, size)
+        self.losses = like.new_zeros(block, runs, examples)
+        self.derivatives = like.new_zeros(block, runs, examples, outputs)
+        self.bias_block = like.new_zeros(min(steps, BIAS_STEPS) if size else 0, 3, runs, size)
         # Views made once: an index per step would cost as much as what is written there.
         self.outs = list(zip(self.losses.unbind(), self.derivatives.unbind(), strict=True))
-        self.norms = list(zip(self.gradient.unbind(), self.update.unbind(), strict=True))
-        self.slots = [slot.unbind() for slot in self.block.unbind()]
-        self.sampled, self.total = sampled if total is not None else range(0), total
-        self.step = self.taken = self.count = 0
-        self.plain = False
-        self.bias_mean = torch.zeros_like(self.bias, dtype=torch.float64)
-        self.bias_deviation = self.bias_mean.new_zeros(runs)
-        self.bias_first, self.bias_last = torch.zeros_like(self.bias_mean), torch.zeros_like(self.bias_mean)
+        self.norm_slots = list(zip(self.gradient.unbind(), self.update.unbind(), strict=True))
+        self.bias_slots = [slot.unbind() for slot in self.bias_block.unbind()]
 
     def out(self, examples: int) -> Out:
-        """Where the losses `(K, B)` of the coming step of B examples, and their derivatives `(K, B, C)`, are to be."""
-        losses, derivatives = self.outs[self.step - self.taken]
+        """Return where to write the losses `(K, B)` of the coming step of B examples, and derivatives `(K, B, C)`."""
+        losses, derivatives = self.outs[self.step - self.reduced]
         if examples == self.examples:
             return losses, derivatives
-        return losses.new_zeros(len(losses), examples), derivatives.new_zeros(
-            len(losses), examples, derivatives.shape[2]
-        )
+        runs, outputs = len(losses), derivatives.shape[2]
+        return losses.new_zeros(runs, examples), derivatives.new_zeros(runs, examples, outputs)
 
     def record(self, out: Out, update: Tensor) -> None:
-        """Note one step, after it was made.
+        """Record one step, after it was made.
 
         Args:
             out: as `out` gave it, filled.
             update: `(K, P)`, but for its sign and a factor per run, see `close`.
         """
-        gradient_norm, update_norm = self.norms[self.step]
-        torch.linalg.vector_norm(self.now, dim=1, out=gradient_norm)
-        if self.total is not None and self.step in self.sampled:
-            self.total += self.now
-        self.plain = update is self.now
-        if not self.plain:
+        gradient_norm, update_norm = self.norm_slots[self.step]
+        torch.linalg.vector_norm(self.gradient_rows, dim=1, out=gradient_norm)
+        if self.gradient_sum is not None and self.step in self.sampled:
+            self.gradient_sum += self.gradient_rows
+        self.update_is_gradient = update is self.gradient_rows
+        if not self.update_is_gradient:
             torch.linalg.vector_norm(update, dim=1, out=update_norm)
-        if self.slots:
-            bias, bias_gradient, bias_update = self.slots[self.step % len(self.slots)]
-            bias.copy_(self.bias)
-            bias_gradient.copy_(self.slope)
+        if self.bias_slots:
+            bias, bias_gradient, bias_update = self.bias_slots[self.step % len(self.bias_slots)]
+            bias.copy_(self.bias_now)
+            bias_gradient.copy_(self.bias_gradient_now)
             bias_update.copy_(update[:, self.columns])
         if out[0].shape[1] != self.examples:  # a shorter batch, the last of an epoch
             self._reduce_losses()
-            self._take_losses(1, out[0].unsqueeze(0), out[1].unsqueeze(0))
+            self._store_losses(1, out[0].unsqueeze(0), out[1].unsqueeze(0))
         self.step += 1
-        if self.step - self.taken == len(self.outs):
+        if self.step - self.reduced == len(self.outs):
             self._reduce_losses()
-        if self.slots and self.step % len(self.slots) == 0:
-            self._reduce_biases(len(self.slots))
+        if self.bias_slots and self.step % len(self.bias_slots) == 0:
+            self._reduce_biases(len(self.bias_slots))
 
     def close(self, update_scale: Tensor) -> "StepStatistics":
-        """End the epoch; `update_scale` `(K,)` makes updates of what was noted."""
+        """Reduce what is left, and scale updates; `update_scale` `(K,)` is the learning rate."""
         self._reduce_losses()
-        if self.slots:
-            self._reduce_biases(self.step % len(self.slots))
-        self.update = (self.gradient if self.plain else self.update) * update_scale
+        if self.bias_slots:
+            self._reduce_biases(self.step % len(self.bias_slots))
+        self.update = (self.gradient if self.update_is_gradient else self.update) * update_scale
         self.bias_update *= update_scale
         scale = update_scale.double()
         self.bias_product *= scale.square()
         self.bias_first *= scale.unsqueeze(1)
         self.bias_last *= scale.unsqueeze(1)
-        noted = [step for step in range(self.step) if step in self.sampled]
-        self.samples, self.squares = len(noted), over_steps(self.gradient[noted]).square().sum(1)
+        sampled = [step for step in range(self.step) if step in self.sampled]
+        self.samples = len(sampled)
+        self.squares = over_steps(self.gradient[sampled]).square().sum(1)
         return self
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that `load` needs to go on recording in another process, to the same bits."""
+        self._reduce_losses()
+        tensors = {name: getattr(self, name) for name in (*PER_STEP, *PER_RUN, "bias_block")}
+        tensors["progress"] = torch.tensor([self.step, self.count, self.update_is_gradient])
+        return tensors
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave, for the same steps."""
+        for name in (*PER_STEP, *PER_RUN, "bias_block"):
+            getattr(self, name).copy_(tensors[name])
+        self.step, self.count, update_is_gradient = tensors["progress"].tolist()
+        self.reduced = self.step
+        self.update_is_gradient = bool(update_is_gradient)
 
     @classmethod
     def join(cls, parts: "list[StepStatistics]") -> "StepStatistics":
-        """The trace of a stack from those of its slices."""
+        """Return the statistics of a stack from those of its slices, all closed."""
         whole = object.__new__(cls)
         for name in ("step", "count", "samples", "examples"):
             setattr(whole, name, getattr(parts[0], name))
-        for name in ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update", "bias_product"):
+        for name in PER_STEP:
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts], 1))
-        for name in ("bias_mean", "bias_deviation", "bias_first", "bias_last", "squares"):
+        for name in (*PER_RUN, "squares"):
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts]))
         return whole
 
     def _reduce_losses(self) -> None:
-        """Take in the steps of the block."""
-        if steps := self.step - self.taken:
-            self._take_losses(steps, self.losses[:steps], self.derivatives[:steps])
+        """Reduce the steps of the block."""
+        if steps := self.step - self.reduced:
+            self._store_losses(steps, self.losses[:steps], self.derivatives[:steps])
 
-    def _take_losses(self, steps: int, losses: Tensor, derivatives: Tensor) -> None:
-        done = slice(self.taken, self.taken + steps)
+    def _store_losses(self, steps: int, losses: Tensor, derivatives: Tensor) -> None:
+        done = slice(self.reduced, self.reduced + steps)
         self.loss[done] = losses.mean(2)
         self.derivative[done] = torch.linalg.vector_norm(derivatives, dim=3).mean(2)
-        self.taken += steps
+        self.reduced += steps
 
     def _reduce_biases(self, steps: int) -> None:
-        """Take in the first `steps` slots of the block."""
+        """Reduce the first `steps` slots of the block."""
         if not steps:
             return
-        bias, gradient, update = self.block[:steps].unbind(1)
+        bias, gradient, update = self.bias_block[:steps].unbind(1)
         done = slice(self.step - steps, self.step)
         self.bias_gradient[done] = torch.linalg.vector_norm(gradient, dim=2)
         self.bias_update[done] = torch.linalg.vector_norm(update, dim=2)
         self._add_products(update.double(), done)
-        values, total = bias.double(), self.count + steps
+        values = bias.double()
+        total = self.count + steps
         mean = values.mean(0)
         shift = mean - self.bias_mean
         self.bias_deviation += over_steps((values - mean).square().sum(2)).sum(1)
@@ -169,7 +198,7 @@ class StepStatistics:
         self.count = total
 
     def _add_products(self, updates: Tensor, done: slice) -> None:
-        """Take in how the updates `(steps, K, d)` of the bias go on as the ones before them."""
+        """Add the products of the bias's updates `(steps, K, d)` with the ones before them."""
         if done.start:
             self.bias_product[done.start] = (updates[0] * self.bias_last).sum(1)
         else:
@@ -179,12 +208,12 @@ class StepStatistics:
 
 
 def over_steps(values: Tensor) -> Tensor:
-    """Numbers `(steps, K)` as rows `(K, steps)` in float64, so that sums over them have one order for any K."""
+    """Return numbers `(steps, K)` as rows `(K, steps)` in float64, so that sums over them have one order for any K."""
     return values.double().t().contiguous()
 
 
 def sampled_steps(examples: int, batch_size: int) -> range:
-    """The steps of an epoch whose gradients tell of their noise: of whole batches, `NOISE_STEPS` or fewer.
+    """Return the steps of an epoch whose gradients are sampled for their noise: `NOISE_STEPS` whole batches or fewer.
 
     >>> list(sampled_steps(1000, 32))
     [0, 8, 16, 24]

@@ -1,0 +1,81 @@
+"""State of a cohort in training, so that it goes on after a crash as if nothing had happened."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.training.running_stack import STACK
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """Everything that training needs besides the manifest.
+
+    Attributes:
+        tensors: what `RunningStack.saved` gave.
+        run_ids: of the runs that still train, in the order of the tensors' rows.
+        phase_index: number of the present phase.
+        step: steps made in it.
+        epoch: number of the epoch that is going on; None between epochs.
+        segment: within that epoch, first step, step after the last, and next step of what is being trained; None
+            between segments.
+        part: number of the next part of the tables.
+        seconds: that each run has trained for.
+    """
+
+    tensors: dict[str, Tensor]
+    run_ids: list[str]
+    phase_index: int
+    step: int
+    epoch: int | None
+    segment: tuple[int, int, int] | None
+    part: int
+    seconds: dict[str, float]
+
+    def write(self, files: CohortFiles) -> None:
+        """Write the state in place of an earlier one."""
+        metadata: dict[str, Any] = {
+            "run_ids": self.run_ids,
+            "phase_index": self.phase_index,
+            "step": self.step,
+            "epoch": self.epoch,
+            "segment": self.segment,
+            "part": self.part,
+            "seconds": self.seconds,
+        }
+        files.folder.write_tensors(paths.STATE, self.tensors, metadata)
+
+    @classmethod
+    def read(cls, files: CohortFiles) -> "SavedState":
+        """Read the state back.
+
+        Raises:
+            BadInput: the file is damaged, or does not hold what this version writes.
+        """
+        tensors, metadata = files.folder.read_tensors(paths.STATE)
+        where = f"{files.folder.uri}/{paths.STATE}"
+        try:
+            segment = metadata.pop("segment")
+            state = cls(tensors=tensors, segment=None if segment is None else tuple(segment), **metadata)
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"{where}: damaged or not a file of this project ({error})") from None
+        rows = {len(value) for name, value in tensors.items() if name.startswith(f"{STACK}/")}
+        if rows != {len(state.run_ids)}:
+            raise BadInput(f"{where}: damaged or not a file of this project (it lacks runs)")
+        return state
+
+
+def set_aside(files: CohortFiles) -> str:
+    """Move a state that cannot be read out of the way, and return where it is now."""
+    files.folder.move(paths.STATE, paths.DAMAGED_STATE)
+    return f"{files.folder.uri}/{paths.DAMAGED_STATE}"
+
+
+def delete_state(files: CohortFiles) -> None:
+    """Remove the state of a cohort that is done."""
+    files.folder.delete(paths.STATE)
+    files.folder.delete(paths.DAMAGED_STATE)

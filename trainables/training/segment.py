@@ -1,0 +1,106 @@
+"""Training between two stops of an epoch, in pieces, so that the state can be saved in the middle of it."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from benevolent.trainables.rng import StackGenerator
+from benevolent.trainables.stack.batches import Batches
+from benevolent.trainables.stack.kernel_choice import KernelChoice
+from benevolent.trainables.stack.network import Kernel
+from benevolent.trainables.stack.stack import Stack
+from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
+
+
+@dataclass
+class _Part:
+    """Runs that train in one program."""
+
+    stack: Stack
+    batches: Batches
+    generator: StackGenerator
+    statistics: StepStatistics
+
+    def train(self, first: int, last: int, kernel: Kernel) -> None:
+        self.stack.train(self.batches.between(first, last), kernel, self.statistics, self.generator)
+
+
+class Segment:
+    """Steps of one epoch between two stops, where something is evaluated or recorded.
+
+    However the segment is cut into pieces, its statistics are the same to the last bit.
+
+    Args:
+        stack: all runs.
+        batches: of the whole epoch.
+        first: the first step, counted within the epoch.
+        last: the step after the last one.
+        choice: kernel, and how many runs train in one program.
+        generator: random numbers of layers and augmentation.
+        gradient_sums: `(K, P)`, to which the gradients of sampled steps are added.
+
+    Attributes:
+        step: the next step, counted within the epoch.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        batches: Batches,
+        first: int,
+        last: int,
+        choice: KernelChoice,
+        generator: StackGenerator,
+        gradient_sums: Tensor,
+    ) -> None:
+        self.first = first
+        self.last = last
+        self.step = first
+        self.kernel = choice.kernel
+        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size)
+        sampled_here = range(sampled.start - first, sampled.stop - first, sampled.step)
+        self.parts = []
+        starts = range(0, len(stack), choice.size)
+        for start, part in zip(starts, stack.slices(choice.size), strict=True):
+            rows = slice(start, start + len(part))
+            own_batches = batches.pick(rows).between(first, last)
+            own_generator = generator.pick(range(rows.start, rows.stop))
+            statistics = part.statistics(own_batches.sizes, sampled_here, gradient_sums[rows])
+            self.parts.append(_Part(part, own_batches, own_generator, statistics))
+
+    @property
+    def done(self) -> bool:
+        """True if all steps were made."""
+        return self.step == self.last
+
+    def train(self, steps: int) -> None:
+        """Train all runs for some steps, or for as many as are left."""
+        stop = min(self.step + steps, self.last)
+        for part in self.parts:
+            part.train(self.step, stop, self.kernel)
+        self.step = stop
+
+    def close(self) -> StepStatistics:
+        """Return the statistics of all steps and runs."""
+        epoch = self.parts[0].batches.epoch
+        closed = []
+        for part in self.parts:
+            learning_rates = part.stack.optimizer(epoch).learning_rate.squeeze(1)
+            closed.append(part.statistics.close(learning_rates))
+        return StepStatistics.join(closed)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the statistics so far as tensors `<part>/<name>`, for `load`."""
+        tensors = {}
+        for number, part in enumerate(self.parts):
+            for name, value in part.statistics.state().items():
+                tensors[f"{number}/{name}"] = value
+        return tensors
+
+    def load(self, tensors: dict[str, Tensor], step: int) -> None:
+        """Go on at a step with the statistics that `state` gave."""
+        for number, part in enumerate(self.parts):
+            prefix = f"{number}/"
+            own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            part.statistics.load(own)
+        self.step = step
