@@ -16,16 +16,16 @@ from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, de
 
 #: Largest relative error of the identity.
 TOLERANCE = 1e-4
-#: The claim must be true in at least so many of so many seeds.
+#: The claim must be true in at least two of three seeds.
 LEAST_SEEDS = 2
 OF_SEEDS = 3
 #: Fraction of all epochs after which the last quarter of training begins.
 LATE = 0.75
 
 RULE = f"""
-Identity: as in the other studies of this source, to {TOLERANCE:g}. Steadiness: in at least {LEAST_SEEDS} of {OF_SEEDS}
-seeds, the architecture whose bias takes the shorter mean path per step in the last {1 - LATE:.0%} of training has the
-lower test loss at the end; once with the path of the probability, which is the source's output, computed from
+Identity: as in the other studies of this source, to {TOLERANCE:g}. Steadiness: in at least {LEAST_SEEDS}/{OF_SEEDS} of
+the seeds, the architecture whose bias takes the shorter mean path per step in the last {1 - LATE:.0%} of training has
+the lower test loss at the end; once with the path of the probability, which is the source's output, computed from
 checkpoints, and once with that of the logit, which is ours.
 """
 

@@ -50,8 +50,8 @@ training point has. Coverage: the fraction of them whose pattern is in the span 
 the mean over seeds, at least {LEAST_RATIO} times that without, and the lower end of the 95% interval of the ratio
 (Student, over seeds, here as below) above 1. Not the draws alone: networks trained without Dropout, with units dropped
 afterwards at the highest rate, cover less than those trained with it, with an interval of the difference above 0;
-otherwise dropping units is what covers, not training with it. Bound: of at least {FEWEST_BOUNDS} finite bounds, of
-{BOUNDS} different patterns of a network drawn at random, none is less than the true slope by more than
+otherwise dropping units is what covers, not training with it. Bound: of at least {FEWEST_BOUNDS} finite bounds, at up
+to {BOUNDS} different patterns per network that are drawn at random, none is less than the true slope by more than
 {BOUND_TOLERANCE:g}. Gap: among a seed's networks with a train loss of at most {LARGEST_TRAIN_LOSS} that have a finite
 bound, Spearman's rank correlation of the median bound with test minus train loss is at least {LEAST_RANK_CORRELATION}
 in the mean over seeds, and the lower end of its interval above 0. Beyond the frequency: the mean over frequencies of

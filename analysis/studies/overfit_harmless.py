@@ -28,7 +28,9 @@ LEAST_DROP = 0.02
 FIRST_WEIGHT = "first"
 NORMAL = "std"
 SMALL_STARTS = ((FIRST_WEIGHT, 0.0), (FIRST_WEIGHT, 1.0), (NORMAL, 0.1))
-FAR_STARTS = ((FIRST_WEIGHT, -5.0 * EXAMPLES), (NORMAL, 5.0))
+#: First weight of the far start, as a multiple of the number of examples.
+FAR_FACTOR = -5
+FAR_STARTS = ((FIRST_WEIGHT, float(FAR_FACTOR * EXAMPLES)), (NORMAL, 5.0))
 #: Starts of networks.
 USUAL = "usual"
 LARGE = "large weights"
@@ -37,13 +39,13 @@ RANDOM = "random labels"
 RULE = f"""
 The linear problem of theorem 1 with n = {EXAMPLES} examples, at each label noise p. Harmless: from w = 0, from w = e_1
 and from normal weights of standard deviation {SMALL_STARTS[2][1]}, every run is right on all training examples, and its
-exact accuracy on the population is within {TOLERANCE} of 1 - p. Bad starts: from w(1) = -5 n, and from normal weights
-of standard deviation {FAR_STARTS[1][1]:g}, every run is right on all training examples too, and on the population at
-most {LARGEST_BAD_ACCURACY}. Networks on MNIST, 0-4 against 5-9, all of which must be right on all training examples. No
-loss: from usual weights, test accuracy at the end is at most {LARGEST_LOSS} below the best recorded on the way, in
-every seed. Bad starts: from large weights, and from a network that fits random labels, test accuracy is lower than from
-usual weights by {LEAST_DROP} or more in the mean over seeds, and the 95% interval of that mean (Student, paired by
-seed) is above 0.
+exact accuracy on the population is within {TOLERANCE} of 1 - p. Bad starts: from w(1) = {FAR_FACTOR} n, and from normal
+weights of standard deviation {FAR_STARTS[1][1]:g}, every run is right on all training examples too, and on the
+population at most {LARGEST_BAD_ACCURACY}. Networks on MNIST, 0-4 against 5-9, all of which must be right on all
+training examples. No loss: from usual weights, test accuracy at the end is at most {LARGEST_LOSS} below the best
+recorded on the way, in every seed. Bad starts: from large weights, and from a network that fits random labels, test
+accuracy is lower than from usual weights by {LEAST_DROP} or more in the mean over seeds, and the 95% interval of that
+mean (Student, paired by seed) is above 0.
 """
 
 
