@@ -3,6 +3,7 @@
 import math
 
 from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.readers import READERS
 from benevolent.trainables.data.split import FLOAT_BYTES
 from benevolent.trainables.data.tasks import describe
@@ -11,16 +12,11 @@ from benevolent.trainables.data.tasks import describe
 COPIES = 2
 
 
-def has_own_inputs(config: DataConfig) -> bool:
-    """Return whether inputs are drawn from the run's seed, so that runs of different seeds share no memory."""
-    return config.fresh or config.pixels != "none"
-
-
 def own_input_bytes(config: DataConfig, bytes_per_value: int) -> int:
     """Return the peak memory of the inputs that one run does not share with runs of other seeds.
 
-    `data.fresh` draws the training inputs of each run; `data.pixels` replaces them, and `permuted` also those of the
-    other splits. Everything else is stored once for all runs of a cohort.
+    `data.fresh` draws the training inputs of each run, and interventions change the splits that they act on. Everything
+    else is stored once for all runs of a cohort.
 
     Args:
         config: the data section of the run.
@@ -30,17 +26,19 @@ def own_input_bytes(config: DataConfig, bytes_per_value: int) -> int:
     >>> own_input_bytes(gaussian, 4) == 2 * 40_000 * (3 * 32 * 32) * 4
     True
     """
-    if not has_own_inputs(config):
-        return 0
-    sizes = [config.train_size]
-    if config.pixels == "permuted":
-        sizes += [config.validation_size, config.test_size]
+    sizes = {"train": config.train_size, "validation": config.validation_size, "test": config.test_size}
     values_per_input = math.prod(describe(config).input_shape)
-    return COPIES * sum(_set_bytes(config, size * values_per_input, bytes_per_value) for size in sizes)
+    total = 0
+    for split, size in sizes.items():
+        drawn = config.fresh and split == "train"
+        if drawn or interventions_on(config, split):
+            total += _set_bytes(config, split, size * values_per_input, bytes_per_value)
+    return COPIES * total
 
 
-def _set_bytes(config: DataConfig, values: int, bytes_per_value: int) -> int:
-    """Return the bytes of one set of inputs: large sets of images stay uint8, but noise is stored as floats."""
+def _set_bytes(config: DataConfig, split: str, values: int, bytes_per_value: int) -> int:
+    """Return the bytes of one set of inputs: large sets of images stay uint8, unless an intervention gives floats."""
     as_floats = values * bytes_per_value
-    stays_uint8 = config.name in READERS and as_floats > FLOAT_BYTES and config.pixels != "gaussian"
+    gives_floats = any(intervention.gives_floats(config) for intervention in interventions_on(config, split))
+    stays_uint8 = config.name in READERS and as_floats > FLOAT_BYTES and not gives_floats
     return values if stays_uint8 else as_floats

@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from benevolent.trainables.config.data import DataConfig, Pixels
-from benevolent.trainables.data.corruption import corrupt, replace_pixels
+from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.data.corruption import corrupt
+from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.loading import load
 from benevolent.trainables.data.split import Dataset, Inputs, Split
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
@@ -105,33 +105,24 @@ def labels_of(
     return torch.stack(rows)
 
 
-def _pixels(config: DataConfig, split: str) -> Pixels:
-    """Return how the inputs of a split are replaced: held-out splits only if all images are permuted alike."""
-    replaced = split == "train" or config.pixels == "permuted"
-    return config.pixels if replaced and config.pixels_fraction else "none"
-
-
 def _inputs_key(config: "RunConfig", split: str, epoch: int) -> tuple[object, ...]:
     """Return a key that is equal for runs of one cohort that see the same inputs."""
     own = config.data
-    pixels = _pixels(own, split)
+    interventions = interventions_on(own, split)
+    values: list[object] = []
+    for intervention in interventions:
+        values += [(field, getattr(own, field)) for field in intervention.fields]
     fresh = own.fresh and split == "train"
-    drawn = (config.seed, epoch if fresh else 0) if fresh or pixels != "none" else ()
-    replaced_fraction = own.pixels_fraction if pixels != "none" else False
-    return (pixels, replaced_fraction, own.frequency, own.noise, *drawn)
+    drawn = (config.seed, epoch if fresh else 0) if fresh or interventions else ()
+    return (*values, own.frequency, own.noise, *drawn)
 
 
 def _own_inputs(dataset: Dataset, config: "RunConfig", split: str, epoch: int, phase: str) -> Inputs:
-    """Return the inputs of one run, with its pixels replaced."""
-    sets = _own_split(dataset, config, split, epoch, phase).sets
-    method = _pixels(config.data, split)
-    if method == "none":
-        return sets
-    if method == "gaussian":  # noise of the moments of normalized inputs
-        noisy = replace_pixels(sets.rows()[0], method, config.data.pixels_fraction, config.seed, split)
-        return Inputs(noisy.unsqueeze(0), sets.slot, sets.dtype)
-    moved = replace_pixels(sets.stored[0], method, config.data.pixels_fraction, config.seed, split)
-    return replace(sets, stored=moved.unsqueeze(0))
+    """Return the inputs of one run after the interventions on them."""
+    inputs = _own_split(dataset, config, split, epoch, phase).sets
+    for intervention in interventions_on(config.data, split):
+        inputs = intervention.change(inputs, config.data, config.seed, split, epoch)
+    return inputs
 
 
 def _own_split(dataset: Dataset, config: "RunConfig", split: str, epoch: int, phase: str) -> Split:

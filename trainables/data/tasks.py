@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
+from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.readers import READERS, Reader, is_present
 from benevolent.trainables.data.split import Target
 from benevolent.trainables.data.synthetic import SYNTHETIC, parameters, sampler
@@ -132,8 +133,11 @@ def _check_window(config: DataConfig) -> None:
     where = f"data.augment = {config.augment!r}"
     if not config.crop:
         raise BadInput(f"{where}: the window is what data.crop leaves, and it is 0; allowed: crop of 1 or more")
-    if config.pool > 1 or config.pixels != "none":
-        raise BadInput(f"{where}: goes with neither data.pool nor data.pixels; leave those out")
+    if config.pool > 1:
+        raise BadInput(f"{where}: does not go with data.pool = {config.pool}; leave one out")
+    for intervention in interventions_on(config, "train"):
+        field = intervention.fields[0]
+        raise BadInput(f"{where}: does not go with data.{field} = {getattr(config, field)!r}; leave one out")
 
 
 def _check_sizes(config: DataConfig, reader: Reader) -> None:
