@@ -176,6 +176,28 @@ def test_held_out_inputs_stay_natural_unless_all_images_are_permuted_alike():
         assert torch.equal(new.flatten(1), old.flatten(1)[:, order])
 
 
+def test_input_noise_is_drawn_per_run_and_leaves_held_out_inputs_clean():
+    configs = runs({}, {"input_noise": 0.5}, {"input_noise": 0.1}, seeds=(0, 1))
+    dataset = data.load(configs[0].data)
+    clean, same, strong, other_seed, weak, _ = data.inputs_of(dataset, configs, "train").rows()
+    assert torch.equal(clean, dataset.train.inputs) and torch.equal(same, clean)
+    noise = strong - clean
+    assert noise.mean() == pytest.approx(0, abs=0.01) and noise.std() == pytest.approx(0.5, rel=0.01)
+    assert torch.allclose(weak - clean, noise / 5, atol=1e-6)  # a scale of the same draws
+    assert abs(torch.corrcoef(torch.stack([noise.flatten(), (other_seed - clean).flatten()]))[0, 1]) < 0.02
+    alone = data.inputs_of(dataset, configs[2:3], "train").rows()[0]
+    assert torch.equal(alone, strong)
+    for split in ("validation", "test"):
+        assert data.inputs_of(dataset, configs, split).slot.tolist() == [0] * 6
+
+
+def test_input_noise_is_trained_on_and_changes_the_run(cohort):
+    configs = [{"data": {"input_noise": noise, "train_size": 100}, "stop": {"max_epochs": 2}} for noise in (0.0, 0.3)]
+    trained = cohort("noisy", configs).train()
+    losses = [trained.value(run_id, "loss", "train") for run_id in trained.run_ids]
+    assert trained.run_ids[0] != trained.run_ids[1] and losses[0] != losses[1]
+
+
 def test_bytes_and_floats_go_into_one_stack(monkeypatch):
     configs = runs({}, {"pixels": "permuted"}, {"pixels": "gaussian"})
     floats = data.inputs_of(data.load(configs[0].data), configs, "train")

@@ -82,6 +82,9 @@ class DataConfig(Section):
     `pixels_fraction` of the training inputs, chosen by the run's seed. `permuted` also permutes that fraction of the
     validation and the test inputs; the others leave them natural.
 
+    `input_noise`: standard deviation of the Gaussian noise that is added to every number of the (normalized) training
+    inputs, drawn once from the run's seed, so that a run sees each example with the same noise at every step.
+
     `augment` mirrors, moves or cuts the images of every training step at random, drawn from the run's seed
     (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
 
@@ -111,6 +114,7 @@ class DataConfig(Section):
     normalize: Literal["split", "cifar", "half", "none"] = "split"
     pixels: Annotated[Pixels, PerRun] = "none"
     pixels_fraction: Annotated[Fraction, PerRun] = 1.0
+    input_noise: Annotated[float, Field(ge=0), PerRun] = 0.0
     augment: Augment = "none"
     frequency: Annotated[float, Field(gt=0), PerRun] = 1.0
     noise: Annotated[float, Field(ge=0, le=0.5), PerRun] = 0.1

@@ -7,9 +7,13 @@ it reads, in `INPUT_INTERVENTIONS`. Which runs share inputs, and what memory the
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
+
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.data.corruption import replace_pixels
 from benevolent.trainables.data.split import Inputs
+from benevolent.trainables.rng import generator
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,27 @@ def with_replaced_pixels(inputs: Inputs, config: DataConfig, seed: int, split: s
     return replace(inputs, stored=moved.unsqueeze(0))
 
 
+def with_noise(inputs: Inputs, config: DataConfig, seed: int, split: str, epoch: int) -> Inputs:
+    """Return inputs plus independent normal noise of standard deviation `data.input_noise`."""
+    clean = inputs.rows()[0]
+    step = epoch if config.fresh else 0
+    noise = generator(seed, f"input noise/{split}", step).standard_normal(clean.shape, dtype=np.float32)
+    noisy = clean + config.input_noise * torch.from_numpy(noise).to(clean)
+    return Inputs(noisy.unsqueeze(0), inputs.slot, inputs.dtype)
+
+
 INPUT_INTERVENTIONS = (
     InputIntervention(
         fields=("pixels", "pixels_fraction"),
         acts_on=pixels_act_on,
         change=with_replaced_pixels,
         gives_floats=lambda config: config.pixels == "gaussian",
+    ),
+    InputIntervention(
+        fields=("input_noise",),
+        acts_on=lambda config, split: config.input_noise > 0 and split == "train",
+        change=with_noise,
+        gives_floats=lambda config: True,
     ),
 )
 
