@@ -118,6 +118,8 @@ class _MeasuringWhileTraining:
     def on_progress(self, cohort_id: str, progress: dict[str, Any]) -> None:
         """Show the progress of a cohort, and submit the files that it has written."""
         self.display.update(cohort_id, progress)
+        for warning in progress["warnings"]:
+            self.display.console.print(warning, soft_wrap=True, highlight=False, markup=False)
         for file in progress["parameter_files"]:
             if self.checkpoints or paths.is_final(file):
                 self.pool.submit(self.existing.missing(cohort_id, file, self.measures))

@@ -511,7 +511,7 @@ def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trai
     trained.files.folder.write(paths.final(1), b"half a save of the other actor")
     trained.files.folder.write_json(paths.FAILURE, {"traceback": "of an earlier attempt"})
     config = {"results": trained.results.uri, "cohort_id": "a", "cpus": 1, "gpus": 0, "data": {}}
-    trainable = CohortTrainable(config | {"kernel": None, "stack_size": None})
+    trainable = CohortTrainable(config | {"kernel": None, "stack_size": None, "save_every_seconds": 20.0})
     assert trained.files.folder.exists(paths.final(1)) and trained.files.why_failed
     assert not trained.files.folder.exists(paths.table_part("runs", 1))
     monkeypatch.setattr(
