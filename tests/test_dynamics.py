@@ -10,7 +10,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.training.dynamics import DERIVATIVE_FLOOR, DYNAMICS, WINDOW_EPOCHS, Dynamics
-from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
+from benevolent.trainables.training.step_statistics import NOISE_EPOCHS, StepStatistics, sampled_steps
 
 SMALL = {"train_size": 50, "validation_size": 20, "test_size": 30}
 
@@ -83,16 +83,18 @@ class Path:
         return sum(float((b[part] - a[part]).norm()) for a, b in zip(points[:-1], points[1:], strict=True))
 
     def noise(self) -> tuple[float, float]:
-        """B tr Cov(g) and ||E g||^2 of the last epochs, from at most four whole batches of each."""
+        """B tr Cov(g) and ||E g||^2 of every eighth of the last epochs, from its whole batches."""
         size, each = self.config.optimizer.batch_size, self.steps_per_epoch
         whole = self.config.data.train_size // size
         noise = signal = 0.0
         for epoch in range(len(self.gradients) // each)[-WINDOW_EPOCHS:]:
-            steps = range(epoch * each, epoch * each + whole, -(-whole // 4))
+            if epoch % NOISE_EPOCHS:
+                continue
+            steps = range(epoch * each, epoch * each + whole)
             gradients = torch.stack([self.gradients[step][0] for step in steps])
             variance = gradients.var(0, correction=1).sum()
             noise += float(size * variance)
-            signal += float(gradients.mean(0).square().sum() - variance / len(steps))
+            signal += float(gradients.mean(0).square().sum())
         return noise, signal
 
     def epoch_losses(self) -> list[float]:
@@ -157,14 +159,12 @@ def test_every_statistic_equals_its_definition(cohort, sections):
         assert expected.keys() == DYNAMICS.keys() - EARLY
         if config.stop.train_loss is None:
             expected["epochs_to_target"] = float("nan")
-        if math.isnan(expected["gradient_noise_scale"]):  # then there is no row, and the last is of an earlier epoch
-            del expected["gradient_noise_scale"]
         found = {name: trained.value(config.run_id, name) for name in expected}
         assert found == pytest.approx(expected, rel=1e-8, nan_ok=True)
 
 
 def test_the_noise_scale_is_that_of_gradients_of_known_noise():
-    """g = mean + noise of batches of 4: B tr Cov(g) / ||E g||^2, estimated from ten epochs of four steps."""
+    """g = mean + noise of batches of 4: B tr Cov(g) / ||E g||^2, estimated from two epochs of 16 steps."""
     draw = torch.Generator().manual_seed(0)
     mean, gradient = torch.ones(1, 200).double(), torch.zeros(1, 200).double()
     parameters = torch.zeros(1, 200).double()
@@ -172,7 +172,7 @@ def test_the_noise_scale_is_that_of_gradients_of_known_noise():
     for epoch in range(2 * WINDOW_EPOCHS):
         dynamics.begin_epoch()
         total = dynamics.state["total"]
-        trace = StepStatistics([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4), total)
+        trace = StepStatistics([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4, epoch), total)
         for size in [4] * 16 + [3]:
             out = trace.out(size)
             out[0].zero_(), out[1].zero_()
@@ -180,7 +180,7 @@ def test_the_noise_scale_is_that_of_gradients_of_known_noise():
             trace.record(out, gradient)
         dynamics.add(trace.close(torch.ones(1)), epoch)
     found = dynamics.statistics(parameters, parameters, parameters, slice(0, 0), torch.ones(1))
-    assert found["gradient_noise_scale"].item() == pytest.approx(4 * (200 * 2**2) / 200, rel=0.15)
+    assert found["gradient_noise_scale"].item() == pytest.approx(4 * (200 * 2**2) / (200 + 200 * 2**2 / 16), rel=0.15)
 
 
 def test_slices_of_a_stack_give_the_statistics_of_the_whole(cohort):

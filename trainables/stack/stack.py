@@ -180,7 +180,7 @@ class Stack:
         """Train on all batches in one piece, for benchmarks and for the choice of a kernel; see `train`."""
         seeds = [config.seed for config in self.configs]
         generator = generator or StackGenerator(seeds, "layers", batches.epoch, self.state.parameters.device)
-        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size)
+        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size, batches.epoch)
         statistics = self.statistics(batches.sizes, sampled, gradient_sum)
         self.train(batches, kernel, statistics, generator)
         return statistics.close(self.optimizer(batches.epoch).learning_rate.squeeze(1))

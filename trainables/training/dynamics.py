@@ -70,7 +70,7 @@ DYNAMICS: dict[str, tuple[str, str]] = {
     "late_loss": ("mean of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
     "late_loss_variance": ("variance of the batch losses of the last 10 epochs of the phase", "Ru et al. 2021"),
     "gradient_noise_scale": (
-        "B tr Cov(g) / ||E g||^2 of batches of B in the last 10 epochs of the phase (examples)",
+        "B tr Cov(g) / ||E g||^2 over the batches of B of an epoch: every eighth one of the last 10 (examples)",
         "McCandlish et al. 2018",
     ),
     "gradient_norm": ("mean of ||g_t|| over the last epoch, as far as it has come", "Jiang et al. 2020"),
@@ -167,8 +167,11 @@ class Dynamics:
     def _add_late(self, slot: int, trace: StepStatistics, fresh: bool) -> None:
         """Take losses and gradients into a slot of the window; `fresh`: they are the first of their epoch.
 
-        The noise is estimated from the gradients of the epoch so far: their variance, and the squared norm of their
-        mean less its own variance (McCandlish et al. 2018).
+        Noise and signal are those of the sampled gradients g_1 ... g_n of the epoch's M: with their variance
+        `S^2 = sum ||g_i - mean g||^2 / (n - 1)`, noise is `B S^2`, and signal `||mean g||^2 - (1 - n / M) S^2 / n`, the
+        squared norm of the mean without the variance that is due to sampling (McCandlish et al. 2018, appendix A, for
+        batches that are drawn without replacement). At the end of the epoch n = M, and the signal is positive. Both are
+        averaged over the window before their ratio is taken.
         """
         if fresh:
             for name in LATE:
@@ -184,9 +187,10 @@ class Dynamics:
             count = here["samples"]
             of_mean = torch.linalg.vector_norm(self.state["total"], dim=1, dtype=torch.float64).div(count).square()
             variance = (here["norms"] - count * of_mean).clamp(min=0) / (count - 1)
+            unsampled = 1 - count / trace.sampled_per_epoch
             enough = count > 1
             here["noise"].copy_(torch.where(enough, trace.examples * variance, 0))
-            here["signal"].copy_(torch.where(enough, of_mean - variance / count, 0))
+            here["signal"].copy_(torch.where(enough, of_mean - unsampled * variance / count, 0))
 
     def _late(self) -> dict[str, Tensor]:
         steps, loss, square, _, _, noise, signal = (self.state[f"late_{name}"].sum(1) for name in LATE)

@@ -57,7 +57,7 @@ class Segment:
         self.last = last
         self.step = first
         self.kernel = choice.kernel
-        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size)
+        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size, batches.epoch)
         sampled_here = range(sampled.start - first, sampled.stop - first, sampled.step)
         self.parts = []
         starts = range(0, len(stack), choice.size)
