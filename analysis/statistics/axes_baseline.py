@@ -129,9 +129,12 @@ class AxesBaseline:
         self._span = np.column_stack([intercept, self._directions])
         centered = outcome - outcome.mean()
         self.total = float(centered @ centered)
-        loads = self._directions.T @ (runs.configuration_sums(centered) / root_sizes)
+        centered_sums = runs.configuration_sums(centered)
+        loads = self._directions.T @ (centered_sums / root_sizes)
         squares = self._fit(s[:rank], loads)
-        self.r2 = 1 - squares / self.total if self.total else np.nan
+        self.r2 = np.nan
+        if self.total:
+            self.r2 = 1 - squares / self.total
 
     def _fit(self, singular: np.ndarray, loads: np.ndarray) -> float:
         """Choose the penalty with the smallest held-out squares, keep its fit, and return those squares.
@@ -145,15 +148,19 @@ class AxesBaseline:
         mean_outcome = self.outcome.mean()
         root_sizes = np.sqrt(runs.sizes)
         squared_directions = self._directions**2
-        mean_square = (singular**2).mean() if len(singular) else 1.0
+        squared_singular = singular**2
+        mean_square = squared_singular.mean() if len(singular) else 1.0
         smallest = np.inf
         for penalty in PENALTIES * mean_square:
-            shrinkage = singular**2 / (singular**2 + penalty)
-            leverage = 1 / n + (squared_directions @ shrinkage) / runs.sizes  # h of each configuration
-            fitted = mean_outcome + self._directions @ (shrinkage * loads) / root_sizes
+            shrinkage = squared_singular / (squared_singular + penalty)
+            variance = squared_directions @ shrinkage
+            leverage = 1 / n + variance / runs.sizes  # h of each configuration
+            effects = self._directions @ (shrinkage * loads)
+            fitted = mean_outcome + effects / root_sizes
             residual = self.outcome - runs.per_run(fitted)
             lift = leverage / (1 - runs.sizes * leverage)
-            held_out = residual + runs.per_run(lift * runs.configuration_sums(residual))
+            residual_sums = runs.configuration_sums(residual)
+            held_out = residual + runs.per_run(lift * residual_sums)
             squares = float(held_out @ held_out)
             if squares < smallest:
                 smallest = squares
@@ -176,7 +183,8 @@ class AxesBaseline:
         if not len(donors):
             return gain, np.nan
         exceedances = self.count_exceedances(predictor, gain, donors)
-        return gain, (1 + exceedances) / (1 + len(donors))
+        p = (1 + exceedances) / (1 + len(donors))
+        return gain, p
 
     def count_exceedances(self, predictor: np.ndarray, gain: float, donors: np.ndarray) -> int:
         """Count the permutations that gain at least as much; all of them if the gain is exactly 0."""
@@ -189,9 +197,11 @@ class AxesBaseline:
         chunk = max(1, CHUNK_ELEMENTS // donors.shape[1])
         parts = [np.zeros(0)]
         for start in range(0, len(donors), chunk):
-            contributions = self.contributions(predictor, donors[start : start + chunk])
+            some_donors = donors[start : start + chunk]
+            contributions = self.contributions(predictor, some_donors)
             parts.append(contributions.sum(axis=1))
-        return np.concatenate(parts) / self.total
+        saved = np.concatenate(parts)
+        return saved / self.total
 
     def contributions(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
         """(k, G) held-out squares of the axes alone minus those with the predictor.
@@ -204,39 +214,56 @@ class AxesBaseline:
         m = runs.sizes
         k = self._lift
         c = predictor - predictor.mean()
-        c = c - self._shared @ (self._shared.T @ c)
+        seed_effects = self._shared.T @ c
+        c = c - self._shared @ seed_effects
         c_sum = runs.configuration_sums(c)[donors]
         cc = runs.configuration_sums(c**2)[donors]
         yc = self._donor_products(c, donors)
 
         # project the axes out of c: they take the same amount off every run of a configuration
         root_m = np.sqrt(m)
-        along = (c_sum / root_m) @ self._span @ self._span.T / root_m
-        cc = cc - 2 * along * c_sum + m * along**2
-        ec = yc - self._fitted * c_sum - along * runs.configuration_sums(self._residual)
+        coordinates = (c_sum / root_m) @ self._span
+        along = coordinates @ self._span.T / root_m
+        mixed = 2 * along * c_sum
+        taken_off = m * along**2
+        cc = cc - mixed + taken_off
+        e = self._residual
+        residual_sums = runs.configuration_sums(e)
+        residual_c = yc - self._fitted * c_sum
+        ec = residual_c - along * residual_sums
         c_sum = c_sum - m * along
         norm = cc.sum(axis=1, keepdims=True)
-        nothing_left = norm <= NOTHING_LEFT * max(c @ c, 1e-300)
+        squares_before = max(c @ c, 1e-300)
+        nothing_left = norm <= NOTHING_LEFT * squares_before
         norm = np.where(nothing_left, 1, norm)
         root_norm = np.sqrt(norm)
         slope = ec.sum(axis=1, keepdims=True) / norm
 
         # residuals e' = e - slope c of the model with the predictor
-        e = self._residual
-        e_sum = runs.configuration_sums(e) - slope * c_sum
-        ee = runs.configuration_sums(e**2) - 2 * slope * ec + slope**2 * cc
+        e_sum = residual_sums - slope * c_sum
+        residual_squares = runs.configuration_sums(e**2)
+        explained = 2 * slope * ec
+        fitted_squares = slope**2 * cc
+        ee = residual_squares - explained + fitted_squares
         u_sum = c_sum / root_norm
         uu = cc / norm
         eu = (ec - slope * cc) / root_norm
 
         # with a = e' + k sum(e') and b = u + k sum(u), the held-out residuals are a + factor b
-        aa = ee + 2 * k * e_sum**2 + m * k**2 * e_sum**2
-        ab = eu + 2 * k * e_sum * u_sum + m * k**2 * e_sum * u_sum
-        bb = uu + 2 * k * u_sum**2 + m * k**2 * u_sum**2
+        twice_k = 2 * k
+        mk2 = m * k**2
+        e_sum_squared = e_sum**2
+        u_sum_squared = u_sum**2
+        aa = ee + twice_k * e_sum_squared + mk2 * e_sum_squared
+        ab = eu + twice_k * e_sum * u_sum + mk2 * e_sum * u_sum
+        bb = uu + twice_k * u_sum_squared + mk2 * u_sum_squared
         # 0 if the predictor varies in this configuration only
-        freedom = np.maximum(1 - uu - k * u_sum**2, MINIMUM_FREEDOM)
+        freedom = 1 - uu - k * u_sum_squared
+        freedom = np.maximum(freedom, MINIMUM_FREEDOM)
         factor = (eu + k * e_sum * u_sum) / freedom
-        with_predictor = aa + 2 * factor * ab + factor**2 * bb
+        shared = 2 * factor * ab
+        added = factor**2 * bb
+        with_predictor = aa + shared + added
         axes_alone = runs.configuration_sums(self._held_out**2)
         return np.where(nothing_left, 0.0, axes_alone - with_predictor)
 
@@ -246,5 +273,6 @@ class AxesBaseline:
         outcome = self.runs.padded(self.outcome)
         products = np.zeros(donors.shape)
         for place in range(predictor.shape[1]):
-            products += predictor[:, place][donors] * outcome[:, place]
+            received = predictor[:, place][donors]
+            products += received * outcome[:, place]
         return products

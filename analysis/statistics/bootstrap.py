@@ -70,15 +70,21 @@ def bootstrap(
     if len(axes):
         runs = GroupedRuns.from_table(table, axes, None)
     else:
-        runs = GroupedRuns.from_table(table.assign(_row=range(len(table))), ["_row"], None)
+        numbered = table.assign(_row=range(len(table)))
+        runs = GroupedRuns.from_table(numbered, ["_row"], None)
     groups = np.split(runs.order, runs.starts[1:])
-    counts = bootstrap_counts(len(groups), resamples, generator(random_seed, "bootstrap/statistic"))
+    rng = generator(random_seed, "bootstrap/statistic")
+    counts = bootstrap_counts(len(groups), resamples, rng)
     resampled = []
     for draws in counts.astype(int):
-        positions = [np.tile(groups[g], draws[g]) for g in draws.nonzero()[0]]
-        resampled.append(statistic(table.iloc[np.concatenate(positions)]))
+        positions = []
+        for drawn in draws.nonzero()[0]:
+            positions.append(np.tile(groups[drawn], draws[drawn]))
+        rows = table.iloc[np.concatenate(positions)]
+        resampled.append(statistic(rows))
     value = float(statistic(table))
-    low, high = percentile_interval(np.array(resampled, dtype=float), value, confidence)
+    values = np.array(resampled, dtype=float)
+    low, high = percentile_interval(values, value, confidence)
     return Estimate(value, low, high, len(groups), resamples)
 
 
@@ -119,7 +125,8 @@ def compare(
 
     def strength(rows: pd.DataFrame, predictor: str) -> float:
         x = numeric_column(rows, predictor, "predictor")
-        return abs(statistic(x, numeric_column(rows, target, "target")))
+        y = numeric_column(rows, target, "target")
+        return abs(statistic(x, y))
 
     def difference(rows: pd.DataFrame) -> float:
         return strength(rows, first) - strength(rows, second)

@@ -67,7 +67,9 @@ class CompleteCases:
         self.runs = GroupedRuns.from_table(table, settings.axes, settings.seed_column)
         outcome = numeric_column(table, settings.target, "target")
         self.outcome = rankdata(outcome)[self.runs.order]
-        self._axis_groups = {axis: AxisGroups(self.runs, axis) for axis in settings.axes}
+        self._axis_groups: dict[str, AxisGroups] = {}
+        for axis in settings.axes:
+            self._axis_groups[axis] = AxisGroups(self.runs, axis)
         axes = table[list(settings.axes)]
         self._rank_design = rank_design(axes.iloc[self.runs.order])
         self._first_nulls: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -78,7 +80,8 @@ class CompleteCases:
     @cached_property
     def baseline(self) -> AxesBaseline:
         """The model of the outcome on the axes."""
-        return AxesBaseline(self.runs, self.outcome, shared_seed_effects(self.runs))
+        shared = shared_seed_effects(self.runs)
+        return AxesBaseline(self.runs, self.outcome, shared)
 
     @cached_property
     def within(self) -> WithinConfigurations:
@@ -106,8 +109,10 @@ class CompleteCases:
         """
         if start == 0 and size in self._first_nulls:
             return self._first_nulls[size]
-        donors = configuration_permutations(self.runs, size, self._rng("permute/configurations", start))
-        rearrangements = self.within.rearrangements(size, self._rng("permute/within", start))
+        rng = self._rng("permute/configurations", start)
+        donors = configuration_permutations(self.runs, size, rng)
+        rng = self._rng("permute/within", start)
+        rearrangements = self.within.rearrangements(size, rng)
         if start == 0:
             self._first_nulls[size] = donors, rearrangements
         return donors, rearrangements
@@ -116,7 +121,8 @@ class CompleteCases:
         """Return whether (n,) values are equal in all runs of each configuration, some of which have several runs."""
         if self.runs.sizes.max() <= 1:
             return False
-        return not self.runs.within_ranks(values[self.runs.order]).any()
+        ranks = self.runs.within_ranks(values[self.runs.order])
+        return not ranks.any()
 
     def describe(self, values: np.ndarray) -> dict[str, Any]:
         """Compute the statistics that need no null, for (n,) values in the order of the table."""
@@ -126,9 +132,10 @@ class CompleteCases:
         low = high = np.nan
         if self.settings.resamples:
             low, high = kendall_interval(self.runs, x, y, self.counts, confidence)
-        rng = self._rng("bootstrap/granulated")
-        granulated = granulated_from_groups(self._axis_groups, x, y, self.settings.resamples, confidence, rng)
         row = {"kendall_tau": kendall_tau(x, y), "kendall_low": low, "kendall_high": high}
+        resamples = self.settings.resamples
+        rng = self._rng("bootstrap/granulated")
+        granulated = granulated_from_groups(self._axis_groups, x, y, resamples, confidence, rng)
         for axis in self._axis_groups:
             row[f"granulated[{axis}]"] = granulated.loc[axis, "estimate"]
         row["psi"] = granulated.loc["Psi", "estimate"]
@@ -149,15 +156,13 @@ class CompleteCases:
         values = values[self.runs.order]
         x = rankdata(values)
         unpermuted = np.arange(len(self.runs.sizes))[None]
-        gain = float(self.baseline.gains(x, unpermuted)[0])
+        gains = self.baseline.gains(x, unpermuted)
+        gain = float(gains[0])
         correlation = self.within.correlation(values)
-        row = {
-            "baseline_r2": self.baseline.r2,
-            "gain_r2": gain,
-            "within": correlation,
-            "within_freedom": self.within.degrees_of_freedom,
-            "within_seeds": self.within.seeds if self.runs.named_seeds else np.nan,
-        }
+        row: dict[str, Any] = {"baseline_r2": self.baseline.r2, "gain_r2": gain}
+        row["within"] = correlation
+        row["within_freedom"] = self.within.degrees_of_freedom
+        row["within_seeds"] = self.within.seeds if self.runs.named_seeds else np.nan
         confidence = self.settings.confidence
         gains = self._resampled_gains(x)
         row["gain_low"], row["gain_high"] = percentile_interval(gains, gain, confidence)
@@ -170,7 +175,8 @@ class CompleteCases:
             within = 0
             if not np.isnan(correlation):
                 within = self.within.count_exceedances(values, correlation, rearrangements)
-            return self.baseline.count_exceedances(x, gain, donors), within
+            over_axes = self.baseline.count_exceedances(x, gain, donors)
+            return over_axes, within
 
         return row, PermutationTests(count_exceedances, gain)
 
@@ -180,12 +186,15 @@ class CompleteCases:
         saved = self.baseline.contributions(x, unpermuted)[0]
         centered = self.outcome - self.outcome.mean()
         squares = self.runs.configuration_sums(centered**2)
+        resampled_saved = self.counts @ saved
+        resampled_squares = self.counts @ squares
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.counts @ saved / (self.counts @ squares))
+            return np.asarray(resampled_saved / resampled_squares)
 
     def _resampled_correlations(self, values: np.ndarray) -> np.ndarray:
         """(resamples,) correlations within configurations when whole configurations are resampled."""
-        xy, xx, yy = (self.counts @ self.within.products(values)).T
+        resampled = self.counts @ self.within.products(values)
+        xy, xx, yy = resampled.T
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(xy / np.sqrt(xx * yy))
 
@@ -198,8 +207,11 @@ class CompleteCases:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)
-        too_long = len(x) > CMI_NULL_RUNS or self.cells.values > CMI_NULL_VALUES
-        if np.isnan(score) or not self.settings.nulls or too_long:
+        if np.isnan(score) or not self.settings.nulls:
             return {"cmi": score}
-        donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, self._rng("permute/information"))
-        return {"cmi": score, "cmi_p": permutation_p(score, self.cells.null(x, donors))}
+        if len(x) > CMI_NULL_RUNS or self.cells.values > CMI_NULL_VALUES:
+            return {"cmi": score}
+        rng = self._rng("permute/information")
+        donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, rng)
+        null = self.cells.null(x, donors)
+        return {"cmi": score, "cmi_p": permutation_p(score, null)}

@@ -70,14 +70,18 @@ class PairCells:
             code = first * len(first) + second
             is_value = code[:, None] == np.unique(code)
             indicators.append(is_value.astype(np.float32))
-        widths = [block.shape[1] for block in indicators]
-        starts = np.cumsum([0, *widths[:-1]])
         self._member = runs.per_run(np.hstack(indicators))  # runs x values of every pair of axes, side by side
-        self._columns = [slice(start, start + width) for start, width in zip(starts, widths, strict=True)]
+        widths = [block.shape[1] for block in indicators]
+        self._columns: list[slice] = []
+        start = 0
+        for width in widths:
+            self._columns.append(slice(start, start + width))
+            start += width
         pairs = np.arange(len(widths))
         self._pair = np.repeat(pairs, np.square(widths))  # pair of axes of every cell
-        size = self._member.sum(axis=0, dtype=float)[None]
-        self._number = self._products(size, size)
+        sizes = self._member.sum(axis=0, dtype=float)
+        row = sizes[None]
+        self._number = self._products(row, row)
         self._outcome_share = self._shares(outcome)[0]
         self._cell_entropy = _entropy(self._outcome_share, 1 - self._outcome_share)
         self._outcome_entropy = self._average(self._cell_entropy)
@@ -92,12 +96,16 @@ class PairCells:
         share, joint_share = self._shares(predictor)
         other = self._outcome_share
         neither = 1 - share - other + joint_share
-        joint_entropy = _entropy(joint_share, share - joint_share, other - joint_share, neither)
-        information = _entropy(share, 1 - share) + self._cell_entropy - joint_entropy
+        only_predictor = share - joint_share
+        only_outcome = other - joint_share
+        joint_entropy = _entropy(joint_share, only_predictor, only_outcome, neither)
+        predictor_entropy = _entropy(share, 1 - share)
+        information = predictor_entropy + self._cell_entropy - joint_entropy
         defined = self._outcome_entropy > 0
         if not defined.any():
             return np.nan
-        normalized = self._average(information)[defined] / self._outcome_entropy[defined]
+        averages = self._average(information)
+        normalized = averages[defined] / self._outcome_entropy[defined]
         return float(max(normalized.min(), 0.0))
 
     def null(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
@@ -108,11 +116,13 @@ class PairCells:
             donors: (k, G) from `configuration_permutations`.
         """
         runs = self.runs
-        place = np.arange(len(predictor)) - runs.per_run(runs.starts)
+        starts = runs.per_run(runs.starts)
+        place = np.arange(len(predictor)) - starts
         scores = []
         for permutation in donors:
             donor_starts = runs.per_run(runs.starts[permutation])
-            scores.append(self.score(predictor[donor_starts + place]))
+            permuted = predictor[donor_starts + place]
+            scores.append(self.score(permuted))
         return np.array(scores)
 
     def _shares(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,12 +146,17 @@ class PairCells:
         stops = [*starts[1:], len(x)]
         for start, stop in zip(starts, stops, strict=True):
             in_block = slice(start, stop)
-            counts = _count_doubly_smaller(x[in_block], y[in_block], member[in_block])
+            block_member = member[in_block]
+            counts = _count_doubly_smaller(x[in_block], y[in_block], block_member)
             if start:
-                earlier = member[by_outcome] * (by_outcome < start)[:, None]
-                counts = counts + _running_sums(earlier)[outcome_place[in_block]]
-            doubly_larger_pairs += self._products(member[in_block], counts)
-        return larger_pairs / self._number, doubly_larger_pairs / self._number
+                is_earlier = by_outcome < start
+                earlier = member[by_outcome] * is_earlier[:, None]
+                smaller_outcomes = _running_sums(earlier)
+                counts = counts + smaller_outcomes[outcome_place[in_block]]
+            doubly_larger_pairs += self._products(block_member, counts)
+        share = larger_pairs / self._number
+        joint_share = doubly_larger_pairs / self._number
+        return share, joint_share
 
     def _products(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """For every cell, the sum over rows of the product of its two columns (values of the same pair of axes)."""
@@ -165,17 +180,20 @@ def _count_doubly_smaller(x: np.ndarray, y: np.ndarray, member: np.ndarray) -> n
         part = slice(start, start + rows)
         smaller_x = x[part, None] > x
         smaller_y = y[part, None] > y
-        counts.append((smaller_x & smaller_y).astype(np.float32) @ member)
+        doubly_smaller = smaller_x & smaller_y
+        counts.append(doubly_smaller.astype(np.float32) @ member)
     return np.concatenate(counts)
 
 
 def _running_sums(member: np.ndarray) -> np.ndarray:
     """(n + 1, V) how many of the rows before each position belong to every group."""
     none = np.zeros((1, member.shape[1]))
-    return np.vstack([none, np.cumsum(member, axis=0, dtype=float)])
+    sums = np.cumsum(member, axis=0, dtype=float)
+    return np.vstack([none, sums])
 
 
 def _entropy(*probabilities: np.ndarray) -> np.ndarray:
     """Entropy in bits of one distribution per cell, given as one array per event."""
     p = np.maximum(probabilities, 0)
-    return -xlogy(p, p).sum(axis=0) / np.log(2)
+    nats = -xlogy(p, p).sum(axis=0)
+    return nats / np.log(2)

@@ -58,9 +58,11 @@ class GroupedRuns:
         if not named:
             seeds = _number_within(code, seeds)
         order = np.lexsort((seeds, code))
-        _, starts, sizes = np.unique(code[order], return_index=True, return_counts=True)
+        sorted_code = code[order]
+        _, starts, sizes = np.unique(sorted_code, return_index=True, return_counts=True)
         first_runs = order[starts]
-        levels = table[list(axes)].iloc[first_runs].reset_index(drop=True)
+        levels = table[list(axes)].iloc[first_runs]
+        levels = levels.reset_index(drop=True)
         return cls(order, starts, sizes, levels, seeds[order], named)
 
     @property
@@ -71,7 +73,8 @@ class GroupedRuns:
     @cached_property
     def configuration(self) -> np.ndarray:
         """(n,) index of each run's configuration."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+        numbers = np.arange(len(self.sizes))
+        return np.repeat(numbers, self.sizes)
 
     def configuration_sums(self, values: np.ndarray) -> np.ndarray:
         """(n, ...) values of runs -> (G, ...) sums over the runs of each configuration."""
@@ -83,8 +86,10 @@ class GroupedRuns:
 
     def padded(self, values: np.ndarray) -> np.ndarray:
         """(n,) values of runs -> (G, largest size); zeros where a configuration has fewer runs."""
-        padded = np.zeros((len(self.sizes), self.sizes.max()))
-        place = np.arange(len(values)) - self.per_run(self.starts)
+        shape = (len(self.sizes), self.sizes.max())
+        padded = np.zeros(shape)
+        starts = self.per_run(self.starts)
+        place = np.arange(len(values)) - starts
         padded[self.configuration, place] = values
         return padded
 
@@ -98,8 +103,10 @@ class GroupedRuns:
             starts = self.starts[self.sizes == size]
             members = starts[:, None] + np.arange(size)
             ranks[members] = rankdata(values[members], axis=1)
-        ranks -= self.per_run((self.sizes + 1) / 2)
-        return np.where(self.per_run(self._is_constant(values)), 0.0, ranks)
+        mean_rank = (self.sizes + 1) / 2
+        ranks -= self.per_run(mean_rank)
+        constant = self.per_run(self._is_constant(values))
+        return np.where(constant, 0.0, ranks)
 
     def _is_constant(self, values: np.ndarray) -> np.ndarray:
         """(n,) values of runs -> (G,) True where all runs of a configuration agree up to rounding."""
@@ -128,7 +135,8 @@ def group_codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """(n,) integers that are equal where all the columns are equal; a missing value is a value of its own."""
     if not columns:
         return np.zeros(len(table), dtype=int)
-    return table.groupby(list(columns), sort=True, dropna=False, observed=True).ngroup().to_numpy()
+    groups = table.groupby(list(columns), sort=True, dropna=False, observed=True)
+    return groups.ngroup().to_numpy()
 
 
 def require_columns(table: pd.DataFrame, names: Iterable[str], role: str) -> None:
@@ -163,7 +171,9 @@ def numeric_column(table: pd.DataFrame, name: str, role: str) -> np.ndarray:
     column = table[name]
     if pd.api.types.is_bool_dtype(column):
         raise BadInput(f"{role} {name!r} is boolean; expected numbers (use 0 and 1)")
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
+    is_number = pd.api.types.is_numeric_dtype(column)
+    is_complex = pd.api.types.is_complex_dtype(column)
+    if not is_number or is_complex:
         raise BadInput(f"{role} {name!r} must be numeric, not {column.dtype}")
     return column.to_numpy(dtype=float, na_value=np.nan)
 
@@ -175,6 +185,7 @@ def drop_missing(table: pd.DataFrame, predictor: str, target: str, axes: Sequenc
         BadInput: an axis is absent, or predictor or target is absent or not numeric.
     """
     require_columns(table, axes, "axis")
-    has_predictor = ~np.isnan(numeric_column(table, predictor, "predictor"))
-    has_target = ~np.isnan(numeric_column(table, target, "target"))
-    return table[has_predictor & has_target]
+    predictor_values = numeric_column(table, predictor, "predictor")
+    target_values = numeric_column(table, target, "target")
+    missing = np.isnan(predictor_values) | np.isnan(target_values)
+    return table[~missing]

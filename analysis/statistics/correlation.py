@@ -32,12 +32,15 @@ def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
     present = ~(np.isnan(x) | np.isnan(y))
     if present.sum() < 2:
         return np.nan
-    return float(kendalltau(x[present], y[present]).statistic)
+    result = kendalltau(x[present], y[present])
+    return float(result.statistic)
 
 
 def finite_pairs(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """(m, 2) pairs of (n,) x and y in which both numbers are finite."""
-    pairs = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
+    x = np.asarray(x, dtype=float)
+    y = np.asarray(y, dtype=float)
+    pairs = np.column_stack([x, y])
     finite = np.isfinite(pairs).all(axis=1)
     return pairs[finite]
 
@@ -53,7 +56,10 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
     0.9934
     """
     pairs = finite_pairs(x, y)
-    if len(pairs) < 2 or (np.ptp(pairs, axis=0) == 0).any():
+    if len(pairs) < 2:
+        return np.nan
+    ranges = np.ptp(pairs, axis=0)
+    if (ranges == 0).any():
         return np.nan
     return float(np.corrcoef(pairs.T)[0, 1])
 
@@ -110,7 +116,8 @@ def kendall_interval(
             return np.asarray(numerator / np.sqrt(squares))
 
     undrawn = np.ones((1, counts.shape[1]))
-    return percentile_interval(taus(counts), taus(undrawn)[0], confidence)
+    estimate = taus(undrawn)[0]
+    return percentile_interval(taus(counts), estimate, confidence)
 
 
 def pair_sums(runs: GroupedRuns, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -126,14 +133,20 @@ def pair_sums(runs: GroupedRuns, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarr
         fitting = int(np.searchsorted(runs.starts, start + rows_at_once))
         last = max(first + 1, fitting)
         stop = runs.starts[last] if last < groups else len(x)
-        dx = np.sign(x[start:stop, None] - x).astype(np.float32)
-        dy = np.sign(y[start:stop, None] - y).astype(np.float32)
+        dx = _pairwise_signs(x[start:stop], x)
+        dy = _pairwise_signs(y[start:stop], y)
         row_starts = runs.starts[first:last] - start
         concordance.append(_block_sums(dx * dy, row_starts, runs.starts))
         untied_x.append(_block_sums(np.abs(dx), row_starts, runs.starts))
         untied_y.append(_block_sums(np.abs(dy), row_starts, runs.starts))
         first = last
     return np.concatenate(concordance), np.concatenate(untied_x), np.concatenate(untied_y)
+
+
+def _pairwise_signs(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(m,) and (n,) values -> (m, n) signs of every row value minus every column value."""
+    differences = rows[:, None] - columns
+    return np.sign(differences).astype(np.float32)
 
 
 def _block_sums(pairs: np.ndarray, row_starts: np.ndarray, column_starts: np.ndarray) -> np.ndarray:

@@ -29,11 +29,15 @@ def _main_effect(column: "pd.Series") -> np.ndarray:
     """(G, k) columns of the main effect of one axis."""
     numeric = pd.api.types.is_numeric_dtype(column) and not column.isna().any()
     if numeric and column.nunique() > INDICATOR_LEVELS:
-        rank = rankdata(column.to_numpy(dtype=float), method="dense").astype(float)
-        scaled = 2 * (rank - 1) / (rank.max() - 1) - 1
+        numbers = column.to_numpy(dtype=float)
+        rank = rankdata(numbers, method="dense").astype(float)
+        largest = rank.max() - 1
+        scaled = 2 * (rank - 1) / largest - 1
         return np.column_stack([scaled, scaled**2, scaled**3])
     codes, values = pd.factorize(column, use_na_sentinel=False)
-    return (codes[:, None] == np.arange(1, len(values))).astype(float)
+    all_but_first = np.arange(1, len(values))
+    indicators = codes[:, None] == all_but_first
+    return indicators.astype(float)
 
 
 def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
@@ -49,12 +53,16 @@ def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
         (G, k) columns, without an intercept; and True if the interactions are among them.
     """
     mains = main_effects(levels)
-    columns = np.hstack(mains) if mains else np.zeros((len(levels), 0))
+    columns = np.zeros((len(levels), 0))
+    if mains:
+        columns = np.hstack(mains)
     factors = []
     for main in mains:
         is_indicator = np.isin(main, (0, 1)).all()
         factors.append(main if is_indicator else main[:, :1])
-    interactions = [_columnwise_products(first, second) for first, second in combinations(factors, 2)]
+    interactions = []
+    for first, second in combinations(factors, 2):
+        interactions.append(_columnwise_products(first, second))
     with_interactions = np.hstack([columns, *interactions])
     with_intercept = with_interactions.shape[1] + 1
     if with_intercept <= LARGEST_DESIGN * len(levels):
@@ -85,12 +93,15 @@ def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np
     intercept = np.ones((len(runs.sizes), 1))
     intercept_and_axes = np.hstack([intercept, *main_effects(runs.levels)])
     for crossed in (intercept_and_axes, intercept):
-        if (len(distinct_seeds) - 1) * crossed.shape[1] > free / 2:
+        parameters = (len(distinct_seeds) - 1) * crossed.shape[1]
+        if parameters > free / 2:
             continue
         product = _columnwise_products(seed_indicators, runs.per_run(crossed))
-        means = runs.configuration_sums(product) / runs.sizes[:, None]
+        sums = runs.configuration_sums(product)
+        means = sums / runs.sizes[:, None]
         centered = product - runs.per_run(means)
-        inside = centered * runs.per_run(kept)[:, None]
+        kept_runs = runs.per_run(kept)
+        inside = centered * kept_runs[:, None]
         u, s, _ = np.linalg.svd(inside, full_matrices=False)
         return u[:, s > SINGULAR_TOLERANCE]
     return none

@@ -34,10 +34,13 @@ class AxisGroups:
         self.blocks: list[np.ndarray] = []
         settings = [np.zeros(0, dtype=int)]
         for k in np.unique(size[varied]):
-            members = frame[varied & (size == k)].sort_values(["setting", "seed"], kind="stable")
-            self.blocks.append(members.index.to_numpy().reshape(-1, k))
+            members = frame[varied & (size == k)]
+            members = members.sort_values(["setting", "seed"], kind="stable")
+            positions = members.index.to_numpy()
+            self.blocks.append(positions.reshape(-1, k))
             settings.append(members["setting"].to_numpy()[::k])
-        self.settings = np.unique(np.concatenate(settings), return_inverse=True)[1]
+        group_settings = np.concatenate(settings)
+        _, self.settings = np.unique(group_settings, return_inverse=True)
 
     def taus(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """(groups,) tau-b of each group; 0 if predictor or target is constant in it, since that orders nothing."""
@@ -49,7 +52,8 @@ class AxisGroups:
             untied_x = np.abs(dx).sum((1, 2))
             untied_y = np.abs(dy).sum((1, 2))
             untied = np.sqrt(untied_x * untied_y)
-            taus.append(concordance / np.where(untied == 0, 1, untied))
+            scale = np.where(untied == 0, 1, untied)
+            taus.append(concordance / scale)
         return np.concatenate(taus)
 
     def resampled_means(self, taus: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -59,7 +63,9 @@ class AxisGroups:
         total = np.bincount(self.settings, taus)
         number = np.bincount(self.settings)
         counts = bootstrap_counts(len(number), resamples, rng)
-        return (counts @ total) / (counts @ number)
+        resampled_total = counts @ total
+        resampled_number = counts @ number
+        return resampled_total / resampled_number
 
 
 def granulated_kendall(
@@ -89,7 +95,8 @@ def granulated_kendall(
     >>> granulated_kendall(table, "c", "g", ["lr", "width"]).to_dict()
     {'lr': 1.0, 'width': 0.0, 'Psi': 0.5}
     """
-    return granulated_interval(table, predictor, target, axes, seed_column, resamples=0)["estimate"]
+    frame = granulated_interval(table, predictor, target, axes, seed_column, resamples=0)
+    return frame["estimate"]
 
 
 def granulated_interval(
@@ -129,7 +136,8 @@ def granulated_interval(
     y = rankdata(numeric_column(kept, target, "column"))[runs.order]
     groups = {axis: AxisGroups(runs, axis) for axis in axes}
     rng = generator(random_seed, "bootstrap/granulated")
-    return granulated_from_groups(groups, x, y, resamples, confidence, rng).assign(resamples=resamples)
+    frame = granulated_from_groups(groups, x, y, resamples, confidence, rng)
+    return frame.assign(resamples=resamples)
 
 
 def granulated_from_groups(
@@ -167,4 +175,5 @@ def granulated_from_groups(
 
 def _pairwise_signs(values: np.ndarray) -> np.ndarray:
     """(groups, k) values -> (groups, k, k) signs of the differences inside each group."""
-    return np.sign(values[:, :, None] - values[:, None, :])
+    differences = values[:, :, None] - values[:, None, :]
+    return np.sign(differences)

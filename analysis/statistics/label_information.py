@@ -107,11 +107,13 @@ def joint_frequencies(*labels: Tensor, classes: int | None = None) -> Tensor:
     [[0.0, 0.5], [0.0, 0.5]]
     """
     if classes is None:  # under `vmap` no value can be read, so that `classes` is needed
-        classes = max(2, 1 + max(int(values.max()) for values in labels))
+        largest = max(int(values.max()) for values in labels)
+        classes = max(2, 1 + largest)
     indicators = [functional.one_hot(values, classes).double() for values in labels]
     axes = "abcdefgh"[: len(indicators)]
     terms = ",".join(f"n{axis}" for axis in axes)
-    return torch.einsum(f"{terms}->{axes}", *indicators) / len(labels[0])
+    counts = torch.einsum(f"{terms}->{axes}", *indicators)
+    return counts / len(labels[0])
 
 
 def _entropy(joint: Tensor) -> Tensor:
@@ -122,14 +124,20 @@ def _entropy(joint: Tensor) -> Tensor:
 
 def _information(joint: Tensor) -> Tensor:
     """I(F; Y) of frequencies `(F, Y)`."""
-    return _entropy(joint.sum(1)) + _entropy(joint.sum(0)) - _entropy(joint)
+    f_entropy = _entropy(joint.sum(1))
+    y_entropy = _entropy(joint.sum(0))
+    return f_entropy + y_entropy - _entropy(joint)
 
 
 def _conditional_information(joint: Tensor) -> Tensor:
     """I(F; Y | L) of frequencies `(F, Y, L)`."""
-    return _entropy(joint.sum(1)) + _entropy(joint.sum(0)) - _entropy(joint) - _entropy(joint.sum((0, 1)))
+    f_and_l = _entropy(joint.sum(1))
+    y_and_l = _entropy(joint.sum(0))
+    l_alone = _entropy(joint.sum((0, 1)))
+    return f_and_l + y_and_l - _entropy(joint) - l_alone
 
 
 def _explained_information(joint: Tensor) -> Tensor:
     """mu_Y(F; L) of frequencies `(F, Y, L)`."""
-    return _information(joint.sum(2)) - _conditional_information(joint)
+    information = _information(joint.sum(2))
+    return information - _conditional_information(joint)

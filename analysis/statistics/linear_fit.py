@@ -61,15 +61,20 @@ def linear_fit(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> LinearFi
     r2 = float(fit.rvalue**2)
     residuals = ys - fit.intercept - fit.slope * xs
     rmse = float(np.sqrt(np.mean(residuals**2)))
+    slope = float(fit.slope)
+    intercept = float(fit.intercept)
+    adjusted_r2 = 1 - (1 - r2) * (n - 1) / (n - 2)
     quantile = t.ppf((1 + confidence) / 2, n - 2)
+    slope_interval = _interval(slope, quantile * fit.stderr)
+    intercept_interval = _interval(intercept, quantile * fit.intercept_stderr)
     return LinearFit(
-        slope=float(fit.slope),
-        intercept=float(fit.intercept),
+        slope=slope,
+        intercept=intercept,
         r2=r2,
-        adjusted_r2=1 - (1 - r2) * (n - 1) / (n - 2),
+        adjusted_r2=adjusted_r2,
         rmse=rmse,
-        slope_interval=_interval(fit.slope, quantile * fit.stderr),
-        intercept_interval=_interval(fit.intercept, quantile * fit.intercept_stderr),
+        slope_interval=slope_interval,
+        intercept_interval=intercept_interval,
         n=n,
     )
 

@@ -47,12 +47,15 @@ def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFi
     >>> round(fit.slope, 6), round(fit.intercept, 6), round(fit.worst, 6)
     (1.0, 1.0, 1.0)
     """
-    points = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
+    x = np.asarray(x, dtype=float)
+    y = np.asarray(y, dtype=float)
+    points = np.column_stack([x, y])
     finite = np.isfinite(points).all(axis=1)
     xs, ys = points[finite].T.copy()
     if len(xs) < 2 or np.ptp(xs) == 0:
         raise BadInput(f"a line needs at least 2 finite points that differ in x, got {len(xs)}")
-    names, code = np.unique(np.asarray(environment)[finite], return_inverse=True)
+    environments = np.asarray(environment)[finite]
+    names, code = np.unique(environments, return_inverse=True)
     x_mean = xs.mean()
     x_scale = xs.std()
     y_mean = ys.mean()
@@ -62,10 +65,13 @@ def minimax_fit(x: ArrayLike, y: ArrayLike, environment: ArrayLike) -> MinimaxFi
     goal = (ys - y_mean) / y_scale
     w, errors = _minimize_largest_error(design, goal, code)
     root_errors = y_scale * np.sqrt(np.maximum(errors, 0))
-    rmse = pd.Series(root_errors, index=names).sort_values(ascending=False)
+    rmse = pd.Series(root_errors, index=names)
+    rmse = rmse.sort_values(ascending=False)
+    worst = float(rmse.iloc[0])
     slope = float(w[0] * y_scale / x_scale)
-    intercept = float(y_mean + w[1] * y_scale - slope * x_mean)
-    return MinimaxFit(slope, intercept, float(rmse.iloc[0]), rmse)
+    level = y_mean + w[1] * y_scale
+    intercept = float(level - slope * x_mean)
+    return MinimaxFit(slope, intercept, worst, rmse)
 
 
 def _minimize_largest_error(design: np.ndarray, goal: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -88,17 +94,23 @@ def _minimize_largest_error(design: np.ndarray, goal: np.ndarray, code: np.ndarr
         for right in design.T:
             moments.append(np.bincount(code, left * right) / sizes)
     a = np.stack(moments, 1).reshape(-1, 2, 2)
-    b = np.stack([np.bincount(code, column * goal) / sizes for column in design.T], 1)
+    products = []
+    for column in design.T:
+        products.append(np.bincount(code, column * goal) / sizes)
+    b = np.stack(products, 1)
     c = np.bincount(code, goal**2) / sizes
 
     def errors(w: np.ndarray) -> np.ndarray:
-        return np.asarray(np.einsum("i,eij,j->e", w, a, w) - 2 * b @ w + c)
+        quadratic = np.einsum("i,eij,j->e", w, a, w)
+        linear = 2 * b @ w
+        return np.asarray(quadratic - linear + c)
 
     def slack(v: np.ndarray) -> np.ndarray:
         return np.asarray(v[2] - errors(v[:2]))
 
     def slack_gradient(v: np.ndarray) -> np.ndarray:
-        return np.column_stack([-2 * (a @ v[:2] - b), np.ones(len(c))])
+        half_gradient = a @ v[:2] - b
+        return np.column_stack([-2 * half_gradient, np.ones(len(c))])
 
     def bound(v: np.ndarray) -> float:
         return float(v[2])

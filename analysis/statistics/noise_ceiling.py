@@ -53,44 +53,65 @@ def seed_ceiling(runs: GroupedRuns, outcome: np.ndarray) -> Ceiling:
     groups = len(m)
     n = len(y)
     replicated = runs.per_run(m) > 1
-    if groups < 2 or not replicated.any() or np.ptp(y) == 0 or n == groups:
-        return Ceiling(HYPERPARAMETERS, np.nan, np.nan)
+    undefined = Ceiling(HYPERPARAMETERS, np.nan, np.nan)
+    if groups < 2 or not replicated.any():
+        return undefined
+    if np.ptp(y) == 0:
+        return undefined
     sums = runs.configuration_sums(y)
     means = sums / m
-    squares_within = ((y - runs.per_run(means)) ** 2).sum()
-    squares_between = (m * (means - y.mean()) ** 2).sum()
+    deviations = y - runs.per_run(means)
+    squares_within = (deviations**2).sum()
+    mean_deviations = means - y.mean()
+    squares_between = (m * mean_deviations**2).sum()
     s2_within = float(squares_within) / (n - groups)
     mean_square_between = float(squares_between) / (groups - 1)
-    typical_size = (n - (m**2).sum() / n) / (groups - 1)
+    squared_sizes = (m**2).sum()
+    typical_size = (n - squared_sizes / n) / (groups - 1)
     s2_between = max(0.0, (mean_square_between - s2_within) / typical_size)
-    r2 = s2_between / (s2_between + s2_within) if s2_between + s2_within else np.nan
+    s2_total = s2_between + s2_within
+    r2 = s2_between / s2_total if s2_total else np.nan
     angle = np.pi * np.sqrt(r2) / 6
     tau_if_normal = 2 / np.pi * np.arcsin(2 * np.sin(angle))
     number_of_others = np.maximum(runs.per_run(m) - 1, 1)
-    others = (runs.per_run(sums) - y) / number_of_others
-    tau_of_others = _tau_between(others[replicated], y[replicated], runs.configuration[replicated])
-    return Ceiling(HYPERPARAMETERS, float(np.fmax(tau_of_others, tau_if_normal)), r2)
+    sums_of_others = runs.per_run(sums) - y
+    others = sums_of_others / number_of_others
+    group = runs.configuration[replicated]
+    tau_of_others = _tau_between(others[replicated], y[replicated], group)
+    tau = float(np.fmax(tau_of_others, tau_if_normal))
+    return Ceiling(HYPERPARAMETERS, tau, r2)
 
 
 def _tau_between(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:
     """Kendall's tau-b over the pairs of different groups: all pairs, minus those inside groups."""
     untied = np.array([_untied_pairs(x), _untied_pairs(y)])
-    concordance = kendall_tau(x, y) * np.sqrt(untied.prod()) if untied.all() else 0.0
+    concordance = 0.0
+    if untied.all():
+        concordance = kendall_tau(x, y) * np.sqrt(untied.prod())
     group_starts = np.flatnonzero(np.diff(group)) + 1
-    for members in np.split(np.arange(len(group)), group_starts):
-        dx = np.sign(x[members][:, None] - x[members])
-        dy = np.sign(y[members][:, None] - y[members])
+    positions = np.arange(len(group))
+    for members in np.split(positions, group_starts):
+        dx = _pairwise_signs(x[members])
+        dy = _pairwise_signs(y[members])
         concordance -= (dx * dy).sum() / 2
-        untied_inside = [np.abs(dx).sum() / 2, np.abs(dy).sum() / 2]
-        untied = untied - untied_inside
+        untied_x = np.abs(dx).sum() / 2
+        untied_y = np.abs(dy).sum() / 2
+        untied = untied - [untied_x, untied_y]
     if not (untied > 0).all():
         return np.nan
     return float(concordance / np.sqrt(untied.prod()))
 
 
+def _pairwise_signs(values: np.ndarray) -> np.ndarray:
+    """(n,) values -> (n, n) signs of the differences."""
+    differences = values[:, None] - values
+    return np.sign(differences)
+
+
 def _untied_pairs(values: np.ndarray) -> float:
     """Count the pairs of different values."""
-    counts = np.unique(values, return_counts=True)[1].astype(float)
+    _, repetitions = np.unique(values, return_counts=True)
+    counts = repetitions.astype(float)
     n = len(values)
     tied = (counts * (counts - 1)).sum()
     return float(n * (n - 1) - tied) / 2
@@ -122,9 +143,11 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
     for _ in range(SIMULATED_TEST_SETS):
         remeasured = y + deviation * rng.standard_normal(len(y))
         taus.append(kendall_tau(y, remeasured))
-        correlations.append(np.corrcoef(ranks, rankdata(remeasured))[0, 1])
-    r2 = np.mean(np.square(correlations))
-    return Ceiling(TEST_SET_NOISE, float(np.mean(taus)), float(r2))
+        matrix = np.corrcoef(ranks, rankdata(remeasured))
+        correlations.append(matrix[0, 1])
+    tau = float(np.mean(taus))
+    r2 = float(np.mean(np.square(correlations)))
+    return Ceiling(TEST_SET_NOISE, tau, r2)
 
 
 def measured_outcome(target: str) -> str:
@@ -133,7 +156,8 @@ def measured_outcome(target: str) -> str:
     >>> measured_outcome("gap"), measured_outcome("loss_gap"), measured_outcome("test_loss")
     ('test_error', 'test_loss', 'test_loss')
     """
-    return {"gap": "test_error", "loss_gap": "test_loss"}.get(target, target)
+    test_parts = {"gap": "test_error", "loss_gap": "test_loss"}
+    return test_parts.get(target, target)
 
 
 def measurement_variance(
@@ -191,12 +215,16 @@ def _unshared_noise(
         inverse_sizes: 1 / test size + 1 / validation size.
     """
     kept = np.isfinite(values) & np.isfinite(others) & np.isfinite(example_variance)
-    level = (values + others)[kept] / 2
-    design = np.column_stack([np.ones(kept.sum()), level])
-    difference = (others - values)[kept]
+    values = values[kept]
+    others = others[kept]
+    level = (values + others) / 2
+    intercept = np.ones(len(level))
+    design = np.column_stack([intercept, level])
+    difference = others - values
     coefficients = np.linalg.lstsq(design, difference, rcond=None)[0]
     residual = difference - design @ coefficients
     expected = (example_variance[kept] * inverse_sizes).sum()
     if expected <= 0:
         return 1.0
-    return min(1.0, float((residual**2).sum() / expected))
+    squares = (residual**2).sum()
+    return min(1.0, float(squares / expected))

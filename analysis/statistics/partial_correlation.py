@@ -38,7 +38,8 @@ def partial_rank_correlation(table: pd.DataFrame, predictor: str, target: str, g
         return np.nan
     x = rankdata(numeric_column(kept, predictor, "column"))
     y = rankdata(numeric_column(kept, target, "column"))
-    return partial_correlation(rank_design(kept[list(given)]), x, y)
+    design = rank_design(kept[list(given)])
+    return partial_correlation(design, x, y)
 
 
 def rank_design(given: pd.DataFrame) -> np.ndarray:
@@ -47,20 +48,26 @@ def rank_design(given: pd.DataFrame) -> np.ndarray:
     for name in given.columns:
         column = given[name]
         if pd.api.types.is_numeric_dtype(column) and not column.isna().any():
-            columns.append(rankdata(column.to_numpy(dtype=float))[:, None])
+            ranks = rankdata(column.to_numpy(dtype=float))
+            columns.append(ranks[:, None])
         else:
-            columns.append(pd.get_dummies(column, dummy_na=True).to_numpy(dtype=float))
+            indicators = pd.get_dummies(column, dummy_na=True)
+            columns.append(indicators.to_numpy(dtype=float))
     return np.hstack(columns)
 
 
 def partial_correlation(design: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
     """Pearson's correlation of (n,) x and y with the (n, k) columns of a design matrix regressed out of both."""
-    both = np.column_stack([x, y]) - np.mean([x, y], axis=1)
+    means = np.mean([x, y], axis=1)
+    both = np.column_stack([x, y]) - means
     coefficients = np.linalg.lstsq(design, both, rcond=None)[0]
     residuals = both - design @ coefficients
     squares = (residuals**2).sum(axis=0)
-    total_squares = np.maximum((both**2).sum(axis=0), 1e-300)
-    if (squares <= NOTHING_LEFT * total_squares).any():
+    squares_before = (both**2).sum(axis=0)
+    total_squares = np.maximum(squares_before, 1e-300)
+    nothing_left = squares <= NOTHING_LEFT * total_squares
+    if nothing_left.any():
         return np.nan
     x_residual, y_residual = residuals.T
-    return float(x_residual @ y_residual / np.sqrt(squares.prod()))
+    product = x_residual @ y_residual
+    return float(product / np.sqrt(squares.prod()))

@@ -72,12 +72,14 @@ class PredictorStatistics:
         """
         if self.table.empty:
             return []
-        cases = self.cases(np.ones(len(self.table), dtype=bool))
+        every_run = np.ones(len(self.table), dtype=bool)
+        cases = self.cases(every_run)
         ceilings = [seed_ceiling(cases.runs, cases.outcome)]
         if test_size is not None:
             outcome = numeric_column(self.table, self.settings.target, "target")
             variance = measurement_variance(self.table, self.settings.target, test_size, validation_size)
-            ceilings.append(measurement_ceiling(outcome, variance, self.settings.random_seed))
+            ceiling = measurement_ceiling(outcome, variance, self.settings.random_seed)
+            ceilings.append(ceiling)
         return [ceiling for ceiling in ceilings if not np.isnan(ceiling.kendall_tau)]
 
     def evaluate_axes(self) -> dict[str, Any]:
@@ -88,7 +90,9 @@ class PredictorStatistics:
             return row
         cases = self.cases(present)
         row["configurations"] = len(cases.runs.sizes)
-        if row["configurations"] < MINIMUM_CONFIGURATIONS or np.ptp(cases.outcome) == 0:
+        if row["configurations"] < MINIMUM_CONFIGURATIONS:
+            return row
+        if np.ptp(cases.outcome) == 0:
             return row
         predicted = np.empty(len(self.table))
         predicted[cases.runs.order] = cases.baseline.predicted

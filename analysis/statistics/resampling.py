@@ -21,18 +21,22 @@ def configuration_permutations(runs: GroupedRuns, count: int, rng: np.random.Gen
     Returns:
         (count, G) donors: in permutation k, configuration g receives the whole vector of its donor ``result[k, g]``.
     """
-    donors = np.tile(np.arange(len(runs.sizes)), (count, 1))
+    unpermuted = np.arange(len(runs.sizes))
+    donors = np.tile(unpermuted, (count, 1))
     for size in np.unique(runs.sizes):
         members = np.flatnonzero(runs.sizes == size)
-        donors[:, members] = rng.permuted(donors[:, members], axis=1)
+        exchanged = donors[:, members]
+        donors[:, members] = rng.permuted(exchanged, axis=1)
     return donors
 
 
 def within_permutations(runs: GroupedRuns, count: int, rng: np.random.Generator) -> np.ndarray:
     """(count, n) indices that permute the runs inside each configuration, independently of the others."""
-    keys = rng.random((count, len(runs.configuration)), dtype=np.float32)
+    shape = (count, len(runs.configuration))
+    keys = rng.random(shape, dtype=np.float32)
     sort_keys = keys + runs.configuration.astype(np.float64)
-    return np.argsort(sort_keys, axis=1).astype(np.int32)
+    order = np.argsort(sort_keys, axis=1)
+    return order.astype(np.int32)
 
 
 def seed_rotations(seeds: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -43,10 +47,13 @@ def seed_rotations(seeds: int, count: int, rng: np.random.Generator) -> np.ndarr
     permutations of the seeds are among them.
     """
     with_mean = np.column_stack([np.ones(seeds), np.eye(seeds)[:, 1:]])
-    differences = np.linalg.qr(with_mean)[0][:, 1:]
+    orthonormal, _ = np.linalg.qr(with_mean)
+    differences = orthonormal[:, 1:]
     dimensions = seeds - 1
-    q, r = np.linalg.qr(rng.standard_normal((count, dimensions, dimensions)))
-    signs = np.sign(np.diagonal(r, axis1=1, axis2=2))
+    normal = rng.standard_normal((count, dimensions, dimensions))
+    q, r = np.linalg.qr(normal)
+    diagonal = np.diagonal(r, axis1=1, axis2=2)
+    signs = np.sign(diagonal)
     rotations = q * signs[:, None, :]
     return differences @ rotations @ differences.T + 1 / seeds
 
@@ -84,7 +91,9 @@ def percentile_interval(resampled: np.ndarray, estimate: float, confidence: floa
     tail = (1 - confidence) / 2
     method = "linear" if np.isfinite(defined).all() else "inverted_cdf"  # no interpolation between infinities
     low, high = np.quantile(defined, [tail, 1 - tail], method=method)  # type: ignore[call-overload]
-    return float(np.fmin(low, estimate)), float(np.fmax(high, estimate))
+    low = np.fmin(low, estimate)
+    high = np.fmax(high, estimate)
+    return float(low), float(high)
 
 
 def permutation_p(observed: float, null: np.ndarray) -> float:
@@ -93,7 +102,8 @@ def permutation_p(observed: float, null: np.ndarray) -> float:
     >>> permutation_p(2.0, np.array([0.0, 1.0, 2.0]))
     0.5
     """
-    return (1 + count_exceedances(observed, null)) / (1 + len(null))
+    exceedances = count_exceedances(observed, null)
+    return (1 + exceedances) / (1 + len(null))
 
 
 def count_exceedances(observed: float, null: np.ndarray) -> int:
@@ -103,7 +113,8 @@ def count_exceedances(observed: float, null: np.ndarray) -> int:
     2
     """
     tolerance = RELATIVE_TOLERANCE * max(1.0, abs(observed))
-    return int(np.count_nonzero(null >= observed - tolerance))
+    as_large = null >= observed - tolerance
+    return int(np.count_nonzero(as_large))
 
 
 def false_discovery(p_values: ArrayLike) -> np.ndarray:

@@ -68,9 +68,11 @@ def robust_sign_error(
     0.0
     """
     require_columns(table, axes, "axis")
-    table = table[np.isfinite(numeric_column(table, target, "target"))]
+    finite = np.isfinite(numeric_column(table, target, "target"))
+    table = table[finite]
     values = numeric_column(table, target, "target")
-    if loss_variance is None and values.size and np.abs(values).max() > 1:
+    beyond_errors = bool((np.abs(values) > 1).any())
+    if loss_variance is None and beyond_errors:
         raise BadInput(
             f"target {target!r} has values outside [-1, 1], so it is not an error or a gap in error; for a loss, set "
             "loss_variance to the column with the variance of the per-example loss"
@@ -79,15 +81,19 @@ def robust_sign_error(
     environments = find_environments(runs)
     dg = _pair_differences(_by_configuration(runs, values), environments)
     if loss_variance is None:
-        failure = 2 * np.exp(-2 * test_size * (dg / 2) ** 2)
+        half = dg / 2
+        failure = 2 * np.exp(-2 * test_size * half**2)
         certainty = np.maximum(0, 1 - failure) ** 2
     else:
         variance = numeric_column(table, loss_variance, "loss_variance")
         noise = _by_configuration(runs, np.sqrt(variance / test_size))
         first_noise = noise[environments.first][:, :, None]
         second_noise = noise[environments.second][:, None, :]
-        certainty = _probability_within(dg, first_noise) * _probability_within(dg, second_noise)
-    weight = np.nan_to_num(np.maximum(0, certainty - 0.5))
+        first_certainty = _probability_within(dg, first_noise)
+        second_certainty = _probability_within(dg, second_noise)
+        certainty = first_certainty * second_certainty
+    weight = np.maximum(0, certainty - 0.5)
+    weight = np.nan_to_num(weight)
 
     rows = {}
     for predictor in predictors:
@@ -95,7 +101,8 @@ def robust_sign_error(
         error, kept = _sign_errors(c, dg, weight, environments)
         axis_of_error = environments.axis[kept]
         for name in axes:
-            rows[predictor, name] = _summary(error[axis_of_error == name])
+            errors_of_axis = error[axis_of_error == name]
+            rows[predictor, name] = _summary(errors_of_axis)
         rows[predictor, "all"] = _summary(error)
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["environments", "mean", "p90", "max"])
     frame.index = pd.MultiIndex.from_tuples(frame.index, names=["predictor", "axis"])
@@ -112,17 +119,23 @@ def find_environments(runs: GroupedRuns) -> Environments:
         setting = group_codes(runs.levels, other_axes)
         side = pd.DataFrame({"setting": setting, "configuration": np.arange(len(setting))})
         pairs = side.merge(side, on="setting")
-        pairs = pairs[pairs["configuration_x"] != pairs["configuration_y"]]
+        different = pairs["configuration_x"] != pairs["configuration_y"]
+        pairs = pairs[different]
         firsts.append(pairs["configuration_x"].to_numpy())
         seconds.append(pairs["configuration_y"].to_numpy())
         varied_axes.append(np.full(len(pairs), name, dtype=object))
-    return Environments(np.concatenate(firsts), np.concatenate(seconds), np.concatenate(varied_axes))
+    first = np.concatenate(firsts)
+    second = np.concatenate(seconds)
+    axis = np.concatenate(varied_axes)
+    return Environments(first, second, axis)
 
 
 def _by_configuration(runs: GroupedRuns, values: np.ndarray) -> np.ndarray:
     """(n,) values of the table -> (G, largest size), NaN where a configuration has fewer runs."""
-    present = runs.padded(np.ones(len(values))) > 0
-    return np.where(present, runs.padded(values[runs.order]), np.nan)
+    ones = np.ones(len(values))
+    present = runs.padded(ones) > 0
+    padded = runs.padded(values[runs.order])
+    return np.where(present, padded, np.nan)
 
 
 def _pair_differences(values: np.ndarray, environments: Environments) -> np.ndarray:
@@ -163,12 +176,15 @@ def _sign_errors(
 def _probability_within(dg: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Probability that normal noise of this standard deviation is smaller than half the difference."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 2 * norm.cdf(np.abs(dg) / 2 / noise) - 1
+        deviations = np.abs(dg) / 2 / noise
+        return 2 * norm.cdf(deviations) - 1
 
 
 def _summary(errors: np.ndarray) -> tuple[int, float, float, float]:
     """Return number, mean, 90th percentile and maximum of sign errors."""
     if errors.size == 0:
         return 0, np.nan, np.nan, np.nan
-    p90 = np.quantile(errors, 0.9)
-    return errors.size, float(errors.mean()), float(p90), float(errors.max())
+    mean = float(errors.mean())
+    p90 = float(np.quantile(errors, 0.9))
+    largest = float(errors.max())
+    return errors.size, mean, p90, largest

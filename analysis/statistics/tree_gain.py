@@ -48,8 +48,10 @@ def tree_gain(
         return UNDEFINED_GAIN
     inputs_of_axes = [_tree_inputs(runs.levels[axis]) for axis in runs.axes]
     design = runs.per_run(np.column_stack(inputs_of_axes))
-    total = ((y - y.mean()) ** 2).sum()
-    order = generator(random_seed, "folds/configurations").permutation(configurations)
+    centered = y - y.mean()
+    total = (centered**2).sum()
+    rng = generator(random_seed, "folds/configurations")
+    order = rng.permutation(configurations)
     fold = runs.per_run(order % min(folds, configurations))
 
     def cross_validated_r2(inputs: np.ndarray) -> float:
@@ -60,11 +62,13 @@ def tree_gain(
             trees = HistGradientBoostingRegressor(max_iter=100, min_samples_leaf=5, random_state=random_seed)
             trees.fit(inputs[train], y[train])
             held_out[test] = trees.predict(inputs[test])
-        squares = ((y - held_out) ** 2).sum()
+        residual = y - held_out
+        squares = (residual**2).sum()
         return 1 - float(squares / total)
 
     baseline_r2 = cross_validated_r2(design)
-    with_predictor = cross_validated_r2(np.column_stack([design, x]))
+    extended = np.column_stack([design, x])
+    with_predictor = cross_validated_r2(extended)
     return Gain(with_predictor - baseline_r2, baseline_r2, np.nan)
 
 
@@ -75,4 +79,5 @@ def _tree_inputs(column: "pd.Series") -> np.ndarray:
     """
     if pd.api.types.is_numeric_dtype(column) and not column.isna().any():
         return column.to_numpy(dtype=float)
-    return pd.get_dummies(column.map(str)).to_numpy(dtype=float)
+    indicators = pd.get_dummies(column.map(str))
+    return indicators.to_numpy(dtype=float)

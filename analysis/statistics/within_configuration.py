@@ -75,9 +75,11 @@ def within_configuration(
     correlation = within.correlation(x)
     if np.isnan(correlation) or not permutations:
         return Association(correlation, np.nan, within.degrees_of_freedom)
-    rearrangements = within.rearrangements(permutations, generator(random_seed, "permute/within"))
+    rng = generator(random_seed, "permute/within")
+    rearrangements = within.rearrangements(permutations, rng)
     exceedances = within.count_exceedances(x, correlation, rearrangements)
-    return Association(correlation, (1 + exceedances) / (1 + permutations), within.degrees_of_freedom)
+    p = (1 + exceedances) / (1 + permutations)
+    return Association(correlation, p, within.degrees_of_freedom)
 
 
 class WithinConfigurations:
@@ -108,8 +110,10 @@ class WithinConfigurations:
 
     def _residual_ranks(self, values: np.ndarray) -> np.ndarray:
         """(n,) ranks within the configurations that count, with the shared seed effects projected out."""
-        ranks = self.runs.within_ranks(values) * self.runs.per_run(self._kept)
-        return ranks - self._shared @ (self._shared.T @ ranks)
+        counted = self.runs.per_run(self._kept)
+        ranks = self.runs.within_ranks(values) * counted
+        seed_effects = self._shared.T @ ranks
+        return ranks - self._shared @ seed_effects
 
     def products(self, predictor: np.ndarray) -> np.ndarray:
         """(G, 3) sums of xy, xx, yy per configuration; their totals give the correlation."""
@@ -153,7 +157,8 @@ class WithinConfigurations:
         power, not validity.
         """
         x = self._residual_ranks(predictor)
-        weights = (self.seeds - 1) / np.maximum(self.runs.sizes - 1, 1)
+        directions = np.maximum(self.runs.sizes - 1, 1)
+        weights = (self.seeds - 1) / directions
         weighted = self._by_seed(x) * weights[:, None]
         between_seeds = weighted.T @ self._by_seed(self._outcome)
         size = np.sqrt((x @ x) * self._squares)
@@ -162,21 +167,27 @@ class WithinConfigurations:
 
     def _by_seed(self, values: np.ndarray) -> np.ndarray:
         """(n,) values of runs -> (G, S), zeros where a configuration lacks a seed."""
-        grid = np.zeros((len(self.runs.sizes), self.seeds))
+        shape = (len(self.runs.sizes), self.seeds)
+        grid = np.zeros(shape)
         grid[self.runs.configuration, self._seed] = values
         return grid
 
     def _permuted_correlations(self, predictor: np.ndarray, permutations: np.ndarray) -> np.ndarray:
         """(k,) correlations with the predictor permuted inside each configuration."""
         ranks = self.runs.within_ranks(predictor).astype(np.float32)
-        weights = np.column_stack([self._outcome, self._shared]).astype(np.float32)
+        columns = np.column_stack([self._outcome, self._shared])
+        weights = columns.astype(np.float32)
         chunk = max(1, CHUNK_ELEMENTS // len(ranks))
         null = [np.zeros(0)]
         for start in range(0, len(permutations), chunk):
-            loads = ranks[permutations[start : start + chunk]] @ weights
-            shared = (loads[:, 1:] ** 2).sum(axis=1)
+            some_permutations = permutations[start : start + chunk]
+            loads = ranks[some_permutations] @ weights
+            outcome_loads = loads[:, 0]
+            seed_loads = loads[:, 1:]
+            shared = (seed_loads**2).sum(axis=1)
             squares = np.maximum(ranks @ ranks - shared, MINIMUM_SQUARES)
-            null.append(loads[:, 0] / np.sqrt(squares * self._squares))
+            size = np.sqrt(squares * self._squares)
+            null.append(outcome_loads / size)
         return np.concatenate(null).astype(float)
 
 
