@@ -128,19 +128,21 @@ def judge(
     settings = StatisticsSettings(target, tuple(axes), seed_column, confidence, resamples, random_seed, stages != (0,))
     windows = dict(match or {})
     question = _Question(settings, tuple(chosen), windows, status_column, level, stages, test_size, validation_size)
-    scopes = [_judge_scope(question, one) for one in scopes_of(table, target, scope, status_column, windows)]
+    judged = scopes_of(table, target, scope, status_column, windows)
+    scopes = tuple(_judge_scope(question, runs) for runs in judged)
+    ends = {column: (float(low), float(high)) for column, (low, high) in windows.items()}
     not_judged = [name for name in numeric_columns(table) if name not in {*chosen, *axes, target}]
     return Verdicts(
         target=target,
         axes=tuple(axes),
-        match={column: (float(low), float(high)) for column, (low, high) in windows.items()},
+        match=ends,
         rule=decision_rule.rule_text(target, axes, level),
         level=level,
         confidence=confidence,
         permutations=stages[-1],
         resamples=resamples,
         left_out=tuple(not_judged),
-        scopes=tuple(scopes),
+        scopes=scopes,
     )
 
 
@@ -166,6 +168,7 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
     decided = [_decide(verdict, question, diverged) for verdict in verdicts]
     baseline = Verdict.undecided(BASELINE, settings.axes, known | statistics.evaluate_axes())
     sentence = baseline_sentence(baseline, settings.confidence)
+    ceilings = statistics.ceilings(question.test_size, question.validation_size)
     return ScopeVerdicts(
         scope=scope.name,
         runs=len(scope.runs),
@@ -173,7 +176,7 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
         excluded=scope.excluded,
         all_diverged=diverged,
         baseline=replace(baseline, decision=BASELINE_DECISION, sentence=sentence),
-        ceilings=tuple(statistics.ceilings(question.test_size, question.validation_size)),
+        ceilings=tuple(ceilings),
         missing_ceiling=missing_ceiling(scope.runs, settings.target, question.test_size),
         predictors=tuple(decided),
     )

@@ -126,22 +126,28 @@ class Verdicts:
 
     @property
     def ceilings(self) -> tuple[Ceiling, ...]:
-        """How well any predictor could do, in the first scope."""
+        """Best that any predictor could do, in the first scope."""
         return self.scopes[0].ceilings
 
     @property
     def excluded(self) -> dict[str, int]:
-        """How many runs the first scope leaves out, by reason."""
+        """Number of runs that the first scope leaves out, by reason."""
         return self.scopes[0].excluded
 
     @property
     def table(self) -> pd.DataFrame:
         """One row per predictor and scope, index: predictor; columns: `columns`."""
-        return self._frame([verdict for scope in self.scopes for verdict in scope.predictors])
+        verdicts: list[Verdict] = []
+        for scope in self.scopes:
+            verdicts += scope.predictors
+        return self._frame(verdicts)
 
     def table_with_baseline(self) -> pd.DataFrame:
         """Return the table with the row of the axes alone above the predictors of each scope."""
-        return self._frame([verdict for scope in self.scopes for verdict in (scope.baseline, *scope.predictors)])
+        verdicts: list[Verdict] = []
+        for scope in self.scopes:
+            verdicts += [scope.baseline, *scope.predictors]
+        return self._frame(verdicts)
 
     def _frame(self, verdicts: Sequence[Verdict]) -> pd.DataFrame:
         index = pd.Index([verdict.predictor for verdict in verdicts], name="predictor")

@@ -21,7 +21,9 @@ def render(report: Report) -> dict[str, bytes]:
     says what it lacks. ``verdicts.json`` and ``table.parquet`` are the numbers behind them.
     """
     files = {paths.VERDICTS: verdicts_json(report.verdicts), paths.TABLE: parquet(report.table)}
-    single_scopes = [part for verdicts in report.verdicts for part in verdicts.by_scope()]
+    single_scopes = []
+    for verdicts in report.verdicts:
+        single_scopes += verdicts.by_scope()
     report = replace(report, table=_comparable(report.table, report.axes), verdicts=single_scopes)
     rendered = gallery(report)
     files |= {f"figures/{figure.name}.svg": figure.svg for figure in rendered if figure.svg}
