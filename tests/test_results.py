@@ -18,7 +18,7 @@ from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.report import digests
 from benevolent.analysis.united_tables import united
 from benevolent.orchestrator import reporting
-from benevolent.orchestrator.cli import results_commands
+from benevolent.orchestrator.cli import main, results_commands
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.results_folder import prepare_anew, read_from
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -77,7 +77,7 @@ def test_a_module_path_that_is_no_network_is_refused_before_it_is_called(tmp_pat
     from benevolent.trainables import models
 
     marker = tmp_path / "called"
-    with pytest.raises(BadInput, match="no class of torch.nn.Module"):
+    with pytest.raises(BadInput, match="getoutput is not a subclass of torch.nn.Module"):
         models.module((4,), 2, path="subprocess:getoutput", arguments={"cmd": f"touch {marker}"})
     assert not marker.exists()
 
