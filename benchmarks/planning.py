@@ -37,13 +37,13 @@ CASES = {
 def measure(case: str) -> None:
     """Plan one case and print what it took."""
     from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-    from benevolent.orchestrator.plan.plan import expand
+    from benevolent.orchestrator.plan.expand import expand
     from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 
     imported = _peak_mb()
     start, cpu_start = time.perf_counter(), time.process_time()
     spec = SweepSpec.parse({"name": "large", **CASES[case]})
-    estimate = estimate_sweep(spec, expand(spec))
+    estimate = estimate_sweep(expand(spec))
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     print(
         f"{case}: {estimate.runs:,} runs in {estimate.cohorts:,} cohorts, {seconds:.1f} s "

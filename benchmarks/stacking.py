@@ -103,7 +103,7 @@ def seconds_of_sweep() -> float:
     try:
         start = time.perf_counter()
         to_train, done = results_folder.prepare_anew(results, spec, placement.machine_cpus())
-        sweep.train_and_measure(results, spec, to_train, done, Console(quiet=True))
+        sweep.train_and_measure(results, spec.record, spec.resources, to_train, done, Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
         assert not results_folder.prepare_anew(results, spec)[0], "not every run ended"
         return seconds

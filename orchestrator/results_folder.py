@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from benevolent.orchestrator.plan.cohorts import HeldRuns
-from benevolent.orchestrator.plan.plan import Plan, expand
+from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.provenance import add_entry
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from benevolent.analysis.studies import Analysis
 from benevolent.orchestrator.spec import yaml_text
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec, put
+from benevolent.orchestrator.spec.load_spec import put
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.base import Section, did_you_mean
 from benevolent.trainables.errors import BadInput
 

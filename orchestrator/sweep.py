@@ -16,7 +16,7 @@ from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.results_folder import HeldCohorts, check_disk, check_folder, prepare, read_from, read_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -85,10 +85,10 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
         slots = place_work(spec.resources, address).cohorts
         held = HeldCohorts.read(results, spec.record.while_training)
         plan = expand(spec, held.runs, slots)
-        check_disk(results, estimate_sweep(spec, plan, slots).disk_bytes)
+        check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
         todo, done = held.with_new(prepare(results, spec, plan)).wanted(plan)
-        return train_and_measure(results, spec, todo, done, console, address)
+        return train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
 
 
 def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:
@@ -113,11 +113,11 @@ def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, co
     for cohort_id in cohorts:
         for config in Manifest.read(results, cohort_id).configs:
             check_trust(config, trust)
-    wanted_record: dict[str, Any] = {"measures": measures or "default"}
+    wanted: dict[str, Any] = {"measures": measures or "default"}
     if checkpoints:
-        wanted_record["measure_at"] = "checkpoints"
-    spec = spec.model_copy(update={"record": spec.record.model_copy(update=wanted_record)})
-    summary = train_and_measure(results, spec, [], cohorts, console, trust=trust)
+        wanted["measure_at"] = "checkpoints"
+    record = spec.record.model_copy(update=wanted)
+    summary = train_and_measure(results, record, spec.resources, [], cohorts, console, trust=trust)
     if summary.failures:
         raise BadInput("\n".join(summary.failures))
     return summary.measured

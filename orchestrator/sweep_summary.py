@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benevolent.orchestrator.plan.plan import configurations_of
+from benevolent.orchestrator.plan.expand import configurations_of
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig

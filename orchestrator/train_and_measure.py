@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.placement import place_work
 from benevolent.orchestrator.training.progress import ProgressDisplay
 from benevolent.orchestrator.training.ray_session import ray_cluster
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
@@ -33,7 +34,8 @@ class TrainingSummary(NamedTuple):
 
 def train_and_measure(
     results: Folder,
-    spec: SweepSpec,
+    record: RecordConfig,
+    resources: ResourcesConfig,
     todo: Sequence[Manifest],
     done: Sequence[str],
     console: Console,
@@ -44,7 +46,8 @@ def train_and_measure(
 
     Args:
         results: the results folder, with the manifests of the cohorts.
-        spec: says what to measure, and what a cohort takes of the machine.
+        record: says what to measure.
+        resources: of a cohort, and of an actor that measures.
         todo: the cohorts to train, in the order to start them.
         done: ids of finished cohorts, to be measured where they were not.
         console: for progress.
@@ -56,8 +59,8 @@ def train_and_measure(
     """
     from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
 
-    measures = spec.record.names
-    checkpoints = spec.record.measure_at == "checkpoints"
+    measures = record.names
+    checkpoints = record.measure_at == "checkpoints"
     existing = ExistingMeasures(results)
     jobs = missing_jobs(existing, done, measures, checkpoints)
     if not todo and not jobs:
@@ -74,7 +77,7 @@ def train_and_measure(
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
         references = dataset_broadcast.broadcast(reading) if address else {}
-        pool = MeasurePool(results, place_work(spec.resources, address, bool(todo)), trust, references)
+        pool = MeasurePool(results, place_work(resources, address, bool(todo)), trust, references)
         for job in jobs:
             pool.submit(job)
         measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints)
@@ -84,8 +87,8 @@ def train_and_measure(
                 results,
                 todo,
                 finished,
-                spec.resources,
-                spec.record.save_every_seconds,
+                resources,
+                record.save_every_seconds,
                 measuring.on_progress,
                 measuring.on_tick,
                 references,

@@ -7,7 +7,7 @@ import torch
 from test_training import SMALL, dies_at_write, equal, run, same
 
 from benevolent.analysis import load_results
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput

@@ -15,8 +15,8 @@ from benevolent.orchestrator.cli.catalog import CATALOG
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.plan import expand
-from benevolent.orchestrator.spec.sweep_spec import load_spec
+from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.spec.load_spec import load_spec
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("run", "plan", "status", "measure", "report", "judge", "list", "data fetch", "data list")
@@ -67,7 +67,7 @@ def test_rows_of_a_list_have_its_headings(name):
 def test_the_plan_fits_a_terminal_of_100_columns():
     spec = load_spec("quickstart")
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(plan_table(estimate_sweep(spec, expand(spec))))
+    console.print(plan_table(estimate_sweep(expand(spec))))
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text and "memory per" in text

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import compatibility
 from benevolent.trainables.compatibility import Candidate, Rule, check

@@ -5,7 +5,7 @@ import torch
 
 from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
@@ -22,7 +22,7 @@ def estimated(**keys):
 
 
 def estimate(spec):
-    return estimate_sweep(spec, expand(spec))
+    return estimate_sweep(expand(spec))
 
 
 def test_rounds_of_pruning_that_no_axis_names_are_parents():

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
@@ -148,7 +148,7 @@ def test_a_sweep_of_forests_is_priced_run_and_reported(tmp_path):
     record = {"measures": []}  # there are none of forests
     values = {"name": "forests", "base": base, "zip": zipped, "seeds": 2, "record": record}
     spec = SweepSpec.parse(values)
-    summary = estimate_sweep(spec, expand(spec), timed=True)
+    summary = estimate_sweep(expand(spec), timed=True)
     assert summary.runs == 6 and summary.seconds > 0
     Folder(tmp_path).write_json("forests.yaml", values)
     command = ["run", str(tmp_path / "forests.yaml"), "--out", str(tmp_path / "out")]

@@ -10,7 +10,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import nn
 
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.initialization import InitConfig

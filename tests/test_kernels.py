@@ -4,7 +4,7 @@ import pytest
 import torch
 from plain import gaussian, train
 
-from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.trainables import data
 from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput

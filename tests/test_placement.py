@@ -2,7 +2,8 @@
 
 import pytest
 
-from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig, SweepSpec
+from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import placement
 from benevolent.orchestrator.training.placement import Machine, Placement, place_work
 from benevolent.trainables.errors import BadInput

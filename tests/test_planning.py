@@ -10,9 +10,10 @@ from benevolent.analysis.results import Results
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
 from benevolent.orchestrator.plan.cohorts import HeldRuns, cohort_id, cohort_sizes
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.results_folder import prepare_anew
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec, load_spec
+from benevolent.orchestrator.spec.load_spec import load_spec
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
@@ -24,7 +25,7 @@ def sweep(**keys) -> SweepSpec:
 
 def estimated(**keys) -> SweepEstimate:
     spec = sweep(**keys)
-    return estimate_sweep(spec, expand(spec))
+    return estimate_sweep(expand(spec))
 
 
 def homes(cohorts) -> dict[str, str]:
@@ -79,7 +80,7 @@ def test_extending_a_sweep_plans_only_what_is_new():
     assert set(pruned.waits_for) == {everything[config.parent.run_id] for config in pruned.configs}
     plan = expand(extended, HeldRuns(everything))
     assert plan.new_manifests() == []
-    summary = estimate_sweep(extended, plan)
+    summary = estimate_sweep(plan)
     assert (summary.runs, summary.known, summary.cohorts, summary.seconds) == (12, 12, 0, 0)
 
 
@@ -109,7 +110,7 @@ def test_the_price_counts_what_the_plan_has():
         sweep(grid={"prune.fraction": [0.5, 0.8], "stop.max_epochs": [1, 9]}, seeds=40),
     ):
         plan = expand(spec, slots=2)
-        summary, cohorts = estimate_sweep(spec, plan, slots=2), plan.new_manifests()
+        summary, cohorts = estimate_sweep(plan, slots=2), plan.new_manifests()
         assert summary.cohorts == len(cohorts)
         assert summary.runs + summary.parents == len(homes(cohorts))
         assert max(group.cohort_size for group in summary.groups) == max(len(cohort.configs) for cohort in cohorts)

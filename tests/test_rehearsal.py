@@ -5,7 +5,7 @@ import torch
 
 from benevolent.orchestrator.estimates.rehearsal import rehearse
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.record import RecordConfig
@@ -50,6 +50,6 @@ def test_unrehearsed_groups_take_time_in_proportion_to_their_arithmetic(monkeypa
     monkeypatch.setattr("benevolent.orchestrator.estimates.sweep_estimate.REHEARSED", 1)
     base = {"data": SMALL, "stop": {"max_epochs": 3}}
     spec = SweepSpec.parse({"name": "t", "base": base, "grid": {"model.width": [8, 64]}})
-    wide, narrow = estimate_sweep(spec, expand(spec), timed=True).groups
+    wide, narrow = estimate_sweep(expand(spec), timed=True).groups
     assert wide.flops > narrow.flops and wide.seconds / wide.flops == pytest.approx(narrow.seconds / narrow.flops)
-    assert estimate_sweep(spec, expand(spec)).seconds == 0
+    assert estimate_sweep(expand(spec)).seconds == 0

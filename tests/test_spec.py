@@ -4,9 +4,11 @@ import random
 import pandas as pd
 import pytest
 
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec import yaml_text
-from benevolent.orchestrator.spec.sweep_spec import RecordConfig, SweepSpec, bundled_sweeps, load_spec
+from benevolent.orchestrator.spec.load_spec import bundled_sweeps, load_spec
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 

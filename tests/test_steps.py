@@ -8,7 +8,7 @@ from test_training import SMALL, dies_at_write, equal, run, same, same_tables
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
@@ -177,7 +177,7 @@ def test_checks_and_records_are_priced():
     def group(**keys):
         base = {"stop": {"max_epochs": 4} | keys.pop("stop", {})}
         spec = SweepSpec.parse({"name": "s", "base": base, **keys})
-        return estimate_sweep(spec, expand(spec)).groups[0]
+        return estimate_sweep(expand(spec)).groups[0]
 
     plain, often, kept = group(), group(stop={"check_every_steps": 8}), group(record={"steps": [1, 2, 3]})
     assert often.flops == plain.flops * (3 + 4) / (3 + 1)  # 32 steps an epoch, looked at four times

@@ -16,7 +16,7 @@ from benevolent.analysis.report import digests, study_page
 from benevolent.analysis.studies import Finding, StudyAnswer, decide
 from benevolent.orchestrator import study, study_run
 from benevolent.orchestrator.cli import main
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.trainables.data import READERS
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder

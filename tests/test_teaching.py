@@ -8,7 +8,7 @@ from test_interventions import DATA, TWO, Family, base, built, same
 
 from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.on_checkpoints import measure_file
-from benevolent.orchestrator.plan.plan import expand
+from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig

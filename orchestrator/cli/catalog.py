@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.registry import MEASURES
-from benevolent.orchestrator.spec.sweep_spec import bundled_sweeps
+from benevolent.orchestrator.spec.load_spec import bundled_sweeps
 from benevolent.orchestrator.study import studies
 from benevolent.trainables import data
 from benevolent.trainables.models import MODELS

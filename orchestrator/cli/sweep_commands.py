@@ -33,7 +33,7 @@ def run(
 
     [bold]Example:[/] bth run quickstart --set seeds=2 --out results/small
     """
-    from benevolent.orchestrator.spec.sweep_spec import load_spec
+    from benevolent.orchestrator.spec.load_spec import load_spec
     from benevolent.orchestrator.sweep import run_sweep
 
     if spec.startswith(STUDY_PREFIX):
@@ -56,8 +56,8 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
     from benevolent.analysis.measures.selection import select
     from benevolent.orchestrator.estimates.plan_table import plan_table
     from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-    from benevolent.orchestrator.plan.plan import expand
-    from benevolent.orchestrator.spec.sweep_spec import load_spec
+    from benevolent.orchestrator.plan.expand import expand
+    from benevolent.orchestrator.spec.load_spec import load_spec
     from benevolent.orchestrator.training.placement import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
@@ -68,7 +68,7 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
         select(sweep.record.names)  # an unknown measure is refused before anything is rehearsed
     for sweep in sweeps:
         slots = max(1, int(machine_cpus() / sweep.resources.cpus))
-        estimate = estimate_sweep(sweep, expand(sweep, slots=slots), slots, timed=True)
+        estimate = estimate_sweep(expand(sweep, slots=slots), slots, timed=True)
         console.print(plan_table(estimate))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training.placement import machine_cpus
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data.memory import own_input_bytes

@@ -11,10 +11,10 @@ from benevolent.orchestrator.estimates.memory import largest_input_bytes
 from benevolent.orchestrator.estimates.network_cost import network_cost, training_flops
 from benevolent.orchestrator.estimates.rehearsal import rehearse
 from benevolent.orchestrator.plan.plan import Plan
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.model import ModelConfig
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 
 #: Groups that are rehearsed, the costliest ones; the time of others follows from their arithmetic.
@@ -102,11 +102,10 @@ class _Group(NamedTuple):
     set_bytes: list[int]
 
 
-def estimate_sweep(spec: SweepSpec, plan: Plan, slots: int = 1, timed: bool = False) -> SweepEstimate:
+def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEstimate:
     """Estimate what those runs of a plan take that are still to be trained.
 
     Args:
-        spec: the sweep.
         plan: of the sweep.
         slots: cohorts that can train at once.
         timed: rehearse the costliest groups for a few seconds; without it, no time is known.
@@ -114,13 +113,13 @@ def estimate_sweep(spec: SweepSpec, plan: Plan, slots: int = 1, timed: bool = Fa
     named = plan.runs["role"] == "run"
     groups = _groups(plan)
     differing = _distinguishing_fields([group.members[0].example for group in groups])
-    estimates = [_estimate_group(spec, group, fields) for group, fields in zip(groups, differing, strict=True)]
+    estimates = [_estimate_group(plan, group, fields) for group, fields in zip(groups, differing, strict=True)]
     if timed:
-        estimates = _timed(spec, estimates, groups)
-    seeds = len(spec.seed_values)
+        estimates = _timed(plan.record, estimates, groups)
+    seeds = plan.seeds
     names = {group.members[0].example.data.name for group in groups}
     return SweepEstimate(
-        name=spec.name,
+        name=plan.name,
         runs=int(named.sum()),
         configurations=int(named.sum()) // seeds,
         seeds=seeds,
@@ -170,7 +169,7 @@ def _shared_fields(config: RunConfig) -> dict[str, Any]:
     return fields
 
 
-def _timed(spec: SweepSpec, estimates: Sequence[GroupEstimate], groups: Sequence[_Group]) -> list[GroupEstimate]:
+def _timed(record: RecordConfig, estimates: Sequence[GroupEstimate], groups: Sequence[_Group]) -> list[GroupEstimate]:
     """Return the groups with their time: of the costliest as rehearsed, of the others by their arithmetic."""
     costliest_first = sorted(zip(estimates, groups, strict=True), key=lambda pair: -pair[0].flops)
     timed, seconds_per_flop = [], 0.0
@@ -178,14 +177,16 @@ def _timed(spec: SweepSpec, estimates: Sequence[GroupEstimate], groups: Sequence
         flops = max(1, estimate.flops)
         if position < REHEARSED:
             first = group.members[0].example
-            run_time = rehearse(first, estimate.cohort_size, spec.record.while_training)
-            seconds: float = sum(count * run_time.seconds(*_epochs(spec, example)) for example, count in group.members)
+            run_time = rehearse(first, estimate.cohort_size, record)
+            seconds: float = sum(
+                count * run_time.seconds(*_epochs(record, example)) for example, count in group.members
+            )
             seconds_per_flop = seconds / flops
         timed.append(replace(estimate, seconds=seconds_per_flop * flops))
     return timed
 
 
-def _epochs(spec: SweepSpec, config: RunConfig) -> tuple[int, int]:
+def _epochs(record: RecordConfig, config: RunConfig) -> tuple[int, int]:
     """Return how many epochs a run has at most, and how many of them are recorded."""
     epochs = records = 0
     for phase in config.phases:
@@ -193,18 +194,18 @@ def _epochs(spec: SweepSpec, config: RunConfig) -> tuple[int, int]:
         if phase.max_steps is not None:
             limit = min(limit, -(-phase.max_steps // config.steps_per_epoch))
         epochs += limit
-        records += len(spec.record.epochs_until(limit)) + len(spec.record.steps)
+        records += len(record.epochs_until(limit)) + len(record.steps)
     return epochs, records
 
 
-def _estimate_group(spec: SweepSpec, group: _Group, fields: tuple[str, ...]) -> GroupEstimate:
+def _estimate_group(plan: Plan, group: _Group, fields: tuple[str, ...]) -> GroupEstimate:
     members, cohort_sizes = group.members, group.cohort_sizes
     example = members[0].example
     costs = network_cost(example)
     largest = max(cohort_sizes)
     memory = costs.stack_bytes(largest, example.optimizer)
     memory += largest_input_bytes(group.set_bytes, largest)
-    memory += costs.subspace_bytes(example.subspace, min(largest, len(spec.seed_values)))
+    memory += costs.subspace_bytes(example.subspace, min(largest, plan.seeds))
     return GroupEstimate(
         network=_network_text(example.model),
         phases=" + ".join(phase.name for phase in example.phases),
@@ -214,7 +215,7 @@ def _estimate_group(spec: SweepSpec, group: _Group, fields: tuple[str, ...]) -> 
         cohort_size=largest,
         parameters=costs.parameters,
         memory_bytes=memory,
-        disk_bytes=costs.disk_bytes(sum(count * _epochs(spec, member)[1] for member, count in members)),
+        disk_bytes=costs.disk_bytes(sum(count * _epochs(plan.record, member)[1] for member, count in members)),
         flops=sum(count * training_flops(member) for member, count in members),
         seconds=0.0,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benevolent.orchestrator.estimates.memory import largest_cohort
 from benevolent.orchestrator.plan.section_table import Codes, encode
-from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.trainables.config.record import RecordConfig
 
 #: Runs of a cohort at most: a larger stack is hardly faster, and a cohort that fails takes fewer runs with it.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.trainables.errors import BadInput
 
 #: Part of a cluster's CPUs, or of its GPUs, that measures while cohorts train.

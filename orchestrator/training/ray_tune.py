@@ -11,7 +11,7 @@ from typing import Any
 
 from ray import tune
 
-from benevolent.orchestrator.spec.sweep_spec import ResourcesConfig
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training.retries import failure_config
 from benevolent.orchestrator.training.scheduling import CohortScheduler
 from benevolent.trainables.store.folder import Folder

@@ -1,0 +1,134 @@
+"""From a sweep to its plan.
+
+    spec -> Configurations (cross product, parents, teachers) -> checks -> kinds -> cohorts -> Plan
+
+Planning makes a `RunConfig` for each distinct combination of fields that a compatibility rule or an estimate reads, and
+none for every run.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benevolent.orchestrator.estimates.memory import input_bytes
+from benevolent.orchestrator.estimates.network_cost import training_flops
+from benevolent.orchestrator.plan.checks import check_arithmetic, check_configurations
+from benevolent.orchestrator.plan.cohorts import HeldRuns, RunArrays, form_cohorts
+from benevolent.orchestrator.plan.configurations import NONE, Configurations, grouped
+from benevolent.orchestrator.plan.plan import Plan
+from benevolent.orchestrator.plan.runs_table import runs_table
+from benevolent.orchestrator.plan.section_table import Codes, encode
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.run import SECTIONS, RunConfig
+from benevolent.trainables.errors import BadInput
+
+#: Runs that a sweep may have: beyond, planning takes minutes and gigabytes.
+MAX_RUNS = 10_000_000
+
+
+class Kinds(NamedTuple):
+    """Configurations grouped so that the runs of a group cost the same and can share a cohort.
+
+    Attributes:
+        of_configuration: the kind of every configuration `(N,)`.
+        examples: a run of each kind.
+        flops: arithmetic of one run of each kind.
+    """
+
+    of_configuration: Codes
+    examples: list[RunConfig]
+    flops: Codes
+
+
+def expand(spec: SweepSpec, held: HeldRuns | None = None, slots: int = 1) -> Plan:
+    """Make the plan of a sweep.
+
+    Args:
+        spec: the sweep.
+        held: runs that have a place in the results folder.
+        slots: cohorts that can train at once.
+
+    Raises:
+        BadInput: values that do not go together, an axis without effect, a data set or network that cannot be used, or
+            too many runs.
+    """
+    record = spec.record.while_training
+    configurations = configurations_of(spec)
+    check_configurations(configurations, record)
+    check_arithmetic(configurations, spec.resources.gpus)
+    kinds = _kinds(configurations)
+    arrays = _run_arrays(configurations, kinds)
+    cohort_ids, codes, cohorts = form_cohorts(arrays, record, held or HeldRuns(), slots, spec.resources)
+    cohort_of_run = pd.Categorical.from_codes(codes, cohort_ids)
+    return Plan(
+        name=spec.name,
+        record=record,
+        runs=runs_table(configurations, arrays, cohort_of_run),
+        cohorts=cohorts,
+        kind=kinds.of_configuration.repeat(len(configurations.seeds)),
+        examples=kinds.examples,
+        arrays=arrays,
+        configurations=configurations,
+    )
+
+
+def configurations_of(spec: SweepSpec) -> Configurations:
+    """Return the configurations of a sweep, each section valid, but not checked for sections that do not go together.
+
+    Raises:
+        BadInput: values that are not valid, an axis without effect, or too many runs.
+    """
+    seeds = spec.seed_values
+    if spec.axes.size * len(seeds) > MAX_RUNS:
+        raise BadInput(f"{spec.axes.size:,} configurations x {len(seeds):,} seeds; allowed: {MAX_RUNS:,} runs")
+    return Configurations(spec.axes, seeds, collapse=spec.inert_axes == "collapse")
+
+
+def _kinds(configurations: Configurations) -> Kinds:
+    columns = []
+    for name in SECTIONS:
+        shared = encode(configurations.tables[name].shared_texts).codes
+        columns.append(shared[configurations.codes[name]])
+    for name in ("prune", "reset", "stop"):  # they decide the phases
+        columns.append(configurations.codes[name])
+    of_configuration, first = grouped(columns, len(configurations))
+    examples, flops = [], []
+    for row in first.tolist():
+        example = configurations.config(row)
+        try:
+            flops.append(training_flops(example))
+        except BadInput as error:
+            raise BadInput(configurations.located(str(error), row)) from None
+        examples.append(example)
+    return Kinds(of_configuration, examples, np.array(flops))
+
+
+def _run_arrays(configurations: Configurations, kinds: Kinds) -> RunArrays:
+    seeds = len(configurations.seeds)
+    cohort_keys = encode(example.cohort_key for example in kinds.examples).codes
+    set_bytes = np.array([input_bytes(example) for example in kinds.examples])
+    kind = kinds.of_configuration
+    groups, _ = grouped([cohort_keys[kind], configurations.generation], len(configurations))
+    return RunArrays(
+        run_ids=configurations.run_ids,
+        group=groups.repeat(seeds),
+        generation=configurations.generation.repeat(seeds),
+        flops=kinds.flops[kind].repeat(seeds),
+        input_set=_positions_of_runs(configurations.codes["data"], seeds),  # inputs are drawn from the seed
+        input_bytes=set_bytes[kind].repeat(seeds),
+        parent=_positions_of_runs(configurations.parent, seeds),
+        teacher=_positions_of_runs(configurations.teacher, seeds),
+    )
+
+
+def _positions_of_runs(rows: Codes, seeds: int) -> Codes:
+    """Return for every run the position of the run with its seed in another configuration, or `NONE`.
+
+    Args:
+        rows: of the other configuration of each configuration, or `NONE`.
+        seeds: the number of seeds.
+    """
+    first = rows.astype(np.int64).repeat(seeds) * seeds
+    replicate = np.tile(np.arange(seeds), len(rows))
+    return np.where(first < 0, NONE, first + replicate)

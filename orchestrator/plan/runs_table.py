@@ -1,0 +1,80 @@
+"""The table of the runs of a plan."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benevolent.orchestrator.plan.cohorts import RunArrays
+from benevolent.orchestrator.plan.configurations import NONE, Configurations, grouped
+from benevolent.orchestrator.plan.section_table import Codes, Column, encode
+from benevolent.trainables.config.run import SECTIONS, RunConfig
+
+
+def runs_table(configurations: Configurations, arrays: RunArrays, cohort_of_run: pd.Categorical) -> pd.DataFrame:
+    """Return one row per run; see `Plan.runs`."""
+    seeds = np.array(configurations.seeds, np.int64)
+    count, size = len(seeds), len(configurations)
+    is_parent = np.arange(size) >= configurations.named
+    run_ids = pd.Series(arrays.run_ids, dtype="str")
+    ids = pd.Series(configurations.ids, dtype="str")
+    columns: dict[str, Any] = {
+        "run_id": run_ids,
+        "configuration": ids.array.repeat(count),
+        "lineage": ids.array.take(configurations.root).repeat(count),
+        "replicate": np.tile(np.arange(count), size),
+        "seed": np.tile(seeds, size),
+        "role": pd.Categorical.from_codes(is_parent.astype(np.int8).repeat(count), ["run", "parent"]),
+        "cohort_id": cohort_of_run,
+        "parent": _taken(run_ids, arrays.parent),
+        "teacher": _taken(run_ids, arrays.teacher),
+        "generation": arrays.generation,
+        "flops": arrays.flops,
+    }
+    for name in RunConfig.model_fields:
+        if name in SECTIONS:
+            columns |= _fields_of_section(configurations, name)
+    return pd.DataFrame(columns)
+
+
+def _fields_of_section(configurations: Configurations, name: str) -> dict[str, pd.Categorical]:
+    count = len(configurations.seeds)
+    fields = {}
+    for field, column in configurations.tables[name].columns.items():
+        of_configurations = Column(column.codes[configurations.codes[name]], column.categories)
+        if field == "optimizer.batch_size":
+            of_configurations = _batch_sizes(configurations)
+        fields[field] = _categorical(of_configurations, count)
+    return fields
+
+
+def _batch_sizes(configurations: Configurations) -> Column:
+    """Return the examples of a step of every configuration as numbers; see `OptimizerConfig.examples_per_step`."""
+    fields = ("optimizer.batch_size", "optimizer.name", "data.train_size")
+    groups, first = grouped([configurations.codes_of(name) for name in fields], len(configurations))
+    sizes = []
+    for row in first.tolist():
+        train_size = configurations.value(row, "data").train_size
+        sizes.append(configurations.value(row, "optimizer").examples_per_step(train_size))
+    column = encode(sizes)
+    return Column(column.codes[groups], column.categories)
+
+
+def _taken(run_ids: "pd.Series[str]", positions: Codes) -> Any:
+    """Return the run at every position; missing where there is none."""
+    if (positions == NONE).all():
+        return pd.Series(None, index=run_ids.index, dtype="str")
+    return run_ids.array.take(positions, allow_fill=True)
+
+
+def _categorical(column: Column, repeats: int) -> pd.Categorical:
+    """Return a column of configurations as one of runs, each value so many times in a row; None is missing."""
+    values = column.categories
+    types = {type(value) for value in values if value is not None}
+    if len(types) > 1:  # two families of networks have a field of one name and values of two types
+        values = [None if value is None else str(value) for value in values]
+    categories = list(dict.fromkeys(value for value in values if value is not None))
+    code_of = {category: code for code, category in enumerate(categories)}
+    smallest_type = np.min_scalar_type(-max(1, len(categories)))
+    codes = np.array([code_of.get(value, -1) for value in values], smallest_type)
+    return pd.Categorical.from_codes(codes[column.codes].repeat(repeats), categories)
