@@ -15,7 +15,7 @@ BIAS_STATISTICS = {
     "bias_increment_mean": "path per step, ‖Δb‖ / αε",
     "bias_increment_sum": "total path, Σ‖Δb‖ / αε",
     "bias_variance": "variance, ‖b − mean b‖² / α²",
-    "bias_distance_from_init": "distance from initialization, ‖b − b₀‖",
+    "bias_distance_from_init": "distance from init, ‖b − b₀‖",
 }
 #: Statistics drawn against epochs, as in the source's figures.
 CURVE_TITLES = {
