@@ -70,13 +70,13 @@ def train_and_measure(
     finished_before = {cohort.cohort_id: len(set(finished_runs(results, cohort.cohort_id))) for cohort in todo}
     runs = sum(len(cohort.runs) for cohort in todo)
     console.print(_announcement(runs, len(todo), sum(finished_before.values()), len(jobs)))
-    reading = [*todo, *_cohorts_of(results, jobs)]
-    dataset_broadcast.fetch_missing((cohort.data.name for cohort in reading), console)
+    data_sets = {cohort.data.name for cohort in [*todo, *_cohorts_of(results, jobs)]}
+    dataset_broadcast.fetch_missing(data_sets, console)
 
     with ray_cluster(address), ProgressDisplay(console, runs, len(todo), finished_before) as display:
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
-        references = dataset_broadcast.broadcast(reading) if address else {}
+        references = dataset_broadcast.broadcast(data_sets) if address else {}
         pool = MeasurePool(results, place_work(resources, address, bool(todo)), trust, references)
         for job in jobs:
             pool.submit(job)

@@ -29,7 +29,7 @@ def _sweeps() -> list[Row]:
 
 
 def _studies() -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for name, study in studies().items():
         effort = f"small: {study.small.takes}; paper: {study.paper.takes}"
         rows.append((name, f"{study.title}\n{effort}", study.source))
@@ -37,7 +37,7 @@ def _studies() -> list[Row]:
 
 
 def _models() -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for name, builder in MODELS.items():
         docstring = inspect.getdoc(builder) or ""
         rows.append((name, docstring.partition("\n")[0], _sources(docstring)))

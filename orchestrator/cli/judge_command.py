@@ -8,25 +8,34 @@ import typer
 from benevolent.orchestrator.cli.arguments import parse_names, parse_window
 from benevolent.orchestrator.cli.console import console, print_verdict_table
 
+TableFile = Annotated[str, typer.Argument(metavar="TABLE", help="A CSV or parquet file, one row per trained network.")]
+Target = Annotated[str, typer.Option(help="Column to predict; larger is worse.")]
+Axes = Annotated[str, typer.Option(help="Comma-separated columns that were varied.")]
+Predictors = Annotated[
+    str | None, typer.Option(help="Comma-separated columns to judge. Default: all other numeric columns.")
+]
+SeedColumn = Annotated[
+    str | None, typer.Option(help="Column that tells repetitions apart. Default: `seed`, if there is one.")
+]
+Match = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN=LOW:HIGH", help="Compare only models whose value is in the window. Repeatable."),
+]
+TestSize = Annotated[
+    int | None, typer.Option(min=1, help="Number of examples that the target averages, for the noise ceiling.")
+]
+Html = Annotated[str | None, typer.Option(help="Also write a report to this HTML file.")]
+
 
 def judge(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="A CSV or parquet file, one row per trained network.")],
-    target: Annotated[str, typer.Option(help="Column to predict; larger is worse.")],
-    axes: Annotated[str, typer.Option(help="Comma-separated columns that were varied.")],
-    predictors: Annotated[
-        str | None, typer.Option(help="Comma-separated columns to judge. Default: all other numeric columns.")
-    ] = None,
-    seed_column: Annotated[
-        str | None, typer.Option(help="Column that tells repetitions apart. Default: `seed`, if there is one.")
-    ] = None,
-    match: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=LOW:HIGH", help="Compare only models whose value is in the window. Repeatable."),
-    ] = None,
-    test_size: Annotated[
-        int | None, typer.Option(min=1, help="Number of examples that the target averages, for the noise ceiling.")
-    ] = None,
-    html: Annotated[str | None, typer.Option(help="Also write a report to this HTML file.")] = None,
+    table: TableFile,
+    target: Target,
+    axes: Axes,
+    predictors: Predictors = None,
+    seed_column: SeedColumn = None,
+    match: Match = None,
+    test_size: TestSize = None,
+    html: Html = None,
 ) -> None:
     """Judge predictors on any table of models.
 

@@ -24,7 +24,8 @@ def plan_table(estimate: SweepEstimate) -> RenderableType:
     rest = estimate.groups[GROUPS_SHOWN:]
     if rest:
         groups.append(_united(rest))
-    table = Table(title=f"plan of {escape(estimate.name)}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    title = f"plan of {escape(estimate.name)}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("network")
     table.add_column("phases")
     for heading in NUMERIC_COLUMNS:
@@ -54,13 +55,16 @@ def _totals(estimate: SweepEstimate) -> list[str]:
         runs += f", {estimate.known:,} of them planned or trained already"
     if estimate.parents:
         runs += f" + {estimate.parents:,} parent or teacher runs"
+    memory = decimal(estimate.memory_bytes)
+    disk = decimal(estimate.disk_bytes)
     lines = [
         runs,
-        f"{estimate.cohorts:,} cohorts, {estimate.slots} at a time; "
-        f"memory up to {decimal(estimate.memory_bytes)}, disk up to {decimal(estimate.disk_bytes)}",
-        f"training takes about {duration(estimate.seconds)} on one core of this machine if every run trains to its "
-        "limit (measured on random numbers)",
+        f"{estimate.cohorts:,} cohorts, {estimate.slots} at a time; memory up to {memory}, disk up to {disk}",
     ]
+    lines.append(
+        f"training takes about {duration(estimate.seconds)} on one core of this machine if every run trains to its "
+        "limit (measured on random numbers)"
+    )
     if estimate.to_fetch:
         root = escape(str(data.data_root()))
         lines.append(f"missing data sets: {', '.join(estimate.to_fetch)}; bth run fetches them to {root}")

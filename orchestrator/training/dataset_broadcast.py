@@ -6,17 +6,10 @@ from typing import Any
 from rich.console import Console
 
 from benevolent.trainables import data
-from benevolent.trainables.store.manifest import Manifest
-
-
-def file_data_sets(cohorts: Iterable[Manifest]) -> list[str]:
-    """Return the names of the data sets that cohorts read from files, sorted."""
-    names = {cohort.data.name for cohort in cohorts}  # the same for all runs of a cohort
-    return sorted(name for name in names if name in data.READERS)
 
 
 def fetch_missing(names: Iterable[str], console: Console) -> None:
-    """Download the data sets with these names that this machine lacks; those that are drawn have no files.
+    """Download the data sets with these names that this machine lacks; synthetic tasks have no files.
 
     Raises:
         BadInput: a download fails, or the files of a data set are damaged.
@@ -27,10 +20,10 @@ def fetch_missing(names: Iterable[str], console: Console) -> None:
         data.fetch(name)
 
 
-def broadcast(cohorts: Iterable[Manifest]) -> dict[str, Any]:
-    """Put the data sets of these cohorts into Ray's object store, once for all machines.
+def broadcast(names: Iterable[str]) -> dict[str, Any]:
+    """Put the data sets with these names into Ray's object store, once for all machines.
 
-    A machine that has the files below its own data root reads those, see `trainables.training.ray_worker.receive_datasets`.
+    A machine that has the files below its own data root reads those, see `trainables.training.ray_worker.receive`.
 
     Returns:
         `name -> object reference`, without data sets that come with an installed package.
@@ -38,7 +31,7 @@ def broadcast(cohorts: Iterable[Manifest]) -> dict[str, Any]:
     import ray
 
     references = {}
-    for name in file_data_sets(cohorts):
+    for name in sorted(data.READERS.keys() & set(names)):
         if data.READERS[name].folder:
             references[name] = ray.put(data.read(name))
     return references

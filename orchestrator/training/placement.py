@@ -1,7 +1,7 @@
 """Placement: how many cohorts train at once, and on which machines the actors that measure run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
@@ -178,7 +178,7 @@ def _machines(address: str | None) -> list[Machine]:
     return [*running, later] if later.cpus or later.gpus else running
 
 
-def _autoscaler_limits() -> dict[str, float]:
+def _autoscaler_limits() -> Mapping[str, float]:
     """Return the resources that the cluster has when its autoscaler has started all machines; {} without one.
 
     Ray (2.60) has no public function for this; Ray Data and Ray Train call the same private one. Where a version of

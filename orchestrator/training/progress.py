@@ -96,18 +96,16 @@ class ProgressDisplay:
 
     def line(self) -> str:
         """Return all counts in one line."""
-        parts = [
-            duration(self.elapsed),
-            f"runs {self.runs_done}/{self.runs}",
-            f"cohorts {self.cohorts_done}/{self.cohorts}",
-            f"files measured {self.measured}/{self.to_measure}",
-            self.time_left(),
-        ]
-        cohorts = [
-            f"{progress['phase']} epoch {progress['epoch']} loss {progress['train_loss']:.3g}"
-            for progress in self.latest.values()
-            if not progress["done"]
-        ]
+        parts = [duration(self.elapsed)]
+        parts.append(f"runs {self.runs_done}/{self.runs}")
+        parts.append(f"cohorts {self.cohorts_done}/{self.cohorts}")
+        parts.append(f"files measured {self.measured}/{self.to_measure}")
+        parts.append(self.time_left())
+        cohorts = []
+        for progress in self.latest.values():
+            if not progress["done"]:
+                loss = f"{progress['train_loss']:.3g}"
+                cohorts.append(f"{progress['phase']} epoch {progress['epoch']} loss {loss}")
         if cohorts:
             parts.append(f"({', '.join(cohorts)})")
         return "  ".join(parts)

@@ -80,21 +80,18 @@ def train_cohorts(
         **resources.model_dump(exclude=NOT_OF_A_TRIAL),
     }
     trainable = tune.with_resources(CohortTrainable, {"cpu": resources.cpus, "gpu": resources.gpus})
+    order = tune.TuneConfig(
+        search_alg=CohortScheduler(cohorts, finished, common),
+        num_samples=len(cohorts),
+        reuse_actors=True,
+    )
     with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:
-        tuner = tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(
-                search_alg=CohortScheduler(cohorts, finished, common),
-                num_samples=len(cohorts),
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(
-                storage_path=scratch,
-                name="training",
-                callbacks=[ProgressCallback(on_progress, on_tick)],
-                failure_config=failure_config(),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                verbose=0,
-            ),
+        run_config = tune.RunConfig(
+            storage_path=scratch,
+            name="training",
+            callbacks=[ProgressCallback(on_progress, on_tick)],
+            failure_config=failure_config(),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
         )
-        tuner.fit()
+        tune.Tuner(trainable, tune_config=order, run_config=run_config).fit()

@@ -1,0 +1,83 @@
+"""Groups of runs that may share cohorts: the rows of `bth plan`."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benevolent.orchestrator.plan.plan import Plan
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.run import RunConfig
+
+
+class EqualRuns(NamedTuple):
+    """Runs of a group that cost the same: one of them, and how many there are."""
+
+    example: RunConfig
+    runs: int
+
+
+class RunGroup(NamedTuple):
+    """Runs that may share cohorts.
+
+    Attributes:
+        members: the runs, those together that cost the same.
+        cohort_sizes: the number of runs of each of its cohorts.
+        set_bytes: memory of each distinct set of inputs that only some of the runs share.
+    """
+
+    members: list[EqualRuns]
+    cohort_sizes: list[int]
+    set_bytes: list[int]
+
+    @property
+    def example(self) -> RunConfig:
+        """One of the runs."""
+        return self.members[0].example
+
+
+def group_new_runs(plan: Plan) -> list[RunGroup]:
+    """Return the runs of a plan that are still to be trained, in groups."""
+    keys_of_kinds = pd.factorize(np.array([example.cohort_key for example in plan.examples]))[0]
+    columns = {
+        "cohort_key": keys_of_kinds[plan.kind],
+        "generation": plan.runs["generation"],
+        "kind": plan.kind,
+        "cohort_id": plan.runs["cohort_id"],
+    }
+    new_runs = pd.DataFrame(columns)[plan.is_new]
+    groups = []
+    for _, rows in new_runs.groupby(["cohort_key", "generation"], sort=False):
+        members = []
+        for kind, count in rows["kind"].value_counts(sort=False).items():
+            members.append(EqualRuns(plan.examples[kind], int(count)))
+        sizes = rows["cohort_id"].value_counts()
+        cohort_sizes = [int(size) for size in sizes if size]  # a category without rows has size 0
+        groups.append(RunGroup(members, cohort_sizes, plan.arrays.set_bytes(rows.index.to_numpy())))
+    return groups
+
+
+def distinguishing_fields(groups: Sequence[RunGroup]) -> list[tuple[str, ...]]:
+    """Return for each group the fields in which the groups differ, such as `optimizer.lr=0.1`.
+
+    Fields of the network are left out: `bth plan` shows the network anyway.
+    """
+    shared = [_shared_fields(group.example) for group in groups]
+    all_names = dict.fromkeys(name for fields in shared for name in fields)
+    differing = []
+    for name in all_names:
+        values = {str(fields.get(name)) for fields in shared}
+        if len(values) > 1:
+            differing.append(name)
+    return [tuple(f"{name}={fields[name]}" for name in differing if name in fields) for fields in shared]
+
+
+def _shared_fields(config: RunConfig) -> dict[str, Any]:
+    """Return the fields that all runs of a cohort share, without those of the network."""
+    fields: dict[str, Any] = {"precision": config.precision}
+    for name, section in config.sections.items():
+        if isinstance(section, Section) and name != "model":
+            for field in section.identity_lines(name, shared_only=True):
+                fields[f"{name}.{field}"] = getattr(section, field)
+    return fields
