@@ -1,12 +1,15 @@
 import dataclasses
 import io
+from collections import Counter
 
+import in_process
 import pandas as pd
 import pytest
 import torch
 from rich.console import Console
 
 from benevolent.analysis.results import Results
+from benevolent.orchestrator import results_folder
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
 from benevolent.orchestrator.plan.cohorts import HeldRuns, cohort_id, cohort_sizes
@@ -14,6 +17,7 @@ from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
@@ -243,3 +247,48 @@ class Sizes(torch.nn.Linear):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return super().forward(inputs.flatten(1))
+
+
+@pytest.fixture
+def made_configs(monkeypatch) -> list[int]:
+    """The seed of every `RunConfig` that is made, from sections or from nested values."""
+    seeds: list[int] = []
+    init, validate = RunConfig.__init__, RunConfig.model_validate
+
+    def from_sections(self, **values):
+        init(self, **values)
+        seeds.append(self.seed)
+
+    def from_values(values):
+        config = validate(values)
+        seeds.append(config.seed)
+        return config
+
+    monkeypatch.setattr(RunConfig, "__init__", from_sections)
+    monkeypatch.setattr(RunConfig, "model_validate", from_values)
+    return seeds
+
+
+def test_a_sweep_is_expanded_once_and_makes_one_config_for_every_run(tmp_path, monkeypatch, made_configs):
+    expanded = []
+    monkeypatch.setattr(results_folder, "expand", lambda *given: expanded.append(given) or expand(*given))
+    base = {"data": {"train_size": 40}, "model": {"width": 4}, "stop": {"max_epochs": 1}}
+    seeds = [*range(700, 720)]
+    spec = SweepSpec.parse({"name": "t", "base": base, "grid": {"init.scale": [1, 2]}, "seeds": seeds})
+    made_configs.clear()
+    done = in_process.train_sweep(spec, str(tmp_path))
+    assert done.runs == 40 and done.measured and len(expanded) == 1
+    by_seed = Counter(made_configs)
+    planned = by_seed.pop(700) - 2  # rules and estimates ask about runs of the first seed
+    assert by_seed == dict.fromkeys(seeds[1:], 2) and 0 < planned < 10
+
+
+def test_planning_makes_no_config_for_every_run(made_configs):
+    values = [1 + i / 1000 for i in range(20)]
+    grid = {"init.scale": values, "optimizer.lr": values, "prune.fraction": [0, 0.5], "model.width": [8, 16]}
+    spec = SweepSpec.parse({"name": "t", "grid": grid, "seeds": 5})
+    made_configs.clear()
+    plan = expand(spec)
+    manifests = plan.new_manifests()
+    assert len(plan.runs) == sum(len(manifest.runs) for manifest in manifests) == 20 * 20 * 2 * 2 * 5
+    assert len(made_configs) < 40

@@ -84,8 +84,7 @@ class MeasurableNetworks(NamedTuple):
         about = stored.metadata
         tensors = {name: value.to(device) for name, value in stored.tensors.items()}
         manifest = Manifest.read(results, job.cohort_id)
-        config_of = {config.run_id: config for config in manifest.configs}
-        configs = [config_of[run_id] for run_id in stored.run_ids]
+        configs = [manifest.config(run_id) for run_id in stored.run_ids]
         for config in configs:
             check_trust(config, trust)
         dataset = data.load(configs[0].data, configs[0].precision, device)

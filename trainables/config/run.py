@@ -122,7 +122,7 @@ class RunConfig(Section):
 
     # ---- the runs that this one needs; they have its seed
 
-    @property
+    @functools.cached_property
     def parent(self) -> "RunConfig | None":
         """Return the run that this one starts from; None for one that starts from drawn weights."""
         return self._changed(parent_sections(self.sections))
@@ -151,16 +151,12 @@ class RunConfig(Section):
     @property
     def dense(self) -> "RunConfig":
         """Return the run without its pruning and its resets; the run itself if it has neither."""
-        if not self.prune.prunes and not self.reset.layers:
-            return self
-        return self._with({"prune": PruneConfig(), "reset": ResetConfig()})
+        is_dense = not self.prune.prunes and not self.reset.layers
+        return self if is_dense or self.parent is None else self.parent.dense
 
     def _changed(self, sections: Mapping[str, Any] | None) -> "RunConfig | None":
-        return None if sections is None else self._with(sections)
-
-    def _with(self, sections: Mapping[str, Any]) -> "RunConfig":
         """Return the run with other sections; unlike `model_copy`, without the values that this one has cached."""
-        return RunConfig(**{**self.sections, **sections}, seed=self.seed)
+        return None if sections is None else RunConfig(**{**self.sections, **sections}, seed=self.seed)
 
     def flat(self) -> dict[str, Any]:
         """Return every field by its dotted path, as in the columns of the tables, where a column has one type.

@@ -1,6 +1,7 @@
 """Manifests: the runs of a cohort and what it records, written before it trains and never changed."""
 
 import functools
+import json
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 
+#: Run configurations that a process keeps: those of the cohorts that it trains or measures one after the other.
+CONFIGS_KEPT = 2048
 OTHER_VERSION = "its run ids are of another version of benevolent; use a new --out folder"
 
 
@@ -82,10 +85,10 @@ class Manifest:
         folder = "" if self.results is None else f"{CohortFiles(self.results, self.cohort_id).folder.uri}/"
         where = f"{folder}{paths.MANIFEST}"
         try:
-            config = RunConfig.parse(run.values, where)
+            config = _config_of(json.dumps(run.values))
         except BadInput as error:
             hint = "" if self.results is None else plugins.missing_plugins_hint(self.results)
-            raise BadInput(f"{error}{hint}") from None
+            raise BadInput(f"{where}: {error}{hint}") from None
         if config.run_id != run.run_id:
             raise BadInput(f"{where}: {OTHER_VERSION}")
         return config
@@ -147,6 +150,12 @@ class Manifest:
             return cls(cohort_id, runs, tuple(value["waits_for"]), record, results)
         except (KeyError, TypeError) as error:
             raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
+
+
+@functools.lru_cache(maxsize=CONFIGS_KEPT)
+def _config_of(text: str) -> RunConfig:
+    """Return the configuration that JSON text describes: made once for all who read its manifest in this process."""
+    return RunConfig.parse(json.loads(text))
 
 
 def finished_runs(results: Folder, cohort_id: str) -> list[str]:
