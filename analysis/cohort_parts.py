@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benevolent.analysis.united_tables import united
-from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths

@@ -10,7 +10,8 @@ from benevolent.analysis.studies import Analysis
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import put
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables.config.base import Section, did_you_mean
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 
 Scale = Literal["small", "paper", "develop"]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from benevolent.analysis.measures.evaluate import measure_stack
-from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.training.losses import LOSSES

@@ -7,7 +7,7 @@ from dataclasses import replace
 from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.measures.measure import Measure, name_from_path
 from benevolent.analysis.measures.registry import MEASURES
-from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 
 #: Names of sets of measures: those that are computed without being asked for, and all of `MEASURES`.

@@ -21,7 +21,7 @@ from benevolent.analysis.multi_run.examples import Examples, load_examples, netw
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, State, linear_path, train_batch_norms_only
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
-from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network

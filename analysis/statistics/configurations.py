@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 
 RELATIVE_TIE = 1e-9  # values of one configuration that agree to this fraction of their size differ by rounding only

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benevolent.trainables.config.base import Section, did_you_mean
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import SECTIONS, RunConfig, parse_section
 from benevolent.trainables.errors import BadInput

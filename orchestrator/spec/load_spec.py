@@ -7,7 +7,7 @@ from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.run import SECTIONS
 from benevolent.trainables.errors import BadInput
 

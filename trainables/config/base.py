@@ -1,16 +1,13 @@
-"""The base of every configuration model, and the one line that says what is wrong with a value."""
+"""`Section`: the base of every configuration model."""
 
-import difflib
 import functools
 import json
-import re
-import types
-import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benevolent.trainables.config.error_lines import explain
 from benevolent.trainables.errors import BadInput
 
 
@@ -29,11 +26,19 @@ class Section(BaseModel):
 
     @classmethod
     def parse(cls, values: Any, where: str = "") -> Self:
-        """The model of a nested mapping; `BadInput` names the key's path, the value and what is allowed."""
+        """Return the model of a nested mapping.
+
+        Args:
+            values: nested values.
+            where: the path of the model, to begin an error line with.
+
+        Raises:
+            BadInput: one line with the path of the first wrong key, its value and what is allowed.
+        """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise BadInput(_explain(cls, error, where)) from None
+            raise BadInput(explain(cls, error, where)) from None
 
     def without_effect(self, name: str) -> tuple[str, Any] | None:
         """Return the other field and its value that leave field `name` without effect, or None.
@@ -62,7 +67,7 @@ class Section(BaseModel):
             if _switched_off_by(switch, values):
                 values[name] = section.model_fields[name].default
         lines = {}
-        for name, default, always, per_run in _fields(section):
+        for name, default, always, per_run in _fields_of(section):
             value = values[name]
             if (always or value != default) and not (shared_only and per_run):
                 lines[name] = f"{prefix}.{name}={_encode(value)}"
@@ -71,8 +76,8 @@ class Section(BaseModel):
     @classmethod
     @functools.cache
     def shared_fields(cls) -> frozenset[str]:
-        """The fields that are equal in all runs of a stack."""
-        return frozenset(field.name for field in _fields(cls) if not field.per_run)
+        """Return the fields that are equal in all runs of a stack."""
+        return frozenset(field.name for field in _fields_of(cls) if not field.per_run)
 
 
 def _switched_off_by(switch: tuple[str, Any], values: Mapping[str, Any]) -> tuple[str, Any] | None:
@@ -83,8 +88,8 @@ def _switched_off_by(switch: tuple[str, Any], values: Mapping[str, Any]) -> tupl
     return (other, options[options.index(value)]) if value in options else None
 
 
-class _Field(typing.NamedTuple):
-    """What the identity of a section needs of a field; `always`: named even where it has its default."""
+class _Field(NamedTuple):
+    """A field as the identity of its section sees it; `always`: it is named even where it has its default."""
 
     name: str
     default: Any
@@ -93,17 +98,13 @@ class _Field(typing.NamedTuple):
 
 
 @functools.cache
-def _fields(section: type[Section]) -> tuple[_Field, ...]:
-    """The fields of a section in the order in which their lines sort."""
-    fields = [
-        _Field(
-            name,
-            field.get_default(call_default_factory=True),
-            field.is_required() or name == "family",
-            PerRun in field.metadata,
-        )
-        for name, field in section.model_fields.items()
-    ]
+def _fields_of(section: type[Section]) -> tuple[_Field, ...]:
+    """Return the fields of a section in the order in which their identity lines sort."""
+    fields = []
+    for name, info in section.model_fields.items():
+        default = info.get_default(call_default_factory=True)
+        always = info.is_required() or name == "family"
+        fields.append(_Field(name, default, always, PerRun in info.metadata))
     return tuple(sorted(fields, key=lambda field: f"{field.name}="))
 
 
@@ -111,7 +112,7 @@ _encode_json = json.JSONEncoder(sort_keys=True).encode
 
 
 def _encode(value: Any) -> str:
-    """JSON; numbers the short way, since a large sweep encodes millions of them."""
+    """Return a value as JSON; numbers take the short way, since a large sweep encodes millions of them."""
     return repr(value) if type(value) in (int, float) else _encode_json(value)
 
 
@@ -126,68 +127,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def did_you_mean(word: object, allowed: typing.Iterable[str]) -> str:
-    """`; did you mean 'x'?` (if anything is near) and the allowed names, to end an error line with.
-
-    >>> did_you_mean("widht", ["width", "depth"])
-    "; did you mean 'width'? allowed: depth, width"
-    """
-    names = sorted(map(str, allowed))
-    near = difflib.get_close_matches(str(word), names, n=1)
-    return (f"; did you mean '{near[0]}'?" if near else ";") + f" allowed: {', '.join(names)}"
-
-
-def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
-    """The first error of a validation as one line: path, what is wrong, what is allowed."""
-    errors = error.errors(include_url=False)
-    first = errors[0]
-    if not first["loc"] and isinstance(refused := first.get("ctx", {}).get("error"), BadInput):
-        return f"{where}: {refused}" if where else str(refused)  # of sections together: it says which
-    owner: type[BaseModel] | None = model
-    path: list[str] = []
-    for part in first["loc"]:
-        kinds = _models_of(owner, path[-1]) if path else {}
-        if part in kinds:  # the tag of a union's member: not a key that the user wrote
-            owner = kinds[str(part)]
-            continue
-        if path and not kinds and owner and _is_union(owner, path[-1]):
-            # The kind of value that a union tried: what the others would allow is said too.
-            others = [other["msg"] for other in errors[1:] if other["loc"][:-1] == first["loc"][:-1]]
-            first["msg"] = ", or ".join([first["msg"], *(text.removeprefix("Input should be ") for text in others)])
-            continue
-        if path and len(kinds) == 1:
-            owner = next(iter(kinds.values()))
-        path.append(str(part))
-    name = ".".join([where, *path] if where else path)
-    given, message = first["input"], str(first["msg"]).removeprefix("Value error, ")
-    match first["type"]:
-        case "extra_forbidden":
-            family = owner.model_fields.get("family") if owner else None
-            of = f" of family {family.default!r}" if family else ""
-            return f"{name}: unknown key{of}" + did_you_mean(path[-1], owner.model_fields if owner else ())
-        case "union_tag_invalid":
-            tags = re.findall(r"'([^']+)'", first["ctx"]["expected_tags"])
-            return f"{name}.family = {first['ctx']['tag']!r}: unknown" + did_you_mean(first["ctx"]["tag"], tags)
-        case "missing":
-            return f"{name}: missing"
-    message = message[0].lower() + message[1:]
-    return f"{name} = {given!r}: {message}" if name else f"{given!r}: {message}"
-
-
-def _is_union(owner: type[BaseModel], field: str) -> bool:
-    info = owner.model_fields.get(field)
-    return info is not None and typing.get_origin(info.annotation) in (typing.Union, types.UnionType)
-
-
-def _models_of(owner: type[BaseModel] | None, field: str) -> dict[str, type[BaseModel]]:
-    """The models that a field may hold, by the tag of each."""
-    info = owner.model_fields.get(field) if owner else None
-    kinds = [] if info is None else [info.annotation, *map(_untagged, typing.get_args(info.annotation))]
-    models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return {str(kind.model_fields["family"].default) if "family" in kind.model_fields else "": kind for kind in models}
-
-
-def _untagged(kind: Any) -> Any:
-    return kind.__origin__ if hasattr(kind, "__metadata__") else kind

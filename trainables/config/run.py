@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from benevolent.trainables.config.base import Section, did_you_mean, flatten
+from benevolent.trainables.config.base import Section, flatten
 from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.identity import configuration_id, identity_text, run_id, shared_text
 from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
 from benevolent.trainables.config.model import DEFAULT_FAMILY, MODEL_CONFIGS, ModelConfig

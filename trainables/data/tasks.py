@@ -5,8 +5,8 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from benevolent.trainables.config.base import did_you_mean
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.readers import READERS, Reader, is_present
 from benevolent.trainables.data.split import Target

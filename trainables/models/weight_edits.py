@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benevolent.trainables.config.base import did_you_mean
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 
 Edit = Callable[[Mapping[str, Tensor], float, np.random.Generator], Mapping[str, Tensor]]
