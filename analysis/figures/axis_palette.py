@@ -63,10 +63,12 @@ class AxisPalette(NamedTuple):
             lines: show colored lines instead of markers.
         """
         shown = min(MAX_LEGEND_VALUES, len(self.values))
-        chosen = np.unique(np.linspace(0, len(self.values) - 1, shown).round().astype(int))
+        places = np.linspace(0, len(self.values) - 1, shown).round()
+        chosen = np.unique(places.astype(int))
         entries = [(Line2D([], [], linestyle=""), short_label(self.axis))]
         for i in chosen:
-            entries.append((self._handle(i, lines), short_label(format_value(self.values[i]), 18)))
+            text = short_label(format_value(self.values[i]), 18)
+            entries.append((self._handle(i, lines), text))
         width_inches = sum(ENTRY_INCHES + LETTER_INCHES * len(text) for _, text in entries)
         rows = math.ceil(width_inches / WIDTH_INCHES)
         columns = math.ceil(len(entries) / rows)
@@ -87,7 +89,8 @@ class AxisPalette(NamedTuple):
 
 def color_ramp(count: int) -> np.ndarray:
     """Return (count, 4) colors from dark to light; at least one."""
-    return np.asarray(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.86, max(count, 1))))
+    positions = np.linspace(0.0, 0.86, max(count, 1))
+    return np.asarray(matplotlib.colormaps["viridis"](positions))
 
 
 def most_explanatory_axis(table: pd.DataFrame, axes: Sequence[str], target: str) -> str:

@@ -98,7 +98,9 @@ def _draw_predictors(
         _draw_line(top, readings, "kendall_tau", colors[i], "-", marker)
         _draw_line(middle, readings, "within", colors[i], "-", marker)
         if i == 0:
-            low, high = _absolute_interval(readings["low"].to_numpy(float), readings["high"].to_numpy(float))
+            lows = readings["low"].to_numpy(float)
+            highs = readings["high"].to_numpy(float)
+            low, high = _absolute_interval(lows, highs)
             progress = readings["progress"].to_numpy(float)
             top.fill_between(progress, low, high, color=colors[0], alpha=0.14, linewidth=0)
 
@@ -134,7 +136,8 @@ def _draw_line(plot: Axes, rows: pd.DataFrame, column: str, color: object, dashe
 def _absolute_interval(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the interval of |tau| from the interval of tau."""
     contains_zero = (low < 0) & (high > 0)
-    ends = np.sort(np.abs(np.stack([low, high])), axis=0)
+    magnitudes = np.abs(np.stack([low, high]))
+    ends = np.sort(magnitudes, axis=0)
     return np.where(contains_zero, 0, ends[0]), ends[1]
 
 

@@ -72,7 +72,9 @@ def _finite_losses(dynamics: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFra
     """Return the finite, positive losses with their epoch (their step if no epoch is known)."""
     if outcomes.empty:
         return pd.DataFrame(columns=LOSS_COLUMNS)
-    rows = outcomes[(outcomes["name"] == "loss") & outcomes["split"].isin(["train", "test"])]
+    is_loss = outcomes["name"] == "loss"
+    drawn_split = outcomes["split"].isin(["train", "test"])
+    rows = outcomes[is_loss & drawn_split]
     if "epoch" not in rows:
         rows = _with_epochs(rows, dynamics)
     value = pd.to_numeric(rows["value"], errors="coerce")
@@ -142,7 +144,8 @@ def _draw_panel(plot: Axes, losses: pd.DataFrame, colors: dict[int, object]) -> 
     segments = []
     for number in means.columns:
         line = means[number].loc[: last_epochs[number]].dropna()
-        segments.append(np.column_stack([line.index.to_numpy(dtype=float), line.to_numpy()]))
+        epochs = line.index.to_numpy(dtype=float)
+        segments.append(np.column_stack([epochs, line.to_numpy()]))
     lines = LineCollection(
         segments,
         colors=[colors.get(number, MISSING) for number in means.columns],

@@ -29,7 +29,8 @@ def finite_rows(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the rows in which every named column holds a finite number; no rows if a column is missing."""
     if any(column not in table for column in columns):
         return table.iloc[:0]
-    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
+    numbers = numbers.astype(float)
     finite = np.isfinite(numbers).all(axis=1)
     return table.assign(**numbers)[finite]
 
@@ -61,7 +62,9 @@ def train_test_scatter(table: pd.DataFrame, axes: Sequence[str], panels: Sequenc
     plots = figure.subplots(1, len(drawn), squeeze=False)[0]
     for plot, (panel, rows) in zip(plots, drawn, strict=True):
         _draw_points(plot, rows, panel.x, panel.y, palette)
-        fit = _draw_line(plot, rows[panel.x].to_numpy(), rows[panel.y].to_numpy())
+        x = rows[panel.x].to_numpy()
+        y = rows[panel.y].to_numpy()
+        fit = _draw_line(plot, x, y)
         plot.set_title(f"{short_label(panel.title, 60)}\n{fit}", loc="left", linespacing=1.5)
         plot.set(xlabel=short_label(panel.x_label, 60), ylabel=short_label(panel.y_label, 60))
         plot.locator_params(nbins=6)

@@ -35,7 +35,8 @@ def statistic_ranks(verdicts: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [name for name in STATISTICS if name in verdicts]
     values = verdicts[columns].apply(pd.to_numeric, errors="coerce")
-    values = values.loc[:, values.notna().mean() >= MINIMUM_COVERAGE].dropna()
+    coverage = values.notna().mean()
+    values = values.loc[:, coverage >= MINIMUM_COVERAGE].dropna()
     strength = values.abs()
     if "gain_r2" in values:  # a negative gain is weak, not strong
         strength = strength.assign(gain_r2=values["gain_r2"])

@@ -34,7 +34,8 @@ def patterns(network: MeasuredNetwork, inputs: Tensor) -> list[Tensor]:
 
 def activation_regions(network: MeasuredNetwork) -> Tensor:
     """The number of activation regions that the training inputs lie in, over the number of training inputs."""
-    return torch.tensor(len(first_of_each(_training_patterns(network))) / len(network.train))
+    distinct = first_of_each(_training_patterns(network))
+    return torch.tensor(len(distinct) / len(network.train))
 
 
 def region_crossings(network: MeasuredNetwork) -> Tensor:
@@ -48,7 +49,8 @@ def region_crossings(network: MeasuredNetwork) -> Tensor:
     before = torch.cat(patterns(network, first), 1)
     turned = []
     for step in range(1, STEPS + 1):
-        here = torch.cat(patterns(network, torch.lerp(first, second, step / STEPS)), 1)
+        points = torch.lerp(first, second, step / STEPS)
+        here = torch.cat(patterns(network, points), 1)
         turned.append((here != before).double().sum(1))
         before = here
     return torch.stack(turned).sum(0).mean()
@@ -66,7 +68,8 @@ def far_lipschitz_bound(network: MeasuredNetwork) -> Tensor:
 def far_coverage(network: MeasuredNetwork) -> Tensor:
     """The covered fraction of the points of `far_lipschitz_bound` whose pattern no training input has."""
     bounds = _bounds_at_far_points(network)
-    return torch.as_tensor(np.isfinite(bounds).astype(float)).sum() / len(bounds)
+    covered = np.isfinite(bounds).astype(float)
+    return torch.as_tensor(covered).sum() / len(bounds)
 
 
 @computed_once
@@ -101,5 +104,6 @@ def _training_patterns(network: MeasuredNetwork) -> np.ndarray:
     """Return which units of all ReLU layers are on at the training inputs `(N, all units)`."""
     parts = []
     for inputs, _ in network.batches():
-        parts.append(torch.cat(patterns(network, inputs), 1).cpu().numpy())
+        joined = torch.cat(patterns(network, inputs), 1)
+        parts.append(joined.cpu().numpy())
     return np.concatenate(parts)

@@ -45,7 +45,8 @@ def fold_stack(
 def _stacked(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     stacked = {}
     for name in networks[0]:
-        stacked[name] = torch.stack([network[name].detach() for network in networks])
+        values = [network[name].detach() for network in networks]
+        stacked[name] = torch.stack(values)
     return stacked
 
 

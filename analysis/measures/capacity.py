@@ -106,12 +106,14 @@ def _log_geometric_mean(network: MeasuredNetwork, log_product: Tensor) -> Tensor
 
 def log_spectral_origin(network: MeasuredNetwork) -> Tensor:
     """The spectral bound from the origin: log(prod_k ||K_k||_2^2 / gamma^2 sum_k ||K_k||_F^2 / ||K_k||_2^2)."""
-    return 2 * (log_kernel_product(network) - _log_margin(network)) + frobenius_over_spectral(network).log()
+    log_ratio = log_kernel_product(network) - _log_margin(network)
+    return 2 * log_ratio + frobenius_over_spectral(network).log()
 
 
 def log_spectral_init(network: MeasuredNetwork) -> Tensor:
     """The spectral bound from init: log(prod_k ||K_k||_2^2 / gamma^2 sum_k ||W_k - W_k^0||_F^2 / ||K_k||_2^2)."""
-    return 2 * (log_kernel_product(network) - _log_margin(network)) + distance_over_spectral(network).log()
+    log_ratio = log_kernel_product(network) - _log_margin(network)
+    return 2 * log_ratio + distance_over_spectral(network).log()
 
 
 def path_norm_over_margin(network: MeasuredNetwork) -> Tensor:

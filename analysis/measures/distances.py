@@ -55,7 +55,8 @@ def log_spectral_complexity(network: MeasuredNetwork) -> Tensor:
     s_k = ||W_k||_2 is the operator norm. The (2,1) norm is the sum over units of the L2 norms of their incoming
     weights; for a convolution, over filters: a filter counts once, not once for every position.
     """
-    sums = torch.stack([kernel(change).norm(dim=1).sum() for change in network.weight_changes])
+    sums_by_weight = [kernel(change).norm(dim=1).sum() for change in network.weight_changes]
+    sums = torch.stack(sums_by_weight)
     spectral = spectral_norms(network)
     ratios = (sums / spectral).pow(2 / 3)
     return spectral.log().sum() + 1.5 * ratios.sum().log()

@@ -34,7 +34,9 @@ class PatternSpan:
         self._layers = [layer[active] for layer in layers]
         self._lengths = lengths[active]
         self._cost = slopes[active] / self._lengths
-        gram = np.prod([layer @ layer.T for layer in self._layers], 0) / np.outer(self._lengths, self._lengths)
+        products = [layer @ layer.T for layer in self._layers]
+        lengths = np.outer(self._lengths, self._lengths)
+        gram = np.prod(products, 0) / lengths
         values, vectors = np.linalg.eigh(gram)
         null_size = len(values) - int((values > ZERO).sum())
         self._values = values[null_size:]
@@ -76,7 +78,8 @@ class PatternSpan:
 
 def _lengths(layers: Sequence[np.ndarray]) -> np.ndarray:
     """Return the length `(n,)` of the Kronecker product of the layers' patterns, from zeros and ones `(n, units)`."""
-    return np.sqrt(np.prod([layer.sum(1) for layer in layers], 0))
+    sums = [layer.sum(1) for layer in layers]
+    return np.sqrt(np.prod(sums, 0))
 
 
 def _least_cost(cost: np.ndarray, solution: np.ndarray, null: np.ndarray) -> float:
@@ -88,7 +91,8 @@ def _least_cost(cost: np.ndarray, solution: np.ndarray, null: np.ndarray) -> flo
     if not null.shape[1]:
         return float(cost @ np.abs(solution))
     box = np.stack([-cost, cost], 1)
-    solved = linprog(-solution, A_eq=null.T, b_eq=np.zeros(null.shape[1]), bounds=box, method="highs")
+    zeros = np.zeros(null.shape[1])
+    solved = linprog(-solution, A_eq=null.T, b_eq=zeros, bounds=box, method="highs")
     return float(-solved.fun) if solved.success else np.nan
 
 
@@ -98,5 +102,6 @@ def first_of_each(rows: np.ndarray) -> np.ndarray:
     >>> first_of_each(np.array([[True, False], [True, False], [False, False]])).tolist()
     [0, 2]
     """
-    _, places = np.unique(np.packbits(rows, axis=1), axis=0, return_index=True)
+    packed = np.packbits(rows, axis=1)
+    _, places = np.unique(packed, axis=0, return_index=True)
     return np.sort(places)

@@ -48,7 +48,9 @@ def _largest_rise(network: MeasuredNetwork, scale: Tensor, radius: float, steps:
         uphill, loss = gradient_at(network, at + scale * moved)
         losses.append(loss)
         uphill = scale * uphill
-        moved = moved + radius * uphill / uphill.norm().clamp(min=tiny)
-        moved = moved * (radius / moved.norm().clamp(min=tiny)).clamp(max=1)
+        slope = uphill.norm().clamp(min=tiny)
+        moved = moved + radius * uphill / slope
+        shrinkage = radius / moved.norm().clamp(min=tiny)
+        moved = moved * shrinkage.clamp(max=1)
     losses.append(loss_at(network, at + scale * moved))
     return torch.stack(losses[1:]).amax() - losses[0]

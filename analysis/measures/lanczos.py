@@ -54,7 +54,8 @@ def largest_eigenvalue(
         values, vectors = _tridiagonal(diagonal, off_diagonal[:-1])
         largest = values[..., -1]
         residual = off_diagonal[-1] * vectors[..., -1, -1].abs()
-        allowed = tolerance * largest.abs() + rounding * values.abs().amax(-1)
+        spectral_radius = values.abs().amax(-1)
+        allowed = tolerance * largest.abs() + rounding * spectral_radius
         first_time = eigenvalue.isnan() & (residual <= allowed)
         eigenvalue = torch.where(first_time, largest, eigenvalue)
         if not vmapped and (eigenvalue.isfinite() | largest.isnan()).all():
@@ -99,7 +100,8 @@ def _iterate(
             image = image - (share.mT @ vectors).squeeze(-2)
         off_diagonal.append(image.norm(dim=-1))
         yield diagonal, off_diagonal
-        basis.append(image / off_diagonal[-1].clamp(min=tiny).unsqueeze(-1))
+        length = off_diagonal[-1].clamp(min=tiny)
+        basis.append(image / length.unsqueeze(-1))
 
 
 def start_vector(like: Tensor) -> Tensor:
@@ -123,7 +125,8 @@ def eigenvalues(matrix: Tensor) -> Tensor:
     tensor([nan])
     """
     finite = matrix.isfinite().all(-1).all(-1)
-    values = torch.linalg.eigvalsh(matrix.where(finite[..., None, None], 0))
+    finite_matrix = matrix.where(finite[..., None, None], 0)
+    values = torch.linalg.eigvalsh(finite_matrix)
     return values.where(finite[..., None], torch.nan)
 
 
@@ -134,5 +137,6 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     tensor([nan])
     """
     finite = matrix.isfinite().all(-1).all(-1)
-    values, vectors = torch.linalg.eigh(matrix.where(finite[..., None, None], 0))
+    finite_matrix = matrix.where(finite[..., None, None], 0)
+    values, vectors = torch.linalg.eigh(finite_matrix)
     return values.where(finite[..., None], torch.nan), vectors

@@ -62,7 +62,8 @@ def gradient_shifts(network: MeasuredNetwork) -> Tensor:
         first = _of_layer(before, layers[place])
         second = _of_layer(after, layers[place])
         cosine = first @ second / (first.norm() * second.norm())
-        rows.append(torch.stack([(first - second).norm(), cosine]))
+        difference = (first - second).norm()
+        rows.append(torch.stack([difference, cosine]))
     return torch.stack(rows)
 
 
@@ -76,7 +77,8 @@ def _after_step(network: MeasuredNetwork, gradients: Parameters, layers: Sequenc
 
 
 def _of_layer(parameters: Parameters, layer: str) -> Tensor:
-    return flatten({name: value for name, value in parameters.items() if _layer(name) == layer}).double()
+    own_parameters = {name: value for name, value in parameters.items() if _layer(name) == layer}
+    return flatten(own_parameters).double()
 
 
 def _layer(name: str) -> str:

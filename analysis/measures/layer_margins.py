@@ -20,7 +20,8 @@ def layer_margins(network: MeasuredNetwork) -> Tensor:
     """
     layers = [weight.layer for weight in network.architecture.weights]
     example = next(network.batches(max_examples=1))[0]
-    shapes = [inputs.shape[1:] for inputs in _layer_inputs(network, layers, example)[1]]
+    _, inputs_of_example = _layer_inputs(network, layers, example)
+    shapes = [inputs.shape[1:] for inputs in inputs_of_example]
     distances: list[list[Tensor]] = [[] for _ in layers]
     variances = [RunningVariance() for _ in layers]
     for points, labels in network.batches():
@@ -29,7 +30,8 @@ def layer_margins(network: MeasuredNetwork) -> Tensor:
             network, layers, points, shifts, labels
         )
         for place, slope in enumerate(slopes):
-            distances[place].append(margins_here.double() / slope.flatten(1).double().norm(dim=1))
+            length = slope.flatten(1).double().norm(dim=1)
+            distances[place].append(margins_here.double() / length)
             variances[place].add(layer_inputs[place].flatten(1).double())
     medians = torch.stack([quantile(torch.cat(parts), 0.5) for parts in distances])
     spreads = torch.stack([variance.value.sqrt() for variance in variances])
@@ -50,7 +52,8 @@ class RunningVariance:
         total = self.count + len(points)
         shift = batch_mean - self.mean.to(batch_mean)
         between = shift.square().sum() * (self.count * len(points) / total)
-        self.squares = self.squares.to(batch_mean) + (points - batch_mean).square().sum() + between
+        within = (points - batch_mean).square().sum()
+        self.squares = self.squares.to(batch_mean) + within + between
         self.mean = self.mean.to(batch_mean) + shift * (len(points) / total)
         self.count = total
 

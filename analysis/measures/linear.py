@@ -43,6 +43,8 @@ def linear_predictions(network: MeasuredNetwork) -> Tensor:
     ridge = RIDGE * gram.diagonal().mean()
     ridge = ridge.clamp(min=torch.finfo(gram.dtype).tiny)  # inputs may be all the same
     unit = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    slopes = torch.linalg.solve(gram + ridge * unit, centered.mT @ one_hot / len(inputs))
+    moments = centered.mT @ one_hot / len(inputs)
+    slopes = torch.linalg.solve(gram + ridge * unit, moments)
     others = network.splits["validation"].inputs.flatten(1).double()
-    return ((others - center) @ slopes + one_hot.mean(0)).argmax(-1)
+    scores = (others - center) @ slopes + one_hot.mean(0)
+    return scores.argmax(-1)

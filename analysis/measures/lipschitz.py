@@ -64,7 +64,8 @@ def _first_singular_value(network: MeasuredNetwork, place: int) -> Tensor:
 
 def lipschitz_max_mixtures(network: MeasuredNetwork) -> Tensor:
     """The largest local Lipschitz constant ||d f / d x||_2 at 256 points between pairs of training inputs."""
-    return jacobian_norms_at(network, points_on_lines(network, SAMPLES, 0, 1))[:, 0].amax()
+    points = points_on_lines(network, SAMPLES, 0, 1)
+    return jacobian_norms_at(network, points)[:, 0].amax()
 
 
 def lipschitz_max_noise(network: MeasuredNetwork) -> Tensor:
@@ -81,7 +82,9 @@ def points_on_lines(network: MeasuredNetwork, count: int, low: float, high: floa
 
     The same for every network: pairs and t are drawn from one key.
     """
-    ends = pairs(len(network.train), count, "pairs").to(network.train.labels.device)
+    ends = pairs(len(network.train), count, "pairs")
+    ends = ends.to(network.train.labels.device)
     first, second = network.train.sets.gather(ends.T).unbind()
     share = low + (high - low) * uniform((count,), first, "shares")
-    return torch.lerp(first, second, share.view(-1, *[1] * (first.ndim - 1)))
+    axes_of_inputs = [1] * (first.ndim - 1)
+    return torch.lerp(first, second, share.view(-1, *axes_of_inputs))

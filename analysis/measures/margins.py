@@ -83,11 +83,14 @@ def margin_quantiles(network: MeasuredNetwork) -> Tensor:
 
 def top_output_quantiles(network: MeasuredNetwork) -> Tensor:
     """The 0, 5, ..., 100 % quantiles of the largest logit over the product of Frobenius norms, on training inputs."""
-    return _quantiles(logits(network, "train").amax(-1) * (-log_frobenius_product(network)).exp())
+    largest = logits(network, "train").amax(-1)
+    scale = (-log_frobenius_product(network)).exp()
+    return _quantiles(largest * scale)
 
 
 def _quantiles(values: Tensor) -> Tensor:
-    return torch.stack([quantile(values, step / 20) for step in range(21)])
+    quantiles = [quantile(values, step / 20) for step in range(21)]
+    return torch.stack(quantiles)
 
 
 @computed_once
@@ -96,7 +99,8 @@ def input_margins(network: MeasuredNetwork) -> Tensor:
     distances = []
     for inputs, labels in network.batches():
         slopes, each = grad(_margins_at, argnums=1, has_aux=True)(network, inputs, labels)
-        distances.append(each.double() / slopes.flatten(1).double().norm(dim=1))
+        length = slopes.flatten(1).double().norm(dim=1)
+        distances.append(each.double() / length)
     return torch.cat(distances)
 
 

@@ -33,7 +33,8 @@ def corrupted_train_accuracy(network: MeasuredNetwork) -> Tensor:
 
 def _right(network: MeasuredNetwork) -> Tensor:
     """Return 1 for the training examples that are classified as labeled, else 0, `(N,)`."""
-    return (logits(network, "train").argmax(-1) == network.train.labels).double()
+    predicted = logits(network, "train").argmax(-1)
+    return (predicted == network.train.labels).double()
 
 
 def _labels_are_true(network: MeasuredNetwork) -> Tensor:
@@ -94,8 +95,10 @@ def critical(network: MeasuredNetwork, split: str) -> Tensor:
     changed = torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
     for step in range(STEPS):
         noise = normal(tuple(inputs.shape), inputs, "critical samples", step)
-        moved = points - ALONG * radius * grad(margin)(points).sign() + NOISE * radius * noise
-        points = inputs + (moved - inputs).clamp(min=-radius, max=radius)
+        direction = grad(margin)(points).sign()
+        moved = points - ALONG * radius * direction + NOISE * radius * noise
+        shift = (moved - inputs).clamp(min=-radius, max=radius)
+        points = inputs + shift
         answers_there = network.logits_of(network.parameters, points).argmax(-1)
         changed = changed | (answers_there != answers)
     return changed.double()

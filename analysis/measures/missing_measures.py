@@ -68,7 +68,8 @@ class ExistingMeasures:
 
     def _new_file(self, cohort_id: str, parameter_file: str, measures: Sequence[Measure]) -> str:
         """Return the path of a file of measures that does not exist yet."""
-        text = "\n".join(f"{measure.selector} {measure.version}" for measure in measures)
+        lines = [f"{measure.selector} {measure.version}" for measure in measures]
+        text = "\n".join(lines)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         existing = {f"{paths.MEASURES}/{name}" for name in self.names.get(cohort_id, ())}
         attempt = 1
@@ -96,4 +97,5 @@ class ExistingMeasures:
 
 
 def _is_missing(measure: Measure, networks: Sequence[Place], versions: Mapping[tuple[str, str, int, str], int]) -> bool:
-    return any(versions.get((*place, measure.name), -1) < measure.version for place in networks)
+    measured_versions = [versions.get((*place, measure.name), -1) for place in networks]
+    return any(version < measure.version for version in measured_versions)

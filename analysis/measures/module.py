@@ -82,10 +82,11 @@ def measure_network(
         raise BadInput(f"margin: {margin}; expected a positive number")
     parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
     masks = {**pruned_masks, **(masks or {})}
+    initial = None if init is None else _initial_parameters(network, init)
     table = measure_stack(
         network,
         parameters,
-        None if init is None else _initial_parameters(network, init),
+        initial,
         splits,
         measures,
         loss=loss,

@@ -99,8 +99,11 @@ class NetworkStack:
     @property
     def finite(self) -> list[bool]:
         """True for the networks whose parameters are all finite."""
-        parts = [value.reshape(len(self), -1) for value in self.rows["parameters"].values()]
-        finite: list[bool] = torch.stack([part.isfinite().all(1) for part in parts]).all(0).tolist()
+        finite_parts = []
+        for value in self.rows["parameters"].values():
+            flat = value.reshape(len(self), -1)
+            finite_parts.append(flat.isfinite().all(1))
+        finite: list[bool] = torch.stack(finite_parts).all(0).tolist()
         return finite
 
     def tensors_at(self, index: int | list[int]) -> Rows:
@@ -113,11 +116,13 @@ class NetworkStack:
     def measured_network(self, tensors: Rows, vmapped: bool = False) -> MeasuredNetwork:
         """Return one network; under `vmap` its tensors are those of the network that is being mapped."""
         labels = tensors["labels"]
+        logits_of = functools.partial(logits_of_network, self.network, tensors["buffers"])
+        splits = {name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()}
         return MeasuredNetwork(
-            logits_of=functools.partial(logits_of_network, self.network, tensors["buffers"]),
+            logits_of=logits_of,
             parameters=tensors["parameters"],
             initial=tensors.get("initial"),
-            splits={name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()},
+            splits=splits,
             architecture=self.architecture,
             loss=self.loss,
             folded=tensors["folded"],
@@ -180,10 +185,7 @@ def _single_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
     slot = inputs.slot[:1]
     if len(inputs.stored) == 1:
         return replace(inputs, slot=slot)
-    return replace(
-        inputs,
-        stored=inputs.stored[slot],
-        slot=torch.zeros_like(slot),
-        mean=None if inputs.mean is None else inputs.mean[slot],
-        deviation=None if inputs.deviation is None else inputs.deviation[slot],
-    )
+    stored = inputs.stored[slot]
+    mean = None if inputs.mean is None else inputs.mean[slot]
+    deviation = None if inputs.deviation is None else inputs.deviation[slot]
+    return replace(inputs, stored=stored, slot=torch.zeros_like(slot), mean=mean, deviation=deviation)

@@ -43,7 +43,9 @@ def parameter_norm(network: MeasuredNetwork) -> Tensor:
 def frobenius_distance(network: MeasuredNetwork) -> Tensor:
     """The L2 distance of all parameters from the random initialization: ||theta - theta_0||_2."""
     assert network.initial is not None
-    return (flatten(network.parameters).double() - flatten(network.initial).double()).norm()
+    trained = flatten(network.parameters).double()
+    initial = flatten(network.initial).double()
+    return (trained - initial).norm()
 
 
 @computed_once
@@ -93,7 +95,8 @@ def spectral_norms(network: MeasuredNetwork) -> Tensor:
 def operator_norms(network: MeasuredNetwork, weights: Sequence[Tensor]) -> Tensor:
     """Return the operator norms `(L,)` of the network's layers with other weights of the same shapes."""
     layers = zip(network.architecture.weights, weights, strict=True)
-    return torch.stack([operator_norm(layer, weight, network.vmapped) for layer, weight in layers])
+    norms = [operator_norm(layer, weight, network.vmapped) for layer, weight in layers]
+    return torch.stack(norms)
 
 
 def operator_norm(layer: Weight, weight: Tensor, vmapped: bool = False) -> Tensor:

@@ -102,22 +102,30 @@ class MeasurableNetworks(NamedTuple):
 
         clean_phases = [replace(phase, label_corruption=0.0) for phase in phases]
         labels = {name: labels_of(name, phases) for name in inputs}
+        initial = {name: _stacked(drawn, name, value) for name, value in parameters.items()}
+        buffers = {name: tensors[name] for name in architecture.buffers.shapes}
+        masks = {name: mask.to(device) for name, mask in stored.masks.items()}
+        true_labels = labels["train"]
+        if phases != clean_phases:
+            true_labels = labels_of("train", clean_phases)
         return cls(
             network=architecture,
             configs=configs,
             about=about,
             parameters=parameters,
-            initial={name: _stacked(drawn, name, value) for name, value in parameters.items()},
-            buffers={name: tensors[name] for name in architecture.buffers.shapes},
-            masks={name: mask.to(device) for name, mask in stored.masks.items()},
+            initial=initial,
+            buffers=buffers,
+            masks=masks,
             inputs=inputs,
             labels=labels,
-            true_labels=labels["train"] if phases == clean_phases else labels_of("train", clean_phases),
+            true_labels=true_labels,
         )
 
     def measure(self, rows: Tensor, measures: Sequence[str]) -> pd.DataFrame:
         """Measure the networks in some rows, which share their inputs (see `measure_stack`)."""
-        splits = {name: (inputs.pick(rows[:1]), self.labels[name][rows]) for name, inputs in self.inputs.items()}
+        splits = {}
+        for name, inputs in self.inputs.items():
+            splits[name] = (inputs.pick(rows[:1]), self.labels[name][rows])
         loss = self.configs[0].loss
         return measure_stack(
             self.network,

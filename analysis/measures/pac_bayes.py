@@ -63,7 +63,8 @@ def sigma(network: MeasuredNetwork, by_magnitude: bool) -> Tensor:
     """Return the largest sigma in (0, 2] with less than `DROP` loss of accuracy, to 2 / 2^15; NaN if none costs it."""
     at = theta(network)
     # Right answers of all samples together.
-    allowed = SAMPLES * _count_right(network, at) - DROP * SAMPLES * len(network.train)
+    right = SAMPLES * _count_right(network, at)
+    allowed = right - DROP * SAMPLES * len(network.train)
     low = torch.zeros((), dtype=torch.float64, device=at.device)
     high = low + LARGEST
     for _ in range(HALVINGS):
@@ -103,7 +104,8 @@ def _change(network: MeasuredNetwork) -> Tensor:
 
 def _bound(network: MeasuredNetwork, from_center: Tensor) -> Tensor:
     noise = sigma(network, False)
-    return from_center.square().sum() / (4 * noise.square()) + _remainder(network, noise)
+    divergence = from_center.square().sum() / (4 * noise.square())
+    return divergence + _remainder(network, noise)
 
 
 def _magnitude_bound(network: MeasuredNetwork, from_center: Tensor) -> Tensor:
@@ -111,7 +113,8 @@ def _magnitude_bound(network: MeasuredNetwork, from_center: Tensor) -> Tensor:
     counted = unpruned(network).double()
     above = EPSILON**2 + (variance + 1) * from_center.square().sum() / counted.sum()
     below = EPSILON**2 + variance * _change(network).square()
-    return (counted * (above / below).log()).sum() / 4 + _remainder(network, variance.sqrt())
+    divergence = (counted * (above / below).log()).sum() / 4
+    return divergence + _remainder(network, variance.sqrt())
 
 
 def _remainder(network: MeasuredNetwork, noise: Tensor) -> Tensor:

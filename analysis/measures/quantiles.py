@@ -19,4 +19,5 @@ def quantile(values: Tensor, fraction: float) -> Tensor:
     high = math.ceil(place)  # equal to `low` at a whole place, so that an infinite neighbor does not matter
     ordered = values.sort().values  # NaN last
     largest = ordered[-1]
-    return torch.where(largest.isnan(), largest, torch.lerp(ordered[low], ordered[high], place - low))
+    between = torch.lerp(ordered[low], ordered[high], place - low)
+    return torch.where(largest.isnan(), largest, between)

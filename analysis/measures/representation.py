@@ -31,13 +31,16 @@ def davies_bouldin(network: MeasuredNetwork) -> Tensor:
     classes = network.architecture.classes
     member = functional.one_hot(network.train.labels, classes).double()
     count = member.sum(0)
-    means = member.mT @ points / count.clamp(min=1).unsqueeze(1)
-    spread = (points - means[network.train.labels]).norm(dim=1) @ member / count.clamp(min=1)
+    divisor = count.clamp(min=1)
+    means = member.mT @ points / divisor.unsqueeze(1)
+    from_mean = (points - means[network.train.labels]).norm(dim=1)
+    spread = from_mean @ member / divisor
     apart = (means.unsqueeze(1) - means).norm(dim=2)
     present = (count > 0).double()
     different = 1 - torch.eye(classes, dtype=apart.dtype, device=apart.device)
     comparable = present.unsqueeze(1) * present * different
-    ratios = torch.where(comparable > 0, (spread.unsqueeze(1) + spread) / apart, -torch.inf)
+    both_spreads = spread.unsqueeze(1) + spread
+    ratios = torch.where(comparable > 0, both_spreads / apart, -torch.inf)
     worst = ratios.amax(1)
     return torch.where(present > 0, worst, 0.0).sum() / present.sum()
 
@@ -51,7 +54,8 @@ def mixup_accuracy(network: MeasuredNetwork) -> Tensor:
     for inputs, own_labels in network.batches():
         stop = start + len(own_labels)
         others = network.train.sets.gather(partners[start:stop].unsqueeze(0))[0]
-        answers = network.logits_of(network.parameters, (inputs + others) / 2).argmax(-1)
+        midpoints = (inputs + others) / 2
+        answers = network.logits_of(network.parameters, midpoints).argmax(-1)
         right.append((answers == own_labels).double())
         start = stop
     return torch.cat(right).mean()

@@ -125,7 +125,8 @@ def _why_no_relu(network: MeasuredNetwork) -> str | None:
     reason = _no_weights(network.architecture)
     if reason:
         return reason
-    has_relu = any(isinstance(part, nn.ReLU) for part in network.architecture.module.modules())
+    parts = network.architecture.module.modules()
+    has_relu = any(isinstance(part, nn.ReLU) for part in parts)
     return None if has_relu else "needs layers nn.ReLU"
 
 

@@ -23,7 +23,8 @@ def jacobian_norms(network: MeasuredNetwork, split: str) -> Tensor:
     """Return the spectral and Frobenius norms `(N, 2)` of the logits' Jacobians d f / d x at a split's inputs."""
     rows = min(network.architecture.classes, EXACT_CLASSES)
     size = slice_size(rows, math.prod(network.splits[split].sets.shape))
-    return torch.cat([jacobian_norms_at(network, inputs) for inputs, _ in network.batches(split, size)])
+    parts = [jacobian_norms_at(network, inputs) for inputs, _ in network.batches(split, size)]
+    return torch.cat(parts)
 
 
 def slice_size(rows: int, columns: int) -> int:
@@ -41,7 +42,7 @@ def jacobian_norms_at(network: MeasuredNetwork, inputs: Tensor) -> Tensor:
     on another one (no batch statistics).
     """
     classes = network.architecture.classes
-    pull_back = vjp(lambda x: network.logits_of(network.parameters, x), inputs)[1]
+    _, pull_back = vjp(lambda x: network.logits_of(network.parameters, x), inputs)
     exact = classes <= EXACT_CLASSES
     if exact:
         mixtures = torch.eye(classes, dtype=inputs.dtype, device=inputs.device)

@@ -9,6 +9,7 @@ again on all labels sent so far, and so on:
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -88,7 +89,8 @@ def _code_of_runs(results: Results, run_ids: Sequence[str], temperature: bool) -
         network = results.network(run_id)
         inputs, same_labels = _inputs_seen_by(results, run_id, all_examples)
         nested = nested and same_labels
-        blocks.append((two_class_logits(network_outputs(network, inputs[block])), all_labels[block]))
+        outputs = network_outputs(network, inputs[block])
+        blocks.append((two_class_logits(outputs), all_labels[block]))
         if results.config(run_id).data.validation_size:
             held_out, labels = load_examples(results, run_id, ["validation"])["validation"]
             validation.append((two_class_logits(network_outputs(network, held_out)), labels))
@@ -96,15 +98,13 @@ def _code_of_runs(results: Results, run_ids: Sequence[str], temperature: bool) -
     classes = blocks[0][0].shape[1]
     uniform_bits = sizes[-1] * math.log2(classes)
     final_logits = two_class_logits(network_outputs(results.network(largest), all_inputs))
-    return {
-        "bits": bits,
-        "uniform_bits": uniform_bits,
-        "ratio": bits / uniform_bits,
-        "parameter_bits": bits - label_bits(final_logits, all_labels),
-        "examples": sizes[-1],
-        "blocks": len(blocks),
-        "nested": nested,
-    }
+    row: dict[str, Any] = {"bits": bits, "uniform_bits": uniform_bits}
+    row["ratio"] = bits / uniform_bits
+    row["parameter_bits"] = bits - label_bits(final_logits, all_labels)
+    row["examples"] = sizes[-1]
+    row["blocks"] = len(blocks)
+    row["nested"] = nested
+    return row
 
 
 def _inputs_seen_by(results: Results, run_id: str, all_examples: Examples) -> tuple[Tensor, bool]:
@@ -211,7 +211,8 @@ def fit_inverse_temperature(logits: Tensor, labels: Tensor) -> float:
     if not z.isfinite().all():
         return 0.0
     # both sums end with the term of the additional example
-    observed = z.gather(1, labels.unsqueeze(1)).sum() + z.mean()
+    of_labels = z.gather(1, labels.unsqueeze(1))
+    observed = of_labels.sum() + z.mean()
 
     def slope(scale: float) -> float:
         expected = ((scale * z).softmax(1) * z).sum(1)

@@ -41,8 +41,10 @@ def load_examples(results: Results, run_id: str, splits: Sequence[str] = ()) -> 
     for name in splits or dataset.splits:
         if name not in dataset.splits:
             raise BadInput(f"split = {name!r}: run {run_id} has no such split" + did_you_mean(name, dataset.splits))
-        inputs = data.inputs_of(dataset, [config], name, 0, phase.name).rows()[0]
-        labels = data.labels_of(dataset, [config], [phase], name, teacher_labels=teacher_labels)[0]
+        stacked_inputs = data.inputs_of(dataset, [config], name, 0, phase.name)
+        stacked_labels = data.labels_of(dataset, [config], [phase], name, teacher_labels=teacher_labels)
+        inputs = stacked_inputs.rows()[0]
+        labels = stacked_labels[0]
         examples[name] = inputs, labels
     return examples
 

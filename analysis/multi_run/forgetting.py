@@ -101,7 +101,8 @@ def summarize_forgetting(examples: pd.DataFrame, by: Sequence[str] = ("run_id",)
     ever_learned = examples["learned"] > 0
     unforgettable = ever_learned & (examples["forgotten"] == 0)
     columns = examples.assign(never_learned=~ever_learned, unforgettable=unforgettable)
-    return columns.groupby(list(by)).agg(
+    groups = columns.groupby(list(by))
+    return groups.agg(
         examples=("learned", "size"),
         never_learned=("never_learned", "mean"),
         unforgettable=("unforgettable", "mean"),
@@ -136,7 +137,9 @@ def _answers_at_checkpoints(
     cohort: CohortFiles, configs: list[RunConfig], built: Network, inputs: data.Inputs, labels: Tensor
 ) -> list[list[CheckpointAnswers]]:
     """Classify the training examples at every checkpoint of the last phase; for each run, in order of steps."""
-    index = {(config.run_id, config.phases[-1].name): k for k, config in enumerate(configs)}
+    index = {}
+    for k, config in enumerate(configs):
+        index[config.run_id, config.phases[-1].name] = k
     answers: list[dict[int, CheckpointAnswers]] = [{} for _ in configs]  # for each run, by step
     for name in cohort.parameter_files():  # files of final parameters come last
         wanted = _wanted_rows(cohort.folder.read_metadata(name), index)
@@ -180,8 +183,10 @@ def _right_examples(built: Network, tensors: Tensors, inputs: data.Inputs, label
     batch = pairs_at_once(built.activations(inputs.shape))
     right = []
     for start in range(0, inputs.examples, batch):
-        logits = built.logits(parameters, buffers, inputs.rows(start, start + batch))
-        right.append(mistakes(logits, labels[:, start : start + batch])[0] == 0)
+        rows = inputs.rows(start, start + batch)
+        logits = built.logits(parameters, buffers, rows)
+        wrong = mistakes(logits, labels[:, start : start + batch])
+        right.append(wrong[0] == 0)
     return torch.cat(right).cpu()
 
 
@@ -194,7 +199,8 @@ def _table_of_run(run_id: str, answers: list[CheckpointAnswers], labels: Tensor,
         )
     epochs = torch.tensor([answer.epoch for answer in answers]).double()
     right = torch.stack([answer.right for answer in answers])
-    previously_right = torch.cat([torch.zeros_like(right[:1]), right[:-1]])
+    none_right = torch.zeros_like(right[:1])
+    previously_right = torch.cat([none_right, right[:-1]])
     ever_right = right.any(0)
     first_right = epochs[right.int().argmax(0)]
     learned = right & ~previously_right

@@ -83,8 +83,12 @@ def _require_distinct(runs: pd.DataFrame, within: Sequence[str]) -> None:
     repeated = runs[runs.duplicated(list(within), keep=False)]
     if repeated.empty:
         return
-    _, pair = next(iter(repeated.groupby(list(within), dropna=False, sort=False)))
-    fields = [str(name) for name in pair if "." in str(name) and pair[name].nunique(dropna=False) > 1]
+    groups = repeated.groupby(list(within), dropna=False, sort=False)
+    _, pair = next(iter(groups))
+    fields = []
+    for name in pair:
+        if "." in str(name) and pair[name].nunique(dropna=False) > 1:
+            fields.append(str(name))
     hint = "they differ in no field: drop duplicates"
     if fields:
         hint = f"they differ in {', '.join(fields)}: name it in axes"

@@ -1,7 +1,7 @@
 """Intrinsic dimension: the number of random directions in which a task can be learned (Li et al. 2018)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -91,16 +91,14 @@ def intrinsic_dimension(
             counts = bootstrap_counts(len(values), resamples, rng)
             resampled = [_resampled_dimension(dimensions, values, count, share) for count in counts]
             low, high = percentile_interval(np.array(resampled), crossing.dimension, confidence)
-        row = {
-            "dimension": crossing.dimension,
-            "low": max(low, 0.0),
-            "high": max(high, 0.0),
-            "above": crossing.above,
-            "up_to": crossing.up_to,
-            "direct": means[0],
-            "threshold": threshold,
-            "seeds": len(values),
-        }
+        row: dict[str, Any] = {"dimension": crossing.dimension}
+        row["low"] = max(low, 0.0)
+        row["high"] = max(high, 0.0)
+        row["above"] = crossing.above
+        row["up_to"] = crossing.up_to
+        row["direct"] = means[0]
+        row["threshold"] = threshold
+        row["seeds"] = len(values)
         rows.append(levels | row)
     return pd.DataFrame(rows)
 
@@ -135,7 +133,9 @@ def _resampled_dimension(dimensions: np.ndarray, values: np.ndarray, count: np.n
         return np.nan
     sums = (weights * np.nan_to_num(values)).sum(0)
     means = sums[present] / weights.sum(0)[present]
-    crossing = _find_crossing(dimensions[present[1:]], means[1:], share * means[0])
+    measured_dimensions = dimensions[present[1:]]
+    threshold = share * means[0]
+    crossing = _find_crossing(measured_dimensions, means[1:], threshold)
     if not np.isnan(crossing.dimension):
         return crossing.dimension
     return np.inf if crossing.up_to == np.inf else -np.inf

@@ -45,8 +45,12 @@ def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "
         parent_error = reset["seed"].map(parents.set_index("seed")[error])
         drop = reset[error] - parent_error
         for where, drops in drop.groupby([reset[name] for name in RESET]):
-            summary = {"drop": drops.mean(), "least": drops.min(), "most": drops.max(), "seeds": drops.count()}
-            rows.append(levels | dict(zip(RESET, where, strict=True)) | summary)
+            row = levels | dict(zip(RESET, where, strict=True))
+            row["drop"] = drops.mean()
+            row["least"] = drops.min()
+            row["most"] = drops.max()
+            row["seeds"] = drops.count()
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -72,4 +76,5 @@ def layer_robustness(drops: pd.DataFrame, axes: Sequence[str] = (), *, tolerance
     reset_alone = drops[~drops["reset.layers"].str.contains(",")]
     is_critical = reset_alone["drop"] > tolerance + ROUNDING
     groups = reset_alone.assign(critical=is_critical).groupby([*axes, "reset.to"], dropna=False)
-    return groups.agg(layers=("drop", "size"), critical=("critical", "sum"), mean_drop=("drop", "mean")).reset_index()
+    summary = groups.agg(layers=("drop", "size"), critical=("critical", "sum"), mean_drop=("drop", "mean"))
+    return summary.reset_index()

@@ -65,17 +65,17 @@ def ticket_curves(
     numeric_column(table, epoch, "column")
     is_dense = (table["prune.fraction"] == 0) | (table["prune.rounds"] == 0)
     fraction_left = _fraction_left(table, is_dense, left)
-    named = {
-        "weights_left": fraction_left.where(~is_dense, 1.0).round(12),
-        "prune.control": table["prune.control"].where(~is_dense, "ticket"),
-    }
+    weights_left = fraction_left.where(~is_dense, 1.0)
+    control = table["prune.control"].where(~is_dense, "ticket")
+    named = {"weights_left": weights_left.round(12), "prune.control": control}
     measured = table.assign(**named)[present]
     within = ["weights_left", "prune.control", "prune.draw", "seed"]
     values = pd.MultiIndex.from_product([[error, epoch], CONTROLS])
     rows = []
     for levels, dense, pruned in groups_with_reference(measured, axes, within, is_dense[present], "prune"):
         runs = pd.concat([dense, pruned])
-        means = runs.groupby(["weights_left", "seed", "prune.control"])[[error, epoch]].mean()
+        groups = runs.groupby(["weights_left", "seed", "prune.control"])
+        means = groups[[error, epoch]].mean()
         wide = means.unstack().reindex(columns=values)
         for fraction in sorted(set(wide.index.get_level_values(0)), reverse=True):
             comparison = _compare_with_dense(wide.xs(1.0), wide.xs(fraction), error, epoch)
@@ -111,7 +111,8 @@ def _compare_with_dense(dense: pd.DataFrame, sparse: pd.DataFrame, error: str, e
     row = {name: accuracy[name].mean() for name in CONTROLS}
     row["gain"] = (accuracy["ticket"] - dense_accuracy).mean()
     for name in CONTROLS[1:]:
-        row[f"over_{name}"] = (accuracy["ticket"] - accuracy[name]).mean()
+        advantage = accuracy["ticket"] - accuracy[name]
+        row[f"over_{name}"] = advantage.mean()
     row["speed_up"] = _ratio_of_means(dense[epoch]["ticket"], epochs["ticket"])
     row["reinit_speed_up"] = _ratio_of_means(epochs["reinit"], epochs["ticket"])
     row["seeds"] = accuracy["ticket"].count()
@@ -170,7 +171,9 @@ def weights_left(config: RunConfig) -> float:
     if config.prune.method == "magnitude":  # all layers are pruned together
         pruned = round(fractions[0] * sum(sizes))
     else:
-        pruned = sum(round(fraction * size) for fraction, size in zip(fractions, sizes, strict=True))
+        pruned = 0
+        for fraction, size in zip(fractions, sizes, strict=True):
+            pruned += round(fraction * size)
     return 1 - pruned / sum(sizes)
 
 

@@ -68,15 +68,18 @@ def fit_curve(
     function = _find_loss(loss, margin).function
     path = linear_path(first, second)
     bend = _trainable_bend(path, first)
-    pruned = {name: mask for name, mask in (masks or {}).items() if name in bend}
+    masks = masks or {}
+    pruned = {name: mask for name, mask in masks.items() if name in bend}
     module = copy.deepcopy(path.module)
     train_batch_norms_only(module)
     optimizer = torch.optim.SGD(list(bend.values()), lr, momentum=0.9)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         rng = generator(random_seed, "across/curve", step)
-        batch = torch.from_numpy(rng.integers(len(labels), size=batch_size)).to(labels.device)
-        logits = functional_call(module, path.tensors(rng.random()), (inputs[batch],))
+        drawn = rng.integers(len(labels), size=batch_size)
+        batch = torch.from_numpy(drawn).to(labels.device)
+        tensors = path.tensors(rng.random())
+        logits = functional_call(module, tensors, (inputs[batch],))
         optimizer.zero_grad()
         _, derivative = function(logits.detach(), labels[batch])
         logits.backward(derivative / batch_size)
@@ -84,7 +87,8 @@ def fit_curve(
             bend[name].grad *= mask  # type: ignore[operator]
         optimizer.step()
         schedule.step()
-    return replace(path, bend={name: value.detach() for name, value in path.bend.items()})
+    fitted_bend = {name: value.detach() for name, value in path.bend.items()}
+    return replace(path, bend=fitted_bend)
 
 
 def _trainable_bend(path: ParameterPath, first: nn.Module) -> State:

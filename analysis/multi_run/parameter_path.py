@@ -38,7 +38,8 @@ class ParameterPath:
         state = {}
         for name in self.first:
             start = (1 - t) ** 2 * self.first[name]
-            middle = 2 * t * (1 - t) * self.bend[name]
+            weight = 2 * t * (1 - t)
+            middle = weight * self.bend[name]
             end = t**2 * self.second[name]
             state[name] = start + middle + end
         return state
@@ -102,7 +103,10 @@ def _shape_text(state: State, name: str) -> str:
 
 def train_batch_norms_only(module: nn.Module) -> list[BatchNorm]:
     """Put a network in eval mode except for BatchNorm layers that keep statistics; return those."""
-    norms = [part for part in module.eval().modules() if is_batch_norm(part) and part.track_running_stats]
+    norms = []
+    for part in module.eval().modules():
+        if is_batch_norm(part) and part.track_running_stats:
+            norms.append(part)
     for norm in norms:
         norm.train()
     return norms
