@@ -13,11 +13,14 @@ from benevolent.analysis.measures.lipschitz import points_on_lines
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, forward_with_hooks
 from benevolent.analysis.measures.sensitivity import local_lipschitz
 
-#: Segments between training inputs, and the steps that each is walked in.
-SEGMENTS, STEPS = 64, 64
-#: Points on lines through pairs of training inputs, from one length before the first to one length past the second;
-#: and how many of the first training inputs the bounds are made of: a linear program takes seconds with 1,000.
-POINTS, INPUTS = 32, 500
+#: Segments between training inputs.
+SEGMENTS = 64
+#: Steps in which each segment is walked.
+STEPS = 64
+#: Points on lines through pairs of training inputs, from one length before the first to one length past the second.
+POINTS = 32
+#: The bounds are made of the first training inputs, up to this number: a linear program takes seconds with 1,000.
+INPUTS = 500
 
 
 def patterns(network: MeasuredNetwork, inputs: Tensor) -> list[Tensor]:

@@ -16,8 +16,10 @@ from benevolent.analysis.measures.training_loss import hessian_product, theta, u
 #: Random vectors of the trace. With n of them its standard deviation is sqrt(2 / n) times the Frobenius norm of the
 #: Hessian without its diagonal.
 PROBES = 100
-#: Random vectors of the density, and products for each.
-STARTS, STEPS = 4, 30
+#: Random vectors of the density.
+STARTS = 4
+#: Products for each of them.
+STEPS = 30
 #: Quantiles of the density of eigenvalues.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 #: Tolerance of a quantile's fraction, since sums of weights are rounded.

@@ -26,7 +26,10 @@ from benevolent.trainables.stack.network import Network
 
 #: A status is one of these or begins with it. Only errors are tried again, since only they may give another result: a
 #: measure that does not apply never will, and an undefined value is a fact about the parameters themselves.
-OK, NOT_APPLICABLE, UNDEFINED, ERROR = "ok", "not applicable", "undefined", "error"
+OK = "ok"
+NOT_APPLICABLE = "not applicable"
+UNDEFINED = "undefined"
+ERROR = "error"
 
 #: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
 #: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).

@@ -9,8 +9,10 @@ from torch import Tensor
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.training_loss import gradient_at, loss_at, theta
 
-#: Radii of the ball, and of the ball in which every parameter is measured by its magnitude.
-RADIUS, ADAPTIVE_RADIUS = 0.05, 0.5
+#: Radius of the ball.
+RADIUS = 0.05
+#: Radius of the ball in which every parameter is measured by its magnitude.
+ADAPTIVE_RADIUS = 0.5
 #: Steps of gradient ascent for the worst case.
 STEPS = 10
 

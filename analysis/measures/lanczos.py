@@ -12,8 +12,10 @@ from benevolent.analysis.measures.rng import normal
 
 #: The Ritz value is taken once its residual is at most this fraction of it.
 TOLERANCE = 1e-3
-#: Products for each network of a stack under `vmap`, and at most for a network alone.
-VMAPPED_BUDGET, BUDGET = 16, 100
+#: Products for each network of a stack under `vmap`.
+VMAPPED_BUDGET = 16
+#: Products at most for a network alone.
+BUDGET = 100
 #: A residual of so many units of rounding of the largest eigenvalue in magnitude is always accepted.
 ROUNDING = 10
 

@@ -11,10 +11,13 @@ from benevolent.analysis.measures.rng import normal
 #: Number of inputs that are searched around, steps of the search, and half-width of the box around an input, in
 #: standard deviations of all numbers of the training inputs. Arpit et al. 2017 take 0.3 of 255 gray levels; on small
 #: standardized images at 0.3 deviations nearly every input is critical.
-POINTS, STEPS, RADIUS = 400, 30, 0.02
+POINTS = 400
+STEPS = 30
+RADIUS = 0.02
 #: Lengths of a step in half-widths of the box: along the sign of the gradient, and of the noise (there 0.25 and 0.2 of
 #: 0.3).
-ALONG, NOISE = 0.25 / 0.3, 0.2 / 0.3
+ALONG = 0.25 / 0.3
+NOISE = 0.2 / 0.3
 
 
 def clean_train_accuracy(network: MeasuredNetwork) -> Tensor:

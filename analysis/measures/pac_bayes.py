@@ -23,7 +23,10 @@ from benevolent.analysis.measures.training_loss import theta, unflatten, unprune
 
 #: Sigma is the largest for which noise costs less than `DROP` of the training accuracy in the mean over `SAMPLES`
 #: draws, the same at every sigma; searched for in (0, `LARGEST`] by `HALVINGS`.
-DROP, SAMPLES, LARGEST, HALVINGS = 0.1, 10, 2.0, 15
+DROP = 0.1
+SAMPLES = 10
+LARGEST = 2.0
+HALVINGS = 15
 #: The least standard deviation of the noise that is scaled by magnitude.
 EPSILON = 1e-3
 

@@ -11,7 +11,8 @@ from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 
 #: Names of sets of measures: those that are computed without being asked for, and all of `MEASURES`.
-DEFAULT, ALL = "default", "all"
+DEFAULT = "default"
+ALL = "all"
 
 
 def select(names: Sequence[str] | None) -> list[Measure]:

@@ -42,7 +42,7 @@ def jacobian_norms_at(network: MeasuredNetwork, inputs: Tensor) -> Tensor:
     on another one (no batch statistics).
     """
     classes = network.architecture.classes
-    _, pull_back = vjp(lambda x: network.logits_of(network.parameters, x), inputs)
+    pull_back = vjp(lambda x: network.logits_of(network.parameters, x), inputs)[1]
     exact = classes <= EXACT_CLASSES
     if exact:
         mixtures = torch.eye(classes, dtype=inputs.dtype, device=inputs.device)
