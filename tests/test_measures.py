@@ -943,7 +943,7 @@ def test_permuting_hidden_units_changes_no_measure():
     assert values == pytest.approx(others, rel=1e-5, nan_ok=True)
 
 
-def test_rescaling_layers_changes_the_measures_marked_so():
+def test_rescaling_layers_changes_exactly_the_expected_measures():
     task = make_task("mlp_no_bias")
     module = copy.deepcopy(task.module)
     module[0].weight.data *= 4
@@ -957,7 +957,7 @@ def test_rescaling_layers_changes_the_measures_marked_so():
     assert changed == {name for name, _ in before if CASES[name].rescaling_changes}
 
 
-def test_a_pruned_network_equals_its_smaller_dense_twin():
+def test_pruned_network_equals_the_smaller_dense_network():
     task = make_task("mlp_no_bias")
     small = Task(*(models.mlp((5,), 3, width=4, bias="none").double() for _ in range(2)), *task[2:])
     for pruned, twin in zip(task[:2], small[:2], strict=True):
@@ -974,7 +974,7 @@ def test_a_pruned_network_equals_its_smaller_dense_twin():
     )
 
 
-def test_a_network_with_pruned_inputs_equals_its_twin_without_them(monkeypatch):
+def test_network_with_pruned_inputs_equals_the_network_without_them(monkeypatch):
     """Of what the initialization and the gradient are at pruned weights, nothing is seen."""
     monkeypatch.setattr(curvature, "PROBES", 200)  # trace and density are exact then
     small = make_task("mlp")
@@ -1022,7 +1022,7 @@ def test_layers_are_ordered_by_calls_not_by_declaration():
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "cnn"])
-def test_a_value_does_not_depend_on_the_stack(architecture, monkeypatch):
+def test_values_do_not_depend_on_the_stack(architecture, monkeypatch):
     tasks = [make_task(architecture, seed) for seed in range(3)]
     alone = [measured([task], torch.float32)[0] for task in tasks]
     monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
@@ -1044,7 +1044,7 @@ def test_float32_is_near_float64(architecture):
     assert measured([task], torch.float32)[0] == pytest.approx(measured([task])[0], rel=1e-4, abs=1e-6, nan_ok=True)
 
 
-def test_a_broken_network_does_not_affect_the_others(monkeypatch):
+def test_network_with_nan_does_not_affect_the_others(monkeypatch):
     monkeypatch.setitem(evaluate.CHUNK, "cpu", 2**30)
     network, parameters, initial, splits = stacked([make_task("mlp")] * 4)
     parameters["0.weight"][1] = math.nan
@@ -1096,13 +1096,13 @@ class Attention(nn.Module):
         return self.attention(steps, steps, steps)[0].mean(1)
 
 
-def test_a_last_layer_that_is_not_called_has_no_features():
+def test_uncalled_last_layer_has_no_features():
     table = measure_network(Attention().double(), torch.randn(6, 5).double(), torch.arange(6) % 5)
     assert table.loc["davies_bouldin", "status"].startswith("not applicable: needs a last layer with weights that is")
     assert not table["status"].str.startswith("error").any()
 
 
-def test_a_failing_measure_is_a_row(monkeypatch):
+def test_failing_measure_gives_a_row_with_its_error(monkeypatch):
     def failing(network):
         raise RuntimeError("no luck")
 
@@ -1179,7 +1179,7 @@ def test_measure_network_equals_the_stack():
         ({"module": nn.Linear(5, 1), "loss": "logistic", "labels": torch.zeros(2)}, "one integer per input"),
     ],
 )
-def test_bad_input_is_refused_in_one_line(arguments, message):
+def test_invalid_input_is_refused_in_one_line(arguments, message):
     good = {"module": nn.Linear(5, 3), "inputs": torch.zeros(2, 5), "labels": torch.tensor([0, 1])}
     with pytest.raises(BadInput) as caught:
         measure_network(**(good | arguments))
@@ -1199,7 +1199,7 @@ def test_norms_of_convolutions_equal_those_of_the_dense_map():
         assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_norm_of_a_wide_convolution_is_found():
+def test_norm_of_a_wide_convolution_is_correct():
     """Of many channels the largest singular values are near to each other: this one takes more than 100 products."""
     torch.manual_seed(3)
     layers = [nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.AdaptiveAvgPool2d(1)]

@@ -44,7 +44,7 @@ def test_every_run_is_in_one_cohort_with_runs_of_its_key():
     assert all(cohort.cohort_id == cohort_id(c.run_id for c in cohort.configs) for cohort in cohorts)
 
 
-def test_the_plan_is_the_same_twice_and_the_costliest_dense_cohorts_come_first():
+def test_plan_is_deterministic_and_starts_with_the_costliest_dense_cohorts():
     cohorts = expand(load_spec("quickstart"), slots=2).new_manifests()
     assert cohorts == expand(load_spec("quickstart"), slots=2).new_manifests()
     widths = [(bool(cohort.waits_for), cohort.configs[0].model.width) for cohort in cohorts]
@@ -59,7 +59,7 @@ def test_pruned_runs_wait_for_the_cohorts_of_their_parents():
         assert set(cohort.waits_for) == parents
 
 
-def test_dense_parents_are_added_once_where_no_axis_names_them():
+def test_missing_dense_parents_are_added_once():
     cohorts = expand(sweep(grid={"prune.fraction": [0.5, 0.8], "init.scale": [1, 2]}, seeds=3)).new_manifests()
     roles = [
         (role, config.prune.fraction)
@@ -99,16 +99,16 @@ def test_extending_a_sweep_plans_only_what_is_new():
         (3, 1000, 2, [3]),
     ],
 )
-def test_groups_are_split_evenly_for_the_slots_but_not_too_small(runs, total, slots, sizes):
+def test_groups_are_split_evenly_over_the_slots_down_to_a_minimum_size(runs, total, slots, sizes):
     assert cohort_sizes(runs, total, slots) == sizes
 
 
-def test_a_cohort_size_that_the_sweep_gives_is_kept():
+def test_cohort_size_of_the_sweep_is_kept():
     cohorts = expand(sweep(seeds=10, resources={"cohort_size": 4})).new_manifests()
     assert sorted(len(cohort.configs) for cohort in cohorts) == [3, 3, 4]
 
 
-def test_the_price_counts_what_the_plan_has():
+def test_estimate_counts_the_contents_of_the_plan():
     for spec in (
         load_spec("quickstart"),
         sweep(grid={"prune.fraction": [0.5, 0.8], "stop.max_epochs": [1, 9]}, seeds=40),
@@ -120,14 +120,14 @@ def test_the_price_counts_what_the_plan_has():
         assert max(group.cohort_size for group in summary.groups) == max(len(cohort.configs) for cohort in cohorts)
 
 
-def test_large_networks_are_not_evaluated_on_more_than_fits():
+def test_evaluation_batches_of_large_networks_fit_in_memory():
     data = {"name": "cifar10", "classes": [[0], [5]], "train_size": 10_000, "validation_size": 0}
     base = {"data": data, "model": {"family": "loukas_cnn"}, "loss": {"name": "logistic"}}
     (group,) = estimated(base=base | {"optimizer": {"batch_size": 1}}).groups
     assert group.memory_bytes < 0.3e9  # 8192 examples take 6.4e9
 
 
-def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
+def test_estimate_of_a_small_network_equals_a_count_by_hand():
     base = {"model": {"width": 8, "depth": 2}, "stop": {"max_epochs": 4}, "optimizer": {"momentum": 0.9}}
     (group,) = estimated(base=base, seeds=3).groups
     parameters = 64 * 8 + 8 + 8 * 10 + 10
@@ -138,7 +138,7 @@ def test_the_price_of_a_small_network_is_what_one_counts_by_hand():
     assert group.disk_bytes >= 3 * 4 * 4 * parameters
 
 
-def test_the_printed_plan_names_runs_parents_and_the_bound():
+def test_printed_plan_names_runs_parents_and_the_bound():
     console = Console(width=160, record=True, file=io.StringIO())
     summary = estimated(grid={"prune.fraction": [0.5]}, seeds=3)
     console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
@@ -196,14 +196,14 @@ def test_runs_of_one_kind_share_their_cohort_key_and_phases():
         ]
 
 
-def test_the_flops_of_a_convolution_count_every_position():
+def test_flops_of_a_convolution_count_every_position():
     model = {"family": "puzzles_cnn", "filters": 2, "kernel": 3}
     (group,) = estimated(base={"model": model, "stop": {"max_epochs": 1}}).groups
     forward = 2 * (2 * 1 * 9 * 36 + 2 * 2 * 9 * 16 + 2 * 16 * 10)
     assert group.flops == 1000 * (3 + 1) * forward
 
 
-def test_plans_are_kept_and_the_last_one_says_which_runs_are_wanted(tmp_path):
+def test_plans_are_kept_and_the_last_one_defines_the_requested_runs(tmp_path):
     folder = Folder(tmp_path)
     narrow = {"grid": {"prune.fraction": [0.8]}, "seeds": 2}
     prepare_anew(folder, sweep(**narrow))
@@ -234,7 +234,7 @@ def test_plans_are_kept_and_the_last_one_says_which_runs_are_wanted(tmp_path):
         )
 
 
-def test_a_list_among_the_arguments_of_a_network_is_text_in_the_tables():
+def test_list_argument_of_a_network_is_text_in_the_tables():
     arguments = {"sizes": [3, 4]}
     base = {"model": {"family": "module", "path": "test_planning:Sizes", "arguments": arguments}}
     spec = SweepSpec.parse({"name": "t", "base": base})

@@ -40,7 +40,7 @@ def results(cohort, tmp_path):
     return load_results(tmp_path)
 
 
-def test_an_early_table_knows_nothing_of_what_came_later(results):
+def test_early_table_uses_only_records_up_to_its_epoch(results):
     early, late = results.table(at=2).set_index("run_id"), results.table().set_index("run_id")
     going = late.index[late["epoch"] == 5]
     outcomes = results.outcomes.query("step == 4 and split == 'validation' and name == 'loss'").set_index("run_id")
@@ -52,12 +52,12 @@ def test_an_early_table_knows_nothing_of_what_came_later(results):
 
 
 @pytest.mark.parametrize("epoch", [3, 5, 1000])
-def test_an_epoch_at_which_nothing_was_recorded_is_refused(results, epoch):
+def test_epoch_without_records_is_refused(results, epoch):
     with pytest.raises(BadInput, match=f"at = {epoch}: recorded epochs are 0, 1, 2, 4"):
         results.table(at=epoch)
 
 
-def test_a_network_read_back_gives_the_loss_in_the_tables(results):
+def test_network_read_back_has_the_recorded_loss(results):
     run = results.runs.iloc[0]
     test = data.load(results.config(run.run_id).data).test
     loss = torch.nn.functional.cross_entropy(results.network(run.run_id)(test.inputs), test.labels)
@@ -73,7 +73,7 @@ def test_only_cohorts_of_the_present_sweep_are_trained_and_measured(tmp_path, co
     assert missing_jobs(ExistingMeasures(results), done, None, True) == []
 
 
-def test_a_module_path_that_is_no_network_is_refused_before_it_is_called(tmp_path):
+def test_module_path_that_is_not_a_network_is_refused_before_the_call(tmp_path):
     from benevolent.trainables import models
 
     marker = tmp_path / "called"
@@ -106,7 +106,7 @@ def measured(results: Folder) -> None:
 FEW, MORE = {"record": {"epochs": [1, 3]}}, {"record": {"measure_at": "checkpoints"}}
 
 
-def test_runs_that_lack_newly_asked_records_are_trained_again_and_read_once(tmp_path):
+def test_runs_without_newly_requested_records_are_trained_again_and_read_once(tmp_path):
     results = Folder(tmp_path)
     assert step(results, small_sweep()) == 2
     measured(results)
@@ -128,7 +128,7 @@ def test_runs_that_lack_newly_asked_records_are_trained_again_and_read_once(tmp_
     assert all(path.read_bytes() == content for path, content in manifests.items())
 
 
-def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are_counted(tmp_path, monkeypatch):
+def test_runs_outside_the_axes_are_not_in_the_table_but_their_seconds_count(tmp_path, monkeypatch):
     results, spec = Folder(tmp_path), small_sweep(grid={"prune.fraction": [0.5], "init.scale": [0.5, 1]})
     step(results, spec)
     read = load_results(tmp_path)
@@ -147,7 +147,7 @@ def test_runs_that_no_axis_names_are_left_out_of_the_table_but_their_seconds_are
     assert len(reporting.judged_table(load_results(tmp_path))) == 8
 
 
-def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):
+def test_requesting_fewer_records_trains_nothing(tmp_path):
     results = Folder(tmp_path)
     for spec in (small_sweep(**MORE), small_sweep(**FEW)):
         assert step(results, spec) == 2
@@ -156,7 +156,7 @@ def test_asking_for_fewer_records_than_are_there_trains_nothing(tmp_path):
     assert len(read_from(results)) == 2 and len(results.names("cohorts")) == 4
 
 
-def test_provenance_keeps_where_earlier_cohorts_come_from(tmp_path, monkeypatch):
+def test_provenance_keeps_the_source_of_earlier_cohorts(tmp_path, monkeypatch):
     results = Folder(tmp_path)
     for commit, spec in (("first", small_sweep()), ("second", small_sweep(seeds=3)), ("third", small_sweep())):
         monkeypatch.setattr("benevolent.orchestrator.provenance.git_commit", lambda commit=commit: commit)
@@ -170,7 +170,7 @@ def test_provenance_keeps_where_earlier_cohorts_come_from(tmp_path, monkeypatch)
     assert "earlier.1.git_commit" in page and "first" in page and second["cohort_ids"][0] in page
 
 
-def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_path, monkeypatch, capsys):
+def test_verdicts_cover_all_runs_if_no_run_has_converged(tmp_path, monkeypatch, capsys):
     results = Folder(tmp_path)
     step(results, small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}))
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
@@ -181,7 +181,7 @@ def test_where_nothing_has_converged_the_verdicts_are_those_over_all_runs(tmp_pa
     assert "path_length" in printed and "no run has reached a target (stop.train_loss, stop.train_error)" in printed
 
 
-def test_runs_are_also_judged_among_those_in_a_window(tmp_path, monkeypatch):
+def test_runs_in_a_window_are_judged_as_well(tmp_path, monkeypatch):
     grid = {"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}
     spec = small_sweep(grid=grid)
     step(Folder(tmp_path), spec)
@@ -200,7 +200,7 @@ def test_runs_are_also_judged_among_those_in_a_window(tmp_path, monkeypatch):
     assert not reporting.unanswered(table, asked) and not reporting.unanswered(table, spec)
 
 
-def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path, monkeypatch):
+def test_target_without_values_is_left_out_and_the_others_are_judged(tmp_path, monkeypatch):
     results, spec = Folder(tmp_path), small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]})
     step(results, spec)
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
@@ -209,7 +209,7 @@ def test_a_target_that_no_run_has_is_left_out_and_the_others_are_judged(tmp_path
     assert [one.target for one in verdicts] == ["test_loss"]
 
 
-def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
+def test_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
     results = Folder(tmp_path)
     step(results, small_sweep())
     old = load_results(tmp_path).runs
@@ -225,7 +225,7 @@ def test_a_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):
     assert set(load_results(tmp_path).dynamics["epoch"]) == {0, 1, 2, 3, 4, 5}
 
 
-def test_pruned_runs_wait_for_the_parents_that_are_planned_with_them(tmp_path):
+def test_pruned_runs_wait_for_parents_in_the_same_plan(tmp_path):
     results = Folder(tmp_path)
     step(results, small_sweep(), train=1)  # the dense runs
     step(results, small_sweep(**FEW), train=0)  # both again, and nothing was trained
@@ -239,7 +239,7 @@ def test_pruned_runs_wait_for_the_parents_that_are_planned_with_them(tmp_path):
     assert list(load_results(tmp_path).runs.status) == ["limit"] * 4
 
 
-def test_parameters_are_read_from_where_the_tables_are(tmp_path):
+def test_parameters_are_read_from_the_folder_of_the_tables(tmp_path):
     results = Folder(tmp_path)
     step(results, small_sweep())
     step(results, small_sweep(**MORE))
@@ -266,7 +266,7 @@ def measured_folder(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["runs", "dynamics", "outcomes", "final", "checkpoints", "measures"])
 @pytest.mark.parametrize("keep", [5, 40, -5])
-def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder, tmp_path, monkeypatch, capsys):
+def test_status_names_the_damaged_file_of_each_table(kind, keep, measured_folder, tmp_path, monkeypatch, capsys):
     shutil.copytree(measured_folder.root, tmp_path / "out")
     monkeypatch.setattr(sys, "argv", ["bth", "status", str(tmp_path / "out")])
     with pytest.raises(SystemExit, match="0"):
@@ -282,7 +282,7 @@ def test_status_names_a_damaged_file_of_every_table(kind, keep, measured_folder,
 
 @pytest.mark.parametrize("kind", ["dynamics", "outcomes", "final"])
 @pytest.mark.parametrize("command", ["status", "report"])
-def test_a_part_that_is_gone_is_named_and_the_cohort_can_be_trained_again(
+def test_missing_part_is_named_and_the_cohort_can_be_trained_again(
     kind, command, measured_folder, tmp_path, monkeypatch, capsys
 ):
     shutil.copytree(measured_folder.root, tmp_path / "out")
@@ -299,7 +299,7 @@ def test_a_part_that_is_gone_is_named_and_the_cohort_can_be_trained_again(
     pd.testing.assert_frame_equal(load_results(results).table().drop(columns="seconds"), before.drop(columns="seconds"))
 
 
-def test_a_report_that_is_damaged_or_not_whole_is_made_again(measured_folder, tmp_path, monkeypatch):
+def test_damaged_or_incomplete_report_is_made_again(measured_folder, tmp_path, monkeypatch):
     shutil.copytree(measured_folder.root, tmp_path / "out")
     results, spec = Folder(tmp_path / "out"), small_sweep(seeds=1)
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
@@ -316,7 +316,7 @@ def test_a_report_that_is_damaged_or_not_whole_is_made_again(measured_folder, tm
             assert {path: path.read_bytes() for path in (tmp_path / "out/report").rglob("*.*")} == whole
 
 
-def test_a_report_is_made_again_when_the_code_that_makes_it_changes(measured_folder, tmp_path, monkeypatch):
+def test_report_is_made_again_when_its_code_changes(measured_folder, tmp_path, monkeypatch):
     shutil.copytree(measured_folder.root, tmp_path / "out")
     results, spec = Folder(tmp_path / "out"), small_sweep(seeds=1)
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
@@ -335,7 +335,7 @@ def test_a_report_is_made_again_when_the_code_that_makes_it_changes(measured_fol
     assert len(made) == 3
 
 
-def test_the_digest_of_the_code_reads_every_module_template_and_study():
+def test_code_digest_covers_all_modules_templates_and_studies():
     sources = digests.source_files()
     for path in ("analysis/statistics/resampling.py", "analysis/templates/report.html.j2", "trainables/rng.py"):
         assert sources[path] == (Path(__file__).parent.parent / path).read_bytes()
@@ -347,7 +347,7 @@ def test_the_digest_of_the_code_reads_every_module_template_and_study():
     assert digests.code_digest() == digests.code_digest()
 
 
-def test_a_column_of_two_types_is_text_and_of_two_kinds_of_numbers_is_numbers():
+def test_column_of_mixed_types_is_text_and_of_mixed_numbers_is_numeric():
     parts = [
         pa.table({"run_id": ["a"], "model.arguments.gain": [True], "prune.fraction": [0]}),
         pa.table({"run_id": ["b"], "model.arguments.gain": ["large"], "prune.fraction": [0.5]}),

@@ -119,7 +119,7 @@ def bth(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=cwd, start_new_session=True)
 
 
-def test_trials_and_measures_never_wait_for_each_other_on_one_cpu(finished):
+def test_training_and_measuring_do_not_deadlock_on_one_cpu(finished):
     results = load_results(finished)
     assert (results.runs["status"] == "limit").all() and len(results.runs) == 8
     assert set(results.measures["run_id"]) == set(results.runs["run_id"])
@@ -127,7 +127,7 @@ def test_trials_and_measures_never_wait_for_each_other_on_one_cpu(finished):
     assert results.table()[["test_loss", "path_length", "parameter_norm", "path_norm"]].notna().all(axis=None)
 
 
-def test_the_folder_holds_the_spec_the_cohorts_the_measures_and_the_report(finished):
+def test_folder_contains_spec_cohorts_measures_and_report(finished):
     files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
     assert {"sweep.yaml", "provenance.json", "report/index.html", "report/verdicts.json"} <= files
     assert {path.name for path in finished.glob("cohorts/*/manifest.json")} == {"manifest.json"}
@@ -136,21 +136,21 @@ def test_the_folder_holds_the_spec_the_cohorts_the_measures_and_the_report(finis
     assert not [name for name in files if "/state/" in name or "failure" in name or "/." in name]
 
 
-def test_the_same_command_again_trains_and_measures_nothing(finished):
+def test_repeated_command_trains_and_measures_nothing(finished):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("cohorts/**/*")}
     done = run(finished)
     assert (done.trained, done.measured, done.failures) == (0, 0, [])
     assert before == {path: path.stat().st_mtime_ns for path in finished.glob("cohorts/**/*")}
 
 
-def test_a_subset_of_what_was_measured_measures_nothing(finished):
+def test_subset_of_the_measured_runs_measures_nothing(finished):
     before = sorted(finished.glob("measures/*"))
     again = CliRunner().invoke(main.app, ["measure", str(finished), "--measures", "path_norm"])
     assert again.exit_code == 0 and "up to date" in again.stdout
     assert before == sorted(finished.glob("measures/*"))
 
 
-def test_one_more_value_trains_only_the_new_runs_and_two_cpus_give_the_tables_of_one(finished, connect, tmp_path):
+def test_added_value_trains_only_new_runs_and_cpu_count_changes_no_table(finished, connect, tmp_path):
     connect(2)
     first = run(tmp_path / "out", grid={"init.scale": [1], "prune.fraction": [0, 0.5]})
     more = run(tmp_path / "out")
@@ -161,7 +161,7 @@ def test_one_more_value_trains_only_the_new_runs_and_two_cpus_give_the_tables_of
     assert_same_tables(finished, tmp_path / "out")
 
 
-def test_records_asked_for_later_train_the_runs_again_and_fewer_train_nothing(connect, tmp_path):
+def test_added_records_train_the_runs_again_and_fewer_records_train_nothing(connect, tmp_path):
     connect(2)
     one = {"grid": {}, "seeds": 2}
     more = one | {"record": SWEEP["record"] | {"epochs": [3], "measure_at": "checkpoints"}}
@@ -173,7 +173,7 @@ def test_records_asked_for_later_train_the_runs_again_and_fewer_train_nothing(co
     assert done[-1].measured == 0
 
 
-def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(connect, modules, tmp_path):
+def test_failed_cohort_is_named_and_retried_without_affecting_others(connect, modules, tmp_path):
     connect(2)
     fuse = modules / "fuse"
     fuse.touch()
@@ -203,7 +203,7 @@ def test_a_cohort_that_fails_is_named_spares_the_others_and_is_tried_again(conne
     assert list(load_results(out).runs["status"]) == ["limit", "limit"]
 
 
-def test_after_ctrl_c_the_same_command_ends_with_the_tables_of_an_uninterrupted_run(finished, tmp_path):
+def test_resuming_after_ctrl_c_gives_the_tables_of_an_uninterrupted_run(finished, tmp_path):
     (tmp_path / "tiny.yaml").write_text(yaml_text.dumps(SWEEP))
     command = ("run", "tiny.yaml", "--out", "out")
     process = bth(*command, cwd=tmp_path)
@@ -268,7 +268,7 @@ def files_of(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, capsys, tmp_path):
+def test_invalid_input_prints_one_line_and_changes_nothing(name, places, monkeypatch, capsys, tmp_path):
     arguments, expected = BAD[name]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["bth", *(argument.format(**places) for argument in arguments)])
@@ -282,7 +282,7 @@ def test_bad_input_is_one_line_and_touches_nothing(name, places, monkeypatch, ca
     assert before == files_of(places["out"]) | files_of(places["foreign"]) and not list(tmp_path.iterdir())
 
 
-def test_a_resumed_sweep_fetches_its_data(monkeypatch, tmp_path):
+def test_resumed_sweep_fetches_its_data(monkeypatch, tmp_path):
     class Reached(Exception):
         pass
 
@@ -309,7 +309,7 @@ def test_ray_settings_are_restored(monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
-def test_a_cluster_that_does_not_answer_is_one_line(address, monkeypatch):
+def test_unreachable_cluster_prints_one_line(address, monkeypatch):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     with pytest.raises(BadInput, match=f"--address {address}: no Ray cluster answers there"), ray_cluster(address):
         pass
@@ -319,7 +319,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(address, monkeypatch):
     "pattern",
     ["sweep.yaml", "cohorts/*/manifest.json", "cohorts/*/runs/*", "measures/*", "cohorts/*/final/*"],
 )
-def test_a_truncated_or_foreign_file_is_named(pattern, finished, connect, tmp_path, monkeypatch, capsys):
+def test_truncated_or_foreign_file_is_named(pattern, finished, connect, tmp_path, monkeypatch, capsys):
     connect(2)
     out = tmp_path / "out"
     for path, content in files_of(finished).items():

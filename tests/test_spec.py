@@ -51,17 +51,17 @@ def test_run_ids_never_change(config, run_id):
     assert RunConfig.parse(config).run_id == run_id
 
 
-def test_a_number_names_the_same_run_as_an_integer_and_as_a_float():
+def test_integer_and_float_values_give_the_same_run_id():
     assert run_ids(sweep(grid={"init.scale": [1, 2]})) == run_ids(sweep(grid={"init.scale": [1.0, 2.0]}))
 
 
-def test_the_quickstart_is_240_different_runs_and_named_by_its_description():
+def test_quickstart_has_240_distinct_runs_and_a_description():
     ids = run_ids(load_spec("quickstart"))
     assert len(ids) == len(set(ids)) == 240
     assert "test loss" in bundled_sweeps()["quickstart"]
 
 
-def test_zip_varies_together_and_list_sets_what_it_names():
+def test_zip_varies_fields_together_and_list_sets_the_named_fields():
     zipped = sweep(zip=[{"init.scale": [1, 2], "optimizer.lr": [0.1, 0.2]}], seeds=[5])
     assert [(run.init.scale, run.optimizer.lr, run.seed) for run in configs_of(zipped)] == [
         (1, 0.1, 5),
@@ -72,7 +72,7 @@ def test_zip_varies_together_and_list_sets_what_it_names():
     assert listed.axis_names == ("init.scale", "model.family", "model.filters", "model.kernel", "model.width")
 
 
-def test_ids_relatives_and_fields_of_a_plan_are_those_of_its_runs():
+def test_plan_has_the_ids_relatives_and_fields_of_its_runs():
     grid = {
         "prune.fraction": [0.8, 0],
         "pretrain.epochs": [0, 2],
@@ -116,7 +116,7 @@ def test_ids_relatives_and_fields_of_a_plan_are_those_of_its_runs():
         {"grid": {"optimizer.lr": [0.1, 1]}, "list": [{"optimizer.momentum": 0.5}, {"optimizer.weight_decay": 1}]},
     ],
 )
-def test_fields_of_one_section_that_vary_together_name_the_runs_of_their_values(keys):
+def test_run_ids_with_zipped_fields_of_one_section_match_their_values(keys):
     spec = sweep(inert_axes="collapse", **keys)
     runs = configs_of(spec)
     assert [run.run_id for run in runs] == run_ids(spec)
@@ -135,7 +135,7 @@ def test_fields_of_one_section_that_vary_together_name_the_runs_of_their_values(
     assert {run.run_id for run in runs} == by_hand
 
 
-def test_the_order_of_axes_and_values_changes_no_id_and_longer_axes_keep_the_old_ones():
+def test_run_ids_do_not_depend_on_axis_order_or_added_values():
     values = {
         "init.scale": [1, 2, 4],
         "model.width": [8, 16],
@@ -151,7 +151,7 @@ def test_the_order_of_axes_and_values_changes_no_id_and_longer_axes_keep_the_old
         assert ids < set(run_ids(sweep(grid=longer | {"prune.fraction": [0.5, 0, 0.75]}, seeds=3)))
 
 
-def test_a_sweep_of_more_runs_than_can_be_planned_is_refused():
+def test_sweep_with_too_many_runs_is_refused():
     values = [1 + i / 1000 for i in range(1000)]
     with pytest.raises(BadInput, match="1,000,000,000 configurations x 1,000 seeds; allowed: 10,000,000 runs"):
         expand(sweep(grid={"init.scale": values, "optimizer.lr": values, "optimizer.weight_decay": values}, seeds=1000))
@@ -160,17 +160,17 @@ def test_a_sweep_of_more_runs_than_can_be_planned_is_refused():
 INERT = {"grid": {"prune.fraction": [0, 0.5], "prune.method": ["magnitude", "layer_magnitude"]}}
 
 
-def test_an_axis_without_effect_is_refused_with_its_name_and_place():
+def test_axis_without_effect_is_refused_with_name_and_line():
     line = r"grid.prune.method = 'layer_magnitude': no effect where prune.fraction = 0, the same run as with"
     with pytest.raises(BadInput, match=line):
         expand(sweep(**INERT))
 
 
-def test_an_axis_without_effect_is_collapsed_where_asked():
+def test_axis_without_effect_is_collapsed_on_request():
     assert len(set(run_ids(sweep(**INERT, inert_axes="collapse")))) == 3
 
 
-def test_an_effect_may_be_switched_off_from_afar():
+def test_value_without_effect_beside_another_value_is_refused():
     grid = {"pretrain.corruption": ["redraw", "swap"], "pretrain.epochs": [0, 1]}
     with pytest.raises(BadInput, match=r"pretrain.corruption = 'swap': no effect where pretrain.epochs = 0"):
         expand(sweep(base={"pretrain": {"label_corruption": 0.5}}, grid=grid))
@@ -203,7 +203,7 @@ CORRUPTED, ROUNDS = {"pretrain": {"label_corruption": 0.5}}, {"prune": {"rounds"
         ),
     ],
 )
-def test_a_value_without_effect_in_any_run_is_refused_when_the_sweep_is_read(keys, line):
+def test_value_without_effect_in_any_run_is_refused_on_reading(keys, line):
     with pytest.raises(BadInput) as refused:
         sweep(**keys)
     assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
@@ -222,17 +222,17 @@ def test_a_value_without_effect_in_any_run_is_refused_when_the_sweep_is_read(key
         {"base": CORRUPTED | {"labels": {"source": {"pretrain.epochs": 2}}}},  # it is the teacher that is pretrained
     ],
 )
-def test_a_value_that_has_an_effect_somewhere_or_is_the_default_may_be_given(keys):
+def test_value_with_an_effect_in_some_run_or_equal_to_the_default_is_accepted(keys):
     assert run_ids(sweep(**keys))
 
 
-def test_two_fields_may_each_switch_the_other_off():
+def test_two_fields_can_switch_each_other_off():
     grid = {"data.pixels": ["gaussian"], "data.pixels_fraction": [0.5], "data.corruption": ["redraw", "swap"]}
     with pytest.raises(BadInput, match=r"corruption = 'swap': no effect where data.label_corruption = 0"):
         expand(sweep(grid=grid))
 
 
-def test_values_that_fit_alone_but_not_together_are_refused():
+def test_incompatible_values_are_refused():
     grid = {"data.name": ["mnist", "digits"], "data.pool": [1, 7]}
     with pytest.raises(BadInput, match="data.pool = 7: does not divide the sides of digits, 8 x 8"):
         expand(sweep(grid=grid))
@@ -302,14 +302,14 @@ BAD = [
 
 
 @pytest.mark.parametrize(("keys", "line"), BAD, ids=[line[:40] for _, line in BAD])
-def test_a_bad_sweep_is_refused_in_one_line(keys, line):
+def test_invalid_sweep_is_refused_in_one_line(keys, line):
     with pytest.raises(BadInput) as error:
         expand(sweep(**keys))
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
 
 
-def test_overrides_reach_the_base_the_axes_and_the_rest():
+def test_overrides_apply_to_base_axes_and_other_keys():
     spec = load_spec(
         "quickstart", ["base.stop.max_epochs=5", "seeds=[2]", "grid.model.width=[16]", "grid.init.std=[null]"]
     )
@@ -330,7 +330,7 @@ def test_overrides_reach_the_base_the_axes_and_the_rest():
         ("model.width=9", "quickstart: --set model.width=9: model.width is an axis; say --set grid.model.width=[9]"),
     ],
 )
-def test_a_bad_override_is_refused_in_one_line(override, line):
+def test_invalid_override_is_refused_in_one_line(override, line):
     with pytest.raises(BadInput) as error:
         load_spec("quickstart", [override])
     assert str(error.value).startswith(line)
@@ -346,30 +346,30 @@ def test_a_bad_override_is_refused_in_one_line(override, line):
         ("name: \x00", "not YAML"),
     ],
 )
-def test_a_bad_file_is_refused_with_its_name_and_line(tmp_path, text, line):
+def test_invalid_file_is_refused_with_name_and_line(tmp_path, text, line):
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(BadInput) as error:
         load_spec(str(tmp_path / "bad.yaml"))
     assert str(error.value).startswith(f"{tmp_path}/bad.yaml: {line}")
 
 
-def test_a_sweep_that_is_not_there_is_refused_with_the_nearest_name():
+def test_missing_sweep_is_refused_with_the_most_similar_name():
     with pytest.raises(BadInput, match="quickstrt: no such file or bundled sweep; did you mean 'quickstart'?"):
         load_spec("quickstrt")
 
 
-def test_yaml_scalars_are_those_of_version_1_2():
+def test_yaml_scalars_follow_version_1_2():
     values = yaml_text.loads("[1e-3, 1E5, .5, 3, on, yes, true, null, ~, .inf, 2024-01-01, '1e-3']")
     assert values == [0.001, 1e5, 0.5, 3, "on", "yes", True, None, None, float("inf"), "2024-01-01", "1e-3"]
     assert yaml_text.loads(yaml_text.dumps(values)) == values
 
 
-def test_a_sweep_is_the_same_after_writing_and_reading(tmp_path):
+def test_sweep_is_unchanged_by_writing_and_reading(tmp_path):
     spec = load_spec("quickstart", ["list=[{optimizer.lr: 1e-5}]"])
     (tmp_path / "sweep.yaml").write_text(yaml_text.dumps(spec.model_dump()))
     assert run_ids(load_spec(str(tmp_path / "sweep.yaml"))) == run_ids(spec)
 
 
-def test_recorded_epochs_end_with_the_last():
+def test_recorded_epochs_include_the_last_epoch():
     assert RecordConfig().epochs_until(9) == [0, 1, 2, 4, 8, 9]
     assert RecordConfig.parse({"epochs": [3, 50]}).epochs_until(9) == [3, 9]
