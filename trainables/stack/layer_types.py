@@ -60,24 +60,49 @@ class LayerType:
     paths: PathRule | None = None
 
 
+def _pads_with_zeros(layer: nn.Conv2d) -> bool:
+    """Return True if a convolution pads with zeros, as many as it names."""
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+
+
+def _averages_with_momentum(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> bool:
+    return layer.momentum is not None
+
+
+def _returns_maxima_only(layer: nn.MaxPool2d) -> bool:
+    return not layer.return_indices
+
+
+def _flattens_everything(layer: nn.Flatten) -> bool:
+    return layer.start_dim == 1 and layer.end_dim == -1
+
+
+def _unflattens_features(layer: nn.Unflatten) -> bool:
+    return isinstance(layer.dim, int) and layer.dim >= 1
+
+
+#: Layers that multiply inputs by a weight.
+_LINEAR = LayerType(homogeneous=True, affine_given_relus=True, absorbs_batch_norm=True)
+#: Layers that paths pass through unchanged.
+_UNCHANGED = LayerType(homogeneous=True, affine_given_relus=True, paths=path_sums.UNCHANGED)
+#: Means over pixels.
+_MEAN = LayerType(batched=layers.channelwise, homogeneous=True, affine_given_relus=True, slow_channels_last=True)
+_BATCH_NORM = LayerType(batched=layers.batch_norm, settings_batched=_averages_with_momentum)
+
 LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     # Layers with weights.
-    nn.Linear: LayerType(
+    nn.Linear: replace(
+        _LINEAR,
         batched=layers.linear,
         stored_weights=True,
         weights="matrix",
-        homogeneous=True,
-        affine_given_relus=True,
-        absorbs_batch_norm=True,
         paths=path_sums.WEIGHTED,
     ),
-    nn.Conv2d: LayerType(
+    nn.Conv2d: replace(
+        _LINEAR,
         batched=layers.conv2d,
-        settings_batched=lambda layer: layer.padding_mode == "zeros" and not isinstance(layer.padding, str),
+        settings_batched=_pads_with_zeros,
         weights="kernel",
-        homogeneous=True,
-        affine_given_relus=True,
-        absorbs_batch_norm=True,
         paths=path_sums.CONVOLVED,
     ),
     nn.Conv1d: LayerType(absorbs_batch_norm=True),
@@ -86,37 +111,13 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     PatternDetector: LayerType(batched=layers.pattern_detector, stored_weights=True, weight_parts=2),
     RandomFeatures: LayerType(batched=layers.random_features, stored_weights=True),
     # Normalization and randomness.
-    nn.BatchNorm1d: LayerType(
-        batched=layers.batch_norm,
-        settings_batched=lambda layer: layer.momentum is not None,
-    ),
-    nn.BatchNorm2d: LayerType(
-        batched=layers.batch_norm,
-        settings_batched=lambda layer: layer.momentum is not None,
-        slow_channels_last=True,
-    ),
+    nn.BatchNorm1d: _BATCH_NORM,
+    nn.BatchNorm2d: replace(_BATCH_NORM, slow_channels_last=True),
     nn.LocalResponseNorm: LayerType(batched=layers.samplewise),
-    nn.Dropout: LayerType(
-        batched=layers.dropout,
-        random=True,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
-    Noise: LayerType(
-        batched=layers.noise,
-        random=True,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
+    nn.Dropout: replace(_UNCHANGED, batched=layers.dropout, random=True),
+    Noise: replace(_UNCHANGED, batched=layers.noise, random=True),
     # Activations.
-    nn.ReLU: LayerType(
-        batched=layers.elementwise,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
+    nn.ReLU: replace(_UNCHANGED, batched=layers.elementwise),
     nn.LeakyReLU: LayerType(batched=layers.elementwise, homogeneous=True),
     nn.Tanh: LayerType(batched=layers.elementwise),
     nn.Sigmoid: LayerType(batched=layers.elementwise),
@@ -124,66 +125,37 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     # Pooling.
     nn.MaxPool2d: LayerType(
         batched=layers.channelwise,
-        settings_batched=lambda layer: not layer.return_indices,
+        settings_batched=_returns_maxima_only,
         homogeneous=True,
         slow_channels_last=True,
         paths=path_sums.MAX_POOLED,
     ),
-    nn.AvgPool2d: LayerType(
-        batched=layers.channelwise,
-        homogeneous=True,
-        affine_given_relus=True,
-        slow_channels_last=True,
-        paths=path_sums.MEAN_POOLED,
-    ),
-    nn.AdaptiveAvgPool2d: LayerType(
-        batched=layers.channelwise,
-        homogeneous=True,
-        affine_given_relus=True,
-        slow_channels_last=True,
-        paths=path_sums.MEAN_OF_ALL,
-    ),
+    nn.AvgPool2d: replace(_MEAN, paths=path_sums.MEAN_POOLED),
+    nn.AdaptiveAvgPool2d: replace(_MEAN, paths=path_sums.MEAN_OF_ALL),
     # Layers that move numbers, or add zeros.
-    nn.Identity: LayerType(
-        batched=layers.elementwise,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
-    nn.Flatten: LayerType(
-        batched=layers.flatten,
-        settings_batched=lambda layer: layer.start_dim == 1 and layer.end_dim == -1,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
-    nn.Unflatten: LayerType(
-        batched=layers.samplewise,
-        settings_batched=lambda layer: isinstance(layer.dim, int) and layer.dim >= 1,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
-    nn.ZeroPad2d: LayerType(
-        batched=layers.channelwise,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
-    ZeroPadShortcut: LayerType(
-        batched=layers.elementwise,
-        homogeneous=True,
-        affine_given_relus=True,
-        paths=path_sums.UNCHANGED,
-    ),
+    nn.Identity: replace(_UNCHANGED, batched=layers.elementwise),
+    nn.Flatten: replace(_UNCHANGED, batched=layers.flatten, settings_batched=_flattens_everything),
+    nn.Unflatten: replace(_UNCHANGED, batched=layers.samplewise, settings_batched=_unflattens_features),
+    nn.ZeroPad2d: replace(_UNCHANGED, batched=layers.channelwise),
+    ZeroPadShortcut: replace(_UNCHANGED, batched=layers.elementwise),
 }
 
-Child = Callable[[Tensor], Tensor]
+Children = Mapping[str, Callable[[Tensor], Tensor]]
+
+
+def _add_shortcut(children: Children, inputs: Tensor) -> Tensor:
+    return children["body"](inputs) + children["shortcut"](inputs)
+
+
+def _join_channels(children: Children, inputs: Tensor) -> Tensor:
+    outputs = [child(inputs) for child in children.values()]
+    return torch.cat(outputs, 2)
+
 
 #: Modules made of other modules besides `nn.Sequential`: the outputs `(K, N, ...)` that they compute by their children.
-CONTAINERS: dict[type[nn.Module], Callable[[Mapping[str, Child], Tensor], Tensor]] = {
-    Residual: lambda children, inputs: children["body"](inputs) + children["shortcut"](inputs),
-    Branches: lambda children, inputs: torch.cat([child(inputs) for child in children.values()], 2),
+CONTAINERS: dict[type[nn.Module], Callable[[Children, Tensor], Tensor]] = {
+    Residual: _add_shortcut,
+    Branches: _join_channels,
 }
 
 UNKNOWN = LayerType()

@@ -75,44 +75,46 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
     if mode.convolution == "channels_last":
         images = images.contiguous(memory_format=torch.channels_last)
         weights = weights.contiguous(memory_format=torch.channels_last)
-    outputs = functional.conv2d(
-        images,
-        weights,
-        own["bias"].flatten() if "bias" in own else None,
-        stride,
-        layer.padding,
-        layer.dilation,
-        len(inputs) * layer.groups,
-    )
+    bias = own["bias"].flatten() if "bias" in own else None
+    groups = len(inputs) * layer.groups
+    outputs = functional.conv2d(images, weights, bias, stride, layer.padding, layer.dilation, groups)
     return per_network(outputs, len(inputs))
 
 
 def _unfolded(layer: Any, own: Tensors, inputs: Tensor) -> Tensor:
     stack, samples, *_, height, width = inputs.shape
-    columns = functional.unfold(
-        inputs.flatten(0, 1), layer.kernel_size, layer.dilation, layer.padding, layer.stride
-    ).unflatten(0, (stack, samples))
-    outputs = own["weight"].flatten(2).unsqueeze(1) @ columns
+    images = inputs.flatten(0, 1)
+    columns = functional.unfold(images, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    weights = own["weight"].flatten(2).unsqueeze(1)
+    outputs = weights @ columns.unflatten(0, (stack, samples))
     if "bias" in own:
         outputs = outputs + own["bias"].view(stack, 1, -1, 1)
-    return outputs.unflatten(3, (_output_side(layer, 0, height), _output_side(layer, 1, width)))
+    output_height = _output_side(layer, 0, height)
+    output_width = _output_side(layer, 1, width)
+    return outputs.unflatten(3, (output_height, output_width))
 
 
 def _output_side(layer: nn.Conv2d, axis: int, side: int) -> int:
     """Return the height (axis 0) or width (axis 1) of a convolution's output, from that of its input."""
-    field = layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1
+    gaps = layer.kernel_size[axis] - 1
+    field = layer.dilation[axis] * gaps + 1
     padding = int(layer.padding[axis])
-    return (side + 2 * padding - field) // layer.stride[axis] + 1
+    free = side + 2 * padding - field
+    return free // layer.stride[axis] + 1
 
 
 def side_by_side(inputs: Tensor) -> Tensor:
     """Put the channels of K networks side by side: `(K, N, C, ...)` -> `(N, K C, ...)`."""
-    return inputs[0] if len(inputs) == 1 else inputs.transpose(0, 1).flatten(1, 2)  # two operations less per layer
+    if len(inputs) == 1:  # two operations less per layer
+        return inputs[0]
+    return inputs.transpose(0, 1).flatten(1, 2)
 
 
 def per_network(outputs: Tensor, stack: int) -> Tensor:
     """Undo `side_by_side`: `(N, K C, ...)` -> `(K, N, C, ...)`."""
-    return outputs.unsqueeze(0) if stack == 1 else outputs.unflatten(1, (stack, -1)).transpose(0, 1)
+    if stack == 1:
+        return outputs.unsqueeze(0)
+    return outputs.unflatten(1, (stack, -1)).transpose(0, 1)
 
 
 def flatten(layer: nn.Flatten, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
@@ -127,12 +129,14 @@ def elementwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> T
 
 def channelwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """Run a layer without parameters that acts on each channel by itself, such as pooling: `(K, N, C, H, W)`."""
-    return per_network(layer(side_by_side(inputs)), len(inputs))
+    outputs = layer(side_by_side(inputs))
+    return per_network(outputs, len(inputs))
 
 
 def samplewise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """Run a layer without parameters that acts on each sample by itself: `(K, N, ...)`."""
-    return layer(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+    outputs = layer(inputs.flatten(0, 1))
+    return outputs.unflatten(0, inputs.shape[:2])
 
 
 def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
@@ -145,25 +149,24 @@ def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, own: Tensors, inputs: Ten
             inputs.register_hook(Tensor.contiguous)
 
     def flat(name: str) -> Tensor | None:
-        return functional.pad(own[name], (0, gap)).flatten() if name in own else None
+        if name not in own:
+            return None
+        return functional.pad(own[name], (0, gap)).flatten()
 
     mean = flat("running_mean")
     variance = flat("running_var")
     padded = functional.pad(inputs, (0, gap)) if gap else inputs
-    outputs = functional.batch_norm(
-        side_by_side(padded),
-        mean,
-        variance,
-        flat("weight"),
-        flat("bias"),
-        mode.training or mean is None,
-        layer.momentum,  # type: ignore[arg-type]
-        layer.eps,
-    )
+    channels = side_by_side(padded)
+    weight = flat("weight")
+    bias = flat("bias")
+    by_batch = mode.training or mean is None
+    momentum: float = layer.momentum  # type: ignore[assignment]
+    outputs = functional.batch_norm(channels, mean, variance, weight, bias, by_batch, momentum, layer.eps)
     if mode.training:
         for name, value in (("running_mean", mean), ("running_var", variance)):
             if value is not None:
-                own[name].copy_(value.view(len(inputs), -1)[:, :features])
+                updated = value.view(len(inputs), -1)
+                own[name].copy_(updated[:, :features])
     outputs = per_network(outputs, len(inputs))
     return outputs[..., :features] if gap else outputs
 
@@ -175,8 +178,10 @@ def dropout(layer: nn.Dropout, own: Tensors, inputs: Tensor, mode: Mode) -> Tens
     rates = mode.dropout
     if rates is None:
         rates = torch.tensor([layer.p], dtype=torch.float64, device=inputs.device)
-    rates = rates.view(-1, *[1] * (inputs.dim() - 1))
-    kept = drawn(mode, "uniform", inputs, *inputs.shape[1:]) >= rates.to(inputs.dtype)
+    ones = [1] * (inputs.dim() - 1)
+    rates = rates.view(-1, *ones)
+    luck = drawn(mode, "uniform", inputs, *inputs.shape[1:])
+    kept = luck >= rates.to(inputs.dtype)
     kept_fraction = (1 - rates).clamp(min=1e-9).to(inputs.dtype)  # at a rate of 1 nothing is kept, and nothing divided
     return inputs * kept.to(inputs.dtype).div_(kept_fraction)
 
@@ -185,15 +190,14 @@ def noise(layer: Noise, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """Run `Noise` on each run's own draws."""
     if not mode.training:
         return inputs
-    features = (1, inputs.shape[2], *[1] * (inputs.dim() - 3))
+    ones = [1] * (inputs.dim() - 3)
+    features = (1, inputs.shape[2], *ones)
     numbers = inputs.shape[1:]
-    return layer.disturb(
-        inputs,
-        drawn(mode, "uniform", inputs, *features),
-        drawn(mode, "uniform", inputs, *features),
-        drawn(mode, "uniform", inputs, *numbers),
-        drawn(mode, "normal", inputs, *numbers),
-    )
+    mean = drawn(mode, "uniform", inputs, *features)
+    spread = drawn(mode, "uniform", inputs, *features)
+    uniform = drawn(mode, "uniform", inputs, *numbers)
+    normal = drawn(mode, "normal", inputs, *numbers)
+    return layer.disturb(inputs, mean, spread, uniform, normal)
 
 
 def drawn(mode: Mode, kind: Literal["uniform", "normal"], like: Tensor, *shape: int) -> Tensor:
@@ -212,10 +216,16 @@ def shift(layer: Shift, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
 
 def pattern_detector(layer: PatternDetector, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """K detectors of patterns: `(K, N, d, size)` -> `(K, N, 1)`; weights are in their stored form."""
-    products = torch.bmm(inputs.flatten(1, 2), own["weight"])[..., : len(layer.weight)]
+    patterns = inputs.flatten(1, 2)
+    products = _products(patterns, own["weight"], len(layer.weight))
     return layer.signed(products.unflatten(1, inputs.shape[1:3]))
 
 
 def random_features(layer: RandomFeatures, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
     """K sets of features: `(K, N, size)` -> `(K, N, 2 frequencies)`; weights are in their stored form."""
-    return layer.waves(torch.bmm(inputs, own["weight"])[..., : len(layer.weight)])
+    return layer.waves(_products(inputs, own["weight"], len(layer.weight)))
+
+
+def _products(inputs: Tensor, stored_weights: Tensor, units: int) -> Tensor:
+    """Multiply inputs `(K, N, in)` by weights in their stored form, and leave out the columns that align them."""
+    return torch.bmm(inputs, stored_weights)[..., :units]

@@ -52,13 +52,17 @@ class Network:
         for name, parameter in module.named_parameters():
             shapes = trained if parameter.requires_grad else frozen
             shapes[name] = parameter.shape
-        statistics = {name: value.shape for name, value in module.named_buffers() if value.is_floating_point()}
+        statistics: dict[str, torch.Size] = {}
+        for name, buffer in module.named_buffers():
+            if buffer.is_floating_point():
+                statistics[name] = buffer.shape
+        layers = list(module.modules())
         self.parameters = ParameterLayout(trained)
         self.buffers = ParameterLayout(frozen | statistics)
         self.module = module.requires_grad_(False)
         self.batched = BatchedModule(module) if is_batched(module) else None
-        self.convolves = any(layer_type(layer).weights == "kernel" for layer in module.modules())
-        self.stateful = bool(statistics) or any(draws_random_numbers(layer) for layer in module.modules())
+        self.convolves = any(layer_type(layer).weights == "kernel" for layer in layers)
+        self.stateful = bool(statistics) or any(draws_random_numbers(layer) for layer in layers)
         self._stored = self.batched.stored_names() if self.batched else set()
         self._activations: dict[tuple[int, ...], int] = {}
 
@@ -100,9 +104,10 @@ class Network:
     @property
     def layers(self) -> list[list[str]]:
         """The names of the tensors of every layer with weights, in order."""
-        weights = [name for name, shape in self.shapes.items() if len(shape) >= 2]
-        owners = dict.fromkeys(_owner(name) for name in weights)
-        tensors: dict[str, list[str]] = {owner: [] for owner in owners}
+        tensors: dict[str, list[str]] = {}
+        for name, shape in self.shapes.items():
+            if len(shape) >= 2:
+                tensors[_owner(name)] = []
         for name in (*self.shapes, *self.buffers.shapes):
             if _owner(name) in tensors:
                 tensors[_owner(name)].append(name)
@@ -111,8 +116,13 @@ class Network:
     @property
     def weight_parts(self) -> dict[str, int]:
         """The weights with several parts whose rows are not exchangeable: name -> number of parts, of equal size."""
-        parts = {name: layer_type(self.module.get_submodule(_owner(name))).weight_parts for name in self.shapes}
-        return {name: count for name, count in parts.items() if count > 1}
+        parts = {}
+        for name in self.shapes:
+            layer = self.module.get_submodule(_owner(name))
+            count = layer_type(layer).weight_parts
+            if count > 1:
+                parts[name] = count
+        return parts
 
     def activations(self, input_shape: tuple[int, ...]) -> int:
         """Return how many values a forward pass of one example keeps: its inputs and the outputs of all layers."""
@@ -126,8 +136,9 @@ class Network:
         """Return the initial parameters (see `initial_parameters`) and buffers of one network in float64."""
         values = initial_parameters(self.module, init, seed, stream)
         if init.first is not None:
-            first_weight = next(name for name, shape in self.shapes.items() if len(shape) >= 2)
-            values[first_weight].view(-1)[0] = init.first
+            weights = [name for name, shape in self.shapes.items() if len(shape) >= 2]
+            numbers = values[weights[0]].view(-1)
+            numbers[0] = init.first
         for name, value in self.module.named_buffers():
             if name in self.buffers.shapes:
                 values[name] = value.double().clone()
@@ -178,22 +189,29 @@ class Network:
 
     def _loop(self, tensors: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
         """Run one network after the other; random numbers of a module in training come from its run's own seed."""
-        rows = [{name: value[row] for name, value in tensors.items()} for row in range(len(inputs))]
+        outputs = []
         if not (self.stateful and mode.training and mode.draws):
-            return torch.stack([self.single(own, given) for own, given in zip(rows, inputs, strict=True)])
+            for row in range(len(inputs)):
+                outputs.append(self.single(_row(tensors, row), inputs[row]))
+            return torch.stack(outputs)
         dropouts = [layer for layer in self.module.modules() if isinstance(layer, nn.Dropout)]
         rates = [layer.p for layer in dropouts]
-        outputs = []
         try:
             with torch.random.fork_rng():
                 for row, seed in enumerate(mode.draws.seeds()):
                     torch.manual_seed(seed)
                     if mode.dropout is not None:
-                        _set_rates(dropouts, [float(mode.dropout[row])] * len(dropouts))
-                    outputs.append(self.single(rows[row], inputs[row]))
+                        rate = float(mode.dropout[row])
+                        _set_rates(dropouts, [rate] * len(dropouts))
+                    outputs.append(self.single(_row(tensors, row), inputs[row]))
         finally:
             _set_rates(dropouts, rates)
         return torch.stack(outputs)
+
+
+def _row(tensors: Tensors, row: int) -> dict[str, Tensor]:
+    """Return the tensors of one network."""
+    return {name: value[row] for name, value in tensors.items()}
 
 
 def _set_rates(layers: list[nn.Dropout], rates: list[float]) -> None:
@@ -216,7 +234,8 @@ def for_run(config: RunConfig, about: Task | Dataset) -> Network:
     Raises:
         BadInput: see `build`.
     """
-    return build(config.model, about.input_shape, LOSSES[config.loss.name].outputs(about.classes))
+    outputs = LOSSES[config.loss.name].outputs(about.classes)
+    return build(config.model, about.input_shape, outputs)
 
 
 def plain_module(config: Section, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -261,7 +280,7 @@ def _try(module: nn.Module, where: str, input_shape: tuple[int, ...], outputs: i
             repeated = module(inputs)
             shape = tuple(logits.shape)
     except Exception as error:  # whatever the user's module raises
-        raise BadInput(f"{where}: fails on inputs of shape (2, {', '.join(map(str, input_shape))}): {error}") from error
+        raise BadInput(f"{where}: fails on inputs of shape {(2, *input_shape)}: {error}") from error
     module.load_state_dict(state)
     if shape != (2, outputs):
         raise BadInput(f"{where}: gives outputs of shape {shape} for 2 inputs, expected (2, {outputs})")

@@ -35,9 +35,12 @@ class ParameterLayout:
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
         """Return the stored form of every tensor in rows `(K, width)`."""
-        parts = rows.split(self._lengths, 1) if self._lengths else ()
-        views = {}
-        for (name, stored), part in zip(self._stored.items(), parts, strict=True):
+        views: dict[str, Tensor] = {}
+        if not self._stored:
+            return views
+        parts = rows.split(self._lengths, 1)
+        for name, part in zip(self._stored, parts, strict=True):
+            stored = self._stored[name]
             views[name] = part.view(len(rows), *stored) if len(stored) > 1 else part
         return views
 
@@ -50,7 +53,8 @@ class ParameterLayout:
         shape = self.shapes[name]
         if len(shape) == 2:
             return view[:, :, : shape[0]].transpose(1, 2)
-        return view[:, : shape.numel()].view(len(view), *shape)
+        numbers = view[:, : shape.numel()]
+        return numbers.view(len(view), *shape)
 
     def rows(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Return rows `(K, width)` of tensors `(K, *shape)`: the inverse of `named` and `views`."""
@@ -60,9 +64,11 @@ class ParameterLayout:
         parts = []
         for name, stored in self._stored.items():
             tensor = tensors[name]
-            flat = tensor.transpose(1, 2) if len(stored) == 2 else tensor.reshape(len(tensor), -1)
+            is_matrix = len(stored) == 2
+            flat = tensor.transpose(1, 2) if is_matrix else tensor.reshape(len(tensor), -1)
             gap = stored[-1] - flat.shape[-1]
-            parts.append(functional.pad(flat, (0, gap)).reshape(len(tensor), -1))
+            padded = functional.pad(flat, (0, gap))
+            parts.append(padded.reshape(len(tensor), -1))
         return torch.cat(parts, 1)
 
     def filled(self) -> Tensor:
@@ -73,8 +79,10 @@ class ParameterLayout:
     def columns(self, name: str) -> slice:
         """Return the columns of a tensor that is not a matrix, whose numbers are adjacent in a row."""
         names = list(self.shapes)
-        start = sum(self._lengths[: names.index(name)])
-        return slice(start, start + self.shapes[name].numel())
+        lengths_before = self._lengths[: names.index(name)]
+        start = sum(lengths_before)
+        stop = start + self.shapes[name].numel()
+        return slice(start, stop)
 
 
 def _stored(shape: torch.Size) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ def _always(layer: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class PathRule:
-    """How sums over paths run through a layer.
+    """A rule for the sums over paths through a layer.
 
     Attributes:
         sums: from the sums at the inputs to those at the outputs.
@@ -43,7 +43,8 @@ def _weighted(layer: nn.Linear, powers: Mapping[str, Tensor], paths: Tensor, pow
 
 
 def _convolved(layer: nn.Conv2d, powers: Mapping[str, Tensor], paths: Tensor, power: int) -> Tensor:
-    weight, bias = powers["weight"], powers.get("bias")
+    weight = powers["weight"]
+    bias = powers.get("bias")
     return functional.conv2d(paths, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
@@ -90,7 +91,9 @@ def _dilation_one_only(layer: nn.MaxPool2d) -> str | None:
 
 def _pair(value: Any) -> tuple[Any, ...]:
     """Return a setting of torch for two axes as a pair: it may be one number for both."""
-    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if isinstance(value, tuple | list):
+        return tuple(value)
+    return value, value
 
 
 #: The layer lets every path pass, and only moves numbers or adds zeros: ReLU of sums >= 0, dropout in eval mode ...

@@ -10,15 +10,16 @@ from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.layers import EVAL, Mode
 from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.state import StackState
-from benevolent.trainables.stack.subspace import Projection, Subspaces
+from benevolent.trainables.stack.subspace import Projections, Subspaces
 from benevolent.trainables.stack.updates import LeastSquaresUpdate, SubspaceUpdate, Update
 from benevolent.trainables.training.losses import LOSSES, Loss, mistakes, summary
 from benevolent.trainables.training.optimizers import OPTIMIZERS, LeastSquares, Sgd
 from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
 
-#: (network, example) pairs that are evaluated at once at most, to stay in the processor's cache, and activations that
-#: they have at most, to stay in memory.
-PAIRS, PAIRED_VALUES = 2**13, 2**26
+#: Largest number of (network, example) pairs that are evaluated at once, to stay in the processor's cache.
+PAIRS = 2**13
+#: Largest number of activations of those pairs, to stay in memory.
+PAIRED_VALUES = 2**26
 
 
 class Stack:
@@ -36,7 +37,7 @@ class Stack:
         network: Network,
         configs: list[RunConfig],
         state: StackState,
-        projections: dict[int, Projection] | None = None,
+        projections: Projections | None = None,
     ) -> None:
         self.network = network
         self.configs = list(configs)
@@ -49,8 +50,9 @@ class Stack:
         config = self.configs[0].subspace
         if config.dimension is None:
             return None
-        seeds = [one.seed for one in self.configs]
-        return Subspaces(config, seeds, self.network.parameters.filled(), self.state.parameters, self.projections)
+        seeds = [run.seed for run in self.configs]
+        filled = self.network.parameters.filled()
+        return Subspaces(config, seeds, filled, self.state.parameters, self.projections)
 
     def __len__(self) -> int:
         return len(self.configs)
@@ -77,7 +79,7 @@ class Stack:
 
     @property
     def loss(self) -> Loss:
-        """What is minimized."""
+        """The minimized loss."""
         config = self.configs[0].loss
         return LOSSES[config.name].having(config.margin)
 
@@ -87,7 +89,9 @@ class Stack:
         if "dropout" in self.configs[0].model.shared_fields():
             return None
         rates = [getattr(config.model, "dropout", None) for config in self.configs]
-        return None if None in rates else torch.tensor(rates, dtype=torch.float64).to(self.state.parameters.device)
+        if None in rates:
+            return None
+        return torch.tensor(rates, dtype=torch.float64).to(self.state.parameters.device)
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimizer's memory."""
@@ -95,9 +99,10 @@ class Stack:
         if state.mask is not None:
             state.parameters.mul_(state.mask)
         state.start = state.parameters.clone()
-        width = self.configs[0].subspace.dimension or state.parameters.shape[1]
-        slots = OPTIMIZERS[self.configs[0].optimizer.name].slots
-        state.optimizer = {slot: state.parameters.new_zeros(len(self), width) for slot in slots}
+        config = self.configs[0]
+        width = config.subspace.dimension or state.parameters.shape[1]
+        optimizer = OPTIMIZERS[config.optimizer.name]
+        state.optimizer = {slot: state.parameters.new_zeros(len(self), width) for slot in optimizer.slots}
 
     def pick(self, index: Tensor) -> "Stack":
         """Return a copy of the runs in `index`."""
@@ -109,8 +114,9 @@ class Stack:
         parts = []
         for start in range(0, len(self), size):
             stop = start + size
-            part = Stack(self.network, self.configs[start:stop], self.state.slice(start, stop), self.projections)
-            parts.append(part)
+            configs = self.configs[start:stop]
+            state = self.state.slice(start, stop)
+            parts.append(Stack(self.network, configs, state, self.projections))
         return parts
 
     def statistics(
@@ -130,7 +136,8 @@ class Stack:
 
     def optimizer(self, epoch: int) -> Sgd:
         """Return the optimizer of all runs in an epoch of the phase; its memory is in `state`."""
-        return OPTIMIZERS[self.configs[0].optimizer.name](self.configs, self.state.parameters, epoch)
+        kind = OPTIMIZERS[self.configs[0].optimizer.name]
+        return kind(self.configs, self.state.parameters, epoch)
 
     def train(self, batches: Batches, kernel: Kernel, statistics: StepStatistics, generator: StackGenerator) -> None:
         """Train every network for one step on each batch.
@@ -141,7 +148,8 @@ class Stack:
             statistics: what happens at each step is recorded there.
             generator: random numbers of layers and augmentation.
         """
-        network, mask = self.network, self.state.mask
+        network = self.network
+        mask = self.state.mask
         leaves = {name: view.detach().requires_grad_() for name, view in self._views.items()}
         leaf_list = list(leaves.values())
         gradient = statistics.gradient_rows
@@ -150,7 +158,8 @@ class Stack:
         mode = Mode(training=True, draws=generator, dropout=self.dropout)
         update_rule = self._update_rule(batches)
         loss = self.loss.function
-        augment, border = self.configs[0].data.augment, batches.inputs.border
+        augment = self.configs[0].data.augment
+        border = batches.inputs.border
         for inputs, labels in batches:
             inputs = augmented(inputs, augment, generator, border)
             logits = network.logits(leaves, buffers, inputs, kernel, mode)
@@ -180,14 +189,16 @@ class Stack:
         """Train on all batches in one piece, for benchmarks and for the choice of a kernel; see `train`."""
         seeds = [config.seed for config in self.configs]
         generator = generator or StackGenerator(seeds, "layers", batches.epoch, self.state.parameters.device)
-        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size, batches.epoch)
+        examples = batches.labels.shape[1]
+        sampled = sampled_steps(examples, batches.batch_size, batches.epoch)
         statistics = self.statistics(batches.sizes, sampled, gradient_sum)
         self.train(batches, kernel, statistics, generator)
-        return statistics.close(self.optimizer(batches.epoch).learning_rate.squeeze(1))
+        optimizer = self.optimizer(batches.epoch)
+        return statistics.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
     def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel) -> dict[str, Tensor]:
-        """Loss, its variance over the examples, and error of every network on a whole split.
+        """Return the loss, its variance over the examples, and the error of every network on a whole split.
 
         Args:
             inputs: N of each network.
@@ -201,32 +212,44 @@ class Stack:
         # Of the network alone, so that a run is evaluated in the same pieces in any company.
         pairs = pairs_at_once(self.network.activations(inputs.shape))
         size = max(1, pairs // inputs.examples)
-        columns = []
-        for start, part in zip(range(0, len(self), size), self.slices(size), strict=True):
-            own = slice(start, start + len(part))
-            losses, wrong = part._judged(inputs.pick(own), labels[own], kernel, pairs)
-            columns.append(summary(losses, wrong))
-        return {name: torch.cat([part[name] for part in columns]) for name in columns[0]}
+        columns: dict[str, list[Tensor]] = {}
+        start = 0
+        for part in self.slices(size):
+            runs = slice(start, start + len(part))
+            losses, wrong = part._judged(inputs.pick(runs), labels[runs], kernel, pairs)
+            for name, values in summary(losses, wrong).items():
+                columns.setdefault(name, []).append(values)
+            start += len(part)
+        return {name: torch.cat(parts) for name, parts in columns.items()}
 
     def _judged(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows: int) -> tuple[Tensor, Tensor]:
-        """Losses and mistakes `(K, N)` in float64, of so many examples at once."""
-        views, buffers = self.network.parameters.views(self.state.parameters), self.buffers
-        losses, wrong = [], []
+        """Return losses and mistakes `(K, N)` in float64, computed `rows` examples at once."""
+        views = self._views
+        buffers = self.buffers
+        loss = self.loss.function
+        losses = []
+        wrong = []
         for start in range(0, inputs.examples, rows):
-            logits = self.network.logits(views, buffers, inputs.rows(start, start + rows), kernel, EVAL)
-            own = labels[:, start : start + rows]
-            losses.append(self.loss.function(logits, own, None)[0].double())
-            wrong.append(mistakes(logits, own))
+            stop = start + rows
+            logits = self.network.logits(views, buffers, inputs.rows(start, stop), kernel, EVAL)
+            own_labels = labels[:, start:stop]
+            own_losses, *_ = loss(logits, own_labels, None)
+            losses.append(own_losses.double())
+            wrong.append(mistakes(logits, own_labels))
         return torch.cat(losses, 1), torch.cat(wrong, 1)
 
 
 def pairs_at_once(activations: int) -> int:
-    """How many (network, example) pairs `Stack.evaluate` computes at once, each of so many activations.
+    """Return the number of (network, example) pairs that `Stack.evaluate` computes at once.
+
+    Args:
+        activations: of one pair.
 
     >>> pairs_at_once(100), pairs_at_once(2**20)
     (8192, 64)
     """
-    return max(1, min(PAIRS, PAIRED_VALUES // activations))
+    fitting = min(PAIRS, PAIRED_VALUES // activations)
+    return max(1, fitting)
 
 
 def _write_gradient(views: list[Tensor], logits: Tensor, derivatives: Tensor, leaves: list[Tensor]) -> None:

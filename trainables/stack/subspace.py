@@ -4,11 +4,13 @@ Add a projection by writing a class with `push` and `pull` and naming it in `PRO
 the space of all D parameters (those of `fastfood` nearly), so that a step in theta is as long as the step in phi.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from benevolent.trainables.config.pruning import SubspaceConfig
 from benevolent.trainables.rng import generator
@@ -28,8 +30,10 @@ class Dense:
     """A matrix of normal numbers with normalized columns."""
 
     def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
-        matrix = torch.from_numpy(rng.standard_normal((size, dimension), dtype=np.float32)).to(like)
-        self.matrix = matrix.div_(torch.linalg.vector_norm(matrix, dim=0))
+        numbers = rng.standard_normal((size, dimension), dtype=np.float32)
+        matrix = torch.from_numpy(numbers).to(like)
+        norms = torch.linalg.vector_norm(matrix, dim=0)
+        self.matrix = matrix.div_(norms)
 
     def push(self, directions: Tensor) -> Tensor:
         """As `Projection.push`."""
@@ -44,13 +48,17 @@ class Sparse:
     """A matrix of signs at a fraction 1 / sqrt(D) of its entries (Li, Hastie and Church 2006), columns normalized."""
 
     def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
-        counts = np.maximum(rng.binomial(size, size**-0.5, dimension), 1)
-        rows = np.concatenate([rng.choice(size, count, replace=False) for count in counts])
+        density = size**-0.5
+        counts = np.maximum(rng.binomial(size, density, dimension), 1)
+        rows_of_columns = [rng.choice(size, count, replace=False) for count in counts]
+        rows = np.concatenate(rows_of_columns)
         columns = np.repeat(np.arange(dimension), counts)
-        values = rng.choice([-1.0, 1.0], len(rows)) / np.sqrt(counts)[columns]
+        signs = rng.choice([-1.0, 1.0], len(rows))
+        norms = np.sqrt(counts)
+        values = torch.from_numpy(signs / norms[columns])
         index = torch.from_numpy(np.stack([rows, columns]))
         with torch.sparse.check_sparse_tensor_invariants(False):
-            entries = torch.sparse_coo_tensor(index, torch.from_numpy(values), (size, dimension))
+            entries = torch.sparse_coo_tensor(index, values, (size, dimension))
             self.matrix = entries.coalesce().to(like)
             self.transposed = self.matrix.t().coalesce()
 
@@ -76,31 +84,41 @@ class Fastfood:
     def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
         self.size = size
         self.dimension = dimension
-        self.length = 1 << (max(size, dimension) - 1).bit_length()
+        longest = max(size, dimension)
+        self.length = 1 << (longest - 1).bit_length()
         gains = torch.from_numpy(rng.standard_normal(self.length))
         # The norm of a column of L rows is sqrt(L) ||G||, and its first D rows have D / L of the square in the mean.
-        self.gains = (gains / (gains.norm() * size**0.5)).to(like)
-        self.signs = torch.from_numpy(rng.choice([-1.0, 1.0], self.length)).to(like)
-        self.order = torch.from_numpy(rng.permutation(self.length)).to(like.device)
+        norm = gains.norm() * size**0.5
+        self.gains = (gains / norm).to(like)
+        signs = rng.choice([-1.0, 1.0], self.length)
+        self.signs = torch.from_numpy(signs).to(like)
+        order = rng.permutation(self.length)
+        self.order = torch.from_numpy(order).to(like.device)
         self.inverse_order = torch.argsort(self.order)
 
     def push(self, directions: Tensor) -> Tensor:
         """As `Projection.push`."""
-        padded = torch.nn.functional.pad(directions, (0, self.length - self.dimension)) * self.signs
-        return hadamard(hadamard(padded)[:, self.order] * self.gains)[:, : self.size]
+        padded = functional.pad(directions, (0, self.length - self.dimension))
+        permuted = hadamard(padded * self.signs)[:, self.order]
+        pushed = hadamard(permuted * self.gains)
+        return pushed[:, : self.size]
 
     def pull(self, gradients: Tensor) -> Tensor:
         """As `Projection.pull`."""
-        padded = torch.nn.functional.pad(gradients, (0, self.length - self.size))
-        permuted = (hadamard(padded) * self.gains)[:, self.inverse_order]
-        return (hadamard(permuted) * self.signs)[:, : self.dimension]
+        padded = functional.pad(gradients, (0, self.length - self.size))
+        scaled = hadamard(padded) * self.gains
+        permuted = scaled[:, self.inverse_order]
+        pulled = hadamard(permuted) * self.signs
+        return pulled[:, : self.dimension]
 
 
-PROJECTIONS: dict[str, type[Dense] | type[Sparse] | type[Fastfood]] = {
-    "dense": Dense,
-    "sparse": Sparse,
-    "fastfood": Fastfood,
-}
+#: A projection of D parameters to d dimensions, drawn with a generator; of the dtype and device of a tensor.
+DrawProjection = Callable[[int, int, np.random.Generator, Tensor], Projection]
+
+PROJECTIONS: dict[str, DrawProjection] = {"dense": Dense, "sparse": Sparse, "fastfood": Fastfood}
+
+#: Projections by the seed that they are drawn from.
+Projections = dict[int, Projection]
 
 
 class Subspaces:
@@ -115,7 +133,7 @@ class Subspaces:
     """
 
     def __init__(
-        self, config: SubspaceConfig, seeds: list[int], filled: Tensor, like: Tensor, projections: dict[int, Projection]
+        self, config: SubspaceConfig, seeds: list[int], filled: Tensor, like: Tensor, projections: Projections
     ) -> None:
         assert config.dimension is not None
         self.dimension = config.dimension
@@ -124,16 +142,19 @@ class Subspaces:
         self.parts: list[tuple[Tensor, Projection]] = []
         for seed in dict.fromkeys(seeds):
             if seed not in projections:
-                projection = PROJECTIONS[config.projection]
-                projections[seed] = projection(len(self.filled), config.dimension, generator(seed, "subspace"), like)
+                rng = generator(seed, "subspace")
+                draw = PROJECTIONS[config.projection]
+                projections[seed] = draw(len(self.filled), config.dimension, rng, like)
             rows = [row for row, own_seed in enumerate(seeds) if own_seed == seed]
-            self.parts.append((torch.tensor(rows, device=like.device), projections[seed]))
+            index = torch.tensor(rows, device=like.device)
+            self.parts.append((index, projections[seed]))
 
     def pull(self, gradients: Tensor) -> Tensor:
         """Return the gradients in the subspaces: `(K, P)` -> `(K, d)`."""
         pulled = gradients.new_empty(len(gradients), self.dimension)
         for rows, projection in self.parts:
-            pulled[rows] = projection.pull(gradients[rows][:, self.filled])
+            own = gradients[rows]
+            pulled[rows] = projection.pull(own[:, self.filled])
         return pulled
 
     def push(self, directions: Tensor) -> Tensor:
@@ -157,6 +178,7 @@ def hadamard(rows: Tensor) -> Tensor:
     while half < length:
         pairs = rows.view(count, -1, 2, half)
         left, right = pairs.unbind(2)
-        rows = torch.stack([left + right, left - right], 2).view(count, length)
+        transformed = torch.stack([left + right, left - right], 2)
+        rows = transformed.view(count, length)
         half *= 2
     return rows
