@@ -7,7 +7,16 @@ from typing import Literal
 from torch import nn
 
 from benevolent.trainables.models.modules import Shift
-from benevolent.trainables.models.parts import Dropout, Normalization, Positive, Shape, flat_size, image, normalized
+from benevolent.trainables.models.parts import (
+    Dropout,
+    Normalization,
+    Positive,
+    Shape,
+    classifier,
+    flat_size,
+    image,
+    normalized,
+)
 
 #: Convolutions of the stages of VGG (Simonyan and Zisserman 2015, table 1) by depth; 5 to 9 are VGG-11 without its
 #: last.
@@ -35,9 +44,10 @@ def lenet5(input_shape: Shape, outputs: int) -> nn.Sequential:
     channels, *_ = image("lenet5", input_shape)
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise([channels, 6, 16]):
-        layers += [nn.Conv2d(fan_in, fan_out, 5), nn.ReLU(), nn.MaxPool2d(2)]
+        convolution = nn.Conv2d(fan_in, fan_out, 5)
+        layers += [convolution, nn.ReLU(), nn.MaxPool2d(2)]
     size = flat_size(layers, input_shape, "model.family = 'lenet5'")
-    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, 120, 84), nn.Linear(84, outputs))
+    return classifier(layers, _dense(size, 120, 84), nn.Linear(84, outputs))
 
 
 def frankle_conv(
@@ -68,10 +78,12 @@ def frankle_conv(
     channels, *_ = image("frankle_conv", input_shape)
     layers: list[nn.Module] = []
     for stage in range(depth // 2):
-        layers += _convolutions(channels, width * 2**stage, 2, "none")
-        channels = width * 2**stage
+        features = width * 2**stage
+        layers += _convolutions(channels, features, 2, "none")
+        channels = features
     size = flat_size(layers, input_shape, f"model.depth = {depth}")
-    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, units, units, dropout=dropout), nn.Linear(units, outputs))
+    dense = _dense(size, units, units, dropout=dropout)
+    return classifier(layers, dense, nn.Linear(units, outputs))
 
 
 def vgg(
@@ -102,7 +114,7 @@ def vgg(
         layers += _convolutions(channels, features, convolutions, batch_norm)
         channels = features
     size = flat_size(layers, input_shape, f"model.depth = {depth}")
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs))
+    return classifier(layers, [], nn.Linear(size, outputs))
 
 
 def arpit_cnn(
@@ -122,10 +134,11 @@ def arpit_cnn(
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise([channels, width, width]):
         convolution = nn.Conv2d(fan_in, fan_out, 5)
-        layers += [*normalized(convolution, batch_norm), nn.ReLU(), nn.MaxPool2d(3)]
+        layers += normalized(convolution, batch_norm)
+        layers += [nn.ReLU(), nn.MaxPool2d(3)]
     size = flat_size(layers, input_shape, "model.family = 'arpit_cnn'")
     dense = _dense(size, 384, 192, batch_norm=batch_norm)
-    return nn.Sequential(*layers, nn.Flatten(), *dense, nn.Linear(192, outputs))
+    return classifier(layers, dense, nn.Linear(192, outputs))
 
 
 def zhang_alexnet(input_shape: Shape, outputs: int, *, width: Positive = 64) -> nn.Sequential:
@@ -145,11 +158,13 @@ def zhang_alexnet(input_shape: Shape, outputs: int, *, width: Positive = 64) -> 
     channels, *_ = image("zhang_alexnet", input_shape)
     layers: list[nn.Module] = []
     for fan_in in (channels, width):
+        convolution = nn.Conv2d(fan_in, width, 5, padding=2)
         pool = nn.MaxPool2d(3, 2, ceil_mode=True)
         norm = nn.LocalResponseNorm(9, alpha=0.001, beta=0.75)  # torch divides alpha by the number of channels
-        layers += [nn.Conv2d(fan_in, width, 5, padding=2), nn.ReLU(), pool, norm]
+        layers += [convolution, nn.ReLU(), pool, norm]
     size = flat_size(layers, input_shape, "model.family = 'zhang_alexnet'")
-    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, 6 * width, 3 * width), nn.Linear(3 * width, outputs))
+    dense = _dense(size, 6 * width, 3 * width)
+    return classifier(layers, dense, nn.Linear(3 * width, outputs))
 
 
 def nakkiran_cnn(input_shape: Shape, outputs: int, *, width: Positive = 32, units: Positive = 2000) -> nn.Sequential:
@@ -167,11 +182,12 @@ def nakkiran_cnn(input_shape: Shape, outputs: int, *, width: Positive = 32, unit
     channels, *_ = image("nakkiran_cnn", input_shape)
     layers: list[nn.Module] = []
     for index, fan_in in enumerate([channels, width, width, width]):
-        layers += [nn.Conv2d(fan_in, width, 3, padding=1), nn.ReLU()]
+        convolution = nn.Conv2d(fan_in, width, 3, padding=1)
+        layers += [convolution, nn.ReLU()]
         if index < 2:
             layers.append(nn.MaxPool2d(2))
     size = flat_size(layers, input_shape, "model.family = 'nakkiran_cnn'")
-    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, units), nn.Linear(units, outputs))
+    return classifier(layers, _dense(size, units), nn.Linear(units, outputs))
 
 
 def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.Sequential:
@@ -187,28 +203,34 @@ def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.
     """
     shape = image("loukas_cnn", input_shape)
     size = math.prod(shape)
-    layers: list[nn.Module] = [nn.Flatten(), Shift(size), nn.ReLU(), nn.Unflatten(1, shape)]
-    for fan_in, fan_out in itertools.pairwise([shape[0], width, 4 * width]):
-        layers += [nn.Conv2d(fan_in, fan_out, 5), nn.ReLU(), nn.MaxPool2d(3)]
+    layers: list[nn.Module] = [nn.Flatten(), Shift(size), nn.ReLU()]
+    layers.append(nn.Unflatten(1, shape))
+    sizes = [shape[0], width, 4 * width]
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        convolution = nn.Conv2d(fan_in, fan_out, 5)
+        layers += [convolution, nn.ReLU(), nn.MaxPool2d(3)]
     size = flat_size(layers, input_shape, "model.family = 'loukas_cnn'")
-    return nn.Sequential(*layers, nn.Flatten(), *_dense(size, 4 * width), nn.Linear(4 * width, outputs))
+    dense = _dense(size, 4 * width)
+    return classifier(layers, dense, nn.Linear(4 * width, outputs))
 
 
 def _convolutions(channels: int, features: int, convolutions: int, batch_norm: Normalization) -> list[nn.Module]:
-    """3 x 3 convolutions that keep the size, with ReLU, and a pooling that halves it."""
+    """Return 3 x 3 convolutions that keep the size, with ReLU, and a pooling that halves it."""
     layers: list[nn.Module] = []
     for _ in range(convolutions):
         convolution = nn.Conv2d(channels, features, 3, padding=1)
-        layers += [*normalized(convolution, batch_norm), nn.ReLU()]
+        layers += normalized(convolution, batch_norm)
+        layers.append(nn.ReLU())
         channels = features
     return [*layers, nn.MaxPool2d(2)]
 
 
 def _dense(*sizes: int, batch_norm: Normalization = "none", dropout: float = 0.0) -> list[nn.Module]:
-    """Linear layers with ReLU, and dropout after it."""
+    """Return linear layers with ReLU, and dropout after it."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(sizes):
-        layers += [*normalized(nn.Linear(fan_in, fan_out), batch_norm), nn.ReLU()]
+        layers += normalized(nn.Linear(fan_in, fan_out), batch_norm)
+        layers.append(nn.ReLU())
         if dropout:
             layers.append(nn.Dropout(dropout))
     return layers

@@ -40,19 +40,24 @@ class Forest(nn.Module):
         """Return the mean of the trees `(N, outputs)` at inputs `(N, ...)`, summed in scikit-learn's order."""
         numbers = inputs.flatten(1).float()  # the trees were grown on float32 too
         total = self.value.new_zeros(len(inputs), self.value.shape[2])
-        for feature, threshold, left, right, value in zip(
-            self.feature, self.threshold, self.left, self.right, self.value, strict=True
-        ):
-            node = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
-            while True:
-                tested = numbers.gather(1, feature[node].unsqueeze(1)).squeeze(1)
-                goes_left = (tested <= threshold[node]) | (left[node] == node)
-                next_node = torch.where(goes_left, left[node], right[node])
-                if torch.equal(next_node, node):
-                    break
-                node = next_node
-            total += value[node]
+        for tree, value in enumerate(self.value):
+            total += value[self._leaves(tree, numbers)]
         return total / len(self.value)
+
+    def _leaves(self, tree: int, numbers: Tensor) -> Tensor:
+        """Return the leaf `(N,)` of one tree that each row `(N, D)` reaches."""
+        threshold = self.threshold[tree]
+        left = self.left[tree]
+        node = torch.zeros(len(numbers), dtype=torch.int64, device=numbers.device)
+        while True:
+            feature = self.feature[tree][node]
+            tested = numbers.gather(1, feature.unsqueeze(1)).squeeze(1)
+            is_leaf = left[node] == node
+            goes_left = (tested <= threshold[node]) | is_leaf
+            next_node = torch.where(goes_left, left[node], self.right[tree][node])
+            if torch.equal(next_node, node):
+                return node
+            node = next_node
 
     def hold(self, trees: list[Any]) -> None:
         """Copy the fitted trees of scikit-learn (each an estimator's `tree_`)."""
@@ -60,11 +65,16 @@ class Forest(nn.Module):
             count = tree.node_count
             is_leaf = tree.children_left < 0
             own_index = np.arange(count)
-            self.left[row, :count] = torch.from_numpy(np.where(is_leaf, own_index, tree.children_left))
-            self.right[row, :count] = torch.from_numpy(np.where(is_leaf, own_index, tree.children_right))
-            self.feature[row, :count] = torch.from_numpy(np.where(is_leaf, 0, tree.feature))
-            self.threshold[row, :count] = torch.from_numpy(np.where(is_leaf, np.float32(0), _float32(tree.threshold)))
-            self.value[row, :count] = torch.from_numpy(tree.value[:, :, 0])
+            columns = {
+                "left": np.where(is_leaf, own_index, tree.children_left),
+                "right": np.where(is_leaf, own_index, tree.children_right),
+                "feature": np.where(is_leaf, 0, tree.feature),
+                "threshold": np.where(is_leaf, np.float32(0), _float32(tree.threshold)),
+                "value": tree.value[:, :, 0],
+            }
+            for name, column in columns.items():
+                buffer = self.get_buffer(name)
+                buffer[row, :count] = torch.from_numpy(column)
 
 
 def _float32(thresholds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -114,19 +124,24 @@ def grow(
     from sklearn.ensemble import RandomForestRegressor
 
     trees, nodes = forest.left.shape
+    leaves = (nodes + 1) // 2
     grown = RandomForestRegressor(
         n_estimators=trees,
-        max_leaf_nodes=(nodes + 1) // 2,
+        max_leaf_nodes=leaves,
         max_features=max_features,
         bootstrap=bootstrap,
         random_state=seed,
     )
     goals = targets.double().cpu().numpy()
-    grown.fit(inputs.flatten(1).float().cpu().numpy(), goals[:, 0] if goals.shape[1] == 1 else goals)
+    if goals.shape[1] == 1:
+        goals = goals[:, 0]
+    numbers = inputs.flatten(1).float().cpu().numpy()
+    grown.fit(numbers, goals)
     forest.hold([tree.tree_ for tree in grown.estimators_])
 
 
 def work_per_example(forest: Forest, tried: int) -> int:
     """Estimate the operations to grow a forest, per example: one per tree, level, and feature that a split tries."""
     trees, nodes = forest.left.shape
-    return tried * trees * math.ceil(math.log2(nodes + 1))
+    levels = math.ceil(math.log2(nodes + 1))
+    return tried * trees * levels

@@ -3,7 +3,7 @@
 from torch import nn
 
 from benevolent.trainables.models.modules import Branches
-from benevolent.trainables.models.parts import Normalization, Positive, Shape, image, normalized
+from benevolent.trainables.models.parts import Normalization, Positive, Shape, classifier, image, normalized
 
 #: Modules of Zhang et al. 2017, figure 3, after the first convolution, by their channels in units of 16: those of the
 #: 1 x 1 and the 3 x 3 convolution of an inception module, and of the 3 x 3 convolution of a downsampling module.
@@ -33,20 +33,25 @@ def zhang_inception(
     channels, *_ = image("zhang_inception", input_shape)
 
     def convolution(features: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-        layer = nn.Conv2d(channels, features, kernel, stride, padding=kernel // 2, bias=batch_norm == "none")
+        padding = kernel // 2
+        layer = nn.Conv2d(channels, features, kernel, stride, padding, bias=batch_norm == "none")
         return [*normalized(layer, batch_norm), nn.ReLU()]
 
-    layers: list[nn.Module] = convolution(6 * width, 3)
+    layers = convolution(6 * width, 3)
     channels = 6 * width
     for units in MODULES:
         if isinstance(units, tuple):
-            small, large = (features * width for features in units)
+            small = width * units[0]
+            large = width * units[1]
             small_branch = nn.Sequential(*convolution(small, 1))
             large_branch = nn.Sequential(*convolution(large, 3))
             layers.append(Branches(small_branch, large_branch))
             channels = small + large
         else:
-            down = nn.Sequential(*convolution(units * width, 3, 2))
-            layers.append(Branches(down, nn.MaxPool2d(3, 2, padding=1)))
-            channels += units * width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs))
+            added = width * units
+            down = nn.Sequential(*convolution(added, 3, 2))
+            pool = nn.MaxPool2d(3, 2, padding=1)
+            layers.append(Branches(down, pool))
+            channels += added
+    layers.append(nn.AdaptiveAvgPool2d(1))
+    return classifier(layers, [], nn.Linear(channels, outputs))

@@ -17,7 +17,8 @@ class Residual(nn.Module):
 
     def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
         super().__init__()
-        self.body, self.shortcut = body, shortcut or nn.Identity()
+        self.body = body
+        self.shortcut = shortcut or nn.Identity()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs `(N, ...)` to outputs `(N, ...)`; both parts give the same shape."""
@@ -52,7 +53,8 @@ class ZeroPadShortcut(nn.Module):
 
     def __init__(self, stride: int, channels: int) -> None:
         super().__init__()
-        self.stride, self.channels = stride, channels
+        self.stride = stride
+        self.channels = channels
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs `(..., C, H, W)` to `(..., C + channels, H / stride, W / stride)`."""
@@ -93,7 +95,8 @@ class Noise(nn.Module):
 
     def __init__(self, shift: float = 0.5, scale: float = 1.25) -> None:
         super().__init__()
-        self.shift, self.scale = shift, scale
+        self.shift = shift
+        self.scale = scale
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return noisy inputs `(N, C, ...)` in training, the same inputs in eval mode."""

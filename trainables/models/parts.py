@@ -27,12 +27,21 @@ def normalized(layer: nn.Linear | nn.Conv2d, kind: Normalization) -> list[nn.Mod
     """Return a layer and the normalization of its outputs: nothing, BatchNorm, or BatchNorm and `Noise`."""
     if kind == "none":
         return [layer]
-    norm: nn.Module
+    layers = [layer, _batch_norm(layer)]
+    if kind == "noisy":
+        layers.append(Noise())
+    return layers
+
+
+def _batch_norm(layer: nn.Linear | nn.Conv2d) -> nn.Module:
     if isinstance(layer, nn.Conv2d):
-        norm = nn.BatchNorm2d(layer.out_channels)
-    else:
-        norm = nn.BatchNorm1d(layer.out_features)
-    return [layer, norm, Noise()] if kind == "noisy" else [layer, norm]
+        return nn.BatchNorm2d(layer.out_channels)
+    return nn.BatchNorm1d(layer.out_features)
+
+
+def classifier(features: list[nn.Module], hidden: list[nn.Module], last: nn.Linear) -> nn.Sequential:
+    """Return the network of convolutional layers, hidden layers on all of their outputs, and a last layer."""
+    return nn.Sequential(*features, nn.Flatten(), *hidden, last)
 
 
 def image(family: str, input_shape: Shape) -> tuple[int, int, int]:

@@ -74,7 +74,9 @@ def linear(input_shape: Shape, outputs: int, *, bias: Literal["all", "none"] = "
     >>> [tuple(p.shape) for p in linear((1, 28, 28), 1).parameters()]
     [(1, 784), (1,)]
     """
-    return _flattened(input_shape, [nn.Linear(math.prod(input_shape), outputs, bias=has_bias(bias, 0))])
+    size = math.prod(input_shape)
+    layer = nn.Linear(size, outputs, bias=has_bias(bias, 0))
+    return _flattened(input_shape, [layer])
 
 
 def deep_linear(
@@ -98,7 +100,8 @@ def deep_linear(
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(sizes):
         layers += normalized(nn.Linear(fan_in, fan_out), batch_norm)
-    return _flattened(input_shape, [*layers, nn.Linear(sizes[-1], outputs)])
+    layers.append(nn.Linear(sizes[-1], outputs))
+    return _flattened(input_shape, layers)
 
 
 def lenet_300_100(input_shape: Shape, outputs: int, *, bias: Bias = "all") -> nn.Sequential:
@@ -113,7 +116,8 @@ def lenet_300_100(input_shape: Shape, outputs: int, *, bias: Bias = "all") -> nn
     sizes = [math.prod(input_shape), 300, 100, outputs]
     layers: list[nn.Module] = []
     for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
-        layers += [nn.Linear(fan_in, fan_out, bias=has_bias(bias, index)), nn.ReLU()]
+        layer = nn.Linear(fan_in, fan_out, bias=has_bias(bias, index))
+        layers += [layer, nn.ReLU()]
     return _flattened(input_shape, layers[:-1])
 
 

@@ -1,7 +1,7 @@
 """The convolutional networks of Liao et al. 2018, 'Generalization puzzles in deep networks'."""
 
 import itertools
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from torch import nn
@@ -11,6 +11,7 @@ from benevolent.trainables.models.parts import (
     Normalization,
     Positive,
     Shape,
+    classifier,
     flat_size,
     has_bias,
     image,
@@ -42,15 +43,13 @@ def puzzles_cnn(
     148160
     """
     channels, *_ = image("puzzles_cnn", input_shape)
-    conv: dict[str, Any] = {"kernel_size": kernel, "stride": stride, "padding": padding}
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels, filters, bias=has_bias(bias, 0), **conv),
-        nn.ReLU(),
-        nn.Conv2d(filters, filters, bias=has_bias(bias, 1), **conv),
-        nn.ReLU(),
-    ]
+    layers: list[nn.Module] = []
+    for index, fan_in in enumerate([channels, filters]):
+        convolution = nn.Conv2d(fan_in, filters, kernel, stride, padding, bias=has_bias(bias, index))
+        layers += [convolution, nn.ReLU()]
     size = flat_size(layers, input_shape, f"model.kernel = {kernel}")
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs, bias=has_bias(bias, 2)))
+    last = nn.Linear(size, outputs, bias=has_bias(bias, 2))
+    return classifier(layers, [], last)
 
 
 def puzzles_bn(
@@ -75,10 +74,11 @@ def puzzles_bn(
     layers: list[nn.Module] = []
     sizes = [channels, width, 2 * width, 2 * width, 4 * width]
     for fan_in, fan_out in itertools.pairwise(sizes):
-        conv = nn.Conv2d(fan_in, fan_out, 3, stride, padding=1, bias=batch_norm == "none")
-        layers += [*normalized(conv, batch_norm), nn.ReLU()]
+        convolution = nn.Conv2d(fan_in, fan_out, 3, stride, padding=1, bias=batch_norm == "none")
+        layers += normalized(convolution, batch_norm)
+        layers.append(nn.ReLU())
     size = flat_size(layers, input_shape, f"model.stride = {stride}")
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs))
+    return classifier(layers, [], nn.Linear(size, outputs))
 
 
 def narrow_cnn(input_shape: Shape, outputs: int, *, width: Positive = 16, depth: Positive = 5) -> nn.Sequential:
@@ -95,7 +95,8 @@ def narrow_cnn(input_shape: Shape, outputs: int, *, width: Positive = 16, depth:
     channels, *_ = image("narrow_cnn", input_shape)
     layers: list[nn.Module] = []
     for _ in range(depth):
-        layers += [nn.Conv2d(channels, width, 3, stride=2, padding=1), nn.ReLU()]
+        convolution = nn.Conv2d(channels, width, 3, stride=2, padding=1)
+        layers += [convolution, nn.ReLU()]
         channels = width
     size = flat_size(layers, input_shape, f"model.depth = {depth}")
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs))
+    return classifier(layers, [], nn.Linear(size, outputs))

@@ -7,7 +7,7 @@ from torch import nn
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.modules import Residual, ZeroPadShortcut
-from benevolent.trainables.models.parts import Positive, Shape, image
+from benevolent.trainables.models.parts import Positive, Shape, classifier, image
 
 
 def resnet(
@@ -26,17 +26,25 @@ def resnet(
     if depth % 6 != 2:
         raise BadInput(f"model.depth = {depth}: a resnet has 6 n + 2 layers, such as 8, 14, 20, 32, 44, 56")
     channels, *_ = image("resnet", input_shape)
-    layers: list[nn.Module] = [*_conv_norm(channels, width, 1), nn.ReLU()]
+    layers = _conv_norm(channels, width, 1)
+    layers.append(nn.ReLU())
     channels = width
     for stage in range(3):
+        features = width * 2**stage
         for block in range(depth // 6):
-            features = width * 2**stage
             stride = 2 if stage and not block else 1
-            body = [*_conv_norm(channels, features, stride), nn.ReLU(), *_conv_norm(features, features, 1)]
-            shortcut = ZeroPadShortcut(stride, features - channels) if stride > 1 else None
-            layers += [Residual(nn.Sequential(*body), shortcut), nn.ReLU()]
+            layers += [_block(channels, features, stride), nn.ReLU()]
             channels = features
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs))
+    return classifier([*layers, nn.AdaptiveAvgPool2d(1)], [], nn.Linear(channels, outputs))
+
+
+def _block(channels: int, features: int, stride: int) -> Residual:
+    """Return two convolutions with BatchNorm and the shortcut around them."""
+    body = _conv_norm(channels, features, stride)
+    body.append(nn.ReLU())
+    body += _conv_norm(features, features, 1)
+    shortcut = ZeroPadShortcut(stride, features - channels) if stride > 1 else None
+    return Residual(nn.Sequential(*body), shortcut)
 
 
 def preact_resnet(
@@ -60,18 +68,26 @@ def preact_resnet(
     layers: list[nn.Module] = [_conv(channels, width, 1)]
     channels = width
     for block in range((depth - 2) // 2):
-        features = width * 2 ** (block // 2)
+        stage = block // 2
+        features = width * 2**stage
         stride = 2 if block in (2, 4, 6) else 1
-        first: list[nn.Module] = [nn.BatchNorm2d(channels), nn.ReLU()]
-        body = [_conv(channels, features, stride), nn.BatchNorm2d(features), nn.ReLU(), _conv(features, features, 1)]
-        if stride > 1:  # the shortcut, a convolution, takes the activated inputs too
-            shortcut = nn.Conv2d(channels, features, 1, stride, bias=False)
-            layers += [*first, Residual(nn.Sequential(*body), shortcut)]
-        else:
-            layers.append(Residual(nn.Sequential(*first, *body)))
+        layers += _preact_block(channels, features, stride)
         channels = features
-    layers += [nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(channels, outputs))
+    layers += [nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+    return classifier(layers, [], nn.Linear(channels, outputs))
+
+
+def _preact_block(channels: int, features: int, stride: int) -> list[nn.Module]:
+    """Return two convolutions, each after BatchNorm and ReLU, and the shortcut around them."""
+    activation = [nn.BatchNorm2d(channels), nn.ReLU()]
+    first = _conv(channels, features, stride)
+    norm = nn.BatchNorm2d(features)
+    second = _conv(features, features, 1)
+    if stride == 1:
+        return [Residual(nn.Sequential(*activation, first, norm, nn.ReLU(), second))]
+    # The shortcut, a convolution, takes the activated inputs too.
+    shortcut = nn.Conv2d(channels, features, 1, stride, bias=False)
+    return [*activation, Residual(nn.Sequential(first, norm, nn.ReLU(), second), shortcut)]
 
 
 def _conv(channels: int, features: int, stride: int) -> nn.Conv2d:

@@ -37,7 +37,8 @@ def perturb(tensors: Mapping[str, Tensor], amount: float, rng: np.random.Generat
     for name, value in tensors.items():
         if value.ndim >= 2:
             noise = torch.from_numpy(rng.standard_normal(value.shape))
-            edited[name] = value + amount * value.square().mean().sqrt() * noise
+            root_mean_square = value.square().mean().sqrt()
+            edited[name] = value + amount * root_mean_square * noise
     return edited
 
 

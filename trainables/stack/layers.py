@@ -180,8 +180,8 @@ def dropout(layer: nn.Dropout, own: Tensors, inputs: Tensor, mode: Mode) -> Tens
         rates = torch.tensor([layer.p], dtype=torch.float64, device=inputs.device)
     ones = [1] * (inputs.dim() - 1)
     rates = rates.view(-1, *ones)
-    luck = drawn(mode, "uniform", inputs, *inputs.shape[1:])
-    kept = luck >= rates.to(inputs.dtype)
+    numbers = inputs.shape[1:]
+    kept = drawn(mode, "uniform", inputs, *numbers) >= rates.to(inputs.dtype)
     kept_fraction = (1 - rates).clamp(min=1e-9).to(inputs.dtype)  # at a rate of 1 nothing is kept, and nothing divided
     return inputs * kept.to(inputs.dtype).div_(kept_fraction)
 
