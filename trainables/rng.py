@@ -6,7 +6,7 @@ other key, and a run draws the same numbers alone, in a stack, or after a restar
 
 import copy
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,10 @@ def generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
     >>> generator(0, "order", 3).random() == generator(0, "order", 4).random()
     False
     """
-    digest = hashlib.blake2b(f"{seed}/{stream}/{step}".encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    name = f"{seed}/{stream}/{step}"
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    key = int.from_bytes(digest, "little")
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 class StackGenerator:
@@ -65,20 +67,27 @@ class StackGenerator:
 
     def uniform(self, *shape: int) -> torch.Tensor:
         """Draw `(K, *shape)` in float32, uniform on [0, 1)."""
-        return self._fill(shape, lambda rng, out: rng.random(out=out, dtype=np.float32))
+        values = self._empty(shape)
+        for rng, row in zip(self.generators, values, strict=True):
+            rng.random(out=row, dtype=np.float32)
+        return torch.from_numpy(values).to(self.device)
 
     def normal(self, *shape: int) -> torch.Tensor:
         """Draw `(K, *shape)` in float32, standard normal."""
-        return self._fill(shape, lambda rng, out: rng.standard_normal(out=out, dtype=np.float32))
+        values = self._empty(shape)
+        for rng, row in zip(self.generators, values, strict=True):
+            rng.standard_normal(out=row, dtype=np.float32)
+        return torch.from_numpy(values).to(self.device)
 
     def seeds(self) -> list[int]:
         """Draw a seed for each run's own use of another generator."""
         return [int(rng.integers(2**63)) for rng in self.generators]
 
     def state(self) -> torch.Tensor:
-        """Return where every generator is, `(K, 13)` 64-bit words, for `load`."""
-        rows = np.array([_philox_words(rng) for rng in self.generators], dtype=np.uint64)
-        return torch.from_numpy(rows.reshape(len(self.generators), PHILOX_WORDS).view(np.int64))
+        """Return the positions of all generators, `(K, 13)` 64-bit words, for `load`."""
+        words = [_philox_words(rng) for rng in self.generators]
+        rows = np.array(words, dtype=np.uint64).reshape(len(words), PHILOX_WORDS)
+        return torch.from_numpy(rows.view(np.int64))
 
     def load(self, state: torch.Tensor) -> None:
         """Go on from what `state` gave for the same runs."""
@@ -86,29 +95,28 @@ class StackGenerator:
         for rng, words in zip(self.generators, rows, strict=True):
             _set_philox_words(rng, words)
 
-    def _fill(self, shape: tuple[int, ...], fill: Callable[[np.random.Generator, np.ndarray], Any]) -> torch.Tensor:
-        values = np.empty((len(self.generators), *shape), dtype=np.float32)
-        for rng, out in zip(self.generators, values, strict=True):
-            fill(rng, out)
-        return torch.from_numpy(values).to(self.device)
+    def _empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return memory for the draws of all runs."""
+        return np.empty((len(self.generators), *shape), dtype=np.float32)
 
 
-#: 64-bit words of a Philox generator's state: counter (4), key (2), buffer (4), position in it, and a half-used word (2).
+#: 64-bit words of a Philox generator's state: counter (4), key (2), buffer (4), position in it, a half-used word (2).
 PHILOX_WORDS = 13
+BUFFER_FIELDS = ("buffer_pos", "has_uint32", "uinteger")
 
 
 def _philox_words(rng: np.random.Generator) -> list[int]:
     state: Any = rng.bit_generator.state
     words = [*state["state"]["counter"], *state["state"]["key"], *state["buffer"]]
-    return [int(word) for word in (*words, state["buffer_pos"], state["has_uint32"], state["uinteger"])]
+    for name in BUFFER_FIELDS:
+        words.append(state[name])
+    return [int(word) for word in words]
 
 
 def _set_philox_words(rng: np.random.Generator, words: np.ndarray) -> None:
-    rng.bit_generator.state = {
-        "bit_generator": "Philox",
-        "state": {"counter": words[0:4].copy(), "key": words[4:6].copy()},
-        "buffer": words[6:10].copy(),
-        "buffer_pos": int(words[10]),
-        "has_uint32": int(words[11]),
-        "uinteger": int(words[12]),
-    }
+    state: dict[str, Any] = {"bit_generator": "Philox"}
+    state["state"] = {"counter": words[0:4].copy(), "key": words[4:6].copy()}
+    state["buffer"] = words[6:10].copy()
+    for name, word in zip(BUFFER_FIELDS, words[10:], strict=True):
+        state[name] = int(word)
+    rng.bit_generator.state = state

@@ -37,7 +37,7 @@ def groups_as_text(classes: Any) -> Any:
         return classes
     if isinstance(classes, str) and re.fullmatch(GROUPS, classes):
         classes = _groups_of(classes)
-    if not isinstance(classes, (list, tuple)) or not all(isinstance(group, (list, tuple)) for group in classes):
+    if not _is_list(classes) or not all(_is_list(group) for group in classes):
         raise ValueError(f"expected lists of classes such as [[3], [6]], or one of {', '.join(CLASS_TASKS)}")
     members = list(itertools.chain.from_iterable(classes))
     are_classes = all(type(member) is int and member >= 0 for member in members)
@@ -45,7 +45,12 @@ def groups_as_text(classes: Any) -> Any:
         raise ValueError("expected two or more groups, each of one or more classes 0, 1, ...")
     if len(set(members)) < len(members):
         raise ValueError("a class is in two groups")
-    return "|".join(",".join(map(str, sorted(group))) for group in classes)
+    groups = [",".join(map(str, sorted(group))) for group in classes]
+    return "|".join(groups)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def _groups_of(text: str) -> tuple[tuple[int, ...], ...]:
@@ -54,7 +59,11 @@ def _groups_of(text: str) -> tuple[tuple[int, ...], ...]:
     >>> _groups_of("3,7|6")
     ((3, 7), (6,))
     """
-    return tuple(tuple(map(int, group.split(","))) for group in text.split("|"))
+    groups = []
+    for group in text.split("|"):
+        members = group.split(",")
+        groups.append(tuple(map(int, members)))
+    return tuple(groups)
 
 
 class DataConfig(Section):
@@ -127,5 +136,7 @@ class DataConfig(Section):
         """The original classes of each label; None where the labels are the original classes."""
         if self.classes is None:
             return None
-        text, _ = CLASS_TASKS.get(self.classes, (self.classes, ()))
-        return _groups_of(text)
+        if self.classes in CLASS_TASKS:
+            text, _ = CLASS_TASKS[self.classes]
+            return _groups_of(text)
+        return _groups_of(self.classes)

@@ -25,12 +25,24 @@ class LossConfig(Section):
 def _points(schedule: list[list[float]]) -> list[list[float]]:
     """Check the points of a learning rate schedule."""
     for point in schedule:
-        if len(point) != 2 or point[0] < 0 or point[0] != int(point[0]) or point[1] <= 0:
+        if not _is_point(point):
             raise ValueError("expected points [epoch, factor], of whole epochs >= 0 and factors > 0")
     epochs = [epoch for epoch, _ in schedule]
     if epochs != sorted(set(epochs)):
         raise ValueError("epochs must be strictly increasing")
     return schedule
+
+
+def _is_point(point: list[float]) -> bool:
+    """Return True for a whole epoch >= 0 and a factor > 0."""
+    if len(point) != 2:
+        return False
+    epoch, factor = point
+    return epoch >= 0 and epoch == int(epoch) and factor > 0
+
+
+OptionalPositive = Annotated[float, Field(gt=0)] | None
+Count = Annotated[int, Field(ge=1)]
 
 
 class OptimizerConfig(Section):
@@ -60,11 +72,11 @@ class OptimizerConfig(Section):
     momentum: Annotated[float, Field(ge=0, lt=1), PerRun] = 0.0
     weight_decay: Annotated[float, Field(ge=0), PerRun] = 0.0
     decay: Annotated[float, Field(gt=0, le=1), PerRun] = 1.0
-    decay_every: Annotated[int, Field(ge=1), PerRun] = 1
-    schedule: Annotated[Annotated[list[list[float]], AfterValidator(_points)], PerRun] = []
+    decay_every: Annotated[Count, PerRun] = 1
+    schedule: Annotated[list[list[float]], AfterValidator(_points), PerRun] = []
     between: Annotated[Literal["hold", "linear", "geometric"], PerRun] = "hold"
-    clip: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
-    batch_size: Annotated[int, Field(ge=1)] | Literal["full"] = 32
+    clip: Annotated[OptionalPositive, PerRun] = None
+    batch_size: Count | Literal["full"] = 32
     arithmetic: Literal["full", "tf32", "bf16"] = "full"
 
     def examples_per_step(self, train_size: int) -> int:
@@ -90,11 +102,11 @@ class StopConfig(Section):
 
     train_loss: Annotated[Annotated[float, Field(ge=0)] | None, PerRun] = 0.01
     train_error: Annotated[Annotated[float, Field(ge=0, lt=1)] | None, PerRun] = None
-    max_epochs: Annotated[int, Field(ge=1), PerRun] = 100
-    max_steps: Annotated[int, Field(ge=1)] | None = None
-    check_every: Annotated[int, Field(ge=1)] = 1
-    check_every_steps: Annotated[int, Field(ge=1)] | None = None
-    snapshot_loss: Annotated[Annotated[float, Field(gt=0)] | None, PerRun] = None
+    max_epochs: Annotated[Count, PerRun] = 100
+    max_steps: Count | None = None
+    check_every: Count = 1
+    check_every_steps: Count | None = None
+    snapshot_loss: Annotated[OptionalPositive, PerRun] = None
 
     @model_validator(mode="after")
     def _checks_have_one_spelling(self) -> "StopConfig":

@@ -48,5 +48,6 @@ class Phase:
         """
         reached = torch.full_like(train["loss"], self.has_target, dtype=torch.bool)
         for name, target in (("loss", self.train_loss), ("error", self.train_error)):
-            reached &= train[name] <= (torch.inf if target is None else target)  # never for a loss that is not finite
+            limit = torch.inf if target is None else target
+            reached &= train[name] <= limit  # never for a loss that is not finite
         return reached

@@ -11,7 +11,7 @@ TRAINING_FIELDS = ("epochs", "also", "steps", "measure_at", "early_stop")
 
 
 class RecordConfig(Section):
-    """What is kept of a run; it changes no result and no `run_id`.
+    """The records that are kept of a run; they change no result and no `run_id`.
 
     `epochs`: epochs of every phase at which outcomes and dynamics are recorded, a list or `log` for 0, 1, 2, 4, 8, ...
     (the same for every run, so that predictors can be compared at one epoch). The end of a phase is always recorded.
@@ -76,8 +76,9 @@ class RecordConfig(Section):
     @property
     def while_training(self) -> "RecordConfig":
         """The fields that training reads, in one spelling; the others have their defaults."""
+        epochs = self.epochs if self.epochs == "log" else sorted(self.epochs)
         return RecordConfig(
-            epochs="log" if self.epochs == "log" else sorted(self.epochs),
+            epochs=epochs,
             also=sorted(self.also),
             steps=sorted(self.steps),
             measure_at=self.measure_at,
@@ -90,7 +91,7 @@ class RecordConfig(Section):
         return self.measure_at == "checkpoints"
 
     def is_due(self, epoch: int | float, step: int | None = None) -> bool:
-        """Return True if something is recorded after so many epochs of a phase, or so many steps.
+        """Return True if something is recorded after a number of epochs of a phase, or of steps.
 
         Args:
             epoch: an integer at the end of an epoch.
@@ -105,7 +106,9 @@ class RecordConfig(Section):
             return False
         if epoch in self.also:
             return True
-        return _is_power_of_two(epoch) if self.epochs == "log" else epoch in self.epochs
+        if self.epochs == "log":
+            return _is_power_of_two(epoch)
+        return epoch in self.epochs
 
     def epochs_before(self, last: int) -> set[int]:
         """Return the epochs that are due before the last one of a phase, which always is.
@@ -125,15 +128,16 @@ class RecordConfig(Section):
 
     def covers(self, other: "RecordConfig", last: int) -> bool:
         """Return True if this record has all that another one asks for, in phases of at most `last` epochs."""
-        return (
-            self.keeps_checkpoints >= other.keeps_checkpoints
-            and self.early_stop >= other.early_stop
-            and set(self.steps) >= set(other.steps)
-            and self.epochs_before(last) >= other.epochs_before(last)
-        )
+        if other.keeps_checkpoints and not self.keeps_checkpoints:
+            return False
+        if other.early_stop and not self.early_stop:
+            return False
+        if not set(self.steps).issuperset(other.steps):
+            return False
+        return self.epochs_before(last).issuperset(other.epochs_before(last))
 
     def union(self, other: "RecordConfig") -> "RecordConfig":
-        """Return the record, of what training reads, that has what either has.
+        """Return the record that has everything that training reads in either.
 
         >>> union = RecordConfig().union(RecordConfig(epochs=[4, 5]))
         >>> union.epochs, union.also
@@ -146,14 +150,17 @@ class RecordConfig(Section):
             named.update(record.also)
             if record.epochs != "log":
                 named.update(record.epochs)
-        further = sorted(epoch for epoch in named if not (is_log and _is_power_of_two(epoch)))
-        keeps_checkpoints = any(record.keeps_checkpoints for record in records)
+        if is_log:
+            named = {epoch for epoch in named if not _is_power_of_two(epoch)}
+        further = sorted(named)
+        steps = {*self.steps, *other.steps}
+        keeps_checkpoints = self.keeps_checkpoints or other.keeps_checkpoints
         return RecordConfig(
             epochs="log" if is_log else further,
             also=further if is_log else [],
-            steps=sorted({*self.steps, *other.steps}),
+            steps=sorted(steps),
             measure_at="checkpoints" if keeps_checkpoints else "end",
-            early_stop=any(record.early_stop for record in records),
+            early_stop=self.early_stop or other.early_stop,
         )
 
 
@@ -166,4 +173,5 @@ def is_list_of_different_counts(value: Any) -> bool:
     """Return True for a list of one or more different whole numbers, none below 0."""
     if not isinstance(value, list) or not value:
         return False
-    return all(type(item) is int and item >= 0 for item in value) and len(set(value)) == len(value)
+    are_counts = all(type(item) is int and item >= 0 for item in value)
+    return are_counts and len(set(value)) == len(value)

@@ -34,16 +34,23 @@ def augmented(images: Tensor, method: Augment, draws: StackGenerator, border: in
     stack, count, _, height, width = images.shape
     height -= 2 * border
     width -= 2 * border
-    image = torch.arange(stack * count, device=images.device).view(-1, 1, 1)
-    rows = torch.arange(height, device=images.device).expand(stack, count, -1)
-    columns = torch.arange(width, device=images.device).expand(stack, count, -1)
+    device = images.device
+    image = torch.arange(stack * count, device=device).view(-1, 1, 1)
+    rows = torch.arange(height, device=device).expand(stack, count, -1)
+    columns = torch.arange(width, device=device).expand(stack, count, -1)
     if "flip" in method:
-        columns = torch.where(draws.uniform(count, 1) < 0.5, columns, columns.flip(-1))
+        stays = draws.uniform(count, 1) < 0.5
+        columns = torch.where(stays, columns, columns.flip(-1))
     reach = SHIFT if "shift" in method else border
     if "shift" in method:
         images = functional.pad(images, [SHIFT] * 4)
     if reach:
-        rows = rows + (draws.uniform(count, 1) * (2 * reach + 1)).long()
-        columns = columns + (draws.uniform(count, 1) * (2 * reach + 1)).long()
-    picked = images.flatten(0, 1)[image, :, rows.reshape(-1, height, 1), columns.reshape(-1, 1, width)]
+        places = 2 * reach + 1
+        down = draws.uniform(count, 1) * places
+        right = draws.uniform(count, 1) * places
+        rows = rows + down.long()
+        columns = columns + right.long()
+    row_index = rows.reshape(-1, height, 1)
+    column_index = columns.reshape(-1, 1, width)
+    picked = images.flatten(0, 1)[image, :, row_index, column_index]
     return picked.movedim(-1, 1).contiguous().unflatten(0, (stack, count))

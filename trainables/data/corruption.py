@@ -44,14 +44,17 @@ def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, s
     smallest_shift = 1 if method == "swap" else 0
     shift = rng.integers(smallest_shift, classes, len(labels))
     old = labels.cpu().numpy()
-    new = np.where(chosen, (old + shift) % classes, old)
+    shifted = (old + shift) % classes
+    new = np.where(chosen, shifted, old)
     return torch.from_numpy(new).to(labels.device)
 
 
 def chosen_first(rng: np.random.Generator, count: int, fraction: float) -> np.ndarray:
     """Return booleans `(count,)`: the first `round(fraction * count)` examples of a random order."""
     chosen = np.zeros(count, dtype=bool)
-    chosen[rng.permutation(count)[: round(fraction * count)]] = True
+    order = rng.permutation(count)
+    number = round(fraction * count)
+    chosen[order[:number]] = True
     return chosen
 
 
@@ -79,7 +82,8 @@ def replace_pixels(inputs: Tensor, method: Pixels, fraction: float, seed: int, s
     if method == "none" or not fraction:
         return inputs
     rng = generator(seed, f"pixels/{stream}")
-    chosen = torch.from_numpy(chosen_first(rng, len(inputs), fraction)).view(-1, 1, 1, 1).to(inputs.device)
+    chosen_images = torch.from_numpy(chosen_first(rng, len(inputs), fraction))
+    chosen = chosen_images.view(-1, 1, 1, 1).to(inputs.device)
     if method == "gaussian":
         return torch.where(chosen, _gaussian_like(inputs, rng), inputs)
     count = inputs[0, 0].numel()
@@ -88,16 +92,20 @@ def replace_pixels(inputs: Tensor, method: Pixels, fraction: float, seed: int, s
     blocks = []
     for block in inputs.flatten(2).split(PIXEL_BLOCK):
         if method == "permuted":
-            order = torch.from_numpy(shared[None, None])
+            order = shared[None, None]
         else:
-            order = torch.from_numpy(rng.permuted(np.tile(positions, (len(block), 1, 1)), axis=2))
-        blocks.append(block.gather(2, order.to(block.device).expand(block.shape)))
-    return torch.where(chosen, torch.cat(blocks).view_as(inputs), inputs)
+            unmoved = np.tile(positions, (len(block), 1, 1))
+            order = rng.permuted(unmoved, axis=2)
+        index = torch.from_numpy(order).to(block.device)
+        blocks.append(block.gather(2, index.expand(block.shape)))
+    moved = torch.cat(blocks).view_as(inputs)
+    return torch.where(chosen, moved, inputs)
 
 
 def _gaussian_like(inputs: Tensor, rng: np.random.Generator) -> Tensor:
     """Return independent normal values of the mean and the deviation of each channel of the inputs."""
-    noise = torch.from_numpy(rng.standard_normal(inputs.shape, dtype=np.float32)).to(inputs.device, inputs.dtype)
+    numbers = rng.standard_normal(inputs.shape, dtype=np.float32)
+    noise = torch.from_numpy(numbers).to(inputs.device, inputs.dtype)
     mean = inputs.mean((0, 2, 3), keepdim=True)
     deviation = inputs.std((0, 2, 3), correction=0, keepdim=True)
     return noise * deviation + mean

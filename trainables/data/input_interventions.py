@@ -52,8 +52,10 @@ def with_noise(inputs: Inputs, config: DataConfig, seed: int, split: str, epoch:
     """Return inputs plus independent normal noise of standard deviation `data.input_noise`."""
     clean = inputs.rows()[0]
     step = epoch if config.fresh else 0
-    noise = generator(seed, f"input noise/{split}", step).standard_normal(clean.shape, dtype=np.float32)
-    noisy = clean + config.input_noise * torch.from_numpy(noise).to(clean)
+    rng = generator(seed, f"input noise/{split}", step)
+    numbers = rng.standard_normal(clean.shape, dtype=np.float32)
+    noise = torch.from_numpy(numbers).to(clean)
+    noisy = clean + config.input_noise * noise
     return Inputs(noisy.unsqueeze(0), inputs.slot, inputs.dtype)
 
 

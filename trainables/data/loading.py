@@ -41,7 +41,8 @@ def load(config: DataConfig, precision: str = "float32", device: str = "cpu") ->
         BadInput: what `describe` refuses; files that are missing or damaged.
     """
     describe(config)
-    plain = {name: DataConfig.model_fields[name].default for name in (*INTERVENTIONS, "fresh")}
+    fields = DataConfig.model_fields
+    plain = {name: fields[name].default for name in (*INTERVENTIONS, "fresh")}
     plain["augment"] = "window" if "window" in config.augment else "none"
     return _load(config.model_copy(update=plain), precision, device)
 
@@ -74,6 +75,16 @@ class _Part:
     source: RawSplit
     positions: Array
 
+    @property
+    def inputs(self) -> Array:
+        """The stored inputs, copied."""
+        return self.source.inputs[self.positions]
+
+    @property
+    def labels(self) -> Array:
+        """The original classes."""
+        return self.source.labels[self.positions]
+
 
 def _read_and_split(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, str]:
     """Read a data set in files, and return its splits with their checksum."""
@@ -81,22 +92,27 @@ def _read_and_split(config: DataConfig, dtype: torch.dtype, device: str) -> tupl
     reader = READERS[config.name]
     new_labels = _new_labels(config, len(reader.train))
     order = _order(raw.train, new_labels, config, "split")
-    test_order = None if raw.test is None else _order(raw.test, new_labels, config, "split/test")
+    test_order = None
+    if raw.test is not None:
+        test_order = _order(raw.test, new_labels, config, "split/test")
     parts = _parts(config, raw.train, raw.test, order, test_order)
 
     # Training images keep a border where each step sees another window of them.
-    borders = {name: config.crop if config.augment == "window" and name == "train" else 0 for name in parts}
+    borders = dict.fromkeys(parts, 0)
+    if config.augment == "window":
+        borders["train"] = config.crop
     images = {}
     for name, part in parts.items():
-        cropped = _cropped(part.source.inputs[part.positions], config.crop - borders[name])
+        cropped = _cropped(part.inputs, config.crop - borders[name])
         images[name] = _pooled(cropped, config.pool)
-    mean, deviation = _scale(config, _cropped(images["train"], borders["train"]), reader.top)
+    train_inputs = _cropped(images["train"], borders["train"])
+    mean, deviation = _scale(config, train_inputs, reader.top)
 
     splits = {}
     for name, part in parts.items():
-        labels = torch.from_numpy(new_labels[part.source.labels[part.positions]]).to(device)
+        labels = torch.from_numpy(new_labels[part.labels])
         inputs = _normalized(images[name], mean, deviation, dtype, device, borders[name])
-        splits[name] = Split(inputs, labels)
+        splits[name] = Split(inputs, labels.to(device))
     digest = hashlib.sha256(raw.digest.encode() + order.tobytes())
     if test_order is not None:
         digest.update(test_order.tobytes())
@@ -111,30 +127,32 @@ def _parts(
     The test split comes first, so that it stays the same when the training split grows or shrinks; a data set with an
     official test part gives the test split from that part.
     """
+    size = config.test_size
     if test is None or test_order is None:
-        test_part = _Part(train, order[: config.test_size])
-        order = order[config.test_size :]
+        test_part = _Part(train, order[:size])
+        order = order[size:]
     else:
-        test_part = _Part(test, test_order[: config.test_size])
-    held_out = config.validation_size
-    return {
-        "train": _Part(train, order[held_out : held_out + config.train_size]),
-        "validation": _Part(train, order[:held_out]),
-        "test": test_part,
-    }
+        test_part = _Part(test, test_order[:size])
+    first = config.validation_size
+    last = first + config.train_size
+    train_part = _Part(train, order[first:last])
+    validation_part = _Part(train, order[:first])
+    return {"train": train_part, "validation": validation_part, "test": test_part}
 
 
 def _normalized(images: Array, mean: Array, deviation: Array, dtype: torch.dtype, device: str, border: int) -> Inputs:
     """Return inputs as normalized floats, or, where those would be large, as bytes that are normalized when read."""
     inputs = torch.from_numpy(images).to(device)
-    if inputs.dtype == torch.uint8 and inputs.numel() * dtype.itemsize > FLOAT_BYTES:
-        slot = torch.zeros(1, dtype=torch.int64, device=device)
-        center = torch.from_numpy(mean).to(device, dtype).unsqueeze(0)
-        spread = torch.from_numpy(deviation).to(device, dtype).unsqueeze(0)
-        return Inputs(inputs.unsqueeze(0), slot, dtype, center, spread, border)
     center = torch.from_numpy(mean).to(device)
     spread = torch.from_numpy(deviation).to(device)
-    return Inputs.of(inputs.double().sub_(center).div_(spread).to(dtype), border)
+    float_bytes = inputs.numel() * dtype.itemsize
+    if inputs.dtype == torch.uint8 and float_bytes > FLOAT_BYTES:
+        slot = torch.zeros(1, dtype=torch.int64, device=device)
+        centers = center.to(dtype).unsqueeze(0)
+        spreads = spread.to(dtype).unsqueeze(0)
+        return Inputs(inputs.unsqueeze(0), slot, dtype, centers, spreads, border)
+    normalized = inputs.double().sub_(center).div_(spread)
+    return Inputs.of(normalized.to(dtype), border)
 
 
 def _new_labels(config: DataConfig, classes: int) -> Array:
@@ -149,8 +167,11 @@ def _new_labels(config: DataConfig, classes: int) -> Array:
 def _order(part: RawSplit, new_labels: Array, config: DataConfig, stream: str) -> Array:
     """Return the positions of the examples that are kept, in a random order, stratified by original class."""
     of_classes = new_labels[part.labels] >= 0
-    kept = np.flatnonzero(of_classes & _in_half(part.labels, config.half, f"half/{stream}"))
-    return kept[stratified_order(part.labels[kept], generator(config.split_seed, stream))]
+    in_half = _in_half(part.labels, config.half, f"half/{stream}")
+    kept = np.flatnonzero(of_classes & in_half)
+    rng = generator(config.split_seed, stream)
+    order = stratified_order(part.labels[kept], rng)
+    return kept[order]
 
 
 def _in_half(labels: Array, half: Half, stream: str) -> Array:
@@ -164,13 +185,16 @@ def _in_half(labels: Array, half: Half, stream: str) -> Array:
     first = np.zeros(len(labels), dtype=bool)
     for value in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == value))
-        first[members[: len(members) - len(members) // 2]] = True
+        count = len(members) - len(members) // 2
+        first[members[:count]] = True
     return first if half == "first" else ~first
 
 
 def _cropped(images: Array, border: int) -> Array:
     """Return images without `border` pixels at every side."""
-    return images[..., border:-border, border:-border] if border else images
+    if not border:
+        return images
+    return images[..., border:-border, border:-border]
 
 
 def _pooled(images: Array, side: int) -> Array:
@@ -197,12 +221,15 @@ def _scale(config: DataConfig, train: Array, top: float) -> tuple[Array, Array]:
         `(channels, 1, 1)` each for images, `(1,)` for other inputs.
     """
     if config.normalize == "split":
-        channels = [train[:, channel] for channel in range(train.shape[1])] if train.ndim == 4 else [train]
-        mean, deviation = np.array([_moments(channel) for channel in channels]).T
+        channels = list(np.moveaxis(train, 1, 0)) if train.ndim == 4 else [train]
+        moments = [_moments(channel) for channel in channels]
+        mean, deviation = np.array(moments).T
         if not deviation.all():
             raise BadInput(f"data.normalize = 'split': a channel of the training split of {config.name} is constant")
     else:
-        mean, deviation = (top * np.array(values) for values in CONSTANTS[config.normalize])
+        means, deviations = CONSTANTS[config.normalize]
+        mean = top * np.array(means)
+        deviation = top * np.array(deviations)
     shape = (-1,) + (1,) * (train.ndim - 2)
     return mean.reshape(shape), deviation.reshape(shape)
 
@@ -210,9 +237,14 @@ def _scale(config: DataConfig, train: Array, top: float) -> tuple[Array, Array]:
 def _moments(values: Array) -> tuple[float, float]:
     """Return mean and deviation; those of bytes from counts of their 256 values, which needs no copy as floats."""
     if values.dtype != np.uint8:
-        return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+        mean = values.mean(dtype=np.float64)
+        deviation = values.std(dtype=np.float64)
+        return float(mean), float(deviation)
     blocks = np.array_split(values, 1 + len(values) // 1000)
-    counts = sum(np.bincount(block.ravel(), minlength=256) for block in blocks)
+    counts = np.zeros(256, dtype=np.int64)
+    for block in blocks:
+        counts += np.bincount(block.ravel(), minlength=256)
     levels = np.arange(256)
     mean = counts @ levels / values.size
-    return float(mean), float(np.sqrt(counts @ (levels - mean) ** 2 / values.size))
+    variance = counts @ (levels - mean) ** 2 / values.size
+    return float(mean), float(np.sqrt(variance))

@@ -63,7 +63,8 @@ def inputs_of(
         representatives.setdefault(key, config)
     sets = [_own_inputs(dataset, config, split, epoch, phase) for config in representatives.values()]
     places = {key: place for place, key in enumerate(representatives)}
-    slot = torch.tensor([places[key] for key in keys], device=sets[0].stored.device)
+    slots = [places[key] for key in keys]
+    slot = torch.tensor(slots, device=sets[0].stored.device)
     return Inputs.join(sets, slot)
 
 
@@ -88,7 +89,8 @@ def labels_of(
     rows = []
     taught: dict[tuple[object, ...], Tensor] = {}
     for config, phase in zip(configs, phases, strict=True):
-        if teacher_labels and config.teacher is not None and (split == "train" or config.labels.held_out):
+        is_taught = split == "train" or config.labels.held_out
+        if teacher_labels and config.teacher is not None and is_taught:
             key = (config.teacher.run_id, config.labels.at, *_inputs_key(config, split, epoch))
             if key not in taught:
                 inputs = inputs_of(dataset, [config], split, epoch, phase.name)
@@ -99,8 +101,8 @@ def labels_of(
         if split == "train":
             labels = _corrupted(labels, dataset, phase, config.seed)
         elif config.data.corrupt_test:
-            fraction, method = config.data.label_corruption, config.data.corruption
-            labels = corrupt(labels, dataset.classes, fraction, method, config.seed, split)
+            data = config.data
+            labels = corrupt(labels, dataset.classes, data.label_corruption, data.corruption, config.seed, split)
         rows.append(labels)
     return torch.stack(rows)
 
@@ -112,9 +114,11 @@ def _inputs_key(config: "RunConfig", split: str, epoch: int) -> tuple[object, ..
     values: list[object] = []
     for intervention in interventions:
         values += [(field, getattr(own, field)) for field in intervention.fields]
+    values += [own.frequency, own.noise]
     fresh = own.fresh and split == "train"
-    drawn = (config.seed, epoch if fresh else 0) if fresh or interventions else ()
-    return (*values, own.frequency, own.noise, *drawn)
+    if fresh or interventions:
+        values += [config.seed, epoch if fresh else 0]
+    return tuple(values)
 
 
 def _own_inputs(dataset: Dataset, config: "RunConfig", split: str, epoch: int, phase: str) -> Inputs:

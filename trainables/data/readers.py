@@ -122,7 +122,9 @@ def _torchvision(kind: str) -> dict[str, Any]:
     """Return the `read` and `fetch` of a class of `torchvision.datasets`."""
 
     def read(root: Path) -> RawDataset:
-        return RawDataset(_read_torchvision(kind, root, train=True), _read_torchvision(kind, root, train=False))
+        train = _read_torchvision(kind, root, train=True)
+        test = _read_torchvision(kind, root, train=False)
+        return RawDataset(train, test)
 
     def fetch(root: Path) -> None:
         from torchvision import datasets
@@ -142,7 +144,8 @@ def _read_torchvision(kind: str, root: Path, train: bool) -> RawSplit:
         raise DamagedFiles(_one_line(error)) from error
     images = np.asarray(dataset.data)
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    return RawSplit(np.ascontiguousarray(images), np.asarray(dataset.targets, dtype=np.int64))
+    labels = np.asarray(dataset.targets, dtype=np.int64)
+    return RawSplit(np.ascontiguousarray(images), labels)
 
 
 MNIST_FILES = (
@@ -312,11 +315,11 @@ def _read_and_verify(reader: Reader, root: Path) -> RawDataset:
         UndeclaredArrays: they are not.
     """
     raw = reader.read(root)
-    for part_name, part, counts in (("train", raw.train, reader.train), ("test", raw.test, reader.test)):
-        if part is not None:
-            _verify_part(part_name, part, reader.shape, counts)
-        elif counts:
-            raise UndeclaredArrays(f"{part_name}: no part, declared {sum(counts)} examples")
+    _verify_part("train", raw.train, reader.shape, reader.train)
+    if raw.test is not None:
+        _verify_part("test", raw.test, reader.shape, reader.test)
+    elif reader.test:
+        raise UndeclaredArrays(f"test: no part, declared {sum(reader.test)} examples")
     if reader.digest and raw.digest != reader.digest:
         raise UndeclaredArrays(f"digest {raw.digest[:16]}, declared {reader.digest[:16]}")
     return raw

@@ -72,14 +72,18 @@ class Inputs:
         """
         if len(self.stored) > 1:
             index = index + self.slot.unsqueeze(1) * self.examples
-        rows = self.stored.flatten(0, 1).index_select(0, index.flatten()).unflatten(0, index.shape)
-        return self._normalized(rows if whole else self._without_border(rows))
+        rows = self.stored.flatten(0, 1).index_select(0, index.flatten())
+        rows = rows.unflatten(0, index.shape)
+        if not whole:
+            rows = self._without_border(rows)
+        return self._normalized(rows)
 
     def rows(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Return every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view of shared floats."""
         rows = self._without_border(self.stored[:, start:stop])
         if len(self.stored) == 1:
-            return self._normalized(rows).expand(len(self), *(-1,) * (rows.ndim - 1))
+            kept_axes = [-1] * (rows.ndim - 1)
+            return self._normalized(rows).expand(len(self), *kept_axes)
         return self._normalized(rows[self.slot])
 
     def _without_border(self, rows: Tensor) -> Tensor:
@@ -92,11 +96,13 @@ class Inputs:
         """Return rows `(K, n, *input_shape)` as normalized floats."""
         if self.mean is None or self.deviation is None:
             return rows
-        mean, deviation = self.mean, self.deviation
+        mean = self.mean
+        deviation = self.deviation
         if len(self.stored) > 1:
             mean = mean[self.slot]
             deviation = deviation[self.slot]
-        return rows.to(self.dtype).sub_(mean.unsqueeze(1)).div_(deviation.unsqueeze(1))
+        floats = rows.to(self.dtype)
+        return floats.sub_(mean.unsqueeze(1)).div_(deviation.unsqueeze(1))
 
     @staticmethod
     def join(sets: "list[Inputs]", slot: Tensor) -> "Inputs":
@@ -104,11 +110,12 @@ class Inputs:
         if len(sets) == 1:
             return replace(sets[0], slot=slot)
         dtype = sets[0].dtype
-        means = [one.mean for one in sets if one.mean is not None]
-        deviations = [one.deviation for one in sets if one.deviation is not None]
+        means = [inputs.mean for inputs in sets if inputs.mean is not None]
+        deviations = [inputs.deviation for inputs in sets if inputs.deviation is not None]
         if len(means) < len(sets):
-            return Inputs(torch.cat([one.rows() for one in sets]), slot, dtype)
-        stored = torch.cat([one.stored for one in sets])
+            floats = torch.cat([inputs.rows() for inputs in sets])
+            return Inputs(floats, slot, dtype)
+        stored = torch.cat([inputs.stored for inputs in sets])
         return Inputs(stored, slot, dtype, torch.cat(means), torch.cat(deviations))
 
 
@@ -176,5 +183,6 @@ def stratified_order(labels: np.ndarray[Any, Any], rng: np.random.Generator) -> 
     position = np.empty(len(labels))
     for value in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == value))
-        position[members] = (np.arange(len(members)) + rng.random()) / len(members)
+        count = len(members)
+        position[members] = (np.arange(count) + rng.random()) / count
     return np.argsort(position, kind="stable")

@@ -37,14 +37,18 @@ def frequency(rng: Rng, *, dimension: int = 10, frequency: float) -> Sampler:
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
         u = rng.uniform(-1, 1, (count, 2))
-        return u @ turn[:, :2].T, np.cos(2 * np.pi * frequency * u).prod(1)
+        inputs = u @ turn[:, :2].T
+        waves = np.cos(2 * np.pi * frequency * u)
+        return inputs, waves.prod(1)
 
     return sample
 
 
 def rotation(rng: Rng, dimension: int) -> Array:
     """Return 10 Q of the task `frequency`, `(dimension, dimension)`: inputs are its first two columns times u."""
-    return 10 * np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
+    gaussian = rng.standard_normal((dimension, dimension))
+    orthogonal, _ = np.linalg.qr(gaussian)
+    return 10 * orthogonal
 
 
 def sinusoid(rng: Rng, *, dimension: int = 100) -> Sampler:
@@ -55,12 +59,13 @@ def sinusoid(rng: Rng, *, dimension: int = 100) -> Sampler:
     """
     if dimension < 2:
         raise BadInput(f"data.dimension = {dimension}: at least 2")
-    directions = np.linalg.qr(rng.standard_normal((dimension, 2)))[0]
+    gaussian = rng.standard_normal((dimension, 2))
+    directions, _ = np.linalg.qr(gaussian)
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
         x = rng.standard_normal((count, dimension))
-        along = x @ directions
-        return x, along[:, 0] + np.sin(along[:, 1]) > 0
+        along, across = (x @ directions).T
+        return x, along + np.sin(across) > 0
 
     return sample
 
@@ -78,8 +83,9 @@ def disk(rng: Rng, *, frequency: float, noise: float) -> Sampler:
         directions = np.stack([np.cos(angle), np.sin(angle)], 1)
         x = np.sqrt(squared_radius)[:, None] * directions
         curve = np.sin(2 * np.pi * frequency * x[:, 0]) / 2
-        wrong = luck < noise
-        return x, (x[:, 1] > curve) ^ wrong
+        is_above = x[:, 1] > curve
+        is_wrong = luck < noise
+        return x, is_above ^ is_wrong
 
     return sample
 
@@ -99,10 +105,12 @@ def xord(rng: Rng, *, dimension: int = 10, hard: bool = False) -> Sampler:
         while len(again := np.flatnonzero(~equal.any(1))):  # positives have at least one: draw until they do
             equal[again] = rng.integers(0, 2, (len(again), dimension))
         if hard:
-            equal = np.eye(dimension, dtype=int)[rng.integers(0, dimension, count)]
+            pairs = rng.integers(0, dimension, count)
+            equal = np.eye(dimension, dtype=int)[pairs]
         equal[labels == 0] = 0
         second = first ^ equal ^ 1
-        return np.stack([first, second], 2) * 2 - 1, labels
+        bits = np.stack([first, second], 2)
+        return bits * 2 - 1, labels
 
     return sample
 
@@ -120,12 +128,13 @@ def sparse_linear(rng: Rng, *, dimension: int = 10_000, noise: float) -> Sampler
         raise BadInput(f"data.dimension = {dimension}: at least 2")
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
-        luck = rng.random((count, 3))
-        labels = luck[:, 0] < 0.5
-        flipped = luck[:, 1] < noise
+        label_luck, noise_luck, place = rng.random((count, 3)).T
+        labels = label_luck < 0.5
+        flipped = noise_luck < noise
         x = np.zeros((count, dimension), np.float32)
         x[:, 0] = np.where(labels ^ flipped, 1, -1)
-        identifying = 1 + (luck[:, 2] * (dimension - 1)).astype(int)
+        places = place * (dimension - 1)
+        identifying = 1 + places.astype(int)
         x[np.arange(count), identifying] = 1
         return x, labels
 
@@ -146,12 +155,18 @@ def population_accuracy(first: float, rest: Array, noise: float) -> float:
     0.9
     """
     rest = np.asarray(rest, dtype=np.float64)
+    probabilities = {1: 1 - noise, -1: noise}
     accuracy = 0.0
     for sign in (-1, 1):
-        for eta, probability in ((1, 1 - noise), (-1, noise)):
+        for eta, probability in probabilities.items():
             right = np.heaviside(eta * first + sign * rest, 0.5)
             accuracy += probability * right.mean() / 2
     return float(accuracy)
+
+
+def _population_error(weights: Array, bias: float, noise: float) -> float:
+    """Return the exact error of a linear classifier on `sparse_linear`."""
+    return 1 - population_accuracy(weights[0], weights[1:] + bias, noise)
 
 
 def staircase(rng: Rng, *, dimension: int = 20) -> Sampler:
@@ -165,9 +180,10 @@ def staircase(rng: Rng, *, dimension: int = 20) -> Sampler:
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
         x = rng.standard_normal((count, dimension))
+        linear = x[:, 0]
         quadratic = 0.7 * x[:, 1] * x[:, 2]
         cubic = 0.5 * x[:, 3:6].prod(1)
-        return x, x[:, 0] + quadratic + cubic > 0
+        return x, linear + quadratic + cubic > 0
 
     return sample
 
@@ -198,7 +214,7 @@ SYNTHETIC: dict[str, SyntheticTask] = {
     "sparse_linear": SyntheticTask(
         sparse_linear,
         "Nakkiran, Kalimeris et al. 2019, theorem 1",
-        population_error=lambda weights, bias, noise: 1 - population_accuracy(weights[0], weights[1:] + bias, noise),
+        population_error=_population_error,
     ),
     "staircase": SyntheticTask(staircase, "after Nakkiran, Kalimeris et al. 2019, section 4"),
 }
@@ -230,8 +246,8 @@ def sampler(config: DataConfig, hard: bool = False) -> Sampler:
 
 def draw_split(config: DataConfig, inputs: Array, labels: Array, dtype: torch.dtype, device: str) -> Split:
     """Return samples of a synthetic `data:` section as a split; classes become integers, real targets floats."""
-    label_dtype = torch.int64 if SYNTHETIC[config.name].target == "classes" else dtype
-    return Split(
-        Inputs.of(torch.from_numpy(inputs).to(device, dtype)),
-        torch.from_numpy(labels).to(device, label_dtype),
-    )
+    is_of_classes = SYNTHETIC[config.name].target == "classes"
+    label_dtype = torch.int64 if is_of_classes else dtype
+    input_tensor = torch.from_numpy(inputs).to(device, dtype)
+    label_tensor = torch.from_numpy(labels).to(device, label_dtype)
+    return Split(Inputs.of(input_tensor), label_tensor)

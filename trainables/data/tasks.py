@@ -48,12 +48,13 @@ def describe(config: DataConfig) -> Task:
     if config.name not in READERS and config.name not in SYNTHETIC:
         names = [*READERS, *SYNTHETIC]
         raise BadInput(f"data.name = {config.name!r}: unknown data set" + did_you_mean(config.name, names))
-    taken = (*parameters(config.name), "fresh") if config.name in SYNTHETIC else OF_FILES
+    is_synthetic = config.name in SYNTHETIC
+    taken = (*parameters(config.name), "fresh") if is_synthetic else OF_FILES
     for field in (*OF_FILES, *OF_TASKS):
         value = getattr(config, field)
         if field not in taken and value != DataConfig.model_fields[field].default:
             raise BadInput(f"data.{field} = {value!r}: has no effect on {config.name}; leave it out")
-    return _synthetic(config) if config.name in SYNTHETIC else _in_files(config)
+    return _synthetic(config) if is_synthetic else _in_files(config)
 
 
 def _synthetic(config: DataConfig) -> Task:
@@ -61,8 +62,10 @@ def _synthetic(config: DataConfig) -> Task:
     if task.target == "real" and config.label_corruption:
         why = f"the targets of {config.name} are no classes"
         raise BadInput(f"data.label_corruption = {config.label_corruption}: {why}; allowed: 0")
-    inputs, _ = sampler(config)(generator(0, "describe"), 1)
-    return Task(inputs.shape[1:], 2 if task.target == "classes" else 0, task.target)
+    sample = sampler(config)
+    inputs, _ = sample(generator(0, "describe"), 1)
+    classes = 2 if task.target == "classes" else 0
+    return Task(inputs.shape[1:], classes, task.target)
 
 
 def _in_files(config: DataConfig) -> Task:
@@ -80,7 +83,9 @@ def _in_files(config: DataConfig) -> Task:
         why = f"these constants are for three channels, and {config.name} has {shape[0]}"
         raise BadInput(f"data.normalize = 'cifar': {why}; allowed: split, half, none")
     _check_sizes(config, reader)
-    return Task(shape, len(config.groups) if config.groups else classes, "classes")
+    if config.groups:
+        classes = len(config.groups)
+    return Task(shape, classes, "classes")
 
 
 def _check_classes(config: DataConfig, classes: int) -> None:
@@ -114,7 +119,8 @@ def _image_shape(config: DataConfig, shape: tuple[int, ...]) -> tuple[int, ...]:
     smallest = min(full_height, full_width)
     if 2 * config.crop >= smallest:
         what = f"leaves nothing of {config.name}, {full_height} x {full_width}"
-        raise BadInput(f"data.crop = {config.crop}: {what}; allowed: 0 to {(smallest - 1) // 2}")
+        largest = (smallest - 1) // 2
+        raise BadInput(f"data.crop = {config.crop}: {what}; allowed: 0 to {largest}")
     height = full_height - 2 * config.crop
     width = full_width - 2 * config.crop
     if height % config.pool or width % config.pool:
@@ -122,7 +128,8 @@ def _image_shape(config: DataConfig, shape: tuple[int, ...]) -> tuple[int, ...]:
         what = f"does not divide the sides of {images}, {height} x {width}"
         common = math.gcd(height, width)
         divisors = [str(side) for side in range(1, common + 1) if common % side == 0]
-        raise BadInput(f"data.pool = {config.pool}: {what}; allowed: {', '.join(divisors)}")
+        allowed = ", ".join(divisors)
+        raise BadInput(f"data.pool = {config.pool}: {what}; allowed: {allowed}")
     return channels, height // config.pool, width // config.pool
 
 
@@ -154,7 +161,11 @@ def _check_sizes(config: DataConfig, reader: Reader) -> None:
 def _available(config: DataConfig, counts: tuple[int, ...]) -> int:
     """Return how many examples of a part are kept, of which there are `counts` in each class."""
     kept = _kept_classes(config)
-    return sum(_half_of(count, config.half) for original, count in enumerate(counts) if not kept or original in kept)
+    available = 0
+    for original, count in enumerate(counts):
+        if not kept or original in kept:
+            available += _half_of(count, config.half)
+    return available
 
 
 def _half_of(count: int, half: Half) -> int:
@@ -185,9 +196,12 @@ def listing() -> list[tuple[str, str, str]]:
     """Return every data set as (name, description, source): one line each of `bth list datasets`."""
     lines = []
     for name, reader in READERS.items():
-        examples = f"{sum(reader.train):,}" + (f" + {sum(reader.test):,}" if reader.test else "")
+        shape = _shape_text(reader.shape)
+        examples = f"{sum(reader.train):,}"
+        if reader.test:
+            examples += f" + {sum(reader.test):,}"
         state = "present" if is_present(name) else f"absent: bth data fetch {name}"
-        description = f"{_shape_text(reader.shape)}, {len(reader.train)} classes, {examples} examples, {state}"
+        description = f"{shape}, {len(reader.train)} classes, {examples} examples, {state}"
         lines.append((name, description, reader.source))
     for name, task in SYNTHETIC.items():
         about = describe(DataConfig(name=name))

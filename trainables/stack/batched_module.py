@@ -20,11 +20,11 @@ class BatchedModule:
         self.layer = module
         self.kind = type(module)
         self.facts = layer_type(module)
-        self.children = {
-            name: BatchedModule(child, f"{prefix}{name}.")
-            for name, child in module.named_modules(remove_duplicate=False)  # one ReLU may be used several times
-            if name and "." not in name
-        }
+        self.children: dict[str, BatchedModule] = {}
+        for name, child in module.named_modules(remove_duplicate=False):  # one ReLU may be used several times
+            is_child = name and "." not in name
+            if is_child:
+                self.children[name] = BatchedModule(child, f"{prefix}{name}.")
         own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         self.full_names = {name: f"{prefix}{name}" for name, tensor in own if tensor.is_floating_point()}
 

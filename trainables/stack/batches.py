@@ -48,13 +48,15 @@ class Batches:
 
     def pick(self, runs: Tensor | slice) -> "Batches":
         """Return the batches of some of the networks."""
-        return replace(self, inputs=self.inputs.pick(runs), labels=self.labels[runs], order=self.order[runs])
+        inputs = self.inputs.pick(runs)
+        return replace(self, inputs=inputs, labels=self.labels[runs], order=self.order[runs])
 
     def between(self, first: int, last: int) -> "Batches":
         """Return the batches of the epoch's steps `first` to `last - 1`; none of them is before `first_step`."""
         start = (first - self.first_step) * self.batch_size
         stop = (last - self.first_step) * self.batch_size
-        return replace(self, order=self.order[:, start:stop], first_step=first)
+        order = self.order[:, start:stop]
+        return replace(self, order=order, first_step=first)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs `(K, B, ...)`, images with their border, and labels `(K, B)` of every step."""
@@ -65,11 +67,12 @@ class Batches:
         """Yield the inputs of every step; small batches are gathered several at once."""
         example_bytes = self.inputs.stored[0, 0].numel() * self.inputs.dtype.itemsize
         batch_bytes = len(self.order) * self.batch_size * example_bytes
-        block = max(1, GATHERED_BYTES // batch_bytes) * self.batch_size
-        for part in self.order.split(block, 1):
-            whole = part.shape[1] - part.shape[1] % self.batch_size
+        batches = max(1, GATHERED_BYTES // batch_bytes)
+        for part in self.order.split(batches * self.batch_size, 1):
+            examples = part.shape[1]
+            whole = examples - examples % self.batch_size
             if whole:
-                index = part[:, :whole].unflatten(1, (-1, self.batch_size)).transpose(0, 1)
-                yield from self.inputs.gather(index, whole=True)
-            if whole < part.shape[1]:
+                in_batches = part[:, :whole].unflatten(1, (-1, self.batch_size))
+                yield from self.inputs.gather(in_batches.transpose(0, 1), whole=True)
+            if whole < examples:
                 yield self.inputs.gather(part[:, whole:], whole=True)

@@ -69,8 +69,11 @@ def draw_weight(init: InitConfig, shape: Shape, rng: np.random.Generator) -> Arr
 
 def _draw_orthogonal(shape: Shape, rng: np.random.Generator) -> Array:
     """Draw orthonormal rows or columns, whichever are fewer, of a weight seen as a matrix with a row per unit."""
-    rows, columns = shape[0], math.prod(shape[1:])
-    gaussian = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    rows = shape[0]
+    columns = math.prod(shape[1:])
+    longer = max(rows, columns)
+    shorter = min(rows, columns)
+    gaussian = rng.standard_normal((longer, shorter))
     q, r = np.linalg.qr(gaussian)
     q *= np.sign(np.diag(r))  # makes it uniform over orthogonal matrices
     matrix = q if rows >= columns else q.T

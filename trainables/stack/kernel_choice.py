@@ -6,6 +6,7 @@ a choice by the clock would depend on the load of the machine, and stacks of con
 candidates are timed. `resources.kernel` and `resources.stack_size` of a sweep overrule both.
 """
 
+import itertools
 import os
 import time
 from collections.abc import Iterable
@@ -114,7 +115,7 @@ def choose_kernel(
     elif labels.is_cuda:
         sizes = [pinned.size] if pinned.size else _halved(largest)
         kernels = [pinned.kernel] if pinned.kernel else network.kernels
-        candidates = [KernelChoice(kernel, size) for size in sizes for kernel in kernels]
+        candidates = [KernelChoice(kernel, size) for size, kernel in itertools.product(sizes, kernels)]
         choice = fastest(trial, candidates, steps)
     else:
         choice = _by_rule(trial, largest, pinned)
@@ -188,7 +189,8 @@ def fastest(trial: "Trial", candidates: list[KernelChoice], steps: int) -> Kerne
             break
         seconds = min(_timed_steps(trial, candidate, least), default=float("inf"))
         if seconds < least:
-            best, least = candidate, seconds
+            best = candidate
+            least = seconds
             training_seconds = steps * least * len(trial.stack)
             end = max(end, trial.begun + TIMED_PART * training_seconds)
     return best

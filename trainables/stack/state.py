@@ -62,11 +62,16 @@ class StackState:
             return {}
         layout = network.parameters
         named = layout.named(layout.views(self.mask))
-        return {name: mask.bool() for name, mask in named.items() if len(layout.shapes[name]) >= 2}
+        masks = {}
+        for name, mask in named.items():
+            if len(layout.shapes[name]) >= 2:
+                masks[name] = mask.bool()
+        return masks
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "StackState":
         """Return the state with a function applied to every tensor."""
-        return StackState.from_tensors({name: function(value) for name, value in self.tensors().items()})
+        changed = {name: function(value) for name, value in self.tensors().items()}
+        return StackState.from_tensors(changed)
 
     def pick(self, index: Tensor) -> "StackState":
         """Return a copy of the rows in `index`."""
@@ -78,19 +83,27 @@ class StackState:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name, for `from_tensors`."""
-        named = {name: getattr(self, name) for name in _ROWS}
-        memory = {f"{_OPTIMIZER}{name}": value for name, value in self.optimizer.items()}
-        return {name: value for name, value in named.items() if value is not None} | memory
+        tensors: dict[str, Tensor] = {}
+        for name in _ROWS:
+            value = getattr(self, name)
+            if value is not None:
+                tensors[name] = value
+        for name, value in self.optimizer.items():
+            tensors[f"{_OPTIMIZER}{name}"] = value
+        return tensors
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "StackState":
-        """Return the state that `tensors` gave."""
-        rows = {name: value for name, value in tensors.items() if not name.startswith(_OPTIMIZER)}
-        memory = {
-            name.removeprefix(_OPTIMIZER): value for name, value in tensors.items() if name.startswith(_OPTIMIZER)
-        }
+        """Return the state of the tensors that `tensors` returned."""
+        rows: dict[str, Tensor] = {}
+        memory: dict[str, Tensor] = {}
+        for name, value in tensors.items():
+            if name.startswith(_OPTIMIZER):
+                memory[name.removeprefix(_OPTIMIZER)] = value
+            else:
+                rows[name] = value
         return cls(**rows, optimizer=memory)
 
 
 #: Names of the fields that hold one tensor each.
-_ROWS = tuple(one.name for one in fields(StackState) if one.name != "optimizer")
+_ROWS = tuple(named.name for named in fields(StackState) if named.name != "optimizer")
