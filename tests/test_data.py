@@ -52,7 +52,7 @@ def as_bytes(monkeypatch):
 # ---- splits
 
 
-def test_the_splits_have_the_sizes_asked_for_and_share_no_example():
+def test_splits_have_the_requested_sizes_and_are_disjoint():
     dataset = data.load(DataConfig())
     assert [len(split) for split in dataset.splits.values()] == [1000, 197, 600]
     digits = data.read("digits").train
@@ -68,7 +68,7 @@ def test_the_splits_are_stratified():
 
 
 @pytest.mark.parametrize("classes", [None, "odd_even"])
-def test_two_halves_share_no_example_whatever_is_drawn_from_them(classes):
+def test_halves_of_a_data_set_are_disjoint(classes):
     sizes = {"train_size": 500, "validation_size": 100, "test_size": 200, "classes": classes}
     every = [
         {
@@ -87,13 +87,13 @@ def test_two_halves_share_no_example_whatever_is_drawn_from_them(classes):
     assert every[0] != every[1]
 
 
-def test_inputs_are_scaled_by_the_training_split():
+def test_inputs_are_normalized_by_the_training_split():
     train = data.load(DataConfig(), "float64").train.inputs
     assert train.mean().item() == pytest.approx(0, abs=1e-12)
     assert train.std(correction=0).item() == pytest.approx(1)
 
 
-def test_the_test_split_does_not_depend_on_how_much_is_trained_on():
+def test_test_split_does_not_depend_on_train_size():
     found = []
     for size in (50, 1000):
         dataset = data.load(DataConfig(train_size=size), "float64")
@@ -102,13 +102,13 @@ def test_the_test_split_does_not_depend_on_how_much_is_trained_on():
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_another_split_seed_is_another_split_and_the_run_seed_is_not():
+def test_splits_depend_on_split_seed_and_not_on_the_run_seed():
     first, second = data.load(DataConfig()), data.load(DataConfig(split_seed=1))
     assert first.checksum != second.checksum and not torch.equal(first.test.labels, second.test.labels)
     assert RunConfig(seed=1).data == RunConfig(seed=2).data
 
 
-def test_without_validation_there_is_no_such_split():
+def test_no_validation_split_of_size_zero():
     assert list(data.load(DataConfig(validation_size=0)).splits) == ["train", "test"]
 
 
@@ -118,7 +118,7 @@ def test_runs_that_differ_in_interventions_share_one_data_set():
     assert data.load(DataConfig(train_size=999)) is not plain
 
 
-def test_bytes_are_given_out_like_floats(as_bytes):
+def test_inputs_stored_as_uint8_equal_those_stored_as_floats(as_bytes):
     kept = data.load(DataConfig()).train
     assert kept.sets.stored.dtype == torch.uint8 and kept.inputs.dtype == torch.float32
     index = torch.tensor([[3, 1, 4], [1, 5, 9]])
@@ -132,7 +132,7 @@ def test_bytes_are_given_out_like_floats(as_bytes):
 
 
 @pytest.mark.parametrize(("normalize", "low", "high"), [("none", 0, 1), ("half", -1, 1)])
-def test_inputs_can_be_scaled_by_constants(normalize, low, high):
+def test_inputs_are_normalized_by_constants(normalize, low, high):
     inputs = data.load(DataConfig(normalize=normalize)).train.inputs
     assert (inputs.min(), inputs.max()) == (low, high)
 
@@ -144,7 +144,7 @@ def test_pooling_averages_squares():
     assert (pooled - torch.nn.functional.avg_pool2d(raw, 2)).abs().max() <= 0.5 / 16
 
 
-def test_a_crop_is_the_center_and_comes_before_pooling():
+def test_crop_keeps_the_center_and_comes_before_pooling():
     raw = data.load(DataConfig(normalize="none"), "float64").test.inputs
     assert torch.equal(data.load(DataConfig(normalize="none", crop=1), "float64").test.inputs, raw[..., 1:-1, 1:-1])
     both = data.load(DataConfig(normalize="none", crop=2, pool=2), "float64").test.inputs
@@ -164,7 +164,7 @@ def test_groups_of_classes_become_labels_and_other_classes_are_left_out():
     assert pair.classes == 2 and pair.train.labels.bincount().tolist() == pytest.approx([100, 100], abs=2)
 
 
-def test_a_named_task_is_its_groups():
+def test_named_task_equals_its_groups():
     named, spelled = (config("digits", classes=c) for c in ("low_high", [[4, 3, 2, 1, 0], [5, 6, 7, 8, 9]]))
     assert torch.equal(data.load(named).train.labels, data.load(spelled).train.labels)
     assert RunConfig.parse({"data": {"classes": [[1, 0], [2]]}}).data.classes == "0,1|2"
@@ -205,7 +205,7 @@ def test_a_named_task_is_its_groups():
         ({"name": "staircase", "dimension": 5}, "data.dimension = 5: at least 6"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_one_line(fields, line):
+def test_invalid_data_sections_are_refused_in_one_line(fields, line):
     for refuse in (data.describe, data.load):
         with pytest.raises(BadInput) as refused:
             refuse(DataConfig.parse(fields))
@@ -213,12 +213,12 @@ def test_what_does_not_fit_is_refused_in_one_line(fields, line):
 
 
 @pytest.mark.parametrize("classes", ["high", "3", [[3]], [[3], []], [[3], [3]], [3, 6], [[-1], [2]], [[True], [2]], 3])
-def test_groups_that_are_none_are_refused(classes):
+def test_invalid_groups_are_refused(classes):
     with pytest.raises(BadInput, match="data.classes = "):
         RunConfig.parse({"data": {"classes": classes}})
 
 
-def test_a_description_is_what_loading_gives_and_reads_nothing(tmp_path, monkeypatch):
+def test_describe_agrees_with_load_and_reads_no_file(tmp_path, monkeypatch):
     for fields in ({}, {"classes": "low_high", "pool": 2}, {"name": "xord"}, {"name": "frequency"}):
         task, dataset = data.describe(DataConfig(**fields)), data.load(DataConfig(**fields))
         assert (task.input_shape, task.classes, task.target) == (dataset.input_shape, dataset.classes, dataset.target)
@@ -237,7 +237,7 @@ def test_reading_data_imports_neither_scikit_learn_nor_torchvision():
 
 @REAL
 @pytest.mark.parametrize("name", REAL_NAMES)
-def test_real_data_are_what_their_reader_says(name):
+def test_data_sets_in_files_match_their_reader(name):
     reader, raw = data.READERS[name], data.read(name)
     for part, counts in ((raw.train, reader.train), (raw.test, reader.test)):
         assert part.inputs.dtype == np.uint8 and part.inputs.shape == (sum(counts), *reader.shape)
@@ -263,7 +263,7 @@ def test_the_official_test_part_gives_the_test_split():
 
 
 @REAL
-def test_colors_are_scaled_one_by_one_and_large_splits_stay_bytes():
+def test_channels_are_normalized_separately_and_large_splits_stay_uint8():
     dataset = data.load(DataConfig(name="cifar10", train_size=20_000))
     assert dataset.train.sets.stored.dtype == torch.uint8 and dataset.test.sets.stored.dtype == torch.float32
     assert dataset.train.inputs.mean((0, 2, 3)).abs().max() < 1e-4
@@ -304,12 +304,12 @@ def refusal(name: str = "mnist") -> str:
     return str(refused.value)
 
 
-def test_what_is_not_there_is_refused_with_the_place_and_the_remedy(small_mnist):
+def test_missing_data_set_is_refused_with_its_folder_and_a_remedy(small_mnist):
     line = f"data.name = 'mnist': no files in {small_mnist}; fetch it with `bth data fetch mnist`"
     assert refusal() == line and not data.is_present("mnist")
 
 
-def test_fetching_once_is_enough(small_mnist):
+def test_fetched_data_set_is_not_fetched_again(small_mnist):
     bth = CliRunner()
     assert f"mnist: fetched to {small_mnist}" in bth.invoke(app, ["data", "fetch", "mnist"]).output
     assert f"mnist: already in {small_mnist}" in bth.invoke(app, ["data", "fetch", "mnist"]).output
@@ -338,7 +338,7 @@ def test_missing_and_damaged_files_are_named_and_fetched_again(small_mnist, file
     assert data.fetch("mnist") and not data.fetch("mnist")
 
 
-def test_another_pixel_is_damage_too(small_mnist, monkeypatch):
+def test_one_changed_pixel_counts_as_damage(small_mnist, monkeypatch):
     data.fetch("mnist")
     digest = data.read("mnist").digest
     monkeypatch.setitem(data.READERS, "mnist", dataclasses.replace(data.READERS["mnist"], digest=digest))
@@ -350,7 +350,7 @@ def test_another_pixel_is_damage_too(small_mnist, monkeypatch):
     assert "damaged" in refusal()
 
 
-def test_a_download_that_fails_changes_nothing_and_is_one_line(small_mnist, monkeypatch):
+def test_failed_download_changes_nothing_and_is_one_line(small_mnist, monkeypatch):
     from torchvision import datasets
 
     def fail(dataset) -> None:
@@ -363,7 +363,7 @@ def test_a_download_that_fails_changes_nothing_and_is_one_line(small_mnist, monk
     assert not list(small_mnist.parents[1].iterdir())
 
 
-def test_cifar100_is_read_as_its_files_are_written(tmp_path, monkeypatch):
+def test_cifar100_is_read_from_its_files(tmp_path, monkeypatch):
     """Rows of 1024 red, green and blue bytes, image rows first; the labels are the 100 fine ones."""
     from torchvision import datasets
 
@@ -396,14 +396,14 @@ def test_cifar100_is_read_as_its_files_are_written(tmp_path, monkeypatch):
     assert "damaged files" in refusal("cifar100")
 
 
-def test_what_is_provided_needs_no_files(small_mnist, monkeypatch):
+def test_provided_data_set_needs_no_files(small_mnist, monkeypatch):
     part = data.RawSplit(np.zeros((13, 1, 28, 28), np.uint8), np.repeat(np.arange(10), COUNTS))
     monkeypatch.setattr(data.readers, "_provided", {})
     data.provide("mnist", data.RawDataset(part, part))
     assert data.read("mnist").train is part and data.is_present("mnist")
 
 
-def test_the_root_can_be_set(tmp_path, monkeypatch):
+def test_data_root_can_be_set(tmp_path, monkeypatch):
     monkeypatch.delenv("BENEVOLENT_DATA", raising=False)
     assert data.data_root().name == "benevolent" and data.data_root().is_absolute()
     monkeypatch.setenv("BENEVOLENT_DATA", "~/elsewhere")
@@ -431,7 +431,7 @@ def test_the_listing_names_every_data_set_with_its_source():
         ({"read": lambda root: (root / "nothing").read_bytes()}, "it cannot be read ([Errno 2] No such file"),
     ],
 )
-def test_a_mistake_in_a_reader_is_not_taken_for_damaged_files(monkeypatch, changes, line):
+def test_bug_in_a_reader_is_not_reported_as_damaged_files(monkeypatch, changes, line):
     part = data.RawSplit(np.zeros((20, 2), np.float32), np.arange(20) % 2)
     own = data.Reader(lambda root: data.RawDataset(part), (2,), (10, 10), (), "made here")
     monkeypatch.setitem(data.READERS, "own", dataclasses.replace(own, **changes))
@@ -439,7 +439,7 @@ def test_a_mistake_in_a_reader_is_not_taken_for_damaged_files(monkeypatch, chang
     assert refusal("own").startswith(f"data.name = 'own': its reader: {line}")
 
 
-def test_a_mistake_in_a_reader_keeps_its_traceback(monkeypatch):
+def test_bug_in_a_reader_keeps_its_traceback(monkeypatch):
     mistaken = dataclasses.replace(data.READERS["digits"], read=lambda root: {}["inputs"])
     monkeypatch.setitem(data.READERS, "digits", mistaken)
     data.readers._read.cache_clear()
@@ -447,7 +447,7 @@ def test_a_mistake_in_a_reader_keeps_its_traceback(monkeypatch):
         data.read("digits")
 
 
-def test_another_root_is_used_only_inside_its_block(tmp_path, monkeypatch):
+def test_use_data_root_ends_with_its_block(tmp_path, monkeypatch):
     monkeypatch.setenv("BENEVOLENT_DATA", "/somewhere")
     with data.use_data_root(tmp_path):
         assert data.data_root() == tmp_path

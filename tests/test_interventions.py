@@ -92,7 +92,7 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("method", ["magnitude", "layer_magnitude"])
-def test_each_round_prunes_exactly_its_share_and_keeps_what_was_gone(cohort, method):
+def test_each_round_prunes_its_fraction_and_keeps_pruned_weights(cohort, method):
     grid = {"prune.rounds": [1, 2, 3], "init.scale": [0.5, 1]}
     family = Family(cohort, base=base() | {"prune": {"fraction": 0.3, "method": method}}, grid=grid, seeds=2)
     assert len(family.of) == 3 * 4 + 4  # every dense run was trained once
@@ -113,7 +113,7 @@ def test_each_round_prunes_exactly_its_share_and_keeps_what_was_gone(cohort, met
             assert sizes[gone].max() <= sizes[~gone].min()
 
 
-def test_of_the_output_layer_a_part_of_the_fraction_goes(cohort):
+def test_output_rate_scales_the_pruned_fraction_of_the_output_layer(cohort):
     prune = {"fraction": 0.4, "method": "layer_magnitude", "output_rate": 0.5, "rounds": 2}
     family = Family(cohort, base=base() | {"prune": prune})
     (ticket,) = family.having(prune__rounds=2, prune__fraction=0.4)
@@ -122,7 +122,7 @@ def test_of_the_output_layer_a_part_of_the_fraction_goes(cohort):
         assert (value == 0).sum() == round(share * value.numel())
 
 
-def test_convolutions_and_the_output_layer_have_rates_of_their_own(cohort):
+def test_convolutions_and_output_layer_have_their_own_pruning_rates(cohort):
     """Frankle and Carbin's Conv-2: of convolutions and of the output half of what goes of the other layers."""
     prune = {"fraction": 0.2, "method": "layer_magnitude", "conv_rate": 0.5, "output_rate": 0.5, "rounds": 2}
     model = {"family": "frankle_conv", "depth": 2, "width": 4, "units": 12}
@@ -144,13 +144,13 @@ def test_convolutions_and_the_output_layer_have_rates_of_their_own(cohort):
         ({"draw": -1}, "prune.draw = -1: input should be greater than or equal to 0"),
     ],
 )
-def test_rates_and_draws_without_sense_are_refused_at_planning(prune, line):
+def test_invalid_rates_and_draws_are_refused_at_planning(prune, line):
     prune = {"fraction": 0.5, "method": "layer_magnitude"} | prune
     with pytest.raises(BadInput, match=re.escape(line)):
         expand(SweepSpec.parse({"name": "t", "base": base() | {"prune": prune}})).new_manifests()
 
 
-def test_draws_of_a_control_differ_and_share_all_that_comes_before(cohort):
+def test_draws_of_a_control_differ_and_share_earlier_rounds(cohort):
     controls = [{"prune.control": name, "prune.draw": draw} for name in ("reinit", "random_mask") for draw in range(3)]
     points = [{"prune.control": "ticket"}, *controls]
     family = Family(cohort, base=base() | {"prune": {"fraction": 0.5, "rounds": 2}}, list=points)
@@ -172,7 +172,7 @@ def test_draws_of_a_control_differ_and_share_all_that_comes_before(cohort):
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
-def test_controls_have_the_mask_or_its_counts_and_other_weights(cohort, rounds):
+def test_controls_have_the_same_mask_or_counts_and_new_weights(cohort, rounds):
     prune = {"fraction": 0.5, "rounds": rounds}
     axis = {"prune.control": ["ticket", "reinit", "random_mask"]}
     family = Family(cohort, base=base() | {"prune": prune}, grid=axis)
@@ -196,7 +196,7 @@ def test_controls_have_the_mask_or_its_counts_and_other_weights(cohort, rounds):
         assert not (starts["random_mask"][name] == starts["ticket"][name])[both].any()
 
 
-def test_rewinding_to_the_start_of_training_goes_back_behind_pretraining(cohort):
+def test_rewind_selects_the_parameters_before_retraining(cohort):
     sections = {"pretrain": {"epochs": 1, "label_corruption": 1.0}, "prune": {"fraction": 0.5, "rounds": 2}}
     family = Family(cohort, base=base() | sections, grid={"prune.rewind": ["init", "train", "none"]})
     (dense,) = family.having(prune__fraction=0)
@@ -224,7 +224,7 @@ def test_adam_pruning_and_batch_norm_go_together(cohort):
 # Resets.
 
 
-def test_reset_layers_are_from_elsewhere_and_the_others_the_end_of_training(cohort):
+def test_reset_changes_the_named_layers_only(cohort):
     grid = {"reset.layers": [[1], [2, 3]], "reset.to": ["init", "random", 0, 1]}
     keys = {"record": {"measure_at": "checkpoints"}, "seeds": 2}
     family = Family(cohort, base=base(pretrain={"epochs": 1}), grid=grid, **keys)
@@ -263,7 +263,7 @@ def test_outcomes_of_a_reset_network_are_those_of_that_network(cohort):
     assert walked[0] == pytest.approx(walked[1], rel=1e-9)
 
 
-def test_a_run_that_had_ended_before_the_epoch_stays_as_it_ended(cohort):
+def test_reset_to_an_epoch_after_the_end_uses_the_final_parameters(cohort):
     keys = {"record": {"measure_at": "checkpoints", "epochs": [4]}}
     config = base(stop={"train_loss": 2.0, "max_epochs": 9}, optimizer={"batch_size": 30, "lr": 0.2})
     family = Family(cohort, base=config | {"reset": {"layers": [1], "to": 4}}, **keys)
@@ -292,7 +292,7 @@ def test_a_pruned_network_keeps_its_mask_when_layers_are_reset(cohort):
 # Starts from other runs.
 
 
-def test_a_run_starts_where_another_ended_and_walks_from_there(cohort):
+def test_run_starts_from_the_final_parameters_of_its_source(cohort):
     source = {"data.label_corruption": 1.0, "optimizer.lr": 0.1, "stop.max_epochs": 1}
     family = Family(cohort, base=base(init={"scheme": "run", "source": source}, model=NORMED), seeds=2)
     for config in family.having(init__scheme="run"):
@@ -302,7 +302,7 @@ def test_a_run_starts_where_another_ended_and_walks_from_there(cohort):
         assert set(table.set_index("name").value[["distance_from_init", "path_length_from_init"]]) == {0.0}
 
 
-def test_a_source_may_be_pruned_and_its_child_too(cohort):
+def test_source_and_child_may_both_be_pruned(cohort):
     source = {"prune.fraction": 0.5}
     sections = {"init": {"scheme": "run", "source": source}, "prune": {"fraction": 0.3}}
     family = Family(cohort, base=base() | sections)
@@ -312,7 +312,7 @@ def test_a_source_may_be_pruned_and_its_child_too(cohort):
     assert all(torch.equal(start[name], origin[name] * (start[name] != 0)) for name in weights(start))
 
 
-def test_units_of_a_small_detector_are_centers_of_a_larger_one_each_sign_alone(cohort):
+def test_kmeans_init_clusters_filters_of_each_sign_separately(cohort):
     xord = {"name": "xord", "train_size": 60, "validation_size": 10, "test_size": 10}
     model, source = {"family": "xord", "filters": 2}, {"model.filters": 6}
     config = base(data=xord, model=model, loss={"name": "hinge"})
@@ -349,7 +349,7 @@ def test_the_first_weight_is_replaced_and_no_other():
     assert [name for name in plain if not torch.equal(plain[name], changed[name])] == ["2.weight"]  # of what is trained
 
 
-def test_a_network_reuses_the_weights_of_a_smaller_one_and_draws_the_others(cohort):
+def test_reuse_copies_a_smaller_network_and_draws_the_other_weights(cohort):
     """Belkin et al. 2018: two widenings in a row."""
     step = {"scheme": "reuse", "std": 0.1, "bias_std": 0.2}
     half = {"model.width": 30, "init": step | {"source": {"model.width": 10}}}
@@ -366,14 +366,14 @@ def test_a_network_reuses_the_weights_of_a_smaller_one_and_draws_the_others(coho
     assert start["1.bias"][30:].std().item() == pytest.approx(0.2, rel=0.2)
 
 
-def test_filters_of_both_signs_are_reused_as_what_they_were():
+def test_reuse_keeps_the_signs_of_filters():
     small, drawn = torch.arange(8.0).view(4, 2), torch.zeros(6, 2)
     found = reused({"weight": small}, {"weight": drawn}, {"weight": 2})["weight"]
     assert torch.equal(found, torch.stack([small[0], small[1], drawn[2], small[2], small[3], drawn[5]]))
 
 
 @pytest.mark.parametrize("edit", ["shrink", "perturb"])
-def test_edits_change_what_a_run_starts_from_and_all_that_goes_back_to_it(cohort, edit):
+def test_edits_change_the_start_and_rewinding_to_it(cohort, edit):
     init = {"scheme": "run", "source": {"stop.max_epochs": 1}, "edit": edit, "amount": 0.5}
     family = Family(cohort, base=base(init=init) | {"prune": {"fraction": 0.3}})
     (child,) = family.having(prune__fraction=0.3)
@@ -414,7 +414,7 @@ def test_columns_of_fastfood_have_nearly_norm_one_in_large_networks():
 
 @pytest.mark.parametrize("name", PROJECTIONS)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_training_in_a_subspace_is_training_phi(cohort, name, optimizer):
+def test_subspace_training_equals_training_of_phi(cohort, name, optimizer):
     """Against autograd by phi: a plain loop over theta = theta_0 + P phi with torch's own optimizer, in float64."""
     sections = {"subspace": {"dimension": 9, "projection": name}, "precision": "float64", "model": MLP | {"width": 5}}
     rates = {"name": optimizer, "lr": 0.1, "batch_size": 30} | ({"momentum": 0.5} if optimizer == "sgd" else {})
@@ -539,7 +539,7 @@ FREQUENCY = {"name": "frequency", "train_size": 100, "validation_size": 10, "tes
     ids=["sgd", "adam", "full", "clipped", "adam, clipped"],
 )
 @pytest.mark.parametrize("max_steps", [None, 14])
-def test_a_training_is_that_of_torch(cohort, loss, data_, optimizer, max_steps):
+def test_training_equals_plain_torch(cohort, loss, data_, optimizer, max_steps):
     """Losses, schedules, full batches, and a last epoch cut short, which Adam's bias correction has to notice."""
     stop = {"train_loss": None, "max_epochs": 20 if optimizer["batch_size"] == "full" else 5, "max_steps": max_steps}
     lr = {"lr": 0.002 if data_ is FREQUENCY else 0.01}
@@ -562,13 +562,13 @@ def test_a_training_is_that_of_torch(cohort, loss, data_, optimizer, max_steps):
         ("geometric", [1, 10**-0.5, 0.1, 10**-1.25, 10**-1.5, 10**-1.75, 0.01, 0.01]),
     ],
 )
-def test_the_learning_rate_of_a_schedule(between, expected):
+def test_learning_rate_of_a_schedule(between, expected):
     given = OptimizerConfig(lr=2.0, schedule=[[2, 0.1], [6, 0.01]], between=between)
     assert [learning_rate(given, epoch) / 2 for epoch in range(8)] == pytest.approx(expected)
     assert learning_rate(OptimizerConfig(lr=0.3, decay=0.7), 5) == 0.3 * 0.7**5  # to the last bit as ever
 
 
-def test_the_rate_of_an_epoch_is_that_of_its_steps(cohort):
+def test_learning_rate_of_an_epoch_is_used_in_its_steps(cohort):
     """A path of one step an epoch is as long as the rate times the gradient's norm."""
     schedule = [[1, 0.5], [2, 0.1]]
     optimizer = {"batch_size": "full", "lr": 0.05, "schedule": schedule}
@@ -580,7 +580,7 @@ def test_the_rate_of_an_epoch_is_that_of_its_steps(cohort):
 
 
 @pytest.mark.parametrize("size", [10, 1024, 5000, 200_000])
-def test_norms_that_steer_training_are_the_same_in_any_company(size):
+def test_norms_used_in_training_do_not_depend_on_the_stack(size):
     rows = torch.from_numpy(generator(0, "rows").standard_normal((9, size), dtype="float32"))
     together, threads = norms(rows), torch.get_num_threads()
     torch.testing.assert_close(together.squeeze(1), torch.linalg.vector_norm(rows.double(), dim=1))
@@ -618,7 +618,7 @@ def test_each_network_of_a_stack_is_clipped_by_its_own_norm(cohort):
         ({"between": "cosine"}, "base.optimizer.between = 'cosine': input should be 'hold', 'linear' or 'geometric'"),
     ],
 )
-def test_schedules_without_sense_are_refused(optimizer, line):
+def test_invalid_schedules_are_refused(optimizer, line):
     with pytest.raises(BadInput, match=re.escape(line)):
         SweepSpec.parse({"name": "t", "base": {"optimizer": optimizer}})
 
@@ -667,14 +667,14 @@ def test_a_phase_ends_at_the_error_or_at_both_targets(cohort):
         {"model": {"family": "xord", "filters": 2}, "init": {"scheme": "kmeans", "source": {"model.filters": 4}}},
     ],
 )
-def test_what_comes_from_a_diverged_run_has_diverged(cohort, child, lr):
+def test_runs_started_from_a_diverged_run_have_diverged(cohort, child, lr):
     xord = {"name": "xord", "train_size": 60, "validation_size": 10, "test_size": 10}
     extra = {"data": xord, "loss": {"name": "squared"}} if "model" in child else {}
     family = Family(cohort, base=base(optimizer={"batch_size": "full", "lr": lr}, **extra) | child)
     assert {family.row(config).status for config in family.having()} == {"diverged"}
 
 
-def test_three_generations_killed_after_every_epoch_end_as_if_they_had_not_been(cohort, tmp_path):
+def test_three_generations_killed_after_every_epoch_give_the_same_results(cohort, tmp_path):
     sections = {"model": NORMED, "optimizer": {"name": "adam", "lr": 0.01, "batch_size": 30}}
     sections |= {"prune": {"fraction": 0.5, "rounds": 2}, "data": DATA | {"train_size": 90}, "reset": {"layers": [2]}}
     keys = {"base": base(**sections), "seeds": 2, "grid": {"prune.control": ["ticket", "reinit"]}}
@@ -694,7 +694,7 @@ def test_three_generations_killed_after_every_epoch_end_as_if_they_had_not_been(
     assert starts >= 3
 
 
-def test_a_subspace_is_the_same_after_a_restart(cohort):
+def test_subspace_is_the_same_after_a_restart(cohort):
     def one(name: str):
         return cohort(name, [run(seed, subspace={"dimension": 8, "projection": "fastfood"}) for seed in range(2)])
 

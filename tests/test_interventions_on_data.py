@@ -63,7 +63,7 @@ def test_corruption_is_seeded_by_run_and_stream():
     assert not torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[3])
 
 
-def test_retraining_after_pruning_sees_the_labels_of_training_and_pretraining_others():
+def test_labels_are_shared_by_all_phases_except_pretraining():
     dataset = data.load(DataConfig())
     pretrain, train, prune = (
         data.train_labels(dataset, Phase(name, 0.5, "swap", 1), 4) for name in ("pretrain", "train", "prune1")
@@ -71,7 +71,7 @@ def test_retraining_after_pruning_sees_the_labels_of_training_and_pretraining_ot
     assert torch.equal(train, prune) and not torch.equal(pretrain, train)
 
 
-def test_labels_of_a_stack_are_those_of_its_runs():
+def test_labels_of_a_stack_equal_those_of_its_runs():
     configs = runs({"label_corruption": 0.3}, {}, seeds=(0, 1))
     dataset, phases = data.load(configs[0].data), [config.phases[-1] for config in configs]
     found = data.labels_of(dataset, configs, phases, "train")
@@ -98,7 +98,7 @@ def test_real_targets_cannot_be_corrupted():
 # ---- inputs
 
 
-def test_one_permutation_moves_all_images_alike_and_can_be_undone():
+def test_permuted_moves_all_images_alike_and_can_be_undone():
     old = images()
     train, test = (data.replace_pixels(old, "permuted", 1, 3, split).flatten(2) for split in ("train", "test"))
     back = train[0, 0].argsort()  # the pixels of the first image were in ascending order
@@ -106,7 +106,7 @@ def test_one_permutation_moves_all_images_alike_and_can_be_undone():
     assert not torch.equal(train, data.replace_pixels(old, "permuted", 1, 4, "train").flatten(2))
 
 
-def test_shuffling_moves_each_image_in_its_own_way_and_keeps_colors_together():
+def test_shuffled_moves_each_image_differently_and_keeps_channels_together():
     old = images(1500)
     new = data.replace_pixels(old, "shuffled", 1, 3, "train").flatten(2)
     assert torch.equal(new.sort(2).values.view_as(old), old)
@@ -138,7 +138,7 @@ def test_exactly_the_fraction_is_replaced_and_a_smaller_one_is_part_of_a_larger(
 # ---- what a stack reads
 
 
-def test_runs_that_see_the_same_share_one_set_without_a_copy():
+def test_runs_with_equal_inputs_share_one_set():
     configs = runs({}, {"label_corruption": 0.5}, seeds=(0, 1))
     dataset = data.load(configs[0].data)
     found = data.inputs_of(dataset, configs, "train")
@@ -198,7 +198,7 @@ def test_input_noise_is_trained_on_and_changes_the_run(cohort):
     assert trained.run_ids[0] != trained.run_ids[1] and losses[0] != losses[1]
 
 
-def test_bytes_and_floats_go_into_one_stack(monkeypatch):
+def test_uint8_and_float_inputs_go_into_one_stack(monkeypatch):
     configs = runs({}, {"pixels": "permuted"}, {"pixels": "gaussian"})
     floats = data.inputs_of(data.load(configs[0].data), configs, "train")
     monkeypatch.setattr(loading, "FLOAT_BYTES", 0)
@@ -214,7 +214,7 @@ def test_bytes_and_floats_go_into_one_stack(monkeypatch):
     loading._load.cache_clear()
 
 
-def test_fields_without_effect_name_the_same_run():
+def test_fields_without_effect_do_not_change_the_run_id():
     def run_id(**fields) -> str:
         return RunConfig.parse({"data": fields}).run_id
 
@@ -249,7 +249,7 @@ def test_windows_are_cut_from_whole_images_and_evaluated_in_the_center(kept, mon
 
 
 @pytest.mark.parametrize("method", ["flip", "shift", "shift_flip", "window", "window_flip"])
-def test_images_are_moved_and_mirrored_each_in_its_own_way(method):
+def test_each_image_is_shifted_and_flipped_independently(method):
     image, border = 1 + images(1)[0], int("window" in method)
     likely = [image]
     if method != "flip":
@@ -277,7 +277,7 @@ def test_augmented_images_are_trained_on_and_natural_ones_evaluated(cohort):
     assert len({end[-1] for end in ends}) == 3
 
 
-def test_a_run_trains_alike_alone_and_beside_runs_that_see_other_data(cohort):
+def test_training_does_not_depend_on_the_data_of_other_runs(cohort):
     small = {"train_size": 64, "validation_size": 16, "test_size": 50}
     kinds = [{}, {"pixels": "permuted"}, {"pixels": "shuffled", "pixels_fraction": 0.5}, {"label_corruption": 0.5}]
     kinds.append({"label_corruption": 0.5, "corrupt_test": True})
@@ -290,7 +290,7 @@ def test_a_run_trains_alike_alone_and_beside_runs_that_see_other_data(cohort):
     assert len(set(losses)) == 5
 
 
-def test_fresh_examples_are_trained_on_alike_after_a_restart(cohort):
+def test_fresh_examples_are_the_same_after_a_restart(cohort):
     data = {"name": "staircase", "fresh": True, "train_size": 64, "validation_size": 0, "test_size": 50}
     config = {"data": data, "stop": {"train_loss": None, "max_epochs": 4}}
     whole = cohort("whole", [config]).train()

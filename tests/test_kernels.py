@@ -48,15 +48,15 @@ def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> KernelChoic
         ({"family": "module", "path": "test_training:Branching", "arguments": {"width": 7}}, (64,), ("loop", 20)),
     ],
 )
-def test_on_a_cpu_the_choice_is_a_rule_of_the_shapes(model, shape, plan):
+def test_cpu_choice_is_a_rule_of_the_shapes(model, shape, plan):
     assert plan_of(20, model, shape) == KernelChoice(*plan) == plan_of(20, model, shape)
 
 
-def test_a_single_module_is_not_mapped():
+def test_single_module_is_not_trained_by_vmap():
     assert plan_of(1, {"family": "module", "path": "test_models:Norms"}) == KernelChoice("loop", 1)
 
 
-def test_what_does_not_fit_into_the_memory_of_the_trial_is_not_tried(monkeypatch):
+def test_stacks_larger_than_memory_are_not_tried(monkeypatch):
     stack, inputs, _ = stack_of(20, {"width": 8})
     monkeypatch.setattr(
         kernel_choice,
@@ -68,7 +68,7 @@ def test_what_does_not_fit_into_the_memory_of_the_trial_is_not_tried(monkeypatch
     assert plan_of(20, {"width": 8}).size == 1
 
 
-def test_a_trial_has_the_share_of_the_memory_that_its_threads_are():
+def test_trial_memory_is_proportional_to_its_threads():
     assert 2**26 < kernel_choice.memory_bytes(torch.device("cpu")) < 2**50
 
 
@@ -81,7 +81,7 @@ def test_kernel_and_size_can_be_pinned():
     assert ResourcesConfig.parse({"kernel": "batched", "stack_size": 4}).stack_size == 4
 
 
-def test_the_fastest_candidate_is_taken_and_what_is_refused_is_left_out(monkeypatch):
+def test_fastest_supported_candidate_is_chosen(monkeypatch):
     stack, inputs, labels = stack_of(4, SMALL_CNN)
     speeds = {("batched", 4): None, ("loop", 4): 3.0, ("batched", 2): 1.0, ("loop", 2): 2.0}
     trial = Trial(stack, inputs, labels, 32)
@@ -132,14 +132,14 @@ def test_vmap_is_ruled_out_only_if_the_same_step_succeeds_without_it(monkeypatch
             trial.seconds(KernelChoice("vmap", 2))
 
 
-def test_probing_changes_nothing():
+def test_choosing_a_kernel_changes_nothing():
     stack, inputs, labels = stack_of(3, NESTED_CNN, (3, 16, 16))
     before = {name: value.clone() for name, value in stack.state.tensors().items()}
     assert Trial(stack, inputs, labels, 32).seconds(KernelChoice("batched", 3)) is not None
     assert all(torch.equal(value, stack.state.tensors()[name]) for name, value in before.items())
 
 
-def test_a_pinned_cohort_says_so_and_goes_on_with_it(cohort):
+def test_pinned_kernel_is_recorded_and_kept_on_resume(cohort):
     from test_training import CNN, run
 
     trained = cohort("c", [run(seed, model=CNN) for seed in range(3)])
@@ -149,7 +149,7 @@ def test_a_pinned_cohort_says_so_and_goes_on_with_it(cohort):
 
 
 @pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN, NESTED_CNN])
-def test_short_products_keep_parameters_in_full_precision_and_are_close(model):
+def test_reduced_precision_products_are_close_and_keep_float32_parameters(model):
     built = network.build(MODEL_CONFIGS[model.get("family", "mlp")].parse(model), (1, 8, 8), 10)
     inputs = gaussian(3, 5, 1, 8, 8).float()
     exact = train(built, [0, 1, 2], inputs)
@@ -161,7 +161,7 @@ def test_short_products_keep_parameters_in_full_precision_and_are_close(model):
         torch.testing.assert_close(short[name], exact[name], rtol=0.1, atol=0.1)
 
 
-def test_a_field_for_short_products_renames_no_run():
+def test_default_arithmetic_changes_no_run_id():
     assert RunConfig.parse({"optimizer": {"arithmetic": "full"}}).run_id == RunConfig().run_id
     assert RunConfig.parse({"optimizer": {"arithmetic": "bf16"}}).run_id != RunConfig().run_id
 
@@ -169,7 +169,7 @@ def test_a_field_for_short_products_renames_no_run():
 # Runs that have ended.
 
 
-def test_what_is_left_holds_no_memory_of_what_has_gone():
+def test_picked_runs_share_no_memory_with_the_stack():
     stack, _, _ = stack_of(8, {"width": 8})
     left = stack.pick(torch.tensor([6]))
     for value in left.state.tensors().values():
@@ -177,7 +177,7 @@ def test_what_is_left_holds_no_memory_of_what_has_gone():
     assert all(part.state.start._base is stack.state.start for part in stack.slices(2))  # these do share it
 
 
-def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
+def test_finished_runs_are_not_computed(cohort, monkeypatch):
     from test_training import SMALL, run
 
     trained_rows, evaluated_rows = [], []
@@ -205,7 +205,7 @@ def test_an_epoch_costs_as_many_rows_as_runs_are_left(cohort, monkeypatch):
 
 @pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN])
 @pytest.mark.parametrize("examples", [1, 7, 40, 90])
-def test_no_more_is_evaluated_at_once_than_its_activations_allow(monkeypatch, model, examples):
+def test_evaluation_is_limited_by_the_number_of_activations(monkeypatch, model, examples):
     whole, inputs, labels = stack_of(5, model)
     kernel, seen = whole.network.kernels[0], []
     truth = whole.evaluate(inputs, labels, kernel)
@@ -231,7 +231,7 @@ def test_no_more_is_evaluated_at_once_than_its_activations_allow(monkeypatch, mo
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("arithmetic", ["full", "tf32", "bf16"])
 @pytest.mark.parametrize("model", [{"width": 16}, SMALL_CNN, NESTED_CNN])
-def test_a_gpu_trains_what_a_cpu_trains(cohort, model, arithmetic):
+def test_gpu_training_equals_cpu_training(cohort, model, arithmetic):
     from test_training import run
 
     from benevolent.trainables.training.cohort_training import CohortTraining

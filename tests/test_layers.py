@@ -25,7 +25,7 @@ def mlp(*middle: nn.Module, width: int = 20) -> nn.Sequential:
     return nn.Sequential(nn.Linear(7, width), *middle, nn.Linear(width, 3))
 
 
-def test_a_network_is_freed_after_its_activations_were_asked_for():
+def test_network_is_freed_after_activations():
     built = Network(mlp())
     assert built.activations((7,)) == built.activations((7,)) == 7 + 20 + 3
     alive = weakref.ref(built)
@@ -66,7 +66,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_stack_trains_as_plain_modules_do(name):
+def test_stack_training_equals_plain_modules(name):
     module, input_shape = NETWORKS[name]
     built = Network(copy.deepcopy(module))
     assert built.batched
@@ -93,7 +93,7 @@ def test_dropout_keeps_the_mean_and_zeroes_the_given_fraction():
 
 
 @pytest.mark.parametrize("kernel", ["batched", "loop"])
-def test_networks_of_one_stack_may_leave_out_different_fractions(kernel):
+def test_networks_of_one_stack_may_have_different_dropout(kernel):
     built = Network(nn.Sequential(nn.Linear(1, 4000, bias=False), nn.Dropout(0.9), nn.Linear(4000, 1, bias=False)))
     rates = torch.tensor([0.2, 0.7], dtype=torch.float64)
     ones = {name: torch.ones(2, *shape) for name, shape in built.shapes.items()}
@@ -133,12 +133,12 @@ def test_noise_changes_mean_and_variance_of_each_feature_at_each_step(draws):
         nn.Sequential(TIED, nn.Tanh(), TIED),
     ],
 )
-def test_what_the_batched_form_cannot_do_is_left_to_other_kernels(layer):
+def test_modules_without_batched_form_use_other_kernels(layer):
     assert not is_batched(nn.Sequential(layer))
 
 
 @pytest.mark.parametrize("channels", [3, 4, 5])
-def test_a_strided_convolution_of_single_pixels_is_the_plain_one_there_and_back(channels):
+def test_strided_pointwise_convolution_equals_torch_forward_and_backward(channels):
     """With channels last in memory torch's own ends in a segmentation fault, for these numbers of channels."""
     torch.manual_seed(0)
     layer = nn.Conv2d(channels, 2 * channels, 1, stride=2, bias=False)

@@ -61,7 +61,7 @@ def build(**config) -> Network:
         ({"family": "puzzles_cnn", "bias": "all"}, ["0.bias", "2.bias", "5.bias"]),
     ],
 )
-def test_the_bias_policy_says_which_layers_have_one(config, biases):
+def test_bias_policy_selects_the_layers_with_bias(config, biases):
     built = build(**config | ({"kernel": 3} if config.get("family") else {}))
     assert [name for name in built.shapes if name.endswith("bias")] == biases
     columns = built.first_bias_columns
@@ -69,7 +69,7 @@ def test_the_bias_policy_says_which_layers_have_one(config, biases):
     assert columns.stop - columns.start == (built.shapes[biases[0]].numel() if biases else 0)
 
 
-def test_width_and_depth_are_those_of_the_hidden_layers():
+def test_width_and_depth_describe_the_hidden_layers():
     shapes = [tuple(shape) for name, shape in build(width=5, depth=4).shapes.items() if "weight" in name]
     assert shapes == [(5, 64), (5, 5), (5, 5), (10, 5)]
     assert [tuple(shape) for shape in build(depth=1).shapes.values()] == [(10, 64), (10,)]
@@ -119,11 +119,11 @@ def of(family: str, fields: dict, input_shape: tuple[int, ...] = SHAPE, outputs:
     return network.build(MODEL_CONFIGS[family].parse({"family": family} | fields), input_shape, outputs)
 
 
-def test_every_family_is_tried():
+def test_every_family_is_tested():
     assert FAMILIES.keys() | {"random_forest"} == models.MODELS.keys()  # which is in test_forest.py
 
 
-def test_a_field_that_families_share_has_values_of_one_type():
+def test_shared_fields_of_families_have_one_type():
     """They have one column in the tables, so that one sweep may have all families."""
     types: dict[str, set[type]] = {}
     for family, cases in FAMILIES.items():
@@ -136,7 +136,7 @@ def test_a_field_that_families_share_has_values_of_one_type():
 
 
 @pytest.mark.parametrize(("family", "fields", "input_shape"), CASES)
-def test_a_stack_trains_as_plain_modules_do(family, fields, input_shape):
+def test_stack_training_equals_plain_modules(family, fields, input_shape):
     built = of(family, fields, input_shape, 1 if family == "xord" else 10)
     assert bool(built.batched) == (family != "module")
     check_stack(built, input_shape)
@@ -191,13 +191,13 @@ def test_a_family_that_does_not_fit_the_inputs_is_refused(family, fields, input_
         ("zhang_inception", {}, 1_649_402 + 1_712),  # the gains of BatchNorm, which the paper does not count
     ],
 )
-def test_the_networks_of_random_labels_have_the_parameters_of_the_paper(family, fields, parameters):
+def test_networks_of_zhang_2017_have_the_parameter_counts_of_the_paper(family, fields, parameters):
     """Zhang et al. 2017, table 1, on the 28 x 28 center of CIFAR-10; Arpit et al. 2017 take the same crop."""
     shape = data.describe(DataConfig(name="cifar10", crop=2)).input_shape
     assert shape == (3, 28, 28) and of(family, fields, shape).size == parameters
 
 
-def test_local_response_normalization_is_the_formula():
+def test_local_response_normalization_equals_its_formula():
     """a / (1 + 0.001 / 9 sum of a^2 over the nine channels around it)^0.75, with nothing beyond the first and last."""
     norm = next(part for part in of("zhang_alexnet", {"width": 2}).module if isinstance(part, nn.LocalResponseNorm))
     a = 20 * gaussian(1, 12, 1, 1)
@@ -205,7 +205,7 @@ def test_local_response_normalization_is_the_formula():
     torch.testing.assert_close(norm(a)[0], torch.stack(expected))
 
 
-def test_an_inception_network_is_its_formula():
+def test_inception_network_equals_its_formula():
     """Written out with functions of torch, from the parameters by their order."""
     built = of("zhang_inception", {"width": 1, "batch_norm": "none"}, (2, 8, 8), 3)
     rest = iter([p for p in built.module.double().parameters()])
@@ -224,7 +224,7 @@ def test_an_inception_network_is_its_formula():
     torch.testing.assert_close(built.module(inputs), functional.linear(x.mean((2, 3)), *rest))
 
 
-def test_the_first_layer_may_be_the_identity():
+def test_first_layer_may_be_the_identity():
     built = of("mlp", {"first": "identity", "depth": 3, "width": 5}, (6,), 1)
     assert built.first_bias == "0.bias" and built.first_bias_columns == slice(0, 6)
     assert of("loukas_cnn", {"width": 2}, (1, 25, 25), 1).first_bias == "1.bias"
@@ -249,7 +249,7 @@ def test_random_features_approximate_their_kernel():
     assert kernel.item() == pytest.approx(torch.exp(-0.08 * (x - y).square().sum()).item(), abs=0.02)
 
 
-def test_a_pattern_detector_is_the_formula():
+def test_pattern_detector_equals_its_formula():
     detector, inputs = PatternDetector(2), gaussian(3, 4, 2).float()
     w, u = detector.weight[:2], detector.weight[2:]
     for x, found in zip(inputs, detector(inputs), strict=True):
@@ -301,7 +301,7 @@ def test_weights_are_drawn_with_the_variance_of_the_scheme(init, variance):
 
 
 @pytest.mark.parametrize("layer", [nn.Linear(20, 3000), nn.Conv2d(5, 3000, 2)])
-def test_layers_can_start_as_those_of_torch_do(layer):
+def test_torch_scheme_has_the_distribution_of_torch(layer):
     torch.manual_seed(0)
     layer.reset_parameters()
     truth = {name: value.detach().double() for name, value in layer.named_parameters()}
@@ -314,7 +314,7 @@ def test_layers_can_start_as_those_of_torch_do(layer):
             assert not torch.equal(found, value)
 
 
-def test_biases_can_be_drawn_without_other_weights_for_it():
+def test_bias_std_does_not_change_the_weights():
     built = build(width=4000, depth=2, batch_norm="plain")
     plain, drawn = (built.initial(InitConfig(bias_std=std), 0) for std in (0.0, 0.3))
     assert drawn["1.bias"].std().item() == pytest.approx(0.3, rel=0.05)
@@ -324,12 +324,12 @@ def test_biases_can_be_drawn_without_other_weights_for_it():
     assert 0.08 < shifted.initial(InitConfig(scheme="torch"), 0)["0.bias"].abs().max() <= 0.1
 
 
-def test_a_convolution_counts_its_field_in_the_fan():
+def test_fan_in_of_a_convolution_includes_the_kernel():
     values = build(family="puzzles_cnn", filters=64, kernel=3).initial(InitConfig(), 0)
     assert values["2.weight"].var().item() == pytest.approx(2 / (64 * 9), rel=0.03)
 
 
-def test_the_seed_decides_the_draw_and_gains_keep_their_value():
+def test_initial_weights_depend_on_the_seed_and_gains_do_not():
     built = build(family="module", path="test_models:Norms")
     first, again, other = (built.initial(InitConfig(), seed) for seed in (0, 0, 1))
     assert torch.equal(first["last.weight"], again["last.weight"])
@@ -337,7 +337,7 @@ def test_the_seed_decides_the_draw_and_gains_keep_their_value():
     assert first["gain"] == 2 and (first["norm.weight"] == 1).all() and not first["norm.bias"].any()
 
 
-def test_the_first_layer_is_the_first_one_with_weights():
+def test_first_layer_is_the_first_with_weights():
     built = build(family="module", path="test_models:Norms")
     assert next(iter(built.shapes)) == "gain" and built.first_bias == "last.bias"
 
@@ -372,7 +372,7 @@ def test_a_module_gets_its_arguments():
         build(family="module", path="test_models:Wide", arguments={"color": 1})
 
 
-def test_a_network_larger_than_the_memory_is_one_line():
+def test_network_larger_than_memory_is_refused_in_one_line():
     config = RunConfig.parse({"model": {"width": 2**24, "depth": 3}}).model
     with pytest.raises(BadInput, match=r"^model.family = 'mlp': its parameters do not fit in the memory"):
         network.build(config, (64,), 10)

@@ -101,7 +101,7 @@ def serial(config: RunConfig) -> dict[str, torch.Tensor]:
     ("model", "kernel"),
     [(MLP, "batched"), (MLP, "loop"), (CNN, "batched"), (CNN, "loop"), (MODULE, "vmap"), (MODULE, "loop")],
 )
-def test_a_stack_trains_as_a_plain_loop(cohort, model, kernel, optimizer, precision):
+def test_stack_training_equals_a_plain_loop(cohort, model, kernel, optimizer, precision):
     def config(seed: int) -> dict:
         rates = {"lr": 0.002 * (seed + 1) * (10 if optimizer == "sgd" else 1), "weight_decay": 0.01 * seed}
         rates |= {"momentum": 0.3 * seed} if optimizer == "sgd" else {}
@@ -117,7 +117,7 @@ def test_a_stack_trains_as_a_plain_loop(cohort, model, kernel, optimizer, precis
         torch.testing.assert_close(values, serial(config_), **tolerance)
 
 
-def test_outcomes_are_those_of_the_trained_network(cohort):
+def test_outcomes_equal_those_of_the_final_network(cohort):
     trained = cohort("c", [run(seed, data=SMALL | {"label_corruption": 0.3}) for seed in range(3)]).train()
     for config in trained.configs:
         dataset = data.load(config.data)
@@ -132,7 +132,7 @@ def test_outcomes_are_those_of_the_trained_network(cohort):
             assert found == pytest.approx([float(value) for value in expected], rel=1e-5)
 
 
-def test_what_vmap_refuses_is_trained_in_a_loop(cohort):
+def test_modules_unsupported_by_vmap_are_trained_in_a_loop(cohort):
     model = MODULE | {"path": "test_training:Branching"}
     trained = cohort("c", [run(seed, model=model) for seed in range(2)]).train()
     assert trained.files.folder.read_json("stacks.json") == {"kernel": "loop", "size": 2}
@@ -191,7 +191,7 @@ def test_a_convolutional_run_alone_and_in_a_stack_agree_to_float_tolerance(cohor
             torch.testing.assert_close(values, together[run_id], rtol=1e-3, atol=1e-5)
 
 
-def test_the_loss_is_checked_at_the_same_epochs_in_any_company(cohort):
+def test_loss_is_checked_at_the_same_epochs_in_every_stack(cohort):
     slow = run(0, stop={"train_loss": 100.0, "max_epochs": 20, "check_every": 7})
     short = run(1, stop={"train_loss": None, "max_epochs": 3, "check_every": 7})
     pair, alone = (
@@ -239,7 +239,7 @@ def test_pretraining_has_its_own_labels_and_the_test_labels_are_never_corrupted(
 HUGE = {"batch_size": 30, "lr": 1e12}
 
 
-def test_a_diverging_run_ends_as_such_and_disturbs_nobody(cohort):
+def test_diverging_run_ends_and_does_not_change_others(cohort):
     calm = mixed(3)
     wild = [run(seed, optimizer=HUGE | {"batch_size": 31}) for seed in (10, 11)]
     alone, together = cohort("alone", calm).train(), cohort("together", [wild[0], *calm, wild[1]]).train()
@@ -249,7 +249,7 @@ def test_a_diverging_run_ends_as_such_and_disturbs_nobody(cohort):
     assert runs.loc[[together.run_ids[0], together.run_ids[-1]], "status"].tolist() == ["diverged"] * 2
 
 
-def test_a_cohort_that_diverges_in_pretraining_is_done(cohort):
+def test_cohort_that_diverges_in_pretraining_ends(cohort):
     trained = cohort("c", [run(0, optimizer=HUGE, pretrain={"epochs": 3})]).train()
     assert trained.table("runs").status.tolist() == ["diverged"]
     assert trained.table("runs").phase.tolist() == ["pretrain"]
@@ -302,7 +302,7 @@ def test_weight_that_happens_to_be_zero_is_not_pruned(cohort, tmp_path):
     assert load_results(tmp_path).masks(once.configs[0].parent.run_id) == {}
 
 
-def test_resetting_a_layer_keeps_what_is_pruned_and_only_that(cohort):
+def test_resetting_a_layer_keeps_only_pruned_weights_at_zero(cohort):
     base = run(0)
     cohort("dense", [base]).train()
     parent = cohort("pruned", [pruned(base)], ("dense",)).train()
@@ -337,7 +337,7 @@ def test_rewinding_decides_where_retraining_starts(cohort):
 
 @pytest.mark.parametrize("target", [None, 1e-9])  # with one, runs may leave at the start
 @pytest.mark.parametrize("batch_size", [30, 100])
-def test_children_of_a_diverged_parent_have_diverged_and_disturb_nobody(cohort, batch_size, target):
+def test_children_of_a_diverged_parent_have_diverged_and_do_not_change_others(cohort, batch_size, target):
     # One step of 100 examples ends with finite parameters whose loss is not.
     both = {"pretrain": {"epochs": 1}, "stop": {"train_loss": target, "max_epochs": 3}}
     calm, wild = (
@@ -396,7 +396,7 @@ def same(left, right) -> None:
 
 
 @pytest.mark.parametrize("first_saves_every", [0, 1e9])
-def test_killed_at_any_write_it_ends_as_if_it_had_not_been(cohort, monkeypatch, first_saves_every):
+def test_killing_training_at_any_write_does_not_change_results(cohort, monkeypatch, first_saves_every):
     whole = killable(cohort, "whole").train()
     for at in itertools.count():
         broken = killable(cohort, f"broken{at}")
@@ -410,7 +410,7 @@ def test_killed_at_any_write_it_ends_as_if_it_had_not_been(cohort, monkeypatch, 
 
 @pytest.mark.parametrize("model", [MLP | {"bias": "none"}, CNN | {"kernel": 2}])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_abandoned_after_every_epoch_it_ends_as_if_it_had_not_been(cohort, model, optimizer):
+def test_resuming_after_every_epoch_does_not_change_results(cohort, model, optimizer):
     def one(name: str):
         configs = [run(seed, model=model, optimizer={"name": optimizer, "batch_size": 30}) for seed in range(2)]
         return cohort(name, configs, plan=("batched", 2))
@@ -481,7 +481,7 @@ def test_training_leaves_the_settings_of_the_process_as_they_were(cohort, monkey
     assert before == ([flag.allow_tf32 for flag in flags], torch.get_num_threads())
 
 
-def test_a_pruned_cohort_goes_on_with_its_masks(cohort):
+def test_resumed_pruned_cohort_keeps_its_masks(cohort):
     base = run(0)
     cohort("parent", [base]).train()
     whole, broken = (cohort(name, [pruned(base)], ("parent",)) for name in ("whole", "broken"))
@@ -495,7 +495,7 @@ def test_a_finished_cohort_is_not_trained_again(cohort, monkeypatch):
     assert trained.start().advance(1e9).runs_done == 1
 
 
-def test_a_cohort_killed_after_its_last_row_only_loses_its_state(cohort, monkeypatch):
+def test_cohort_killed_after_its_last_row_loses_only_its_state(cohort, monkeypatch):
     trained = cohort("c", [run()])
     monkeypatch.setattr(Folder, "delete", lambda folder, path: (_ for _ in ()).throw(Killed))
     with pytest.raises(Killed):
@@ -504,7 +504,7 @@ def test_a_cohort_killed_after_its_last_row_only_loses_its_state(cohort, monkeyp
     assert trained.start().advance(1e9).done and not trained.files.folder.exists(paths.STATE)
 
 
-def test_an_actor_that_only_starts_touches_no_file_of_a_cohort_that_another_trains(cohort, monkeypatch):
+def test_starting_actor_touches_no_file_of_another_cohort(cohort, monkeypatch):
     """Tune starts an actor for a trial, and gives the trial to one that became free before it was up."""
     trained = cohort("a", [run()])
     trained.start()

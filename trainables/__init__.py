@@ -1,1 +1,1 @@
-"""How one cohort of networks is trained: configurations, data, networks, the stack, the loop, dynamics, files."""
+"""Training of one cohort of networks: configurations, data, networks, the stack, the loop, dynamics, files."""
