@@ -92,7 +92,9 @@ def step(results: Folder, spec: SweepSpec, train: int | None = None) -> int:
     """What `bth run` does of the training, without Ray and for at most `train` cohorts; how many it trained."""
     cohorts = prepare_anew(results, spec)[0][:train]
     for manifest in cohorts:
-        assert CohortTraining(results, manifest.cohort_id).advance(1e9).done
+        training = CohortTraining(results, manifest.cohort_id)
+        training.start()
+        assert training.advance(1e9).done
     return len(cohorts)
 
 
