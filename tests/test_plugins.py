@@ -105,13 +105,13 @@ def test_results_that_need_a_module_name_it(lab):
     environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT / '.import'}:{lab}"}
     subprocess.run([sys.executable, "-c", make], cwd=lab, env=environment, check=True)
     hint = "; made with BENEVOLENT_PLUGINS=my_lab: set it for this command too"
-    for words in (("status", "results/mine"), ("report", "results/mine")):
+    for words in (("measure", "results/mine"), ("report", "results/mine")):
         refused = bth(lab, *words, plugins="")
         assert refused.returncode == 2 and "unknown" in refused.stderr
         assert refused.stderr.count("\n") == 1 and hint in refused.stderr
-    assert "to do" in bth(lab, "status", "results/mine").stdout
+    assert "to do" in bth(lab, "status", "results/mine", plugins="").stdout  # it reads the plan only
     (lab / "results/mine/provenance.json").write_text("[{}]")  # of an older version
-    assert "name them in BENEVOLENT_PLUGINS" in bth(lab, "status", "results/mine", plugins="").stderr
+    assert "name them in BENEVOLENT_PLUGINS" in bth(lab, "report", "results/mine", plugins="").stderr
 
 
 @pytest.mark.parametrize(
