@@ -45,12 +45,15 @@ def augmented(images: Tensor, method: Augment, draws: StackGenerator, border: in
     if "shift" in method:
         images = functional.pad(images, [SHIFT] * 4)
     if reach:
-        places = 2 * reach + 1
-        down = draws.uniform(count, 1) * places
-        right = draws.uniform(count, 1) * places
-        rows = rows + down.long()
-        columns = columns + right.long()
+        rows = rows + _offsets(draws, count, reach)
+        columns = columns + _offsets(draws, count, reach)
     row_index = rows.reshape(-1, height, 1)
     column_index = columns.reshape(-1, 1, width)
     picked = images.flatten(0, 1)[image, :, row_index, column_index]
     return picked.movedim(-1, 1).contiguous().unflatten(0, (stack, count))
+
+
+def _offsets(draws: StackGenerator, count: int, reach: int) -> Tensor:
+    """Draw an offset from 0 to `2 reach` for each of `count` images of every run, `(K, count, 1)`."""
+    places = 2 * reach + 1
+    return (draws.uniform(count, 1) * places).long()

@@ -86,20 +86,24 @@ def replace_pixels(inputs: Tensor, method: Pixels, fraction: float, seed: int, s
     chosen = chosen_images.view(-1, 1, 1, 1).to(inputs.device)
     if method == "gaussian":
         return torch.where(chosen, _gaussian_like(inputs, rng), inputs)
-    count = inputs[0, 0].numel()
-    positions = np.arange(count)
-    shared = generator(seed, "pixels/permutation").permutation(positions)
+    shared = generator(seed, "pixels/permutation") if method == "permuted" else None
+    return torch.where(chosen, _moved_pixels(inputs, rng, shared), inputs)
+
+
+def _moved_pixels(inputs: Tensor, rng: np.random.Generator, shared: np.random.Generator | None) -> Tensor:
+    """Return images with permuted positions: by one permutation drawn from `shared`, or by one each from `rng`."""
+    positions = np.arange(inputs[0, 0].numel())
+    permutation = None if shared is None else shared.permutation(positions)
     blocks = []
     for block in inputs.flatten(2).split(PIXEL_BLOCK):
-        if method == "permuted":
-            order = shared[None, None]
+        if permutation is not None:
+            order = permutation[None, None]
         else:
             unmoved = np.tile(positions, (len(block), 1, 1))
             order = rng.permuted(unmoved, axis=2)
         index = torch.from_numpy(order).to(block.device)
         blocks.append(block.gather(2, index.expand(block.shape)))
-    moved = torch.cat(blocks).view_as(inputs)
-    return torch.where(chosen, moved, inputs)
+    return torch.cat(blocks).view_as(inputs)
 
 
 def _gaussian_like(inputs: Tensor, rng: np.random.Generator) -> Tensor:
