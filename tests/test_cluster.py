@@ -1,4 +1,4 @@
-"""`bth run` on a cluster of several machines: the file that starts one, and a sweep over two nodes."""
+"""`bth run` on a cluster: the cluster file, and a sweep over two nodes."""
 
 import os
 from collections import defaultdict
@@ -41,18 +41,18 @@ def test_ray_accepts_the_cluster_file(cluster_file):
     validate_config(prepare_config(cluster_file))
 
 
-def test_ray_would_refuse_a_misspelt_key(cluster_file):
+def test_ray_refuses_a_misspelled_key(cluster_file):
     with pytest.raises(Exception, match="max_wrokers"):
         validate_config(prepare_config(cluster_file | {"max_wrokers": 2}))
 
 
-def test_every_node_of_the_cluster_file_asks_for_the_token(cluster_file):
+def test_every_node_requires_the_token(cluster_file):
     starts = cluster_file["head_start_ray_commands"] + cluster_file["worker_start_ray_commands"]
     assert all("RAY_AUTH_MODE=token" in command for command in starts if "ray start" in command)
     assert "~/.ray/auth_token" in cluster_file["file_mounts"]
 
 
-def test_the_head_has_no_gpu_and_workers_come_and_go(cluster_file):
+def test_the_head_has_no_gpu_and_workers_scale(cluster_file):
     types = cluster_file["available_node_types"]
     assert types[cluster_file["head_node_type"]]["resources"]["GPU"] == 0
     workers = {name: kind for name, kind in types.items() if name != cluster_file["head_node_type"]}
@@ -92,7 +92,7 @@ def nodes_of_actors(address: str) -> dict[str, set[str]]:
         return nodes
 
 
-def test_a_sweep_trains_on_both_nodes_and_measures_where_that_costs_least(two_nodes, tmp_path):
+def test_a_sweep_trains_on_both_nodes_and_measures_on_one(two_nodes, tmp_path):
     done = run_sweep(SweepSpec.parse(SWEEP), str(tmp_path), Console(quiet=True), two_nodes.address)
     assert (done.trained, done.failures) == (8, [])
     assert load_results(tmp_path).table()[["test_loss", "parameter_norm"]].notna().all(axis=None)
@@ -107,7 +107,7 @@ def test_a_gpu_that_the_cluster_lacks_is_refused(two_nodes, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_machines_without_the_files_get_the_data_from_the_driver(two_nodes, tmp_path):
+def test_machines_without_the_files_receive_the_data_from_the_driver(two_nodes, tmp_path):
     root = os.environ.get("BENEVOLENT_DATA")
     if root is None or not (Path(root) / "MNIST").exists():
         pytest.skip("BENEVOLENT_DATA names no folder with MNIST")

@@ -1,4 +1,4 @@
-"""What `bth plan` says of runs that start from others, and of runs in a subspace."""
+"""Estimates of memory, arithmetic and disk in `bth plan`."""
 
 import pytest
 import torch
@@ -25,12 +25,12 @@ def estimate(spec):
     return estimate_sweep(expand(spec))
 
 
-def test_rounds_of_pruning_that_no_axis_names_are_parents():
+def test_unnamed_pruning_rounds_are_parents():
     summary = estimated(base=BASE | {"prune": {"fraction": 0.2}}, grid={"prune.rounds": [3]})
     assert (summary.runs, summary.parents) == (2, 6)  # dense, and two rounds before
 
 
-def test_runs_with_layers_reset_train_nothing_beyond_their_parents():
+def test_runs_with_reset_layers_cost_nothing_beyond_their_parents():
     summary = estimated(grid={"reset.layers": [[1], [2]]})
     alone = estimated()
     assert (summary.runs, summary.parents) == (4, 2)
@@ -38,7 +38,7 @@ def test_runs_with_layers_reset_train_nothing_beyond_their_parents():
 
 
 @pytest.mark.parametrize("projection", ["dense", "sparse", "fastfood"])
-def test_the_matrices_of_subspaces_are_in_the_memory(projection):
+def test_memory_includes_the_matrices_of_subspaces(projection):
     config = RunConfig.parse(BASE | {"subspace": {"dimension": 50, "projection": projection}})
     found = build(config.model, (1, 8, 8), 10)
     made = PROJECTIONS[projection](found.size, 50, generator(0, "subspace"), torch.zeros(1))
@@ -66,7 +66,7 @@ def machine(monkeypatch):
     monkeypatch.setattr("benevolent.orchestrator.estimates.memory.cohort_memory_bytes", lambda resources: 64e9)
 
 
-def test_inputs_that_runs_do_not_share_are_in_the_memory(machine):
+def test_memory_includes_inputs_that_runs_do_not_share(machine):
     shared = estimated(base=NOISE | {"data": CIFAR}, seeds=8).groups[0]
     own = estimated(base=NOISE, seeds=8).groups[0]
     assert (own.cohort_size, shared.cohort_size) == (8, 8)
@@ -80,7 +80,7 @@ def test_runs_of_one_seed_share_their_inputs(machine):
     assert own.memory_bytes - shared.memory_bytes == 2 * NOISE_BYTES
 
 
-def test_cohorts_are_as_small_as_their_inputs_ask_for(machine):
+def test_cohorts_are_small_enough_for_their_inputs(machine):
     spec = SweepSpec.parse({"name": "mine", "base": NOISE, "seeds": 128})
     fitting = int(0.25 * 64e9 / NOISE_BYTES)
     sizes = [len(cohort.configs) for cohort in expand(spec).new_manifests()]
@@ -98,7 +98,7 @@ def test_cohorts_are_as_small_as_their_inputs_ask_for(machine):
         ({}, 0),
     ],
 )
-def test_own_inputs_take_what_loading_keeps(data, values):
+def test_own_inputs_take_the_memory_that_loading_keeps(data, values):
     assert own_input_bytes(DataConfig(**CIFAR | data), 4) == 2 * 4 * values
 
 

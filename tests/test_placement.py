@@ -1,4 +1,4 @@
-"""How many cohorts train at once, and which machines have actors that measure."""
+"""Placement: cohorts that train at once, and the machines of the actors that measure."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def machines(monkeypatch):
     return there
 
 
-def test_on_one_machine_actors_take_no_cpus(machines):
+def test_actors_take_no_cpus_on_one_machine(machines):
     machines((4, 0))
     assert place_work(ResourcesConfig(cpus=2), None) == Placement(2, (None,) * 4)
 
@@ -44,19 +44,19 @@ def test_on_one_machine_actors_take_no_cpus(machines):
         ([(8, 0), (8, 0)], {"cpus": 4}, 3, ["node0"] * 2),
     ],
 )
-def test_actors_are_where_they_leave_room_for_the_most_cohorts(machines, sizes, resources, cohorts, nodes):
+def test_actors_go_where_they_cost_the_fewest_cohorts(machines, sizes, resources, cohorts, nodes):
     machines(*sizes)
     placed = place_work(ResourcesConfig(**resources), "auto")
     assert (placed.cohorts, sorted(placed.actors)) == (cohorts, nodes)
     assert placed.gpus == resources.get("measure_gpus", 0)
 
 
-def test_where_an_actor_would_leave_nothing_to_train_it_takes_no_cpu(machines):
+def test_actors_share_cpus_if_no_cohort_would_fit_beside_them(machines):
     machines((4, 0))
     assert place_work(ResourcesConfig(cpus=4), "auto") == Placement(1, (None,))
 
 
-def test_machines_to_come_have_room_too(machines):
+def test_machines_of_the_autoscaler_count(machines):
     machines((8, 0), later=(32, 4))
     placed = place_work(ResourcesConfig(gpus=1, measure_gpus=0.25), "auto")
     assert (placed.cohorts, placed.actors) == (3, (None, None))
@@ -74,13 +74,13 @@ def test_machines_to_come_have_room_too(machines):
         ({"cpus": 9}, "resources.cpus = 9: the largest machine of the cluster has 8"),
     ],
 )
-def test_what_no_machine_has_is_refused(machines, resources, line):
+def test_resources_that_no_machine_has_are_refused(machines, resources, line):
     machines((8, 1))
     with pytest.raises(BadInput, match=line):
         place_work(ResourcesConfig(**resources), "auto")
 
 
-def test_where_nothing_is_trained_all_gpus_measure_and_without_one_cpus_do(machines):
+def test_all_gpus_measure_if_nothing_trains_or_else_all_cpus(machines):
     resources = ResourcesConfig(gpus=1, measure_gpus=0.5)
     machines((8, 2))
     assert place_work(resources, "auto", training=False).actors == ("node0",) * 4
@@ -89,6 +89,12 @@ def test_where_nothing_is_trained_all_gpus_measure_and_without_one_cpus_do(machi
     assert (placed.actors, placed.cpus, placed.gpus) == ((None,) * 8, 0, 0)
 
 
-def test_gpus_are_parts_of_one_or_whole(capsys):
+def test_gpus_are_a_part_of_one_or_a_whole_number():
     with pytest.raises(BadInput, match=r"resources.gpus = 1.5: expected a part of one GPU, or a whole number"):
         SweepSpec.parse({"name": "a", "resources": {"gpus": 1.5}})
+
+
+def test_ray_still_has_the_private_function_that_tells_the_limits_of_its_autoscaler():
+    from ray._private.state import GlobalState
+
+    assert callable(GlobalState.get_max_resources_from_cluster_config)

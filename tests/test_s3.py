@@ -1,4 +1,4 @@
-"""A sweep whose results are on an S3 API: a server of one on this machine, asked as a real one would be."""
+"""A sweep with its results on S3, on a local server with the same API."""
 
 import io
 import logging
@@ -65,7 +65,7 @@ def tables(out: str) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.slow
-def test_a_sweep_on_s3_has_the_tables_of_a_local_one_and_goes_on_from_what_is_there(bucket, tmp_path, capsys):
+def test_a_sweep_on_s3_has_the_tables_of_a_local_one_and_resumes(bucket, tmp_path, capsys):
     remote, local = f"{bucket}/some/folder", str(tmp_path / "local")
     for out in (remote, local):
         run(out)
