@@ -68,7 +68,7 @@ class Results:
 
     @functools.cached_property
     def cohorts(self) -> Cohorts:
-        """What the tables are made from."""
+        """The cohorts that the tables are made from."""
         return Cohorts(self.folders)
 
     @functools.cached_property

@@ -1,1 +1,1 @@
-"""Which runs, and where: sweep specifications, planning, Ray Tune, measure actors and the command line."""
+"""Runs of a sweep and where they train: specifications, plans, Ray Tune, measure actors and the command line."""

@@ -1,8 +1,8 @@
-"""From a results folder to verdicts and a report."""
+"""Verdicts and report of a results folder."""
 
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -18,7 +18,8 @@ from benevolent.analysis.report.definitions import predictor_definitions
 from benevolent.analysis.report.digests import code_digest, digest, file_digests, unchanged
 from benevolent.analysis.results import COLUMNS, Results, load_results
 from benevolent.orchestrator.provenance import read_entries
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.spec.sweep_spec import JudgingConfig
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
@@ -33,7 +34,31 @@ INPUTS = "inputs.json"
 TARGETS = ("test_loss", "test_error", "gap")
 
 
-def report(folder: Folder, spec: SweepSpec, anew: bool = False) -> list[Verdicts]:
+class ReportedSweep(Protocol):
+    """The parts of a sweep's specification that a report needs."""
+
+    @property
+    def name(self) -> str:
+        """The name of the sweep."""
+
+    @property
+    def description(self) -> str:
+        """Its description, empty if it has none."""
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """The dotted fields that vary."""
+
+    @property
+    def record(self) -> RecordConfig:
+        """The records and measures that are asked for."""
+
+    @property
+    def judging(self) -> JudgingConfig:
+        """The further questions that the report answers."""
+
+
+def report(folder: Folder, spec: ReportedSweep, anew: bool = False) -> list[Verdicts]:
     """Return the verdicts on a results folder, and make its report if it is not up to date.
 
     The report is made again if anything that it was made from has changed, code included, or if one of its files is
@@ -91,7 +116,7 @@ def judged_table(results: Results) -> pd.DataFrame:
     return table[table["run_id"].isin(wanted) & finished].reset_index(drop=True)
 
 
-def judge_targets(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] = TARGETS) -> list[Verdicts]:
+def judge_targets(table: pd.DataFrame, spec: ReportedSweep, targets: Sequence[str] = TARGETS) -> list[Verdicts]:
     """Judge all predictors against each target; empty if there are too few runs, axes or predictors.
 
     An axis on which all finished runs agree tells nothing apart and is left out, as is a target without values. Where
@@ -116,17 +141,17 @@ def judge_targets(table: pd.DataFrame, spec: SweepSpec, targets: Sequence[str] =
     return verdicts
 
 
-def varied_axes(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
+def varied_axes(table: pd.DataFrame, spec: ReportedSweep) -> list[str]:
     """Return the axes on which runs differ."""
     return [axis for axis in spec.axis_names if axis in table and table[axis].nunique(dropna=False) > 1]
 
 
-def match_windows(spec: SweepSpec) -> Windows:
+def match_windows(spec: ReportedSweep) -> Windows:
     """Return the windows of `judging.match`."""
     return {column: (float(low), float(high)) for column, (low, high) in spec.judging.match.items()}
 
 
-def matched_runs(table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame | None:
+def matched_runs(table: pd.DataFrame, spec: ReportedSweep) -> pd.DataFrame | None:
     """Return the runs in the windows of `judging.match`; None without windows, empty if a column is missing."""
     windows = match_windows(spec)
     if not windows:
@@ -176,7 +201,7 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
     return render(content)[paths.PAGE]
 
 
-def _content(folder: Folder, spec: SweepSpec, results: Results) -> Report:
+def _content(folder: Folder, spec: ReportedSweep, results: Results) -> Report:
     table = judged_table(results)
     ids = set(table["run_id"]) if len(table) else set()
     return Report(
@@ -205,7 +230,7 @@ def _parents(results: Results) -> pd.DataFrame:
     return results.runs[results.runs["run_id"].isin(wanted)]
 
 
-def unanswered(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
+def unanswered(table: pd.DataFrame, spec: ReportedSweep) -> list[str]:
     """Return sentences on what the spec asks for and these runs cannot answer."""
     matched = matched_runs(table, spec)
     if matched is None or varied_axes(matched, spec):
@@ -214,7 +239,7 @@ def unanswered(table: pd.DataFrame, spec: SweepSpec) -> list[str]:
     return [f"No verdicts on matched runs: {len(matched)} runs have {windows}, and no axis varies among them."]
 
 
-def _early(results: Results, table: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
+def _early(results: Results, table: pd.DataFrame, spec: ReportedSweep) -> pd.DataFrame:
     """Return how early dynamics and losses predict the first target, over all runs that did not diverge."""
     axes = [axis for axis in spec.axis_names if axis in table]
     target = TARGETS[0]

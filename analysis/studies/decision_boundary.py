@@ -69,7 +69,7 @@ class Phases(NamedTuple):
 
     @property
     def in_order(self) -> bool:
-        """Whether all phases are reached, one after the other."""
+        """Return whether all phases are reached, one after the other."""
         if self.line is None or self.concept is None or self.noise is None:
             return False
         return self.line < self.concept < self.noise

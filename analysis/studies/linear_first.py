@@ -63,7 +63,7 @@ TITLES = {
 
 
 class Explanation(NamedTuple):
-    """How much of one network its linear classifier explains.
+    """The information of one network that its linear classifier explains.
 
     Attributes:
         table: one row per step, from `explained_by`, with train accuracy.

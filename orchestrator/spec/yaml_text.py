@@ -50,7 +50,7 @@ def dumps(value: Any) -> str:
 def _yaml() -> YAML:
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
-    yaml.default_flow_style = False  # type: ignore[assignment]  # annotated as None
+    yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     yaml.width = LINE_WIDTH
     return yaml

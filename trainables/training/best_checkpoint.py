@@ -26,7 +26,7 @@ class BestCheckpoint:
 
     @property
     def has_check(self) -> Tensor:
-        """Which runs have had a check, `(K,)`."""
+        """Mask `(K,)` of the runs that have had a check."""
         return self.state["score"].isfinite()
 
     def record(self, scores: Tensor, rows: Callable[[Tensor], Tensors]) -> None:

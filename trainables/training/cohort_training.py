@@ -7,7 +7,7 @@
             where it is due, and at a run's end     rows of dynamics and outcomes; checkpoints
             runs that stopped leave the stack       their final parameters, a row in `runs`
 
-Tables are written in numbered parts, and after each part the whole state, so that a cohort that was killed anywhere goes
+Tables are written in numbered parts, and after each part the whole state, so that a cohort killed anywhere goes
 on from its last part. Parts are cut by the clock; what is in the tables is the same however they are cut.
 """
 

@@ -15,7 +15,7 @@ RCOND = 1e-12
 
 
 def parts(module: nn.Module) -> tuple[nn.Sequential, str, nn.Linear]:
-    """What makes the features, and the name and the layer of what is solved for.
+    """Split a network into the part that makes the features, and the name and module of the layer that is solved for.
 
     Raises:
         BadInput: the module is no `nn.Sequential` that ends with `nn.Linear`.

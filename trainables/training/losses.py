@@ -163,7 +163,7 @@ class Loss(NamedTuple):
         )
 
     def outputs(self, classes: int) -> int:
-        """How many outputs a network needs; `classes` is 0 for real targets."""
+        """Return the number of outputs that a network needs; `classes` is 0 for real targets."""
         return classes if self.per_class and classes and not (self.real and classes == 2) else 1
 
 
@@ -176,7 +176,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def mistakes(logits: Tensor, labels: Tensor) -> Tensor:
-    """Which examples are classified wrongly, `(...)` in float64; the absolute error where targets are real."""
+    """Return 1 for misclassified examples and 0 for others, `(...)` in float64; of real targets the absolute error."""
     if labels.is_floating_point():
         return (logits.squeeze(-1).double() - labels.double()).abs()
     return (predicted(logits) != labels).double()

@@ -43,7 +43,7 @@ class Sgd:
         return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
 
     def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
-        """Where to go: the update, but for its sign and the learning rate.
+        """Return the update without its sign and the learning rate.
 
         Args:
             gradient: `(K, P)`, of the loss, with weight decay.
@@ -70,7 +70,7 @@ class Adam(Sgd):
 
 
 class LeastSquares(Sgd):
-    """The whole way to the solution in one step; the stack knows where that is (`trainables.training.least_squares`)."""
+    """One step to the solution, which the stack computes (`trainables.training.least_squares`)."""
 
     slots = ()
 
@@ -95,7 +95,7 @@ def learning_rate(optimizer: OptimizerConfig, epoch: int) -> float:
 
 
 def _factor(optimizer: OptimizerConfig, epoch: int) -> float:
-    """Of the schedule, which starts from 1 at epoch 0 unless it has a point there."""
+    """Return the factor of the schedule, which starts from 1 at epoch 0 unless it has a point there."""
     points = [(0.0, 1.0), *((at, factor) for at, factor in optimizer.schedule)]
     reached = max(index for index, (at, _) in enumerate(points) if at <= epoch)
     start, before = points[reached]

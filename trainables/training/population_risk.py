@@ -1,4 +1,4 @@
-"""What is known of networks on the whole distribution that their data are drawn from, not on a sample of it."""
+"""Exact outcomes on the distribution that the data are drawn from, instead of on a sample of it."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""What a cohort in training leaves behind: rows of its tables, checkpoints, and the end of every run."""
+"""Records of a cohort in training: rows of its tables, checkpoints, and the end of every run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

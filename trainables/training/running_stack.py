@@ -199,7 +199,7 @@ class RunningStack:
     # ---- the state
 
     def saved(self) -> Tensors:
-        """Return all state as tensors `<part>/<name>`, for `load`; in an epoch also the generators' and the segment's."""
+        """Return all state as tensors `<part>/<name>`, for `load`; within an epoch also generators and segment."""
         groups = {
             STACK: self.stack.state.tensors(),
             DYNAMICS: self.dynamics.state,
