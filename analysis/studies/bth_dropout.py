@@ -179,10 +179,12 @@ def _not_only_draws(table: pd.DataFrame) -> Finding:
     more = mean_over_seeds(table, difference)
     trained = table.loc[table[RATE] == highest, "masked_coverage"].mean()
     untrained = table.loc[table[RATE] == lowest, "masked_coverage"].mean()
+    decision = decide(more.low > 0)
+    evidence = f"{trained:.2f} against {untrained:.2f}, difference {show_interval(more, '+.3f')}"
     return Finding(
         "networks trained with Dropout cover more than others whose units are dropped afterwards",
-        decide(more.low > 0),
-        f"{trained:.2f} against {untrained:.2f}, difference {show_interval(more, '+.3f')}",
+        decision,
+        evidence,
         explanation="dropping units covers more patterns whether or not training did so",
     )
 
@@ -236,10 +238,12 @@ def _mean_rank_correlation(rows: pd.DataFrame) -> float:
 
 def _steadier(table: pd.DataFrame) -> Finding:
     ratio = _ratio_to_none(table, "bias_increment_max")
+    decision = decide(ratio.high < 1)
+    evidence = f"largest path per step, ratio {show_interval(ratio, '.2f')}"
     return Finding(
         "with Dropout the bias is trained more steadily",
-        decide(ratio.high < 1),
-        f"largest path per step, ratio {show_interval(ratio, '.2f')}",
+        decision,
+        evidence,
         explanation="dropping other units in every step moves the bias too, and keeps the loss from vanishing",
     )
 

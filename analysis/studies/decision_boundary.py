@@ -207,10 +207,12 @@ def _then_concept(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best
 
 def _then_noise(tables: Sequence[pd.DataFrame]) -> Finding:
     lowest = min(table["train"].iloc[-1] for table in tables)
+    decision = decide(bool(lowest == 1))
+    evidence = f"train accuracy at least {lowest:.4f}"
     return Finding(
         "In the end it fits the noise",
-        decide(bool(lowest == 1)),
-        f"train accuracy at least {lowest:.4f}",
+        decision,
+        evidence,
         "overfits to the label noise",
         explanation="too few steps, or too narrow a network, for wrong labels among right ones",
     )
@@ -236,10 +238,12 @@ def _concept_kept(tables: Sequence[pd.DataFrame], best_line: float) -> Finding:
 
 
 def _in_order(phases: Sequence[Phases]) -> Finding:
+    decision = decide(all(network.in_order for network in phases))
+    evidence = "steps " + "; ".join(_show_steps(network) for network in phases)
     return Finding(
         "Line, concept and noise come one after the other",
-        decide(all(network.in_order for network in phases)),
-        "steps " + "; ".join(_show_steps(network) for network in phases),
+        decision,
+        evidence,
         "in this order",
         explanation="a phase is never reached, or is reached between the same two recorded steps as another",
     )

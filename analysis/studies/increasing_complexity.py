@@ -43,7 +43,7 @@ for each i in the mean over seeds.
 
 
 class Rung(NamedTuple):
-    """One simpler classifier G, and how much of a network it explains.
+    """One simpler classifier G, and the share of a network that it explains.
 
     Attributes:
         name: of the classifier.
@@ -146,10 +146,12 @@ def _by_rung(ladders: Sequence[Sequence[Rung]], attribute: str) -> np.ndarray:
 def _larger_knows_more(names: Sequence[str], ladders: Sequence[Sequence[Rung]]) -> Finding:
     levels = _by_rung(ladders, "level")
     means = [f"{name}: {level:.3f} bits" for name, level in zip(names, levels.mean(0), strict=True)]
+    decision = decide(bool((np.diff(levels) > 0).all()))
+    evidence = "; ".join(means)
     return Finding(
         "The ladder: a larger classifier knows more about the labels",
-        decide(bool((np.diff(levels) > 0).all())),
-        "; ".join(means),
+        decision,
+        evidence,
     )
 
 
@@ -170,10 +172,12 @@ def _left_in_order(ladders: Sequence[Sequence[Rung]]) -> Finding:
 
 def _kept(ladders: Sequence[Sequence[Rung]]) -> Finding:
     lowest = _by_rung(ladders, "kept").min()
+    decision = decide(bool(lowest >= LEAST_KEPT))
+    evidence = f"at least {lowest:.3f} of the largest value"
     return Finding(
         "What each explains is kept to the end",
-        decide(bool(lowest >= LEAST_KEPT)),
-        f"at least {lowest:.3f} of the largest value",
+        decision,
+        evidence,
         "flat while overfitting",
         explanation="what is fitted last spoils some of what was learned first",
     )
@@ -186,10 +190,12 @@ def _more_than_chance(names: Sequence[str], ladders: Sequence[Sequence[Rung]]) -
     shares = []
     for name, own_share, null_share in zip(names, own, null, strict=True):
         shares.append(f"{name}: {own_share:.2f} against {null_share:.2f}")
+    decision = decide(bool((own - null >= wanted).all()))
+    evidence = "; ".join(shares)
     return Finding(
         "Each explains more than any equally good classifier must",
-        decide(bool((own - null >= wanted).all())),
-        "; ".join(shares),
+        decision,
+        evidence,
         "6 layers: 0.72 against 0.40",
         explanation="classifiers of so few examples are alike in what is easy, even two that share nothing else",
     )

@@ -132,20 +132,24 @@ def _small_starts(table: pd.DataFrame) -> Finding:
     distance = (table["accuracy"] - (1 - table["data.noise"])).abs()
     noises = ", ".join(f"{noise:g}" for noise in sorted(table["data.noise"].unique()))
     all_fit = (table["train_error"] == 0).all()
+    decision = decide(bool(all_fit and (distance <= TOLERANCE).all()))
+    evidence = f"at most {distance.max():.4f} off, p = {noises}; {_count_fits(table)}"
     return Finding(
         "Linear: from small weights, fitting every example leaves the accuracy on the population at 1 − p",
-        decide(bool(all_fit and (distance <= TOLERANCE).all())),
-        f"at most {distance.max():.4f} off, p = {noises}; {_count_fits(table)}",
+        decision,
+        evidence,
         "tends to 1 − p",
     )
 
 
 def _far_starts(table: pd.DataFrame) -> Finding:
     all_fit = (table["train_error"] == 0).all()
+    decision = decide(bool(all_fit and (table["accuracy"] <= LARGEST_BAD_ACCURACY).all()))
+    evidence = f"{_accuracies_by_start(table)}; {_count_fits(table)}"
     return Finding(
         "Linear: from bad starts, classifiers that fit every example do no better than chance",
-        decide(bool(all_fit and (table["accuracy"] <= LARGEST_BAD_ACCURACY).all())),
-        f"{_accuracies_by_start(table)}; {_count_fits(table)}",
+        decision,
+        evidence,
         "at most 50% for some that fit",
         explanation="a start of this size does not outweigh, in every draw of twenty examples, what they teach",
     )
@@ -193,9 +197,10 @@ def _bad_start(ends: pd.DataFrame, start: str, name: str) -> Finding:
         evidence = f"lower by {show_interval(drop, '.4f')} at train accuracy 1"
     else:
         evidence = f"train accuracy {lowest_train:.4f} at least, not 1"
+    decision = decide(all_fit and drop.value >= LEAST_DROP and drop.low > 0)
     return Finding(
         f"Networks: from {name}, networks that fit every example do worse on test images",
-        decide(all_fit and drop.value >= LEAST_DROP and drop.low > 0),
+        decision,
         evidence,
         "figure 8: such starts exist",
         explanation="SGD may move so far from this start that little of it is left",

@@ -158,11 +158,10 @@ def increase_finding(
     decreases = int((means.diff() < 0).sum())
     ordered = max_decreases is None or decreases <= max_decreases
     values = ", ".join(f"{value:.3g}" for value in means)
-    decision = decide(estimate.value >= least_ratio and estimate.low > 1 and ordered)
     evidence = f"ratio {show_interval(estimate, '.3g')}; means {values}"
     return Finding(
         _increase_claim(statistic, axis, (low, high), least_ratio, max_decreases),
-        decision,
+        decide(estimate.value >= least_ratio and estimate.low > 1 and ordered),
         evidence,
         paper,
     )
