@@ -1,4 +1,5 @@
-# make run: one sweep from nothing to a verdict.  make test: everything is checked.  Both install what they need.
+# make run: one sweep from nothing to a verdict.  make test: all tests.  make lint: style and types.
+# make bench: the benchmarks of speed.  Each of them first installs what it needs into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -26,7 +27,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/measures.py
 	$(BIN)/python benchmarks/planning.py
 
-# torch and torchvision come first and together, so that their builds match.
+# torch and torchvision are installed first and together, so that their builds match.
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)

@@ -1,1 +1,4 @@
-"""Runs of a sweep and where they train: specifications, plans, Ray Tune, measure actors and the command line."""
+"""Sweeps: specifications, plans, training with Ray Tune, measuring with Ray actors, reports, and the command line.
+
+`sweep` is the place to start reading: `run_sweep` is the work of `bth run`, step by step.
+"""

@@ -1,1 +1,1 @@
-"""Training of one cohort of networks: configurations, data, networks, the stack, the loop, dynamics, files."""
+"""Training of one cohort of networks: configurations, data, models, the stack, the training loop, files."""

@@ -117,7 +117,17 @@ def _add(
     undefined: str = Measure.undefined,
     **options: Any,
 ) -> None:
-    """Register a measure; the arguments are those of `Measure`."""
+    """Register a measure.
+
+    Args:
+        function: see `Measure`, as for all arguments.
+        direction: +1 if larger means more complex, -1 if smaller does.
+        split: the data it reads.
+        source: the paper, a constant of `sources`.
+        requires: conditions of `requirements`, without which it is not applicable.
+        undefined: the reason where its value is not finite, a constant of `undefined`.
+        options: further fields of `Measure`, such as `opt_in` and `version`.
+    """
     measure = Measure(function, direction, split, source, requires, undefined, **options)
     MEASURES[measure.name] = measure
 

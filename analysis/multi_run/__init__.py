@@ -10,8 +10,8 @@
 | information that one run explains of another (Nakkiran et al. 2019) | two runs | `explained_information.py` |
 | forgetting of examples (Toneva et al. 2019) | `record.measure_at: checkpoints` | `forgetting.py` |
 
-Statistics of a sweep have a row for each group of runs: `axes` names the columns that tell groups apart, such as the
-width; the seeds of a group are taken together.
+Statistics of a sweep have a row for each group of runs. `axes` names the columns that tell groups apart, such as the
+width; a row is about all seeds of its group.
 """
 
 from benevolent.analysis.multi_run.description_length import (

@@ -1,1 +1,1 @@
-"""Plans: the runs of a sweep and the cohorts that train them."""
+"""Plans: the table of the runs of a sweep, and the table of the cohorts that train them."""

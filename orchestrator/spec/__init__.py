@@ -1,1 +1,1 @@
-"""Sweep specifications: YAML, axes."""
+"""Sweep specifications: YAML text, axes, and values without effect."""

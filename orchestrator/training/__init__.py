@@ -1,1 +1,1 @@
-"""Training on Ray: the Tune run, sessions, placement, progress."""
+"""Training on Ray: the Tune run, the order of cohorts, retries, sessions, placement, progress."""

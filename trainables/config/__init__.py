@@ -1,4 +1,5 @@
-"""Configuration of a run: `RunConfig`, its sections, and which of their fields may differ inside one stack.
+"""Configuration of a run: `RunConfig` and its sections.
 
-An intervention is one field here, with a default that does nothing, and one function where it acts.
+An intervention is one field here, with a default that does nothing, and one function where it acts. A field marked
+`PerRun` may differ between the runs of a cohort.
 """

@@ -7,7 +7,8 @@
 |---|---|---|
 | data set in files | one reader, one line in `READERS` | `readers.py` |
 | synthetic task | one builder, one line in `SYNTHETIC` | `synthetic.py` |
-| intervention on data | one function | `corruption.py` or `augmentation.py`, with a field in `config/data.py` |
+| intervention on inputs | one field, one function, one entry in `INPUT_INTERVENTIONS` | `config/data.py`, `input_interventions.py` |
+| intervention on labels | one field, one function, called in `per_run.py` | `config/data.py`, `corruption.py` |
 """
 
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig

@@ -1,1 +1,4 @@
-"""Files of a results folder: paths, tables, manifests."""
+"""Files of a results folder: paths, tables, manifests.
+
+`paths` names all files; `folder` reads and writes them.
+"""
