@@ -7,7 +7,7 @@
 |---|---|---|
 | data set in files | one reader, one line in `READERS` | `readers.py` |
 | synthetic task | one builder, one line in `SYNTHETIC` | `synthetic.py` |
-| intervention on inputs | one field, one function, one entry in `INPUT_INTERVENTIONS` | `config/data.py`, `input_interventions.py` |
+| intervention on inputs | one field, one function and its entry | `config/data.py`, `input_interventions.py` |
 | intervention on labels | one field, one function, called in `per_run.py` | `config/data.py`, `corruption.py` |
 """
 
