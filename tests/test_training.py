@@ -521,3 +521,9 @@ def test_starting_actor_touches_no_file_of_another_cohort(cohort, monkeypatch):
     )  # which asks Ray
     assert trainable.step()["done"] and trained.table("runs").status.tolist() == ["limit"]
     assert trained.files.why_failed is None and set(trained.final()) == set(trained.run_ids)
+
+
+def test_a_cohort_that_was_not_started_does_not_report_that_it_is_done(cohort):
+    folder = cohort("idle", [{"stop": {"max_epochs": 1}}])
+    with pytest.raises(RuntimeError, match="start"):
+        CohortTraining(folder.results, folder.name).advance()

@@ -80,6 +80,7 @@ class CohortTraining:
         self.seconds_per_step: float | None = None
         self.warnings: list[str] = []
         self.saved = time.monotonic()
+        self.started = False
 
     def start(self) -> None:
         """Begin, go on from the saved state, or do nothing if all runs are done.
@@ -94,6 +95,7 @@ class CohortTraining:
             else:
                 self._begin()
         self.saved = time.monotonic()
+        self.started = True
 
     def advance(self, seconds: float = 1.0) -> Progress:
         """Train for about so many seconds, one step at least, or to the end."""
@@ -118,6 +120,8 @@ class CohortTraining:
         return self._progress()
 
     def _progress(self) -> Progress:
+        if not self.started:
+            raise RuntimeError("the cohort has not been started: call start() before advance()")
         runs = len(self.manifest.configs)
         warnings, self.warnings = self.warnings, []
         return Progress(
