@@ -23,9 +23,9 @@ from benevolent.trainables.stack import network
 from benevolent.trainables.stack.subspace import PROJECTIONS
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.training.starting import training
 from benevolent.trainables.training.interventions import reused
 from benevolent.trainables.training.optimizers import learning_rate, norms
+from benevolent.trainables.training.starting import start_training
 
 DATA = {"train_size": 100, "validation_size": 50, "test_size": 100}
 MLP = {"family": "mlp", "width": 16, "depth": 3}
@@ -683,7 +683,7 @@ def test_three_generations_killed_after_every_epoch_give_the_same_results(cohort
     broken, starts = Folder(tmp_path / "broken"), 0
     for made in expand(SweepSpec.parse({"name": "test", **keys})).new_manifests():
         made.write(broken)
-        while not training(broken, made.cohort_id, save_every_seconds=0).advance(1e-6).done:
+        while not start_training(broken, made.cohort_id, save_every_seconds=0).advance(1e-6).done:
             starts += 1
         whole, twin = family.trained[made.cohort_id], copy.copy(family.trained[made.cohort_id])
         twin.files = CohortFiles(broken, made.cohort_id)

@@ -234,12 +234,12 @@ def test_evaluation_is_limited_by_the_number_of_activations(monkeypatch, model, 
 def test_gpu_training_equals_cpu_training(cohort, model, arithmetic):
     from test_training import run
 
-    from benevolent.trainables.training.starting import training
+    from benevolent.trainables.training.starting import start_training
 
     optimizer = {"batch_size": 30, "arithmetic": arithmetic}
     here, there = (cohort(name, [run(seed, model=model, optimizer=optimizer) for seed in range(3)]) for name in "ab")
     here.train()
-    assert training(there.results, there.name, "cuda:0").advance(1e9).done
+    assert start_training(there.results, there.name, "cuda:0").advance(1e9).done
     tolerance = {"full": 1e-3, "tf32": 2e-2, "bf16": 1e-1}[arithmetic]
     for run_id, values in here.final().items():
         torch.testing.assert_close(there.final()[run_id], values, rtol=tolerance, atol=tolerance)
