@@ -25,7 +25,7 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.statuses import UNFINISHED, Status
-from benevolent.trainables.training.dynamics import DYNAMICS
+from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 #: Digests of everything a report was made from, written last: its presence means that the report is whole.
 INPUTS = "inputs.json"

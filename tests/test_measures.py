@@ -33,7 +33,7 @@ from benevolent.analysis.measures.selection import select
 from benevolent.trainables import models
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.network import Network
-from benevolent.trainables.training.dynamics import DYNAMICS
+from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 
 class Task(NamedTuple):

@@ -11,7 +11,7 @@ from benevolent.orchestrator.spec.load_spec import bundled_sweeps
 from benevolent.orchestrator.study import studies
 from benevolent.trainables import data
 from benevolent.trainables.models import MODELS
-from benevolent.trainables.training.dynamics import DYNAMICS
+from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 Row = tuple[str, ...]
 

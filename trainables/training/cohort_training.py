@@ -123,7 +123,8 @@ class CohortTraining:
         if not self.started:
             raise RuntimeError("the cohort has not been started: call start() before advance()")
         runs = len(self.manifest.configs)
-        warnings, self.warnings = self.warnings, []
+        warnings = self.warnings
+        self.warnings = []
         return Progress(
             phase=self.phase.name,
             epoch=int(self.epoch),
@@ -205,7 +206,8 @@ class CohortTraining:
 
     def _choose_kernel(self) -> KernelChoice:
         steps = self.timeline.steps_per_epoch * max(phase.max_epochs for phase in self._phases)
-        inputs, labels = self.active.inputs["train"], self.active.labels["train"]
+        inputs = self.active.inputs["train"]
+        labels = self.active.labels["train"]
         choice = choose_kernel(self.active.stack, inputs, labels, self._batch_size, self.pinned, steps)
         self.files.folder.write_json(paths.STACKS, {"kernel": choice.kernel, "size": choice.size})
         return choice
@@ -280,7 +282,9 @@ class CohortTraining:
         Args:
             diverged: `(K,)`, which runs are known to have diverged.
         """
-        phases, record, step = self._phases, self.manifest.record, self.step
+        phases = self._phases
+        record = self.manifest.record
+        step = self.step
         last_phase = self._in_last_phase
         stop_check = StopCheck.of(phases, self.config.stop, self.epoch, step, step == self.timeline.max_steps)
         due = record.is_due(self.epoch, step) or (not last_phase and stop_check.all_at_limit)
@@ -322,7 +326,8 @@ class CohortTraining:
         self.saved = time.monotonic()
 
     def _state(self) -> SavedState:
-        batches, segment = self.active.batches, self.active.segment
+        batches = self.active.batches
+        segment = self.active.segment
         return SavedState(
             tensors=self.active.saved(),
             run_ids=[config.run_id for config in self.active.configs],

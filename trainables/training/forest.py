@@ -63,7 +63,8 @@ class ForestTraining:
             if time.monotonic() > end:
                 break
         runs = len(self.manifest.configs)
-        new_files, self.new_files = self.new_files, []
+        new_files = self.new_files
+        self.new_files = []
         return Progress("train", 1, runs, runs - len(self.to_grow), self.loss, not self.to_grow, new_files)
 
     def advance_epoch(self) -> Progress:

@@ -58,7 +58,7 @@ def _magnitudes(weight: Tensor, earlier_mask: Tensor | None) -> Tensor:
 
 
 def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0) -> dict[str, Tensor]:
-    """As many ones in each tensor as in `mask`, at random places; tensors of ones stay.
+    """Return a mask with as many ones in each tensor as in `mask`, at random places; tensors of ones stay.
 
     Args:
         mask: `name -> (...)` of zeros and ones.
@@ -70,9 +70,11 @@ def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0)
     >>> random["w"].sum().item()
     2.0
     """
-    places, masks = generator(seed, f"random mask/{draw}" if draw else "random mask", step), {}
+    stream = f"random mask/{draw}" if draw else "random mask"
+    rng = generator(seed, stream, step)
+    masks = {}
     for name, value in mask.items():
-        order = torch.from_numpy(places.permutation(value.numel())).to(value.device)
+        order = torch.from_numpy(rng.permutation(value.numel())).to(value.device)
         masks[name] = value.flatten()[order].view_as(value)
     return masks
 
@@ -80,7 +82,7 @@ def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0)
 def reused(
     smaller: Mapping[str, Tensor], drawn: Mapping[str, Tensor], roles: Mapping[str, int] | None = None
 ) -> dict[str, Tensor]:
-    """A network from a smaller one: its numbers come first on every axis, beside them the larger one's own draws.
+    """Return a network that starts with a smaller one: its numbers come first on every axis, then the own draws.
 
     Args:
         smaller: `name -> (...)` of the smaller network.
@@ -90,15 +92,15 @@ def reused(
     >>> reused({"w": torch.ones(1, 2)}, {"w": torch.zeros(2, 3)})["w"].tolist()
     [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    found = {name: value.clone() for name, value in drawn.items()}
-    for name, value in found.items():
+    tensors = {name: value.clone() for name, value in drawn.items()}
+    for name, value in tensors.items():
         parts = (roles or {}).get(name, 1)
-        pairs = (
-            zip(value.chunk(parts), smaller[name].chunk(parts), strict=True) if parts > 1 else [(value, smaller[name])]
-        )
-        for new, old in pairs:
-            new[tuple(map(slice, old.shape))] = old
-    return found
+        new_parts = value.chunk(parts) if parts > 1 else [value]
+        old_parts = smaller[name].chunk(parts) if parts > 1 else [smaller[name]]
+        for new, old in zip(new_parts, old_parts, strict=True):
+            first_numbers = tuple(slice(size) for size in old.shape)
+            new[first_numbers] = old
+    return tensors
 
 
 def centers(
@@ -108,7 +110,7 @@ def centers(
     seed: int,
     roles: Mapping[str, int] | None = None,
 ) -> dict[str, Tensor]:
-    """A small network from a larger one: the rows of each weight are k-means centers of the larger one's rows.
+    """Return a small network whose rows of each weight are k-means centers of a larger one's rows.
 
     Args:
         larger: `name -> (units, ...)` of the larger network.
@@ -130,7 +132,7 @@ def centers(
     """
     from sklearn.cluster import KMeans
 
-    found = {}
+    tensors = {}
     for name, shape in shapes.items():
         value = larger.get(name)
         if value is None or value.shape[1:] != shape[1:] or len(value) < shape[0]:
@@ -141,8 +143,10 @@ def centers(
         if value.shape != shape:
             parts = (roles or {}).get(name, 1)
             k_means = KMeans(shape[0] // parts, n_init=10, random_state=seed % 2**32)
-            rows = [part.flatten(1).double().cpu().numpy() for part in value.chunk(parts)]
-            fitted = np.concatenate([k_means.fit(part).cluster_centers_ for part in rows])
-            value = torch.from_numpy(fitted).view(shape) * scale
-        found[name] = value
-    return found
+            fitted = []
+            for part in value.chunk(parts):
+                rows = part.flatten(1).double().cpu().numpy()
+                fitted.append(k_means.fit(rows).cluster_centers_)
+            value = torch.from_numpy(np.concatenate(fitted)).view(shape) * scale
+        tensors[name] = value
+    return tensors

@@ -1,4 +1,4 @@
-"""The last layer of a network solved for, with everything before it as drawn: random features as a convex problem."""
+"""Least-squares solution of a network's last layer, with everything before it as drawn: random features."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ def parts(module: nn.Module) -> tuple[nn.Sequential, str, nn.Linear]:
 
 
 def solution(network: Network, tensors: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
-    """K networks with the last layer of minimum norm among those of least squared error.
+    """Return K networks with the last layer of minimum norm among those of least squared error.
 
     `min ||W||_F` over the W that minimize `||Phi W^T - T||_F`, where Phi are the features, in float64 by a singular
     value decomposition. A bias is the weight of a feature that is always one. As in Belkin et al. 2018, whose error
@@ -43,13 +43,14 @@ def solution(network: Network, tensors: Mapping[str, Tensor], inputs: Tensor, la
     """
     body, last, layer = parts(network.module)
     solved = {name: tensors[name].clone() for name in network.shapes}
-    for run, (own, wanted) in enumerate(zip(inputs, labels, strict=True)):
-        here = {name: value[run] for name, value in tensors.items() if not name.startswith(f"{last}.")}
-        # On the CPU: the driver that is meant for matrices without full rank is not there on a GPU.
-        features = functional_call(body, here, (own,)).double().cpu()
+    before_last = {name: value for name, value in tensors.items() if not name.startswith(f"{last}.")}
+    for run, run_inputs in enumerate(inputs):
+        run_tensors = {name: value[run] for name, value in before_last.items()}
+        # On the CPU: a GPU lacks the driver that is meant for matrices without full rank.
+        features = functional_call(body, run_tensors, (run_inputs,)).double().cpu()
         if layer.bias is not None:
             features = torch.cat([features, torch.ones(len(features), 1, dtype=features.dtype)], 1)
-        goals = targets(wanted, layer.out_features).cpu()
+        goals = targets(labels[run], layer.out_features).cpu()
         weights = torch.linalg.lstsq(features, goals, rcond=RCOND, driver="gelsd").solution.t()
         solved[f"{last}.weight"][run] = weights[:, : layer.in_features]
         if layer.bias is not None:

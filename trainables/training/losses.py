@@ -87,7 +87,7 @@ def squared(logits: Tensor, labels: Tensor, out: Out | None = None) -> Out:
 
 
 def targets(labels: Tensor, outputs: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """The targets `(..., C)` of the squared loss.
+    """Return the targets `(..., C)` of the squared loss.
 
     >>> targets(torch.tensor([1, 0]), 2).tolist(), targets(torch.tensor([1, 0]), 1).tolist()
     ([[0.0, 1.0], [1.0, 0.0]], [[1.0], [-1.0]])
@@ -154,7 +154,7 @@ class Loss(NamedTuple):
     margin: bool = False
 
     def having(self, margin: float) -> "Loss":
-        """The loss with this margin, where it has one."""
+        """Return the loss with this margin, if it has one."""
         if not self.margin:
             return self
         return self._replace(
@@ -183,12 +183,12 @@ def mistakes(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def predicted(logits: Tensor) -> Tensor:
-    """The class `(...)` of every example: of the largest logit `(..., C)`, or of one logit whether it is positive."""
+    """Return the class `(...)` of every example: of the largest logit `(..., C)`, or of one logit whether it is positive."""
     return logits.argmax(-1) if logits.shape[-1] > 1 else (logits.squeeze(-1) > 0).long()
 
 
 def summary(losses: Tensor, wrong: Tensor) -> dict[str, Tensor]:
-    """The outcomes of K networks on a split.
+    """Return the outcomes of K networks on a split.
 
     Args:
         losses: `(K, N)` in float64.

@@ -37,9 +37,10 @@ class Sgd:
         self.clip = column([torch.inf if clip is None else clip for clip in clips]) if any(clips) else None
 
     def slope(self, gradient: Tensor, parameters: Tensor) -> Tensor:
-        """The gradient, clipped and with weight decay: `min(1, c / ||g||) g + lambda theta`."""
+        """Return the gradient, clipped and with weight decay: `min(1, c / ||g||) g + lambda theta`."""
         if self.clip is not None:  # as `torch.nn.utils.clip_grad_norm_` does it
-            gradient = gradient * (self.clip / (norms(gradient) + 1e-6)).clamp(max=1).to(gradient.dtype)
+            factors = (self.clip / (norms(gradient) + 1e-6)).clamp(max=1)
+            gradient = gradient * factors.to(gradient.dtype)
         return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
 
     def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
@@ -62,7 +63,8 @@ class Adam(Sgd):
 
     def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
         """As `Sgd.direction`."""
-        first, second = memory["first"], memory["second"]
+        first = memory["first"]
+        second = memory["second"]
         first.lerp_(gradient, 1 - 0.9)
         second.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
         denominator = second.div(1 - 0.999 ** (steps + 1)).sqrt_().add_(1e-8)
@@ -83,7 +85,7 @@ OPTIMIZERS: dict[str, type[Sgd]] = {"sgd": Sgd, "adam": Adam, "least_squares": L
 
 
 def learning_rate(optimizer: OptimizerConfig, epoch: int) -> float:
-    """The learning rate after `epoch` epochs of a phase.
+    """Return the learning rate after `epoch` epochs of a phase.
 
     >>> [round(learning_rate(OptimizerConfig(lr=1.0, decay=0.5, decay_every=2), epoch), 3) for epoch in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
@@ -107,6 +109,6 @@ def _factor(optimizer: OptimizerConfig, epoch: int) -> float:
 
 
 def norms(rows: Tensor) -> Tensor:
-    """Euclidean norms `(K, 1)` in float64 of rows `(K, P)`: sums of blocks, then of those, in one order for any K."""
+    """Return Euclidean norms `(K, 1)` in float64 of rows `(K, P)`: sums of blocks, then of those, in one order for any K."""
     squares = torch.nn.functional.pad(rows.double().square(), (0, -rows.shape[1] % BLOCK))
     return squares.unflatten(1, (-1, BLOCK)).sum(2).sum(1, keepdim=True).sqrt()

@@ -25,8 +25,7 @@ def population_outcomes(stack: Stack) -> dict[str, Tensor]:
     bias = named.get("bias", torch.zeros_like(weights[:, :, 0]))
     if weights.shape[1] == 2:  # the larger of two outputs decides
         weights, bias = weights.diff(dim=1), bias.diff(dim=1)
-    errors = [
-        exact(weight.numpy(), float(shift), one.data.noise)
-        for weight, shift, one in zip(weights[:, 0], bias[:, 0], stack.configs, strict=True)
-    ]
+    errors = []
+    for row, run in enumerate(stack.configs):
+        errors.append(exact(weights[row, 0].numpy(), float(bias[row, 0]), run.data.noise))
     return {"population_error": torch.tensor(errors, dtype=torch.float64).to(stack.state.parameters.device)}

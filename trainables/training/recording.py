@@ -82,8 +82,9 @@ class Recorder:
 
     def take_new_files(self) -> list[str]:
         """Return the files of parameters that were written since the last call."""
-        new, self._new_files = self._new_files, []
-        return new
+        new_files = self._new_files
+        self._new_files = []
+        return new_files
 
     def position(self, step: int) -> dict[str, Any]:
         """Return the columns `phase`, `step` and `epoch` of a step of the present phase."""
@@ -148,7 +149,8 @@ class Recorder:
 
     def _add_final(self, active: RunningStack, steps: Tensor, step: int, ends: Ends) -> None:
         """Add the last parameters of the runs that stop, and their rows of `runs`; `steps` `(K,)` are their last."""
-        tensors, masks = active.stack.tensors, active.stack.masks
+        tensors = active.stack.tensors
+        masks = active.stack.masks
         path_lengths = active.path_lengths.tolist()
         for row in ends.stopped.nonzero().flatten().tolist():
             config = active.configs[row]

@@ -25,7 +25,11 @@ Tensors = dict[str, Tensor]
 #: Fields of a stack's state that make a network, as a snapshot keeps it.
 NETWORK = ("parameters", "buffers")
 #: First parts of the names that `RunningStack.saved` gives.
-STACK, DYNAMICS, NEAREST, EARLY, SEGMENT = "stack", "dynamics", "nearest", "early", "segment"
+STACK = "stack"
+PATH = "dynamics"
+NEAREST = "nearest"
+EARLY = "early"
+SEGMENT = "segment"
 GENERATOR = "generator"
 
 
@@ -163,14 +167,14 @@ class RunningStack:
         def rows(index: Tensor) -> Tensors:
             tensors = self.stack.state.tensors()
             kept = {f"{STACK}/{name}": tensors[name][index] for name in NETWORK}
-            kept |= {f"{DYNAMICS}/{name}": value[index] for name, value in self.dynamics.state.items()}
+            kept |= {f"{PATH}/{name}": value[index] for name, value in self.dynamics.state.items()}
             return kept | {"step": torch.full_like(index, step)}
 
         self.nearest.record(distances, rows)
 
     def restore_nearest(self, index: Tensor) -> None:
         """Make runs what they were where they were nearest to `stop.snapshot_loss`."""
-        sources = {STACK: self.stack.state.tensors(), DYNAMICS: self.dynamics.state}
+        sources = {STACK: self.stack.state.tensors(), PATH: self.dynamics.state}
         for key, value in self.nearest.state.items():
             part, _, name = key.partition("/")
             if name:
@@ -202,7 +206,7 @@ class RunningStack:
         """Return all state as tensors `<part>/<name>`, for `load`; within an epoch also generators and segment."""
         groups = {
             STACK: self.stack.state.tensors(),
-            DYNAMICS: self.dynamics.state,
+            PATH: self.dynamics.state,
             NEAREST: self.nearest.state,
             EARLY: self.early.state,
         }
@@ -219,7 +223,7 @@ class RunningStack:
     def load(self, tensors: Tensors) -> None:
         """Go on from what `saved` gave, between epochs; within one, `resume_epoch` follows."""
         self.stack.state = StackState.from_tensors(self._group(tensors, STACK))
-        self.dynamics.state = self._group(tensors, DYNAMICS)
+        self.dynamics.state = self._group(tensors, PATH)
         self.nearest.state = self._group(tensors, NEAREST)
         self.early.state = self._group(tensors, EARLY)
 

@@ -17,7 +17,7 @@ EXAMPLES_PER_PASS = 1024
 
 
 class TeacherLabels:
-    """The networks that label the inputs of a cohort's runs.
+    """Labels from the networks that teach a cohort's runs.
 
     Args:
         results: the results folder.
@@ -25,16 +25,20 @@ class TeacherLabels:
     """
 
     def __init__(self, results: Folder, manifest: Manifest) -> None:
-        left = ParentRuns(results, manifest)  # not kept: it holds all that the cohort waits for
-        asked = {(one.teacher.run_id, one.labels.at): one.teacher for one in manifest.configs if one.teacher}
-        self.networks = {
-            (run_id, at): (_built(teacher), _own(left.end(teacher) if at is None else left.after(teacher, at)))
-            for (run_id, at), teacher in asked.items()
-        }
+        parents = ParentRuns(results, manifest)  # not kept: it holds all networks that the cohort waits for
+        self.networks: dict[tuple[str, int | None], tuple[Network, dict[str, Tensor]]] = {}
+        for config in manifest.configs:
+            teacher = config.teacher
+            at = config.labels.at
+            if teacher is None or (teacher.run_id, at) in self.networks:
+                continue
+            saved = parents.end(teacher) if at is None else parents.after(teacher, at)
+            built = network.for_run(teacher, data.describe(teacher.data))
+            self.networks[teacher.run_id, at] = built, _copied(saved)
 
     @torch.no_grad()
     def labels(self, config: RunConfig, inputs: data.Inputs) -> Tensor:
-        """The classes `(N,)` that the teacher of a run sees in inputs.
+        """Return the classes `(N,)` that the teacher of a run predicts for inputs.
 
         A teacher is asked alone, whoever learns from it, so that its labels do not depend on their company.
 
@@ -44,20 +48,17 @@ class TeacherLabels:
         """
         assert config.teacher is not None
         built, tensors = self.networks[config.teacher.run_id, config.labels.at]
-        dtype, device = getattr(torch, config.teacher.precision), inputs.stored.device
-        own = {name: value.unsqueeze(0).to(device, dtype) for name, value in tensors.items()}
-        parameters, buffers = (layout.views(layout.rows(own)) for layout in (built.parameters, built.buffers))
-        found = []
+        dtype = getattr(torch, config.teacher.precision)
+        stack_of_one = {name: value.unsqueeze(0).to(inputs.stored.device, dtype) for name, value in tensors.items()}
+        parameters = built.parameters.views(built.parameters.rows(stack_of_one))
+        buffers = built.buffers.views(built.buffers.rows(stack_of_one))
+        classes = []
         for start in range(0, inputs.examples, EXAMPLES_PER_PASS):
             rows = inputs.rows(start, start + EXAMPLES_PER_PASS).to(dtype)
-            found.append(predicted(built.logits(parameters, buffers, rows))[0])
-        return torch.cat(found)
+            classes.append(predicted(built.logits(parameters, buffers, rows))[0])
+        return torch.cat(classes)
 
 
-def _own(saved: SavedNetwork) -> dict[str, Tensor]:
-    """Copies, since what was read has those of all runs of a file."""
+def _copied(saved: SavedNetwork) -> dict[str, Tensor]:
+    """Copy tensors that share the memory of all runs of a file."""
     return {name: value.clone() for name, value in saved.tensors.items()}
-
-
-def _built(config: RunConfig) -> Network:
-    return network.for_run(config, data.describe(config.data))
