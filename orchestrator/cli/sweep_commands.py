@@ -1,5 +1,6 @@
 """`bth run` and `bth plan`."""
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
+    from benevolent.orchestrator.spec.sweep_spec import SweepSpec
     from benevolent.orchestrator.study import Study
 
 RESULTS = Path("results")
@@ -61,7 +63,9 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
     from benevolent.orchestrator.training.placement import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
-        sweeps = [sweep for study in _studies(spec, overrides) for sweep in study.specs(scale).values()]
+        sweeps: list[SweepSpec] = []
+        for study in _studies(spec, overrides):
+            sweeps += study.specs(scale).values()
     else:
         sweeps = [load_spec(spec, overrides or [])]
     for sweep in sweeps:
@@ -81,7 +85,7 @@ def _run_studies(spec: str, out: str | None, address: str | None, overrides: lis
         line = f"{answered.study.name}: {answered.answer.headline} {answered.page}"
         console.print(escape(line), soft_wrap=True)
     console.print(f"all studies: {out}/{paths.PAGE}", soft_wrap=True)
-    exit_if_failed([failure for answered in answered_studies for failure in answered.failures])
+    exit_if_failed(list(itertools.chain.from_iterable(answered.failures for answered in answered_studies)))
 
 
 def _studies(spec: str, overrides: list[str] | None) -> "list[Study]":

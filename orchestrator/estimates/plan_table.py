@@ -35,17 +35,11 @@ def plan_table(estimate: SweepEstimate) -> RenderableType:
     return Group(table, "\n".join(_totals(estimate)))
 
 
-def _cells(group: GroupEstimate) -> tuple[str, ...]:
-    return (
-        escape("\n".join([group.network, *group.distinguishing_fields])),
-        group.phases,
-        f"{group.parameters:,}",
-        f"{group.runs:,}",
-        f"{group.cohorts:,}",
-        f"{group.cohort_size:,}",
-        decimal(group.memory_bytes),
-        decimal(group.disk_bytes),
-    )
+def _cells(group: GroupEstimate) -> list[str]:
+    network = "\n".join([group.network, *group.distinguishing_fields])
+    counts = (group.parameters, group.runs, group.cohorts, group.cohort_size)
+    sizes = (group.memory_bytes, group.disk_bytes)
+    return [escape(network), group.phases, *(f"{count:,}" for count in counts), *map(decimal, sizes)]
 
 
 def _totals(estimate: SweepEstimate) -> list[str]:
@@ -73,15 +67,15 @@ def _totals(estimate: SweepEstimate) -> list[str]:
 
 def _united(groups: Sequence[GroupEstimate]) -> GroupEstimate:
     """Return one row for many groups: the largest network, cohort and memory, and the sums of the rest."""
-    return replace(
-        groups[0],
-        network=f"... {len(groups)} more groups, each up to",
-        phases="",
-        distinguishing_fields=(),
-        runs=sum(group.runs for group in groups),
-        cohorts=sum(group.cohorts for group in groups),
-        cohort_size=max(group.cohort_size for group in groups),
-        parameters=max(group.parameters for group in groups),
-        memory_bytes=max(group.memory_bytes for group in groups),
-        disk_bytes=sum(group.disk_bytes for group in groups),
-    )
+    largest = {
+        "cohort_size": max(group.cohort_size for group in groups),
+        "parameters": max(group.parameters for group in groups),
+        "memory_bytes": max(group.memory_bytes for group in groups),
+    }
+    summed = {
+        "runs": sum(group.runs for group in groups),
+        "cohorts": sum(group.cohorts for group in groups),
+        "disk_bytes": sum(group.disk_bytes for group in groups),
+    }
+    network = f"... {len(groups)} more groups, each up to"
+    return replace(groups[0], network=network, phases="", distinguishing_fields=(), **largest, **summed)

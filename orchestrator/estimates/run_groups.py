@@ -1,6 +1,6 @@
 """Groups of runs that may share cohorts: the rows of `bth plan`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,13 +64,16 @@ def distinguishing_fields(groups: Sequence[RunGroup]) -> list[tuple[str, ...]]:
     Fields of the network are left out: `bth plan` shows the network anyway.
     """
     shared = [_shared_fields(group.example) for group in groups]
-    all_names = dict.fromkeys(name for fields in shared for name in fields)
-    differing = []
-    for name in all_names:
-        values = {str(fields.get(name)) for fields in shared}
-        if len(values) > 1:
-            differing.append(name)
-    return [tuple(f"{name}={fields[name]}" for name in differing if name in fields) for fields in shared]
+    values_of: dict[str, set[str]] = {}
+    for fields in shared:
+        for name in fields:
+            values_of[name] = {str(other.get(name)) for other in shared}
+    differing = [name for name, values in values_of.items() if len(values) > 1]
+    return [_assignments(fields, differing) for fields in shared]
+
+
+def _assignments(fields: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{name}={fields[name]}" for name in names if name in fields)
 
 
 def _shared_fields(config: RunConfig) -> dict[str, Any]:

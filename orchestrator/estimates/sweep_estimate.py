@@ -113,17 +113,21 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         estimates.append(_estimate_group(plan, group, fields))
     if timed:
         estimates = _timed(plan.record, estimates, groups)
+    costliest_first = sorted(estimates, key=lambda group: (-group.seconds, -group.flops))
     data_sets = {group.example.data.name for group in groups} & data.READERS.keys()
+    to_fetch = sorted(name for name in data_sets if not data.is_present(name))
+    new_parents = int((plan.is_new & ~named).sum())
+    old_runs = int((named & ~plan.is_new).sum())
     return SweepEstimate(
         name=plan.name,
         runs=named_runs,
         configurations=named_runs // seeds,
         seeds=seeds,
-        parents=int((plan.is_new & ~named).sum()),
-        known=int((named & ~plan.is_new).sum()),
+        parents=new_parents,
+        known=old_runs,
         slots=slots,
-        groups=tuple(sorted(estimates, key=lambda group: (-group.seconds, -group.flops))),
-        to_fetch=tuple(sorted(name for name in data_sets if not data.is_present(name))),
+        groups=tuple(costliest_first),
+        to_fetch=tuple(to_fetch),
     )
 
 
@@ -139,9 +143,10 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
     for config, runs in group.members:
         records += runs * _epochs(plan.record, config)[1]
         flops += runs * training_flops(config)
+    phases = " + ".join(phase.name for phase in example.phases)
     return GroupEstimate(
         network=_network_text(example.model),
-        phases=" + ".join(phase.name for phase in example.phases),
+        phases=phases,
         distinguishing_fields=fields,
         runs=sum(group.cohort_sizes),
         cohorts=len(group.cohort_sizes),
