@@ -12,6 +12,7 @@ from rich.markup import escape
 from benevolent.analysis.report import study_page
 from benevolent.analysis.results import Results, load_results
 from benevolent.analysis.studies import StudyAnswer
+from benevolent.orchestrator.plan.expand import configurations_of
 from benevolent.orchestrator.provenance import git_commit, read_entries
 from benevolent.orchestrator.reporting import report_inputs
 from benevolent.orchestrator.study import PREFIX, Scale, Study, studies
@@ -128,5 +129,5 @@ def _setups(study: Study, scale: Scale) -> dict[str, dict[str, dict[str, str]]]:
     scales: list[Scale] = [scale] if scale == "paper" else [scale, "paper"]
     for shown in scales:
         for name, spec in study.specs(shown).items():
-            setups[name][shown] = describe_setup(spec)
+            setups[name][shown] = describe_setup(configurations_of(spec), spec.base, spec.grid, spec.list)
     return setups

@@ -1,64 +1,67 @@
-"""Summary of a sweep in a few phrases, for the page of a study."""
+"""A sweep in a few words, for the page of a study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benevolent.orchestrator.plan.expand import configurations_of
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables.config.data import DataConfig
+from benevolent.orchestrator.plan.configurations import Configurations
 from benevolent.trainables.config.run import RunConfig
 
 
-def describe_setup(spec: SweepSpec) -> dict[str, str]:
-    """Return phrases about a sweep: `data`, `network`, `training`, `varied`, and `runs`, the number of runs."""
-    configurations = configurations_of(spec)
+def describe_setup(
+    configurations: Configurations,
+    base: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+    listed: Sequence[Mapping[str, Any]],
+) -> dict[str, str]:
+    """Return data, network, training, what is varied, and the number of runs, each in words.
+
+    Args:
+        configurations: of the sweep.
+        base: values of the sweep's base.
+        grid: values of each axis.
+        listed: points of the sweep's list.
+    """
     first = configurations.config(0)
-    family = first.flat()["model.family"]
+    seeds = len(configurations.seeds)
     return {
-        "data": _data_text(first.data, spec.grid),
-        "network": _fields_text({"family": family} | spec.base.get("model", {})),
-        "training": _training_text(first, spec.base.get("optimizer", {})),
-        "varied": _varied_text(spec),
-        "runs": f"{configurations.named * len(spec.seed_values):,}",
+        "data": _describe_data(first, grid),
+        "network": _fields({"family": first.model.family, **base.get("model", {})}),  # type: ignore[attr-defined]
+        "training": f"{_fields(base.get('optimizer', {}))}; until {_describe_limit(first)}",
+        "varied": "; ".join([*_describe_axes(grid, listed), f"{seeds} seeds"]),
+        "runs": f"{configurations.named * seeds:,}",
     }
 
 
-def _data_text(data: DataConfig, grid: Mapping[str, Any]) -> str:
+def _describe_data(config: RunConfig, grid: Mapping[str, Sequence[Any]]) -> str:
+    data = config.data
     half = "" if data.half == "both" else f"the {data.half} half of "
     train_size = "several numbers of" if "data.train_size" in grid else f"{data.train_size:,}"
-    text = f"{half}{data.name}: {train_size} training and {data.test_size:,} test examples"
+    corrupted = ""
     if data.label_corruption and "data.label_corruption" not in grid:
-        corrupted = "training and test" if data.corrupt_test else "training"
-        text += f", labels of {corrupted} examples redrawn with probability {data.label_corruption:g}"
-    return text
+        which = "training and test examples" if data.corrupt_test else "training examples"
+        corrupted = f", labels of {which} redrawn with probability {data.label_corruption:g}"
+    return f"{half}{data.name}: {train_size} training and {data.test_size:,} test examples{corrupted}"
 
 
-def _training_text(config: RunConfig, optimizer: Mapping[str, Any]) -> str:
-    until = f"{config.stop.max_epochs} epochs"
-    if config.stop.train_loss is not None:
-        until = f"train loss {config.stop.train_loss:g}, at most {until}"
-    return f"{_fields_text(optimizer)}; until {until}"
+def _describe_limit(config: RunConfig) -> str:
+    limit = f"{config.stop.max_epochs} epochs"
+    target = config.stop.train_loss
+    return limit if target is None else f"train loss {target:g}, at most {limit}"
 
 
-def _varied_text(spec: SweepSpec) -> str:
-    values_of = {axis: [str(value) for value in values] for axis, values in spec.grid.items()}
-    for point in spec.list:
-        for axis, value in point.items():
+def _describe_axes(grid: Mapping[str, Sequence[Any]], listed: Sequence[Mapping[str, Any]]) -> list[str]:
+    texts_of: dict[str, list[str]] = {axis: [str(value) for value in values] for axis, values in grid.items()}
+    for point in listed:
+        for field, value in point.items():
             text = "another run" if isinstance(value, dict) else str(value)
-            values_of.setdefault(axis, []).append(text)
-    phrases = []
-    for axis, values in values_of.items():
-        distinct = dict.fromkeys(values)
-        phrases.append(f"{axis}: {', '.join(distinct)}")
-    phrases.append(f"{len(spec.seed_values)} seeds")
-    return "; ".join(phrases)
+            texts_of.setdefault(field, []).append(text)
+    return [f"{field}: {', '.join(dict.fromkeys(texts))}" for field, texts in texts_of.items()]
 
 
-def _fields_text(section: Mapping[str, Any]) -> str:
-    """Return fields as a phrase; the family or name stands without its key.
+def _fields(section: Mapping[str, Any]) -> str:
+    """Return fields as words; the family or name stands for itself.
 
-    >>> _fields_text({"family": "mlp", "width": 8, "lr": 0.1})
+    >>> _fields({"family": "mlp", "width": 8, "lr": 0.1})
     'mlp, width 8, lr 0.1'
     """
-    phrases = [str(value) if key in ("family", "name") else f"{key} {value}" for key, value in section.items()]
-    return ", ".join(phrases)
+    return ", ".join(str(value) if key in ("family", "name") else f"{key} {value}" for key, value in section.items())

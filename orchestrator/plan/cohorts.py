@@ -115,17 +115,19 @@ def form_cohorts(
         to start them: parents first, then the costliest first.
     """
     ids, codes = _kept_homes(runs.run_ids, held.homes)
+    kept = len(ids)
+    first_runs = [runs.run_ids[row] for row in _first_rows(codes, kept)]
+    cohort_records = [held.records.get(run_id, asked) for run_id in first_runs]
     new = np.flatnonzero(codes < 0)
     records, record_of = _records_of(runs.run_ids, new, asked, held.records)
-    cohort_records = [held.records.get(runs.run_ids[int(row)], asked) for row in _first_rows(codes, len(ids))]
-    kept = len(ids)
     keys = pd.Series(runs.group[new].astype(np.int64) * len(records) + record_of)
-    for _, positions in keys.groupby(keys, sort=False).indices.items():
+    for positions in keys.groupby(keys, sort=False).indices.values():
         members = new[np.sort(positions)]
         record = records[record_of[positions[0]]]
         largest = largest_cohort(runs.set_bytes(members), resources, MAX_COHORT_RUNS)
         for size in cohort_sizes(len(members), len(new), slots, resources.cohort_size, largest):
-            cohort, members = members[:size], members[size:]
+            cohort = members[:size]
+            members = members[size:]
             codes[cohort] = len(ids)
             ids.append(cohort_id((runs.run_ids[row] for row in cohort), record))
             cohort_records.append(record)

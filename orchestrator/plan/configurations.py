@@ -79,7 +79,8 @@ class Configurations:
 
     def _cross(self, name: str) -> None:
         """Make the values of a section for all combinations of its axes, and the code of every configuration."""
-        axes, shape = self.axes.axes_of_section[name], self.axes.shape
+        axes = self.axes.axes_of_section[name]
+        shape = self.axes.shape
         choices = itertools.product(*(range(shape[axis]) for axis in axes))
         self.tables[name] = SectionTable(name, (self.axes.section(name, choice) for choice in choices))
         codes = np.zeros(self.axes.size, np.int32)
@@ -104,7 +105,8 @@ class Configurations:
         if repeated.any() and not collapse:
             row = int(repeated.argmax())
             earlier = self.ids.index(self.ids[row])
-            raise BadInput(why_equal(self.axes, self._points_of_row(row), self._points_of_row(earlier)))
+            points, earlier_points = self._points_of_row(row), self._points_of_row(earlier)
+            raise BadInput(why_equal(self.axes, points, earlier_points))
         kept = np.flatnonzero(~repeated)
         if repeated.any():
             self.codes = {name: codes[kept] for name, codes in self.codes.items()}
@@ -140,7 +142,8 @@ class Configurations:
 
     def _add_relatives(self) -> tuple[Codes, Codes]:
         """Append the parents and teachers of all configurations, then theirs, and so on; return their rows."""
-        parents, teachers = [], []
+        parents = []
+        teachers = []
         rows = np.arange(len(self))
         while len(rows):
             last = len(self)
@@ -155,7 +158,8 @@ class Configurations:
         prunes = self._has(rows, "prune", lambda prune: prune.prunes) & ~resets
         for name, needing in (("reset", rows[resets]), ("prune", rows[prunes])):
             if len(needing):
-                yield Changes(needing, {name: self._mapped(name, needing, functools.partial(_parent_section, name))})
+                codes = self._mapped(name, needing, functools.partial(_parent_section, name))
+                yield Changes(needing, {name: codes})
         yield from self._sources_of(rows[~resets & ~prunes], "init")
 
     def _sources_of(self, rows: Codes, by: str) -> Iterator[Changes]:
@@ -163,7 +167,8 @@ class Configurations:
         asking = rows[self._has(rows, by, lambda section: section.source is not None)]
         codes = self.codes[by][asking]
         for code in np.unique(codes):
-            needing, source = asking[codes == code], self.tables[by].values[code].source
+            needing = asking[codes == code]
+            source = self.tables[by].values[code].source
             try:
                 changed = {
                     name: self._mapped(name, needing, functools.partial(source_section, by, source, name))
@@ -240,7 +245,8 @@ class Configurations:
         """
         for relation, relatives in (("parent", self.parent), ("teacher", self.teacher)):
             if field.startswith(f"{relation}."):
-                return np.where(relatives == NONE, NONE, self.codes_of(field.removeprefix(f"{relation}."))[relatives])
+                codes = self.codes_of(field.removeprefix(f"{relation}."))
+                return np.where(relatives == NONE, NONE, codes[relatives])
         name = section_of(field)
         if field == name:
             return self.codes[name]
@@ -251,12 +257,13 @@ class Configurations:
         """How many runs must be trained one after the other before each configuration `(N,)`."""
         generation = np.zeros(len(self), np.int32)
         while True:
-            needed = np.full(len(self), NONE, np.int32)
+            latest = np.full(len(self), NONE, np.int32)
             for relatives in (self.parent, self.teacher):
-                needed = np.maximum(needed, np.where(relatives == NONE, NONE, generation[relatives]))
-            if (needed + 1 == generation).all():
+                of_relative = np.where(relatives == NONE, NONE, generation[relatives])
+                latest = np.maximum(latest, of_relative)
+            if (latest + 1 == generation).all():
                 return generation
-            generation = needed + 1
+            generation = latest + 1
 
     @functools.cached_property
     def root(self) -> Codes:

@@ -93,7 +93,8 @@ def _kinds(configurations: Configurations) -> Kinds:
     for name in ("prune", "reset", "stop"):  # they decide the phases
         columns.append(configurations.codes[name])
     of_configuration, first = grouped(columns, len(configurations))
-    examples, flops = [], []
+    examples = []
+    flops = []
     for row in first.tolist():
         example = configurations.config(row)
         try:
@@ -106,19 +107,22 @@ def _kinds(configurations: Configurations) -> Kinds:
 
 def _run_arrays(configurations: Configurations, kinds: Kinds) -> RunArrays:
     seeds = len(configurations.seeds)
-    cohort_keys = encode(example.cohort_key for example in kinds.examples).codes
-    set_bytes = np.array([input_bytes(example) for example in kinds.examples])
     kind = kinds.of_configuration
+    cohort_keys = encode(example.cohort_key for example in kinds.examples).codes
     groups, _ = grouped([cohort_keys[kind], configurations.generation], len(configurations))
+    set_bytes = np.array([input_bytes(example) for example in kinds.examples])
+    input_sets = _positions_of_runs(configurations.codes["data"], seeds)  # inputs are drawn from the seed
+    parents = _positions_of_runs(configurations.parent, seeds)
+    teachers = _positions_of_runs(configurations.teacher, seeds)
     return RunArrays(
         run_ids=configurations.run_ids,
         group=groups.repeat(seeds),
         generation=configurations.generation.repeat(seeds),
         flops=kinds.flops[kind].repeat(seeds),
-        input_set=_positions_of_runs(configurations.codes["data"], seeds),  # inputs are drawn from the seed
+        input_set=input_sets,
         input_bytes=set_bytes[kind].repeat(seeds),
-        parent=_positions_of_runs(configurations.parent, seeds),
-        teacher=_positions_of_runs(configurations.teacher, seeds),
+        parent=parents,
+        teacher=teachers,
     )
 
 

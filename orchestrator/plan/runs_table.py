@@ -14,23 +14,23 @@ from benevolent.trainables.config.run import SECTIONS, RunConfig
 def runs_table(configurations: Configurations, arrays: RunArrays, cohort_of_run: pd.Categorical) -> pd.DataFrame:
     """Return one row per run; see `Plan.runs`."""
     seeds = np.array(configurations.seeds, np.int64)
-    count, size = len(seeds), len(configurations)
+    count = len(seeds)
+    size = len(configurations)
     is_parent = np.arange(size) >= configurations.named
     run_ids = pd.Series(arrays.run_ids, dtype="str")
-    ids = pd.Series(configurations.ids, dtype="str")
-    columns: dict[str, Any] = {
-        "run_id": run_ids,
-        "configuration": ids.array.repeat(count),
-        "lineage": ids.array.take(configurations.root).repeat(count),
-        "replicate": np.tile(np.arange(count), size),
-        "seed": np.tile(seeds, size),
-        "role": pd.Categorical.from_codes(is_parent.astype(np.int8).repeat(count), ["run", "parent"]),
-        "cohort_id": cohort_of_run,
-        "parent": _taken(run_ids, arrays.parent),
-        "teacher": _taken(run_ids, arrays.teacher),
-        "generation": arrays.generation,
-        "flops": arrays.flops,
-    }
+    ids = pd.Series(configurations.ids, dtype="str").array
+    columns: dict[str, Any] = {}
+    columns["run_id"] = run_ids
+    columns["configuration"] = ids.repeat(count)
+    columns["lineage"] = ids.take(configurations.root).repeat(count)
+    columns["replicate"] = np.tile(np.arange(count), size)
+    columns["seed"] = np.tile(seeds, size)
+    columns["role"] = pd.Categorical.from_codes(is_parent.astype(np.int8).repeat(count), ["run", "parent"])
+    columns["cohort_id"] = cohort_of_run
+    columns["parent"] = _taken(run_ids, arrays.parent)
+    columns["teacher"] = _taken(run_ids, arrays.teacher)
+    columns["generation"] = arrays.generation
+    columns["flops"] = arrays.flops
     for name in RunConfig.model_fields:
         if name in SECTIONS:
             columns |= _fields_of_section(configurations, name)

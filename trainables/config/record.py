@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from benevolent.trainables.config.base import Section
 
@@ -11,7 +11,7 @@ TRAINING_FIELDS = ("epochs", "also", "steps", "measure_at", "early_stop")
 
 
 class RecordConfig(Section):
-    """The records that are kept of a run; they change no result and no `run_id`.
+    """What is kept of a run; it changes no result and no `run_id`.
 
     `epochs`: epochs of every phase at which outcomes and dynamics are recorded, a list or `log` for 0, 1, 2, 4, 8, ...
     (the same for every run, so that predictors can be compared at one epoch). The end of a phase is always recorded.
@@ -46,9 +46,10 @@ class RecordConfig(Section):
 
     @field_validator("also", "steps", mode="before")
     @classmethod
-    def _counts(cls, value: Any) -> Any:
+    def _counts(cls, value: Any, info: ValidationInfo) -> Any:
         if value != [] and not is_list_of_different_counts(value):
-            raise ValueError("expected a list of different numbers >= 0")
+            what = "steps" if info.field_name == "steps" else "epochs"
+            raise ValueError(f"expected a list of different {what} >= 0")
         return value
 
     @field_validator("measures", mode="before")
@@ -76,14 +77,11 @@ class RecordConfig(Section):
     @property
     def while_training(self) -> "RecordConfig":
         """The fields that training reads, in one spelling; the others have their defaults."""
-        epochs = self.epochs if self.epochs == "log" else sorted(self.epochs)
-        return RecordConfig(
-            epochs=epochs,
-            also=sorted(self.also),
-            steps=sorted(self.steps),
-            measure_at=self.measure_at,
-            early_stop=self.early_stop,
-        )
+        fields: dict[str, Any] = {name: getattr(self, name) for name in TRAINING_FIELDS}
+        for name in ("epochs", "also", "steps"):
+            if isinstance(fields[name], list):
+                fields[name] = sorted(fields[name])
+        return RecordConfig(**fields)
 
     @property
     def keeps_checkpoints(self) -> bool:
@@ -91,7 +89,7 @@ class RecordConfig(Section):
         return self.measure_at == "checkpoints"
 
     def is_due(self, epoch: int | float, step: int | None = None) -> bool:
-        """Return True if something is recorded after a number of epochs of a phase, or of steps.
+        """Return True if something is recorded after so many epochs of a phase, or so many steps.
 
         Args:
             epoch: an integer at the end of an epoch.
@@ -106,9 +104,7 @@ class RecordConfig(Section):
             return False
         if epoch in self.also:
             return True
-        if self.epochs == "log":
-            return _is_power_of_two(epoch)
-        return epoch in self.epochs
+        return _is_power_of_two(epoch) if self.epochs == "log" else epoch in self.epochs
 
     def epochs_before(self, last: int) -> set[int]:
         """Return the epochs that are due before the last one of a phase, which always is.
@@ -132,12 +128,10 @@ class RecordConfig(Section):
             return False
         if other.early_stop and not self.early_stop:
             return False
-        if not set(self.steps).issuperset(other.steps):
-            return False
-        return self.epochs_before(last).issuperset(other.epochs_before(last))
+        return set(self.steps) >= set(other.steps) and self.epochs_before(last) >= other.epochs_before(last)
 
     def union(self, other: "RecordConfig") -> "RecordConfig":
-        """Return the record that has everything that training reads in either.
+        """Return the record, of what training reads, that has what either has.
 
         >>> union = RecordConfig().union(RecordConfig(epochs=[4, 5]))
         >>> union.epochs, union.also
@@ -150,18 +144,13 @@ class RecordConfig(Section):
             named.update(record.also)
             if record.epochs != "log":
                 named.update(record.epochs)
-        if is_log:
-            named = {epoch for epoch in named if not _is_power_of_two(epoch)}
-        further = sorted(named)
-        steps = {*self.steps, *other.steps}
-        keeps_checkpoints = self.keeps_checkpoints or other.keeps_checkpoints
-        return RecordConfig(
-            epochs="log" if is_log else further,
-            also=further if is_log else [],
-            steps=sorted(steps),
-            measure_at="checkpoints" if keeps_checkpoints else "end",
-            early_stop=self.early_stop or other.early_stop,
-        )
+        further = sorted(epoch for epoch in named if not (is_log and _is_power_of_two(epoch)))
+        fields: dict[str, Any] = {"epochs": "log", "also": further} if is_log else {"epochs": further}
+        fields["steps"] = sorted({*self.steps, *other.steps})
+        fields["early_stop"] = self.early_stop or other.early_stop
+        if self.keeps_checkpoints or other.keeps_checkpoints:
+            fields["measure_at"] = "checkpoints"
+        return RecordConfig(**fields)
 
 
 def _is_power_of_two(epoch: int) -> bool:
@@ -173,5 +162,4 @@ def is_list_of_different_counts(value: Any) -> bool:
     """Return True for a list of one or more different whole numbers, none below 0."""
     if not isinstance(value, list) or not value:
         return False
-    are_counts = all(type(item) is int and item >= 0 for item in value)
-    return are_counts and len(set(value)) == len(value)
+    return all(type(item) is int and item >= 0 for item in value) and len(set(value)) == len(value)

@@ -8,7 +8,7 @@ from benevolent.trainables.training.step_statistics import StepStatistics, over_
 
 #: Sums over the phase, one number per run.
 SUMS = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient", "to_low_loss")
-#: For each epoch of the window: count, sum, sum of squares and maximum of the increments; count of steps, mean and summed
+#: For each epoch of the window: count, sum, sum of squares and maximum of increments; count of steps, mean and summed
 #: squared deviation of the bias; sums of the products of its updates with those before them, and of their squares.
 WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation", "products", "squares")
 #: For each epoch of the window: count of steps, sum and sum of squares of the losses; count and sum of squared norms of

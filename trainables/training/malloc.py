@@ -15,8 +15,8 @@ BLOCK_BYTES = 2**25
 def keep_freed_memory() -> bool:
     """Tell the C library to keep what is freed; return False if it is not glibc, the only one that can.
 
-    Otherwise activations that were freed after a step may be new pages in the next: a step of ResNet-56 took 1.08 times as
-    long as a serial loop, and takes 1.03 times as long.
+    Otherwise activations that were freed after a step may be new pages in the next: a step of ResNet-56 took 1.08 times
+    as long as a serial loop, and takes 1.03 times as long.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -109,6 +109,6 @@ def _factor(optimizer: OptimizerConfig, epoch: int) -> float:
 
 
 def norms(rows: Tensor) -> Tensor:
-    """Return Euclidean norms `(K, 1)` in float64 of rows `(K, P)`: sums of blocks, then of those, in one order for any K."""
+    """Return norms `(K, 1)` in float64 of rows `(K, P)`: sums of blocks, then of those, in one order for any K."""
     squares = torch.nn.functional.pad(rows.double().square(), (0, -rows.shape[1] % BLOCK))
     return squares.unflatten(1, (-1, BLOCK)).sum(2).sum(1, keepdim=True).sqrt()
