@@ -183,7 +183,7 @@ def mistakes(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def predicted(logits: Tensor) -> Tensor:
-    """Return the class `(...)` of each example: of the largest logit `(..., C)`, or whether a single logit is positive."""
+    """Return the class `(...)` of each example: of the largest logit `(..., C)`; of one logit, if it is positive."""
     return logits.argmax(-1) if logits.shape[-1] > 1 else (logits.squeeze(-1) > 0).long()
 
 
