@@ -79,6 +79,7 @@ INTERVENTIONS: dict[str, Case] = {
     "held-out labels": Case(
         [{"data": {"label_corruption": 0.5, "corrupt_test": flag}} for flag in (False, True)], families=ONE_OF_A_KIND
     ),
+    "input noise": Case([{"data": {"input_noise": noise}} for noise in (0.1, 0.3)], families=ONE_OF_A_KIND),
     "pixels": Case(
         [{"data": {"pixels": how, "pixels_fraction": 0.5}} for how in ("permuted", "shuffled", "gaussian")],
         {"data": DIGITS},

@@ -191,8 +191,8 @@ def test_checks_and_records_are_priced():
     [
         ({"base": {"stop": {"check_every": 2, "check_every_steps": 5}}}, "check_every counts epochs and"),
         ({"base": {"stop": {"check_every_steps": 0}}}, "check_every_steps = 0: input should be greater than"),
-        ({"record": {"steps": [2, 2]}}, "record.steps = .2, 2.: expected a list of different numbers >= 0"),
-        ({"record": {"steps": "log"}}, "record.steps = 'log': expected a list of different numbers >= 0"),
+        ({"record": {"steps": [2, 2]}}, "record.steps = .2, 2.: expected a list of different steps >= 0"),
+        ({"record": {"steps": "log"}}, "record.steps = 'log': expected a list of different steps >= 0"),
     ],
 )
 def test_checks_and_records_without_sense_are_refused(keys, line):

@@ -13,7 +13,6 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
-    from benevolent.orchestrator.spec.sweep_spec import SweepSpec
     from benevolent.orchestrator.study import Study
 
 RESULTS = Path("results")
@@ -63,9 +62,8 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
     from benevolent.orchestrator.training.placement import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
-        sweeps: list[SweepSpec] = []
-        for study in _studies(spec, overrides):
-            sweeps += study.specs(scale).values()
+        specs_of_studies = [study.specs(scale).values() for study in _studies(spec, overrides)]
+        sweeps = list(itertools.chain.from_iterable(specs_of_studies))
     else:
         sweeps = [load_spec(spec, overrides or [])]
     for sweep in sweeps:
