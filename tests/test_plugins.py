@@ -68,9 +68,9 @@ def test_a_sweep_of_them_is_trained_and_measured_by_workers(lab):
     assert done.returncode == 0, done.stdout + done.stderr
     parts = pd.concat(pd.read_parquet(path) for path in lab.glob("results/mine/cohorts/*/runs/*.parquet"))
     assert len(parts) == 4 and set(parts.status) == {"converged"}
-    (planned,) = lab.glob("results/mine/plan/runs-*.parquet")
-    assert set(pd.read_parquet(planned)["model.family"]) == {"tiny"}
-    assert set(parts["init.edit"].fillna("")) == {"", "flip"}
+    planned = pd.read_parquet(lab / "results/mine/plan/runs-00001.parquet")
+    assert set(planned.run_id) == set(parts.run_id) and set(planned["model.family"]) == {"tiny"}
+    assert set(planned["init.edit"].fillna("")) == {"", "flip"}
 
 
 @pytest.mark.parametrize(
