@@ -96,7 +96,7 @@ class HeldCohorts:
 
     @property
     def runs(self) -> HeldRuns:
-        """What planning has to know of the runs in these cohorts."""
+        """Return what planning needs to know of the runs in these cohorts."""
         records: dict[str, RecordConfig] = {}
         for cohort in self.cohorts:
             for run_id in cohort.run_ids:

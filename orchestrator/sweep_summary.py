@@ -50,7 +50,9 @@ def _describe_limit(config: RunConfig) -> str:
 
 
 def _describe_axes(grid: Mapping[str, Sequence[Any]], listed: Sequence[Mapping[str, Any]]) -> list[str]:
-    texts_of: dict[str, list[str]] = {axis: [str(value) for value in values] for axis, values in grid.items()}
+    texts_of: dict[str, list[str]] = {}
+    for axis, values in grid.items():
+        texts_of[axis] = [str(value) for value in values]
     for point in listed:
         for field, value in point.items():
             text = "another run" if isinstance(value, dict) else str(value)

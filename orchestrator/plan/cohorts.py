@@ -68,7 +68,7 @@ def cohort_id(run_ids: Iterable[str], record: RecordConfig | None = None) -> str
 
 @dataclass(frozen=True)
 class RunArrays:
-    """What forming cohorts needs to know of all runs.
+    """Arrays about all runs, from which cohorts are formed.
 
     Attributes:
         run_ids: of the runs.

@@ -254,7 +254,7 @@ class Configurations:
 
     @functools.cached_property
     def generation(self) -> Codes:
-        """How many runs must be trained one after the other before each configuration `(N,)`."""
+        """Return the number of runs that must be trained one after the other before each configuration `(N,)`."""
         generation = np.zeros(len(self), np.int32)
         while True:
             latest = np.full(len(self), NONE, np.int32)

@@ -1,4 +1,4 @@
-"""From a sweep to its plan.
+"""Expansion of a sweep into its plan.
 
     spec -> Configurations (cross product, parents, teachers) -> checks -> kinds -> cohorts -> Plan
 

@@ -1,5 +1,6 @@
 """The distinct values of one section of a sweep's runs, each validated and named once."""
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -70,8 +71,12 @@ class SectionTable:
 
     def _make_columns(self) -> dict[str, Column]:
         rows = [dict(flat_section(self.name, value)) for value in self.values]
-        fields = dict.fromkeys(field for row in rows for field in row)
-        return {field: encode(row.get(field) for row in rows) for field in fields}
+        fields = dict.fromkeys(itertools.chain.from_iterable(rows))
+        columns = {}
+        for field in fields:
+            values = [row.get(field) for row in rows]
+            columns[field] = encode(values)
+        return columns
 
     def dump(self, code: int) -> Any:
         """Return a value as JSON has it."""

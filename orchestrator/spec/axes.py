@@ -4,6 +4,7 @@ Sections are validated one by one, as the base and the points of the axes that v
 without effect, and `orchestrator.plan` makes the cross product.
 """
 
+import itertools
 import json
 import math
 import re
@@ -62,7 +63,7 @@ class Axis:
     @property
     def fields(self) -> tuple[str, ...]:
         """Return the fields that any point names."""
-        return tuple(dict.fromkeys(field for point in self.points for field in point))
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(self.points)))
 
 
 class Axes:
@@ -82,14 +83,18 @@ class Axes:
         self.axes = list(axes)
         _check_base(base)
         _check_axes(self.axes)
-        self.place_of = {field: axis.where for axis in self.axes for field in axis.fields}
+        self.place_of: dict[str, str] = {}
+        for axis in self.axes:
+            self.place_of |= dict.fromkeys(axis.fields, axis.where)
         self.axes_of_section = {name: self._axes_of(name) for name in SECTIONS}
         self._check_points()
 
     def _axes_of(self, section: str) -> list[int]:
-        return [
-            index for index, axis in enumerate(self.axes) if any(section_of(field) == section for field in axis.fields)
-        ]
+        found = []
+        for index, axis in enumerate(self.axes):
+            if section in map(section_of, axis.fields):
+                found.append(index)
+        return found
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -264,6 +269,7 @@ def sources(axes: Axes) -> Iterator[Mapping[str, Any]]:
     """Yield every `init.source` and `labels.source` of a sweep: dotted fields of runs that others need."""
     for name in ("init", "labels"):
         section = axes.base.get(name) or {}
-        points = [point for axis in axes.axes for point in axis.points]
-        given = [section.get("source"), *(point.get(f"{name}.source") for point in points)]
+        given = [section.get("source")]
+        for axis in axes.axes:
+            given += [point.get(f"{name}.source") for point in axis.points]
         yield from filter(None, given)

@@ -17,7 +17,9 @@ def check_effects(axes: Axes) -> None:
     Raises:
         BadInput: such a value; the line names the field and what switches it off.
     """
-    elsewhere = {section_of(field) for source in sources(axes) for field in source}
+    elsewhere: set[str] = set()
+    for source in sources(axes):
+        elsewhere.update(section_of(field) for field in source)
     for name in SECTION_MODELS:
         if name in elsewhere:
             continue

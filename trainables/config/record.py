@@ -11,7 +11,7 @@ TRAINING_FIELDS = ("epochs", "also", "steps", "measure_at", "early_stop")
 
 
 class RecordConfig(Section):
-    """What is kept of a run; it changes no result and no `run_id`.
+    """Records kept of a run; they change no result and no `run_id`.
 
     `epochs`: epochs of every phase at which outcomes and dynamics are recorded, a list or `log` for 0, 1, 2, 4, 8, ...
     (the same for every run, so that predictors can be compared at one epoch). The end of a phase is always recorded.
