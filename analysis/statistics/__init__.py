@@ -7,6 +7,12 @@ from benevolent.analysis.statistics.axes_baseline import Gain, cross_validated_g
 from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare
 from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
 from benevolent.analysis.statistics.correlation import kendall_tau, pearson, spearman
+from benevolent.analysis.statistics.detectable_effect import (
+    detectable_effect,
+    detectable_gain,
+    replicates_for,
+    replicates_for_negligible,
+)
 from benevolent.analysis.statistics.granulated_kendall import granulated_interval, granulated_kendall
 from benevolent.analysis.statistics.linear_fit import LinearFit, linear_fit
 from benevolent.analysis.statistics.minimax_fit import MinimaxFit, minimax_fit
@@ -29,6 +35,8 @@ __all__ = [
     "compare",
     "conditional_mutual_information",
     "cross_validated_gain",
+    "detectable_effect",
+    "detectable_gain",
     "false_discovery",
     "granulated_interval",
     "granulated_kendall",
@@ -38,6 +46,8 @@ __all__ = [
     "minimax_fit",
     "partial_rank_correlation",
     "pearson",
+    "replicates_for",
+    "replicates_for_negligible",
     "robust_sign_error",
     "seed_ceiling",
     "spearman",
