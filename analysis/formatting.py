@@ -46,6 +46,22 @@ def interval(low: float, high: float, digits: int = 2) -> str:
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
+def mean_and_deviation(mean: object, deviation: object) -> str:
+    """Return a mean and its standard deviation as text, with two digits of the deviation; a dash where missing.
+
+    >>> mean_and_deviation(0.06932, 0.01007), mean_and_deviation(0.06932, float("nan")), mean_and_deviation(3.0, 0.0)
+    ('0.069 ± 0.010', '0.06932', '3')
+    """
+    if not isinstance(mean, int | float | np.number) or not math.isfinite(mean):
+        return MISSING
+    if not isinstance(deviation, int | float | np.number) or not deviation > 0 or not math.isfinite(deviation):
+        return f"{mean:.4g}".replace("-", MINUS)
+    digits = 1 - math.floor(math.log10(deviation))
+    if digits < 0 or digits > 6:
+        return f"{mean:.4g} ± {deviation:.2g}".replace("-", MINUS)
+    return f"{number(mean, digits)} ± {number(deviation, digits)}"
+
+
 def duration(seconds: float) -> str:
     """Return a time span as text in a unit that keeps it short.
 

@@ -1,18 +1,20 @@
 """The tables of one or more results folders as DataFrames, also while the sweep still runs."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
 from torch import nn
 
 from benevolent.analysis.cohort_parts import Cohorts
+from benevolent.analysis.configuration_table import configuration_table, has_several_values, outcome_columns
 from benevolent.analysis.united_tables import united
+from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
@@ -33,7 +35,7 @@ PLANNING_COLUMNS = ("cohort_id", "generation", "flops")
 
 
 def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], trust: bool = False) -> "Results":
-    """The tables of a results folder, or of several as one.
+    """Return the tables of a results folder, or of several as one.
 
     Args:
         where: a local path or a URI of any pyarrow file system; or a list of them.
@@ -64,7 +66,8 @@ class Results:
     """
 
     def __init__(self, folders: Sequence[Folder], trust: bool = False) -> None:
-        self.folders, self.trust = list(folders), trust
+        self.folders = list(folders)
+        self.trust = trust
 
     @functools.cached_property
     def cohorts(self) -> Cohorts:
@@ -80,19 +83,21 @@ class Results:
         planned = self._planned(runs)
         role = runs["run_id"].map(planned.set_index("run_id")["role"])
         runs = runs.assign(role=role).merge(planned.drop(columns="role"), on="run_id", how="left")
-        return runs.merge(self._last_outcomes(runs), on="run_id", how="left")
+        return runs.merge(last_outcomes(self.outcomes, runs), on="run_id", how="left")
 
     def _planned(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Return role, configuration and every dotted field of runs: from the last plan that has a run.
 
         Runs of no plan, such as those of cohorts that were written by hand, are described by their manifests.
         """
-        plans = [table for folder in self.folders for table in tables_of_runs(folder)]
-        in_plans = {run_id for table in plans for run_id in table["run_id"].to_pylist()}
+        plans: list[pa.Table] = []
+        for folder in self.folders:
+            plans += tables_of_runs(folder)
+        in_plans = set[str]().union(*(table["run_id"].to_pylist() for table in plans))
         rest = runs.loc[~runs["run_id"].isin(in_plans), ["run_id", "role"]]
         rows = [_described(self.config(run_id), role) for run_id, role in rest.itertuples(index=False)]
         if rows:
-            names = dict.fromkeys(name for row in rows for name in row)
+            names = dict.fromkeys(itertools.chain.from_iterable(rows))
             plans.append(pa.table({name: [row.get(name) for row in rows] for name in names}))
         planned = united(plans, ("run_id", "role")).drop_duplicates("run_id")
         return planned.drop(columns=[name for name in PLANNING_COLUMNS if name in planned])
@@ -100,8 +105,10 @@ class Results:
     @functools.cached_property
     def planned(self) -> pd.DataFrame:
         """Return the runs that are wanted now, as the last plan of each folder has them; see `orchestrator.plan`."""
-        last = [table for folder in self.folders for table in tables_of_runs(folder, last_only=True)]
-        return united(last, ("run_id", "role"))
+        last_plans: list[pa.Table] = []
+        for folder in self.folders:
+            last_plans += tables_of_runs(folder, last_only=True)
+        return united(last_plans, ("run_id", "role"))
 
     @functools.cached_property
     def dynamics(self) -> pd.DataFrame:
@@ -123,16 +130,16 @@ class Results:
         return frame.drop_duplicates(key, keep="last").drop(columns="failed").reset_index(drop=True)
 
     def table(self, at: float | None = None, *, parents: bool = False) -> pd.DataFrame:
-        """One row per run: config, outcomes and every predictor.
+        """Return one row per run: configuration, outcomes and every predictor.
 
         Args:
             at: read every predictor after this many epochs of the last phase, train and validation outcomes among
                 them (0.25: after a quarter of the first, where that step was recorded); by default at the run's end.
                 Test outcomes and gaps are always those of the end. Runs that had stopped by then have missing
                 predictors.
-            parents: also the runs of role `parent`, which no axis of the sweep named when they were planned, trained
-                because others start from them or have labels from them. They are no points of the grid, so they are
-                left out of what is judged; `analysis.multi_run` asks for those that pruned and reset runs come from.
+            parents: include the runs of role `parent`, which no axis of the sweep names: others start from them or
+                have labels from them. They are not points of the grid, so they are not judged; `analysis.multi_run`
+                asks for those that pruned and reset runs come from.
 
         Returns:
             the columns of `runs`, and a column per dynamics statistic and measure. A measure with several values per
@@ -144,50 +151,39 @@ class Results:
         runs = self.runs
         if runs.empty:
             return runs
-        runs = runs if parents else runs[runs["role"] != "parent"].reset_index(drop=True)
-        place = (
-            runs[["run_id", "phase", "step"]].copy() if "phase" in runs else runs[["run_id"]].assign(phase="", step=-1)
-        )
-        if at is not None:
-            runs, place = self._early(runs, at)
-        dynamics = self.dynamics.merge(place, on=["run_id", "phase", "step"])
-        measures = self.measures.merge(place, on=["run_id", "phase", "step"])
-        vectors = measures.loc[measures["index"] > 0, "name"].unique()
-        numbered = measures["name"] + "[" + measures["index"].astype(str) + "]"
-        names = measures["name"].where(~measures["name"].isin(vectors), numbered)
-        long = pd.concat(
-            [dynamics[["run_id", "name", "value"]], measures.assign(name=names)[["run_id", "name", "value"]]]
-        )
-        wide = long.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", dropna=False)
-        return runs.merge(wide.reset_index().rename_axis(columns=None), on="run_id", how="left")
+        if not parents:
+            runs = runs[runs["role"] != "parent"].reset_index(drop=True)
+        if at is None:
+            places = ends_of(runs)
+        else:
+            places = places_at_epoch(self.dynamics, runs, at)
+            runs = as_known_at(runs, self.outcomes, places)
+        return runs.merge(predictors_at(self.dynamics, self.measures, places), on="run_id", how="left")
 
-    def _early(self, runs: pd.DataFrame, at: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The runs with what was known at an epoch of their last phase, and (run_id, phase, step) of those still on."""
-        ends = runs.dropna(subset=["epoch"])[["run_id", "phase", "epoch"]] if "epoch" in runs else runs[[]]
-        records = self.dynamics[["run_id", "phase", "step", "epoch"]].drop_duplicates()
-        records = records.merge(ends, on=["run_id", "phase"], suffixes=("", "_end")) if len(ends) else records
-        going = records[records["epoch"] < records["epoch_end"]] if len(ends) else records
-        if at not in set(going["epoch"]):
-            raise BadInput(
-                f"at = {at}: recorded epochs are {', '.join(f'{epoch:g}' for epoch in sorted(set(going['epoch'])))}"
-            )
-        place = going.loc[going["epoch"] == at, ["run_id", "phase", "step"]]
-        known = self.outcomes.merge(place, on=["run_id", "phase", "step"])
-        known = known[known["split"] != "test"]
-        wide = known.assign(name=known["split"] + "_" + known["name"]).pivot_table(
-            index="run_id", columns="name", values="value", aggfunc="last", dropna=False
-        )
-        late = [name for name in runs if str(name).startswith(("train_", "validation_")) or name in ("epoch", "step")]
-        return runs.drop(columns=late).merge(
-            wide.reset_index().rename_axis(columns=None), on="run_id", how="left"
-        ), place
+    def configurations(self) -> pd.DataFrame:
+        """Return one row per configuration: what its replicates share, and mean and deviation of every outcome.
+
+        Returns:
+            `configuration`, `lineage`, the fields that differ between configurations, and the columns of
+            `configuration_table`: `replicates` (runs that have ended), the number of runs of each status, and
+            `<outcome>` and `<outcome>_sd` at the end of the last phase, for `test_loss`, `test_error` and so on. The
+            configuration with the smallest mean test loss is first. Runs of role `parent` are left out.
+        """
+        runs = self.runs
+        if runs.empty:
+            return pd.DataFrame()
+        named = runs[runs["role"] != "parent"]
+        dotted = [name for name in named if "." in name]
+        differing = [name for name in dotted if has_several_values(named[name])]
+        fields = ["lineage", *differing]
+        return configuration_table(named, ["configuration"], outcome_columns(named), fields=fields)
 
     def config(self, run_id: str) -> RunConfig:
-        """The configuration of a run; `BadInput` if there is no such run."""
+        """Return the configuration of a run; `BadInput` if there is no such run."""
         return self.cohorts.find(run_id)[2]
 
     def network(self, run_id: str, step: int | None = None) -> nn.Module:
-        """The trained network as an ordinary module, in eval mode.
+        """Return the trained network as an ordinary module, in eval mode.
 
         Args:
             run_id: which run.
@@ -237,19 +233,6 @@ class Results:
         place = "its end" if step is None else f"step {step}"
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")
 
-    def _last_outcomes(self, runs: pd.DataFrame) -> pd.DataFrame:
-        """`run_id` and `<split>_<name>` of every run that has ended, with the gaps of its last phase."""
-        if "phase" not in runs or self.outcomes.empty:
-            return pd.DataFrame({"run_id": pd.Series(dtype=str)})
-        last = self.outcomes.merge(runs[["run_id", "phase", "step"]], on=["run_id", "phase", "step"])
-        last["name"] = last["split"] + "_" + last["name"]
-        wide = last.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", dropna=False)
-        if len(wide):
-            with np.errstate(invalid="ignore"):
-                wide["gap"] = wide["test_error"] - wide["train_error"]
-                wide["loss_gap"] = wide["test_loss"] - wide["train_loss"]
-        return wide.reset_index().rename_axis(columns=None)
-
 
 def _described(config: RunConfig, role: str) -> dict[str, Any]:
     """Return the row that a plan would have for a run."""
@@ -267,14 +250,14 @@ def _described(config: RunConfig, role: str) -> dict[str, Any]:
 
 def check_trust(config: RunConfig, trust: bool) -> None:
     """Refuse to import a module that results name, unless the user trusts them."""
-    for one in (config, config.teacher):
-        path = getattr(one.model, "path", None) if one is not None else None
+    for run in (config, config.teacher):
+        path = None if run is None else getattr(run.model, "path", None)
         if path is not None and not trust:
             raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Anybody's table of models, from CSV or parquet by its ending.
+    """Read a table of models from CSV or parquet, by the ending of its name.
 
     Raises:
         BadInput: no such file, or it cannot be read as a table.

@@ -359,3 +359,17 @@ def test_column_of_mixed_types_is_text_and_of_mixed_numbers_is_numeric():
         0,
         0.5,
     ]
+
+
+def test_configurations_have_the_mean_and_the_deviation_of_their_replicates(tmp_path):
+    results = Folder(tmp_path)
+    step(results, small_sweep(seeds=3))
+    read = load_results(tmp_path)
+    configurations = read.configurations()
+    assert list(configurations["prune.fraction"]) == [0, 0.5] or list(configurations["prune.fraction"]) == [0.5, 0]
+    assert list(configurations["replicates"]) == [3, 3] and configurations["lineage"].nunique() == 1
+    for row in configurations.to_dict("records"):
+        runs = read.runs[read.runs["configuration"] == row["configuration"]]
+        assert row["test_loss"] == pytest.approx(runs["test_loss"].mean())
+        assert row["gap_sd"] == pytest.approx(runs["gap"].std())
+    assert load_results([tmp_path]).table()["configuration"].nunique() == 2

@@ -7,17 +7,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benevolent.analysis.judging import judge
+    from benevolent.analysis.judging import judge, transport
     from benevolent.analysis.measures import measure_network
     from benevolent.analysis.results import Results, load_results
 
-__all__ = ["Results", "judge", "load_results", "measure_network"]
+__all__ = ["Results", "judge", "load_results", "measure_network", "transport"]
 
 _MODULES = {
     "judge": "benevolent.analysis.judging",
     "measure_network": "benevolent.analysis.measures",
     "Results": "benevolent.analysis.results",
     "load_results": "benevolent.analysis.results",
+    "transport": "benevolent.analysis.judging",
 }
 
 

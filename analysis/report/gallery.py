@@ -9,10 +9,9 @@ from benevolent.analysis import figures
 from benevolent.analysis.figures import RenderedFigure, axis_label, render_figure
 from benevolent.analysis.formatting import in_words
 from benevolent.analysis.judging.early_prediction import rare_points_text, strongest_early
-from benevolent.analysis.judging.match_windows import in_windows
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report.content import Report
-from benevolent.trainables.store.statuses import Status
+from benevolent.analysis.report.judged_runs import judged_runs
 from benevolent.trainables.training.losses import LOSSES
 
 SHOWN_PREDICTORS = 4
@@ -26,7 +25,7 @@ def gallery(report: Report) -> list[RenderedFigure]:
     """
     verdicts = report.verdicts[0] if report.verdicts else None
     target = verdicts.target if verdicts else DEFAULT_TARGET
-    runs = _judged_runs(report.table, verdicts)
+    runs = judged_runs(report.table, verdicts)
     rendered = [
         _early(report, target),
         _losses(report, runs),
@@ -144,18 +143,6 @@ def _loss_unit(report: Report) -> str:
     names = set(report.table.get("loss.name", ["cross_entropy"] if report.from_sweep else [""]))
     units = {LOSSES[name].unit if name in LOSSES else "" for name in names}
     return units.pop() if len(units) == 1 else ""
-
-
-def _judged_runs(table: pd.DataFrame, verdicts: Verdicts | None) -> pd.DataFrame:
-    """Return the runs that scatter figures show: those judged, and never a diverged or failed one."""
-    if verdicts:
-        table = table[in_windows(table, verdicts.match)]
-    if "status" not in table:
-        return table
-    shown = [Status.CONVERGED]
-    if not verdicts or verdicts.scope != Status.CONVERGED:
-        shown.append(Status.LIMIT)
-    return table[table["status"].isin(shown)]
 
 
 def _strongest(verdicts: Verdicts | None, names: Sequence[str]) -> dict[str, float]:

@@ -3,7 +3,9 @@
 One row of a table is one run; a configuration is one combination of axis values, whose runs differ in their seed.
 """
 
+from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.axes_baseline import Gain, cross_validated_gain
+from benevolent.analysis.statistics.beyond_free import beyond_free
 from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare
 from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
 from benevolent.analysis.statistics.correlation import kendall_tau, pearson, spearman
@@ -13,13 +15,17 @@ from benevolent.analysis.statistics.detectable_effect import (
     replicates_for,
     replicates_for_negligible,
 )
+from benevolent.analysis.statistics.fragility import fragility
 from benevolent.analysis.statistics.granulated_kendall import granulated_interval, granulated_kendall
+from benevolent.analysis.statistics.joint_prediction import JointPrediction, joint_prediction
 from benevolent.analysis.statistics.linear_fit import LinearFit, linear_fit
 from benevolent.analysis.statistics.minimax_fit import MinimaxFit, minimax_fit
 from benevolent.analysis.statistics.noise_ceiling import Ceiling, measurement_ceiling, seed_ceiling
 from benevolent.analysis.statistics.partial_correlation import partial_rank_correlation
+from benevolent.analysis.statistics.redundancy import Cluster, redundancy
 from benevolent.analysis.statistics.resampling import false_discovery
 from benevolent.analysis.statistics.robust_sign_error import robust_sign_error
+from benevolent.analysis.statistics.selection_loss import selection_loss
 from benevolent.analysis.statistics.tree_gain import tree_gain
 from benevolent.analysis.statistics.within_configuration import Association, within_configuration
 
@@ -31,6 +37,10 @@ __all__ = [
     "Gain",
     "LinearFit",
     "MinimaxFit",
+    "Cluster",
+    "JointPrediction",
+    "associations",
+    "beyond_free",
     "bootstrap",
     "compare",
     "conditional_mutual_information",
@@ -38,7 +48,9 @@ __all__ = [
     "detectable_effect",
     "detectable_gain",
     "false_discovery",
+    "fragility",
     "granulated_interval",
+    "joint_prediction",
     "granulated_kendall",
     "kendall_tau",
     "linear_fit",
@@ -48,7 +60,9 @@ __all__ = [
     "pearson",
     "replicates_for",
     "replicates_for_negligible",
+    "redundancy",
     "robust_sign_error",
+    "selection_loss",
     "seed_ceiling",
     "spearman",
     "tree_gain",

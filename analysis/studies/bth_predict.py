@@ -19,6 +19,8 @@ from benevolent.analysis.figures import (
 from benevolent.analysis.judging.early_prediction import early_prediction_views, rare_points_text, strongest_early
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
 from benevolent.analysis.judging.judge_table import judge
+from benevolent.analysis.judging.transport_predictors import transport
+from benevolent.analysis.judging.transport_result import Transport
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
 from benevolent.analysis.studies.shared.network_outputs import data_name
@@ -86,13 +88,14 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     for name, table in tables.items():
         verdicts[name] = judge(table, TARGET, axes, statistics, level=LEVEL).table
         matched[name] = judge(table, TARGET, axes, statistics, level=LEVEL, match={"train_loss": WINDOW}).table
-    chosen = str(verdicts[first]["within"].astype(float).abs().idxmax())
+    transported = _transported(tables, axes, statistics)
+    chosen = transported.chosen
     regions = [_associations_by_value(table, chosen, axes).assign(data=name) for name, table in tables.items()]
     associations = pd.concat(regions)
     beyond_loss = f"{second}: {chosen} orders test loss better than the validation loss"
     findings = _adds("statistics of training add to the hyperparameters", verdicts)
     findings += _adds(f"the same among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]", matched)
-    findings.append(_beats_validation_loss(beyond_loss, tables[second], chosen, axes))
+    findings.append(_beats_validation_loss(beyond_loss, transported))
     findings.append(_earlier(by_data, tables, axes))
     findings.append(_everywhere(chosen, associations))
     figures = [_early_figure(name, runs, tables[name], axes, statistics) for name, runs in by_data.items()]
@@ -140,21 +143,24 @@ def _adds_on(claim: str, rows: pd.DataFrame, added: set[str]) -> Finding:
     )
 
 
-def _beats_validation_loss(claim: str, table: pd.DataFrame, statistic: str, axes: Sequence[str]) -> Finding:
-    needed = table[["seed", statistic, "validation_loss", TARGET, *axes]]  # resampling all columns takes much longer
-    comparison = st.compare(needed, statistic, "validation_loss", TARGET, axes, resamples=RESAMPLES)
-    decision = decide(comparison.difference.low > 0)
+def _transported(tables: Tables, axes: Sequence[str], statistics: Sequence[str]) -> Transport:
+    """Choose a statistic on the first data set and test it on the second."""
+    first, second = tables.values()
+    return transport(first, second, TARGET, axes, statistics, rival="validation_loss", resamples=RESAMPLES)
+
+
+def _beats_validation_loss(claim: str, transported: Transport) -> Finding:
+    explanation = (
+        "the validation loss is the same quantity on other examples, while a statistic of training only stands for it"
+    )
+    comparison = transported.comparison
+    if comparison is None:
+        return Finding(claim, decide(None), "no validation loss to compare with", explanation=explanation)
     evidence = (
         f"|tau| {comparison.first:.2f} against {comparison.second:.2f}, difference "
         f"{show_interval(comparison.difference)}"
     )
-    return Finding(
-        claim,
-        decision,
-        evidence,
-        explanation="the validation loss is the same quantity on other examples, while a statistic of training only "
-        "stands for it",
-    )
+    return Finding(claim, decide(transported.beats_rival), evidence, explanation=explanation)
 
 
 def _earlier(results: Mapping[str, Results], tables: Tables, axes: Sequence[str]) -> Finding:
@@ -163,18 +169,18 @@ def _earlier(results: Mapping[str, Results], tables: Tables, axes: Sequence[str]
     for name, runs in results.items():
         table = runs.table(at=EARLY_EPOCHS)
         early[name] = table[table["run_id"].isin(tables[name]["run_id"])]
-    first, second = early
-    strengths = {}
-    for name in STATISTICS:
-        if name in early[first] and early[first][name].nunique() > 1:
-            within = st.within_configuration(early[first], name, TARGET, axes, permutations=0)
-            strengths[name] = np.nan_to_num(abs(within.correlation))
-    chosen = max(strengths, key=lambda name: strengths[name])
+    varied = [name for name in STATISTICS if all(_varies(table, name) for table in early.values())]
+    transported = _transported(early, axes, varied)
+    second = [*early][1]
     claim = (
-        f"{second}: after {EARLY_EPOCHS} epochs {chosen} orders the test loss at the end better than validation loss "
-        "does then"
+        f"{second}: after {EARLY_EPOCHS} epochs {transported.chosen} orders the test loss at the end better than "
+        "validation loss does then"
     )
-    return _beats_validation_loss(claim, early[second], chosen, axes)
+    return _beats_validation_loss(claim, transported)
+
+
+def _varies(table: pd.DataFrame, name: str) -> bool:
+    return name in table and table[name].nunique() > 1
 
 
 def _associations_by_value(table: pd.DataFrame, statistic: str, axes: Sequence[str]) -> pd.DataFrame:

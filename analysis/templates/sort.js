@@ -1,9 +1,9 @@
-// A click on a heading sorts the verdicts by that column, a second click the other way round; baselines stay on top.
+// A click on a heading sorts the table by that column, a second click the other way round; baselines stay on top.
 for (const table of document.querySelectorAll("table.verdicts")) {
-  const headings = [...table.tHead.rows[1].cells];
+  const headings = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const value = (row, at) => {
     const text = row.cells[at].textContent.trim();
-    const number = parseFloat(text.replace("−", "-").replace("<", ""));
+    const number = parseFloat(text.replace(/−/g, "-").replace("<", ""));
     return Number.isNaN(number) ? (/^–?$/.test(text) ? null : text) : number;
   };
   headings.forEach((heading, at) => {

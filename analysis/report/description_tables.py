@@ -1,0 +1,166 @@
+"""Tables and sentences on selection, fragility and redundancy, for the page."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benevolent.analysis.formatting import in_words, interval, number, probability
+from benevolent.analysis.report.descriptions import Descriptions
+from benevolent.analysis.report.sortable_table import SortableTable
+from benevolent.analysis.statistics.redundancy import SAME
+from benevolent.analysis.statistics.selection_loss import BEST_ONE, BEST_TENTH, REFERENCE
+
+MOST_REVERSALS = 3
+_DIRECTIONS = {1: "smallest", -1: "largest", 0: "none"}
+
+
+def selection_sentences(about: Descriptions) -> list[str]:
+    """Return what a choice of networks by a predictor loses, in words."""
+    rows = about.selection[about.selection["choice"] == BEST_TENTH]
+    target = in_words(about.target)
+    sentences = []
+    for (data, source), part in rows.groupby(["data", "direction_from"], sort=False):
+        place = f" on {data} (direction from {source})" if data else ""
+        random = part.iloc[0]["lost_to_best"] - part.iloc[0]["lost_to_random"]
+        text = f"Chosen at random{place}, networks lose {number(random, 3)} of {target} against the best tenth"
+        reference = part[part["predictor"] == REFERENCE]
+        others = part[part["predictor"] != REFERENCE]
+        if len(reference):
+            text += f"; the tenth with the smallest {in_words(REFERENCE)} loses {_loss(reference.iloc[0], 'best')}"
+            better = int((others["reference_high"] < 0).sum())
+            text += (
+                f". {better} of the {len(others)} other predictors choose better than {in_words(REFERENCE)}, by "
+                "intervals that are not adjusted for their number"
+            )
+        sentences.append(f"{text}.")
+    return sentences
+
+
+def selection_table(about: Descriptions) -> SortableTable | None:
+    """Return the losses of all predictors; those of the best tenth against the best sort the rows."""
+    if about.selection.empty:
+        return None
+    keys = ["data", "direction_from", "predictor"]
+    tenth = about.selection[about.selection["choice"] == BEST_TENTH].set_index(keys)
+    one = about.selection[about.selection["choice"] == BEST_ONE].set_index(keys)
+    several = bool((about.selection["data"] != "").any())
+    rows = []
+    for key, row in tenth.sort_values("lost_to_best", kind="stable").iterrows():
+        data, source, predictor = key
+        best = one.loc[key]
+        cells = [predictor, *([data, source] if several else [])]
+        cells += [_DIRECTIONS[int(row["direction"])], _loss(row, "best"), _loss(row, "reference"), _loss(row, "random")]
+        cells += [number(row["recovered"]), _loss(best, "best")]
+        rows.append(cells)
+    target = in_words(about.target)
+    return SortableTable(
+        caption=f"{target.capitalize()} lost if the best tenth of the networks is chosen by a predictor; the last "
+        "column: if only the best one is. Intervals resample whole lineages",
+        headings=[
+            "predictor",
+            *(["data", "direction from"] if several else []),
+            "chosen",
+            "against the best",
+            "against validation loss",
+            "against random",
+            "share",
+            "best one, against the best",
+        ],
+        rows=rows,
+        sorted_by=4 if several else 2,
+    )
+
+
+def _loss(row: "pd.Series", rival: str) -> str:
+    """Return a loss with its interval."""
+    value = number(row[f"lost_to_{rival}"], 3, signed=rival != "best")
+    ends = interval(row[f"{rival}_low"], row[f"{rival}_high"], 3)
+    return f"{value} {ends}".strip()
+
+
+def fragility_sentence(about: Descriptions) -> str:
+    """Return whether the sign of an association changes along an axis, in words."""
+    rows = about.fragility
+    tested = rows[rows["reversal_p"].notna()].drop_duplicates(["predictor", "axis"])
+    if tested.empty:
+        return "No sign could be tested: it takes eight runs of different seeds for each of two values of an axis."
+    reversing = tested[tested["reverses"]].sort_values("reversal_p", kind="stable")
+    scope = f"{len(tested):,} pairs of predictor and axis"
+    if reversing.empty:
+        return (
+            f"In none of {scope} is it shown that the association with {in_words(about.target)} has one sign for some "
+            "values and the other for others."
+        )
+    examples = [_example(rows, row.predictor, row.axis) for row in reversing.head(MOST_REVERSALS).itertuples()]
+    return (
+        f"In {len(reversing)} of {scope} the association with {in_words(about.target)} changes its sign: "
+        f"{'; '.join(examples)}{' ...' if len(reversing) > MOST_REVERSALS else '.'}"
+    )
+
+
+def _example(rows: pd.DataFrame, predictor: str, axis: str) -> str:
+    """Return the largest and the smallest association of a predictor along an axis."""
+    part = rows[(rows["predictor"] == predictor) & (rows["axis"] == axis) & rows["low"].notna()]
+    ends = part.loc[[part["association"].idxmax(), part["association"].idxmin()]]
+    texts = [f"{number(row.association, signed=True)} at {row.value}" for row in ends.itertuples()]
+    return f"{predictor} along {axis} ({' and '.join(texts)})"
+
+
+def fragility_table(about: Descriptions) -> SortableTable | None:
+    """Return the association of each predictor for each value of each axis."""
+    if about.fragility.empty:
+        return None
+    rows = []
+    for row in about.fragility.itertuples():
+        estimate = [number(row.association, signed=True), interval(row.low, row.high)]
+        rows.append([row.predictor, row.axis, row.value, *estimate, str(row.runs), probability(row.reversal_q)])
+    kind = about.fragility["kind"].iloc[0]
+    return SortableTable(
+        caption=f"Rank correlation {kind} of each predictor with {in_words(about.target)}, among the runs with one "
+        "value of one axis. q: of the test that the sign changes along the axis",
+        headings=["predictor", "axis", "value", "ρ", "interval", "runs", "q of a change of sign"],
+        rows=rows,
+        names=3,
+    )
+
+
+def redundancy_sentences(about: Descriptions) -> list[str]:
+    """Return how many kinds of predictors there are, and what they reach together, in words."""
+    clusters = about.clusters
+    if not clusters:
+        return ["No predictor varies within configurations, so that none can be compared."]
+    members = sum(len(cluster.members) for cluster in clusters)
+    kind = clusters[0].kind
+    several = sum(len(cluster.members) > 1 for cluster in clusters)
+    sentences = [
+        f"{members} predictors that vary {kind} are of {len(clusters)} kinds: {several} clusters, in which every two "
+        f"have a rank correlation of at least {SAME:g} or at most −{SAME:g}, and {len(clusters) - several} single ones."
+    ]
+    joint = about.joint
+    if joint.both_r2 == joint.both_r2:
+        sentences.append(
+            f"Together the {len(clusters)} representatives reach a cross-validated R² of {number(joint.both_r2)} of "
+            f"the ranks of {in_words(about.target)} in lineages held out, with the axes, and "
+            f"{number(joint.predictors_r2)} without them; the axes alone reach {number(joint.axes_r2)} (gain "
+            f"{number(joint.gain, signed=True)} {interval(joint.gain_low, joint.gain_high)})."
+        )
+    return sentences
+
+
+def redundancy_table(about: Descriptions) -> SortableTable | None:
+    """Return the clusters of more than one predictor."""
+    rows: list[Sequence[str]] = []
+    for cluster in about.clusters:
+        others = list(zip(cluster.members[1:], cluster.correlations[1:], strict=True))
+        if others:
+            texts = [f"{name} ({number(correlation, signed=True)})" for name, correlation in others]
+            rows.append([cluster.representative, ", ".join(texts)])
+    if not rows:
+        return None
+    return SortableTable(
+        caption="Predictors that say the same; in brackets their rank correlation with the representative "
+        f"{about.clusters[0].kind}",
+        headings=["representative", "others of its cluster"],
+        rows=rows,
+        names=2,
+    )

@@ -1,0 +1,69 @@
+"""Runs and the scores by which they are compared: within configurations where there are replicates, else across."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.statistics.configurations import GroupedRuns, group_codes
+
+#: Column of the root of each configuration: runs of one lineage share their seeds.
+LINEAGE_COLUMN = "lineage"
+WITHIN = "within configurations"
+ACROSS = "across configurations"
+
+
+class ComparedRuns:
+    """The runs of a table in groups, among which a score is a centered rank.
+
+    Args:
+        table: one row per run.
+        groups: columns whose values a group shares.
+        seed_column: column of the seed; runs that share a seed are one unit. Without it each run is one.
+
+    Attributes:
+        runs: the groups.
+        shares: (n,) degrees of freedom of each run in its group of m runs, (m - 1) / m.
+    """
+
+    def __init__(self, table: pd.DataFrame, groups: Sequence[str], seed_column: str | None):
+        self.runs = GroupedRuns.from_table(table, groups, seed_column)
+        self.shares = self.runs.per_run((self.runs.sizes - 1) / self.runs.sizes)
+        self._table = table
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """(n,) code of the independent unit of each run, in the order of `runs`."""
+        if self.runs.named_seeds:
+            return self.runs.seeds
+        return np.arange(len(self.runs.order))
+
+    def scores(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values in the order of the table -> (n,) ranks in their group, centered, in the order of `runs`."""
+        return self.runs.within_ranks(values[self.runs.order])
+
+    def codes(self, code: np.ndarray) -> np.ndarray:
+        """(n,) codes in the order of the table -> the same in the order of `runs`."""
+        return code[self.runs.order]
+
+
+def has_replicates(table: pd.DataFrame, axes: Sequence[str]) -> bool:
+    """Tell if at least two runs share all axes.
+
+    >>> has_replicates(pd.DataFrame({"width": [4, 4, 8]}), ["width"])
+    True
+    """
+    if not axes:
+        return len(table) > 1
+    return bool(table.duplicated(list(axes)).any())
+
+
+def lineage_codes(table: pd.DataFrame, axes: Sequence[str]) -> np.ndarray:
+    """(n,) code of the lineage of each run; in a table without that column, of its configuration.
+
+    >>> lineage_codes(pd.DataFrame({"width": [4, 8, 4], "lineage": ["a", "a", "b"]}), ["width"]).tolist()
+    [0, 0, 1]
+    """
+    columns = [LINEAGE_COLUMN] if LINEAGE_COLUMN in table else list(axes)
+    return group_codes(table, columns)

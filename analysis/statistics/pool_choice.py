@@ -1,0 +1,154 @@
+"""A pool of networks that some are chosen from, in a table and in resamples of its lineages at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from benevolent.analysis.statistics.compared_runs import lineage_codes
+from benevolent.analysis.statistics.configurations import numeric_column
+from benevolent.analysis.statistics.resampling import bootstrap_counts
+from benevolent.trainables.rng import generator
+
+MINIMUM_LINEAGES = 8  # with fewer, nothing is resampled
+PREFIX = 1.5  # of the networks to choose, in order, enough to find them in almost every resample
+
+
+class Pool:
+    """Networks with their outcomes, and how often each lineage is drawn.
+
+    Args:
+        predictor: (n,) numbers.
+        outcome: (n,) finite numbers; smaller is better.
+        lineage: (n,) codes of the lineages, 0 to L - 1.
+        counts: (k, L) number of draws of each lineage in each of k tables; a row of ones is the table itself.
+
+    Attributes:
+        total: (k,) number of networks in each table.
+    """
+
+    def __init__(self, predictor: np.ndarray, outcome: np.ndarray, lineage: np.ndarray, counts: np.ndarray):
+        self.predictor = predictor
+        self.outcome = outcome
+        self.lineage = lineage
+        self.counts = counts
+        self.total = counts @ np.bincount(lineage, minlength=counts.shape[1])
+
+    def correlations(self) -> np.ndarray:
+        """(k,) Spearman correlations of predictor and outcome, with the ranks of the whole pool; 0 if undefined."""
+        x = rankdata(self.predictor)
+        y = rankdata(self.outcome)
+        products = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
+        sums = np.zeros((self.counts.shape[1], products.shape[1]))
+        np.add.at(sums, self.lineage, products)
+        n, sx, sy, sxx, syy, sxy = (self.counts @ sums).T
+        covariance = sxy - sx * sy / n
+        squares = (sxx - sx**2 / n) * (syy - sy**2 / n)
+        defined = squares > 1e-12 * sxx * syy
+        return np.where(defined, covariance / np.sqrt(np.where(defined, squares, 1)), 0.0)
+
+    def mean(self) -> np.ndarray:
+        """(k,) mean outcome of all networks: of a random choice."""
+        sums = np.bincount(self.lineage, self.outcome, minlength=self.counts.shape[1])
+        return (self.counts @ sums) / self.total
+
+    def chosen_by_sign(self, fraction: float, signs: np.ndarray) -> np.ndarray:
+        """(k,) mean outcomes of the networks chosen by the predictor, each table with its own direction.
+
+        Args:
+            fraction: of the networks to choose; 0 for one.
+            signs: (k,) 1 to choose small values, -1 to choose large ones, 0 to choose at random.
+        """
+        chosen = self.mean()
+        for sign in (1, -1):
+            tables = np.flatnonzero(signs == sign)
+            if len(tables):
+                chosen[tables] = self.chosen(sign * self.predictor, fraction, tables)
+        return chosen
+
+    def chosen(self, values: np.ndarray, fraction: float, tables: np.ndarray | None = None) -> np.ndarray:
+        """Return the mean outcome of the networks with the smallest values.
+
+        Networks with equal values at the border are chosen among at random: their mean outcome counts.
+
+        Args:
+            values: (n,) numbers to choose by.
+            fraction: of the networks to choose; 0 for one.
+            tables: which tables; by default all.
+
+        >>> pool = Pool(np.zeros(4), np.array([1.0, 2.0, 3.0, 8.0]), np.arange(4), np.ones((1, 4)))
+        >>> pool.chosen(np.array([5, 1, 1, 7]), 0).tolist(), pool.chosen(np.array([5, 1, 1, 7]), 0.75).tolist()
+        ([2.5], [2.0])
+        """
+        rows = np.arange(len(self.counts)) if tables is None else tables
+        needed = np.maximum(1.0, fraction * self.total[rows])
+        order = np.argsort(values, kind="stable")
+        ordered = values[order]
+        length = int(PREFIX * fraction * len(values)) + 10
+        while True:
+            first = order[: _end_of_ties(ordered, length)]
+            weights = self.counts[rows][:, self.lineage[first]]
+            if len(first) == len(values) or (weights.sum(axis=1) >= needed).all():
+                return _mean_of_smallest(values[first], weights, self.outcome[first], needed)
+            length = min(len(values), 2 * len(first))
+
+
+def _end_of_ties(ordered: np.ndarray, length: int) -> int:
+    """Return the first length, at least the given one, that does not cut between equal values."""
+    if length >= len(ordered):
+        return len(ordered)
+    return int(np.searchsorted(ordered, ordered[length - 1], side="right"))
+
+
+def _mean_of_smallest(ordered: np.ndarray, weights: np.ndarray, outcome: np.ndarray, needed: np.ndarray) -> np.ndarray:
+    """Return the weighted mean outcome of the first networks.
+
+    Args:
+        ordered: (m,) rising values.
+        weights: (k, m) how often each network is there.
+        outcome: (m,) outcomes.
+        needed: (k,) number of networks to choose.
+    """
+    starts = np.flatnonzero(np.diff(ordered, prepend=np.nan) != 0)
+    number = np.add.reduceat(weights, starts, axis=1)
+    sums = np.add.reduceat(weights * outcome, starts, axis=1)
+    before = np.cumsum(number, axis=1) - number
+    taken = np.clip(needed[:, None] - before, 0, number)
+    mean_of_ties = sums / np.maximum(number, 1)
+    return np.asarray((taken * mean_of_ties).sum(axis=1) / needed)
+
+
+def divided_pools(
+    table: pd.DataFrame,
+    predictor: str,
+    target: str,
+    axes: Sequence[str],
+    data_column: str | None,
+    resamples: int,
+    random_seed: int,
+) -> dict[str, Pool]:
+    """Return the networks of each data set, by its name; all as one, with an empty name, without such a column.
+
+    Args:
+        table: one row per run; predictor and target are there in all of them.
+        predictor: a numeric column.
+        target: the outcome.
+        axes: columns that make a lineage in a table without the column `lineage`.
+        data_column: column of the data set.
+        resamples: number of resamples of whole lineages, if there are enough lineages.
+        random_seed: of the resamples.
+    """
+    names = pd.Series("", index=table.index) if data_column is None else table[data_column].map(str)
+    pools = {}
+    for name, runs in table.groupby(names, sort=True):
+        lineage = lineage_codes(runs, axes)
+        lineages = int(lineage.max()) + 1
+        counts = np.ones((1, lineages))
+        if lineages >= MINIMUM_LINEAGES and resamples:
+            rng = generator(random_seed, f"bootstrap/selection/{name}")
+            counts = np.vstack([counts, bootstrap_counts(lineages, resamples, rng)])
+        values = numeric_column(runs, predictor, "predictor")
+        outcome = numeric_column(runs, target, "target")
+        pools[str(name)] = Pool(values, outcome, lineage, counts)
+    return pools
