@@ -6,7 +6,7 @@ import importlib
 from importlib import resources
 from typing import Any, Literal
 
-from benevolent.analysis.studies import Analysis
+from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Analysis
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import put
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -15,9 +15,6 @@ from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 
 Scale = Literal["small", "paper", "develop"]
-#: First seed of every verdict, and the seed of its data split. Studies are developed on seeds from 0 on. Seeds from 100
-#: on are used up: rules were changed after a verdict on them.
-FIRST_VERDICT_SEED = 200
 #: Beginning of a study's name where a sweep or a study may be given, and the name of all studies together.
 PREFIX = "study:"
 ALL = "all"
@@ -39,10 +36,11 @@ class ScaleChanges(Section):
 class Study(Section):
     """A question, and the sweeps that answer it.
 
-    `sweeps` are written as in a file of their own, at small scale, but `seeds` is a number: seeds, and the seed of the
-    data split, begin at `FIRST_VERDICT_SEED`. Data in files are those of the second half; a study is developed on the
-    first half. At paper scale data are whole. `small` and `paper` say how long a scale takes, and what it changes
-    (`every`: in each sweep). `alone`: it takes so long that `study:all` leaves it out.
+    `sweeps` are written as in a file of their own, at small scale, but `seeds` names no first replicate: replicates,
+    and the seed of the data split, begin at `FIRST_VERDICT_REPLICATE`. A study that compares networks of one seed has
+    `shared: true`. Data in files are those of the second half; a study is developed on the first half. At paper scale
+    data are whole. `small` and `paper` say how long a scale takes, and what it changes (`every`: in each sweep).
+    `alone`: it takes so long that `study:all` leaves it out.
     """
 
     name: str
@@ -58,7 +56,7 @@ class Study(Section):
         """Return the sweeps at a scale, by name.
 
         Args:
-            scale: `develop` is small, with other seeds and the other half of the data.
+            scale: `develop` is small, with other replicates, from 0 on, and the other half of the data.
 
         Raises:
             BadInput: the study's file is wrong.
@@ -72,7 +70,7 @@ class Study(Section):
         try:
             for key, value in changes.of_sweep(name).items():
                 put(values, key, copy.deepcopy(value), f"{scale}.changes")
-            _set_seeds(values, 0 if scale == "develop" else FIRST_VERDICT_SEED)
+            _set_first(values, 0 if scale == "develop" else FIRST_VERDICT_REPLICATE)
             if scale == "develop" and "half" in values["base"]["data"]:  # tasks that are drawn need only another seed
                 values["base"]["data"]["half"] = "first"
             return SweepSpec.parse(values)
@@ -95,15 +93,17 @@ class Study(Section):
         return self.module.answer
 
 
-def _set_seeds(values: dict[str, Any], first: int) -> None:
-    """Replace the number of seeds of a sweep by the seeds from `first` on, and draw its data split from `first`."""
-    count = values.get("seeds")
-    if type(count) is not int or count < 1:
-        raise BadInput(f"seeds = {count!r}: allowed: the number of seeds, which are {FIRST_VERDICT_SEED} and on")
+def _set_first(values: dict[str, Any], first: int) -> None:
+    """Begin the replicates of a sweep, and the seed of its data split, at `first`."""
+    given = values.get("seeds")
+    seeds = {"count": given} if type(given) is int else given
+    if not isinstance(seeds, dict) or "first" in seeds:
+        allowed = f"a number of replicates, or {{count: 5, shared: true}}; they begin at {FIRST_VERDICT_REPLICATE}"
+        raise BadInput(f"seeds = {given!r}: allowed: {allowed}")
     data = values.setdefault("base", {}).setdefault("data", {})
     if "split_seed" in data:
         raise BadInput("base.data.split_seed: leave it out; the split of a verdict has a seed of its own")
-    values["seeds"] = list(range(first, first + count))
+    values["seeds"] = {**seeds, "first": first}
     data["split_seed"] = first
 
 

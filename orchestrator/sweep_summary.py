@@ -22,13 +22,14 @@ def describe_setup(
         listed: points of the sweep's list.
     """
     first = configurations.config(0)
-    seeds = len(configurations.seeds)
+    numbers, shared = configurations.replicates
+    replicates = f"{len(numbers)} seeds, the same for all" if shared else f"{len(numbers)} replicates"
     return {
         "data": _describe_data(first, grid),
         "network": _fields({"family": first.model.family, **base.get("model", {})}),  # type: ignore[attr-defined]
         "training": f"{_fields(base.get('optimizer', {}))}; until {_describe_limit(first)}",
-        "varied": "; ".join([*_describe_axes(grid, listed), f"{seeds} seeds"]),
-        "runs": f"{configurations.named * seeds:,}",
+        "varied": "; ".join([*_describe_axes(grid, listed), replicates]),
+        "runs": f"{configurations.named * len(numbers):,}",
     }
 
 

@@ -13,7 +13,7 @@ from benevolent.trainables.stack.layers import Mode
 from benevolent.trainables.stack.network import Network
 
 RANDOM = (nn.Dropout, Noise)
-STEPS, RATE = 3, 0.05
+STEPS, RATE = 3, 0.02
 
 
 def gaussian(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:

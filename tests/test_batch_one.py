@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benevolent.trainables import data
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack import network
 
 
@@ -32,7 +32,7 @@ def test_increments_of_the_first_bias_are_gradients_by_the_inputs(cohort, precis
         module.load_state_dict(built.initial(config.init, config.seed))
         lipschitz, moved = [], []
         for epoch in range(3):
-            for i in generator(config.seed, "order/train", epoch).permutation(100):
+            for i in RandomStream(config.seed, "order/train", epoch).permutation(100):
                 inputs = dataset.train.inputs[i : i + 1].clone().requires_grad_()
                 output = module(inputs).squeeze()
                 lipschitz.append(float(torch.autograd.grad(output, inputs, retain_graph=True)[0].norm()))

@@ -7,7 +7,7 @@ from torch import nn
 
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack import network
 from benevolent.trainables.training.dynamics import DERIVATIVE_FLOOR, Dynamics
 from benevolent.trainables.training.dynamics_names import DYNAMICS, WINDOW_EPOCHS
@@ -62,7 +62,7 @@ class Path:
         )
         self.points, self.gradients, self.losses, self.derivatives = [self.flat()], [], [], []
         for epoch in range(phase.max_epochs):
-            order = generator(self.config.seed, f"order/{phase.name}", epoch).permutation(len(labels))
+            order = RandomStream(self.config.seed, f"order/{phase.name}", epoch).permutation(len(labels))
             for batch in torch.from_numpy(order).split(given.batch_size):
                 logits = self.module(dataset.train.inputs[batch])
                 each = nn.functional.cross_entropy(logits, labels[batch], reduction="none")
@@ -148,7 +148,7 @@ class Path:
         {"optimizer": {"batch_size": 20, "momentum": 0.9, "weight_decay": 0.01}},
         {"optimizer": {"batch_size": 20, "name": "adam", "lr": 0.003, "weight_decay": 0.01}},
         {"optimizer": {"batch_size": 1, "lr": 0.01}},
-        {"optimizer": {"batch_size": 5, "lr": 0.1, "momentum": 0.9}, "stop": {"train_loss": None, "max_epochs": 30}},
+        {"optimizer": {"batch_size": 5, "lr": 0.05, "momentum": 0.9}, "stop": {"train_loss": None, "max_epochs": 30}},
         {"stop": {"train_loss": 1e9, "max_epochs": 9}},
         {"stop": {"train_loss": 1.6, "max_epochs": 60}},
     ],

@@ -11,8 +11,9 @@ from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data.loading import load
 from benevolent.trainables.data.memory import own_input_bytes
+from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack.network import build
-from benevolent.trainables.stack.subspace import PROJECTIONS, generator
+from benevolent.trainables.stack.subspace import PROJECTIONS
 
 BASE = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 
@@ -41,7 +42,7 @@ def test_runs_with_reset_layers_cost_nothing_beyond_their_parents():
 def test_memory_includes_the_matrices_of_subspaces(projection):
     config = RunConfig.parse(BASE | {"subspace": {"dimension": 50, "projection": projection}})
     found = build(config.model, (1, 8, 8), 10)
-    made = PROJECTIONS[projection](found.size, 50, generator(0, "subspace"), torch.zeros(1))
+    made = PROJECTIONS[projection](found.size, 50, RandomStream(0, "subspace"), torch.zeros(1))
     stored = 0
     for value in vars(made).values():
         if isinstance(value, torch.Tensor):
@@ -74,10 +75,16 @@ def test_memory_includes_inputs_that_runs_do_not_share(machine):
 
 
 def test_runs_of_one_seed_share_their_inputs(machine):
-    shared = estimated(base=NOISE | {"data": CIFAR}, grid={"init.scale": [1, 2, 3]}).groups[0]
-    own = estimated(base=NOISE, grid={"init.scale": [1, 2, 3]}).groups[0]
-    assert own.cohort_size == 6
-    assert own.memory_bytes - shared.memory_bytes == 2 * NOISE_BYTES
+    grid = {"init.scale": [1, 2, 3]}
+    none = estimated(base=NOISE | {"data": CIFAR}, grid=grid).groups[0]
+    for seeds, sets in (({"count": 2, "shared": True}, 2), (2, 6)):
+        own = estimated(base=NOISE, grid=grid, seeds=seeds).groups[0]
+        assert own.cohort_size == 6
+        assert own.memory_bytes - none.memory_bytes == sets * NOISE_BYTES
+    pruned = estimated(base=NOISE, grid={"prune.fraction": [0.2, 0.5, 0.8]}, seeds=2).groups
+    dense = estimated(base=NOISE, seeds=2).groups[0]
+    assert {group.cohort_size for group in pruned} == {6, 2}
+    assert max(group.memory_bytes for group in pruned) - dense.memory_bytes < NOISE_BYTES
 
 
 def test_cohorts_are_small_enough_for_their_inputs(machine):

@@ -18,7 +18,7 @@ from benevolent.trainables.config.optimization import OptimizerConfig
 from benevolent.trainables.config.pruning import SubspaceConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream, generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.subspace import PROJECTIONS
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -398,7 +398,7 @@ def test_edits_change_the_start_and_rewinding_to_it(cohort, edit):
 @pytest.mark.parametrize("size", [37, 64, 300])
 def test_pull_is_the_transpose_of_push_and_columns_have_norm_one(name, size):
     like = torch.zeros((), dtype=torch.float64)
-    projection = PROJECTIONS[name](size, 7, generator(0, "subspace"), like)
+    projection = PROJECTIONS[name](size, 7, RandomStream(0, "subspace"), like)
     matrix = projection.push(torch.eye(7, dtype=torch.float64)).t()
     assert matrix.shape == (size, 7) and torch.linalg.matrix_rank(matrix) == 7
     torch.testing.assert_close(projection.pull(torch.eye(size, dtype=torch.float64)), matrix)
@@ -408,7 +408,7 @@ def test_pull_is_the_transpose_of_push_and_columns_have_norm_one(name, size):
 
 
 def test_columns_of_fastfood_have_nearly_norm_one_in_large_networks():
-    columns = PROJECTIONS["fastfood"](5000, 64, generator(0, "subspace"), torch.zeros(1)).push(torch.eye(64))
+    columns = PROJECTIONS["fastfood"](5000, 64, RandomStream(0, "subspace"), torch.zeros(1)).push(torch.eye(64))
     assert 0.001 < (columns.norm(dim=1) - 1).abs().max() < 3 / 5000**0.5
 
 
@@ -424,7 +424,7 @@ def test_subspace_training_equals_training_of_phi(cohort, name, optimizer):
         start = net.initial(config.init, config.seed)
         filled = net.parameters.filled().nonzero().flatten()
         like = torch.zeros((), dtype=torch.float64)
-        projection = PROJECTIONS[name](len(filled), 9, generator(config.seed, "subspace"), like)
+        projection = PROJECTIONS[name](len(filled), 9, RandomStream(config.seed, "subspace"), like)
         matrix = torch.zeros(net.parameters.width, 9, dtype=torch.float64)
         matrix[filled] = projection.push(torch.eye(9, dtype=torch.float64)).t()
         phi, theta_0 = torch.zeros(9, dtype=torch.float64, requires_grad=True), _row(net, start)
@@ -435,7 +435,7 @@ def test_subspace_training_equals_training_of_phi(cohort, name, optimizer):
             else torch.optim.SGD([phi], momentum=config.optimizer.momentum, **choice)
         )
         for epoch in range(2):
-            order = torch.from_numpy(generator(config.seed, "order/train", epoch).permutation(100))
+            order = torch.from_numpy(RandomStream(config.seed, "order/train", epoch).permutation(100))
             for batch in order.split(30):
                 steps.zero_grad()
                 theta = (theta_0 + matrix @ phi).unsqueeze(0)
@@ -483,7 +483,7 @@ def serial(config: RunConfig) -> dict[str, torch.Tensor]:
     labels = data.train_labels(dataset, config.phases[0], config.seed)
     size, steps = given.examples_per_step(len(labels)), 0
     for epoch in range(config.stop.max_epochs):
-        order = torch.from_numpy(generator(config.seed, "order/train", epoch).permutation(len(labels)))
+        order = torch.from_numpy(RandomStream(config.seed, "order/train", epoch).permutation(len(labels)))
         for batch in order.split(size):
             if steps == config.stop.max_steps:
                 break

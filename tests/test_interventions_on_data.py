@@ -12,7 +12,7 @@ from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import loading
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import StackGenerator, generator
+from benevolent.trainables.rng import RandomStream, StackGenerator, generator
 
 TRAIN = Phase("train", 0.0, "redraw", 1)
 
@@ -171,7 +171,7 @@ def test_held_out_inputs_stay_natural_unless_all_images_are_permuted_alike():
         found = data.inputs_of(dataset, configs, split)
         assert found.slot.tolist() == [0, 0, 0, 1]
     train, test = (data.inputs_of(dataset, configs[-1:], split).rows()[0] for split in ("train", "test"))
-    order = generator(0, "pixels/permutation").permutation(64)
+    order = RandomStream(0, "pixels/permutation").permutation(64)
     for new, old in ((train, dataset.train.inputs), (test, dataset.test.inputs)):
         assert torch.equal(new.flatten(1), old.flatten(1)[:, order])
 

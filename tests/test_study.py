@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.report import digests, study_page
-from benevolent.analysis.studies import Finding, StudyAnswer, decide
+from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Finding, StudyAnswer, decide
 from benevolent.orchestrator import study, study_run
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.plan.expand import expand
@@ -39,7 +39,10 @@ TINY = {
         }
     },
     "small": {"takes": "seconds"},
-    "paper": {"takes": "more", "changes": {"every": {"grid.model.width": [32, 64], "seeds": 2}}},
+    "paper": {
+        "takes": "more",
+        "changes": {"every": {"grid.model.width": [32, 64], "seeds": {"count": 2, "shared": True}}},
+    },
 }
 MODULE = "benevolent.analysis.studies.tiny_study"
 
@@ -134,11 +137,11 @@ def test_the_command_trains_on_ray_and_prints_the_findings(tiny, tmp_path):
     assert "holds: wider is more" in printed.stdout
 
 
-def test_scales_change_values_and_development_has_seeds_and_splits_of_its_own(tiny):
+def test_scales_change_values_and_development_has_replicates_and_splits_of_its_own(tiny):
     small, paper, develop = (tiny.specs(scale)["digits"] for scale in ("small", "paper", "develop"))
-    assert (small.grid, small.seed_values) == ({"model.width": [8, 16]}, [200])
-    assert (paper.grid, paper.seed_values) == ({"model.width": [32, 64]}, [200, 201])
-    assert (develop.grid, develop.seed_values) == (small.grid, [0])
+    assert (small.grid, *small.replicates) == ({"model.width": [8, 16]}, range(200, 201), False)
+    assert (paper.grid, *paper.replicates) == ({"model.width": [32, 64]}, range(200, 202), True)
+    assert (develop.grid, *develop.replicates) == (small.grid, range(1), False)
     splits = [spec.base["data"]["split_seed"] for spec in (small, paper, develop)]
     assert splits == [200, 200, 0]
     assert tiny.sweeps == TINY["sweeps"]
@@ -148,6 +151,7 @@ def test_scales_change_values_and_development_has_seeds_and_splits_of_its_own(ti
     ("key", "value", "message"),
     [
         ("seeds", [200, 201], "study tiny-study: digits: seeds = "),
+        ("seeds", {"count": 2, "first": 0}, "study tiny-study: digits: seeds = "),
         ("base.data.split_seed", 3, "study tiny-study: digits: base.data.split_seed"),
         ("resource.cpus", 1, "study tiny-study: digits: resource"),
     ],
@@ -192,8 +196,8 @@ def test_every_study_can_be_planned_and_its_verdict_has_data_of_its_own(name, sc
     for spec in specs:
         runs = expand(spec).runs
         verdict = scale != "develop"
-        assert all((seed >= study.FIRST_VERDICT_SEED) == verdict for seed in spec.seed_values)
-        assert spec.base["data"]["split_seed"] == (study.FIRST_VERDICT_SEED if verdict else 0)
+        first = FIRST_VERDICT_REPLICATE if verdict else 0
+        assert spec.replicates.numbers[0] == spec.base["data"]["split_seed"] == first
         halves = set(runs["data.half"])
         in_files = spec.base["data"]["name"] in READERS
         assert halves == {{"small": "second", "develop": "first", "paper": "both"}[scale] if in_files else "both"}

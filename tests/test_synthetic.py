@@ -8,7 +8,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream, generator
 
 TRAIN = Phase("train", 0.0, "redraw", 1)
 SIZES = {"train_size": 4000, "validation_size": 0, "test_size": 500}
@@ -20,7 +20,7 @@ def load(name: str, **fields) -> data.Dataset:
 
 def fixed(name: str, *shape: int) -> np.ndarray:
     """The orthonormal columns that a task draws first, with `split_seed` 0."""
-    return np.linalg.qr(generator(0, name).standard_normal(shape))[0]
+    return np.linalg.qr(RandomStream(0, name).standard_normal(shape))[0]
 
 
 def share(values: torch.Tensor) -> float:

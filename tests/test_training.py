@@ -9,7 +9,7 @@ from torch import nn
 from benevolent.analysis import load_results
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.store import paths
@@ -89,7 +89,7 @@ def serial(config: RunConfig) -> dict[str, torch.Tensor]:
     )
     labels = data.train_labels(dataset, config.phases[0], config.seed)
     for epoch in range(config.stop.max_epochs):
-        order = torch.from_numpy(generator(config.seed, "order/train", epoch).permutation(len(labels)))
+        order = torch.from_numpy(RandomStream(config.seed, "order/train", epoch).permutation(len(labels)))
         for batch in order.split(given.batch_size):
             optimizer.zero_grad()
             nn.CrossEntropyLoss()(module(dataset.train.inputs[batch]), labels[batch]).backward()

@@ -63,7 +63,7 @@ CONVOLUTIONS = SIZES | {
     "base.optimizer.lr": 0.05,
     "base.optimizer.batch_size": 20,
     "base.stop.max_epochs": 60,
-    "seeds": 2,
+    "seeds.count": 2,
 }
 BIAS = {
     "base.data.train_size": 20,
@@ -71,12 +71,12 @@ BIAS = {
     "base.stop.max_epochs": 4,
     "record.epochs": [0, 1, 2, 3],
     "record.steps": [4, 5, 22, 23],
-    "seeds": 2,
+    "seeds.count": 2,
 }
 #: The changes of every study's sweeps, as in its file: the sweep's name, or `every`, and dotted keys.
 CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "bth-architecture": {
-        "every": BIAS | {"base.data.name": "large_digits", "seeds": 3},
+        "every": BIAS | {"base.data.name": "large_digits", "seeds.count": 3},
         "mlp": {"base.model.width": 16},
         "cnn": {"base.model.width": 4},
     },
@@ -93,7 +93,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.stop.max_epochs": 60,
             "grid.model.dropout": [0.0, 0.2],
             "grid.data.frequency": [0.25, 0.5],
-            "seeds": 2,
+            "seeds.count": 2,
         }
     },
     "bth-frequency": {
@@ -107,7 +107,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "record.epochs": [0, 1, 2, 20],
             "record.steps": [20, 21, 90, 91],
             "grid.data.frequency": [0.25, 0.5, 1.0],
-            "seeds": 3,
+            "seeds.count": 3,
         }
     },
     "bth-predict": {
@@ -133,7 +133,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.stop.max_epochs": 60,
             "grid.data.frequency": [0.25, 0.5],
             "grid.init.scale": [0.5, 1.0],
-            "seeds": 2,
+            "seeds.count": 2,
         }
     },
     "capacity": {
@@ -192,7 +192,9 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         "sinusoid": {"base.model.width": 32},
     },
     "margins": {"every": CONVOLUTIONS | {"grid.init.std": [0.05, 0.1, 0.15]}},
-    "more-parameters": {"networks": SIZES | {"grid.model.width": [2, 8, 32], "base.stop.max_epochs": 60, "seeds": 2}},
+    "more-parameters": {
+        "networks": SIZES | {"grid.model.width": [2, 8, 32], "base.stop.max_epochs": 60, "seeds.count": 2}
+    },
     "n-to-infinity": {
         "every": {
             "base.data.validation_size": 20,
@@ -201,7 +203,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.optimizer.batch_size": 20,
             "base.stop.max_epochs": 12,
             "grid.data.train_size": [20, 60, 150],
-            "seeds": 2,
+            "seeds.count": 2,
         }
     },
     "norm-choice": {
@@ -231,7 +233,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "overfit-harmless": {
-        "theorem": {"base.stop.max_epochs": 60, "grid.data.noise": [0.1], "seeds": 2},
+        "theorem": {"base.stop.max_epochs": 60, "grid.data.noise": [0.1], "seeds.count": 2},
         "deep": {
             **SIZES,
             "base.model.width": 32,
@@ -250,7 +252,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
                     },
                 },
             ],
-            "seeds": 2,
+            "seeds.count": 2,
         },
     },
     "resnet-normalized": {
@@ -260,7 +262,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
             "base.stop.max_epochs": 25,
             "base.optimizer.batch_size": 20,
             "grid.init.scale": [0.5, 1, 2],
-            "seeds": 2,
+            "seeds.count": 2,
         }
     },
 }

@@ -1,44 +1,114 @@
 """Random draws keyed by (seed, stream, step): no global generator, no order of events.
 
 Philox is a counter-based generator (Salmon et al. 2011), so the draws of one key are independent of those of every
-other key, and a run draws the same numbers alone, in a stack, or after a restart.
+other key, and a run draws the same numbers alone, in a stack, after a restart, and on any device: the words are the
+same bit by bit (`trainables.philox`), and so are the formulas that turn them into numbers
+(`trainables.random_numbers`).
 """
 
 import copy
+import functools
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from benevolent.trainables import random_numbers
+from benevolent.trainables.philox import BLOCK, tensor_words
+
+Array = np.ndarray[Any, Any]
+Shape = int | tuple[int, ...]
+#: Numbers `(K, n)` from words `(K, m)`.
+Formula = Callable[[Any], Any]
 
 
-def generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
-    """Return the generator of one key.
+def key_of(seed: int, stream: str, step: int = 0) -> Array:
+    """Return the key of a stream: two 64-bit words, a hash of its three parts.
 
     Args:
         seed: the run's seed (or a split seed); any integer >= 0.
-        stream: what the draws are for, such as ``"init"`` or ``"order/train"``.
+        stream: what the draws are for, such as `init` or `order/train`.
         step: an index within the stream, such as the epoch or the layer.
-
-    Returns:
-        A numpy Generator over Philox with a 128-bit key.
-
-    >>> generator(0, "order", 3).permutation(4).tolist() == generator(0, "order", 3).permutation(4).tolist()
-    True
-    >>> generator(0, "order", 3).random() == generator(0, "order", 4).random()
-    False
     """
     name = f"{seed}/{stream}/{step}"
     digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
-    key = int.from_bytes(digest, "little")
-    return np.random.Generator(np.random.Philox(key=key))
+    return np.frombuffer(digest, "<u8").astype(np.uint64)
+
+
+def generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
+    """Return numpy's generator over the words of one key, for statistics; arguments as in `key_of`.
+
+    Runs and their data draw from `RandomStream` or `StackGenerator`, whose formulas exist for every device.
+
+    >>> generator(0, "resamples", 3).permutation(4).tolist() == generator(0, "resamples", 3).permutation(4).tolist()
+    True
+    """
+    return np.random.Generator(np.random.Philox(key=key_of(seed, stream, step)))
+
+
+class RandomStream:
+    """Random numbers of one key, drawn on the CPU; arguments as in `key_of`.
+
+    The methods are named as in `numpy.random.Generator`. Every call takes whole blocks of four words.
+
+    >>> first = RandomStream(0, "init", 3)
+    >>> first.random(2).tolist() == RandomStream(0, "init", 3).random(2).tolist()
+    True
+    >>> bool(first.random() == RandomStream(0, "init", 4).random())
+    False
+    """
+
+    def __init__(self, seed: int, stream: str, step: int = 0) -> None:
+        self._philox = np.random.Philox(key=key_of(seed, stream, step))
+
+    def words(self, count: int) -> Array:
+        """Return the next words, `(count,)` in uint64."""
+        return self._philox.random_raw(_whole_blocks(count))[:count]
+
+    def random(self, shape: Shape = (), single: bool = False) -> Any:
+        """Draw numbers uniform on [0, 1), in float64, or in float32 if `single`."""
+        count = _size(shape)
+        words = self.words(-(-count // 2) if single else count)
+        return random_numbers.uniform(words, single)[:count].reshape(shape)[()]
+
+    def uniform(self, low: float, high: float, shape: Shape = ()) -> Any:
+        """Draw numbers uniform on [low, high), in float64."""
+        return low + (high - low) * self.random(shape)
+
+    def standard_normal(self, shape: Shape = (), single: bool = False) -> Any:
+        """Draw standard normal numbers, in float64, or in float32 if `single`."""
+        count = _size(shape)
+        words = self.words(random_numbers.words_for(count, single))
+        return random_numbers.normal(words, single)[:count].reshape(shape)[()]
+
+    def integers(self, low: int, high: int, shape: Shape = ()) -> Any:
+        """Draw integers from low to high - 1, all equally likely."""
+        count = _size(shape)
+        words = self.words(-(-count // 2))
+        return low + random_numbers.integers(words, high - low)[:count].reshape(shape)[()]
+
+    def signs(self, count: int) -> Array:
+        """Draw -1 or 1, `(count,)` in float64."""
+        return 2.0 * self.integers(0, 2, count) - 1
+
+    def permutation(self, count: int) -> Array:
+        """Return the numbers 0 to count - 1 in random order."""
+        return random_numbers.permutations(self.words(count))
+
+    def permutations(self, rows: int, count: int) -> Array:
+        """Return so many independent permutations of 0 to count - 1, `(rows, count)`."""
+        return random_numbers.permutations(self.words(rows * count).reshape(rows, count))
 
 
 class StackGenerator:
-    """Random numbers of K runs through one epoch, each run's from its own generator.
+    """Random numbers of K runs through one epoch, each run's from a stream of its own.
 
-    A run draws the same numbers in any company, since its layers ask for them in the same order.
+    A run draws the same numbers in any company, since its layers ask for them in the same order. They are those of its
+    `RandomStream`, drawn on the device where they are needed.
 
     Args:
         seeds: of the K runs.
@@ -56,67 +126,127 @@ class StackGenerator:
     """
 
     def __init__(self, seeds: Sequence[int], stream: str, epoch: int, device: torch.device | str = "cpu") -> None:
-        self.generators = [generator(seed, stream, epoch) for seed in seeds]
-        self.device = device
+        keys = [key_of(seed, stream, epoch) for seed in seeds]
+        on_cpu = torch.device(device).type == "cpu"
+        self._streams: CpuStreams | DeviceStreams = CpuStreams(keys) if on_cpu else DeviceStreams(keys, device)
+        self._rows = np.arange(len(keys))
 
     def pick(self, runs: Sequence[int]) -> "StackGenerator":
-        """Return the generators of some of the runs, shared with this one, so that both go on where they are."""
+        """Return the streams of some of the runs, shared with this generator, so that both go on where they are."""
         chosen = copy.copy(self)
-        chosen.generators = [self.generators[run] for run in runs]
+        chosen._rows = self._rows[np.array(runs, np.int64)]
         return chosen
 
-    def uniform(self, *shape: int) -> torch.Tensor:
+    def uniform(self, *shape: int) -> Tensor:
         """Draw `(K, *shape)` in float32, uniform on [0, 1)."""
-        values = self._empty(shape)
-        for rng, row in zip(self.generators, values, strict=True):
-            rng.random(out=row, dtype=np.float32)
-        return torch.from_numpy(values).to(self.device)
+        count = math.prod(shape)
+        uniform = functools.partial(random_numbers.uniform, single=True)
+        return self._drawn(uniform, random_numbers.words_for(count, single=True), shape)
 
-    def normal(self, *shape: int) -> torch.Tensor:
+    def normal(self, *shape: int) -> Tensor:
         """Draw `(K, *shape)` in float32, standard normal."""
-        values = self._empty(shape)
-        for rng, row in zip(self.generators, values, strict=True):
-            rng.standard_normal(out=row, dtype=np.float32)
-        return torch.from_numpy(values).to(self.device)
+        count = math.prod(shape)
+        normal = functools.partial(random_numbers.normal, single=True)
+        return self._drawn(normal, random_numbers.words_for(count, single=True), shape)
+
+    def permutations(self, count: int) -> Tensor:
+        """Draw `(K, count)`: the numbers 0 to count - 1 in random order for each run."""
+        return self._drawn(random_numbers.permutations, count, (count,))
 
     def seeds(self) -> list[int]:
-        """Draw a seed for each run's own use of another generator."""
-        return [int(rng.integers(2**63)) for rng in self.generators]
+        """Draw a seed for each run's own use of another generator, below 2^63."""
+        return self._drawn(random_numbers.seeds, 1, ()).tolist()
 
-    def state(self) -> torch.Tensor:
-        """Return the positions of all generators, `(K, 13)` 64-bit words, for `load`."""
-        words = [_philox_words(rng) for rng in self.generators]
-        rows = np.array(words, dtype=np.uint64).reshape(len(words), PHILOX_WORDS)
-        return torch.from_numpy(rows.view(np.int64))
+    def state(self) -> Tensor:
+        """Return the number of blocks that each run has drawn, `(K,)`, for `load`."""
+        return torch.from_numpy(self._streams.blocks[self._rows])
 
-    def load(self, state: torch.Tensor) -> None:
+    def load(self, state: Tensor) -> None:
         """Go on from what `state` gave for the same runs."""
-        rows = state.cpu().numpy().view(np.uint64)
-        for rng, words in zip(self.generators, rows, strict=True):
-            _set_philox_words(rng, words)
+        self._streams.go_to(self._rows, state.cpu().numpy())
 
-    def _empty(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return memory for the draws of all runs."""
-        return np.empty((len(self.generators), *shape), dtype=np.float32)
-
-
-#: 64-bit words of a Philox generator's state: counter (4), key (2), buffer (4), position in it, a half-used word (2).
-PHILOX_WORDS = 13
-BUFFER_FIELDS = ("buffer_pos", "has_uint32", "uinteger")
-
-
-def _philox_words(rng: np.random.Generator) -> list[int]:
-    state: Any = rng.bit_generator.state
-    words = [*state["state"]["counter"], *state["state"]["key"], *state["buffer"]]
-    for name in BUFFER_FIELDS:
-        words.append(state[name])
-    return [int(word) for word in words]
+    def _drawn(self, formula: Formula, words: int, shape: tuple[int, ...]) -> Tensor:
+        """Return what a formula makes of the next words of every run, `(K, *shape)`."""
+        count = math.prod(shape)
+        step = max(1, self._streams.words_at_once // max(1, words))
+        parts = []
+        for start in range(0, len(self._rows), step):
+            numbers = formula(self._streams.words(self._rows[start : start + step], words))
+            parts.append(torch.as_tensor(numbers)[:, :count])
+        drawn = torch.cat(parts) if len(parts) != 1 else parts[0]
+        return drawn.reshape(len(self._rows), *shape)
 
 
-def _set_philox_words(rng: np.random.Generator, words: np.ndarray) -> None:
-    state: dict[str, Any] = {"bit_generator": "Philox"}
-    state["state"] = {"counter": words[0:4].copy(), "key": words[4:6].copy()}
-    state["buffer"] = words[6:10].copy()
-    for name, word in zip(BUFFER_FIELDS, words[10:], strict=True):
-        state[name] = int(word)
-    rng.bit_generator.state = state
+class CpuStreams:
+    """The words of several streams from numpy's Philox, which is set up where a stream is first drawn from.
+
+    Args:
+        keys: of the streams.
+
+    Attributes:
+        blocks: how many blocks of each stream have been drawn.
+        words_at_once: at most so many are worth drawing together: what is made of them stays in the cache.
+    """
+
+    words_at_once = 2**14
+
+    def __init__(self, keys: Sequence[Array]) -> None:
+        self.blocks = np.zeros(len(keys), np.int64)
+        self._keys = keys
+        self._sources: list[np.random.Philox | None] = [None] * len(keys)
+
+    def words(self, rows: Array, count: int) -> Array:
+        """Return the next words of some streams, `(rows, count)` in uint64."""
+        size = _whole_blocks(count)
+        words = np.empty((len(rows), size), np.uint64)
+        for row, own in zip(rows.tolist(), words, strict=True):
+            source = self._sources[row] or self._set_up(row)
+            own[:] = source.random_raw(size)
+        self.blocks[rows] += size // BLOCK
+        return words[:, :count]
+
+    def go_to(self, rows: Array, blocks: Array) -> None:
+        """Continue some streams after so many blocks."""
+        self.blocks[rows] = blocks
+        for row in rows.tolist():
+            self._sources[row] = None
+
+    def _set_up(self, row: int) -> np.random.Philox:
+        source = np.random.Philox(key=self._keys[row], counter=int(self.blocks[row]))
+        self._sources[row] = source
+        return source
+
+
+class DeviceStreams:
+    """The words of several streams, computed on a device; see `CpuStreams`."""
+
+    words_at_once = 2**27
+
+    def __init__(self, keys: Sequence[Array], device: torch.device | str) -> None:
+        self.blocks = np.zeros(len(keys), np.int64)
+        words = np.array(keys, np.uint64).reshape(len(keys), 2).view(np.int64)
+        self._keys = torch.from_numpy(words).to(device)
+
+    def words(self, rows: Array, count: int) -> Tensor:
+        """Return the next words of some streams, `(rows, count)` in int64."""
+        blocks = _whole_blocks(count) // BLOCK
+        drawn = self.blocks[rows]
+        self.blocks[rows] += blocks
+        all_in_order = len(rows) == len(self._keys) and bool((np.diff(rows) == 1).all())
+        keys = self._keys if all_in_order else self._keys[torch.from_numpy(rows)]
+        together = len(drawn) and bool((drawn == drawn[0]).all())
+        starts = int(drawn[0]) if together else torch.from_numpy(drawn).to(keys.device)
+        return tensor_words(keys, starts, blocks)[:, :count]
+
+    def go_to(self, rows: Array, blocks: Array) -> None:
+        """Continue some streams after so many blocks."""
+        self.blocks[rows] = blocks
+
+
+def _whole_blocks(words: int) -> int:
+    """Return the words of the blocks that contain so many words."""
+    return -(-words // BLOCK) * BLOCK
+
+
+def _size(shape: Shape) -> int:
+    return shape if isinstance(shape, int) else math.prod(shape)

@@ -2,10 +2,14 @@
 
 A study is a YAML file in `orchestrator/studies` (its sweeps, its question, its source) and a module here of the same
 name, with `_` for `-`. The module has `RULE`, the text of the rule, and `answer`, an `Analysis`. Rules are written
-before the runs of the verdict are seen: those use other seeds, and other halves of the data, than the runs on which a
-study was developed.
+before the runs of the verdict are seen: those are other replicates, on other halves of the data, than the runs on which
+a study was developed.
 """
 
 from benevolent.analysis.studies.shared.findings import Analysis, Decision, Finding, StudyAnswer, decide
 
-__all__ = ["Analysis", "Decision", "Finding", "StudyAnswer", "decide"]
+__all__ = ["FIRST_VERDICT_REPLICATE", "Analysis", "Decision", "Finding", "StudyAnswer", "decide"]
+
+#: Number of the first replicate of every verdict, and the seed of its data split. Studies are developed on replicates
+#: from 0 on.
+FIRST_VERDICT_REPLICATE = 200

@@ -19,7 +19,7 @@ Spec = Annotated[
 Scale = Annotated[
     Literal["small", "paper", "develop"],
     typer.Option(
-        help="Studies only. small: fits two cores; paper: as in the paper; develop: small, on other seeds and data."
+        help="Studies only. small: fits two cores; paper: as in the paper; develop: small, other replicates and data."
     ),
 ]
 ResultsFolder = Annotated[

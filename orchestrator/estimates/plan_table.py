@@ -44,11 +44,15 @@ def _cells(group: GroupEstimate) -> list[str]:
 
 def _totals(estimate: SweepEstimate) -> list[str]:
     """Return the lines below the table."""
-    runs = f"{estimate.runs:,} runs ({estimate.configurations:,} configurations x {estimate.seeds} seeds)"
+    kind = "seeds that all share" if estimate.replicates.shared else "replicates"
+    count = len(estimate.replicates.numbers)
+    runs = f"{estimate.runs:,} runs ({estimate.configurations:,} configurations x {count} {kind})"
     if estimate.known:
         runs += f", {estimate.known:,} of them planned or trained already"
     if estimate.parents:
         runs += f" + {estimate.parents:,} parent or teacher runs"
+    if estimate.repeated:
+        runs += f", {estimate.repeated:,} of them of these configurations, with the seeds of what they are needed for"
     memory = decimal(estimate.memory_bytes)
     disk = decimal(estimate.disk_bytes)
     lines = [

@@ -25,11 +25,13 @@ class RunGroup(NamedTuple):
         members: the runs, those together that cost the same.
         cohort_sizes: the number of runs of each of its cohorts.
         set_bytes: memory of each distinct set of inputs that only some of the runs share.
+        seeds: how many different ones they have.
     """
 
     members: list[EqualRuns]
     cohort_sizes: list[int]
     set_bytes: list[int]
+    seeds: int
 
     @property
     def example(self) -> RunConfig:
@@ -45,6 +47,7 @@ def group_new_runs(plan: Plan) -> list[RunGroup]:
         "generation": plan.runs["generation"],
         "kind": plan.kind,
         "cohort_id": plan.runs["cohort_id"],
+        "seed": plan.runs["seed"],
     }
     new_runs = pd.DataFrame(columns)[plan.is_new]
     groups = []
@@ -54,7 +57,8 @@ def group_new_runs(plan: Plan) -> list[RunGroup]:
             members.append(EqualRuns(plan.examples[kind], int(count)))
         sizes = rows["cohort_id"].value_counts()
         cohort_sizes = [int(size) for size in sizes if size]  # a category without rows has size 0
-        groups.append(RunGroup(members, cohort_sizes, plan.arrays.set_bytes(rows.index.to_numpy())))
+        set_bytes = plan.arrays.set_bytes(rows.index.to_numpy())
+        groups.append(RunGroup(members, cohort_sizes, set_bytes, rows["seed"].nunique()))
     return groups
 
 

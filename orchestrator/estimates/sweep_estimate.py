@@ -8,6 +8,7 @@ from benevolent.orchestrator.estimates.network_cost import network_cost, trainin
 from benevolent.orchestrator.estimates.rehearsal import rehearse
 from benevolent.orchestrator.estimates.run_groups import RunGroup, distinguishing_fields, group_new_runs
 from benevolent.orchestrator.plan.plan import Plan
+from benevolent.orchestrator.spec.replicates import Replicates
 from benevolent.trainables import data
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.record import RecordConfig
@@ -56,8 +57,9 @@ class SweepEstimate:
         name: of the sweep.
         runs: runs that the sweep names.
         configurations: these runs without their seeds.
-        seeds: runs of each configuration.
+        replicates: of each configuration.
         parents: parent and teacher runs, in addition.
+        repeated: how many of `parents` are of configurations that the sweep names, with the seeds of another lineage.
         known: how many of `runs` were planned before.
         slots: cohorts that train at once.
         groups: the runs to be trained, the costliest group first.
@@ -67,8 +69,9 @@ class SweepEstimate:
     name: str
     runs: int
     configurations: int
-    seeds: int
+    replicates: Replicates
     parents: int
+    repeated: int
     known: int
     slots: int
     groups: tuple[GroupEstimate, ...]
@@ -106,7 +109,6 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
     """
     named = plan.runs["role"] == "run"
     named_runs = int(named.sum())
-    seeds = plan.seeds
     groups = group_new_runs(plan)
     estimates = []
     for group, fields in zip(groups, distinguishing_fields(groups), strict=True):
@@ -116,14 +118,16 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
     costliest_first = sorted(estimates, key=lambda group: (-group.seconds, -group.flops))
     data_sets = {group.example.data.name for group in groups} & data.READERS.keys()
     to_fetch = sorted(name for name in data_sets if not data.is_present(name))
-    new_parents = int((plan.is_new & ~named).sum())
+    new_parents = plan.is_new & ~named
+    repeated = new_parents & plan.runs["configuration"].isin(plan.runs.loc[named, "configuration"])
     old_runs = int((named & ~plan.is_new).sum())
     return SweepEstimate(
         name=plan.name,
         runs=named_runs,
-        configurations=named_runs // seeds,
-        seeds=seeds,
-        parents=new_parents,
+        configurations=plan.configurations.named,
+        replicates=plan.replicates,
+        parents=int(new_parents.sum()),
+        repeated=int(repeated.sum()),
         known=old_runs,
         slots=slots,
         groups=tuple(costliest_first),
@@ -137,7 +141,7 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
     largest = max(group.cohort_sizes)
     memory = cost.stack_bytes(largest, example.optimizer)
     memory += largest_input_bytes(group.set_bytes, largest)
-    memory += cost.subspace_bytes(example.subspace, min(largest, plan.seeds))
+    memory += cost.subspace_bytes(example.subspace, min(largest, group.seeds))
     records = 0
     flops = 0
     for config, runs in group.members:

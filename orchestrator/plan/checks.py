@@ -4,7 +4,8 @@ import functools
 
 import numpy as np
 
-from benevolent.orchestrator.plan.configurations import NONE, Configurations, grouped
+from benevolent.orchestrator.plan.configurations import Configurations, grouped
+from benevolent.orchestrator.plan.lineages import NONE
 from benevolent.orchestrator.plan.section_table import Codes
 from benevolent.orchestrator.spec.axes import section_of
 from benevolent.trainables.compatibility import RULES, Candidate, Rule

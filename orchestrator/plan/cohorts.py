@@ -2,12 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from benevolent.orchestrator.estimates.memory import largest_cohort
 from benevolent.orchestrator.plan.section_table import Codes, encode
@@ -71,7 +72,7 @@ class RunArrays:
     """Arrays about all runs, from which cohorts are formed.
 
     Attributes:
-        run_ids: of the runs.
+        run_ids: of the runs, as texts `(R,)`.
         group: runs of one group may share a cohort `(R,)`.
         generation: how many runs must be trained one after the other before each `(R,)`.
         flops: arithmetic of each `(R,)`.
@@ -81,7 +82,7 @@ class RunArrays:
         teacher: position of the run that labels its inputs, or -1 `(R,)`.
     """
 
-    run_ids: Sequence[str]
+    run_ids: ExtensionArray
     group: Codes
     generation: Codes
     flops: np.ndarray[Any, np.dtype[np.int64]]
@@ -116,7 +117,7 @@ def form_cohorts(
     """
     ids, codes = _kept_homes(runs.run_ids, held.homes)
     kept = len(ids)
-    first_runs = [runs.run_ids[row] for row in _first_rows(codes, kept)]
+    first_runs = runs.run_ids.take(_first_rows(codes, kept))
     cohort_records = [held.records.get(run_id, asked) for run_id in first_runs]
     new = np.flatnonzero(codes < 0)
     records, record_of = _records_of(runs.run_ids, new, asked, held.records)
@@ -129,7 +130,7 @@ def form_cohorts(
             cohort = members[:size]
             members = members[size:]
             codes[cohort] = len(ids)
-            ids.append(cohort_id((runs.run_ids[row] for row in cohort), record))
+            ids.append(cohort_id(runs.run_ids.take(cohort), record))
             cohort_records.append(record)
     table = _table(runs, ids, codes)
     table["record"] = [record.model_dump_json() for record in cohort_records]
@@ -138,7 +139,7 @@ def form_cohorts(
     return ids, codes, table.loc[order].reset_index(drop=True)
 
 
-def _kept_homes(run_ids: Sequence[str], homes: Mapping[str, str]) -> tuple[list[str], Codes]:
+def _kept_homes(run_ids: ExtensionArray, homes: Mapping[str, str]) -> tuple[list[str], Codes]:
     """Return the ids of the cohorts in which runs have a place, and the cohort of every run; -1 without a place."""
     if not homes:
         return [], np.full(len(run_ids), -1, np.int32)
@@ -156,15 +157,15 @@ def _first_rows(codes: Codes, count: int) -> Codes:
 
 
 def _records_of(
-    run_ids: Sequence[str], new: Codes, asked: RecordConfig, held: Mapping[str, RecordConfig]
+    run_ids: ExtensionArray, new: Codes, asked: RecordConfig, held: Mapping[str, RecordConfig]
 ) -> tuple[list[RecordConfig], Codes]:
     """Return the distinct records of the runs to be planned, and which of them each run keeps."""
     records = [asked]
     codes = np.zeros(len(new), np.int32)
     if held:
-        for position, row in enumerate(new.tolist()):
-            if run_ids[row] in held:
-                record = asked.union(held[run_ids[row]])
+        for position, run_id in enumerate(run_ids.take(new)):
+            if run_id in held:
+                record = asked.union(held[run_id])
                 if record not in records:
                     records.append(record)
                 codes[position] = records.index(record)

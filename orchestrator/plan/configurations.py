@@ -6,35 +6,24 @@ configurations that others start from or learn from (parents and teachers) are r
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benevolent.orchestrator.plan.lineages import NONE, roots, rows_by_lineage
+from benevolent.orchestrator.plan.relatives import Changes, Relatives
 from benevolent.orchestrator.plan.section_table import Codes, SectionTable
 from benevolent.orchestrator.spec.axes import Axes, section_of
 from benevolent.orchestrator.spec.effects import why_equal
-from benevolent.trainables.config.identity import configuration_id, run_id
-from benevolent.trainables.config.run import SECTIONS, RunConfig, parent_sections, sections_of_source, source_section
+from benevolent.orchestrator.spec.replicates import Replicates
+from benevolent.trainables.config.identity import configuration_id, replicate_seeds, run_id
+from benevolent.trainables.config.run import SECTIONS, RunConfig
 from benevolent.trainables.errors import BadInput
 
-#: In the arrays of relatives: the configuration has none.
-NONE = -1
-
-
-class Changes(NamedTuple):
-    """Configurations that need a relative, and the sections in which it differs from them.
-
-    Attributes:
-        rows: of the configurations.
-        codes: for each section that differs, the code of the relative of every row.
-        prefix: what precedes an error line about the relative.
-    """
-
-    rows: Codes
-    codes: Mapping[str, Codes]
-    prefix: str = ""
+#: Configurations whose texts are made at once.
+TEXTS_AT_ONCE = 2**14
 
 
 class Configurations:
@@ -42,7 +31,7 @@ class Configurations:
 
     Args:
         axes: of the sweep.
-        seeds: of every configuration.
+        replicates: of every configuration.
         collapse: leave out configurations that train the same run as an earlier one, instead of refusing them.
 
     Raises:
@@ -51,26 +40,34 @@ class Configurations:
     Attributes:
         tables: the values of each section.
         codes: for each section, the code of every configuration's value `(N,)`.
-        ids: of the configurations.
-        run_ids: of the runs: those of all seeds of the first configuration, then of the second, and so on.
+        ids: of the configurations, as numbers `(N,)`. A configuration that trains with the seeds of several lineages
+            has a row for each.
+        lineages: ids of the configurations at the roots, whose seeds each row trains with `(N,)`.
+        seeds: of the n runs of every row `(N, n)`.
+        run_ids: of the runs, as numbers `(N n,)`: those of the first row, then of the second, and so on.
         named: the number of configurations that the sweep names; the others are their parents and teachers.
         parent: row of the configuration that each one starts from, or `NONE` `(N,)`.
         teacher: row of the configuration that labels the inputs of each one, or `NONE` `(N,)`.
     """
 
-    def __init__(self, axes: Axes, seeds: Sequence[int], collapse: bool) -> None:
+    def __init__(self, axes: Axes, replicates: Replicates, collapse: bool) -> None:
         self.axes = axes
-        self.seeds = list(seeds)
+        self.replicates = replicates
         self.tables: dict[str, SectionTable] = {}
         self.codes: dict[str, Codes] = {}
         for name in SECTIONS:
             self._cross(name)
         self.ids = self._configuration_ids(self.codes)
         self._point = self._distinct_points(collapse)
-        self.run_ids = self._run_ids(self.codes)
         self.named = len(self)
         self._needed_by: list[tuple[int, str]] = []  # for each relative: a row that needs it, and the prefix
+        self._first_row = np.arange(len(self))  # of the configuration, before those of several lineages are repeated
         self.parent, self.teacher = self._add_relatives()
+        self.lineages = self.ids[roots(self.parent, self.teacher)]
+        if not replicates.shared:
+            self._repeat_for_lineages()
+        self.seeds = self._make_seeds()
+        self.run_ids = self._make_run_ids()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -104,13 +101,13 @@ class Configurations:
         repeated = pd.Series(self.ids).duplicated().to_numpy()
         if repeated.any() and not collapse:
             row = int(repeated.argmax())
-            earlier = self.ids.index(self.ids[row])
+            earlier = int((self.ids == self.ids[row]).argmax())
             points, earlier_points = self._points_of_row(row), self._points_of_row(earlier)
             raise BadInput(why_equal(self.axes, points, earlier_points))
         kept = np.flatnonzero(~repeated)
         if repeated.any():
             self.codes = {name: codes[kept] for name, codes in self.codes.items()}
-            self.ids = [self.ids[row] for row in kept]
+            self.ids = self.ids[kept]
         return kept
 
     def _points_of_row(self, row: int) -> list[int]:
@@ -119,24 +116,31 @@ class Configurations:
 
     # ---- identity
 
-    def _texts(self, codes: Mapping[str, Codes]) -> Iterator[tuple[str, ...]]:
-        """Yield the identity texts of the sections of every configuration."""
-        columns = []
-        for name in SECTIONS:
-            texts = self.tables[name].texts
-            columns.append(map(texts.__getitem__, codes[name].tolist()))
-        return zip(*columns, strict=True)
+    def _texts(self, codes: Mapping[str, Codes]) -> Iterator[str]:
+        """Yield the identity of every configuration, as text."""
+        size = len(codes[SECTIONS[0]])
+        for start in range(0, size, TEXTS_AT_ONCE):
+            columns = []
+            for name in SECTIONS:
+                texts = self.tables[name].texts
+                columns.append(map(texts.__getitem__, codes[name][start : start + TEXTS_AT_ONCE].tolist()))
+            yield from map("".join, zip(*columns, strict=True))
 
-    def _configuration_ids(self, codes: Mapping[str, Codes]) -> list[str]:
-        return [configuration_id(texts) for texts in self._texts(codes)]
+    def _configuration_ids(self, codes: Mapping[str, Codes]) -> Codes:
+        ids = map(configuration_id, self._texts(codes))
+        return np.fromiter(ids, np.uint64, len(codes[SECTIONS[0]]))
 
-    def _run_ids(self, codes: Mapping[str, Codes]) -> list[str]:
-        run_ids = []
-        for texts in self._texts(codes):
-            text = ("".join(texts),)
-            for seed in self.seeds:
-                run_ids.append(run_id(text, seed))
-        return run_ids
+    def _make_seeds(self) -> Codes:
+        numbers = np.array(self.replicates.numbers, np.int64)
+        if self.replicates.shared:
+            return np.broadcast_to(numbers, (len(self), len(numbers)))
+        code, lineages = pd.factorize(self.lineages)
+        return replicate_seeds(lineages, numbers)[code]
+
+    def _make_run_ids(self) -> Codes:
+        rows = zip(self._texts(self.codes), self.seeds, strict=True)
+        ids = (run_id(text, seed) for text, seeds in rows for seed in seeds.tolist())
+        return np.fromiter(ids, np.uint64, self.seeds.size)
 
     # ---- parents and teachers
 
@@ -147,48 +151,11 @@ class Configurations:
         rows = np.arange(len(self))
         while len(rows):
             last = len(self)
-            parents.append(self._rows_of_relatives(rows, self._parents_of(rows)))
-            teachers.append(self._rows_of_relatives(rows, self._sources_of(rows, "labels")))
+            relatives = Relatives(self.tables, self.codes, self.located)
+            parents.append(self._rows_of_relatives(rows, relatives.parents_of(rows)))
+            teachers.append(self._rows_of_relatives(rows, relatives.sources_of(rows, "labels")))
             rows = np.arange(last, len(self))
         return np.concatenate(parents), np.concatenate(teachers)
-
-    def _parents_of(self, rows: Codes) -> Iterator[Changes]:
-        """Yield the parents of configurations; see `parent_sections`."""
-        resets = self._has(rows, "reset", lambda reset: bool(reset.layers))
-        prunes = self._has(rows, "prune", lambda prune: prune.prunes) & ~resets
-        for name, needing in (("reset", rows[resets]), ("prune", rows[prunes])):
-            if len(needing):
-                codes = self._mapped(name, needing, functools.partial(_parent_section, name))
-                yield Changes(needing, {name: codes})
-        yield from self._sources_of(rows[~resets & ~prunes], "init")
-
-    def _sources_of(self, rows: Codes, by: str) -> Iterator[Changes]:
-        """Yield the runs that `<by>.source` names."""
-        asking = rows[self._has(rows, by, lambda section: section.source is not None)]
-        codes = self.codes[by][asking]
-        for code in np.unique(codes):
-            needing = asking[codes == code]
-            source = self.tables[by].values[code].source
-            try:
-                changed = {
-                    name: self._mapped(name, needing, functools.partial(source_section, by, source, name))
-                    for name in sections_of_source(by, source)
-                }
-            except BadInput as error:
-                raise BadInput(self.located(str(error), needing[0])) from None
-            yield Changes(needing, changed, f"{by}.source: ")
-
-    def _has(self, rows: Codes, name: str, condition: Callable[[Any], bool]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Return for every row if the value of a section meets a condition."""
-        met = np.array([condition(value) for value in self.tables[name].values])
-        return met[self.codes[name][rows]]
-
-    def _mapped(self, name: str, rows: Codes, function: Callable[[Any], Any]) -> Codes:
-        """Return the codes of what a function makes of the values of a section; each is made once."""
-        table = self.tables[name]
-        distinct, inverse = np.unique(self.codes[name][rows], return_inverse=True)
-        new = [table.code_of(function(table.values[code])) for code in distinct]
-        return np.array(new, np.int32)[inverse]
 
     def _rows_of_relatives(self, rows: Codes, all_changes: Iterator[Changes]) -> Codes:
         """Return the row of the relative of every row, or `NONE`; relatives that are not there yet are appended."""
@@ -200,26 +167,32 @@ class Configurations:
     def _found_or_appended(self, changes: Changes) -> Codes:
         codes = {name: self.codes[name][changes.rows] for name in SECTIONS} | dict(changes.codes)
         ids = self._configuration_ids(codes)
-        new = []
-        for position, identity in enumerate(ids):
-            if identity not in self._row_of:
-                self._row_of[identity] = len(self.ids)
-                self.ids.append(identity)
-                self._needed_by.append((int(changes.rows[position]), changes.prefix))
-                new.append(position)
-        new_codes = {name: codes[name][new] for name in SECTIONS}
-        self.run_ids += self._run_ids(new_codes)
-        self.codes = {name: np.concatenate([self.codes[name], new_codes[name]]) for name in SECTIONS}
-        return np.array([self._row_of[identity] for identity in ids], np.int32)
+        rows = pd.Index(self.ids).get_indexer(ids)
+        missing = np.flatnonzero(rows == NONE)
+        number, new_ids = pd.factorize(ids[missing])
+        rows[missing] = len(self) + number
+        new = missing[~pd.Series(number).duplicated().to_numpy()]
+        self._needed_by += [(row, changes.prefix) for row in changes.rows[new].tolist()]
+        self._first_row = np.arange(len(self) + len(new))
+        self.ids = np.concatenate([self.ids, new_ids])
+        self.codes = {name: np.concatenate([self.codes[name], codes[name][new]]) for name in SECTIONS}
+        return rows
 
-    @functools.cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {identity: row for row, identity in enumerate(self.ids)}
+    def _repeat_for_lineages(self) -> None:
+        """Give every configuration a row for each lineage with whose seeds it must train."""
+        rows = rows_by_lineage(self.parent, self.teacher, self.named)
+        self.lineages = self.ids[rows.root]
+        self.parent = rows.parent
+        self.teacher = rows.teacher
+        self._first_row = rows.configuration
+        self.ids = self.ids[rows.configuration]
+        self.codes = {name: codes[rows.configuration] for name, codes in self.codes.items()}
 
     # ---- what the plan asks
 
     def located(self, line: str, row: int) -> str:
         """Return an error line about a configuration, preceded by the place in the sweep that gives its field."""
+        row = int(self._first_row[row])
         while row >= self.named:
             row, prefix = self._needed_by[row - self.named]
             line = f"{prefix}{line}"
@@ -231,11 +204,13 @@ class Configurations:
 
     def config(self, row: int) -> RunConfig:
         """Return the first run of a configuration."""
-        return RunConfig(**{name: self.value(row, name) for name in SECTIONS}, seed=self.seeds[0])
+        return RunConfig(**{name: self.value(row, name) for name in SECTIONS}, seed=int(self.seeds[row, 0]))
 
-    def values(self, row: int, seed: int) -> dict[str, Any]:
+    def values(self, run: int) -> dict[str, Any]:
         """Return the nested values of a run as JSON has them."""
-        return {name: self.tables[name].dump(self.codes[name][row]) for name in SECTIONS} | {"seed": seed}
+        row = run // len(self.replicates.numbers)
+        sections = {name: self.tables[name].dump(self.codes[name][row]) for name in SECTIONS}
+        return sections | {"seed": int(self.seeds.flat[run])}
 
     def codes_of(self, field: str) -> Codes:
         """Return integers that are equal where configurations agree in a field.
@@ -265,16 +240,6 @@ class Configurations:
                 return generation
             generation = latest + 1
 
-    @functools.cached_property
-    def root(self) -> Codes:
-        """The row of the root of each configuration's lineage: follow the parent, else the teacher `(N,)`."""
-        rows = np.arange(len(self))
-        step = np.where(self.parent != NONE, self.parent, self.teacher)
-        step = np.where(step != NONE, step, rows)
-        while (step[step] != step).any():
-            step = step[step]
-        return step
-
 
 def grouped(columns: Sequence[Codes], size: int) -> tuple[Codes, Codes]:
     """Return the group of each of `size` rows, and the first row of every group, in order of appearance.
@@ -292,11 +257,3 @@ def grouped(columns: Sequence[Codes], size: int) -> tuple[Codes, Codes]:
             groups = pd.factorize(groups * (int(column.max()) + 2) + column + 1)[0]
     first = np.flatnonzero(~pd.Series(groups).duplicated().to_numpy())
     return groups, first
-
-
-def _parent_section(name: str, section: Any) -> Any:
-    """Return the section of the parent of a run that is reset or pruned."""
-    sections = {"reset": RunConfig.model_fields["reset"].default, name: section}
-    changed = parent_sections(sections)
-    assert changed is not None
-    return changed[name]

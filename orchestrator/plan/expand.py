@@ -15,11 +15,13 @@ from benevolent.orchestrator.estimates.memory import input_bytes
 from benevolent.orchestrator.estimates.network_cost import training_flops
 from benevolent.orchestrator.plan.checks import check_arithmetic, check_configurations
 from benevolent.orchestrator.plan.cohorts import HeldRuns, RunArrays, form_cohorts
-from benevolent.orchestrator.plan.configurations import NONE, Configurations, grouped
+from benevolent.orchestrator.plan.configurations import Configurations, grouped
+from benevolent.orchestrator.plan.lineages import NONE
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.plan.runs_table import runs_table
 from benevolent.orchestrator.plan.section_table import Codes, encode
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.identity import id_texts
 from benevolent.trainables.config.run import SECTIONS, RunConfig
 from benevolent.trainables.errors import BadInput
 
@@ -66,7 +68,7 @@ def expand(spec: SweepSpec, held: HeldRuns | None = None, slots: int = 1) -> Pla
         record=record,
         runs=runs_table(configurations, arrays, cohort_of_run),
         cohorts=cohorts,
-        kind=kinds.of_configuration.repeat(len(configurations.seeds)),
+        kind=kinds.of_configuration.repeat(len(spec.replicates.numbers)),
         examples=kinds.examples,
         arrays=arrays,
         configurations=configurations,
@@ -79,10 +81,11 @@ def configurations_of(spec: SweepSpec) -> Configurations:
     Raises:
         BadInput: values that are not valid, an axis without effect, or too many runs.
     """
-    seeds = spec.seed_values
-    if spec.axes.size * len(seeds) > MAX_RUNS:
-        raise BadInput(f"{spec.axes.size:,} configurations x {len(seeds):,} seeds; allowed: {MAX_RUNS:,} runs")
-    return Configurations(spec.axes, seeds, collapse=spec.inert_axes == "collapse")
+    replicates = spec.replicates
+    count = len(replicates.numbers)
+    if spec.axes.size * count > MAX_RUNS:
+        raise BadInput(f"{spec.axes.size:,} configurations x {count:,} replicates; allowed: {MAX_RUNS:,} runs")
+    return Configurations(spec.axes, replicates, collapse=spec.inert_axes == "collapse")
 
 
 def _kinds(configurations: Configurations) -> Kinds:
@@ -106,33 +109,38 @@ def _kinds(configurations: Configurations) -> Kinds:
 
 
 def _run_arrays(configurations: Configurations, kinds: Kinds) -> RunArrays:
-    seeds = len(configurations.seeds)
+    replicates = len(configurations.replicates.numbers)
     kind = kinds.of_configuration
     cohort_keys = encode(example.cohort_key for example in kinds.examples).codes
     groups, _ = grouped([cohort_keys[kind], configurations.generation], len(configurations))
     set_bytes = np.array([input_bytes(example) for example in kinds.examples])
-    input_sets = _positions_of_runs(configurations.codes["data"], seeds)  # inputs are drawn from the seed
-    parents = _positions_of_runs(configurations.parent, seeds)
-    teachers = _positions_of_runs(configurations.teacher, seeds)
     return RunArrays(
-        run_ids=configurations.run_ids,
-        group=groups.repeat(seeds),
-        generation=configurations.generation.repeat(seeds),
-        flops=kinds.flops[kind].repeat(seeds),
-        input_set=input_sets,
-        input_bytes=set_bytes[kind].repeat(seeds),
-        parent=parents,
-        teacher=teachers,
+        run_ids=id_texts(configurations.run_ids),
+        group=groups.repeat(replicates),
+        generation=configurations.generation.repeat(replicates),
+        flops=kinds.flops[kind].repeat(replicates),
+        input_set=_positions_of_runs(_input_sets(configurations), replicates),
+        input_bytes=set_bytes[kind].repeat(replicates),
+        parent=_positions_of_runs(configurations.parent, replicates),
+        teacher=_positions_of_runs(configurations.teacher, replicates),
     )
 
 
-def _positions_of_runs(rows: Codes, seeds: int) -> Codes:
-    """Return for every run the position of the run with its seed in another configuration, or `NONE`.
+def _input_sets(configurations: Configurations) -> Codes:
+    """Return integers that are equal where configurations draw the same inputs: of one section and from one seed."""
+    columns = [configurations.codes["data"]]
+    if not configurations.replicates.shared:
+        columns.append(pd.factorize(configurations.lineages)[0])
+    return grouped(columns, len(configurations))[0]
+
+
+def _positions_of_runs(rows: Codes, replicates: int) -> Codes:
+    """Return for every run the position of the same replicate of another configuration, or `NONE`.
 
     Args:
         rows: of the other configuration of each configuration, or `NONE`.
-        seeds: the number of seeds.
+        replicates: how many each configuration has.
     """
-    first = rows.astype(np.int64).repeat(seeds) * seeds
-    replicate = np.tile(np.arange(seeds), len(rows))
+    first = rows.astype(np.int64).repeat(replicates) * replicates
+    replicate = np.tile(np.arange(replicates), len(rows))
     return np.where(first < 0, NONE, first + replicate)

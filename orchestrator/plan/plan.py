@@ -8,6 +8,7 @@ import pandas as pd
 from benevolent.orchestrator.plan.cohorts import RunArrays
 from benevolent.orchestrator.plan.configurations import Configurations
 from benevolent.orchestrator.plan.section_table import Codes
+from benevolent.orchestrator.spec.replicates import Replicates
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.store.manifest import Manifest, ManifestRun
@@ -21,8 +22,10 @@ class Plan:
         name: of the sweep.
         record: what its runs record while they train.
         runs: one row per run, those that the sweep names first: `run_id`, `configuration` (the id without the seed),
-            `lineage` (the configuration at the root: follow the parent where there is one, else the teacher),
-            `replicate`, `seed`, `role` (`run`; or `parent`: no axis names it, and others start or learn from it),
+            `lineage` (the configuration at the root: follow the parent where there is one, else the teacher; of a run
+            that another one needs, the lineage of that one, whose seed it has), `replicate` (its number, or the seed
+            where all configurations share their seeds), `seed`, `role` (`run`; or `parent`: no axis names it, or not
+            with this seed, and others start or learn from it),
             `cohort_id`, `parent` and `teacher` (run ids, or missing), `generation` (how many runs must be trained one
             after the other before it), `flops` (arithmetic if it ends at its limits), and every dotted field as
             `RunConfig.flat` gives it. Most columns are categorical, so that a million runs fit into memory.
@@ -44,9 +47,9 @@ class Plan:
     configurations: Configurations = field(repr=False)
 
     @property
-    def seeds(self) -> int:
-        """The number of seeds of every configuration."""
-        return len(self.configurations.seeds)
+    def replicates(self) -> Replicates:
+        """The replicates of every configuration."""
+        return self.configurations.replicates
 
     @property
     def is_new(self) -> "pd.Series[bool]":
@@ -72,7 +75,5 @@ class Plan:
         run_ids, roles = self.runs["run_id"], self.runs["role"]
         runs = []
         for row in rows.tolist():
-            configuration, replicate = divmod(row, self.seeds)
-            values = self.configurations.values(configuration, self.configurations.seeds[replicate])
-            runs.append(ManifestRun(run_ids.iat[row], roles.iat[row], values))
+            runs.append(ManifestRun(run_ids.iat[row], roles.iat[row], self.configurations.values(row)))
         return Manifest(cohort_id, tuple(runs), tuple(waits_for), RecordConfig.model_validate_json(record))

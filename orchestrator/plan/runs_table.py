@@ -4,31 +4,31 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from benevolent.orchestrator.plan.cohorts import RunArrays
-from benevolent.orchestrator.plan.configurations import NONE, Configurations, grouped
+from benevolent.orchestrator.plan.configurations import Configurations, grouped
 from benevolent.orchestrator.plan.section_table import Codes, Column, encode
+from benevolent.trainables.config.identity import id_texts
 from benevolent.trainables.config.run import SECTIONS, RunConfig
 
 
 def runs_table(configurations: Configurations, arrays: RunArrays, cohort_of_run: pd.Categorical) -> pd.DataFrame:
     """Return one row per run; see `Plan.runs`."""
-    seeds = np.array(configurations.seeds, np.int64)
-    count = len(seeds)
+    replicates = np.array(configurations.replicates.numbers, np.int64)
+    count = len(replicates)
     size = len(configurations)
     is_parent = np.arange(size) >= configurations.named
-    run_ids = pd.Series(arrays.run_ids, dtype="str")
-    ids = pd.Series(configurations.ids, dtype="str").array
     columns: dict[str, Any] = {}
-    columns["run_id"] = run_ids
-    columns["configuration"] = ids.repeat(count)
-    columns["lineage"] = ids.take(configurations.root).repeat(count)
-    columns["replicate"] = np.tile(np.arange(count), size)
-    columns["seed"] = np.tile(seeds, size)
+    columns["run_id"] = arrays.run_ids
+    columns["configuration"] = id_texts(configurations.ids).repeat(count)
+    columns["lineage"] = id_texts(configurations.lineages).repeat(count)
+    columns["replicate"] = np.tile(replicates, size)
+    columns["seed"] = configurations.seeds.ravel()
     columns["role"] = pd.Categorical.from_codes(is_parent.astype(np.int8).repeat(count), ["run", "parent"])
     columns["cohort_id"] = cohort_of_run
-    columns["parent"] = _taken(run_ids, arrays.parent)
-    columns["teacher"] = _taken(run_ids, arrays.teacher)
+    columns["parent"] = _taken(arrays.run_ids, arrays.parent)
+    columns["teacher"] = _taken(arrays.run_ids, arrays.teacher)
     columns["generation"] = arrays.generation
     columns["flops"] = arrays.flops
     for name in RunConfig.model_fields:
@@ -38,7 +38,7 @@ def runs_table(configurations: Configurations, arrays: RunArrays, cohort_of_run:
 
 
 def _fields_of_section(configurations: Configurations, name: str) -> dict[str, pd.Categorical]:
-    count = len(configurations.seeds)
+    count = len(configurations.replicates.numbers)
     fields = {}
     for field, column in configurations.tables[name].columns.items():
         of_configurations = Column(column.codes[configurations.codes[name]], column.categories)
@@ -60,11 +60,9 @@ def _batch_sizes(configurations: Configurations) -> Column:
     return Column(column.codes[groups], column.categories)
 
 
-def _taken(run_ids: "pd.Series[str]", positions: Codes) -> Any:
+def _taken(run_ids: ExtensionArray, positions: Codes) -> ExtensionArray:
     """Return the run at every position; missing where there is none."""
-    if (positions == NONE).all():
-        return pd.Series(None, index=run_ids.index, dtype="str")
-    return run_ids.array.take(positions, allow_fill=True)
+    return run_ids.take(positions, allow_fill=True)
 
 
 def _categorical(column: Column, repeats: int) -> pd.Categorical:

@@ -7,9 +7,10 @@ from pydantic import Field, field_validator
 
 from benevolent.orchestrator.spec.axes import Axes, Axis, section_of
 from benevolent.orchestrator.spec.effects import check_effects
+from benevolent.orchestrator.spec.replicates import Replicates, SeedsConfig, check_seeds, replicates_of
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.trainables.config.base import Section
-from benevolent.trainables.config.record import RecordConfig, is_list_of_different_counts
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import SECTIONS
 from benevolent.trainables.errors import BadInput
 
@@ -40,15 +41,16 @@ class JudgingConfig(Section):
 
 
 class SweepSpec(Section):
-    """A named set of runs: a base, what varies over it, the seeds, and what to record.
+    """A named set of runs: a base, what varies over it, the replicates, and what to record.
 
-    Every axis is crossed with every other and with the seeds. An axis is a dotted field with its values (`grid`),
+    Every axis is crossed with every other and with the replicates. An axis is a dotted field with its values (`grid`),
     several fields whose values go together (one block of `zip`), or all of `list`: its points each set the fields they
-    name. `seeds: n` means 0, ..., n - 1.
+    name. `seeds: n` means n independent replicates of every configuration; see `SeedsConfig` for others, and for seeds
+    that all configurations share, which a list of seeds means too.
 
     >>> spec = SweepSpec.parse({"name": "demo", "grid": {"init.scale": [1, 2]}, "seeds": 3})
-    >>> spec.axis_names, spec.seed_values
-    (('init.scale',), [0, 1, 2])
+    >>> spec.axis_names, spec.replicates
+    (('init.scale',), Replicates(numbers=range(0, 3), shared=False))
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -56,7 +58,7 @@ class SweepSpec(Section):
     base: dict[str, Any] = {}
     grid: dict[str, Values] = {}
     zip: Blocks = []
-    seeds: int | Seeds = 1
+    seeds: int | Seeds | SeedsConfig = 1
     inert_axes: Literal["refuse", "collapse"] = "refuse"
     record: RecordConfig = RecordConfig()
     resources: ResourcesConfig = ResourcesConfig()
@@ -66,10 +68,7 @@ class SweepSpec(Section):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, value: Any) -> Any:
-        is_count = type(value) is int and value >= 1
-        if not is_count and not is_list_of_different_counts(value):
-            raise ValueError("expected a number of seeds >= 1, or a list of different seeds >= 0")
-        return value
+        return check_seeds(value)
 
     @classmethod
     def parse(cls, values: Any, where: str = "") -> "SweepSpec":
@@ -102,9 +101,9 @@ class SweepSpec(Section):
         return self.axes.fields
 
     @property
-    def seed_values(self) -> Seeds:
-        """The seeds themselves."""
-        return [*range(self.seeds)] if isinstance(self.seeds, int) else self.seeds
+    def replicates(self) -> Replicates:
+        """The replicates of every configuration."""
+        return replicates_of(self.seeds)
 
 
 def _points_of_block(where: str, block: dict[str, Values]) -> tuple[Point, ...]:

@@ -1,17 +1,27 @@
-"""The identity of runs: the one place where ids are made from the values of a configuration.
+"""The identity of runs: the one place where ids are made from the values of a configuration, and seeds from ids.
 
 The text of a section names every field that differs from its default; the id of a run hashes the texts of all sections
-and the seed. Nothing reads these texts back.
+and the seed. Nothing reads these texts back. An id is 64 bits, written as 16 hexadecimal digits.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
+
 from benevolent.trainables.config.base import Section
+from benevolent.trainables.philox import philox
 
 #: Raised when a default or the training algorithm changes, so that old results are not taken for new ones.
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
+ID_DIGITS = 16
+SEED_BITS = 52
+
+Array = np.ndarray[Any, Any]
 
 
 def identity_text(name: str, value: Any) -> str:
@@ -46,24 +56,74 @@ def shared_text(name: str, value: Any) -> str:
     return text
 
 
-def configuration_id(texts: Iterable[str]) -> str:
-    """Return the id of a configuration (a run without its seed): 16 hexadecimal digits.
+def configuration_id(texts: Iterable[str]) -> int:
+    """Return the id of a configuration (a run without its seed) as a number below 2^64.
 
     Args:
         texts: `identity_text` of every section, sorted by name.
     """
-    return _digest("".join(texts))
+    return _hash("".join(texts))
 
 
-def run_id(texts: Iterable[str], seed: int) -> str:
-    """Return the id of a run: 16 hexadecimal digits that also depend on `ALGORITHM_VERSION`.
+def run_id(texts: Iterable[str], seed: int) -> int:
+    """Return the id of a run as a number below 2^64; it also depends on `ALGORITHM_VERSION`.
 
     Args:
         texts: `identity_text` of every section, sorted by name.
         seed: of the run.
     """
-    return _digest(f"version={ALGORITHM_VERSION}\n{''.join(texts)}seed={seed}")
+    return _hash(f"version={ALGORITHM_VERSION}\n{''.join(texts)}seed={seed}")
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def id_text(number: int) -> str:
+    """Return an id as text.
+
+    >>> id_text(255)
+    '00000000000000ff'
+    """
+    return f"{number:0{ID_DIGITS}x}"
+
+
+def id_texts(numbers: Array) -> ExtensionArray:
+    """Return ids as an array of texts; no string of Python is made for each, so that a million take 24 MB.
+
+    >>> id_texts(np.array([255, 1], np.uint64)).tolist()
+    ['00000000000000ff', '0000000000000001']
+    """
+    characters = np.empty((len(numbers), ID_DIGITS), np.uint8)
+    symbols = np.frombuffer(b"0123456789abcdef", np.uint8)
+    for column in range(ID_DIGITS):
+        place = np.uint64(4 * (ID_DIGITS - 1 - column))
+        characters[:, column] = symbols[(numbers >> place) & np.uint64(15)]
+    offsets = np.arange(0, ID_DIGITS * len(numbers) + 1, ID_DIGITS, dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(characters)]
+    texts = pa.Array.from_buffers(pa.large_string(), len(numbers), buffers)
+    return pd.array(texts, dtype="str")
+
+
+def replicate_seeds(lineages: Array, replicates: Sequence[int]) -> Array:
+    """Return the seeds of independent replicates: 52 bits that depend on the lineage and the replicate alone.
+
+    They are the upper bits of the first Philox word whose key is the lineage and whose counter is the replicate, so no
+    two lineages share their luck. 52 bits are exact in floating-point numbers, and so in JSON and pandas.
+
+    Args:
+        lineages: `(L,)` ids of configurations (`RunConfig.lineage`), as numbers in uint64.
+        replicates: their n numbers.
+
+    Returns:
+        seeds `(L, n)`.
+
+    >>> replicate_seeds(np.array([int("00ff00ff00ff00ff", 16)], np.uint64), [0, 1, 200]).tolist()
+    [[1479237251478022, 264680638676385, 222648182070549]]
+    """
+    keys = lineages.view(np.int64)[:, None]
+    counters = np.array(replicates, np.int64)[None]
+    zero = np.zeros((1, 1), np.int64)
+    words, *_ = philox((counters, zero, zero, zero), (keys, zero))
+    return (words >> (64 - SEED_BITS)) & (2**SEED_BITS - 1)
+
+
+def _hash(text: str) -> int:
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:8], "big")

@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from benevolent.trainables.config.base import Section, flatten
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.config.identity import configuration_id, identity_text, run_id, shared_text
+from benevolent.trainables.config.identity import configuration_id, id_text, identity_text, run_id, shared_text
 from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
 from benevolent.trainables.config.model import DEFAULT_FAMILY, MODEL_CONFIGS, ModelConfig
 from benevolent.trainables.config.optimization import LossConfig, OptimizerConfig, StopConfig
@@ -48,12 +48,16 @@ class RunConfig(Section):
     @functools.cached_property
     def run_id(self) -> str:
         """Return 16 hexadecimal digits: a hash of the seed and of every field that differs from its default."""
-        return run_id([identity_text(name, section) for name, section in self.sections.items()], self.seed)
+        return id_text(run_id(self._identity_texts, self.seed))
 
     @functools.cached_property
     def configuration(self) -> str:
         """Return the id of the run without its seed: equal for replicates."""
-        return configuration_id([identity_text(name, section) for name, section in self.sections.items()])
+        return id_text(configuration_id(self._identity_texts))
+
+    @property
+    def _identity_texts(self) -> list[str]:
+        return [identity_text(name, section) for name, section in self.sections.items()]
 
     @property
     def sections(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from benevolent.trainables.config.data import Corruption, Pixels
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 #: Images whose pixels are moved at once: positions of all would take eight times the memory of bytes.
 PIXEL_BLOCK = 1000
@@ -39,7 +39,7 @@ def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, s
         return labels
     if not classes:
         raise BadInput(f"label_corruption = {fraction}: these targets are no classes")
-    rng = generator(seed, f"corruption/{stream}")
+    rng = RandomStream(seed, f"corruption/{stream}")
     chosen = chosen_first(rng, len(labels), fraction)
     smallest_shift = 1 if method == "swap" else 0
     shift = rng.integers(smallest_shift, classes, len(labels))
@@ -49,7 +49,7 @@ def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, s
     return torch.from_numpy(new).to(labels.device)
 
 
-def chosen_first(rng: np.random.Generator, count: int, fraction: float) -> np.ndarray:
+def chosen_first(rng: RandomStream, count: int, fraction: float) -> np.ndarray:
     """Return booleans `(count,)`: the first `round(fraction * count)` examples of a random order."""
     chosen = np.zeros(count, dtype=bool)
     order = rng.permutation(count)
@@ -81,34 +81,30 @@ def replace_pixels(inputs: Tensor, method: Pixels, fraction: float, seed: int, s
     """
     if method == "none" or not fraction:
         return inputs
-    rng = generator(seed, f"pixels/{stream}")
+    rng = RandomStream(seed, f"pixels/{stream}")
     chosen_images = torch.from_numpy(chosen_first(rng, len(inputs), fraction))
     chosen = chosen_images.view(-1, 1, 1, 1).to(inputs.device)
     if method == "gaussian":
         return torch.where(chosen, _gaussian_like(inputs, rng), inputs)
-    shared = generator(seed, "pixels/permutation") if method == "permuted" else None
+    shared = RandomStream(seed, "pixels/permutation") if method == "permuted" else None
     return torch.where(chosen, _moved_pixels(inputs, rng, shared), inputs)
 
 
-def _moved_pixels(inputs: Tensor, rng: np.random.Generator, shared: np.random.Generator | None) -> Tensor:
+def _moved_pixels(inputs: Tensor, rng: RandomStream, shared: RandomStream | None) -> Tensor:
     """Return images with permuted positions: by one permutation drawn from `shared`, or by one each from `rng`."""
-    positions = np.arange(inputs[0, 0].numel())
-    permutation = None if shared is None else shared.permutation(positions)
+    count = inputs[0, 0].numel()
+    permutation = None if shared is None else shared.permutation(count)[None]
     blocks = []
     for block in inputs.flatten(2).split(PIXEL_BLOCK):
-        if permutation is not None:
-            order = permutation[None, None]
-        else:
-            unmoved = np.tile(positions, (len(block), 1, 1))
-            order = rng.permuted(unmoved, axis=2)
-        index = torch.from_numpy(order).to(block.device)
+        order = rng.permutations(len(block), count) if permutation is None else permutation
+        index = torch.from_numpy(order).unsqueeze(1).to(block.device)
         blocks.append(block.gather(2, index.expand(block.shape)))
     return torch.cat(blocks).view_as(inputs)
 
 
-def _gaussian_like(inputs: Tensor, rng: np.random.Generator) -> Tensor:
+def _gaussian_like(inputs: Tensor, rng: RandomStream) -> Tensor:
     """Return independent normal values of the mean and the deviation of each channel of the inputs."""
-    numbers = rng.standard_normal(inputs.shape, dtype=np.float32)
+    numbers = rng.standard_normal(tuple(inputs.shape), single=True)
     noise = torch.from_numpy(numbers).to(inputs.device, inputs.dtype)
     mean = inputs.mean((0, 2, 3), keepdim=True)
     deviation = inputs.std((0, 2, 3), correction=0, keepdim=True)

@@ -7,13 +7,12 @@ it reads, in `INPUT_INTERVENTIONS`. Which runs share inputs, and what memory the
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.data.corruption import replace_pixels
 from benevolent.trainables.data.split import Inputs
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ def with_noise(inputs: Inputs, config: DataConfig, seed: int, split: str, epoch:
     """Return inputs plus independent normal noise of standard deviation `data.input_noise`."""
     clean = inputs.rows()[0]
     step = epoch if config.fresh else 0
-    rng = generator(seed, f"input noise/{split}", step)
-    numbers = rng.standard_normal(clean.shape, dtype=np.float32)
+    rng = RandomStream(seed, f"input noise/{split}", step)
+    numbers = rng.standard_normal(tuple(clean.shape), single=True)
     noise = torch.from_numpy(numbers).to(clean)
     noisy = clean + config.input_noise * noise
     return Inputs(noisy.unsqueeze(0), inputs.slot, inputs.dtype)

@@ -15,7 +15,7 @@ from benevolent.trainables.data.split import FLOAT_BYTES, Dataset, Inputs, Split
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
 from benevolent.trainables.data.tasks import CONSTANTS, describe
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 Array = np.ndarray[Any, Any]
 Splits = dict[str, Split]
@@ -61,7 +61,7 @@ def _draw(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, 
     digest = hashlib.sha256()
     for name in ("train", "validation", "test"):
         sample = sampler(config, hard=config.hard_test and name == "test")
-        rng = generator(config.split_seed, f"{config.name}/{name}")
+        rng = RandomStream(config.split_seed, f"{config.name}/{name}")
         inputs, labels = sample(rng, getattr(config, f"{name}_size"))
         digest.update(inputs.tobytes() + labels.tobytes())
         splits[name] = draw_split(config, inputs, labels, dtype, device)
@@ -169,7 +169,7 @@ def _order(part: RawSplit, new_labels: Array, config: DataConfig, stream: str) -
     of_classes = new_labels[part.labels] >= 0
     in_half = _in_half(part.labels, config.half, f"half/{stream}")
     kept = np.flatnonzero(of_classes & in_half)
-    rng = generator(config.split_seed, stream)
+    rng = RandomStream(config.split_seed, stream)
     order = stratified_order(part.labels[kept], rng)
     return kept[order]
 
@@ -181,10 +181,11 @@ def _in_half(labels: Array, half: Half, stream: str) -> Array:
     """
     if half == "both":
         return np.ones(len(labels), dtype=bool)
-    rng = generator(0, stream)
+    rng = RandomStream(0, stream)
     first = np.zeros(len(labels), dtype=bool)
     for value in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == value))
+        members = np.flatnonzero(labels == value)
+        members = members[rng.permutation(len(members))]
         count = len(members) - len(members) // 2
         first[members[:count]] = True
     return first if half == "first" else ~first

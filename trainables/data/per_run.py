@@ -13,7 +13,7 @@ from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.loading import load
 from benevolent.trainables.data.split import Dataset, Inputs, Split
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
     from benevolent.trainables.config.phase import Phase
@@ -144,6 +144,6 @@ def _own_split(dataset: Dataset, config: "RunConfig", split: str, epoch: int, ph
 @functools.lru_cache(maxsize=FRESH_SPLITS)
 def _fresh(config: DataConfig, seed: int, stream: str, epoch: int, precision: str, device: str) -> Split:
     """Return training examples that no other epoch has seen."""
-    rng = generator(seed, f"fresh/{stream}", epoch)
+    rng = RandomStream(seed, f"fresh/{stream}", epoch)
     inputs, labels = sampler(config)(rng, config.train_size)
     return draw_split(config, inputs, labels, getattr(torch, precision), device)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benevolent.trainables.rng import RandomStream
+
 #: Largest split, in bytes of its inputs as floats, that is kept as floats: then a batch is one `index_select`. Larger
 #: ones stay uint8 (a quarter of float32) and each batch is converted, since every process of a machine holds its own.
 FLOAT_BYTES = 2**27
@@ -171,18 +173,19 @@ class Dataset:
         return {name: split for name, split in named.items() if len(split)}
 
 
-def stratified_order(labels: np.ndarray[Any, Any], rng: np.random.Generator) -> np.ndarray[Any, Any]:
+def stratified_order(labels: np.ndarray[Any, Any], rng: RandomStream) -> np.ndarray[Any, Any]:
     """Return a random order in which every stretch has the classes in nearly their overall proportions.
 
     The j-th of the n_c examples of a class is placed at (j + u) / n_c with one u per class, then all are sorted.
 
     >>> labels = np.array([0] * 50 + [1] * 10)
-    >>> int(labels[stratified_order(labels, np.random.default_rng(0))][:30].sum())
+    >>> int(labels[stratified_order(labels, RandomStream(0, "split"))][:30].sum())
     5
     """
     position = np.empty(len(labels))
     for value in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == value))
+        members = np.flatnonzero(labels == value)
         count = len(members)
+        members = members[rng.permutation(count)]
         position[members] = (np.arange(count) + rng.random()) / count
     return np.argsort(position, kind="stable")

@@ -17,10 +17,10 @@ import torch
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.data.split import Inputs, Split, Target
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 Array = np.ndarray[Any, Any]
-Rng = np.random.Generator
+Rng = RandomStream
 Sampler = Callable[[Rng, int], tuple[Array, Array]]
 
 
@@ -240,7 +240,7 @@ def sampler(config: DataConfig, hard: bool = False) -> Sampler:
             arguments["hard"] = hard
         elif getattr(config, field) is not None:
             arguments[field] = getattr(config, field)
-    rng = generator(config.split_seed, config.name)
+    rng = RandomStream(config.split_seed, config.name)
     return SYNTHETIC[config.name].build(rng, **arguments)
 
 

@@ -12,7 +12,7 @@ from benevolent.trainables.data.readers import READERS, Reader, is_present
 from benevolent.trainables.data.split import Target
 from benevolent.trainables.data.synthetic import SYNTHETIC, parameters, sampler
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 #: Means and deviations of inputs in [0, 1], one per channel or one for all.
 CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -63,7 +63,7 @@ def _synthetic(config: DataConfig) -> Task:
         why = f"the targets of {config.name} are no classes"
         raise BadInput(f"data.label_corruption = {config.label_corruption}: {why}; allowed: 0")
     sample = sampler(config)
-    inputs, _ = sample(generator(0, "describe"), 1)
+    inputs, _ = sample(RandomStream(0, "describe"), 1)
     classes = 2 if task.target == "classes" else 0
     return Task(inputs.shape[1:], classes, task.target)
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benevolent.trainables.rng import RandomStream
+
 
 class Residual(nn.Module):
     """The sum of a body and a shortcut of the same inputs: He et al. 2015, 'Deep residual learning', equation 1.
@@ -150,7 +152,7 @@ class RandomFeatures(nn.Module):
         self.bandwidth = bandwidth
         self.weight = nn.Parameter(torch.randn(frequencies, size) * bandwidth, requires_grad=False)
 
-    def draw(self, name: str, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    def draw(self, name: str, rng: RandomStream) -> np.ndarray[Any, Any]:
         """Draw the frequencies of one run: normal with standard deviation `bandwidth`."""
         return rng.standard_normal(tuple(self.weight.shape)) * self.bandwidth
 

@@ -1,34 +1,34 @@
 """Edits of the parameters that a run starts from, after they were drawn or taken from another run.
 
 Add an edit by writing a function and naming it in `EDITS`; `init: {edit: its name, amount: ...}` selects it. An edit
-gets the parameters and buffers of one network in float64, the amount, and a generator of the run's own, and returns the
-tensors that it changes, in the same shapes.
+gets the parameters and buffers of one network in float64, the amount, and a `RandomStream` of the run's own. It returns
+the tensors that it changes, in the same shapes.
 """
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.rng import RandomStream
 
-Edit = Callable[[Mapping[str, Tensor], float, np.random.Generator], Mapping[str, Tensor]]
+Edit = Callable[[Mapping[str, Tensor], float, RandomStream], Mapping[str, Tensor]]
 
 
-def shrink(tensors: Mapping[str, Tensor], amount: float, rng: np.random.Generator) -> Mapping[str, Tensor]:
+def shrink(tensors: Mapping[str, Tensor], amount: float, rng: RandomStream) -> Mapping[str, Tensor]:
     """Multiply all parameters with two axes or more by `amount`.
 
     Source: Ash and Adams 2020, 'On warm-starting neural network training': shrink the weights of a trained network.
 
-    >>> shrink({"w": torch.ones(1, 2), "b": torch.ones(2)}, 0.5, np.random.default_rng(0))
+    >>> shrink({"w": torch.ones(1, 2), "b": torch.ones(2)}, 0.5, RandomStream(0, "edit"))
     {'w': tensor([[0.5000, 0.5000]])}
     """
     return {name: value * amount for name, value in tensors.items() if value.ndim >= 2}
 
 
-def perturb(tensors: Mapping[str, Tensor], amount: float, rng: np.random.Generator) -> Mapping[str, Tensor]:
+def perturb(tensors: Mapping[str, Tensor], amount: float, rng: RandomStream) -> Mapping[str, Tensor]:
     """Add normal noise to parameters with two axes or more, of `amount` times the root mean square of each tensor.
 
     Source: after Ash and Adams 2020, whose noise has the size of an initialization.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benevolent.trainables.config.initialization import InitConfig
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack.layer_types import layer_type
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +33,7 @@ def initial_parameters(module: nn.Module, init: InitConfig, seed: int, stream: s
         layer_name, _, local_name = name.rpartition(".")
         layer = module.get_submodule(layer_name)
         shape = tuple(parameter.shape)
-        rng = generator(seed, stream, index)
+        rng = RandomStream(seed, stream, index)
         if parameter.ndim >= 2:
             drawn = layer.draw(local_name, rng) if hasattr(layer, "draw") else draw_weight(init, shape, rng)  # type: ignore[operator]
             values[name] = torch.from_numpy(np.asarray(drawn, dtype=np.float64))
@@ -44,7 +44,7 @@ def initial_parameters(module: nn.Module, init: InitConfig, seed: int, stream: s
     return values
 
 
-def draw_weight(init: InitConfig, shape: Shape, rng: np.random.Generator) -> Array:
+def draw_weight(init: InitConfig, shape: Shape, rng: RandomStream) -> Array:
     """Draw a weight `(units, inputs, ...)` by the scheme of `init`; `InitConfig` has the sources."""
     receptive_field = math.prod(shape[2:])
     fan_in = shape[1] * receptive_field
@@ -67,7 +67,7 @@ def draw_weight(init: InitConfig, shape: Shape, rng: np.random.Generator) -> Arr
     return rng.standard_normal(shape) * deviation * init.scale
 
 
-def _draw_orthogonal(shape: Shape, rng: np.random.Generator) -> Array:
+def _draw_orthogonal(shape: Shape, rng: RandomStream) -> Array:
     """Draw orthonormal rows or columns, whichever are fewer, of a weight seen as a matrix with a row per unit."""
     rows = shape[0]
     columns = math.prod(shape[1:])
@@ -80,7 +80,7 @@ def _draw_orthogonal(shape: Shape, rng: np.random.Generator) -> Array:
     return np.ascontiguousarray(matrix).reshape(shape)
 
 
-def draw_bias(init: InitConfig, shape: Shape, fan_in: int, rng: np.random.Generator) -> Array:
+def draw_bias(init: InitConfig, shape: Shape, fan_in: int, rng: RandomStream) -> Array:
     """Draw a bias; zero by most schemes, and in layers without weights (`fan_in` 0)."""
     if fan_in and init.scheme == "torch":
         return rng.uniform(-1, 1, shape) / fan_in**0.5 * init.scale

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benevolent.trainables.config.pruning import SubspaceConfig
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 
 class Projection(Protocol):
@@ -29,8 +29,8 @@ class Projection(Protocol):
 class Dense:
     """A matrix of normal numbers with normalized columns."""
 
-    def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
-        numbers = rng.standard_normal((size, dimension), dtype=np.float32)
+    def __init__(self, size: int, dimension: int, rng: RandomStream, like: Tensor) -> None:
+        numbers = rng.standard_normal((size, dimension), single=True)
         matrix = torch.from_numpy(numbers).to(like)
         norms = torch.linalg.vector_norm(matrix, dim=0)
         self.matrix = matrix.div_(norms)
@@ -47,13 +47,13 @@ class Dense:
 class Sparse:
     """A matrix of signs at a fraction 1 / sqrt(D) of its entries (Li, Hastie and Church 2006), columns normalized."""
 
-    def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
+    def __init__(self, size: int, dimension: int, rng: RandomStream, like: Tensor) -> None:
         density = size**-0.5
-        counts = np.maximum(rng.binomial(size, density, dimension), 1)
-        rows_of_columns = [rng.choice(size, count, replace=False) for count in counts]
+        rows_of_columns = [_some_rows(size, density, rng) for _ in range(dimension)]
+        counts = np.array([len(rows) for rows in rows_of_columns])
         rows = np.concatenate(rows_of_columns)
         columns = np.repeat(np.arange(dimension), counts)
-        signs = rng.choice([-1.0, 1.0], len(rows))
+        signs = rng.signs(len(rows))
         norms = np.sqrt(counts)
         values = torch.from_numpy(signs / norms[columns])
         index = torch.from_numpy(np.stack([rows, columns]))
@@ -71,6 +71,12 @@ class Sparse:
         return torch.sparse.mm(self.transposed, gradients.t()).t()
 
 
+def _some_rows(size: int, density: float, rng: RandomStream) -> np.ndarray:
+    """Return the rows of one column that are not zero, each with probability `density`; one at least."""
+    rows = np.flatnonzero(rng.random(size, single=True) < density)
+    return rows if len(rows) else rng.integers(0, size, 1)
+
+
 class Fastfood:
     """P = H G Pi H B (Le, Sarlos and Smola 2013): Hadamard transforms H, normal G, a permutation Pi, signs B.
 
@@ -81,7 +87,7 @@ class Fastfood:
     O(D log D).
     """
 
-    def __init__(self, size: int, dimension: int, rng: np.random.Generator, like: Tensor) -> None:
+    def __init__(self, size: int, dimension: int, rng: RandomStream, like: Tensor) -> None:
         self.size = size
         self.dimension = dimension
         longest = max(size, dimension)
@@ -90,7 +96,7 @@ class Fastfood:
         # The norm of a column of L rows is sqrt(L) ||G||, and its first D rows have D / L of the square in the mean.
         norm = gains.norm() * size**0.5
         self.gains = (gains / norm).to(like)
-        signs = rng.choice([-1.0, 1.0], self.length)
+        signs = rng.signs(self.length)
         self.signs = torch.from_numpy(signs).to(like)
         order = rng.permutation(self.length)
         self.order = torch.from_numpy(order).to(like.device)
@@ -113,7 +119,7 @@ class Fastfood:
 
 
 #: A projection of D parameters to d dimensions, drawn with a generator; of the dtype and device of a tensor.
-DrawProjection = Callable[[int, int, np.random.Generator, Tensor], Projection]
+DrawProjection = Callable[[int, int, RandomStream, Tensor], Projection]
 
 PROJECTIONS: dict[str, DrawProjection] = {"dense": Dense, "sparse": Sparse, "fastfood": Fastfood}
 
@@ -142,7 +148,7 @@ class Subspaces:
         self.parts: list[tuple[Tensor, Projection]] = []
         for seed in dict.fromkeys(seeds):
             if seed not in projections:
-                rng = generator(seed, "subspace")
+                rng = RandomStream(seed, "subspace")
                 draw = PROJECTIONS[config.projection]
                 projections[seed] = draw(len(self.filled), config.dimension, rng, like)
             rows = [row for row, own_seed in enumerate(seeds) if own_seed == seed]

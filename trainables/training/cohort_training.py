@@ -13,7 +13,6 @@ on from its last part. Parts are cut by the clock; what is in the tables is the 
 
 import time
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +30,7 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.arithmetic import arithmetic
-from benevolent.trainables.training.example_order import training_order
+from benevolent.trainables.training.example_order import training_orders
 from benevolent.trainables.training.initial_state import InitialStates
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.recording import Ends, Recorder
@@ -250,14 +249,10 @@ class CohortTraining:
 
     def _order(self, epoch: int) -> Tensor:
         """Return each run's permutation `(K, n)` of the training examples in an epoch, as far as its steps go."""
-        examples = len(self.data.train)
-        orders = {}
-        for config in self.active.configs:
-            if config.seed not in orders:
-                orders[config.seed] = training_order(config.seed, self.phase.name, epoch, examples)
-        order = np.stack([orders[config.seed] for config in self.active.configs])
+        seeds = [config.seed for config in self.active.configs]
+        order = training_orders(seeds, self.phase.name, epoch, len(self.data.train), self.device)
         steps = self.timeline.step(epoch + 1) - self.timeline.step(epoch)
-        return torch.from_numpy(order[:, : steps * self._batch_size]).to(self.device)
+        return order[:, : steps * self._batch_size]
 
     def _next_stop(self, begin: int) -> int:
         """Return the next step after which something is checked or recorded; the epoch began at step `begin`."""

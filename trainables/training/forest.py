@@ -12,7 +12,7 @@ from torch import Tensor
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.forest import Forest, grow
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack import network
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -100,7 +100,7 @@ class ForestTraining:
         assert isinstance(forest, Forest)
         forest.to(self.device)
         model = config.model.model_dump()
-        seed = int(generator(config.seed, "forest").integers(2**32))
+        seed = int(RandomStream(config.seed, "forest").integers(0, 2**31))
         goals = targets(labels, built.outputs)
         grow(forest, inputs, goals, model["max_features"], model["bootstrap"], seed)
         return forest

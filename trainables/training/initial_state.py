@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.weight_edits import find_edit
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.store.folder import Folder
@@ -61,7 +61,7 @@ class InitialStates:
             return tensors
         doubles = {name: value.double() for name, value in tensors.items()}
         edit = find_edit(config.init.edit)
-        rng = generator(config.seed, f"{stream}/edit")
+        rng = RandomStream(config.seed, f"{stream}/edit")
         return doubles | dict(edit(doubles, config.init.amount, rng))
 
     def start(self, config: RunConfig) -> StartingPoint:

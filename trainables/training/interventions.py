@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benevolent.trainables.config.pruning import PruneConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream
 
 
 def magnitude_mask(
@@ -71,7 +71,7 @@ def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0)
     2.0
     """
     stream = f"random mask/{draw}" if draw else "random mask"
-    rng = generator(seed, stream, step)
+    rng = RandomStream(seed, stream, step)
     masks = {}
     for name, value in mask.items():
         order = torch.from_numpy(rng.permutation(value.numel())).to(value.device)

@@ -15,7 +15,7 @@ from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.bias_path import input_gradient_norms
 from benevolent.trainables import data
 from benevolent.trainables.data.synthetic import rotation
-from benevolent.trainables.rng import generator
+from benevolent.trainables.rng import RandomStream, generator
 
 #: A bound is violated if it is less than the true slope by more than this.
 BOUND_TOLERANCE = 1e-6
@@ -128,4 +128,4 @@ def distant_inputs(results: Results, run_id: str, count: int) -> torch.Tensor:
 
 def _input_rotation(results: Results, run_id: str) -> np.ndarray:
     config = results.config(run_id).data
-    return rotation(generator(config.split_seed, config.name), config.dimension or 10)
+    return rotation(RandomStream(config.split_seed, config.name), config.dimension or 10)
