@@ -3,81 +3,119 @@
 Both take their thresholds and decisions from the constants below, so that one cannot change without the other. A test
 pins a hash of the text: whoever changes the rule has to say so there.
 
-Why seeds are rotated. The same seed means the same random streams in every configuration, so two configurations that
-differ little may share their random fluctuations, in predictor and outcome alike, without any relation between the two.
-Permuting runs inside configurations counts each run as new evidence: with strong effects shared by a seed and a pair
-of axes, and a real gain, it claimed something in 78% of tables. Taking out effects of seed by pair of axes as well
-costs half of the degrees of freedom and leaves triples. But seeds are alike and independent of each other, so the
-vectors of two seeds over all configurations can be exchanged, whatever they share inside. Five seeds have only 120
-permutations, too few for p-values that survive a correction for 40 predictors; rotations (Langsrud 2005) go between
-them, and are exact where the sums over configurations are normal. benchmarks/calibration.py shows both errors.
+Why two claims. Whether a predictor orders runs that share every hyperparameter, and whether it helps to predict
+configurations that were not seen, are different questions: noise inside configurations may follow a predictor that
+says nothing about new ones, and the reverse. Forced into one decision that needs both, they decided nothing.
 
-Why the number of permutations is not fixed. Ten draws below the strictest Benjamini-Hochberg bound were the first
-choice; then a verdict changed with the seed of the permutations. More draws made that rarer and left it possible. Now
-intervals of the p-values decide when to stop (analysis/statistics/sequential_permutation.py), and the smallest and the
-largest number of draws are constants that no data changes.
+Why three families. With many predictors of which only one claim is true, the families of the single claims are full
+of true discoveries, and a predictor that passes each of them by luck is common: 75% of simulated tables had a false
+"adds". Adjusting the larger of the two p-values as a family of its own left 4%.
+
+Why "negligible". A claim that is not shown is no evidence of absence. Two one-sided tests are: both 90% intervals
+inside the bounds (Schuirmann 1987).
+
+benchmarks/calibration.py shows the error rates and the power of each claim.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from benevolent.analysis.judging.decisions import ADDS, ADDS_NOTHING, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
+from benevolent.analysis.judging.decisions import (
+    ADDS,
+    ADDS_BEYOND,
+    ADDS_IN_TRANSFER,
+    FUNCTION_OF_AXES,
+    NEGLIGIBLE,
+    NOT_SHOWN,
+    UNDECIDED,
+)
 from benevolent.analysis.judging.verdict import Verdict
+from benevolent.analysis.statistics.claims import EQUIVALENCE_CONFIDENCE
 from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 
-MINIMUM_CONFIGURATIONS = 8
+MINIMUM_LINEAGES = 8
 MINIMUM_WITHIN_FREEDOM = 10
-# Three seeds differ in two directions only: random effects that they share and a relation then look alike. Simulated
-# with strong effects on two binary axes, 4% of p-values were at most 0.0013; with four seeds 0.2%, with five fewer.
+# Three shared seeds differ in two directions only: random effects that they share and a relation then look alike.
+# Simulated with strong effects on two binary axes, 4% of p-values were at most 0.0013; with four seeds 0.2%.
 MINIMUM_SEEDS = 4
+MINIMUM_ARRANGEMENTS = 10_000
+SMALL_CORRELATION = 0.2
+SMALL_GAIN = 0.01
+NEAR_FUNCTION = 0.1
 
 _FEWEST = PERMUTATION_STAGES[0]
 _MOST = PERMUTATION_STAGES[-1]
 
 RULE = f"""\
-A predictor adds to the axes ({{axes}}) as a predictor of {{target}} only if both of these hold:
-(i) gain: its rank raises the cross-validated R2 of the ranks of {{target}} over the axes alone (main effects and
-pairwise interactions, whole configurations held out); p by permuting it between whole configurations;
-(ii) within: among runs of one configuration its rank correlates with the rank of {{target}}, configuration means
-removed; two-sided p by rotating its seeds, in the same way in all configurations (without a seed column: by permuting
-it inside configurations).
-Effects of the seed, and of the seed with each axis, are removed from both first. Whatever else runs of one seed share
-is left to (ii), whose units of evidence are seeds: under such shared effects (i) alone would claim too much.
-The larger of the two p-values decides. All judged predictors of {{target}} form one Benjamini-Hochberg family. A
-predictor "{ADDS}" if its adjusted p-value is at most {{level:g}} and its gain is positive; otherwise the claim is
-"{NOT_SHOWN}", which is no evidence that it adds nothing.
+Two claims about each predictor of {{target}} are tested; the hyperparameters are {{axes}}.
+Beyond: among runs that share every hyperparameter, the predictor orders {{target}}. Both are taken relative to the
+mean and spread of their configuration and ranked over all runs (aligned ranks); the correlation is tested by permuting
+the replicates of each lineage, two-sided. A lineage is the configurations that share their seeds.
+Transfers: the predictor helps to predict {{target}} in lineages that were left out. The gain is in cross-validated R2
+of ranks over the hyperparameters alone, by ridge regression with pairwise interactions or by boosted trees, whichever
+predicts better without the predictor; it is tested by flipping the signs of whole lineages.
+If lineages share their seeds, these are rotated instead of permuted, and a claim of transfer has to pass both tests.
+The p-values of each claim are one Benjamini-Hochberg family, and the larger of both p-values is a third. At a level of
+{{level:g}}, a predictor "{ADDS}" by the third family, "{ADDS_BEYOND}" by the first and "{ADDS_IN_TRANSFER}" by the
+second; transfer needs a positive gain. Otherwise it is "{NEGLIGIBLE}" if the {EQUIVALENCE_CONFIDENCE:.0%} intervals, by
+resampling lineages, lie within {SMALL_CORRELATION:g} of 0 for the correlation and below {SMALL_GAIN:g} for the gain, \
+and else
+"{NOT_SHOWN}", which is no evidence that it adds nothing. What is claimed of an effect inside these bounds is marked
+as small.
 Permutations are drawn until Monte Carlo error can no longer change a decision: {_FEWEST:,} to {_MOST:,} of them,
 unless a number was given. A decision that still depends on Monte Carlo error is "{UNDECIDED}".
-A predictor that is equal in all runs of each configuration is a function of the axes: it "{ADDS_NOTHING}". If
-{{target}} is equal in them, or if each configuration has one run, the predictor is "{NOT_SEPARABLE}".
-Neither belongs to the family. With fewer than {MINIMUM_CONFIGURATIONS} configurations, {MINIMUM_SEEDS} seeds or
-{MINIMUM_WITHIN_FREEDOM} degrees of freedom within configurations, or if predictor or target is constant, it is
+A predictor that is equal in all runs of each configuration is a "{FUNCTION_OF_AXES}", and not tested.
+Beyond needs {MINIMUM_WITHIN_FREEDOM} degrees of freedom within configurations and {MINIMUM_ARRANGEMENTS:,} distinct \
+permutations, or {MINIMUM_SEEDS}
+shared seeds; transfer needs {MINIMUM_LINEAGES} lineages. A predictor that lacks a test and passes no other is \
 "{UNDECIDED}".
 Kendall's tau, granulated tau, partial correlation and mutual information describe; they do not decide.
 Converged runs decide; the scope "all", with diverged runs ranked worst, is shown beside them as a check."""
 
-Decided = tuple[str, str]
-"""A decision and its reason in a few words."""
+
+class Decided(NamedTuple):
+    """A decision, its reason in a few words, and whether what is claimed is a small effect."""
+
+    decision: str
+    reason: str
+    small: bool = False
+
 
 
 def rule_text(target: str, axes: Sequence[str], level: float) -> str:
     """Return the rule with its target, axes and level filled in.
 
     >>> rule_text("test_loss", ["lr", "width"], 0.05).splitlines()[0]
-    'A predictor adds to the axes (lr, width) as a predictor of test_loss only if both of these hold:'
+    'Two claims about each predictor of test_loss are tested; the hyperparameters are lr, width.'
     """
     return RULE.format(target=target, axes=", ".join(axes), level=level)
 
 
-def in_family(verdict: Verdict) -> bool:
-    """Tell if there is enough data to test a predictor, which then belongs to the family; if not, `decide` says why."""
-    return (
-        not verdict.constant
-        and verdict.configurations >= MINIMUM_CONFIGURATIONS
-        and not math.isnan(verdict.within)
-        and verdict.within_freedom >= MINIMUM_WITHIN_FREEDOM
-        and not verdict.within_seeds < MINIMUM_SEEDS  # missing without shared seeds
-    )
+def lacks_beyond(verdict: Verdict) -> str:
+    """Return what the data lack for a test of the association within configurations; empty if nothing."""
+    if verdict.runs == verdict.configurations:
+        return "replicates: there is one run per configuration"
+    if math.isnan(verdict.within):
+        return f"variation: it or {verdict.target} is equal in the runs of each configuration"
+    if verdict.within_freedom < MINIMUM_WITHIN_FREEDOM:
+        required = f"(at least {MINIMUM_WITHIN_FREEDOM})"
+        return f"replicates: {verdict.within_freedom} degrees of freedom within configurations {required}"
+    if verdict.within_seeds < MINIMUM_SEEDS:
+        return f"seeds: all configurations share {verdict.within_seeds:.0f} (at least {MINIMUM_SEEDS})"
+    if verdict.arrangements < math.log10(MINIMUM_ARRANGEMENTS):
+        distinct = f"{10**verdict.arrangements:,.0f} distinct ones (at least {MINIMUM_ARRANGEMENTS:,})"
+        return f"permutations: {distinct}"
+    return ""
+
+
+def lacks_transfer(verdict: Verdict) -> str:
+    """Return what the data lack for a test of the gain; empty if nothing."""
+    if verdict.lineages < MINIMUM_LINEAGES:
+        return f"lineages: {verdict.lineages} (at least {MINIMUM_LINEAGES})"
+    if math.isnan(verdict.gain_r2):
+        return f"variation of {verdict.target}"
+    return ""
 
 
 def decide(verdict: Verdict, level: float, all_diverged: bool = False) -> Decided:
@@ -89,56 +127,75 @@ def decide(verdict: Verdict, level: float, all_diverged: bool = False) -> Decide
         all_diverged: whether every run diverged.
     """
     if all_diverged:
-        return UNDECIDED, "all runs diverged"
-    return _without_test(verdict) or _by_test(verdict, level)
-
-
-def _without_test(verdict: Verdict) -> Decided | None:
-    """Return the decision about a predictor that cannot be tested; None if it can be."""
+        return Decided(UNDECIDED, "all runs diverged")
     if verdict.constant:
-        return UNDECIDED, f"{verdict.constant} is constant"
-    if verdict.configurations < MINIMUM_CONFIGURATIONS:
-        required = f"(at least {MINIMUM_CONFIGURATIONS})"
-        return UNDECIDED, f"{verdict.configurations} configurations are too few {required}"
+        return Decided(UNDECIDED, f"{verdict.constant} is constant")
     if verdict.function_of_axes:
-        return ADDS_NOTHING, "it is equal in all runs of each configuration, a function of the axes"
-    if verdict.runs == verdict.configurations:
-        return NOT_SEPARABLE, "there is one run per configuration"
-    if math.isnan(verdict.within):
-        return NOT_SEPARABLE, f"it or {verdict.target} does not vary between runs of one configuration"
-    if verdict.within_freedom < MINIMUM_WITHIN_FREEDOM:
-        required = f"(at least {MINIMUM_WITHIN_FREEDOM})"
-        return UNDECIDED, f"{verdict.within_freedom} degrees of freedom within configurations are too few {required}"
-    if verdict.within_seeds < MINIMUM_SEEDS:
-        return UNDECIDED, f"{verdict.within_seeds:.0f} seeds are too few (at least {MINIMUM_SEEDS})"
-    if math.isnan(verdict.adds_q):
-        return UNDECIDED, "no permutations were drawn"
+        return Decided(FUNCTION_OF_AXES, "it is equal in all runs of each configuration")
+    return _claimed(verdict, level) or _not_claimed(verdict, level)
+
+
+def _claimed(verdict: Verdict, level: float) -> Decided | None:
+    """Return the decision about a predictor of which something is claimed; None if nothing is."""
+    gains = verdict.gain_r2 > 0
+    small_within = verdict.within_bound < SMALL_CORRELATION
+    small_gain = verdict.gain_bound < SMALL_GAIN
+    transfers = gains and verdict.transfers_q_high <= level
+    if gains and verdict.adds_q_high <= level:
+        return Decided(ADDS, "both claims are significant" + _caveats(verdict), small_within and small_gain)
+    if verdict.beyond_q_high <= level:
+        reason = _other(lacks_transfer(verdict), "transfer")
+        if transfers:
+            reason = "both claims are significant one by one, not as a pair"
+        return Decided(ADDS_BEYOND, reason + _opposite_sign(verdict), small_within)
+    if transfers:
+        return Decided(ADDS_IN_TRANSFER, _other(lacks_beyond(verdict), "beyond") + _caveats(verdict), small_gain)
     return None
 
 
-def _by_test(verdict: Verdict, level: float) -> Decided:
-    """Return the decision about a predictor that was tested."""
-    if verdict.gain_r2 > 0 and verdict.adds_q_low <= level:
-        if verdict.adds_q_high <= level:
-            return ADDS, "both tests are significant" + _caveats(verdict)
-        ends = f"q is between {verdict.adds_q_low:.2g} and {verdict.adds_q_high:.2g}"
-        return UNDECIDED, f"more permutations are needed: after {verdict.permutations:,.0f} {ends}"
-    gain = verdict.gain_q <= level and verdict.gain_r2 > 0
-    within = verdict.within_q <= level
-    if gain and within:
-        return NOT_SHOWN, "the two tests are significant one by one, not as a pair"
-    if gain:
-        return NOT_SHOWN, "only the gain over the axes is significant, not the association within configurations"
-    if within:
-        return NOT_SHOWN, "only the association within configurations is significant, not the gain over the axes"
-    return NOT_SHOWN, "neither the gain over the axes nor the association within configurations is significant"
+def _other(lacking: str, claim: str) -> str:
+    """Return what is known about the claim that is not made."""
+    if lacking:
+        return f"{claim} is not tested, for lack of {lacking}"
+    return f"{claim} is not shown"
+
+
+def _not_claimed(verdict: Verdict, level: float) -> Decided:
+    """Return the decision about a predictor of which nothing is claimed."""
+    lacking = [text for text in (lacks_beyond(verdict), lacks_transfer(verdict)) if text]
+    if lacking:
+        return Decided(UNDECIDED, "lacks " + "; ".join(lacking))
+    if math.isnan(verdict.adds_q):
+        return Decided(UNDECIDED, "lacks permutations: none were drawn")
+    if uncertain(verdict, level):
+        drawn = f"{verdict.permutations:,.0f}"
+        return Decided(UNDECIDED, f"lacks permutations: after {drawn} the decision still depends on chance")
+    if verdict.within_bound < SMALL_CORRELATION and verdict.gain_bound < SMALL_GAIN:
+        bounds = f"|correlation| < {verdict.within_bound:.2f}, gain < {verdict.gain_bound:.3f}"
+        return Decided(NEGLIGIBLE, bounds)
+    return Decided(NOT_SHOWN, "neither claim is significant")
+
+
+def uncertain(verdict: Verdict, level: float) -> bool:
+    """Tell if Monte Carlo error could still change the decision."""
+    if verdict.beyond_q_low <= level < verdict.beyond_q_high:
+        return True
+    transfers = verdict.transfers_q_low <= level < verdict.transfers_q_high
+    adds = verdict.adds_q_low <= level < verdict.adds_q_high
+    return verdict.gain_r2 > 0 and (transfers or adds)
+
+
+def _opposite_sign(verdict: Verdict) -> str:
+    if verdict.within * verdict.kendall_tau < 0:
+        return "; the sign within configurations is opposite to the sign over all runs"
+    return ""
 
 
 def _caveats(verdict: Verdict) -> str:
-    """Explain what would surprise a reader of a predictor that adds."""
+    """Explain what would surprise a reader of a predictor that transfers."""
     text = ""
+    if verdict.own_share < NEAR_FUNCTION:
+        text += "; it is nearly a function of the axes and may stand for an interaction of them"
     if verdict.gain_low <= 0:
-        text += "; the decision rests on permutations, not on the interval of the gain, which contains 0"
-    if verdict.within * verdict.kendall_tau < 0:
-        text += "; the sign of the association within configurations is opposite to the sign over all runs"
-    return text
+        text += "; the interval of the gain contains 0, the test decides"
+    return text + _opposite_sign(verdict)

@@ -1,13 +1,36 @@
 """Decisions that a verdict can come to, and the marks that tell them apart without color."""
 
-# The claim "the predictor adds to the axes" holds (ADDS), fails (ADDS_NOTHING) or is undecided (the other three). It
-# fails only for a predictor that the axes determine, which needs no test: a gain that is not significant does not
-# refute the claim, and no interval here is used to exclude a useful gain.
+# Two claims are tested. Both hold (ADDS), one does (ADDS_BEYOND, ADDS_IN_TRANSFER), both effects are shown to be small
+# (NEGLIGIBLE), or nothing is shown. A function of the hyperparameters needs no test. UNDECIDED says what is lacking.
 ADDS = "adds"
-ADDS_NOTHING = "adds nothing"
+ADDS_BEYOND = "adds beyond"
+ADDS_IN_TRANSFER = "adds in transfer"
+NEGLIGIBLE = "negligible"
+FUNCTION_OF_AXES = "function of the axes"
 NOT_SHOWN = "not shown"
 UNDECIDED = "undecided"
-NOT_SEPARABLE = "not separable from the axes"
 
 #: Decisions in reading order, with their marks.
-MARKS = {ADDS: "●", NOT_SHOWN: "·", ADDS_NOTHING: "×", NOT_SEPARABLE: "◌", UNDECIDED: "○"}
+MARKS = {
+    ADDS: "●",
+    ADDS_BEYOND: "◐",
+    ADDS_IN_TRANSFER: "◑",
+    NOT_SHOWN: "·",
+    NEGLIGIBLE: "×",
+    FUNCTION_OF_AXES: "◌",
+    UNDECIDED: "○",
+}
+
+#: Decisions that claim something.
+CLAIMING = (ADDS, ADDS_BEYOND, ADDS_IN_TRANSFER)
+
+#: Each decision in a few words, for a legend.
+MEANINGS = {
+    ADDS: "orders runs that share every hyperparameter, and helps to predict configurations not seen",
+    ADDS_BEYOND: "orders runs that share every hyperparameter",
+    ADDS_IN_TRANSFER: "helps to predict configurations not seen",
+    NOT_SHOWN: "neither is shown, which is no evidence against it",
+    NEGLIGIBLE: "both effects are shown to be small",
+    FUNCTION_OF_AXES: "equal in all runs of each configuration",
+    UNDECIDED: "cannot be tested; its row says what is lacking",
+}

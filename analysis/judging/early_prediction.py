@@ -5,10 +5,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
 from benevolent.analysis.statistics.correlation import kendall_interval, kendall_tau
+from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 from benevolent.analysis.statistics.within_configuration import WithinConfigurations
 from benevolent.trainables.errors import BadInput
@@ -187,7 +187,9 @@ def _associations(
     runs = GroupedRuns.from_table(present, axes, "seed")
     x = values.to_numpy()[runs.order]
     y = present[target].to_numpy(dtype=float)[runs.order]
-    counts = bootstrap_counts(len(runs.sizes), resamples, generator(random_seed, "bootstrap/early"))
-    low, high = kendall_interval(runs, x, y, counts, confidence)
-    within = WithinConfigurations(runs, rankdata(y))
-    return kendall_tau(x, y), low, high, within.correlation(x)
+    lineages = Lineages.from_runs(runs)
+    counts = bootstrap_counts(len(lineages), resamples, generator(random_seed, "bootstrap/early"))
+    low, high = kendall_interval(runs, lineages, x, y, counts, confidence)
+    within = WithinConfigurations(runs, y, lineages)
+    correlation = within.correlations(within.scores(x)[:, None])
+    return kendall_tau(x, y), low, high, float(correlation[0])

@@ -158,8 +158,8 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
     }
     verdicts = []
     all_tests = []
-    for predictor in question.predictors:
-        values, tests = statistics.evaluate(predictor)
+    evaluated = statistics.evaluate(question.predictors)
+    for predictor, (values, tests) in zip(question.predictors, evaluated, strict=True):
         about = known | {"test_derived": is_test_derived(predictor)}
         verdicts.append(Verdict.undecided(predictor, settings.axes, about | values))
         all_tests.append(tests)
@@ -184,7 +184,7 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
 
 def _decide(verdict: Verdict, question: _Question, all_diverged: bool) -> Verdict:
     """Apply the rule and put the verdict in words."""
-    decision, reason = decision_rule.decide(verdict, question.level, all_diverged)
-    verdict = replace(verdict, decision=decision, reason=reason)
+    decided = decision_rule.decide(verdict, question.level, all_diverged)
+    verdict = replace(verdict, decision=decided.decision, reason=decided.reason, small=decided.small)
     sentence = verdict_sentence(verdict, question.settings.confidence)
     return replace(verdict, sentence=sentence)

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from benevolent.analysis.judging.decision_rule import in_family
+from benevolent.analysis.judging.decision_rule import lacks_beyond, lacks_transfer
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.statistics.resampling import false_discovery
-from benevolent.analysis.statistics.sequential_permutation import PermutationTests, draw_until_decided
+from benevolent.analysis.statistics.sequential_permutation import Claim, PredictorTests, draw_until_decided
 
 
 def with_p_values(
-    verdicts: Sequence[Verdict], tests: Sequence[PermutationTests | None], level: float, stages: Sequence[int]
+    verdicts: Sequence[Verdict], tests: Sequence[PredictorTests | None], level: float, stages: Sequence[int]
 ) -> list[Verdict]:
     """Return the verdicts with their p-values, as drawn and adjusted.
 
@@ -21,39 +21,33 @@ def with_p_values(
         verdicts: the statistics of each predictor.
         tests: the permutation tests of each predictor; None if the data do not allow them.
         level: false discovery rate.
-        stages: rising numbers of permutations. The predictors of the family are drawn on until their decisions are
-            certain; the others, which are described only, to the first stage.
+        stages: rising numbers of permutations.
     """
-    pairs = list(zip(verdicts, tests, strict=True))
-    family = [test for verdict, test in pairs if test and in_family(verdict)]
-    bounds = dict(zip(map(id, family), draw_until_decided(family, level, stages), strict=True))
-    drawn = []
-    for verdict, test in pairs:
-        if test is not None:
-            test.draw(stages[0])
-            verdict = _with_drawn(verdict, test, bounds.get(id(test)))
-        drawn.append(verdict)
-    for name in ("gain", "within", "adds"):
-        drawn = _with_adjusted(drawn, name)
-    return drawn
+    tested: dict[int, PredictorTests] = {}
+    for number, (verdict, test) in enumerate(zip(verdicts, tests, strict=True)):
+        if test is None or verdict.function_of_axes:
+            continue
+        test.beyond = test.beyond and not lacks_beyond(verdict)
+        test.transfers = test.transfers and not lacks_transfer(verdict)
+        if test.beyond or test.transfers:
+            tested[number] = test
+    intervals = draw_until_decided(list(tested.values()), level, stages)
+    results = list(verdicts)
+    for number, bounds in zip(tested, intervals, strict=True):
+        values: dict[str, Any] = {"permutations": float(tested[number].permutations)}
+        for claim, (low, high) in bounds.items():
+            values |= {f"{claim}_p": tested[number].p(claim), f"{claim}_q_low": low, f"{claim}_q_high": high}
+        results[number] = replace(results[number], **values)
+    for claim in Claim:
+        results = _with_adjusted(results, claim)
+    return results
 
 
-def _with_drawn(verdict: Verdict, test: PermutationTests, bounds: tuple[float, float] | None) -> Verdict:
-    """Fill in the p-values that were drawn; `bounds` of the adjusted p-value are known in the family only."""
-    gain, within = test.counts
-    within_p = np.nan if np.isnan(verdict.within) else within.p
-    values: dict[str, Any] = {"gain_p": gain.p, "within_p": within_p, "permutations": float(gain.permutations)}
-    if bounds is not None:
-        values["adds_p"] = max(gain.p, within_p)
-        values["adds_q_low"], values["adds_q_high"] = bounds
-    return replace(verdict, **values)
-
-
-def _with_adjusted(verdicts: Sequence[Verdict], name: str) -> list[Verdict]:
-    """Fill in one kind of adjusted p-value, over all predictors that have the p-value."""
-    p_values = np.array([getattr(verdict, f"{name}_p") for verdict in verdicts], dtype=float)
+def _with_adjusted(verdicts: Sequence[Verdict], claim: Claim) -> list[Verdict]:
+    """Fill in the adjusted p-values of one claim, over all predictors that have the p-value."""
+    p_values = np.array([getattr(verdict, f"{claim}_p") for verdict in verdicts], dtype=float)
     adjusted = []
     for verdict, q_value in zip(verdicts, false_discovery(p_values), strict=True):
-        values: dict[str, Any] = {f"{name}_q": float(q_value)}
+        values: dict[str, Any] = {f"{claim}_q": float(q_value)}
         adjusted.append(replace(verdict, **values))
     return adjusted

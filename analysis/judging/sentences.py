@@ -17,10 +17,10 @@ def verdict_sentence(verdict: Verdict, confidence: float) -> str:
     parts = [f"{subject}: Kendall tau {tau} over {sample}"]
     if not math.isnan(verdict.gain_r2):
         gain = _estimate(verdict.gain_r2, verdict.gain_low, verdict.gain_high, "+.3f")
-        parts.append(f"R2 over the axes alone ({verdict.baseline_r2:.3f}) {gain}{_q(verdict.gain_q)}")
+        parts.append(f"R2 over the axes alone ({verdict.baseline_r2:.3f}) {gain}{_q(verdict.transfers_q)}")
     if not math.isnan(verdict.within):
         within = _estimate(verdict.within, verdict.within_low, verdict.within_high, "+.2f")
-        parts.append(f"rank correlation within configurations {within}{_q(verdict.within_q)}")
+        parts.append(f"rank correlation within configurations {within}{_q(verdict.beyond_q)}")
     claim = "not shown to add anything" if verdict.decision == NOT_SHOWN else verdict.decision
     return f"{'; '.join(parts)}: {claim}, {verdict.reason}.{_resampled(verdict, confidence)}"
 
@@ -30,11 +30,10 @@ def baseline_sentence(baseline: Verdict, confidence: float) -> str:
     sample = _sample(baseline)
     if math.isnan(baseline.kendall_tau):
         return f"The axes alone for {baseline.target}: too little data ({sample})."
-    terms = "main effects and pairwise interactions" if baseline.interactions else "main effects"
     tau = _estimate(baseline.kendall_tau, baseline.kendall_low, baseline.kendall_high, ".2f")
     return (
-        f"The axes alone ({terms}) for {baseline.target}: cross-validated R2 of ranks {baseline.baseline_r2:.3f}, "
-        f"Kendall tau of the held-out predictions {tau} over {sample}.{_resampled(baseline, confidence)}"
+        f"The axes alone ({baseline.baseline_model}) for {baseline.target}: cross-validated R2 of ranks "
+        f"{baseline.baseline_r2:.3f}, Kendall tau of the held-out predictions {tau} over {sample}.{_resampled(baseline, confidence)}"
     )
 
 

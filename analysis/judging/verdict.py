@@ -34,7 +34,7 @@ Number = Annotated[float, BeforeValidator(_from_json), PlainSerializer(_to_json,
 class Verdict:
     """Everything that is known about one predictor on one set of runs, and the decision.
 
-    A statistic is NaN where the data do not allow it. Intervals come from resamples of whole configurations.
+    A statistic is NaN where the data do not allow it. Intervals come from resamples of whole lineages.
 
     Attributes:
         predictor: name of the predictor's column.
@@ -42,14 +42,15 @@ class Verdict:
         scope: "converged", or "all" with diverged runs ranked worst.
         match: windows of the compared runs as text; empty if all runs of the scope are compared.
         decision: one of the decisions of `analysis.judging.decision_rule`, or "baseline".
-        reason: why it was decided so, in a few words.
+        reason: why it was decided so, in a few words; for an undecided predictor, what is lacking.
+        small: whether what is claimed is an effect inside the bounds of "negligible".
         runs: how many runs have the predictor.
         configurations: how many configurations these runs have.
+        lineages: how many lineages these configurations make.
         missing: how many runs of the scope lack the predictor.
         test_derived: whether the predictor is computed from test data.
         constant: name of the column that is constant, predictor or target; empty if neither is.
         function_of_axes: whether the predictor is equal in all runs of each configuration.
-        interactions: whether the baseline includes pairwise interactions of the axes.
         kendall_tau: Kendall rank correlation with the target over all runs.
         kendall_low: lower end of its interval.
         kendall_high: upper end of its interval.
@@ -61,19 +62,31 @@ class Verdict:
         cmi: conditional mutual information; missing with one axis and beyond 50,000 runs.
         cmi_p: its permutation p-value.
         baseline_r2: cross-validated R2 of ranks of the axes alone.
+        baseline_model: which model of the axes it is.
         gain_r2: gain in cross-validated R2 of ranks over the axes alone.
         gain_low: lower end of its interval.
         gain_high: upper end of its interval.
-        gain_p: permutation p-value of the gain.
-        gain_q: the same, adjusted after Benjamini and Hochberg.
-        within: rank correlation among runs of one configuration.
+        gain_bound: upper end of its 90% interval.
+        own_share: share of the scatter of the predictor's ranks that the axes leave.
+        transfers_p: p-value of the gain; with shared seeds the larger of it and `beyond_p`.
+        transfers_q: the same, adjusted after Benjamini and Hochberg.
+        transfers_q_low: lower end of what `transfers_q` would be with all permutations.
+        transfers_q_high: upper end of the same.
+        within: correlation of aligned ranks among runs of one configuration.
         within_low: lower end of its interval.
         within_high: upper end of its interval.
+        within_bound: larger absolute end of its 90% interval.
         within_freedom: degrees of freedom within configurations.
-        within_seeds: how many seeds the runs share; missing without a seed column.
-        within_p: permutation p-value of `within`.
-        within_q: the same, adjusted.
-        adds_p: the larger of `gain_p` and `within_p`, which decides.
+        within_seeds: how many seeds all configurations share; missing if they do not.
+        arrangements: decimal logarithm of the number of distinct permutations within lineages.
+        unexchanged: runs that cannot be exchanged with any other, since no replicate has runs of the same
+            configurations.
+        shared_seeds: whether lineages share their seeds.
+        beyond_p: permutation p-value of `within`.
+        beyond_q: the same, adjusted.
+        beyond_q_low: lower end of what `beyond_q` would be with all permutations.
+        beyond_q_high: upper end of the same.
+        adds_p: the larger of `transfers_p` and `beyond_p`.
         adds_q: the same, adjusted.
         adds_q_low: lower end of what `adds_q` would be with all permutations.
         adds_q_high: upper end of the same.
@@ -88,13 +101,14 @@ class Verdict:
     match: str
     decision: str
     reason: str
+    small: bool
     runs: int
     configurations: int
+    lineages: int
     missing: int
     test_derived: bool
     constant: str
     function_of_axes: bool
-    interactions: bool
     kendall_tau: Number
     kendall_low: Number
     kendall_high: Number
@@ -106,18 +120,29 @@ class Verdict:
     cmi: Number
     cmi_p: Number
     baseline_r2: Number
+    baseline_model: str
     gain_r2: Number
     gain_low: Number
     gain_high: Number
-    gain_p: Number
-    gain_q: Number
+    gain_bound: Number
+    own_share: Number
+    transfers_p: Number
+    transfers_q: Number
+    transfers_q_low: Number
+    transfers_q_high: Number
     within: Number
     within_low: Number
     within_high: Number
+    within_bound: Number
     within_freedom: int
     within_seeds: Number
-    within_p: Number
-    within_q: Number
+    arrangements: Number
+    unexchanged: int
+    shared_seeds: bool
+    beyond_p: Number
+    beyond_q: Number
+    beyond_q_low: Number
+    beyond_q_high: Number
     adds_p: Number
     adds_q: Number
     adds_q_low: Number
@@ -149,6 +174,16 @@ class Verdict:
         """Mark drawn before the decision, which tells decisions apart without color."""
         return MARKS.get(self.decision, "")
 
+    @property
+    def label(self) -> str:
+        """Decision as it is shown, with the size of the effect."""
+        return f"{self.decision} (small)" if self.small else self.decision
+
+    @property
+    def effect(self) -> float:
+        """Size of the effect that the table is sorted by: within configurations, or over all runs if there is none."""
+        return abs(self.kendall_tau if math.isnan(self.within) else self.within)
+
     def row(self) -> dict[str, Any]:
         """Return the verdict as a row of `Verdicts.table`, without the predictor's name."""
         values = {name: getattr(self, name) for name in columns(())}
@@ -157,8 +192,8 @@ class Verdict:
         return values
 
 
-#: Fields that are not columns of `Verdicts.table`: its index, and what only the decision and the sentence need.
-_NOT_COLUMNS = {"predictor", "reason", "constant", "function_of_axes", "interactions"}
+#: Fields that are not columns of `Verdicts.table`: its index, and what only the decision needs.
+_NOT_COLUMNS = {"predictor", "small", "constant", "function_of_axes"}
 #: Values of the fields of a type before anything is known.
 _EMPTY: Mapping[Any, Any] = {str: "", int: 0, bool: False}
 
@@ -178,8 +213,8 @@ def intervals_text(confidence: float, resamples: int) -> str:
     """Return in words what intervals are estimated from; empty without resamples.
 
     >>> intervals_text(0.95, 1000)
-    'Intervals: 95%, from 1,000 resamples of whole configurations'
+    'Intervals: 95%, from 1,000 resamples of whole lineages'
     """
     if not resamples:
         return ""
-    return f"Intervals: {100 * confidence:g}%, from {resamples:,} resamples of whole configurations"
+    return f"Intervals: {100 * confidence:g}%, from {resamples:,} resamples of whole lineages"

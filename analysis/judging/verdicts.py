@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from benevolent.analysis.formatting import counts_text
 from benevolent.analysis.html import template
-from benevolent.analysis.judging.decisions import ADDS, MARKS
+from benevolent.analysis.judging.decisions import CLAIMING, MARKS
 from benevolent.analysis.judging.match_windows import windows_text
 from benevolent.analysis.judging.verdict import Number, Verdict, columns, intervals_text
 from benevolent.analysis.statistics.noise_ceiling import Ceiling
@@ -106,8 +106,8 @@ class Verdicts:
 
     @property
     def adding(self) -> list[Verdict]:
-        """Verdicts on the predictors that add something, in the first scope, the largest gain first."""
-        return [verdict for verdict in self.in_reading_order() if verdict.decision == ADDS]
+        """Verdicts on the predictors that add something, in the first scope, in reading order."""
+        return [verdict for verdict in self.in_reading_order() if verdict.decision in CLAIMING]
 
     @property
     def scope(self) -> str:
@@ -158,12 +158,12 @@ class Verdicts:
         return [replace(self, scopes=(scope,)) for scope in self.scopes]
 
     def in_reading_order(self) -> list[Verdict]:
-        """Return the verdicts of the first scope: what adds first, undecided last, the largest gain first in each."""
+        """Return the verdicts of the first scope: what adds first, undecided last, the largest effect first in each."""
         decisions = list(MARKS)
 
         def place(verdict: Verdict) -> tuple[int, float]:
             rank = decisions.index(verdict.decision) if verdict.decision in decisions else len(decisions)
-            return rank, math.inf if math.isnan(verdict.gain_r2) else -verdict.gain_r2
+            return rank, math.inf if math.isnan(verdict.effect) else -verdict.effect
 
         return sorted(self, key=place)
 
@@ -211,7 +211,7 @@ class Verdicts:
         heading = f"Verdicts on {self.target}: {self.nothing_judged or self.population}"
         if self.nothing_judged:
             return heading
-        shown = ["runs", "kendall_tau", "gain_r2", "within", "adds_q", "decision"]
+        shown = ["runs", "kendall_tau", "within", "beyond_q", "gain_r2", "transfers_q", "decision"]
         rows = self.table.loc[lambda table: table["scope"] == self.scope, shown]
         ordered = rows.loc[[verdict.predictor for verdict in self.in_reading_order()]]
         return f"{heading}\n{ordered.to_string(float_format='{:+.3f}'.format)}"

@@ -4,7 +4,6 @@ One row of a table is one run; a configuration is one combination of axis values
 """
 
 from benevolent.analysis.statistics.associations import associations
-from benevolent.analysis.statistics.axes_baseline import Gain, cross_validated_gain
 from benevolent.analysis.statistics.beyond_free import beyond_free
 from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare
 from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
@@ -26,7 +25,7 @@ from benevolent.analysis.statistics.redundancy import Cluster, redundancy
 from benevolent.analysis.statistics.resampling import false_discovery
 from benevolent.analysis.statistics.robust_sign_error import robust_sign_error
 from benevolent.analysis.statistics.selection_loss import selection_loss
-from benevolent.analysis.statistics.tree_gain import tree_gain
+from benevolent.analysis.statistics.transfer import Gain, cross_validated_gain
 from benevolent.analysis.statistics.within_configuration import Association, within_configuration
 
 __all__ = [
@@ -65,6 +64,5 @@ __all__ = [
     "selection_loss",
     "seed_ceiling",
     "spearman",
-    "tree_gain",
     "within_configuration",
 ]

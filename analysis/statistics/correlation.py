@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike
 from scipy.stats import kendalltau, rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
+from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.resampling import percentile_interval
 
 CHUNK_ELEMENTS = 4_000_000  # pairs of runs held in memory at a time
+PAIRED_RUNS = 5_000  # most runs of which all pairs are compared for an interval
 
 
 def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
@@ -83,41 +85,109 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def kendall_interval(
-    runs: GroupedRuns, x: np.ndarray, y: np.ndarray, counts: np.ndarray, confidence: float = 0.95
+    runs: GroupedRuns,
+    lineages: Lineages,
+    x: np.ndarray,
+    y: np.ndarray,
+    counts: np.ndarray,
+    confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile interval of tau-b when whole configurations are resampled.
+    """Percentile interval of tau-b when whole lineages are resampled.
 
     The sums of concordance over pairs of configurations are computed once. If configuration g is drawn w_g times, its
     runs form pairs with those of configuration h with weight ``w_g w_h``, and among themselves with weight w_g: two
     copies of one configuration are no pair, since a table of distinct configurations has no such pair either. So pairs
     inside configurations have, on average, the weight that they have in the table.
 
+    With more than `PAIRED_RUNS` runs the weight of a pair is linearized, ``w_g w_h = w_g + w_h - 1``, which needs only
+    each run's sum over its pairs.
+
     Args:
         runs: the configurations of the n runs.
+        lineages: their lineages.
         x: (n,) predictor in the order of `runs`.
         y: (n,) target in the order of `runs`.
-        counts: (resamples, G) from `bootstrap_counts`.
+        counts: (resamples, L) draws of the lineages, from `bootstrap_counts`.
         confidence: coverage.
 
     Returns:
         (low, high); NaN without resamples.
     """
-    concordance, untied_x, untied_y = pair_sums(runs, rankdata(x), rankdata(y))
+    x = rankdata(x)
+    y = rankdata(y)
+    resampled = _linearized_taus if len(x) > PAIRED_RUNS else _pair_taus
+    undrawn = np.ones((1, counts.shape[1]))
+    taus = resampled(runs, lineages, x, y, np.concatenate([undrawn, counts]))
+    return percentile_interval(taus[1:], taus[0], confidence)
 
-    def weighted_sum(counts: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        copies = counts * (counts - 1)
-        all_pairs = ((counts @ pairs) * counts).sum(axis=1)
+
+def _pair_taus(
+    runs: GroupedRuns, lineages: Lineages, x: np.ndarray, y: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """(resamples,) tau-b of the pairs of resampled configurations."""
+    concordance, untied_x, untied_y = pair_sums(runs, x, y)
+    drawn = counts[:, lineages.lineage]
+    copies = drawn * (drawn - 1)
+
+    def weighted_sum(pairs: np.ndarray) -> np.ndarray:
+        all_pairs = ((drawn @ pairs) * drawn).sum(axis=1)
         return np.asarray(all_pairs - copies @ pairs.diagonal())
 
-    def taus(counts: np.ndarray) -> np.ndarray:
-        numerator = weighted_sum(counts, concordance)
-        squares = weighted_sum(counts, untied_x) * weighted_sum(counts, untied_y)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(numerator / np.sqrt(squares))
+    squares = weighted_sum(untied_x) * weighted_sum(untied_y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(weighted_sum(concordance) / np.sqrt(squares))
 
-    undrawn = np.ones((1, counts.shape[1]))
-    estimate = taus(undrawn)[0]
-    return percentile_interval(taus(counts), estimate, confidence)
+
+def _linearized_taus(
+    runs: GroupedRuns, lineages: Lineages, x: np.ndarray, y: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """(resamples,) tau-b with the weights of pairs linearized."""
+    sums = np.column_stack(run_sums(x, y))
+    of_lineages = lineages.sums(runs.configuration_sums(sums))
+    concordance, untied_x, untied_y = (2 * counts @ of_lineages - of_lineages.sum(axis=0)).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(concordance / np.sqrt(untied_x * untied_y))
+
+
+def run_sums(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums over each run's pairs of sign(dx) sign(dy), |sign(dx)| and |sign(dy)|, each (n,).
+
+    >>> concordance, _, _ = run_sums(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))
+    >>> concordance.tolist()
+    [2.0, 0.0, 0.0]
+    """
+    concordant = _dominated(x, y) + _dominated(-x, -y)
+    discordant = _dominated(x, -y) + _dominated(-x, y)
+    return concordant - discordant, _untied(x), _untied(y)
+
+
+def _untied(values: np.ndarray) -> np.ndarray:
+    """(n,) number of different values for each value."""
+    _, codes, repetitions = np.unique(values, return_inverse=True, return_counts=True)
+    return (len(values) - repetitions[codes]).astype(float)
+
+
+def _dominated(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(n,) number of elements with both a smaller x and a smaller y: merge sort, all blocks of a size at once."""
+    n = len(x)
+    order = np.lexsort((-y, x))
+    rank = np.unique(y, return_inverse=True)[1][order]
+    counts = np.zeros(n)
+    position = np.arange(n)
+    width = 1
+    while width < n:
+        block = position // (2 * width)
+        in_left = position // width % 2 == 0
+        key = block * n + rank
+        sorted_left = np.sort(key[in_left])
+        right = np.flatnonzero(~in_left)
+        smaller = np.searchsorted(sorted_left, key[right], side="left")
+        before_block = np.searchsorted(sorted_left, block[right] * n, side="left")
+        counts[right] += smaller - before_block
+        width *= 2
+    result = np.empty(n)
+    result[order] = counts
+    return result
 
 
 def pair_sums(runs: GroupedRuns, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

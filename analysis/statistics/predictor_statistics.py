@@ -1,11 +1,12 @@
 """Every statistic of many predictors on one table, with the work that predictors share done once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.statistics.axes_baseline import MINIMUM_CONFIGURATIONS
+from benevolent.analysis.statistics.claims import Claims
 from benevolent.analysis.statistics.complete_cases import CompleteCases, StatisticsSettings
 from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.noise_ceiling import (
@@ -14,7 +15,8 @@ from benevolent.analysis.statistics.noise_ceiling import (
     measurement_variance,
     seed_ceiling,
 )
-from benevolent.analysis.statistics.sequential_permutation import PermutationTests
+from benevolent.analysis.statistics.sequential_permutation import PredictorTests
+from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES
 
 
 class PredictorStatistics:
@@ -37,31 +39,45 @@ class PredictorStatistics:
             self._cases[key] = CompleteCases(self.table[present], self.settings)
         return self._cases[key]
 
-    def evaluate(self, predictor: str) -> tuple[dict[str, Any], PermutationTests | None]:
-        """Compute every statistic of one predictor.
+    def evaluate(self, predictors: Sequence[str]) -> list[tuple[dict[str, Any], PredictorTests | None]]:
+        """Compute every statistic of the predictors; those that are present in the same runs together.
 
         Returns:
-            The statistics by name, without those that the data do not allow; and the permutation tests, None if there
-            is nothing to test.
+            For each predictor the statistics by name, without those that the data do not allow; and the permutation
+            tests, None if there is nothing to test.
         """
-        values = numeric_column(self.table, predictor, "predictor")
-        present = ~np.isnan(values)
+        columns = {name: numeric_column(self.table, name, "predictor") for name in predictors}
+        evaluated: dict[str, tuple[dict[str, Any], PredictorTests | None]] = {}
+        together: dict[bytes, list[str]] = {}
+        for name, values in columns.items():
+            present = ~np.isnan(values)
+            row, testable = self._described(name, values, present)
+            evaluated[name] = (row, None)
+            if testable:
+                together.setdefault(present.tobytes(), []).append(name)
+        for names in together.values():
+            present = ~np.isnan(columns[names[0]])
+            claims = Claims(self.cases(present), np.column_stack([columns[name][present] for name in names]))
+            for column, name in enumerate(names):
+                row, _ = evaluated[name]
+                evaluated[name] = (row | claims.estimates(column), claims.tests(column))
+        return [evaluated[name] for name in predictors]
+
+    def _described(self, predictor: str, values: np.ndarray, present: np.ndarray) -> tuple[dict[str, Any], bool]:
+        """Return the statistics of one predictor that test nothing, and whether there is something to test."""
         row = _empty_row(present)
         if not present.any():
-            return row | {"constant": predictor}, None
+            return row | {"constant": predictor}, False
         cases = self.cases(present)
         row["configurations"] = len(cases.runs.sizes)
+        row["lineages"] = len(cases.lineages)
         values = values[present]
         if np.unique(values).size < 2:
-            return row | {"constant": predictor}, None
+            return row | {"constant": predictor}, False
         if np.ptp(cases.outcome) == 0:
-            return row | {"constant": self.settings.target}, None
-        if row["configurations"] < MINIMUM_CONFIGURATIONS:
-            return row, None
+            return row | {"constant": self.settings.target}, False
         row["function_of_axes"] = cases.is_function_of_axes(values)
-        estimates, tests = cases.estimate(values)
-        row |= cases.describe(values) | cases.mutual_information(values)
-        return row | estimates, tests
+        return row | cases.describe(values) | cases.mutual_information(values), True
 
     def ceilings(self, test_size: int | None, validation_size: int | None) -> list[Ceiling]:
         """Return the noise ceilings of these runs: of the seeds, and of the test set if its size is known.
@@ -90,13 +106,12 @@ class PredictorStatistics:
             return row
         cases = self.cases(present)
         row["configurations"] = len(cases.runs.sizes)
-        if row["configurations"] < MINIMUM_CONFIGURATIONS:
-            return row
-        if np.ptp(cases.outcome) == 0:
+        row["lineages"] = len(cases.lineages)
+        if np.ptp(cases.outcome) == 0 or len(cases.lineages) < MINIMUM_LINEAGES:
             return row
         predicted = np.empty(len(self.table))
         predicted[cases.runs.order] = cases.baseline.predicted
-        row["interactions"] = cases.baseline.interactions
+        row["baseline_model"] = cases.baseline.name
         row |= cases.describe(predicted) | cases.mutual_information(predicted)
         return row | {"baseline_r2": cases.baseline.r2}
 
@@ -108,6 +123,7 @@ def _empty_row(present: np.ndarray) -> dict[str, Any]:
         "runs": runs,
         "missing": len(present) - runs,
         "configurations": 0,
+        "lineages": 0,
         "within_freedom": 0,
         "constant": "",
         "function_of_axes": False,

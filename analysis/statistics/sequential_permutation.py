@@ -1,4 +1,4 @@
-"""Permutation tests that are drawn until Monte Carlo error can no longer change a decision.
+"""Tests of two claims about each predictor, drawn until Monte Carlo error can no longer change a decision.
 
 A p-value from a few thousand permutations is itself an estimate, and a decision that depends on which permutations
 were drawn is no decision. Each p-value therefore has a confidence interval (Clopper and Pearson 1934). As in the
@@ -7,8 +7,10 @@ Benjamini-Hochberg procedure is applied to the lower and to the upper ends of th
 reject, or that both keep, is decided; only the others are drawn further, up to a total fixed beforehand.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from scipy.stats import beta
@@ -21,7 +23,17 @@ from benevolent.analysis.statistics.resampling import false_discovery
 PERMUTATION_STAGES = tuple(1000 * 2**i for i in range(7))
 #: Resampling risk: the probability that an interval ever misses the p-value that all permutations would give.
 RESAMPLING_RISK = 1e-3
-BLOCK = 1000  # permutations held in memory at a time
+
+Interval = tuple[float, float]
+NOT_TESTED = (np.nan, np.nan)
+
+
+class Claim(StrEnum):
+    """Claims about a predictor."""
+
+    BEYOND = "beyond"
+    TRANSFERS = "transfers"
+    ADDS = "adds"
 
 
 @dataclass
@@ -49,7 +61,7 @@ class ExceedanceCount:
             return np.nan
         return (1 + self.exceedances) / (1 + self.permutations)
 
-    def interval(self, risk: float) -> tuple[float, float]:
+    def interval(self, risk: float) -> Interval:
         """Return the Clopper-Pearson interval of the p-value that infinitely many permutations would give.
 
         Args:
@@ -69,67 +81,126 @@ class ExceedanceCount:
         return low, high
 
 
-class PermutationTests:
-    """The two permutation tests of one predictor and the exceedances counted so far.
+class Nulls(Protocol):
+    """The permutations of a set of runs, drawn for several predictors at once."""
 
-    Args:
-        count_exceedances: maps (start, size) to the numbers of exceedances of the first and of the second test among
-            permutations `start` to `start + size - 1`.
-        gain: estimate that the first test is about; a predictor without a positive gain adds nothing, whatever its
-            p-values, so its tests need no further permutations.
+    block: int
+    """Permutations that are drawn at a time."""
+
+    def count_exceedances(self, start: int, size: int, columns: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Count exceedances among permutations `start` to `start + size - 1`: beyond, and transfers, per column."""
+
+
+@dataclass(eq=False)
+class PredictorTests:
+    """The permutation tests of one predictor and the exceedances counted so far.
 
     Attributes:
-        counts: exceedances of the first and of the second test.
+        nulls: the permutations of its runs.
+        column: number of the predictor among those of the same runs.
+        gain: estimate of its gain; a predictor without a positive gain does not transfer, whatever its p-value.
+        beyond: whether there is an association within configurations to test.
+        transfers: whether there is a gain to test.
+        shared_seeds: lineages share their seeds; luck that they share can pass for a gain, so a claim of transfer has
+            to pass both tests.
     """
 
-    def __init__(self, count_exceedances: Callable[[int, int], tuple[int, int]], gain: float):
-        self.count_exceedances = count_exceedances
-        self.gain = gain
-        self.counts = (ExceedanceCount(), ExceedanceCount())
+    nulls: Nulls
+    column: int
+    gain: float
+    beyond: bool
+    transfers: bool
+    shared_seeds: bool
+    counts: dict[Claim, ExceedanceCount] = field(
+        default_factory=lambda: {Claim.BEYOND: ExceedanceCount(), Claim.TRANSFERS: ExceedanceCount()}
+    )
 
-    def draw(self, total: int) -> None:
-        """Draw permutations until each null has `total` of them."""
-        while (start := self.counts[0].permutations) < total:
-            size = min(BLOCK, total - start)
-            exceedances = self.count_exceedances(start, size)
-            for count, new in zip(self.counts, exceedances, strict=True):
-                count.exceedances += new
-                count.permutations = start + size
+    @property
+    def permutations(self) -> int:
+        """Permutations drawn so far."""
+        return self.counts[Claim.BEYOND].permutations
 
-    def bounds(self, risk: float) -> tuple[float, float]:
-        """Return the interval of the larger of the two p-values; it misses with probability `risk` at most."""
-        intervals = [count.interval(risk / 2) for count in self.counts]
-        lows, highs = zip(*intervals, strict=True)
-        return max(lows), max(highs)
+    def required(self, claim: Claim) -> tuple[Claim, ...]:
+        """Return the tests that a claim has to pass; none if the data do not allow one of them."""
+        tests: tuple[Claim, ...] = (claim,)
+        if claim == Claim.ADDS or (claim == Claim.TRANSFERS and self.shared_seeds):
+            tests = (Claim.BEYOND, Claim.TRANSFERS)
+        allowed = {Claim.BEYOND: self.beyond, Claim.TRANSFERS: self.transfers}
+        return tests if all(allowed[test] for test in tests) else ()
+
+    def p(self, claim: Claim) -> float:
+        """Return the largest p-value of the required tests; NaN if the claim cannot be tested."""
+        return max((self.counts[test].p for test in self.required(claim)), default=np.nan)
+
+    def bounds(self, claim: Claim, risk: float) -> Interval:
+        """Return the interval of `p`; it misses with probability `risk` at most."""
+        tests = self.required(claim)
+        if not tests:
+            return NOT_TESTED
+        intervals = [self.counts[test].interval(risk / len(tests)) for test in tests]
+        return max(low for low, _ in intervals), max(high for _, high in intervals)
+
+    def can_claim(self, claim: Claim) -> bool:
+        """Tell if the estimate allows the claim; a gain that is not positive allows no transfer."""
+        return claim == Claim.BEYOND or self.gain > 0
+
+
+def draw(tests: Iterable[PredictorTests], total: int) -> None:
+    """Draw permutations until each null of each predictor has `total` of them; those of the same runs together."""
+    together: dict[tuple[int, int], list[PredictorTests]] = {}
+    for test in tests:
+        together.setdefault((id(test.nulls), test.permutations), []).append(test)
+    for group in together.values():
+        nulls = group[0].nulls
+        columns = [test.column for test in group]
+        for start in range(group[0].permutations, total, nulls.block):
+            size = min(nulls.block, total - start)
+            beyond, transfers = nulls.count_exceedances(start, size, columns)
+            for test, new_beyond, new_transfers in zip(group, beyond, transfers, strict=True):
+                _add(test.counts[Claim.BEYOND], int(new_beyond), size)
+                _add(test.counts[Claim.TRANSFERS], int(new_transfers), size)
+
+
+def _add(count: ExceedanceCount, exceedances: int, permutations: int) -> None:
+    count.exceedances += exceedances
+    count.permutations += permutations
 
 
 def draw_until_decided(
-    family: Sequence[PermutationTests], level: float, stages: Sequence[int]
-) -> list[tuple[float, float]]:
-    """Draw permutations for a family of tests until all its decisions are certain, or to the last stage.
+    family: Sequence[PredictorTests], level: float, stages: Sequence[int]
+) -> list[dict[Claim, Interval]]:
+    """Draw permutations until the decisions about all claims are certain, or to the last stage.
 
     Args:
-        family: tests of the predictors that are corrected for together.
+        family: tests of the predictors that are corrected for together; every claim is a family of its own.
         level: false discovery rate of Benjamini and Hochberg.
         stages: increasing totals of permutations.
 
     Returns:
-        For each predictor the interval of its adjusted p-value. A decision is certain if both ends are on the same
-        side of the level.
+        For each predictor the interval of the adjusted p-value of each claim; NaN where it cannot be tested. A
+        decision is certain if both ends are on the same side of the level.
     """
-    undecided = list(range(len(family)))
-    intervals = [(np.nan, np.nan)] * len(family)
+    undecided = list(family)
+    intervals: list[dict[Claim, Interval]] = []
     for total in stages:
-        for i in undecided:
-            family[i].draw(total)
-        bounds = [tests.bounds(RESAMPLING_RISK / len(stages)) for tests in family]
-        lows = false_discovery([low for low, _ in bounds]).tolist()
-        highs = false_discovery([high for _, high in bounds]).tolist()
-        intervals = list(zip(lows, highs, strict=True))
+        draw(undecided, total)
+        intervals = _adjusted_intervals(family, RESAMPLING_RISK / len(stages))
         undecided = []
-        for i, (low, high) in enumerate(intervals):
-            if low <= level < high and family[i].gain > 0:
-                undecided.append(i)
+        for test, of_claims in zip(family, intervals, strict=True):
+            if any(low <= level < high and test.can_claim(claim) for claim, (low, high) in of_claims.items()):
+                undecided.append(test)
         if not undecided:
             break
+    return intervals
+
+
+def _adjusted_intervals(family: Sequence[PredictorTests], risk: float) -> list[dict[Claim, Interval]]:
+    """Return the intervals of the adjusted p-values of each predictor's claims."""
+    intervals: list[dict[Claim, Interval]] = [{} for _ in family]
+    for claim in Claim:
+        bounds = [test.bounds(claim, risk) for test in family]
+        lows = false_discovery([low for low, _ in bounds]).tolist()
+        highs = false_discovery([high for _, high in bounds]).tolist()
+        for of_claims, low, high in zip(intervals, lows, highs, strict=True):
+            of_claims[claim] = (low, high)
     return intervals

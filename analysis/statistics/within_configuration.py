@@ -1,19 +1,20 @@
 """Association within configurations: rank correlation of predictor and outcome among runs that differ in seed only."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
+from benevolent.analysis.statistics.aligned_ranks import aligned_ranks
 from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
-from benevolent.analysis.statistics.design_matrix import shared_seed_effects
-from benevolent.analysis.statistics.resampling import count_exceedances, seed_rotations, within_permutations
+from benevolent.analysis.statistics.lineages import Lineages, Replicates
+from benevolent.analysis.statistics.rotated_seeds import MOST_ROTATED, RotatedSeeds
 from benevolent.trainables.rng import generator
 
 MINIMUM_SQUARES = 1e-9  # less variation than this is rounding noise
 NULL_TOLERANCE = 1e-6  # the null is computed in single precision; the observed arrangement must stay a tie
-CHUNK_ELEMENTS = 4_000_000  # ranks held in memory at a time
+CHUNK_ELEMENTS = 8_000_000  # scores held in memory at a time
 
 
 class Association(NamedTuple):
@@ -36,14 +37,13 @@ def within_configuration(
 ) -> Association:
     """Estimate the rank correlation within configurations.
 
-    Predictor and target are ranked among the runs of each configuration, centered, and correlated over all
-    configurations at once, so nothing that the axes determine can enter. With a seed column, equal seeds mean equal
-    random streams in every configuration, so runs with the same seed are not independent: the main effect of each
-    seed, and its interactions with each axis, are projected out of both (see `shared_seed_effects`). Whatever else the
-    runs of a seed share, in any configurations, is part of the null: it applies one random rotation to the predictor's
-    seeds, the same in all configurations (Langsrud 2005, "Rotation tests"), so seeds, not runs, are the units.
-    Configurations that lack a seed are left out if the others hold half of the degrees of freedom. Without a seed
-    column the null permutes the predictor inside each configuration.
+    Predictor and target are aligned: the mean of its configuration is taken off every run, and what is left is ranked
+    over all runs (aligned ranks, Hodges and Lehmann 1962). So nothing that the axes determine can enter, and a
+    difference between two runs counts by its size, not only by its sign.
+
+    Runs of one seed share their random numbers. Configurations that are linked by common seeds are a lineage, and the
+    null permutes the replicates of every lineage, those of its configurations jointly; it is exact. If all
+    configurations have the same few seeds, see `RotatedSeeds`.
 
     Args:
         table: one row per run; runs with a NaN in predictor or target are left out.
@@ -72,14 +72,62 @@ def within_configuration(
     x = numeric_column(kept, predictor, "column")[runs.order]
     y = numeric_column(kept, target, "column")[runs.order]
     within = WithinConfigurations(runs, y)
-    correlation = within.correlation(x)
+    scores = within.scores(x)[:, None]
+    correlation = float(within.correlations(scores)[0])
     if np.isnan(correlation) or not permutations:
         return Association(correlation, np.nan, within.degrees_of_freedom)
     rng = generator(random_seed, "permute/within")
-    rearrangements = within.rearrangements(permutations, rng)
-    exceedances = within.count_exceedances(x, correlation, rearrangements)
-    p = (1 + exceedances) / (1 + permutations)
+    exceedances = within.count_exceedances(scores, within.rearrangements(permutations, rng))
+    p = (1 + int(exceedances[0])) / (1 + permutations)
     return Association(correlation, p, within.degrees_of_freedom)
+
+
+class Exchange(Protocol):
+    """Scores within configurations, and the rearrangements of them that are as likely as the observed one."""
+
+    degrees_of_freedom: int
+
+    def scores(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values of runs -> (n,) scores that sum to 0 in every configuration; 0 for runs that are left out."""
+
+    def rearrangements(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw rearrangements."""
+
+    def rearranged_products(self, x: np.ndarray, y: np.ndarray, rearrangements: np.ndarray) -> np.ndarray:
+        """(k, p) products of (n, p) scores x with (n,) scores y that were rearranged k times."""
+
+
+class ExchangedReplicates:
+    """Aligned ranks, and permutations of the replicates of every lineage.
+
+    Args:
+        runs: the n runs.
+        lineages: their lineages.
+
+    Attributes:
+        replicates: the replicates that can be exchanged.
+    """
+
+    def __init__(self, runs: GroupedRuns, lineages: Lineages):
+        self.replicates = Replicates(runs, lineages)
+        self.degrees_of_freedom = self.replicates.degrees_of_freedom
+
+    def scores(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values of runs -> (n,) aligned ranks; 0 for runs that cannot be exchanged."""
+        scores = np.zeros(len(values))
+        scores[self.replicates.kept] = aligned_ranks(values[self.replicates.kept], self.replicates.cell_sizes)
+        return scores
+
+    def rearrangements(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw (count, m) permutations of the runs that can be exchanged."""
+        return self.replicates.permutations(count, rng)
+
+    def rearranged_products(self, x: np.ndarray, y: np.ndarray, rearrangements: np.ndarray) -> np.ndarray:
+        """(k, p) products of (n, p) scores x with (n,) scores y that were permuted k times."""
+        kept = self.replicates.kept
+        of_predictors = x[kept].astype(np.float32)
+        of_outcome = y[kept].astype(np.float32)
+        return of_outcome[rearrangements] @ of_predictors
 
 
 class WithinConfigurations:
@@ -88,113 +136,81 @@ class WithinConfigurations:
     Args:
         runs: the configurations of n runs.
         outcome: (n,) values in the order of `runs`.
+        lineages: the lineages of the configurations; found from the seeds by default.
 
     Attributes:
-        seeds: number S of distinct seeds.
+        exchange: how scores are made and rearranged.
         degrees_of_freedom: of the association; 0 if the outcome does not vary.
     """
 
-    def __init__(self, runs: GroupedRuns, outcome: np.ndarray):
+    def __init__(self, runs: GroupedRuns, outcome: np.ndarray, lineages: Lineages | None = None):
         self.runs = runs
-        distinct_seeds, self._seed = np.unique(runs.seeds, return_inverse=True)
-        self.seeds = len(distinct_seeds)
-        self._kept = np.ones(len(runs.sizes), dtype=bool)
-        if runs.named_seeds:
-            self._kept = _with_every_seed(runs, self.seeds)
-        self._shared = shared_seed_effects(runs, self._kept)
-        self._outcome = self._residual_ranks(outcome)
-        self._squares = self._outcome @ self._outcome
-        within = int((runs.sizes - 1)[self._kept].sum())
-        free = within - self._shared.shape[1]
-        self.degrees_of_freedom = free if self._squares > MINIMUM_SQUARES else 0
+        lineages = lineages or Lineages.from_runs(runs)
+        self.exchange: Exchange = ExchangedReplicates(runs, lineages)
+        self.rotated = _rotates(runs, lineages)
+        if self.rotated:
+            self.exchange = RotatedSeeds(runs)
+        self._outcome = self.exchange.scores(outcome)
+        self._squares = float(self._outcome @ self._outcome)
+        varies = self._squares > MINIMUM_SQUARES
+        self.degrees_of_freedom = self.exchange.degrees_of_freedom if varies else 0
 
-    def _residual_ranks(self, values: np.ndarray) -> np.ndarray:
-        """(n,) ranks within the configurations that count, with the shared seed effects projected out."""
-        counted = self.runs.per_run(self._kept)
-        ranks = self.runs.within_ranks(values) * counted
-        seed_effects = self._shared.T @ ranks
-        return ranks - self._shared @ seed_effects
+    @property
+    def left_out(self) -> int:
+        """Runs that no rearrangement moves though their configuration has several."""
+        return self.exchange.replicates.left_out if isinstance(self.exchange, ExchangedReplicates) else 0
 
-    def products(self, predictor: np.ndarray) -> np.ndarray:
-        """(G, 3) sums of xy, xx, yy per configuration; their totals give the correlation."""
-        x = self._residual_ranks(predictor)
+    @property
+    def seeds(self) -> float:
+        """Number of seeds that all configurations share; NaN if they do not."""
+        return self.exchange.seeds if isinstance(self.exchange, RotatedSeeds) else np.nan
+
+    @property
+    def arrangements(self) -> float:
+        """Natural logarithm of the number of distinct rearrangements; infinite for rotations."""
+        if isinstance(self.exchange, ExchangedReplicates):
+            return self.exchange.replicates.arrangements
+        return np.inf
+
+    def scores(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values of a predictor -> (n,) scores within configurations."""
+        return self.exchange.scores(values)
+
+    def correlations(self, scores: np.ndarray) -> np.ndarray:
+        """(n, p) scores of predictors -> (p,) correlations with the outcome; NaN where either does not vary."""
+        squares = (scores**2).sum(axis=0)
+        undefined = squares <= MINIMUM_SQUARES
+        if self.degrees_of_freedom <= 0:
+            undefined[:] = True
+        size = np.sqrt(np.where(undefined, 1, squares) * max(self._squares, MINIMUM_SQUARES))
+        return np.where(undefined, np.nan, self._outcome @ scores / size)
+
+    def products(self, scores: np.ndarray) -> np.ndarray:
+        """(n,) scores of a predictor -> (G, 3) sums of xy, xx, yy per configuration."""
         y = self._outcome
-        products = np.column_stack([x * y, x * x, y * y])
+        products = np.column_stack([scores * y, scores * scores, y * y])
         return self.runs.configuration_sums(products)
 
-    def correlation(self, predictor: np.ndarray) -> float:
-        """Return the correlation of (n,) predictor values with the outcome; NaN if either does not vary."""
-        xy, xx, yy = self.products(predictor).sum(axis=0)
-        if self.degrees_of_freedom <= 0 or xx <= MINIMUM_SQUARES:
-            return np.nan
-        return float(xy / np.sqrt(xx * yy))
-
     def rearrangements(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw random rearrangements of a predictor.
+        """Draw random rearrangements of the outcome, for `count_exceedances`."""
+        return self.exchange.rearrangements(count, rng)
 
-        Returns:
-            With a seed column (count, S, S) rotations of its seeds, else (count, n) permutations of its runs.
-        """
-        if self.runs.named_seeds:
-            return seed_rotations(self.seeds, count, rng)
-        return within_permutations(self.runs, count, rng)
-
-    def count_exceedances(self, predictor: np.ndarray, correlation: float, rearrangements: np.ndarray) -> int:
-        """Count the rearrangements whose correlation is at least as large in absolute value."""
-        if self.runs.named_seeds:
-            null = self._rotated_correlations(predictor, rearrangements)
-        else:
-            null = self._permuted_correlations(predictor, rearrangements)
-        return count_exceedances(abs(correlation) - NULL_TOLERANCE, np.abs(null))
-
-    def _rotated_correlations(self, predictor: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-        """(k,) correlations with the predictor's seeds rotated alike in all configurations.
-
-        With every seed in every configuration, the sum of x y over runs is the trace of the S x S matrix of products
-        between seeds, and rotating x rotates that matrix. A configuration that lacks seeds has fewer directions: its m
-        runs scatter by 1 / (m - 1), a rotation spreads them to 1 / (S - 1). Counting it (S - 1) / (m - 1) times makes
-        the null right for effects that all configurations share and wider than needed for noise, so missing runs cost
-        power, not validity.
-        """
-        x = self._residual_ranks(predictor)
-        directions = np.maximum(self.runs.sizes - 1, 1)
-        weights = (self.seeds - 1) / directions
-        weighted = self._by_seed(x) * weights[:, None]
-        between_seeds = weighted.T @ self._by_seed(self._outcome)
-        size = np.sqrt((x @ x) * self._squares)
-        flattened = rotations.reshape(len(rotations), -1)
-        return flattened @ between_seeds.ravel() / size
-
-    def _by_seed(self, values: np.ndarray) -> np.ndarray:
-        """(n,) values of runs -> (G, S), zeros where a configuration lacks a seed."""
-        shape = (len(self.runs.sizes), self.seeds)
-        grid = np.zeros(shape)
-        grid[self.runs.configuration, self._seed] = values
-        return grid
-
-    def _permuted_correlations(self, predictor: np.ndarray, permutations: np.ndarray) -> np.ndarray:
-        """(k,) correlations with the predictor permuted inside each configuration."""
-        ranks = self.runs.within_ranks(predictor).astype(np.float32)
-        columns = np.column_stack([self._outcome, self._shared])
-        weights = columns.astype(np.float32)
-        chunk = max(1, CHUNK_ELEMENTS // len(ranks))
-        null = [np.zeros(0)]
-        for start in range(0, len(permutations), chunk):
-            some_permutations = permutations[start : start + chunk]
-            loads = ranks[some_permutations] @ weights
-            outcome_loads = loads[:, 0]
-            seed_loads = loads[:, 1:]
-            shared = (seed_loads**2).sum(axis=1)
-            squares = np.maximum(ranks @ ranks - shared, MINIMUM_SQUARES)
-            size = np.sqrt(squares * self._squares)
-            null.append(outcome_loads / size)
-        return np.concatenate(null).astype(float)
+    def count_exceedances(self, scores: np.ndarray, rearrangements: np.ndarray) -> np.ndarray:
+        """(n, p) scores -> (p,) numbers of rearrangements whose correlation is at least as large in absolute value."""
+        observed = np.abs(self._outcome @ scores)
+        size = np.sqrt((scores**2).sum(axis=0) * self._squares)
+        threshold = observed - NULL_TOLERANCE * size
+        chunk = max(1, CHUNK_ELEMENTS // len(scores))
+        counts = np.zeros(scores.shape[1], dtype=int)
+        for start in range(0, len(rearrangements), chunk):
+            some = rearrangements[start : start + chunk]
+            products = self.exchange.rearranged_products(scores, self._outcome, some)
+            counts += (np.abs(products) >= threshold).sum(axis=0)
+        return counts
 
 
-def _with_every_seed(runs: GroupedRuns, seeds: int) -> np.ndarray:
-    """(G,) mask of the configurations with every seed; all if those hold less than half of the degrees of freedom."""
-    complete = runs.sizes == seeds
-    free = (runs.sizes - 1).sum()
-    if 2 * (seeds - 1) * complete.sum() >= free:
-        return complete
-    return np.ones_like(complete)
+def _rotates(runs: GroupedRuns, lineages: Lineages) -> bool:
+    """Return whether all configurations have the same few seeds, too few to permute."""
+    if not runs.named_seeds or lineages.luck.max(initial=0) > 0:
+        return False
+    return len(runs.sizes) > 1 and len(np.unique(runs.seeds)) <= MOST_ROTATED

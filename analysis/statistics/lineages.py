@@ -1,0 +1,225 @@
+"""Lineages: configurations that share their luck, and the replicates that can be exchanged.
+
+Runs of one seed draw the same random numbers in every configuration, so they may go together without any relation
+between predictor and outcome. What is independent of everything else is a lineage: the configurations that are linked
+by common seeds. Inside a lineage its replicates are alike, and can be exchanged.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from benevolent.analysis.statistics.configurations import GroupedRuns
+
+
+@dataclass(frozen=True, eq=False)
+class Lineages:
+    """The lineages of the G configurations of a table.
+
+    Attributes:
+        lineage: (G,) code of each configuration's lineage, 0 to L - 1.
+        luck: (G,) code of the configurations that are linked by common seeds.
+    """
+
+    lineage: np.ndarray
+    luck: np.ndarray
+
+    @classmethod
+    def from_runs(cls, runs: GroupedRuns, labels: np.ndarray | None = None) -> "Lineages":
+        """Find the lineages of a table.
+
+        Args:
+            runs: its runs.
+            labels: (G,) labels of lineages, if the table says which configurations belong together. Without them,
+                configurations that are linked by common seeds do; if all are, each is a lineage of its own that shares
+                its seeds with the others.
+        """
+        luck = _linked_by_seeds(runs)
+        lineage = luck
+        if labels is not None:
+            lineage = np.unique(labels, return_inverse=True)[1]
+        elif runs.named_seeds and luck.max(initial=0) == 0:
+            lineage = np.arange(len(luck))
+        return cls(lineage, luck)
+
+    def __len__(self) -> int:
+        """Return the number of lineages."""
+        return int(self.lineage.max(initial=-1)) + 1
+
+    @property
+    def shared_seeds(self) -> bool:
+        """True if lineages share their seeds, so that they are not independent of each other."""
+        return int(self.luck.max(initial=-1)) + 1 < len(self)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """(G, ...) values of configurations -> (L, ...) sums over the configurations of each lineage."""
+        totals = np.zeros((len(self), *values.shape[1:]))
+        np.add.at(totals, self.lineage, values)
+        return totals
+
+    @cached_property
+    def blocks(self) -> list[np.ndarray]:
+        """Arrays (lineages, c) of configurations, one array for each number c of configurations in a lineage."""
+        order = np.argsort(self.lineage, kind="stable")
+        sizes = np.bincount(self.lineage)
+        starts = np.cumsum(sizes) - sizes
+        blocks = []
+        for size in np.unique(sizes):
+            members = starts[sizes == size][:, None] + np.arange(size)
+            blocks.append(order[members])
+        return blocks
+
+
+def _linked_by_seeds(runs: GroupedRuns) -> np.ndarray:
+    """(G,) codes that are equal for configurations linked by common seeds, directly or through others."""
+    groups = len(runs.sizes)
+    if not runs.named_seeds:
+        return np.arange(groups)
+    seeds = int(runs.seeds.max(initial=0)) + 1
+    links = (np.ones(len(runs.seeds)), (runs.configuration, groups + runs.seeds))
+    graph = coo_array(links, shape=(groups + seeds, groups + seeds))
+    _, component = connected_components(graph, directed=False)
+    return np.unique(component[:groups], return_inverse=True)[1]
+
+
+class Block(NamedTuple):
+    """Exchangeable replicates of several lineages that have equally many configurations and replicates.
+
+    Attributes:
+        positions: (lineages, configurations, replicates) places of the runs among those that are kept.
+    """
+
+    positions: np.ndarray
+
+
+class Replicates:
+    """The replicates of every lineage, those that can be exchanged side by side.
+
+    A replicate is the runs of one lineage and one seed. Replicates of a lineage that have runs of the same
+    configurations are alike. One that is like no other cannot be exchanged, and its runs are left out.
+
+    Args:
+        runs: the n runs.
+        lineages: their lineages.
+
+    Attributes:
+        kept: (m,) positions of the runs that can be exchanged. Runs of one configuration that can be exchanged with
+            each other are adjacent: they are a cell.
+        cell_starts: first run of every cell.
+        cell_sizes: runs of every cell.
+        left_out: number of runs that cannot be exchanged though their configuration has several.
+        blocks: the same runs by shape.
+    """
+
+    def __init__(self, runs: GroupedRuns, lineages: Lineages):
+        unit = _units(runs, lineages)
+        group = _exchangeable(runs, lineages, unit)
+        units_of_group = _distinct_per_group(group, unit)
+        several = units_of_group[group] > 1
+        order = np.lexsort((unit, runs.configuration, group))
+        self.kept = order[several[order]]
+        self.left_out = int((~several & (runs.per_run(runs.sizes) > 1)).sum())
+        groups = group[self.kept]
+        cell = groups * len(runs.sizes) + runs.configuration[self.kept]
+        _, self.cell_starts, self.cell_sizes = np.unique(cell, return_index=True, return_counts=True)
+        self.blocks = list(_blocks(groups, units_of_group))
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Degrees of freedom within the cells."""
+        return int((self.cell_sizes - 1).sum())
+
+    @property
+    def arrangements(self) -> float:
+        """Natural logarithm of the number of ways to exchange the replicates."""
+        total = 0.0
+        for block in self.blocks:
+            lineages, _, replicates = block.positions.shape
+            total += lineages * math.lgamma(replicates + 1)
+        return total
+
+    def centered(self, values: np.ndarray) -> np.ndarray:
+        """(m, ...) values of the kept runs minus the mean of their cell."""
+        if not len(values):
+            return values
+        sums = np.add.reduceat(values, self.cell_starts, axis=0)
+        sizes = self.cell_sizes.reshape(-1, *[1] * (values.ndim - 1))
+        return values - np.repeat(sums / sizes, self.cell_sizes, axis=0)
+
+    def permutations(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count, m) positions among the kept runs, the replicates of each lineage permuted jointly."""
+        permuted = np.empty((count, len(self.kept)), dtype=np.int32)
+        for block in self.blocks:
+            lineages, configurations, replicates = block.positions.shape
+            orders = random_orders((count, lineages), replicates, rng)
+            for number in range(configurations):
+                places = block.positions[:, number]
+                sources = np.take_along_axis(np.broadcast_to(places, orders.shape), orders, axis=2)
+                permuted[:, places.ravel()] = sources.reshape(count, -1)
+        return permuted
+
+
+#: Up to this many replicates, permutations are drawn from the list of all of them, which is faster than sorting.
+LISTED = 6
+
+
+def random_orders(shape: tuple[int, ...], size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw random permutations of `size` elements: integers of shape (*shape, size).
+
+    >>> np.sort(random_orders((2, 3), 4, np.random.default_rng(0)))[0, 0].tolist()
+    [0, 1, 2, 3]
+    """
+    if size <= LISTED:
+        listed = np.array(list(itertools.permutations(range(size))))
+        return listed[rng.integers(len(listed), size=shape)]
+    return np.argsort(rng.random((*shape, size), dtype=np.float32), axis=-1)
+
+
+def _units(runs: GroupedRuns, lineages: Lineages) -> np.ndarray:
+    """(n,) code of each run's replicate: its seed in its lineage."""
+    if not runs.named_seeds:
+        return np.arange(len(runs.seeds))
+    luck = lineages.luck[runs.configuration]
+    seeds = int(runs.seeds.max(initial=0)) + 1
+    return np.unique(luck * seeds + runs.seeds, return_inverse=True)[1]
+
+
+def _exchangeable(runs: GroupedRuns, lineages: Lineages, unit: np.ndarray) -> np.ndarray:
+    """(n,) code of the alike replicates that each run's replicate can be exchanged with."""
+    if not runs.named_seeds:
+        return runs.configuration
+    rng = np.random.default_rng(0)
+    label = rng.integers(2**63, size=len(runs.sizes), dtype=np.uint64)
+    pattern = np.zeros(unit.max(initial=-1) + 1, dtype=np.uint64)
+    np.add.at(pattern, unit, label[runs.configuration])
+    luck = np.zeros(len(pattern), dtype=np.uint64)
+    luck[unit] = lineages.luck[runs.configuration]
+    keys = np.column_stack([luck, pattern])
+    group_of_unit = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+    return group_of_unit[unit]
+
+
+def _distinct_per_group(group: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Return the number of distinct units of every group."""
+    groups = np.zeros(unit.max(initial=-1) + 1, dtype=int)
+    groups[unit] = group
+    return np.bincount(groups)
+
+
+def _blocks(groups: np.ndarray, units_of_group: np.ndarray) -> Iterator[Block]:
+    """Yield the runs of the groups of each shape; `groups` are the sorted groups of the kept runs."""
+    codes, starts, sizes = np.unique(groups, return_index=True, return_counts=True)
+    units = units_of_group[codes]
+    configurations = sizes // np.maximum(units, 1)
+    shapes = np.column_stack([configurations, units])
+    for shape in np.unique(shapes, axis=0):
+        chosen = starts[(shapes == shape).all(axis=1)]
+        within = np.arange(shape.prod()).reshape(shape)
+        yield Block(chosen[:, None, None] + within)
