@@ -82,7 +82,6 @@ class Decided(NamedTuple):
     small: bool = False
 
 
-
 def rule_text(target: str, axes: Sequence[str], level: float) -> str:
     """Return the rule with its target, axes and level filled in.
 

@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from benevolent.analysis.column_names import is_test_derived, numeric_columns
 from benevolent.analysis.judging import checks, decision_rule
+from benevolent.analysis.judging.detectable import detectable
 from benevolent.analysis.judging.match_windows import Windows, windows_text
 from benevolent.analysis.judging.p_values import with_p_values
 from benevolent.analysis.judging.predictors import default_predictors
@@ -168,6 +169,7 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
     decided = [_decide(verdict, question, diverged) for verdict in verdicts]
     baseline = Verdict.undecided(BASELINE, settings.axes, known | statistics.evaluate_axes())
     sentence = baseline_sentence(baseline, settings.confidence)
+    effect, gain = detectable(decided, baseline.baseline_r2)
     ceilings = statistics.ceilings(question.test_size, question.validation_size)
     return ScopeVerdicts(
         scope=scope.name,
@@ -178,6 +180,8 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
         baseline=replace(baseline, decision=BASELINE_DECISION, sentence=sentence),
         ceilings=tuple(ceilings),
         missing_ceiling=missing_ceiling(scope.runs, settings.target, question.test_size),
+        detectable_effect=effect,
+        detectable_gain=gain,
         predictors=tuple(decided),
     )
 

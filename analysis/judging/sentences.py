@@ -33,7 +33,8 @@ def baseline_sentence(baseline: Verdict, confidence: float) -> str:
     tau = _estimate(baseline.kendall_tau, baseline.kendall_low, baseline.kendall_high, ".2f")
     return (
         f"The axes alone ({baseline.baseline_model}) for {baseline.target}: cross-validated R2 of ranks "
-        f"{baseline.baseline_r2:.3f}, Kendall tau of the held-out predictions {tau} over {sample}.{_resampled(baseline, confidence)}"
+        f"{baseline.baseline_r2:.3f}, Kendall tau of the held-out predictions {tau} over {sample}."
+        f"{_resampled(baseline, confidence)}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from benevolent.analysis.judging.decisions import MARKS
+from benevolent.analysis.judging.decisions import CLAIMING, MARKS
 
 #: Name of the row of the axes alone.
 BASELINE = "hyperparameters only"
@@ -178,6 +178,11 @@ class Verdict:
     def label(self) -> str:
         """Decision as it is shown, with the size of the effect."""
         return f"{self.decision} (small)" if self.small else self.decision
+
+    @property
+    def claims(self) -> bool:
+        """True if the decision claims something of the predictor."""
+        return self.decision in CLAIMING
 
     @property
     def effect(self) -> float:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from benevolent.analysis.formatting import counts_text
 from benevolent.analysis.html import template
-from benevolent.analysis.judging.decisions import CLAIMING, MARKS
+from benevolent.analysis.judging.decisions import CLAIMING, MARKS, UNDECIDED
 from benevolent.analysis.judging.match_windows import windows_text
 from benevolent.analysis.judging.verdict import Number, Verdict, columns, intervals_text
 from benevolent.analysis.statistics.noise_ceiling import Ceiling
@@ -34,6 +34,9 @@ class ScopeVerdicts:
             axes say little it leans away from a run, and its tau may be below 0.
         ceilings: how well any predictor could do on these runs.
         missing_ceiling: why there is no ceiling by test-set noise, if one was asked for; else empty.
+        detectable_effect: smallest correlation within configurations that these runs show with 80% power if one
+            predictor of them all has it; missing if they cannot show any.
+        detectable_gain: smallest gain that they show, likewise.
         predictors: one verdict per predictor.
     """
 
@@ -45,6 +48,8 @@ class ScopeVerdicts:
     baseline: Verdict
     ceilings: tuple[Ceiling, ...]
     missing_ceiling: str
+    detectable_effect: Number
+    detectable_gain: Number
     predictors: tuple[Verdict, ...]
 
 
@@ -194,6 +199,26 @@ class Verdicts:
         if scope.all_diverged:
             return f"All {scope.runs:,} runs diverged: nothing tells them apart."
         return ""
+
+    @property
+    def undecided_reasons(self) -> dict[str, list[str]]:
+        """What is lacking for a decision, and the predictors of the first scope that it concerns."""
+        reasons: dict[str, list[str]] = {}
+        for verdict in self:
+            if verdict.decision == UNDECIDED:
+                reasons.setdefault(verdict.reason, []).append(verdict.predictor)
+        return dict(sorted(reasons.items(), key=lambda item: -len(item[1])))
+
+    @property
+    def detectable(self) -> str:
+        """Smallest effects that the first scope could show, in words; empty if it could show none."""
+        scope = self.scopes[0]
+        if not scope.detectable_effect < 1:
+            return ""
+        text = f"detectable with 80% power: a correlation of {scope.detectable_effect:.2f} within configurations"
+        if scope.detectable_gain < 1:
+            text += f", a gain of {scope.detectable_gain:.3f} in transfer"
+        return text
 
     @property
     def intervals_text(self) -> str:

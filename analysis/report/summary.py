@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benevolent.analysis.formatting import in_words, interval, number, probability
-from benevolent.analysis.judging.decisions import ADDS, ADDS_NOTHING, NOT_SHOWN
+from benevolent.analysis.judging.decisions import (
+    ADDS,
+    ADDS_BEYOND,
+    ADDS_IN_TRANSFER,
+    CLAIMING,
+    FUNCTION_OF_AXES,
+    NOT_SHOWN,
+)
 from benevolent.analysis.judging.match_windows import windows_text
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.judging.verdicts import Verdicts
@@ -32,15 +39,30 @@ def summarize(verdicts: Verdicts) -> Summary:
     sentences += _others(verdicts)
     sentences += _strongest(verdicts)
     adding = [(verdict.predictor, _strength(verdict)) for verdict in verdicts.adding]
-    return Summary(_headline(len(adding), len(verdicts), target), sentences, adding)
+    return Summary(_headline(verdicts, target), sentences, adding)
 
 
-def _headline(adding: int, judged: int, target: str) -> str:
-    beyond = f"about {target} to what the hyperparameters already say."
-    if not adding:
-        return f"None of the {judged} predictors judged is shown to add anything {beyond}"
-    verb = "add" if adding > 1 else "adds"
-    return f"{adding} of {judged} predictors {verb} something {beyond}"
+def _headline(verdicts: Verdicts, target: str) -> str:
+    counts = Counter(verdict.decision for verdict in verdicts)
+    judged = f"{len(verdicts)} predictors of {target}"
+    found = []
+    for decision, (one, several) in _FOUND.items():
+        if counts[decision]:
+            found.append(f"{counts[decision]} {one if counts[decision] == 1 else several}")
+    if found:
+        return f"Of {judged}, {_joined(found)}."
+    return f"None of the {judged} is shown to say more than the hyperparameters do."
+
+
+#: What one predictor of a decision does, and what several do.
+_FOUND = {
+    ADDS: (
+        "orders networks that share every hyperparameter and helps to predict new configurations",
+        "order networks that share every hyperparameter and help to predict new configurations",
+    ),
+    ADDS_BEYOND: ("orders networks that share every hyperparameter", "order networks that share every hyperparameter"),
+    ADDS_IN_TRANSFER: ("helps to predict new configurations", "help to predict new configurations"),
+}
 
 
 def _baseline(r2: float, target: str) -> str:
@@ -55,7 +77,7 @@ def _baseline(r2: float, target: str) -> str:
 
 def _others(verdicts: Verdicts) -> Sequence[str]:
     """Return a sentence that counts the predictors that are not shown to add."""
-    counts = Counter(verdict.decision for verdict in verdicts if verdict.decision != ADDS)
+    counts = Counter(verdict.decision for verdict in verdicts if verdict.decision not in CLAIMING)
     if not counts:
         return []
     parts = [_counted(decision, count) for decision, count in counts.most_common()]
@@ -77,11 +99,11 @@ def _joined(parts: Sequence[str]) -> str:
 
 def _counted(decision: str, count: int) -> str:
     """Return how many predictors have a decision, as part of a sentence."""
-    if decision == ADDS_NOTHING:
-        verb, pronoun = ("adds", "it") if count == 1 else ("add", "them")
-        return f"{count} {verb} nothing, as the hyperparameters determine {pronoun}"
+    if decision == FUNCTION_OF_AXES:
+        subject = "is a function" if count == 1 else "are functions"
+        return f"{count} {subject} of the hyperparameters"
     verb = "is" if count == 1 else "are"
-    claim = f"{decision} to add anything" if decision == NOT_SHOWN else decision
+    claim = "not shown to do either" if decision == NOT_SHOWN else decision
     return f"{count} {verb} {claim}"
 
 
@@ -104,5 +126,6 @@ def _strength(verdict: Verdict) -> str:
     fewer = f"; in {verdict.runs} of {verdict.runs + verdict.missing} runs" if verdict.missing else ""
     return (
         f"raises the cross-validated R² by {gain}; within configurations ρ\N{NO-BREAK SPACE}= {within}; "
-        f"over all runs τ = {number(verdict.kendall_tau, signed=True)}; q = {probability(verdict.adds_q)}{fewer}"
+        f"over all runs τ = {number(verdict.kendall_tau, signed=True)}; q = {probability(verdict.beyond_q)} beyond, "
+        f"{probability(verdict.transfers_q)} in transfer{fewer}"
     )

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
@@ -9,18 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from benevolent.analysis.formatting import in_words, interval, number, printable, probability
-from benevolent.analysis.judging.decisions import ADDS, NOT_SEPARABLE, NOT_SHOWN, UNDECIDED
+from benevolent.analysis.judging.decisions import CLAIMING, MEANINGS, UNDECIDED
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.judging.verdicts import Verdicts
 
-_STYLES = {ADDS: "bold green", UNDECIDED: "yellow"}
-_SHORT = {NOT_SEPARABLE: "not separable"}  # of a decision that is too long for its column
 _COLUMNS_NOTES = (
-    "τ, Ψ: rank correlation over all runs, and along single axes; partial: with the axes removed from both",
-    "gain: in cross-validated R² over the hyperparameters alone; within: rank correlation among seeds of a",
-    "configuration; q: the larger p-value of gain and within, adjusted for the number of predictors",
+    "τ: rank correlation over all runs; beyond: ρ among runs that share every hyperparameter;",
+    "transfers: gain in cross-validated R² over the hyperparameters alone; q: adjusted p-value",
 )
-_NOT_SHOWN_NOTE = "not shown: these runs do not show that it adds anything, which is no proof that it adds nothing"
 _TEST_NOTE = "† computed from test data"
 
 
@@ -56,25 +53,39 @@ def verdict_table(verdicts: Verdicts, width: int = 100) -> Table | Text:
 def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
     """Return the lines below the table."""
     notes = [verdicts.excluded_text, verdicts.scopes[0].missing_ceiling, *_COLUMNS_NOTES]
-    if any(verdict.decision == NOT_SHOWN for verdict in verdicts):
-        notes.append(_NOT_SHOWN_NOTE)
+    if not ordered:
+        notes.append("too few runs to rank any predictor: all are undecided")
+        return [note for note in notes if note]
+    decisions = dict.fromkeys(verdict.decision for verdict in verdicts.in_reading_order())
+    notes += [f"{decision}: {MEANINGS[decision]}" for decision in decisions if decision != UNDECIDED]
+    notes += _undecided_notes(verdicts)
+    notes.append(verdicts.detectable)
     if any(verdict.test_derived for verdict in verdicts):
         notes.append(_TEST_NOTE)
-    if ordered:
-        notes.append(verdicts.intervals_text)
-    else:
-        notes.append("too few runs to rank any predictor: all are undecided")
+    notes.append(verdicts.intervals_text)
     return [note for note in notes if note]
+
+
+def _undecided_notes(verdicts: Verdicts) -> list[str]:
+    """Return a line for each reason why predictors are undecided."""
+    reasons = Counter(verdict.reason for verdict in verdicts if verdict.decision == UNDECIDED)
+    return [f"undecided: {_predictors(count)} {reason}" for reason, count in reasons.most_common()]
+
+
+def _predictors(count: int) -> str:
+    return "1 predictor:" if count == 1 else f"{count} predictors:"
 
 
 def _add_columns(table: Table, confidence: float) -> None:
     table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("runs", justify="right", no_wrap=True)
     table.add_column("τ", justify="right", no_wrap=True)
+    table.add_column("beyond ρ", justify="right", no_wrap=True)
     table.add_column(f"{100 * confidence:g}%", no_wrap=True)
-    for heading in ("Ψ", "partial", "gain", "within", "q"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=17)
+    table.add_column("q", justify="right", no_wrap=True)
+    table.add_column("transfers ΔR²", justify="right", no_wrap=True)
+    table.add_column("q", justify="right", no_wrap=True)
+    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=20)
 
 
 def _add_limits(table: Table, verdicts: Verdicts) -> None:
@@ -86,7 +97,7 @@ def _add_limits(table: Table, verdicts: Verdicts) -> None:
     for ceiling in verdicts.ceilings:
         tau = Text(_bare(number(ceiling.kendall_tau, signed=True)))
         r2 = Text(_bare(f"R² {number(ceiling.r2)}"))
-        table.add_row(Text(f"ceiling: {ceiling.source}"), "", tau, "", "", "", r2, "", "", "  ceiling", style="italic")
+        table.add_row(Text(f"ceiling: {ceiling.source}"), "", tau, "", "", "", r2, "", "  ceiling", style="italic")
 
 
 def _cells(verdict: Verdict, sample: str) -> list[Text]:
@@ -94,12 +105,11 @@ def _cells(verdict: Verdict, sample: str) -> list[Text]:
     dagger = " †" if verdict.test_derived else ""
     numbers: Sequence[str] = (
         number(verdict.kendall_tau, signed=True),
-        interval(verdict.kendall_low, verdict.kendall_high),
-        number(verdict.psi, signed=True),
-        number(verdict.partial_rank_correlation, signed=True),
-        number(verdict.gain_r2, 3, signed=True),
         number(verdict.within, signed=True),
-        probability(verdict.adds_q),
+        interval(verdict.within_low, verdict.within_high),
+        probability(verdict.beyond_q),
+        number(verdict.gain_r2, 3, signed=True),
+        probability(verdict.transfers_q),
     )
     name = Text(printable(verdict.predictor) + dagger)
     return [name, Text(sample), *(Text(_bare(text)) for text in numbers)]
@@ -113,8 +123,12 @@ def _sample(verdict: Verdict) -> str:
 
 
 def _decision(verdict: Verdict) -> Text:
-    short = printable(_SHORT.get(verdict.decision, verdict.decision))
-    return Text(f"{verdict.mark} {short}", _STYLES.get(verdict.decision, "dim"))
+    style = "dim"
+    if verdict.decision in CLAIMING:
+        style = "bold green"
+    if verdict.decision == UNDECIDED:
+        style = "yellow"
+    return Text(f"{verdict.mark} {printable(verdict.label)}", style)
 
 
 def _bare(text: str) -> str:

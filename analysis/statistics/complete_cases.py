@@ -143,5 +143,3 @@ class CompleteCases:
         donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, rng)
         null = self.cells.null(x, donors)
         return {"cmi": score, "cmi_p": permutation_p(score, null)}
-
-

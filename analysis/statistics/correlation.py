@@ -121,9 +121,7 @@ def kendall_interval(
     return percentile_interval(taus[1:], taus[0], confidence)
 
 
-def _pair_taus(
-    runs: GroupedRuns, lineages: Lineages, x: np.ndarray, y: np.ndarray, counts: np.ndarray
-) -> np.ndarray:
+def _pair_taus(runs: GroupedRuns, lineages: Lineages, x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(resamples,) tau-b of the pairs of resampled configurations."""
     concordance, untied_x, untied_y = pair_sums(runs, x, y)
     drawn = counts[:, lineages.lineage]

@@ -54,6 +54,15 @@ def detectable_effect(
     0.35
     """
     freedom = degrees_within(replicates, lineages, configurations_per_lineage, shared_luck)
+    return correlation_detected(freedom, predictors, power=power, level=level)
+
+
+def correlation_detected(freedom: float, predictors: int = 1, *, power: float = POWER, level: float = LEVEL) -> float:
+    """Return the smallest rank correlation that is found over so many degrees of freedom; see `detectable_effect`.
+
+    >>> round(correlation_detected(192, predictors=5), 3)
+    0.253
+    """
     if freedom <= 0:
         return 1.0
     return math.tanh(_required_z(predictors, power, level) / math.sqrt(RANK_EFFICIENCY * freedom))
