@@ -26,6 +26,7 @@ from benevolent.analysis.figures import (
     statistic_agreement,
 )
 from benevolent.analysis.figures.statistic_agreement import STATISTICS, statistic_ranks
+from benevolent.analysis.formatting import mean_and_deviation
 from benevolent.analysis.judging import Verdict, Verdicts
 from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.verdict import columns
@@ -181,14 +182,14 @@ def test_ids_are_unique_within_the_page(files):
 
 def test_the_figures_are_valid_documents(files):
     figures = [name for name in files if name.endswith(".svg")]
-    assert len(figures) == 4
+    assert len(figures) == 6
     assert all(minidom.parseString(files[name]).documentElement.tagName == "svg" for name in figures)
 
 
 def test_names_from_the_data_cannot_break_out(hostile):
     assert hostile["index.html"].count(b"<script") == 1
     figures = [content for name, content in hostile.items() if name.endswith(".svg")]
-    assert len(figures) == 4 and all(b"alert" not in figure for figure in figures)
+    assert len(figures) == 6 and all(b"alert" not in figure for figure in figures)
     assert all(minidom.parseString(figure) for figure in figures)
     assert json.loads(hostile["verdicts.json"])[0]["rule"] == EVIL
 
@@ -247,6 +248,28 @@ def test_no_finding_is_said_plainly():
     found = summarize(verdicts(decisions=("not shown", "undecided", "not separable from the axes")))
     assert found.headline.startswith("None of the 3 predictors judged is shown to add anything about test loss")
     assert found.adding == []
+
+
+def test_configurations_stand_near_the_top_with_absolute_errors_the_best_first(files):
+    page = text_of(files["index.html"])
+    before, after = page.split("Mean ± standard deviation over the runs of each configuration", 1)
+    assert "Verdicts" not in before and "init.scalemodel.widthrunstest losstest errortrain loss" in after
+    table = pd.read_csv(io.BytesIO(files["tables/configurations.csv"]))
+    errors = runs().groupby(AXES)["test_error"].agg(["mean", "std"]).sort_values("mean")
+    assert table["test_error"].tolist() == pytest.approx(errors["mean"].tolist()) and set(table["replicates"]) == {3}
+    assert table[AXES].iloc[0].tolist() == list(errors.index[0])
+    assert mean_and_deviation(*errors.iloc[0]) in after[:400]
+
+
+def test_descriptions_stand_beside_the_verdicts_with_their_numbers(files):
+    page = text_of(files["index.html"])
+    assert "They decide nothing" in page and page.index("Beside the verdicts") > page.index("Each verdict on")
+    selection = pd.read_csv(io.BytesIO(files["tables/selection.csv"]))
+    path = selection[(selection["predictor"] == "path_length") & (selection["choice"] == "best 10%")].iloc[0]
+    assert path["lost_to_best"] == 0 and "against the best tenth" in page  # it orders the runs as the loss does
+    assert set(pd.read_csv(io.BytesIO(files["tables/redundancy.csv"]))["predictor"]) <= set(PREDICTORS)
+    assert "predictors that vary within configurations are of" in page
+    assert not [name for name in render(replace(example(), verdicts=[])) if name.startswith("tables/sel")]
 
 
 def test_what_is_not_shown_is_nowhere_said_to_fail(files):
@@ -324,7 +347,7 @@ def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, t
     (tmp_path / "page.html").write_text(page)
     shown = browse(tmp_path / "page.html", width, "--dump-dom").stdout
     drawings, sideways = json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
-    assert len(drawings) == 4 and sideways == 0
+    assert len(drawings) == 6 and sideways == 0
     assert all((wide > seen and wide > 600) if scrolls else wide == seen for seen, wide in drawings)
 
 

@@ -5,11 +5,13 @@ They use matplotlib's object-oriented interface only, so they need no global sta
 
 from benevolent.analysis.figures.axis_palette import AxisPalette, color_ramp, most_explanatory_axis, palette_of_runs
 from benevolent.analysis.figures.early_prediction import early_prediction_figure
+from benevolent.analysis.figures.fragility import fragility_heat_map
 from benevolent.analysis.figures.heat_map import granulated_heat_map
 from benevolent.analysis.figures.labels import axis_label, format_value, short_label
 from benevolent.analysis.figures.loss_curves import loss_curves
 from benevolent.analysis.figures.rendered_figure import NothingToDraw, RenderedFigure, render_figure, render_svg
 from benevolent.analysis.figures.scatter import ScatterPanel, outcome_by_predictors, train_test_scatter
+from benevolent.analysis.figures.selection import selection_figure
 from benevolent.analysis.figures.statistic_agreement import statistic_agreement
 from benevolent.analysis.figures.style import INK, MANY_POINTS, MISSING, WIDTH_INCHES, log_if_wide
 
@@ -26,6 +28,7 @@ __all__ = [
     "color_ramp",
     "early_prediction_figure",
     "format_value",
+    "fragility_heat_map",
     "granulated_heat_map",
     "log_if_wide",
     "loss_curves",
@@ -34,6 +37,7 @@ __all__ = [
     "palette_of_runs",
     "render_figure",
     "render_svg",
+    "selection_figure",
     "short_label",
     "statistic_agreement",
     "train_test_scatter",

@@ -24,7 +24,7 @@ def selection_figure(selection: pd.DataFrame, target: str, reference: str, unit:
     Raises:
         NothingToDraw: there are no rows.
     """
-    rows = selection[np.isfinite(selection["lost_to_best"])].sort_values("lost_to_best", kind="stable")
+    rows = selection[selection["lost_to_best"].notna()].sort_values("lost_to_best", kind="stable")
     if rows.empty:
         raise NothingToDraw("No choice of networks: no predictor of the runs varies.")
     shown = pd.concat([rows.head(SHOWN), rows[rows["predictor"] == reference]]).drop_duplicates("predictor")

@@ -1,6 +1,7 @@
 """Tables and sentences on selection, fragility and redundancy, for the page."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,7 +12,26 @@ from benevolent.analysis.statistics.redundancy import SAME
 from benevolent.analysis.statistics.selection_loss import BEST_ONE, BEST_TENTH, REFERENCE
 
 MOST_REVERSALS = 3
+
+
+class Section(NamedTuple):
+    """A section of the page: a heading, sentences, and a table or none."""
+
+    heading: str
+    sentences: Sequence[str]
+    table: SortableTable | None
+
+
 _DIRECTIONS = {1: "smallest", -1: "largest", 0: "none"}
+
+
+def described_sections(about: Descriptions) -> list[Section]:
+    """Return the sections on selection, fragility and redundancy."""
+    return [
+        Section("Networks chosen by a predictor", selection_sentences(about), selection_table(about)),
+        Section("Where the association holds", [fragility_sentence(about)], fragility_table(about)),
+        Section("Predictors that say the same", redundancy_sentences(about), redundancy_table(about)),
+    ]
 
 
 def selection_sentences(about: Descriptions) -> list[str]:

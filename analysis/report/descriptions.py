@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from benevolent.analysis.column_names import numeric_columns
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report.content import Report
 from benevolent.analysis.report.judged_runs import judged_runs
+from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.fragility import fragility
 from benevolent.analysis.statistics.joint_prediction import JointPrediction, joint_prediction
 from benevolent.analysis.statistics.redundancy import Cluster, redundancy
@@ -35,6 +37,14 @@ class Descriptions:
     fragility: pd.DataFrame
     clusters: Sequence[Cluster]
     joint: JointPrediction
+
+    def members(self) -> pd.DataFrame:
+        """Return one row per predictor: its cluster's representative, and its correlation with it."""
+        rows = []
+        for cluster in self.clusters:
+            for member, correlation in zip(cluster.members, cluster.correlations, strict=True):
+                rows.append((cluster.representative, member, correlation))
+        return pd.DataFrame(rows, columns=["representative", "predictor", "correlation"])
 
 
 def describe(report: Report) -> Descriptions | None:
@@ -66,8 +76,8 @@ def describe(report: Report) -> Descriptions | None:
 
 
 def _runs_with(table: pd.DataFrame, verdicts: Verdicts) -> pd.DataFrame:
-    """Return the judged runs that have a target; none if the table lacks it."""
-    if verdicts.target not in table:
+    """Return the judged runs that have a finite target; none if the table lacks it."""
+    if verdicts.target not in numeric_columns(table):
         return table[:0]
     runs = judged_runs(table, verdicts)
-    return runs[runs[verdicts.target].notna()].reset_index(drop=True)
+    return runs[np.isfinite(numeric_column(runs, verdicts.target, "target"))].reset_index(drop=True)

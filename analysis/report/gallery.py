@@ -11,14 +11,16 @@ from benevolent.analysis.formatting import in_words
 from benevolent.analysis.judging.early_prediction import rare_points_text, strongest_early
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report.content import Report
+from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.judged_runs import judged_runs
+from benevolent.analysis.statistics.selection_loss import BEST_TENTH, REFERENCE, SAME_RUNS
 from benevolent.trainables.training.losses import LOSSES
 
 SHOWN_PREDICTORS = 4
 DEFAULT_TARGET = "test_loss"
 
 
-def gallery(report: Report) -> list[RenderedFigure]:
+def gallery(report: Report, about: Descriptions | None = None) -> list[RenderedFigure]:
     """Draw the report's figures in reading order, for the target of its first verdicts.
 
     A figure that lacks its data says so on the page of a sweep; on the page of any other table it is left out.
@@ -34,6 +36,8 @@ def gallery(report: Report) -> list[RenderedFigure]:
         _granulated(verdicts, target),
         _agreement(verdicts, target),
     ]
+    if about is not None:
+        rendered += [_selection(about, _loss_unit(report)), _fragility(about)]
     return [figure for figure in rendered if figure.svg or report.from_sweep]
 
 
@@ -135,6 +139,37 @@ def _agreement(verdicts: Verdicts | None, target: str) -> RenderedFigure:
         "six whose ranks differ most are colored: a predictor that looks strong over all runs may say nothing within "
         "configurations.",
         lambda: figures.statistic_agreement(table),
+    )
+
+
+def _selection(about: Descriptions, loss_unit: str) -> RenderedFigure:
+    selection = about.selection
+    names = selection["data"].unique()
+    first = names[0] if len(names) else ""
+    place = f" Data set {first}." if first else ""
+    rows = selection[
+        (selection["choice"] == BEST_TENTH) & (selection["data"] == first) & (selection["direction_from"] == SAME_RUNS)
+    ]
+    unit = loss_unit if about.target == "test_loss" else ""
+    return render_figure(
+        "selection",
+        f"{in_words(about.target).capitalize()} lost if networks are chosen by a predictor",
+        f"The best tenth by each predictor against the best tenth by {in_words(about.target)} itself: the predictors "
+        "that lose least, with 95% intervals from resamples of whole lineages; validation loss in another color, a "
+        f"random choice dashed. They are the best of many in hindsight.{place}",
+        lambda: figures.selection_figure(rows, about.target, REFERENCE, unit),
+    )
+
+
+def _fragility(about: Descriptions) -> RenderedFigure:
+    kind = about.fragility["kind"].iloc[0] if len(about.fragility) else "within configurations"
+    return render_figure(
+        "fragility",
+        f"Where predictors are associated with {in_words(about.target)}",
+        f"Rank correlation {kind}, among the runs with one value of one axis. Bold: the sign is shown to change along "
+        "the axis (Gail and Simon 1985, false discovery rate 5% over all pairs of predictor and axis). Predictors "
+        "with a change of sign come first, then those with the largest mean |ρ|.",
+        lambda: figures.fragility_heat_map(about.fragility),
     )
 
 

@@ -12,7 +12,10 @@ from markupsafe import Markup
 from benevolent.analysis.figures import AxisPalette, RenderedFigure, format_value
 from benevolent.analysis.formatting import duration
 from benevolent.analysis.html import template
+from benevolent.analysis.report.configurations_table import configurations_table
 from benevolent.analysis.report.content import Report
+from benevolent.analysis.report.description_tables import described_sections
+from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.glossary import COLUMNS, OUTCOMES
 from benevolent.analysis.report.summary import summarize
 from benevolent.trainables.store.statuses import Status
@@ -21,8 +24,14 @@ from benevolent.trainables.store.statuses import Status
 MAX_LISTED = 100
 
 
-def page(report: Report, rendered: Sequence[RenderedFigure]) -> str:
-    """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run."""
+def page(report: Report, rendered: Sequence[RenderedFigure], about: Descriptions | None = None) -> str:
+    """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run.
+
+    Args:
+        report: what the page says.
+        rendered: its figures.
+        about: what stands beside the verdicts, if there is anything.
+    """
     script = (resources.files("benevolent.analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     summary = summarize(report.verdicts[0]) if report.verdicts else None
@@ -35,6 +44,8 @@ def page(report: Report, rendered: Sequence[RenderedFigure]) -> str:
         statuses=statuses,
         facts=_facts(report),
         unconverged=_unconverged(report),
+        configurations=configurations_table(report),
+        sections=described_sections(about) if about else [],
         provenance=_flat(report.provenance),
         figures=rendered,
         columns=COLUMNS,

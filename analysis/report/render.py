@@ -6,7 +6,9 @@ from dataclasses import replace
 import pandas as pd
 
 from benevolent.analysis.judging.verdicts import verdicts_json
+from benevolent.analysis.report.configurations_table import configurations_of
 from benevolent.analysis.report.content import Report
+from benevolent.analysis.report.descriptions import Descriptions, describe
 from benevolent.analysis.report.export import parquet
 from benevolent.analysis.report.gallery import gallery
 from benevolent.analysis.report.page import page
@@ -18,16 +20,32 @@ def render(report: Report) -> dict[str, bytes]:
 
     ``index.html`` needs nothing beside it: figures are inline SVG, and its one script sorts tables.
     ``figures/*.svg`` are the same figures for a paper; a figure that lacks its data is left out, and the page
-    says what it lacks. ``verdicts.json`` and ``table.parquet`` are the numbers behind them.
+    says what it lacks. ``verdicts.json``, ``table.parquet`` and ``tables/*.csv`` are the numbers behind them.
     """
     files = {paths.VERDICTS: verdicts_json(report.verdicts), paths.TABLE: parquet(report.table)}
     single_scopes = []
     for verdicts in report.verdicts:
         single_scopes += verdicts.by_scope()
     report = replace(report, table=_comparable(report.table, report.axes), verdicts=single_scopes)
-    rendered = gallery(report)
+    about = describe(report)
+    rendered = gallery(report, about)
     files |= {f"figures/{figure.name}.svg": figure.svg for figure in rendered if figure.svg}
-    files[paths.PAGE] = page(report, rendered).encode()
+    files |= _tables(report, about)
+    files[paths.PAGE] = page(report, rendered, about).encode()
+    return files
+
+
+def _tables(report: Report, about: Descriptions | None) -> dict[str, bytes]:
+    """Return the tables of the page as CSV files, without those that are empty."""
+    tables = {"configurations": configurations_of(report)}
+    if about is not None:
+        tables["selection"] = about.selection
+        tables["fragility"] = about.fragility
+        tables["redundancy"] = about.members()
+    files = {}
+    for name, table in tables.items():
+        if len(table):
+            files[f"{paths.CSV_TABLES}/{name}.csv"] = table.to_csv(index=False).encode()
     return files
 
 

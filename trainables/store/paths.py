@@ -8,7 +8,7 @@
       runs/<part>.parquet  dynamics/<part>.parquet  outcomes/<part>.parquet
       state/state.safetensors
     measures/<cohort_id>-<phase>-<step>-<set>.parquet
-    report/index.html  report/verdicts.json  report/table.parquet
+    report/index.html  report/verdicts.json  report/table.parquet  report/tables/*.csv
 
 Paths are relative: those of cohort files to the cohort's folder, all others to the results folder.
 """
@@ -26,6 +26,7 @@ REPORT = "report"
 PAGE = "index.html"
 VERDICTS = "verdicts.json"
 TABLE = "table.parquet"
+CSV_TABLES = "tables"
 REPORT_PAGE = f"{REPORT}/{PAGE}"
 
 MANIFEST = "manifest.json"
