@@ -15,7 +15,7 @@ from benevolent.orchestrator.plan.section_table import Codes
 NONE = -1
 
 
-class Rows(NamedTuple):
+class LineageRows(NamedTuple):
     """Configurations, each with the lineage whose seeds it trains with.
 
     Attributes:
@@ -49,7 +49,7 @@ def roots(parent: Codes, teacher: Codes) -> Codes:
     return step
 
 
-def rows_by_lineage(parent: Codes, teacher: Codes, named: int) -> Rows:
+def rows_by_lineage(parent: Codes, teacher: Codes, named: int) -> LineageRows:
     """Return every configuration once for each lineage with whose seeds it must train.
 
     Args:
@@ -90,4 +90,4 @@ def rows_by_lineage(parent: Codes, teacher: Codes, named: int) -> Rows:
         place = np.searchsorted(keys, relative * size + lineage, sorter=sorter)
         row = sorter[np.minimum(place, len(keys) - 1)]
         found.append(np.where(relative == NONE, NONE, row))
-    return Rows(configuration, lineage, *found)
+    return LineageRows(configuration, lineage, *found)
