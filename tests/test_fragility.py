@@ -11,6 +11,8 @@ from benevolent.analysis.statistics.beyond_free import beyond_free
 from benevolent.analysis.statistics.clustered_correlation import PartsOfUnits
 from benevolent.analysis.statistics.compared_runs import ACROSS, WITHIN
 from benevolent.analysis.statistics.fragility import fragility, reversal_p
+from benevolent.analysis.statistics.transfer import cross_validated_gain
+from benevolent.analysis.statistics.within_configuration import within_configuration
 
 AXES = ["scale", "width"]
 
@@ -106,15 +108,31 @@ def test_a_path_that_only_follows_the_loss_says_nothing_beyond_it():
     table["train_loss"] = table["loss"] + 0.3 * random.normal(size=n)
     table["step"] = 7.0
     table["path"] = table["train_loss"] + 0.1 * random.normal(size=n)
-    rows = beyond_free(table, ["path", "steady", "train_loss"], "loss", AXES)
-    plain = associations(table, ["path"], "loss", AXES)["association"].iloc[0]
-    assert plain > 0.7 and abs(rows.loc["path", "beyond_free"]) < 0.3
-    assert rows.loc["path", "beyond_free_low"] < 0 < rows.loc["path", "beyond_free_high"]
-    assert rows.loc["train_loss", "beyond_free"] == pytest.approx(
-        associations(table, ["train_loss"], "loss", AXES)["association"].iloc[0]
-    )
-    known = beyond_free(table, ["steady"], "loss", AXES, free=[])["beyond_free"].iloc[0]
-    assert known == pytest.approx(associations(table, ["steady"], "loss", AXES)["association"].iloc[0])
+    rows = beyond_free(table, ["path", "steady", "train_loss", "of_axes"], "loss", AXES)
+    plain = associations(table, ["path", "train_loss"], "loss", AXES)["association"]
+    assert plain["path"] > 0.7 and abs(rows.loc["path", "within_beyond_free"]) < 0.3
+    assert rows.loc["path", "within_beyond_free_low"] < 0 < rows.loc["path", "within_beyond_free_high"]
+    assert rows.loc["path", "gain_beyond_free"] < 0.01 < cross_validated_gain(table, "path", "loss", AXES).gain
+    assert rows.loc["train_loss", "within_beyond_free"] == pytest.approx(plain["train_loss"])
+    assert np.isnan(rows.loc["of_axes", "within_beyond_free"]) and abs(rows.loc["of_axes", "gain_beyond_free"]) < 0.01
+
+
+def test_what_acts_beside_the_free_columns_is_still_there():
+    table = replicated(9, replicates=12)
+    random = np.random.default_rng(10)
+    other = random.normal(size=len(table))
+    table["train_loss"] = table["loss"] + 0.1 * random.normal(size=len(table))
+    table["loss"] += other
+    table["margin"] = other + 0.1 * random.normal(size=len(table))
+    row = beyond_free(table, ["margin"], "loss", AXES, resamples=200).loc["margin"]
+    assert row["within_beyond_free_low"] > 0.8 and row["gain_beyond_free_low"] > 0.05
+
+
+def test_without_free_columns_both_claims_are_those_of_a_verdict():
+    table = replicated(8)
+    row = beyond_free(table, ["steady"], "loss", AXES, free=["absent"]).loc["steady"]
+    assert row["within_beyond_free"] == pytest.approx(within_configuration(table, "steady", "loss", AXES).correlation)
+    assert row["gain_beyond_free"] == pytest.approx(cross_validated_gain(table, "steady", "loss", AXES).gain)
 
 
 def test_one_free_column_is_the_textbook_partial_correlation():
@@ -126,4 +144,4 @@ def test_one_free_column_is_the_textbook_partial_correlation():
     r = table[["x", "y", "z"]].corr(method="spearman").to_numpy()
     expected = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
     found = beyond_free(table, ["x"], "y", ["axis"], free=["z", "absent"])
-    assert found["beyond_free"].iloc[0] == pytest.approx(expected)
+    assert found["within_beyond_free"].iloc[0] == pytest.approx(expected, abs=0.01)

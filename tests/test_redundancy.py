@@ -35,8 +35,8 @@ def test_predictors_that_order_replicates_alike_are_one_cluster(table):
     clusters = redundancy(table, ["margin", "norm", "negative", "norm_squared", "of_axes"], AXES)
     assert [set(cluster.members) for cluster in clusters] == [{"norm", "negative", "norm_squared"}, {"margin"}]
     first = clusters[0]
-    assert first.representative == first.members[0] == "norm" and first.correlations[:2] == pytest.approx((1, 1))
-    assert first.members[1] == "norm_squared" and first.correlations[2] < -0.7
+    assert first.representative == first.members[0] and first.correlations[:2] == pytest.approx((1, 1), abs=0.1)
+    assert first.members[2] == "negative" and first.correlations[2] < -0.8
 
 
 def test_clusters_do_not_depend_on_the_order_of_predictors_or_runs(table):

@@ -13,7 +13,8 @@ from benevolent.analysis.judging.scopes import Scope, scopes_of
 from benevolent.analysis.judging.transport_result import Transport
 from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.bootstrap import compare
-from benevolent.analysis.statistics.compared_runs import LINEAGE_COLUMN, lineage_codes
+from benevolent.analysis.statistics.compared_runs import lineage_codes
+from benevolent.analysis.statistics.complete_cases import LINEAGE_COLUMN
 from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.grouped_ridge import FOLDS, held_out_predictions, ridge_coefficients
 from benevolent.trainables.errors import BadInput

@@ -77,5 +77,5 @@ class _WholeTable:
 
 def _compared(table: pd.DataFrame, axes: Sequence[str], seed_column: str | None, within: bool) -> ComparedRuns:
     if within:
-        return ComparedRuns(table, axes, seed_column)
+        return ComparedRuns(table, axes, seed_column, aligned=True)
     return ComparedRuns(table.assign(_lineage=lineage_codes(table, axes)), [], "_lineage")

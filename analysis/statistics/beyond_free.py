@@ -1,18 +1,32 @@
-"""Association of predictors with the outcome beyond what is known for free: losses, and the steps taken."""
+"""Both claims about a predictor again, beyond what is known for free: losses, and the steps taken.
 
-from collections.abc import Sequence
+Runs stop anywhere below their target loss, some earlier than others, and that alone may tie a statistic of the training
+path to the outcome.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.clustered_correlation import PartsOfUnits
-from benevolent.analysis.statistics.compared_runs import ComparedRuns
-from benevolent.analysis.statistics.configurations import numeric_column, require_columns
+from benevolent.analysis.statistics.complete_cases import CompleteCases, StatisticsSettings
+from benevolent.analysis.statistics.configurations import drop_missing, numeric_column
+from benevolent.analysis.statistics.resampling import percentile_interval
+from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES
+from benevolent.analysis.statistics.transfer import NOTHING_LEFT as FUNCTION_OF_AXES
 
-#: Columns of a table of runs that cost nothing: what training and validation end with, and how long training took.
+#: Columns of a table of runs that cost nothing: the losses that training ends with, and how long it took.
 FREE_COLUMNS = ("train_loss", "validation_loss", "step")
 NOTHING_LEFT = 1e-9  # share of the squares below which the free columns determine a score
-COLUMNS = ("beyond_free", "beyond_free_low", "beyond_free_high", "beyond_free_p", "beyond_free_runs")
+COLUMNS = (
+    "within_beyond_free",
+    "within_beyond_free_low",
+    "within_beyond_free_high",
+    "gain_beyond_free",
+    "gain_beyond_free_low",
+    "gain_beyond_free_high",
+)
 
 
 def beyond_free(
@@ -23,89 +37,178 @@ def beyond_free(
     *,
     free: Sequence[str] = FREE_COLUMNS,
     seed_column: str | None = "seed",
+    resamples: int = 1000,
     confidence: float = 0.95,
+    random_seed: int = 0,
 ) -> pd.DataFrame:
-    """Estimate partial rank correlations within configurations, given the columns that are free.
+    """Estimate both claims about predictors with the free columns taken out.
 
-    Runs stop anywhere below their target loss, some earlier than others, and that alone may tie a statistic of the
-    training path to the outcome. All columns are ranked within configurations; the ranks of the free ones are
-    regressed out of those of predictor and target (the partial correlation of Yule 1907), and the residuals are
-    correlated. A predictor that is itself free is judged given the others. Intervals are of `PartsOfUnits`,
-    with one degree of freedom less for each free column. They describe: nothing is decided by them.
+    Beyond: the partial correlation (Yule 1907) of aligned ranks within configurations, the scores of the free columns
+    regressed out of those of predictor and target. Transfers: the gain in cross-validated R2 of the target's ranks
+    when the predictor joins a model of the axes *and* the free columns, with slopes from the other lineages, as in
+    `cross_validated_gain`. Intervals resample whole lineages. They describe: nothing is decided by them.
 
     Args:
-        table: one row per run; runs without target, predictor or a free column are left out.
-        predictors: numeric columns.
+        table: one row per run; runs without target, predictor, or a free column that others have are left out.
+        predictors: numeric columns. One that is itself free is judged given the others.
         target: the outcome.
         axes: columns that make a configuration.
-        free: columns that are free; those that the table lacks, or without any value, are skipped.
-        seed_column: column of the seed; runs that share one are no independent units.
+        free: columns that are free, as far as the table has them.
+        seed_column: column of the seed.
+        resamples: of whole lineages; 0 for no intervals.
         confidence: coverage of the intervals.
+        random_seed: of the resamples.
 
     Returns:
-        One row per predictor (the index): `beyond_free`, `beyond_free_low`, `beyond_free_high`, `beyond_free_p`
-        (two-sided, not adjusted) and `beyond_free_runs`. NaN where nothing of predictor or target is left.
+        One row per predictor (the index), with `COLUMNS`; NaN where nothing of predictor or target is left.
 
     Raises:
         BadInput: a column is absent or not numeric.
 
     >>> table = pd.DataFrame({"width": [1] * 6, "train_loss": [1, 2, 3, 4, 5, 6], "path": [2, 1, 4, 3, 6, 5]})
-    >>> table["loss"] = table["train_loss"]
-    >>> bool(np.isnan(beyond_free(table, ["path"], "loss", ["width"])["beyond_free"].iloc[0]))
-    True
-    >>> table["loss"] = table["path"]
-    >>> round(float(beyond_free(table, ["path"], "loss", ["width"])["beyond_free"].iloc[0]), 6)
+    >>> table["loss"] = table["train_loss"] + table["path"]
+    >>> round(float(beyond_free(table, ["path"], "loss", ["width"])["within_beyond_free"].iloc[0]), 6)
     1.0
     """
-    require_columns(table, axes, "axis")
-    numeric_column(table, target, "target")
-    known = [name for name in free if name in table and name != target and table[name].notna().any()]
-    grouped: dict[bytes, ComparedRuns] = {}
+    settings = StatisticsSettings(target, tuple(axes), seed_column, confidence, resamples, random_seed)
+    names = known_free(table, target, free)
+    cases: dict[bytes, FreeColumns] = {}
     rows = []
     for predictor in predictors:
-        numeric_column(table, predictor, "predictor")
-        others = [name for name in known if name != predictor]
-        present = table[[predictor, target, *others]].notna().all(axis=1).to_numpy()
+        has_both = table.index.isin(drop_missing(table, predictor, target, axes).index)
+        present = has_both & table[names].notna().all(axis=1).to_numpy()
         if not present.any():
-            rows.append((np.nan, np.nan, np.nan, np.nan, 0))
+            rows.append(dict.fromkeys(COLUMNS, np.nan))
             continue
-        runs = table[present]
+        kept = table[present]
         key = present.tobytes()
-        if key not in grouped:
-            grouped[key] = ComparedRuns(runs, axes, seed_column)
-        x = numeric_column(runs, predictor, "predictor")
-        y = numeric_column(runs, target, "target")
-        given = [numeric_column(runs, name, "column") for name in others]
-        estimates = partial_within(x, y, given, grouped[key], confidence)
-        rows.append((*estimates, len(runs)))
+        if key not in cases:
+            columns = {name: numeric_column(kept, name, "column") for name in names}
+            cases[key] = FreeColumns(CompleteCases(kept, settings), columns)
+        values = numeric_column(kept, predictor, "predictor")
+        rows += cases[key].estimates([predictor], values[:, None])
     return pd.DataFrame(rows, columns=list(COLUMNS), index=pd.Index(predictors, name="predictor"))
 
 
-def partial_within(
-    x: np.ndarray, y: np.ndarray, free: Sequence[np.ndarray], compared: ComparedRuns, confidence: float = 0.95
-) -> tuple[float, float, float, float]:
-    """Correlate the ranks of two columns within configurations, with those of other columns regressed out of both.
+def known_free(table: pd.DataFrame, target: str, free: Sequence[str] = FREE_COLUMNS) -> list[str]:
+    """Return the free columns that a table has values of.
+
+    >>> known_free(pd.DataFrame({"step": [30, 10], "train_loss": [None, None]}), "test_loss")
+    ['step']
+    """
+    return [name for name in free if name in table and name != target and table[name].notna().any()]
+
+
+class FreeColumns:
+    """Free columns of some runs, and what they leave of the outcome.
 
     Args:
-        x: (n,) predictor in the order of the table.
-        y: (n,) outcome.
-        free: (n,) columns to regress out.
-        compared: the runs, grouped into configurations.
-        confidence: coverage of the interval.
-
-    Returns:
-        Correlation, low, high, and two-sided p-value.
+        cases: the n runs.
+        columns: name -> (n,) values in the order of the table.
     """
-    both = np.column_stack([compared.scores(x), compared.scores(y)])
-    design = np.column_stack([compared.scores(values) for values in free] or [np.zeros(len(x))])
-    coefficients = np.linalg.lstsq(design, both, rcond=None)[0]
-    residuals = both - design @ coefficients
-    left = (residuals**2).sum(axis=0)
-    if (left <= NOTHING_LEFT * np.maximum((both**2).sum(axis=0), 1)).any():
-        return np.nan, np.nan, np.nan, np.nan
-    freedom = compared.shares.sum()
-    removed = np.linalg.matrix_rank(design)
-    shares = compared.shares * max(freedom - removed, 1) / freedom
-    one_part = np.zeros(len(x), dtype=np.int64)
-    found = PartsOfUnits(one_part, compared.units, shares).correlations(residuals[:, 0], residuals[:, 1], confidence)
-    return float(found.association[0]), float(found.low[0]), float(found.high[0]), float(found.p[0])
+
+    def __init__(self, cases: CompleteCases, columns: Mapping[str, np.ndarray]):
+        self.cases = cases
+        self.names = list(columns)
+        ordered = [values[cases.runs.order] for values in columns.values()]
+        self._columns = np.column_stack(ordered) if ordered else np.zeros((len(cases.runs.order), 0))
+        self._scores = self._within_scores(self._columns)
+        self._target_scores = cases.within.outcome_scores
+        self._transfers = len(cases.lineages) >= MINIMUM_LINEAGES and bool(np.ptp(cases.outcome))
+        if self._transfers:
+            self._held_out = self._held_out_ranks(self._columns)
+
+    def estimates(self, names: Sequence[str], values: np.ndarray) -> list[dict[str, float]]:
+        """Return `COLUMNS` of several predictors.
+
+        Args:
+            names: of p predictors.
+            values: (n, p) numbers in the order of the table.
+        """
+        ordered = values[self.cases.runs.order]
+        scores = self._within_scores(ordered)
+        if self._transfers:
+            held_out = self._held_out_ranks(ordered)
+        rows = []
+        for column, name in enumerate(names):
+            others = [place for place, free in enumerate(self.names) if free != name]
+            row = dict.fromkeys(COLUMNS, np.nan)
+            row |= self._within(scores[:, column], others)
+            if self._transfers:
+                row |= self._gain(held_out[:, column], others)
+            rows.append(row)
+        return rows
+
+    def _within_scores(self, values: np.ndarray) -> np.ndarray:
+        """(n, k) values -> (n, k) scores within configurations."""
+        scores = np.zeros(values.shape)
+        for column in range(values.shape[1]):
+            scores[:, column] = self.cases.within.scores(values[:, column])
+        return scores
+
+    def _held_out_ranks(self, values: np.ndarray) -> np.ndarray:
+        """(n, k) values -> (n, k) residuals of their ranks with lineages held out; 0 for a function of the axes."""
+        ranks = rankdata(values, axis=0)
+        ranks -= ranks.mean(axis=0)
+        fit = self.cases.baseline.ridge.fit(ranks)
+        left = (fit.residuals**2).sum(axis=0)
+        return fit.held_out * (left > FUNCTION_OF_AXES * (ranks**2).sum(axis=0))
+
+    def _within(self, scores: np.ndarray, others: Sequence[int]) -> dict[str, float]:
+        """Return the partial correlation within configurations."""
+        both = np.column_stack([scores, self._target_scores])
+        design = self._scores[:, others]
+        residuals = both - design @ np.linalg.lstsq(design, both, rcond=None)[0] if len(others) else both
+        left = (residuals**2).sum(axis=0)
+        if (left <= NOTHING_LEFT * np.maximum((both**2).sum(axis=0), 1)).any():
+            return {}
+        x, y = residuals.T
+        sums = self._lineage_sums(np.column_stack([x * y, x * x, y * y]))
+        xy, xx, yy = np.vstack([sums.sum(axis=0), self._resampled(sums)]).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            correlations = xy / np.sqrt(xx * yy)
+        return self._with_interval("within_beyond_free", correlations)
+
+    def _gain(self, predictor: np.ndarray, others: Sequence[int]) -> dict[str, float]:
+        """Return the gain over the axes and the free columns."""
+        given = self._held_out[:, others]
+        outcome = self.cases.baseline.residual
+        without = self._squares_left(given, outcome)
+        with_predictor = self._squares_left(np.column_stack([given, predictor]), outcome)
+        centered = self.cases.outcome - self.cases.outcome.mean()
+        total = self._lineage_sums((centered**2)[:, None])
+        sums = np.column_stack([without - with_predictor, total[:, 0]])
+        saved, totals = np.vstack([sums.sum(axis=0), self._resampled(sums)]).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._with_interval("gain_beyond_free", saved / totals)
+
+    def _squares_left(self, columns: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+        """(L,) squares of each lineage that a regression on (n, k) columns leaves, its slopes from the others."""
+        number = columns.shape[1]
+        rows = np.column_stack([columns, outcome])
+        pairs = rows[:, :, None] * rows[:, None, :]
+        products = self._lineage_sums(pairs.reshape(len(rows), -1)).reshape(-1, number + 1, number + 1)
+        others = products.sum(axis=0) - products
+        if not number:
+            return products[:, 0, 0]
+        tiny = NOTHING_LEFT * np.trace(others[:, :-1, :-1], axis1=1, axis2=2)[:, None, None]
+        gram = others[:, :-1, :-1] + np.maximum(tiny, NOTHING_LEFT) * np.eye(number)
+        slopes = np.linalg.solve(gram, others[:, :-1, -1:])
+        contrast = np.concatenate([slopes, -np.ones((len(slopes), 1, 1))], axis=1)
+        return (contrast * (products @ contrast)).sum(axis=(1, 2))
+
+    def _lineage_sums(self, values: np.ndarray) -> np.ndarray:
+        """(n, k) values of runs -> (L, k) sums over lineages."""
+        return self.cases.lineages.sums(self.cases.runs.configuration_sums(values))
+
+    def _resampled(self, sums: np.ndarray) -> np.ndarray:
+        """(L, k) sums of lineages -> (resamples, k) sums of resampled lineages."""
+        if not self.cases.settings.resamples:
+            return np.zeros((0, sums.shape[1]))
+        return np.asarray(self.cases.lineage_counts @ sums)
+
+    def _with_interval(self, name: str, values: np.ndarray) -> dict[str, float]:
+        """Return an estimate, the first value, with the interval of its resamples, the others."""
+        estimate = float(values[0])
+        low, high = percentile_interval(values[1:], estimate, self.cases.settings.confidence)
+        return {name: estimate, f"{name}_low": low, f"{name}_high": high}

@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from benevolent.analysis.statistics.aligned_ranks import aligned_ranks
+from benevolent.analysis.statistics.complete_cases import LINEAGE_COLUMN
 from benevolent.analysis.statistics.configurations import GroupedRuns, group_codes
 
-#: Column of the root of each configuration: runs of one lineage share their seeds.
-LINEAGE_COLUMN = "lineage"
 WITHIN = "within configurations"
 ACROSS = "across configurations"
 
@@ -21,16 +21,18 @@ class ComparedRuns:
         table: one row per run.
         groups: columns whose values a group shares.
         seed_column: column of the seed; runs that share a seed are one unit. Without it each run is one.
+        aligned: the groups are configurations, and a score is an aligned rank (see `aligned_ranks`), as in the claim
+            "beyond" of a verdict. Else it is the rank in the group.
 
     Attributes:
         runs: the groups.
         shares: (n,) degrees of freedom of each run in its group of m runs, (m - 1) / m.
     """
 
-    def __init__(self, table: pd.DataFrame, groups: Sequence[str], seed_column: str | None):
+    def __init__(self, table: pd.DataFrame, groups: Sequence[str], seed_column: str | None, aligned: bool = False):
         self.runs = GroupedRuns.from_table(table, groups, seed_column)
         self.shares = self.runs.per_run((self.runs.sizes - 1) / self.runs.sizes)
-        self._table = table
+        self._aligned = aligned
 
     @cached_property
     def units(self) -> np.ndarray:
@@ -40,8 +42,11 @@ class ComparedRuns:
         return np.arange(len(self.runs.order))
 
     def scores(self, values: np.ndarray) -> np.ndarray:
-        """(n,) values in the order of the table -> (n,) ranks in their group, centered, in the order of `runs`."""
-        return self.runs.within_ranks(values[self.runs.order])
+        """(n,) values in the order of the table -> (n,) ranks, centered in their group, in the order of `runs`."""
+        ordered = values[self.runs.order]
+        if self._aligned:
+            return aligned_ranks(ordered, self.runs.sizes)
+        return self.runs.within_ranks(ordered)
 
     def codes(self, code: np.ndarray) -> np.ndarray:
         """(n,) codes in the order of the table -> the same in the order of `runs`."""

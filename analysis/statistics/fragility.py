@@ -135,7 +135,7 @@ class _Comparisons:
         codes = [part.codes[present] for part in parts]
         self._within = has_replicates(runs, axes)
         if self._within:
-            self._compared = [ComparedRuns(runs, axes, seed_column)] * len(axes)
+            self._compared = [ComparedRuns(runs, axes, seed_column, aligned=True)] * len(axes)
         else:
             runs = runs.assign(_lineage=lineage_codes(runs, axes))
             self._compared = [ComparedRuns(runs.assign(_part=code), ["_part"], "_lineage") for code in codes]

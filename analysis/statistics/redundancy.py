@@ -60,17 +60,25 @@ def redundancy(
     """
     require_columns(table, axes, "axis")
     within = has_replicates(table, axes)
-    compared = ComparedRuns(table, axes if within else [], seed_column)
+    groups = list(axes) if within else []
+    compared: dict[bytes, ComparedRuns] = {}
     names = []
     scores = []
     missing = []
     for predictor in predictors:
         values = numeric_column(table, predictor, "predictor")
-        score, lacking = _scores(compared, values)
+        present = ~np.isnan(values)
+        key = present.tobytes()
+        if key not in compared and present.any():
+            compared[key] = ComparedRuns(table[present], groups, seed_column, aligned=within)
+        score = np.zeros(len(values))
+        if present.any():
+            runs_with = np.flatnonzero(present)[compared[key].runs.order]
+            score[runs_with] = compared[key].scores(values[present])
         if score @ score > NOTHING_LEFT:
             names.append(predictor)
             scores.append(score)
-            missing.append(lacking)
+            missing.append(~present)
     if not names:
         return []
     correlations = pairwise_correlations(np.array(scores), np.array(missing))
@@ -79,19 +87,6 @@ def redundancy(
     for members in _clusters(correlations):
         clusters.append(_cluster(members, names, correlations, lacking_runs, WITHIN if within else ACROSS))
     return sorted(clusters, key=lambda cluster: -len(cluster.members))
-
-
-def _scores(compared: ComparedRuns, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centered ranks of a predictor among the runs that have it, 0 for the others; and who lacks it."""
-    lacking = np.isnan(values)[compared.runs.order]
-    if not lacking.any():
-        return compared.scores(values), lacking
-    ranks = compared.scores(np.where(np.isnan(values), np.inf, values))  # those that lack it rank last
-    present = ~lacking
-    sums = compared.runs.configuration_sums(ranks * present)
-    number = compared.runs.configuration_sums(present.astype(float))
-    mean = compared.runs.per_run(sums / np.maximum(number, 1))
-    return np.where(present, ranks - mean, 0.0), lacking
 
 
 def pairwise_correlations(scores: np.ndarray, missing: np.ndarray) -> np.ndarray:

@@ -172,6 +172,11 @@ class WithinConfigurations:
             return self.exchange.replicates.arrangements
         return np.inf
 
+    @property
+    def outcome_scores(self) -> np.ndarray:
+        """(n,) scores of the outcome within configurations."""
+        return self._outcome
+
     def scores(self, values: np.ndarray) -> np.ndarray:
         """(n,) values of a predictor -> (n,) scores within configurations."""
         return self.exchange.scores(values)
