@@ -5,8 +5,9 @@ import torch
 
 from benevolent.orchestrator.estimates.rehearsal import rehearse
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.plan.expand import configurations_of, expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.study import studies
 from benevolent.trainables import data
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
@@ -24,6 +25,7 @@ CASES = {
     "windows": {"data": CIFAR | {"crop": 2, "augment": "window"}, "model": {"family": "puzzles_cnn", "filters": 2}},
     "a synthetic task": {"data": {"name": "frequency", **SMALL}, "loss": {"name": "squared"}},
     "a pair of classes": {"data": {"name": "mnist", "classes": "3|8", **SMALL}, "loss": {"name": "logistic"}},
+    "half of a data set": {"data": {"name": "mnist", "half": "second", **SMALL}},
     "examples in one batch": {"data": {"name": "xord", **SMALL}, "optimizer": {"batch_size": "full"}},
     "much arithmetic": {"data": CIFAR | {"train_size": 30_001}, "model": {"family": "mlp", "batch_norm": "plain"}},
     "steps that diverge": {"optimizer": {"lr": 1000.0}},
@@ -44,6 +46,15 @@ def test_every_kind_of_run_is_rehearsed_without_its_data(case, monkeypatch, tmp_
     assert run_time.epoch > 0 and run_time.record >= 0 and set(data.READERS) == names
     assert torch.get_num_threads() == threads
     assert run_time.seconds(10, 2) == pytest.approx(10 * run_time.epoch + 2 * run_time.record)
+
+
+@pytest.mark.parametrize("name", studies())
+def test_every_bundled_study_is_rehearsed(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))
+    monkeypatch.setattr("benevolent.orchestrator.estimates.rehearsal.MAX_FLOPS", 1e5)
+    first_sweep = next(iter(studies()[name].specs("small").values()))
+    config = configurations_of(first_sweep).config(0)
+    assert rehearse(config, 2, first_sweep.record).epoch > 0
 
 
 def test_unrehearsed_groups_take_time_in_proportion_to_their_arithmetic(monkeypatch):

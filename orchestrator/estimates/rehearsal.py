@@ -122,8 +122,8 @@ def _rehearsed_fields(config: RunConfig, data_set: str, sizes: dict[str, int]) -
     """Return the fields of a run like this one that depends on no other run and trains for a few epochs."""
     values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
     values["data"] |= {**sizes, "name": data_set}
-    if data_set not in SYNTHETIC:
-        values["data"]["classes"] = None
+    if data_set not in SYNTHETIC:  # as many examples as are rehearsed, all of them kept
+        values["data"] |= {"classes": None, "half": "both"}
     if not config.solved:
         values["optimizer"]["lr"] = LEARNING_RATE
         if config.optimizer.batch_size != "full":
