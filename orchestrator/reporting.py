@@ -13,6 +13,7 @@ from benevolent.analysis.judging.match_windows import Windows, in_windows, windo
 from benevolent.analysis.judging.predictors import recorded_predictors
 from benevolent.analysis.judging.scopes import Scope
 from benevolent.analysis.judging.verdicts import Verdicts, read_verdicts
+from benevolent.analysis.outcome_names import known_outcomes
 from benevolent.analysis.report import Report, render
 from benevolent.analysis.report.definitions import predictor_definitions
 from benevolent.analysis.report.digests import code_digest, digest, file_digests, unchanged
@@ -29,9 +30,6 @@ from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 #: Digests of everything a report was made from, written last: its presence means that the report is whole.
 INPUTS = "inputs.json"
-
-#: Outcomes that predictors are judged against; the verdicts on the first are the page's answer.
-TARGETS = ("test_loss", "test_error", "gap")
 
 
 class ReportedSweep(Protocol):
@@ -116,12 +114,16 @@ def judged_table(results: Results) -> pd.DataFrame:
     return table[table["run_id"].isin(wanted) & finished].reset_index(drop=True)
 
 
-def judge_targets(table: pd.DataFrame, spec: ReportedSweep, targets: Sequence[str] = TARGETS) -> list[Verdicts]:
-    """Judge all predictors against each target; empty if there are too few runs, axes or predictors.
+def judge_outcomes(table: pd.DataFrame, spec: ReportedSweep) -> list[Verdicts]:
+    """Judge all predictors against the outcomes of `judging.outcomes`, and describe them for all other outcomes.
 
-    An axis on which all finished runs agree tells nothing apart and is left out, as is a target without values. Where
-    no run has converged, all runs are judged. The last verdicts are those on the first target among the runs in the
-    windows of `judging.match`, if there are any.
+    An axis on which all finished runs agree tells nothing apart and is left out, as is an outcome without values. Where
+    no run has converged, all runs are judged.
+
+    Returns:
+        Verdicts on the judged outcomes in their order; on the first again among the runs in the windows of
+        `judging.match`, if there are any; and on the others, which are `descriptive`. Empty if there are too few runs,
+        axes or predictors.
     """
     if table.empty:
         return []
@@ -131,13 +133,17 @@ def judge_targets(table: pd.DataFrame, spec: ReportedSweep, targets: Sequence[st
         return []
     scope: Scope = "both" if (table["status"] == Status.CONVERGED).any() else "all"
     sizes = _split_sizes(table)
-    known = [target for target in targets if target in table and table[target].notna().any()]
-    verdicts = [judge(table, target, axes, predictors, scope=scope, **sizes) for target in known]
+    known = known_outcomes(table, spec.judging.outcomes)
+    judged = [name for name in known if name in spec.judging.outcomes]
+    verdicts = [judge(table, name, axes, predictors, scope=scope, **sizes) for name in judged]
     matched = matched_runs(table, spec)
     matched_axes = [] if matched is None else varied_axes(matched, spec)
-    if verdicts and matched_axes:
+    if judged and matched_axes:
         windows = match_windows(spec)
-        verdicts.append(judge(table, known[0], matched_axes, predictors, scope="all", match=windows, **sizes))
+        verdicts.append(judge(table, judged[0], matched_axes, predictors, scope="all", match=windows, **sizes))
+    first_scope: Scope = "converged" if scope == "both" else "all"
+    for name in known[len(judged) :]:
+        verdicts.append(judge(table, name, axes, predictors, scope=first_scope, permutations=0, **sizes))
     return verdicts
 
 
@@ -212,7 +218,7 @@ def _content(folder: Folder, spec: ReportedSweep, results: Results) -> Report:
         table=table,
         dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
         outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
-        verdicts=judge_targets(table, spec),
+        verdicts=judge_outcomes(table, spec),
         early=_early(results, table, spec),
         provenance=_provenance(folder),
         definitions=predictor_definitions(spec.record.own_measures),
@@ -232,17 +238,21 @@ def _parents(results: Results) -> pd.DataFrame:
 
 def unanswered(table: pd.DataFrame, spec: ReportedSweep) -> list[str]:
     """Return sentences on what the spec asks for and these runs cannot answer."""
+    notes = []
+    for name in spec.judging.outcomes:
+        if len(table) and name not in known_outcomes(table, spec.judging.outcomes):
+            notes.append(f"No verdicts on {name}: no run has it.")
     matched = matched_runs(table, spec)
-    if matched is None or varied_axes(matched, spec):
-        return []
-    windows = windows_text(match_windows(spec))
-    return [f"No verdicts on matched runs: {len(matched)} runs have {windows}, and no axis varies among them."]
+    if matched is not None and not varied_axes(matched, spec):
+        windows = windows_text(match_windows(spec))
+        notes.append(f"No verdicts on matched runs: {len(matched)} runs have {windows}, and no axis varies among them.")
+    return notes
 
 
 def _early(results: Results, table: pd.DataFrame, spec: ReportedSweep) -> pd.DataFrame:
     """Return how early dynamics and losses predict the first target, over all runs that did not diverge."""
     axes = [axis for axis in spec.axis_names if axis in table]
-    target = TARGETS[0]
+    target = spec.judging.outcomes[0]
     if table.empty or not axes or target not in table:
         return pd.DataFrame()
     runs = table[table["status"] != Status.DIVERGED]

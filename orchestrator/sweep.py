@@ -19,6 +19,7 @@ from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.results_folder import HeldCohorts, check_disk, check_folder, prepare, read_from, read_spec
+from benevolent.orchestrator.spec.names import check_names
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.train_and_measure import TrainingSummary, train_and_measure
 from benevolent.orchestrator.training import dataset_broadcast
@@ -80,7 +81,7 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
     results = Folder(out)
     check_folder(results, spec)
     check_files(results)
-    select(spec.record.names)
+    check_names(spec.record, spec.judging)
     with ray_cluster(address) if address else nullcontext():
         slots = place_work(spec.resources, address).cohorts
         held = HeldCohorts.read(results, spec.record.while_training)

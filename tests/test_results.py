@@ -192,11 +192,11 @@ def test_runs_in_a_window_are_judged_as_well(tmp_path, monkeypatch):
     low, high = (float(table["train_loss"].quantile(part)) for part in (0.2, 0.8))
     inside = table["train_loss"].between(low, high).sum()
     asked = small_sweep(grid=grid, judging={"match": {"train_loss": [low, high]}})
-    last = reporting.judge_targets(table, asked)[-1]
+    last = next(verdicts for verdicts in reporting.judge_outcomes(table, asked) if verdicts.match)
     assert (last.target, last.runs) == ("test_loss", inside) and 0 < inside < len(table)
     assert last.excluded["not matched"] == len(table) - inside
     nowhere = small_sweep(grid=grid, judging={"match": {"train_loss": [-2, -1]}})
-    assert len(reporting.judge_targets(table, nowhere)) == len(reporting.judge_targets(table, spec))
+    assert len(reporting.judge_outcomes(table, nowhere)) == len(reporting.judge_outcomes(table, spec))
     (note,) = reporting.unanswered(table, nowhere)
     assert "0 runs have train_loss in [-2, -1]" in note
     assert not reporting.unanswered(table, asked) and not reporting.unanswered(table, spec)
@@ -207,8 +207,9 @@ def test_target_without_values_is_left_out_and_the_others_are_judged(tmp_path, m
     step(results, spec)
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     table = reporting.judged_table(load_results(tmp_path))
-    verdicts = reporting.judge_targets(table.drop(columns="test_error").assign(gap=np.nan), spec)
-    assert [one.target for one in verdicts] == ["test_loss"]
+    table = table.drop(columns="test_error").assign(gap=np.nan)
+    verdicts = reporting.judge_outcomes(table, spec)
+    assert [one.target for one in verdicts] == ["test_loss", "loss_gap", "test_ece", "test_brier"]
 
 
 def test_run_is_read_from_the_old_cohort_until_the_new_one_has_it(tmp_path):

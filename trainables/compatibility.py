@@ -200,6 +200,17 @@ def data_set_has_what_is_asked(run: Candidate) -> str | None:
     return None
 
 
+@rule("data.name")
+def corrupted_inputs_are_images(run: Candidate) -> str | None:
+    """Test errors under noise, blur and low contrast are asked for on images only."""
+    if run.record is None or data.has_images(run.config.data):
+        return None
+    asked = data.corruptions_among(run.record.names)
+    if not asked:
+        return None
+    return f"record.measures: {asked[0]!r} corrupts images, and the inputs of {run.config.data.name} are none"
+
+
 @rule("init.edit", only_if=("init.edit", is_set))
 def edit_is_known(run: Candidate) -> str | None:
     """An edit of the initial weights must be one that there is."""

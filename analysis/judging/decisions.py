@@ -9,6 +9,8 @@ NEGLIGIBLE = "negligible"
 FUNCTION_OF_AXES = "function of the axes"
 NOT_SHOWN = "not shown"
 UNDECIDED = "undecided"
+# No decision: nothing was tested, as for outcomes that are described beside those that are judged.
+DESCRIBED = "described"
 
 #: Decisions in reading order, with their marks.
 MARKS = {
@@ -19,6 +21,7 @@ MARKS = {
     NEGLIGIBLE: "×",
     FUNCTION_OF_AXES: "◌",
     UNDECIDED: "○",
+    DESCRIBED: " ",
 }
 
 #: Decisions that claim something.
@@ -33,4 +36,5 @@ MEANINGS = {
     NEGLIGIBLE: "both effects are shown to be small",
     FUNCTION_OF_AXES: "equal in all runs of each configuration",
     UNDECIDED: "cannot be tested; its row says what is lacking",
+    DESCRIBED: "nothing was tested: only the outcomes that judging.outcomes names get decisions",
 }

@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from benevolent.analysis.column_names import is_test_derived, numeric_columns
 from benevolent.analysis.judging import checks, decision_rule
+from benevolent.analysis.judging.decisions import DESCRIBED
 from benevolent.analysis.judging.detectable import detectable
 from benevolent.analysis.judging.match_windows import Windows, windows_text
 from benevolent.analysis.judging.p_values import with_p_values
@@ -17,6 +18,7 @@ from benevolent.analysis.judging.sentences import baseline_sentence, verdict_sen
 from benevolent.analysis.judging.verdict import BASELINE, BASELINE_DECISION, Verdict
 from benevolent.analysis.judging.verdicts import ScopeVerdicts, Verdicts
 from benevolent.analysis.statistics.complete_cases import StatisticsSettings
+from benevolent.analysis.statistics.measurement_noise import measurement_noise
 from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics
 from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 from benevolent.trainables.errors import BadInput
@@ -45,6 +47,11 @@ class _Question:
     stages: Sequence[int]
     test_size: int | None
     validation_size: int | None
+
+    @property
+    def tests(self) -> bool:
+        """Return True if permutations are drawn."""
+        return tuple(self.stages) != (0,)
 
 
 @threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other
@@ -86,7 +93,8 @@ def judge(
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
         permutations: number of draws of each null; by default as many as the decisions need, within fixed limits
-            (`analysis.statistics.sequential_permutation.PERMUTATION_STAGES`).
+            (`analysis.statistics.sequential_permutation.PERMUTATION_STAGES`). With 0 nothing is tested: predictors have
+            estimates and intervals, and every decision is "described".
         resamples: bootstrap resamples of whole configurations.
         random_seed: seed of permutations and resamples; equal seeds give equal verdicts.
         match: column -> (low, high): only runs whose value lies between, ends included, are compared, such as networks
@@ -161,10 +169,12 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
     all_tests = []
     evaluated = statistics.evaluate(question.predictors)
     for predictor, (values, tests) in zip(question.predictors, evaluated, strict=True):
-        about = known | {"test_derived": is_test_derived(predictor)}
+        noise = measurement_noise(scope.runs, predictor, settings.axes, settings.seed_column)
+        about = known | {"test_derived": is_test_derived(predictor), "within_ceiling": noise.ceiling}
         verdicts.append(Verdict.undecided(predictor, settings.axes, about | values))
         all_tests.append(tests)
-    verdicts = with_p_values(verdicts, all_tests, question.level, question.stages)
+    if question.tests:
+        verdicts = with_p_values(verdicts, all_tests, question.level, question.stages)
     diverged = checks.all_diverged(scope.runs, question.status_column)
     decided = [_decide(verdict, question, diverged) for verdict in verdicts]
     baseline = Verdict.undecided(BASELINE, settings.axes, known | statistics.evaluate_axes())
@@ -188,7 +198,9 @@ def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
 
 def _decide(verdict: Verdict, question: _Question, all_diverged: bool) -> Verdict:
     """Apply the rule and put the verdict in words."""
-    decided = decision_rule.decide(verdict, question.level, all_diverged)
+    decided = decision_rule.Decided(DESCRIBED, "nothing was tested")
+    if question.tests:
+        decided = decision_rule.decide(verdict, question.level, all_diverged)
     verdict = replace(verdict, decision=decided.decision, reason=decided.reason, small=decided.small)
     sentence = verdict_sentence(verdict, question.settings.confidence)
     return replace(verdict, sentence=sentence)

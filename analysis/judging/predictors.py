@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benevolent.analysis.column_names import is_test_derived, numeric_columns
+from benevolent.analysis.column_names import further_draws, is_test_derived, numeric_columns
 from benevolent.analysis.measures.measure import name_from_path
 from benevolent.analysis.measures.registry import MEASURES
 from benevolent.trainables.training.dynamics import DYNAMICS
@@ -50,10 +50,16 @@ def recorded_predictors(table: pd.DataFrame, own_measures: Sequence[str] = ()) -
 
 
 def default_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed") -> list[str]:
-    """Return the numeric columns that are judged by default: no axis, test outcome, identifier or dotted field."""
+    """Return the numeric columns that are judged by default: no axis, test outcome, identifier or dotted field.
+
+    Further draws of a predictor (`name#2`) are left out too.
+    """
     excluded = {target, seed_column, *axes, *NOT_PREDICTORS}
+    names = numeric_columns(table)
+    for name in names:
+        excluded.update(further_draws(name, names))
     predictors = []
-    for name in numeric_columns(table):
+    for name in names:
         is_field = "." in name
         is_saved_index = name.startswith("Unnamed:")
         if name not in excluded and not is_field and not is_saved_index and not is_test_derived(name):

@@ -20,7 +20,7 @@ def verdict_sentence(verdict: Verdict, confidence: float) -> str:
         parts.append(f"R2 over the axes alone ({verdict.baseline_r2:.3f}) {gain}{_q(verdict.transfers_q)}")
     if not math.isnan(verdict.within):
         within = _estimate(verdict.within, verdict.within_low, verdict.within_high, "+.2f")
-        parts.append(f"rank correlation within configurations {within}{_q(verdict.beyond_q)}")
+        parts.append(f"rank correlation within configurations {within}{_q(verdict.beyond_q)}{_ceiling(verdict)}")
     claim = "not shown to add anything" if verdict.decision == NOT_SHOWN else verdict.decision
     return f"{'; '.join(parts)}: {claim}, {verdict.reason}.{_resampled(verdict, confidence)}"
 
@@ -60,3 +60,10 @@ def _resampled(verdict: Verdict, confidence: float) -> str:
 
 def _q(value: float) -> str:
     return "" if math.isnan(value) else f", q = {value:.2g}"
+
+
+def _ceiling(verdict: Verdict) -> str:
+    """Return what the predictor's own noise allows, if it was measured more than once."""
+    if math.isnan(verdict.within_ceiling):
+        return ""
+    return f" (ceiling: measurement noise, {verdict.within_ceiling:.2f})"

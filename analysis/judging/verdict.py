@@ -78,6 +78,8 @@ class Verdict:
         within_bound: larger absolute end of its 90% interval.
         within_freedom: degrees of freedom within configurations.
         within_seeds: how many seeds all configurations share; missing if they do not.
+        within_ceiling: the largest value of `within` that the predictor's own measurement noise allows; missing if it
+            was measured once, or draws no random numbers.
         arrangements: decimal logarithm of the number of distinct permutations within lineages.
         unexchanged: runs that cannot be exchanged with any other, since no replicate has runs of the same
             configurations.
@@ -136,6 +138,7 @@ class Verdict:
     within_bound: Number
     within_freedom: int
     within_seeds: Number
+    within_ceiling: Number
     arrangements: Number
     unexchanged: int
     shared_seeds: bool

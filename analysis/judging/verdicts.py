@@ -179,8 +179,12 @@ class Verdicts:
         A predictor that some of them lack is judged on fewer; its own row says on how many.
         """
         scope = self.scopes[0]
-        matched = f", matched: {windows_text(self.match)}" if self.match else ""
-        return f"{scope.runs:,} runs of {scope.configurations:,} configurations (scope: {scope.scope}{matched})"
+        about = f"scope: {scope.scope}"
+        if self.match:
+            about += f", matched: {windows_text(self.match)}"
+        if self.descriptive:
+            about += "; described, not tested"
+        return f"{scope.runs:,} runs of {scope.configurations:,} configurations ({about})"
 
     @property
     def excluded_text(self) -> str:
@@ -188,6 +192,11 @@ class Verdicts:
         if not self.excluded:
             return ""
         return f"left out: {counts_text(self.excluded)}"
+
+    @property
+    def descriptive(self) -> bool:
+        """True if nothing was tested: there are estimates and intervals, and no decisions."""
+        return self.permutations == 0
 
     @property
     def nothing_judged(self) -> str:
@@ -211,9 +220,9 @@ class Verdicts:
 
     @property
     def detectable(self) -> str:
-        """Smallest effects that the first scope could show, in words; empty if it could show none."""
+        """Smallest effects that the first scope could show, in words; empty if none, or if nothing was tested."""
         scope = self.scopes[0]
-        if not scope.detectable_effect < 1:
+        if self.descriptive or not scope.detectable_effect < 1:
             return ""
         text = f"detectable with 80% power: a correlation of {scope.detectable_effect:.2f} within configurations"
         if scope.detectable_gain < 1:

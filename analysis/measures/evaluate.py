@@ -20,6 +20,7 @@ from torch.func import vmap
 from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.network_stack import NetworkStack, Rows
+from benevolent.analysis.measures.rng import drawing
 from benevolent.analysis.measures.selection import select
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack.network import Network
@@ -76,7 +77,8 @@ def evaluate(network: MeasuredNetwork, measures: Sequence[Measure]) -> Evaluatio
     for measure in measures:
         started = time.perf_counter()
         try:
-            evaluation.values[measure.name] = measure.function(network).double().reshape(-1)
+            with drawing(measure.draw):
+                evaluation.values[measure.name] = measure.function(network).double().reshape(-1)
             if network.train.labels.is_cuda:
                 torch.cuda.synchronize()
         except Exception as error:

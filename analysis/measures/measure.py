@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from benevolent.analysis.column_names import DRAW
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.requirements import Requirement
 
@@ -24,6 +25,10 @@ class Measure:
         opt_in: why it is not in the default set (`costly`, or `much like` another); empty for default measures.
         version: raise it when values change, so that stored ones are computed again.
         mapped: False if its steps depend on values, so that `vmap` cannot map it and networks are measured one by one.
+        stochastic: whether it draws random numbers (`analysis.measures.rng`) on some networks at least, so that it can
+            be measured again with others.
+        draw: which numbers it draws, from 1.
+        corrupted_split: the corrupted test split that it reads, a name in `trainables.data.CORRUPTED_SPLITS`.
         import_path: `package.module:attribute` of a user's own measure, which is not in `MEASURES`.
     """
 
@@ -36,17 +41,24 @@ class Measure:
     opt_in: str = ""
     version: int = 1
     mapped: bool = True
+    stochastic: bool = False
+    draw: int = 1
+    corrupted_split: str = ""
     import_path: str = ""
 
     @property
     def name(self) -> str:
-        """The name in tables."""
-        return name_from_path(self.import_path) or self.function.__name__
+        """The name in tables; that of a further draw ends with its number, `sharpness#2`."""
+        return (name_from_path(self.import_path) or self.function.__name__) + self._suffix
 
     @property
     def selector(self) -> str:
         """The text that selects it: its name, or the import path of a user's own measure."""
-        return self.import_path or self.name
+        return self.import_path + self._suffix if self.import_path else self.name
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.draw == 1 else f"{DRAW}{self.draw}"
 
     @property
     def description(self) -> str:
@@ -60,6 +72,8 @@ class Measure:
         """Return the reason why the measure does not apply to a network, or None; no values of tensors are read."""
         if self.split != "none" and self.split not in network.splits:
             return f"needs the {self.split} split"
+        if self.corrupted_split and self.corrupted_split not in network.splits:
+            return "needs the test images of a data set, which can be corrupted"
         for requirement in self.requires:
             reason = requirement.why_unmet(network)
             if reason is not None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benevolent.analysis.measures.architecture import Architecture
+from benevolent.analysis.measures.rng import current_draw
 from benevolent.trainables.data import Split
 
 Parameters = Mapping[str, Tensor]
@@ -95,11 +96,14 @@ class MeasuredNetwork:
 
 
 def computed_once(function: Callable[..., T]) -> Callable[..., T]:
-    """Cache a function of a `MeasuredNetwork` and hashable arguments for all measures of that network that call it."""
+    """Cache a function of a `MeasuredNetwork` and hashable arguments for all measures of that network that call it.
+
+    Each draw of random numbers has values of its own.
+    """
 
     @functools.wraps(function)
     def cached(network: MeasuredNetwork, *arguments: Any) -> T:
-        key = (function, *arguments)
+        key = (function, current_draw(), *arguments)
         if key not in network.cache:
             network.cache[key] = function(network, *arguments)
         value: T = network.cache[key]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benevolent.analysis.measures.evaluate import measure_stack
 from benevolent.analysis.measures.missing_measures import MeasureJob
+from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.trainables import data
 from benevolent.trainables.config.run import Phase, RunConfig
@@ -61,8 +62,8 @@ class MeasurableNetworks(NamedTuple):
         initial: the same at each run's random initialization.
         buffers: `name -> (K, ...)`.
         masks: `name -> (K, ...)`, False for pruned weights; empty if the runs are not pruned.
-        inputs: of every split.
-        labels: of every split `(K, N)`.
+        inputs: of every split, and of the corrupted test splits that the job's measures read.
+        labels: of every one of these `(K, N)`.
         true_labels: of the training split before corruption `(K, N)`.
     """
 
@@ -102,6 +103,10 @@ class MeasurableNetworks(NamedTuple):
 
         clean_phases = [replace(phase, label_corruption=0.0) for phase in phases]
         labels = {name: labels_of(name, phases) for name in inputs}
+        for name in _corrupted_splits(job.measures, dataset):
+            corrupted = data.corrupted_test(dataset, configs[0].data, name)
+            inputs[name] = data.inputs_of(corrupted, configs, "test", 0, phases[0].name)
+            labels[name] = labels["test"]
         initial = {name: _stacked(drawn, name, value) for name, value in parameters.items()}
         buffers = {name: tensors[name] for name in architecture.buffers.shapes}
         masks = {name: mask.to(device) for name, mask in stored.masks.items()}
@@ -139,6 +144,13 @@ class MeasurableNetworks(NamedTuple):
             self.true_labels[rows],
             _picked(self.masks, rows),
         )
+
+
+def _corrupted_splits(measures: Sequence[str], dataset: data.Dataset) -> list[str]:
+    """Return the corrupted test splits that measures read; none where the inputs are no images."""
+    if dataset.scale is None:
+        return []
+    return [measure.corrupted_split for measure in select(measures) if measure.corrupted_split]
 
 
 def _phase(config: RunConfig, name: str) -> Phase:

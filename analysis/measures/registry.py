@@ -153,7 +153,7 @@ _add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, ver
 _add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
 _add(sensitivity.fisher_rao_norm, 1, "train", LIANG)
 
-_add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, (), NO_EIGENVALUE, version=3)
+_add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, (), NO_EIGENVALUE, version=3, stochastic=True)
 _add(curvature.curvature_along_path, 1, "train", GOODFELLOW, (INITIAL,), UNMOVED_NETWORK, version=3)
 
 _add(norms.l1_norm, 1, "none", NEYSHABUR)
@@ -245,7 +245,7 @@ _add(margins.normalized_test_loss_by_output, 1, "test", LIAO, (CLASSES,), ZERO_O
 
 _add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
 _add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, version=2)
+_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, version=2, stochastic=True)
 _add(sensitivity.lipschitz_mean_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
 _add(sensitivity.lipschitz_max_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
 _add(sensitivity.lipschitz_p90_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
@@ -255,17 +255,57 @@ _add(flatness.asam_sharpness, 1, "train", KWON, version=2)
 _add(flatness.worst_case_sharpness, 1, "train", KESKAR, opt_in=COSTLY, version=3)
 _add(flatness.adaptive_worst_case_sharpness, 1, "train", ANDRIUSHCHENKO, opt_in=COSTLY, version=2)
 
-_add(curvature.hessian_trace, 1, "train", GHORBANI, opt_in=COSTLY, version=3)
-_add(curvature.hessian_quantiles, 1, "train", GHORBANI, opt_in=COSTLY, version=3)
+_add(curvature.hessian_trace, 1, "train", GHORBANI, opt_in=COSTLY, version=3, stochastic=True)
+_add(curvature.hessian_quantiles, 1, "train", GHORBANI, opt_in=COSTLY, version=3, stochastic=True)
 
-_add(pac_bayes.pac_bayes_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL), NO_SIGMA, opt_in=COSTLY, version=3)
-_add(pac_bayes.pac_bayes_origin, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3)
-_add(pac_bayes.pac_bayes_flatness, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3)
-_add(pac_bayes.pac_bayes_magnitude_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL), NO_SIGMA, opt_in=COSTLY, version=3)
 _add(
-    pac_bayes.pac_bayes_magnitude_origin, 1, "train", DZIUGAITE, (CLASSES, INITIAL), NO_SIGMA, opt_in=COSTLY, version=3
+    pac_bayes.pac_bayes_init,
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES, INITIAL),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
 )
-_add(pac_bayes.pac_bayes_magnitude_flatness, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3)
+_add(pac_bayes.pac_bayes_origin, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3, stochastic=True)
+_add(
+    pac_bayes.pac_bayes_flatness, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3, stochastic=True
+)
+_add(
+    pac_bayes.pac_bayes_magnitude_init,
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES, INITIAL),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
+)
+_add(
+    pac_bayes.pac_bayes_magnitude_origin,
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES, INITIAL),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
+)
+_add(
+    pac_bayes.pac_bayes_magnitude_flatness,
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES,),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
+)
 
 _add(lipschitz.bias_gradient_mean, 1, "train", LOUKAS, (FIRST_LAYER,), opt_in=COSTLY, version=2)
 _add(lipschitz.lipschitz_mean_lower, 1, "train", LOUKAS, (FIRST_LAYER,), opt_in=COSTLY, version=2)
@@ -279,6 +319,7 @@ _add(
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=2,
+    stochastic=True,
 )
 _add(
     lipschitz.lipschitz_max_noise,
@@ -289,10 +330,11 @@ _add(
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=3,
+    stochastic=True,
 )
 
 _add(activation_regions.activation_regions, 1, "train", HANIN, (RELU,), opt_in=COSTLY, mapped=False)
-_add(activation_regions.region_crossings, 1, "train", NOVAK, (RELU,), opt_in=COSTLY)
+_add(activation_regions.region_crossings, 1, "train", NOVAK, (RELU,), opt_in=COSTLY, stochastic=True)
 _add(
     activation_regions.far_lipschitz_bound,
     1,
@@ -302,6 +344,7 @@ _add(
     NOT_COVERED,
     opt_in=COSTLY,
     mapped=False,
+    stochastic=True,
 )
 _add(
     activation_regions.far_coverage,
@@ -312,6 +355,7 @@ _add(
     NO_NEW_PATTERN,
     opt_in=COSTLY,
     mapped=False,
+    stochastic=True,
 )
 
 _add(
@@ -334,8 +378,8 @@ _add(
 )
 _add(memorization.loss_sensitivity_mean, 1, "train", ARPIT, opt_in="much like margin_p10")
 _add(memorization.loss_sensitivity_gini, -1, "train", ARPIT, (), INSENSITIVE_LOSS, opt_in="much like margin_p25")
-_add(memorization.critical_sample_ratio, 1, "validation", ARPIT, (CLASSES,), opt_in=COSTLY)
-_add(memorization.critical_sample_ratio_train, 1, "train", ARPIT, (CLASSES,), opt_in=COSTLY)
+_add(memorization.critical_sample_ratio, 1, "validation", ARPIT, (CLASSES,), opt_in=COSTLY, stochastic=True)
+_add(memorization.critical_sample_ratio_train, 1, "train", ARPIT, (CLASSES,), opt_in=COSTLY, stochastic=True)
 
 _add(landscape.loss_range_along_gradient, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
 _add(landscape.gradient_predictiveness, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
@@ -365,7 +409,7 @@ _add(margins.input_margin_p10, -1, "train", JIANG, (CLASSES,), INSENSITIVE_INPUT
 _add(margins.input_margin_median, -1, "train", JIANG, (CLASSES,), INSENSITIVE_INPUT)
 
 _add(representation.davies_bouldin, 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=2)
-_add(representation.mixup_accuracy, -1, "train", NATEKAR, (CLASSES,))
+_add(representation.mixup_accuracy, -1, "train", NATEKAR, (CLASSES,), stochastic=True)
 
 _add(spectra.power_law_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL)
 _add(spectra.weighted_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL, opt_in="much like power_law_alpha")

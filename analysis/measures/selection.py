@@ -4,10 +4,12 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benevolent.analysis.column_names import is_test_derived
+from benevolent.analysis.column_names import DRAW, is_test_derived
+from benevolent.analysis.measures.corrupted_tests import CORRUPTED_TESTS
 from benevolent.analysis.measures.measure import Measure, name_from_path
 from benevolent.analysis.measures.registry import MEASURES
 from benevolent.trainables.config.error_lines import did_you_mean
+from benevolent.trainables.data.corrupted_images import ALL_CORRUPTIONS
 from benevolent.trainables.errors import BadInput
 
 #: Names of sets of measures: those that are computed without being asked for, and all of `MEASURES`.
@@ -19,8 +21,9 @@ def select(names: Sequence[str] | None) -> list[Measure]:
     """Return the measures of these names, each once, in this order.
 
     Args:
-        names: names in `MEASURES`; `default` and `all` for these sets; `package.module:attribute` for a user's own
-            function of a `MeasuredNetwork`, or `Measure`, which is imported. None is `["default"]`.
+        names: names in `MEASURES`; `default`, `all` and `test_corruptions` for sets; `package.module:attribute` for a
+            user's own function of a `MeasuredNetwork`, or `Measure`, which is imported. `sharpness#2` is the second
+            draw of a measure that draws random numbers, `#2` that of all those named before. None is `["default"]`.
 
     Raises:
         BadInput: an unknown name; a path that cannot be imported, is not a function, or has the name of another
@@ -28,10 +31,12 @@ def select(names: Sequence[str] | None) -> list[Measure]:
 
     >>> [measure.name for measure in select(["path_norm", "sharpness"])]
     ['path_norm', 'sharpness']
+    >>> [measure.name for measure in select(["path_norm", "sharpness", "#2"])]
+    ['path_norm', 'sharpness', 'sharpness#2']
     """
     chosen: dict[str, Measure] = {}
     for name in [DEFAULT] if names is None else names:
-        for measure in _measures_named(name):
+        for measure in _measures_named(name, list(chosen.values())):
             same_name = chosen.setdefault(measure.name, measure)
             if same_name.import_path != measure.import_path:
                 raise BadInput(
@@ -40,16 +45,33 @@ def select(names: Sequence[str] | None) -> list[Measure]:
     return list(chosen.values())
 
 
-def _measures_named(name: str) -> list[Measure]:
+def _measures_named(name: str, before: Sequence[Measure]) -> list[Measure]:
+    """Return the measures that a name stands for; `before` are those that other names stand for."""
+    base, sign, draw = name.partition(DRAW)
+    if not sign:
+        return _first_draws(name)
+    if not draw.isdecimal() or int(draw) < 2:
+        raise BadInput(f"measures: {name!r}: further draws have the numbers 2, 3, ...")
+    measures = _first_draws(base) if base else [measure for measure in before if measure.stochastic]
+    for measure in measures:
+        if not measure.stochastic:
+            raise BadInput(f"measures: {name!r}: {measure.name} draws no random numbers")
+    return [replace(measure, draw=int(draw)) for measure in measures if measure.draw == 1]
+
+
+def _first_draws(name: str) -> list[Measure]:
     if name == ALL:
         return list(MEASURES.values())
     if name == DEFAULT:
         return [measure for measure in MEASURES.values() if not measure.opt_in]
+    if name == ALL_CORRUPTIONS:
+        return list(CORRUPTED_TESTS.values())
     if ":" in name:
         return [_imported(name)]
-    if name not in MEASURES:
-        raise BadInput(f"measures: {name!r} is unknown" + did_you_mean(name, [*MEASURES, DEFAULT, ALL]))
-    return [MEASURES[name]]
+    known = MEASURES | CORRUPTED_TESTS
+    if name not in known:
+        raise BadInput(f"measures: {name!r} is unknown" + did_you_mean(name, [*known, DEFAULT, ALL, ALL_CORRUPTIONS]))
+    return [known[name]]
 
 
 def _imported(path: str) -> Measure:
@@ -64,7 +86,7 @@ def _imported(path: str) -> Measure:
             f"measures: {path!r}: {type(error).__name__}: {error}; expected package.module:function"
         ) from error
     name = name_from_path(path)
-    if name in MEASURES:
+    if name in MEASURES | CORRUPTED_TESTS:
         raise BadInput(f"measures: {path!r} has the name of a built-in measure, {name!r}: rename it")
     measure = imported
     if not isinstance(measure, Measure):

@@ -30,3 +30,4 @@ MARTIN = "Martin et al. 2021, Predicting trends in the quality of state-of-the-a
 NAKKIRAN = "Nakkiran et al. 2019, SGD on neural networks learns functions of increasing complexity"
 NAGARAJAN = "Nagarajan and Kolter 2019, Generalization in deep networks: the role of distance from initialization"
 KESKAR_EIGENVALUE = f"{KESKAR}; the eigenvalue itself"
+HENDRYCKS = "Hendrycks and Dietterich 2019, Benchmarking neural network robustness; constants of CIFAR-10-C"

@@ -24,8 +24,8 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.parameters import read_parameters
-from benevolent.trainables.training.losses import mistakes
 from benevolent.trainables.training.running_stack import Tensors
+from benevolent.trainables.training.scores import mistakes
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 

@@ -25,7 +25,8 @@ from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
-from benevolent.trainables.training.losses import LOSSES, Loss, mistakes
+from benevolent.trainables.training.losses import LOSSES, Loss
+from benevolent.trainables.training.scores import mistakes
 
 
 def fit_curve(

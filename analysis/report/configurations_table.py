@@ -7,8 +7,8 @@ import pandas as pd
 from benevolent.analysis.configuration_table import AVERAGED, DEVIATION, configuration_table, outcome_columns
 from benevolent.analysis.figures import format_value
 from benevolent.analysis.formatting import in_words, mean_and_deviation, status_text
+from benevolent.analysis.outcome_names import known_outcomes
 from benevolent.analysis.report.content import Report
-from benevolent.analysis.report.glossary import OUTCOMES
 from benevolent.analysis.report.sortable_table import SortableTable
 from benevolent.trainables.store.statuses import Status
 
@@ -24,7 +24,7 @@ def configurations_of(report: Report) -> pd.DataFrame:
     axes = [axis for axis in report.axes if axis in report.table]
     targets = [verdicts.target for verdicts in report.verdicts]
     known = set(outcome_columns(report.table)) | set(targets)
-    ordered = dict.fromkeys([*targets[:1], *SHOWN, *OUTCOMES, *targets, *BESIDE])
+    ordered = dict.fromkeys([*targets[:1], *SHOWN, *known_outcomes(report.table), *targets, *BESIDE])
     outcomes = [name for name in ordered if name in known and name in report.table]
     if not axes or not outcomes or report.table.empty:
         return pd.DataFrame()

@@ -1,13 +1,6 @@
-"""Meanings of the columns of a verdict table and of the outcomes, as the page explains them."""
+"""Meanings of the columns of a verdict table, as the page explains them."""
 
 from benevolent.analysis.judging.decisions import MEANINGS
-
-OUTCOMES = {
-    "test_loss": "Mean loss on the test split, the loss that was minimized (cross-entropy in nats).",
-    "test_error": "Misclassified fraction of the test split (regression: mean absolute error).",
-    "gap": "Test error minus train error, both against the labels trained on in the last phase.",
-    "loss_gap": "Test loss minus train loss, both against the labels trained on in the last phase.",
-}
 
 COLUMNS = {
     "runs": "Number of runs that have the predictor. Where some lack it, the row says so, for example 52 of 233: its "

@@ -12,11 +12,12 @@ from markupsafe import Markup
 from benevolent.analysis.figures import AxisPalette, RenderedFigure, format_value
 from benevolent.analysis.formatting import duration
 from benevolent.analysis.html import template
+from benevolent.analysis.outcome_names import outcomes
 from benevolent.analysis.report.configurations_table import configurations_table
 from benevolent.analysis.report.content import Report
 from benevolent.analysis.report.description_tables import described_sections
 from benevolent.analysis.report.descriptions import Descriptions
-from benevolent.analysis.report.glossary import COLUMNS, OUTCOMES
+from benevolent.analysis.report.glossary import COLUMNS
 from benevolent.analysis.report.summary import summarize
 from benevolent.trainables.store.statuses import Status
 
@@ -49,10 +50,15 @@ def page(report: Report, rendered: Sequence[RenderedFigure], about: Descriptions
         provenance=_flat(report.provenance),
         figures=rendered,
         columns=COLUMNS,
-        outcomes=OUTCOMES,
+        outcomes=_outcomes(report),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
     )
+
+
+def _outcomes(report: Report) -> dict[str, tuple[str, str]]:
+    """Return meaning and source of the outcomes in the table."""
+    return {name: about for name, about in outcomes().items() if name in report.table}
 
 
 def _axis_values(report: Report) -> list[tuple[str, list[str]]]:

@@ -32,6 +32,8 @@ def summarize(verdicts: Verdicts) -> Summary:
     if verdicts.nothing_judged:
         return Summary(verdicts.nothing_judged, [], [])
     target = in_words(verdicts.target)
+    if verdicts.descriptive:
+        return Summary(f"What goes with {target} is described below; nothing was tested.", [], [])
     sentences = []
     if verdicts.match:
         sentences.append(f"Only runs with {windows_text(verdicts.match)} are compared.")

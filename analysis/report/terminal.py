@@ -62,6 +62,10 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
     notes.append(verdicts.detectable)
     if any(verdict.test_derived for verdict in verdicts):
         notes.append(_TEST_NOTE)
+    for verdict in verdicts:
+        if not math.isnan(verdict.within_ceiling):
+            limit = _bare(number(verdict.within_ceiling))
+            notes.append(f"ceiling of within for {printable(verdict.predictor)}, from its measurement noise: {limit}")
     notes.append(verdicts.intervals_text)
     return [note for note in notes if note]
 

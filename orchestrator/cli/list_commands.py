@@ -15,10 +15,13 @@ ALL = "all"
 
 def list_(
     what: Annotated[
-        str, typer.Argument(metavar="[WHAT]", help="sweeps, studies, models, datasets, measures, dynamics, or all.")
+        str,
+        typer.Argument(
+            metavar="[WHAT]", help="sweeps, studies, models, datasets, measures, dynamics, columns, or all."
+        ),
     ] = ALL,
 ) -> None:
-    """List the available sweeps, studies, models, data sets, measures and dynamics, with their sources.
+    """List the available sweeps, studies, models, data sets, measures, dynamics and columns, with their sources.
 
     [bold]Example:[/] bth list measures
     """

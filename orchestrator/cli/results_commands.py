@@ -100,5 +100,6 @@ def report(
     first_of_target: dict[str, Verdicts] = {}  # the page also has those over all runs, diverged ones included
     for verdicts in reporting.report(folder, spec, anew=anew):
         first_of_target.setdefault(verdicts.target, verdicts)
-    print_verdicts([*first_of_target.values()])
+    judged = [verdicts for verdicts in first_of_target.values() if not verdicts.descriptive]
+    print_verdicts(judged)
     console.print(f"report: {folder.uri}/{paths.REPORT_PAGE}", soft_wrap=True)

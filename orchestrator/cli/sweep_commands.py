@@ -54,11 +54,11 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
 
     [bold]Example:[/] bth plan quickstart --set seeds=20
     """
-    from benevolent.analysis.measures.selection import select
     from benevolent.orchestrator.estimates.plan_table import plan_table
     from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
     from benevolent.orchestrator.plan.expand import expand
     from benevolent.orchestrator.spec.load_spec import load_spec
+    from benevolent.orchestrator.spec.names import check_names
     from benevolent.orchestrator.training.placement import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
@@ -67,7 +67,7 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
     else:
         sweeps = [load_spec(spec, overrides or [])]
     for sweep in sweeps:
-        select(sweep.record.names)  # an unknown measure is refused before anything is rehearsed
+        check_names(sweep.record, sweep.judging)  # an unknown measure is refused before anything is rehearsed
     for sweep in sweeps:
         slots = max(1, int(machine_cpus() / sweep.resources.cpus))
         estimate = estimate_sweep(expand(sweep, slots=slots), slots, timed=True)

@@ -57,7 +57,7 @@ def expand(spec: SweepSpec, held: HeldRuns | None = None, slots: int = 1) -> Pla
     """
     record = spec.record.while_training
     configurations = configurations_of(spec)
-    check_configurations(configurations, record)
+    check_configurations(configurations, spec.record)
     check_arithmetic(configurations, spec.resources.gpus)
     kinds = _kinds(configurations)
     arrays = _run_arrays(configurations, kinds)

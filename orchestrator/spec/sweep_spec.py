@@ -19,16 +19,29 @@ Point = dict[str, Any]
 Points = list[Point]
 Blocks = list[dict[str, Values]]
 Seeds = list[int]
+Names = list[str]
 
 
 class JudgingConfig(Section):
-    """Further questions for the report; they change no run.
+    """Questions that the report answers; they change no run.
+
+    `outcomes`: those that predictors are judged against, each with its own decisions; the first is the page's answer.
+    All other outcomes in the results get estimates and intervals, and no decision: testing many outcomes and reporting
+    the best would find something in noise. `bth list columns` names them.
 
     `match`: columns of the results table and the window, [low, high], that runs must lie in to be compared with each
     other, such as networks of one train loss (Liao et al. 2018, figure 13). The first outcome is judged on them too.
     """
 
+    outcomes: Names = ["test_loss"]
     match: dict[str, Values] = {}
+
+    @field_validator("outcomes", mode="after")
+    @classmethod
+    def _different(cls, value: Names) -> Names:
+        if not value or len(set(value)) < len(value):
+            raise ValueError("expected one or more different outcomes, such as [test_loss, test_error]")
+        return value
 
     @field_validator("match", mode="after")
     @classmethod

@@ -18,8 +18,13 @@ class RecordConfig(Section):
     `also`: further epochs. `steps`: steps of every phase at which the same is done, also within an epoch.
 
     `measures`: `default`, `all`, or a list of names; both of these may be among them, and paths
-    `my_package.my_module:my_measure`. Networks are measured as their runs end (`measure_at: end`) or at every recorded
-    place (`checkpoints`), where parameters are then kept; those of the start of a phase and of a run's end always are.
+    `my_package.my_module:my_measure`. `test_error_noise_3` and its like are outcomes, errors on corrupted test images
+    (`trainables.data.corrupted_images`); `test_corruptions` stands for all of them. Networks are measured as their runs
+    end (`measure_at: end`) or at every recorded place (`checkpoints`), where parameters are then kept; those of the
+    start of a phase and of a run's end always are.
+
+    `draws`: how often measures that draw random numbers are measured, each time with other ones. The first draw is the
+    predictor; the others show how much of it is noise of the measurement, the ceiling "measurement noise" of a verdict.
 
     `early_stop`: the validation loss is evaluated whenever the stop rule is (at the start of the last phase, then as
     `stop.check_every` or `stop.check_every_steps` say), and each run gets its minimum and the first epoch that has it
@@ -34,6 +39,7 @@ class RecordConfig(Section):
     steps: list[int] = []
     measures: Literal["default", "all"] | list[str] = "default"
     measure_at: Literal["end", "checkpoints"] = "end"
+    draws: Annotated[int, Field(ge=1)] = 1
     early_stop: bool = False
     save_every_seconds: Annotated[float, Field(gt=0)] = 20.0
 
@@ -65,7 +71,9 @@ class RecordConfig(Section):
     @property
     def names(self) -> list[str]:
         """The measures to take, as `analysis.measures.selection.select` takes them."""
-        return [self.measures] if isinstance(self.measures, str) else list(self.measures)
+        names = [self.measures] if isinstance(self.measures, str) else list(self.measures)
+        further_draws = [f"#{draw}" for draw in range(2, 1 + self.draws)]
+        return names + further_draws
 
     @property
     def own_measures(self) -> list[str]:

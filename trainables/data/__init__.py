@@ -13,6 +13,7 @@
 
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig
 from benevolent.trainables.data.augmentation import augmented
+from benevolent.trainables.data.corrupted_images import CORRUPTED_SPLITS, corrupted_test, corruptions_among, has_images
 from benevolent.trainables.data.corruption import corrupt, replace_pixels
 from benevolent.trainables.data.loading import load
 from benevolent.trainables.data.per_run import TeacherLabels, inputs_of, labels_of, train_labels
@@ -36,6 +37,7 @@ from benevolent.trainables.data.tasks import Task, describe, listing
 
 __all__ = [
     "CLASS_TASKS",
+    "CORRUPTED_SPLITS",
     "READERS",
     "SYNTHETIC",
     "DataConfig",
@@ -49,8 +51,11 @@ __all__ = [
     "TeacherLabels",
     "augmented",
     "corrupt",
+    "corrupted_test",
+    "corruptions_among",
     "describe",
     "fetch",
+    "has_images",
     "inputs_of",
     "labels_of",
     "listing",

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,14 @@ import torch
 from benevolent.trainables.config.base import PerRun
 from benevolent.trainables.config.data import DataConfig, Half
 from benevolent.trainables.data.readers import READERS, RawSplit, read
-from benevolent.trainables.data.split import FLOAT_BYTES, Dataset, Inputs, Split, stratified_order
+from benevolent.trainables.data.split import (
+    FLOAT_BYTES,
+    Dataset,
+    Inputs,
+    PixelScale,
+    Split,
+    stratified_order,
+)
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
 from benevolent.trainables.data.tasks import CONSTANTS, describe
 from benevolent.trainables.errors import BadInput
@@ -50,13 +57,21 @@ def load(config: DataConfig, precision: str = "float32", device: str = "cpu") ->
 @functools.lru_cache(maxsize=8)
 def _load(config: DataConfig, precision: str, device: str) -> Dataset:
     make = _draw if config.name in SYNTHETIC else _read_and_split
-    splits, checksum = make(config, getattr(torch, precision), device)
+    made = make(config, getattr(torch, precision), device)
     task = describe(config)
-    return Dataset(**splits, classes=task.classes, target=task.target, checksum=checksum)
+    return Dataset(**made.splits, classes=task.classes, target=task.target, checksum=made.checksum, scale=made.scale)
 
 
-def _draw(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, str]:
-    """Draw the splits of a synthetic task, each from its own stream, and return them with their checksum."""
+class _Made(NamedTuple):
+    """Splits by name, their checksum, and the scale of images."""
+
+    splits: Splits
+    checksum: str
+    scale: PixelScale | None = None
+
+
+def _draw(config: DataConfig, dtype: torch.dtype, device: str) -> _Made:
+    """Draw the splits of a synthetic task, each from its own stream."""
     splits: Splits = {}
     digest = hashlib.sha256()
     for name in ("train", "validation", "test"):
@@ -65,7 +80,7 @@ def _draw(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, 
         inputs, labels = sample(rng, getattr(config, f"{name}_size"))
         digest.update(inputs.tobytes() + labels.tobytes())
         splits[name] = draw_split(config, inputs, labels, dtype, device)
-    return splits, digest.hexdigest()[:CHECKSUM_DIGITS]
+    return _Made(splits, digest.hexdigest()[:CHECKSUM_DIGITS])
 
 
 @dataclass(frozen=True)
@@ -86,8 +101,8 @@ class _Part:
         return self.source.labels[self.positions]
 
 
-def _read_and_split(config: DataConfig, dtype: torch.dtype, device: str) -> tuple[Splits, str]:
-    """Read a data set in files, and return its splits with their checksum."""
+def _read_and_split(config: DataConfig, dtype: torch.dtype, device: str) -> _Made:
+    """Read a data set in files, and split it."""
     raw = read(config.name)
     reader = READERS[config.name]
     new_labels = _new_labels(config, len(reader.train))
@@ -116,7 +131,12 @@ def _read_and_split(config: DataConfig, dtype: torch.dtype, device: str) -> tupl
     digest = hashlib.sha256(raw.digest.encode() + order.tobytes())
     if test_order is not None:
         digest.update(test_order.tobytes())
-    return splits, digest.hexdigest()[:CHECKSUM_DIGITS]
+    scale = None
+    if len(reader.shape) == 3:
+        center = torch.from_numpy(mean / reader.top).to(device)
+        spread = torch.from_numpy(deviation / reader.top).to(device)
+        scale = PixelScale(center, spread)
+    return _Made(splits, digest.hexdigest()[:CHECKSUM_DIGITS], scale)
 
 
 def _parts(

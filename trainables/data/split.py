@@ -142,6 +142,23 @@ class Split:
 
 
 @dataclass(frozen=True)
+class PixelScale:
+    """The scale of images: an input is `(pixel - mean) / deviation`, with pixels from 0 to 1.
+
+    Attributes:
+        mean: `(channels, 1, 1)` in float64.
+        deviation: the same shape.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def pixels(self, inputs: Tensor) -> Tensor:
+        """Return the pixels of normalized images `(N, channels, height, width)`, in float64."""
+        return inputs.double() * self.deviation + self.mean
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The three splits of a task.
 
@@ -152,6 +169,7 @@ class Dataset:
         classes: number of classes; 0 if the target is `real`.
         target: `classes` (integer labels) or `real` (a number to be regressed on).
         checksum: 16 hexadecimal digits that tell raw data and split from others.
+        scale: of images; None for other inputs.
     """
 
     train: Split
@@ -160,6 +178,7 @@ class Dataset:
     classes: int
     target: Target
     checksum: str
+    scale: PixelScale | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -12,8 +12,9 @@ from benevolent.trainables.stack.network import Kernel, Network
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.stack.subspace import Projections, Subspaces
 from benevolent.trainables.stack.updates import LeastSquaresUpdate, SubspaceUpdate, Update
-from benevolent.trainables.training.losses import LOSSES, Loss, mistakes, summary
+from benevolent.trainables.training.losses import LOSSES, Loss
 from benevolent.trainables.training.optimizers import OPTIMIZERS, LeastSquares, Sgd
+from benevolent.trainables.training.scores import Scores, example_scores, summary
 from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
 
 #: Largest number of (network, example) pairs that are evaluated at once, to stay in the processor's cache.
@@ -197,17 +198,20 @@ class Stack:
         return statistics.close(optimizer.learning_rate.squeeze(1))
 
     @torch.no_grad()
-    def evaluate(self, inputs: Inputs, labels: Tensor, kernel: Kernel) -> dict[str, Tensor]:
-        """Return the loss, its variance over the examples, and the error of every network on a whole split.
+    def evaluate(
+        self, inputs: Inputs, labels: Tensor, kernel: Kernel, probabilistic: bool = False
+    ) -> dict[str, Tensor]:
+        """Return the outcomes of every network on a whole split.
 
         Args:
             inputs: N of each network.
             labels: `(K, N)`.
             kernel: how to compute the logits.
+            probabilistic: score the predicted probabilities too.
 
         Returns:
             `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
-            targets are real numbers), each `(K,)` in float64.
+            targets are real numbers), and what else `summary` gives, each `(K,)` in float64.
         """
         # Of the network alone, so that a run is evaluated in the same pieces in any company.
         pairs = pairs_at_once(self.network.activations(inputs.shape))
@@ -216,27 +220,25 @@ class Stack:
         start = 0
         for part in self.slices(size):
             runs = slice(start, start + len(part))
-            losses, wrong = part._judged(inputs.pick(runs), labels[runs], kernel, pairs)
-            for name, values in summary(losses, wrong).items():
+            scores = part._scores(inputs.pick(runs), labels[runs], kernel, pairs, probabilistic)
+            for name, values in summary(scores).items():
                 columns.setdefault(name, []).append(values)
             start += len(part)
         return {name: torch.cat(parts) for name, parts in columns.items()}
 
-    def _judged(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows: int) -> tuple[Tensor, Tensor]:
-        """Return losses and mistakes `(K, N)` in float64, computed `rows` examples at once."""
+    def _scores(self, inputs: Inputs, labels: Tensor, kernel: Kernel, rows: int, probabilistic: bool) -> Scores:
+        """Return the scores of all examples, computed `rows` examples at once."""
         views = self._views
         buffers = self.buffers
-        loss = self.loss.function
-        losses = []
-        wrong = []
+        loss = self.loss
+        pieces: dict[str, list[Tensor]] = {}
         for start in range(0, inputs.examples, rows):
             stop = start + rows
             logits = self.network.logits(views, buffers, inputs.rows(start, stop), kernel, EVAL)
-            own_labels = labels[:, start:stop]
-            own_losses, *_ = loss(logits, own_labels, None)
-            losses.append(own_losses.double())
-            wrong.append(mistakes(logits, own_labels))
-        return torch.cat(losses, 1), torch.cat(wrong, 1)
+            scores = example_scores(logits, labels[:, start:stop], loss, probabilistic)
+            for name, values in scores.items():
+                pieces.setdefault(name, []).append(values)
+        return {name: torch.cat(parts, 1) for name, parts in pieces.items()}
 
 
 def pairs_at_once(activations: int) -> int:

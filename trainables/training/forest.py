@@ -19,9 +19,10 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, finished_runs
 from benevolent.trainables.store.statuses import Status
-from benevolent.trainables.training.losses import LOSSES, mistakes, summary, targets
+from benevolent.trainables.training.losses import LOSSES, targets
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.rows import Rows
+from benevolent.trainables.training.scores import example_scores, summary
 
 #: Phase, step and epoch at which every run ends.
 END: dict[str, Any] = {"phase": "train", "step": 1, "epoch": 1}
@@ -108,6 +109,5 @@ class ForestTraining:
 
 def _outcomes(config: RunConfig, predicted: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Return loss, its variance and error `(1,)` of one forest on a split."""
-    losses = LOSSES[config.loss.name].function(predicted, labels, None)[0].double()
-    wrong = mistakes(predicted, labels)
-    return summary(losses.unsqueeze(0), wrong.unsqueeze(0))
+    scores = example_scores(predicted.unsqueeze(0), labels.unsqueeze(0), LOSSES[config.loss.name])
+    return summary(scores)

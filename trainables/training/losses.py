@@ -110,6 +110,21 @@ def hinge(logits: Tensor, labels: Tensor, out: Out | None = None, margin: float 
     return losses, derivatives
 
 
+def softmax_probabilities(logits: Tensor) -> Tensor:
+    """Return the probabilities `(..., C)` of C classes in float64 that `cross_entropy` is the log-likelihood of."""
+    return logits.double().softmax(-1)
+
+
+def sigmoid_probabilities(logits: Tensor) -> Tensor:
+    """Return the probabilities `(..., 2)` of the labels 0 and 1 in float64, for one logit `(..., 1)`.
+
+    >>> sigmoid_probabilities(torch.zeros(1)).tolist()
+    [0.5, 0.5]
+    """
+    z = logits.double()
+    return torch.cat([-z, z], -1).sigmoid()
+
+
 def differentiable_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the values of `cross_entropy` as a function that autograd and `vmap` can transform."""
     return functional.cross_entropy(logits, labels, reduction="none")
@@ -143,7 +158,9 @@ class Loss(NamedTuple):
     """A loss in both of its forms, and the outputs that it takes: one per class, or one in all.
 
     `differentiable`: `(logits (..., C), targets (...)) -> losses (...)`, without derivatives and `out`; `real`: whether
-    targets may be numbers; `unit`: of its values, empty if they have none; `margin`: whether its functions take one.
+    targets may be numbers; `unit`: of its values, empty if they have none; `margin`: whether its functions take one;
+    `probabilities`: `logits (..., C) -> probabilities (..., classes)` that the loss is the negative log-likelihood of;
+    None if the outputs mean no probabilities.
     """
 
     function: Callable[..., Out]
@@ -152,6 +169,7 @@ class Loss(NamedTuple):
     real: bool = False
     unit: str = ""
     margin: bool = False
+    probabilities: Callable[[Tensor], Tensor] | None = None
 
     def having(self, margin: float) -> "Loss":
         """Return the loss with this margin, if it has one."""
@@ -168,39 +186,23 @@ class Loss(NamedTuple):
 
 
 LOSSES: dict[str, Loss] = {
-    "cross_entropy": Loss(cross_entropy, differentiable_cross_entropy, per_class=True, unit="nats"),
-    "logistic": Loss(logistic, differentiable_logistic, per_class=False, unit="nats"),
+    "cross_entropy": Loss(
+        cross_entropy,
+        differentiable_cross_entropy,
+        per_class=True,
+        unit="nats",
+        probabilities=softmax_probabilities,
+    ),
+    "logistic": Loss(
+        logistic,
+        differentiable_logistic,
+        per_class=False,
+        unit="nats",
+        probabilities=sigmoid_probabilities,
+    ),
     "squared": Loss(squared, differentiable_squared, per_class=True, real=True),
     "hinge": Loss(hinge, differentiable_hinge, per_class=False, margin=True),
 }
-
-
-def mistakes(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return 1 for misclassified examples and 0 for others, `(...)` in float64; of real targets the absolute error."""
-    if labels.is_floating_point():
-        return (logits.squeeze(-1).double() - labels.double()).abs()
-    return (predicted(logits) != labels).double()
-
-
-def predicted(logits: Tensor) -> Tensor:
-    """Return the class `(...)` of each example: of the largest logit `(..., C)`; of one logit, if it is positive."""
-    return logits.argmax(-1) if logits.shape[-1] > 1 else (logits.squeeze(-1) > 0).long()
-
-
-def summary(losses: Tensor, wrong: Tensor) -> dict[str, Tensor]:
-    """Return the outcomes of K networks on a split.
-
-    Args:
-        losses: `(K, N)` in float64.
-        wrong: `(K, N)` in float64, see `mistakes`.
-
-    Returns:
-        `loss` (mean over the examples), `loss_variance` and `error`, each `(K,)`.
-    """
-    loss = losses.mean(1)
-    # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
-    variance = (losses - loss.unsqueeze(1)).square().mean(1)
-    return {"loss": loss, "loss_variance": variance, "error": wrong.mean(1)}
 
 
 def _new(logits: Tensor) -> Out:

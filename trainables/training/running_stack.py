@@ -133,7 +133,9 @@ class RunningStack:
     # ---- evaluation
 
     def evaluate(self, split: str, kernel: Kernel, index: Tensor | None = None) -> Tensors:
-        """Evaluate all runs, or those in `index`, on a split; for the test split, on the whole population too.
+        """Evaluate all runs, or those in `index`, on a split.
+
+        On the test split probabilities are scored too, and where possible mistakes on the whole population.
 
         Returns:
             what `Stack.evaluate` and `population_outcomes` return.
@@ -141,10 +143,9 @@ class RunningStack:
         stack, inputs, labels = self.stack, self.inputs[split], self.labels[split]
         if index is not None:
             stack, inputs, labels = stack.pick(index), inputs.pick(index), labels[index]
-        outcomes = stack.evaluate(inputs, labels, kernel)
-        if split == "test":
-            outcomes |= population_outcomes(stack)
-        return outcomes
+        if split != "test":
+            return stack.evaluate(inputs, labels, kernel)
+        return stack.evaluate(inputs, labels, kernel, probabilistic=True) | population_outcomes(stack)
 
     def statistics(self, epoch: int) -> Tensors:
         """Return every statistic of the path; its last step was in the `epoch`-th epoch (from 0)."""
