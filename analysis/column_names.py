@@ -1,9 +1,16 @@
 """Meanings of a table's columns that follow from their names and types."""
 
+import functools
 import re
 from collections.abc import Iterable
 
 import pandas as pd
+
+from benevolent.trainables.config.model import MODEL_CONFIGS
+from benevolent.trainables.config.run import SECTIONS, RunConfig
+
+#: Beginnings of the names of parameters in the tables of trackers: MLflow, Weights & Biases.
+TRACKER_PARAMETERS = ("params.", "tags.", "config.")
 
 
 def is_test_derived(name: str) -> bool:
@@ -11,12 +18,12 @@ def is_test_derived(name: str) -> bool:
 
     >>> [is_test_derived(name) for name in ("test_loss", "loss_gap", "normalized_test_loss", "path_length")]
     [True, True, True, False]
-    >>> [is_test_derived(name) for name in ("testAccuracy", "TestLoss", "lossGap", "latestLoss")]
-    [True, True, True, False]
+    >>> [is_test_derived(name) for name in ("testAccuracy", "TestLoss", "lossGap", "metrics.gap", "latestLoss")]
+    [True, True, True, True, False]
     """
     snake_case = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-    words = re.split(r"[^a-z0-9]+", snake_case)
-    return "test" in words or bool(re.search(r"(^|_)gap$", snake_case))
+    words = re.findall(r"[a-z0-9]+", snake_case)
+    return "test" in words or words[-1:] == ["gap"]
 
 
 #: Sign between the name of a measure and the number of a further draw of it.
@@ -37,6 +44,15 @@ def further_draws(predictor: str, columns: Iterable[object]) -> list[str]:
     return sorted(draws, key=_draw_number)
 
 
+def first_draw(column: str) -> str:
+    """Return the column of the first draw of a predictor, given that of any draw.
+
+    >>> first_draw("trace#2"), first_draw("quantiles#3[1]"), first_draw("norm")
+    ('trace', 'quantiles[1]', 'norm')
+    """
+    return re.sub(DRAW + r"\d+(?=\[|$)", "", column)
+
+
 def _draw_number(column: str) -> int:
     digits = column.rpartition(DRAW)[2].partition("[")[0]
     return int(digits)
@@ -47,5 +63,36 @@ def numeric_columns(table: pd.DataFrame) -> list[str]:
     names = []
     for name in table.columns:
         if pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name]):
-            names.append(str(name))
+            names.append(name)
     return names
+
+
+def is_configuration_field(name: str) -> bool:
+    """Tell if a column is a dotted field of a run's configuration, or a parameter in the table of a tracker.
+
+    >>> [is_configuration_field(name) for name in ("model.width", "params.lr", "model.norm", "metrics.path_norm")]
+    [True, True, False, False]
+    """
+    return name in _configuration_fields() or name.startswith(TRACKER_PARAMETERS)
+
+
+def is_in_configuration(name: str) -> bool:
+    """Tell if a column belongs to a section of a run's configuration, also by a field of somebody's own model.
+
+    >>> [is_in_configuration(name) for name in ("model.my_own_field", "metrics.path_norm")]
+    [True, False]
+    """
+    section, dot, _ = name.partition(".")
+    return bool(dot) and section in SECTIONS
+
+
+@functools.cache
+def _configuration_fields() -> frozenset[str]:
+    """Return every dotted field of the configurations that the project knows itself."""
+    names = set()
+    for section, default in RunConfig():
+        models = MODEL_CONFIGS.values() if section == "model" else [type(default)]
+        for model in models:
+            fields = getattr(model, "model_fields", {})
+            names |= {f"{section}.{field}" for field in fields}
+    return frozenset(names)

@@ -1,6 +1,7 @@
 """`bth judge`: what it prints and writes about anybody's table."""
 
 import html
+import io
 import itertools
 import re
 import shlex
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from benevolent.analysis.report import gallery
 from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.cli.plain_output import nearest_ascii
 
 
 @pytest.fixture
@@ -72,3 +74,90 @@ def test_a_strangers_loss_has_no_unit(judge, table, tmp_path, monkeypatch):
     judge(table.assign(**{"loss.name": "cross_entropy"}))
     assert [units.get("test_loss") for units in shown] == ["", "nats"]
     assert "nats" not in judge(table)[1]
+
+
+# A stranger's table ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def strangers() -> pd.DataFrame:
+    """A table as a tracker exports it, with everything that is odd in the tables of other people."""
+    random = np.random.default_rng(1)
+    grid = list(itertools.product((0.1, 0.2, 0.3), ("256", "512", "1,024"), range(5)))
+    rows = pd.DataFrame(grid, columns=["params.lr", "params.width", "replicate"])
+    norm = random.normal(size=45)
+    loss = rows["params.lr"] + norm + 0.2 * random.normal(size=45)
+    rows["params.lr"] = rows["params.lr"].mask(rows.index > 40, 0.1 + 0.2)  # as some of its runs have it
+    rows["params.optimizer"] = ["adam" if place > 42 else "sgd" for place in rows.index]
+    rows["seed"] = rows.index + 1000
+    rows["status"] = ["FAILED" if place == 7 else "FINISHED" for place in rows.index]
+    rows["metrics.path_norm"] = [f"{1000 + 100 * value:,.2f}" for value in norm]
+    rows.loc[3, "metrics.path_norm"] = "na"
+    rows["metrics.margin"] = -norm + random.normal(size=45)
+    rows.loc[5, "metrics.margin"] = np.inf
+    rows["metrics.accuracy"] = 100 - loss
+    rows["metrics.test_acc"] = 1 - loss
+    rows["tags.note"] = ["ok?", *["fine"] * 44]
+    rows["host"] = "node-7"
+    rows[7] = random.normal(size=45)
+    settings = pd.DataFrame({f"params.other_{place}": place for place in range(200)}, index=rows.index)
+    rows = pd.concat([rows, settings], axis="columns")
+    rows["metrics.gen_loss"] = loss
+    failed_copy = rows.iloc[[7]]
+    return pd.concat([rows, failed_copy], ignore_index=True)
+
+
+def test_a_strangers_table_is_judged_in_one_command_that_tells_what_it_left_out(judge, strangers):
+    printed, page = judge(strangers, "--target", "metrics.gen_loss", axes="params.lr,params.width")
+    text = re.sub(r"\s+", " ", printed)
+    for line in (
+        "44 runs of 9 configurations (scope: converged)",
+        "left out: 2 failed",
+        "note: status: read 'FINISHED' as converged, 'FAILED' as failed",
+        "note: text read as numbers: params.width, metrics.path_norm",
+        "note: axis params.lr: values that differ by rounding only are taken as one",
+        "note: every row has a seed of its own",
+        "note: infinite values are ranked as the largest or smallest: metrics.margin (1 of 44 runs)",
+        "note: metrics.accuracy and metrics.gen_loss determine each other",
+        "not inside all: params.optimizer, tags.note.",
+        "text: host ('node-7' in row 1)",
+        "configuration, not named as an axis: params.optimizer, ",
+        "computed from test data: metrics.test_acc",
+    ):
+        assert line in text and line.removeprefix("note: ") in page
+    assert "43 of 44" in next(line for line in printed.splitlines() if line.strip().startswith("metrics.path_norm"))
+    assert len(printed.splitlines()) < 60
+
+
+def test_every_option_of_a_table_reaches_the_judge(judge, table):
+    renamed = table.assign(State="diverged").rename(columns={"seed": "copy"})
+    renamed.loc[:30, "State"] = "limit"
+    options = ["--status-column", "State", "--seed-column", "copy", "--independent-seeds", "--scope", "all"]
+    printed, _ = judge(renamed, *options, "--predictors", "norm", "--match", "noise=-9:9", "--validation-size", "10")
+    assert "36 runs of 12 configurations (scope: all, matched: noise in [-9, 9])" in printed
+    assert "equal values of copy are taken as unrelated" in printed
+    assert "not named as a predictor: noise" in printed
+
+
+def shown_in(encoding: str, command: list[str], monkeypatch) -> list[str]:
+    """Lines that the command prints on a terminal of an encoding."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    monkeypatch.setattr(sys, "argv", ["bth", *command])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    sys.stdout.flush()
+    assert ended.value.code == 0
+    return written.getvalue().decode(encoding).splitlines()
+
+
+def test_a_terminal_without_greek_letters_shows_the_nearest_ones(table, monkeypatch, tmp_path):
+    table.to_csv(tmp_path / "models.csv", index=False)
+    command = ["judge", str(tmp_path / "models.csv"), "--target", "test_loss", "--axes", "learning rate,width"]
+    usual = shown_in("utf-8", command, monkeypatch)
+    plain = shown_in("ascii", command, monkeypatch)
+    assert any("τ" in line for line in usual)
+    rows = [re.findall(r"[^\s|]+", line) for line in plain]
+    for line in usual:
+        assert re.findall(r"[^\s]+", nearest_ascii(line)) in rows or set(line) <= {*" ─"}
+    assert shown_in("latin-1", ["judge", "--help"], monkeypatch)

@@ -239,6 +239,9 @@ def test_columns_and_fields_follow_the_contract():
         verdicts["p9"]
 
 
+ODD = ["p0", "p1", "constant", "empty"]
+
+
 def all_cases() -> list[Verdicts]:
     """Verdicts with every kind of value: missing ones, two scopes, ceilings, windows, nothing to judge."""
     odd = planted(nulls=0).assign(constant=1.0, empty=np.nan, status="converged", test_loss_variance=0.01)
@@ -246,7 +249,7 @@ def all_cases() -> list[Verdicts]:
     odd.loc[::5, "status"] = "diverged"
     window = {"p1": (-np.inf, 2.0)}
     return [
-        quick_verdicts(odd, scope="both", test_size=100, match=window),
+        quick_verdicts(odd, predictors=ODD, scope="both", test_size=100, match=window),
         quick_verdicts(planted(nulls=1).drop(columns="seed"), resamples=0),
         quick_verdicts(planted(nulls=0).assign(status="diverged")),
     ]
@@ -352,12 +355,13 @@ def test_runs_that_all_diverged_are_said_to_have():
 
 def test_default_predictors_leave_out_axes_outcomes_and_identifiers():
     table = pd.DataFrame(
-        {"run_id": [1], "model.width": [1], "data.size": [1], "seed": [1], "test_error": [0.1], "gap": [0.1]}
-        | {"loss_gap": [1.0], "name": ["x"], "path_length": [1.0], "train_loss": [0.1], "test_loss": [1.0]}
+        {"run_id": [1, 2], "model.width": [1, 2], "data.size": [1, 2], "seed": [1, 2], "test_error": [0.1, 0.2]}
+        | {"gap": [0.1, 0.2], "loss_gap": [1.0, 2.0], "name": ["x", "y"], "path_length": [1.0, 2.0]}
+        | {"train_loss": [0.1, 0.2], "test_loss": [1.0, 2.0]}
     )
     assert default_predictors(table, "test_loss", ["model.width"]) == ["path_length", "train_loss"]
     assert is_test_derived("testAccuracy") and is_test_derived("TestLoss") and not is_test_derived("latestLoss")
-    camel = pd.DataFrame({"a": [0, 1], "testAccuracy": 1.0, "TestLoss": 1.0, "norm": 1.0, "test_loss": 1.0})
+    camel = pd.DataFrame({"a": [0, 1], "testAccuracy": [1, 2], "TestLoss": [1, 2], "norm": [1, 2], "test_loss": 1.0})
     assert default_predictors(camel, "test_loss", ["a"]) == ["norm"]
     assert is_test_derived("gap") and not is_test_derived("latest_loss")
 
@@ -415,7 +419,7 @@ def test_infinite_predictors_are_extremes():
 @pytest.mark.parametrize("scope", ["converged", "all"])
 def test_what_cannot_be_judged_is_undecided(scope):
     table = planted(nulls=0).assign(status="converged", constant=1.0, empty=np.nan)
-    verdicts = quick(table, scope=scope)
+    verdicts = quick(table, predictors=ODD, scope=scope)
     assert verdicts.loc[["constant", "empty"], "decision"].tolist() == [decision_rule.UNDECIDED] * 2
     assert verdicts.loc[["constant", "empty"], "kendall_tau"].isna().all()
     assert "is constant" in verdicts.loc["constant", "sentence"]

@@ -78,7 +78,7 @@ def verdicts(
     baseline = Verdict.undecided("hyperparameters only", AXES, known | {"decision": "baseline", "baseline_r2": 0.81})
     scope = ScopeVerdicts("converged", 18, 6, {}, False, baseline, (), "", tuple(rows))
     rule = "It adds if q < 0.05."
-    whole = Verdicts(target, tuple(AXES), {}, rule, 0.05, 0.95, 200, 100, (), (scope,))
+    whole = Verdicts(target, tuple(AXES), {}, rule, 0.05, 0.95, 200, 100, {}, (), (scope,))
     return replace(whole, scopes=(replace(scope, **changes),))
 
 
@@ -116,7 +116,7 @@ def hostile() -> dict[str, bytes]:
         name = names.get(row.predictor, row.predictor)
         rows.append(replace(row, predictor=name, sentence=EVIL, granulated=taus))
     scope = replace(plain.scopes[0], predictors=tuple(rows), missing_ceiling=EVIL, excluded={EVIL: 1})
-    evil = replace(plain, rule=EVIL, axes=(EVIL + ".", "b"), scopes=(scope,), left_out=(EVIL,))
+    evil = replace(plain, rule=EVIL, axes=(EVIL + ".", "b"), scopes=(scope,), left_out={EVIL: EVIL}, notes=(EVIL,))
     widths = [EVIL if width == 32 else [1, 2] for width in report.table["model.width"]]
     table = report.table.assign(**{"model.width": widths})
     return render(

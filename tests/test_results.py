@@ -255,7 +255,7 @@ def test_runs_that_differ_in_more_than_axes_and_seed_are_not_judged():
     grid = [(width, fraction, seed) for width in (1, 2) for fraction in (0, 0.5) for seed in range(3)]
     table = pd.DataFrame(grid, columns=["model.width", "prune.fraction", "seed"])
     table["p"], table["test_loss"] = random.normal(size=(2, len(table)))
-    with pytest.raises(BadInput, match="12 rows have the same axes and seed .* prune.fraction"):
+    with pytest.raises(BadInput, match="10 more like them. have the same axes and seed .* differ in prune.fraction"):
         judge(table, "test_loss", ["model.width"])
 
 

@@ -1,13 +1,18 @@
 """Refusals of tables and arguments that `judge` cannot work on, each with one clear line."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
+from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.statuses import Status
+
+#: Values of an axis that is not numeric: each is an effect of its own in the model of the axes.
+MOST_TEXTS = 1000
 
 
 def check_lists(**names: Sequence[str] | None) -> None:
@@ -31,13 +36,25 @@ def check_counts(**values: float | None) -> None:
             raise BadInput(f"{argument} = {value!r}: expected a count")
 
 
-def check_table(table: pd.DataFrame, target: str, status_column: str) -> None:
-    """Refuse a table without rows, with a column twice, without values of the target, or with an unknown status."""
+def check_columns(table: pd.DataFrame, **named: str | None) -> None:
+    """Refuse a table without rows, with a column twice, or without a column that was named.
+
+    Args:
+        table: one row per run, its columns named by text.
+        named: columns by their role, such as seed; None was not named.
+    """
     if table.empty:
         raise BadInput("the table has no rows")
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()][0]
         raise BadInput(f"column {twice!r} is in the table twice")
+    for role, name in named.items():  # without seeds or statuses the verdicts would be other ones
+        if name is not None and str(name) not in table:
+            raise BadInput(f"{role} column {name!r} is not a column of the table{did_you_mean(name, table.columns)}")
+
+
+def check_target(table: pd.DataFrame, target: str, status_column: str) -> None:
+    """Refuse a target that is absent, not numeric or without values."""
     if np.isnan(numeric_column(table, target, "target")).all():
         reason = ": all runs diverged" if all_diverged(table, status_column) else ""
         raise BadInput(f"target {target!r} has no values in the table{reason}")
@@ -60,21 +77,20 @@ def check_axes(table: pd.DataFrame, target: str, axes: Sequence[str]) -> None:
             raise BadInput(f"axis {axis!r} is named twice")
         if not table[axis].map(pd.api.types.is_hashable).all():
             raise BadInput(f"axis {axis!r} has values that are lists or mappings: convert them to text")
-        if table[axis].nunique(dropna=False) < 2:
+        values = table[axis].nunique(dropna=False)
+        if values < 2:
             raise BadInput(f"axis {axis!r} has fewer than two values in the table: leave it out of axes")
+        if values > MOST_TEXTS and not pd.api.types.is_numeric_dtype(table[axis]):
+            raise BadInput(f"axis {axis!r} has {values:,} different texts; at most {MOST_TEXTS:,} make an axis")
 
 
-def check_status(table: pd.DataFrame, status_column: str) -> None:
+def refuse_status(status_column: str, status: str) -> NoReturn:
     """Refuse an unknown status, whose runs would silently belong to no scope."""
-    if status_column not in table:
-        return
-    unknown = {*table[status_column].map(str)} - set(Status)
-    if unknown:
-        allowed = ", ".join(sorted(Status))
-        raise BadInput(
-            f"status column {status_column!r} has {min(unknown)!r}; allowed are {allowed}; "
-            "if the column means something else, rename it"
-        )
+    allowed = ", ".join(sorted(Status))
+    raise BadInput(
+        f"status column {status_column!r} has {status!r}; allowed are {allowed}; "
+        "if the column means something else, rename it"
+    )
 
 
 def check_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], predictors: Sequence[str]) -> None:
@@ -89,19 +105,3 @@ def check_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], pred
             raise BadInput(f"predictor {predictor!r} is an axis")
         if list(predictors).count(predictor) > 1:
             raise BadInput(f"predictor {predictor!r} is named twice")
-
-
-def check_replicates(table: pd.DataFrame, axes: Sequence[str], seed_column: str) -> None:
-    """Refuse runs that differ in more than seed and axes: they would pass for replicates of one configuration."""
-    if seed_column not in table:
-        return
-    repeated = table.duplicated([*axes, seed_column], keep=False)
-    if not repeated.any():
-        return
-    fields = [name for name in table if "." in str(name) and name not in axes]
-    varied = [name for name in fields if table[name].map(str).nunique() > 1]
-    hint = f" (they differ in: {', '.join(varied)})" if varied else ""
-    raise BadInput(
-        f"{int(repeated.sum())} rows have the same axes and {seed_column} as another row: "
-        f"drop duplicates or add an axis{hint}"
-    )

@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benevolent.analysis.column_names import is_test_derived, numeric_columns
+from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.judging import checks, decision_rule
 from benevolent.analysis.judging.decisions import DESCRIBED
 from benevolent.analysis.judging.detectable import detectable
+from benevolent.analysis.judging.foreign_table import read_foreign_table
 from benevolent.analysis.judging.match_windows import Windows, windows_text
 from benevolent.analysis.judging.p_values import with_p_values
-from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.scopes import Scope, ScopeRuns, missing_ceiling, scopes_of
 from benevolent.analysis.judging.sentences import baseline_sentence, verdict_sentence
+from benevolent.analysis.judging.table_notes import notes_on_scopes
 from benevolent.analysis.judging.verdict import BASELINE, BASELINE_DECISION, Verdict
 from benevolent.analysis.judging.verdicts import ScopeVerdicts, Verdicts
 from benevolent.analysis.statistics.complete_cases import StatisticsSettings
 from benevolent.analysis.statistics.measurement_noise import measurement_noise
 from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics
 from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
-from benevolent.trainables.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def judge(
     *,
     scope: Scope = "converged",
     seed_column: str | None = None,
-    status_column: str = "status",
+    status_column: str | None = None,
+    independent_seeds: bool = False,
     level: float = 0.05,
     confidence: float = 0.95,
     permutations: int | None = None,
@@ -85,11 +86,15 @@ def judge(
             of a configuration are its seeds.
         target: the outcome to predict; larger is worse.
         axes: at least one column, together the configuration. At least two values each.
-        predictors: columns to judge; by default every numeric column that is not an axis, an outcome from test data,
-            an identifier or a dotted configuration field (``verdicts.left_out`` lists the numeric ones left out).
+        predictors: columns to judge; by default every column of numbers that is not an axis, an outcome from test
+            data, an identifier or a field of the configuration. ``verdicts.left_out`` says why each of the others is
+            not judged. Numbers written as text are read.
         scope: "converged" runs (the ones that decide), "all", or "both", one after the other.
         seed_column: the seed; by default the column `seed`, if there is one.
-        status_column: the status: converged, limit, diverged, failed or "to do".
+        status_column: the status: converged, limit, diverged, failed or "to do"; by default the column `status`, if
+            there is one. The statuses of MLflow and Weights & Biases are read: finished is converged.
+        independent_seeds: equal seeds of two configurations share no luck, such as numbers 0 to 4 that only count. By
+            default they do. A seed of its own in every row shares none in any case.
         level: false discovery rate of the decisions.
         confidence: coverage of the intervals.
         permutations: number of draws of each null; by default as many as the decisions need, within fixed limits
@@ -119,38 +124,40 @@ def judge(
     >>> judge(table, "test_loss", ["lr", "width"])["norm"].decision
     'adds'
     """
-    checks.check_lists(axes=axes, predictors=predictors)
-    axes = list(axes)
-    table = table.reset_index(drop=True)
     checks.check_fractions(level=level, confidence=confidence)
     checks.check_counts(permutations=permutations, resamples=resamples)
-    checks.check_table(table, target, status_column)
-    checks.check_axes(table, target, axes)
-    checks.check_status(table, status_column)
-    if seed_column is not None and seed_column not in table:  # without seeds the verdicts would be other, laxer ones
-        raise BadInput(f"seed column {seed_column!r} is not a column of the table")
-    seed_column = seed_column or "seed"
-    chosen = default_predictors(table, target, axes, seed_column) if predictors is None else list(predictors)
-    checks.check_predictors(table, target, axes, chosen)
-    checks.check_replicates(table, axes, seed_column)
+    given = read_foreign_table(
+        table,
+        target,
+        axes,
+        predictors,
+        seed_column=seed_column,
+        status_column=status_column,
+        match=match,
+        independent_seeds=independent_seeds,
+    )
     stages = PERMUTATION_STAGES if permutations is None else (permutations,)
-    settings = StatisticsSettings(target, tuple(axes), seed_column, confidence, resamples, random_seed, stages != (0,))
-    windows = dict(match or {})
-    question = _Question(settings, tuple(chosen), windows, status_column, level, stages, test_size, validation_size)
-    judged = scopes_of(table, target, scope, status_column, windows)
+    settings = StatisticsSettings(
+        given.target, given.axes, given.seed_column, confidence, resamples, random_seed, stages != (0,)
+    )
+    question = _Question(
+        settings, given.predictors, given.windows, given.status_column, level, stages, test_size, validation_size
+    )
+    judged = tuple(scopes_of(given.runs, given.target, scope, given.status_column, given.windows))
+    notes = notes_on_scopes(given, judged)
     scopes = tuple(_judge_scope(question, runs) for runs in judged)
-    ends = {column: (float(low), float(high)) for column, (low, high) in windows.items()}
-    not_judged = [name for name in numeric_columns(table) if name not in {*chosen, *axes, target}]
+    ends = {column: (float(low), float(high)) for column, (low, high) in given.windows.items()}
     return Verdicts(
-        target=target,
-        axes=tuple(axes),
+        target=given.target,
+        axes=given.axes,
         match=ends,
-        rule=decision_rule.rule_text(target, axes, level),
+        rule=decision_rule.rule_text(given.target, given.axes, level),
         level=level,
         confidence=confidence,
         permutations=stages[-1],
         resamples=resamples,
-        left_out=tuple(not_judged),
+        left_out=given.left_out,
+        notes=notes,
         scopes=scopes,
     )
 

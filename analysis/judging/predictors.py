@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from benevolent.analysis.column_names import further_draws, is_test_derived, numeric_columns
+from benevolent.analysis.column_names import (
+    first_draw,
+    is_configuration_field,
+    is_in_configuration,
+    is_test_derived,
+)
+from benevolent.analysis.column_values import numbers_of
 from benevolent.analysis.measures.measure import name_from_path
 from benevolent.analysis.measures.registry import MEASURES
 from benevolent.trainables.training.dynamics import DYNAMICS
@@ -16,6 +23,11 @@ NOT_PREDICTORS = {
     "config",
     "replicate",
     "cohort_id",
+    "lineage",
+    "parent",
+    "teacher",
+    "role",
+    "phase",
     "seed",
     "status",
     "test_derived",
@@ -25,6 +37,12 @@ NOT_PREDICTORS = {
     "train_loss_variance",
     "validation_loss_variance",
     "train_error",
+    "experiment_id",  # columns of trackers
+    "start_time",
+    "end_time",
+    "_runtime",
+    "_step",
+    "_timestamp",
 }
 
 #: Outcomes of the train and validation splits, judged beside the other predictors: what is known without any theory.
@@ -50,18 +68,37 @@ def recorded_predictors(table: pd.DataFrame, own_measures: Sequence[str] = ()) -
 
 
 def default_predictors(table: pd.DataFrame, target: str, axes: Sequence[str], seed_column: str = "seed") -> list[str]:
-    """Return the numeric columns that are judged by default: no axis, test outcome, identifier or dotted field.
+    """Return the columns that are judged by default: all those for which `reason_left_out` finds no reason."""
+    others = [name for name in table.columns if name not in {target, seed_column, *axes}]
+    return [name for name in others if not reason_left_out(table, name)]
 
-    Further draws of a predictor (`name#2`) are left out too.
+
+def reason_left_out(table: pd.DataFrame, name: str) -> str:
+    """Return why a column is no predictor unless it is asked for; empty if it is one.
+
+    Args:
+        table: one row per run, its columns named by text.
+        name: of a column that is neither target nor axis.
+
+    >>> table = pd.DataFrame({"optimizer": ["sgd", "adam"], "test_error": [0.1, 0.2], "path_norm": [1.0, 2.0]})
+    >>> [reason_left_out(table, name) for name in table]
+    ["text: 'sgd' in row 0", 'computed from test data', '']
     """
-    excluded = {target, seed_column, *axes, *NOT_PREDICTORS}
-    names = numeric_columns(table)
-    for name in names:
-        excluded.update(further_draws(name, names))
-    predictors = []
-    for name in names:
-        is_field = "." in name
-        is_saved_index = name.startswith("Unnamed:")
-        if name not in excluded and not is_field and not is_saved_index and not is_test_derived(name):
-            predictors.append(name)
-    return predictors
+    if name in NOT_PREDICTORS or name.startswith("Unnamed:"):
+        return "identifies or describes runs"
+    if is_configuration_field(name) or ("run_id" in table and is_in_configuration(name)):
+        return "configuration, not named as an axis"
+    if first_draw(name) != name and first_draw(name) in table:
+        return "further draws of a measure"
+    column = table[name]
+    numbers = numbers_of(column)
+    if numbers.problem:
+        return numbers.problem_text(column)
+    if is_test_derived(name):
+        return "computed from test data"
+    present = numbers.values[~np.isnan(numbers.values)]
+    if not present.size:
+        return "no values"
+    if (present == present[0]).all():
+        return f"one value: {present[0]:g}"
+    return ""

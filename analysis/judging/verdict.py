@@ -59,7 +59,7 @@ class Verdict:
         psi_low: lower end of its interval.
         psi_high: upper end of its interval.
         partial_rank_correlation: rank correlation, the effect of the axes removed from both.
-        cmi: conditional mutual information; missing with one axis and beyond 50,000 runs.
+        cmi: conditional mutual information; missing with one axis, many runs or axes of many values.
         cmi_p: its permutation p-value.
         baseline_r2: cross-validated R2 of ranks of the axes alone.
         baseline_model: which model of the axes it is.

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from benevolent.analysis.formatting import counts_text
 from benevolent.analysis.html import template
 from benevolent.analysis.judging.decisions import CLAIMING, MARKS, UNDECIDED
+from benevolent.analysis.judging.left_out import left_out_lines
 from benevolent.analysis.judging.match_windows import windows_text
 from benevolent.analysis.judging.verdict import Number, Verdict, columns, intervals_text
 from benevolent.analysis.statistics.noise_ceiling import Ceiling
@@ -68,7 +69,8 @@ class Verdicts:
         confidence: coverage of the intervals.
         permutations: how many permutations were allowed.
         resamples: how many bootstrap resamples the intervals come from.
-        left_out: numeric columns of the table that were not judged.
+        left_out: column -> why it was not judged, for all columns of the table that have no other role.
+        notes: sentences on how the table was read and on what is odd in it.
         scopes: the verdicts on each set of runs, those that decide first.
     """
 
@@ -80,7 +82,8 @@ class Verdicts:
     confidence: float
     permutations: int
     resamples: int
-    left_out: tuple[str, ...]
+    left_out: dict[str, str]
+    notes: tuple[str, ...]
     scopes: tuple[ScopeVerdicts, ...]
 
     def __getitem__(self, predictor: str) -> Verdict:
@@ -228,6 +231,11 @@ class Verdicts:
         if scope.detectable_gain < 1:
             text += f", a gain of {scope.detectable_gain:.3f} in transfer"
         return text
+
+    @property
+    def left_out_lines(self) -> list[str]:
+        """A line for each reason why columns were not judged."""
+        return left_out_lines(self.left_out)
 
     @property
     def intervals_text(self) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.axes_baseline import AxesBaseline
-from benevolent.analysis.statistics.conditional_mutual_information import PairCells
+from benevolent.analysis.statistics.conditional_mutual_information import PairCells, number_of_cells
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
 from benevolent.analysis.statistics.correlation import kendall_interval, kendall_tau
 from benevolent.analysis.statistics.granulated_kendall import AxisGroups, granulated_from_groups
@@ -22,6 +22,7 @@ from benevolent.trainables.rng import generator
 CMI_PERMUTATIONS = 100  # mutual information only describes, so its null is small
 CMI_NULL_RUNS = 1000  # most runs for which the null is drawn; the score compares all pairs of runs
 CMI_NULL_VALUES = 1000  # most values of all pairs of axes together for which the null is drawn
+CMI_CELLS = 4_000_000  # most cells for which there is a score: all of them are held in memory at once
 CMI_RUNS = 10_000  # most runs for which there is a score: 100,000 take an hour
 #: Column of the configurations that share a root: a dense network and what is pruned from it.
 LINEAGE_COLUMN = "lineage"
@@ -131,7 +132,7 @@ class CompleteCases:
 
         Both are absent with a single axis or too many runs; the p-value also where a null would take too long.
         """
-        if len(self._axis_groups) < 2 or len(values) > CMI_RUNS:
+        if len(self._axis_groups) < 2 or len(values) > CMI_RUNS or number_of_cells(self.runs) > CMI_CELLS:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)

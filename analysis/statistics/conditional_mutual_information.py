@@ -53,6 +53,20 @@ def conditional_mutual_information(table: pd.DataFrame, predictor: str, target: 
     return PairCells(runs, y).score(x)
 
 
+def number_of_cells(runs: GroupedRuns) -> int:
+    """Return the number of cells of all pairs of axes together; time and memory of a score grow with it.
+
+    Axes that are sampled at random, with a value of their own in every configuration, have a cell for every pair of
+    configurations, which orders nothing.
+    """
+    axis_codes = [group_codes(runs.levels, [axis]) for axis in runs.axes]
+    cells = 0
+    for first, second in combinations(axis_codes, 2):
+        values = len(np.unique(first * len(first) + second))
+        cells += values**2
+    return cells
+
+
 class PairCells:
     """The outcome's half of the conditional mutual information, kept so that many predictors cost little.
 

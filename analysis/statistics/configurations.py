@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from benevolent.analysis.column_values import numbers_of
+from benevolent.analysis.statistics.axis_values import RELATIVE_TIE, join_close_values
 from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
-
-RELATIVE_TIE = 1e-9  # values of one configuration that agree to this fraction of their size differ by rounding only
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,10 @@ class GroupedRuns:
         >>> runs.order.tolist(), runs.sizes.tolist()
         ([1, 2, 0], [1, 2])
         """
-        code = group_codes(table, axes)
+        axis_values = table[list(axes)].copy()
+        for axis in axes:
+            axis_values[axis] = join_close_values(table[axis])
+        code = group_codes(axis_values, axes)
         seeds = _seed_codes(table, seed_column)
         named = len(np.unique(seeds)) < len(seeds)  # a seed of its own for every run is shared by none
         if not named:
@@ -61,14 +64,14 @@ class GroupedRuns:
         sorted_code = code[order]
         _, starts, sizes = np.unique(sorted_code, return_index=True, return_counts=True)
         first_runs = order[starts]
-        levels = table[list(axes)].iloc[first_runs]
+        levels = axis_values.iloc[first_runs]
         levels = levels.reset_index(drop=True)
         return cls(order, starts, sizes, levels, seeds[order], named)
 
     @property
     def axes(self) -> list[str]:
         """Names of the axes."""
-        return [str(name) for name in self.levels.columns]
+        return list(self.levels.columns)
 
     @cached_property
     def configuration(self) -> np.ndarray:
@@ -150,14 +153,13 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], role: str) -> Non
     Raises:
         BadInput: names the first absent column and the most similar one of the table.
     """
-    columns = [str(column) for column in table.columns]
     for name in names:
-        if name not in columns:
-            raise BadInput(f"{role} {name!r} is not a column of the table" + did_you_mean(name, columns))
+        if name not in table.columns:
+            raise BadInput(f"{role} {name!r} is not a column of the table" + did_you_mean(name, table.columns))
 
 
 def numeric_column(table: pd.DataFrame, name: str, role: str) -> np.ndarray:
-    """Return a column as floats; missing values are NaN.
+    """Return a column as floats; missing values are NaN. Numbers that were written as text are read.
 
     Args:
         table: any table.
@@ -171,11 +173,10 @@ def numeric_column(table: pd.DataFrame, name: str, role: str) -> np.ndarray:
     column = table[name]
     if pd.api.types.is_bool_dtype(column):
         raise BadInput(f"{role} {name!r} is boolean; expected numbers (use 0 and 1)")
-    is_number = pd.api.types.is_numeric_dtype(column)
-    is_complex = pd.api.types.is_complex_dtype(column)
-    if not is_number or is_complex:
-        raise BadInput(f"{role} {name!r} must be numeric, not {column.dtype}")
-    return column.to_numpy(dtype=float, na_value=np.nan)
+    numbers = numbers_of(column)
+    if numbers.problem:
+        raise BadInput(f"{role} {name!r} must be numeric; it has {numbers.problem_text(column)}")
+    return numbers.values
 
 
 def drop_missing(table: pd.DataFrame, predictor: str, target: str, axes: Sequence[str]) -> pd.DataFrame:

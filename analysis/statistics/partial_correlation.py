@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import drop_missing, numeric_column
 
+INDICATOR_LEVELS = 8  # a numeric column with missing values enters as its rank if it has more values
 NOTHING_LEFT = 1e-12  # share of a variable's squares below which a regression explains it exactly
 
 
@@ -43,11 +44,20 @@ def partial_rank_correlation(table: pd.DataFrame, predictor: str, target: str, g
 
 
 def rank_design(given: pd.DataFrame) -> np.ndarray:
-    """(n, 1 + ...) intercept, midranks of numeric columns, indicators of the others."""
+    """(n, 1 + ...) intercept, midranks of numeric columns, indicators of the others.
+
+    A numeric column with missing values and more than 8 others has the mean rank there, and an indicator of them.
+    """
     columns = [np.ones((len(given), 1))]
     for name in given.columns:
         column = given[name]
-        if pd.api.types.is_numeric_dtype(column) and not column.isna().any():
+        missing = column.isna()
+        is_numeric = pd.api.types.is_numeric_dtype(column)
+        if is_numeric and missing.any() and column.nunique() > INDICATOR_LEVELS:
+            ranks = column.astype(float).rank()
+            columns.append(ranks.fillna(ranks.mean()).to_numpy()[:, None])
+            columns.append(missing.to_numpy(dtype=float)[:, None])
+        elif is_numeric and not missing.any():
             ranks = rankdata(column.to_numpy(dtype=float))
             columns.append(ranks[:, None])
         else:

@@ -1,5 +1,6 @@
 """Output of the command line: the consoles, verdicts, and failures."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,18 @@ def print_error(message: str) -> None:
 
 def print_verdict_table(verdicts: "Verdicts") -> None:
     """Print verdicts as one table."""
+    from benevolent.analysis.formatting import printable
     from benevolent.analysis.report import verdict_table
 
     console.print(verdict_table(verdicts, min(console.width, VERDICT_WIDTH)))
+    for note in verdicts.notes:
+        print_item(f"note: {printable(note)}")
+
+
+def print_item(text: str, indent: int = 2) -> None:
+    """Print text that may be longer than a line; its further lines are indented."""
+    lines = textwrap.wrap(text, min(console.width, VERDICT_WIDTH), subsequent_indent=" " * indent)
+    console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def print_verdicts(all_verdicts: "Sequence[Verdicts]") -> None:

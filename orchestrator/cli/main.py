@@ -7,6 +7,7 @@ import typer
 
 from benevolent.orchestrator.cli import judge_command, list_commands, results_commands, sweep_commands
 from benevolent.orchestrator.cli.console import console, errors, print_error
+from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.trainables.errors import BadInput
 
 __all__ = ["app", "console", "main"]
@@ -38,6 +39,7 @@ app.add_typer(data_app, name="data", rich_help_panel="Commands")
 
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2, Ctrl-C one line and 130."""
+    show_nearest_characters()
     sys.path.append(os.getcwd())  # for modules that a spec names; last, so that they cannot shadow a package
     try:
         app(standalone_mode=True)

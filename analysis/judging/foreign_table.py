@@ -1,0 +1,176 @@
+"""Anybody's table made ready to be judged: names as text, numbers as numbers, statuses in one vocabulary."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.column_values import numbers_of
+from benevolent.analysis.judging import checks
+from benevolent.analysis.judging.left_out import left_out_lines, shortened_list
+from benevolent.analysis.judging.match_windows import Windows
+from benevolent.analysis.judging.predictors import NOT_PREDICTORS, reason_left_out
+from benevolent.analysis.judging.tracker_statuses import with_known_statuses
+from benevolent.analysis.statistics.axis_values import join_close_values
+from benevolent.trainables.errors import BadInput
+
+#: Reason why a column is not judged that would be by default.
+NOT_NAMED = "not named as a predictor"
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignTable:
+    """A table of runs that can be judged, and what was changed or left out on the way.
+
+    Attributes:
+        runs: one row per run, numbered from 0; columns are named by text.
+        rows: (n,) the labels that the rows had.
+        seeds: (n,) the seeds as they were given; None without a seed column.
+        target: the outcome's column.
+        axes: columns that make a configuration.
+        predictors: columns to judge.
+        seed_column: column of the seed; it may be absent.
+        status_column: column of the status; it may be absent.
+        windows: column -> (low, high), of the runs that are compared.
+        left_out: column -> the reason why it is not judged.
+        notes: sentences on what was read in another way than it is written.
+    """
+
+    runs: pd.DataFrame
+    rows: pd.Index
+    seeds: "pd.Series[Any] | None"
+    target: str
+    axes: tuple[str, ...]
+    predictors: tuple[str, ...]
+    seed_column: str
+    status_column: str
+    windows: Windows
+    left_out: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def read_foreign_table(
+    table: pd.DataFrame,
+    target: str,
+    axes: Sequence[str],
+    predictors: Sequence[str] | None = None,
+    *,
+    seed_column: str | None = None,
+    status_column: str | None = None,
+    match: Windows | None = None,
+    independent_seeds: bool = False,
+) -> ForeignTable:
+    """Check a table and make it ready to be judged; the arguments are those of `judge`.
+
+    Names of columns become text. Columns of text in which every value is a number become numbers. Values of an axis
+    that differ by rounding only become one. Statuses of trackers become ours.
+
+    Raises:
+        BadInput: see `judge`.
+
+    >>> table = pd.DataFrame({0: ["8", "8", "16"], 1: ["1e-3", "na", "2,000"], "loss": [1.0, 2.0, 3.0]})
+    >>> given = read_foreign_table(table, "loss", [0])
+    >>> given.predictors, given.runs["1"].tolist()
+    (('1',), [0.001, nan, 2000.0])
+    """
+    checks.check_lists(axes=axes, predictors=predictors)
+    target = str(target)
+    axes = tuple(map(str, axes))
+    table = table.set_axis(table.columns.map(str), axis="columns")
+    checks.check_columns(table, seed=seed_column, status=status_column)
+    seeds = str(seed_column or "seed")
+    notes: list[str] = []
+    statuses, table = with_known_statuses(table, status_column, notes)
+    table = _with_numbers(table, {seeds, statuses}, notes)
+    table = _with_joined_axes(table, axes, notes)
+    checks.check_target(table, target, statuses)
+    checks.check_axes(table, target, axes)
+    reasons = _reasons_left_out(table, {target, seeds, statuses, *axes})
+    chosen = _chosen(reasons, predictors)
+    checks.check_predictors(table, target, axes, chosen)
+    return ForeignTable(
+        runs=_with_seeds(table, seeds, independent_seeds, notes).reset_index(drop=True),
+        rows=table.index,
+        seeds=table[seeds].reset_index(drop=True) if seeds in table else None,
+        target=target,
+        axes=axes,
+        predictors=chosen,
+        seed_column=seeds,
+        status_column=statuses,
+        windows={str(column): ends for column, ends in (match or {}).items()},
+        left_out={name: reason or NOT_NAMED for name, reason in reasons.items() if name not in chosen},
+        notes=tuple(notes),
+    )
+
+
+def _chosen(reasons: Mapping[str, str], predictors: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the predictors that were asked for, or else the columns that no reason leaves out."""
+    if predictors is not None:
+        return tuple(map(str, predictors))
+    chosen = tuple(name for name, reason in reasons.items() if not reason)
+    if not chosen:
+        others = "; ".join(left_out_lines(reasons)) or "every column is an axis or the target"
+        raise BadInput(f"no predictors: {others}")
+    return chosen
+
+
+def _reasons_left_out(table: pd.DataFrame, with_a_role: Collection[str]) -> dict[str, str]:
+    """Return why each column is no predictor by default, an empty text if it is one."""
+    reasons = {}
+    for name in table.columns:
+        if name not in with_a_role:
+            reasons[name] = reason_left_out(table, name)
+    return reasons
+
+
+def _with_numbers(table: pd.DataFrame, others: Collection[str], notes: list[str]) -> pd.DataFrame:
+    """Replace columns of text in which every value is a number."""
+    read = {}
+    for name in table.columns:
+        column = table[name]
+        if name in others or name in NOT_PREDICTORS or pd.api.types.is_numeric_dtype(column):
+            continue
+        numbers = numbers_of(column)
+        if not numbers.problem:
+            read[name] = numbers.values
+    with_values = [name for name, values in read.items() if not np.isnan(values).all()]
+    if with_values:
+        notes.append(f"text read as numbers: {shortened_list(with_values)}")
+    return _replaced(table, read)
+
+
+def _with_joined_axes(table: pd.DataFrame, axes: Sequence[str], notes: list[str]) -> pd.DataFrame:
+    """Make values of axes equal that differ by rounding only."""
+    joined = {}
+    for axis in axes:
+        if axis not in table:
+            continue
+        values = join_close_values(table[axis])
+        is_changed = (values != table[axis]) & values.notna()
+        if is_changed.any():
+            joined[axis] = values
+            first = int(np.argmax(is_changed))
+            pair = f"{float(table[axis].iloc[first])!r} and {float(values.iloc[first])!r}"
+            notes.append(f"axis {axis}: values that differ by rounding only are taken as one, such as {pair}")
+    return _replaced(table, joined)
+
+
+def _with_seeds(table: pd.DataFrame, seed_column: str, independent: bool, notes: list[str]) -> pd.DataFrame:
+    """Give every row a seed of its own, in the order of the seeds, if equal seeds do not mean equal luck."""
+    if seed_column not in table or not independent:
+        return table
+    notes.append(f"equal values of {seed_column} are taken as unrelated, as asked")
+    codes = pd.factorize(table[seed_column], sort=True, use_na_sentinel=False)[0]
+    places = np.empty(len(table), dtype=int)
+    places[np.argsort(codes, kind="stable")] = np.arange(len(table))
+    return _replaced(table, {seed_column: places})
+
+
+def _replaced(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table with other values in some columns; unlike `assign`, whatever their names are."""
+    table = table.copy(deep=False)
+    for name, values in columns.items():
+        table[name] = values
+    return table

@@ -1,0 +1,115 @@
+"""Refusals of rows that would pass for replicates of one configuration, though they are copies or differ in more."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from benevolent.analysis.column_names import is_test_derived
+from benevolent.analysis.column_values import row_name
+from benevolent.analysis.judging.foreign_table import ForeignTable
+from benevolent.analysis.judging.left_out import shortened_list
+from benevolent.analysis.judging.predictors import NOT_PREDICTORS
+from benevolent.trainables.errors import BadInput
+
+#: Column of results that is equal for the replicates of a configuration.
+CONFIGURATION = "configuration"
+
+
+class RepeatedRows(NamedTuple):
+    """Two rows with equal keys.
+
+    Attributes:
+        first: place of the first of them.
+        second: place of the second.
+        rows: number of rows that have the keys of another row.
+    """
+
+    first: int
+    second: int
+    rows: int
+
+
+def refuse_repeated_rows(given: ForeignTable, runs: pd.DataFrame) -> None:
+    """Refuse runs with the same axes and the same seed.
+
+    Args:
+        given: the table.
+        runs: its rows that are judged; those that a scope leaves out may repeat others.
+
+    Raises:
+        BadInput: names two of the rows and the columns in which they differ.
+    """
+    if given.seeds is None:
+        return
+    keys = runs[list(given.axes)].copy()
+    keys[given.seed_column] = given.seeds[runs.index]
+    repeated = first_repeated(keys)
+    if repeated is None:
+        return
+    differing = _differing_columns(given, repeated, runs.columns)
+    difference = f"differ in {shortened_list(differing)}" if differing else "are equal in every column"
+    raise BadInput(
+        f"{rows_text(given, repeated)} have the same axes and {given.seed_column} "
+        f"({_values_text(keys, repeated.first)}) and {difference}: drop duplicates or add an axis"
+    )
+
+
+def refuse_mixed_configurations(given: ForeignTable, runs: pd.DataFrame) -> None:
+    """Refuse runs with the same axes and different configurations, if the table tells configurations apart.
+
+    Args:
+        given: the table.
+        runs: its rows that are judged.
+
+    Raises:
+        BadInput: names two of the rows and the fields in which they differ.
+    """
+    axes = list(given.axes)
+    if CONFIGURATION not in runs or CONFIGURATION in axes:
+        return
+    one_of_each = runs[[*axes, CONFIGURATION]].drop_duplicates()
+    repeated = first_repeated(one_of_each[axes])
+    if repeated is None:
+        return
+    measured = {given.target, *given.predictors, *NOT_PREDICTORS}
+    settings = [name for name in runs if name not in measured and not is_test_derived(name)]
+    differing = _differing_columns(given, repeated, settings) or ["no other column"]
+    raise BadInput(
+        f"{rows_text(given, repeated)} have the same axes ({_values_text(runs[axes], repeated.first)}) and "
+        f"different configurations; they differ in {shortened_list(differing)}: name what was varied as an axis"
+    )
+
+
+def first_repeated(keys: pd.DataFrame) -> RepeatedRows | None:
+    """Return the first two rows with equal keys."""
+    repeated = keys[keys.duplicated(keep=False)]
+    if repeated.empty:
+        return None
+    groups = repeated.groupby(list(keys.columns), dropna=False, observed=True, sort=False).ngroup()
+    places = groups.index[groups == groups.iloc[0]]
+    return RepeatedRows(int(places[0]), int(places[1]), len(repeated))
+
+
+def _differing_columns(given: ForeignTable, repeated: RepeatedRows, names: Iterable[str]) -> list[str]:
+    """Return the columns in which two rows differ, those first that have few values in the table, like a setting."""
+    values: dict[str, int] = {}
+    for name in names:
+        column = given.runs[name].map(str)
+        if column[repeated.first] != column[repeated.second] and name != given.seed_column:
+            values[name] = column.nunique()
+    return sorted(values, key=lambda name: (values[name], name == given.target))
+
+
+def rows_text(given: ForeignTable, repeated: RepeatedRows) -> str:
+    """Return two rows in words, with the number of further ones."""
+    first = row_name(given.rows, repeated.first)
+    second = row_name(given.rows, repeated.second)
+    others = repeated.rows - 2
+    if not others:
+        return f"{first} and {second}"
+    return f"{first} and {second} (and {others:,} more like them)"
+
+
+def _values_text(columns: pd.DataFrame, place: int) -> str:
+    return ", ".join(f"{name} = {columns[name][place]}" for name in columns)
