@@ -87,7 +87,7 @@ def _draw_highlighted(plot: Axes, ranks: pd.DataFrame, highlighted: list[str]) -
     last = ranks.shape[1] - 1
     final_ranks = [float(ranks.loc[name].iloc[-1]) for name in highlighted]
     heights = separate_labels(final_ranks, len(ranks) / LABELS_PER_AXIS, len(ranks))
-    colors = color_ramp(len(highlighted))
+    colors = color_ramp(len(highlighted))[: len(highlighted)]  # none, if all predictors tie
     for color, name, height in zip(colors, highlighted, heights, strict=True):
         row = ranks.loc[name].to_numpy()
         plot.plot(np.arange(last + 1), row, color=color, marker="o", markersize=4, linewidth=1.6)

@@ -18,6 +18,7 @@ from benevolent.analysis.statistics.fragility import fragility
 from benevolent.analysis.statistics.granulated_kendall import granulated_interval, granulated_kendall
 from benevolent.analysis.statistics.joint_prediction import JointPrediction, joint_prediction
 from benevolent.analysis.statistics.linear_fit import LinearFit, linear_fit
+from benevolent.analysis.statistics.measurement_noise import MeasurementNoise, measurement_noise
 from benevolent.analysis.statistics.minimax_fit import MinimaxFit, minimax_fit
 from benevolent.analysis.statistics.noise_ceiling import Ceiling, measurement_ceiling, seed_ceiling
 from benevolent.analysis.statistics.partial_correlation import partial_rank_correlation
@@ -29,6 +30,7 @@ from benevolent.analysis.statistics.transfer import Gain, cross_validated_gain
 from benevolent.analysis.statistics.within_configuration import Association, within_configuration
 
 __all__ = [
+    "MeasurementNoise",
     "Association",
     "Ceiling",
     "Comparison",
@@ -54,6 +56,7 @@ __all__ = [
     "kendall_tau",
     "linear_fit",
     "measurement_ceiling",
+    "measurement_noise",
     "minimax_fit",
     "partial_rank_correlation",
     "pearson",
