@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benevolent.analysis.judging import Verdicts, judge
 from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.beyond_free import beyond_free
 from benevolent.analysis.statistics.clustered_correlation import PartsOfUnits
@@ -133,6 +134,18 @@ def test_without_free_columns_both_claims_are_those_of_a_verdict():
     row = beyond_free(table, ["steady"], "loss", AXES, free=["absent"]).loc["steady"]
     assert row["within_beyond_free"] == pytest.approx(within_configuration(table, "steady", "loss", AXES).correlation)
     assert row["gain_beyond_free"] == pytest.approx(cross_validated_gain(table, "steady", "loss", AXES).gain)
+
+
+def test_verdicts_have_both_claims_beyond_what_is_free():
+    table = replicated(11)
+    table["train_loss"] = table["loss"] + np.random.default_rng(12).normal(size=len(table))
+    table["path"] = table["steady"].where(table["replicate"] > 0)  # some runs lack it
+    judged = judge(table, "loss", AXES, ["path", "train_loss"], permutations=0, resamples=50)
+    expected = beyond_free(table, ["path", "train_loss"], "loss", AXES, resamples=50)
+    pd.testing.assert_frame_equal(judged.table[list(expected)], expected)
+    assert judged["path"].free == "train_loss" and Verdicts.from_json(judged.to_json()) == judged
+    without = judge(table.drop(columns="train_loss"), "loss", AXES, ["path"], permutations=0, resamples=0)["path"]
+    assert without.free == "" and np.isnan(without.within_beyond_free)
 
 
 def test_one_free_column_is_the_textbook_partial_correlation():

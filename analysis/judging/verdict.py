@@ -92,6 +92,13 @@ class Verdict:
         adds_q: the same, adjusted.
         adds_q_low: lower end of what `adds_q` would be with all permutations.
         adds_q_high: upper end of the same.
+        free: columns that are known for free, such as losses; empty without any.
+        within_beyond_free: `within` with the free columns taken out of both (partial correlation); it only describes.
+        within_beyond_free_low: lower end of its interval.
+        within_beyond_free_high: upper end of its interval.
+        gain_beyond_free: gain over the axes and the free columns; it only describes.
+        gain_beyond_free_low: lower end of its interval.
+        gain_beyond_free_high: upper end of its interval.
         permutations: how many permutations were drawn.
         resamples: how many bootstrap resamples the intervals come from.
         sentence: the verdict in plain words.
@@ -150,6 +157,13 @@ class Verdict:
     adds_q: Number
     adds_q_low: Number
     adds_q_high: Number
+    free: str
+    within_beyond_free: Number
+    within_beyond_free_low: Number
+    within_beyond_free_high: Number
+    gain_beyond_free: Number
+    gain_beyond_free_low: Number
+    gain_beyond_free_high: Number
     permutations: Number
     resamples: int
     sentence: str

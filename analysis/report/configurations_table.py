@@ -13,8 +13,8 @@ from benevolent.analysis.report.sortable_table import SortableTable
 from benevolent.trainables.store.statuses import Status
 
 MOST_LISTED = 200
-#: Outcomes that stand in the table, in this order, if there are any.
-SHOWN = ("test_loss", "test_error", "gap", "loss_gap")
+#: Outcomes that stand in the table, in this order, if there are any; tables/configurations.csv has all.
+SHOWN = ("test_loss", "test_error", "gap")
 #: What is shown beside them: how well the runs fit, and what a user would choose by.
 BESIDE = ("train_loss", "validation_loss")
 
@@ -37,7 +37,8 @@ def configurations_table(report: Report) -> SortableTable | None:
     if table.empty:
         return None
     axes = [axis for axis in report.axes if axis in table]
-    outcomes = [name.removesuffix(DEVIATION) for name in table if str(name).endswith(DEVIATION)]
+    targets = [verdicts.target for verdicts in report.verdicts]
+    outcomes = [name for name in table if f"{name}{DEVIATION}" in table and name in (*targets, *SHOWN, *BESIDE)]
     rows = []
     for configuration in table.head(MOST_LISTED).to_dict("records"):
         row = [format_value(configuration[axis]) for axis in axes]

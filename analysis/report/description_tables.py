@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benevolent.analysis.formatting import in_words, interval, number, probability
+from benevolent.analysis.report.beyond_free_table import free_sentences, free_table
 from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.sortable_table import SortableTable
 from benevolent.analysis.statistics.redundancy import SAME
@@ -26,8 +27,9 @@ _DIRECTIONS = {1: "smallest", -1: "largest", 0: "none"}
 
 
 def described_sections(about: Descriptions) -> list[Section]:
-    """Return the sections on selection, fragility and redundancy."""
+    """Return the sections on what is free, selection, fragility and redundancy."""
     return [
+        Section("Beyond what is free", free_sentences(about.verdicts), free_table(about.verdicts)),
         Section("Networks chosen by a predictor", selection_sentences(about), selection_table(about)),
         Section("Where the association holds", [fragility_sentence(about)], fragility_table(about)),
         Section("Predictors that say the same", redundancy_sentences(about), redundancy_table(about)),
@@ -49,8 +51,8 @@ def selection_sentences(about: Descriptions) -> list[str]:
             text += f"; the tenth with the smallest {in_words(REFERENCE)} loses {_loss(reference.iloc[0], 'best')}"
             better = int((others["reference_high"] < 0).sum())
             text += (
-                f". {better} of the {len(others)} other predictors choose better than {in_words(REFERENCE)}, by "
-                "intervals that are not adjusted for their number"
+                f". {better or 'None'} of the {len(others)} other predictors {'chooses' if better == 1 else 'choose'} "
+                f"better than {in_words(REFERENCE)}, by intervals that are not adjusted for their number"
             )
         sentences.append(f"{text}.")
     return sentences
@@ -161,7 +163,8 @@ def redundancy_sentences(about: Descriptions) -> list[str]:
         sentences.append(
             f"Together the {len(clusters)} representatives reach a cross-validated R² of {number(joint.both_r2)} of "
             f"the ranks of {in_words(about.target)} in lineages held out, with the axes, and "
-            f"{number(joint.predictors_r2)} without them; the axes alone reach {number(joint.axes_r2)} (gain "
+            f"{number(joint.predictors_r2)} without them; in the same regression the axes alone reach "
+            f"{number(joint.axes_r2)} (gain "
             f"{number(joint.gain, signed=True)} {interval(joint.gain_low, joint.gain_high)})."
         )
     return sentences

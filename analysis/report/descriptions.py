@@ -25,18 +25,23 @@ class Descriptions:
     """Descriptions of predictors of one target; they decide nothing.
 
     Attributes:
-        target: the outcome.
+        verdicts: those that are described.
         selection: from `selection_loss`.
         fragility: from `fragility`, without predictors that the axes determine.
         clusters: from `redundancy`.
         joint: what the representatives of the clusters reach together.
     """
 
-    target: str
+    verdicts: Verdicts
     selection: pd.DataFrame
     fragility: pd.DataFrame
     clusters: Sequence[Cluster]
     joint: JointPrediction
+
+    @property
+    def target(self) -> str:
+        """The outcome."""
+        return self.verdicts.target
 
     def members(self) -> pd.DataFrame:
         """Return one row per predictor: its cluster's representative, and its correlation with it."""
@@ -67,7 +72,7 @@ def describe(report: Report) -> Descriptions | None:
     signs = fragility(runs, predictors, target, axes, level=verdicts.level, confidence=confidence)
     data_column = DATA_COLUMN if several_data else None
     return Descriptions(
-        target=target,
+        verdicts=verdicts,
         selection=selection_loss(runs, predictors, target, axes, data_column=data_column, confidence=confidence),
         fragility=signs[signs["association"].notna()],
         clusters=clusters,

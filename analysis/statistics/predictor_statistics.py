@@ -1,14 +1,16 @@
 """Every statistic of many predictors on one table, with the work that predictors share done once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benevolent.analysis.statistics.beyond_free import known_free
 from benevolent.analysis.statistics.claims import Claims
 from benevolent.analysis.statistics.complete_cases import CompleteCases, StatisticsSettings
 from benevolent.analysis.statistics.configurations import numeric_column
+from benevolent.analysis.statistics.free_columns import FreeColumns
 from benevolent.analysis.statistics.noise_ceiling import (
     Ceiling,
     measurement_ceiling,
@@ -58,10 +60,28 @@ class PredictorStatistics:
         for names in together.values():
             present = ~np.isnan(columns[names[0]])
             claims = Claims(self.cases(present), np.column_stack([columns[name][present] for name in names]))
+            beyond = self._beyond_free(present, names, columns)
             for column, name in enumerate(names):
                 row, _ = evaluated[name]
-                evaluated[name] = (row | claims.estimates(column), claims.tests(column))
+                evaluated[name] = (row | claims.estimates(column) | beyond[column], claims.tests(column))
         return [evaluated[name] for name in predictors]
+
+    def _beyond_free(
+        self, present: np.ndarray, names: Sequence[str], columns: Mapping[str, np.ndarray]
+    ) -> list[dict[str, Any]]:
+        """Return what predictors that are present in the same runs say beyond the columns that are free."""
+        free = known_free(self.table, self.settings.target, self.settings.axes)
+        given = {name: numeric_column(self.table, name, "column") for name in free}
+        complete = present.copy()
+        for values in given.values():
+            complete &= ~np.isnan(values)
+        if not free or not complete.any():
+            return [{} for _ in names]
+        known = {name: values[complete] for name, values in given.items()}
+        values = np.column_stack([columns[name][complete] for name in names])
+        rows = FreeColumns(self.cases(complete), known).estimates(names, values)
+        text = ", ".join(free)
+        return [row | {"free": text} for row in rows]
 
     def _described(self, predictor: str, values: np.ndarray, present: np.ndarray) -> tuple[dict[str, Any], bool]:
         """Return the statistics of one predictor that test nothing, and whether there is something to test."""
