@@ -25,7 +25,7 @@ class RunGroup(NamedTuple):
         members: the runs, those together that cost the same.
         cohort_sizes: the number of runs of each of its cohorts.
         set_bytes: memory of each distinct set of inputs that only some of the runs share.
-        seeds: how many different ones they have.
+        seeds: how many different ones they have; counted only where runs of one seed share a random subspace.
     """
 
     members: list[EqualRuns]
@@ -47,9 +47,10 @@ def group_new_runs(plan: Plan) -> list[RunGroup]:
         "generation": plan.runs["generation"],
         "kind": plan.kind,
         "cohort_id": plan.runs["cohort_id"],
-        "seed": plan.runs["seed"],
     }
-    new_runs = pd.DataFrame(columns)[plan.is_new]
+    new_runs = pd.DataFrame(columns, copy=False)
+    if not plan.is_new.all():
+        new_runs = new_runs[plan.is_new]
     groups = []
     for _, rows in new_runs.groupby(["cohort_key", "generation"], sort=False):
         members = []
@@ -57,8 +58,10 @@ def group_new_runs(plan: Plan) -> list[RunGroup]:
             members.append(EqualRuns(plan.examples[kind], int(count)))
         sizes = rows["cohort_id"].value_counts()
         cohort_sizes = [int(size) for size in sizes if size]  # a category without rows has size 0
-        set_bytes = plan.arrays.set_bytes(rows.index.to_numpy())
-        groups.append(RunGroup(members, cohort_sizes, set_bytes, rows["seed"].nunique()))
+        own_rows = rows.index.to_numpy()
+        in_subspace = members[0].example.subspace.dimension is not None
+        seeds = plan.runs["seed"].iloc[own_rows].nunique() if in_subspace else 0
+        groups.append(RunGroup(members, cohort_sizes, plan.arrays.set_bytes(own_rows), seeds))
     return groups
 
 

@@ -119,7 +119,7 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
     data_sets = {group.example.data.name for group in groups} & data.READERS.keys()
     to_fetch = sorted(name for name in data_sets if not data.is_present(name))
     new_parents = plan.is_new & ~named
-    repeated = new_parents & plan.runs["configuration"].isin(plan.runs.loc[named, "configuration"])
+    is_repeated = plan.configurations.is_repeated.repeat(len(plan.replicates.numbers))
     old_runs = int((named & ~plan.is_new).sum())
     return SweepEstimate(
         name=plan.name,
@@ -127,7 +127,7 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         configurations=plan.configurations.named,
         replicates=plan.replicates,
         parents=int(new_parents.sum()),
-        repeated=int(repeated.sum()),
+        repeated=int((new_parents & is_repeated).sum()),
         known=old_runs,
         slots=slots,
         groups=tuple(costliest_first),

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.extensions import ExtensionArray
 
 from benevolent.orchestrator.estimates.memory import largest_cohort
 from benevolent.orchestrator.plan.section_table import Codes, encode
 from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.trainables.config.identity import id_text
 from benevolent.trainables.config.record import RecordConfig
 
 #: Runs of a cohort at most: a larger stack is hardly faster, and a cohort that fails takes fewer runs with it.
@@ -72,7 +72,7 @@ class RunArrays:
     """Arrays about all runs, from which cohorts are formed.
 
     Attributes:
-        run_ids: of the runs, as texts `(R,)`.
+        run_ids: of the runs, as numbers `(R,)`.
         group: runs of one group may share a cohort `(R,)`.
         generation: how many runs must be trained one after the other before each `(R,)`.
         flops: arithmetic of each `(R,)`.
@@ -82,7 +82,7 @@ class RunArrays:
         teacher: position of the run that labels its inputs, or -1 `(R,)`.
     """
 
-    run_ids: ExtensionArray
+    run_ids: Codes
     group: Codes
     generation: Codes
     flops: np.ndarray[Any, np.dtype[np.int64]]
@@ -117,8 +117,8 @@ def form_cohorts(
     """
     ids, codes = _kept_homes(runs.run_ids, held.homes)
     kept = len(ids)
-    first_runs = runs.run_ids.take(_first_rows(codes, kept))
-    cohort_records = [held.records.get(run_id, asked) for run_id in first_runs]
+    first_runs = runs.run_ids[_first_rows(codes, kept)]
+    cohort_records = [held.records.get(run_id, asked) for run_id in map(id_text, first_runs.tolist())]
     new = np.flatnonzero(codes < 0)
     records, record_of = _records_of(runs.run_ids, new, asked, held.records)
     keys = pd.Series(runs.group[new].astype(np.int64) * len(records) + record_of)
@@ -130,7 +130,7 @@ def form_cohorts(
             cohort = members[:size]
             members = members[size:]
             codes[cohort] = len(ids)
-            ids.append(cohort_id(runs.run_ids.take(cohort), record))
+            ids.append(cohort_id(map(id_text, runs.run_ids[cohort].tolist()), record))
             cohort_records.append(record)
     table = _table(runs, ids, codes)
     table["record"] = [record.model_dump_json() for record in cohort_records]
@@ -139,11 +139,11 @@ def form_cohorts(
     return ids, codes, table.loc[order].reset_index(drop=True)
 
 
-def _kept_homes(run_ids: ExtensionArray, homes: Mapping[str, str]) -> tuple[list[str], Codes]:
+def _kept_homes(run_ids: Codes, homes: Mapping[str, str]) -> tuple[list[str], Codes]:
     """Return the ids of the cohorts in which runs have a place, and the cohort of every run; -1 without a place."""
     if not homes:
         return [], np.full(len(run_ids), -1, np.int32)
-    column = encode(homes.get(run_id) for run_id in run_ids)
+    column = encode(homes.get(run_id) for run_id in map(id_text, run_ids.tolist()))
     ids = [name for name in column.categories if name is not None]
     code_of = {name: code for code, name in enumerate(ids)}
     codes = np.array([code_of.get(name, -1) for name in column.categories], np.int32)
@@ -157,13 +157,13 @@ def _first_rows(codes: Codes, count: int) -> Codes:
 
 
 def _records_of(
-    run_ids: ExtensionArray, new: Codes, asked: RecordConfig, held: Mapping[str, RecordConfig]
+    run_ids: Codes, new: Codes, asked: RecordConfig, held: Mapping[str, RecordConfig]
 ) -> tuple[list[RecordConfig], Codes]:
     """Return the distinct records of the runs to be planned, and which of them each run keeps."""
     records = [asked]
     codes = np.zeros(len(new), np.int32)
     if held:
-        for position, run_id in enumerate(run_ids.take(new)):
+        for position, run_id in enumerate(map(id_text, run_ids[new].tolist())):
             if run_id in held:
                 record = asked.union(held[run_id])
                 if record not in records:
@@ -184,8 +184,12 @@ def _table(runs: RunArrays, ids: list[str], codes: Codes) -> pd.DataFrame:
 def _waits_for(runs: RunArrays, ids: list[str], codes: Codes, members: Codes) -> list[str]:
     """Return the cohorts of the parents and teachers of some runs, of theirs, and so on."""
     cohorts: set[str] = set()
+    relatives = (runs.parent, runs.teacher)
     while len(members):
-        relatives = np.concatenate([runs.parent[members], runs.teacher[members]])
-        members = np.unique(relatives[relatives >= 0])
+        needed = np.concatenate([relative[members] for relative in relatives])
+        needed = needed[needed >= 0]
+        if not len(needed):
+            break
+        members = np.unique(needed)
         cohorts.update(ids[code] for code in np.unique(codes[members]))
     return sorted(cohorts)

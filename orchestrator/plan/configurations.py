@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benevolent.orchestrator.plan.lineages import NONE, roots, rows_by_lineage
+from benevolent.orchestrator.plan.lineages import NONE, all_share_roots, roots, rows_by_lineage
 from benevolent.orchestrator.plan.relatives import Changes, Relatives
 from benevolent.orchestrator.plan.section_table import Codes, SectionTable
 from benevolent.orchestrator.spec.axes import Axes, section_of
@@ -63,8 +63,9 @@ class Configurations:
         self._needed_by: list[tuple[int, str]] = []  # for each relative: a row that needs it, and the prefix
         self._first_row = np.arange(len(self))  # of the configuration, before those of several lineages are repeated
         self.parent, self.teacher = self._add_relatives()
-        self.lineages = self.ids[roots(self.parent, self.teacher)]
-        if not replicates.shared:
+        root = roots(self.parent, self.teacher)
+        self.lineages = self.ids[root]
+        if not (replicates.shared or all_share_roots(root, self.parent, self.teacher)):
             self._repeat_for_lineages()
         self.seeds = self._make_seeds()
         self.run_ids = self._make_run_ids()
@@ -80,7 +81,7 @@ class Configurations:
         shape = self.axes.shape
         choices = itertools.product(*(range(shape[axis]) for axis in axes))
         self.tables[name] = SectionTable(name, (self.axes.section(name, choice) for choice in choices))
-        codes = np.zeros(self.axes.size, np.int32)
+        codes = np.broadcast_to(np.zeros(1, np.int32), self.axes.size)  # without axes it takes no memory
         for axis in axes:
             codes = codes * shape[axis] + self._points_of_axis(axis)
         self.codes[name] = codes
@@ -172,10 +173,11 @@ class Configurations:
         number, new_ids = pd.factorize(ids[missing])
         rows[missing] = len(self) + number
         new = missing[~pd.Series(number).duplicated().to_numpy()]
-        self._needed_by += [(row, changes.prefix) for row in changes.rows[new].tolist()]
-        self._first_row = np.arange(len(self) + len(new))
-        self.ids = np.concatenate([self.ids, new_ids])
-        self.codes = {name: np.concatenate([self.codes[name], codes[name][new]]) for name in SECTIONS}
+        if len(new):
+            self._needed_by += [(row, changes.prefix) for row in changes.rows[new].tolist()]
+            self._first_row = np.arange(len(self) + len(new))
+            self.ids = np.concatenate([self.ids, new_ids])
+            self.codes = {name: np.concatenate([self.codes[name], codes[name][new]]) for name in SECTIONS}
         return rows
 
     def _repeat_for_lineages(self) -> None:
@@ -211,6 +213,11 @@ class Configurations:
         row = run // len(self.replicates.numbers)
         sections = {name: self.tables[name].dump(self.codes[name][row]) for name in SECTIONS}
         return sections | {"seed": int(self.seeds.flat[run])}
+
+    @property
+    def is_repeated(self) -> Codes:
+        """For every row, if it is a configuration of the sweep that trains with the seeds of another lineage `(N,)`."""
+        return (np.arange(len(self)) >= self.named) & (self._first_row < self.named)
 
     def codes_of(self, field: str) -> Codes:
         """Return integers that are equal where configurations agree in a field.

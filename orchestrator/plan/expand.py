@@ -21,7 +21,6 @@ from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.plan.runs_table import runs_table
 from benevolent.orchestrator.plan.section_table import Codes, encode
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables.config.identity import id_texts
 from benevolent.trainables.config.run import SECTIONS, RunConfig
 from benevolent.trainables.errors import BadInput
 
@@ -115,8 +114,8 @@ def _run_arrays(configurations: Configurations, kinds: Kinds) -> RunArrays:
     groups, _ = grouped([cohort_keys[kind], configurations.generation], len(configurations))
     set_bytes = np.array([input_bytes(example) for example in kinds.examples])
     return RunArrays(
-        run_ids=id_texts(configurations.run_ids),
-        group=groups.repeat(replicates),
+        run_ids=configurations.run_ids,
+        group=groups.astype(np.int32).repeat(replicates),
         generation=configurations.generation.repeat(replicates),
         flops=kinds.flops[kind].repeat(replicates),
         input_set=_positions_of_runs(_input_sets(configurations), replicates),
@@ -141,6 +140,6 @@ def _positions_of_runs(rows: Codes, replicates: int) -> Codes:
         rows: of the other configuration of each configuration, or `NONE`.
         replicates: how many each configuration has.
     """
-    first = rows.astype(np.int64).repeat(replicates) * replicates
-    replicate = np.tile(np.arange(replicates), len(rows))
-    return np.where(first < 0, NONE, first + replicate)
+    first = rows.astype(np.int32).repeat(replicates) * np.int32(replicates)  # at most `MAX_RUNS` and their relatives
+    replicate = np.tile(np.arange(replicates, dtype=np.int32), len(rows))
+    return np.where(first < 0, np.int32(NONE), first + replicate)

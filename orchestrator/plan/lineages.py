@@ -49,6 +49,15 @@ def roots(parent: Codes, teacher: Codes) -> Codes:
     return step
 
 
+def all_share_roots(root: Codes, parent: Codes, teacher: Codes) -> bool:
+    """Return True if the parent and the teacher of every configuration have its root: each trains for one lineage."""
+    for relatives in (parent, teacher):
+        rows = np.flatnonzero(relatives != NONE)
+        if (root[relatives[rows]] != root[rows]).any():
+            return False
+    return True
+
+
 def rows_by_lineage(parent: Codes, teacher: Codes, named: int) -> LineageRows:
     """Return every configuration once for each lineage with whose seeds it must train.
 

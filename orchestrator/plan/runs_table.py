@@ -20,21 +20,21 @@ def runs_table(configurations: Configurations, arrays: RunArrays, cohort_of_run:
     size = len(configurations)
     is_parent = np.arange(size) >= configurations.named
     columns: dict[str, Any] = {}
-    columns["run_id"] = arrays.run_ids
+    columns["run_id"] = run_ids = id_texts(arrays.run_ids)
     columns["configuration"] = id_texts(configurations.ids).repeat(count)
     columns["lineage"] = id_texts(configurations.lineages).repeat(count)
     columns["replicate"] = np.tile(replicates, size)
     columns["seed"] = configurations.seeds.ravel()
     columns["role"] = pd.Categorical.from_codes(is_parent.astype(np.int8).repeat(count), ["run", "parent"])
     columns["cohort_id"] = cohort_of_run
-    columns["parent"] = _taken(arrays.run_ids, arrays.parent)
-    columns["teacher"] = _taken(arrays.run_ids, arrays.teacher)
+    columns["parent"] = _taken(run_ids, arrays.parent)
+    columns["teacher"] = _taken(run_ids, arrays.teacher)
     columns["generation"] = arrays.generation
     columns["flops"] = arrays.flops
     for name in RunConfig.model_fields:
         if name in SECTIONS:
             columns |= _fields_of_section(configurations, name)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _fields_of_section(configurations: Configurations, name: str) -> dict[str, pd.Categorical]:
@@ -75,4 +75,8 @@ def _categorical(column: Column, repeats: int) -> pd.Categorical:
     code_of = {category: code for code, category in enumerate(categories)}
     smallest_type = np.min_scalar_type(-max(1, len(categories)))
     codes = np.array([code_of.get(value, -1) for value in values], smallest_type)
-    return pd.Categorical.from_codes(codes[column.codes].repeat(repeats), categories)
+    if len(codes) == 1:  # most fields do not vary: one number in memory stands for all
+        codes_of_runs = np.broadcast_to(codes, len(column.codes) * repeats)
+    else:
+        codes_of_runs = codes[column.codes].repeat(repeats)
+    return pd.Categorical.from_codes(codes_of_runs, categories)

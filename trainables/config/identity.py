@@ -5,7 +5,7 @@ and the seed. Nothing reads these texts back. An id is 64 bits, written as 16 he
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from benevolent.trainables.philox import philox
 ALGORITHM_VERSION = 2
 ID_DIGITS = 16
 SEED_BITS = 52
+#: Words that are computed together: their intermediate results stay in the cache.
+WORDS_AT_ONCE = 2**15
 
 Array = np.ndarray[Any, Any]
 
@@ -56,23 +58,23 @@ def shared_text(name: str, value: Any) -> str:
     return text
 
 
-def configuration_id(texts: Iterable[str]) -> int:
+def configuration_id(text: str) -> int:
     """Return the id of a configuration (a run without its seed) as a number below 2^64.
 
     Args:
-        texts: `identity_text` of every section, sorted by name.
+        text: `identity_text` of all sections, sorted by name and joined.
     """
-    return _hash("".join(texts))
+    return _hash(text)
 
 
-def run_id(texts: Iterable[str], seed: int) -> int:
+def run_id(text: str, seed: int) -> int:
     """Return the id of a run as a number below 2^64; it also depends on `ALGORITHM_VERSION`.
 
     Args:
-        texts: `identity_text` of every section, sorted by name.
+        text: as for `configuration_id`.
         seed: of the run.
     """
-    return _hash(f"version={ALGORITHM_VERSION}\n{''.join(texts)}seed={seed}")
+    return _hash(f"version={ALGORITHM_VERSION}\n{text}seed={seed}")
 
 
 def id_text(number: int) -> str:
@@ -117,11 +119,16 @@ def replicate_seeds(lineages: Array, replicates: Sequence[int]) -> Array:
     >>> replicate_seeds(np.array([int("00ff00ff00ff00ff", 16)], np.uint64), [0, 1, 200]).tolist()
     [[1479237251478022, 264680638676385, 222648182070549]]
     """
-    keys = lineages.view(np.int64)[:, None]
     counters = np.array(replicates, np.int64)[None]
     zero = np.zeros((1, 1), np.int64)
-    words, *_ = philox((counters, zero, zero, zero), (keys, zero))
-    return (words >> (64 - SEED_BITS)) & (2**SEED_BITS - 1)
+    seeds = np.empty((len(lineages), len(replicates)), np.int64)
+    at_once = max(1, WORDS_AT_ONCE // len(replicates))
+    for start in range(0, len(lineages), at_once):
+        part = slice(start, start + at_once)
+        keys = lineages[part].view(np.int64)[:, None]
+        words, *_ = philox((counters, zero, zero, zero), (keys, zero))
+        seeds[part] = (words >> (64 - SEED_BITS)) & (2**SEED_BITS - 1)
+    return seeds
 
 
 def _hash(text: str) -> int:

@@ -48,16 +48,16 @@ class RunConfig(Section):
     @functools.cached_property
     def run_id(self) -> str:
         """Return 16 hexadecimal digits: a hash of the seed and of every field that differs from its default."""
-        return id_text(run_id(self._identity_texts, self.seed))
+        return id_text(run_id(self._identity_text, self.seed))
 
     @functools.cached_property
     def configuration(self) -> str:
         """Return the id of the run without its seed: equal for replicates."""
-        return id_text(configuration_id(self._identity_texts))
+        return id_text(configuration_id(self._identity_text))
 
     @property
-    def _identity_texts(self) -> list[str]:
-        return [identity_text(name, section) for name, section in self.sections.items()]
+    def _identity_text(self) -> str:
+        return "".join([identity_text(name, section) for name, section in self.sections.items()])
 
     @property
     def sections(self) -> dict[str, Any]:
