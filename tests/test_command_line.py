@@ -39,7 +39,7 @@ def crowded(request, tmp_path) -> Path:
 @pytest.mark.parametrize(
     "arguments",
     [
-        "plan quickstart --set seeds=1 --set base.stop.max_epochs=1",
+        "plan quickstart --for 0.2 --set seeds=1 --set base.stop.max_epochs=1",
         "list models",
         "judge models.csv --target loss --axes width,depth",
     ],

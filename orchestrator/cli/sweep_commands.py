@@ -47,13 +47,23 @@ def run(
     exit_if_failed(result.failures)
 
 
-def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> None:
-    """Show the runs, cohorts, memory, disk and time that a sweep or a study takes. Trains and writes nothing.
+def plan(
+    spec: Spec,
+    overrides: Overrides = None,
+    scale: Scale = "small",
+    effect: Annotated[
+        float | None,
+        typer.Option("--for", metavar="EFFECT", help="Say how many replicates this rank correlation takes."),
+    ] = None,
+) -> None:
+    """Show what a sweep or a study takes, and what it can show. Trains and writes nothing.
 
-    Times come from a rehearsal of a few seconds on random numbers.
+    That is its runs, cohorts, memory, disk and time, and the smallest effects that its verdicts would find. Times come
+    from a rehearsal of a few seconds on random numbers.
 
-    [bold]Example:[/] bth plan quickstart --set seeds=20
+    [bold]Example:[/] bth plan quickstart --for 0.2 --set seeds=20
     """
+    from benevolent.orchestrator.estimates.detectable import Design, detectable_table
     from benevolent.orchestrator.estimates.plan_table import plan_table
     from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
     from benevolent.orchestrator.plan.expand import expand
@@ -70,8 +80,10 @@ def plan(spec: Spec, overrides: Overrides = None, scale: Scale = "small") -> Non
         check_names(sweep.record, sweep.judging)  # an unknown measure is refused before anything is rehearsed
     for sweep in sweeps:
         slots = max(1, int(machine_cpus() / sweep.resources.cpus))
-        estimate = estimate_sweep(expand(sweep, slots=slots), slots, timed=True)
-        console.print(plan_table(estimate))
+        planned = expand(sweep, slots=slots)
+        detectable = detectable_table(Design.of(planned, sweep.record), effect)
+        console.print(plan_table(estimate_sweep(planned, slots, timed=True)))
+        console.print(detectable)
 
 
 def _run_studies(spec: str, out: str | None, address: str | None, overrides: list[str] | None, scale: Scale) -> None:

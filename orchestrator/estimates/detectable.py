@@ -1,0 +1,152 @@
+"""What a sweep can show: the smallest effects that its verdicts would find, stated before anything is trained."""
+
+from typing import NamedTuple
+
+from rich import box
+from rich.table import Table
+
+from benevolent.analysis.formatting import number
+from benevolent.analysis.judging.decision_rule import MINIMUM_LINEAGES
+from benevolent.analysis.judging.predictors import BASELINES
+from benevolent.analysis.measures.selection import select
+from benevolent.analysis.statistics import detectable_effect, detectable_gain, replicates_for, replicates_for_negligible
+from benevolent.orchestrator.plan.plan import Plan
+from benevolent.trainables.config.record import RecordConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.training.dynamics_names import DYNAMICS
+
+#: R2 of the hyperparameters alone for which a detectable gain is stated.
+BASELINE_R2 = (0.5, 0.8, 0.95)
+#: First part of the names of dynamics that only runs with `record.early_stop` have.
+EARLY_STOP = "early_stop"
+
+
+class Design(NamedTuple):
+    """The numbers of a sweep on which it depends what its verdicts can show.
+
+    Attributes:
+        replicates: of each configuration.
+        configurations: that the sweep names.
+        lineages: of these configurations.
+        shares_seeds: all configurations have the same seeds.
+        predictors: that are judged together.
+    """
+
+    replicates: int
+    configurations: int
+    lineages: int
+    shares_seeds: bool
+    predictors: int
+
+    @classmethod
+    def of(cls, plan: Plan, record: RecordConfig) -> "Design":
+        """Return the design of a planned sweep that records so."""
+        named = plan.configurations.lineages[: plan.configurations.named]
+        return cls(
+            replicates=len(plan.replicates.numbers),
+            configurations=len(named),
+            lineages=len(set(named.tolist())),
+            shares_seeds=plan.replicates.shared,
+            predictors=len(_predictors(record)),
+        )
+
+    def effects(self) -> tuple[float, float]:
+        """Return the smallest rank correlations within configurations that are found.
+
+        Returns:
+            if configurations that share seeds share no luck, and if they share all of it.
+        """
+        blocks, size = self._blocks
+        unrelated = detectable_effect(self.replicates, blocks, size, self.predictors, shared_luck=0)
+        related = detectable_effect(self.replicates, blocks, size, self.predictors, shared_luck=1)
+        return unrelated, related
+
+    def replicates_for(self, effect: float) -> tuple[int, int]:
+        """Return how many replicates it takes to find a rank correlation; the pair is as in `effects`.
+
+        Raises:
+            BadInput: the effect is not between 0 and 1, or takes more than a million replicates.
+        """
+        blocks, size = self._blocks
+        try:
+            unrelated = replicates_for(effect, blocks, size, self.predictors, shared_luck=0)
+            related = replicates_for(effect, blocks, size, self.predictors, shared_luck=1)
+        except ValueError as error:
+            raise BadInput(f"--for {effect:g}: {str(error).partition(': ')[2]}") from None
+        return unrelated, related
+
+    def replicates_for_negligible(self) -> tuple[int, int]:
+        """Return how many replicates it takes to call a predictor without effect negligible, as `replicates_for`."""
+        blocks, size = self._blocks
+        return (
+            replicates_for_negligible(blocks, size, shared_luck=0),
+            replicates_for_negligible(blocks, size, shared_luck=1),
+        )
+
+    @property
+    def _blocks(self) -> tuple[int, float]:
+        """The sets of configurations with the same seeds: how many, and how many configurations each has."""
+        if self.shares_seeds:
+            return 1, self.configurations
+        return self.lineages, self.configurations / self.lineages
+
+
+def detectable_table(design: Design, effect: float | None = None) -> Table:
+    """Return for a terminal what a design can show, one claim a row.
+
+    Args:
+        design: of the sweep.
+        effect: say how many replicates this rank correlation takes.
+
+    Raises:
+        BadInput: as `Design.replicates_for`.
+    """
+    title = f"smallest effects found with 80% power, by one true predictor among {design.predictors}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
+    table.add_row("beyond the hyperparameters", _within_text(design))
+    table.add_row("transfers to others", _transfer_text(design))
+    table.add_row("negligible", f"takes {_replicates_text(design.replicates_for_negligible())}")
+    if effect is not None:
+        needed = _replicates_text(design.replicates_for(effect))
+        table.add_row(f"|ρ| = {effect:g} beyond", f"takes {needed}; the sweep has {design.replicates}")
+    return table
+
+
+def _within_text(design: Design) -> str:
+    if design.replicates < 2:
+        return "none: one replicate does not vary within its configuration"
+    unrelated, related = map(number, design.effects())
+    text = f"rank correlation |ρ| = {unrelated} within configurations"
+    if unrelated == related:
+        return text
+    return f"{text}; {related} if {_sharing(design)} wholly share their luck"
+
+
+def _transfer_text(design: Design) -> str:
+    if design.shares_seeds:
+        return "never claimed where all configurations share their seeds"
+    if design.lineages < MINIMUM_LINEAGES:
+        return f"undecided: {design.lineages} lineages (at least {MINIMUM_LINEAGES})"
+    gains = []
+    for r2 in BASELINE_R2:
+        gain = detectable_gain(design.lineages, design.predictors, baseline_r2=r2)
+        gains.append(f"{number(gain)} (R² {r2:g})")
+    return f"gain of R² = {', '.join(gains)}, by the R² of the hyperparameters alone"
+
+
+def _sharing(design: Design) -> str:
+    return "all configurations" if design.shares_seeds else "configurations of one lineage"
+
+
+def _replicates_text(counts: tuple[int, int]) -> str:
+    unrelated, related = counts
+    if unrelated == related:
+        return f"{unrelated:,} replicates"
+    return f"{unrelated:,} replicates; {related:,} if their luck is wholly shared"
+
+
+def _predictors(record: RecordConfig) -> set[str]:
+    """Return the predictors that the report of a sweep judges."""
+    dynamics = [name for name in DYNAMICS if record.early_stop or not name.startswith(EARLY_STOP)]
+    measures = [measure.name for measure in select(record.names) if measure.split != "test"]
+    return {*dynamics, *measures, *BASELINES}
