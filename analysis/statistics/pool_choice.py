@@ -12,59 +12,63 @@ from benevolent.analysis.statistics.resampling import bootstrap_counts
 from benevolent.trainables.rng import generator
 
 MINIMUM_LINEAGES = 8  # with fewer, nothing is resampled
-PREFIX = 1.5  # of the networks to choose, in order, enough to find them in almost every resample
+PREFIX = 1.3  # of the networks to choose, in order, enough to find them in almost every resample
+SHORTEST_PREFIX = 20
 
 
 class Pool:
     """Networks with their outcomes, and how often each lineage is drawn.
 
     Args:
-        predictor: (n,) numbers.
         outcome: (n,) finite numbers; smaller is better.
         lineage: (n,) codes of the lineages, 0 to L - 1.
         counts: (k, L) number of draws of each lineage in each of k tables; a row of ones is the table itself.
 
     Attributes:
         total: (k,) number of networks in each table.
+        mean: (k,) mean outcome of all networks: of a random choice.
     """
 
-    def __init__(self, predictor: np.ndarray, outcome: np.ndarray, lineage: np.ndarray, counts: np.ndarray):
-        self.predictor = predictor
+    def __init__(self, outcome: np.ndarray, lineage: np.ndarray, counts: np.ndarray):
         self.outcome = outcome
         self.lineage = lineage
-        self.counts = counts
-        self.total = counts @ np.bincount(lineage, minlength=counts.shape[1])
+        self.counts = counts.astype(np.float32)
+        self.total = self._sums(np.ones(len(outcome)))
+        self.mean = self._sums(outcome) / self.total
+        self._ranks = rankdata(outcome)
 
-    def correlations(self) -> np.ndarray:
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        """(n,) numbers -> (k,) sums over the networks of each table."""
+        of_lineage = np.bincount(self.lineage, values, minlength=self.counts.shape[1])
+        return np.asarray(self.counts @ of_lineage)
+
+    def correlations(self, predictor: np.ndarray) -> np.ndarray:
         """(k,) Spearman correlations of predictor and outcome, with the ranks of the whole pool; 0 if undefined."""
-        x = rankdata(self.predictor)
-        y = rankdata(self.outcome)
-        products = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
-        sums = np.zeros((self.counts.shape[1], products.shape[1]))
-        np.add.at(sums, self.lineage, products)
-        n, sx, sy, sxx, syy, sxy = (self.counts @ sums).T
-        covariance = sxy - sx * sy / n
+        n = self.total
+        x = rankdata(predictor) - (len(predictor) + 1) / 2
+        y = self._ranks - (len(predictor) + 1) / 2
+        sx = self._sums(x)
+        sy = self._sums(y)
+        sxx = self._sums(x * x)
+        syy = self._sums(y * y)
+        covariance = self._sums(x * y) - sx * sy / n
         squares = (sxx - sx**2 / n) * (syy - sy**2 / n)
         defined = squares > 1e-12 * sxx * syy
         return np.where(defined, covariance / np.sqrt(np.where(defined, squares, 1)), 0.0)
 
-    def mean(self) -> np.ndarray:
-        """(k,) mean outcome of all networks: of a random choice."""
-        sums = np.bincount(self.lineage, self.outcome, minlength=self.counts.shape[1])
-        return (self.counts @ sums) / self.total
-
-    def chosen_by_sign(self, fraction: float, signs: np.ndarray) -> np.ndarray:
-        """(k,) mean outcomes of the networks chosen by the predictor, each table with its own direction.
+    def chosen_by_sign(self, predictor: np.ndarray, fraction: float, signs: np.ndarray) -> np.ndarray:
+        """(k,) mean outcomes of the networks chosen by a predictor, each table with its own direction.
 
         Args:
+            predictor: (n,) numbers.
             fraction: of the networks to choose; 0 for one.
             signs: (k,) 1 to choose small values, -1 to choose large ones, 0 to choose at random.
         """
-        chosen = self.mean()
+        chosen = self.mean.copy()
         for sign in (1, -1):
             tables = np.flatnonzero(signs == sign)
             if len(tables):
-                chosen[tables] = self.chosen(sign * self.predictor, fraction, tables)
+                chosen[tables] = self.chosen(sign * predictor, fraction, tables)
         return chosen
 
     def chosen(self, values: np.ndarray, fraction: float, tables: np.ndarray | None = None) -> np.ndarray:
@@ -77,7 +81,7 @@ class Pool:
             fraction: of the networks to choose; 0 for one.
             tables: which tables; by default all.
 
-        >>> pool = Pool(np.zeros(4), np.array([1.0, 2.0, 3.0, 8.0]), np.arange(4), np.ones((1, 4)))
+        >>> pool = Pool(np.array([1.0, 2.0, 3.0, 8.0]), np.arange(4), np.ones((1, 4)))
         >>> pool.chosen(np.array([5, 1, 1, 7]), 0).tolist(), pool.chosen(np.array([5, 1, 1, 7]), 0.75).tolist()
         ([2.5], [2.0])
         """
@@ -85,10 +89,10 @@ class Pool:
         needed = np.maximum(1.0, fraction * self.total[rows])
         order = np.argsort(values, kind="stable")
         ordered = values[order]
-        length = int(PREFIX * fraction * len(values)) + 10
+        length = int(PREFIX * fraction * len(values)) + SHORTEST_PREFIX
         while True:
             first = order[: _end_of_ties(ordered, length)]
-            weights = self.counts[rows][:, self.lineage[first]]
+            weights = self.counts[rows[:, None], self.lineage[first]]
             if len(first) == len(values) or (weights.sum(axis=1) >= needed).all():
                 return _mean_of_smallest(values[first], weights, self.outcome[first], needed)
             length = min(len(values), 2 * len(first))
@@ -111,44 +115,51 @@ def _mean_of_smallest(ordered: np.ndarray, weights: np.ndarray, outcome: np.ndar
         needed: (k,) number of networks to choose.
     """
     starts = np.flatnonzero(np.diff(ordered, prepend=np.nan) != 0)
+    if len(starts) == len(ordered):  # no ties
+        return np.asarray(_taken(weights, needed) @ outcome / needed)
     number = np.add.reduceat(weights, starts, axis=1)
     sums = np.add.reduceat(weights * outcome, starts, axis=1)
-    before = np.cumsum(number, axis=1) - number
-    taken = np.clip(needed[:, None] - before, 0, number)
     mean_of_ties = sums / np.maximum(number, 1)
-    return np.asarray((taken * mean_of_ties).sum(axis=1) / needed)
+    return np.asarray((_taken(number, needed) * mean_of_ties).sum(axis=1) / needed)
+
+
+def _taken(number: np.ndarray, needed: np.ndarray) -> np.ndarray:
+    """(k, m) how many of each are taken until (k,) enough are."""
+    before = np.cumsum(number, axis=1) - number
+    return np.clip(needed[:, None].astype(np.float32) - before, 0, number)
 
 
 def divided_pools(
     table: pd.DataFrame,
-    predictor: str,
     target: str,
     axes: Sequence[str],
     data_column: str | None,
     resamples: int,
     random_seed: int,
-) -> dict[str, Pool]:
+) -> dict[str, tuple[np.ndarray, Pool]]:
     """Return the networks of each data set, by its name; all as one, with an empty name, without such a column.
 
     Args:
-        table: one row per run; predictor and target are there in all of them.
-        predictor: a numeric column.
+        table: one row per run; the target is there in all of them.
         target: the outcome.
         axes: columns that make a lineage in a table without the column `lineage`.
         data_column: column of the data set.
         resamples: number of resamples of whole lineages, if there are enough lineages.
         random_seed: of the resamples.
+
+    Returns:
+        For each data set the positions of its runs in the table, and the pool.
     """
     names = pd.Series("", index=table.index) if data_column is None else table[data_column].map(str)
     pools = {}
-    for name, runs in table.groupby(names, sort=True):
+    for name, positions in pd.Series(range(len(table))).groupby(names.to_numpy(), sort=True):
+        places = positions.to_numpy()
+        runs = table.iloc[places]
         lineage = lineage_codes(runs, axes)
         lineages = int(lineage.max()) + 1
         counts = np.ones((1, lineages))
         if lineages >= MINIMUM_LINEAGES and resamples:
             rng = generator(random_seed, f"bootstrap/selection/{name}")
             counts = np.vstack([counts, bootstrap_counts(lineages, resamples, rng)])
-        values = numeric_column(runs, predictor, "predictor")
-        outcome = numeric_column(runs, target, "target")
-        pools[str(name)] = Pool(values, outcome, lineage, counts)
+        pools[str(name)] = (places, Pool(numeric_column(runs, target, "target"), lineage, counts))
     return pools

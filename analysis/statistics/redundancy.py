@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
+from threadpoolctl import threadpool_limits
 
 from benevolent.analysis.statistics.compared_runs import ACROSS, WITHIN, ComparedRuns, has_replicates
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
@@ -31,6 +32,7 @@ class Cluster(NamedTuple):
     kind: str
 
 
+@threadpool_limits.wrap(limits=1)
 def redundancy(
     table: pd.DataFrame, predictors: Sequence[str], axes: Sequence[str], *, seed_column: str | None = "seed"
 ) -> list[Cluster]:

@@ -1,7 +1,7 @@
 """Selection: the outcome that is lost if networks are chosen by a predictor."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
 from benevolent.analysis.statistics.pool_choice import Pool, divided_pools
 from benevolent.analysis.statistics.resampling import percentile_interval
+from benevolent.analysis.statistics.selection import Selection
 
 #: What most people choose networks by.
 REFERENCE = "validation_loss"
@@ -17,52 +18,6 @@ BEST_ONE = "best one"
 BEST_TENTH = "best 10%"
 SAME_RUNS = "the same runs"
 OTHER_DATA = "the other data sets"
-
-
-class Selection(NamedTuple):
-    """One row of the table of `selection_loss`.
-
-    Attributes:
-        data: the data set that networks are chosen on; empty if the table is not divided.
-        direction_from: runs that the direction is taken from.
-        predictor: column that networks are chosen by.
-        choice: "best one" or "best 10%".
-        direction: 1 if small values are chosen, -1 if large ones, 0 if all runs are tied (a random choice).
-        networks: number of networks chosen.
-        runs: number of networks chosen among.
-        lineages: number of lineages that were resampled.
-        chosen: mean outcome of the chosen networks.
-        lost_to_best: `chosen` minus the mean outcome of the best choice of as many networks.
-        best_low: lower end of its interval.
-        best_high: upper end of its interval.
-        lost_to_reference: `chosen` minus that of a choice by the reference predictor, its smallest values.
-        reference_low: lower end of its interval.
-        reference_high: upper end of its interval.
-        lost_to_random: `chosen` minus the mean outcome of all networks; below 0: better than at random.
-        random_low: lower end of its interval.
-        random_high: upper end of its interval.
-        recovered: `-lost_to_random / (lost_to_best - lost_to_random)`: 0 at random, 1 at best.
-    """
-
-    data: str
-    direction_from: str
-    predictor: str
-    choice: str
-    direction: int
-    networks: int
-    runs: int
-    lineages: int
-    chosen: float
-    lost_to_best: float
-    best_low: float
-    best_high: float
-    lost_to_reference: float
-    reference_low: float
-    reference_high: float
-    lost_to_random: float
-    random_low: float
-    random_high: float
-    recovered: float
 
 
 def selection_loss(
@@ -120,75 +75,92 @@ def selection_loss(
     """
     require_columns(table, axes, "axis")
     table = table[np.isfinite(numeric_column(table, target, "target"))]
+    columns = {name: numeric_column(table, name, "predictor") for name in predictors}
+    given = numeric_column(table, reference, "reference") if reference in table else None
+    together: dict[bytes, list[str]] = {}
+    for name, values in columns.items():
+        present = ~np.isnan(values) if given is None else ~(np.isnan(values) | np.isnan(given))
+        if present.any():
+            together.setdefault(present.tobytes(), []).append(name)
+    found: dict[str, list[Selection]] = {}
+    for key, names in together.items():
+        present = np.frombuffer(key, dtype=bool)
+        pools = divided_pools(table[present], target, axes, data_column, resamples, random_seed)
+        contests = {}
+        for data, (places, pool) in pools.items():
+            contests[data] = _Contest(pool, places, None if given is None else given[present][places])
+        for name in names:
+            found[name] = list(_rows(name, columns[name][present], contests, confidence))
     rows: list[Selection] = []
-    for predictor in predictors:
-        columns = [predictor, reference] if reference in table else [predictor]
-        complete = table[~table[columns].isna().any(axis=1)]
-        pools = divided_pools(complete, predictor, target, axes, data_column, resamples, random_seed)
-        for name, pool in pools.items():
-            runs = complete if data_column is None else complete[complete[data_column].map(str) == name]
-            rivals = _rivals(pool, runs, reference)
-            for source, signs in _directions(name, pools):
-                known = {"data": name, "direction_from": source, "predictor": predictor}
-                rows += _rows(pool, known, signs, rivals, confidence)
+    for name in predictors:
+        rows += found.get(name, [])
     return pd.DataFrame(rows, columns=list(Selection._fields))
-
-
-class _Rivals(NamedTuple):
-    """Choices that a choice by the predictor is compared with, by the fraction of networks chosen.
-
-    Attributes:
-        best: mean outcome of the best choice, in the table and its resamples.
-        reference: of the choice by the reference; missing if the table has none.
-    """
-
-    best: Mapping[float, np.ndarray]
-    reference: Mapping[float, np.ndarray]
 
 
 CHOICES = {BEST_ONE: 0.0, BEST_TENTH: FRACTION}
 
 
-def _rivals(pool: Pool, runs: pd.DataFrame, reference: str) -> _Rivals:
-    missing = np.full(len(pool.counts), np.nan)
-    best = {}
-    by_reference = {}
-    for fraction in CHOICES.values():
-        best[fraction] = pool.chosen(pool.outcome, fraction)
-        by_reference[fraction] = missing
-        if reference in runs:
-            by_reference[fraction] = pool.chosen(numeric_column(runs, reference, "reference"), fraction)
-    return _Rivals(best, by_reference)
+class _Contest:
+    """The networks of a data set, and the choices that a choice by a predictor is compared with.
 
+    Attributes:
+        pool: the networks.
+        places: their positions in the table.
+        best: mean outcome of the best choice by its fraction of the networks, in the table and its resamples.
+        by_reference: of the choice by the reference; missing if the table has none.
+    """
 
-def _directions(name: str, pools: Mapping[str, Pool]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the sources of a direction, each with the direction in the table and in its resamples."""
-    yield SAME_RUNS, np.sign(pools[name].correlations())
-    others = [pool.correlations() for other, pool in pools.items() if other != name]
-    if not others:
-        return
-    own_length = len(pools[name].counts)
-    padded = [np.resize(correlations, own_length) for correlations in others]
-    yield OTHER_DATA, np.sign(np.mean(padded, axis=0))
+    def __init__(self, pool: Pool, places: np.ndarray, reference: np.ndarray | None):
+        self.pool = pool
+        self.places = places
+        missing = np.full(len(pool.counts), np.nan)
+        self.best: dict[float, np.ndarray] = {}
+        self.by_reference: dict[float, np.ndarray] = {}
+        for fraction in CHOICES.values():
+            self.best[fraction] = pool.chosen(pool.outcome, fraction)
+            self.by_reference[fraction] = missing if reference is None else pool.chosen(reference, fraction)
 
 
 def _rows(
-    pool: Pool, known: Mapping[str, str], signs: np.ndarray, rivals: _Rivals, confidence: float
+    predictor: str, values: np.ndarray, contests: Mapping[str, _Contest], confidence: float
 ) -> Iterator[Selection]:
-    """Yield the rows of one predictor: of the best network, and of the best tenth."""
-    random = pool.mean()
-    fields: dict[str, Any] = dict(known)
+    """Yield the rows of one predictor, given its values for all networks."""
+    correlations = {}
+    for data, contest in contests.items():
+        correlations[data] = contest.pool.correlations(values[contest.places])
+    for data, contest in contests.items():
+        for source, signs in _directions(data, correlations):
+            known = {"data": data, "direction_from": source, "predictor": predictor}
+            yield from _choices(contest, values[contest.places], known, signs, confidence)
+
+
+def _directions(data: str, correlations: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the sources of a direction, each with the direction in the table and in its resamples."""
+    yield SAME_RUNS, np.sign(correlations[data])
+    others = [values for other, values in correlations.items() if other != data]
+    if not others:
+        return
+    padded = [np.resize(values, len(correlations[data])) for values in others]
+    yield OTHER_DATA, np.sign(np.mean(padded, axis=0))
+
+
+def _choices(
+    contest: _Contest, values: np.ndarray, known: Mapping[str, str], signs: np.ndarray, confidence: float
+) -> Iterator[Selection]:
+    """Yield a row for the best network, and one for the best tenth."""
+    pool = contest.pool
     for choice, fraction in CHOICES.items():
-        chosen = pool.chosen_by_sign(fraction, signs)
+        chosen = pool.chosen_by_sign(values, fraction, signs)
         losses = {
-            "lost_to_best": chosen - rivals.best[fraction],
-            "lost_to_reference": chosen - rivals.reference[fraction],
-            "lost_to_random": chosen - random,
+            "lost_to_best": chosen - contest.best[fraction],
+            "lost_to_reference": chosen - contest.by_reference[fraction],
+            "lost_to_random": chosen - pool.mean,
         }
-        for name, values in losses.items():
+        fields: dict[str, Any] = dict(known)
+        for name, lost in losses.items():
             ends = name.removeprefix("lost_to_")
-            low, high = percentile_interval(values[1:], values[0], confidence)
-            fields |= {name: float(values[0]), f"{ends}_low": low, f"{ends}_high": high}
+            low, high = percentile_interval(lost[1:], lost[0], confidence)
+            fields |= {name: float(lost[0]), f"{ends}_low": low, f"{ends}_high": high}
         possible = fields["lost_to_best"] - fields["lost_to_random"]
         yield Selection(
             choice=choice,
