@@ -13,6 +13,7 @@ from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.resampling import percentile_interval
 
 CHUNK_ELEMENTS = 4_000_000  # pairs of runs held in memory at a time
+PAIRED_LINEAGES = 1_000  # most lineages of which all pairs are held for an interval
 PAIRED_RUNS = 5_000  # most runs of which all pairs are compared for an interval
 
 
@@ -99,8 +100,8 @@ def kendall_interval(
     copies of one configuration are no pair, since a table of distinct configurations has no such pair either. So pairs
     inside configurations have, on average, the weight that they have in the table.
 
-    With more than `PAIRED_RUNS` runs the weight of a pair is linearized, ``w_g w_h = w_g + w_h - 1``, which needs only
-    each run's sum over its pairs.
+    With more than `PAIRED_RUNS` runs or `PAIRED_LINEAGES` lineages the weight of a pair is linearized,
+    ``w_g w_h = w_g + w_h - 1``, which needs only each run's sum over its pairs.
 
     Args:
         runs: the configurations of the n runs.
@@ -115,7 +116,8 @@ def kendall_interval(
     """
     x = rankdata(x)
     y = rankdata(y)
-    resampled = _linearized_taus if len(x) > PAIRED_RUNS else _pair_taus
+    is_large = len(x) > PAIRED_RUNS or len(lineages) > PAIRED_LINEAGES
+    resampled = _linearized_taus if is_large else _pair_taus
     undrawn = np.ones((1, counts.shape[1]))
     taus = resampled(runs, lineages, x, y, np.concatenate([undrawn, counts]))
     return percentile_interval(taus[1:], taus[0], confidence)

@@ -17,7 +17,7 @@ def main_effects(levels: pd.DataFrame) -> list[np.ndarray]:
     """Return for each axis the (G, k) columns of its main effect.
 
     Indicators of all values but one; a numeric axis with more than 8 values enters as its rank scaled to [-1, 1], with
-    its square and cube. An axis with one value has no column.
+    its square and cube, and an indicator of missing values if it has any. An axis with one value has no column.
 
     Args:
         levels: G rows, the axis values of each configuration.
@@ -27,17 +27,25 @@ def main_effects(levels: pd.DataFrame) -> list[np.ndarray]:
 
 def _main_effect(column: "pd.Series") -> np.ndarray:
     """(G, k) columns of the main effect of one axis."""
-    numeric = pd.api.types.is_numeric_dtype(column) and not column.isna().any()
-    if numeric and column.nunique() > INDICATOR_LEVELS:
-        numbers = column.to_numpy(dtype=float)
-        rank = rankdata(numbers, method="dense").astype(float)
-        largest = rank.max() - 1
-        scaled = 2 * (rank - 1) / largest - 1
-        return np.column_stack([scaled, scaled**2, scaled**3])
+    if pd.api.types.is_numeric_dtype(column) and column.nunique() > INDICATOR_LEVELS:
+        return _cubic(column.to_numpy(dtype=float, na_value=np.nan))
     codes, values = pd.factorize(column, use_na_sentinel=False)
     all_but_first = np.arange(1, len(values))
     indicators = codes[:, None] == all_but_first
     return indicators.astype(float)
+
+
+def _cubic(values: np.ndarray) -> np.ndarray:
+    """(G, 3) rank of numbers scaled to [-1, 1], its square and cube; (G, 4) with an indicator of missing values."""
+    missing = np.isnan(values)
+    rank = np.zeros(len(values))
+    rank[~missing] = rankdata(values[~missing], method="dense")
+    largest = rank.max() - 1
+    scaled = np.where(missing, 0.0, 2 * (rank - 1) / largest - 1)
+    columns = np.column_stack([scaled, scaled**2, scaled**3])
+    if not missing.any():
+        return columns
+    return np.column_stack([columns, missing])
 
 
 def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
