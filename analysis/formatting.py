@@ -62,6 +62,15 @@ def mean_and_deviation(mean: object, deviation: object) -> str:
     return f"{number(mean, digits)} ± {number(deviation, digits)}"
 
 
+def quantity(number: int, noun: str) -> str:
+    """Return a number of things as text, the noun in the plural where it must be.
+
+    >>> quantity(1, "cohort"), quantity(1200, "run"), quantity(0, "existing file")
+    ('1 cohort', '1,200 runs', '0 existing files')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Return a time span as text in a unit that keeps it short.
 

@@ -47,6 +47,7 @@ def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], tru
     places = [where] if isinstance(where, str | Path | Folder) else list(where)
     folders = [place if isinstance(place, Folder) else Folder(place) for place in places]
     for folder in folders:
+        folder.check_exists()
         if not folder.exists(paths.COHORTS):
             raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")
     return Results(folders, trust)
@@ -264,5 +265,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     try:
         return pd.read_parquet(path) if str(path).endswith(".parquet") else pd.read_csv(path)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file") from None
     except (OSError, ValueError, pa.ArrowException) as error:
         raise BadInput(f"{path}: cannot be read as a table ({str(error).splitlines()[0]})") from None

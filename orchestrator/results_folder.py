@@ -56,6 +56,7 @@ def read_spec(results: Folder) -> SweepSpec:
     Raises:
         BadInput: there is none, or it is damaged.
     """
+    results.check_exists()
     if not results.exists(paths.SPEC):
         raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
     try:

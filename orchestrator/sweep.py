@@ -25,7 +25,7 @@ from benevolent.orchestrator.train_and_measure import TrainingSummary, train_and
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.placement import place_work
 from benevolent.orchestrator.training.ray_session import ray_cluster
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, located_in
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.integrity import check_files
@@ -81,11 +81,13 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
     results = Folder(out)
     check_folder(results, spec)
     check_files(results)
-    check_names(spec.record, spec.judging)
+    with located_in(f"sweep {spec.name}"):
+        check_names(spec.record, spec.judging)
     with ray_cluster(address) if address else nullcontext():
-        slots = place_work(spec.resources, address).cohorts
         held = HeldCohorts.read(results, spec.record.while_training)
-        plan = expand(spec, held.runs, slots)
+        with located_in(f"sweep {spec.name}"):
+            slots = place_work(spec.resources, address).cohorts
+            plan = expand(spec, held.runs, slots)
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
         todo, done = held.with_new(prepare(results, spec, plan)).wanted(plan)
@@ -109,7 +111,7 @@ def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, co
     results = Folder(where)
     spec = read_spec(results)
     check_files(results)
-    select(measures)
+    select(measures, "--measures")
     cohorts = read_from(results)
     for cohort_id in cohorts:
         for config in Manifest.read(results, cohort_id).configs:

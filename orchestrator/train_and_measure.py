@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
+from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
@@ -145,15 +146,11 @@ def _announcement(runs: int, cohorts: int, finished_before: int, files: int) -> 
     """
     parts = []
     if cohorts:
-        already = f" ({_count(finished_before, 'run')} already finished)" if finished_before else ""
-        parts.append(f"training {_count(runs - finished_before, 'run')} in {_count(cohorts, 'cohort')}{already}")
+        already = f" ({quantity(finished_before, 'run')} already finished)" if finished_before else ""
+        parts.append(f"training {quantity(runs - finished_before, 'run')} in {quantity(cohorts, 'cohort')}{already}")
     if files:
-        parts.append(f"measuring {_count(files, 'existing file')}")
+        parts.append(f"measuring {quantity(files, 'existing file')}")
     return "; ".join(parts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _cohorts_of(results: Folder, jobs: Sequence[MeasureJob]) -> list[Manifest]:

@@ -613,7 +613,7 @@ def test_each_network_of_a_stack_is_clipped_by_its_own_norm(cohort):
         ({"schedule": [[1, 0]]}, "expected points [epoch, factor], of whole epochs >= 0 and factors > 0"),
         ({"schedule": [[1]]}, "expected points [epoch, factor], of whole epochs >= 0 and factors > 0"),
         ({"schedule": [[3, 0.1], [2, 0.1]]}, "epochs must be strictly increasing"),
-        ({"schedule": 3}, "base.optimizer.schedule = 3: input should be a valid list"),
+        ({"schedule": 3}, "base.optimizer.schedule = 3: expected a list"),
         ({"clip": 0}, "base.optimizer.clip = 0: input should be greater than 0"),
         ({"between": "cosine"}, "base.optimizer.between = 'cosine': input should be 'hold', 'linear' or 'geometric'"),
     ],

@@ -144,7 +144,7 @@ def test_printed_plan_names_runs_parents_and_the_bound():
     console.print(plan_table(dataclasses.replace(summary, name="[red]x")))
     text = console.export_text()
     assert "plan of [red]x" in text
-    assert "3 runs (1 configurations x 3 replicates) + 3 parent or teacher runs" in text
+    assert "3 runs (1 configuration x 3 replicates) + 3 parent or teacher runs" in text
     assert "training takes about" in text
 
 

@@ -234,16 +234,22 @@ BAD = {
     "a read-only disk": (["run", "{tiny}", "--out", "/proc/results"], "/proc/results"),
     "more than the machine has": (["run", "{tiny}", "--set", "resources.cpus=4096"], "resources.cpus"),
     "a table without the target": (["judge", "{table}", "--target", "gap", "--axes", "width"], "gap"),
-    "no table": (["judge", "{tiny}.csv", "--target", "gap", "--axes", "width"], "{tiny}.csv"),
+    "no table": (["judge", "{tiny}.csv", "--target", "gap", "--axes", "width"], "{tiny}.csv: no such file"),
+    "status of no folder": (["status", "nowhere"], "nowhere: no such folder"),
+    "report of no folder": (["report", "nowhere"], "nowhere: no such folder"),
+    "a batch larger than the data": (
+        ["plan", "{tiny}", "--set", "base.optimizer.batch_size=9999"],
+        "sweep tiny: base.optimizer.batch_size = 9999: ",
+    ),
     "status of no results": (["status", "{foreign}"], "{foreign}"),
     "report of no results": (["report", "{foreign}"], "{foreign}"),
     "a sweep that asks for an unknown measure": (
         ["plan", "{tiny}", "--set", "record.measures=[path_nrom]"],
-        "path_norm",
+        "sweep tiny: record.measures: 'path_nrom' is unknown; did you mean 'path_norm'?",
     ),
     "an empty list of measures": (["measure", "{out}", "--measures", ""], "--measures ''"),
     "an empty name": (["judge", "{table}", "--target", "loss", "--axes", "width,"], "--axes 'width,'"),
-    "unknown measure": (["measure", "{out}", "--measures", "path_nrom"], "path_norm"),
+    "unknown measure": (["measure", "{out}", "--measures", "path_nrom"], "--measures: 'path_nrom' is unknown"),
 }
 
 

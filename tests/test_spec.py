@@ -244,7 +244,7 @@ BAD = [
     ({"base": {"modl": {}}}, "base.modl: unknown key; did you mean 'model'?"),
     ({"base": {"data": {"nme": "x"}}}, "base.data.nme: unknown key; did you mean 'name'?"),
     ({"base": {"data": 3}}, "base.data = 3: "),
-    ({"base": {"data": {"train_size": "5"}}}, "base.data.train_size = '5': input should be a valid integer"),
+    ({"base": {"data": {"train_size": "5"}}}, "base.data.train_size = '5': expected a whole number; remove the quotes"),
     ({"base": {"seed": 3}}, "base.seed: seeds are given by 'seeds'"),
     (
         {"base": {"model": {"family": "foo"}}},
@@ -257,9 +257,9 @@ BAD = [
     ),
     ({"grid": {"model.widht": [1]}}, "grid.model.widht: unknown field; did you mean 'model.width'?"),
     ({"grid": {"model.width": []}}, "grid.model.width: an axis without values"),
-    ({"grid": {"model.width": 3}}, "grid.model.width = 3: input should be a valid list"),
+    ({"grid": {"model.width": 3}}, "grid.model.width = 3: expected a list, such as [3]"),
     ({"grid": {"model.width": [8, 0]}}, "grid.model.width = 0: input should be greater than or equal to 1"),
-    ({"grid": {"model.width": [8, "16"]}}, "grid.model.width = '16': input should be a valid integer"),
+    ({"grid": {"model.width": [8, "16"]}}, "grid.model.width = '16': expected a whole number; remove"),
     ({"grid": {"init.scale": [1, 1.0]}}, "grid.init.scale = 1.0: twice on this axis"),
     ({"grid": {"init.scale": [float("nan")]}}, "grid.init.scale = nan: input should be a finite number"),
     ({"grid": {"data.label_corruption": [0, -0.1]}}, "grid.data.label_corruption = -0.1: "),
@@ -280,7 +280,7 @@ BAD = [
     ({"list": [{}]}, "list: an axis without fields"),
     (
         {"list": [{"model": {"family": "mlp"}}]},
-        "list.model: a section, not a field; name its fields, such as model.arg",
+        "list.model: a section, not a field; name a field of it, such as model.width",
     ),
     (
         {"list": [{"model.width": 8}, {"model.family": "lenet5", "model.width": 8}]},
@@ -301,9 +301,14 @@ BAD = [
     ),
     (
         {"judging": {"match": {"train_loss": [2, 1]}}},
-        "judging.match = {'train_loss': [2, 1]}: train_loss: expected [low",
+        "judging.match.train_loss = [2, 1]: the low end is above the high end",
     ),
-    ({"name": "../up"}, "name = '../up': "),
+    ({"judging": {"match": {"train_loss": 3}}}, "judging.match.train_loss = 3: expected [low, high]"),
+    ({"name": "../up"}, "name = '../up': allowed: up to 100 letters, digits"),
+    ({"list": [32]}, "list[0] = 32: expected keys and values"),
+    ({"zip": [{"optimizer.lr": 0.1}]}, "zip[0].optimizer.lr = 0.1: expected a list, such as [0.1]"),
+    ({"base": {"model": 3}}, "base.model = 3: expected keys and values, such as {family: mlp}"),
+    ({"record": {"early_stop": "yes"}}, "record.early_stop = 'yes': expected true or false (yes is text in YAML 1.2)"),
 ]
 
 

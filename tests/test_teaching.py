@@ -138,17 +138,20 @@ def test_a_teacher_labels_as_it_was_at_a_checkpoint(cohort):
     [
         ({"labels": {"source": {"modle": {}}}}, "labels.source: modle: unknown key; did you mean 'model'?"),
         ({"labels": {"source": {"seed": 1}}}, "labels.source = {'seed': 1}: source has the seed of the run"),
-        ({"labels": {"source": {"data.train_size": 90}}}, "labels.source: data.train_size = 90 is 100 in the run"),
-        ({"labels": {"source": {"data.name": "mnist"}}}, "labels.source: data.name = 'mnist' is 'digits' in the run"),
+        ({"labels": {"source": {"data.train_size": 90}}}, "labels.source: the teacher has data.train_size = 90"),
+        ({"labels": {"source": {"data.name": "mnist"}}}, "labels.source: the teacher has data.name = 'mnist'"),
         (
             {"labels": {"source": {}}, "data": {"name": "frequency"}, "loss": {"name": "squared"}},
             "labels.source: the targets of frequency are no classes",
         ),
-        ({"labels": {"source": {}, "at": 1}}, "labels.at = 1: needs record.measure_at = 'checkpoints'"),
-        ({"labels": {"source": {}, "at": 3}}, "labels.at = 3: a phase has 2 epochs at most"),
+        ({"labels": {"source": {}, "at": 1}}, "labels.at = 1: the parameters at that epoch are not kept"),
+        ({"labels": {"source": {}, "at": 3}}, "labels.at = 3: that run trains for 2 epochs"),
         ({"init": {"at": 1}}, "`at` needs `source`"),
-        ({"init": {"scheme": "run", "source": {}, "at": 1}}, "init.at = 1: needs record.measure_at = 'checkpoints'"),
-        ({"init": {"scheme": "run", "source": {}, "at": 3}}, "init.at = 3: a phase has 2 epochs at most"),
+        ({"init": {"scheme": "run", "source": {}, "at": 1}}, "init.at = 1: the parameters at that epoch are not kept"),
+        (
+            {"init": {"scheme": "run", "source": {}, "at": 3}},
+            "init.at = 3: that run trains for 2 epochs",
+        ),
     ],
 )
 def test_teachers_and_checkpoints_without_sense_are_refused_at_planning(sections, line):
@@ -160,7 +163,7 @@ def test_every_epoch_of_a_source_is_looked_at_in_planning():
     """Numbers of a section do not make kinds of runs; that one does."""
     axis = {"init.at": [1, 2, 3]}
     spec = {"name": "t", "base": base(init={"scheme": "run", "source": {}}), "grid": axis}
-    with pytest.raises(BadInput, match=re.escape("init.at = 3: a phase has 2 epochs at most")):
+    with pytest.raises(BadInput, match=re.escape("init.at = 3: that run trains for 2 epochs")):
         expand(SweepSpec.parse(spec | {"record": {"measure_at": "checkpoints"}})).new_manifests()
 
 

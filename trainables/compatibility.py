@@ -343,7 +343,7 @@ def last_pooling_leaves_a_map(run: Candidate) -> str | None:
     depth = run.config.model.depth  # type: ignore[attr-defined]
     return (
         f"model.depth = {depth}: on inputs of shape {run.task.input_shape} the last pooling leaves 1 x 1; "
-        "allowed: less depth, or larger inputs"
+        "allowed: a smaller depth, or larger inputs"
     )
 
 
@@ -444,11 +444,16 @@ def _checkpoint_that_is_not_kept(
     if trained is None:
         return None
     if epoch > trained.last_epoch:
-        return f"{field} = {epoch}: a phase has {trained.last_epoch} epochs at most"
+        return f"{field} = {epoch}: that run trains for {trained.last_epoch} epochs; allowed: 0 to {trained.last_epoch}"
     # The checkpoint of the start of a phase is always kept.
     if epoch == 0 or record is None or (record.keeps_checkpoints and record.is_due(epoch)):
         return None
-    return f"{field} = {epoch}: needs record.measure_at = 'checkpoints' and {epoch} among record.epochs"
+    missing = []
+    if not record.keeps_checkpoints:
+        missing.append("record.measure_at: checkpoints")
+    if not record.is_due(epoch):
+        missing.append(f"record.also: [{epoch}]")
+    return f"{field} = {epoch}: the parameters at that epoch are not kept; set {' and '.join(missing)}"
 
 
 @rule("data.validation_size", "model.family")
@@ -468,9 +473,12 @@ def subspace_fits_the_network(run: Candidate) -> str | None:
     dimension = run.config.subspace.dimension
     size = run.network.size
     if dimension is not None and dimension > size:
-        return f"subspace.dimension = {dimension}: the network has {size} parameters; allowed: up to that"
+        return f"subspace.dimension = {dimension}: the network has {size} parameters; allowed: 1 to {size}"
     if run.config.prune.prunes:
-        return f"subspace.dimension = {dimension}: pruned weights would not stay zero; leave out subspace or prune"
+        return (
+            f"subspace.dimension = {dimension}: does not go with prune.fraction = {run.config.prune.fraction} "
+            "(steps in a subspace move pruned weights too); leave one out"
+        )
     return None
 
 
@@ -491,11 +499,12 @@ def source_has_the_shape(run: Candidate) -> str | None:
     of_source = traits_of(source).tensors
     for name, shape in run.network.tensors.items():
         if name not in of_source or not _can_start_from(scheme, tuple(shape), tuple(of_source[name])):
-            has = f"of shape {tuple(of_source[name])}" if name in of_source else "missing"
+            if name not in of_source:
+                return f"init.source: the source has no {name}, which this run has; allowed: a network of equal layers"
             more = {"kmeans": ", or more rows", "reuse": ", or less on any axis"}.get(scheme, "")
             return (
-                f"init.source: {name} is {has}, in the run that starts from it {tuple(shape)}; "
-                f"allowed: that shape{more}"
+                f"init.source: {name} of the source has the shape {tuple(of_source[name])}, that of this run "
+                f"{tuple(shape)}; allowed: an equal shape{more}"
             )
     return None
 
@@ -526,8 +535,10 @@ def teacher_knows_the_inputs(run: Candidate) -> str | None:
     for name in sorted(same):
         taught, learned = getattr(own, name), getattr(teacher.data, name)
         if taught != learned:
-            where = f"labels.source: data.{name} = {learned!r}"
-            return f"{where} is {taught!r} in the run that it labels; allowed: the same"
+            return (
+                f"labels.source: the teacher has data.{name} = {learned!r}, the run that it labels {taught!r}; "
+                f"allowed: an equal data.{name}"
+            )
     return None
 
 

@@ -1,5 +1,8 @@
 """The one exception that means: the user gave something that cannot be used."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class BadInput(ValueError):
     """Bad input from a user: one clear line that says what, where and what is allowed.
@@ -7,3 +10,19 @@ class BadInput(ValueError):
     The command line prints the line and exits with code 2; every other exception is an internal error and
     keeps its traceback.
     """
+
+
+@contextlib.contextmanager
+def located_in(place: str) -> Iterator[None]:
+    """Begin the lines of bad input that come up inside with a place, such as a file or the name of a sweep.
+
+    >>> with located_in("my-sweep"):
+    ...     raise BadInput("base.optimizer.lr: missing")
+    Traceback (most recent call last):
+    ...
+    benevolent.trainables.errors.BadInput: my-sweep: base.optimizer.lr: missing
+    """
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{place}: {error}") from None

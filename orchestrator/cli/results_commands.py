@@ -26,6 +26,7 @@ def status(where: ResultsFolder) -> None:
 
     [bold]Example:[/] bth status results/quickstart
     """
+    from benevolent.analysis.formatting import quantity
     from benevolent.analysis.results import load_results
     from benevolent.trainables.store.integrity import check_files
 
@@ -38,7 +39,8 @@ def status(where: ResultsFolder) -> None:
         table.add_row(role, state, f"{count:,}")
     console.print(table)
     for manifest, reason in results.cohorts.failures():
-        console.print(f"cohort {manifest.cohort_id} ({len(manifest.runs)} runs): {escape(reason)}", soft_wrap=True)
+        runs = quantity(len(manifest.runs), "run")
+        console.print(f"cohort {manifest.cohort_id} ({runs}): {escape(reason)}", soft_wrap=True)
 
 
 def _count_runs(results: "Results") -> "Iterator[tuple[str, str, int]]":

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from benevolent.orchestrator.cli.arguments import Overrides, Scale, Spec
 from benevolent.orchestrator.cli.console import console, exit_if_failed, print_verdicts
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, located_in
 from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
@@ -77,10 +77,12 @@ def plan(
     else:
         sweeps = [load_spec(spec, overrides or [])]
     for sweep in sweeps:
-        check_names(sweep.record, sweep.judging)  # an unknown measure is refused before anything is rehearsed
+        with located_in(f"sweep {sweep.name}"):  # an unknown measure is refused before anything is rehearsed
+            check_names(sweep.record, sweep.judging)
     for sweep in sweeps:
         slots = max(1, int(machine_cpus() / sweep.resources.cpus))
-        planned = expand(sweep, slots=slots)
+        with located_in(f"sweep {sweep.name}"):
+            planned = expand(sweep, slots=slots)
         detectable = detectable_table(Design.of(planned, sweep.record), effect)
         console.print(plan_table(estimate_sweep(planned, slots, timed=True)))
         console.print(detectable)

@@ -9,7 +9,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from benevolent.analysis.formatting import duration
+from benevolent.analysis.formatting import duration, quantity
 from benevolent.orchestrator.estimates.sweep_estimate import GroupEstimate, SweepEstimate
 from benevolent.trainables import data
 
@@ -44,20 +44,23 @@ def _cells(group: GroupEstimate) -> list[str]:
 
 def _totals(estimate: SweepEstimate) -> list[str]:
     """Return the lines below the table."""
-    kind = "seeds that all share" if estimate.replicates.shared else "replicates"
     count = len(estimate.replicates.numbers)
-    runs = f"{estimate.runs:,} runs ({estimate.configurations:,} configurations x {count} {kind})"
+    replicates = quantity(count, "replicate")
+    if estimate.replicates.shared:
+        replicates = quantity(count, "seed") + " that all share"
+    configurations = quantity(estimate.configurations, "configuration")
+    runs = f"{quantity(estimate.runs, 'run')} ({configurations} x {replicates})"
     if estimate.known:
         runs += f", {estimate.known:,} of them planned or trained already"
     if estimate.parents:
-        runs += f" + {estimate.parents:,} parent or teacher runs"
+        runs += f" + {quantity(estimate.parents, 'parent or teacher run')}"
     if estimate.repeated:
         runs += f", {estimate.repeated:,} of them of these configurations, with the seeds of what they are needed for"
     memory = decimal(estimate.memory_bytes)
     disk = decimal(estimate.disk_bytes)
     lines = [
         runs,
-        f"{estimate.cohorts:,} cohorts, {estimate.slots} at a time; memory up to {memory}, disk up to {disk}",
+        f"{quantity(estimate.cohorts, 'cohort')}, {estimate.slots} at a time; memory up to {memory}, disk up to {disk}",
     ]
     lines.append(
         f"training takes about {duration(estimate.seconds)} on one core of this machine if every run trains to its "

@@ -243,8 +243,17 @@ def _check_field(axis: Axis, field: str) -> None:
         return
     candidates = [name for name in FIELDS if section_of(name) == section_of(field)]
     if field in SECTIONS:
-        raise BadInput(f"{place}: a section, not a field; name its fields, such as {candidates[0]}")
+        raise BadInput(f"{place}: a section, not a field; name a field of it, such as {_typical_field(field)}")
     raise BadInput(f"{place}: unknown field" + did_you_mean(field, candidates or FIELDS))
+
+
+def _typical_field(section: str) -> str:
+    """Return a field of a section that many sweeps vary: the first one whose default is a number."""
+    default = DEFAULTS[section]
+    for field, value in default:
+        if type(value) in (int, float):
+            return f"{section}.{field}"
+    return f"{section}.{next(iter(type(default).model_fields))}"
 
 
 def _check_points_differ(axis: Axis) -> None:

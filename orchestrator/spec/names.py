@@ -17,7 +17,7 @@ def check_names(record: RecordConfig, judging: JudgingConfig) -> None:
     Raises:
         BadInput: a name in `record.measures` or `judging.outcomes`.
     """
-    measured = {measure.name for measure in select(record.names)}
+    measured = {measure.name for measure in select(record.names, "record.measures")}
     known = outcomes()
     for name in judging.outcomes:
         where = f"judging.outcomes: {name!r}"

@@ -1,9 +1,10 @@
 """`SweepSpec`: a sweep as its author writes it."""
 
 import functools
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, field_validator
 
 from benevolent.orchestrator.spec.axes import Axes, Axis, section_of
 from benevolent.orchestrator.spec.effects import check_effects
@@ -22,6 +23,24 @@ Seeds = list[int]
 Names = list[str]
 
 
+def _check_window(ends: Any) -> Any:
+    if not isinstance(ends, (list, tuple)) or len(ends) != 2 or not all(type(end) in (int, float) for end in ends):
+        raise ValueError("expected [low, high], such as [0.005, 0.01]")
+    if ends[0] > ends[1]:
+        raise ValueError(f"the low end is above the high end; did you mean [{ends[1]}, {ends[0]}]?")
+    return ends
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise ValueError("allowed: up to 100 letters, digits, '-', '_' and '.', a letter or a digit first")
+    return name
+
+
+#: Both ends of a window of numbers.
+Window = Annotated[Values, BeforeValidator(_check_window)]
+
+
 class JudgingConfig(Section):
     """Questions that the report answers; they change no run.
 
@@ -34,22 +53,13 @@ class JudgingConfig(Section):
     """
 
     outcomes: Names = ["test_loss"]
-    match: dict[str, Values] = {}
+    match: dict[str, Window] = {}
 
     @field_validator("outcomes", mode="after")
     @classmethod
     def _different(cls, value: Names) -> Names:
         if not value or len(set(value)) < len(value):
             raise ValueError("expected one or more different outcomes, such as [test_loss, test_error]")
-        return value
-
-    @field_validator("match", mode="after")
-    @classmethod
-    def _windows(cls, value: dict[str, Values]) -> dict[str, Values]:
-        for column, ends in value.items():
-            are_numbers = len(ends) == 2 and all(type(end) in (int, float) for end in ends)
-            if not are_numbers or not ends[0] <= ends[1]:
-                raise ValueError(f"{column}: expected [low, high], such as [0.005, 0.01]")
         return value
 
 
@@ -66,7 +76,7 @@ class SweepSpec(Section):
     (('init.scale',), Replicates(numbers=range(0, 3), shared=False))
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    name: Annotated[str, AfterValidator(_check_name)]
     description: str = ""
     base: dict[str, Any] = {}
     grid: dict[str, Values] = {}

@@ -1,6 +1,7 @@
 """One line that says what is wrong with a value, where, and what is allowed."""
 
 import difflib
+import json
 import re
 import types
 import typing
@@ -38,7 +39,7 @@ def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     if not first["loc"] and isinstance(cause, BadInput):  # its line names the fields
         return f"{where}: {cause}" if where else str(cause)
     place = _place_of(model, first["loc"])
-    name = ".".join([where, *place.keys] if where else place.keys)
+    name = ".".join([where, *place.keys] if where else place.keys).replace(".[", "[")
     given = first["input"]
     match first["type"]:
         case "extra_forbidden":
@@ -47,16 +48,48 @@ def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
             tag = first["ctx"]["tag"]
             tags = re.findall(r"'([^']+)'", first["ctx"]["expected_tags"])
             return f"{name}.family = {tag!r}: unknown" + did_you_mean(tag, tags)
+        case "union_tag_not_found":
+            return f"{name} = {given!r}: expected keys and values, such as {{family: mlp}}"
         case "missing":
             return f"{name}: missing"
         case "string_type" if isinstance(given, (bool, int, float)) and not place.tried_union:
             return f"{name} = {given!r}: put it in quotes"
-    messages = [str(first["msg"]).removeprefix("Value error, ")]
+    messages = [_message(first)]
     if place.tried_union:
         messages += _of_other_members(errors)
     message = ", or ".join(messages)
-    message = message[0].lower() + message[1:]
     return f"{name} = {given!r}: {message}" if name else f"{given!r}: {message}"
+
+
+def _message(error: Any) -> str:
+    """Return what one error says about its value: what was expected instead."""
+    given = error["input"]
+    match error["type"]:
+        case "int_type" | "int_from_float":
+            return "expected a whole number" + _if_quoted(given, int)
+        case "float_type":
+            return "expected a number" + _if_quoted(given, float)
+        case "bool_type":
+            remark = f" ({given} is text in YAML 1.2)" if given in ("yes", "no", "on", "off") else ""
+            return f"expected true or false{remark}"
+        case "list_type":
+            example = "" if given is None else f", such as [{json.dumps(given, default=str)}]"
+            return f"expected a list{example}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "expected keys and values, such as {key: value}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
+
+
+def _if_quoted(given: Any, number: type) -> str:
+    """Return what to do about a number that is given as text."""
+    if not isinstance(given, str):
+        return ""
+    try:
+        number(given)
+    except ValueError:
+        return ""
+    return "; remove the quotes"
 
 
 class _Place(NamedTuple):
@@ -90,7 +123,7 @@ def _place_of(model: type[BaseModel], location: Sequence[int | str]) -> _Place:
         else:
             if keys and len(members) == 1:
                 owner = next(iter(members.values()))
-            keys.append(str(part))
+            keys.append(f"[{part}]" if isinstance(part, int) else part)
     return _Place(owner, keys, tried_union)
 
 
@@ -104,8 +137,8 @@ def _unknown_key(name: str, place: _Place) -> str:
 def _of_other_members(errors: Sequence[Any]) -> list[str]:
     """Return what the other members of the union that the first error is about would have allowed."""
     field = errors[0]["loc"][:-1]
-    messages = [str(other["msg"]) for other in errors[1:] if other["loc"][:-1] == field]
-    return [message.removeprefix("Input should be ") for message in messages]
+    messages = [_message(other) for other in errors[1:] if other["loc"][:-1] == field]
+    return [message.removeprefix("input should be ").removeprefix("expected ") for message in messages]
 
 
 def _is_union(owner: type[BaseModel], field: str) -> bool:

@@ -139,7 +139,7 @@ def _check_window(config: DataConfig) -> None:
         return
     where = f"data.augment = {config.augment!r}"
     if not config.crop:
-        raise BadInput(f"{where}: the window is what data.crop leaves, and it is 0; allowed: crop of 1 or more")
+        raise BadInput(f"{where}: windows move in the border that data.crop cuts off, and it is 0; allowed: 1 or more")
     if config.pool > 1:
         raise BadInput(f"{where}: does not go with data.pool = {config.pool}; leave one out")
     for intervention in interventions_on(config, "train"):
@@ -189,7 +189,7 @@ def _check_size(config: DataConfig, sizes: dict[str, int], available: int, part:
     if config.half != "both":
         condition += f" in the {config.half} half"
     what = f"{config.name} has {available}{part} examples{condition}"
-    raise BadInput(f"data.{' + '.join(sizes)} = {asked}: {what}; allowed: up to that")
+    raise BadInput(f"data.{' + '.join(sizes)} = {asked}: {what}; allowed: up to {available}")
 
 
 def listing() -> list[tuple[str, str, str]]:

@@ -69,7 +69,7 @@ def flat_size(layers: list[nn.Module], input_shape: Shape, setting: str) -> int:
             size = network(torch.zeros(1, *input_shape)).numel()
     except RuntimeError as error:
         raise BadInput(
-            f"{setting}: does not fit on inputs of shape {input_shape}; allowed: less of it, or larger inputs"
+            f"{setting}: does not fit on inputs of shape {input_shape}; allowed: a smaller value, or larger inputs"
         ) from error
     network.train()
     return size

@@ -59,6 +59,11 @@ class Folder:
         """Return True if there is a file or folder at `path`."""
         return self.fs.get_file_info(posixpath.join(self.root, path)).type != pyarrow.fs.FileType.NotFound
 
+    def check_exists(self) -> None:
+        """Refuse a folder that is not there with `BadInput`."""
+        if not self.exists():
+            raise BadInput(f"{self.uri}: no such folder")
+
     def names(self, path: str = "") -> list[str]:
         """Return the sorted names in the folder at `path`, without unfinished files; empty if there is no folder."""
         selector = pyarrow.fs.FileSelector(posixpath.join(self.root, path), allow_not_found=True)
