@@ -14,37 +14,33 @@ from stacking import make_stack, orders, shared
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.stack.batches import Batches
-from benevolent.trainables.training.step_statistics import NOISE_EPOCHS, StepStatistics
+from benevolent.trainables.training.step_statistics import StepStatistics
 
 
 def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 64) -> tuple[float, float]:
-    """Return the time of a step without and with dynamics, from the fastest epochs of each.
+    """Return the time of a step without and with dynamics, from the fastest epoch of each.
 
-    They are taken in turn, so that both see the same machine. Every `NOISE_EPOCHS`-th epoch samples gradients and takes
-    longer, so the time with dynamics is a weighted mean of the fastest epochs of both kinds.
+    They are taken in turn, so that both see the same machine.
     """
     torch.set_num_threads(1)
     split = data.load(DataConfig()).train
     stack = make_stack(runs, {"width": width}, DataConfig(), split.inputs)
     order = orders(stack, len(split), 0)
     labels = split.labels.expand(runs, -1)
-    gradients = torch.zeros_like(stack.state.parameters)
 
     def seconds(epoch: int) -> float:
         batches = Batches(shared(split.inputs, len(stack)), labels, order, batch, epoch)
         start = time.perf_counter()
-        stack.train_epoch(batches, "batched", gradient_sum=gradients)
+        stack.train_epoch(batches, "batched")
         return time.perf_counter() - start
 
-    without, sampling, other = [], [], []
+    without, recorded = [], []
     for epoch in range(epochs):
         with patch.object(StepStatistics, "record", lambda *_: None):
             without.append(seconds(epoch))
-        kind = other if epoch % NOISE_EPOCHS else sampling
-        kind.append(seconds(epoch))
-    recorded = (min(sampling) + (NOISE_EPOCHS - 1) * min(other)) / NOISE_EPOCHS
+        recorded.append(seconds(epoch))
     steps = len(order.split(batch, 1))
-    return min(without) / steps * 1e3, recorded / steps * 1e3
+    return min(without) / steps * 1e3, min(recorded) / steps * 1e3
 
 
 def main() -> None:

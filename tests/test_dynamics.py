@@ -11,7 +11,7 @@ from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack import network
 from benevolent.trainables.training.dynamics import DERIVATIVE_FLOOR, Dynamics
 from benevolent.trainables.training.dynamics_names import DYNAMICS, WINDOW_EPOCHS
-from benevolent.trainables.training.step_statistics import NOISE_EPOCHS, StepStatistics, sampled_steps
+from benevolent.trainables.training.step_statistics import StepStatistics
 
 SMALL = {"train_size": 50, "validation_size": 20, "test_size": 30}
 
@@ -61,6 +61,7 @@ class Path:
             **({"momentum": given.momentum} if given.name == "sgd" else {}),
         )
         self.points, self.gradients, self.losses, self.derivatives = [self.flat()], [], [], []
+        self.by_logits = []
         for epoch in range(phase.max_epochs):
             order = RandomStream(self.config.seed, f"order/{phase.name}", epoch).permutation(len(labels))
             for batch in torch.from_numpy(order).split(given.batch_size):
@@ -71,6 +72,7 @@ class Path:
                 each.mean().backward()
                 self.gradients.append(self.flat(gradient=True))
                 self.derivatives.append(float(by_logits.norm(dim=1).mean()))
+                self.by_logits.append(by_logits)
                 self.losses.append(float(each.mean().detach()))
                 optimizer.step()
                 self.points.append(self.flat())
@@ -84,18 +86,16 @@ class Path:
         return sum(float((b[part] - a[part]).norm()) for a, b in zip(points[:-1], points[1:], strict=True))
 
     def noise(self) -> tuple[float, float]:
-        """B tr Cov(g) and ||E g||^2 of every eighth of the last epochs, from its whole batches."""
-        size, each = self.config.optimizer.batch_size, self.steps_per_epoch
-        whole = self.config.data.train_size // size
+        """Sums over the last epochs of tr Cov(d) and ||E d||^2, by the definition over pairs of examples of a batch."""
         noise = signal = 0.0
-        for epoch in range(len(self.gradients) // each)[-WINDOW_EPOCHS:]:
-            if epoch % NOISE_EPOCHS:
+        for by_logits in self.by_logits[-WINDOW_EPOCHS * self.steps_per_epoch :]:
+            size = len(by_logits)
+            if size < 2:
                 continue
-            steps = range(epoch * each, epoch * each + whole)
-            gradients = torch.stack([self.gradients[step][0] for step in steps])
-            variance = gradients.var(0, correction=1).sum()
-            noise += float(size * variance)
-            signal += float(gradients.mean(0).square().sum())
+            products = by_logits @ by_logits.T
+            other = (products.sum() - products.trace()) / (size * (size - 1))
+            noise += float(products.trace() / size - other)
+            signal += float(other)
         return noise, signal
 
     def epoch_losses(self) -> list[float]:
@@ -160,28 +160,46 @@ def test_every_statistic_equals_its_definition(cohort, sections):
         assert expected.keys() == DYNAMICS.keys() - EARLY
         if config.stop.train_loss is None:
             expected["epochs_to_target"] = float("nan")
-        found = {name: trained.value(config.run_id, name) for name in expected}
+        rows = trained.table("dynamics").query("run_id == @config.run_id and phase == 'train'")
+        at_the_end = rows[rows["step"] == rows["step"].max()].set_index("name")["value"]  # a missing value has no row
+        found = {name: at_the_end.get(name, math.nan) for name in expected}
         assert found == pytest.approx(expected, rel=1e-8, nan_ok=True)
 
 
-def test_the_noise_scale_is_that_of_gradients_of_known_noise():
-    """g = mean + noise of batches of 4: B tr Cov(g) / ||E g||^2, estimated from two epochs of 16 steps."""
+@pytest.mark.parametrize(("rate", "size"), [(0.5, 8), (1.0, 4), (0.2, 8)])
+def test_the_noise_scale_of_a_quadratic_is_known(rate, size):
+    """The loss (b - y)^2 / 2 of one parameter b, y ~ N(0, 1), in the stationary state of SGD.
+
+    There ||E d||^2 = Var b = r / (B (2 - r)) for the learning rate r and batches of B, and Var d = 1. Fresh examples at
+    every step move b against their own noise, so that the mean gradient over an epoch is nearly 0.
+    """
     draw = torch.Generator().manual_seed(0)
-    mean, gradient = torch.ones(1, 200).double(), torch.zeros(1, 200).double()
-    parameters = torch.zeros(1, 200).double()
-    dynamics = Dynamics(parameters, 0)
-    for epoch in range(2 * WINDOW_EPOCHS):
-        dynamics.begin_epoch()
-        total = dynamics.state["total"]
-        trace = StepStatistics([4] * 16 + [3], 1, parameters, gradient, slice(0, 0), sampled_steps(67, 4, epoch), total)
-        for size in [4] * 16 + [3]:
-            out = trace.out(size)
-            out[0].zero_(), out[1].zero_()
-            gradient.copy_(mean + 2 * torch.randn(1, 200, generator=draw).double())
-            trace.record(out, gradient)
-        dynamics.add(trace.close(torch.ones(1)), epoch)
-    found = dynamics.statistics(parameters, parameters, parameters, slice(0, 0), torch.ones(1))
-    assert found["gradient_noise_scale"].item() == pytest.approx(4 * (200 * 2**2) / (200 + 200 * 2**2 / 16), rel=0.15)
+    runs, steps = 300, 50
+    b = torch.randn(runs, 1, generator=draw).double() * (rate / (size * (2 - rate))) ** 0.5
+    gradient = torch.zeros_like(b)
+    dynamics = Dynamics(b, 0)
+    for epoch in range(WINDOW_EPOCHS + 3):
+        trace = StepStatistics([size] * steps, 1, b, gradient, slice(0, 0))
+        for _ in range(steps):
+            losses, derivatives = trace.out(size)
+            derivatives.copy_((b - torch.randn(runs, size, generator=draw)).unsqueeze(2))
+            losses.copy_(derivatives.squeeze(2) ** 2 / 2)
+            gradient.copy_(derivatives.mean(1))
+            trace.record((losses, derivatives), gradient)
+            b -= rate * gradient
+        dynamics.add(trace.close(torch.full((runs,), rate)), epoch)
+    sums = {name: dynamics.state[f"late_{name}"].sum() for name in ("noise", "signal")}
+    assert (sums["noise"] / sums["signal"]).item() == pytest.approx(size * (2 - rate) / rate, rel=0.15)
+    found = dynamics.statistics(b, b, b, slice(0, 0), torch.ones(runs))["gradient_noise_scale"]
+    known = ~found.isnan()
+    own = dynamics.state["late_noise"].sum(1) / dynamics.state["late_signal"].sum(1)
+    assert torch.equal(found[known], own[known]) and (own[~known] <= 0).all()
+
+
+def test_batches_of_one_example_have_no_noise_scale(cohort):
+    config = run(optimizer={"batch_size": 1, "lr": 0.01}, stop={"train_loss": None, "max_epochs": 1})
+    trained = cohort("c", [config]).train()
+    assert math.isnan(trained.value(trained.run_ids[0], "gradient_noise_scale"))
 
 
 def test_slices_of_a_stack_give_the_statistics_of_the_whole(cohort):

@@ -190,9 +190,9 @@ def test_finished_runs_are_not_computed(cohort, monkeypatch):
             trained_rows.append(len(stack))
         return train(stack, batches, *rest)
 
-    def counted_evaluation(stack, *rest):
+    def counted_evaluation(stack, *rest, **options):
         evaluated_rows.append(len(stack))
-        return evaluate(stack, *rest)
+        return evaluate(stack, *rest, **options)
 
     stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (1, 1, 3, 5)]
     started = cohort("c", [run(seed, data=SMALL, stop=stop) for seed, stop in enumerate(stops)]).start()

@@ -15,7 +15,7 @@ from benevolent.trainables.stack.updates import LeastSquaresUpdate, SubspaceUpda
 from benevolent.trainables.training.losses import LOSSES, Loss
 from benevolent.trainables.training.optimizers import OPTIMIZERS, LeastSquares, Sgd
 from benevolent.trainables.training.scores import Scores, example_scores, summary
-from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
+from benevolent.trainables.training.step_statistics import StepStatistics
 
 #: Largest number of (network, example) pairs that are evaluated at once, to stay in the processor's cache.
 PAIRS = 2**13
@@ -120,20 +120,12 @@ class Stack:
             parts.append(Stack(self.network, configs, state, self.projections))
         return parts
 
-    def statistics(
-        self, sizes: list[int], sampled: range = range(0), gradient_sum: Tensor | None = None
-    ) -> StepStatistics:
-        """Return the empty statistics of some coming steps.
-
-        Args:
-            sizes: examples of each step.
-            sampled: the steps, from 0, whose gradients are added up.
-            gradient_sum: `(K, P)`, what they are added to.
-        """
+    def statistics(self, sizes: list[int]) -> StepStatistics:
+        """Return the empty statistics of coming steps with so many examples each."""
         parameters = self.state.parameters
         gradient = torch.zeros_like(parameters)
         bias = self.network.first_bias_columns
-        return StepStatistics(sizes, self.network.outputs, parameters, gradient, bias, sampled, gradient_sum)
+        return StepStatistics(sizes, self.network.outputs, parameters, gradient, bias)
 
     def optimizer(self, epoch: int) -> Sgd:
         """Return the optimizer of all runs in an epoch of the phase; its memory is in `state`."""
@@ -180,19 +172,11 @@ class Stack:
             return SubspaceUpdate(self.state, optimizer, batches.steps_before, subspaces)
         return Update(self.state, optimizer, batches.steps_before)
 
-    def train_epoch(
-        self,
-        batches: Batches,
-        kernel: Kernel,
-        generator: StackGenerator | None = None,
-        gradient_sum: Tensor | None = None,
-    ) -> StepStatistics:
+    def train_epoch(self, batches: Batches, kernel: Kernel, generator: StackGenerator | None = None) -> StepStatistics:
         """Train on all batches in one piece, for benchmarks and for the choice of a kernel; see `train`."""
         seeds = [config.seed for config in self.configs]
         generator = generator or StackGenerator(seeds, "layers", batches.epoch, self.state.parameters.device)
-        examples = batches.labels.shape[1]
-        sampled = sampled_steps(examples, batches.batch_size, batches.epoch)
-        statistics = self.statistics(batches.sizes, sampled, gradient_sum)
+        statistics = self.statistics(batches.sizes)
         self.train(batches, kernel, statistics, generator)
         optimizer = self.optimizer(batches.epoch)
         return statistics.close(optimizer.learning_rate.squeeze(1))

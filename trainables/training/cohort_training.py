@@ -217,7 +217,6 @@ class CohortTraining:
         """Train to the next stop, or until it is time to save or to return."""
         if self.active.batches is None:
             self._open_epoch()
-            self.active.dynamics.begin_epoch()
         begin = self.timeline.epoch_index(self.step) * self.timeline.steps_per_epoch
         segment = self.active.segment
         if segment is None:

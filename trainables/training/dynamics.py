@@ -11,9 +11,8 @@ SUMS = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient
 #: For each epoch of the window: count, sum, sum of squares and maximum of increments; count of steps, mean and summed
 #: squared deviation of the bias; sums of the products of its updates with those before them, and of their squares.
 WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation", "products", "squares")
-#: For each epoch of the window: count of steps, sum and sum of squares of the losses; count and sum of squared norms of
-#: the sampled gradients; estimates of B tr Cov(g) and of ||E g||^2.
-LATE = ("steps", "loss", "square", "samples", "norms", "noise", "signal")
+#: For each epoch of the window: count of steps, sum and sum of squares of the losses, sums of noise and signal.
+LATE = ("steps", "loss", "square", "noise", "signal")
 #: Steps whose mean loss derivative is below this have no normalized bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
 
@@ -40,9 +39,6 @@ class Dynamics:
         self.state["bias_last"] = zeros(bias_size)
         for name in LATE:
             self.state[f"late_{name}"] = zeros(WINDOW_EPOCHS)
-        # Sum of the gradients sampled in this epoch, in their own precision: in twice as many bytes, adding to it would
-        # drive the step out of the processor's cache.
-        self.state["total"] = torch.zeros_like(parameters)
 
     def keep(self, index: Tensor) -> None:
         """Drop every run that is not in `index`."""
@@ -53,10 +49,6 @@ class Dynamics:
         before = self.state["path_before"] + self.state["path"]
         self.state = {name: torch.zeros_like(value) for name, value in self.state.items()}
         self.state["path_before"] = before
-
-    def begin_epoch(self) -> None:
-        """Empty the sum of sampled gradients."""
-        self.state["total"].zero_()
 
     def add(self, trace: StepStatistics, epoch: int, before: int = 0, steps: int | None = None) -> None:
         """Add some steps of an epoch.
@@ -118,31 +110,14 @@ class Dynamics:
         window["steps"] += trace.count
 
     def _add_late(self, slot: int, trace: StepStatistics) -> None:
-        """Add losses and sampled gradients to an epoch of the window.
-
-        Noise and signal are those of the sampled gradients g_1 ... g_n of the epoch's M: with their variance
-        `S^2 = sum ||g_i - mean g||^2 / (n - 1)`, noise is `B S^2`, and signal `||mean g||^2 - (1 - n / M) S^2 / n`, the
-        squared norm of the mean without the variance that is due to sampling (McCandlish et al. 2018, appendix A, for
-        batches that are drawn without replacement). At the end of the epoch n = M, and the signal is positive. Both are
-        averaged over the window before their ratio is taken.
-        """
+        """Add losses, and noise and signal of their derivatives, to an epoch of the window."""
         late = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
         losses = over_steps(trace.loss)
         late["steps"] += losses.shape[1]
         late["loss"] += losses.sum(1)
         late["square"] += losses.square().sum(1)
-        late["samples"] += trace.samples
-        late["norms"] += trace.squares
-        if not trace.samples:
-            return
-        count = late["samples"]
-        mean_norm = torch.linalg.vector_norm(self.state["total"], dim=1, dtype=torch.float64).div(count)
-        squared_mean = mean_norm.square()
-        variance = (late["norms"] - count * squared_mean).clamp(min=0) / (count - 1)
-        unsampled = 1 - count / trace.sampled_per_epoch
-        enough = count > 1
-        late["noise"].copy_(torch.where(enough, trace.examples * variance, 0))
-        late["signal"].copy_(torch.where(enough, squared_mean - unsampled * variance / count, 0))
+        late["noise"] += over_steps(trace.noise).sum(1)
+        late["signal"] += over_steps(trace.signal).sum(1)
 
     def statistics(
         self,
@@ -183,7 +158,7 @@ class Dynamics:
         return {name: values.get(name, missing) for name in DYNAMICS if name not in AT_THE_END}
 
     def _late(self) -> dict[str, Tensor]:
-        """Return the statistics of the losses and of the sampled gradients in the window."""
+        """Return the statistics of the losses and of the noise of their derivatives in the window."""
         sums = {name: self.state[f"late_{name}"].sum(1) for name in LATE}
         mean = sums["loss"] / sums["steps"]
         mean_square = sums["square"] / sums["steps"]

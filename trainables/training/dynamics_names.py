@@ -104,7 +104,8 @@ DYNAMICS: dict[str, tuple[str, str]] = {
         "Ru et al. 2021",
     ),
     "gradient_noise_scale": (
-        "B tr Cov(g) / ||E g||^2 over the batches of B examples of every eighth epoch, in the window",
+        "tr Cov(d) / ||E d||^2 of single examples in the last 10 epochs of the phase, with d = d loss / d logits, the "
+        "gradient by a bias of the outputs; unbiased sums over all batches of two examples or more",
         "McCandlish et al. 2018",
     ),
     "gradient_norm": (

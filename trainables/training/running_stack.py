@@ -110,8 +110,7 @@ class RunningStack:
     def begin_segment(self, first: int, last: int, choice: KernelChoice) -> Segment:
         """Begin the steps `first` to `last - 1` of the epoch."""
         assert self.batches is not None
-        gradient_sums = self.dynamics.state["total"]
-        self.segment = Segment(self.stack, self.batches, first, last, choice, self.generator, gradient_sums)
+        self.segment = Segment(self.stack, self.batches, first, last, choice, self.generator)
         return self.segment
 
     def end_segment(self) -> Tensor:

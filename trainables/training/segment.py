@@ -9,7 +9,7 @@ from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice
 from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.stack.stack import Stack
-from benevolent.trainables.training.step_statistics import StepStatistics, sampled_steps
+from benevolent.trainables.training.step_statistics import StepStatistics
 
 
 @dataclass
@@ -37,7 +37,6 @@ class Segment:
         last: the step after the last one.
         choice: kernel, and how many runs train in one program.
         generator: random numbers of layers and augmentation.
-        gradient_sums: `(K, P)`, to which the gradients of sampled steps are added.
 
     Attributes:
         step: the next step, counted within the epoch.
@@ -51,21 +50,18 @@ class Segment:
         last: int,
         choice: KernelChoice,
         generator: StackGenerator,
-        gradient_sums: Tensor,
     ) -> None:
         self.first = first
         self.last = last
         self.step = first
         self.kernel = choice.kernel
-        sampled = sampled_steps(batches.labels.shape[1], batches.batch_size, batches.epoch)
-        sampled_here = range(sampled.start - first, sampled.stop - first, sampled.step)
         self.parts = []
         starts = range(0, len(stack), choice.size)
         for start, part in zip(starts, stack.slices(choice.size), strict=True):
             rows = slice(start, start + len(part))
             own_batches = batches.pick(rows).between(first, last)
             own_generator = generator.pick(range(rows.start, rows.stop))
-            statistics = part.statistics(own_batches.sizes, sampled_here, gradient_sums[rows])
+            statistics = part.statistics(own_batches.sizes)
             self.parts.append(_Part(part, own_batches, own_generator, statistics))
 
     @property

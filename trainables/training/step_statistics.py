@@ -14,12 +14,19 @@ from benevolent.trainables.training.losses import Out
 BIAS_STEPS = 32
 #: Largest block of losses and derivatives, in numbers, so that it stays in the processor's cache.
 BLOCK_NUMBERS = 2**17
-#: Every so many epochs the gradients of all steps are added up for the gradient noise; in every epoch that would take
-#: some percent longer.
-NOISE_EPOCHS = 8
 
 #: What has one number per step and run, and what has one row per run.
-PER_STEP = ("loss", "derivative", "gradient", "update", "bias_gradient", "bias_update", "bias_product")
+PER_STEP = (
+    "loss",
+    "derivative",
+    "noise",
+    "signal",
+    "gradient",
+    "update",
+    "bias_gradient",
+    "bias_update",
+    "bias_product",
+)
 PER_RUN = ("bias_mean", "bias_deviation", "bias_first", "bias_last")
 
 
@@ -32,21 +39,18 @@ class StepStatistics:
         parameters: `(K, P)`, the tensor that the optimizer changes in place.
         gradient_rows: `(K, P)`, the tensor that holds the gradient of every step.
         first_bias: which columns of both are the first layer's bias; empty if there is none.
-        sampled: the steps whose gradients are added up, see `sampled_steps`.
-        gradient_sum: `(K, P)`, what they are added to.
 
     Attributes:
         loss: `(steps, K)`, mean loss of the batch.
         derivative: mean over the batch of ||d loss / d logits||.
+        noise, signal: tr Cov(d) and ||E d||^2 of single examples, d = d loss / d logits, see `noise_and_signal`; 0 for
+            a batch of one example.
         gradient: norm of the batch's gradient.
         update: norm of the update.
         bias_gradient, bias_update: the same of the first layer's bias.
         bias_product: in float64, of its update with the one of the step before; of the first step here 0.
         bias_first, bias_last: `(K, d)` in float64, the first of its updates and the last.
         bias_mean, bias_deviation: `(K, d)` and `(K,)` in float64: mean and summed squared deviation of the bias.
-        squares: `(K,)` in float64, the sum of squared norms of the sampled gradients.
-        samples: how many they are.
-        sampled_per_epoch: how many steps of the whole epoch are sampled.
     """
 
     def __init__(
@@ -56,8 +60,6 @@ class StepStatistics:
         parameters: Tensor,
         gradient_rows: Tensor,
         first_bias: slice,
-        sampled: range = range(0),
-        gradient_sum: Tensor | None = None,
     ) -> None:
         runs, steps, examples = len(parameters), len(batches), batches[0]
         self.examples = examples
@@ -65,8 +67,6 @@ class StepStatistics:
         self.gradient_rows = gradient_rows
         self.bias_gradient_now = gradient_rows[:, first_bias]
         self.bias_now = parameters[:, first_bias]
-        self.sampled = sampled if gradient_sum is not None else range(0)
-        self.gradient_sum = gradient_sum
         self.step = 0  # steps recorded
         self.reduced = 0  # steps whose losses are reduced
         self.count = 0  # steps whose biases are reduced
@@ -75,8 +75,9 @@ class StepStatistics:
 
     def _allocate(self, runs: int, steps: int, examples: int, outputs: int) -> None:
         like, size = self.gradient_rows, self.bias_now.shape[1]
-        norms = like.new_zeros(6, steps, runs)
-        self.loss, self.derivative, self.gradient, self.update, self.bias_gradient, self.bias_update = norms
+        norms = like.new_zeros(8, steps, runs)
+        self.loss, self.derivative, self.noise, self.signal, *rest = norms
+        self.gradient, self.update, self.bias_gradient, self.bias_update = rest
         self.bias_product = torch.zeros_like(self.loss, dtype=torch.float64)
         self.bias_mean = torch.zeros_like(self.bias_now, dtype=torch.float64)
         self.bias_first = torch.zeros_like(self.bias_mean)
@@ -108,8 +109,6 @@ class StepStatistics:
         """
         gradient_norm, update_norm = self.norm_slots[self.step]
         torch.linalg.vector_norm(self.gradient_rows, dim=1, out=gradient_norm)
-        if self.gradient_sum is not None and self.step in self.sampled:
-            self.gradient_sum += self.gradient_rows
         self.update_is_gradient = update is self.gradient_rows
         if not self.update_is_gradient:
             torch.linalg.vector_norm(update, dim=1, out=update_norm)
@@ -138,10 +137,6 @@ class StepStatistics:
         self.bias_product *= scale.square()
         self.bias_first *= scale.unsqueeze(1)
         self.bias_last *= scale.unsqueeze(1)
-        sampled = [step for step in range(self.step) if step in self.sampled]
-        self.samples = len(sampled)
-        self.sampled_per_epoch = len(self.sampled)
-        self.squares = over_steps(self.gradient[sampled]).square().sum(1)
         return self
 
     def state(self) -> dict[str, Tensor]:
@@ -163,11 +158,11 @@ class StepStatistics:
     def join(cls, parts: "list[StepStatistics]") -> "StepStatistics":
         """Return the statistics of a stack from those of its slices, all closed."""
         whole = object.__new__(cls)
-        for name in ("step", "count", "samples", "sampled_per_epoch", "examples"):
+        for name in ("step", "count"):
             setattr(whole, name, getattr(parts[0], name))
         for name in PER_STEP:
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts], 1))
-        for name in (*PER_RUN, "squares"):
+        for name in PER_RUN:
             setattr(whole, name, torch.cat([getattr(part, name) for part in parts]))
         return whole
 
@@ -179,7 +174,10 @@ class StepStatistics:
     def _store_losses(self, steps: int, losses: Tensor, derivatives: Tensor) -> None:
         done = slice(self.reduced, self.reduced + steps)
         self.loss[done] = losses.mean(2)
-        self.derivative[done] = torch.linalg.vector_norm(derivatives, dim=3).mean(2)
+        norms = torch.linalg.vector_norm(derivatives, dim=3)
+        self.derivative[done] = norms.mean(2)
+        if derivatives.shape[2] > 1:
+            self.noise[done], self.signal[done] = noise_and_signal(norms, derivatives)
         self.reduced += steps
 
     def _reduce_biases(self, steps: int) -> None:
@@ -215,17 +213,28 @@ def over_steps(values: Tensor) -> Tensor:
     return values.double().t().contiguous()
 
 
-def sampled_steps(examples: int, batch_size: int, epoch: int) -> range:
-    """Return the steps of an epoch (from 0) whose gradients are sampled for their noise.
+def noise_and_signal(norms: Tensor, derivatives: Tensor) -> tuple[Tensor, Tensor]:
+    """Estimate tr Cov(d) and ||E d||^2 of the derivative d of single examples from batches of B of them.
 
-    They are all whole batches of the first epoch and of every eighth one after it. Together these batches hold the
-    whole training set once, so that the mean of their gradients is that of the training loss, but for what the
-    parameters move in the epoch, and no estimate of it can be negative. With a few batches of every epoch it was: the
-    gradients of different steps are negatively correlated (a step with momentum lowers the next ones along it, and
-    batches are drawn without replacement), by more than the squared mean in most runs.
+    These are the two-batch-size estimators of McCandlish et al. 2018 (appendix A.1) with the sizes 1 and B in one
+    batch: `||E d||^2 = (B ||mean d||^2 - mean ||d||^2) / (B - 1)`, and `tr Cov(d)` is what is left of `mean ||d||^2`.
+    Both are unbiased for examples drawn independently, at the parameters of the step, so that their sums over many
+    steps may be divided. (Gradients of different steps tell less: a step lowers the next gradients along itself, so
+    that the mean over an epoch is nearly 0 even where no single expected gradient is.)
 
-    >>> sampled_steps(1000, 32, 0), sampled_steps(1000, 32, 1), sampled_steps(1000, 32, 8)
-    (range(0, 31), range(0, 0), range(0, 31))
+    Args:
+        norms: `(steps, K, B)`, of the derivatives.
+        derivatives: `(steps, K, B, C)`; B is at least 2.
+
+    Returns:
+        tr Cov(d) and ||E d||^2, each `(steps, K)`.
+
+    >>> d = torch.tensor([[[[1.0], [3.0]]]])
+    >>> noise_and_signal(d.squeeze(3), d)
+    (tensor([[2.]]), tensor([[3.]]))
     """
-    whole = examples // batch_size
-    return range(whole if epoch % NOISE_EPOCHS == 0 else 0)
+    size = derivatives.shape[2]
+    mean_square = norms.square().mean(2)
+    square_of_mean = derivatives.mean(2).square().sum(2)
+    signal = (size * square_of_mean - mean_square) / (size - 1)
+    return mean_square - signal, signal
