@@ -12,6 +12,7 @@ import pytest
 
 from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.judging import Verdict, Verdicts, decision_rule
+from benevolent.analysis.judging.decisions import CLAIMING
 from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.verdict import BASELINE
@@ -25,12 +26,14 @@ NULLS = 40
 
 
 class Draw:
-    """A grid of 36 configurations with 4 seeds, and random effects on it."""
+    """A grid of 36 configurations with 4 seeds, shared or of each run's own, and random effects on it."""
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, seed: int = 0, replicates: bool = False, count: int = 4):
         self.random = np.random.default_rng(seed)
-        rows = list(itertools.product([0.5, 1.0, 2.0, 4.0], [32, 64, 128], [1, 2, 3], range(4)))
+        rows = list(itertools.product([0.5, 1.0, 2.0, 4.0], [32, 64, 128], [1, 2, 3], range(count)))
         self.table = pd.DataFrame(rows, columns=[*AXES, "seed"])
+        if replicates:
+            self.table["seed"] = range(len(rows))
 
     def effect(self, *columns: str) -> np.ndarray:
         if not columns:
@@ -67,17 +70,17 @@ def assert_null(p_values: pd.Series) -> None:
 def test_nothing_is_claimed_for_independent_predictors():
     draw = Draw(1)
     verdicts = quick(draw.with_columns(draw.effect(), [draw.effect() for _ in range(NULLS)]))
-    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
-    assert_null(verdicts["gain_p"])
-    assert_null(verdicts["within_p"])
+    assert not set(verdicts["decision"]) & set(CLAIMING)
+    assert_null(verdicts["transfers_p"])
+    assert_null(verdicts["beyond_p"])
 
 
 def test_nothing_is_claimed_with_effects_of_axes_and_configurations_on_both():
     draw = Draw(2)
     verdicts = quick(draw.with_columns(draw.noisy(), [draw.noisy() for _ in range(NULLS)]))
-    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
-    assert_null(verdicts["gain_p"])
-    assert_null(verdicts["within_p"])
+    assert not set(verdicts["decision"]) & set(CLAIMING)
+    assert_null(verdicts["transfers_p"])
+    assert_null(verdicts["beyond_p"])
 
 
 def test_luck_of_shared_seeds_is_no_evidence():
@@ -87,9 +90,9 @@ def test_luck_of_shared_seeds_is_no_evidence():
         return draw.axes() + 2 * draw.effect("seed") + draw.effect("seed", "model.width") + draw.effect()
 
     verdicts = quick(draw.with_columns(lucky(), [lucky() for _ in range(NULLS)]))
-    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
-    assert_null(verdicts["gain_p"])
-    assert_null(verdicts["within_p"])
+    assert not set(verdicts["decision"]) & set(CLAIMING)
+    assert_null(verdicts["transfers_p"])
+    assert_null(verdicts["beyond_p"])
 
 
 @pytest.mark.parametrize("shared", [["init.scale", "model.width"], ["model.width", "half"], [*AXES[:2], "half"]])
@@ -102,41 +105,67 @@ def test_luck_that_a_seed_shares_with_several_axes_is_no_evidence_even_where_the
         return 4 * truth + 2 * draw.effect("seed", *shared) + 0.3 * draw.effect()
 
     verdicts = quick(draw.with_columns(lucky(), [lucky() for _ in range(NULLS)]))
-    assert (verdicts["gain_p"] <= 0.05).all()
-    assert decision_rule.ADDS not in set(verdicts["decision"])
-    assert_null(verdicts["within_p"])
+    assert (verdicts["gain_r2"] > 0).all()
+    assert not set(verdicts["decision"]) & set(CLAIMING)
+    assert_null(verdicts["beyond_p"])
+    assert (verdicts["transfers_p"] >= verdicts["beyond_p"]).all()  # shared luck could pass for a gain
 
 
-def test_functions_of_the_axes_add_nothing_to_them():
+def test_functions_of_the_axes_are_not_tested():
     draw = Draw(4)
     predictors = [draw.axes() + i * draw.effect(*AXES) for i in range(5)]
     table = draw.with_columns(draw.noisy(), predictors)
     verdicts = quick(table)
-    assert (verdicts["decision"] == decision_rule.ADDS_NOTHING).all()
-    assert verdicts["sentence"].str.contains("adds nothing, it is equal in all runs of each configuration").all()
+    assert (verdicts["decision"] == decision_rule.FUNCTION_OF_AXES).all()
+    assert verdicts["sentence"].str.contains("it is equal in all runs of each configuration").all()
     once = table.assign(p0=table["p0"] + 1e-3 * (table.index == 0))  # of one run alone: no function of the axes
-    assert quick(once).loc["p0", "decision"] != decision_rule.ADDS_NOTHING
+    assert quick(once).loc["p0", "decision"] != decision_rule.FUNCTION_OF_AXES
     flat = table.assign(test_loss=table["p1"], p0=draw.noisy())  # here the outcome is one
-    assert quick(flat).loc["p0", "decision"] == decision_rule.NOT_SEPARABLE
-    assert verdicts[["within", "within_p", "adds_q"]].isna().all(axis=None)
+    row = quick(flat).loc["p0"]
+    assert row["decision"] == decision_rule.UNDECIDED
+    assert row["reason"] == "lacks variation: it or test_loss is equal in the runs of each configuration"
+    assert verdicts[["within", "beyond_p", "transfers_p", "adds_q"]].isna().all(axis=None)
 
 
-def test_a_table_without_seeds_has_nothing_within_configurations():
+def test_a_table_without_replicates_is_tested_for_transfer_only():
     draw = Draw(5)
-    table = draw.with_columns(draw.noisy(), [draw.noisy()])
-    verdicts = quick(table[table["seed"] == 0].drop(columns="seed"))
-    assert verdicts.loc["p0", "decision"] == decision_rule.NOT_SEPARABLE
-    assert verdicts.loc["p0", "sentence"].partition(" Intervals")[0].endswith("there is one run per configuration.")
+    cause = draw.effect()
+    table = draw.with_columns(draw.axes() + cause, [draw.noisy(), cause + 0.3 * draw.effect()])
+    verdicts = quick(table[table["seed"] == 0].drop(columns="seed"), permutations=None)
+    assert verdicts.loc["p0", "decision"] == decision_rule.UNDECIDED
+    assert verdicts.loc["p0", "reason"] == "lacks replicates: there is one run per configuration"
     assert verdicts.loc["p0", "runs"] == verdicts.loc["p0", "configurations"] == 36
+    assert verdicts.loc["p1", "decision"] == decision_rule.ADDS_IN_TRANSFER
+    assert "beyond is not tested, for lack of replicates" in verdicts.loc["p1", "reason"]
 
 
-def test_a_real_gain_between_configurations_alone_does_not_add():
-    draw = Draw(6)
+def test_a_gain_between_configurations_alone_adds_in_transfer():
+    draw = Draw(6, replicates=True)
     truth = draw.axes() + 2 * draw.effect(*AXES)
     verdicts = quick(draw.with_columns(truth + draw.effect(), [truth + draw.effect() for _ in range(10)]))
-    assert (verdicts["gain_q"] <= 0.05).all()
-    assert (verdicts["decision"] == decision_rule.NOT_SHOWN).all()
-    assert "only the gain over the axes is significant" in verdicts.loc["p0", "sentence"]
+    assert (verdicts["decision"] == decision_rule.ADDS_IN_TRANSFER).all()
+    assert verdicts.loc["p0", "reason"] == "beyond is not shown"
+
+
+def test_an_association_within_configurations_that_says_nothing_of_new_ones_adds_beyond():
+    draw = Draw(7, replicates=True)
+    cause = draw.effect()
+    between = [5 * draw.effect(*AXES) for _ in range(2)]
+    verdicts = quick(draw.with_columns(between[0] + cause, [between[1] + cause + 0.5 * draw.effect()]))
+    assert verdicts.loc["p0", "decision"] == decision_rule.ADDS_BEYOND
+    assert verdicts.loc["p0", "reason"].startswith("transfer is not shown")
+
+
+def test_many_runs_show_that_an_effect_is_negligible_and_few_do_not():
+    draw = Draw(9, replicates=True, count=12)
+    table = draw.with_columns(draw.noisy(), [draw.axes() + draw.effect() for _ in range(5)])
+    verdicts = quick(table, permutations=None)
+    negligible = verdicts[verdicts["decision"] == decision_rule.NEGLIGIBLE]
+    assert len(negligible) >= 4
+    row = negligible.iloc[0]
+    assert row["within_bound"] < decision_rule.SMALL_CORRELATION and row["gain_bound"] < decision_rule.SMALL_GAIN
+    few = table[table.groupby(AXES).cumcount() < 2]
+    assert (quick(few)["decision"] == decision_rule.NOT_SHOWN).all()
 
 
 # Something there --------------------------------------------------------------------------------
@@ -158,7 +187,7 @@ def test_planted_effects_are_found_among_noise(seed_column):
     verdicts = quick(table, permutations=None)
     assert verdicts.index[verdicts["decision"] == decision_rule.ADDS].tolist() == ["p0", "p1"]
     assert verdicts.loc["p0", "within"] > 0.3 and verdicts.loc["p1", "within"] < -0.3
-    assert (verdicts["adds_q"] >= verdicts[["gain_q", "within_q"]].max(axis=1) - 1e-12).all()
+    assert (verdicts["adds_p"] >= verdicts[["transfers_p", "beyond_p"]].max(axis=1)).all()
 
 
 def test_planted_effects_are_found_when_runs_are_missing():
@@ -174,16 +203,16 @@ def test_planted_effects_are_found_among_luck_that_seeds_share():
     for name in ("test_loss", "p0", "p1"):
         table[name] += draw.effect("seed") + 0.7 * draw.effect("seed", "init.scale", "model.width")
     verdicts = quick(table, permutations=None)
-    assert verdicts.index[verdicts["decision"] == decision_rule.ADDS].tolist() == ["p0", "p1"]
+    assert verdicts.index[verdicts["decision"].isin(CLAIMING)].tolist() == ["p0", "p1"]
 
 
 def test_three_shared_seeds_are_too_few_and_seeds_of_ones_own_are_none():
     table = planted(nulls=0)
     few = quick(table[table["seed"] < 3])
     assert (few["decision"] == decision_rule.UNDECIDED).all()
-    assert few["sentence"].str.contains("3 seeds are too few").all()
+    assert few["reason"].str.contains("seeds: all configurations share 3 (at least 4)", regex=False).all()
     numbered = quick(table.assign(seed=range(len(table))))
-    assert numbered[["within", "within_p"]].equals(quick(table.drop(columns="seed"))[["within", "within_p"]])
+    assert numbered[["within", "beyond_p"]].equals(quick(table.drop(columns="seed"))[["within", "beyond_p"]])
 
 
 def borderline() -> pd.DataFrame:
@@ -198,7 +227,7 @@ def test_two_seeds_of_the_permutations_never_contradict_each_other():
     few = [quick(borderline(), random_seed=seed).loc["p0"] for seed in range(12)]
     assert min(row["adds_q"] for row in few) <= 0.05 < max(row["adds_q"] for row in few)  # single draws disagree
     assert {row["decision"] for row in few} == {decision_rule.UNDECIDED}
-    assert "more permutations are needed: after 199" in few[0]["sentence"]
+    assert "lacks permutations: after 199" in few[0]["sentence"]
     more = {quick(borderline(), permutations=None, random_seed=seed).loc["p0", "decision"] for seed in range(3)}
     assert len(more) == 1
 
@@ -304,13 +333,16 @@ def test_a_predictor_that_some_runs_lack_says_on_how_many_it_is_judged():
 def test_the_text_of_the_rule_is_fixed():
     # The rule was fixed before the data. Whoever changes its text changes this hash, and says why in the changelog.
     digest = hashlib.sha256(decision_rule.RULE.encode()).hexdigest()
-    assert digest == "eddc1696efa421355e2524fc23c561887babe0afb6d59e6abc10eaf651901703"
+    assert digest == "69c85215552715622c19ffa26a9168310c33b131d9921bad5811b4b4062c2605"
 
 
 def test_the_rule_states_the_thresholds_that_decide():
     for number in (
-        f"Fewer than {decision_rule.MINIMUM_CONFIGURATIONS} configurations".lower(),
-        f"{decision_rule.MINIMUM_SEEDS} seeds",
+        f"transfer needs {decision_rule.MINIMUM_LINEAGES} lineages",
+        f"{decision_rule.MINIMUM_SEEDS} shared seeds",
+        f"{decision_rule.MINIMUM_ARRANGEMENTS:,} distinct permutations",
+        f"within {decision_rule.SMALL_CORRELATION:g} of 0",
+        f"below {decision_rule.SMALL_GAIN:g} for the gain",
         f"{decision_rule.MINIMUM_WITHIN_FREEDOM} degrees of freedom",
         f"{PERMUTATION_STAGES[0]:,} to {PERMUTATION_STAGES[-1]:,} of them",
     ):
@@ -322,23 +354,30 @@ def test_the_sentence_names_predictor_target_estimate_interval_n_and_decision():
     row = verdicts.table.loc["p0"]
     interval = f"{row['kendall_tau']:.2f} [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]"
     assert row["resamples"] == 50
-    assert row["sentence"].endswith("Intervals: 95%, from 50 resamples of whole configurations.")
+    assert row["sentence"].endswith("Intervals: 95%, from 50 resamples of whole lineages.")
     assert "from 50 resamples" in verdicts.baseline.sentence
     bare = quick(planted(nulls=0), resamples=0)["sentence"]
     assert not bare.str.contains(r"nan|\[|Intervals").any()
-    for part in ("p0 for test_loss", interval, "144 runs of 36 configurations", ": adds, both tests"):
+    for part in ("p0 for test_loss", interval, "144 runs of 36 configurations", ": adds, both claims"):
         assert part in row["sentence"]
 
 
 def test_what_decides_is_said_where_the_interval_or_the_sign_would_confuse():
-    row = {"gain_r2": 0.02, "gain_low": -0.01, "within": -0.4, "kendall_tau": 0.3, "adds_q_low": 0.01}
-    row |= {"runs": 144, "configurations": 36, "within_freedom": 90, "within_seeds": 4, "adds_q": 0.02}
-    row |= {"adds_q_high": 0.03}
-    decision, reason = decision_rule.decide(Verdict.undecided("p", AXES, row), 0.05)
-    assert decision == decision_rule.ADDS and reason.startswith("both tests are significant; the decision rests on")
-    assert "not on the interval of the gain, which contains 0" in reason and "the sign of the association" in reason
+    row = {"gain_r2": 0.02, "gain_low": -0.01, "within": -0.4, "kendall_tau": 0.3, "own_share": 0.5}
+    row |= {"runs": 144, "configurations": 36, "lineages": 36, "within_freedom": 108, "arrangements": 40}
+    row |= {f"{claim}_q_high": 0.03 for claim in ("beyond", "transfers", "adds")}
+    decided = decision_rule.decide(Verdict.undecided("p", AXES, row), 0.05)
+    assert decided.decision == decision_rule.ADDS and decided.reason.startswith("both claims are significant")
+    assert "the interval of the gain contains 0" in decided.reason and "opposite to the sign" in decided.reason
     plain = decision_rule.decide(Verdict.undecided("p", AXES, row | {"gain_low": 0.001, "within": 0.4}), 0.05)
-    assert plain == (decision_rule.ADDS, "both tests are significant")
+    assert plain == (decision_rule.ADDS, "both claims are significant", False)
+    inside = {"gain_low": 0.001, "within": 0.1, "within_bound": 0.15, "gain_bound": 0.005}
+    small = decision_rule.decide(Verdict.undecided("p", AXES, row | inside), 0.05)
+    assert small == (decision_rule.ADDS, "both claims are significant", True)
+    near = decision_rule.decide(Verdict.undecided("p", AXES, row | {"within": 0.4, "own_share": 0.05}), 0.05)
+    assert "nearly a function of the axes and may stand for an interaction" in near.reason
+    pair = decision_rule.decide(Verdict.undecided("p", AXES, row | {"within": 0.4, "adds_q_high": 0.06}), 0.05)
+    assert pair == (decision_rule.ADDS_BEYOND, "both claims are significant one by one, not as a pair", False)
 
 
 def test_runs_that_all_diverged_are_said_to_have():
@@ -431,7 +470,7 @@ def test_too_few_configurations_and_no_run_left_are_undecided():
     small = small.drop_duplicates(["init.scale", "model.width", "seed"])
     verdicts = judge(small, "test_loss", ["init.scale", "model.width"], permutations=99, resamples=20).table
     assert (verdicts["decision"] == decision_rule.UNDECIDED).all()
-    assert "4 configurations are too few" in verdicts.loc["p0", "sentence"]
+    assert "lineages: 4 (at least 8)" in verdicts.loc["p0", "sentence"]
     none = quick_verdicts(draw_table.assign(status="diverged"))
     assert {verdict.decision for verdict in none} == {decision_rule.UNDECIDED}
     assert math.isnan(none.baseline.baseline_r2)
@@ -442,8 +481,8 @@ def test_continuous_axes_leave_granulated_and_information_undefined():
     table = pd.DataFrame(random.random((60, 3)), columns=["lr", "decay", "p0"])
     table["test_loss"] = table["lr"] + table["p0"]
     row = judge(table, "test_loss", ["lr", "decay"]).table.loc["p0"]
-    assert row[["psi", "cmi", "cmi_p"]].isna().all() and row["gain_p"] < 0.01
-    assert row["decision"] == decision_rule.NOT_SEPARABLE
+    assert row[["psi", "cmi", "cmi_p"]].isna().all() and row["transfers_p"] < 0.01
+    assert row["decision"] == decision_rule.ADDS_IN_TRANSFER
 
 
 # Bad input --------------------------------------------------------------------------------

@@ -61,8 +61,8 @@ The p-values of each claim are one Benjamini-Hochberg family, and the larger of 
 second; transfer needs a positive gain. Otherwise it is "{NEGLIGIBLE}" if the {EQUIVALENCE_CONFIDENCE:.0%} intervals, by
 resampling lineages, lie within {SMALL_CORRELATION:g} of 0 for the correlation and below {SMALL_GAIN:g} for the gain, \
 and else
-"{NOT_SHOWN}", which is no evidence that it adds nothing. What is claimed of an effect inside these bounds is marked
-as small.
+"{NOT_SHOWN}", which is no evidence that it adds nothing; with shared seeds nothing is negligible. What is claimed of an
+effect inside these bounds is marked as small.
 Permutations are drawn until Monte Carlo error can no longer change a decision: {_FEWEST:,} to {_MOST:,} of them,
 unless a number was given. A decision that still depends on Monte Carlo error is "{UNDECIDED}".
 A predictor that is equal in all runs of each configuration is a "{FUNCTION_OF_AXES}", and not tested.
@@ -141,9 +141,12 @@ def _claimed(verdict: Verdict, level: float) -> Decided | None:
     small_gain = verdict.gain_bound < SMALL_GAIN
     transfers = gains and verdict.transfers_q_high <= level
     if gains and verdict.adds_q_high <= level:
-        return Decided(ADDS, "both claims are significant" + _caveats(verdict), small_within and small_gain)
+        reason = "both claims are significant" + _caveats(verdict) + _opposite_sign(verdict)
+        return Decided(ADDS, reason, small_within and small_gain)
     if verdict.beyond_q_high <= level:
         reason = _other(lacks_transfer(verdict), "transfer")
+        if uncertain(verdict, level):
+            reason = f"transfer still depends on chance after {verdict.permutations:,.0f} permutations"
         if transfers:
             reason = "both claims are significant one by one, not as a pair"
         return Decided(ADDS_BEYOND, reason + _opposite_sign(verdict), small_within)
@@ -197,4 +200,4 @@ def _caveats(verdict: Verdict) -> str:
         text += "; it is nearly a function of the axes and may stand for an interaction of them"
     if verdict.gain_low <= 0:
         text += "; the interval of the gain contains 0, the test decides"
-    return text + _opposite_sign(verdict)
+    return text

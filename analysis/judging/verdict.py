@@ -75,7 +75,7 @@ class Verdict:
         within: correlation of aligned ranks among runs of one configuration.
         within_low: lower end of its interval.
         within_high: upper end of its interval.
-        within_bound: larger absolute end of its 90% interval.
+        within_bound: larger absolute end of its 90% interval; missing if lineages share their seeds.
         within_freedom: degrees of freedom within configurations.
         within_seeds: how many seeds all configurations share; missing if they do not.
         within_ceiling: the largest value of `within` that the predictor's own measurement noise allows; missing if it

@@ -94,8 +94,11 @@ class Claims:
         with np.errstate(invalid="ignore", divide="ignore"):
             correlations = xy / np.sqrt(xx * yy)
         low, high = percentile_interval(correlations, correlation, settings.confidence)
-        ends = percentile_interval(correlations, correlation, EQUIVALENCE_CONFIDENCE)
-        return {"within_low": low, "within_high": high, "within_bound": float(np.abs(ends).max())}
+        row = {"within_low": low, "within_high": high}
+        if not self.cases.lineages.shared_seeds:  # else no resample varies what the seeds share
+            ends = percentile_interval(correlations, correlation, EQUIVALENCE_CONFIDENCE)
+            row["within_bound"] = float(np.abs(ends).max())
+        return row
 
     def _gain_intervals(self, column: int) -> dict[str, float]:
         settings = self.cases.settings

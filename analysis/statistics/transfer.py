@@ -59,7 +59,7 @@ def cross_validated_gain(
 
     Args:
         table: one row per run; runs with a NaN in predictor or target are left out.
-        predictor: a numeric column. A function of the axes within the baseline's span gains 0.
+        predictor: a numeric column. A function of the axes that the model expresses gains about 0.
         target: a numeric column.
         axes: columns that make a configuration.
         seed_column: column of the seed; configurations linked by common seeds are one lineage, unless all are.
