@@ -152,13 +152,13 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(files, hostile):
 
 def test_the_page_answers_first_and_shows_the_baseline(files):
     text = text_of(files["index.html"])
-    assert "1 of 3 predictors adds something about test loss" in text
+    assert "Of 3 predictors of test loss, 1 orders networks that share every hyperparameter and helps" in text
     assert text.index("explain 81% of the variance") < text.index("What was run") < text.index("R² = 0.81")
     assert "Length of the path. Unit: weights." in text and "It adds if q &lt; 0.05." in text
 
 
 def test_the_number_of_resamples_stands_beside_the_intervals(files):
-    page, stated = text_of(files["index.html"]), "Intervals: 95%, from 100 resamples of whole configurations"
+    page, stated = text_of(files["index.html"]), "Intervals: 95%, from 100 resamples of whole lineages"
     assert page.count(stated) == 3  # two tables, and the answer, which names what adds
     console = Console(width=100, file=io.StringIO())
     console.print(verdict_table(verdicts()))
@@ -243,10 +243,10 @@ def test_a_few_runs_are_enough_for_a_page(count):
 
 
 def test_no_finding_is_said_plainly():
-    found = summarize(verdicts(decisions=("adds nothing", "undecided", "adds nothing")))
-    assert "2 add nothing, as the hyperparameters determine them" in " ".join(found.sentences)
-    found = summarize(verdicts(decisions=("not shown", "undecided", "not separable from the axes")))
-    assert found.headline.startswith("None of the 3 predictors judged is shown to add anything about test loss")
+    found = summarize(verdicts(decisions=("function of the axes", "undecided", "function of the axes")))
+    assert "2 are functions of the hyperparameters" in " ".join(found.sentences)
+    found = summarize(verdicts(decisions=("not shown", "undecided", "negligible")))
+    assert found.headline.startswith("None of the 3 predictors of test loss is shown to say more")
     assert found.adding == []
 
 
@@ -274,11 +274,11 @@ def test_descriptions_stand_beside_the_verdicts_with_their_numbers(files):
 
 def test_what_is_not_shown_is_nowhere_said_to_fail(files):
     page = text_of(files["index.html"])
-    assert "· not shown" in page and "no proof that it adds nothing" in page and "not shown to add anything" in page
+    assert "· not shown" in page and "no evidence against it" in page and "not shown to do either" in page
     console = Console(width=100, file=io.StringIO())
     console.print(verdict_table(verdicts()))
     shown = console.file.getvalue()
-    assert "· not shown" in shown and "no proof that it adds nothing" in shown
+    assert "· not shown" in shown and "no evidence against it" in shown
     decisions = {verdict.decision for one in read_verdicts(files["verdicts.json"]) for verdict in one}
     assert decisions == {"adds", "undecided", "not shown"}
     assert not re.search(r"\bfail(s|ed)?\b", page.partition("Provenance")[0] + shown)
@@ -353,7 +353,7 @@ def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, t
 
 def test_the_terminal_table_fits_100_columns_and_shows_the_baseline():
     console = Console(width=200, file=io.StringIO())
-    console.print(verdict_table(verdicts(decisions=("adds", "not shown", "not separable from the axes"))))
+    console.print(verdict_table(verdicts(decisions=("adds", "not shown", "function of the axes"))))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 100
     assert any("hyperparameters only" in line and "R² .81" in line for line in lines)

@@ -18,7 +18,7 @@ from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.correlation import kendall_interval
 from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.held_out_ridge import PENALTIES, HeldOutRidge
-from benevolent.analysis.statistics.lineages import Lineages, Replicates
+from benevolent.analysis.statistics.lineages import ExchangeableReplicates, Lineages
 from benevolent.analysis.statistics.noise_ceiling import measurement_variance
 from benevolent.analysis.statistics.resampling import configuration_permutations, seed_rotations
 from benevolent.analysis.statistics.sequential_permutation import (
@@ -530,7 +530,7 @@ def test_replicates_are_permuted_jointly_in_all_configurations_of_a_lineage():
     table = lineage_table()
     runs = GroupedRuns.from_table(table, AXES)
     lineages = Lineages.from_runs(runs)
-    replicates = Replicates(runs, lineages)
+    replicates = ExchangeableReplicates(runs, lineages)
     seeds, of_lineage = runs.seeds[replicates.kept], lineages.lineage[runs.configuration[replicates.kept]]
     configuration = runs.configuration[replicates.kept]
     for permuted in replicates.permutations(20, np.random.default_rng(0)):

@@ -35,6 +35,6 @@ MEANINGS = {
     NOT_SHOWN: "neither is shown, which is no evidence against it",
     NEGLIGIBLE: "both effects are shown to be small",
     FUNCTION_OF_AXES: "equal in all runs of each configuration",
-    UNDECIDED: "cannot be tested; its row says what is lacking",
+    UNDECIDED: "the runs do not allow a test, or too few permutations were drawn",
     DESCRIBED: "nothing was tested: only the outcomes that judging.outcomes names get decisions",
 }

@@ -35,10 +35,10 @@ class ScopeVerdicts:
             axes say little it leans away from a run, and its tau may be below 0.
         ceilings: how well any predictor could do on these runs.
         missing_ceiling: why there is no ceiling by test-set noise, if one was asked for; else empty.
+        predictors: one verdict per predictor.
         detectable_effect: smallest correlation within configurations that these runs show with 80% power if one
             predictor of them all has it; missing if they cannot show any.
         detectable_gain: smallest gain that they show, likewise.
-        predictors: one verdict per predictor.
     """
 
     scope: str
@@ -49,9 +49,9 @@ class ScopeVerdicts:
     baseline: Verdict
     ceilings: tuple[Ceiling, ...]
     missing_ceiling: str
-    detectable_effect: Number
-    detectable_gain: Number
     predictors: tuple[Verdict, ...]
+    detectable_effect: Number = math.nan
+    detectable_gain: Number = math.nan
 
 
 @dataclass(frozen=True, eq=False, repr=False)

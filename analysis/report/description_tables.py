@@ -15,7 +15,7 @@ from benevolent.analysis.statistics.selection_loss import BEST_ONE, BEST_TENTH, 
 MOST_REVERSALS = 3
 
 
-class Section(NamedTuple):
+class DescriptionSection(NamedTuple):
     """A section of the page: a heading, sentences, and a table or none."""
 
     heading: str
@@ -26,13 +26,13 @@ class Section(NamedTuple):
 _DIRECTIONS = {1: "smallest", -1: "largest", 0: "none"}
 
 
-def described_sections(about: Descriptions) -> list[Section]:
+def described_sections(about: Descriptions) -> list[DescriptionSection]:
     """Return the sections on what is free, selection, fragility and redundancy."""
     return [
-        Section("Beyond what is free", free_sentences(about.verdicts), free_table(about.verdicts)),
-        Section("Networks chosen by a predictor", selection_sentences(about), selection_table(about)),
-        Section("Where the association holds", [fragility_sentence(about)], fragility_table(about)),
-        Section("Predictors that say the same", redundancy_sentences(about), redundancy_table(about)),
+        DescriptionSection("Beyond what is free", free_sentences(about.verdicts), free_table(about.verdicts)),
+        DescriptionSection("Networks chosen by a predictor", selection_sentences(about), selection_table(about)),
+        DescriptionSection("Where the association holds", [fragility_sentence(about)], fragility_table(about)),
+        DescriptionSection("Predictors that say the same", redundancy_sentences(about), redundancy_table(about)),
     ]
 
 

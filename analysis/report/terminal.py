@@ -57,7 +57,7 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
         notes.append("too few runs to rank any predictor: all are undecided")
         return [note for note in notes if note]
     decisions = dict.fromkeys(verdict.decision for verdict in verdicts.in_reading_order())
-    notes += [f"{decision}: {MEANINGS[decision]}" for decision in decisions if decision != UNDECIDED]
+    notes += [f"{decision}: {MEANINGS[decision]}" for decision in decisions if decision in MEANINGS]
     notes += _undecided_notes(verdicts)
     notes.append(verdicts.detectable)
     if any(verdict.test_derived for verdict in verdicts):

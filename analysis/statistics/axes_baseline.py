@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.held_out_ridge import HeldOutRidge
@@ -70,8 +70,8 @@ class AxesBaseline:
             test = fold == number
             if test.all():
                 continue
-            trees = HistGradientBoostingRegressor(
-                max_iter=TREES_GROWN, min_samples_leaf=SMALLEST_LEAF, random_state=random_seed
+            trees = GradientBoostingRegressor(
+                n_estimators=TREES_GROWN, min_samples_leaf=SMALLEST_LEAF, random_state=random_seed
             )
             trees.fit(inputs[~test], means[~test], sample_weight=self.runs.sizes[~test])
             predicted[test] = trees.predict(inputs[test])

@@ -99,10 +99,10 @@ class Block(NamedTuple):
     positions: np.ndarray
 
 
-class Replicates:
+class ExchangeableReplicates:
     """The replicates of every lineage, those that can be exchanged side by side.
 
-    A replicate is the runs of one lineage and one seed. Replicates of a lineage that have runs of the same
+    A replicate is the runs of one lineage and one seed. ExchangeableReplicates of a lineage that have runs of the same
     configurations are alike. One that is like no other cannot be exchanged, and its runs are left out.
 
     Args:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benevolent.analysis.statistics.aligned_ranks import aligned_ranks
 from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
-from benevolent.analysis.statistics.lineages import Lineages, Replicates
+from benevolent.analysis.statistics.lineages import ExchangeableReplicates, Lineages
 from benevolent.analysis.statistics.rotated_seeds import MOST_ROTATED, RotatedSeeds
 from benevolent.trainables.rng import generator
 
@@ -109,7 +109,7 @@ class ExchangedReplicates:
     """
 
     def __init__(self, runs: GroupedRuns, lineages: Lineages):
-        self.replicates = Replicates(runs, lineages)
+        self.replicates = ExchangeableReplicates(runs, lineages)
         self.degrees_of_freedom = self.replicates.degrees_of_freedom
 
     def scores(self, values: np.ndarray) -> np.ndarray:
