@@ -14,7 +14,8 @@ RIDGE = "ridge regression"
 TREES = "boosted trees"
 
 TREE_FOLDS = 5
-TREES_GROWN = 100
+TREES_GROWN = 40
+LEARNING_RATE = 0.2
 SMALLEST_LEAF = 2  # configurations
 
 
@@ -71,7 +72,10 @@ class AxesBaseline:
             if test.all():
                 continue
             trees = GradientBoostingRegressor(
-                n_estimators=TREES_GROWN, min_samples_leaf=SMALLEST_LEAF, random_state=random_seed
+                n_estimators=TREES_GROWN,
+                learning_rate=LEARNING_RATE,
+                min_samples_leaf=SMALLEST_LEAF,
+                random_state=random_seed,
             )
             trees.fit(inputs[~test], means[~test], sample_weight=self.runs.sizes[~test])
             predicted[test] = trees.predict(inputs[test])
