@@ -76,7 +76,7 @@ def verdicts(
             own |= {"kendall_low": np.nan, "gain_r2": np.nan}
         rows.append(Verdict.undecided(predictor, AXES, known | own))
     baseline = Verdict.undecided("hyperparameters only", AXES, known | {"decision": "baseline", "baseline_r2": 0.81})
-    scope = ScopeVerdicts("converged", 18, 6, {}, False, baseline, (), "", 0.5, 0.1, tuple(rows))
+    scope = ScopeVerdicts("converged", 18, 6, {}, False, baseline, (), "", tuple(rows), 0.5, 0.1)
     rule = "It adds if q < 0.05."
     whole = Verdicts(target, tuple(AXES), {}, rule, 0.05, 0.95, 200, 100, {}, (), (scope,))
     return replace(whole, scopes=(replace(scope, **changes),))

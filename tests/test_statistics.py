@@ -70,20 +70,6 @@ def test_kendall_interval_weights_pairs_by_configuration_counts():
         assert interval == pytest.approx(expected, abs=1e-12)
 
 
-def test_large_groups_have_the_granulated_tau_of_all_pairs():
-    draw = np.random.default_rng(0)
-    table = pd.DataFrame({"lr": np.tile(np.arange(300), 3), "width": np.repeat([1, 2, 3], 300)})
-    table["p"], table["g"] = draw.integers(9, size=(2, 900))
-    table.loc[table["width"] == 1, "p"] = 1  # orders nothing: 0
-    expected = []
-    for _, group in table.groupby("width"):
-        signs = [np.sign(np.subtract.outer(group[name].to_numpy(), group[name].to_numpy())) for name in ("p", "g")]
-        untied = np.sqrt(np.abs(signs).sum(axis=(1, 2)).prod())
-        expected.append((signs[0] * signs[1]).sum() / max(untied, 1))
-    assert st.granulated_kendall(table, "p", "g", ["lr", "width"])["lr"] == pytest.approx(np.mean(expected))
-    assert expected[0] == 0
-
-
 def test_linearized_kendall_interval_of_long_tables_agrees_with_that_of_all_pairs(monkeypatch):
     random = np.random.default_rng(0)
     table = grid_table(seeds=5, configurations=100)
