@@ -1,97 +1,108 @@
-"""Measure how long the statistics take on many models: point estimates, and the cost of intervals.
+"""Measure how long it takes to judge large tables, in seconds and memory, each case in a process of its own.
 
-    python benchmarks/judging.py [--models 10000] > benchmarks/results/judging.txt
+    python benchmarks/judging.py [--cases 0 1 2 3] > benchmarks/results/judging.txt
 
-A table of models over five axes with two seeds, 40 predictors and an outcome: normal numbers with effects of the
-axes. Timed on one thread, as `judge` uses: the point estimates of every statistic for every predictor (Kendall's tau,
-granulated tau and Psi, partial rank correlation, conditional mutual information where it is defined, cross-validated
-gain, association within configurations); the same with bootstrap intervals; robust sign errors of 24 predictors on
-5,000 rows; and, with `--rows`, the point estimates of 4 predictors on that many rows. Peak memory is of the process.
+A table has configurations over three axes with independent replicates, and predictors that follow the axes; the first
+two share a cause with the outcome inside configurations. `judge` runs with its defaults: 1,000 resamples and as many
+permutations as the decisions need.
 """
 
 import argparse
 import itertools
+import platform
 import resource
+import subprocess
+import sys
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from benevolent.analysis import statistics as st
 from benevolent.analysis.judging.judge_table import judge
 
-AXES = ["a", "b", "c", "d", "e"]
-SEEDS = 2
 
+class Shape(NamedTuple):
+    """Numbers of values of each axis, of replicates of a configuration, and of predictors."""
 
-class Case(NamedTuple):
-    """A function of a table and the names of its predictors, timed on a table of a given size."""
-
-    name: str
-    run: Callable[[pd.DataFrame, list[str]], object]
-    rows: int
+    axes: tuple[int, ...]
+    replicates: int
     predictors: int
 
 
-def simulate_models(rows: int, predictors: int, seed: int = 0) -> pd.DataFrame:
-    """Draw a grid of about that many rows over five axes, two seeds per configuration."""
-    configurations = rows / SEEDS
-    levels = max(2, round(configurations ** (1 / 5)))
-    last_levels = max(2, round(configurations / levels**4))
-    grid = itertools.product(*[range(levels)] * 4, range(last_levels), range(SEEDS))
-    table = pd.DataFrame(list(grid), columns=[*AXES, "seed"])
+SHAPES = (
+    Shape((10, 12, 10), 5, 24),
+    Shape((2, 2), 1500, 24),
+    Shape((20, 25, 40), 5, 40),
+    Shape((4, 5), 5000, 40),
+)
+LINKED = 2  # predictors that share a cause with the outcome
+
+
+def simulate_runs(shape: Shape, seed: int = 0) -> pd.DataFrame:
+    """Draw the runs of a grid."""
     random = np.random.default_rng(seed)
-    effects = np.zeros(len(table))
-    for axis in AXES:
-        effects = effects + random.normal(size=table[axis].nunique())[table[axis]]
-    table["test_error"] = 1 / (1 + np.exp(-effects - random.normal(size=len(table))))
-    noise = random.normal(size=(predictors, len(table)))
-    columns = {f"p{i}": effects * random.normal() + noise[i] for i in range(predictors)}
+    names = list("abc")[: len(shape.axes)]
+    grid = list(itertools.product(*map(range, shape.axes)))
+    table = pd.DataFrame(np.repeat(grid, shape.replicates, axis=0), columns=names)
+    effect = table[names].to_numpy() @ random.normal(size=len(names))
+    table["seed"] = np.arange(len(table))
+    cause = random.normal(size=len(table))
+    table["test_loss"] = effect + 0.3 * cause + random.normal(size=len(table))
+    columns = {}
+    for number in range(shape.predictors):
+        values = effect * random.normal() + random.normal(size=len(table))
+        columns[f"p{number}"] = values + 0.3 * cause * (number < LINKED)
     return pd.concat([table, pd.DataFrame(columns)], axis=1)
 
 
-def point_estimates(table: pd.DataFrame, predictors: list[str]) -> None:
-    """Compute every statistic of every predictor, without intervals and nulls."""
-    judge(table, "test_error", AXES, predictors, permutations=0, resamples=0)
+def measure(shape: Shape) -> None:
+    """Judge one table and print what it took."""
+    table = simulate_runs(shape)
+    axes = list("abc")[: len(shape.axes)]
+    before = _peak_gb()
+    start = time.perf_counter()
+    cpu_start = time.process_time()
+    verdicts = judge(table, "test_loss", axes, [f"p{number}" for number in range(shape.predictors)])
+    seconds = time.perf_counter() - start
+    cpu = time.process_time() - cpu_start
+    configurations = len(table) // shape.replicates
+    decisions = verdicts.table["decision"].value_counts().to_dict()
+    print(
+        f"{len(table):>8,} runs = {configurations:>6,} configurations x {shape.replicates:>5,}, "
+        f"{shape.predictors} predictors: {seconds:6.1f} s ({cpu:6.1f} s of CPU), "
+        f"peak {_peak_gb():.2f} GB ({before:.2f} GB before); {decisions}",
+        flush=True,
+    )
 
 
-def with_intervals(table: pd.DataFrame, predictors: list[str]) -> None:
-    """Compute the same with 200 resamples of whole configurations."""
-    judge(table, "test_error", AXES, predictors, permutations=0, resamples=200)
+def measure_sign_errors() -> None:
+    """Compute robust sign errors of 24 predictors and print what it took."""
+    table = simulate_runs(Shape((10, 10, 10), 5, 24)).assign(test_error=lambda t: t["test_loss"].rank(pct=True))
+    start = time.perf_counter()
+    st.robust_sign_error(table, [f"p{number}" for number in range(24)], "test_error", list("abc"), test_size=10_000)
+    print(f"robust sign errors of 24 predictors over 5,000 runs: {time.perf_counter() - start:.1f} s")
 
 
-def sign_errors(table: pd.DataFrame, predictors: list[str]) -> None:
-    """Compute the robust sign errors of every predictor."""
-    st.robust_sign_error(table, predictors, "test_error", AXES, test_size=10_000)
+def _peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure every case in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=int, default=10_000)
-    parser.add_argument("--rows", type=int, default=0, help="also the point estimates of 4 predictors on so many rows")
+    every = range(len(SHAPES))
+    parser.add_argument("--cases", type=int, nargs="*", default=[*every], choices=every, help="numbers of the shapes")
+    parser.add_argument("--alone", type=int, choices=every, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    cases = [
-        Case("point estimates", point_estimates, options.models, 40),
-        Case("with 200 resamples", with_intervals, options.models, 40),
-        Case("robust sign error", sign_errors, 5_000, 24),
-    ]
-    if options.rows:
-        cases.append(Case("point estimates", point_estimates, options.rows, 4))
-    print(f"{'statistics':<22}{'models':>9}{'predictors':>12}{'axes':>6}{'seconds':>10}{'peak memory':>14}")
-    for case in cases:
-        table = simulate_models(case.rows, case.predictors)
-        names = [f"p{i}" for i in range(case.predictors)]
-        start = time.perf_counter()
-        with threadpool_limits(1):
-            case.run(table, names)
-        seconds = time.perf_counter() - start
-        peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        size = f"{len(table):>9,}{case.predictors:>12}{len(AXES):>6}"
-        print(f"{case.name:<22}{size}{seconds:>10.1f}{peak_gib:>11.1f} GiB", flush=True)
+    if options.alone is not None:
+        measure(SHAPES[options.alone])
+        return
+    print(f"Python {platform.python_version()} on {platform.machine()}, one thread", flush=True)
+    for case in options.cases:
+        subprocess.run([sys.executable, __file__, "--alone", str(case)], check=True)
+    measure_sign_errors()
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ class Block(NamedTuple):
     """Exchangeable replicates of several lineages that have equally many configurations and replicates.
 
     Attributes:
-        positions: (lineages, configurations, replicates) places of the runs among those that are kept.
+        positions: (lineages, configurations, replicates) places of the runs among those that are kept; the replicates
+            of a configuration are adjacent.
     """
 
     positions: np.ndarray
@@ -161,7 +162,7 @@ class ExchangeableReplicates:
             orders = random_orders((count, lineages), replicates, rng)
             for number in range(configurations):
                 places = block.positions[:, number]
-                sources = np.take_along_axis(np.broadcast_to(places, orders.shape), orders, axis=2)
+                sources = orders + places[:, :1].astype(np.int32)
                 permuted[:, places.ravel()] = sources.reshape(count, -1)
         return permuted
 
@@ -177,9 +178,10 @@ def random_orders(shape: tuple[int, ...], size: int, rng: np.random.Generator) -
     [0, 1, 2, 3]
     """
     if size <= LISTED:
-        listed = np.array(list(itertools.permutations(range(size))))
+        listed = np.array(list(itertools.permutations(range(size))), dtype=np.int32)
         return listed[rng.integers(len(listed), size=shape)]
-    return np.argsort(rng.random((*shape, size), dtype=np.float32), axis=-1)
+    ascending = np.broadcast_to(np.arange(size, dtype=np.int32), (*shape, size))
+    return rng.permuted(ascending, axis=-1)
 
 
 def _units(runs: GroupedRuns, lineages: Lineages) -> np.ndarray:
