@@ -12,6 +12,8 @@ from benevolent.analysis.judging.left_out import shortened_list
 from benevolent.analysis.judging.predictors import NOT_PREDICTORS
 from benevolent.trainables.errors import BadInput
 
+#: Rows in which the values of a column are counted.
+COUNTED_ROWS = 1000
 #: Column of results that is equal for the replicates of a configuration.
 CONFIGURATION = "configuration"
 
@@ -95,9 +97,11 @@ def _differing_columns(given: ForeignTable, repeated: RepeatedRows, names: Itera
     """Return the columns in which two rows differ, those first that have few values in the table, like a setting."""
     values: dict[str, int] = {}
     for name in names:
-        column = given.runs[name].map(str)
-        if column[repeated.first] != column[repeated.second] and name != given.seed_column:
-            values[name] = column.nunique()
+        column = given.runs[name]
+        first = str(column[repeated.first])
+        second = str(column[repeated.second])
+        if first != second and name != given.seed_column:
+            values[name] = column.head(COUNTED_ROWS).map(str).nunique()
     return sorted(values, key=lambda name: (values[name], name == given.target))
 
 

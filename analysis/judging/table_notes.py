@@ -28,6 +28,8 @@ LINEAGE = "lineage"
 #: that only one of them has.
 FEWEST_VALUES = 3
 FEWEST_TIED_VALUES = 10
+#: Elements that are compared before all of them are: most pairs of columns disagree there.
+FIRST_LOOK = 100
 
 
 def notes_on_scopes(given: ForeignTable, scopes: Sequence[ScopeRuns]) -> tuple[str, ...]:
@@ -64,8 +66,10 @@ def _replicates(given: ForeignTable, runs: pd.DataFrame) -> str:
 def _infinite_values(given: ForeignTable, runs: pd.DataFrame) -> str:
     """Name the predictors with infinite values, which are ranked as the largest or smallest."""
     counts = []
+    columns = runs[list(given.predictors)].copy()
+    columns[given.target] = given.runs[given.target]  # in the scope "all" that of diverged runs is infinite
     for name in (given.target, *given.predictors):
-        values = numeric_column(given.runs.loc[runs.index], name, "column")
+        values = numeric_column(columns, name, "column")
         infinite = int(np.isinf(values).sum())
         if infinite:
             counts.append(f"{name} ({infinite:,} of {len(runs):,} runs)")
@@ -102,11 +106,13 @@ def orders_alike(x: np.ndarray, y: np.ndarray) -> bool:
     False
     """
     present = ~(np.isnan(x) | np.isnan(y))
-    if not present.any():
+    x = x[present]
+    y = y[present]
+    if not _never_disagree(_codes(x[:FIRST_LOOK]), _codes(y[:FIRST_LOOK])):
         return False
-    x_codes = _codes(x[present])
-    y_codes = _codes(y[present])
-    if not (_never_disagree(x_codes, y_codes) or _never_disagree(x_codes, -y_codes)):
+    x_codes = _codes(x)
+    y_codes = _codes(y)
+    if not len(x) or not _never_disagree(x_codes, y_codes):
         return False
     x_values = x_codes.max() + 1
     y_values = y_codes.max() + 1
@@ -116,9 +122,10 @@ def orders_alike(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _never_disagree(x: np.ndarray, y: np.ndarray) -> bool:
-    """Tell if no two elements are in one order by x and in the other by y."""
-    order = np.lexsort((y, x))
-    return bool((np.diff(y[order]) >= 0).all())
+    """Tell if no two elements are ordered differently by x and y, or if none are ordered alike."""
+    rising = y[np.lexsort((y, x))]
+    falling = y[np.lexsort((-y, x))]
+    return bool((np.diff(rising) >= 0).all() or (np.diff(falling) <= 0).all())
 
 
 def _codes(values: np.ndarray) -> np.ndarray:
