@@ -255,17 +255,3 @@ def check_trust(config: RunConfig, trust: bool) -> None:
         path = None if run is None else getattr(run.model, "path", None)
         if path is not None and not trust:
             raise BadInput(f"model.path = {path!r}: results name this module; it is imported only with trust (--trust)")
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table of models from CSV or parquet, by the ending of its name.
-
-    Raises:
-        BadInput: no such file, or it cannot be read as a table.
-    """
-    try:
-        return pd.read_parquet(path) if str(path).endswith(".parquet") else pd.read_csv(path)
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such file") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadInput(f"{path}: cannot be read as a table ({str(error).splitlines()[0]})") from None

@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from benevolent.analysis.report import gallery
+from benevolent.analysis.table_files import read_table
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.cli.plain_output import nearest_ascii
+from benevolent.trainables.errors import BadInput
 
 
 @pytest.fixture
@@ -127,6 +129,15 @@ def test_a_strangers_table_is_judged_in_one_command_that_tells_what_it_left_out(
         assert line in text and line.removeprefix("note: ") in page
     assert "43 of 44" in next(line for line in printed.splitlines() if line.strip().startswith("metrics.path_norm"))
     assert len(printed.splitlines()) < 60
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_files_may_separate_values_in_other_ways(separator, table, tmp_path):
+    table.to_csv(tmp_path / "models.csv", index=False, sep=separator, encoding="utf-8-sig")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "models.csv"), table)
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(BadInput, match="empty.csv: cannot be read as a table"):
+        read_table(tmp_path / "empty.csv")
 
 
 def test_every_option_of_a_table_reaches_the_judge(judge, table):

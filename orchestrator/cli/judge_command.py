@@ -61,7 +61,7 @@ def judge(
     import pandas as pd
 
     from benevolent.analysis import judging
-    from benevolent.analysis.results import read_table
+    from benevolent.analysis.table_files import read_table
     from benevolent.orchestrator.provenance import command_line
     from benevolent.orchestrator.reporting import report_on_table
     from benevolent.trainables.store.folder import Folder
