@@ -63,7 +63,7 @@ def _q(value: float) -> str:
 
 
 def _ceiling(verdict: Verdict) -> str:
-    """Return what the predictor's own noise allows, if it was measured more than once."""
-    if math.isnan(verdict.within_ceiling):
+    """Return what the predictor's own noise allows, if it was measured more than once and differs."""
+    if not verdict.limited_by_noise:
         return ""
     return f" (ceiling: measurement noise, {verdict.within_ceiling:.2f})"

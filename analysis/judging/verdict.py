@@ -12,6 +12,8 @@ from benevolent.analysis.judging.decisions import CLAIMING, MARKS
 #: Name of the row of the axes alone.
 BASELINE = "hyperparameters only"
 BASELINE_DECISION = "baseline"
+#: Ceilings of measurement noise from here on say nothing.
+LARGEST_NOISE_CEILING = 0.995
 
 
 def _from_json(value: Any) -> Any:
@@ -185,6 +187,11 @@ class Verdict:
                 empty = _EMPTY.get(field.type, math.nan)
                 values[field.name] = convert(known.get(field.name, empty))  # numpy's numbers become Python's
         return cls(**values)
+
+    @property
+    def limited_by_noise(self) -> bool:
+        """True if the predictor's measurement noise limits `within` to less than 1.00, as it would be printed."""
+        return self.within_ceiling < LARGEST_NOISE_CEILING
 
     @property
     def mark(self) -> str:

@@ -62,10 +62,7 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
     notes.append(verdicts.detectable)
     if any(verdict.test_derived for verdict in verdicts):
         notes.append(_TEST_NOTE)
-    for verdict in verdicts:
-        if not math.isnan(verdict.within_ceiling):
-            limit = _bare(number(verdict.within_ceiling))
-            notes.append(f"ceiling of within for {printable(verdict.predictor)}, from its measurement noise: {limit}")
+    notes.append(_noise_note(verdicts))
     notes.append(verdicts.intervals_text)
     return [note for note in notes if note]
 
@@ -78,6 +75,17 @@ def _undecided_notes(verdicts: Verdicts) -> list[str]:
 
 def _predictors(count: int) -> str:
     return "1 predictor:" if count == 1 else f"{count} predictors:"
+
+
+def _noise_note(verdicts: Verdicts) -> str:
+    """Return the ceilings that measurement noise sets; empty if no predictor has one below 1."""
+    ceilings = []
+    for verdict in verdicts:
+        if verdict.limited_by_noise:
+            ceilings.append(f"{printable(verdict.predictor)} {_bare(number(verdict.within_ceiling))}")
+    if not ceilings:
+        return ""
+    return "ceiling: measurement noise, of |ρ| in beyond: " + ", ".join(ceilings)
 
 
 def _add_columns(table: Table, confidence: float) -> None:
