@@ -78,6 +78,12 @@ def report(folder: Folder, spec: ReportedSweep, anew: bool = False) -> list[Verd
     return list(content.verdicts)
 
 
+def read_descriptions(folder: Folder) -> dict[str, str]:
+    """Return the sentences beside the verdicts of a folder's report, by their heading; none if it has none."""
+    path = f"{paths.REPORT}/{paths.DESCRIPTIONS}"
+    return dict(folder.read_json(path)) if folder.exists(path) else {}
+
+
 def report_inputs(folder: Folder) -> dict[str, Any]:
     """Return what a report, or the answer of a study, is made from: results, by the names of their parts, and code.
 

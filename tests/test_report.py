@@ -273,6 +273,11 @@ def test_descriptions_stand_beside_the_verdicts_with_their_numbers(files):
     assert path["lost_to_best"] == 0 and "against the best tenth" in page  # it orders the runs as the loss does
     assert set(pd.read_csv(io.BytesIO(files["tables/redundancy.csv"]))["predictor"]) <= set(PREDICTORS)
     assert "predictors that vary within configurations are of" in page
+    words = json.loads(files["descriptions.json"])
+    assert (
+        "Of 6 configurations the one with the smallest mean test loss is init.scale 0.5" in words["Best configuration"]
+    )
+    assert words["Networks chosen by a predictor"] in page
     assert not [name for name in render(replace(example(), verdicts=[])) if name.startswith("tables/sel")]
 
 

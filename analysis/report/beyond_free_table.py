@@ -25,9 +25,9 @@ def free_sentences(verdicts: Verdicts) -> list[str]:
     names = f": {', '.join(verdict.predictor for verdict in left[:MOST_NAMED])}" if left else ""
     more = ", ..." if len(left) > MOST_NAMED else ""
     return [
-        f"Training shows {judged[0].free.replace('_', ' ')} for free. Within configurations the interval of "
-        f"{_number_of(before)} of {len(judged)} predictors excludes 0; once the free columns are taken out, that of "
-        f"{_number_of(left)} of these still does, on the same side{names}{more}."
+        f"What training shows anyway: {judged[0].free.replace('_', ' ')}. Within configurations the interval of "
+        f"{_number_of(before)} of {len(judged)} predictors excludes 0, not adjusted for their number; with these "
+        f"columns taken out, that of {_number_of(left)} of them still does, on the same side{names}{more}."
     ]
 
 

@@ -57,6 +57,22 @@ def configurations_table(report: Report) -> SortableTable | None:
     )
 
 
+def best_configuration(report: Report) -> str:
+    """Return the configuration with the smallest mean outcome in words; empty if there is none."""
+    table = configurations_of(report)
+    if table.empty:
+        return ""
+    best = table.head(1).to_dict("records")[0]
+    axes = [axis for axis in report.axes if axis in table]
+    values = ", ".join(f"{axis} {format_value(best[axis])}" for axis in axes)
+    shown = [name for name in table if f"{name}{DEVIATION}" in table][:2]
+    outcomes = [f"{in_words(name)} {mean_and_deviation(best[name], best[name + DEVIATION])}" for name in shown]
+    return (
+        f"Of {len(table):,} configurations the one with the smallest mean {in_words(shown[0])} is {values}: "
+        f"{', '.join(outcomes)} over {_replicates(best)} runs."
+    )
+
+
 def _caption(outcome: str, from_sweep: bool) -> str:
     errors = "; errors are fractions of the test split" if from_sweep else ""
     return (

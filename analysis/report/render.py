@@ -1,13 +1,15 @@
 """A report as files: rendered by a pure function, written by whoever owns the folder."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from benevolent.analysis.judging.verdicts import verdicts_json
-from benevolent.analysis.report.configurations_table import configurations_of
+from benevolent.analysis.report.configurations_table import best_configuration, configurations_of
 from benevolent.analysis.report.content import Report
+from benevolent.analysis.report.description_tables import described_sections
 from benevolent.analysis.report.descriptions import Descriptions, describe
 from benevolent.analysis.report.export import parquet
 from benevolent.analysis.report.gallery import gallery
@@ -31,8 +33,20 @@ def render(report: Report) -> dict[str, bytes]:
     rendered = gallery(report, about)
     files |= {f"figures/{figure.name}.svg": figure.svg for figure in rendered if figure.svg}
     files |= _tables(report, about)
+    files[paths.DESCRIPTIONS] = _in_words(report, about)
     files[paths.PAGE] = page(report, rendered, about).encode()
     return files
+
+
+def _in_words(report: Report, about: Descriptions | None) -> bytes:
+    """Return the sentences that stand beside the verdicts, by their heading, as JSON."""
+    words: dict[str, str] = {}
+    best = best_configuration(report)
+    if best:
+        words["Best configuration"] = best
+    for section in described_sections(about) if about else ():
+        words[section.heading] = " ".join(section.sentences)
+    return json.dumps(words, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _tables(report: Report, about: Descriptions | None) -> dict[str, bytes]:

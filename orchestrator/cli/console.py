@@ -10,6 +10,7 @@ from rich.markup import escape
 
 if TYPE_CHECKING:
     from benevolent.analysis.judging.verdicts import Verdicts
+    from benevolent.trainables.store.folder import Folder
 
 #: Characters per line where the output is not a terminal, so that tables in a log file read as those in a terminal.
 LOG_WIDTH = 110
@@ -59,6 +60,15 @@ def print_verdicts(all_verdicts: "Sequence[Verdicts]") -> None:
         console.print(
             "no run has reached a target (stop.train_loss, stop.train_error), so these verdicts are over all runs"
         )
+
+
+def print_descriptions(folder: "Folder") -> None:
+    """Print what stands beside the verdicts of a report, one paragraph for each heading."""
+    from benevolent.analysis.formatting import printable
+    from benevolent.orchestrator.reporting import read_descriptions
+
+    for heading, sentences in read_descriptions(folder).items():
+        console.print(f"[bold]{escape(printable(heading))}.[/] {escape(printable(sentences))}")
 
 
 def exit_if_failed(failures: Sequence[str]) -> None:

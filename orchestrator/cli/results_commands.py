@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benevolent.orchestrator.cli.arguments import ResultsFolder, Trust, parse_names
-from benevolent.orchestrator.cli.console import console, print_verdicts
+from benevolent.orchestrator.cli.console import console, print_descriptions, print_verdicts
 from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
@@ -104,4 +104,5 @@ def report(
         first_of_target.setdefault(verdicts.target, verdicts)
     judged = [verdicts for verdicts in first_of_target.values() if not verdicts.descriptive]
     print_verdicts(judged)
+    print_descriptions(folder)
     console.print(f"report: {folder.uri}/{paths.REPORT_PAGE}", soft_wrap=True)

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from benevolent.orchestrator.cli.arguments import Overrides, Scale, Spec
-from benevolent.orchestrator.cli.console import console, exit_if_failed, print_verdicts
+from benevolent.orchestrator.cli.console import console, exit_if_failed, print_descriptions, print_verdicts
 from benevolent.trainables.errors import BadInput, located_in
 from benevolent.trainables.store import paths
 
@@ -36,13 +36,16 @@ def run(
     """
     from benevolent.orchestrator.spec.load_spec import load_spec
     from benevolent.orchestrator.sweep import run_sweep
+    from benevolent.trainables.store.folder import Folder
 
     if spec.startswith(STUDY_PREFIX):
         return _run_studies(spec, out, address, overrides, scale)
 
     sweep = load_spec(spec, overrides or [])
-    result = run_sweep(sweep, out or str(RESULTS / sweep.name), console, address)
+    where = out or str(RESULTS / sweep.name)
+    result = run_sweep(sweep, where, console, address)
     print_verdicts(result.verdicts[:1])
+    print_descriptions(Folder(where))
     console.print(f"report: {result.report}", soft_wrap=True)
     exit_if_failed(result.failures)
 

@@ -27,6 +27,7 @@ PAGE = "index.html"
 VERDICTS = "verdicts.json"
 TABLE = "table.parquet"
 CSV_TABLES = "tables"
+DESCRIPTIONS = "descriptions.json"
 REPORT_PAGE = f"{REPORT}/{PAGE}"
 
 MANIFEST = "manifest.json"
