@@ -127,6 +127,8 @@ def test_unshared_seeds_are_numbered_in_ascending_order():
     expected = st.granulated_kendall(table, "p", "g", ["a", "b"])
     assert expected.notna().all()
     pd.testing.assert_series_equal(st.granulated_kendall(own, "p", "g", ["a", "b"]), expected)
+    of_lineages = table.assign(seed=table["seed"] + 10 * table["a"])  # independent replicates, shared along b
+    pd.testing.assert_series_equal(st.granulated_kendall(of_lineages, "p", "g", ["a", "b"]), expected)
     shuffled = own.sample(frac=1, random_state=0)
     pd.testing.assert_series_equal(st.granulated_kendall(shuffled, "p", "g", ["a", "b"]), expected)
 

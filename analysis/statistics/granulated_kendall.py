@@ -18,6 +18,9 @@ CHUNK_ELEMENTS = 4_000_000  # pairs of runs held in memory at a time
 class AxisGroups:
     """Groups of runs that differ in one axis only: all other axes and the seed are equal.
 
+    If configurations do not have the same seeds, as with independent replicates, their runs are numbered in the order
+    of the seeds, and runs of one number are compared.
+
     Args:
         runs: the configurations of n runs.
         axis: the axis that varies.
@@ -31,7 +34,7 @@ class AxisGroups:
         other_axes = [name for name in runs.axes if name != axis]
         setting = group_codes(runs.levels, other_axes)[runs.configuration]
         value = group_codes(runs.levels, [axis])[runs.configuration]
-        frame = pd.DataFrame({"setting": setting, "seed": runs.seeds, "value": value})
+        frame = pd.DataFrame({"setting": setting, "seed": _compared_seeds(runs), "value": value})
         groups = frame.groupby(["setting", "seed"], sort=True)
         varied = groups["value"].transform("nunique") > 1
         size = groups["value"].transform("size")
@@ -70,6 +73,13 @@ class AxisGroups:
         resampled_total = counts @ total
         resampled_number = counts @ number
         return resampled_total / resampled_number
+
+
+def _compared_seeds(runs: GroupedRuns) -> np.ndarray:
+    """(n,) code that runs to be compared share: their seed, or its place among those of their configuration."""
+    if len(np.unique(runs.seeds)) <= runs.sizes.max(initial=0):
+        return runs.seeds
+    return np.arange(len(runs.seeds)) - runs.per_run(runs.starts)
 
 
 def granulated_kendall(
