@@ -10,7 +10,7 @@ from benevolent.analysis import statistics
 from benevolent.analysis.judging import Verdicts
 from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.left_out import left_out_lines
-from benevolent.analysis.judging.table_notes import orders_alike
+from benevolent.analysis.statistics.same_order import orders_alike
 from benevolent.trainables.errors import BadInput
 
 AXES = ["lr", "width"]

@@ -27,11 +27,11 @@ class ForeignTable:
     Attributes:
         runs: one row per run, numbered from 0; columns are named by text.
         rows: (n,) the labels that the rows had.
-        seeds: (n,) the seeds as they were given; None without a seed column.
         target: the outcome's column.
         axes: columns that make a configuration.
         predictors: columns to judge.
         seed_column: column of the seed; it may be absent.
+        independent_seeds: True if equal seeds of two configurations share no luck.
         status_column: column of the status; it may be absent.
         windows: column -> (low, high), of the runs that are compared.
         left_out: column -> the reason why it is not judged.
@@ -40,11 +40,11 @@ class ForeignTable:
 
     runs: pd.DataFrame
     rows: pd.Index
-    seeds: "pd.Series[Any] | None"
     target: str
     axes: tuple[str, ...]
     predictors: tuple[str, ...]
     seed_column: str
+    independent_seeds: bool
     status_column: str
     windows: Windows
     left_out: dict[str, str]
@@ -90,17 +90,21 @@ def read_foreign_table(
     reasons = _reasons_left_out(table, {target, seeds, statuses, *axes})
     chosen = _chosen(reasons, predictors)
     checks.check_predictors(table, target, axes, chosen)
+    left_out = {name: reason or NOT_NAMED for name, reason in reasons.items() if name not in chosen}
+    windows = {str(column): ends for column, ends in (match or {}).items()}
+    if independent_seeds and seeds in table:
+        notes.append(f"equal values of {seeds} are taken as unrelated, as asked")
     return ForeignTable(
-        runs=_with_seeds(table, seeds, independent_seeds, notes).reset_index(drop=True),
+        runs=table.reset_index(drop=True),
         rows=table.index,
-        seeds=table[seeds].reset_index(drop=True) if seeds in table else None,
         target=target,
         axes=axes,
         predictors=chosen,
         seed_column=seeds,
+        independent_seeds=independent_seeds,
         status_column=statuses,
-        windows={str(column): ends for column, ends in (match or {}).items()},
-        left_out={name: reason or NOT_NAMED for name, reason in reasons.items() if name not in chosen},
+        windows=windows,
+        left_out=left_out,
         notes=tuple(notes),
     )
 
@@ -155,17 +159,6 @@ def _with_joined_axes(table: pd.DataFrame, axes: Sequence[str], notes: list[str]
             pair = f"{float(table[axis].iloc[first])!r} and {float(values.iloc[first])!r}"
             notes.append(f"axis {axis}: values that differ by rounding only are taken as one, such as {pair}")
     return _replaced(table, joined)
-
-
-def _with_seeds(table: pd.DataFrame, seed_column: str, independent: bool, notes: list[str]) -> pd.DataFrame:
-    """Give every row a seed of its own, in the order of the seeds, if equal seeds do not mean equal luck."""
-    if seed_column not in table or not independent:
-        return table
-    notes.append(f"equal values of {seed_column} are taken as unrelated, as asked")
-    codes = pd.factorize(table[seed_column], sort=True, use_na_sentinel=False)[0]
-    places = np.empty(len(table), dtype=int)
-    places[np.argsort(codes, kind="stable")] = np.arange(len(table))
-    return _replaced(table, {seed_column: places})
 
 
 def _replaced(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -137,9 +137,8 @@ def judge(
         independent_seeds=independent_seeds,
     )
     stages = PERMUTATION_STAGES if permutations is None else (permutations,)
-    settings = StatisticsSettings(
-        given.target, given.axes, given.seed_column, confidence, resamples, random_seed, stages != (0,)
-    )
+    seeds = None if given.independent_seeds else given.seed_column
+    settings = StatisticsSettings(given.target, given.axes, seeds, confidence, resamples, random_seed, stages != (0,))
     question = _Question(
         settings, given.predictors, given.windows, given.status_column, level, stages, test_size, validation_size
     )

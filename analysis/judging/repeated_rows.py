@@ -42,10 +42,10 @@ def refuse_repeated_rows(given: ForeignTable, runs: pd.DataFrame) -> None:
     Raises:
         BadInput: names two of the rows and the columns in which they differ.
     """
-    if given.seeds is None:
+    if given.seed_column not in runs:
         return
-    keys = runs[list(given.axes)].copy()
-    keys[given.seed_column] = given.seeds[runs.index]
+    names = dict.fromkeys([*given.axes, given.seed_column])  # the seed may be an axis
+    keys = runs[list(names)]
     repeated = first_repeated(keys)
     if repeated is None:
         return

@@ -26,7 +26,7 @@ class MeasurementNoise(NamedTuple):
 
 
 def measurement_noise(
-    table: pd.DataFrame, predictor: str, axes: Sequence[str], seed_column: str = "seed"
+    table: pd.DataFrame, predictor: str, axes: Sequence[str], seed_column: str | None = "seed"
 ) -> MeasurementNoise:
     """Estimate the ceiling that measurement noise sets to a predictor (Spearman 1904, correction for attenuation).
 
