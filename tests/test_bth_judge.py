@@ -172,3 +172,14 @@ def test_a_terminal_without_greek_letters_shows_the_nearest_ones(table, monkeypa
     for line in usual:
         assert re.findall(r"[^\s]+", nearest_ascii(line)) in rows or set(line) <= {*" ─"}
     assert shown_in("latin-1", ["judge", "--help"], monkeypatch)
+
+
+def test_the_page_describes_the_table_as_it_was_read(judge, table):
+    """Numbers as text, a seed column of another name, and values of an axis that differ by rounding only."""
+    texts = table.assign(norm=[f"{value:.6f} " for value in table["norm"]]).rename(columns={"seed": "repetition"})
+    texts["learning rate"] = texts["learning rate"].astype(float)
+    texts.loc[0, "learning rate"] += 1e-15
+    _, page = judge(texts, "--seed-column", "repetition")
+    assert "Of 12 configurations" not in page and page.count("± ") >= 12
+    assert "2 predictors that vary within configurations" in page and "Chosen at random, networks lose" in page
+    assert "No sign could be tested" in page  # three common seeds are three units

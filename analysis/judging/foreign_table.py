@@ -50,6 +50,15 @@ class ForeignTable:
     left_out: dict[str, str]
     notes: tuple[str, ...]
 
+    @property
+    def runs_of_a_sweep(self) -> pd.DataFrame:
+        """The runs with seed and status in the columns `seed` and `status`, as in a sweep's table."""
+        runs = self.runs
+        for own, name in ((self.seed_column, "seed"), (self.status_column, "status")):
+            if own in runs and own != name:
+                runs = runs.drop(columns=name, errors="ignore").rename(columns={own: name})
+        return runs
+
 
 def read_foreign_table(
     table: pd.DataFrame,

@@ -61,6 +61,7 @@ def judge(
     import pandas as pd
 
     from benevolent.analysis import judging
+    from benevolent.analysis.judging.foreign_table import read_foreign_table
     from benevolent.analysis.table_files import read_table
     from benevolent.orchestrator.provenance import command_line
     from benevolent.orchestrator.reporting import report_on_table
@@ -85,7 +86,16 @@ def judge(
         validation_size=validation_size,
     )
     if html is not None:
-        page = report_on_table(Path(table).name, models, axis_names, verdicts, command_line())
+        given = read_foreign_table(
+            models,
+            target,
+            axis_names,
+            predictor_names,
+            seed_column=seed_column,
+            status_column=status_column,
+            independent_seeds=independent_seeds,
+        )
+        page = report_on_table(Path(table).name, given.runs_of_a_sweep, given.axes, verdicts, command_line())
         Folder(Path(html).parent).write(Path(html).name, page)
     print_verdict_table(verdicts)
     if verdicts.left_out:
