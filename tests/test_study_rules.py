@@ -12,7 +12,7 @@ RULES = {
     "bth-corruption": "1f159b7c59b16510",
     "bth-dropout": "5dda8f9329aa945c",
     "bth-frequency": "8c8c3edf9e070ed1",
-    "bth-predict": "385652f6285121b1",
+    "bth-predict": "c7a82fd6e1e61f5f",
     "bth-steadiness": "1ef924d37b9182a5",
     "capacity": "e74895ea22ad7809",
     "decision-boundary": "c5f8fcffc8b30ee6",

@@ -16,6 +16,7 @@ from benevolent.analysis.figures import (
     render_figure,
     short_label,
 )
+from benevolent.analysis.judging.decisions import ADDS, ADDS_BEYOND, ADDS_IN_TRANSFER
 from benevolent.analysis.judging.early_prediction import early_prediction_views, rare_points_text, strongest_early
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
 from benevolent.analysis.judging.judge_table import judge
@@ -58,20 +59,28 @@ PERMUTATIONS = 2000
 #: Statistics drawn in the figure of early prediction.
 SHOWN = 4
 
+#: Claims about statistics of training, and the decisions that make each.
+CLAIMS = {
+    "statistics of training order networks that share every hyperparameter": (ADDS, ADDS_BEYOND),
+    "statistics of training help to predict configurations not seen": (ADDS, ADDS_IN_TRANSFER),
+    "one statistic does both": (ADDS,),
+}
+
 Tables = Mapping[str, pd.DataFrame]
 
 RULE = f"""
-Runs that reached a train loss of {STOP_LOSS}, on two data sets; the axes are those of the grid. Adds: at least one
-statistic of the training path "adds" to the axes for test loss by the rule of `analysis.judging.decision_rule` (gain in
-cross-validated R2 over the axes, and association within configurations, false discovery rate {LEVEL}); it replicates if
-one statistic does so on both data sets. At one loss: the same among runs with a train loss in [{WINDOW[0]},
-{WINDOW[1]}]. Beyond the loss: the statistic with the largest |rank correlation within configurations| on the first data
-set has on the second a larger |Kendall tau| with test loss than the validation loss at the end has, with the lower end
-of the 95% interval of the difference above 0. Earlier: the statistic with the largest |rank correlation within
-configurations| after {EARLY_EPOCHS} epochs on the first has on the second, after {EARLY_EPOCHS} epochs, a larger
-|Kendall tau| than validation loss after {EARLY_EPOCHS} epochs, lower end above 0. Everywhere: for no value of any axis
-of either data set is the association within configurations of the statistic chosen on the first reversed, with p at
-most {LEVEL} over the number of values.
+Runs that reached a train loss of {STOP_LOSS}, on two data sets; the axes are those of the grid. By the rule of
+`analysis.judging.decision_rule`, false discovery rate {LEVEL}, at least one statistic of the training path: orders
+test loss among networks that share every hyperparameter ("adds" or "adds beyond"); helps to predict it in
+configurations not seen ("adds" or "adds in transfer"); does both ("adds"). Each replicates if one statistic does so
+on both data sets. At one loss: both, among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]. Beyond the loss: the
+statistic with the largest |rank correlation within configurations| on the first data set has on the second a larger
+|Kendall tau| with test loss than the validation loss at the end has, with the lower end of the 95% interval of the
+difference above 0. Earlier: the statistic with the largest |rank correlation within configurations| after
+{EARLY_EPOCHS} epochs on the first has on the second, after {EARLY_EPOCHS} epochs, a larger |Kendall tau| than
+validation loss after {EARLY_EPOCHS} epochs, lower end above 0. Everywhere: for no value of any axis of either data
+set is the association within configurations of the statistic chosen on the first reversed, with p at most {LEVEL}
+over the number of values.
 """
 
 
@@ -93,8 +102,10 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     regions = [_associations_by_value(table, chosen, axes).assign(data=name) for name, table in tables.items()]
     associations = pd.concat(regions)
     beyond_loss = f"{second}: {chosen} orders test loss better than the validation loss"
-    findings = _adds("statistics of training add to the hyperparameters", verdicts)
-    findings += _adds(f"the same among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]", matched)
+    findings = []
+    for claim, decisions in CLAIMS.items():
+        findings += _claimed(claim, decisions, verdicts)
+    findings += _claimed(f"both among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]", (ADDS,), matched)
     findings.append(_beats_validation_loss(beyond_loss, transported))
     findings.append(_earlier(by_data, tables, axes))
     findings.append(_everywhere(chosen, associations))
@@ -111,28 +122,30 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     return StudyAnswer(findings, figures, numbers.drop(columns="sentence"))
 
 
-def _adds(claim: str, verdicts: Tables) -> list[Finding]:
-    """Decide whether some statistic adds to the axes on each data set, and whether the same one does on all."""
-    added = {name: set(rows.index[rows["decision"] == "adds"].astype(str)) for name, rows in verdicts.items()}
-    findings = [_adds_on(f"{name}: {claim}", rows, added[name]) for name, rows in verdicts.items()]
-    replicated = sorted(set.intersection(*added.values()))
+def _claimed(claim: str, decisions: Sequence[str], verdicts: Tables) -> list[Finding]:
+    """Decide whether some statistic has one of the decisions on each data set, and whether the same one has on all."""
+    having = {}
+    for name, rows in verdicts.items():
+        having[name] = set(rows.index[rows["decision"].isin(decisions)].astype(str))
+    findings = [_claimed_on(f"{name}: {claim}", rows, having[name]) for name, rows in verdicts.items()]
+    replicated = sorted(set.intersection(*having.values()))
     replication = Finding(
         f"{claim}: one replicates",
         decide(bool(replicated)),
         ", ".join(replicated) or "none on both data sets",
-        explanation="what adds to the hyperparameters depends on the data",
+        explanation="what says more than the hyperparameters depends on the data",
     )
     return [*findings, replication]
 
 
-def _adds_on(claim: str, rows: pd.DataFrame, added: set[str]) -> Finding:
+def _claimed_on(claim: str, rows: pd.DataFrame, having: set[str]) -> Finding:
     tested = bool(rows["adds_q"].notna().any())
     strongest = rows["adds_q"].astype(float).idxmin() if tested else rows.index[0]
     row = rows.loc[strongest]
-    decision = decide(bool(added) if tested else None)
+    decision = decide(bool(having) if tested else None)
     gain = f"R² {row['gain_r2']:+.3f} over {row['baseline_r2']:.2f}"
     evidence = (
-        f"{len(added)} of {len(rows)} add; the strongest is {strongest}: {gain}, within configurations "
+        f"{len(having)} of {len(rows)} do; the strongest is {strongest}: {gain}, within configurations "
         f"{row['within']:+.2f}, q {row['adds_q']:.2g}, {row['runs']:.0f} runs"
     )
     return Finding(
