@@ -6,13 +6,20 @@ import unicodedata
 
 #: Name of the error handler of encodings.
 NEAREST_ASCII = "benevolent_nearest_ascii"
-#: One ASCII character for one character, so that the columns of tables stay where they are.
+#: One ASCII character for one, so that the columns of tables stay where they are; ± is found in sentences only.
 _SUBSTITUTES = str.maketrans(
     {
         "τ": "t",
         "Ψ": "P",
         "ρ": "r",
         "Δ": "d",
+        "Σ": "S",
+        "α": "a",
+        "ε": "e",
+        "μ": "u",
+        "±": "+/-",
+        "≈": "~",
+        "‖": "|",
         "−": "-",
         "–": "-",
         "—": "-",
@@ -21,6 +28,8 @@ _SUBSTITUTES = str.maketrans(
         "●": "*",
         "○": "o",
         "◌": "o",
+        "◐": "(",
+        "◑": ")",
         "×": "x",
         "†": "+",
         "≤": "<",
