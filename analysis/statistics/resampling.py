@@ -30,15 +30,6 @@ def configuration_permutations(runs: GroupedRuns, count: int, rng: np.random.Gen
     return donors
 
 
-def within_permutations(runs: GroupedRuns, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, n) indices that permute the runs inside each configuration, independently of the others."""
-    shape = (count, len(runs.configuration))
-    keys = rng.random(shape, dtype=np.float32)
-    sort_keys = keys + runs.configuration.astype(np.float64)
-    order = np.argsort(sort_keys, axis=1)
-    return order.astype(np.int32)
-
-
 def seed_rotations(seeds: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """(count, S, S) random rotations and reflections of the S seeds that leave their mean unchanged.
 
