@@ -188,7 +188,7 @@ class Results:
 
         Args:
             run_id: which run.
-            step: the step of a checkpoint in the run's last phase; by default where the run stopped.
+            step: the step of a checkpoint in the run's last phase, or the one where it stopped, which is the default.
 
         Raises:
             BadInput: no such run or checkpoint, or a user's module without `trust`.
@@ -223,14 +223,17 @@ class Results:
         """Return the tensors and the masks of a run at a step of its last phase, or at its end."""
         folder, cohort_id, config = self.cohorts.find(run_id)
         files = CohortFiles(folder, cohort_id)
+        phase = config.phases[-1].name
         names = files.final_files()
-        if step is not None:
-            checkpoint = paths.checkpoint(config.phases[-1].name, step)
-            names = [checkpoint] if files.folder.exists(checkpoint) else []
+        if step is not None and files.folder.exists(paths.checkpoint(phase, step)):
+            names = [paths.checkpoint(phase, step), *names]
         for name in names:
             stored = read_parameters(files.folder, name)
-            if run_id in stored.run_ids:
-                return stored.network(stored.run_ids.index(run_id))
+            if run_id not in stored.run_ids:
+                continue
+            row = stored.run_ids.index(run_id)
+            if step is None or (stored.metadata["phase"][row], stored.metadata["step"][row]) == (phase, step):
+                return stored.network(row)
         place = "its end" if step is None else f"step {step}"
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")
 

@@ -250,6 +250,18 @@ def test_parameters_are_read_from_the_folder_of_the_tables(tmp_path):
     assert found.network(found.runs.run_id[0], step=2) is not None
 
 
+def test_the_last_step_of_a_run_has_its_network_and_a_step_without_a_checkpoint_none(tmp_path):
+    results = Folder(tmp_path)
+    step(results, small_sweep(seeds=1))
+    found = load_results(tmp_path)
+    run = found.runs.iloc[0]
+    last = found.network(run.run_id, step=int(run.step)).state_dict()
+    for name, value in found.network(run.run_id).state_dict().items():
+        assert torch.equal(value, last[name])
+    with pytest.raises(BadInput, match="no parameters were kept at step"):
+        found.network(run.run_id, step=int(run.step) + 1)
+
+
 def test_runs_that_differ_in_more_than_axes_and_seed_are_not_judged():
     random = np.random.default_rng(0)
     grid = [(width, fraction, seed) for width in (1, 2) for fraction in (0, 0.5) for seed in range(3)]
