@@ -1,19 +1,16 @@
 """The tables of one or more results folders as DataFrames, also while the sweep still runs."""
 
 import functools
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import torch
 from torch import nn
 
 from benevolent.analysis.cohort_parts import Cohorts
 from benevolent.analysis.configuration_table import configuration_table, has_several_values, outcome_columns
-from benevolent.analysis.united_tables import united
+from benevolent.analysis.planned_runs import planned_runs, wanted_runs
 from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
@@ -23,15 +20,12 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.parameters import read_parameters
-from benevolent.trainables.store.plan_files import tables_of_runs
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
     "outcomes": ("run_id", "phase", "step", "split", "name", "value"),
     "measures": ("run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version", "traceback"),
 }
-#: Columns of a plan that say how runs were planned, not what they are.
-PLANNING_COLUMNS = ("cohort_id", "generation", "flops")
 
 
 def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], trust: bool = False) -> "Results":
@@ -81,35 +75,15 @@ class Results:
         runs = self.cohorts.runs()
         if runs.empty:
             return pd.DataFrame()
-        planned = self._planned(runs)
+        planned = planned_runs(self.folders, runs, self.config)
         role = runs["run_id"].map(planned.set_index("run_id")["role"])
         runs = runs.assign(role=role).merge(planned.drop(columns="role"), on="run_id", how="left")
         return runs.merge(last_outcomes(self.outcomes, runs), on="run_id", how="left")
 
-    def _planned(self, runs: pd.DataFrame) -> pd.DataFrame:
-        """Return role, configuration and every dotted field of runs: from the last plan that has a run.
-
-        Runs of no plan, such as those of cohorts that were written by hand, are described by their manifests.
-        """
-        plans: list[pa.Table] = []
-        for folder in self.folders:
-            plans += tables_of_runs(folder)
-        in_plans = set[str]().union(*(table["run_id"].to_pylist() for table in plans))
-        rest = runs.loc[~runs["run_id"].isin(in_plans), ["run_id", "role"]]
-        rows = [_described(self.config(run_id), role) for run_id, role in rest.itertuples(index=False)]
-        if rows:
-            names = dict.fromkeys(itertools.chain.from_iterable(rows))
-            plans.append(pa.table({name: [row.get(name) for row in rows] for name in names}))
-        planned = united(plans, ("run_id", "role")).drop_duplicates("run_id")
-        return planned.drop(columns=[name for name in PLANNING_COLUMNS if name in planned])
-
     @functools.cached_property
     def planned(self) -> pd.DataFrame:
         """Return the runs that are wanted now, as the last plan of each folder has them; see `orchestrator.plan`."""
-        last_plans: list[pa.Table] = []
-        for folder in self.folders:
-            last_plans += tables_of_runs(folder, last_only=True)
-        return united(last_plans, ("run_id", "role"))
+        return wanted_runs(self.folders)
 
     @functools.cached_property
     def dynamics(self) -> pd.DataFrame:
@@ -236,20 +210,6 @@ class Results:
                 return stored.network(row)
         place = "its end" if step is None else f"step {step}"
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")
-
-
-def _described(config: RunConfig, role: str) -> dict[str, Any]:
-    """Return the row that a plan would have for a run."""
-    row: dict[str, Any] = {
-        "run_id": config.run_id,
-        "configuration": config.configuration,
-        "lineage": config.lineage,
-        "role": role,
-    }
-    for name in ("parent", "teacher"):
-        relative: RunConfig | None = getattr(config, name)
-        row[name] = None if relative is None else relative.run_id
-    return {**row, "replicate": config.seed, **config.flat()}
 
 
 def check_trust(config: RunConfig, trust: bool) -> None:

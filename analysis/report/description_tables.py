@@ -8,8 +8,8 @@ import pandas as pd
 from benevolent.analysis.formatting import in_words, interval, number, probability
 from benevolent.analysis.report.beyond_free_table import free_sentences, free_table
 from benevolent.analysis.report.descriptions import Descriptions
+from benevolent.analysis.report.redundancy_table import redundancy_sentences, redundancy_table
 from benevolent.analysis.report.sortable_table import SortableTable
-from benevolent.analysis.statistics.redundancy import SAME
 from benevolent.analysis.statistics.selection_loss import BEST_ONE, BEST_TENTH, REFERENCE
 
 MOST_REVERSALS = 3
@@ -45,17 +45,26 @@ def selection_sentences(about: Descriptions) -> list[str]:
         place = f" on {data} (direction from {source})" if data else ""
         random = part.iloc[0]["lost_to_best"] - part.iloc[0]["lost_to_random"]
         text = f"Chosen at random{place}, networks lose {number(random, 3)} of {target} against the best tenth"
-        reference = part[part["predictor"] == REFERENCE]
-        others = part[part["predictor"] != REFERENCE]
-        if len(reference):
-            text += f"; the tenth with the smallest {in_words(REFERENCE)} loses {_loss(reference.iloc[0], 'best')}"
-            better = int((others["reference_high"] < 0).sum())
-            text += (
-                f". {better or 'None'} of the {len(others)} other predictors {'chooses' if better == 1 else 'choose'} "
-                f"better than {in_words(REFERENCE)}, by intervals that are not adjusted for their number"
-            )
-        sentences.append(f"{text}.")
+        sentences.append(f"{text}{_against_reference(part)}.")
     return sentences
+
+
+def _against_reference(rows: pd.DataFrame) -> str:
+    """Return what the reference loses, and how many predictors choose better; empty without the reference."""
+    reference = rows[rows["predictor"] == REFERENCE]
+    others = rows[rows["predictor"] != REFERENCE]
+    if reference.empty:
+        return ""
+    lost = _loss(reference.iloc[0], "best")
+    text = f"; the tenth with the smallest {in_words(REFERENCE)} loses {lost}"
+    if others.empty:
+        return text
+    better = int((others["reference_high"] < 0).sum())
+    verb = "chooses" if better == 1 else "choose"
+    return (
+        f"{text}. {better or 'None'} of the {len(others)} other predictors {verb} better than {in_words(REFERENCE)}, "
+        "by intervals that are not adjusted for their number"
+    )
 
 
 def selection_table(about: Descriptions) -> SortableTable | None:
@@ -144,47 +153,4 @@ def fragility_table(about: Descriptions) -> SortableTable | None:
         headings=["predictor", "axis", "value", "ρ", "interval", "runs", "q of a change of sign"],
         rows=rows,
         names=3,
-    )
-
-
-def redundancy_sentences(about: Descriptions) -> list[str]:
-    """Return how many kinds of predictors there are, and what they reach together, in words."""
-    clusters = about.clusters
-    if not clusters:
-        return ["No predictor varies within configurations, so that none can be compared."]
-    members = sum(len(cluster.members) for cluster in clusters)
-    kind = clusters[0].kind
-    several = sum(len(cluster.members) > 1 for cluster in clusters)
-    sentences = [
-        f"{members} predictors that vary {kind} are of {len(clusters)} kinds: {several} clusters, in which every two "
-        f"have a rank correlation of at least {SAME:g} or at most −{SAME:g}, and {len(clusters) - several} single ones."
-    ]
-    joint = about.joint
-    if joint.both_r2 == joint.both_r2:
-        sentences.append(
-            f"Together the {len(clusters)} representatives reach a cross-validated R² of {number(joint.both_r2)} of "
-            f"the ranks of {in_words(about.target)} in lineages held out, with the axes, and "
-            f"{number(joint.predictors_r2)} without them; in the same regression the axes alone reach "
-            f"{number(joint.axes_r2)} (gain "
-            f"{number(joint.gain, signed=True)} {interval(joint.gain_low, joint.gain_high)})."
-        )
-    return sentences
-
-
-def redundancy_table(about: Descriptions) -> SortableTable | None:
-    """Return the clusters of more than one predictor."""
-    rows: list[Sequence[str]] = []
-    for cluster in about.clusters:
-        others = list(zip(cluster.members[1:], cluster.correlations[1:], strict=True))
-        if others:
-            texts = [f"{name} ({number(correlation, signed=True)})" for name, correlation in others]
-            rows.append([cluster.representative, ", ".join(texts)])
-    if not rows:
-        return None
-    return SortableTable(
-        caption="Predictors that say the same; in brackets their rank correlation with the representative "
-        f"{about.clusters[0].kind}",
-        headings=["representative", "others of its cluster"],
-        rows=rows,
-        names=2,
     )

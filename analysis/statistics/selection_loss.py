@@ -156,19 +156,18 @@ def _choices(
             "lost_to_reference": chosen - contest.by_reference[fraction],
             "lost_to_random": chosen - pool.mean,
         }
-        fields: dict[str, Any] = dict(known)
+        fields: dict[str, Any] = {**known, "choice": choice}
+        fields["direction"] = int(signs[0])
+        fields["networks"] = max(1, round(fraction * len(pool.outcome)))
+        fields["runs"] = len(pool.outcome)
+        fields["lineages"] = pool.counts.shape[1]
+        fields["chosen"] = float(chosen[0])
         for name, lost in losses.items():
             ends = name.removeprefix("lost_to_")
             low, high = percentile_interval(lost[1:], lost[0], confidence)
             fields |= {name: float(lost[0]), f"{ends}_low": low, f"{ends}_high": high}
         possible = fields["lost_to_best"] - fields["lost_to_random"]
-        yield Selection(
-            choice=choice,
-            direction=int(signs[0]),
-            networks=max(1, round(fraction * len(pool.outcome))),
-            runs=len(pool.outcome),
-            lineages=pool.counts.shape[1],
-            chosen=float(chosen[0]),
-            recovered=-fields["lost_to_random"] / possible if possible > 0 else np.nan,
-            **fields,
-        )
+        fields["recovered"] = np.nan
+        if possible > 0:
+            fields["recovered"] = -fields["lost_to_random"] / possible
+        yield Selection(**fields)

@@ -1,0 +1,61 @@
+"""Runs as the plans of results folders describe them."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from benevolent.analysis.united_tables import united
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.plan_files import tables_of_runs
+
+#: Columns of a plan that say how runs were planned, not what they are.
+PLANNING_COLUMNS = ("cohort_id", "generation", "flops")
+
+
+def planned_runs(folders: Sequence[Folder], runs: pd.DataFrame, config: Callable[[str], RunConfig]) -> pd.DataFrame:
+    """Return role, configuration and every dotted field of runs: from the last plan that has a run.
+
+    Runs of no plan, such as those of cohorts that were written by hand, are described by their configuration.
+
+    Args:
+        folders: the results folders.
+        runs: `run_id` and `role` of all runs.
+        config: returns the configuration of a run.
+    """
+    plans: list[pa.Table] = []
+    for folder in folders:
+        plans += tables_of_runs(folder)
+    in_plans = set[str]().union(*(table["run_id"].to_pylist() for table in plans))
+    rest = runs.loc[~runs["run_id"].isin(in_plans), ["run_id", "role"]]
+    rows = [_described(config(run_id), role) for run_id, role in rest.itertuples(index=False)]
+    if rows:
+        names = dict.fromkeys(itertools.chain.from_iterable(rows))
+        plans.append(pa.table({name: [row.get(name) for row in rows] for name in names}))
+    planned = united(plans, ("run_id", "role")).drop_duplicates("run_id")
+    return planned.drop(columns=[name for name in PLANNING_COLUMNS if name in planned])
+
+
+def wanted_runs(folders: Sequence[Folder]) -> pd.DataFrame:
+    """Return the runs that are wanted now, as the last plan of each folder has them."""
+    last_plans: list[pa.Table] = []
+    for folder in folders:
+        last_plans += tables_of_runs(folder, last_only=True)
+    return united(last_plans, ("run_id", "role"))
+
+
+def _described(config: RunConfig, role: str) -> dict[str, Any]:
+    """Return the row that a plan would have for a run."""
+    row: dict[str, Any] = {
+        "run_id": config.run_id,
+        "configuration": config.configuration,
+        "lineage": config.lineage,
+        "role": role,
+    }
+    for name in ("parent", "teacher"):
+        relative: RunConfig | None = getattr(config, name)
+        row[name] = None if relative is None else relative.run_id
+    return {**row, "replicate": config.seed, **config.flat()}
