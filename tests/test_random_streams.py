@@ -9,7 +9,8 @@ import torch
 
 from benevolent.trainables import random_numbers, rng
 from benevolent.trainables.philox import philox, tensor_words
-from benevolent.trainables.rng import DeviceStreams, RandomStream, StackGenerator, key_of
+from benevolent.trainables.rng import RandomStream, StackGenerator
+from benevolent.trainables.stream_words import DeviceStreams, key_of
 
 #: Counter, key and block of Philox4x64-10 in `kat_vectors` of the Random123 library of Salmon et al.
 KNOWN_ANSWERS = [

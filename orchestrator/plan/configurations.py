@@ -132,9 +132,9 @@ class Configurations:
         return np.fromiter(ids, np.uint64, len(codes[SECTIONS[0]]))
 
     def _make_seeds(self) -> Codes:
-        numbers = np.array(self.replicates.numbers, np.int64)
+        numbers = self.replicates.numbers
         if self.replicates.shared:
-            return np.broadcast_to(numbers, (len(self), len(numbers)))
+            return np.broadcast_to(np.array(numbers, np.int64), (len(self), len(numbers)))
         code, lineages = pd.factorize(self.lineages)
         return replicate_seeds(lineages, numbers)[code]
 
