@@ -15,7 +15,7 @@ from benevolent.trainables.training.scores import calibration_error, example_sco
 
 ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 SMALL = {"train_size": 60, "validation_size": 20, "test_size": 50}
-OF_PROBABILITIES = {"ece", "brier", "nll"}
+OF_PROBABILITIES = {"ece", "brier", "brier_variance", "nll"}
 
 
 def naive(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -32,7 +32,8 @@ def naive(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         if members:
             confidence, right = np.mean(members, axis=0)
             ece += len(members) / len(labels) * abs(right - confidence)
-    return {"ece": ece, "brier": float(np.mean(squares)), "nll": float(np.mean(likelihoods))}
+    brier = {"brier": float(np.mean(squares)), "brier_variance": float(np.var(squares))}
+    return {"ece": ece, **brier, "nll": float(np.mean(likelihoods))}
 
 
 def outcomes_of(logits: torch.Tensor, labels: torch.Tensor, loss: str) -> dict[str, torch.Tensor]:

@@ -66,6 +66,8 @@ def _measure(measure: Measure) -> Row:
     requirements = [requirement.name for requirement in measure.requires]
     if measure.split != "none":
         requirements.insert(0, f"{measure.split} data")
+    if measure.stochastic:
+        requirements.append("random numbers (record.draws)")
     in_default_set = f"no: {measure.opt_in}" if measure.opt_in else "yes"
     lines = (
         measure.description,
@@ -90,6 +92,7 @@ COLUMNS: dict[str, str] = {
     "phase, step, epoch": "Where the run stopped, in its last phase.",
     "seconds": "Time that the run was trained, its share of its stack's.",
     "data.name, ...": "Every field of the configuration: `bth list` of sweeps, or the plan of a sweep.",
+    "test_loss_variance, ...": "Variance of the loss, or of the Brier score, over the examples of a split.",
     "train_loss, train_error": "As the test outcomes of these names, on the training split.",
     "validation_loss, validation_error": "The same on the validation split.",
     "path_length, ...": "Statistics of the training path: `bth list dynamics`.",

@@ -94,17 +94,21 @@ def summary(scores: Scores) -> dict[str, Tensor]:
 
     Returns:
         `loss` (mean over the examples), `loss_variance` and `error`; where probabilities were scored also `ece` (see
-        `calibration_error`), `brier` (mean of `squared_distance`) and `nll`, the mean negative log-likelihood of the
-        labels. Losses that give probabilities are negative log-likelihoods, so `nll` equals `loss`: it is the column
-        that means the same in all rows of a sweep over losses.
+        `calibration_error`), `brier` (mean of `squared_distance`), `brier_variance` and `nll`, the mean negative
+        log-likelihood of the labels. Losses that give probabilities are negative log-likelihoods, so `nll` equals
+        `loss`: it is the column that means the same in all rows of a sweep over losses.
     """
-    losses = scores["loss"]
-    loss = losses.mean(1)
-    # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
-    variance = (losses - loss.unsqueeze(1)).square().mean(1)
-    outcomes = {"loss": loss, "loss_variance": variance, "error": scores["mistake"].mean(1)}
+    loss, loss_variance = _moments(scores["loss"])
+    outcomes = {"loss": loss, "loss_variance": loss_variance, "error": scores["mistake"].mean(1)}
     if "confidence" in scores:
         outcomes["ece"] = calibration_error(scores["confidence"], scores["mistake"])
-        outcomes["brier"] = scores["squared_distance"].mean(1)
+        outcomes["brier"], outcomes["brier_variance"] = _moments(scores["squared_distance"])
         outcomes["nll"] = loss
     return outcomes
+
+
+def _moments(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance `(K,)` over the examples of scores `(K, N)`."""
+    mean = scores.mean(1)
+    # Not `var`: of a single row it takes another algorithm, and a run alone would differ in the last bits.
+    return mean, (scores - mean.unsqueeze(1)).square().mean(1)
