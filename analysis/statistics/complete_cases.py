@@ -100,6 +100,13 @@ class CompleteCases:
         """(resamples, L) bootstrap draws of lineages."""
         return bootstrap_counts(len(self.lineages), self.settings.resamples, self.rng("bootstrap/lineages"))
 
+    @cached_property
+    def _has_information(self) -> bool:
+        """Whether mutual information is defined, and does not take too long."""
+        if len(self._axis_groups) < 2 or len(self.outcome) > CMI_RUNS:
+            return False
+        return number_of_cells(self.runs) <= CMI_CELLS
+
     def is_function_of_axes(self, values: np.ndarray) -> bool:
         """Return whether (n,) values are equal in all runs of each configuration, some of which have several runs."""
         if self.runs.sizes.max() <= 1:
@@ -132,7 +139,7 @@ class CompleteCases:
 
         Both are absent with a single axis or too many runs; the p-value also where a null would take too long.
         """
-        if len(self._axis_groups) < 2 or len(values) > CMI_RUNS or number_of_cells(self.runs) > CMI_CELLS:
+        if not self._has_information:
             return {}
         x = rankdata(values)[self.runs.order]
         score = self.cells.score(x)

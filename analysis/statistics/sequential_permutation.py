@@ -10,6 +10,7 @@ reject, or that both keep, is decided; only the others are drawn further, up to 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -71,14 +72,20 @@ class ExceedanceCount:
         >>> low, round(high, 4)
         (0.0, 0.0053)
         """
-        below = self.permutations - self.exceedances
-        low = 0.0
-        if self.exceedances:
-            low = float(beta.ppf(risk / 2, self.exceedances, below + 1))
-        high = 1.0
-        if below:
-            high = float(beta.ppf(1 - risk / 2, self.exceedances + 1, below))
-        return low, high
+        return exact_interval(self.exceedances, self.permutations, risk)
+
+
+@lru_cache(maxsize=100_000)  # the same few counts come up for many predictors and claims
+def exact_interval(exceedances: int, permutations: int, risk: float) -> Interval:
+    """Return the Clopper-Pearson interval of a share: quantiles of the beta distribution.
+
+    It equals `scipy.stats.binomtest(...).proportion_ci(method="exact")`, which solves equations and takes 20 times as
+    long.
+    """
+    below = permutations - exceedances
+    low = float(beta.ppf(risk / 2, exceedances, below + 1)) if exceedances else 0.0
+    high = float(beta.ppf(1 - risk / 2, exceedances + 1, below)) if below else 1.0
+    return low, high
 
 
 class Nulls(Protocol):

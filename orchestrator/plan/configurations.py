@@ -136,7 +136,7 @@ class Configurations:
         if self.replicates.shared:
             return np.broadcast_to(np.array(numbers, np.int64), (len(self), len(numbers)))
         code, lineages = pd.factorize(self.lineages)
-        return replicate_seeds(lineages, numbers)[code]
+        return replicate_seeds(lineages, self.replicates.numbers)[code]
 
     def _make_run_ids(self) -> Codes:
         rows = zip(self._texts(self.codes), self.seeds, strict=True)
