@@ -37,22 +37,24 @@ def configurations_table(report: Report) -> SortableTable | None:
     if table.empty:
         return None
     axes = [axis for axis in report.axes if axis in table]
-    targets = [verdicts.target for verdicts in report.verdicts]
+    targets = [verdicts.target for verdicts in report.verdicts if not verdicts.descriptive]
     outcomes = [name for name in table if f"{name}{DEVIATION}" in table and name in (*targets, *SHOWN, *BESIDE)]
     rows = []
     for configuration in table.head(MOST_LISTED).to_dict("records"):
         row = [format_value(configuration[axis]) for axis in axes]
-        row.append(_replicates(configuration))
         for outcome in outcomes:
-            row.append(mean_and_deviation(configuration[outcome], configuration[outcome + DEVIATION]))
+            mean = configuration[outcome]
+            deviation = configuration[outcome + DEVIATION]
+            row.append(mean_and_deviation(mean, deviation))
+        row.append(_replicates(configuration))
         rows.append(row)
     hidden = len(table) - len(rows)
     return SortableTable(
         caption=_caption(outcomes[0], report.from_sweep),
-        headings=[*axes, "runs", *map(in_words, outcomes)],
+        headings=[*axes, *map(in_words, outcomes), "runs"],
         rows=rows,
         names=len(axes),
-        sorted_by=len(axes) + 1,
+        sorted_by=len(axes),
         more=f"The other {hidden:,} are in tables/configurations.csv." if hidden else "",
     )
 

@@ -57,8 +57,8 @@ def _against_reference(rows: pd.DataFrame) -> str:
         return ""
     lost = _loss(reference.iloc[0], "best")
     text = f"; the tenth with the smallest {in_words(REFERENCE)} loses {lost}"
-    if others.empty:
-        return text
+    if others["reference_high"].isna().all():
+        return f"{text}. There are too few lineages for intervals" if len(others) else text
     better = int((others["reference_high"] < 0).sum())
     verb = "chooses" if better == 1 else "choose"
     return (
