@@ -10,6 +10,7 @@ from benevolent.analysis.statistics.lineages import Lineages
 
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
 RANK_TOLERANCE = 1e-10  # singular values below this fraction of the largest one are rounding
+LEAST_SHARE = 1e-6  # of its scatter that the fit must leave to a direction for it to count
 LEAST_LEFT = 1e-9  # least share of its own weight that a held-out lineage leaves to the others
 
 
@@ -85,14 +86,37 @@ class HeldOutRidge:
         centered = weighted - self._intercept * (self._intercept.T @ weighted)
         return self._joined(centered - self._directions @ (shrinkage * loads), inside)
 
-    def scatter_left(self, shrinkage: np.ndarray) -> np.ndarray:
-        """(G, p) share of its variance that independent noise of a configuration's mean keeps in the residuals.
+    def independent(self, residuals: np.ndarray, shrinkage: np.ndarray) -> np.ndarray:
+        """Return residuals with the covariance that the fit gave them taken out again, lineage by lineage.
 
-        It is the diagonal of ``(I - H)^2``.
+        The residuals of independent noise in the means of a lineage's configurations have the covariance ``B_g``, the
+        block of ``(I - H)^2``; ``B_g^-1/2 e_g`` has that of the noise (CR2 of Bell and McCaffrey 2002, which is HC2 of
+        MacKinnon and White 1985 for lineages of one configuration).
+
+        Args:
+            residuals: (n, p) residuals of the fit to all runs.
+            shrinkage: (r, p) of the fit.
         """
-        taken = 1 - (1 - shrinkage) ** 2
-        left = 1 - self._intercept**2 - self._directions**2 @ taken
-        return np.maximum(left, LEAST_LEFT)
+        weighted, inside = self._split(residuals)
+        scaled = np.zeros_like(weighted)
+        distinct, kind = np.unique(shrinkage, axis=1, return_inverse=True)
+        for number, column in enumerate(distinct.T):
+            chosen = np.flatnonzero(kind.ravel() == number)
+            taken = 1 - (1 - column) ** 2
+            for block in self.lineages.blocks:
+                roots = self._inverse_roots(block, taken)
+                of_block = roots @ weighted[block][:, :, chosen]
+                scaled[np.ix_(block.ravel(), chosen)] = of_block.reshape(-1, len(chosen))
+        return self._joined(scaled, inside)
+
+    def _inverse_roots(self, block: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        """(lineages, c, c) inverse square roots of the blocks of I - U diag(taken) U', without directions that are 0."""
+        directions = self._directions[block]
+        intercept = self._intercept[block]
+        removed = (directions * taken) @ directions.transpose(0, 2, 1) + intercept @ intercept.transpose(0, 2, 1)
+        values, vectors = np.linalg.eigh(np.eye(block.shape[1]) - removed)
+        roots = np.where(values > LEAST_SHARE, 1 / np.sqrt(np.maximum(values, LEAST_SHARE)), 0)
+        return (vectors * roots[:, None, :]) @ vectors.transpose(0, 2, 1)
 
     def _split(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n, p) values -> (G, p) weighted means of configurations, and (n, p) deviations from them."""

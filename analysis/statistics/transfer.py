@@ -108,8 +108,8 @@ class TransferProducts:
     are nearly one subspace, and held-out residuals of unrelated numbers correlate. Simulated with 48 configurations
     and 25 columns, 10% of their p-values were at most 0.05. The test takes the residuals of the fit to all runs. Given
     the outcome's residuals r, their product with those of the predictor is ``x' M r`` with M = I - H, so it scatters
-    as the sum over lineages of the independent ``x_g (M r)_g``. Flips of these, with x_g estimated by the predictor's
-    residual over the share that M leaves of it (HC2 of MacKinnon and White 1985), had 4% to 6%.
+    as the sum over lineages of the independent ``x_g (M r)_g``. Flips of these, with x_g estimated from the predictor's
+    residuals (`HeldOutRidge.independent`), had 4% to 6%.
 
     Args:
         baseline: the model of the axes, with the residuals of the outcome.
@@ -145,13 +145,9 @@ class TransferProducts:
 
     def _independent_products(self, fit: RidgeFit) -> np.ndarray:
         """(L, p) products whose signs can be flipped; see the class."""
-        runs = self.baseline.runs
         ridge = self.baseline.ridge
         projected = ridge.residuals(self.baseline.fitted_residual, fit.shrinkage)
-        means = runs.per_run(runs.configuration_sums(fit.residuals) / runs.sizes[:, None])
-        inside = fit.residuals - means
-        scaled = means / runs.per_run(np.sqrt(ridge.scatter_left(fit.shrinkage)))
-        return self._lineage_sums((inside + scaled) * projected)
+        return self._lineage_sums(ridge.independent(fit.residuals, fit.shrinkage) * projected)
 
     def resampled_gains(self, counts: np.ndarray, column: int) -> np.ndarray:
         """(B,) gains of one predictor when lineages are drawn as often as the (B, L) counts say."""
