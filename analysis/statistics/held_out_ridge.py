@@ -110,7 +110,7 @@ class HeldOutRidge:
         return self._joined(scaled, inside)
 
     def _inverse_roots(self, block: np.ndarray, taken: np.ndarray) -> np.ndarray:
-        """(lineages, c, c) inverse square roots of the blocks of I - U diag(taken) U', without directions that are 0."""
+        """(lineages, c, c) inverse square roots of blocks of I - U diag(taken) U', without directions that are 0."""
         directions = self._directions[block]
         intercept = self._intercept[block]
         removed = (directions * taken) @ directions.transpose(0, 2, 1) + intercept @ intercept.transpose(0, 2, 1)
