@@ -40,6 +40,11 @@ def summarize(verdicts: Verdicts) -> Summary:
     sentences.append(_baseline(verdicts.baseline.baseline_r2, target))
     sentences += _others(verdicts)
     sentences += _strongest(verdicts)
+    if verdicts.notes:
+        noun = "note" if len(verdicts.notes) == 1 else "notes"
+        sentences.append(
+            f"Read the {noun} below the table of verdicts: how the data were read, and what is odd in them."
+        )
     adding = [(verdict.predictor, _strength(verdict)) for verdict in verdicts.adding]
     return Summary(_headline(verdicts, target), sentences, adding)
 
