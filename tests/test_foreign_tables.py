@@ -1,6 +1,7 @@
 """Tables that no sweep of ours made: what `judge` reads, what it leaves out and says so, and what it refuses."""
 
 import itertools
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,20 @@ def test_axis_values_that_differ_in_the_last_digit_are_one():
     )
     apart = table.assign(lr=table["lr"].mask((table["lr"] == 0.3) & (table["seed"] > 1), 0.3001))
     assert judged(apart).baseline.configurations == 16 and not judged(apart).notes
+
+
+def test_types_that_notebooks_make_are_read_too():
+    table = models()
+    typed = table.assign(
+        lr=table["lr"].astype("category"),
+        width=table["width"].astype("Int64"),
+        norm=[Decimal(repr(value)) for value in table["norm"]],
+        bins=pd.cut(table["norm"], 4),
+        day=pd.date_range("2026-01-01", periods=48),
+    ).rename(columns={"norm": "self", "lr": ""})
+    verdicts = judged(typed, axes=["", "width"])
+    assert estimates(verdicts, "self") == pytest.approx(estimates(judged(table)))
+    assert list(verdicts.left_out) == ["bins", "day"] and verdicts.notes == ()
 
 
 # What is left out -----------------------------------------------------------------------------------

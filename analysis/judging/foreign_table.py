@@ -148,10 +148,14 @@ def _with_numbers(table: pd.DataFrame, others: Collection[str], notes: list[str]
         numbers = numbers_of(column)
         if not numbers.problem:
             read[name] = numbers.values
-    with_values = [name for name, values in read.items() if not np.isnan(values).all()]
-    if with_values:
-        notes.append(f"text read as numbers: {shortened_list(with_values)}")
+    texts = [name for name, values in read.items() if not np.isnan(values).all() and _has_text(table[name])]
+    if texts:
+        notes.append(f"text read as numbers: {shortened_list(texts)}")
     return _replaced(table, read)
+
+
+def _has_text(column: "pd.Series[Any]") -> bool:
+    return any(isinstance(value, str) for value in column)
 
 
 def _with_joined_axes(table: pd.DataFrame, axes: Sequence[str], notes: list[str]) -> pd.DataFrame:

@@ -149,5 +149,6 @@ def _as_numbers(column: "pd.Series[Any]") -> np.ndarray:
     numbers = numbers_of(column)
     if not numbers.problem:
         return numbers.values
-    codes = pd.factorize(column.where(column.isna(), column.map(str)))[0]
+    texts = column.astype(object).where(column.isna(), column.map(str))
+    codes = pd.factorize(texts)[0]
     return np.where(codes < 0, np.nan, codes)

@@ -18,7 +18,7 @@ TRACKER_STATUSES = {
 
 
 #: Stands for the name of a column of statuses where the table has none.
-NO_STATUS = ""
+NO_STATUS = "(no column of statuses)"
 
 
 def with_known_statuses(table: pd.DataFrame, status_column: str | None, notes: list[str]) -> tuple[str, pd.DataFrame]:
