@@ -13,7 +13,7 @@ from benevolent.analysis.configuration_table import configuration_table, has_sev
 from benevolent.analysis.planned_runs import planned_runs, wanted_runs
 from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import RunConfig, RunSections
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import network
 from benevolent.trainables.store import paths
@@ -212,7 +212,7 @@ class Results:
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")
 
 
-def check_trust(config: RunConfig, trust: bool) -> None:
+def check_trust(config: RunSections, trust: bool) -> None:
     """Refuse to import a module that results name, unless the user trusts them."""
     for run in (config, config.teacher):
         path = None if run is None else getattr(run.model, "path", None)

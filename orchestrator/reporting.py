@@ -28,9 +28,6 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.statuses import UNFINISHED, Status
 from benevolent.trainables.training.dynamics_names import DYNAMICS
 
-#: Digests of everything a report was made from, written last: its presence means that the report is whole.
-INPUTS = "inputs.json"
-
 
 class ReportedSweep(Protocol):
     """The parts of a sweep's specification that a report needs."""
@@ -74,7 +71,7 @@ def report(folder: Folder, spec: ReportedSweep, anew: bool = False) -> list[Verd
     files = render(content)
     for path, data in files.items():
         folder.write(f"{paths.REPORT}/{path}", data)
-    folder.write_json(f"{paths.REPORT}/{INPUTS}", {"inputs": inputs, "files": file_digests(files)})
+    folder.write_json(f"{paths.REPORT}/{paths.INPUTS}", {"inputs": inputs, "files": file_digests(files)})
     return list(content.verdicts)
 
 
@@ -104,7 +101,7 @@ def report_inputs(folder: Folder) -> dict[str, Any]:
 def _inputs_of_report(folder: Folder) -> Any:
     """Return what the existing report was made from; None if not all of its files are as they were written."""
     try:
-        known = folder.read_json(f"{paths.REPORT}/{INPUTS}")
+        known = folder.read_json(f"{paths.REPORT}/{paths.INPUTS}")
         return known["inputs"] if unchanged(folder / paths.REPORT, known["files"]) else None
     except (BadInput, LookupError, TypeError, AttributeError):
         return None

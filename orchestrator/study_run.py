@@ -1,6 +1,5 @@
 """Running studies: train their sweeps, answer them, and write their pages. `bth run study:NAME`."""
 
-import contextlib
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,16 +66,20 @@ def run_studies(
                 line = f"  {finding.decision}: {escape(finding.claim)} ({escape(finding.evidence)})"
                 console.print(line, soft_wrap=True)
             answered.append(done)
-    _write_index(Folder(out), scale)
+    _write_index(Folder(out), scale, console)
     return answered
 
 
-def _write_index(folder: Folder, scale: Scale) -> None:
-    """Write the page of all studies in a folder that have been answered by this version."""
+def _write_index(folder: Folder, scale: Scale, console: Console) -> None:
+    """Write the page of all studies in a folder that have been answered; say which answers cannot be read."""
     pages = []
     for study in studies().values():
-        with contextlib.suppress(BadInput):
+        if not (folder / study.name).exists(paths.ANSWER):
+            continue
+        try:
             pages.append((study, study_page.read(folder / study.name)))
+        except BadInput as error:
+            console.print(f"left out of {folder.uri}/{paths.PAGE}: {escape(str(error))}", soft_wrap=True)
     folder.write(paths.PAGE, study_page.index(pages, scale))
 
 

@@ -114,8 +114,8 @@ def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, co
     select(measures, "--measures")
     cohorts = read_from(results)
     for cohort_id in cohorts:
-        for config in Manifest.read(results, cohort_id).configs:
-            check_trust(config, trust)
+        for run in Manifest.read(results, cohort_id).stored_runs.values():
+            check_trust(run, trust)
     wanted: dict[str, Any] = {"measures": measures or "default"}
     if checkpoints:
         wanted["measure_at"] = "checkpoints"

@@ -6,6 +6,7 @@ import pytest
 from benevolent.trainables.config.base import flatten
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.stored_run import StoredRun
 from benevolent.trainables.errors import BadInput
 
 NORMAL = {"scheme": "normal", "std": 0.1}
@@ -170,3 +171,19 @@ def test_bad_values_are_one_line_with_the_path_and_what_is_allowed(sections, lin
 def test_a_config_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         DataConfig().name = "other"
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"init": {"scheme": "run", "source": {"optimizer.lr": 0.2}}, "prune": {"fraction": 0.5, "rounds": 3}},
+        {"reset": {"layers": [1]}, "prune": {"fraction": 0.5}, "labels": {"source": {"model.width": 8}}},
+        {"data": {"pixels": "gaussian"}, "pretrain": {"epochs": 2}},
+    ],
+)
+def test_a_stored_run_says_of_itself_and_its_relatives_what_its_config_says(sections):
+    config = RunConfig.parse(sections | {"seed": 3})
+    stored = StoredRun(config.model_dump(mode="json"))
+    assert (stored.phases, stored.flat(), stored.dense.run_id) == (config.phases, config.flat(), config.dense.run_id)
+    assert [run.run_id for run in (stored, *stored.ancestors)] == [run.run_id for run in (config, *config.ancestors)]
+    assert (stored.lineage, stored.configuration) == (config.lineage, config.configuration)

@@ -194,7 +194,7 @@ def test_named_task_equals_its_groups():
         ({"pool": 3}, "data.pool = 3: does not divide the sides of digits, 8 x 8; allowed: 1, 2, 4, 8"),
         ({"pool": 4, "crop": 1}, "data.pool = 4: does not divide the sides of digits cropped by 1, 6 x 6"),
         ({"crop": 4}, "data.crop = 4: leaves nothing of digits, 8 x 8; allowed: 0 to 3"),
-        ({"augment": "window"}, "data.augment = 'window': the window is what data.crop leaves, and it is 0"),
+        ({"augment": "window"}, "data.augment = 'window': windows move in the border that data.crop cuts off"),
         ({"augment": "window", "crop": 1, "pool": 2}, "data.augment = 'window': does not go with data.pool = 2"),
         ({"name": "disk", "augment": "flip"}, "data.augment = 'flip': has no effect on disk"),
         ({"name": "disk", "crop": 1}, "data.crop = 1: has no effect on disk"),

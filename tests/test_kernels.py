@@ -15,6 +15,7 @@ from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, Tria
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
+from benevolent.trainables.store import paths
 
 SMALL_CNN = {"family": "puzzles_cnn", "filters": 3, "kernel": 3}
 NESTED_CNN = {"family": "resnet", "depth": 8, "width": 3}  # its convolutions are not children of the module
@@ -126,10 +127,21 @@ def test_vmap_is_ruled_out_only_if_the_same_step_succeeds_without_it(monkeypatch
     trial = Trial(*stack_of(3, module, (64,)), 32)
     monkeypatch.setattr(Stack, "train_epoch", fails)
     if broken == "vmap":
-        assert trial.seconds(KernelChoice("vmap", 2)) is None
+        assert trial.seconds(KernelChoice("vmap", 2)) is None and trial.vmap_refused == "vmap fails"
     else:
         with pytest.raises(RuntimeError, match="loop fails"):
             trial.seconds(KernelChoice("vmap", 2))
+
+
+def test_networks_that_vmap_refuses_are_reported_once(cohort):
+    model = {"family": "module", "path": "test_training:Branching", "arguments": {"width": 7}}
+    stop = {"train_loss": None, "max_epochs": 1}
+    branching = cohort("a", [{"model": model, "stop": stop, "seed": seed} for seed in range(2)])
+    (warning,) = branching.start().advance(1e9).warnings
+    stored = branching.files.folder.read_json(paths.STACKS)
+    assert stored["kernel"] == "loop" and "data-dependent control flow" in stored["vmap_refused"]
+    assert warning.startswith("cohort a: its networks train one after another") and stored["vmap_refused"] in warning
+    assert not cohort("b", [{"stop": stop}]).start().advance(1e9).warnings
 
 
 def test_choosing_a_kernel_changes_nothing():

@@ -1,5 +1,7 @@
 """Placement: cohorts that train at once, and the machines of the actors that measure."""
 
+import sys
+
 import pytest
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
@@ -20,6 +22,13 @@ def machines(monkeypatch):
         monkeypatch.setattr(placement, "machine_cpus", lambda: int(sizes[0][0]))
 
     return there
+
+
+def test_a_ray_that_does_not_tell_the_limits_of_its_autoscaler_is_warned_of(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray._private.state", None)
+    monkeypatch.setattr("ray.nodes", lambda: [{"Alive": True, "NodeID": "a", "Resources": {"CPU": 4}}])
+    with pytest.warns(UserWarning, match="autoscaler may still start are not counted"):
+        assert place_work(ResourcesConfig(), "auto").cohorts == 3  # one CPU measures
 
 
 def test_actors_take_no_cpus_on_one_machine(machines):

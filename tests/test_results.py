@@ -27,7 +27,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.training.cohort_training import CohortTraining
+from benevolent.trainables.training.starting import start_training
 
 SMALL = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 
@@ -92,8 +92,7 @@ def step(results: Folder, spec: SweepSpec, train: int | None = None) -> int:
     """What `bth run` does of the training, without Ray and for at most `train` cohorts; how many it trained."""
     cohorts = prepare_anew(results, spec)[0][:train]
     for manifest in cohorts:
-        training = CohortTraining(results, manifest.cohort_id)
-        training.start()
+        training = start_training(results, manifest.cohort_id)
         assert training.advance(1e9).done
     return len(cohorts)
 

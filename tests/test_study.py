@@ -1,5 +1,6 @@
 """Studies: the sweeps of one question, its rule, its answer and its page."""
 
+import io
 import itertools
 import json
 import sys
@@ -177,6 +178,14 @@ def test_a_command_with_an_unknown_study_or_a_change_is_refused(tiny, arguments,
     with pytest.raises(BadInput) as refused:
         CliRunner().invoke(main.app, ["run", *arguments], catch_exceptions=False)
     assert str(refused.value).startswith(line)
+
+
+def test_a_damaged_answer_is_named_and_left_out_of_the_page_of_all_studies(answered, tiny, tmp_path):
+    said = io.StringIO()
+    Folder(tmp_path).write("tiny-study/answer.json", b"{")
+    study_run.run_studies([], "small", str(tmp_path), Console(file=said, width=200))
+    assert "left out of" in said.getvalue() and "tiny-study/answer.json" in said.getvalue()
+    assert "A &lt;b&gt;title" not in Folder(tmp_path).read("index.html").decode()
 
 
 def test_headlines_count_decisions():

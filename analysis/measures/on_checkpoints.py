@@ -14,7 +14,8 @@ from benevolent.analysis.measures.missing_measures import MeasureJob
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.trainables import data
-from benevolent.trainables.config.run import Phase, RunConfig
+from benevolent.trainables.config.run import Phase
+from benevolent.trainables.config.stored_run import StoredRun
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -68,7 +69,7 @@ class MeasurableNetworks(NamedTuple):
     """
 
     network: Network
-    configs: list[RunConfig]
+    configs: list[StoredRun]
     about: dict[str, Any]
     parameters: dict[str, Tensor]
     initial: dict[str, Tensor]
@@ -85,7 +86,7 @@ class MeasurableNetworks(NamedTuple):
         about = stored.metadata
         tensors = {name: value.to(device) for name, value in stored.tensors.items()}
         manifest = Manifest.read(results, job.cohort_id)
-        configs = [manifest.config(run_id) for run_id in stored.run_ids]
+        configs = [manifest.stored_runs[run_id] for run_id in stored.run_ids]
         for config in configs:
             check_trust(config, trust)
         dataset = data.load(configs[0].data, configs[0].precision, device)
@@ -153,7 +154,7 @@ def _corrupted_splits(measures: Sequence[str], dataset: data.Dataset) -> list[st
     return [measure.corrupted_split for measure in select(measures) if measure.corrupted_split]
 
 
-def _phase(config: RunConfig, name: str) -> Phase:
+def _phase(config: StoredRun, name: str) -> Phase:
     return next(phase for phase in config.phases if phase.name == name)
 
 

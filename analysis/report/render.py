@@ -31,7 +31,7 @@ def render(report: Report) -> dict[str, bytes]:
     report = replace(report, table=_comparable(report.table, report.axes), verdicts=single_scopes)
     about = describe(report)
     rendered = gallery(report, about)
-    files |= {f"figures/{figure.name}.svg": figure.svg for figure in rendered if figure.svg}
+    files |= {paths.figure(figure.name): figure.svg for figure in rendered if figure.svg}
     files |= _tables(report, about)
     files[paths.DESCRIPTIONS] = _in_words(report, about)
     files[paths.PAGE] = page(report, rendered, about).encode()

@@ -15,9 +15,6 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 
-#: Findings and figures as data, written last: its presence means that the page is whole.
-ANSWER = "answer.json"
-NUMBERS = "numbers.parquet"
 #: Signs of the decisions.
 MARKS = {"holds": "●", "does not hold": "×", "undecided": "○"}
 
@@ -31,8 +28,8 @@ def render(about: Mapping[str, Any], answer: StudyAnswer, inputs: Any) -> dict[s
         inputs: description of everything the answer was made from; see `read_inputs`.
     """
     page = template("study.html.j2").render(about=about, answer=answer, marks=MARKS)
-    files = {_figure_path(figure.name): figure.svg for figure in answer.figures if figure.svg}
-    files[NUMBERS] = parquet(answer.numbers)
+    files = {paths.figure(figure.name): figure.svg for figure in answer.figures if figure.svg}
+    files[paths.NUMBERS] = parquet(answer.numbers)
     files[paths.PAGE] = page.encode()
     data = {
         "inputs": inputs,
@@ -41,18 +38,14 @@ def render(about: Mapping[str, Any], answer: StudyAnswer, inputs: Any) -> dict[s
         "notes": list(answer.notes),
         "figures": [figure._asdict() | {"svg": bool(figure.svg)} for figure in answer.figures],
     }
-    files[ANSWER] = (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+    files[paths.ANSWER] = (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
     return files
-
-
-def _figure_path(name: str) -> str:
-    return f"figures/{name}.svg"
 
 
 def read_inputs(folder: Folder) -> Any:
     """Return the description of what the answer in a folder was made from; None without a whole answer."""
     try:
-        data = folder.read_json(ANSWER)
+        data = folder.read_json(paths.ANSWER)
         read(folder)
         return data["inputs"] if unchanged(folder, data["files"]) else None
     except (BadInput, LookupError, TypeError, AttributeError):
@@ -65,13 +58,15 @@ def read(folder: Folder) -> StudyAnswer:
     Raises:
         BadInput: there is no answer, or this version did not write it.
     """
-    data = folder.read_json(ANSWER)
+    data = folder.read_json(paths.ANSWER)
     try:
         findings = [_read_finding(values) for values in data["findings"]]
         figures = [_read_figure(folder, values) for values in data["figures"]]
         return StudyAnswer(findings, figures, pd.DataFrame(), data["notes"])
     except (LookupError, TypeError) as error:
-        raise BadInput(f"{folder.uri}/{ANSWER}: damaged, or written by another version; run the study again") from error
+        raise BadInput(
+            f"{folder.uri}/{paths.ANSWER}: damaged, or written by another version; run the study again"
+        ) from error
 
 
 def _read_finding(values: Mapping[str, Any]) -> Finding:
@@ -83,7 +78,7 @@ def _read_finding(values: Mapping[str, Any]) -> Finding:
 
 
 def _read_figure(folder: Folder, values: Mapping[str, Any]) -> RenderedFigure:
-    svg = folder.read(_figure_path(values["name"])) if values["svg"] else b""
+    svg = folder.read(paths.figure(values["name"])) if values["svg"] else b""
     return RenderedFigure(**{**values, "svg": svg})
 
 

@@ -1,6 +1,7 @@
 """Placement: how many cohorts train at once, and on which machines the actors that measure run."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -188,5 +189,6 @@ def _autoscaler_limits() -> Mapping[str, float]:
         from ray._private.state import state
 
         return state.get_max_resources_from_cluster_config() or {}
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError) as error:
+        warnings.warn(f"machines that the autoscaler may still start are not counted ({error})", stacklevel=2)
         return {}

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model
 
@@ -22,28 +22,25 @@ from benevolent.trainables.errors import BadInput
 FOREST = "random_forest"
 
 
-class RunConfig(Section):
-    """One network trained once.
+class RunSections:
+    """The sections of one run, and what follows from them.
 
-    Every section is valid by itself; `trainables.compatibility` says which ones go together.
-
-    >>> RunConfig(seed=3).run_id == RunConfig.parse({"seed": 3, "init": {"scale": 1}}).run_id
-    True
+    `RunConfig` validates all of them at once; a `StoredRun` reads each when it is first asked for.
     """
 
-    data: DataConfig = DataConfig()
-    model: ModelConfig = MODEL_CONFIGS[DEFAULT_FAMILY]()
-    init: InitConfig = InitConfig()
-    labels: LabelsConfig = LabelsConfig()
-    pretrain: PretrainConfig = PretrainConfig()
-    prune: PruneConfig = PruneConfig()
-    reset: ResetConfig = ResetConfig()
-    subspace: SubspaceConfig = SubspaceConfig()
-    loss: LossConfig = LossConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    stop: StopConfig = StopConfig()
-    precision: Literal["float32", "float64"] = "float32"
-    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataConfig
+    model: ModelConfig
+    init: InitConfig
+    labels: LabelsConfig
+    pretrain: PretrainConfig
+    prune: PruneConfig
+    reset: ResetConfig
+    subspace: SubspaceConfig
+    loss: LossConfig
+    optimizer: OptimizerConfig
+    stop: StopConfig
+    precision: Literal["float32", "float64"]
+    seed: int
 
     @functools.cached_property
     def run_id(self) -> str:
@@ -128,17 +125,17 @@ class RunConfig(Section):
     # ---- the runs that this one needs; they have its seed
 
     @functools.cached_property
-    def parent(self) -> "RunConfig | None":
+    def parent(self) -> Self | None:
         """Return the run that this one starts from; None for one that starts from drawn weights."""
         return self._changed(parent_sections(self.sections))
 
     @functools.cached_property
-    def teacher(self) -> "RunConfig | None":
+    def teacher(self) -> Self | None:
         """Return the run that labels the inputs of this one; None if the labels are those of the data set."""
         return self._changed(teacher_sections(self.sections))
 
     @property
-    def ancestors(self) -> "tuple[RunConfig, ...]":
+    def ancestors(self) -> tuple[Self, ...]:
         """Return the parent, the teacher, theirs, and so on, each once."""
         ancestors = {}
         for relative in (self.parent, self.teacher):
@@ -154,14 +151,14 @@ class RunConfig(Section):
         return self.configuration if relative is None else relative.lineage
 
     @property
-    def dense(self) -> "RunConfig":
+    def dense(self) -> Self:
         """Return the run without its pruning and its resets; the run itself if it has neither."""
         is_dense = not self.prune.prunes and not self.reset.layers
         return self if is_dense or self.parent is None else self.parent.dense
 
-    def _changed(self, sections: Mapping[str, Any] | None) -> "RunConfig | None":
-        """Return the run with other sections; unlike `model_copy`, without the values that this one has cached."""
-        return None if sections is None else RunConfig(**{**self.sections, **sections}, seed=self.seed)
+    def _changed(self, sections: Mapping[str, Any] | None) -> Self | None:
+        """Return the run with other sections, without the values that this one has cached."""
+        raise NotImplementedError
 
     def flat(self) -> dict[str, Any]:
         """Return every field by its dotted path, as in the columns of the tables, where a column has one type.
@@ -173,6 +170,33 @@ class RunConfig(Section):
             values.update(flat_section(name, getattr(self, name)))
         values["optimizer.batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
         return values
+
+
+class RunConfig(RunSections, Section):
+    """One network trained once.
+
+    Every section is valid by itself; `trainables.compatibility` says which ones go together.
+
+    >>> RunConfig(seed=3).run_id == RunConfig.parse({"seed": 3, "init": {"scale": 1}}).run_id
+    True
+    """
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = MODEL_CONFIGS[DEFAULT_FAMILY]()
+    init: InitConfig = InitConfig()
+    labels: LabelsConfig = LabelsConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    prune: PruneConfig = PruneConfig()
+    reset: ResetConfig = ResetConfig()
+    subspace: SubspaceConfig = SubspaceConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    stop: StopConfig = StopConfig()
+    precision: Literal["float32", "float64"] = "float32"
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def _changed(self, sections: Mapping[str, Any] | None) -> Self | None:
+        return None if sections is None else type(self)(**{**self.sections, **sections}, seed=self.seed)
 
 
 #: The sections of a run in the order in which its identity names them: every field but the seed.

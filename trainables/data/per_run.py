@@ -17,10 +17,10 @@ from benevolent.trainables.rng import RandomStream
 
 if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
     from benevolent.trainables.config.phase import Phase
-    from benevolent.trainables.config.run import RunConfig
+    from benevolent.trainables.config.run import RunSections
 
 #: The labels `(N,)` that the teacher of a run gives to its inputs.
-TeacherLabels = Callable[["RunConfig", Inputs], Tensor]
+TeacherLabels = Callable[["RunSections", Inputs], Tensor]
 
 #: Splits of fresh examples that a process keeps, of one epoch of a cohort: inputs and labels are asked for one after
 #: the other. In a larger cohort they are drawn twice.
@@ -43,7 +43,7 @@ def _stream(phase: str) -> str:
 
 
 def inputs_of(
-    dataset: Dataset, configs: "Sequence[RunConfig]", split: str, epoch: int = 0, phase: str = "train"
+    dataset: Dataset, configs: "Sequence[RunSections]", split: str, epoch: int = 0, phase: str = "train"
 ) -> Inputs:
     """Return the inputs of K runs on a split: one set for all runs that see the same.
 
@@ -58,7 +58,7 @@ def inputs_of(
         sets and slots: `gather(index (K, B))` and `rows(start, stop)` give each run its own inputs.
     """
     keys = [_inputs_key(config, split, epoch) for config in configs]
-    representatives: dict[tuple[object, ...], RunConfig] = {}
+    representatives: dict[tuple[object, ...], RunSections] = {}
     for key, config in zip(keys, configs, strict=True):
         representatives.setdefault(key, config)
     sets = [_own_inputs(dataset, config, split, epoch, phase) for config in representatives.values()]
@@ -70,7 +70,7 @@ def inputs_of(
 
 def labels_of(
     dataset: Dataset,
-    configs: "Sequence[RunConfig]",
+    configs: "Sequence[RunSections]",
     phases: "Sequence[Phase]",
     split: str,
     epoch: int = 0,
@@ -107,7 +107,7 @@ def labels_of(
     return torch.stack(rows)
 
 
-def _inputs_key(config: "RunConfig", split: str, epoch: int) -> tuple[object, ...]:
+def _inputs_key(config: "RunSections", split: str, epoch: int) -> tuple[object, ...]:
     """Return a key that is equal for runs of one cohort that see the same inputs."""
     own = config.data
     interventions = interventions_on(own, split)
@@ -121,7 +121,7 @@ def _inputs_key(config: "RunConfig", split: str, epoch: int) -> tuple[object, ..
     return tuple(values)
 
 
-def _own_inputs(dataset: Dataset, config: "RunConfig", split: str, epoch: int, phase: str) -> Inputs:
+def _own_inputs(dataset: Dataset, config: "RunSections", split: str, epoch: int, phase: str) -> Inputs:
     """Return the inputs of one run after the interventions on them."""
     inputs = _own_split(dataset, config, split, epoch, phase).sets
     for intervention in interventions_on(config.data, split):
@@ -129,7 +129,7 @@ def _own_inputs(dataset: Dataset, config: "RunConfig", split: str, epoch: int, p
     return inputs
 
 
-def _own_split(dataset: Dataset, config: "RunConfig", split: str, epoch: int, phase: str) -> Split:
+def _own_split(dataset: Dataset, config: "RunSections", split: str, epoch: int, phase: str) -> Split:
     """Return the examples of one run before interventions; those of a synthetic task may be its own."""
     if config.data.name not in SYNTHETIC:
         return dataset.splits[split]

@@ -100,6 +100,9 @@ class UndeclaredArrays(DamagedFiles):
 #: Errors of files that are missing or damaged. All others are mistakes in a reader, and keep their traceback.
 FORMAT_ERRORS = (OSError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 
+#: Errors of torchvision in files that are damaged: it asserts and indexes its way through them.
+TORCHVISION_ERRORS = (*FORMAT_ERRORS, RuntimeError, AssertionError, LookupError)
+
 #: Errors of downloads: offline, a mirror that is gone, a full disk. torchvision raises RuntimeError.
 DOWNLOAD_ERRORS = (*FORMAT_ERRORS, RuntimeError, http.client.HTTPException)
 
@@ -140,7 +143,7 @@ def _read_torchvision(kind: str, root: Path, train: bool) -> RawSplit:
 
     try:
         dataset = getattr(datasets, kind)(root, train=train)
-    except Exception as error:  # torchvision asserts, indexes and unpickles its way through damaged files
+    except TORCHVISION_ERRORS as error:
         raise DamagedFiles(_one_line(error)) from error
     images = np.asarray(dataset.data)
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)

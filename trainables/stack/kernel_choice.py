@@ -10,7 +10,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -44,10 +44,14 @@ HOPELESS = 8
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """The kernel that computes the logits, and the number of runs that train in one stack."""
+    """The kernel that computes the logits, and the number of runs that train in one stack.
+
+    `vmap_refused`: why `vmap` was tried and cannot train the networks; None where it can, or was not tried.
+    """
 
     kernel: Kernel
     size: int
+    vmap_refused: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def choose_kernel(
         choice = fastest(trial, candidates, steps)
     else:
         choice = _by_rule(trial, largest, pinned)
-    return replace(choice, size=min(choice.size, len(stack)))
+    return replace(choice, size=min(choice.size, len(stack)), vmap_refused=trial.vmap_refused)
 
 
 def _halved(largest: int) -> list[int]:
@@ -207,7 +211,11 @@ def _timed_steps(trial: "Trial", candidate: KernelChoice, least: float) -> Itera
 
 
 class Trial:
-    """Single steps of copies of a stack."""
+    """Single steps of copies of a stack.
+
+    Attributes:
+        vmap_refused: why `vmap` cannot train the networks, in one line; None as long as it was not tried, or can.
+    """
 
     def __init__(self, stack: Stack, inputs: Inputs, labels: torch.Tensor, batch_size: int) -> None:
         self.stack = stack
@@ -215,6 +223,7 @@ class Trial:
         self.labels = labels
         self.batch_size = batch_size
         self.begun = time.perf_counter()
+        self.vmap_refused: str | None = None
 
     def seconds(self, choice: KernelChoice) -> float | None:
         """Return the seconds of one step, per run; None if the kernel cannot train the network, or memory is short.
@@ -226,11 +235,12 @@ class Trial:
         try:
             return self._step_seconds(choice.kernel, runs) / runs
         except RuntimeError as error:
-            if is_out_of_memory(error) or _is_unsupported(error):
-                return None
-            if choice.kernel != "vmap":
-                raise
-            self._step_seconds("loop", runs)
+            if not is_out_of_memory(error) and not _is_unsupported(error):
+                if choice.kernel != "vmap":
+                    raise
+                self._step_seconds("loop", runs)
+            if choice.kernel == "vmap":
+                self.vmap_refused = " ".join(str(error).split()) or type(error).__name__
             return None
 
     def _step_seconds(self, kernel: Kernel, runs: int) -> float:

@@ -11,7 +11,7 @@ from torch.func import functional_call, vmap
 
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.initialization import InitConfig
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.data import Dataset, Task
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models import MODELS
@@ -224,7 +224,7 @@ def _owner(tensor_name: str) -> str:
     return tensor_name.rpartition(".")[0]
 
 
-def for_run(config: RunConfig, about: Task | Dataset) -> Network:
+def for_run(config: RunSections, about: Task | Dataset) -> Network:
     """Return the network of a run on a data set, with as many outputs as its loss takes: one per class, or one.
 
     Args:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.table_schemas import PARTS
 
 #: Key in the parquet metadata of a part of `runs`: paths of all files that the runs finished so far need.
 NEEDED_FILES = "files"
@@ -49,14 +50,16 @@ class CohortFiles:
 
     def write_part(self, table: paths.TableName, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write one part of the table `dynamics` or `outcomes`."""
-        self.folder.write_table(paths.table_part(table, part), pa.table(dict(columns)))
+        self.folder.write_table(paths.table_part(table, part), pa.table(dict(columns), schema=PARTS[table]))
 
     def write_runs(self, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write a part of `runs`, after all other files of that part; it lists the files that exist by then."""
         needed = []
         for kind in ("dynamics", "outcomes", paths.FINAL):
             needed += [f"{kind}/{name}" for name in self.folder.names(kind)]
-        table = pa.table(dict(columns)).replace_schema_metadata({NEEDED_FILES: json.dumps(needed)})
+        table = pa.table(dict(columns), schema=PARTS["runs"]).replace_schema_metadata(
+            {NEEDED_FILES: json.dumps(needed)}
+        )
         self.folder.write_table(paths.table_part("runs", part), table)
 
     def check_needed_files(self, runs: Sequence[pa.Table]) -> None:

@@ -12,6 +12,7 @@ from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.identity import ALGORITHM_VERSION
 from benevolent.trainables.config.record import TRAINING_FIELDS, RecordConfig
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.stored_run import StoredRun
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
@@ -81,6 +82,11 @@ class Manifest:
             self._configs[run_id] = self._parse(self.runs[self.run_ids.index(run_id)])
         return self._configs[run_id]
 
+    @functools.cached_property
+    def stored_runs(self) -> dict[str, StoredRun]:
+        """The runs by id, for those who need some of their sections only: no whole configuration is made."""
+        return {run.run_id: StoredRun(run.values) for run in self.runs}
+
     def _parse(self, run: ManifestRun) -> RunConfig:
         folder = "" if self.results is None else f"{CohortFiles(self.results, self.cohort_id).folder.uri}/"
         where = f"{folder}{paths.MANIFEST}"
@@ -100,7 +106,7 @@ class Manifest:
     @property
     def data(self) -> DataConfig:
         """The data of the first run: the same for all runs of a cohort but for fields marked `PerRun`."""
-        return DataConfig.parse(self.runs[0].values["data"], "data")
+        return self.stored_runs[self.run_ids[0]].data
 
     @functools.cached_property
     def run_ids(self) -> list[str]:
@@ -114,7 +120,7 @@ class Manifest:
 
     def last_epoch(self, run_id: str) -> int:
         """Return the number of epochs of the longest phase that a run may have."""
-        return max(phase.max_epochs for phase in self.config(run_id).phases)
+        return max(phase.max_epochs for phase in self.stored_runs[run_id].phases)
 
     def finished(self, results: Folder) -> bool:
         """Return True if every run has its row in the table `runs`."""

@@ -8,11 +8,17 @@
       runs/<part>.parquet  dynamics/<part>.parquet  outcomes/<part>.parquet
       state/state.safetensors
     measures/<cohort_id>-<phase>-<step>-<set>.parquet
-    report/index.html  report/verdicts.json  report/table.parquet  report/tables/*.csv
+    report/index.html  report/verdicts.json  report/table.parquet  report/tables/*.csv  report/figures/*.svg
+    report/inputs.json
+
+A study's folder has one such folder for each of its sweeps, and besides
+
+    index.html  answer.json  numbers.parquet  figures/*.svg
 
 Paths are relative: those of cohort files to the cohort's folder, all others to the results folder.
 """
 
+import re
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -28,6 +34,11 @@ VERDICTS = "verdicts.json"
 TABLE = "table.parquet"
 CSV_TABLES = "tables"
 DESCRIPTIONS = "descriptions.json"
+#: Digests of everything a report was made from, written last: its presence means that the report is whole.
+INPUTS = "inputs.json"
+#: Findings and figures of a study as data, written last: its presence means that the study's page is whole.
+ANSWER = "answer.json"
+NUMBERS = "numbers.parquet"
 REPORT_PAGE = f"{REPORT}/{PAGE}"
 
 MANIFEST = "manifest.json"
@@ -53,6 +64,21 @@ def plan_runs(number: int) -> str:
 def plan_cohorts(number: int) -> str:
     """Path of the table of cohorts as planned by the `number`-th invocation."""
     return f"{PLAN}/cohorts-{number:05d}.parquet"
+
+
+def plan_number(name: str) -> int | None:
+    """Return the number of a plan from the name of its table of runs; None for other files.
+
+    >>> plan_number(PurePosixPath(plan_runs(12)).name), plan_number("cohorts-00012.parquet")
+    (12, None)
+    """
+    match = re.fullmatch(r"runs-(\d+)\.parquet", name)
+    return int(match[1]) if match else None
+
+
+def figure(name: str) -> str:
+    """Path of a figure in the folder of a report or of a study."""
+    return f"figures/{name}.svg"
 
 
 def cohort(cohort_id: str) -> str:

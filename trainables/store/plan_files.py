@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.table_schemas import planned_cohorts, planned_runs
 
 
 def plan_numbers(results: Folder) -> list[int]:
     """Return the numbers of the plans in a results folder, in the order in which they were written."""
     names = results.names(paths.PLAN)
-    numbers = [int(name.removeprefix("runs-").removesuffix(".parquet")) for name in names if name.startswith("runs-")]
-    return sorted(numbers)
+    numbers = [paths.plan_number(name) for name in names]
+    return sorted(number for number in numbers if number is not None)
 
 
 def write_plan(results: Folder, runs: pd.DataFrame, cohorts: pd.DataFrame) -> None:
@@ -27,7 +28,7 @@ def write_plan(results: Folder, runs: pd.DataFrame, cohorts: pd.DataFrame) -> No
         cohorts: one row per cohort.
     """
     numbers = plan_numbers(results)
-    tables = {"runs": _plain(runs), "cohorts": _plain(cohorts)}
+    tables = {"runs": planned_runs(runs), "cohorts": planned_cohorts(cohorts)}
     if numbers:
         last = numbers[-1]
         same_cohorts = results.read_table(paths.plan_cohorts(last)).equals(tables["cohorts"])
@@ -42,16 +43,3 @@ def tables_of_runs(results: Folder, last_only: bool = False) -> list[pa.Table]:
     """Return the tables of runs of all plans, the newest first, or only the newest."""
     numbers = sorted(plan_numbers(results), reverse=True)
     return [results.read_table(paths.plan_runs(number)) for number in (numbers[:1] if last_only else numbers)]
-
-
-def _plain(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as a table of plain columns: a reader with `pd.read_parquet` gets numbers and strings."""
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    fields = [pa.field(field.name, _plain_type(field.type)) for field in table.schema]
-    return table.cast(pa.schema(fields))
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
-    return pa.string() if pa.types.is_large_string(kind) else kind

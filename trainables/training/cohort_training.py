@@ -12,6 +12,7 @@ on from its last part. Parts are cut by the clock; what is in the tables is the 
 """
 
 import time
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,8 +57,8 @@ class CohortTraining:
         self,
         results: Folder,
         cohort_id: str,
-        device: str = "cpu",
-        save_every_seconds: float = 20,
+        device: str,
+        save_every_seconds: float,
         pinned: Pinned | None = None,
     ) -> None:
         self.results = results
@@ -174,10 +175,11 @@ class CohortTraining:
         configs = list(self.manifest.configs)
         for config in configs:
             check(config, self.manifest.record)
-        origins = InitialStates(self.results, self.manifest, self.network)
-        starts = [origins.start(config) for config in configs]
+        runs = list(self.manifest.stored_runs.values())  # whose parents are no whole configurations either
+        initial_states = InitialStates(self.results, self.manifest, self.network)
+        starts = [initial_states.start(run) for run in runs]
         dtype = getattr(torch, self.config.precision)
-        state = origins.stack_state(configs, starts).map(lambda rows: rows.to(self.device, dtype))
+        state = initial_states.stack_state(runs, starts).map(lambda rows: rows.to(self.device, dtype))
         self.active = self._running_stack(configs, state)
         path_lengths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
         self.active.dynamics.state["path"] += path_lengths.to(self.device)
@@ -208,7 +210,12 @@ class CohortTraining:
         inputs = self.active.inputs["train"]
         labels = self.active.labels["train"]
         choice = choose_kernel(self.active.stack, inputs, labels, self._batch_size, self.pinned, steps)
-        self.files.folder.write_json(paths.STACKS, {"kernel": choice.kernel, "size": choice.size})
+        stored: dict[str, Any] = {"kernel": choice.kernel, "size": choice.size}
+        if choice.vmap_refused:
+            stored["vmap_refused"] = choice.vmap_refused
+            line = f"cohort {self.manifest.cohort_id}: its networks train one after another, which is slow"
+            self.warnings.append(f"{line}: vmap refuses them ({choice.vmap_refused})")
+        self.files.folder.write_json(paths.STACKS, stored)
         return choice
 
     # ---- training

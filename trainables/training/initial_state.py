@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.models.weight_edits import find_edit
 from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack.network import Network
@@ -50,11 +50,11 @@ class InitialStates:
         self.network = network
         self.parents = ParentRuns(results, manifest)
 
-    def drawn(self, config: RunConfig) -> Tensors:
+    def drawn(self, config: RunSections) -> Tensors:
         """Return the parameters and buffers of a run at its initialization, of its control where it is one."""
         return self.initial(config, f"init{config.prune.stream}")
 
-    def initial(self, config: RunConfig, stream: str = "init") -> Tensors:
+    def initial(self, config: RunSections, stream: str = "init") -> Tensors:
         """Return the parameters and buffers of the dense run at its initialization, in float64 where they are drawn."""
         tensors = self._unedited(config, stream)
         if config.init.edit is None:
@@ -64,7 +64,7 @@ class InitialStates:
         rng = RandomStream(config.seed, f"{stream}/edit")
         return doubles | dict(edit(doubles, config.init.amount, rng))
 
-    def start(self, config: RunConfig) -> StartingPoint:
+    def start(self, config: RunSections) -> StartingPoint:
         """Return the state of a run before the first step that it trains itself."""
         parent = config.parent
         pruned = config.prune.prunes
@@ -76,7 +76,7 @@ class InitialStates:
             return self._diverged(end, pruned)
         return self._reset(config, end) if reset else self._pruned(config, end)
 
-    def stack_state(self, configs: list[RunConfig], starts: list[StartingPoint]) -> StackState:
+    def stack_state(self, configs: Sequence[RunSections], starts: Sequence[StartingPoint]) -> StackState:
         """Return the state of all runs as one stack, on the CPU and as precise as it was drawn.
 
         Pruned weights are zero at the initialization too, so that they have not moved.
@@ -98,14 +98,14 @@ class InitialStates:
             full[name] = start.masks[name].to(ones) if name in start.masks else ones
         return full
 
-    def _first_tensors(self, config: RunConfig) -> Tensors:
+    def _first_tensors(self, config: RunSections) -> Tensors:
         """Return where an unpruned run starts; a run without labels, since its teacher diverged, starts diverged."""
         tensors = self.initial(config)
         if config.teacher is not None and self.parents.end(config.teacher).diverged:
             return _not_a_number(tensors)
         return tensors
 
-    def _unedited(self, config: RunConfig, stream: str) -> Tensors:
+    def _unedited(self, config: RunSections, stream: str) -> Tensors:
         init = config.init
         source = config.dense.parent
         if source is None:
@@ -141,7 +141,7 @@ class InitialStates:
         """Names of the parameters that can be pruned."""
         return [name for name, shape in self.network.shapes.items() if len(shape) >= 2]
 
-    def _pruned(self, config: RunConfig, end: SavedNetwork) -> StartingPoint:
+    def _pruned(self, config: RunSections, end: SavedNetwork) -> StartingPoint:
         prune = config.prune
         trained = {name: end.tensors[name] for name in self.network.shapes}
         all_masks = magnitude_mask(trained, prune, end.masks)
@@ -153,7 +153,7 @@ class InitialStates:
         rewound = end if prune.rewind == "none" else self.parents.checkpoint(config.dense, "train", 0)
         return StartingPoint(rewound.tensors, rewound.path_length, end.status, masks)
 
-    def _reset(self, config: RunConfig, end: SavedNetwork) -> StartingPoint:
+    def _reset(self, config: RunSections, end: SavedNetwork) -> StartingPoint:
         """Return the end of a run with the parameters of some layers taken from elsewhere; what is pruned stays so."""
         parent = config.parent
         assert parent is not None

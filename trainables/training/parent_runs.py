@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from torch import Tensor
 
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -58,11 +58,11 @@ class ParentRuns:
         self._finals = functools.cache(self._read_finals)
         self._checkpoints = functools.cache(self._read_checkpoints)
 
-    def end(self, run: RunConfig) -> SavedNetwork:
+    def end(self, run: RunSections) -> SavedNetwork:
         """Return a run's network at the end of the run."""
         return self._finals()[run.run_id]
 
-    def after(self, run: RunConfig, epochs: int) -> SavedNetwork:
+    def after(self, run: RunSections, epochs: int) -> SavedNetwork:
         """Return a run's network after some epochs of its last phase, or its last one if the run ended earlier.
 
         Raises:
@@ -75,7 +75,7 @@ class ParentRuns:
             return end
         return self.checkpoint(run, phase.name, step)
 
-    def checkpoint(self, run: RunConfig, phase: str, step: int) -> SavedNetwork:
+    def checkpoint(self, run: RunSections, phase: str, step: int) -> SavedNetwork:
         """Return a run's network at a step of one of its phases.
 
         Raises:

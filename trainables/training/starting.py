@@ -1,20 +1,18 @@
 """Start of a cohort's training: networks are trained, forests are grown."""
 
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.stack.kernel_choice import Pinned
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
 
-#: Seconds between two saves of the state, unless a sweep says otherwise (`record.save_every_seconds`).
-SAVE_EVERY_SECONDS = 20.0
-
 
 def start_training(
     results: Folder,
     cohort_id: str,
     device: str = "cpu",
-    save_every_seconds: float = SAVE_EVERY_SECONDS,
+    save_every_seconds: float = RecordConfig().save_every_seconds,
     pinned: Pinned | None = None,
 ) -> CohortTraining | ForestTraining:
     """Begin the training of a cohort, or go on from its saved state; `advance` what is returned until it is done.
@@ -23,7 +21,8 @@ def start_training(
         results: the results folder; the cohort's manifest is in it.
         cohort_id: which cohort.
         device: a torch device.
-        save_every_seconds: how often a part of the tables and the state are written, within long epochs too.
+        save_every_seconds: how often a part of the tables and the state are written, within long epochs too; a sweep
+            says it in `record`.
         pinned: kernel and size of stacks, where they are not to be chosen.
     """
     training: CohortTraining | ForestTraining

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables import data
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.folder import Folder
@@ -27,7 +27,7 @@ class TeacherLabels:
     def __init__(self, results: Folder, manifest: Manifest) -> None:
         parents = ParentRuns(results, manifest)  # not kept: it holds all networks that the cohort waits for
         self.networks: dict[tuple[str, int | None], tuple[Network, dict[str, Tensor]]] = {}
-        for config in manifest.configs:
+        for config in manifest.stored_runs.values():
             teacher = config.teacher
             at = config.labels.at
             if teacher is None or (teacher.run_id, at) in self.networks:
@@ -37,7 +37,7 @@ class TeacherLabels:
             self.networks[teacher.run_id, at] = built, _copied(saved)
 
     @torch.no_grad()
-    def labels(self, config: RunConfig, inputs: data.Inputs) -> Tensor:
+    def labels(self, config: RunSections, inputs: data.Inputs) -> Tensor:
         """Return the classes `(N,)` that the teacher of a run predicts for inputs.
 
         A teacher is asked alone, whoever learns from it, so that its labels do not depend on their company.
