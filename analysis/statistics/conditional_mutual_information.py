@@ -59,12 +59,13 @@ def number_of_cells(runs: GroupedRuns) -> int:
     Axes that are sampled at random, with a value of their own in every configuration, have a cell for every pair of
     configurations, which orders nothing.
     """
+    return sum(len(np.unique(code)) ** 2 for code in _codes_of_pairs(runs))
+
+
+def _codes_of_pairs(runs: GroupedRuns) -> list[np.ndarray]:
+    """(G,) codes of the values of each pair of axes."""
     axis_codes = [group_codes(runs.levels, [axis]) for axis in runs.axes]
-    cells = 0
-    for first, second in combinations(axis_codes, 2):
-        values = len(np.unique(first * len(first) + second))
-        cells += values**2
-    return cells
+    return [first * len(first) + second for first, second in combinations(axis_codes, 2)]
 
 
 class PairCells:
@@ -78,10 +79,8 @@ class PairCells:
     def __init__(self, runs: GroupedRuns, outcome: np.ndarray):
         self.runs = runs
         self.outcome = outcome
-        axis_codes = [group_codes(runs.levels, [axis]) for axis in runs.axes]
         indicators = []
-        for first, second in combinations(axis_codes, 2):
-            code = first * len(first) + second
+        for code in _codes_of_pairs(runs):
             is_value = code[:, None] == np.unique(code)
             indicators.append(is_value.astype(np.float32))
         self._member = runs.per_run(np.hstack(indicators))  # runs x values of every pair of axes, side by side

@@ -7,12 +7,9 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, group_codes, numeric_column
-from benevolent.analysis.statistics.correlation import kendall_tau
+from benevolent.analysis.statistics.group_taus import taus_of_groups
 from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
 from benevolent.trainables.rng import generator
-
-LARGE_GROUP = 256  # runs of a group whose pairs are no longer compared one by one
-CHUNK_ELEMENTS = 4_000_000  # pairs of runs held in memory at a time
 
 
 class AxisGroups:
@@ -53,14 +50,7 @@ class AxisGroups:
         """(groups,) tau-b of each group; 0 if predictor or target is constant in it, since that orders nothing."""
         taus = [np.zeros(0)]
         for block in self.blocks:
-            size = block.shape[1]
-            if size > LARGE_GROUP:
-                taus += [_tau_or_zero(x[members], y[members]) for members in block]
-                continue
-            groups_at_once = max(1, CHUNK_ELEMENTS // size**2)
-            for start in range(0, len(block), groups_at_once):
-                some_groups = block[start : start + groups_at_once]
-                taus.append(_taus_of_groups(x[some_groups], y[some_groups]))
+            taus.append(taus_of_groups(x[block], y[block]))
         return np.concatenate(taus)
 
     def resampled_means(self, taus: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -185,26 +175,3 @@ def granulated_from_groups(
     low, high = percentile_interval(resampled_psi, psi, confidence)
     rows["Psi"] = (psi, low, high, total_groups)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "groups"])
-
-
-def _tau_or_zero(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(1,) tau-b of one large group, in n log n steps."""
-    tau = kendall_tau(x, y)
-    return np.nan_to_num(np.array([tau]))
-
-
-def _taus_of_groups(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(groups, k) values -> (groups,) tau-b of each, from all pairs."""
-    dx = _pairwise_signs(x)
-    dy = _pairwise_signs(y)
-    concordance = (dx * dy).sum((1, 2))
-    untied_x = np.abs(dx).sum((1, 2))
-    untied_y = np.abs(dy).sum((1, 2))
-    scale = np.sqrt(untied_x * untied_y)
-    return np.asarray(concordance / np.where(scale == 0, 1, scale))
-
-
-def _pairwise_signs(values: np.ndarray) -> np.ndarray:
-    """(groups, k) values -> (groups, k, k) signs of the differences inside each group."""
-    differences = values[:, :, None] - values[:, None, :]
-    return np.sign(differences)
