@@ -281,6 +281,22 @@ def test_descriptions_stand_beside_the_verdicts_with_their_numbers(files):
     assert not [name for name in render(replace(example(), verdicts=[])) if name.startswith("tables/sel")]
 
 
+def test_with_several_data_sets_networks_are_chosen_in_each_also_with_the_direction_from_the_others():
+    table = runs()
+    again = table.assign(**{"data.name": "mnist", "path_length": 1 / table["path_length"], "seed": table["seed"] + 9})
+    both = pd.concat([table, again], ignore_index=True)
+    both["run_id"] = both.index.map(str)
+    judged = replace(verdicts(), axes=("data.name", *AXES))
+    files = render(replace(example(), table=both, axes=["data.name", *AXES], verdicts=[judged]))
+    selection = pd.read_csv(io.BytesIO(files["tables/selection.csv"]))
+    path = selection[(selection["predictor"] == "path_length") & (selection["choice"] == "best 10%")]
+    lost = path.set_index(["data", "direction_from"])["lost_to_best"]
+    assert lost["mnist", "the same runs"] == 0 < lost["mnist", "the other data sets"]
+    words = json.loads(files["descriptions.json"])["Networks chosen by a predictor"]
+    assert "With the direction from the other data sets" in words and words.count("Chosen at random on") == 2
+    assert "direction from" in text_of(files["index.html"])
+
+
 def test_what_is_not_shown_is_nowhere_said_to_fail(files):
     page = text_of(files["index.html"])
     assert "· not shown" in page and "no evidence against it" in page and "not shown to do either" in page

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benevolent.analysis.formatting import in_words, interval, number, probability
+from benevolent.analysis.formatting import counted, in_words, interval, number, probability
 from benevolent.analysis.report.beyond_free_table import free_sentences, free_table
 from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.redundancy_table import redundancy_sentences, redundancy_table
 from benevolent.analysis.report.sortable_table import SortableTable
-from benevolent.analysis.statistics.selection_loss import BEST_ONE, BEST_TENTH, REFERENCE
+from benevolent.analysis.statistics.selection_loss import BEST_ONE, BEST_TENTH, OTHER_DATA, REFERENCE
 
 MOST_REVERSALS = 3
 
@@ -42,11 +42,25 @@ def selection_sentences(about: Descriptions) -> list[str]:
     target = in_words(about.target)
     sentences = []
     for (data, source), part in rows.groupby(["data", "direction_from"], sort=False):
-        place = f" on {data} (direction from {source})" if data else ""
+        if source == OTHER_DATA:
+            sentences.append(_worse_than_random(str(data), part))
+            continue
+        place = f" on {data}" if data else ""
         random = part.iloc[0]["lost_to_best"] - part.iloc[0]["lost_to_random"]
         text = f"Chosen at random{place}, networks lose {number(random, 3)} of {target} against the best tenth"
         sentences.append(f"{text}{_against_reference(part)}.")
     return sentences
+
+
+def _worse_than_random(data: str, rows: pd.DataFrame) -> str:
+    """Return how many predictors mislead on a data set if their direction comes from the others."""
+    worse = rows[rows["random_low"] > 0]
+    names = f": {', '.join(worse['predictor'].head(MOST_REVERSALS))}" if len(worse) else ""
+    more = ", ..." if len(worse) > MOST_REVERSALS else ""
+    return (
+        f"With the direction from {OTHER_DATA}, {len(worse) or 'none'} of {counted(len(rows), 'predictor')} "
+        f"{'choose' if len(worse) > 1 else 'chooses'} worse than at random on {data}{names}{more}."
+    )
 
 
 def _against_reference(rows: pd.DataFrame) -> str:
@@ -60,9 +74,10 @@ def _against_reference(rows: pd.DataFrame) -> str:
     if others["reference_high"].isna().all():
         return f"{text}. There are too few lineages for intervals" if len(others) else text
     better = int((others["reference_high"] < 0).sum())
-    verb = "chooses" if better == 1 else "choose"
+    verb = "choose" if better > 1 else "chooses"
     return (
-        f"{text}. {better or 'None'} of the {len(others)} other predictors {verb} better than {in_words(REFERENCE)}, "
+        f"{text}. {better or 'None'} of the {len(others)} others {verb} better than "
+        f"{in_words(REFERENCE)}, "
         "by intervals that are not adjusted for their number"
     )
 

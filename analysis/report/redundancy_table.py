@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from benevolent.analysis.formatting import in_words, interval, number
+from benevolent.analysis.formatting import counted, in_words, interval, number
 from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.sortable_table import SortableTable
 from benevolent.analysis.statistics.joint_prediction import JointPrediction
@@ -19,9 +19,10 @@ def redundancy_sentences(about: Descriptions) -> list[str]:
     kind = clusters[0].kind
     several = sum(len(cluster.members) > 1 for cluster in clusters)
     single = len(clusters) - several
+    alike = f"every two have a rank correlation of at least {SAME:g} or at most −{SAME:g}"
     sentences = [
-        f"{members} predictors that vary {kind} are of {len(clusters)} kinds: {several} clusters, in which every two "
-        f"have a rank correlation of at least {SAME:g} or at most −{SAME:g}, and {single} single ones."
+        f"{counted(members, 'predictor')} that vary {kind} are of {counted(len(clusters), 'kind')}: "
+        f"{counted(several, 'cluster')}, in which {alike}, and {single} single."
     ]
     if not math.isnan(about.joint.both_r2):
         sentences.append(_joint_sentence(about.joint, len(clusters), in_words(about.target)))
