@@ -27,9 +27,13 @@ from benevolent.analysis.multi_run import (
     weights_left,
 )
 from benevolent.analysis.statistics.label_information import conditional_information, mutual_information
+from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.plan_files import write_plan
 
 
 def network(layers: nn.Sequential, *weights: list) -> nn.Sequential:
@@ -242,13 +246,14 @@ def test_random_labels_are_not_compressed(cohort, tmp_path):
 
 
 def test_a_sweep_of_subspaces(cohort, tmp_path):
-    grid = {"subspace.dimension": [None, 2, 200]}
-    Family(
-        cohort,
-        base=base(optimizer={"batch_size": 10, "lr": 0.1}, stop={"train_loss": None, "max_epochs": 8}),
-        grid=grid,
-        seeds=2,
-    )
+    keys = {
+        "base": base(optimizer={"batch_size": 10, "lr": 0.1}, stop={"train_loss": None, "max_epochs": 8}),
+        "grid": {"subspace.dimension": [None, 2, 200]},
+        "seeds": 2,
+    }
+    plan = expand(SweepSpec.parse({"name": "test", **keys}))  # which says what replicate each run is
+    write_plan(Folder(tmp_path), plan.runs, plan.cohorts.drop(columns="new"))
+    Family(cohort, **keys)
     (found,) = intrinsic_dimension(load_results(tmp_path).table()).to_dict("records")
     assert found["above"] >= 2 and found["seeds"] == 2 and 0 < found["threshold"] < found["direct"] <= 1
     assert found["up_to"] == np.inf or found["above"] < found["dimension"] <= found["up_to"]

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from benevolent.analysis.measures.measured_network import two_class_logits
 from benevolent.analysis.multi_run.examples import Examples, load_examples, network_outputs, require_classes
-from benevolent.analysis.multi_run.grouping import groups_of_runs
+from benevolent.analysis.multi_run.grouping import groups_of_runs, paired_by_replicate
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.configurations import require_columns
 from benevolent.trainables import data
@@ -54,9 +54,9 @@ def description_length(
             held-out ones should be too (`data.corrupt_test`): a scale for true labels costs bits on wrong ones.
 
     Returns:
-        A row per group and seed: its axes; `seed`; `bits`; `uniform_bits`, n log2 K; `ratio` of the two;
-        `parameter_bits`: bits in excess of the log-loss of the largest run on the same n labels, the information in its
-        parameters; `examples`, n; `blocks`, number of networks that sent one; `nested`.
+        A row per group and seed: its axes; `seed` (see `paired_by_replicate`); `bits`; `uniform_bits`, n log2 K;
+        `ratio` of the two; `parameter_bits`: bits in excess of the log-loss of the largest run on the same n labels,
+        the information in its parameters; `examples`, n; `blocks`, number of networks that sent one; `nested`.
 
     Raises:
         BadInput: a group with one training size, targets that are not classes, splits that are not parts of each other,
@@ -64,7 +64,7 @@ def description_length(
     """
     table = results.runs if runs is None else runs
     require_columns(table, ["run_id", "status", "seed", "data.train_size"], "column")
-    table = table[table["status"].isin(ENDED)]
+    table = paired_by_replicate(table[table["status"].isin(ENDED)])
     rows = []
     for levels, group in groups_of_runs(table, [*axes, "seed"], ["data.train_size"]):
         run_ids = group.sort_values("data.train_size")["run_id"].tolist()

@@ -73,6 +73,18 @@ def groups_with_reference(
         yield levels, matching, runs
 
 
+def paired_by_replicate(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose column `seed` has the number of the replicate, where the table has a column `replicate`.
+
+    Independent replicates of two configurations have no seed in common; those of one number are then taken together.
+    With shared seeds the number of a replicate is its seed.
+
+    >>> paired_by_replicate(pd.DataFrame({"seed": [931, 17], "replicate": [0, 0]}))["seed"].tolist()
+    [0, 0]
+    """
+    return table.assign(seed=table["replicate"]) if "replicate" in table else table
+
+
 def _equals(column: "pd.Series", value: object) -> "pd.Series[bool]":
     """Return which values are equal to a value; missing values are equal to each other."""
     return column.isna() if pd.isna(value) else column == value

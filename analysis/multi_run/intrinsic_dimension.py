@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.multi_run.grouping import groups_with_reference
+from benevolent.analysis.multi_run.grouping import groups_with_reference, paired_by_replicate
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
 from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
 from benevolent.trainables.rng import generator
@@ -51,7 +51,8 @@ def intrinsic_dimension(
     smallest and the largest value that any of them gives alone.
 
     Args:
-        table: one row per run: `seed`, `subspace.dimension` (missing for direct training), and the error.
+        table: one row per run: `seed` or `replicate` (see `paired_by_replicate`), `subspace.dimension` (missing for
+            direct training), and the error.
         axes: columns that tell groups of runs apart.
         error: column with the fraction of wrong examples; runs without it are left out.
         share: fraction of the direct accuracy to reach.
@@ -72,7 +73,7 @@ def intrinsic_dimension(
     >>> intrinsic_dimension(table)[["dimension", "above", "up_to"]].round(3).to_numpy().tolist()
     [[200.0, 100.0, 400.0]]
     """
-    measured = table[~np.isnan(numeric_column(table, error, "error"))]
+    measured = paired_by_replicate(table[~np.isnan(numeric_column(table, error, "error"))])
     require_columns(measured, [DIMENSION], "column")
     measured = measured.assign(**{DIMENSION: pd.to_numeric(measured[DIMENSION])})
     is_direct = measured[DIMENSION].isna()
