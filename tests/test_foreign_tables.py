@@ -290,6 +290,7 @@ def test_infinite_values_are_named():
     table = models().assign(margin=lambda rows: rows["norm"] ** 2)
     assert note(judged(table), "infinite") == ""
     table.loc[[3, 7], "margin"] = np.inf
+    assert "\nnote: infinite values are" in repr(judged(table))
     assert note(judged(table), "infinite").endswith("largest or smallest: margin (2 of 48 runs)")
 
 

@@ -105,7 +105,7 @@ def _forgotten_axes(given: ForeignTable, runs: pd.DataFrame) -> str:
         return ""
     return (
         f"constant inside most configurations, not inside all: {shortened_list(suspects)}. "
-        "A setting among them is a forgotten axis"
+        "If one of them is a setting, it belongs among the axes"
     )
 
 

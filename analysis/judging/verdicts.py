@@ -256,7 +256,9 @@ class Verdicts:
         shown = ["runs", "kendall_tau", "within", "beyond_q", "gain_r2", "transfers_q", "decision"]
         rows = self.table.loc[lambda table: table["scope"] == self.scope, shown]
         ordered = rows.loc[[verdict.predictor for verdict in self.in_reading_order()]]
-        return f"{heading}\n{ordered.to_string(float_format='{:+.3f}'.format)}"
+        lines = [heading, ordered.to_string(float_format="{:+.3f}".format)]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
 
     def to_json(self) -> str:
         """Return the verdicts as JSON; missing numbers are null."""
