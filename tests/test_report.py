@@ -363,6 +363,22 @@ def test_a_browser_shows_the_page_and_its_tables_can_be_sorted(files, width, tmp
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_a_click_on_a_heading_sorts_the_configurations(files, tmp_path):
+    page = re.sub(r"<meta http-equiv.*?>", "", files["index.html"].decode())
+    look = "[...table.tBodies[0].rows].map((row) => parseFloat(row.cells[3].textContent))"
+    page += f"""<script>
+        const table = document.querySelector("table.sortable");
+        const seen = [{look}];
+        for (let clicks = 0; clicks < 2; clicks++) {{ table.tHead.rows[0].cells[3].click(); seen.push({look}); }}
+        document.body.innerHTML = JSON.stringify(seen);
+    </script>"""
+    (tmp_path / "page.html").write_text(page)
+    shown = browse(tmp_path / "page.html", 1000, "--dump-dom").stdout
+    by_loss, down, up = json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
+    assert len(by_loss) == 6 and down == sorted(by_loss, reverse=True) and up == down[::-1]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize(("width", "scrolls"), [(400, True), (1100, False)])
 def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, tmp_path):
     page = re.sub(r"<meta http-equiv.*?>", "", files["index.html"].decode())  # which would refuse the script below
