@@ -1,86 +1,112 @@
-"""Measure how often `judge` says "adds" of a predictor that does not add, and of one that does.
+"""Measure how often `judge` claims what is false of a predictor, and how often it finds what is true.
 
-    python benchmarks/calibration.py [--tables 200] [--permutations 400] > benchmarks/results/calibration.txt
+    python benchmarks/calibration.py [--tables 100] [--keep FOLDER] > benchmarks/results/calibration.txt
+    python benchmarks/calibration.py --scores        # ways to score runs within configurations, side by side
+    python benchmarks/calibration.py --negligible    # the decision "negligible" at the bounds of its definition
 
-Each scenario of `calibration_scenarios.py` draws tables of 48 configurations (4 x 3 x 2 x 2) with 5 seeds and judges
-5 predictors on each, unless it says otherwise. Printed per scenario: the share of tables with any predictor that is
-said to add but does not, with its standard error; the false discovery rate, the mean share of such among all that are
-said to add; the shares of single tests with p <= 0.05 (gain over the axes; within configurations); and the shares of
-predictors that are said to add and that are undecided. The first figures should stay at or under 0.05 up to their
-standard error; if something is planted, the share that is said to add is the power. A gain at p <= 0.05 is no error
-if the gain is real, and no verdict if it is not: a verdict needs both tests.
+The first prints, for each design of `calibration_designs.py` and each scenario, rates of both claims and of their
+pair "adds". Beside "any false" stands its standard error. The rule controls the false discovery rate (FDR) of each
+claim; where nothing is true both are the same, and where much is true the first may exceed the level. A mark ! stands
+where an FDR is above 0.05 by more than two standard errors. Rates are per claim; "either" is the share of tables with
+a false claim of any kind, about twice the level by design.
+
+With `--against FOLDER` the same tables are also judged by the rule of another checkout of this repository. The first
+edition's rule, which said "adds" or nothing, is in commit aa33162:
+
+    git worktree add FOLDER aa33162
+    python benchmarks/calibration.py --against FOLDER
+
+With `--keep FOLDER` the verdicts of every table are kept there, and a run that was stopped goes on from them.
 """
 
 import argparse
+import tempfile
 import time
+from pathlib import Path
 
-import numpy as np
-from calibration_scenarios import AXES, NULLS, PLANTED, Scenario, SimulatedTable
+import calibration_negligible
+import calibration_scores
+import pandas as pd
+from calibration_designs import SCENARIOS
+from calibration_rates import ClaimRates, any_false_claim, claim_rates
+from calibration_verdicts import Simulation, judged
 
-from benevolent.analysis.judging.judge_table import judge
-from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
-
-LEVEL = 0.05
-COLUMNS = ("any false", "(SE)", "FDR", "gain", "within", "adds", "undecided", "seconds")
+NAME_WIDTH = 36
+COLUMNS = ("any false", "(SE)", "FDR", "p<.05", "found")
 LEGEND = """\
-any false (SE): share of tables with a predictor said to add that does not; FDR: of those said to, on average;
-gain, within: share of p <= 0.05; adds: of those that do (or of all, if none does); undecided: of all."""
+any false (SE): share of tables with a false claim, and its standard error; FDR: mean share of false ones among the
+claims of a table; p<.05: share of p-values up to 0.05 where the claim is false; found: share of true claims made;
+either: share of tables with a false claim of beyond or transfer; !: FDR above 0.05 by more than two standard errors"""
 
 
-def table_rates(table: SimulatedTable, permutations: int | None, seed: int) -> dict[str, float]:
-    """Judge one table and return its shares."""
-    verdicts = judge(table.runs, "target", list(AXES), permutations=permutations, resamples=20, random_seed=seed).table
-    said_to_add = verdicts["decision"] == "adds"
-    does_add = verdicts.index.isin(table.adding)
-    false = said_to_add & ~does_add
-    counted = said_to_add[does_add] if table.adding else said_to_add
-    return {
-        "any false": float(false.any()),
-        "FDR": false.sum() / max(1, said_to_add.sum()),
-        "gain": (verdicts["gain_p"] <= LEVEL).mean(),
-        "within": (verdicts["within_p"] <= LEVEL).mean(),
-        "adds": counted.mean(),
-        "undecided": (verdicts["decision"] == "undecided").mean(),
-    }
+def heading() -> str:
+    """Return the two lines above the figures."""
+    groups = "".join(f"{claim:^33}" for claim in ("beyond", "transfers", "adds"))
+    columns = f"{COLUMNS[0]:>10}{COLUMNS[1]:>6}" + "".join(f"{name:>6}" for name in COLUMNS[2:-1]) + f"{'found':>6} "
+    return f"{'':{NAME_WIDTH}}{groups}\n{'':{NAME_WIDTH}}{columns * 3}{'either':>7}{'undecided':>10}{'s':>5}"
 
 
-def scenario_rates(scenario: Scenario, tables: int, permutations: int | None, seed: int) -> dict[str, float]:
-    """Return the mean shares over many tables of one scenario, and the standard error of the first."""
-    rows = []
-    for number in range(tables):
-        table = SimulatedTable(np.random.default_rng([seed, number]))
-        scenario(table)
-        rows.append(table_rates(table, permutations, number))
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    any_false = means["any false"]
-    means["(SE)"] = float(np.sqrt(any_false * (1 - any_false) / tables))
-    return means
+def figure(value: float, width: int = 6) -> str:
+    """Return a share with two digits more than needed to compare; a dash if there is none."""
+    return f"{'-':>{width}}" if pd.isna(value) else f"{value:{width}.3f}"
+
+
+def claim_figures(rates: ClaimRates) -> str:
+    """Return the figures of one claim."""
+    rest = figure(rates.false_discovery) + figure(rates.small_p) + figure(rates.found)
+    mark = "!" if rates.too_many else " "
+    return figure(rates.any_false, 10) + figure(rates.any_false_error) + rest + mark
+
+
+def line(name: str, verdicts: pd.DataFrame, seconds: float) -> str:
+    """Return the line of a scenario."""
+    claims = "".join(claim_figures(claim_rates(verdicts, claim)) for claim in ("beyond", "transfers", "adds"))
+    undecided = (verdicts["decision"] == "undecided").mean()
+    either = figure(any_false_claim(verdicts), 7)
+    return f"{name:<{NAME_WIDTH}}{claims}{either}{undecided:10.3f}{seconds:5.0f}"
+
+
+def print_rates(simulation: Simulation, options: argparse.Namespace) -> None:
+    """Print the lines of all chosen scenarios, each as soon as it is known."""
+    print(f"{simulation.tables} tables per scenario\n{LEGEND}\n\n{heading()}")
+    for design, scenarios in SCENARIOS.items():
+        if not any(text in design.name for text in options.designs):
+            continue
+        print(design.name)
+        for scenario in scenarios:
+            if options.scenarios and scenario.__name__ not in options.scenarios:
+                continue
+            start = time.perf_counter()
+            verdicts = judged(design, scenario, simulation)
+            print(line(f"  {scenario.__name__}", verdicts, time.perf_counter() - start), flush=True)
+            if options.against is None:
+                continue
+            start = time.perf_counter()
+            verdicts = judged(design, scenario, simulation, options.against)
+            print(line("    the other rule", verdicts, time.perf_counter() - start), flush=True)
 
 
 def main() -> None:
-    """Print the table."""
-    names = [scenario.__name__ for scenario in [*NULLS, *PLANTED]]
+    """Print the table that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", type=int, default=200)
+    parser.add_argument("--tables", type=int, default=100)
     parser.add_argument("--permutations", type=int, help="of each null; by default as many as judge needs")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scenarios", nargs="+", choices=names, default=names)
+    parser.add_argument("--designs", nargs="+", default=[""], metavar="TEXT", help="parts of names of designs")
+    parser.add_argument("--scenarios", nargs="+", metavar="NAME", help="names of scenarios")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout, to judge the same tables")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where verdicts are kept, to go on from there")
+    parser.add_argument("--scores", action="store_true", help="compare ways to score runs within configurations")
+    parser.add_argument("--negligible", action="store_true", help="measure the decision negligible")
     options = parser.parse_args()
-    permutations = f"{PERMUTATION_STAGES[0]:,} to {PERMUTATION_STAGES[-1]:,}, as judge needs"
-    if options.permutations is not None:
-        permutations = str(options.permutations)
-    print(f"{options.tables} tables per scenario; permutations of each null: {permutations}")
-    print(LEGEND)
-    print("\n" + " " * 30 + "".join(f"{column:>10}" for column in COLUMNS))
-    for title, scenarios in (("nothing to find", NULLS), ("something to find", PLANTED)):
-        print(title)
-        for scenario in scenarios:
-            if scenario.__name__ not in options.scenarios:
-                continue
-            start = time.perf_counter()
-            rates = scenario_rates(scenario, options.tables, options.permutations, options.seed)
-            figures = "".join(f"{rates[column]:10.3f}" for column in COLUMNS[:-1])
-            print(f"  {scenario.__name__:<28}{figures}{time.perf_counter() - start:10.0f}", flush=True)
+    if options.scores:
+        return calibration_scores.print_table(options.tables, options.seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        simulation = Simulation(options.tables, options.seed, options.permutations, folder)
+        if options.negligible:
+            return calibration_negligible.print_table(simulation)
+        return print_rates(simulation, options)
 
 
 if __name__ == "__main__":

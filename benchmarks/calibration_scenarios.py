@@ -1,81 +1,12 @@
-"""Simulated tables in which it is known which predictors add to the axes; see `calibration.py`.
+"""Simulated scenarios in which it is known which claims are true; see `calibration.py`.
 
-Each scenario fills the target and the predictors of a `SimulatedTable`. In `NULLS` no predictor adds; in `PLANTED`
-those named in `SimulatedTable.adding` do.
+Each scenario fills the target and the predictors of a `SimulatedTable`. In those here no predictor makes both claims
+true; see `calibration_planted.py` for others. A claim of transfer is false where, after the axes, the predictor is
+independent of the target across lineages; a claim of beyond where it is so within configurations.
 """
 
-import itertools
-from collections.abc import Callable
-
 import numpy as np
-import pandas as pd
-
-AXES: dict[str, list[float]] = {
-    "scale": [0.5, 1, 2, 4],
-    "corruption": [0, 0.5, 1],
-    "width": [32, 128],
-    "pruned": [0.0, 0.8],
-}
-SEEDS = 5
-PREDICTORS = 5
-
-
-class SimulatedTable:
-    """A table of runs over the grid of the axes, with random effects.
-
-    Attributes:
-        random: draws every effect.
-        runs: one row per run: the axes, the seed, and, once filled, the target and the predictors.
-        adding: names of the predictors that add to the axes.
-    """
-
-    def __init__(self, random: np.random.Generator):
-        self.random = random
-        self.adding: set[str] = set()
-        self.set_seeds(SEEDS)
-
-    def set_seeds(self, count: int) -> None:
-        """Begin again with this number of seeds per configuration."""
-        rows = list(itertools.product(*AXES.values(), range(count)))
-        self.runs = pd.DataFrame(rows, columns=[*AXES, "seed"])
-
-    def effect(self, *columns: str) -> np.ndarray:
-        """Draw a normal effect of each combination of the columns; without columns, of each run."""
-        if not columns:
-            return self.random.normal(size=len(self.runs))
-        code = self.runs.groupby(list(columns)).ngroup().to_numpy()
-        return self.random.normal(size=code.max() + 1)[code]
-
-    def axes_effect(self) -> np.ndarray:
-        """Draw one pairwise interaction and the main effects."""
-        total = self.effect("scale", "width")
-        for axis in AXES:
-            total = total + self.effect(axis)
-        return total
-
-    def configuration_effect(self) -> np.ndarray:
-        """Draw an effect of each configuration."""
-        return self.effect(*AXES)
-
-    def fill(self, target: np.ndarray, predictor: Callable[[int], np.ndarray], predictors: int = PREDICTORS) -> None:
-        """Set the target, then draw each predictor by its number."""
-        self.runs["target"] = target
-        for i in range(predictors):
-            self.runs[f"p{i}"] = predictor(i)
-
-    def drop_runs(self, share: float) -> None:
-        """Drop a random share of the runs."""
-        self.runs = self.runs[self.random.random(len(self.runs)) > share].reset_index(drop=True)
-
-    def all_add(self) -> None:
-        """Mark all predictors as adding to the axes."""
-        self.adding = {f"p{i}" for i in range(PREDICTORS)}
-
-
-Scenario = Callable[[SimulatedTable], None]
-
-
-# Scenarios in which no predictor adds -------------------------------------------------------------
+from calibration_tables import AXES, PREDICTORS, Scenario, SimulatedTable
 
 
 def independent(table: SimulatedTable) -> None:
@@ -103,6 +34,7 @@ def noisy_functions_of_axes(table: SimulatedTable) -> None:
     """Predictors are the noiseless target with noise of their own: a real gain, no association within."""
     truth = table.axes_effect() + table.configuration_effect()
     table.fill(truth + table.effect(), lambda _: truth + 0.3 * table.effect())
+    table.all_transfer()
 
 
 def shared_seeds(table: SimulatedTable) -> None:
@@ -120,6 +52,7 @@ def seed_by_axes(table: SimulatedTable, *axes: str) -> None:
     truth = table.axes_effect() + table.configuration_effect()
     target = truth + 2 * table.effect("seed", *axes) + 0.5 * table.effect()
     table.fill(target, lambda _: truth + 2 * table.effect("seed", *axes) + 0.3 * table.effect())
+    table.all_transfer()
 
 
 def seed_and_two_axes(table: SimulatedTable) -> None:
@@ -162,7 +95,7 @@ def correlated_axes(table: SimulatedTable) -> None:
     configuration_effects(table)
     both_large_or_small = (table.runs["scale"] > 1) == (table.runs["width"] > 32)
     dropped = table.configuration_effect() > np.where(both_large_or_small, 0.8, -0.8)
-    table.runs = table.runs[~dropped].reset_index(drop=True)
+    table.keep(~dropped)
 
 
 def few_seeds(table: SimulatedTable) -> None:
@@ -188,94 +121,17 @@ def forty_predictors(table: SimulatedTable) -> None:
 
 
 def nonlinear_functions_of_axes(table: SimulatedTable) -> None:
-    """Products and steps of the axes, in target and predictors alike; no association within."""
+    """Products and steps of the axes, in target and predictors alike: they transfer; no association within."""
     ranks = {axis: table.runs[axis].rank(method="dense").to_numpy() for axis in AXES}
     bump = (ranks["scale"] > 2) * ranks["corruption"] * (ranks["width"] - 1.5)
     table.fill(3 * bump + table.effect(), lambda i: bump * (ranks["pruned"] + i) + 0.1 * table.effect())
+    table.all_transfer()
 
 
 def simpson(table: SimulatedTable) -> None:
     """Predictors and target rise together over the axes, and are unrelated between runs that share them."""
     level = 2 * table.runs["scale"] + table.runs["corruption"]
     table.fill(level + table.effect(), lambda _: level + table.effect())
-
-
-# Scenarios in which predictors add ----------------------------------------------------------------
-
-
-def simpson_reversed(table: SimulatedTable) -> None:
-    """Over the axes they rise together; between runs that share them, the larger predictor has the smaller target."""
-    level = 3 * table.runs["scale"]
-    cause = table.effect()
-    table.fill(level - cause + 0.5 * table.effect(), lambda _: level + cause + 0.5 * table.effect())
-    table.all_add()
-
-
-def planted_share(table: SimulatedTable, share: float) -> None:
-    """Among noise, one predictor with a cause that makes this share of the variance of both within configurations."""
-    cause = table.effect()
-
-    def value(share: float) -> np.ndarray:
-        fixed = table.axes_effect() + table.configuration_effect()
-        return fixed + share**0.5 * cause + (1 - share) ** 0.5 * table.effect()
-
-    table.fill(value(share), lambda i: value(share if i == 0 else 0.0))
-    table.adding = {"p0"}
-
-
-def planted_small(table: SimulatedTable) -> None:
-    """A share of 0.15: correlation 0.15 within configurations."""
-    planted_share(table, 0.15)
-
-
-def planted_medium(table: SimulatedTable) -> None:
-    """A share of 0.3."""
-    planted_share(table, 0.3)
-
-
-def planted_large(table: SimulatedTable) -> None:
-    """A share of 0.6."""
-    planted_share(table, 0.6)
-
-
-def planted(table: SimulatedTable) -> None:
-    """All predictors share one cause per run with the target, over axes, configurations and noise."""
-    cause = table.effect()
-    target = table.axes_effect() + 0.5 * table.configuration_effect() + cause
-    table.fill(target, lambda _: 0.5 * table.axes_effect() + cause + table.effect())
-    table.all_add()
-
-
-def one_planted(table: SimulatedTable) -> None:
-    """One such predictor among noise."""
-    planted(table)
-    for i in range(1, PREDICTORS):
-        table.runs[f"p{i}"] = table.axes_effect() + table.configuration_effect() + table.effect()
-    table.adding = {"p0"}
-
-
-def planted_with_luck(table: SimulatedTable) -> None:
-    """The same for all predictors, among strong effects of seeds with two axes."""
-    planted(table)
-    for name in ["target", *(f"p{i}" for i in range(PREDICTORS))]:
-        table.runs[name] += table.effect("seed") + table.effect("seed", "scale", "width")
-
-
-def weakly_planted(table: SimulatedTable) -> None:
-    """A cause that makes a quarter of the variance of target and predictors beside the axes."""
-    cause = table.effect()
-
-    def value() -> np.ndarray:
-        return table.axes_effect() + cause + 3**0.5 * table.effect()
-
-    table.fill(value(), lambda _: value())
-    table.all_add()
-
-
-def planted_and_ragged(table: SimulatedTable) -> None:
-    """A planted cause, and a tenth of the runs missing."""
-    planted(table)
-    table.drop_runs(0.1)
 
 
 NULLS: list[Scenario] = [
@@ -295,15 +151,4 @@ NULLS: list[Scenario] = [
     forty_predictors,
     nonlinear_functions_of_axes,
     simpson,
-]
-PLANTED: list[Scenario] = [
-    planted,
-    one_planted,
-    planted_with_luck,
-    weakly_planted,
-    planted_and_ragged,
-    planted_small,
-    planted_medium,
-    planted_large,
-    simpson_reversed,
 ]

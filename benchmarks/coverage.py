@@ -1,4 +1,4 @@
-"""Measure how often 95% intervals contain the truth: Kendall's tau, the slope of a line, the partial correlation.
+"""Measure how often 95% intervals contain the truth: tau, a slope, a partial correlation, that within configurations.
 
     python benchmarks/coverage.py [--tables 1000] > benchmarks/results/coverage.txt
 
@@ -20,8 +20,11 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from benevolent.analysis import statistics as st
+from benevolent.analysis.statistics.claims import Claims
+from benevolent.analysis.statistics.complete_cases import CompleteCases, StatisticsSettings
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.correlation import kendall_interval
+from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 
 RUNS = 5
@@ -77,10 +80,23 @@ def kendall_tau(table: pd.DataFrame) -> float:
 def kendall_tau_interval(table: pd.DataFrame, resamples: int, seed: int) -> tuple[float, float]:
     """Interval of Kendall's tau, as verdicts have it."""
     runs = GroupedRuns.from_table(table, ["configuration"], None)
-    counts = bootstrap_counts(len(runs.sizes), resamples, np.random.default_rng(seed))
+    lineages = Lineages.from_runs(runs)
+    counts = bootstrap_counts(len(lineages), resamples, np.random.default_rng(seed))
     x = rankdata(table["x"])[runs.order]
     y = rankdata(table["y"])[runs.order]
-    return kendall_interval(runs, x, y, counts)
+    return kendall_interval(runs, lineages, x, y, counts)
+
+
+def within_correlation(table: pd.DataFrame) -> float:
+    """Correlation of aligned ranks within configurations."""
+    return st.within_configuration(table, "x", "y", ["configuration"], permutations=0).correlation
+
+
+def within_interval(table: pd.DataFrame, resamples: int, seed: int) -> tuple[float, float]:
+    """Interval of that correlation, as verdicts have it."""
+    cases = CompleteCases(table, StatisticsSettings("y", ("configuration",), None, 0.95, resamples, seed))
+    row = Claims(cases, table[["x"]].to_numpy()).estimates(0)
+    return row["within_low"], row["within_high"]
 
 
 def bootstrap_interval(statistic: Callable[[pd.DataFrame], float]) -> Interval:
@@ -97,6 +113,7 @@ STATISTICS = {
     "Kendall tau": Statistic(kendall_tau, kendall_tau_interval),
     "slope": Statistic(slope, bootstrap_interval(slope)),
     "partial correlation": Statistic(partial_correlation, bootstrap_interval(partial_correlation)),
+    "within configurations": Statistic(within_correlation, within_interval),
 }
 
 

@@ -1,0 +1,105 @@
+"""Ways to score runs within configurations, side by side; see `calibration.py --scores`.
+
+The scores of a predictor and of the target are compared by the same exact test: replicates are permuted within each
+lineage. Printed is the share of simulated tables in which the p-value of one predictor is at most 0.01, the strictest
+bound of five predictors at a level of 0.05.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from calibration_designs import PAIRS_00, PAIRS_05, PAIRS_09, REPLICATES
+from calibration_planted import planted_share
+from calibration_replicates import exponentials, unequal_spread
+from calibration_tables import Design, SimulatedTable
+from scipy.stats import rankdata
+
+from benevolent.analysis.statistics.aligned_ranks import aligned_ranks
+from benevolent.analysis.statistics.configurations import GroupedRuns
+from benevolent.analysis.statistics.lineages import ExchangeableReplicates, Lineages
+
+STRICTEST = 0.01
+PERMUTATIONS = 999
+TIE = 1e-9
+CORRELATIONS = (0.0, 0.2, 0.3)
+
+#: Fills a table with one predictor of this correlation among noise.
+Population = Callable[[SimulatedTable, float], None]
+#: (m,) values whose cells are adjacent, and the cells -> (m,) scores that sum to 0 in every cell.
+Score = Callable[[np.ndarray, ExchangeableReplicates], np.ndarray]
+
+
+def ranks_inside(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:
+    """Ranks among the runs of each configuration, as in the first edition."""
+    pieces = np.split(values, cells.cell_starts[1:])
+    return cells.centered(np.concatenate([rankdata(piece) for piece in pieces]))
+
+
+def centered_values(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:
+    """Differences from the mean of the configuration."""
+    return cells.centered(values)
+
+
+def plain_aligned_ranks(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:
+    """The same differences, ranked over all runs."""
+    return cells.centered(rankdata(cells.centered(values)))
+
+
+def scaled_aligned_ranks(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:
+    """The same in units of the moderated spread: what the rule uses."""
+    return aligned_ranks(values, cells.cell_sizes)
+
+
+SCORES: dict[str, Score] = {
+    "ranks inside": ranks_inside,
+    "values": centered_values,
+    "aligned": plain_aligned_ranks,
+    "as judged": scaled_aligned_ranks,
+}
+POPULATIONS: list[tuple[str, Population, Design]] = [
+    ("equal spread", planted_share, REPLICATES),
+    ("spread by factors of e", unequal_spread, REPLICATES),
+    ("exponentials", exponentials, REPLICATES),
+    ("equal spread", planted_share, PAIRS_00),
+    ("equal spread", planted_share, PAIRS_05),
+    ("equal spread", planted_share, PAIRS_09),
+]
+
+
+def p_values(table: SimulatedTable, random: np.random.Generator) -> np.ndarray:
+    """Return the p-value of the first predictor by each score."""
+    runs = GroupedRuns.from_table(table.runs, table.axes, "seed")
+    replicates = ExchangeableReplicates(runs, Lineages.from_runs(runs))
+    permutations = replicates.permutations(PERMUTATIONS, random)
+    values = table.runs[["p0", "target"]].to_numpy()[runs.order][replicates.kept]
+    results = []
+    for score in SCORES.values():
+        x = score(values[:, 0], replicates)
+        y = score(values[:, 1], replicates)
+        null = np.abs(y[permutations] @ x)
+        exceedances = (null >= abs(x @ y) * (1 - TIE)).sum()
+        results.append((1 + exceedances) / (1 + PERMUTATIONS))
+    return np.array(results)
+
+
+def found(population: Population, design: Design, correlation: float, tables: int, seed: int) -> np.ndarray:
+    """Return the share of tables in which each score finds the predictor."""
+    count = np.zeros(len(SCORES))
+    for number in range(tables):
+        table = SimulatedTable(np.random.default_rng([seed, number]), design)
+        population(table, correlation)
+        count += p_values(table, np.random.default_rng([seed, number, 1])) <= STRICTEST
+    return count / tables
+
+
+def print_table(tables: int, seed: int) -> None:
+    """Print the shares."""
+    print(
+        f"{tables} tables a line; share with p <= {STRICTEST} of a predictor of this correlation within configurations"
+    )
+    print(f"{'':<26}{'':<42}{'correlation':>12}" + "".join(f"{name:>14}" for name in SCORES))
+    for (name, population, design), correlation in itertools.product(POPULATIONS, CORRELATIONS):
+        shares = found(population, design, correlation, tables, seed)
+        figures = "".join(f"{share:14.3f}" for share in shares)
+        print(f"{name:<26}{design.name:<42}{correlation:12.1f}{figures}", flush=True)
