@@ -14,7 +14,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, homes
+from benevolent.trainables.store.manifest import Manifest, cohort_of_run
 from benevolent.trainables.store.statuses import Status
 
 #: Columns of a run that has not ended.
@@ -52,7 +52,7 @@ class Cohorts:
     @functools.cached_property
     def home(self) -> dict[str, int]:
         """For each run, the position of the cohort that it is read from."""
-        return homes(self.manifests, self.ended)
+        return cohort_of_run(self.manifests, self.ended)
 
     def runs(self) -> pd.DataFrame:
         """Return one row per run: where and how it ended, or `failed` or `to do`; empty if there are no runs."""
@@ -97,7 +97,7 @@ class Cohorts:
             reason = self._files(position).why_failed
             if reason is None:
                 continue
-            home = homes(self.manifests, self.ended, manifest.record)
+            home = cohort_of_run(self.manifests, self.ended, manifest.record)
             if any(run_id not in self.ended[home[run_id]] for run_id in manifest.run_ids):
                 yield manifest, reason
 

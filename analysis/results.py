@@ -20,6 +20,7 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.parameters import read_parameters
+from benevolent.trainables.store.statuses import MEASURE_ERROR, Role
 
 COLUMNS = {
     "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
@@ -99,7 +100,7 @@ class Results:
     def measures(self) -> pd.DataFrame:
         """Measures of checkpoints, long; of several versions the highest, of an error and a value the value."""
         frame = self.cohorts.measures(COLUMNS["measures"])
-        frame["failed"] = frame["status"].astype(str).str.startswith("error")
+        frame["failed"] = frame["status"].astype(str).str.startswith(MEASURE_ERROR)
         key = ["run_id", "phase", "step", "name", "index"]
         frame = frame.sort_values([*key, "failed", "version"], ascending=[True] * 5 + [False, True])
         return frame.drop_duplicates(key, keep="last").drop(columns="failed").reset_index(drop=True)
@@ -127,7 +128,7 @@ class Results:
         if runs.empty:
             return runs
         if not parents:
-            runs = runs[runs["role"] != "parent"].reset_index(drop=True)
+            runs = runs[runs["role"] != Role.PARENT].reset_index(drop=True)
         if at is None:
             places = ends_of(runs)
         else:
@@ -147,7 +148,7 @@ class Results:
         runs = self.runs
         if runs.empty:
             return pd.DataFrame()
-        named = runs[runs["role"] != "parent"]
+        named = runs[runs["role"] != Role.PARENT]
         dotted = [name for name in named if "." in name]
         differing = [name for name in dotted if has_several_values(named[name])]
         fields = ["lineage", *differing]

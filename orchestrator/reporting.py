@@ -25,7 +25,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.statuses import UNFINISHED, Status
+from benevolent.trainables.store.statuses import UNFINISHED, Role, Status
 from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 
@@ -109,7 +109,7 @@ def _inputs_of_report(folder: Folder) -> Any:
 
 def judged_table(results: Results) -> pd.DataFrame:
     """Return the finished runs that the last plan wants; parents and teachers that no axis names are left out."""
-    wanted = _run_ids(results, "run")
+    wanted = _run_ids(results, Role.RUN)
     table = results.table(parents=True)  # the spec may now name a run that was a parent when it was planned
     if table.empty:
         return table
@@ -233,7 +233,7 @@ def _content(folder: Folder, spec: ReportedSweep, results: Results) -> Report:
 
 def _parents(results: Results) -> pd.DataFrame:
     """Return the parent and teacher runs that no axis names."""
-    wanted = _run_ids(results, "parent")
+    wanted = _run_ids(results, Role.PARENT)
     if not wanted or results.runs.empty:
         return pd.DataFrame()
     return results.runs[results.runs["run_id"].isin(wanted)]

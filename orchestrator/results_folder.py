@@ -21,7 +21,7 @@ from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, homes, read_cohorts
+from benevolent.trainables.store.manifest import Manifest, cohort_of_run, read_cohorts
 from benevolent.trainables.store.plan_files import write_plan
 
 
@@ -93,7 +93,7 @@ class HeldCohorts:
     @property
     def home(self) -> dict[str, int]:
         """The position of the cohort that each run is read from; without runs that lack some of what is asked."""
-        return homes(self.cohorts, self.ended, self.asked)
+        return cohort_of_run(self.cohorts, self.ended, self.asked)
 
     @property
     def runs(self) -> HeldRuns:
@@ -199,4 +199,4 @@ def _not_writable(results: Folder, error: OSError) -> BadInput:
 def read_from(results: Folder) -> list[str]:
     """Return the ids of the cohorts that runs are read from: those trained again for more records are left out."""
     cohorts, ended = read_cohorts(results)
-    return sorted({cohorts[position].cohort_id for position in homes(cohorts, ended).values()})
+    return sorted({cohorts[position].cohort_id for position in cohort_of_run(cohorts, ended).values()})

@@ -4,19 +4,18 @@ import copy
 import functools
 import importlib
 from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
 from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Analysis
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import put
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.errors import BadInput
 
-Scale = Literal["small", "paper", "develop"]
-#: Beginning of a study's name where a sweep or a study may be given, and the name of all studies together.
-PREFIX = "study:"
+#: Name of all studies together.
 ALL = "all"
 #: Name in `changes` that stands for all sweeps of a study.
 EVERY = "every"
@@ -125,7 +124,7 @@ def find_studies(text: str) -> list[Study]:
     Raises:
         BadInput: there is no study of that name.
     """
-    name = text.removeprefix(PREFIX)
+    name = text.removeprefix(STUDY_PREFIX)
     if name == ALL:
         return [study for study in studies().values() if not study.alone]
     if name not in studies():

@@ -14,7 +14,8 @@ from benevolent.analysis.studies import StudyAnswer
 from benevolent.orchestrator.plan.expand import configurations_of
 from benevolent.orchestrator.provenance import git_commit, read_entries
 from benevolent.orchestrator.reporting import report_inputs
-from benevolent.orchestrator.study import PREFIX, Scale, Study, studies
+from benevolent.orchestrator.study import Study, studies
+from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
 from benevolent.orchestrator.sweep import train_sweep
 from benevolent.orchestrator.sweep_summary import describe_setup
 from benevolent.orchestrator.training.ray_session import keep_ray_cluster
@@ -112,7 +113,7 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
     """Describe a study for its page, apart from the answer."""
     first_sweep = next(iter(study.sweeps))
     newest = read_entries(folder / first_sweep)[-1]
-    command = f"bth run {PREFIX}{study.name}"
+    command = f"bth run {STUDY_PREFIX}{study.name}"
     return {
         "study": study.model_dump(include={"name", "title", "source", "question"}),
         "rule": study.rule,

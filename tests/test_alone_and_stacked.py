@@ -143,7 +143,7 @@ INTERVENTIONS: dict[str, Case] = {
 }
 #: One of each kind; the others take a minute together.
 QUICK = ("mlp", "xord", "puzzles_cnn", "resnet", "module")
-#: Forests are grown one by one in any company.
+#: Forests are grown one by one, whatever other runs are in the cohort.
 NETWORKS = [family for family in MODELS if family != "random_forest"]
 PERCEPTRONS = ("mlp", "linear", "deep_linear", "lenet_300_100", "xord")
 

@@ -49,14 +49,14 @@ class Family:
     """Cohorts made by the planner and trained in its order, each parent before its children."""
 
     def __init__(self, cohort, name: str = "", kernel: str | None = None, **keys) -> None:
-        self.trained, self.of, homes = {}, {}, {}
+        self.trained, self.of, cohort_of_run = {}, {}, {}
         for made in expand(SweepSpec.parse({"name": "test", **keys})).new_manifests():
             configs = [config.model_dump() for config in made.configs]
             record = made.record.model_dump()
-            waits_for = [homes[cohort_id] for cohort_id in made.waits_for]  # those that come before are there
-            homes[made.cohort_id] = f"{name}{made.cohort_id}"
+            waits_for = [cohort_of_run[cohort_id] for cohort_id in made.waits_for]  # those that come before are there
+            cohort_of_run[made.cohort_id] = f"{name}{made.cohort_id}"
             plan_ = (kernel, len(configs)) if kernel else None
-            trained = cohort(homes[made.cohort_id], configs, waits_for, record, plan_).train()
+            trained = cohort(cohort_of_run[made.cohort_id], configs, waits_for, record, plan_).train()
             self.trained[made.cohort_id] = trained
             self.of |= {config.run_id: (config, trained) for config in made.configs}
 

@@ -1084,7 +1084,7 @@ def test_impossible_values_are_undefined_not_errors():
             assert table.loc["hessian_quantiles", "status"].startswith("undefined: ")
 
 
-class Attention(nn.Module):
+class UncalledLastLayer(nn.Module):
     """Its last weights belong to a layer that is not called."""
 
     def __init__(self):
@@ -1097,7 +1097,7 @@ class Attention(nn.Module):
 
 
 def test_uncalled_last_layer_has_no_features():
-    table = measure_network(Attention().double(), torch.randn(6, 5).double(), torch.arange(6) % 5)
+    table = measure_network(UncalledLastLayer().double(), torch.randn(6, 5).double(), torch.arange(6) % 5)
     assert table.loc["davies_bouldin", "status"].startswith("not applicable: needs a last layer with weights that is")
     assert not table["status"].str.startswith("error").any()
 

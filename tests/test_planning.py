@@ -12,12 +12,13 @@ from benevolent.analysis.results import Results
 from benevolent.orchestrator import results_folder
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
-from benevolent.orchestrator.plan.cohorts import HeldRuns, cohort_id, cohort_sizes
+from benevolent.orchestrator.plan.cohorts import MAX_COHORT_RUNS, HeldRuns, cohort_id, cohort_sizes
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.data.per_run import FRESH_SPLITS
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
@@ -32,7 +33,7 @@ def estimated(**keys) -> SweepEstimate:
     return estimate_sweep(expand(spec))
 
 
-def homes(cohorts) -> dict[str, str]:
+def cohort_of_run(cohorts) -> dict[str, str]:
     return {config.run_id: cohort.cohort_id for cohort in cohorts for config in cohort.configs}
 
 
@@ -53,7 +54,7 @@ def test_plan_is_deterministic_and_starts_with_the_costliest_dense_cohorts():
 
 def test_pruned_runs_wait_for_the_cohorts_of_their_parents():
     cohorts = expand(load_spec("quickstart"), slots=2).new_manifests()
-    home = homes(cohorts)
+    home = cohort_of_run(cohorts)
     for cohort in cohorts:
         parents = {home[config.parent.run_id] for config in cohort.configs if config.parent}
         assert set(cohort.waits_for) == parents
@@ -70,16 +71,16 @@ def test_missing_dense_parents_are_added_once():
     assert [role for role, fraction in roles if fraction] == ["run"] * 12
     named = expand(sweep(grid={"prune.fraction": [0.5, 0, 0.8], "init.scale": [1, 2]}, seeds=3)).new_manifests()
     assert {role for cohort in named for role in cohort.roles} == {"run"}
-    assert homes(named).keys() == homes(cohorts).keys()
+    assert cohort_of_run(named).keys() == cohort_of_run(cohorts).keys()
 
 
 def test_extending_a_sweep_plans_only_what_is_new():
-    known = homes(expand(sweep(grid={"init.scale": [1, 2]}, seeds=2)).new_manifests())
+    known = cohort_of_run(expand(sweep(grid={"init.scale": [1, 2]}, seeds=2)).new_manifests())
     extended = sweep(grid={"init.scale": [1, 2, 3], "prune.fraction": [0, 0.5]}, seeds=2)
     new = expand(extended, HeldRuns(known)).new_manifests()
-    assert not homes(new).keys() & known.keys()
-    assert len(homes(new)) == 12 - 4
-    everything = known | homes(new)
+    assert not cohort_of_run(new).keys() & known.keys()
+    assert len(cohort_of_run(new)) == 12 - 4
+    everything = known | cohort_of_run(new)
     pruned = next(cohort for cohort in new if cohort.waits_for)
     assert set(pruned.waits_for) == {everything[config.parent.run_id] for config in pruned.configs}
     plan = expand(extended, HeldRuns(everything))
@@ -116,7 +117,7 @@ def test_estimate_counts_the_contents_of_the_plan():
         plan = expand(spec, slots=2)
         summary, cohorts = estimate_sweep(plan, slots=2), plan.new_manifests()
         assert summary.cohorts == len(cohorts)
-        assert summary.runs + summary.parents == len(homes(cohorts))
+        assert summary.runs + summary.parents == len(cohort_of_run(cohorts))
         assert max(group.cohort_size for group in summary.groups) == max(len(cohort.configs) for cohort in cohorts)
 
 
@@ -281,6 +282,10 @@ def test_a_sweep_is_expanded_once_and_makes_one_config_for_every_run(tmp_path, m
     by_seed = Counter(made_configs)
     planned = by_seed.pop(700) - 2  # rules and estimates ask about runs of the first seed
     assert by_seed == dict.fromkeys(seeds[1:], 2) and 0 < planned < 10
+
+
+def test_fresh_examples_of_a_whole_cohort_are_drawn_once():
+    assert FRESH_SPLITS >= MAX_COHORT_RUNS
 
 
 def test_planning_makes_no_config_for_every_run(made_configs):

@@ -33,10 +33,10 @@ def runs_of(**keys) -> pd.DataFrame:
 
 def trained_anew(before: dict, after: dict) -> list[RunConfig]:
     """Return the runs that a sweep trains in a folder that holds an earlier one."""
-    homes = {}
+    cohort_of_run = {}
     for cohort in plan_of(**before).new_manifests():
-        homes |= dict.fromkeys(cohort.run_ids, cohort.cohort_id)
-    cohorts = plan_of(HeldRuns(homes), **after).new_manifests()
+        cohort_of_run |= dict.fromkeys(cohort.run_ids, cohort.cohort_id)
+    cohorts = plan_of(HeldRuns(cohort_of_run), **after).new_manifests()
     return [config for cohort in cohorts for config in cohort.configs]
 
 

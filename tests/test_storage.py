@@ -15,7 +15,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, finished_runs, homes, read_cohorts
+from benevolent.trainables.store.manifest import Manifest, cohort_of_run, finished_runs, read_cohorts
 
 READERS = {"a.parquet": Folder.read_table, "a.safetensors": Folder.read_tensors, "a.json": Folder.read_json}
 
@@ -156,7 +156,7 @@ def test_a_manifest_is_read_back(folder, record):
     assert Manifest.read(folder, "c") == made
     assert Manifest.read(folder, "c").run_ids == made.run_ids
     assert read_cohorts(folder) == ([made], [set()])
-    assert homes([made], [set()]) == dict.fromkeys(made.run_ids, 0)
+    assert cohort_of_run([made], [set()]) == dict.fromkeys(made.run_ids, 0)
     assert not made.finished(folder)
 
 

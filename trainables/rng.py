@@ -93,7 +93,7 @@ class RandomStream:
 class StackGenerator:
     """Random numbers of K runs through one epoch, each run's from a stream of its own.
 
-    A run draws the same numbers in any company, since its layers ask for them in the same order. They are those of its
+    A run draws the same numbers in any stack, since its layers ask for them in the same order. They are those of its
     `RandomStream`, drawn on the device where they are needed.
 
     Args:

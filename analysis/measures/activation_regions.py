@@ -104,7 +104,10 @@ def _as_numpy(layers: list[Tensor]) -> list[np.ndarray]:
 
 @computed_once
 def _training_patterns(network: MeasuredNetwork) -> np.ndarray:
-    """Return which units of all ReLU layers are on at the training inputs `(N, all units)`."""
+    """Return which units of all ReLU layers are on at the training inputs `(N, all units)`.
+
+    An array of NumPy: measures that use it are registered with `mapped=False`.
+    """
     parts = []
     for inputs, _ in network.batches():
         joined = torch.cat(patterns(network, inputs), 1)

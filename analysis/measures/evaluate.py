@@ -24,13 +24,13 @@ from benevolent.analysis.measures.rng import drawing
 from benevolent.analysis.measures.selection import select
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.store.statuses import MEASURE_ERROR
 
 #: A status is one of these or begins with it. Only errors are tried again, since only they may give another result: a
 #: measure that does not apply never will, and an undefined value is a fact about the parameters themselves.
 OK = "ok"
 NOT_APPLICABLE = "not applicable"
 UNDEFINED = "undefined"
-ERROR = "error"
 
 #: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
 #: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).
@@ -220,7 +220,7 @@ def _result(measure: Measure, evaluation: Evaluation) -> Result:
     seconds = evaluation.seconds[measure.name]
     failure = evaluation.failures.get(measure.name)
     if failure is not None:
-        return Result(f"{ERROR}: {failure.line}", None, seconds, failure.traceback)
+        return Result(f"{MEASURE_ERROR}: {failure.line}", None, seconds, failure.traceback)
     values = evaluation.values[measure.name].cpu()
     if not values.isfinite().all():
         return Result(f"{UNDEFINED}: {measure.undefined}", None, seconds)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import pyarrow.compute as pc
 
-from benevolent.analysis.measures.evaluate import ERROR
 from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.selection import select
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.statuses import MEASURE_ERROR
 
 #: A stored network: (run_id, phase, step).
 Place = tuple[str, str, int]
@@ -89,7 +89,7 @@ class ExistingMeasures:
         columns = ["run_id", "phase", "step", "name", "status", "version"]
         for file in self.names[cohort_id]:
             rows = self.results.read_table(f"{paths.MEASURES}/{file}", columns)
-            is_error = pc.starts_with(rows["status"], ERROR)
+            is_error = pc.starts_with(rows["status"], MEASURE_ERROR)
             for row in rows.filter(pc.invert(is_error)).to_pylist():
                 key = (row["run_id"], row["phase"], row["step"], row["name"])
                 versions[key] = max(versions[key], row["version"])

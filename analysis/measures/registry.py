@@ -1,4 +1,8 @@
-"""Registry of all measures: add one by writing a function of a `MeasuredNetwork`, and one line here."""
+"""Registry of all measures.
+
+A new one is a function of a `MeasuredNetwork` in a module of this folder, one line here, and, if its paper is new, a
+constant in `sources.py`; both are imported here.
+"""
 
 from collections.abc import Callable
 from typing import Any, Literal

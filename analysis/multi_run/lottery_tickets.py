@@ -9,6 +9,7 @@ import pandas as pd
 from benevolent.analysis.multi_run.grouping import groups_of_runs, groups_with_reference
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
 from benevolent.trainables import data
+from benevolent.trainables.config.pruning import is_pruned
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import network
@@ -63,7 +64,7 @@ def ticket_curves(
     require_columns(table, [*PRUNE_FIELDS, "seed", *axes], "column")
     present = ~np.isnan(numeric_column(table, error, "column"))
     numeric_column(table, epoch, "column")
-    is_dense = (table["prune.fraction"] == 0) | (table["prune.rounds"] == 0)
+    is_dense = ~is_pruned(table["prune.fraction"], table["prune.rounds"])
     fraction_left = _fraction_left(table, is_dense, left)
     weights_left = fraction_left.where(~is_dense, 1.0)
     control = table["prune.control"].where(~is_dense, "ticket")

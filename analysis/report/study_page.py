@@ -11,12 +11,10 @@ from benevolent.analysis.html import template
 from benevolent.analysis.report.digests import file_digests, unchanged
 from benevolent.analysis.report.export import parquet
 from benevolent.analysis.studies import Finding, StudyAnswer
+from benevolent.analysis.studies.shared.findings import MARKS
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
-
-#: Signs of the decisions.
-MARKS = {"holds": "●", "does not hold": "×", "undecided": "○"}
 
 
 def render(about: Mapping[str, Any], answer: StudyAnswer, inputs: Any) -> dict[str, bytes]:

@@ -26,6 +26,7 @@ from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
 from benevolent.analysis.studies.shared.network_outputs import data_name
 from benevolent.analysis.studies.shared.seed_means import minus_signs, show_interval
+from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.dynamics import AT_THE_END, DYNAMICS
 
 TARGET = "test_loss"
@@ -88,7 +89,10 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     """Answer by `RULE`."""
     by_data = {data_name(results[sweep]): results[sweep] for sweep in (FIRST, SECOND)}
     first, second = by_data
-    tables = {name: runs.table().query("status == 'converged'") for name, runs in by_data.items()}
+    tables = {}
+    for name, runs in by_data.items():
+        table = runs.table()
+        tables[name] = table[table["status"] == Status.CONVERGED]
     axes = [name for name in AXES if name in tables[first] and tables[first][name].nunique() > 1]
     recorded = set(tables[first].columns) & set(tables[second].columns)
     statistics = [name for name in STATISTICS if name in recorded]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
+from benevolent.analysis.judging.match_windows import in_windows
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer
 from benevolent.analysis.studies.shared.network_outputs import data_name
@@ -57,7 +58,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     numbers = []
     for sweep in AXES:
         table = fitted_networks(results[sweep])
-        table = table[table["train_loss"].between(*WINDOW)].reset_index(drop=True)
+        table = table[in_windows(table, {"train_loss": WINDOW})].reset_index(drop=True)
         where = f"{data_name(results[sweep])}, {POPULATIONS[sweep]}"
         findings += _findings(sweep, where, table)
         figures.append(_figure(sweep, where, table))

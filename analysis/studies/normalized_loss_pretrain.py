@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
+from benevolent.analysis.judging.match_windows import in_windows
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer
 from benevolent.analysis.studies.shared.network_outputs import data_name, example_config
@@ -60,7 +61,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     for runs in results.values():
         name = data_name(runs)
         table = fitted_networks(runs)
-        table = table[table["train_loss"].between(*WINDOW)].reset_index(drop=True)
+        table = table[in_windows(table, {"train_loss": WINDOW})].reset_index(drop=True)
         own[name] = table
         deals[name] = deal_norms(network_outputs(runs, table), np.exp(table[NORM].to_numpy()))
         family = example_config(runs).flat()["model.family"]

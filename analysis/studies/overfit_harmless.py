@@ -14,6 +14,7 @@ from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
+from benevolent.trainables.store.statuses import Role
 
 #: Examples of the theorem.
 EXAMPLES = 20
@@ -107,7 +108,7 @@ def _linear_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _network_paths(results: Results) -> pd.DataFrame:
     """Return one row per run and recorded step: start, seed, epoch, train and test accuracy; `end` marks the last."""
-    runs = results.runs.query("role == 'run'").copy()
+    runs = results.runs[results.runs["role"] == Role.RUN].copy()
     from_run = runs["init.scheme"] == "run"
     from_large = runs["init.scale"] > 1
     runs["start"] = np.select([from_run, from_large], [RANDOM, LARGE], USUAL)

@@ -1,9 +1,10 @@
 """Arguments and options that several commands share, and how their text is read."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from benevolent.orchestrator.study_scales import Scale
 from benevolent.trainables.errors import BadInput
 
 Overrides = Annotated[
@@ -16,8 +17,8 @@ Spec = Annotated[
         metavar="SPEC", help="A YAML file, the name of a bundled sweep, `study:NAME`, or `study:all` for all studies."
     ),
 ]
-Scale = Annotated[
-    Literal["small", "paper", "develop"],
+StudyScale = Annotated[
+    Scale,
     typer.Option(
         help="Studies only. small: fits two cores; paper: as in the paper; develop: small, other replicates and data."
     ),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from benevolent.orchestrator.cli.arguments import Overrides, Scale, Spec
+from benevolent.orchestrator.cli.arguments import Overrides, Spec, StudyScale
 from benevolent.orchestrator.cli.console import console, exit_if_failed, print_descriptions, print_verdicts
+from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
 from benevolent.trainables.errors import BadInput, located_in
 from benevolent.trainables.store import paths
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from benevolent.orchestrator.study import Study
 
 RESULTS = Path("results")
-STUDY_PREFIX = "study:"
 
 
 def run(
@@ -26,7 +26,7 @@ def run(
         str | None, typer.Option(help="Address of a Ray cluster, or `auto`. Default: start Ray on this machine.")
     ] = None,
     overrides: Overrides = None,
-    scale: Scale = "small",
+    scale: StudyScale = "small",
 ) -> None:
     """Train a sweep or a study, measure, judge, and write a report.
 
@@ -53,7 +53,7 @@ def run(
 def plan(
     spec: Spec,
     overrides: Overrides = None,
-    scale: Scale = "small",
+    scale: StudyScale = "small",
     effect: Annotated[
         float | None,
         typer.Option("--for", metavar="EFFECT", help="Say how many replicates this rank correlation takes."),

@@ -24,6 +24,7 @@ from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader
 from benevolent.trainables.rng import generator
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.statuses import Role
 from benevolent.trainables.training.starting import start_training
 
 #: Arithmetic of a rehearsed epoch, at most.
@@ -74,7 +75,7 @@ def rehearse(config: RunConfig, runs: int, record: RecordConfig) -> RunTime:
         values = _rehearsed_fields(config, name, sizes)
         configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack_size))
         rehearsed_record = RecordConfig(epochs=[0, 2], early_stop=early_stop)
-        Manifest.of("r", configs, ("run",) * stack_size, (), rehearsed_record).write(Folder(scratch))
+        Manifest.of("r", configs, (Role.RUN,) * stack_size, (), rehearsed_record).write(Folder(scratch))
         seconds = [each / stack_size for each in _seconds_of_epochs(Folder(scratch), "r")]
     if config.solved:
         return RunTime(seconds[0] / share, 0.0)

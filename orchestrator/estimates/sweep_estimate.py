@@ -13,6 +13,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.store.statuses import Role
 
 #: Groups that are rehearsed, the costliest ones; the time of the others follows from their arithmetic.
 REHEARSED = 12
@@ -107,7 +108,7 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         slots: cohorts that can train at once.
         timed: rehearse the costliest groups for a few seconds; without it, no time is known.
     """
-    named = plan.runs["role"] == "run"
+    named = plan.runs["role"] == Role.RUN
     named_runs = int(named.sum())
     groups = group_new_runs(plan)
     estimates = []

@@ -28,12 +28,12 @@ class HeldRuns:
     """Runs that have a place in a results folder.
 
     Attributes:
-        homes: `run_id -> cohort_id` of runs whose cohort records what is asked now; they are not planned again.
+        cohort_of_run: `run_id -> cohort_id` of runs whose cohort records what is asked now; they are not planned again.
         records: `run_id -> record` of all runs. If others are trained again, they record that too, so that nothing
             that could be read before is lost.
     """
 
-    homes: Mapping[str, str] = field(default_factory=dict)
+    cohort_of_run: Mapping[str, str] = field(default_factory=dict)
     records: Mapping[str, RecordConfig] = field(default_factory=dict)
 
 
@@ -115,7 +115,7 @@ def form_cohorts(
         the ids of the cohorts; the position in them of the cohort of every run; and the table of cohorts in the order
         to start them: parents first, then the costliest first.
     """
-    ids, codes = _kept_homes(runs.run_ids, held.homes)
+    ids, codes = _kept_cohorts(runs.run_ids, held.cohort_of_run)
     kept = len(ids)
     first_runs = runs.run_ids[_first_rows(codes, kept)]
     cohort_records = [held.records.get(run_id, asked) for run_id in map(id_text, first_runs.tolist())]
@@ -139,11 +139,11 @@ def form_cohorts(
     return ids, codes, table.loc[order].reset_index(drop=True)
 
 
-def _kept_homes(run_ids: Codes, homes: Mapping[str, str]) -> tuple[list[str], Codes]:
+def _kept_cohorts(run_ids: Codes, cohort_of_run: Mapping[str, str]) -> tuple[list[str], Codes]:
     """Return the ids of the cohorts in which runs have a place, and the cohort of every run; -1 without a place."""
-    if not homes:
+    if not cohort_of_run:
         return [], np.full(len(run_ids), -1, np.int32)
-    column = encode(homes.get(run_id) for run_id in map(id_text, run_ids.tolist()))
+    column = encode(cohort_of_run.get(run_id) for run_id in map(id_text, run_ids.tolist()))
     ids = [name for name in column.categories if name is not None]
     code_of = {name: code for code, name in enumerate(ids)}
     codes = np.array([code_of.get(name, -1) for name in column.categories], np.int32)

@@ -11,6 +11,7 @@ from benevolent.orchestrator.plan.configurations import Configurations, grouped
 from benevolent.orchestrator.plan.section_table import Codes, Column, encode
 from benevolent.trainables.config.identity import id_texts
 from benevolent.trainables.config.run import SECTIONS, RunConfig
+from benevolent.trainables.store.statuses import Role
 
 
 def runs_table(configurations: Configurations, arrays: RunArrays, cohort_of_run: pd.Categorical) -> pd.DataFrame:
@@ -25,7 +26,8 @@ def runs_table(configurations: Configurations, arrays: RunArrays, cohort_of_run:
     columns["lineage"] = id_texts(configurations.lineages).repeat(count)
     columns["replicate"] = np.tile(replicates, size)
     columns["seed"] = configurations.seeds.ravel()
-    columns["role"] = pd.Categorical.from_codes(is_parent.astype(np.int8).repeat(count), ["run", "parent"])
+    roles = [str(Role.RUN), str(Role.PARENT)]
+    columns["role"] = pd.Categorical.from_codes(is_parent.astype(np.int8).repeat(count), roles)
     columns["cohort_id"] = cohort_of_run
     columns["parent"] = _taken(run_ids, arrays.parent)
     columns["teacher"] = _taken(run_ids, arrays.teacher)

@@ -1,11 +1,20 @@
 """Configuration of pruning, of resets, and of training in a random subspace."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from benevolent.trainables.config.base import PerRun, Section
 from benevolent.trainables.config.data import Fraction
+
+
+def is_pruned(fraction: Any, rounds: Any) -> Any:
+    """Return True for `prune.fraction` and `prune.rounds` that prune something: numbers, or columns of a table.
+
+    >>> is_pruned(0.5, 1), is_pruned(0.5, 0)
+    (True, False)
+    """
+    return (fraction > 0) & (rounds > 0)
 
 
 class PruneConfig(Section):
@@ -51,7 +60,7 @@ class PruneConfig(Section):
     @property
     def prunes(self) -> bool:
         """True if anything is pruned."""
-        return self.fraction > 0 and self.rounds > 0
+        return bool(is_pruned(self.fraction, self.rounds))
 
     @property
     def round_before(self) -> "PruneConfig":

@@ -84,7 +84,7 @@ def _draw(config: DataConfig, dtype: torch.dtype, device: str) -> _Made:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _ChosenExamples:
     """The examples of one split, as positions in a part of the data set's files."""
 
     source: RawSplit
@@ -141,7 +141,7 @@ def _read_and_split(config: DataConfig, dtype: torch.dtype, device: str) -> _Mad
 
 def _parts(
     config: DataConfig, train: RawSplit, test: RawSplit | None, order: Array, test_order: Array | None
-) -> dict[str, _Part]:
+) -> dict[str, _ChosenExamples]:
     """Return the splits as positions in the files.
 
     The test split comes first, so that it stays the same when the training split grows or shrinks; a data set with an
@@ -149,14 +149,14 @@ def _parts(
     """
     size = config.test_size
     if test is None or test_order is None:
-        test_part = _Part(train, order[:size])
+        test_part = _ChosenExamples(train, order[:size])
         order = order[size:]
     else:
-        test_part = _Part(test, test_order[:size])
+        test_part = _ChosenExamples(test, test_order[:size])
     first = config.validation_size
     last = first + config.train_size
-    train_part = _Part(train, order[first:last])
-    validation_part = _Part(train, order[:first])
+    train_part = _ChosenExamples(train, order[first:last])
+    validation_part = _ChosenExamples(train, order[:first])
     return {"train": train_part, "validation": validation_part, "test": test_part}
 
 

@@ -197,7 +197,7 @@ class Stack:
             `loss` (mean over the examples), `loss_variance` and `error` (fraction wrong; mean absolute error where
             targets are real numbers), and what else `summary` gives, each `(K,)` in float64.
         """
-        # Of the network alone, so that a run is evaluated in the same pieces in any company.
+        # Of the network alone, so that the pieces do not depend on the other runs of the stack.
         pairs = pairs_at_once(self.network.activations(inputs.shape))
         size = max(1, pairs // inputs.examples)
         columns: dict[str, list[Tensor]] = {}

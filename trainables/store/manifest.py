@@ -169,7 +169,7 @@ def finished_runs(results: Folder, cohort_id: str) -> list[str]:
     return [run_id for part in CohortFiles(results, cohort_id).parts("runs") for run_id in part["run_id"].to_pylist()]
 
 
-def homes(
+def cohort_of_run(
     cohorts: Sequence[Manifest], ended: Sequence[Container[str]], asked: RecordConfig | None = None
 ) -> dict[str, int]:
     """Return the cohort that each run is read from; a run may have been trained again for more records.

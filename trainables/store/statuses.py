@@ -1,4 +1,4 @@
-"""Statuses of runs, as the tables and messages spell them."""
+"""Statuses and roles of runs, as the tables and messages spell them."""
 
 from enum import StrEnum
 
@@ -33,3 +33,16 @@ class Status(StrEnum):
 ENDED = (Status.CONVERGED, Status.LIMIT, Status.DIVERGED)
 #: Statuses of runs that have no results.
 UNFINISHED = (Status.FAILED, Status.TO_DO)
+
+
+class Role(StrEnum):
+    """Why a run is in a plan; members are ordinary strings."""
+
+    RUN = "run"
+    """An axis of the sweep names it."""
+    PARENT = "parent"
+    """No axis names it, or not with this seed: other runs start from it, or have labels from it."""
+
+
+#: Beginning of the status of a measure that raised an error.
+MEASURE_ERROR = "error"

@@ -73,7 +73,7 @@ class CohortTraining:
         self.network.arithmetic = self.config.optimizer.arithmetic
         self.teach = TeacherLabels(results, self.manifest).labels
         self.recorder = Recorder(self.files, self.manifest)
-        self.active = self._running_stack([], StackState.empty(self.network, device))
+        self.running = self._running_stack([], StackState.empty(self.network, device))
         self.phase_index = 0
         self.step = 0
         self.loss = torch.zeros(0)  # of the runs when it was evaluated last
@@ -101,10 +101,10 @@ class CohortTraining:
         """Train for about so many seconds, one step at least, or to the end."""
         end = time.monotonic() + seconds
         with arithmetic(self.config.optimizer.arithmetic):
-            while len(self.active):
+            while len(self.running):
                 self._train_piece(end)
                 now = time.monotonic()
-                if not len(self.active) or now > self.saved + self.save_every_seconds:
+                if not len(self.running) or now > self.saved + self.save_every_seconds:
                     self._save()
                 if now > end:
                     break
@@ -113,9 +113,9 @@ class CohortTraining:
     def advance_epoch(self) -> Progress:
         """Train to the end of the present epoch, without saving."""
         with arithmetic(self.config.optimizer.arithmetic):
-            while len(self.active):
+            while len(self.running):
                 self._train_piece(deadline=float("inf"))
-                if self.active.batches is None:
+                if self.running.batches is None:
                     break
         return self._progress()
 
@@ -129,9 +129,9 @@ class CohortTraining:
             phase=self.phase.name,
             epoch=int(self.epoch),
             runs=runs,
-            runs_done=runs - len(self.active),
+            runs_done=runs - len(self.running),
             train_loss=float(self.loss.nanmean()) if len(self.loss) else float("nan"),
-            done=not len(self.active),
+            done=not len(self.running),
             parameter_files=self.recorder.take_new_files(),
             warnings=warnings,
         )
@@ -156,7 +156,7 @@ class CohortTraining:
     @property
     def _phases(self) -> list[Phase]:
         """The present phase of every run that still trains."""
-        return [config.phases[self.phase_index] for config in self.active.configs]
+        return [config.phases[self.phase_index] for config in self.running.configs]
 
     @property
     def _batch_size(self) -> int:
@@ -180,9 +180,9 @@ class CohortTraining:
         starts = [initial_states.start(run) for run in runs]
         dtype = getattr(torch, self.config.precision)
         state = initial_states.stack_state(runs, starts).map(lambda rows: rows.to(self.device, dtype))
-        self.active = self._running_stack(configs, state)
+        self.running = self._running_stack(configs, state)
         path_lengths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
-        self.active.dynamics.state["path"] += path_lengths.to(self.device)
+        self.running.dynamics.state["path"] += path_lengths.to(self.device)
         if not any(phase.max_epochs for phase in self._phases):  # a run that does not train ends as its parent did
             ends = {config.run_id: start.status for config, start in zip(configs, starts, strict=True)}
             inherited = {run_id: status for run_id, status in ends.items() if status is not None}
@@ -192,13 +192,13 @@ class CohortTraining:
 
     def _start_phase(self) -> None:
         self.step = 0
-        self.active.stack.start_phase()
-        self.active.dynamics.next_phase()
-        self.active.forget_checks()
-        self.active.load_splits([*self.data.splits], self._phases, 0)
+        self.running.stack.start_phase()
+        self.running.dynamics.next_phase()
+        self.running.forget_checks()
+        self.running.load_splits([*self.data.splits], self._phases, 0)
         self.choice = self._stored_choice() or self._choose_kernel()
         self.recorder.begin_phase(self.phase.name, self.timeline, self.choice.kernel)
-        self._check(torch.zeros(len(self.active), dtype=torch.bool))
+        self._apply_stop_rules(torch.zeros(len(self.running), dtype=torch.bool))
 
     def _stored_choice(self) -> KernelChoice | None:
         if not self.files.folder.exists(paths.STACKS):
@@ -207,9 +207,9 @@ class CohortTraining:
 
     def _choose_kernel(self) -> KernelChoice:
         steps = self.timeline.steps_per_epoch * max(phase.max_epochs for phase in self._phases)
-        inputs = self.active.inputs["train"]
-        labels = self.active.labels["train"]
-        choice = choose_kernel(self.active.stack, inputs, labels, self._batch_size, self.pinned, steps)
+        inputs = self.running.inputs["train"]
+        labels = self.running.labels["train"]
+        choice = choose_kernel(self.running.stack, inputs, labels, self._batch_size, self.pinned, steps)
         stored: dict[str, Any] = {"kernel": choice.kernel, "size": choice.size}
         if choice.vmap_refused:
             stored["vmap_refused"] = choice.vmap_refused
@@ -222,40 +222,40 @@ class CohortTraining:
 
     def _train_piece(self, deadline: float) -> None:
         """Train to the next stop, or until it is time to save or to return."""
-        if self.active.batches is None:
+        if self.running.batches is None:
             self._open_epoch()
         begin = self.timeline.epoch_index(self.step) * self.timeline.steps_per_epoch
-        segment = self.active.segment
+        segment = self.running.segment
         if segment is None:
             last = self._next_stop(begin) - begin
-            segment = self.active.begin_segment(self.step - begin, last, self.choice)
+            segment = self.running.begin_segment(self.step - begin, last, self.choice)
         first = segment.step
         start = time.perf_counter()
         segment.train(self._steps_until(deadline))
         spent = time.perf_counter() - start
         self.seconds_per_step = spent / (segment.step - first)
         self.step = begin + segment.step
-        run_ids = [config.run_id for config in self.active.configs]
+        run_ids = [config.run_id for config in self.running.configs]
         self.recorder.add_seconds(run_ids, spent / len(run_ids))
         if not segment.done:
             return
-        self.loss = self.active.end_segment()
+        self.loss = self.running.end_segment()
         if isinstance(self.epoch, int):
-            self.active.close_epoch()
-        self._check(~self.loss.isfinite())
+            self.running.close_epoch()
+        self._apply_stop_rules(~self.loss.isfinite())
 
     def _open_epoch(self) -> None:
         """Get ready for the epoch that the next step belongs to."""
         epoch = self.timeline.epoch_index(self.step)
         if epoch and self.config.data.fresh:
-            self.active.load_splits(["train"], self._phases, epoch)
-        seeds = [config.seed for config in self.active.configs]
-        generator = StackGenerator(seeds, f"layers/{self.phase.name}", epoch, self.active.device)
-        self.active.open_epoch(self._order(epoch), self._batch_size, epoch, generator)
+            self.running.load_splits(["train"], self._phases, epoch)
+        seeds = [config.seed for config in self.running.configs]
+        generator = StackGenerator(seeds, f"layers/{self.phase.name}", epoch, self.running.device)
+        self.running.open_epoch(self._order(epoch), self._batch_size, epoch, generator)
 
     def _order(self, epoch: int) -> Tensor:
         """Return each run's permutation `(K, n)` of the training examples in an epoch, as far as its steps go."""
-        seeds = [config.seed for config in self.active.configs]
+        seeds = [config.seed for config in self.running.configs]
         order = training_orders(seeds, self.phase.name, epoch, len(self.data.train), self.device)
         steps = self.timeline.step(epoch + 1) - self.timeline.step(epoch)
         return order[:, : steps * self._batch_size]
@@ -277,7 +277,7 @@ class CohortTraining:
 
     # ---- stop rules and records
 
-    def _check(self, diverged: Tensor) -> None:
+    def _apply_stop_rules(self, diverged: Tensor) -> None:
         """Apply the stop rules, record what is due, let runs leave that have stopped, and start the next phase.
 
         Args:
@@ -293,45 +293,45 @@ class CohortTraining:
             self._check_early_stop(stop_check.scheduled & ~diverged)
         if not (step == 0 or due or stop_check.needs_loss.any() or diverged.any()):
             return
-        train = self.active.evaluate("train", self.choice.kernel)
+        train = self.running.evaluate("train", self.choice.kernel)
         self.loss = train["loss"].cpu()
         diverged = diverged | (stop_check.needs_loss & ~self.loss.isfinite())
         if step:
-            self.active.record_nearest(stop_check.snapshot_distances(self.loss), step)
+            self.running.record_nearest(stop_check.snapshot_distances(self.loss), step)
         converged = stop_check.needs_loss & reached_targets(phases, train) & (step > 0) & ~diverged
         stopped = diverged | (last_phase & (converged | stop_check.at_limit))
         if due:
-            self.recorder.record(self.active, torch.arange(len(phases)), step, train)
+            self.recorder.record(self.running, torch.arange(len(phases)), step, train)
         if step == 0 or (due and record.keeps_checkpoints):
-            self.recorder.checkpoint(self.active, step)
+            self.recorder.checkpoint(self.running, step)
         if stopped.any():
-            self.recorder.finish(self.active, step, Ends(stopped, diverged, converged), None if due else train)
-        if not last_phase and len(self.active) and stop_check.all_at_limit:
+            self.recorder.finish(self.running, step, Ends(stopped, diverged, converged), None if due else train)
+        if not last_phase and len(self.running) and stop_check.all_at_limit:
             self.phase_index += 1
             self._start_phase()
 
     def _check_early_stop(self, runs: Tensor) -> None:
         """Evaluate the validation loss of the runs `(K,)` for `early_stop_loss`."""
-        losses = self.active.evaluate("validation", self.choice.kernel)["loss"].cpu()
-        self.active.record_early_stop(losses.where(runs, torch.nan), self.step, self.choice.kernel)
+        losses = self.running.evaluate("validation", self.choice.kernel)["loss"].cpu()
+        self.running.record_early_stop(losses.where(runs, torch.nan), self.step, self.choice.kernel)
 
     # ---- the state
 
     def _save(self) -> None:
         """Write a part of every table, then the state that follows it (none when all runs are done)."""
         self.recorder.write()
-        if len(self.active):
+        if len(self.running):
             self._state().write(self.files)
         else:
             delete_state(self.files)
         self.saved = time.monotonic()
 
     def _state(self) -> SavedState:
-        batches = self.active.batches
-        segment = self.active.segment
+        batches = self.running.batches
+        segment = self.running.segment
         return SavedState(
-            tensors=self.active.saved(),
-            run_ids=[config.run_id for config in self.active.configs],
+            tensors=self.running.saved(),
+            run_ids=[config.run_id for config in self.running.configs],
             phase_index=self.phase_index,
             step=self.step,
             epoch=None if batches is None else batches.epoch,
@@ -356,8 +356,8 @@ class CohortTraining:
         self.files.delete_parts_from(state.part)  # of an unfinished save: its rows come again, perhaps cut otherwise
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
         empty = StackState.empty(self.network, self.device)
-        self.active = self._running_stack([configs[run_id] for run_id in state.run_ids], empty)
-        self.active.load(state.tensors)
+        self.running = self._running_stack([configs[run_id] for run_id in state.run_ids], empty)
+        self.running.load(state.tensors)
         self.phase_index = state.phase_index
         self.step = state.step
         new_files = self.files.parameter_files()
@@ -365,8 +365,8 @@ class CohortTraining:
         choice = self._stored_choice()
         assert choice is not None
         self.choice = choice
-        self.active.load_splits([*self.data.splits], self._phases, self.timeline.epoch_index(self.step))
+        self.running.load_splits([*self.data.splits], self._phases, self.timeline.epoch_index(self.step))
         self.recorder.begin_phase(self.phase.name, self.timeline, self.choice.kernel)
         if state.epoch is not None:
             self._open_epoch()
-            self.active.resume_epoch(state.tensors, state.segment, self.choice)
+            self.running.resume_epoch(state.tensors, state.segment, self.choice)

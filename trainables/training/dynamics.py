@@ -50,31 +50,31 @@ class Dynamics:
         self.state = {name: torch.zeros_like(value) for name, value in self.state.items()}
         self.state["path_before"] = before
 
-    def add(self, trace: StepStatistics, epoch: int, before: int = 0, steps: int | None = None) -> None:
+    def add(self, statistics: StepStatistics, epoch: int, before: int = 0, steps: int | None = None) -> None:
         """Add some steps of an epoch.
 
         Args:
-            trace: of these steps.
+            statistics: of these steps.
             epoch: number of the epoch within the phase, from 0.
             before: how many of its steps were added already.
-            steps: how many a whole epoch has; by default those of the trace.
+            steps: how many a whole epoch has; by default all of these.
         """
         state = self.state
         slot = epoch % WINDOW_EPOCHS
-        made = len(trace.loss)
+        made = len(statistics.loss)
         steps = steps or made
-        state["path"] += over_steps(trace.update).sum(1)
-        state["loss_area"] += over_steps(trace.loss).sum(1) / steps
-        gradients = over_steps(trace.gradient).sum(1) + (state["gradient"] * before if before else 0)
+        state["path"] += over_steps(statistics.update).sum(1)
+        state["loss_area"] += over_steps(statistics.loss).sum(1) / steps
+        gradients = over_steps(statistics.gradient).sum(1) + (state["gradient"] * before if before else 0)
         state["gradient"] = gradients / (before + made)
         if not before:
             self._empty_slot(slot)
-        self._add_late(slot, trace)
+        self._add_late(slot, statistics)
         if before + made == steps:
             low = state["late_loss"][:, slot] / state["late_steps"][:, slot] <= LOW_LOSS
             state["to_low_loss"].masked_fill_(low & (state["to_low_loss"] == 0), epoch + 1)
         if self.bias_size:
-            self._add_bias(slot, trace)
+            self._add_bias(slot, statistics)
 
     def _empty_slot(self, slot: int) -> None:
         """Make room for a new epoch in the window."""
@@ -84,40 +84,40 @@ class Dynamics:
             for name in WINDOW:
                 self.state[f"window_{name}"][:, slot] = 0
 
-    def _add_bias(self, slot: int, trace: StepStatistics) -> None:
+    def _add_bias(self, slot: int, statistics: StepStatistics) -> None:
         """Add what happened to the first layer's bias."""
         state = self.state
-        state["bias_path"] += over_steps(trace.bias_update).sum(1)
-        derivative = over_steps(trace.derivative)
+        state["bias_path"] += over_steps(statistics.bias_update).sum(1)
+        derivative = over_steps(statistics.derivative)
         valid = derivative >= DERIVATIVE_FLOOR
-        increments = torch.where(valid, over_steps(trace.bias_gradient) / derivative, 0.0)
+        increments = torch.where(valid, over_steps(statistics.bias_gradient) / derivative, 0.0)
         state["increments"] += increments.sum(1)
         window = {name: state[f"window_{name}"][:, slot] for name in WINDOW}  # views
         window["count"] += valid.sum(1)
         window["sum"] += increments.sum(1)
         window["square"] += increments.square().sum(1)
         window["max"].copy_(torch.maximum(window["max"], increments.max(1).values))
-        between_traces = (state["bias_last"] * trace.bias_first).sum(1)
-        window["products"] += over_steps(trace.bias_product).sum(1) + between_traces
-        window["squares"] += over_steps(trace.bias_update).square().sum(1)
-        state["bias_last"].copy_(trace.bias_last)
+        between_calls = (state["bias_last"] * statistics.bias_first).sum(1)
+        window["products"] += over_steps(statistics.bias_product).sum(1) + between_calls
+        window["squares"] += over_steps(statistics.bias_update).square().sum(1)
+        state["bias_last"].copy_(statistics.bias_last)
         # Chan, Golub and LeVeque 1983, as in `StepStatistics`.
         old = window["steps"].clone()
-        total = window["steps"] + trace.count
-        shift = trace.bias_mean - window["bias"]
-        window["deviation"] += trace.bias_deviation + shift.square().sum(1) * (old * trace.count / total)
-        window["bias"] += shift * (trace.count / total).unsqueeze(1)
-        window["steps"] += trace.count
+        total = window["steps"] + statistics.count
+        shift = statistics.bias_mean - window["bias"]
+        window["deviation"] += statistics.bias_deviation + shift.square().sum(1) * (old * statistics.count / total)
+        window["bias"] += shift * (statistics.count / total).unsqueeze(1)
+        window["steps"] += statistics.count
 
-    def _add_late(self, slot: int, trace: StepStatistics) -> None:
+    def _add_late(self, slot: int, statistics: StepStatistics) -> None:
         """Add losses, and noise and signal of their derivatives, to an epoch of the window."""
         late = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
-        losses = over_steps(trace.loss)
+        losses = over_steps(statistics.loss)
         late["steps"] += losses.shape[1]
         late["loss"] += losses.sum(1)
         late["square"] += losses.square().sum(1)
-        late["noise"] += over_steps(trace.noise).sum(1)
-        late["signal"] += over_steps(trace.signal).sum(1)
+        late["noise"] += over_steps(statistics.noise).sum(1)
+        late["signal"] += over_steps(statistics.signal).sum(1)
 
     def statistics(
         self,

@@ -49,7 +49,7 @@ class Recorder:
         part: number of the next part.
         seconds: that each run has trained for, by its id; 0 by default.
         inherited: statuses, by run id, of runs that end without training: those of the runs that they were made from.
-        new_files: files of parameters that nobody was told of.
+        new_files: files of parameters that no `Progress` has named yet.
     """
 
     def __init__(
@@ -90,73 +90,73 @@ class Recorder:
         """Return the columns `phase`, `step` and `epoch` of a step of the present phase."""
         return {"phase": self.phase, "step": step, "epoch": self.timeline.epoch(step)}
 
-    def record(self, active: RunningStack, index: Tensor, step: int, train: Tensors | None = None) -> None:
+    def record(self, running: RunningStack, index: Tensor, step: int, train: Tensors | None = None) -> None:
         """Add rows of dynamics and outcomes for some runs.
 
         Args:
-            active: all runs.
+            running: all runs.
             index: the runs to record.
             step: at which they are what they are now.
             train: the training outcomes of all runs, if they are known.
         """
-        ids = [active.configs[i].run_id for i in index.tolist()]
+        ids = [running.configs[i].run_id for i in index.tolist()]
         last_epoch = self.timeline.epoch_index(max(0, step - 1))
-        statistics = active.statistics(last_epoch)
+        statistics = running.statistics(last_epoch)
         values = {name: value[index] for name, value in statistics.items()}
         self.rows.add_dynamics(ids, **self.position(step), values=values)
-        for split in active.inputs:
+        for split in running.inputs:
             if split == "train" and train is not None:
                 outcomes = {name: value[index] for name, value in train.items()}
             else:
-                outcomes = active.evaluate(split, self.kernel, index)
+                outcomes = running.evaluate(split, self.kernel, index)
             self.rows.add_outcomes(ids, self.phase, step, split, outcomes)
 
-    def checkpoint(self, active: RunningStack, step: int) -> None:
+    def checkpoint(self, running: RunningStack, step: int) -> None:
         """Write the parameters of all runs."""
-        count = len(active)
-        metadata: dict[str, Any] = {"run_id": [config.run_id for config in active.configs]}
+        count = len(running)
+        metadata: dict[str, Any] = {"run_id": [config.run_id for config in running.configs]}
         metadata |= {key: [value] * count for key, value in self.position(step).items()}
-        metadata["path_length_from_init"] = active.path_lengths.tolist()
+        metadata["path_length_from_init"] = running.path_lengths.tolist()
         path = paths.checkpoint(self.phase, step)
-        write_parameters(self.files.folder, path, active.stack.tensors, active.stack.masks, metadata)
+        write_parameters(self.files.folder, path, running.stack.tensors, running.stack.masks, metadata)
         self._new_files.append(path)
 
-    def finish(self, active: RunningStack, step: int, ends: Ends, train: Tensors | None = None) -> None:
+    def finish(self, running: RunningStack, step: int, ends: Ends, train: Tensors | None = None) -> None:
         """Record the runs that stop, each as it ends, and take them off the stack.
 
-        A run with `stop.snapshot_loss` ends as it was where it was nearest to that loss.
+        A run with `stop.snapshot_loss` ends with the parameters of the step whose loss was nearest to that.
 
         Args:
-            active: all runs.
+            running: all runs.
             step: of the phase, now.
             ends: which runs stop, and how.
             train: the training outcomes of all runs, where those that end here are not recorded yet.
         """
-        restored = ends.stopped & ~ends.diverged & active.nearest.has_check.cpu()
-        steps = torch.full((len(active),), step)
+        restored = ends.stopped & ~ends.diverged & running.nearest.has_check.cpu()
+        steps = torch.full((len(running),), step)
         if restored.any():
             index = restored.nonzero().flatten()
-            steps[index] = active.nearest.state["step"].cpu()[index]
-            active.restore_nearest(index.to(active.device))
+            steps[index] = running.nearest.state["step"].cpu()[index]
+            running.restore_nearest(index.to(running.device))
         for end in steps[restored].unique().tolist():
             if not self.manifest.record.is_due(self.timeline.epoch(end), end):  # else it was recorded then
-                self.record(active, (restored & (steps == end)).nonzero().flatten(), end)
+                self.record(running, (restored & (steps == end)).nonzero().flatten(), end)
         ends_here = ends.stopped & ~restored
         if train is not None and ends_here.any():
-            self.record(active, ends_here.nonzero().flatten(), step, train)
-        self._add_final(active, steps, step, ends)
-        active.keep((~ends.stopped).nonzero().flatten())
+            self.record(running, ends_here.nonzero().flatten(), step, train)
+        self._add_final(running, steps, step, ends)
+        running.keep((~ends.stopped).nonzero().flatten())
 
-    def _add_final(self, active: RunningStack, steps: Tensor, step: int, ends: Ends) -> None:
+    def _add_final(self, running: RunningStack, steps: Tensor, step: int, ends: Ends) -> None:
         """Add the last parameters of the runs that stop, and their rows of `runs`; `steps` `(K,)` are their last."""
-        tensors = active.stack.tensors
-        masks = active.stack.masks
-        path_lengths = active.path_lengths.tolist()
+        tensors = running.stack.tensors
+        masks = running.stack.masks
+        path_lengths = running.path_lengths.tolist()
         for row in ends.stopped.nonzero().flatten().tolist():
-            config = active.configs[row]
+            config = running.configs[row]
             position = self.position(int(steps[row]))
             status = self._status(config, ends.status(row))
-            self._add_end_statistics(active, row, position, self.timeline.epoch(step) if ends.converged[row] else None)
+            self._add_end_statistics(running, row, position, self.timeline.epoch(step) if ends.converged[row] else None)
             about = {"run_id": config.run_id, **position}
             about |= {"path_length_from_init": path_lengths[row], "status": status}
             own_tensors = {name: value[row] for name, value in tensors.items()}
@@ -170,11 +170,11 @@ class Recorder:
         return self.inherited.get(config.run_id, status)
 
     def _add_end_statistics(
-        self, active: RunningStack, row: int, position: dict[str, Any], to_target: float | None
+        self, running: RunningStack, row: int, position: dict[str, Any], to_target: float | None
     ) -> None:
         """Add what is known of a run only when it has stopped; `to_target`: epochs until its target, if it met that."""
-        ids = [active.configs[row].run_id]
-        early = active.early
+        ids = [running.configs[row].run_id]
+        early = running.early
         values = {}
         if to_target is not None:
             values["epochs_to_target"] = torch.tensor([to_target], dtype=torch.float64)

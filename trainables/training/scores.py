@@ -83,7 +83,7 @@ def calibration_error(confidence: Tensor, mistake: Tensor) -> Tensor:
     bins = torch.bucketize(confidence, upper_ends)
     differences = (1 - mistake) - confidence
     total = differences.new_zeros(len(differences))
-    for number in range(CALIBRATION_BINS):  # one order of summation in any company, which scatter_add has not on a GPU
+    for number in range(CALIBRATION_BINS):  # one order of summation for any stack, which scatter_add lacks on a GPU
         in_bin = differences.where(bins == number, 0)
         total += in_bin.sum(1).abs()
     return total / confidence.shape[1]

@@ -13,7 +13,7 @@ from benevolent.trainables.training.step_statistics import StepStatistics
 
 
 @dataclass
-class _Part:
+class _StackOfSegment:
     """Runs that train in one program."""
 
     stack: Stack
@@ -62,7 +62,7 @@ class Segment:
             own_batches = batches.pick(rows).between(first, last)
             own_generator = generator.pick(range(rows.start, rows.stop))
             statistics = part.statistics(own_batches.sizes)
-            self.parts.append(_Part(part, own_batches, own_generator, statistics))
+            self.parts.append(_StackOfSegment(part, own_batches, own_generator, statistics))
 
     @property
     def done(self) -> bool:

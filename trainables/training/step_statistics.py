@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benevolent.trainables.training.losses import Out
 
-#: Steps whose biases are kept before they are reduced: a fixed number, so that the sums have one order in any company.
+#: Steps whose biases are kept before they are reduced: a fixed number, so that no other run changes their order.
 BIAS_STEPS = 32
 #: Largest block of losses and derivatives, in numbers, so that it stays in the processor's cache.
 BLOCK_NUMBERS = 2**17

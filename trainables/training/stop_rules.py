@@ -15,7 +15,7 @@ class StopCheck:
     """The stop rules of K runs at one step of a phase, each `(K,)`.
 
     A run is checked where its own rule says, even if its loss is evaluated for the records or for another run. So it
-    stops at the same step in any company.
+    stops at the same step whatever other runs are in the cohort.
 
     Attributes:
         at_limit: runs that have no epochs or steps left.

@@ -10,6 +10,8 @@ from benevolent.analysis.figures import RenderedFigure
 from benevolent.analysis.results import Results
 
 Decision = Literal["holds", "does not hold", "undecided"]
+#: Sign of every decision on a page.
+MARKS: Mapping[str, str] = {"holds": "●", "does not hold": "×", "undecided": "○"}
 
 #: Beginning of every note about a rule that is no longer as it was when the first runs were seen.
 RULE_CHANGED = "Changed after a verdict had been seen (small scale, seeds from 200)"
