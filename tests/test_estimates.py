@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from benevolent.orchestrator.estimates.network_cost import network_cost
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.plan.network_cost import network_cost
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
@@ -64,7 +64,7 @@ NOISE_BYTES = 2 * 40_000 * 3 * 32 * 32 * 4  # one set of floats, and its copy wh
 @pytest.fixture
 def machine(monkeypatch):
     """A machine with 64 GB for each cohort."""
-    monkeypatch.setattr("benevolent.orchestrator.estimates.memory.cohort_memory_bytes", lambda resources: 64e9)
+    monkeypatch.setattr("benevolent.orchestrator.plan.memory.cohort_memory_bytes", lambda resources: 64e9)
 
 
 def test_memory_includes_inputs_that_runs_do_not_share(machine):

@@ -90,6 +90,25 @@ def test_no_import_cycle():
         pytest.fail(" -> ".join(error.args[1]))
 
 
+@pytest.mark.parametrize("package", ["analysis", "orchestrator"])
+def test_no_two_folders_of_a_package_import_each_other(package):
+    graph: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        needed = map(folder_of, imported_modules(path))
+        graph.setdefault(folder_of(name), set()).update(needed)
+    within = {name for name in graph if name.startswith(f"benevolent.{package}.")}
+    graph = {name: (graph[name] & within) - {name} for name in within}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def folder_of(module: str) -> str:
+    """`benevolent.orchestrator.plan` of `benevolent.orchestrator.plan.expand`."""
+    return ".".join(module.split(".")[:3])
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_private_names_stay_in_their_module(path):
     private = [

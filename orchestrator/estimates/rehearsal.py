@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benevolent.orchestrator.estimates.network_cost import network_cost
+from benevolent.orchestrator.plan.network_cost import network_cost
 from benevolent.trainables import data
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benevolent.orchestrator.estimates.memory import largest_input_bytes
-from benevolent.orchestrator.estimates.network_cost import network_cost, training_flops
 from benevolent.orchestrator.estimates.rehearsal import rehearse
 from benevolent.orchestrator.estimates.run_groups import RunGroup, distinguishing_fields, group_new_runs
+from benevolent.orchestrator.plan.memory import largest_input_bytes
+from benevolent.orchestrator.plan.network_cost import network_cost, training_flops
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.spec.replicates import Replicates
 from benevolent.trainables import data

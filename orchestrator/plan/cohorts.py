@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benevolent.orchestrator.estimates.memory import largest_cohort
+from benevolent.orchestrator.plan.memory import largest_cohort
 from benevolent.orchestrator.plan.section_table import Codes, encode
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.trainables.config.identity import id_text

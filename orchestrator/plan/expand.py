@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benevolent.orchestrator.estimates.memory import input_bytes
-from benevolent.orchestrator.estimates.network_cost import training_flops
 from benevolent.orchestrator.plan.checks import check_arithmetic, check_configurations
 from benevolent.orchestrator.plan.cohorts import HeldRuns, RunArrays, form_cohorts
 from benevolent.orchestrator.plan.configurations import Configurations, grouped
 from benevolent.orchestrator.plan.lineages import NONE
+from benevolent.orchestrator.plan.memory import input_bytes
+from benevolent.orchestrator.plan.network_cost import training_flops
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.plan.runs_table import runs_table
 from benevolent.orchestrator.plan.section_table import Codes, encode
