@@ -24,7 +24,7 @@ def curve(trained, run_id: str, split: str, name: str = "loss", phase: str = "tr
     steps = trained.table("dynamics").query("run_id == @run_id and phase == @phase")
     epochs = dict(zip(steps.step, steps.epoch, strict=True))
     rows = table[table.phase == phase]
-    return {epochs[step]: value for step, value in zip(rows.step, rows.value, strict=True)}
+    return {int(epochs[step]): value for step, value in zip(rows.step, rows.value, strict=True)}
 
 
 # ---- early stopping
