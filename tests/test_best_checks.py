@@ -86,7 +86,7 @@ def test_early_stopping_without_validation_data_is_refused_at_planning():
 # ---- the snapshot nearest to a loss
 
 
-def snapped(cohort, name: str, record: dict | None = None, losses=(0.5, 1.2, None), **stop):
+def snapped(cohort, name: str, record: dict | None = None, losses=(1.3, 1.6, None), **stop):
     stops = [{"train_loss": None, "max_epochs": 13, "snapshot_loss": loss} | stop for loss in losses]
     configs = [run(seed, optimizer=FAST, stop=one, pretrain={"epochs": 2}) for seed, one in enumerate(stops)]
     return cohort(name, configs, record=record)

@@ -90,11 +90,11 @@ def test_early_stopping_every_few_steps(cohort, tmp_path, pretrain):
 def stopping() -> list[dict]:
     """Runs that end at different steps, some of them within an epoch, one as it was before."""
     stops = [
-        {"train_loss": 1.5, "max_epochs": 9},
-        {"train_loss": 1.0, "max_epochs": 9},
-        {"train_loss": None, "train_error": 0.4, "max_epochs": 9},
+        {"train_loss": 1.25, "max_epochs": 9},
+        {"train_loss": 1.4, "max_epochs": 9},
+        {"train_loss": None, "train_error": 0.45, "max_epochs": 9},
         {"train_loss": None, "max_epochs": 2},
-        {"train_loss": 1.2, "max_epochs": 9, "snapshot_loss": 1.6},
+        {"train_loss": 1.6, "max_epochs": 9, "snapshot_loss": 1.75},
     ]
     data = SMALL | {"label_corruption": 0.1}
     rest = {"model": NOISY | {"dropout": 0.1}, "optimizer": FAST, "data": data, "pretrain": {"epochs": 1}}
