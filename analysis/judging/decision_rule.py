@@ -42,7 +42,7 @@ MINIMUM_SEEDS = 4
 MINIMUM_ARRANGEMENTS = 10_000
 SMALL_CORRELATION = 0.2
 SMALL_GAIN = 0.01
-NEAR_FUNCTION = 0.1
+MOSTLY_FUNCTION = 0.5  # share of the scatter of its ranks that the axes leave
 
 _FEWEST = PERMUTATION_STAGES[0]
 _MOST = PERMUTATION_STAGES[-1]
@@ -196,8 +196,8 @@ def _opposite_sign(verdict: Verdict) -> str:
 def _caveats(verdict: Verdict) -> str:
     """Explain what would surprise a reader of a predictor that transfers."""
     text = ""
-    if verdict.own_share < NEAR_FUNCTION:
-        text += "; it is nearly a function of the axes and may stand for an interaction of them"
+    if verdict.own_share < MOSTLY_FUNCTION:
+        text += "; it is mostly a function of the axes and may stand for an interaction of them"
     if verdict.gain_low <= 0:
         text += "; the interval of the gain contains 0, the test decides"
     return text
