@@ -44,9 +44,9 @@ class Network:
         stateful: True if the module, in training, does what vmap cannot: change buffers or draw random numbers.
     """
 
-    def __init__(self, module: nn.Module, outputs: int = 0) -> None:
+    def __init__(self, module: nn.Module, outputs: int = 0, arithmetic: str = "full") -> None:
         self.outputs = outputs
-        self.arithmetic = "full"
+        self.arithmetic = arithmetic
         trained: dict[str, torch.Size] = {}
         frozen: dict[str, torch.Size] = {}
         for name, parameter in module.named_parameters():
@@ -235,7 +235,7 @@ def for_run(config: RunSections, about: Task | Dataset) -> Network:
         BadInput: see `build`.
     """
     outputs = LOSSES[config.loss.name].outputs(about.classes)
-    return build(config.model, about.input_shape, outputs)
+    return build(config.model, about.input_shape, outputs, config.optimizer.arithmetic)
 
 
 def plain_module(config: Section, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -245,7 +245,7 @@ def plain_module(config: Section, input_shape: tuple[int, ...], outputs: int) ->
     return builder(input_shape, outputs, **arguments)
 
 
-def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Network:
+def build(config: Section, input_shape: tuple[int, ...], outputs: int, arithmetic: str = "full") -> Network:
     """Return the network of a `model:` section, tried once on two inputs.
 
     Raises:
@@ -265,7 +265,7 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int) -> Networ
     if not trains and not isinstance(module, Forest):
         raise BadInput(f"{where}: has no parameters to train")
     _try(module, where, input_shape, outputs)
-    return Network(module, outputs)
+    return Network(module, outputs, arithmetic)
 
 
 def _try(module: nn.Module, where: str, input_shape: tuple[int, ...], outputs: int) -> None:

@@ -70,10 +70,10 @@ class CohortTraining:
         self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
         self.data = data.load(self.config.data, self.config.precision, device)
         self.network = network.for_run(self.config, self.data)
-        self.network.arithmetic = self.config.optimizer.arithmetic
         self.teach = TeacherLabels(results, self.manifest).labels
         self.recorder = Recorder(self.files, self.manifest)
         self.running = self._running_stack([], StackState.empty(self.network, device))
+        self.choice: KernelChoice  # made, or read, when a phase starts
         self.phase_index = 0
         self.step = 0
         self.loss = torch.zeros(0)  # of the runs when it was evaluated last
@@ -182,7 +182,7 @@ class CohortTraining:
         state = initial_states.stack_state(runs, starts).map(lambda rows: rows.to(self.device, dtype))
         self.running = self._running_stack(configs, state)
         path_lengths = torch.tensor([start.path_length for start in starts], dtype=torch.float64)
-        self.running.dynamics.state["path"] += path_lengths.to(self.device)
+        self.running.dynamics.start_at(path_lengths)
         if not any(phase.max_epochs for phase in self._phases):  # a run that does not train ends as its parent did
             ends = {config.run_id: start.status for config, start in zip(configs, starts, strict=True)}
             inherited = {run_id: status for run_id, status in ends.items() if status is not None}

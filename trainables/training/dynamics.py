@@ -50,6 +50,10 @@ class Dynamics:
         self.state = {name: torch.zeros_like(value) for name, value in self.state.items()}
         self.state["path_before"] = before
 
+    def start_at(self, path_lengths: Tensor) -> None:
+        """Begin the path with what parents of the runs have covered: `(K,)` lengths."""
+        self.state["path"] += path_lengths.to(self.state["path"])
+
     def add(self, statistics: StepStatistics, epoch: int, before: int = 0, steps: int | None = None) -> None:
         """Add some steps of an epoch.
 
