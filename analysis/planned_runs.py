@@ -48,7 +48,7 @@ def wanted_runs(folders: Sequence[Folder]) -> pd.DataFrame:
 
 
 def _described(config: RunConfig, role: str) -> dict[str, Any]:
-    """Return the row that a plan would have for a run."""
+    """Return the row that a plan would have for a run whose seed was given: then the seed is its replicate's number."""
     row: dict[str, Any] = {
         "run_id": config.run_id,
         "configuration": config.configuration,
