@@ -18,6 +18,8 @@ _COLUMNS_NOTES = (
     "τ: rank correlation over all runs; beyond: ρ among runs that share every hyperparameter;",
     "transfers: gain in cross-validated R² over the hyperparameters alone; q: adjusted p-value",
 )
+#: Decisions that a line explains; each undecided predictor has a line of its own reason.
+_EXPLAINED = [decision for decision in MEANINGS if decision != UNDECIDED]
 _TEST_NOTE = "† computed from test data"
 
 
@@ -57,7 +59,7 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
         notes.append("too few runs to rank any predictor: all are undecided")
         return [note for note in notes if note]
     decisions = dict.fromkeys(verdict.decision for verdict in verdicts.in_reading_order())
-    notes += [f"{decision}: {MEANINGS[decision]}" for decision in decisions if decision in MEANINGS]
+    notes += [f"{decision}: {MEANINGS[decision]}" for decision in decisions if decision in _EXPLAINED]
     notes += _undecided_notes(verdicts)
     notes.append(verdicts.detectable)
     if any(verdict.test_derived for verdict in verdicts):
@@ -97,7 +99,7 @@ def _add_columns(table: Table, confidence: float) -> None:
     table.add_column("q", justify="right", no_wrap=True)
     table.add_column("transfers ΔR²", justify="right", no_wrap=True)
     table.add_column("q", justify="right", no_wrap=True)
-    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=20)
+    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=22)
 
 
 def _add_limits(table: Table, verdicts: Verdicts) -> None:
