@@ -70,7 +70,8 @@ def test_forgetting_equals_a_naive_version(cohort, tmp_path, pretrain):
 
 
 def test_summary_of_groups(cohort, tmp_path):
-    made = cohort("c", [run(3, data=SMALL | {"label_corruption": 0.5})], record=KEPT).train()
+    half = SMALL | {"label_corruption": 0.5}
+    made = cohort("c", [run(seed, data=half) for seed in range(8)], record=KEPT).train()
     examples = forgetting_table(load_results(tmp_path), made.run_ids)
     table = summarize_forgetting(examples, ["corrupted"])
     for corrupted, row in table.iterrows():
@@ -80,7 +81,7 @@ def test_summary_of_groups(cohort, tmp_path):
         assert row["unforgettable"] == pytest.approx((own.loc[ever, "forgotten"] == 0).sum() / len(own))
         assert row["first_learned"] == own["first_learned"].median()
     assert table.loc[True, "first_learned"] >= table.loc[False, "first_learned"]
-    assert summarize_forgetting(examples)["examples"].to_dict() == {made.run_ids[0]: 60}
+    assert summarize_forgetting(examples)["examples"].to_dict() == dict.fromkeys(made.run_ids, 60)
 
 
 def test_run_with_a_snapshot_is_followed_to_its_end(cohort, tmp_path):
