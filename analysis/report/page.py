@@ -102,8 +102,12 @@ def _facts_of_runs(table: pd.DataFrame) -> list[tuple[str, str]]:
     facts = []
     if "data.name" in table:
         facts.append(("Data", ", ".join(map(str, table["data.name"].dropna().unique()))))
-    if "seed" in table:
-        facts.append(("Seeds", str(table["seed"].nunique())))
+    if "configuration" in table:
+        replicates = table.groupby("configuration").size()
+        fewest = replicates.min()
+        most = replicates.max()
+        number = str(most) if fewest == most else f"{fewest} to {most}"
+        facts.append(("Replicates", f"{number} of each of {len(replicates)} configurations"))
     return facts
 
 

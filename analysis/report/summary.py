@@ -128,11 +128,13 @@ def _strongest(verdicts: Verdicts) -> Sequence[str]:
 
 
 def _strength(verdict: Verdict) -> str:
-    gain = f"{number(verdict.gain_r2, 3)} {interval(verdict.gain_low, verdict.gain_high, 3)}"
-    within = f"{number(verdict.within, signed=True)} {interval(verdict.within_low, verdict.within_high)}"
+    """Return the estimates behind what is claimed of a predictor."""
+    parts = []
+    if verdict.decision in (ADDS, ADDS_BEYOND):
+        within = f"{number(verdict.within, signed=True)} {interval(verdict.within_low, verdict.within_high)}"
+        parts.append(f"within configurations ρ\N{NO-BREAK SPACE}= {within}, q = {probability(verdict.beyond_q)}")
+    if verdict.decision in (ADDS, ADDS_IN_TRANSFER):
+        gain = f"{number(verdict.gain_r2, 3, signed=True)} {interval(verdict.gain_low, verdict.gain_high, 3)}"
+        parts.append(f"R² in configurations held out {gain}, q = {probability(verdict.transfers_q)}")
     fewer = f"; in {verdict.runs} of {verdict.runs + verdict.missing} runs" if verdict.missing else ""
-    return (
-        f"raises the cross-validated R² by {gain}; within configurations ρ\N{NO-BREAK SPACE}= {within}; "
-        f"over all runs τ = {number(verdict.kendall_tau, signed=True)}; q = {probability(verdict.beyond_q)} beyond, "
-        f"{probability(verdict.transfers_q)} in transfer{fewer}"
-    )
+    return f"({'; '.join(parts)}; over all runs τ = {number(verdict.kendall_tau, signed=True)}{fewer})"
