@@ -2,8 +2,8 @@
 
 Simulated with 48 configurations of 5 runs and a correlation of 0.2 inside them, p <= 0.01 was reached in this share of
 tables by (a) ranks inside each configuration, (b) aligned ranks, (c) aligned ranks in units of the moderated spread:
-36%, 54%, 53% where all configurations scatter alike; 36%, 35%, 46% where their spreads differ by factors of e; and
-36%, 25%, 39% where predictor and outcome are exponentials of such numbers. `benchmarks/calibration.py --scores` repeats
+33%, 55%, 55% where all configurations scatter alike; 31%, 24%, 39% where their spreads differ by factors of e; and
+33%, 21%, 36% where predictor and outcome are exponentials of such numbers. `benchmarks/calibration.py --scores` repeats
 it.
 """
 
