@@ -9,8 +9,6 @@ from benevolent.analysis.statistics.held_out_ridge import HeldOutRidge
 from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.trainables.rng import generator
 
-RIDGE_WITH_PAIRS = "ridge regression with pairwise interactions"
-RIDGE = "ridge regression"
 TREES = "boosted trees"
 
 TREE_FOLDS = 5
@@ -22,9 +20,9 @@ SMALLEST_LEAF = 2  # configurations
 class AxesBaseline:
     """The better of two models of the axes, by their predictions of held-out lineages.
 
-    A ridge regression with main effects and pairwise interactions (see `axes_design`) that leaves out one lineage at a
-    time, and gradient-boosted trees (scikit-learn) that leave out a fifth of the lineages at a time. The choice is
-    made without any predictor.
+    A ridge regression with interactions (see `interaction_design`) that leaves out one lineage at a time, and
+    gradient-boosted trees (scikit-learn) that leave out a fifth of the lineages at a time. The choice is made without
+    any predictor.
 
     Args:
         runs: the configurations of n runs.
@@ -47,7 +45,7 @@ class AxesBaseline:
         self.ridge = HeldOutRidge(runs, lineages)
         centered = outcome - outcome.mean()
         self.total = float(centered @ centered)
-        self.name = RIDGE_WITH_PAIRS if self.ridge.interactions else RIDGE
+        self.name = self.ridge.name
         fit = self.ridge.fit(outcome[:, None])
         self.residual = fit.held_out[:, 0]
         self.fitted_residual = fit.residuals[:, 0]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
-from benevolent.analysis.statistics.design_matrix import axes_design
+from benevolent.analysis.statistics.interactions import interaction_design
 from benevolent.analysis.statistics.lineages import Lineages
 
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
@@ -40,13 +40,13 @@ class HeldOutRidge:
         lineages: their lineages.
 
     Attributes:
-        interactions: True if pairwise interactions are in the model.
+        name: which interactions of the axes are in the model, in words.
     """
 
     def __init__(self, runs: GroupedRuns, lineages: Lineages):
         self.runs = runs
         self.lineages = lineages
-        design, self.interactions = axes_design(runs.levels)
+        design, self.name = interaction_design(runs.levels)
         self._root_sizes = np.sqrt(runs.sizes)[:, None]
         mean = runs.sizes @ design / runs.sizes.sum()
         weighted = (design - mean) * self._root_sizes
