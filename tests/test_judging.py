@@ -157,7 +157,7 @@ def test_an_association_within_configurations_that_says_nothing_of_new_ones_adds
 
 
 def test_many_runs_show_that_an_effect_is_negligible_and_few_do_not():
-    draw = Draw(9, replicates=True, count=12)
+    draw = Draw(9, replicates=True, count=20)
     table = draw.with_columns(draw.axes() + draw.effect(), [draw.axes() + draw.effect() for _ in range(5)])
     verdicts = quick(table, permutations=None)
     negligible = verdicts[verdicts["decision"] == decision_rule.NEGLIGIBLE]

@@ -287,7 +287,7 @@ def test_trees_of_text_axes_predict_like_those_of_numbers():
     numbers = baseline_of(table, AXES)
     text = baseline_of(table.assign(c=table["c"].map({0: "x", 1: "y", 2: "z"})), AXES)
     assert numbers.name == text.name == TREES and numbers.r2 == pytest.approx(text.r2)
-    assert numbers.r2 > ridge_r2(table) + 0.2
+    assert numbers.r2 > ridge_r2(table) + 0.1
 
 
 def ridge_r2(table: pd.DataFrame) -> float:
@@ -403,13 +403,13 @@ def test_residuals_of_held_out_lineages_equal_those_of_refits(pairs):
     columns = runs.per_run(interaction_design(runs.levels)[0])
     columns = columns - columns.mean(axis=0)
     singular = np.linalg.svd(columns, compute_uv=False)
-    unit = (singular[singular > 1e-8] ** 2).mean()
+    unit = (singular[singular > 1e-10 * len(runs.sizes) * singular.max()] ** 2).mean()
     groups = lineages.lineage[runs.configuration]
     ridge = np.full(columns.shape[1], unit)
     naive = [refitted_residuals(columns, y, groups, penalty * ridge) for penalty in PENALTIES]
     expected = min(naive, key=lambda residuals: residuals @ residuals)
     fit = HeldOutRidge(runs, lineages).fit(np.column_stack([y, y[::-1]]))
-    assert fit.held_out[:, 0] == pytest.approx(expected, abs=1e-6)
+    assert fit.held_out[:, 0] == pytest.approx(expected, abs=1e-4)
 
 
 def test_gain_is_what_a_slope_from_the_other_lineages_saves():
@@ -454,7 +454,7 @@ def test_p_values_of_the_gain_are_uniform_though_the_axes_take_half_of_the_freed
 def test_a_function_of_two_axes_gains_nothing():
     table = ragged_table(levels=(5, 4, 3)).assign(p=lambda t: np.exp(t["a"] * t["b"]))
     result = st.cross_validated_gain(table, "p", "g", AXES, permutations=99)
-    assert abs(result.gain) < 0.01 and result.p > 0.05
+    assert result.gain == 0 and result.p == 1
 
 
 def test_gain_is_significant_for_a_cause_of_the_target():

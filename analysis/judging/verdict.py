@@ -68,7 +68,7 @@ class Verdict:
         gain_r2: gain in cross-validated R2 of ranks over the axes alone.
         gain_low: lower end of its interval.
         gain_high: upper end of its interval.
-        gain_bound: upper end of its 90% interval.
+        gain_bound: largest gain within its 90% interval, the slope of the predictor known; missing with shared seeds.
         own_share: share of the scatter of the predictor's ranks that the axes leave.
         transfers_p: p-value of the gain; with shared seeds the larger of it and `beyond_p`.
         transfers_q: the same, adjusted after Benjamini and Hochberg.

@@ -107,5 +107,9 @@ class Claims:
         gain = float(self._transfer.gains[column])
         gains = self._transfer.resampled_gains(self.cases.lineage_counts, column)
         low, high = percentile_interval(gains, gain, settings.confidence)
-        _, bound = percentile_interval(gains, gain, EQUIVALENCE_CONFIDENCE)
-        return {"gain_low": low, "gain_high": high, "gain_bound": bound}
+        row = {"gain_low": low, "gain_high": high}
+        if not self.cases.lineages.shared_seeds:
+            shares = self._transfer.resampled_shares(self.cases.lineage_counts, column)
+            ends = np.quantile(shares, [(1 - EQUIVALENCE_CONFIDENCE) / 2, (1 + EQUIVALENCE_CONFIDENCE) / 2])
+            row["gain_bound"] = float(np.abs(ends).max() ** 2)
+        return row

@@ -11,7 +11,7 @@ from benevolent.analysis.statistics.lineages import Lineages
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
 RANK_TOLERANCE = 1e-10  # singular values below this fraction of the largest one are rounding
 LEAST_SHARE = 1e-6  # of its scatter that the fit must leave to a direction for it to count
-LEAST_LEFT = 1e-9  # least share of its own weight that a held-out lineage leaves to the others
+LEAST_LEFT = 1e-12  # least share of its own weight that a held-out lineage leaves to the others
 
 
 class RidgeFit(NamedTuple):

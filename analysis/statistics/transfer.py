@@ -59,7 +59,7 @@ def cross_validated_gain(
 
     Args:
         table: one row per run; runs with a NaN in predictor or target are left out.
-        predictor: a numeric column. A function of the axes that the model expresses gains about 0.
+        predictor: a numeric column. One that is equal in all runs of each configuration gains 0.
         target: a numeric column.
         axes: columns that make a configuration.
         seed_column: column of the seed; configurations linked by common seeds are one lineage, unless all are.
@@ -86,6 +86,8 @@ def cross_validated_gain(
     if np.ptp(y) == 0:
         return UNDEFINED_GAIN
     baseline = AxesBaseline(runs, lineages, y, random_seed)
+    if runs.sizes.max() > 1 and not runs.within_ranks(x).any():
+        return Gain(0.0, baseline.r2, 1.0, baseline.name)
     products = TransferProducts(baseline, x[:, None])
     gain = float(products.gains[0])
     if not permutations:
@@ -149,10 +151,27 @@ class TransferProducts:
         projected = ridge.residuals(self.baseline.fitted_residual, fit.shrinkage)
         return self._lineage_sums(ridge.independent(fit.residuals, fit.shrinkage) * projected)
 
+    def resampled_shares(self, counts: np.ndarray, column: int) -> np.ndarray:
+        """(B,) signed shares: squared they are the R2 that one predictor could add, its slope known.
+
+        The gain of a small effect is nearly 0 or negative, since its slope is estimated, and bounds of it are too low:
+        with a true gain of 0.01, 23% of upper bounds (90% intervals) were below. Those of the shares were in 3%.
+
+        Args:
+            counts: (B, L) draws of each lineage.
+            column: number of the predictor.
+        """
+        products = counts @ self.xy[:, column]
+        squares = (counts @ self.xx[:, column]) * (counts @ self._totals())
+        return np.asarray(products / np.sqrt(np.where(squares > 0, squares, np.inf)))
+
+    def _totals(self) -> np.ndarray:
+        """(L,) squares of the outcome around its mean."""
+        outcome = self.baseline.predicted + self.baseline.residual
+        return np.asarray(self._lineage_sums(((outcome - outcome.mean()) ** 2)[:, None])[:, 0])
+
     def resampled_gains(self, counts: np.ndarray, column: int) -> np.ndarray:
         """(B,) gains of one predictor when lineages are drawn as often as the (B, L) counts say."""
-        outcome = self.baseline.predicted + self.baseline.residual
-        totals = self._lineage_sums(((outcome - outcome.mean()) ** 2)[:, None])
         xy = self.xy[:, column]
         xx = self.xx[:, column]
         of_others_xy = (counts @ xy)[:, None] - counts * xy
@@ -160,7 +179,7 @@ class TransferProducts:
         slope = of_others_xy / np.where(of_others_xx > 0, of_others_xx, np.inf)
         saved = counts * (2 * slope * xy - slope**2 * xx)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(saved.sum(axis=1) / (counts @ totals)[:, 0])
+            return np.asarray(saved.sum(axis=1) / (counts @ self._totals()))
 
     def count_exceedances(self, signs: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """Count the sign flips whose sum of products is at least as large in absolute value.
