@@ -144,7 +144,7 @@ def judge(
     )
     judged = tuple(scopes_of(given.runs, given.target, scope, given.status_column, given.windows))
     notes = notes_on_scopes(given, judged)
-    scopes = tuple(_judge_scope(question, runs) for runs in judged)
+    scopes = tuple(_judge_scope(question, runs, deciding=runs is judged[0]) for runs in judged)
     ends = {column: (float(low), float(high)) for column, (low, high) in given.windows.items()}
     return Verdicts(
         target=given.target,
@@ -161,9 +161,12 @@ def judge(
     )
 
 
-def _judge_scope(question: _Question, scope: ScopeRuns) -> ScopeVerdicts:
-    """Describe, test and decide on every predictor in the runs of one scope."""
-    settings = question.settings
+def _judge_scope(question: _Question, scope: ScopeRuns, deciding: bool) -> ScopeVerdicts:
+    """Describe, test and decide on every predictor in the runs of one scope.
+
+    The null of the mutual information, which takes as long as all else, is drawn in the deciding scope only.
+    """
+    settings = replace(question.settings, nulls=question.settings.nulls and deciding)
     statistics = PredictorStatistics(scope.runs, settings)
     known = {
         "target": settings.target,

@@ -62,7 +62,7 @@ class Verdict:
         psi_high: upper end of its interval.
         partial_rank_correlation: rank correlation, the effect of the axes removed from both.
         cmi: conditional mutual information; missing with one axis, many runs or axes of many values.
-        cmi_p: its permutation p-value.
+        cmi_p: its permutation p-value; in the deciding scope, up to 1,000 runs.
         baseline_r2: cross-validated R2 of ranks of the axes alone.
         baseline_model: which model of the axes it is.
         gain_r2: gain in cross-validated R2 of ranks over the axes alone.

@@ -35,6 +35,7 @@ class AxisGroups:
         groups = frame.groupby(["setting", "seed"], sort=True)
         varied = groups["value"].transform("nunique") > 1
         size = groups["value"].transform("size")
+        self._counts: dict[int, np.ndarray] = {}
         self.blocks: list[np.ndarray] = []
         settings = [np.zeros(0, dtype=int)]
         for k in np.unique(size[varied]):
@@ -54,12 +55,17 @@ class AxisGroups:
         return np.concatenate(taus)
 
     def resampled_means(self, taus: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-        """(resamples,) mean tau when settings of the other axes are resampled, each with all its seeds."""
+        """(resamples,) mean tau when settings of the other axes are resampled, each with all its seeds.
+
+        The resamples are drawn once, so that all predictors have the same.
+        """
         if taus.size == 0:
             return np.full(resamples, np.nan)
         total = np.bincount(self.settings, taus)
         number = np.bincount(self.settings)
-        counts = bootstrap_counts(len(number), resamples, rng)
+        if resamples not in self._counts:
+            self._counts[resamples] = bootstrap_counts(len(number), resamples, rng)
+        counts = self._counts[resamples]
         resampled_total = counts @ total
         resampled_number = counts @ number
         return resampled_total / resampled_number
