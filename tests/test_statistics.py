@@ -16,8 +16,8 @@ from benevolent.analysis.statistics.aligned_ranks import aligned_ranks, moderate
 from benevolent.analysis.statistics.axes_baseline import TREES, AxesBaseline
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.correlation import kendall_interval
+from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.held_out_ridge import PENALTIES, HeldOutRidge
-from benevolent.analysis.statistics.interactions import interaction_design
 from benevolent.analysis.statistics.lineages import ExchangeableReplicates, Lineages
 from benevolent.analysis.statistics.noise_ceiling import measurement_variance
 from benevolent.analysis.statistics.resampling import configuration_permutations, seed_rotations
@@ -400,7 +400,7 @@ def test_residuals_of_held_out_lineages_equal_those_of_refits(pairs):
     lineages = Lineages.from_runs(runs)
     assert len(lineages) == (20 if pairs else len(runs.sizes))
     y = rankdata(table["g"])[runs.order]
-    columns = runs.per_run(interaction_design(runs.levels)[0])
+    columns = runs.per_run(axes_design(runs.levels)[0])
     columns = columns - columns.mean(axis=0)
     singular = np.linalg.svd(columns, compute_uv=False)
     unit = (singular[singular > 1e-10 * len(runs.sizes) * singular.max()] ** 2).mean()

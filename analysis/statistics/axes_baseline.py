@@ -20,7 +20,7 @@ SMALLEST_LEAF = 2  # configurations
 class AxesBaseline:
     """The better of two models of the axes, by their predictions of held-out lineages.
 
-    A ridge regression with interactions (see `interaction_design`) that leaves out one lineage at a time, and
+    A ridge regression with pairwise interactions (see `axes_design`) that leaves out one lineage at a time, and
     gradient-boosted trees (scikit-learn) that leave out a fifth of the lineages at a time. The choice is made without
     any predictor.
 

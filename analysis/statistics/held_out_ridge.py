@@ -5,9 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
-from benevolent.analysis.statistics.interactions import interaction_design
+from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.lineages import Lineages
 
+PAIRS = "ridge regression with pairwise interactions"
+MAIN_EFFECTS = "ridge regression"
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
 RANK_TOLERANCE = 1e-10  # singular values below this fraction of the largest one are rounding
 LEAST_SHARE = 1e-6  # of its scatter that the fit must leave to a direction for it to count
@@ -46,7 +48,8 @@ class HeldOutRidge:
     def __init__(self, runs: GroupedRuns, lineages: Lineages):
         self.runs = runs
         self.lineages = lineages
-        design, self.name = interaction_design(runs.levels)
+        design, pairs = axes_design(runs.levels)
+        self.name = PAIRS if pairs else MAIN_EFFECTS
         self._root_sizes = np.sqrt(runs.sizes)[:, None]
         mean = runs.sizes @ design / runs.sizes.sum()
         weighted = (design - mean) * self._root_sizes
