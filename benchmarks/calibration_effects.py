@@ -46,7 +46,7 @@ def gain_sums(design: Design, weight: float, number: int) -> np.ndarray:
     baseline = AxesBaseline(runs, Lineages.from_runs(runs), target, number)
     predictors = table.runs[table.predictors].to_numpy()[runs.order]
     products = TransferProducts(baseline, predictors)
-    return np.array([products.xy.sum(), products.xx.sum(), baseline.total * PREDICTORS])
+    return np.array([products.xy.sum(), products.xx.sum(), baseline.totals.sum() * PREDICTORS])
 
 
 def gain(design: Design, weight: float, tables: int) -> tuple[float, float]:

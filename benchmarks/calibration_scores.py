@@ -32,18 +32,20 @@ Score = Callable[[np.ndarray, ExchangeableReplicates], np.ndarray]
 
 def ranks_inside(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:
     """Ranks among the runs of each configuration, as in the first edition."""
-    pieces = np.split(values, cells.cell_starts[1:])
-    return cells.centered(np.concatenate([rankdata(piece) for piece in pieces]))
+    pieces = np.split(values, np.cumsum(cells.cell_sizes)[:-1])
+    return centered_values(np.concatenate([rankdata(piece) for piece in pieces]), cells)
 
 
 def centered_values(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:
     """Differences from the mean of the configuration."""
-    return cells.centered(values)
+    starts = np.cumsum(cells.cell_sizes) - cells.cell_sizes
+    means = np.add.reduceat(values, starts) / cells.cell_sizes
+    return values - np.repeat(means, cells.cell_sizes)
 
 
 def plain_aligned_ranks(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:
     """The same differences, ranked over all runs."""
-    return cells.centered(rankdata(cells.centered(values)))
+    return centered_values(rankdata(centered_values(values, cells)), cells)
 
 
 def scaled_aligned_ranks(values: np.ndarray, cells: ExchangeableReplicates) -> np.ndarray:

@@ -38,7 +38,7 @@ class EarlyPoint(NamedTuple):
         runs: number of runs that have the predictor at this point.
         training: number of runs that still trained.
         stopped: number of runs that had stopped by then.
-        resamples: number of bootstrap resamples of whole configurations.
+        resamples: number of bootstrap resamples of whole lineages.
     """
 
     view: str
@@ -81,7 +81,7 @@ def early_prediction(
             last record by then): retrospective, since nobody knows while training when a run will stop.
         points: epochs or fractions; by default the recorded epochs that enough runs share, or `FRACTIONS`.
         confidence: coverage of the intervals of tau.
-        resamples: bootstrap resamples of whole configurations.
+        resamples: bootstrap resamples of whole lineages.
         random_seed: seed of the resamples.
 
     Returns:
@@ -187,7 +187,7 @@ def _associations(
     runs = GroupedRuns.from_table(present, axes, "seed")
     x = values.to_numpy()[runs.order]
     y = present[target].to_numpy(dtype=float)[runs.order]
-    lineages = Lineages.from_runs(runs)
+    lineages = Lineages.from_runs(runs, present)
     counts = bootstrap_counts(len(lineages), resamples, generator(random_seed, "bootstrap/early"))
     low, high = kendall_interval(runs, lineages, x, y, counts, confidence)
     within = WithinConfigurations(runs, y, lineages)

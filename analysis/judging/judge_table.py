@@ -100,7 +100,7 @@ def judge(
         permutations: number of draws of each null; by default as many as the decisions need, within fixed limits
             (`analysis.statistics.sequential_permutation.PERMUTATION_STAGES`). With 0 nothing is tested: predictors have
             estimates and intervals, and every decision is "described".
-        resamples: bootstrap resamples of whole configurations.
+        resamples: bootstrap resamples of whole lineages.
         random_seed: seed of permutations and resamples; equal seeds give equal verdicts.
         match: column -> (low, high): only runs whose value lies between, ends included, are compared, such as networks
             of one train loss (Liao et al. 2018, figure 13).

@@ -13,10 +13,9 @@ from benevolent.analysis.judging.scopes import Scope, scopes_of
 from benevolent.analysis.judging.transport_result import Transport
 from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.bootstrap import compare
-from benevolent.analysis.statistics.compared_runs import lineage_codes
-from benevolent.analysis.statistics.complete_cases import LINEAGE_COLUMN
 from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.grouped_ridge import FOLDS, held_out_predictions, ridge_coefficients
+from benevolent.analysis.statistics.lineages import lineage_codes
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 
@@ -100,9 +99,10 @@ def transport(
     chosen = str(on_first.loc[list(names), "association"].abs().idxmax())
     comparison = None
     if rival in second_runs and rival != chosen:
-        units = [LINEAGE_COLUMN] if LINEAGE_COLUMN in second_runs else second_axes
-        needed = second_runs[[*dict.fromkeys([chosen, rival, target, *units])]]
-        comparison = compare(needed, chosen, rival, target, units, resamples=resamples, random_seed=random_seed)
+        needed = second_runs[[chosen, rival, target]].assign(
+            lineage=lineage_codes(second_runs, second_axes, seed_column)
+        )
+        comparison = compare(needed, chosen, rival, target, ["lineage"], resamples=resamples, random_seed=random_seed)
     return Transport(
         target=target,
         chosen=chosen,

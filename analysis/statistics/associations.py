@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.clustered_correlation import Correlations, PartsOfUnits
-from benevolent.analysis.statistics.compared_runs import ACROSS, WITHIN, ComparedRuns, has_replicates, lineage_codes
+from benevolent.analysis.statistics.compared_runs import ACROSS, WITHIN, ComparedRuns, has_replicates
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
+from benevolent.analysis.statistics.lineages import lineage_codes
 
 
 def associations(

@@ -36,15 +36,14 @@ class AxesBaseline:
         predicted: (n,) held-out predictions.
         residual: (n,) outcome minus held-out predictions.
         fitted_residual: (n,) residuals of the fit to all runs (ridge), or the same as `residual` (trees).
-        total: sum of squares of the outcome around its mean.
+        totals: (L,) squares of the outcome around its mean, of each lineage.
     """
 
     def __init__(self, runs: GroupedRuns, lineages: Lineages, outcome: np.ndarray, random_seed: int = 0):
         self.runs = runs
         self.lineages = lineages
         self.ridge = HeldOutRidge(runs, lineages)
-        centered = outcome - outcome.mean()
-        self.total = float(centered @ centered)
+        self.totals = lineages.sums_over_runs(runs, (outcome - outcome.mean()) ** 2)
         self.name = self.ridge.name
         fit = self.ridge.fit(outcome[:, None])
         self.residual = fit.held_out[:, 0]
@@ -55,7 +54,8 @@ class AxesBaseline:
             self.residual = trees
             self.fitted_residual = trees
         self.predicted = outcome - self.residual
-        self.r2 = 1 - float(self.residual @ self.residual) / self.total if self.total else np.nan
+        total = float(self.totals.sum())
+        self.r2 = 1 - float(self.residual @ self.residual) / total if total else np.nan
 
     def _tree_predictions(self, outcome: np.ndarray, random_seed: int) -> np.ndarray:
         """(n,) predictions of boosted trees; configurations are one row each, weighted by their runs."""

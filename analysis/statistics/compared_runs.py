@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.aligned_ranks import aligned_ranks
-from benevolent.analysis.statistics.complete_cases import LINEAGE_COLUMN
-from benevolent.analysis.statistics.configurations import GroupedRuns, group_codes
+from benevolent.analysis.statistics.configurations import GroupedRuns
 
 WITHIN = "within configurations"
 ACROSS = "across configurations"
@@ -62,13 +61,3 @@ def has_replicates(table: pd.DataFrame, axes: Sequence[str]) -> bool:
     if not axes:
         return len(table) > 1
     return bool(table.duplicated(list(axes)).any())
-
-
-def lineage_codes(table: pd.DataFrame, axes: Sequence[str]) -> np.ndarray:
-    """(n,) code of the lineage of each run; in a table without that column, of its configuration.
-
-    >>> lineage_codes(pd.DataFrame({"width": [4, 8, 4], "lineage": ["a", "a", "b"]}), ["width"]).tolist()
-    [0, 0, 1]
-    """
-    columns = [LINEAGE_COLUMN] if LINEAGE_COLUMN in table else list(axes)
-    return group_codes(table, columns)

@@ -24,8 +24,6 @@ CMI_NULL_RUNS = 1000  # most runs for which the null is drawn; the score compare
 CMI_NULL_VALUES = 1000  # most values of all pairs of axes together for which the null is drawn
 CMI_CELLS = 4_000_000  # most cells for which there is a score: all of them are held in memory at once
 CMI_RUNS = 10_000  # most runs for which there is a score: 100,000 take an hour
-#: Column of the configurations that share a root: a dense network and what is pruned from it.
-LINEAGE_COLUMN = "lineage"
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,7 @@ class CompleteCases:
     def __init__(self, table: pd.DataFrame, settings: StatisticsSettings):
         self.settings = settings
         self.runs = GroupedRuns.from_table(table, settings.axes, settings.seed_column)
-        labels = None
-        if LINEAGE_COLUMN in table and settings.seed_column is not None:
-            first_runs = self.runs.order[self.runs.starts]
-            labels = table[LINEAGE_COLUMN].map(str).to_numpy()[first_runs]
-        self.lineages = Lineages.from_runs(self.runs, labels)
+        self.lineages = Lineages.from_runs(self.runs, table)
         self._values = numeric_column(table, settings.target, "target")[self.runs.order]
         self.outcome = rankdata(self._values)
         self._axis_groups: dict[str, AxisGroups] = {}

@@ -143,7 +143,7 @@ def _linearized_taus(
 ) -> np.ndarray:
     """(resamples,) tau-b with the weights of pairs linearized."""
     sums = np.column_stack(run_sums(x, y))
-    of_lineages = lineages.sums(runs.configuration_sums(sums))
+    of_lineages = lineages.sums_over_runs(runs, sums)
     concordance, untied_x, untied_y = (2 * counts @ of_lineages - of_lineages.sum(axis=0)).T
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(concordance / np.sqrt(untied_x * untied_y))

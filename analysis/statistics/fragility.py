@@ -8,8 +8,9 @@ import pandas as pd
 from scipy.stats import binom, chi2, norm
 
 from benevolent.analysis.statistics.clustered_correlation import PartsOfUnits
-from benevolent.analysis.statistics.compared_runs import ACROSS, WITHIN, ComparedRuns, has_replicates, lineage_codes
+from benevolent.analysis.statistics.compared_runs import ACROSS, WITHIN, ComparedRuns, has_replicates
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
+from benevolent.analysis.statistics.lineages import lineage_codes
 from benevolent.analysis.statistics.resampling import false_discovery
 
 MOST_VALUES = 8  # a numeric axis with more values is cut into quarters of its runs

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.complete_cases import CompleteCases
 from benevolent.analysis.statistics.resampling import percentile_interval
-from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES
-from benevolent.analysis.statistics.transfer import NOTHING_LEFT as FUNCTION_OF_AXES
+from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES, fitted_ranks
 
 NOTHING_LEFT = 1e-9  # share of the squares below which the free columns determine a score
 #: Names of the estimates.
@@ -71,11 +69,7 @@ class FreeColumns:
 
     def _held_out_ranks(self, values: np.ndarray) -> np.ndarray:
         """(n, k) values -> (n, k) residuals of their ranks with lineages held out; 0 for a function of the axes."""
-        ranks = rankdata(values, axis=0)
-        ranks -= ranks.mean(axis=0)
-        fit = self.cases.baseline.ridge.fit(ranks)
-        left = (fit.residuals**2).sum(axis=0)
-        return fit.held_out * (left > FUNCTION_OF_AXES * (ranks**2).sum(axis=0))
+        return fitted_ranks(self.cases.baseline.ridge, values).held_out
 
     def _within(self, scores: np.ndarray, others: Sequence[int]) -> dict[str, float]:
         """Return the partial correlation within configurations."""
@@ -98,9 +92,7 @@ class FreeColumns:
         outcome = self.cases.baseline.residual
         without = self._squares_left(given, outcome)
         with_predictor = self._squares_left(np.column_stack([given, predictor]), outcome)
-        centered = self.cases.outcome - self.cases.outcome.mean()
-        total = self._lineage_sums((centered**2)[:, None])
-        sums = np.column_stack([without - with_predictor, total[:, 0]])
+        sums = np.column_stack([without - with_predictor, self.cases.baseline.totals])
         saved, totals = np.vstack([sums.sum(axis=0), self._resampled(sums)]).T
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._with_interval("gain_beyond_free", saved / totals)
@@ -122,7 +114,7 @@ class FreeColumns:
 
     def _lineage_sums(self, values: np.ndarray) -> np.ndarray:
         """(n, k) values of runs -> (L, k) sums over lineages."""
-        return self.cases.lineages.sums(self.cases.runs.configuration_sums(values))
+        return self.cases.lineages.sums_over_runs(self.cases.runs, values)
 
     def _resampled(self, sums: np.ndarray) -> np.ndarray:
         """(L, k) sums of lineages -> (resamples, k) sums of resampled lineages."""

@@ -31,7 +31,7 @@ class RidgeFit(NamedTuple):
 
 
 class HeldOutRidge:
-    """Ridge regression on the axes that predicts every lineage from the others.
+    """Ridge regression on the axes that predicts every lineage from the others (Hoerl and Kennard 1970).
 
     With hat matrix H the residuals of a held-out lineage g are ``(I - H_gg)^-1 e_g``, with e_g its residuals of the
     fit to all runs, so nothing is refitted. Runs of one configuration share their row of the design, hence all sums
@@ -61,14 +61,17 @@ class HeldOutRidge:
         self._intercept = self._root_sizes / np.sqrt(runs.sizes.sum())
 
     def fit(self, values: np.ndarray) -> RidgeFit:
-        """Fit the axes to (n, p) values, each column with the penalty that predicts held-out lineages best."""
-        weighted, inside = self._split(values)
-        loads = self._directions.T @ weighted
-        centered = weighted - self._intercept * (self._intercept.T @ weighted)
+        """Fit the axes to several columns, each with the penalty that predicts held-out lineages best.
+
+        Args:
+            values: (n, p) numbers of runs.
+        """
+        centered, inside = self._split(values)
+        loads = self._directions.T @ centered
         mean_square = self._squared_singular.mean() if len(self._squared_singular) else 1.0
         fewest = np.full(values.shape[1], np.inf)
-        residuals = np.zeros_like(weighted)
-        held_out = np.zeros_like(weighted)
+        residuals = np.zeros_like(centered)
+        held_out = np.zeros_like(centered)
         shrinkages = np.zeros_like(loads)
         for penalty in PENALTIES * mean_square:
             shrinkage = self._squared_singular / (self._squared_singular + penalty)
@@ -84,9 +87,8 @@ class HeldOutRidge:
 
     def residuals(self, values: np.ndarray, shrinkage: np.ndarray) -> np.ndarray:
         """Return (n, p) residuals of (n,) values after fits that shrink as the (r, p) columns of another fit do."""
-        weighted, inside = self._split(values[:, None])
-        loads = self._directions.T @ weighted
-        centered = weighted - self._intercept * (self._intercept.T @ weighted)
+        centered, inside = self._split(values[:, None])
+        loads = self._directions.T @ centered
         return self._joined(centered - self._directions @ (shrinkage * loads), inside)
 
     def independent(self, residuals: np.ndarray, shrinkage: np.ndarray) -> np.ndarray:
@@ -100,32 +102,37 @@ class HeldOutRidge:
             residuals: (n, p) residuals of the fit to all runs.
             shrinkage: (r, p) of the fit.
         """
-        weighted, inside = self._split(residuals)
-        scaled = np.zeros_like(weighted)
+        centered, inside = self._split(residuals)
+        scaled = np.zeros_like(centered)
         distinct, kind = np.unique(shrinkage, axis=1, return_inverse=True)
         for number, column in enumerate(distinct.T):
             chosen = np.flatnonzero(kind.ravel() == number)
             taken = 1 - (1 - column) ** 2
             for block in self.lineages.blocks:
                 roots = self._inverse_roots(block, taken)
-                of_block = roots @ weighted[block][:, :, chosen]
+                of_block = roots @ centered[block][:, :, chosen]
                 scaled[np.ix_(block.ravel(), chosen)] = of_block.reshape(-1, len(chosen))
         return self._joined(scaled, inside)
 
     def _inverse_roots(self, block: np.ndarray, taken: np.ndarray) -> np.ndarray:
-        """(lineages, c, c) inverse square roots of blocks of I - U diag(taken) U', without directions that are 0."""
-        directions = self._directions[block]
-        intercept = self._intercept[block]
-        removed = (directions * taken) @ directions.transpose(0, 2, 1) + intercept @ intercept.transpose(0, 2, 1)
-        values, vectors = np.linalg.eigh(np.eye(block.shape[1]) - removed)
+        """(lineages, c, c) inverse square roots of `_left_of`, without directions of which nothing is left."""
+        values, vectors = np.linalg.eigh(self._left_of(block, taken))
         roots = np.where(values > LEAST_SHARE, 1 / np.sqrt(np.maximum(values, LEAST_SHARE)), 0)
         return (vectors * roots[:, None, :]) @ vectors.transpose(0, 2, 1)
 
+    def _left_of(self, block: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        """(lineages, c) configurations -> (lineages, c, c) blocks of I - (intercept) - U diag(taken) U'."""
+        directions = self._directions[block]
+        intercept = self._intercept[block]
+        removed = (directions * taken) @ directions.transpose(0, 2, 1) + intercept @ intercept.transpose(0, 2, 1)
+        return np.asarray(np.eye(block.shape[1]) - removed)
+
     def _split(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, p) values -> (G, p) weighted means of configurations, and (n, p) deviations from them."""
+        """(n, p) values -> (G, p) weighted means of configurations, centered, and (n, p) deviations from them."""
         means = self.runs.configuration_sums(values) / self.runs.sizes[:, None]
         inside = values - self.runs.per_run(means)
-        return means * self._root_sizes, inside
+        weighted = means * self._root_sizes
+        return weighted - self._intercept * (self._intercept.T @ weighted), inside
 
     def _joined(self, weighted: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """Undo `_split`."""
@@ -135,13 +142,6 @@ class HeldOutRidge:
         """(G, p) weighted residuals of the fit to all runs -> those with every lineage held out."""
         held_out = np.empty_like(residual)
         for block in self.lineages.blocks:
-            directions = self._directions[block]
-            intercept = self._intercept[block]
-            hat = (directions * shrinkage) @ directions.transpose(0, 2, 1) + intercept @ intercept.transpose(0, 2, 1)
-            if block.shape[1] == 1:
-                left = np.maximum(1 - hat[:, 0], LEAST_LEFT)
-                held_out[block[:, 0]] = residual[block[:, 0]] / left
-                continue
-            left_of_block = (1 + LEAST_LEFT) * np.eye(block.shape[1]) - hat
-            held_out[block] = np.linalg.solve(left_of_block, residual[block])
+            left = self._left_of(block, shrinkage) + LEAST_LEFT * np.eye(block.shape[1])
+            held_out[block] = np.linalg.solve(left, residual[block])
         return held_out

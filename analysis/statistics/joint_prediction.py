@@ -8,10 +8,10 @@ import pandas as pd
 from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
-from benevolent.analysis.statistics.compared_runs import lineage_codes
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column, require_columns
 from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.grouped_ridge import FOLDS, held_out_predictions
+from benevolent.analysis.statistics.lineages import lineage_codes
 from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
 from benevolent.trainables.rng import generator
 

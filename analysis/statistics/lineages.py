@@ -7,16 +7,20 @@ by common seeds. Inside a lineage its replicates are alike, and can be exchanged
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from benevolent.analysis.statistics.configurations import GroupedRuns
+from benevolent.analysis.statistics.configurations import GroupedRuns, group_codes
+
+#: Column of the configurations that share a root: a dense network and what is pruned from it.
+LINEAGE_COLUMN = "lineage"
+LISTED = 6  # up to this many replicates, permutations are drawn from the list of all of them, which is faster
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +36,21 @@ class Lineages:
     luck: np.ndarray
 
     @classmethod
-    def from_runs(cls, runs: GroupedRuns, labels: np.ndarray | None = None) -> "Lineages":
+    def from_runs(cls, runs: GroupedRuns, table: pd.DataFrame | None = None) -> "Lineages":
         """Find the lineages of a table.
 
+        Its column `lineage` says which configurations belong together. Without it, configurations that are linked by
+        common seeds do; if all are, each is a lineage of its own that shares its seeds with the others.
+
         Args:
-            runs: its runs.
-            labels: (G,) labels of lineages, if the table says which configurations belong together. Without them,
-                configurations that are linked by common seeds do; if all are, each is a lineage of its own that shares
-                its seeds with the others.
+            runs: the runs of the table.
+            table: the table.
         """
         luck = _linked_by_seeds(runs)
         lineage = luck
-        if labels is not None:
+        if table is not None and LINEAGE_COLUMN in table:
+            first_runs = runs.order[runs.starts]
+            labels = table[LINEAGE_COLUMN].map(str).to_numpy()[first_runs]
             lineage = np.unique(labels, return_inverse=True)[1]
         elif runs.named_seeds and luck.max(initial=0) == 0:
             lineage = np.arange(len(luck))
@@ -63,6 +70,10 @@ class Lineages:
         totals = np.zeros((len(self), *values.shape[1:]))
         np.add.at(totals, self.lineage, values)
         return totals
+
+    def sums_over_runs(self, runs: GroupedRuns, values: np.ndarray) -> np.ndarray:
+        """(n, ...) values of runs -> (L, ...) sums over the runs of each lineage."""
+        return self.sums(runs.configuration_sums(values))
 
     @cached_property
     def blocks(self) -> list[np.ndarray]:
@@ -89,21 +100,26 @@ def _linked_by_seeds(runs: GroupedRuns) -> np.ndarray:
     return np.unique(component[:groups], return_inverse=True)[1]
 
 
-class Block(NamedTuple):
-    """Exchangeable replicates of several lineages that have equally many configurations and replicates.
+def lineage_codes(table: pd.DataFrame, axes: Sequence[str], seed_column: str | None = "seed") -> np.ndarray:
+    """(n,) code of the lineage of each run, 0 to L - 1, in the order of the table.
 
-    Attributes:
-        positions: (lineages, configurations, replicates) places of the runs among those that are kept; the replicates
-            of a configuration are adjacent.
+    >>> lineage_codes(pd.DataFrame({"width": [4, 8, 4], "lineage": ["a", "a", "b"]}), ["width"])
+    array([0, 0, 1])
+    >>> lineage_codes(pd.DataFrame({"width": [4, 8, 4, 8], "seed": [1, 2, 3, 4]}), ["width"])
+    array([0, 1, 0, 1])
     """
-
-    positions: np.ndarray
+    if LINEAGE_COLUMN in table:
+        return group_codes(table, [LINEAGE_COLUMN])
+    runs = GroupedRuns.from_table(table, axes, seed_column)
+    codes = np.empty(len(table), dtype=int)
+    codes[runs.order] = Lineages.from_runs(runs).lineage[runs.configuration]
+    return codes
 
 
 class ExchangeableReplicates:
     """The replicates of every lineage, those that can be exchanged side by side.
 
-    A replicate is the runs of one lineage and one seed. ExchangeableReplicates of a lineage that have runs of the same
+    A replicate is the runs of one lineage and one seed. Replicates of a lineage that have runs of the same
     configurations are alike. One that is like no other cannot be exchanged, and its runs are left out.
 
     Args:
@@ -113,10 +129,10 @@ class ExchangeableReplicates:
     Attributes:
         kept: (m,) positions of the runs that can be exchanged. Runs of one configuration that can be exchanged with
             each other are adjacent: they are a cell.
-        cell_starts: first run of every cell.
-        cell_sizes: runs of every cell.
+        cell_sizes: number of runs of every cell.
         left_out: number of runs that cannot be exchanged though their configuration has several.
-        blocks: the same runs by shape.
+        blocks: places of the kept runs, an array (lineages, configurations, replicates) for each shape; the replicates
+            of a configuration are adjacent.
     """
 
     def __init__(self, runs: GroupedRuns, lineages: Lineages):
@@ -129,7 +145,7 @@ class ExchangeableReplicates:
         self.left_out = int((~several & (runs.per_run(runs.sizes) > 1)).sum())
         groups = group[self.kept]
         cell = groups * len(runs.sizes) + runs.configuration[self.kept]
-        _, self.cell_starts, self.cell_sizes = np.unique(cell, return_index=True, return_counts=True)
+        self.cell_sizes = np.unique(cell, return_counts=True)[1]
         self.blocks = list(_blocks(groups, units_of_group))
 
     @property
@@ -142,33 +158,21 @@ class ExchangeableReplicates:
         """Natural logarithm of the number of ways to exchange the replicates."""
         total = 0.0
         for block in self.blocks:
-            lineages, _, replicates = block.positions.shape
+            lineages, _, replicates = block.shape
             total += lineages * math.lgamma(replicates + 1)
         return total
-
-    def centered(self, values: np.ndarray) -> np.ndarray:
-        """(m, ...) values of the kept runs minus the mean of their cell."""
-        if not len(values):
-            return values
-        sums = np.add.reduceat(values, self.cell_starts, axis=0)
-        sizes = self.cell_sizes.reshape(-1, *[1] * (values.ndim - 1))
-        return values - np.repeat(sums / sizes, self.cell_sizes, axis=0)
 
     def permutations(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """(count, m) positions among the kept runs, the replicates of each lineage permuted jointly."""
         permuted = np.empty((count, len(self.kept)), dtype=np.int32)
         for block in self.blocks:
-            lineages, configurations, replicates = block.positions.shape
+            lineages, configurations, replicates = block.shape
             orders = random_orders((count, lineages), replicates, rng)
             for number in range(configurations):
-                places = block.positions[:, number]
+                places = block[:, number]
                 sources = orders + places[:, :1].astype(np.int32)
                 permuted[:, places.ravel()] = sources.reshape(count, -1)
         return permuted
-
-
-#: Up to this many replicates, permutations are drawn from the list of all of them, which is faster than sorting.
-LISTED = 6
 
 
 def random_orders(shape: tuple[int, ...], size: int, rng: np.random.Generator) -> np.ndarray:
@@ -215,8 +219,8 @@ def _distinct_per_group(group: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return np.bincount(groups)
 
 
-def _blocks(groups: np.ndarray, units_of_group: np.ndarray) -> Iterator[Block]:
-    """Yield the runs of the groups of each shape; `groups` are the sorted groups of the kept runs."""
+def _blocks(groups: np.ndarray, units_of_group: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the places of the groups of each shape; `groups` are the sorted groups of the kept runs."""
     codes, starts, sizes = np.unique(groups, return_index=True, return_counts=True)
     units = units_of_group[codes]
     configurations = sizes // np.maximum(units, 1)
@@ -224,4 +228,4 @@ def _blocks(groups: np.ndarray, units_of_group: np.ndarray) -> Iterator[Block]:
     for shape in np.unique(shapes, axis=0):
         chosen = starts[(shapes == shape).all(axis=1)]
         within = np.arange(shape.prod()).reshape(shape)
-        yield Block(chosen[:, None, None] + within)
+        yield chosen[:, None, None] + within

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.compared_runs import lineage_codes
 from benevolent.analysis.statistics.configurations import numeric_column
+from benevolent.analysis.statistics.lineages import lineage_codes
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 from benevolent.trainables.rng import generator
 

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.axes_baseline import AxesBaseline
 from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
-from benevolent.analysis.statistics.held_out_ridge import RidgeFit
+from benevolent.analysis.statistics.held_out_ridge import HeldOutRidge, RidgeFit
 from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.trainables.rng import generator
 
@@ -78,7 +78,7 @@ def cross_validated_gain(
     """
     kept = drop_missing(table, predictor, target, axes)
     runs = GroupedRuns.from_table(kept, axes, seed_column)
-    lineages = Lineages.from_runs(runs)
+    lineages = Lineages.from_runs(runs, kept)
     if len(lineages) < MINIMUM_LINEAGES:
         return UNDEFINED_GAIN
     x = numeric_column(kept, predictor, "column")[runs.order]
@@ -101,6 +101,34 @@ def sign_flips(lineages: int, count: int, rng: np.random.Generator) -> np.ndarra
     """Draw (count, L) signs, one for each lineage."""
     bits = rng.integers(0, 2, size=(count, lineages), dtype=np.int8)
     return (2 * bits - 1).astype(np.float32)
+
+
+class FittedRanks(NamedTuple):
+    """Ranks of p predictors, and what the axes leave of them.
+
+    Attributes:
+        fit: the models of the ranks.
+        own_share: (p,) share of the scatter that the axes leave.
+        something_left: (p,) False for functions of the axes that the model expresses.
+        held_out: (n, p) residuals with lineages held out; 0 for such functions.
+    """
+
+    fit: RidgeFit
+    own_share: np.ndarray
+    something_left: np.ndarray
+    held_out: np.ndarray
+
+
+def fitted_ranks(ridge: HeldOutRidge, predictors: np.ndarray) -> FittedRanks:
+    """Fit the axes to the ranks of (n, p) predictors in the order of the runs."""
+    ranks = rankdata(predictors, axis=0)
+    ranks -= ranks.mean(axis=0)
+    squares = (ranks**2).sum(axis=0)
+    fit = ridge.fit(ranks)
+    left = (fit.residuals**2).sum(axis=0)
+    own_share = left / np.where(squares > 0, squares, 1)
+    something_left = own_share > NOTHING_LEFT
+    return FittedRanks(fit, own_share, something_left, fit.held_out * something_left)
 
 
 class TransferProducts:
@@ -126,24 +154,20 @@ class TransferProducts:
 
     def __init__(self, baseline: AxesBaseline, predictors: np.ndarray):
         self.baseline = baseline
-        ranks = rankdata(predictors, axis=0)
-        ranks -= ranks.mean(axis=0)
-        squares = (ranks**2).sum(axis=0)
-        fit = baseline.ridge.fit(ranks)
-        left = (fit.residuals**2).sum(axis=0)
-        self.own_share = left / np.where(squares > 0, squares, 1)
-        something_left = self.own_share > NOTHING_LEFT
-        held_out = fit.held_out * something_left
+        ranks = fitted_ranks(baseline.ridge, predictors)
+        self.own_share = ranks.own_share
+        held_out = ranks.held_out
         self.xy = self._lineage_sums(held_out * baseline.residual[:, None])
         self.xx = self._lineage_sums(held_out**2)
-        self.gains = _saved(self.xy, self.xx).sum(axis=0) / baseline.total
-        fitted = baseline.fitted_residual[:, None]
-        self._observed = (fit.residuals * fitted).sum(axis=0) * something_left
-        self._independent = self._independent_products(fit) * something_left
+        once = np.ones((1, len(baseline.lineages)))
+        self.gains = np.array([self.resampled_gains(once, column)[0] for column in range(predictors.shape[1])])
+        observed = (ranks.fit.residuals * baseline.fitted_residual[:, None]).sum(axis=0)
+        self._observed = observed * ranks.something_left
+        self._independent = self._independent_products(ranks.fit) * ranks.something_left
 
     def _lineage_sums(self, values: np.ndarray) -> np.ndarray:
         """(n, p) values of runs -> (L, p) sums of each lineage."""
-        return self.baseline.lineages.sums(self.baseline.runs.configuration_sums(values))
+        return self.baseline.lineages.sums_over_runs(self.baseline.runs, values)
 
     def _independent_products(self, fit: RidgeFit) -> np.ndarray:
         """(L, p) products whose signs can be flipped; see the class."""
@@ -154,24 +178,22 @@ class TransferProducts:
     def resampled_shares(self, counts: np.ndarray, column: int) -> np.ndarray:
         """(B,) signed shares: squared they are the R2 that one predictor could add, its slope known.
 
-        The gain of a small effect is nearly 0 or negative, since its slope is estimated, and bounds of it are too low:
-        with a true gain of 0.01, 23% of upper bounds (90% intervals) were below. Those of the shares were in 3%.
+        The gain of a small effect is nearly 0 or negative, since its slope is estimated. Upper bounds of it are too
+        low, those of the share are not (`benchmarks/calibration.py --negligible`).
 
         Args:
             counts: (B, L) draws of each lineage.
             column: number of the predictor.
         """
         products = counts @ self.xy[:, column]
-        squares = (counts @ self.xx[:, column]) * (counts @ self._totals())
+        squares = (counts @ self.xx[:, column]) * (counts @ self.baseline.totals)
         return np.asarray(products / np.sqrt(np.where(squares > 0, squares, np.inf)))
 
-    def _totals(self) -> np.ndarray:
-        """(L,) squares of the outcome around its mean."""
-        outcome = self.baseline.predicted + self.baseline.residual
-        return np.asarray(self._lineage_sums(((outcome - outcome.mean()) ** 2)[:, None])[:, 0])
-
     def resampled_gains(self, counts: np.ndarray, column: int) -> np.ndarray:
-        """(B,) gains of one predictor when lineages are drawn as often as the (B, L) counts say."""
+        """(B,) gains of one predictor when lineages are drawn as often as the (B, L) counts say.
+
+        The slope for a lineage comes from the others that are drawn.
+        """
         xy = self.xy[:, column]
         xx = self.xx[:, column]
         of_others_xy = (counts @ xy)[:, None] - counts * xy
@@ -179,7 +201,7 @@ class TransferProducts:
         slope = of_others_xy / np.where(of_others_xx > 0, of_others_xx, np.inf)
         saved = counts * (2 * slope * xy - slope**2 * xx)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(saved.sum(axis=1) / (counts @ self._totals()))
+            return np.asarray(saved.sum(axis=1) / (counts @ self.baseline.totals))
 
     def count_exceedances(self, signs: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """Count the sign flips whose sum of products is at least as large in absolute value.
@@ -198,11 +220,3 @@ class TransferProducts:
         observed = np.abs(self._observed[chosen]) / np.where(scale > 0, scale, 1)
         flipped = np.abs(signs @ products)
         return (flipped >= observed - TIE_TOLERANCE).sum(axis=0)
-
-
-def _saved(xy: np.ndarray, xx: np.ndarray) -> np.ndarray:
-    """(L, p) squares saved in each lineage by a slope that comes from the other lineages."""
-    of_others_xy = xy.sum(axis=0) - xy
-    of_others_xx = xx.sum(axis=0) - xx
-    slope = of_others_xy / np.where(of_others_xx > 0, of_others_xx, np.inf)
-    return 2 * slope * xy - slope**2 * xx

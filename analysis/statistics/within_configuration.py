@@ -71,7 +71,7 @@ def within_configuration(
     runs = GroupedRuns.from_table(kept, axes, seed_column)
     x = numeric_column(kept, predictor, "column")[runs.order]
     y = numeric_column(kept, target, "column")[runs.order]
-    within = WithinConfigurations(runs, y)
+    within = WithinConfigurations(runs, y, Lineages.from_runs(runs, kept))
     scores = within.scores(x)[:, None]
     correlation = float(within.correlations(scores)[0])
     if np.isnan(correlation) or not permutations:
