@@ -21,10 +21,8 @@ from benevolent.analysis.judging.repeated_rows import (
 from benevolent.analysis.judging.scopes import ScopeRuns
 from benevolent.analysis.statistics.axis_values import RELATIVE_TIE
 from benevolent.analysis.statistics.configurations import group_codes, numeric_column
+from benevolent.analysis.statistics.lineages import LINEAGE_COLUMN
 from benevolent.analysis.statistics.same_order import orders_alike
-
-#: Column of results that is equal for runs that share their seeds.
-LINEAGE = "lineage"
 
 
 def notes_on_scopes(given: ForeignTable, scopes: Sequence[ScopeRuns]) -> tuple[str, ...]:
@@ -51,7 +49,7 @@ def notes_on_scopes(given: ForeignTable, scopes: Sequence[ScopeRuns]) -> tuple[s
 
 def _replicates(given: ForeignTable, runs: pd.DataFrame) -> str:
     """Say that no two runs share a seed, in a table that does not say which runs share their luck."""
-    if given.seed_column not in runs or LINEAGE in runs or len(runs) < 2:
+    if given.seed_column not in runs or LINEAGE_COLUMN in runs or len(runs) < 2:
         return ""
     if runs[given.seed_column].duplicated().any():
         return ""

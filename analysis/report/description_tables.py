@@ -76,8 +76,7 @@ def _against_reference(rows: pd.DataFrame) -> str:
     better = int((others["reference_high"] < 0).sum())
     verb = "choose" if better > 1 else "chooses"
     return (
-        f"{text}. {better or 'None'} of the {len(others)} others {verb} better than "
-        f"{in_words(REFERENCE)}, "
+        f"{text}. {better or 'None'} of the {len(others)} others {verb} better than {in_words(REFERENCE)}, "
         "by intervals that are not adjusted for their number"
     )
 

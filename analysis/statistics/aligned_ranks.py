@@ -14,7 +14,8 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 from scipy.stats import rankdata
 
-RELATIVE_TIE = 1e-9  # values of one cell that agree to this fraction of their size differ by rounding only
+from benevolent.analysis.statistics.axis_values import RELATIVE_TIE
+
 ROUNDED_DECIMALS = 12  # of deviations, in units of the largest
 LARGEST_LOG = 600.0  # of a ratio of variances
 LARGEST_PRIOR = 1e6  # degrees of freedom of the prior if all cells scatter alike

@@ -22,7 +22,7 @@ EARLY_STOP = "early_stop"
 
 
 class Design(NamedTuple):
-    """The numbers of a sweep on which it depends what its verdicts can show.
+    """Numbers of a sweep that determine what its verdicts can show.
 
     Attributes:
         replicates: of each configuration.
@@ -40,7 +40,12 @@ class Design(NamedTuple):
 
     @classmethod
     def of(cls, plan: Plan, record: RecordConfig) -> "Design":
-        """Return the design of a planned sweep that records so."""
+        """Return the design of a planned sweep.
+
+        Args:
+            plan: of the sweep.
+            record: what it records, which determines the predictors.
+        """
         named = plan.configurations.lineages[: plan.configurations.named]
         return cls(
             replicates=len(plan.replicates.numbers),
@@ -101,10 +106,10 @@ def detectable_table(design: Design, effect: float | None = None) -> Table:
     Raises:
         BadInput: as `Design.replicates_for`.
     """
-    title = f"smallest effects found with 80% power, by one true predictor among {design.predictors}"
+    title = f"smallest effects found with 80% power, for one true predictor among {design.predictors}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_row("beyond the hyperparameters", _within_text(design))
-    table.add_row("transfers to others", _transfer_text(design))
+    table.add_row("transfers to new configurations", _transfer_text(design))
     table.add_row("negligible", f"takes {_replicates_text(design.replicates_for_negligible())}")
     if effect is not None:
         needed = _replicates_text(design.replicates_for(effect))
