@@ -102,8 +102,8 @@ class Timed:
         self.case = case
         self.stack = make_stack(case)
         self.networks = [slice_of(self.stack, position) for position in range(case.networks)]
-        # The first backward pass of a process imports for seconds, and the first one through vmap does so again.
-        measure_stack(*slice_of(self.stack, 0, 2))
+        # The first measurement of a process imports for seconds, and takes the memory of a stack from the system.
+        measure_stack(*self.stack)
         measure_stack(*self.networks[0])
         self.stacked = milliseconds(self._measure) / case.networks
         self.one_by_one = milliseconds(self._measure_one_by_one) / case.networks

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from torch import Tensor
@@ -46,7 +47,7 @@ class Measure:
     corrupted_split: str = ""
     import_path: str = ""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name in tables; that of a further draw ends with its number, `sharpness#2`."""
         return (name_from_path(self.import_path) or self.function.__name__) + self._suffix
