@@ -43,6 +43,7 @@ def test_what_is_read_after_so_many_epochs_and_who_had_stopped(made):
     assert abs(early.loc[1, "kendall_tau"]) < 0.4
     within = st.within_configuration(going, "value", "test_loss", ["a", "b"], permutations=0)
     assert early.loc[4, "within"] == pytest.approx(within.correlation)
+    assert early_prediction(history, table.assign(test_loss=np.nan), "test_loss", ["a", "b"], ["sign"]).empty
 
 
 def test_by_fraction_every_run_is_read_at_a_share_of_its_own_length(made):

@@ -751,3 +751,6 @@ def test_measurement_variance_excludes_noise_that_all_runs_share():
     errors = pd.DataFrame({"test_error": [0.0, 0.5], "gap": [0.0, 0.4], "odd": [1.0, 2.0]})
     assert measurement_variance(errors, "gap", 50).tolist() == [0, 0.005]
     assert np.isnan(measurement_variance(errors, "odd", 50)).all()
+    next_number = np.nextafter(1.0, 2.0)  # nothing between the two: noise makes them equal in some of the test sets
+    rounded = st.measurement_ceiling(np.array([1.0, next_number]), np.full(2, 1e-32))
+    assert 0.5 < rounded.kendall_tau < 1 and 0.5 < rounded.r2 < 1

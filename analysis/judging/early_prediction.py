@@ -96,7 +96,7 @@ def early_prediction(
     table = table[np.isfinite(numeric_column(table, target, "target"))].set_index("run_id")
     numeric_column(table, "epoch", "column")
     history = history[history["run_id"].isin(table.index) & history["name"].isin(predictors)]
-    last_epochs = history["run_id"].map(table["epoch"])
+    last_epochs = history["run_id"].map(table["epoch"]).astype(float)
     if points is None:
         points = FRACTIONS if view == "fraction" else _shared_epochs(history, last_epochs)
     rows = []

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
-from benevolent.analysis.statistics.correlation import kendall_tau
+from benevolent.analysis.statistics.correlation import kendall_tau, spearman
 from benevolent.trainables.rng import generator
 
 SIMULATED_TEST_SETS = 100
@@ -121,7 +121,8 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
     """Estimate how well the outcome predicts itself when it is measured again on another test set of the same size.
 
     Normal noise of the given variance is added to the outcome 100 times; tau is the mean Kendall tau between the
-    outcome and the noisy ones, R2 the mean of their squared rank correlations.
+    outcome and the noisy ones, R2 the mean of their squared rank correlations. Noisy outcomes that rounding makes equal
+    predict nothing: their tau and correlation are 0.
 
     Args:
         outcome: (n,) mean over the test examples; runs where it or the variance is not finite are left out.
@@ -137,17 +138,16 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
     if len(y) < 2 or np.ptp(y) == 0:
         return Ceiling(TEST_SET_NOISE, np.nan, np.nan)
     rng = generator(random_seed, "ceiling/test set")
-    ranks = rankdata(y)
-    taus = []
-    correlations = []
-    for _ in range(SIMULATED_TEST_SETS):
+    taus = np.zeros(SIMULATED_TEST_SETS)
+    correlations = np.zeros(SIMULATED_TEST_SETS)
+    for number in range(SIMULATED_TEST_SETS):
         remeasured = y + deviation * rng.standard_normal(len(y))
-        taus.append(kendall_tau(y, remeasured))
-        matrix = np.corrcoef(ranks, rankdata(remeasured))
-        correlations.append(matrix[0, 1])
-    tau = float(np.mean(taus))
-    r2 = float(np.mean(np.square(correlations)))
-    return Ceiling(TEST_SET_NOISE, tau, r2)
+        if np.ptp(remeasured) == 0:
+            continue
+        taus[number] = kendall_tau(y, remeasured)
+        correlations[number] = spearman(y, remeasured)
+    r2 = float((correlations**2).mean())
+    return Ceiling(TEST_SET_NOISE, float(taus.mean()), r2)
 
 
 def measured_outcome(target: str) -> str:
