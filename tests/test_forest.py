@@ -152,6 +152,6 @@ def test_a_sweep_of_forests_is_priced_run_and_reported(tmp_path):
     assert summary.runs == 6 and summary.seconds > 0
     Folder(tmp_path).write_json("forests.yaml", values)
     command = ["run", str(tmp_path / "forests.yaml"), "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(app, command)
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
     assert done.exit_code == 0 and "failed" not in done.output, done.output
     assert load_results(tmp_path / "out").runs.status.eq("converged").sum() == 6

@@ -145,7 +145,7 @@ def test_repeated_command_trains_and_measures_nothing(finished):
 
 def test_subset_of_the_measured_runs_measures_nothing(finished):
     before = sorted(finished.glob("measures/*"))
-    again = CliRunner().invoke(main.app, ["measure", str(finished), "--measures", "path_norm"])
+    again = CliRunner().invoke(main.app, ["measure", str(finished), "--measures", "path_norm"], catch_exceptions=False)
     assert again.exit_code == 0 and "up to date" in again.stdout
     assert before == sorted(finished.glob("measures/*"))
 
@@ -191,14 +191,14 @@ def test_failed_cohort_is_named_and_retried_without_affecting_others(connect, mo
     spec, out = tmp_path / "spec.yaml", tmp_path / "out"
     spec.write_text(yaml_text.dumps(SWEEP | keys))
 
-    failing = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)])
+    failing = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)], catch_exceptions=False)
     status = CliRunner().invoke(main.app, ["status", str(out)])
     assert failing.exit_code == 1 and "did not finish" in failing.stderr
     assert "RuntimeError: the fuse has blown" in status.stdout
     assert sorted(load_results(out).runs["status"]) == ["failed", "limit"]
 
     fuse.unlink()
-    again = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)])
+    again = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)], catch_exceptions=False)
     assert again.exit_code == 0 and "training 1 run in 1 cohort" in again.stdout
     assert list(load_results(out).runs["status"]) == ["limit", "limit"]
 
