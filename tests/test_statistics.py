@@ -27,7 +27,8 @@ from benevolent.analysis.statistics.sequential_permutation import (
     PredictorTests,
     draw_until_decided,
 )
-from benevolent.analysis.statistics.transfer import TransferProducts, sign_flips
+from benevolent.analysis.statistics.sign_flips import sign_flips
+from benevolent.analysis.statistics.transfer import TransferProducts
 from benevolent.trainables.errors import BadInput
 
 AXES = ["a", "b", "c"]
@@ -294,7 +295,7 @@ def ridge_r2(table: pd.DataFrame) -> float:
     """R2 of the ridge regression alone."""
     runs = GroupedRuns.from_table(table, AXES)
     y = rankdata(table["g"])[runs.order]
-    held_out = HeldOutRidge(runs, Lineages.from_runs(runs)).fit(y[:, None]).held_out
+    held_out = HeldOutRidge(runs, Lineages.from_runs(runs), axes_design(runs.levels)[0]).fit(y[:, None]).held_out
     return 1 - (held_out**2).sum() / ((y - y.mean()) ** 2).sum()
 
 
@@ -408,7 +409,7 @@ def test_residuals_of_held_out_lineages_equal_those_of_refits(pairs):
     ridge = np.full(columns.shape[1], unit)
     naive = [refitted_residuals(columns, y, groups, penalty * ridge) for penalty in PENALTIES]
     expected = min(naive, key=lambda residuals: residuals @ residuals)
-    fit = HeldOutRidge(runs, lineages).fit(np.column_stack([y, y[::-1]]))
+    fit = HeldOutRidge(runs, lineages, axes_design(runs.levels)[0]).fit(np.column_stack([y, y[::-1]]))
     assert fit.held_out[:, 0] == pytest.approx(expected, abs=1e-4)
 
 
@@ -419,7 +420,7 @@ def test_gain_is_what_a_slope_from_the_other_lineages_saves():
     lineages = Lineages.from_runs(runs)
     x, y = (rankdata(table[name])[runs.order] for name in ("p", "g"))
     baseline = AxesBaseline(runs, lineages, y)
-    of_x = HeldOutRidge(runs, lineages).fit(x[:, None]).held_out[:, 0]
+    of_x = HeldOutRidge(runs, lineages, axes_design(runs.levels)[0]).fit(x[:, None]).held_out[:, 0]
     with_predictor = baseline.residual.copy()
     for lineage in range(len(lineages)):
         test = lineages.lineage[runs.configuration] == lineage

@@ -1,28 +1,50 @@
 """What the axes alone say about the outcome of configurations that were not seen."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import GradientBoostingRegressor
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
+from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.held_out_ridge import HeldOutRidge
+from benevolent.analysis.statistics.interactions import interaction_design
 from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.trainables.rng import generator
 
+PAIRS = "ridge regression with pairwise interactions"
+MAIN_EFFECTS = "ridge regression"
+INTERACTIONS = "ridge regression with interactions"
 TREES = "boosted trees"
 
+#: With more configurations there is no model with interactions of every order: its columns come from a matrix of all
+#: pairs of configurations.
+MOST_WITH_INTERACTIONS = 2000
 TREE_FOLDS = 5
 TREES_GROWN = 40
 LEARNING_RATE = 0.2
 SMALLEST_LEAF = 2  # configurations
 
 
-class AxesBaseline:
-    """The better of two models of the axes, by their predictions of held-out lineages.
+class RidgeOutcome(NamedTuple):
+    """A ridge regression on the axes, and what it leaves of the outcome.
 
-    A ridge regression with pairwise interactions (see `axes_design`) that leaves out one lineage at a time, and
-    gradient-boosted trees (scikit-learn) that leave out a fifth of the lineages at a time. The choice is made without
-    any predictor.
+    Attributes:
+        ridge: the regression.
+        residual: (n,) residuals of the fit to all runs; of held-out lineages if trees predict these better.
+    """
+
+    ridge: HeldOutRidge
+    residual: np.ndarray
+
+
+class AxesBaseline:
+    """The best of three models of the axes, by their predictions of held-out lineages.
+
+    A ridge regression with pairwise interactions (see `axes_design`) and one with interactions of every order (see
+    `interaction_design`), which leave out one lineage at a time, and gradient-boosted trees (scikit-learn), which leave
+    out a fifth of the lineages at a time. The choice is made without any predictor.
 
     Args:
         runs: the configurations of n runs.
@@ -35,24 +57,26 @@ class AxesBaseline:
         r2: its cross-validated R2.
         predicted: (n,) held-out predictions.
         residual: (n,) outcome minus held-out predictions.
-        fitted_residual: (n,) residuals of the fit to all runs (ridge), or the same as `residual` (trees).
+        ridge: the ridge regression with pairwise interactions.
+        tested: the ridge regressions that a gain is tested against.
         totals: (L,) squares of the outcome around its mean, of each lineage.
     """
 
     def __init__(self, runs: GroupedRuns, lineages: Lineages, outcome: np.ndarray, random_seed: int = 0):
         self.runs = runs
         self.lineages = lineages
-        self.ridge = HeldOutRidge(runs, lineages)
         self.totals = lineages.sums_over_runs(runs, (outcome - outcome.mean()) ** 2)
-        self.name = self.ridge.name
-        fit = self.ridge.fit(outcome[:, None])
-        self.residual = fit.held_out[:, 0]
-        self.fitted_residual = fit.residuals[:, 0]
-        trees = outcome - self._tree_predictions(outcome, random_seed)
-        if trees @ trees < self.residual @ self.residual:
-            self.name = TREES
-            self.residual = trees
-            self.fitted_residual = trees
+        ridges = _ridges(runs, lineages)
+        self.ridge = next(iter(ridges.values()))
+        fits = {name: ridge.fit(outcome[:, None]) for name, ridge in ridges.items()}
+        held_out = {name: fit.held_out[:, 0] for name, fit in fits.items()}
+        held_out[TREES] = outcome - self._tree_predictions(outcome, random_seed)
+        self.name = min(held_out, key=lambda name: held_out[name] @ held_out[name])
+        self.residual = held_out[self.name]
+        self.tested = []
+        for name, ridge in ridges.items():
+            residual = self.residual if self.name == TREES else fits[name].residuals[:, 0]
+            self.tested.append(RidgeOutcome(ridge, residual))
         self.predicted = outcome - self.residual
         total = float(self.totals.sum())
         self.r2 = 1 - float(self.residual @ self.residual) / total if total else np.nan
@@ -78,6 +102,16 @@ class AxesBaseline:
             trees.fit(inputs[~test], means[~test], sample_weight=self.runs.sizes[~test])
             predicted[test] = trees.predict(inputs[test])
         return self.runs.per_run(predicted)
+
+
+def _ridges(runs: GroupedRuns, lineages: Lineages) -> dict[str, HeldOutRidge]:
+    """Return the ridge regressions by name, the one with pairwise interactions (or fewer) first."""
+    design, has_pairs = axes_design(runs.levels)
+    name = PAIRS if has_pairs else MAIN_EFFECTS
+    ridges = {name: HeldOutRidge(runs, lineages, design)}
+    if len(runs.sizes) <= MOST_WITH_INTERACTIONS:
+        ridges[INTERACTIONS] = HeldOutRidge(runs, lineages, interaction_design(runs.levels))
+    return ridges
 
 
 def _tree_inputs(column: "pd.Series") -> np.ndarray:

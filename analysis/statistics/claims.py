@@ -8,7 +8,8 @@ import numpy as np
 from benevolent.analysis.statistics.complete_cases import CompleteCases
 from benevolent.analysis.statistics.resampling import percentile_interval
 from benevolent.analysis.statistics.sequential_permutation import PredictorTests
-from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES, TransferProducts, sign_flips
+from benevolent.analysis.statistics.sign_flips import sign_flips
+from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES, TransferProducts
 
 EQUIVALENCE_CONFIDENCE = 0.9  # two one-sided tests at 5% each
 LARGEST_BLOCK = 1000

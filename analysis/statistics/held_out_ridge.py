@@ -5,11 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
-from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.lineages import Lineages
 
-PAIRS = "ridge regression with pairwise interactions"
-MAIN_EFFECTS = "ridge regression"
 PENALTIES = np.logspace(-6, 1, 15)  # ridge penalties tried, in units of the mean squared singular value
 RANK_TOLERANCE = 1e-10  # singular values below this fraction of the largest one are rounding
 LEAST_SHARE = 1e-6  # of its scatter that the fit must leave to a direction for it to count
@@ -40,16 +37,12 @@ class HeldOutRidge:
     Args:
         runs: the configurations of n runs.
         lineages: their lineages.
-
-    Attributes:
-        name: which interactions of the axes are in the model, in words.
+        design: (G, k) columns of the configurations, without an intercept.
     """
 
-    def __init__(self, runs: GroupedRuns, lineages: Lineages):
+    def __init__(self, runs: GroupedRuns, lineages: Lineages, design: np.ndarray):
         self.runs = runs
         self.lineages = lineages
-        design, pairs = axes_design(runs.levels)
-        self.name = PAIRS if pairs else MAIN_EFFECTS
         self._root_sizes = np.sqrt(runs.sizes)[:, None]
         mean = runs.sizes @ design / runs.sizes.sum()
         weighted = (design - mean) * self._root_sizes
