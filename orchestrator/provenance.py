@@ -56,10 +56,13 @@ def provenance(cohorts: Sequence[Manifest]) -> dict[str, Any]:
 
     `data` holds the checksums of every data set, one for each of its splits.
     """
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        versions[name] = _version(name)
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command_line(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": versions,
         "algorithm": ALGORITHM_VERSION,
         "plugins": plugins.named(),
         "git_commit": git_commit(),

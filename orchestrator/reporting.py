@@ -87,10 +87,11 @@ def report_inputs(folder: Folder) -> dict[str, Any]:
     Parts and plans are never changed once they are written, so that their names stand for their content.
     """
     parts = {cohort_id: CohortFiles(folder, cohort_id).part_names("runs") for cohort_id in cohort_ids(folder)}
+    spec = folder.read(paths.SPEC).decode()
     provenance = digest(folder.read(paths.PROVENANCE)) if folder.exists(paths.PROVENANCE) else ""
     return {
         "code": code_digest(),
-        "spec": folder.read(paths.SPEC).decode(),
+        "spec": spec,
         "plan": folder.names(paths.PLAN),
         "provenance": provenance,
         "runs": parts,
@@ -213,14 +214,16 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
 def _content(folder: Folder, spec: ReportedSweep, results: Results) -> Report:
     table = judged_table(results)
     ids = set(table["run_id"]) if len(table) else set()
+    dynamics = results.dynamics
+    outcomes = results.outcomes
     return Report(
         name=spec.name,
         description=spec.description,
         spec=folder.read(paths.SPEC).decode(),
         axes=spec.axis_names,
         table=table,
-        dynamics=results.dynamics[results.dynamics["run_id"].isin(ids)],
-        outcomes=results.outcomes[results.outcomes["run_id"].isin(ids)],
+        dynamics=dynamics[dynamics["run_id"].isin(ids)],
+        outcomes=outcomes[outcomes["run_id"].isin(ids)],
         verdicts=judge_outcomes(table, spec),
         early=_early(results, table, spec),
         provenance=_provenance(folder),

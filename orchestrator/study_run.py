@@ -113,17 +113,28 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
     """Describe a study for its page, apart from the answer."""
     first_sweep = next(iter(study.sweeps))
     newest = read_entries(folder / first_sweep)[-1]
+    newest["answered by commit"] = git_commit()
     command = f"bth run {STUDY_PREFIX}{study.name}"
+    if scale != "small":
+        command += f" --scale {scale}"
+    specs = {}
+    statuses = {}
+    seconds = 0.0
+    for name in study.sweeps:
+        specs[name] = folder.read(f"{name}/{paths.SPEC}").decode()
+    for name, result in results.items():
+        statuses[name] = result.table()["status"].value_counts().to_dict()
+        seconds += float(result.runs["seconds"].sum())
     return {
         "study": study.model_dump(include={"name", "title", "source", "question"}),
         "rule": study.rule,
         "scale": scale,
-        "command": command if scale == "small" else f"{command} --scale {scale}",
+        "command": command,
         "setups": _setups(study, scale),
-        "sweeps": {name: folder.read(f"{name}/{paths.SPEC}").decode() for name in study.sweeps},
-        "runs": {name: runs.table()["status"].value_counts().to_dict() for name, runs in results.items()},
-        "seconds": sum(float(runs.runs["seconds"].sum()) for runs in results.values()),
-        "provenance": newest | {"answered by commit": git_commit()},
+        "sweeps": specs,
+        "runs": statuses,
+        "seconds": seconds,
+        "provenance": newest,
     }
 
 

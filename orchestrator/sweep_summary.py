@@ -24,12 +24,16 @@ def describe_setup(
     first = configurations.config(0)
     numbers, shared = configurations.replicates
     replicates = f"{len(numbers)} seeds, the same for all" if shared else f"{len(numbers)} replicates"
+    network = {"family": first.model.family, **base.get("model", {})}  # type: ignore[attr-defined]
+    optimizer = _fields(base.get("optimizer", {}))
+    varied = [*_describe_axes(grid, listed), replicates]
+    runs = configurations.named * len(numbers)
     return {
         "data": _describe_data(first, grid),
-        "network": _fields({"family": first.model.family, **base.get("model", {})}),  # type: ignore[attr-defined]
-        "training": f"{_fields(base.get('optimizer', {}))}; until {_describe_limit(first)}",
-        "varied": "; ".join([*_describe_axes(grid, listed), replicates]),
-        "runs": f"{configurations.named * len(numbers):,}",
+        "network": _fields(network),
+        "training": f"{optimizer}; until {_describe_limit(first)}",
+        "varied": "; ".join(varied),
+        "runs": f"{runs:,}",
     }
 
 

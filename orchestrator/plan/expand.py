@@ -110,16 +110,19 @@ def _kinds(configurations: Configurations) -> Kinds:
 def _run_arrays(configurations: Configurations, kinds: Kinds) -> RunArrays:
     replicates = len(configurations.replicates.numbers)
     kind = kinds.of_configuration
+    generation = configurations.generation
     cohort_keys = encode(example.cohort_key for example in kinds.examples).codes
-    groups, _ = grouped([cohort_keys[kind], configurations.generation], len(configurations))
+    groups, _ = grouped([cohort_keys[kind], generation], len(configurations))
+    flops = kinds.flops[kind]
     set_bytes = np.array([input_bytes(example) for example in kinds.examples])
+    bytes_of_configuration = set_bytes[kind]
     return RunArrays(
         run_ids=configurations.run_ids,
         group=groups.astype(np.int32).repeat(replicates),
-        generation=configurations.generation.repeat(replicates),
-        flops=kinds.flops[kind].repeat(replicates),
+        generation=generation.repeat(replicates),
+        flops=flops.repeat(replicates),
         input_set=_positions_of_runs(_input_sets(configurations), replicates),
-        input_bytes=set_bytes[kind].repeat(replicates),
+        input_bytes=bytes_of_configuration.repeat(replicates),
         parent=_positions_of_runs(configurations.parent, replicates),
         teacher=_positions_of_runs(configurations.teacher, replicates),
     )

@@ -128,8 +128,9 @@ def _network_cost(fields: str) -> NetworkCost:
     else:
         flops = _forward_flops(architecture, task.input_shape)
     tensors: list[torch.Tensor] = [*module.parameters()] or [*module.buffers()]
+    parameters = sum(tensor.numel() for tensor in tensors)
     return NetworkCost(
-        parameters=sum(tensor.numel() for tensor in tensors),
+        parameters=parameters,
         flops=flops,
         activations=architecture.activations(task.input_shape),
         bytes_per_value=8 if config.precision == "float64" else 4,

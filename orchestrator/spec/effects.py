@@ -97,15 +97,18 @@ def why_equal(axes: Axes, points: Sequence[int], earlier: Sequence[int]) -> str:
         points: the number of the point on every axis.
         earlier: those of the earlier configuration.
     """
-    values, earlier_values = axes.values_at(points), axes.values_at(earlier)
+    values = axes.values_at(points)
+    earlier_values = axes.values_at(earlier)
     for field, value in values.items():
         name, _, own = field.partition(".")
         section = axes.section(name, [points[index] for index in axes.axes_of_section[name]])
         switch = switch_of(section, own)
         if switch and earlier_values.get(field) != value:
+            axis = f"{axes.place_of[field]}.{field}"
+            switch_field, switch_value = switch
             other = earlier_values.get(field, getattr(DEFAULTS[name], own, None))
             return (
-                f"{axes.place_of[field]}.{field} = {value!r}: no effect where {name}.{switch[0]} = {switch[1]!r}, "
+                f"{axis} = {value!r}: no effect where {name}.{switch_field} = {switch_value!r}, "
                 f"the same run as with {other!r}; {REMEDY}"
             )
     differing = [axis for axis, here, there in zip(axes.axes, points, earlier, strict=True) if here != there]
