@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benevolent.analysis.united_tables import united
-from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder

@@ -14,7 +14,7 @@ from stacking import make_stack, orders, shared
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.stack.batches import Batches
-from benevolent.trainables.training.step_statistics import StepStatistics
+from benevolent.trainables.stack.step_statistics import StepStatistics
 
 
 def milliseconds_per_step(width: int, batch: int, runs: int, epochs: int = 64) -> tuple[float, float]:

@@ -15,13 +15,13 @@ from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.provenance import add_entry
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables import plugins
 from benevolent.trainables.config.base import flatten
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, cohort_of_run, read_cohorts
+from benevolent.trainables.store.missing_plugins import missing_plugins_hint
 from benevolent.trainables.store.plan_files import write_plan
 
 
@@ -64,7 +64,7 @@ def read_spec(results: Folder) -> SweepSpec:
     except (ValueError, BadInput) as error:
         where = posixpath.join(results.uri, paths.SPEC)
         reason = str(error).splitlines()[0]
-        raise BadInput(f"{where}: damaged or not a sweep ({reason}){plugins.missing_plugins_hint(results)}") from None
+        raise BadInput(f"{where}: damaged or not a sweep ({reason}){missing_plugins_hint(results)}") from None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from benevolent.orchestrator.spec.load_spec import put
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
 from benevolent.trainables.config.base import Section
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 #: Name of all studies together.
 ALL = "all"

@@ -16,10 +16,10 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import READERS, RawDataset, RawSplit, Reader
 from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.weight_edits import EDITS
+from benevolent.trainables.optimization.losses import LOSSES
+from benevolent.trainables.optimization.optimizers import OPTIMIZERS
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack.subspace import PROJECTIONS
-from benevolent.trainables.training.losses import LOSSES
-from benevolent.trainables.training.optimizers import OPTIMIZERS
 
 ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 EXAMPLES = 24

@@ -9,9 +9,9 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.step_statistics import StepStatistics
 from benevolent.trainables.training.dynamics import DERIVATIVE_FLOOR, Dynamics
 from benevolent.trainables.training.dynamics_names import DYNAMICS, WINDOW_EPOCHS
-from benevolent.trainables.training.step_statistics import StepStatistics
 
 SMALL = {"train_size": 50, "validation_size": 20, "test_size": 30}
 

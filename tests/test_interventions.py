@@ -18,13 +18,13 @@ from benevolent.trainables.config.optimization import OptimizerConfig
 from benevolent.trainables.config.pruning import SubspaceConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.optimization.optimizers import learning_rate, norms
 from benevolent.trainables.rng import RandomStream, generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.subspace import PROJECTIONS
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.interventions import reused
-from benevolent.trainables.training.optimizers import learning_rate, norms
 from benevolent.trainables.training.starting import start_training
 
 DATA = {"train_size": 100, "validation_size": 50, "test_size": 100}

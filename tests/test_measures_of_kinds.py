@@ -15,10 +15,10 @@ from benevolent.analysis.measures.network_stack import loss_of_logits
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.trainables import data, models
 from benevolent.trainables.data import Inputs
+from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.training.losses import LOSSES
 
 OF_WEIGHTS = ["log_frobenius_product", "spectral_sum", "path_norm", "margin_p10_frobenius", "normalized_train_loss"]
 

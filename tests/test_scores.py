@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from benevolent.trainables import data
+from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack import network
-from benevolent.trainables.training.losses import LOSSES
-from benevolent.trainables.training.scores import calibration_error, example_scores, summary
+from benevolent.trainables.stack.scores import calibration_error, example_scores, summary
 
 ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 SMALL = {"train_size": 60, "validation_size": 20, "test_size": 50}

@@ -90,7 +90,7 @@ def test_no_import_cycle():
         pytest.fail(" -> ".join(error.args[1]))
 
 
-@pytest.mark.parametrize("package", ["analysis", "orchestrator"])
+@pytest.mark.parametrize("package", LAYERS)
 def test_no_two_folders_of_a_package_import_each_other(package):
     graph: dict[str, set[str]] = {}
     for name, path in MODULES.items():

@@ -1,1 +1,1 @@
-"""Training of one cohort of networks: configurations, data, models, the stack, the training loop, files."""
+"""Training of one cohort of networks: configurations, data, models, optimization, the stack, the loop, and files."""

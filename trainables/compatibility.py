@@ -25,9 +25,9 @@ from benevolent.trainables.config.run import FOREST, RunConfig, parse_section
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models import weight_edits
 from benevolent.trainables.models.modules import RandomFeatures
+from benevolent.trainables.optimization.losses import LOSSES, Loss
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.layer_types import is_batch_norm
-from benevolent.trainables.training.losses import LOSSES, Loss
 
 
 def check(config: RunConfig, record: RecordConfig | None = None) -> None:

@@ -1,7 +1,8 @@
-"""The one exception that means: the user gave something that cannot be used."""
+"""`BadInput`, the one exception that means: the user gave something that cannot be used; and parts of its lines."""
 
 import contextlib
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 
 
 class BadInput(ValueError):
@@ -26,3 +27,15 @@ def located_in(place: str) -> Iterator[None]:
         yield
     except BadInput as error:
         raise BadInput(f"{place}: {error}") from None
+
+
+def did_you_mean(word: object, allowed: Iterable[str]) -> str:
+    """Return the end of an error line: the nearest allowed name, if any is near, and all of them.
+
+    >>> did_you_mean("widht", ["width", "depth"])
+    "; did you mean 'width'? allowed: depth, width"
+    """
+    names = sorted(map(str, allowed))
+    nearest = difflib.get_close_matches(str(word), names, n=1)
+    suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ";"
+    return f"{suggestion} allowed: {', '.join(names)}"

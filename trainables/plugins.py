@@ -9,8 +9,6 @@ import importlib
 import os
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store import paths
-from benevolent.trainables.store.folder import Folder
 
 PLUGINS = "BENEVOLENT_PLUGINS"
 
@@ -32,21 +30,3 @@ def load() -> None:
             importlib.import_module(name)
         except Exception as error:
             raise BadInput(f"{PLUGINS}: {name} cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def missing_plugins_hint(results: Folder) -> str:
-    """Return what to append to the message that a results folder cannot be read: the plugins it was made with.
-
-    Args:
-        results: the folder, whose provenance lists the plugins of every invocation that planned cohorts.
-    """
-    try:
-        entries = results.read_json(paths.PROVENANCE)
-        made_with = [name for entry in entries for name in entry["plugins"]]
-    except (BadInput, TypeError, LookupError):  # damaged as well, or of an older version
-        return f"; if it was made with plugins, name them in {PLUGINS}"
-    missing = set(made_with) - set(named())
-    if not missing:
-        return ""
-    names = ",".join(dict.fromkeys(made_with))
-    return f"; made with {PLUGINS}={names}: set it for this command too"

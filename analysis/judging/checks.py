@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.store.statuses import Status
 
 #: Values of an axis that is not numeric: each is an effect of its own in the model of the axes.

@@ -13,7 +13,7 @@ from benevolent.analysis.measures.measured_network import MeasuredNetwork, logit
 from benevolent.analysis.measures.requirements import CLASSES
 from benevolent.analysis.measures.sources import HENDRYCKS
 from benevolent.trainables.data.corrupted_images import CORRUPTED_SPLITS, TEST_CORRUPTIONS, error_name
-from benevolent.trainables.training.scores import mistakes
+from benevolent.trainables.stack.scores import mistakes
 
 
 def error_on(split: str) -> Callable[[MeasuredNetwork], Tensor]:

@@ -111,7 +111,7 @@ def measure_stack(
             real numbers.
         measures: names that `select` takes; the default set by default.
         buffers: `name -> (K, ...)`: untrained tensors of the networks; by default those of the module.
-        loss: the loss that was minimized, a name in `trainables.training.losses.LOSSES`.
+        loss: the loss that was minimized, a name in `trainables.optimization.losses.LOSSES`.
         margin: of the hinge loss.
         true_labels: `(K, N)` or `(N,)`, the training labels before some were corrupted, if known.
         masks: `name -> (K, ...)`, 0 for pruned weights and 1 for the others; without a mask nothing is pruned, not even

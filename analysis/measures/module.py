@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from benevolent.analysis.measures.evaluate import measure_stack
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.network import Network
-from benevolent.trainables.training.losses import LOSSES
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def measure_network(
         init: the module, or its named parameters, at the random initialization.
         measures: names in `MEASURES`, `default`, `all`, or `package.module:function` for a user's own; the default set
             by default.
-        loss: the loss that was minimized, a name in `trainables.training.losses.LOSSES`; `logistic`, `hinge` and
+        loss: the loss that was minimized, a name in `trainables.optimization.losses.LOSSES`; `logistic`, `hinge` and
             `squared` take networks of one output.
         validation: held-out inputs and labels, for the measures that read them.
         true_labels: `(N,)`, the labels before some were corrupted.

@@ -12,8 +12,8 @@ from benevolent.analysis.measures.architecture import Architecture, in_call_orde
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, two_class_logits
 from benevolent.trainables.data import Inputs, Split
+from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.network import Network
-from benevolent.trainables.training.losses import LOSSES
 
 #: Tensors of K networks, each `(K, ...)`, by group and name; or those of one network, each `(...)`.
 Rows = Mapping[str, Parameters]
@@ -151,7 +151,7 @@ def loss_of_logits(name: str, outputs: int, margin: float = 1.0) -> Callable[[Te
     """Return the loss of every example as a function of the logits `(N, C)` that measures see, and the targets `(N,)`.
 
     Args:
-        name: of the loss, in `trainables.training.losses.LOSSES`.
+        name: of the loss, in `trainables.optimization.losses.LOSSES`.
         outputs: of the network. The logits of one output z are (0, z), of which z enters the loss.
         margin: of the hinge loss.
 

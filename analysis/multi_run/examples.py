@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from benevolent.analysis.results import Results, check_trust
 from benevolent.trainables import data
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 

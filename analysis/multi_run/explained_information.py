@@ -14,7 +14,7 @@ from benevolent.analysis.statistics.label_information import (
 )
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.training.scores import predicted
+from benevolent.trainables.stack.scores import predicted
 
 
 class ExplainedInformation(NamedTuple):

@@ -18,6 +18,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.stack.scores import mistakes
 from benevolent.trainables.stack.stack import pairs_at_once
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -25,7 +26,6 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.parameters import read_parameters
 from benevolent.trainables.training.running_stack import Tensors
-from benevolent.trainables.training.scores import mistakes
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 

@@ -21,12 +21,11 @@ from benevolent.analysis.multi_run.examples import Examples, load_examples, netw
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, State, linear_path, train_batch_norms_only
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.optimization.losses import LOSSES, Loss
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import network
-from benevolent.trainables.training.losses import LOSSES, Loss
-from benevolent.trainables.training.scores import mistakes
+from benevolent.trainables.stack.scores import mistakes
 
 
 def fit_curve(
@@ -56,7 +55,7 @@ def fit_curve(
         inputs: `(N, *input_shape)`.
         labels: `(N,)`, as the loss takes them.
         masks: booleans by name of a parameter, False where it is pruned in both networks; see `Results.masks`.
-        loss: a name in `trainables.training.losses.LOSSES`.
+        loss: a name in `trainables.optimization.losses.LOSSES`.
         margin: of the hinge loss.
         steps: number of steps.
         lr: learning rate at the start.
@@ -119,7 +118,7 @@ def loss_along_path(
         path: path between two networks.
         splits: inputs `(N, *input_shape)` and labels `(N,)` by name; `train`, or the first split if there is none of
             that name, gives the statistics of BatchNorm.
-        loss: a name in `trainables.training.losses.LOSSES`.
+        loss: a name in `trainables.optimization.losses.LOSSES`.
         margin: of the hinge loss.
         points: number of positions, ends included; Frankle et al. 2020 take 30 steps, hence 31.
 

@@ -14,7 +14,7 @@ from benevolent.analysis.report.content import Report
 from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.judged_runs import judged_runs
 from benevolent.analysis.statistics.selection_loss import BEST_TENTH, REFERENCE, SAME_RUNS
-from benevolent.trainables.training.losses import LOSSES
+from benevolent.trainables.optimization.losses import LOSSES
 
 SHOWN_PREDICTORS = 4
 DEFAULT_TARGET = "test_loss"

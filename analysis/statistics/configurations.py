@@ -14,8 +14,7 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.column_values import numbers_of
 from benevolent.analysis.statistics.axis_values import RELATIVE_TIE, join_close_values
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 
 @dataclass(frozen=True, eq=False)

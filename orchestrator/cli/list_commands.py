@@ -26,7 +26,7 @@ def list_(
     [bold]Example:[/] bth list measures
     """
     from benevolent.orchestrator.cli.catalog import CATALOG
-    from benevolent.trainables.config.error_lines import did_you_mean
+    from benevolent.trainables.errors import did_you_mean
 
     if what != ALL and what not in CATALOG:
         raise BadInput(f"bth list {what}: unknown" + did_you_mean(what, [*CATALOG, ALL]))

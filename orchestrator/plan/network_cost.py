@@ -13,10 +13,9 @@ from benevolent.trainables.config.optimization import OptimizerConfig
 from benevolent.trainables.config.pruning import SubspaceConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.forest import Forest, work_per_example
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import least_squares, network
 from benevolent.trainables.stack.module_structure import forward_calls
 from benevolent.trainables.stack.stack import pairs_at_once
-from benevolent.trainables.training import least_squares
 
 #: Cost of a training step in forward passes: the backward pass differentiates by inputs and by parameters.
 STEP_PER_FORWARD = 3

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benevolent.trainables.config.base import Section
-from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import SECTIONS, RunConfig, parse_section
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 #: The defaults of a run's sections.
 DEFAULTS: dict[str, Any] = {name: value for name, value in RunConfig() if name in SECTIONS}

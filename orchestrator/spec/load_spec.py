@@ -7,9 +7,8 @@ from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.run import SECTIONS
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 
 def load_spec(source: str, overrides: Sequence[str] = ()) -> SweepSpec:

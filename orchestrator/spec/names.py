@@ -3,9 +3,8 @@
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.outcome_names import RECORDED_OUTCOMES, outcomes
 from benevolent.orchestrator.spec.sweep_spec import JudgingConfig
-from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.record import RecordConfig
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 #: First part of the names of outcomes that need `record.early_stop`.
 EARLY_STOP = "test_early_stop"

@@ -9,10 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benevolent.trainables.config.error_lines import explain
 from benevolent.trainables.errors import BadInput
-
-
-class PerRun:
-    """Marks (in `Annotated`) a field that may differ between the runs of one stack; the others are shared."""
+from benevolent.trainables.per_run_fields import PerRun
 
 
 class Section(BaseModel):

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from benevolent.trainables.config.base import PerRun, Section
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.per_run_fields import PerRun
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Corruption = Literal["redraw", "swap"]

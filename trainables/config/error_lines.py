@@ -1,28 +1,15 @@
 """One line that says what is wrong with a value, where, and what is allowed."""
 
-import difflib
 import json
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from benevolent.trainables.errors import BadInput
-
-
-def did_you_mean(word: object, allowed: Iterable[str]) -> str:
-    """Return the end of an error line: the nearest allowed name, if any is near, and all of them.
-
-    >>> did_you_mean("widht", ["width", "depth"])
-    "; did you mean 'width'? allowed: depth, width"
-    """
-    names = sorted(map(str, allowed))
-    nearest = difflib.get_close_matches(str(word), names, n=1)
-    suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ";"
-    return f"{suggestion} allowed: {', '.join(names)}"
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 
 def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:

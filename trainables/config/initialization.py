@@ -5,8 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from benevolent.trainables.config.base import PerRun, Section
+from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.data import Corruption, Fraction
+from benevolent.trainables.per_run_fields import PerRun
 
 
 def _names_a_run(source: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from benevolent.trainables.config.base import PerRun, Section
+from benevolent.trainables.config.base import Section
+from benevolent.trainables.per_run_fields import PerRun
 
 
 class LossConfig(Section):
-    """The minimized loss (`trainables.training.losses`). All but `cross_entropy` have one output for two classes.
+    """The minimized loss (`trainables.optimization.losses`). All but `cross_entropy` have one output for two classes.
 
     `squared` is half the squared error, as in Loukas et al. 2021. That paper minimizes half of `logistic`, which with
     SGD is half the learning rate.
@@ -59,7 +60,7 @@ class OptimizerConfig(Section):
     descent).
 
     `least_squares`: one step, in which the last layer becomes the solution of minimum norm for the features before it,
-    and everything else stays as drawn (`trainables.training.least_squares`). It takes none of the other fields.
+    and everything else stays as drawn (`trainables.stack.least_squares`). It takes none of the other fields.
 
     `arithmetic`: precision of products of float32 numbers in a training step. `tf32` rounds their factors to 10 bits,
     on a GPU only; `bf16` (autocast) to 7 bits. Parameters, their gradients and the optimizer keep `precision`.

@@ -4,8 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from benevolent.trainables.config.base import PerRun, Section
+from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.data import Fraction
+from benevolent.trainables.per_run_fields import PerRun
 
 
 def is_pruned(fraction: Any, rounds: Any) -> Any:

@@ -9,14 +9,13 @@ from pydantic import Field, create_model
 
 from benevolent.trainables.config.base import Section, flatten
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.config.identity import configuration_id, id_text, identity_text, run_id, shared_text
 from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
 from benevolent.trainables.config.model import DEFAULT_FAMILY, MODEL_CONFIGS, ModelConfig
 from benevolent.trainables.config.optimization import LossConfig, OptimizerConfig, StopConfig
 from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.pruning import PruneConfig, ResetConfig, SubspaceConfig
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 #: The model family that is grown, not trained.
 FOREST = "random_forest"

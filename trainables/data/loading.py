@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from benevolent.trainables.config.base import PerRun
 from benevolent.trainables.config.data import DataConfig, Half
 from benevolent.trainables.data.readers import READERS, RawSplit, read
 from benevolent.trainables.data.split import (
@@ -22,6 +21,7 @@ from benevolent.trainables.data.split import (
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
 from benevolent.trainables.data.tasks import CONSTANTS, describe
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.per_run_fields import PerRun
 from benevolent.trainables.rng import RandomStream
 
 Array = np.ndarray[Any, Any]

@@ -24,8 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 
 Array = np.ndarray[Any, Any]
 

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
-from benevolent.trainables.config.error_lines import did_you_mean
 from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.readers import READERS, Reader, is_present
 from benevolent.trainables.data.split import Target
 from benevolent.trainables.data.synthetic import SYNTHETIC, parameters, sampler
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.rng import RandomStream
 
 #: Means and deviations of inputs in [0, 1], one per channel or one for all.

@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from benevolent.trainables.config.base import PerRun
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.modules import Noise
+from benevolent.trainables.per_run_fields import PerRun
 
 Positive = Annotated[int, Field(ge=1)]
 #: Probability that a step leaves a unit out; runs of one stack may differ in it (`trainables.stack.layers.Mode`).

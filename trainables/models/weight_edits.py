@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from benevolent.trainables.config.error_lines import did_you_mean
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.rng import RandomStream
 
 Edit = Callable[[Mapping[str, Tensor], float, RandomStream], Mapping[str, Tensor]]

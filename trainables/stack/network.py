@@ -16,13 +16,13 @@ from benevolent.trainables.data import Dataset, Task
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.forest import Forest
+from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
 from benevolent.trainables.stack.initialization import initial_parameters
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
 from benevolent.trainables.stack.module_structure import first_layer, forward_calls
 from benevolent.trainables.stack.parameter_layout import ParameterLayout
-from benevolent.trainables.training.losses import LOSSES
 
 Kernel = Literal["batched", "channels_last", "matmul", "vmap", "loop"]
 

@@ -5,17 +5,17 @@ from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs, augmented
+from benevolent.trainables.optimization.losses import LOSSES, Loss
+from benevolent.trainables.optimization.optimizers import OPTIMIZERS, LeastSquares, Sgd
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.layers import EVAL, Mode
 from benevolent.trainables.stack.network import Kernel, Network
+from benevolent.trainables.stack.scores import Scores, example_scores, summary
 from benevolent.trainables.stack.state import StackState
+from benevolent.trainables.stack.step_statistics import StepStatistics
 from benevolent.trainables.stack.subspace import Projections, Subspaces
 from benevolent.trainables.stack.updates import LeastSquaresUpdate, SubspaceUpdate, Update
-from benevolent.trainables.training.losses import LOSSES, Loss
-from benevolent.trainables.training.optimizers import OPTIMIZERS, LeastSquares, Sgd
-from benevolent.trainables.training.scores import Scores, example_scores, summary
-from benevolent.trainables.training.step_statistics import StepStatistics
 
 #: Largest number of (network, example) pairs that are evaluated at once, to stay in the processor's cache.
 PAIRS = 2**13

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
+from benevolent.trainables.optimization.optimizers import Sgd
+from benevolent.trainables.stack.least_squares import solution
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.stack.subspace import Subspaces
-from benevolent.trainables.training.least_squares import solution
-from benevolent.trainables.training.optimizers import Sgd
 
 
 class Update:

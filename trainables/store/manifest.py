@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from benevolent.trainables import plugins
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.identity import ALGORITHM_VERSION
 from benevolent.trainables.config.record import TRAINING_FIELDS, RecordConfig
@@ -17,6 +16,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.missing_plugins import missing_plugins_hint
 
 #: Run configurations that a process keeps: those of the cohorts that it trains or measures one after the other.
 CONFIGS_KEPT = 2048
@@ -93,7 +93,7 @@ class Manifest:
         try:
             config = _config_of(json.dumps(run.values))
         except BadInput as error:
-            hint = "" if self.results is None else plugins.missing_plugins_hint(self.results)
+            hint = "" if self.results is None else missing_plugins_hint(self.results)
             raise BadInput(f"{where}: {error}{hint}") from None
         if config.run_id != run.run_id:
             raise BadInput(f"{where}: {OTHER_VERSION}")

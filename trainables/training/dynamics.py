@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from benevolent.trainables.stack.step_statistics import StepStatistics, over_steps
 from benevolent.trainables.training.dynamics_names import AT_THE_END, DYNAMICS, LOW_LOSS, WINDOW_EPOCHS
-from benevolent.trainables.training.step_statistics import StepStatistics, over_steps
 
 #: Sums over the phase, one number per run.
 SUMS = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient", "to_low_loss")

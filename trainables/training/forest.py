@@ -12,17 +12,17 @@ from torch import Tensor
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.forest import Forest, grow
+from benevolent.trainables.optimization.losses import LOSSES, targets
 from benevolent.trainables.rng import RandomStream
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.scores import example_scores, summary
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, finished_runs
 from benevolent.trainables.store.statuses import Status
-from benevolent.trainables.training.losses import LOSSES, targets
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.rows import Rows
-from benevolent.trainables.training.scores import example_scores, summary
 
 #: Phase, step and epoch at which every run ends.
 END: dict[str, Any] = {"phase": "train", "step": 1, "epoch": 1}

@@ -8,6 +8,7 @@ from torch import Tensor
 from benevolent.trainables import data
 from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.optimization.optimizers import learning_rate
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice
@@ -16,7 +17,6 @@ from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.best_checkpoint import BestCheckpoint
 from benevolent.trainables.training.dynamics import Dynamics
-from benevolent.trainables.training.optimizers import learning_rate
 from benevolent.trainables.training.population_risk import population_outcomes
 from benevolent.trainables.training.segment import Segment
 

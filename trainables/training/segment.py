@@ -9,7 +9,7 @@ from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice
 from benevolent.trainables.stack.network import Kernel
 from benevolent.trainables.stack.stack import Stack
-from benevolent.trainables.training.step_statistics import StepStatistics
+from benevolent.trainables.stack.step_statistics import StepStatistics
 
 
 @dataclass

@@ -7,10 +7,10 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.stack.scores import predicted
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.parent_runs import ParentRuns, SavedNetwork
-from benevolent.trainables.training.scores import predicted
 
 #: Examples that a teacher labels at once.
 EXAMPLES_PER_PASS = 1024

@@ -6,7 +6,7 @@ from benevolent.analysis.multi_run import examples as run_examples
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.training.scores import predicted
+from benevolent.trainables.stack.scores import predicted
 
 
 def example_config(results: Results) -> RunConfig:

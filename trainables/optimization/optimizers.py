@@ -72,7 +72,7 @@ class Adam(Sgd):
 
 
 class LeastSquares(Sgd):
-    """One step to the solution, which the stack computes (`trainables.training.least_squares`)."""
+    """One step to the solution, which the stack computes (`trainables.stack.least_squares`)."""
 
     slots = ()
 

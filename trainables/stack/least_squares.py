@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.optimization.losses import targets
 from benevolent.trainables.stack.network import Network
-from benevolent.trainables.training.losses import targets
 
 #: Singular values below this part of the largest count as zero.
 RCOND = 1e-12
@@ -36,7 +36,7 @@ def solution(network: Network, tensors: Mapping[str, Tensor], inputs: Tensor, la
         network: of all K.
         tensors: parameters and buffers by name, `(K, ...)`.
         inputs: `(K, N, *input_shape)`.
-        labels: `(K, N)`; the targets are those of `trainables.training.losses.squared`.
+        labels: `(K, N)`; the targets are those of `trainables.optimization.losses.squared`.
 
     Returns:
         rows `(K, P)` of parameters, of the dtype of `tensors`.

@@ -8,7 +8,7 @@ steps.
 import torch
 from torch import Tensor
 
-from benevolent.trainables.training.losses import Out
+from benevolent.trainables.optimization.losses import Out
 
 #: Steps whose biases are kept before they are reduced: a fixed number, so that no other run changes their order.
 BIAS_STEPS = 32

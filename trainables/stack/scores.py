@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from benevolent.trainables.training.losses import Loss
+from benevolent.trainables.optimization.losses import Loss
 
 #: Bins of equal width on [0, 1] of the calibration error (Guo et al. 2017, section 5).
 CALIBRATION_BINS = 15

@@ -1,0 +1,1 @@
+"""Losses with their derivatives, and optimizers: what `trainables.config.optimization` selects."""
