@@ -53,9 +53,10 @@ Beyond: among runs that share every hyperparameter, the predictor orders {{targe
 mean and spread of their configuration and ranked over all runs (aligned ranks); the correlation is tested by permuting
 the replicates of each lineage, two-sided. A lineage is the configurations that share their seeds.
 Transfers: the predictor helps to predict {{target}} in lineages that were left out. The gain is in cross-validated R2
-of ranks over the hyperparameters alone, by ridge regression with pairwise interactions or by boosted trees, whichever
-predicts better without the predictor; it is tested by flipping the signs of whole lineages.
-If lineages share their seeds, these are rotated instead of permuted, and a claim of transfer has to pass both tests.
+of ranks over the hyperparameters alone: over ridge regression with pairwise interactions, with all interactions, or
+boosted trees, whichever predicts best without the predictor. It is tested by flipping the signs of whole lineages, over
+either regression, and a gain has to pass both tests.
+If lineages share their seeds, these are rotated instead of permuted, and a claim of transfer has to pass that test, too.
 The p-values of each claim are one Benjamini-Hochberg family, and the larger of both p-values is a third. At a level of
 {{level:g}}, a predictor "{ADDS}" by the third family, "{ADDS_BEYOND}" by the first and "{ADDS_IN_TRANSFER}" by the
 second; transfer needs a positive gain. Otherwise it is "{NEGLIGIBLE}" if the {EQUIVALENCE_CONFIDENCE:.0%} intervals, by
