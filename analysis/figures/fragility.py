@@ -42,7 +42,8 @@ def fragility_heat_map(fragility: pd.DataFrame) -> Figure:
         changes = bool(reverses.get((order[row], columns["axis"].iloc[column]), False))
         color = "white" if abs(value) > DARK_CELL else INK
         weight = "bold" if changes else "normal"
-        plot.text(column, row, text, ha="center", va="center", color=color, fontsize=6.5, fontweight=weight)
+        cell = plot.text(column, row, text, ha="center", va="center", color=color, fontsize=6.5, fontweight=weight)
+        cell.set_in_layout(False)  # it lies inside the panel, so that the layout need not measure it
     plot.set_yticks(range(len(order)), [short_label(name) for name in order])
     labels = [f"{short_label(axis, 24)} = {short_label(value, 14)}" for axis, value in columns.itertuples(index=False)]
     plot.set_xticks(range(len(labels)), labels, rotation=40, ha="left", rotation_mode="anchor")

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from benevolent.analysis.figures.labels import short_label
@@ -62,7 +63,8 @@ def _write_numbers(plot: Axes, taus: pd.DataFrame) -> None:
         if np.isfinite(tau):
             text = f"{tau:+.2f}".replace("-", "−")
             color = "white" if abs(tau) > DARK_CELL else INK
-        plot.text(column, row, text, ha="center", va="center", color=color, fontsize=7.5)
+        cell = plot.text(column, row, text, ha="center", va="center", color=color, fontsize=7.5)
+        cell.set_in_layout(False)  # it lies inside the panel, so that the layout need not measure it
 
 
 def _label_axes(plot: Axes, taus: pd.DataFrame) -> None:
@@ -80,11 +82,11 @@ def _label_axes(plot: Axes, taus: pd.DataFrame) -> None:
 
 def _separate_cells(plot: Axes, rows: int, columns: int) -> None:
     """Draw white lines between the cells."""
-    plot.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
-    plot.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
     plot.grid(False)
-    plot.grid(which="minor", color="white", linewidth=1.2)
-    plot.tick_params(which="minor", length=0)
+    between_rows = [[(-0.5, row - 0.5), (columns - 0.5, row - 0.5)] for row in range(rows + 1)]
+    between_columns = [[(column - 0.5, -0.5), (column - 0.5, rows - 0.5)] for column in range(columns + 1)]
+    borders = LineCollection(between_rows + between_columns, colors="white", linewidths=1.2)
+    plot.add_collection(borders, autolim=False)
     plot.spines[:].set_visible(False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from matplotlib import style
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from benevolent.analysis.figures.style import STYLE
@@ -67,8 +68,20 @@ def render_svg(name: str, draw: Callable[[], Figure]) -> bytes:
     no_metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
     with style.context(["default", {**STYLE, "svg.hashsalt": name}]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*missing from font.*")  # unknown glyphs are drawn as boxes
-        draw().savefig(buffer, format="svg", metadata=no_metadata)
+        figure = draw()
+        _lay_out(figure)
+        figure.savefig(buffer, format="svg", metadata=no_metadata)
     text = buffer.getvalue().decode()
     without_comments = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
     with_prefixed_ids = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", without_comments)
     return with_prefixed_ids.encode()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the panels, and take away the layout: with one, matplotlib draws a figure once more before it saves it."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    FigureCanvasSVG(figure)  # measures text as it is drawn in the end
+    engine.execute(figure)
+    figure.set_layout_engine(None)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from benevolent.analysis.figures.axis_palette import color_ramp
@@ -61,9 +62,9 @@ def statistic_agreement(verdicts: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 4.2), layout="constrained")
     plot = figure.subplots()
     positions = np.arange(ranks.shape[1])
-    for name, row in ranks.iterrows():
-        if name not in highlighted:
-            plot.plot(positions, row.to_numpy(), color=MISSING, linewidth=0.6, alpha=0.5)
+    others = ranks[~ranks.index.isin(highlighted)]
+    segments = [np.column_stack([positions, row]) for row in others.to_numpy()]
+    plot.add_collection(LineCollection(segments, colors=MISSING, linewidths=0.6, alpha=0.5))
     _draw_highlighted(plot, ranks, highlighted)
     last = positions[-1]
     plot.set_xticks(positions, [STATISTICS[str(name)] for name in ranks])
