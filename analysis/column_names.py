@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -39,8 +40,9 @@ def further_draws(predictor: str, columns: Iterable[object]) -> list[str]:
     ['quantiles#2[1]']
     """
     name, bracket, component = predictor.partition("[")
+    names = [str(column) for column in columns]
     pattern = re.escape(name + DRAW) + r"\d+" + re.escape(bracket + component)
-    draws = [str(column) for column in columns if re.fullmatch(pattern, str(column))]
+    draws = [column for column in names if column.startswith(name + DRAW) and re.fullmatch(pattern, column)]
     return sorted(draws, key=_draw_number)
 
 
@@ -60,11 +62,12 @@ def _draw_number(column: str) -> int:
 
 def numeric_columns(table: pd.DataFrame) -> list[str]:
     """Return the names of columns of numbers; truth values are not numbers."""
-    names = []
-    for name in table.columns:
-        if pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name]):
-            names.append(name)
-    return names
+    return [name for name in table.columns if is_numeric_column(table[name])]
+
+
+def is_numeric_column(column: "pd.Series[Any]") -> bool:
+    """Tell if a column holds numbers; truth values are not numbers."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def is_configuration_field(name: str) -> bool:

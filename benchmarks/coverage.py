@@ -23,8 +23,8 @@ from benevolent.analysis import statistics as st
 from benevolent.analysis.statistics.claims import Claims
 from benevolent.analysis.statistics.complete_cases import CompleteCases, StatisticsSettings
 from benevolent.analysis.statistics.configurations import GroupedRuns
-from benevolent.analysis.statistics.correlation import kendall_interval
 from benevolent.analysis.statistics.lineages import Lineages
+from benevolent.analysis.statistics.resampled_kendall import kendall_interval
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 
 RUNS = 5

@@ -8,12 +8,12 @@ import pytest
 
 from benevolent.analysis import statistics as st
 from benevolent.analysis.judging.judge_table import judge
-from benevolent.analysis.statistics import correlation
+from benevolent.analysis.statistics import resampled_kendall
 from benevolent.analysis.statistics.configurations import GroupedRuns
-from benevolent.analysis.statistics.correlation import kendall_interval
 from benevolent.analysis.statistics.design_matrix import main_effects
 from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.partial_correlation import rank_design
+from benevolent.analysis.statistics.resampled_kendall import kendall_interval
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 from benevolent.trainables.errors import BadInput
 
@@ -26,7 +26,7 @@ def test_the_interval_of_many_lineages_is_that_from_all_pairs(monkeypatch):
     y = x + draw.normal(size=900)
     counts = bootstrap_counts(300, 500, draw)
     exact = kendall_interval(runs, lineages, x, y, counts)
-    monkeypatch.setattr(correlation, "PAIRED_LINEAGES", 100)
+    monkeypatch.setattr(resampled_kendall, "PAIRED_LINEAGES", 100)
     assert kendall_interval(runs, lineages, x, y, counts) == pytest.approx(exact, abs=0.004)
     assert exact[1] - exact[0] > 0.04
 

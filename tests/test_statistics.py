@@ -15,11 +15,11 @@ from benevolent.analysis import statistics as st
 from benevolent.analysis.statistics.aligned_ranks import aligned_ranks, moderated_spread
 from benevolent.analysis.statistics.axes_baseline import TREES, AxesBaseline
 from benevolent.analysis.statistics.configurations import GroupedRuns
-from benevolent.analysis.statistics.correlation import kendall_interval
 from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.held_out_ridge import PENALTIES, HeldOutRidge
 from benevolent.analysis.statistics.lineages import ExchangeableReplicates, Lineages
 from benevolent.analysis.statistics.noise_ceiling import measurement_variance
+from benevolent.analysis.statistics.resampled_kendall import kendall_interval
 from benevolent.analysis.statistics.resampling import configuration_permutations, seed_rotations
 from benevolent.analysis.statistics.sequential_permutation import (
     Claim,
@@ -81,7 +81,7 @@ def test_linearized_kendall_interval_of_long_tables_agrees_with_that_of_all_pair
     lineages = Lineages.from_runs(runs)
     counts = random.multinomial(100, np.full(100, 0.01), size=2000).astype(float)
     paired = kendall_interval(runs, lineages, x, y, counts)
-    monkeypatch.setattr("benevolent.analysis.statistics.correlation.PAIRED_RUNS", 0)
+    monkeypatch.setattr("benevolent.analysis.statistics.resampled_kendall.PAIRED_RUNS", 0)
     assert kendall_interval(runs, lineages, x, y, counts) == pytest.approx(paired, abs=0.01)
 
 

@@ -5,10 +5,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
-from benevolent.analysis.statistics.correlation import kendall_interval, kendall_tau
 from benevolent.analysis.statistics.lineages import Lineages
+from benevolent.analysis.statistics.resampled_kendall import ResampledKendall
 from benevolent.analysis.statistics.resampling import bootstrap_counts
 from benevolent.analysis.statistics.within_configuration import WithinConfigurations
 from benevolent.trainables.errors import BadInput
@@ -20,6 +21,7 @@ MINIMUM_PRESENT = 0.5
 #: Smallest fraction of all runs that must still train at an epoch; fewer are runs of another kind.
 MINIMUM_TRAINING = 0.1
 MINIMUM_RUNS = 3
+UNDEFINED = (np.nan, np.nan, np.nan, np.nan)  # tau, the ends of its interval, and the correlation within configurations
 View = Literal["epoch", "fraction"]
 VIEWS: tuple[View, ...] = ("epoch", "fraction")
 
@@ -100,6 +102,7 @@ def early_prediction(
     if points is None:
         points = FRACTIONS if view == "fraction" else _shared_epochs(history, last_epochs)
     rows = []
+    outcomes: dict[tuple[str, ...], _FinalOutcome] = {}
     for point in points:
         if view == "epoch":
             records = history[(history["epoch"] == point) & (last_epochs > point)]
@@ -113,9 +116,12 @@ def early_prediction(
             if predictor not in wide:
                 continue
             values = wide[predictor].dropna()
-            associations = (np.nan, np.nan, np.nan, np.nan)
+            associations = UNDEFINED
             if len(values) >= MINIMUM_PRESENT * training:
-                associations = _associations(values, table, target, axes, confidence, resamples, random_seed)
+                present = tuple(values.index)
+                if present not in outcomes:
+                    outcomes[present] = _FinalOutcome(table.loc[values.index], target, axes, resamples, random_seed)
+                associations = outcomes[present].associations(values.to_numpy(dtype=float), confidence)
             stopped = len(table) - training
             rows.append(EarlyPoint(view, point, predictor, *associations, len(values), training, stopped, resamples))
     return pd.DataFrame(rows, columns=list(EarlyPoint._fields))
@@ -171,25 +177,39 @@ def _shared_epochs(history: pd.DataFrame, last_epochs: "pd.Series[float]") -> li
     return epochs
 
 
-def _associations(
-    values: "pd.Series[float]",
-    table: pd.DataFrame,
-    target: str,
-    axes: Sequence[str],
-    confidence: float,
-    resamples: int,
-    random_seed: int,
-) -> tuple[float, float, float, float]:
-    """Return Kendall tau, the ends of its interval, and the rank correlation within configurations."""
-    present = table.loc[values.index].reset_index()
-    if len(present) < MINIMUM_RUNS or values.nunique() < 2 or present[target].nunique() < 2:
-        return np.nan, np.nan, np.nan, np.nan
-    runs = GroupedRuns.from_table(present, axes, "seed")
-    x = values.to_numpy()[runs.order]
-    y = present[target].to_numpy(dtype=float)[runs.order]
-    lineages = Lineages.from_runs(runs, present)
-    counts = bootstrap_counts(len(lineages), resamples, generator(random_seed, "bootstrap/early"))
-    low, high = kendall_interval(runs, lineages, x, y, counts, confidence)
-    within = WithinConfigurations(runs, y, lineages)
-    correlation = within.correlations(within.scores(x)[:, None])
-    return kendall_tau(x, y), low, high, float(correlation[0])
+class _FinalOutcome:
+    """The outcome at the end of the runs in which some predictors are present, kept for all of them.
+
+    Args:
+        table: one row per run.
+        target: the outcome.
+        axes: columns that make a configuration.
+        resamples: bootstrap resamples of whole lineages.
+        random_seed: seed of the resamples.
+    """
+
+    def __init__(self, table: pd.DataFrame, target: str, axes: Sequence[str], resamples: int, random_seed: int):
+        outcome = table[target].to_numpy(dtype=float)
+        self.varies = len(table) >= MINIMUM_RUNS and len(np.unique(outcome)) > 1
+        if not self.varies:
+            return
+        self._runs = GroupedRuns.from_table(table, axes, "seed")
+        outcome = outcome[self._runs.order]
+        lineages = Lineages.from_runs(self._runs, table)
+        counts = bootstrap_counts(len(lineages), resamples, generator(random_seed, "bootstrap/early"))
+        self._kendall = ResampledKendall(self._runs, lineages, rankdata(outcome), counts)
+        self._within = WithinConfigurations(self._runs, outcome, lineages)
+
+    def associations(self, values: np.ndarray, confidence: float) -> tuple[float, float, float, float]:
+        """Return Kendall tau, the ends of its interval, and the rank correlation within configurations.
+
+        Args:
+            values: (n,) predictor in the order of the table.
+            confidence: coverage of the interval.
+        """
+        if not self.varies or len(np.unique(values)) < 2:
+            return UNDEFINED
+        x = values[self._runs.order]
+        tau = self._kendall.interval(rankdata(x), confidence)
+        within = self._within.correlations(self._within.scores(x)[:, None])
+        return tau.tau, tau.low, tau.high, float(within[0])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import digamma, polygamma
+from scipy.special import digamma, zeta
 from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.axis_values import RELATIVE_TIE
@@ -80,7 +80,7 @@ def moderated_spread(log_variances: np.ndarray, freedom: np.ndarray) -> np.ndarr
     unbiased = log_variances + _log_bias(freedom)
     excess = 0.0
     if len(unbiased) > 1:
-        excess = float(np.var(unbiased, ddof=1) - polygamma(1, freedom / 2).mean())
+        excess = float(np.var(unbiased, ddof=1) - _trigamma(freedom / 2).mean())
     prior_freedom = _inverse_trigamma(excess)
     log_prior = unbiased.mean() - _log_bias(prior_freedom)
     if prior_freedom >= LARGEST_PRIOR:
@@ -106,14 +106,22 @@ def _log_bias(freedom: Any) -> Any:
     return np.log(freedom / 2) - digamma(freedom / 2)
 
 
+def _trigamma(x: Any) -> Any:
+    """Return the second derivative of the logarithm of the gamma function, Hurwitz's zeta function at 2.
+
+    `scipy.special.polygamma` returns the same numbers, and takes ten times as long for a single one.
+    """
+    return zeta(2.0, x)
+
+
 def _inverse_trigamma(excess: float) -> float:
     """Return the degrees of freedom d0 with trigamma(d0 / 2) equal to an excess variance; very many if it is 0."""
-    if excess <= polygamma(1, LARGEST_PRIOR / 2):
+    if excess <= _trigamma(LARGEST_PRIOR / 2):
         return LARGEST_PRIOR
     smallest = 1e-3
-    if excess >= polygamma(1, smallest / 2):
+    if excess >= _trigamma(smallest / 2):
         return smallest
-    return float(brentq(lambda d0: polygamma(1, d0 / 2) - excess, smallest, LARGEST_PRIOR))
+    return float(brentq(lambda d0: _trigamma(d0 / 2) - excess, smallest, LARGEST_PRIOR))
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn import config_context
 from sklearn.ensemble import GradientBoostingRegressor
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
@@ -99,7 +100,10 @@ class AxesBaseline:
                 min_samples_leaf=SMALLEST_LEAF,
                 random_state=random_seed,
             )
-            trees.fit(inputs[~test], means[~test], sample_weight=self.runs.sizes[~test])
+            with config_context(
+                assume_finite=True, skip_parameter_validation=True
+            ):  # half of the time goes into checks
+                trees.fit(inputs[~test], means[~test], sample_weight=self.runs.sizes[~test])
             predicted[test] = trees.predict(inputs[test])
         return self.runs.per_run(predicted)
 

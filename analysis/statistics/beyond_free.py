@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.column_names import numeric_columns
+from benevolent.analysis.column_names import is_numeric_column
 from benevolent.analysis.statistics.complete_cases import CompleteCases, StatisticsSettings
 from benevolent.analysis.statistics.configurations import drop_missing, numeric_column
 from benevolent.analysis.statistics.free_columns import COLUMNS, FreeColumns
@@ -85,5 +85,5 @@ def known_free(table: pd.DataFrame, target: str, axes: Sequence[str], free: Sequ
     >>> known_free(pd.DataFrame({"step": [30, 10], "train_loss": [None, None]}), "test_loss", ["width"])
     ['step']
     """
-    candidates = [name for name in free if name in numeric_columns(table) and name not in (target, *axes)]
-    return [name for name in candidates if table[name].notna().any()]
+    candidates = [name for name in free if name in table and name not in (target, *axes)]
+    return [name for name in candidates if is_numeric_column(table[name]) and table[name].notna().any()]

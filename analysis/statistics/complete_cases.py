@@ -11,11 +11,16 @@ from scipy.stats import rankdata
 from benevolent.analysis.statistics.axes_baseline import AxesBaseline
 from benevolent.analysis.statistics.conditional_mutual_information import PairCells, number_of_cells
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
-from benevolent.analysis.statistics.correlation import kendall_interval, kendall_tau
 from benevolent.analysis.statistics.granulated_kendall import AxisGroups, granulated_from_groups
 from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.partial_correlation import partial_correlation, rank_design
-from benevolent.analysis.statistics.resampling import bootstrap_counts, configuration_permutations, permutation_p
+from benevolent.analysis.statistics.resampled_kendall import ResampledKendall
+from benevolent.analysis.statistics.resampling import (
+    bootstrap_counts,
+    configuration_permutations,
+    percentile_interval,
+    permutation_p,
+)
 from benevolent.analysis.statistics.within_configuration import WithinConfigurations
 from benevolent.trainables.rng import generator
 
@@ -95,6 +100,11 @@ class CompleteCases:
         return bootstrap_counts(len(self.lineages), self.settings.resamples, self.rng("bootstrap/lineages"))
 
     @cached_property
+    def _kendall(self) -> ResampledKendall:
+        """The outcome's half of Kendall's tau."""
+        return ResampledKendall(self.runs, self.lineages, self.outcome, self.lineage_counts)
+
+    @cached_property
     def _has_information(self) -> bool:
         """Whether mutual information is defined, and does not take too long."""
         if len(self._axis_groups) < 2 or len(self.outcome) > CMI_RUNS:
@@ -105,43 +115,40 @@ class CompleteCases:
         """Return whether (n,) values are equal in all runs of each configuration, some of which have several runs."""
         if self.runs.sizes.max() <= 1:
             return False
-        ranks = self.runs.within_ranks(values[self.runs.order])
-        return not ranks.any()
+        return bool(self.runs.is_constant(values[self.runs.order]).all())
 
-    def describe(self, values: np.ndarray) -> dict[str, Any]:
-        """Compute the statistics that need no null, for (n,) values in the order of the table."""
-        x = rankdata(values)[self.runs.order]
-        y = self.outcome
+    def ranks(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values in the order of the table -> (n,) ranks in the order of `runs`."""
+        return rankdata(values)[self.runs.order]
+
+    def describe(self, ranks: np.ndarray) -> dict[str, Any]:
+        """Compute the statistics of (n,) ranks that need no null."""
         confidence = self.settings.confidence
-        low = high = np.nan
-        if self.settings.resamples:
-            low, high = kendall_interval(self.runs, self.lineages, x, y, self.lineage_counts, confidence)
-        row = {"kendall_tau": kendall_tau(x, y), "kendall_low": low, "kendall_high": high}
-        resamples = self.settings.resamples
+        tau = self._kendall.interval(ranks, confidence)
+        row = {"kendall_tau": tau.tau, "kendall_low": tau.low, "kendall_high": tau.high}
         rng = self.rng("bootstrap/granulated")
-        granulated = granulated_from_groups(self._axis_groups, x, y, resamples, confidence, rng)
+        granulated = granulated_from_groups(self._axis_groups, ranks, self.outcome, self.settings.resamples, rng)
         for axis in self._axis_groups:
-            row[f"granulated[{axis}]"] = granulated.loc[axis, "estimate"]
-        row["psi"] = granulated.loc["Psi", "estimate"]
-        row["psi_low"] = granulated.loc["Psi", "low"]
-        row["psi_high"] = granulated.loc["Psi", "high"]
-        row["partial_rank_correlation"] = partial_correlation(self._rank_design, x, y)
+            row[f"granulated[{axis}]"] = granulated.estimates[axis]
+        row["psi"] = granulated.estimates["Psi"]
+        psi_interval = percentile_interval(granulated.resampled["Psi"], row["psi"], confidence)
+        row["psi_low"], row["psi_high"] = psi_interval
+        row["partial_rank_correlation"] = partial_correlation(self._rank_design, ranks, self.outcome)
         return row
 
-    def mutual_information(self, values: np.ndarray) -> dict[str, Any]:
-        """Compute the conditional mutual information and the p-value of its null.
+    def mutual_information(self, ranks: np.ndarray) -> dict[str, Any]:
+        """Compute the conditional mutual information of (n,) ranks, and the p-value of its null.
 
         Both are absent with a single axis or too many runs; the p-value also where a null would take too long.
         """
         if not self._has_information:
             return {}
-        x = rankdata(values)[self.runs.order]
-        score = self.cells.score(x)
+        score = self.cells.score(ranks)
         if np.isnan(score) or not self.settings.nulls:
             return {"cmi": score}
-        if len(x) > CMI_NULL_RUNS or self.cells.values > CMI_NULL_VALUES:
+        if len(ranks) > CMI_NULL_RUNS or self.cells.values > CMI_NULL_VALUES:
             return {"cmi": score}
         rng = self.rng("permute/information")
         donors = configuration_permutations(self.runs, CMI_PERMUTATIONS, rng)
-        null = self.cells.null(x, donors)
+        null = self.cells.null(ranks, donors)
         return {"cmi": score, "cmi_p": permutation_p(score, null)}

@@ -97,7 +97,7 @@ class PairCells:
         self._number = self._products(row, row)
         self._outcome_share = self._shares(outcome)[0]
         self._cell_entropy = _entropy(self._outcome_share, 1 - self._outcome_share)
-        self._outcome_entropy = self._average(self._cell_entropy)
+        self._outcome_entropy = self._average(self._cell_entropy[None])[0]
 
     @property
     def values(self) -> int:
@@ -107,6 +107,39 @@ class PairCells:
     def score(self, predictor: np.ndarray) -> float:
         """Return the score of a predictor, (n,) values in the order of the runs; NaN if the outcome orders no pair."""
         share, joint_share = self._shares(predictor)
+        return float(self._scores(share[None], joint_share[None])[0])
+
+    def null(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
+        """(k,) scores after permutations of whole configurations.
+
+        All pairs of runs are compared, so this is for a few thousand runs at most.
+
+        Args:
+            predictor: (n,) values in the order of the runs.
+            donors: (k, G) from `configuration_permutations`.
+        """
+        runs = self.runs
+        place = np.arange(len(predictor)) - runs.per_run(runs.starts)
+        rank = np.unique(predictor, return_inverse=True)[1].astype(np.int32)
+        outcome_is_larger = self.outcome[:, None] > self.outcome
+        larger = runs.pair_counts(rank[:, None] > rank)
+        permuted_larger = []
+        doubly_larger = []
+        for permutation in donors:
+            donor_starts = runs.per_run(runs.starts[permutation])
+            permuted = rank[donor_starts + place]
+            is_larger = permuted[:, None] > permuted
+            permuted_larger.append(larger[permutation][:, permutation])
+            doubly_larger.append(runs.pair_counts(is_larger & outcome_is_larger))
+        share = self._cells(np.array(permuted_larger)) / self._number
+        joint_share = self._cells(np.array(doubly_larger)) / self._number
+        return self._scores(share, joint_share)
+
+    def _scores(self, share: np.ndarray, joint_share: np.ndarray) -> np.ndarray:
+        """(k,) scores of k predictors, from their (k, cells) shares of pairs; see `_shares`."""
+        defined = self._outcome_entropy > 0
+        if not defined.any():
+            return np.full(len(share), np.nan)
         other = self._outcome_share
         neither = 1 - share - other + joint_share
         only_predictor = share - joint_share
@@ -114,29 +147,18 @@ class PairCells:
         joint_entropy = _entropy(joint_share, only_predictor, only_outcome, neither)
         predictor_entropy = _entropy(share, 1 - share)
         information = predictor_entropy + self._cell_entropy - joint_entropy
-        defined = self._outcome_entropy > 0
-        if not defined.any():
-            return np.nan
-        averages = self._average(information)
-        normalized = averages[defined] / self._outcome_entropy[defined]
-        return float(max(normalized.min(), 0.0))
+        normalized = self._average(information)[:, defined] / self._outcome_entropy[defined]
+        return np.maximum(normalized.min(axis=1), 0.0)
 
-    def null(self, predictor: np.ndarray, donors: np.ndarray) -> np.ndarray:
-        """(k,) scores after permutations of whole configurations.
-
-        Args:
-            predictor: (n,) values in the order of the runs.
-            donors: (k, G) from `configuration_permutations`.
-        """
-        runs = self.runs
-        starts = runs.per_run(runs.starts)
-        place = np.arange(len(predictor)) - starts
-        scores = []
-        for permutation in donors:
-            donor_starts = runs.per_run(runs.starts[permutation])
-            permuted = predictor[donor_starts + place]
-            scores.append(self.score(permuted))
-        return np.array(scores)
+    def _cells(self, pairs: np.ndarray) -> np.ndarray:
+        """(k, G, G) numbers of pairs of runs -> (k, cells) sums."""
+        member = self._member[self.runs.starts].astype(float)
+        by_second = pairs @ member
+        cells = []
+        for columns in self._columns:
+            of_pair = np.tensordot(by_second[:, :, columns], member[:, columns], axes=(1, 0))
+            cells.append(of_pair.transpose(0, 2, 1).reshape(len(pairs), -1))
+        return np.concatenate(cells, axis=1)
 
     def _shares(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For every cell, the shares of pairs whose first value is larger, and whose first outcome is larger too.
@@ -181,8 +203,10 @@ class PairCells:
         return np.concatenate(products)
 
     def _average(self, cells: np.ndarray) -> np.ndarray:
-        """Average over the cells of each pair of axes, with equal weight."""
-        return np.bincount(self._pair, cells) / np.bincount(self._pair)
+        """(k, cells) values -> (k, pairs of axes) averages over their cells, with equal weight."""
+        numbers = np.bincount(self._pair)
+        sums = [np.bincount(self._pair, row) for row in cells]
+        return np.array(sums) / numbers
 
 
 def _count_doubly_smaller(x: np.ndarray, y: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Granulated Kendall tau: rank correlation of predictor and target when a single axis varies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ class AxisGroups:
         groups = frame.groupby(["setting", "seed"], sort=True)
         varied = groups["value"].transform("nunique") > 1
         size = groups["value"].transform("size")
-        self._counts: dict[int, np.ndarray] = {}
+        self._draws: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.blocks: list[np.ndarray] = []
         settings = [np.zeros(0, dtype=int)]
         for k in np.unique(size[varied]):
@@ -61,14 +62,13 @@ class AxisGroups:
         """
         if taus.size == 0:
             return np.full(resamples, np.nan)
+        if resamples not in self._draws:
+            number = np.bincount(self.settings)
+            drawn = bootstrap_counts(len(number), resamples, rng)
+            self._draws[resamples] = (drawn, drawn @ number)
+        counts, resampled_number = self._draws[resamples]
         total = np.bincount(self.settings, taus)
-        number = np.bincount(self.settings)
-        if resamples not in self._counts:
-            self._counts[resamples] = bootstrap_counts(len(number), resamples, rng)
-        counts = self._counts[resamples]
-        resampled_total = counts @ total
-        resampled_number = counts @ number
-        return resampled_total / resampled_number
+        return np.asarray(counts @ total / resampled_number)
 
 
 def _compared_seeds(runs: GroupedRuns) -> np.ndarray:
@@ -146,38 +146,44 @@ def granulated_interval(
     y = rankdata(numeric_column(kept, target, "column"))[runs.order]
     groups = {axis: AxisGroups(runs, axis) for axis in axes}
     rng = generator(random_seed, "bootstrap/granulated")
-    frame = granulated_from_groups(groups, x, y, resamples, confidence, rng)
-    return frame.assign(resamples=resamples)
+    granulated = granulated_from_groups(groups, x, y, resamples, rng)
+    numbers = {axis: len(group.settings) for axis, group in groups.items()}
+    numbers["Psi"] = sum(numbers.values())
+    rows = {}
+    for name, estimate in granulated.estimates.items():
+        low, high = percentile_interval(granulated.resampled[name], estimate, confidence)
+        rows[name] = (estimate, low, high, numbers[name], resamples)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "groups", "resamples"])
+
+
+class Granulated(NamedTuple):
+    """Granulated Kendall tau of each axis and their mean "Psi"; NaN without a group of two runs.
+
+    Attributes:
+        estimates: name of the axis -> estimate.
+        resampled: name of the axis -> (resamples,) values of resampled groups.
+    """
+
+    estimates: dict[str, float]
+    resampled: dict[str, np.ndarray]
 
 
 def granulated_from_groups(
-    groups: dict[str, AxisGroups],
-    x: np.ndarray,
-    y: np.ndarray,
-    resamples: int,
-    confidence: float,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
+    groups: Mapping[str, AxisGroups], x: np.ndarray, y: np.ndarray, resamples: int, rng: np.random.Generator
+) -> Granulated:
     """Compute `granulated_interval` for (n,) ranks x and y whose groups are already known."""
-    rows = {}
-    estimates = []
-    resampled_estimates = []
+    estimates = {}
+    resampled = {}
+    compared = []
     for axis, group in groups.items():
         taus = group.taus(x, y)
-        resampled = group.resampled_means(taus, resamples, rng)
-        estimate = np.nan
+        estimates[axis] = float(taus.mean()) if taus.size else np.nan
+        resampled[axis] = group.resampled_means(taus, resamples, rng)
         if taus.size:
-            estimate = float(taus.mean())
-            estimates.append(estimate)
-            resampled_estimates.append(resampled)
-        low, high = percentile_interval(resampled, estimate, confidence)
-        rows[axis] = (estimate, low, high, taus.size)
-    psi = np.nan
-    resampled_psi = np.zeros(0)
-    if estimates:
-        psi = float(np.mean(estimates))
-        resampled_psi = np.mean(resampled_estimates, axis=0)
-    total_groups = sum(row[3] for row in rows.values())
-    low, high = percentile_interval(resampled_psi, psi, confidence)
-    rows["Psi"] = (psi, low, high, total_groups)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "groups"])
+            compared.append(axis)
+    estimates["Psi"] = np.nan
+    resampled["Psi"] = np.zeros(0)
+    if compared:
+        estimates["Psi"] = float(np.mean([estimates[axis] for axis in compared]))
+        resampled["Psi"] = np.mean([resampled[axis] for axis in compared], axis=0)
+    return Granulated(estimates, resampled)

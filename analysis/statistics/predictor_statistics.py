@@ -97,7 +97,8 @@ class PredictorStatistics:
         if np.ptp(cases.outcome) == 0:
             return row | {"constant": self.settings.target}, False
         row["function_of_axes"] = cases.is_function_of_axes(values)
-        return row | cases.describe(values) | cases.mutual_information(values), True
+        ranks = cases.ranks(values)
+        return row | cases.describe(ranks) | cases.mutual_information(ranks), True
 
     def ceilings(self, test_size: int | None, validation_size: int | None) -> list[Ceiling]:
         """Return the noise ceilings of these runs: of the seeds, and of the test set if its size is known.
@@ -132,7 +133,8 @@ class PredictorStatistics:
         predicted = np.empty(len(self.table))
         predicted[cases.runs.order] = cases.baseline.predicted
         row["baseline_model"] = cases.baseline.name
-        row |= cases.describe(predicted) | cases.mutual_information(predicted)
+        ranks = cases.ranks(predicted)
+        row |= cases.describe(ranks) | cases.mutual_information(ranks)
         return row | {"baseline_r2": cases.baseline.r2}
 
 
