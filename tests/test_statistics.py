@@ -14,12 +14,13 @@ from sklearn.model_selection import LeaveOneGroupOut
 from benevolent.analysis import statistics as st
 from benevolent.analysis.statistics.aligned_ranks import aligned_ranks, moderated_spread
 from benevolent.analysis.statistics.axes_baseline import TREES, AxesBaseline
+from benevolent.analysis.statistics.conditional_mutual_information import PairCells
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.held_out_ridge import PENALTIES, HeldOutRidge
 from benevolent.analysis.statistics.lineages import ExchangeableReplicates, Lineages
 from benevolent.analysis.statistics.noise_ceiling import measurement_variance
-from benevolent.analysis.statistics.resampled_kendall import kendall_interval
+from benevolent.analysis.statistics.resampled_kendall import ResampledKendall, kendall_interval
 from benevolent.analysis.statistics.resampling import configuration_permutations, seed_rotations
 from benevolent.analysis.statistics.sequential_permutation import (
     Claim,
@@ -69,6 +70,30 @@ def test_kendall_interval_weights_pairs_by_configuration_counts():
         interval = kendall_interval(runs, Lineages.from_runs(runs), x, y, drawn[None].astype(float))
         expected = sorted([sums[0] / np.sqrt(sums[1] * sums[2]), kendalltau(x, y).statistic])  # contains the estimate
         assert interval == pytest.approx(expected, abs=1e-12)
+
+
+def test_kendall_tau_from_pairs_of_configurations_is_that_of_all_runs(monkeypatch):
+    table = ragged_table()
+    runs = GroupedRuns.from_table(table, AXES)
+    lineages = Lineages.from_runs(runs)
+    outcome = rankdata(table["g"].to_numpy()[runs.order])
+    undrawn = np.zeros((0, len(lineages)))
+    for largest in (5000, 0):
+        monkeypatch.setattr("benevolent.analysis.statistics.resampled_kendall.PAIRED_RUNS", largest)
+        resampled = ResampledKendall(runs, lineages, outcome, undrawn)
+        ranks = rankdata(table["p"].to_numpy()[runs.order])
+        assert resampled.interval(ranks) == pytest.approx(
+            (kendalltau(ranks, outcome).statistic, np.nan, np.nan), nan_ok=True
+        )
+        assert math.isnan(resampled.interval(np.ones(len(outcome))).tau)
+
+
+@pytest.mark.parametrize("largest", [3, 300])
+def test_pairs_are_counted_for_configurations_of_any_size(largest):
+    sizes = np.array([1, largest, 2])
+    runs = GroupedRuns.from_table(pd.DataFrame({"a": np.repeat([0, 1, 2], sizes)}), ["a"])
+    every_pair = np.ones((sizes.sum(), sizes.sum()), dtype=bool)
+    assert (runs.pair_counts(every_pair) == np.outer(sizes, sizes)).all()
 
 
 def test_linearized_kendall_interval_of_long_tables_agrees_with_that_of_all_pairs(monkeypatch):
@@ -182,6 +207,17 @@ def test_cmi_equals_a_naive_version():
     table = ragged_table(seeds=2)
     fast = st.conditional_mutual_information(table, "p", "g", AXES)
     assert fast == pytest.approx(slow_cmi(table, "p", "g", AXES), abs=1e-12)
+
+
+def test_the_null_of_cmi_scores_predictors_whose_configurations_are_permuted():
+    table = ragged_table()
+    runs = GroupedRuns.from_table(table, AXES)
+    x = table["p"].to_numpy()[runs.order]
+    cells = PairCells(runs, rankdata(table["g"].to_numpy()[runs.order]))
+    donors = configuration_permutations(runs, 5, np.random.default_rng(0))
+    groups = np.split(x, runs.starts[1:])
+    permuted = [np.concatenate([groups[donor] for donor in permutation]) for permutation in donors]
+    assert cells.null(x, donors).tolist() == [cells.score(values) for values in permuted]
 
 
 def test_cmi_is_one_for_the_target_and_zero_for_a_constant():
