@@ -56,7 +56,7 @@ Transfers: the predictor helps to predict {{target}} in lineages that were left 
 of ranks over the hyperparameters alone: over ridge regression with pairwise interactions, with all interactions, or
 boosted trees, whichever predicts best without the predictor. It is tested by flipping the signs of whole lineages, over
 either regression, and a gain has to pass both tests.
-If lineages share their seeds, these are rotated instead of permuted, and a claim of transfer has to pass that test, too.
+If lineages share their seeds, these are rotated instead of permuted, and a claim of transfer has to pass that test too.
 The p-values of each claim are one Benjamini-Hochberg family, and the larger of both p-values is a third. At a level of
 {{level:g}}, a predictor "{ADDS}" by the third family, "{ADDS_BEYOND}" by the first and "{ADDS_IN_TRANSFER}" by the
 second; transfer needs a positive gain. Otherwise it is "{NEGLIGIBLE}" if the {EQUIVALENCE_CONFIDENCE:.0%} intervals, by
