@@ -32,9 +32,10 @@ from benevolent.analysis.judging.decisions import (
 )
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.statistics.claims import EQUIVALENCE_CONFIDENCE
+from benevolent.analysis.statistics.resampling import MINIMUM_UNITS
 from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
 
-MINIMUM_LINEAGES = 8
+MINIMUM_LINEAGES = MINIMUM_UNITS
 MINIMUM_WITHIN_FREEDOM = 10
 # Three shared seeds differ in two directions only: random effects that they share and a relation then look alike.
 # Simulated with strong effects on two binary axes, 4% of p-values were at most 0.0013; with four seeds 0.2%.

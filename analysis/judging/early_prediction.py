@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
 from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.resampled_kendall import ResampledKendall
-from benevolent.analysis.statistics.resampling import bootstrap_counts
+from benevolent.analysis.statistics.resampling import MINIMUM_UNITS, bootstrap_counts
 from benevolent.analysis.statistics.within_configuration import WithinConfigurations
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
@@ -196,7 +196,8 @@ class _FinalOutcome:
         self._runs = GroupedRuns.from_table(table, axes, "seed")
         outcome = outcome[self._runs.order]
         lineages = Lineages.from_runs(self._runs, table)
-        counts = bootstrap_counts(len(lineages), resamples, generator(random_seed, "bootstrap/early"))
+        drawn = resamples if len(lineages) >= MINIMUM_UNITS else 0
+        counts = bootstrap_counts(len(lineages), drawn, generator(random_seed, "bootstrap/early"))
         self._kendall = ResampledKendall(self._runs, lineages, rankdata(outcome), counts)
         self._within = WithinConfigurations(self._runs, outcome, lineages)
 

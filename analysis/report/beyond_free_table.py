@@ -1,5 +1,6 @@
 """Table and sentences on both claims beyond what is free, for the page."""
 
+import math
 from collections.abc import Sequence
 
 from benevolent.analysis.formatting import interval, number
@@ -15,6 +16,8 @@ def free_sentences(verdicts: Verdicts) -> list[str]:
     judged = [verdict for verdict in verdicts if verdict.free]
     if not judged:
         return ["The table has no column that is known for free (train_loss, validation_loss, step)."]
+    if all(math.isnan(verdict.within_low) for verdict in judged):
+        return ["There are too few lineages for intervals, so none is compared."]
     before = [verdict for verdict in judged if _excludes_zero(verdict.within_low, verdict.within_high)]
     left = [
         verdict

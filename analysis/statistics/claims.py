@@ -87,7 +87,7 @@ class Claims:
     def _within_intervals(self, column: int) -> dict[str, float]:
         correlation = float(self._correlations[column])
         settings = self.cases.settings
-        if np.isnan(correlation) or not settings.resamples:
+        if np.isnan(correlation) or not len(self.cases.lineage_counts):
             return {}
         products = self.cases.within.products(self._scores[:, column])
         resampled = self.cases.lineage_counts @ self.cases.lineages.sums(products)
@@ -103,7 +103,7 @@ class Claims:
 
     def _gain_intervals(self, column: int) -> dict[str, float]:
         settings = self.cases.settings
-        if self._transfer is None or not settings.resamples:
+        if self._transfer is None or not len(self.cases.lineage_counts):
             return {}
         gain = float(self._transfer.gains[column])
         gains = self._transfer.resampled_gains(self.cases.lineage_counts, column)

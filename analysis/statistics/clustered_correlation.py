@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-MINIMUM_UNITS = 8  # with fewer independent units no interval and no p-value is given
+from benevolent.analysis.statistics.resampling import MINIMUM_UNITS
+
 NOTHING_LEFT = 1e-9  # a smaller sum of squares is rounding
 
 
@@ -14,7 +15,7 @@ class Correlations(NamedTuple):
 
     Attributes:
         association: the correlation; NaN if a score does not vary in the part.
-        low: lower end of its interval; NaN with fewer than `MINIMUM_UNITS` units.
+        low: lower end of its interval; NaN with fewer than `MINIMUM_UNITS` units, as the p-value.
         high: upper end of its interval.
         p: two-sided p-value of a correlation of 0.
         runs: number of runs that have others in their group.

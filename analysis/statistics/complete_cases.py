@@ -96,8 +96,9 @@ class CompleteCases:
 
     @cached_property
     def lineage_counts(self) -> np.ndarray:
-        """(resamples, L) bootstrap draws of lineages."""
-        return bootstrap_counts(len(self.lineages), self.settings.resamples, self.rng("bootstrap/lineages"))
+        """(resamples, L) bootstrap draws of lineages; none if there are too few lineages."""
+        resamples = self.settings.resamples if len(self.lineages) >= MINIMUM_UNITS else 0
+        return bootstrap_counts(len(self.lineages), resamples, self.rng("bootstrap/lineages"))
 
     @cached_property
     def _kendall(self) -> ResampledKendall:

@@ -118,8 +118,6 @@ class FreeColumns:
 
     def _resampled(self, sums: np.ndarray) -> np.ndarray:
         """(L, k) sums of lineages -> (resamples, k) sums of resampled lineages."""
-        if not self.cases.settings.resamples:
-            return np.zeros((0, sums.shape[1]))
         return np.asarray(self.cases.lineage_counts @ sums)
 
     def _with_interval(self, name: str, values: np.ndarray) -> dict[str, float]:

@@ -12,10 +12,8 @@ from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_c
 from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.grouped_ridge import FOLDS, held_out_predictions
 from benevolent.analysis.statistics.lineages import lineage_codes
-from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
+from benevolent.analysis.statistics.resampling import MINIMUM_UNITS, bootstrap_counts, percentile_interval
 from benevolent.trainables.rng import generator
-
-MINIMUM_LINEAGES = 8  # with fewer, nothing is estimated
 
 
 class JointPrediction(NamedTuple):
@@ -89,7 +87,7 @@ def joint_prediction(
     lineage = lineage_codes(table, axes)
     lineages = len(np.unique(lineage))
     y = rankdata(numeric_column(table, target, "target"))
-    if lineages < MINIMUM_LINEAGES or np.ptp(y) == 0:
+    if lineages < MINIMUM_UNITS or np.ptp(y) == 0:
         return UNKNOWN._replace(runs=len(table), lineages=lineages)
     rng = generator(random_seed, "folds/joint")
     fold = rng.permutation(lineages)[lineage] % FOLDS

@@ -8,10 +8,9 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.lineages import lineage_codes
-from benevolent.analysis.statistics.resampling import bootstrap_counts
+from benevolent.analysis.statistics.resampling import MINIMUM_UNITS, bootstrap_counts
 from benevolent.trainables.rng import generator
 
-MINIMUM_LINEAGES = 8  # with fewer, nothing is resampled
 PREFIX = 1.3  # of the networks to choose, in order, enough to find them in almost every resample
 SHORTEST_PREFIX = 20
 
@@ -158,7 +157,7 @@ def divided_pools(
         lineage = lineage_codes(runs, axes)
         lineages = int(lineage.max()) + 1
         counts = np.ones((1, lineages))
-        if lineages >= MINIMUM_LINEAGES and resamples:
+        if lineages >= MINIMUM_UNITS and resamples:
             rng = generator(random_seed, f"bootstrap/selection/{name}")
             counts = np.vstack([counts, bootstrap_counts(lineages, resamples, rng)])
         pools[str(name)] = (places, Pool(numeric_column(runs, target, "target"), lineage, counts))
