@@ -4,6 +4,7 @@ They use matplotlib's object-oriented interface only, so they need no global sta
 """
 
 from benevolent.analysis.figures.axis_palette import AxisPalette, color_ramp, most_explanatory_axis, palette_of_runs
+from benevolent.analysis.figures.both_claims import both_claims_figure
 from benevolent.analysis.figures.early_prediction import early_prediction_figure
 from benevolent.analysis.figures.fragility import fragility_heat_map
 from benevolent.analysis.figures.heat_map import granulated_heat_map
@@ -25,6 +26,7 @@ __all__ = [
     "RenderedFigure",
     "ScatterPanel",
     "axis_label",
+    "both_claims_figure",
     "color_ramp",
     "early_prediction_figure",
     "format_value",

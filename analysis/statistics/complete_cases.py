@@ -16,6 +16,7 @@ from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.partial_correlation import partial_correlation, rank_design
 from benevolent.analysis.statistics.resampled_kendall import ResampledKendall
 from benevolent.analysis.statistics.resampling import (
+    MINIMUM_UNITS,
     bootstrap_counts,
     configuration_permutations,
     percentile_interval,
