@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import xlogy
 from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, group_codes, numeric_column
+from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
 from benevolent.trainables.errors import BadInput
 
 BLOCK = 1000  # runs that are compared one by one
@@ -64,8 +64,7 @@ def number_of_cells(runs: GroupedRuns) -> int:
 
 def _codes_of_pairs(runs: GroupedRuns) -> list[np.ndarray]:
     """(G,) codes of the values of each pair of axes."""
-    axis_codes = [group_codes(runs.levels, [axis]) for axis in runs.axes]
-    return [first * len(first) + second for first, second in combinations(axis_codes, 2)]
+    return [runs.codes(axes) for axes in combinations(runs.axes, 2)]
 
 
 class PairCells:
@@ -131,9 +130,8 @@ class PairCells:
             is_larger = permuted[:, None] > permuted
             permuted_larger.append(larger[permutation][:, permutation])
             doubly_larger.append(runs.pair_counts(is_larger & outcome_is_larger))
-        share = self._cells(np.array(permuted_larger)) / self._number
-        joint_share = self._cells(np.array(doubly_larger)) / self._number
-        return self._scores(share, joint_share)
+        shares = self._cells(np.array(permuted_larger + doubly_larger)) / self._number
+        return self._scores(shares[: len(donors)], shares[len(donors) :])
 
     def _scores(self, share: np.ndarray, joint_share: np.ndarray) -> np.ndarray:
         """(k,) scores of k predictors, from their (k, cells) shares of pairs; see `_shares`."""
@@ -153,7 +151,8 @@ class PairCells:
     def _cells(self, pairs: np.ndarray) -> np.ndarray:
         """(k, G, G) numbers of pairs of runs -> (k, cells) sums."""
         member = self._member[self.runs.starts].astype(float)
-        by_second = pairs @ member
+        groups = len(member)
+        by_second = (pairs.reshape(-1, groups) @ member).reshape(len(pairs), groups, -1)
         cells = []
         for columns in self._columns:
             of_pair = np.tensordot(by_second[:, :, columns], member[:, columns], axes=(1, 0))

@@ -75,6 +75,25 @@ class GroupedRuns:
         return list(self.levels.columns)
 
     @cached_property
+    def _axis_codes(self) -> dict[str, np.ndarray]:
+        """Axis -> (G,) codes of its values, in their order."""
+        return {axis: group_codes(self.levels, [axis]) for axis in self.axes}
+
+    def codes(self, axes: Sequence[str]) -> np.ndarray:
+        """(G,) integers that are equal for configurations with equal values of some axes, in the order of the values.
+
+        >>> table = pd.DataFrame({"width": [4, 4, 8, 8], "lr": [1, 2, 1, 2]})
+        >>> GroupedRuns.from_table(table, ["width", "lr"]).codes(["lr"]).tolist()
+        [0, 1, 0, 1]
+        """
+        codes = np.zeros(len(self.sizes), dtype=np.int64)
+        for axis in axes:
+            of_axis = self._axis_codes[axis]
+            both = codes * (of_axis.max(initial=0) + 1) + of_axis
+            codes = np.unique(both, return_inverse=True)[1]
+        return codes
+
+    @cached_property
     def configuration(self) -> np.ndarray:
         """(n,) index of each run's configuration."""
         numbers = np.arange(len(self.sizes))

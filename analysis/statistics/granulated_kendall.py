@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, group_codes, numeric_column
+from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
 from benevolent.analysis.statistics.group_taus import taus_of_groups
 from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
 from benevolent.trainables.rng import generator
@@ -30,21 +30,23 @@ class AxisGroups:
 
     def __init__(self, runs: GroupedRuns, axis: str):
         other_axes = [name for name in runs.axes if name != axis]
-        setting = group_codes(runs.levels, other_axes)[runs.configuration]
-        value = group_codes(runs.levels, [axis])[runs.configuration]
-        frame = pd.DataFrame({"setting": setting, "seed": _compared_seeds(runs), "value": value})
-        groups = frame.groupby(["setting", "seed"], sort=True)
-        varied = groups["value"].transform("nunique") > 1
-        size = groups["value"].transform("size")
+        setting = runs.codes(other_axes)[runs.configuration]
+        value = runs.codes([axis])[runs.configuration]
+        seed = _compared_seeds(runs)
+        order = np.lexsort((seed, setting))
+        is_first = np.ones(len(order), dtype=bool)
+        is_first[1:] = (np.diff(setting[order]) != 0) | (np.diff(seed[order]) != 0)
+        starts = np.flatnonzero(is_first)
+        sizes = np.diff(starts, append=len(order))
+        values = value[order]
+        varied = np.maximum.reduceat(values, starts) > np.minimum.reduceat(values, starts)
         self._draws: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.blocks: list[np.ndarray] = []
         settings = [np.zeros(0, dtype=int)]
-        for k in np.unique(size[varied]):
-            members = frame[varied & (size == k)]
-            members = members.sort_values(["setting", "seed"], kind="stable")
-            positions = members.index.to_numpy()
-            self.blocks.append(positions.reshape(-1, k))
-            settings.append(members["setting"].to_numpy()[::k])
+        for k in np.unique(sizes[varied]):
+            members = starts[varied & (sizes == k)][:, None] + np.arange(k)
+            self.blocks.append(order[members])
+            settings.append(setting[order[members[:, 0]]])
         group_settings = np.concatenate(settings)
         _, self.settings = np.unique(group_settings, return_inverse=True)
 

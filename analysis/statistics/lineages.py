@@ -67,9 +67,8 @@ class Lineages:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """(G, ...) values of configurations -> (L, ...) sums over the configurations of each lineage."""
-        totals = np.zeros((len(self), *values.shape[1:]))
-        np.add.at(totals, self.lineage, values)
-        return totals
+        ordered = values[self._order].astype(float)
+        return np.add.reduceat(ordered, self._starts, axis=0) if len(ordered) else ordered
 
     def sums_over_runs(self, runs: GroupedRuns, values: np.ndarray) -> np.ndarray:
         """(n, ...) values of runs -> (L, ...) sums over the runs of each lineage."""
@@ -78,14 +77,23 @@ class Lineages:
     @cached_property
     def blocks(self) -> list[np.ndarray]:
         """Arrays (lineages, c) of configurations, one array for each number c of configurations in a lineage."""
-        order = np.argsort(self.lineage, kind="stable")
         sizes = np.bincount(self.lineage)
-        starts = np.cumsum(sizes) - sizes
         blocks = []
         for size in np.unique(sizes):
-            members = starts[sizes == size][:, None] + np.arange(size)
-            blocks.append(order[members])
+            members = self._starts[sizes == size][:, None] + np.arange(size)
+            blocks.append(self._order[members])
         return blocks
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        """(G,) configurations, those of each lineage side by side."""
+        return np.argsort(self.lineage, kind="stable")
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """(L,) place of each lineage's first configuration in that order."""
+        sizes = np.bincount(self.lineage)
+        return np.cumsum(sizes) - sizes
 
 
 def _linked_by_seeds(runs: GroupedRuns) -> np.ndarray:
