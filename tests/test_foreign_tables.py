@@ -299,3 +299,25 @@ def test_copies_in_a_table_without_seeds_are_named():
     assert judged(table).notes == ()
     copied = pd.concat([table, table.tail(1)], ignore_index=True)
     assert note(judged(copied), "row 47 and row 48 are equal in axes, target and all predictors")
+
+
+def pairs_of_a_lineage() -> pd.DataFrame:
+    """12 lineages of two configurations with five replicates, whose luck is the same in both."""
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(list(itertools.product(range(12), range(2), range(5))), columns=["lr", "pruned", "replicate"])
+    table["lineage"] = table["lr"].map("lineage {}".format)
+    table["seed"] = 100 * table["lr"] + table["replicate"]
+    for name in ("norm", "loss"):
+        luck = random.normal(size=12 * 5)[table["lr"] * 5 + table["replicate"]]
+        table[name] = table["pruned"] + luck + 0.1 * random.normal(size=len(table))
+    return table
+
+
+def test_without_seeds_the_replicates_of_a_lineage_share_their_luck():
+    table = pairs_of_a_lineage()
+    given = judge(table, "loss", ["lr", "pruned"], ["norm"], permutations=200)
+    without_seeds = judge(table.drop(columns="seed"), "loss", ["lr", "pruned"], ["norm"], permutations=200)
+    assert without_seeds["norm"].beyond_p == given["norm"].beyond_p
+    assert "there is no seed: runs of one lineage and replicate are taken to share theirs" in without_seeds.notes
+    unknown = judge(table.drop(columns=["seed", "replicate"]), "loss", ["lr", "pruned"], ["norm"], permutations=200)
+    assert any("which runs of one lineage share their luck" in note for note in unknown.notes)

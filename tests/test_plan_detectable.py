@@ -41,18 +41,20 @@ def test_parents_that_the_sweep_does_not_name_are_no_configurations_of_the_desig
 def test_effects_are_stated_for_lineages_whose_luck_is_shared_and_unrelated():
     design = Design(replicates=5, configurations=48, lineages=24, shares_seeds=False, predictors=10)
     unrelated, related = design.effects()
-    assert unrelated == pytest.approx(st.detectable_effect(5, 48, 1, 10))
-    assert related == pytest.approx(st.detectable_effect(5, 24, 1, 10))
+    assert unrelated == pytest.approx(st.detectable_effect(5, 24, 2, 10))
+    assert related == pytest.approx(st.detectable_effect(5, 24, 2, 10, shared_luck=1))
     more = Design(replicates=20, configurations=48, lineages=24, shares_seeds=False, predictors=10)
     assert more.effects()[1] < related
-    alone = Design(replicates=5, configurations=48, lineages=48, shares_seeds=False, predictors=10)
-    assert alone.effects() == (unrelated, unrelated)
+    alone = Design(replicates=5, configurations=48, lineages=48, shares_seeds=False, predictors=10).effects()
+    assert alone[0] == alone[1] == pytest.approx(unrelated, rel=0.01)
 
 
 def test_shared_seeds_are_the_units_if_luck_is_shared():
     design = Design(replicates=5, configurations=48, lineages=24, shares_seeds=True, predictors=1)
-    assert design.effects()[1] == pytest.approx(st.detectable_effect(5, 1, 1, 1))
-    assert "never claimed" in printed(design)
+    assert design.effects()[1] == pytest.approx(st.detectable_effect(5, 1, 48, 1, shared_luck=1))
+    assert design.effects()[0] > design._replace(shares_seeds=False).effects()[0]
+    assert "never claimed" in printed(design) and "never said" in printed(design)
+    assert "undecided: lacks seeds: all configurations share 3" in printed(design._replace(replicates=3))
 
 
 def test_the_replicates_for_an_effect_find_it():
@@ -69,6 +71,9 @@ def test_the_replicates_for_an_effect_find_it():
 def test_what_cannot_be_shown_is_said():
     design = Design(replicates=1, configurations=4, lineages=4, shares_seeds=False, predictors=10)
     assert "none: one replicate" in printed(design) and "undecided: 4 lineages" in printed(design)
+    few = Design(replicates=2, configurations=12, lineages=6, shares_seeds=False, predictors=10)
+    assert "lacks permutations: 64 distinct ones (at least 10,000)" in printed(few)
+    assert few.replicates_for(0.9)[0] == 3  # 6 orders of each of 6 lineages
 
 
 @pytest.mark.parametrize("effect", [0, 1, 1.5, -0.2, 1e-9])

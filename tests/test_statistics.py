@@ -695,18 +695,25 @@ def test_a_claim_of_transfer_has_to_pass_both_tests_if_seeds_are_shared():
     assert math.isnan(test.p(Claim.TRANSFERS)) and math.isnan(test.p(Claim.BEYOND))
 
 
-def test_detectable_effects_are_found_with_the_stated_power():
+@pytest.mark.parametrize("shares_seeds", [False, True])
+def test_detectable_effects_are_found_with_the_stated_power(shares_seeds):
     """48 configurations of 5 runs and one predictor: the correlation that is stated is found in 80% of tables."""
     random, found = np.random.default_rng(0), []
-    effect = st.detectable_effect(5, 48)
+    effect = st.detectable_effect(5, 1, 48) if shares_seeds else st.detectable_effect(5, 48)
     pearson_of_rank = 2 * math.sin(math.pi * effect / 6)  # of normal numbers
     for _ in range(200):
         table = grid_table(5, 48)
+        if not shares_seeds:
+            table = table.drop(columns="seed")
         noise = random.normal(size=(2, len(table)))
         table["p"] = noise[0]
         table["g"] = pearson_of_rank * noise[0] + math.sqrt(1 - pearson_of_rank**2) * noise[1]
-        found.append(st.within_configuration(table.drop(columns="seed"), "p", "g", ["a"], permutations=200).p <= 0.05)
+        found.append(st.within_configuration(table, "p", "g", ["a"], permutations=200).p <= 0.05)
     assert 0.7 < np.mean(found) < 0.9
+
+
+def test_designs_take_what_their_effects_say():
+    effect = st.detectable_effect(5, 48)
     assert st.replicates_for(effect, 48) == 5 and st.replicates_for(effect * 0.99, 48) == 6
     assert st.detectable_gain(48, baseline_r2=0.8) == pytest.approx(2 * st.detectable_gain(48, baseline_r2=0.9))
 

@@ -99,13 +99,24 @@ def lacks_beyond(verdict: Verdict) -> str:
         return "replicates: there is one run per configuration"
     if math.isnan(verdict.within):
         return f"variation: it or {verdict.target} is equal in the runs of each configuration"
-    if verdict.within_freedom < MINIMUM_WITHIN_FREEDOM:
+    return design_lacks_beyond(verdict.within_freedom, verdict.within_seeds, verdict.arrangements)
+
+
+def design_lacks_beyond(freedom: int, shared_seeds: float, arrangements: float) -> str:
+    """Return what a design lacks for a test of any association within configurations; empty if nothing.
+
+    Args:
+        freedom: degrees of freedom within configurations.
+        shared_seeds: number of seeds that all configurations share; NaN if they do not.
+        arrangements: decimal logarithm of the number of distinct rearrangements of the replicates.
+    """
+    if freedom < MINIMUM_WITHIN_FREEDOM:
         required = f"(at least {MINIMUM_WITHIN_FREEDOM})"
-        return f"replicates: {verdict.within_freedom} degrees of freedom within configurations {required}"
-    if verdict.within_seeds < MINIMUM_SEEDS:
-        return f"seeds: all configurations share {verdict.within_seeds:.0f} (at least {MINIMUM_SEEDS})"
-    if verdict.arrangements < math.log10(MINIMUM_ARRANGEMENTS):
-        distinct = f"{10**verdict.arrangements:,.0f} distinct ones (at least {MINIMUM_ARRANGEMENTS:,})"
+        return f"replicates: {freedom} degrees of freedom within configurations {required}"
+    if shared_seeds < MINIMUM_SEEDS:
+        return f"seeds: all configurations share {shared_seeds:.0f} (at least {MINIMUM_SEEDS})"
+    if arrangements < math.log10(MINIMUM_ARRANGEMENTS):
+        distinct = f"{10**arrangements:,.0f} distinct ones (at least {MINIMUM_ARRANGEMENTS:,})"
         return f"permutations: {distinct}"
     return ""
 

@@ -2,31 +2,47 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from benevolent.analysis.judging.verdict import Verdict
-from benevolent.analysis.statistics.detectable_effect import correlation_detected, detectable_gain
+from benevolent.analysis.statistics.detectable_effect import detectable_effect, detectable_gain
 
 
-def detectable(verdicts: Sequence[Verdict], baseline_r2: float) -> tuple[float, float]:
-    """Return the smallest correlation within configurations and the smallest gain that could be shown.
+class Detectable(NamedTuple):
+    """Smallest effects that some runs could show; NaN where nothing was tested.
 
-    Power is 80%, for the worst case of one true predictor among those that were tested. The degrees of freedom within
-    configurations are those of the predictor with the most; configurations of one lineage count as unrelated.
+    Attributes:
+        effect: correlation within configurations, if configurations that share seeds share no luck.
+        related_effect: the same, if they share all of it.
+        gain: gain in R2 in lineages held out.
+    """
+
+    effect: float = math.nan
+    related_effect: float = math.nan
+    gain: float = math.nan
+
+
+def detectable(verdicts: Sequence[Verdict], baseline_r2: float) -> Detectable:
+    """Return the smallest effects that could be shown with 80% power.
+
+    This is the worst case of one true predictor among those that were tested, and it has the most runs of them. Where
+    lineages share their seeds, all configurations are one lineage, and no gain is stated: luck could pass for one.
 
     Args:
         verdicts: of the predictors, with their p-values.
         baseline_r2: R2 of the axes alone.
-
-    Returns:
-        Both; NaN where nothing was tested.
     """
     beyond = [verdict for verdict in verdicts if not math.isnan(verdict.beyond_p)]
     transfers = [verdict for verdict in verdicts if not math.isnan(verdict.transfers_p)]
-    effect = gain = math.nan
+    effect = related_effect = gain = math.nan
     if beyond:
-        freedom = max(verdict.within_freedom for verdict in beyond)
-        effect = correlation_detected(freedom, len(beyond))
-    if transfers and math.isfinite(baseline_r2):
+        design = max(beyond, key=lambda verdict: verdict.within_freedom)
+        lineages = 1 if design.shared_seeds else design.lineages
+        replicates = 1 + design.within_freedom / design.configurations
+        size = design.configurations / lineages
+        effect = detectable_effect(replicates, lineages, size, len(beyond), shared_luck=0)
+        related_effect = detectable_effect(replicates, lineages, size, len(beyond), shared_luck=1)
+    if transfers and math.isfinite(baseline_r2) and not transfers[0].shared_seeds:
         lineages = max(verdict.lineages for verdict in transfers)
         gain = detectable_gain(lineages, len(transfers), baseline_r2=baseline_r2)
-    return effect, gain
+    return Detectable(effect, related_effect, gain)

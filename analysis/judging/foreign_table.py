@@ -14,6 +14,8 @@ from benevolent.analysis.judging.match_windows import Windows
 from benevolent.analysis.judging.predictors import NOT_PREDICTORS, reason_left_out
 from benevolent.analysis.judging.tracker_statuses import with_known_statuses
 from benevolent.analysis.statistics.axis_values import join_close_values
+from benevolent.analysis.statistics.configurations import group_codes
+from benevolent.analysis.statistics.lineages import LINEAGE_COLUMN, REPLICATE_COLUMN
 from benevolent.trainables.errors import BadInput
 
 #: Reason why a column is not judged that would be by default.
@@ -92,6 +94,7 @@ def read_foreign_table(
     seeds = str(seed_column or "seed")
     notes: list[str] = []
     statuses, table = with_known_statuses(table, status_column, notes)
+    table = _with_seeds_of_lineages(table, seeds, notes)
     table = _with_numbers(table, {seeds, statuses}, notes)
     table = _with_joined_axes(table, axes, notes)
     checks.check_target(table, target, statuses)
@@ -116,6 +119,20 @@ def read_foreign_table(
         left_out=left_out,
         notes=tuple(notes),
     )
+
+
+def _with_seeds_of_lineages(table: pd.DataFrame, seeds: str, notes: list[str]) -> pd.DataFrame:
+    """Give each replicate of a lineage a seed of its own, in a table that has lineages and no seeds."""
+    if seeds in table or LINEAGE_COLUMN not in table:
+        return table
+    if REPLICATE_COLUMN not in table:
+        notes.append(
+            f"there is no {seeds} that says which runs of one {LINEAGE_COLUMN} share their luck: runs are taken as "
+            "independent, and too much is found if they are not"
+        )
+        return table
+    notes.append(f"there is no {seeds}: runs of one {LINEAGE_COLUMN} and {REPLICATE_COLUMN} are taken to share theirs")
+    return table.assign(**{seeds: group_codes(table, [LINEAGE_COLUMN, REPLICATE_COLUMN])})
 
 
 def _chosen(reasons: Mapping[str, str], predictors: Sequence[str] | None) -> tuple[str, ...]:

@@ -188,7 +188,7 @@ def _judge_scope(question: _Question, scope: ScopeRuns, deciding: bool) -> Scope
     decided = [_decide(verdict, question, diverged) for verdict in verdicts]
     baseline = Verdict.undecided(BASELINE, settings.axes, known | statistics.evaluate_axes())
     sentence = baseline_sentence(baseline, settings.confidence)
-    effect, gain = detectable(decided, baseline.baseline_r2)
+    smallest = detectable(decided, baseline.baseline_r2)
     ceilings = statistics.ceilings(question.test_size, question.validation_size)
     return ScopeVerdicts(
         scope=scope.name,
@@ -199,8 +199,9 @@ def _judge_scope(question: _Question, scope: ScopeRuns, deciding: bool) -> Scope
         baseline=replace(baseline, decision=BASELINE_DECISION, sentence=sentence),
         ceilings=tuple(ceilings),
         missing_ceiling=missing_ceiling(scope.runs, settings.target, question.test_size),
-        detectable_effect=effect,
-        detectable_gain=gain,
+        detectable_effect=smallest.effect,
+        detectable_related_effect=smallest.related_effect,
+        detectable_gain=smallest.gain,
         predictors=tuple(decided),
     )
 

@@ -37,7 +37,9 @@ class ScopeVerdicts:
         missing_ceiling: why there is no ceiling by test-set noise, if one was asked for; else empty.
         predictors: one verdict per predictor.
         detectable_effect: smallest correlation within configurations that these runs show with 80% power if one
-            predictor of them all has it; missing if they cannot show any.
+            predictor of them all has it and configurations share no luck; missing if they cannot show any.
+        detectable_related_effect: the same if configurations of one lineage, or all if they have the same seeds, share
+            all of their luck.
         detectable_gain: smallest gain that they show, likewise.
     """
 
@@ -51,6 +53,7 @@ class ScopeVerdicts:
     missing_ceiling: str
     predictors: tuple[Verdict, ...]
     detectable_effect: Number = math.nan
+    detectable_related_effect: Number = math.nan
     detectable_gain: Number = math.nan
 
 
@@ -227,7 +230,12 @@ class Verdicts:
         scope = self.scopes[0]
         if self.descriptive or not scope.detectable_effect < 1:
             return ""
-        text = f"detectable with 80% power: a correlation of {scope.detectable_effect:.2f} within configurations"
+        effect = scope.detectable_effect
+        related_effect = scope.detectable_related_effect
+        text = f"detectable with 80% power: a correlation of {effect:.2f} within configurations"
+        if related_effect > effect:
+            largest = f"{related_effect:.2f}" if related_effect < 1 else "none"
+            text += f" ({largest} if those with common seeds share all their luck)"
         if scope.detectable_gain < 1:
             text += f", a gain of {scope.detectable_gain:.3f} in transfer"
         return text

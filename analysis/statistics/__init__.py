@@ -11,6 +11,7 @@ from benevolent.analysis.statistics.correlation import kendall_tau, pearson, spe
 from benevolent.analysis.statistics.detectable_effect import (
     detectable_effect,
     detectable_gain,
+    lineages_for_negligible,
     replicates_for,
     replicates_for_negligible,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "joint_prediction",
     "granulated_kendall",
     "kendall_tau",
+    "lineages_for_negligible",
     "linear_fit",
     "measurement_ceiling",
     "measurement_noise",

@@ -3,27 +3,32 @@
 Power is computed for one true predictor among several that are judged together. The Benjamini-Hochberg procedure then
 holds it to the strictest bound, level / predictors, whatever the others do: the worst case.
 
-Formulas, all two-sided:
+All tests are two-sided. Aligned ranks use 9 / pi^2 = 0.912 of the information of normal values (Hodges and Lehmann
+1962), so a correlation r counts as ``t = sqrt(0.912) atanh(r)``.
 
-- Fisher's z of a correlation r over f degrees of freedom is normal with mean atanh(r) and variance 1 / f.
-- Aligned ranks use 9 / pi^2 = 0.912 of the information of normal values (Hodges and Lehmann 1962).
-- Runs of one configuration have one mean, so R replicates give R - 1 degrees of freedom. Configurations of one lineage
-  may share their luck wholly, and then count once, or not at all, and then count each: `shared_luck` tells.
+The replicates of a lineage are rearranged jointly. R replicates differ in d = R - 1 directions. In a lineage of c
+configurations whose luck has the correlation s, the sum of products of predictor and outcome has the expectation
+``d c t`` and the variance ``d c (1 + (c - 1) s^2)``. Under the null the variance of a lineage is that of its d x d
+matrix of products turned at random, ``c^2 t^2 + d c (1 + (c - 1) s^2)``: an association in few lineages makes its own
+null wide. Configurations that all have the same seeds are one lineage here.
 """
 
 import math
+from bisect import bisect_left
 
+from scipy.optimize import brentq
 from scipy.stats import norm
 
 RANK_EFFICIENCY = 9 / math.pi**2
 POWER = 0.8
 LEVEL = 0.05
 MOST_REPLICATES = 1_000_000
+LARGEST_ASSOCIATION = 10.0  # a correlation of 0.999999999
 
 
 def detectable_effect(
-    replicates: int,
-    lineages: int,
+    replicates: float,
+    lineages: float,
     configurations_per_lineage: float = 1,
     predictors: int = 1,
     *,
@@ -33,12 +38,12 @@ def detectable_effect(
 ) -> float:
     """Return the smallest rank correlation within configurations that a design finds with the given power.
 
-    ``r = tanh((z[1 - level / (2 predictors)] + z[power]) / sqrt(0.912 f))`` with f degrees of freedom, see
-    `degrees_within`.
+    It is the correlation whose sum of products, less z[power] of its standard deviations, is z[1 - level / (2
+    predictors)] standard deviations of the null; see the head of this module for both.
 
     Args:
-        replicates: runs of each configuration.
-        lineages: lineages of the sweep.
+        replicates: runs of each configuration, on average.
+        lineages: lineages of the sweep; 1 if all configurations have the same seeds.
         configurations_per_lineage: configurations of a lineage, on average.
         predictors: number of predictors that are judged together.
         shared_luck: correlation of the luck of two configurations of one lineage, from 0 (unrelated) to 1 (the same).
@@ -46,44 +51,31 @@ def detectable_effect(
         level: false discovery rate of the decisions.
 
     Returns:
-        An absolute correlation; 1 if there are no degrees of freedom.
+        An absolute correlation; 1 if none is found.
 
     >>> round(detectable_effect(replicates=5, lineages=48, predictors=5), 3)
-    0.253
+    0.254
     >>> round(detectable_effect(5, 24, configurations_per_lineage=2, predictors=5, shared_luck=1), 3)
-    0.35
+    0.354
+    >>> round(detectable_effect(5, 1, configurations_per_lineage=48, predictors=5), 3)
+    0.356
     """
-    freedom = degrees_within(replicates, lineages, configurations_per_lineage, shared_luck)
-    return correlation_detected(freedom, predictors, power=power, level=level)
-
-
-def correlation_detected(freedom: float, predictors: int = 1, *, power: float = POWER, level: float = LEVEL) -> float:
-    """Return the smallest rank correlation that is found over so many degrees of freedom; see `detectable_effect`.
-
-    >>> round(correlation_detected(192, predictors=5), 3)
-    0.253
-    """
-    if freedom <= 0:
+    directions = replicates - 1
+    if directions <= 0:
         return 1.0
-    return math.tanh(_required_z(predictors, power, level) / math.sqrt(RANK_EFFICIENCY * freedom))
+    size = configurations_per_lineage
+    chance = directions * size * (1 + (size - 1) * shared_luck**2)
+    needed_z = float(norm.isf(level / (2 * max(1, predictors))))
+    power_z = float(norm.ppf(power))
 
+    def excess(association: float) -> float:
+        expected = lineages * directions * size * association - power_z * math.sqrt(lineages * chance)
+        return expected - needed_z * math.sqrt(lineages * (size**2 * association**2 + chance))
 
-def degrees_within(
-    replicates: int, lineages: int, configurations_per_lineage: float = 1, shared_luck: float = 0
-) -> float:
-    """Return the effective degrees of freedom within configurations.
-
-    A lineage of c configurations with luck of correlation s counts as ``c / (1 + (c - 1) s^2)`` unrelated ones: the
-    variance of a sum of c products of two numbers, each with correlation s between configurations.
-
-    >>> degrees_within(replicates=5, lineages=24, configurations_per_lineage=2, shared_luck=0)
-    192.0
-    >>> degrees_within(replicates=5, lineages=24, configurations_per_lineage=2, shared_luck=1)
-    96.0
-    """
-    related = 1 + (configurations_per_lineage - 1) * shared_luck**2
-    unrelated = lineages * configurations_per_lineage / related
-    return unrelated * (replicates - 1)
+    if excess(LARGEST_ASSOCIATION) <= 0:
+        return 1.0
+    association = brentq(excess, 0, LARGEST_ASSOCIATION)
+    return math.tanh(association / math.sqrt(RANK_EFFICIENCY))
 
 
 def replicates_for(
@@ -106,12 +98,15 @@ def replicates_for(
     """
     if not 0 < effect < 1:
         raise ValueError(f"effect = {effect}: expected a correlation between 0 and 1")
-    per_replicate = degrees_within(2, lineages, configurations_per_lineage, shared_luck)
-    required = (_required_z(predictors, power, level) / math.atanh(effect)) ** 2 / RANK_EFFICIENCY
-    replicates = 1 + math.ceil(required / per_replicate - 1e-9)
-    if replicates > MOST_REPLICATES:
+    design = (lineages, configurations_per_lineage, predictors)
+
+    def is_found(replicates: int) -> bool:
+        found = detectable_effect(replicates, *design, shared_luck=shared_luck, power=power, level=level)
+        return found <= effect
+
+    if not is_found(MOST_REPLICATES):
         raise ValueError(f"effect = {effect}: takes more than {MOST_REPLICATES:,} replicates")
-    return max(2, replicates)
+    return bisect_left(range(MOST_REPLICATES), True, lo=2, key=is_found)
 
 
 def detectable_gain(
@@ -135,7 +130,8 @@ def detectable_gain(
     """
     if lineages <= 1:
         return 1 - baseline_r2
-    correlation = math.tanh(_required_z(predictors, power, level) / math.sqrt(RANK_EFFICIENCY * (lineages - 1)))
+    required_z = norm.isf(level / (2 * max(1, predictors))) + norm.ppf(power)
+    correlation = math.tanh(required_z / math.sqrt(RANK_EFFICIENCY * (lineages - 1)))
     return (1 - baseline_r2) * correlation**2
 
 
@@ -148,21 +144,46 @@ def replicates_for_negligible(
     power: float = POWER,
     confidence: float = 0.9,
 ) -> int:
-    """Return how many replicates it takes to call a predictor without any effect negligible.
+    """Return how many replicates it takes to show that a predictor without effect has a small correlation.
 
     Both ends of an interval of the given confidence must lie inside plus and minus the bound. For a correlation of 0
-    they do with probability `power` if ``atanh(bound) = (z[(1 + confidence) / 2] + z[(1 + power) / 2]) / sqrt(f)``.
+    they do with probability `power` if ``atanh(bound) = (z[(1 + confidence) / 2] + z[(1 + power) / 2]) / sqrt(f)``,
+    with f effective degrees of freedom: each configuration gives R - 1, and c of one lineage whose luck has the
+    correlation s count as ``c / (1 + (c - 1) s^2)``.
 
     >>> replicates_for_negligible(48)
     6
     """
-    per_replicate = degrees_within(2, lineages, configurations_per_lineage, shared_luck)
-    z = norm.ppf((1 + confidence) / 2) + norm.ppf((1 + power) / 2)
-    required = (z / math.atanh(bound)) ** 2
+    related = 1 + (configurations_per_lineage - 1) * shared_luck**2
+    per_replicate = lineages * configurations_per_lineage / related
+    required = (_equivalence_z(power, confidence) / math.atanh(bound)) ** 2
     return max(2, 1 + math.ceil(required / per_replicate - 1e-9))
 
 
-def _required_z(predictors: int, power: float, level: float) -> float:
-    """Return the distance from 0, in standard errors, at which one true predictor among several is found."""
-    strictest = level / (2 * max(1, predictors))
-    return float(norm.ppf(1 - strictest) + norm.ppf(power))
+def lineages_for_negligible(
+    baseline_r2: float, *, bound: float = 0.01, power: float = POWER, confidence: float = 0.9
+) -> int:
+    """Return how many lineages it takes to show that a predictor without effect has a small gain of R2.
+
+    Of the share 1 - R2 that the baseline leaves, the gain is r^2, with r the correlation of what the axes leave of
+    predictor and outcome. As in `detectable_gain` the units are lineages, which is the worst case.
+
+    Args:
+        baseline_r2: cross-validated R2 of the hyperparameters alone.
+        bound: gain of R2 that counts as small.
+        power: probability of showing it.
+        confidence: of the interval of the gain.
+
+    >>> lineages_for_negligible(0.5), lineages_for_negligible(0.95)
+    (424, 38)
+    """
+    left = 1 - baseline_r2
+    if left <= bound:
+        return 2
+    correlation = math.sqrt(bound / left)
+    return 1 + math.ceil((_equivalence_z(power, confidence) / math.atanh(correlation)) ** 2)
+
+
+def _equivalence_z(power: float, confidence: float) -> float:
+    """Return the distance of 0 from both bounds, in standard errors, at which both ends of an interval are inside."""
+    return float(norm.ppf((1 + confidence) / 2) + norm.ppf((1 + power) / 2))

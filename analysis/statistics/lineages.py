@@ -20,6 +20,8 @@ from benevolent.analysis.statistics.configurations import GroupedRuns, group_cod
 
 #: Column of the configurations that share a root: a dense network and what is pruned from it.
 LINEAGE_COLUMN = "lineage"
+#: Column of the number of a run among those of its configuration; runs of one lineage and replicate share their luck.
+REPLICATE_COLUMN = "replicate"
 LISTED = 6  # up to this many replicates, permutations are drawn from the list of all of them, which is faster
 
 

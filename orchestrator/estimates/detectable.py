@@ -1,15 +1,28 @@
 """What a sweep can show: the smallest effects that its verdicts would find, stated before anything is trained."""
 
+import itertools
+import math
 from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
 
 from benevolent.analysis.formatting import number
-from benevolent.analysis.judging.decision_rule import MINIMUM_LINEAGES
+from benevolent.analysis.judging.decision_rule import (
+    MINIMUM_LINEAGES,
+    SMALL_CORRELATION,
+    SMALL_GAIN,
+    design_lacks_beyond,
+)
 from benevolent.analysis.judging.predictors import BASELINES
 from benevolent.analysis.measures.selection import select
-from benevolent.analysis.statistics import detectable_effect, detectable_gain, replicates_for, replicates_for_negligible
+from benevolent.analysis.statistics import (
+    detectable_effect,
+    detectable_gain,
+    lineages_for_negligible,
+    replicates_for,
+    replicates_for_negligible,
+)
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
@@ -55,6 +68,15 @@ class Design(NamedTuple):
             predictors=len(_predictors(record)),
         )
 
+    @property
+    def lacks_beyond(self) -> str:
+        """What the design lacks for a test of any association within configurations; empty if nothing."""
+        freedom = self.configurations * (self.replicates - 1)
+        if self.shares_seeds:
+            return design_lacks_beyond(freedom, self.replicates, math.inf)
+        arrangements = self.lineages * math.lgamma(self.replicates + 1) / math.log(10)
+        return design_lacks_beyond(freedom, math.nan, arrangements)
+
     def effects(self) -> tuple[float, float]:
         """Return the smallest rank correlations within configurations that are found.
 
@@ -69,6 +91,8 @@ class Design(NamedTuple):
     def replicates_for(self, effect: float) -> tuple[int, int]:
         """Return how many replicates it takes to find a rank correlation; the pair is as in `effects`.
 
+        They are no fewer than the rule of verdicts asks for.
+
         Raises:
             BadInput: the effect is not between 0 and 1, or takes more than a million replicates.
         """
@@ -78,10 +102,11 @@ class Design(NamedTuple):
             related = replicates_for(effect, blocks, size, self.predictors, shared_luck=1)
         except ValueError as error:
             raise BadInput(f"--for {effect:g}: {str(error).partition(': ')[2]}") from None
-        return unrelated, related
+        fewest = next(count for count in itertools.count(2) if not self._replace(replicates=count).lacks_beyond)
+        return max(unrelated, fewest), max(related, fewest)
 
     def replicates_for_negligible(self) -> tuple[int, int]:
-        """Return how many replicates it takes to call a predictor without effect negligible, as `replicates_for`."""
+        """Return how many replicates show that a predictor without effect has a small correlation; pair as above."""
         blocks, size = self._blocks
         return (
             replicates_for_negligible(blocks, size, shared_luck=0),
@@ -110,7 +135,7 @@ def detectable_table(design: Design, effect: float | None = None) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_row("beyond the hyperparameters", _within_text(design))
     table.add_row("transfers to new configurations", _transfer_text(design))
-    table.add_row("negligible", f"takes {_replicates_text(design.replicates_for_negligible())}")
+    table.add_row("negligible", _negligible_text(design))
     if effect is not None:
         needed = _replicates_text(design.replicates_for(effect))
         table.add_row(f"|ρ| = {effect:g} beyond", f"takes {needed}; the sweep has {design.replicates}")
@@ -120,11 +145,14 @@ def detectable_table(design: Design, effect: float | None = None) -> Table:
 def _within_text(design: Design) -> str:
     if design.replicates < 2:
         return "none: one replicate does not vary within its configuration"
-    unrelated, related = map(number, design.effects())
-    text = f"rank correlation |ρ| = {unrelated} within configurations"
+    if design.lacks_beyond:
+        return f"undecided: lacks {design.lacks_beyond}"
+    unrelated, related = design.effects()
+    text = f"rank correlation |ρ| = {number(unrelated)} within configurations"
     if unrelated == related:
         return text
-    return f"{text}; {related} if {_sharing(design)} wholly share their luck"
+    largest = number(related) if related < 1 else "none"
+    return f"{text}; {largest} if {_sharing(design)} wholly share their luck"
 
 
 def _transfer_text(design: Design) -> str:
@@ -137,6 +165,17 @@ def _transfer_text(design: Design) -> str:
         gain = detectable_gain(design.lineages, design.predictors, baseline_r2=r2)
         gains.append(f"{number(gain)} (R² {r2:g})")
     return f"gain of R² = {', '.join(gains)}, by the R² of the hyperparameters alone"
+
+
+def _negligible_text(design: Design) -> str:
+    if design.shares_seeds:
+        return "never said where all configurations share their seeds"
+    if design.lineages < MINIMUM_LINEAGES:
+        return f"undecided: {design.lineages} lineages (at least {MINIMUM_LINEAGES})"
+    needed = _replicates_text(design.replicates_for_negligible())
+    lineages = [f"{lineages_for_negligible(r2):,} (R² {r2:g})" for r2 in BASELINE_R2]
+    gain = f"a gain below {SMALL_GAIN:g} takes up to {', '.join(lineages)} lineages"
+    return f"a correlation below {SMALL_CORRELATION:g} takes {needed}; {gain}"
 
 
 def _sharing(design: Design) -> str:
