@@ -1,5 +1,6 @@
 """Layers of a module as measures need them: order of calls, weight tensors, and the shapes that these act on."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from benevolent.trainables.stack.layer_types import layer_type
-from benevolent.trainables.stack.module_structure import first_layer
+from benevolent.trainables.stack.module_structure import (
+    LayerCall,
+    count_activations,
+    first_layer,
+    first_tensor,
+    recorded_calls,
+)
 
 
 @dataclass(frozen=True)
@@ -51,23 +58,27 @@ class Architecture:
     @classmethod
     def trace(cls, module: nn.Module, call: Callable[[], Tensor]) -> "Architecture":
         """Read a module while `call` runs it on one example and returns the logits; the module is left unchanged."""
-        record = _CallRecord()
-        handles = [part.register_forward_pre_hook(record.begin) for part in module.modules()]
-        handles += [part.register_forward_hook(record.end) for part in module.modules() if _is_leaf(part)]
+        first_inputs: dict[nn.Module, Tensor | None] = {}
+
+        def begin(part: nn.Module, arguments: tuple[object, ...]) -> None:
+            first_inputs.setdefault(part, first_tensor(arguments))
+
+        handles = [part.register_forward_pre_hook(begin) for part in module.modules()]
         try:
-            logits = call()
+            with recorded_calls(module) as layer_calls:
+                logits = call()
         finally:
             for handle in handles:
                 handle.remove()
         names = {part: name for name, part in module.named_modules()}
-        calls = tuple(names[part] for part in record.first_inputs)
+        calls = tuple(names[part] for part in first_inputs)
         return cls(
-            module,
-            calls,
-            tuple(record.weights(module, calls)),
-            max(record.activations, logits.numel()),  # a container may call none of its layers
-            logits.shape[-1],
-            record.first_layer_reads_inputs(module),
+            module=module,
+            calls=calls,
+            weights=_weights(module, calls, layer_calls),
+            activations=max(count_activations(layer_calls), logits.numel()),  # a container may call none of its layers
+            classes=logits.shape[-1],
+            first_on_inputs=_first_layer_reads_inputs(module, first_inputs),
         )
 
     @property
@@ -90,68 +101,44 @@ class Architecture:
         return None
 
 
-class _CallRecord:
-    """The calls of a module's parts in one forward pass, as forward hooks see them.
+def _weights(module: nn.Module, calls: Sequence[str], layer_calls: Sequence[LayerCall]) -> tuple[Weight, ...]:
+    input_shapes: dict[nn.Module, set[tuple[int, ...]]] = {}
+    real_calls: Counter[nn.Module] = Counter()
+    for call in layer_calls:
+        if call.input_shape is not None:
+            input_shapes.setdefault(call.layer, set()).add(call.input_shape)
+        real_calls[call.layer] += call.on_real_numbers
+    weights = []
+    for name, parameter in in_call_order(dict(module.named_parameters()), calls).items():
+        if parameter.ndim < 2:
+            continue
+        layer = module.get_submodule(name.rpartition(".")[0])
+        shapes = input_shapes.get(layer, set())
+        shape = next(iter(shapes)) if len(shapes) == 1 else None
+        weights.append(Weight(name, layer, shape, real_calls[layer]))
+    return tuple(weights)
 
-    Attributes:
-        first_inputs: first argument of the first call of every part, if a tensor, in the order of these calls.
-        input_shapes: shapes of one example at the inputs of every leaf.
-        real_calls: number of calls of every leaf on real numbers.
-        activations: how many numbers the leaves have returned.
+
+def _first_layer_reads_inputs(module: nn.Module, first_inputs: Mapping[nn.Module, Tensor | None]) -> bool:
+    """Return whether the first layer with parameters was called on the inputs of the module themselves.
+
+    Args:
+        module: the whole network.
+        first_inputs: first argument of the first call of every part, None if it is no tensor, in the order of calls.
     """
-
-    def __init__(self) -> None:
-        self.first_inputs: dict[nn.Module, Tensor | None] = {}
-        self.input_shapes: dict[nn.Module, set[tuple[int, ...]]] = {}
-        self.real_calls: dict[nn.Module, int] = {}
-        self.activations = 0
-
-    def begin(self, part: nn.Module, inputs: tuple[object, ...]) -> None:
-        self.first_inputs.setdefault(part, _first_tensor(inputs))
-
-    def end(self, leaf: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        first = _first_tensor(inputs)
-        if first is not None:
-            self.real_calls[leaf] = self.real_calls.get(leaf, 0) + first.is_floating_point()
-            self.input_shapes.setdefault(leaf, set()).add(tuple(first.shape[1:]))
-        if isinstance(output, Tensor):
-            self.activations += output.numel()
-
-    def weights(self, module: nn.Module, calls: Sequence[str]) -> list[Weight]:
-        weights = []
-        for name, parameter in in_call_order(dict(module.named_parameters()), calls).items():
-            if parameter.ndim < 2:
-                continue
-            layer = module.get_submodule(name.rpartition(".")[0])
-            shapes = self.input_shapes.get(layer, set())
-            shape = next(iter(shapes)) if len(shapes) == 1 else None
-            weights.append(Weight(name, layer, shape, self.real_calls.get(layer, 0)))
-        return weights
-
-    def first_layer_reads_inputs(self, module: nn.Module) -> bool:
-        with_parameters = filter(_has_parameters, self.first_inputs)
-        layer = next(with_parameters, None)
-        if layer is None:
-            return False
-        inputs = self.first_inputs[module]
-        layer_inputs = self.first_inputs[layer]
-        if inputs is None or layer_inputs is None:
-            return False
-        return torch.equal(inputs.flatten(), layer_inputs.flatten())
-
-
-def _is_leaf(part: nn.Module) -> bool:
-    return next(part.children(), None) is None
+    with_parameters = filter(_has_parameters, first_inputs)
+    layer = next(with_parameters, None)
+    if layer is None:
+        return False
+    inputs = first_inputs[module]
+    layer_inputs = first_inputs[layer]
+    if inputs is None or layer_inputs is None:
+        return False
+    return torch.equal(inputs.flatten(), layer_inputs.flatten())
 
 
 def _has_parameters(part: nn.Module) -> bool:
     return next(part.parameters(recurse=False), None) is not None
-
-
-def _first_tensor(inputs: tuple[object, ...]) -> Tensor | None:
-    if inputs and isinstance(inputs[0], Tensor):
-        return inputs[0]
-    return None
 
 
 def in_call_order(parameters: Mapping[str, Tensor], calls: Sequence[str]) -> dict[str, Tensor]:

@@ -143,10 +143,10 @@ def _forward_flops(architecture: network.Network, input_shape: tuple[int, ...]) 
     Each row of a weight takes part in as many outputs as there are positions, 1 in a linear layer.
     """
     flops = 0
-    for call in forward_calls(architecture.module, torch.zeros(1, *input_shape)):
+    for call in forward_calls(architecture.module, input_shape):
         for weight in call.layer.parameters():
             if weight.ndim >= 2:
-                flops += 2 * weight.numel() * call.output_shape.numel() // weight.shape[0]
+                flops += 2 * weight.numel() * call.outputs // weight.shape[0]
     return flops
 
 

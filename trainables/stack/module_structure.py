@@ -1,6 +1,7 @@
 """The structure of a module as its calls and its names show it."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,34 +12,70 @@ from benevolent.trainables.stack.layer_types import layer_type
 
 @dataclass(frozen=True)
 class LayerCall:
-    """One call of an innermost layer, a module without children, on one batch."""
+    """One call of an innermost layer, a module without children, on one batch.
+
+    Attributes:
+        layer: the module.
+        input_shape: of one example of its first argument; None if that is no tensor.
+        on_real_numbers: True if its first argument is a tensor of real numbers.
+        outputs: how many numbers it returned; 0 if it returned no tensor.
+    """
 
     layer: nn.Module
-    output_shape: torch.Size
+    input_shape: tuple[int, ...] | None
+    on_real_numbers: bool
+    outputs: int
 
 
-def forward_calls(module: nn.Module, inputs: Tensor) -> list[LayerCall]:
-    """Run a module once and return the calls of its innermost layers, in order, that give a tensor.
-
-    >>> module = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    >>> [tuple(call.output_shape) for call in forward_calls(module, torch.zeros(1, 3))]
-    [(1, 2), (1, 2)]
-    """
+@contextlib.contextmanager
+def recorded_calls(module: nn.Module) -> Iterator[list[LayerCall]]:
+    """Record the calls of a module's innermost layers inside, in order; the module is left unchanged."""
     calls: list[LayerCall] = []
 
-    def record(layer: nn.Module, inputs: object, output: object) -> None:
-        if isinstance(output, Tensor):
-            calls.append(LayerCall(layer, output.shape))
+    def record(layer: nn.Module, arguments: tuple[object, ...], output: object) -> None:
+        outputs = output.numel() if isinstance(output, Tensor) else 0
+        inputs = first_tensor(arguments)
+        if inputs is None:
+            calls.append(LayerCall(layer, None, False, outputs))
+        else:
+            calls.append(LayerCall(layer, tuple(inputs.shape[1:]), inputs.is_floating_point(), outputs))
 
     innermost = [layer for layer in module.modules() if next(layer.children(), None) is None]
     hooks = [layer.register_forward_hook(record) for layer in innermost]
     try:
-        with torch.no_grad():
-            module(inputs)
+        yield calls
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def first_tensor(arguments: tuple[object, ...]) -> Tensor | None:
+    """Return the first of a call's arguments if it is a tensor, else None."""
+    if arguments and isinstance(arguments[0], Tensor):
+        return arguments[0]
+    return None
+
+
+@torch.no_grad()
+def forward_calls(module: nn.Module, input_shape: tuple[int, ...]) -> list[LayerCall]:
+    """Run a module on one example of zeros and return the calls of its innermost layers, in order.
+
+    >>> module = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    >>> [(call.input_shape, call.outputs) for call in forward_calls(module, (3,))]
+    [((3,), 2), ((2,), 2)]
+    """
+    with recorded_calls(module) as calls:
+        module(torch.zeros(1, *input_shape))
     return calls
+
+
+def count_activations(calls: Sequence[LayerCall]) -> int:
+    """Return how many numbers the innermost layers compute in these calls.
+
+    >>> count_activations(forward_calls(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), (3,)))
+    4
+    """
+    return sum(call.outputs for call in calls)
 
 
 def first_layer(module: nn.Module, order: Iterable[str] | None = None) -> str | None:

@@ -21,7 +21,7 @@ from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
 from benevolent.trainables.stack.initialization import initial_parameters
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
-from benevolent.trainables.stack.module_structure import first_layer, forward_calls
+from benevolent.trainables.stack.module_structure import count_activations, first_layer, forward_calls
 from benevolent.trainables.stack.parameter_layout import ParameterLayout
 
 Kernel = Literal["batched", "channels_last", "matmul", "vmap", "loop"]
@@ -127,8 +127,7 @@ class Network:
     def activations(self, input_shape: tuple[int, ...]) -> int:
         """Return how many values a forward pass of one example keeps: its inputs and the outputs of all layers."""
         if input_shape not in self._activations:
-            calls = forward_calls(self.module, torch.zeros(1, *input_shape))
-            outputs = sum(call.output_shape.numel() for call in calls)
+            outputs = count_activations(forward_calls(self.module, input_shape))
             self._activations[input_shape] = math.prod(input_shape) + outputs
         return self._activations[input_shape]
 

@@ -186,7 +186,7 @@ class CohortTraining:
         if not any(phase.max_epochs for phase in self._phases):  # a run that does not train ends as its parent did
             ends = {config.run_id: start.status for config, start in zip(configs, starts, strict=True)}
             inherited = {run_id: status for run_id, status in ends.items() if status is not None}
-            self.recorder = Recorder(self.files, self.manifest, inherited=inherited)
+            self.recorder.inherit(inherited)
         self._start_phase()
         self._save()
 
@@ -360,8 +360,7 @@ class CohortTraining:
         self.running.load(state.tensors)
         self.phase_index = state.phase_index
         self.step = state.step
-        new_files = self.files.parameter_files()
-        self.recorder = Recorder(self.files, self.manifest, state.part, state.seconds, new_files=new_files)
+        self.recorder.resume(state.part, state.seconds)
         choice = self._stored_choice()
         assert choice is not None
         self.choice = choice

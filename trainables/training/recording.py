@@ -46,28 +46,36 @@ class Recorder:
     Args:
         files: of the cohort.
         manifest: of the cohort.
+
+    Attributes:
         part: number of the next part.
-        seconds: that each run has trained for, by its id; 0 by default.
+        seconds: that each run has trained for, by its id.
         inherited: statuses, by run id, of runs that end without training: those of the runs that they were made from.
-        new_files: files of parameters that no `Progress` has named yet.
     """
 
-    def __init__(
-        self,
-        files: CohortFiles,
-        manifest: Manifest,
-        part: int = 0,
-        seconds: Mapping[str, float] | None = None,
-        inherited: Mapping[str, Status] | None = None,
-        new_files: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, files: CohortFiles, manifest: Manifest) -> None:
         self.files = files
         self.manifest = manifest
-        self.part = part
-        self.seconds = dict.fromkeys(manifest.run_ids, 0.0) | dict(seconds or {})
-        self.inherited = dict(inherited or {})
-        self._new_files = list(new_files)
+        self.part = 0
+        self.seconds = dict.fromkeys(manifest.run_ids, 0.0)
+        self.inherited: Mapping[str, Status] = {}
+        self._new_files: list[str] = []  # that no `Progress` has named yet
         self.rows = Rows()
+
+    def inherit(self, statuses: Mapping[str, Status]) -> None:
+        """Set the statuses, by run id, of runs that end without training."""
+        self.inherited = statuses
+
+    def resume(self, part: int, seconds: Mapping[str, float]) -> None:
+        """Go on with the part of this number, and name all files of parameters that are there as new.
+
+        Args:
+            part: the first that is not written yet.
+            seconds: that each run had trained for before it, by its id.
+        """
+        self.part = part
+        self.seconds |= seconds
+        self._new_files = self.files.parameter_files()
 
     def begin_phase(self, phase: str, timeline: PhaseTimeline, kernel: Kernel) -> None:
         """Set the phase of all rows that follow, and the kernel that networks are evaluated by."""
