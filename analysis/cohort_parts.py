@@ -23,7 +23,7 @@ UNFINISHED_COLUMNS = ("run_id", "cohort_id", "role", "status")
 class Cohorts:
     """All cohorts of some results folders, read once and kept.
 
-    A run that was trained again for more records is in two cohorts. It is read from its home: the cohort in which it
+    A run that was trained again for more records is in two cohorts. It is read from the cohort in which it
     has ended, and if it has in both, the one that recorded more.
 
     Args:
@@ -49,21 +49,21 @@ class Cohorts:
         return [set().union(*(part["run_id"].to_pylist() for part in parts)) for parts in self._parts_of_runs]
 
     @functools.cached_property
-    def home(self) -> dict[str, int]:
+    def cohort_of_run(self) -> dict[str, int]:
         """For each run, the position of the cohort that it is read from."""
         return cohort_of_run(self.manifests, self.ended)
 
     def runs(self) -> pd.DataFrame:
         """Return one row per run: where and how it ended, or `failed` or `to do`; empty if there are no runs."""
         unfinished = pa.Table.from_pylist(list(self._unfinished()), _schema_of_text(UNFINISHED_COLUMNS))
-        ended = self._at_home(self._parts_of_runs)
+        ended = self._read_once(self._parts_of_runs)
         runs = united([*ended, unfinished], ())
         return runs.drop_duplicates("run_id").sort_values("run_id", ignore_index=True)
 
     def table(self, name: paths.TableName, columns: Iterable[str]) -> pd.DataFrame:
         """Return the table `dynamics` or `outcomes`; an empty one has these columns."""
         parts = [self._files(position).parts(name) for position in range(len(self.manifests))]
-        frame = united(self._at_home(parts), columns)
+        frame = united(self._read_once(parts), columns)
         keys = [column for column in ("run_id", "phase", "step", "split", "name") if column in frame]
         return frame.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
 
@@ -71,22 +71,24 @@ class Cohorts:
         """Return all rows of all files of measures, as they were written; an empty table has these columns."""
         parts: list[list[pa.Table]] = [[] for _ in self.manifests]
         of_no_cohort: list[pa.Table] = []
-        position_of = {
-            (folder.uri, manifest.cohort_id): position
-            for position, (folder, manifest) in enumerate(zip(self.folders, self.manifests, strict=True))
-        }
+        position_of = {}
+        for position, manifest in enumerate(self.manifests):
+            position_of[self.folders[position].uri, manifest.cohort_id] = position
         for folder in self.results:
             for name in folder.names(paths.MEASURES):
-                position = position_of.get((folder.uri, paths.measured_cohort(name)))
                 rows = folder.read_table(f"{paths.MEASURES}/{name}")
-                (of_no_cohort if position is None else parts[position]).append(rows)
-        return united([*self._at_home(parts), *of_no_cohort], columns)
+                measured = position_of.get((folder.uri, paths.measured_cohort(name)))
+                if measured is None:
+                    of_no_cohort.append(rows)
+                else:
+                    parts[measured].append(rows)
+        return united([*self._read_once(parts), *of_no_cohort], columns)
 
     def find(self, run_id: str) -> tuple[Folder, str, RunConfig]:
         """Return the folder, the cohort and the configuration of a run; `BadInput` if there is no such run."""
-        if run_id not in self.home:
-            raise BadInput(f"run_id = {run_id!r}: no such run" + did_you_mean(run_id, [*self.home][:8]))
-        position = self.home[run_id]
+        if run_id not in self.cohort_of_run:
+            raise BadInput(f"run_id = {run_id!r}: no such run" + did_you_mean(run_id, [*self.cohort_of_run][:8]))
+        position = self.cohort_of_run[run_id]
         manifest = self.manifests[position]
         return self.folders[position], manifest.cohort_id, manifest.config(run_id)
 
@@ -96,8 +98,8 @@ class Cohorts:
             reason = self._files(position).why_failed
             if reason is None:
                 continue
-            home = cohort_of_run(self.manifests, self.ended, manifest.record)
-            if any(run_id not in self.ended[home[run_id]] for run_id in manifest.run_ids):
+            read_from = cohort_of_run(self.manifests, self.ended, manifest.record)
+            if any(run_id not in self.ended[read_from[run_id]] for run_id in manifest.run_ids):
                 yield manifest, reason
 
     def _files(self, position: int) -> CohortFiles:
@@ -108,7 +110,7 @@ class Cohorts:
         for position, manifest in enumerate(self.manifests):
             status = Status.TO_DO if self._files(position).why_failed is None else Status.FAILED
             for run in manifest.runs:
-                if self.home[run.run_id] == position and run.run_id not in self.ended[position]:
+                if self.cohort_of_run[run.run_id] == position and run.run_id not in self.ended[position]:
                     values = (run.run_id, manifest.cohort_id, run.role, str(status))
                     yield dict(zip(UNFINISHED_COLUMNS, values, strict=True))
 
@@ -122,11 +124,11 @@ class Cohorts:
             files.check_needed_files(parts[-1])
         return parts
 
-    def _at_home(self, parts: Sequence[Sequence[pa.Table]]) -> list[pa.Table]:
+    def _read_once(self, parts: Sequence[Sequence[pa.Table]]) -> list[pa.Table]:
         """Return the parts of all cohorts without the rows of runs that are read from another cohort."""
         kept = []
         for position, manifest in enumerate(self.manifests):
-            elsewhere = [run_id for run_id in manifest.run_ids if self.home[run_id] != position]
+            elsewhere = [run_id for run_id in manifest.run_ids if self.cohort_of_run[run_id] != position]
             for part in parts[position]:
                 if elsewhere:
                     part = part.filter(pc.invert(pc.is_in(part["run_id"], pa.array(elsewhere))))

@@ -21,11 +21,13 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.parameters import read_parameters
 from benevolent.trainables.store.statuses import MEASURE_ERROR, Role
+from benevolent.trainables.store.table_schemas import MEASURE_COLUMNS, PARTS
 
+#: Columns of the long tables.
 COLUMNS = {
-    "dynamics": ("run_id", "phase", "step", "epoch", "name", "value"),
-    "outcomes": ("run_id", "phase", "step", "split", "name", "value"),
-    "measures": ("run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version", "traceback"),
+    "dynamics": PARTS["dynamics"].names,
+    "outcomes": PARTS["outcomes"].names,
+    "measures": MEASURE_COLUMNS.names,
 }
 
 
@@ -207,7 +209,9 @@ class Results:
             if run_id not in stored.run_ids:
                 continue
             row = stored.run_ids.index(run_id)
-            if step is None or (stored.metadata["phase"][row], stored.metadata["step"][row]) == (phase, step):
+            kept_phase = stored.metadata["phase"][row]
+            kept_step = stored.metadata["step"][row]
+            if step is None or (kept_phase, kept_step) == (phase, step):
                 return stored.network(row)
         place = "its end" if step is None else f"step {step}"
         raise BadInput(f"run {run_id}: no parameters were kept at {place}")

@@ -1,4 +1,4 @@
-"""Runs that a results folder holds, and making it ready for those it lacks."""
+"""Runs that exist in a results folder, and what makes it ready for new ones."""
 
 import os
 import posixpath
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from benevolent.orchestrator.plan.cohorts import HeldRuns
+from benevolent.orchestrator.plan.cohorts import ExistingRuns
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.provenance import add_entry
@@ -40,13 +40,15 @@ def check_folder(results: Folder, spec: SweepSpec) -> None:
     old = read_spec(results)
     if old.name != spec.name:
         raise BadInput(f"--out {results.uri}: holds the sweep {old.name!r}, not {spec.name!r}; give another folder")
-    old_base, new_base = dict(flatten(old.base)), dict(flatten(spec.base))
+    old_base = dict(flatten(old.base))
+    new_base = dict(flatten(spec.base))
     for field in sorted({*old_base, *new_base}):
-        held, given = old_base.get(field), new_base.get(field)
-        if held != given:
+        old_value = old_base.get(field)
+        new_value = new_base.get(field)
+        if old_value != new_value:
             raise BadInput(
-                f"--out {results.uri}: holds a sweep with another base (base.{field}: {held!r} in the folder, "
-                f"{given!r} in the spec); give another folder"
+                f"--out {results.uri}: holds a sweep with another base (base.{field}: {old_value!r} in the folder, "
+                f"{new_value!r} in the spec); give another folder"
             )
 
 
@@ -68,13 +70,13 @@ def read_spec(results: Folder) -> SweepSpec:
 
 
 @dataclass(frozen=True)
-class HeldCohorts:
+class ExistingCohorts:
     """The cohorts of a results folder, read once for each invocation.
 
     Attributes:
         cohorts: all there are.
         ended: for each, the ids of the runs that have ended in it.
-        asked: what is to be recorded; `home` leaves out cohorts that do not record it.
+        asked: what is to be recorded; `cohort_of_run` leaves out cohorts that do not record it.
     """
 
     cohorts: Sequence[Manifest]
@@ -82,28 +84,30 @@ class HeldCohorts:
     asked: RecordConfig
 
     @classmethod
-    def read(cls, results: Folder, asked: RecordConfig) -> "HeldCohorts":
+    def read(cls, results: Folder, asked: RecordConfig) -> "ExistingCohorts":
         """Read the cohorts of a results folder."""
         return cls(*read_cohorts(results), asked)
 
-    def with_new(self, manifests: Sequence[Manifest]) -> "HeldCohorts":
+    def with_new(self, manifests: Sequence[Manifest]) -> "ExistingCohorts":
         """Return these cohorts and new ones, in which no run has ended."""
-        return HeldCohorts([*self.cohorts, *manifests], [*self.ended, *(set[str]() for _ in manifests)], self.asked)
+        ended_in_new = [set[str]() for _ in manifests]
+        return ExistingCohorts([*self.cohorts, *manifests], [*self.ended, *ended_in_new], self.asked)
 
     @property
-    def home(self) -> dict[str, int]:
+    def cohort_of_run(self) -> dict[str, int]:
         """The position of the cohort that each run is read from; without runs that lack some of what is asked."""
         return cohort_of_run(self.cohorts, self.ended, self.asked)
 
     @property
-    def runs(self) -> HeldRuns:
+    def runs(self) -> ExistingRuns:
         """Return what planning needs to know of the runs in these cohorts."""
         records: dict[str, RecordConfig] = {}
         for cohort in self.cohorts:
             for run_id in cohort.run_ids:
-                records[run_id] = records[run_id].union(cohort.record) if run_id in records else cohort.record
-        home = {run_id: self.cohorts[position].cohort_id for run_id, position in self.home.items()}
-        return HeldRuns(home, records)
+                known = records.get(run_id)
+                records[run_id] = known.union(cohort.record) if known else cohort.record
+        cohort_ids = {run_id: self.cohorts[position].cohort_id for run_id, position in self.cohort_of_run.items()}
+        return ExistingRuns(cohort_ids, records)
 
     def wanted(self, plan: Plan) -> tuple[list[Manifest], list[str]]:
         """Return the cohorts with runs of a plan, and those that they wait for; all other cohorts are left alone.
@@ -111,10 +115,17 @@ class HeldCohorts:
         Returns:
             the cohorts still to be trained, in the order to start them, and the ids of those that have ended.
         """
-        home = self.home
-        planned = [run_id for run_id in plan.runs["run_id"] if run_id in home]
-        to_train = {home[run_id] for run_id in planned if run_id not in self.ended[home[run_id]]}
-        done = {home[run_id] for run_id in planned} - to_train
+        cohort_of_run = self.cohort_of_run
+        planned = set()
+        to_train = set()
+        for run_id in plan.runs["run_id"]:
+            if run_id not in cohort_of_run:
+                continue
+            position = cohort_of_run[run_id]
+            planned.add(position)
+            if run_id not in self.ended[position]:
+                to_train.add(position)
+        done = planned - to_train
         to_train |= self._waited_for(to_train)
         order = {name: position for position, name in enumerate(plan.cohorts["cohort_id"])}
         # A cohort of an earlier plan that others wait for is in no order, and comes first.
@@ -183,13 +194,13 @@ def prepare(results: Folder, spec: SweepSpec, plan: Plan) -> list[Manifest]:
 
 
 def prepare_anew(results: Folder, spec: SweepSpec, slots: int = 1) -> tuple[list[Manifest], list[str]]:
-    """Plan a sweep for what a results folder holds, and make the folder ready; return as `HeldCohorts.wanted`.
+    """Plan a sweep for what a results folder holds, and make the folder ready; return as `ExistingCohorts.wanted`.
 
     For whoever trains without Ray, such as tests and benchmarks; disk space and data sets are not looked at.
     """
-    held = HeldCohorts.read(results, spec.record.while_training)
-    plan = expand(spec, held.runs, slots)
-    return held.with_new(prepare(results, spec, plan)).wanted(plan)
+    existing = ExistingCohorts.read(results, spec.record.while_training)
+    plan = expand(spec, existing.runs, slots)
+    return existing.with_new(prepare(results, spec, plan)).wanted(plan)
 
 
 def _not_writable(results: Folder, error: OSError) -> BadInput:

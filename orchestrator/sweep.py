@@ -18,7 +18,14 @@ from benevolent.analysis.results import check_trust
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.reporting import report
-from benevolent.orchestrator.results_folder import HeldCohorts, check_disk, check_folder, prepare, read_from, read_spec
+from benevolent.orchestrator.results_folder import (
+    ExistingCohorts,
+    check_disk,
+    check_folder,
+    prepare,
+    read_from,
+    read_spec,
+)
 from benevolent.orchestrator.spec.names import check_names
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.train_and_measure import TrainingSummary, train_and_measure
@@ -84,13 +91,13 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
     with located_in(f"sweep {spec.name}"):
         check_names(spec.record, spec.judging)
     with ray_cluster(address) if address else nullcontext():
-        held = HeldCohorts.read(results, spec.record.while_training)
+        existing = ExistingCohorts.read(results, spec.record.while_training)
         with located_in(f"sweep {spec.name}"):
             slots = place_work(spec.resources, address).cohorts
-            plan = expand(spec, held.runs, slots)
+            plan = expand(spec, existing.runs, slots)
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
-        todo, done = held.with_new(prepare(results, spec, plan)).wanted(plan)
+        todo, done = existing.with_new(prepare(results, spec, plan)).wanted(plan)
         return train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
 
 

@@ -71,4 +71,7 @@ def _fields(section: Mapping[str, Any]) -> str:
     >>> _fields({"family": "mlp", "width": 8, "lr": 0.1})
     'mlp, width 8, lr 0.1'
     """
-    return ", ".join(str(value) if key in ("family", "name") else f"{key} {value}" for key, value in section.items())
+    words = []
+    for field, value in section.items():
+        words.append(str(value) if field in ("family", "name") else f"{field} {value}")
+    return ", ".join(words)

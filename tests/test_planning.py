@@ -12,7 +12,7 @@ from benevolent.analysis.results import Results
 from benevolent.orchestrator import results_folder
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
-from benevolent.orchestrator.plan.cohorts import MAX_COHORT_RUNS, HeldRuns, cohort_id, cohort_sizes
+from benevolent.orchestrator.plan.cohorts import MAX_COHORT_RUNS, ExistingRuns, cohort_id, cohort_sizes
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
@@ -77,13 +77,13 @@ def test_missing_dense_parents_are_added_once():
 def test_extending_a_sweep_plans_only_what_is_new():
     known = cohort_of_run(expand(sweep(grid={"init.scale": [1, 2]}, seeds=2)).new_manifests())
     extended = sweep(grid={"init.scale": [1, 2, 3], "prune.fraction": [0, 0.5]}, seeds=2)
-    new = expand(extended, HeldRuns(known)).new_manifests()
+    new = expand(extended, ExistingRuns(known)).new_manifests()
     assert not cohort_of_run(new).keys() & known.keys()
     assert len(cohort_of_run(new)) == 12 - 4
     everything = known | cohort_of_run(new)
     pruned = next(cohort for cohort in new if cohort.waits_for)
     assert set(pruned.waits_for) == {everything[config.parent.run_id] for config in pruned.configs}
-    plan = expand(extended, HeldRuns(everything))
+    plan = expand(extended, ExistingRuns(everything))
     assert plan.new_manifests() == []
     summary = estimate_sweep(plan)
     assert (summary.runs, summary.known, summary.cohorts, summary.seconds) == (12, 12, 0, 0)

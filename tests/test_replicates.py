@@ -1,4 +1,4 @@
-"""Replicates: which runs share their luck, and what trains anew when a sweep grows."""
+"""Replicates: which runs share their seeds, and which are trained when a sweep grows."""
 
 import dataclasses
 import io
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-from benevolent.orchestrator.plan.cohorts import HeldRuns
+from benevolent.orchestrator.plan.cohorts import ExistingRuns
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -22,9 +22,9 @@ from benevolent.trainables.config.run import RunConfig
 NARROW = {"model": {"width": 8}, "optimizer": {"lr": 0.05}}
 
 
-def plan_of(held: HeldRuns | None = None, **keys) -> Plan:
+def plan_of(existing: ExistingRuns | None = None, **keys) -> Plan:
     spec = SweepSpec.parse({"name": "test", "base": NARROW, **keys})
-    return expand(spec, held)
+    return expand(spec, existing)
 
 
 def runs_of(**keys) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def trained_anew(before: dict, after: dict) -> list[RunConfig]:
     cohort_of_run = {}
     for cohort in plan_of(**before).new_manifests():
         cohort_of_run |= dict.fromkeys(cohort.run_ids, cohort.cohort_id)
-    cohorts = plan_of(HeldRuns(cohort_of_run), **after).new_manifests()
+    cohorts = plan_of(ExistingRuns(cohort_of_run), **after).new_manifests()
     return [config for cohort in cohorts for config in cohort.configs]
 
 

@@ -1,4 +1,4 @@
-"""The rule of every study is fixed: its text, numbers included, has a literal hash here."""
+"""The rule of every study is fixed: its text, numbers included, has a literal hash here, and its sweeps obey it."""
 
 import hashlib
 
@@ -33,3 +33,13 @@ RULES = {
 def test_the_text_of_a_rule_is_pinned(name):
     digest = hashlib.sha256(studies()[name].rule.encode()).hexdigest()[:16]
     assert digest == RULES[name]
+
+
+@pytest.mark.parametrize("name", ["capacity", "normalized-loss-pretrain"])
+@pytest.mark.parametrize("scale", ["small", "paper"])
+def test_networks_are_kept_at_the_train_loss_that_the_rule_names(name, scale):
+    study = studies()[name]
+    low, high = study.module.WINDOW
+    assert low < study.module.SNAPSHOT_LOSS < high
+    for spec in study.specs(scale).values():
+        assert spec.base["stop"]["snapshot_loss"] == study.module.SNAPSHOT_LOSS

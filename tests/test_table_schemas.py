@@ -1,18 +1,22 @@
 """Types of the tables in a results folder: declared once, so that files written apart can be read together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.on_checkpoints import measure_file
+from benevolent.analysis.measures.registry import MEASURES
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.table_schemas import PARTS, planned_runs
+from benevolent.trainables.store.table_schemas import MEASURE_COLUMNS, PARTS, planned_runs
 
 SMALL = {"data": {"train_size": 60, "validation_size": 20, "test_size": 50}, "model": {"width": 8, "depth": 2}}
 
@@ -33,6 +37,19 @@ def test_any_parts_of_a_table_can_be_read_together_with_plain_pandas(cohort):
         assert schemas and all(schema == PARTS[table] for schema in schemas)
         assert len(pd.read_parquet(folder)) == len(trained.table(table))
     assert len(list((Path(trained.files.folder.root) / "dynamics").iterdir())) > 1
+
+
+def test_every_file_of_measures_has_the_declared_columns_with_and_without_errors(cohort, monkeypatch):
+    trained = cohort("c", [SMALL | {"stop": {"train_loss": None, "max_epochs": 1}}]).train()
+    final = trained.files.parameter_files()[-1]
+    broken = replace(MEASURES["sharpness"], function=lambda network: 1 / 0)
+    monkeypatch.setitem(MEASURES, "sharpness", broken)
+    for measure in ("path_norm", "sharpness"):
+        job = ExistingMeasures(trained.results).missing("c", final, [measure])
+        measure_file(trained.results, job)
+    tables = [trained.results.read_table(f"{paths.MEASURES}/{name}") for name in trained.results.names(paths.MEASURES)]
+    assert len(tables) == 2 and all(table.schema == MEASURE_COLUMNS for table in tables)
+    assert {table["traceback"].null_count for table in tables} == {0, 1}
 
 
 def test_every_column_of_a_plan_has_one_type_whatever_the_values_are():

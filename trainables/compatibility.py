@@ -11,6 +11,7 @@ The rule may also read the guard's field, but only to ask whether the condition 
 
 import functools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from benevolent.trainables.models.modules import RandomFeatures
 from benevolent.trainables.optimization.losses import LOSSES, Loss
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.layer_types import is_batch_norm
+from benevolent.trainables.stack.module_structure import forward_calls
 
 
 def check(config: RunConfig, record: RecordConfig | None = None) -> None:
@@ -403,7 +405,7 @@ def rewind_has_an_effect(run: Candidate) -> str | None:
     only_if=("init.source", lambda source: source is not None),
 )
 def redrawn_weights_are_drawn(run: Candidate) -> str | None:
-    """Weights that come from another run are not drawn, so they cannot be drawn anew."""
+    """Weights that come from another run are not drawn, so they cannot be drawn again."""
     prune, reset = run.config.prune, run.config.reset
     if prune.prunes and prune.control != "ticket":
         return f"prune.control = {prune.control!r}: with init.source nothing is drawn; allowed: ticket"
@@ -545,15 +547,19 @@ def teacher_knows_the_inputs(run: Candidate) -> str | None:
 @functools.lru_cache(maxsize=1024)
 def _traits(model: str, input_shape: tuple[int, ...], outputs: int) -> Traits:
     built = network.build(parse_section("model", json.loads(model)), input_shape, outputs)
-    poolings = [part for part in built.module.modules() if isinstance(part, nn.MaxPool2d)]
-    left: list[int] = []
-    if poolings:
-        hook = poolings[-1].register_forward_hook(lambda part, inputs, out: left.append(out.shape[-1] * out.shape[-2]))
-        with torch.no_grad():
-            built.module(torch.zeros(1, *input_shape))
-        hook.remove()
-    normalizes = any(is_batch_norm(part) for part in built.module.modules())
+    layers = [*built.module.modules()]
+    normalizes = any(is_batch_norm(layer) for layer in layers)
+    random_features = any(isinstance(layer, RandomFeatures) for layer in layers)
+    pools = any(isinstance(layer, nn.MaxPool2d) for layer in layers)
+    places = _places_after_last_pooling(built.module, input_shape) if pools else None
     tensors = {**built.shapes, **built.buffers.shapes}
-    random_features = any(isinstance(part, RandomFeatures) for part in built.module.modules())
-    places = left[-1] if left else None
     return Traits(built.shapes, tensors, len(built.layers), normalizes, places, random_features)
+
+
+def _places_after_last_pooling(module: nn.Module, input_shape: tuple[int, ...]) -> int | None:
+    """Return height times width of what the last max pooling returns; None if it is not called."""
+    places = None
+    for call in forward_calls(module, input_shape):
+        if isinstance(call.layer, nn.MaxPool2d) and call.output_shape is not None:
+            places = math.prod(call.output_shape[-2:])
+    return places

@@ -172,11 +172,8 @@ class _StackResults:
         computed_alone: set[str] = set()
         for place, position in enumerate(positions):
             values = {name: value[place].cpu() for name, value in mapped.values.items()}
-            missing = [
-                measure
-                for measure in self.measures
-                if measure.name not in values or not values[measure.name].isfinite().all()
-            ]
+            finite = {name for name, value in values.items() if value.isfinite().all()}
+            missing = [measure for measure in self.measures if measure.name not in finite]
             alone = evaluate(self.stack.measured_network(self.stack.tensors_at(position)), missing)
             computed_alone |= alone.values.keys()
             for measure in self.measures:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
-import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.parameters import read_parameters
+from benevolent.trainables.store.table_schemas import measure_rows
 from benevolent.trainables.training.initial_state import InitialStates
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 
@@ -46,9 +46,7 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
     table = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)
     for column in ("run_id", "phase", "step"):
         table[column] = [stored.about[column][position] for position in table["position"]]
-    table["traceback"] = table["traceback"].astype("string")
-    columns = ["run_id", "phase", "step", "name", "index", "value", "status", "seconds", "version", "traceback"]
-    results.write_table(job.output, pa.Table.from_pandas(table[columns]))
+    results.write_table(job.output, measure_rows(table))
     return len(stored.configs)
 
 

@@ -65,10 +65,8 @@ def _steadiness(table: pd.DataFrame, architectures: Sequence[str], column: str) 
     agree = np.sign(np.log(path)) == np.sign(np.log(loss))
     from_source = column == "probability_path"
     decision = decide(bool(agree.mean() >= LEAST_SEEDS / OF_SEEDS))
-    evidence = (
-        f"{int(agree.sum())} of {len(agree)} seeds; median ratio {first} / {second}: path {path.median():.2f}, test "
-        f"loss {loss.median():.2f}"
-    )
+    medians = f"path {path.median():.2f}, test loss {loss.median():.2f}"
+    evidence = f"{int(agree.sum())} of {len(agree)} seeds; median ratio {first} / {second}: {medians}"
     return Finding(
         f"{PATHS[column]}: the architecture with the shorter path in the last quarter of training has the lower test "
         "loss",

@@ -16,7 +16,7 @@ from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL
 
 NORM = "log_frobenius_product"
 LEAST_RANK_CORRELATION = 0.6
-#: Train loss of the snapshots, and the window around it.
+#: Train loss of the snapshots, which the sweeps say too (`stop.snapshot_loss`), and the window around it.
 SNAPSHOT_LOSS = 0.0044
 WINDOW = (0.0035, 0.0055)
 

@@ -28,7 +28,7 @@ from benevolent.analysis.studies.shared.normalized_loss_findings import (
 AXIS = "pretrain.label_corruption"
 NORM = "log_frobenius_product"
 LEAST_RANK_CORRELATION = 0.6
-#: Train loss of the snapshots, and the window around it.
+#: Train loss of the snapshots, which the sweeps say too (`stop.snapshot_loss`), and the window around it.
 SNAPSHOT_LOSS = 0.006
 WINDOW = (0.004, 0.008)
 

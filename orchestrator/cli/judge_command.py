@@ -21,7 +21,10 @@ StatusColumn = Annotated[
     str | None, typer.Option(help="Column of statuses: which runs converged, diverged or failed. Default: `status`.")
 ]
 IndependentSeeds = Annotated[
-    bool, typer.Option("--independent-seeds", help="Equal seeds of two configurations share no luck, they only count.")
+    bool,
+    typer.Option(
+        "--independent-seeds", help="Seeds only number the runs of a configuration: equal ones are unrelated."
+    ),
 ]
 Scope = Annotated[
     Literal["converged", "all", "both"],

@@ -81,7 +81,7 @@ class Design(NamedTuple):
         """Return the smallest rank correlations within configurations that are found.
 
         Returns:
-            if configurations that share seeds share no luck, and if they share all of it.
+            if equal seeds have unrelated effects in two configurations, and if they have the same effect.
         """
         blocks, size = self._blocks
         unrelated = detectable_effect(self.replicates, blocks, size, self.predictors, shared_luck=0)
@@ -152,7 +152,7 @@ def _within_text(design: Design) -> str:
     if unrelated == related:
         return text
     largest = number(related) if related < 1 else "none"
-    return f"{text}; {largest} if {_sharing(design)} wholly share their luck"
+    return f"{text}; {largest} if a seed has the same effect in {_sharing(design)}"
 
 
 def _transfer_text(design: Design) -> str:
@@ -186,7 +186,7 @@ def _replicates_text(counts: tuple[int, int]) -> str:
     unrelated, related = counts
     if unrelated == related:
         return f"{unrelated:,} replicates"
-    return f"{unrelated:,} replicates; {related:,} if their luck is wholly shared"
+    return f"{unrelated:,} replicates; {related:,} if a seed has the same effect in all"
 
 
 def _predictors(record: RecordConfig) -> set[str]:

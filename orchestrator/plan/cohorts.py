@@ -24,8 +24,8 @@ MIN_COHORT_RUNS = 16
 
 
 @dataclass(frozen=True)
-class HeldRuns:
-    """Runs that have a place in a results folder.
+class ExistingRuns:
+    """Runs that are in cohorts of a results folder already.
 
     Attributes:
         cohort_of_run: `run_id -> cohort_id` of runs whose cohort records what is asked now; they are not planned again.
@@ -100,14 +100,14 @@ class RunArrays:
 
 
 def form_cohorts(
-    runs: RunArrays, asked: RecordConfig, held: HeldRuns, slots: int, resources: ResourcesConfig
+    runs: RunArrays, asked: RecordConfig, existing: ExistingRuns, slots: int, resources: ResourcesConfig
 ) -> tuple[list[str], Codes, pd.DataFrame]:
-    """Divide runs into cohorts; those that have a place keep it.
+    """Divide runs into cohorts; those that are in one already stay there.
 
     Args:
         runs: of the sweep.
         asked: what the sweep records.
-        held: runs that have a place.
+        existing: runs that are in a cohort already.
         slots: cohorts that can train at once.
         resources: of a cohort.
 
@@ -115,12 +115,12 @@ def form_cohorts(
         the ids of the cohorts; the position in them of the cohort of every run; and the table of cohorts in the order
         to start them: parents first, then the costliest first.
     """
-    ids, codes = _kept_cohorts(runs.run_ids, held.cohort_of_run)
+    ids, codes = _kept_cohorts(runs.run_ids, existing.cohort_of_run)
     kept = len(ids)
     first_runs = runs.run_ids[_first_rows(codes, kept)]
-    cohort_records = [held.records.get(run_id, asked) for run_id in map(id_text, first_runs.tolist())]
+    cohort_records = [existing.records.get(run_id, asked) for run_id in map(id_text, first_runs.tolist())]
     new = np.flatnonzero(codes < 0)
-    records, record_of = _records_of(runs.run_ids, new, asked, held.records)
+    records, record_of = _records_of(runs.run_ids, new, asked, existing.records)
     keys = pd.Series(runs.group[new].astype(np.int64) * len(records) + record_of)
     for positions in keys.groupby(keys, sort=False).indices.values():
         members = new[np.sort(positions)]
@@ -140,7 +140,7 @@ def form_cohorts(
 
 
 def _kept_cohorts(run_ids: Codes, cohort_of_run: Mapping[str, str]) -> tuple[list[str], Codes]:
-    """Return the ids of the cohorts in which runs have a place, and the cohort of every run; -1 without a place."""
+    """Return the ids of the cohorts that some of the runs are in, and for every run the position of its own, or -1."""
     if not cohort_of_run:
         return [], np.full(len(run_ids), -1, np.int32)
     column = encode(cohort_of_run.get(run_id) for run_id in map(id_text, run_ids.tolist()))
@@ -157,15 +157,15 @@ def _first_rows(codes: Codes, count: int) -> Codes:
 
 
 def _records_of(
-    run_ids: Codes, new: Codes, asked: RecordConfig, held: Mapping[str, RecordConfig]
+    run_ids: Codes, new: Codes, asked: RecordConfig, existing: Mapping[str, RecordConfig]
 ) -> tuple[list[RecordConfig], Codes]:
     """Return the distinct records of the runs to be planned, and which of them each run keeps."""
     records = [asked]
     codes = np.zeros(len(new), np.int32)
-    if held:
+    if existing:
         for position, run_id in enumerate(map(id_text, run_ids[new].tolist())):
-            if run_id in held:
-                record = asked.union(held[run_id])
+            if run_id in existing:
+                record = asked.union(existing[run_id])
                 if record not in records:
                     records.append(record)
                 codes[position] = records.index(record)

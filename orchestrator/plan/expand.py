@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.orchestrator.plan.checks import check_arithmetic, check_configurations
-from benevolent.orchestrator.plan.cohorts import HeldRuns, RunArrays, form_cohorts
+from benevolent.orchestrator.plan.cohorts import ExistingRuns, RunArrays, form_cohorts
 from benevolent.orchestrator.plan.configurations import Configurations, grouped
 from benevolent.orchestrator.plan.lineages import NONE
 from benevolent.orchestrator.plan.memory import input_bytes
@@ -42,12 +42,12 @@ class Kinds(NamedTuple):
     flops: Codes
 
 
-def expand(spec: SweepSpec, held: HeldRuns | None = None, slots: int = 1) -> Plan:
+def expand(spec: SweepSpec, existing: ExistingRuns | None = None, slots: int = 1) -> Plan:
     """Make the plan of a sweep.
 
     Args:
         spec: the sweep.
-        held: runs that have a place in the results folder.
+        existing: runs that are in cohorts of the results folder.
         slots: cohorts that can train at once.
 
     Raises:
@@ -60,7 +60,7 @@ def expand(spec: SweepSpec, held: HeldRuns | None = None, slots: int = 1) -> Pla
     check_arithmetic(configurations, spec.resources.gpus)
     kinds = _kinds(configurations)
     arrays = _run_arrays(configurations, kinds)
-    cohort_ids, codes, cohorts = form_cohorts(arrays, record, held or HeldRuns(), slots, spec.resources)
+    cohort_ids, codes, cohorts = form_cohorts(arrays, record, existing or ExistingRuns(), slots, spec.resources)
     cohort_of_run = pd.Categorical.from_codes(codes, cohort_ids)
     return Plan(
         name=spec.name,

@@ -1,4 +1,4 @@
-"""`seeds` of a sweep: how many replicates each configuration has, and what luck they share."""
+"""`seeds` of a sweep: how many replicates each configuration has, and whether configurations share their seeds."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
@@ -16,8 +16,8 @@ class SeedsConfig(Section):
     They are independent: a seed depends on the replicate's number and on the lineage, which is the network before
     pruning and before what its `init.source` or `labels.source` changes (`trainables.config.identity.replicate_seeds`).
     With `shared` the numbers are the seeds of every configuration (common random numbers): what differs between two
-    runs of one seed is then due to their configurations, but the runs of all configurations share their luck, and
-    count as `count` independent runs only.
+    runs of one seed is then due to their configurations, but the runs of all configurations share their random numbers,
+    and count as `count` independent runs only.
     """
 
     count: Annotated[int, Field(ge=1)]

@@ -24,10 +24,12 @@ Names = list[str]
 
 
 def _check_window(ends: Any) -> Any:
-    if not isinstance(ends, (list, tuple)) or len(ends) != 2 or not all(type(end) in (int, float) for end in ends):
+    is_pair = isinstance(ends, (list, tuple)) and len(ends) == 2
+    if not is_pair or not all(type(end) in (int, float) for end in ends):
         raise ValueError("expected [low, high], such as [0.005, 0.01]")
-    if ends[0] > ends[1]:
-        raise ValueError(f"the low end is above the high end; did you mean [{ends[1]}, {ends[0]}]?")
+    low, high = ends
+    if low > high:
+        raise ValueError(f"the low end is above the high end; did you mean [{high}, {low}]?")
     return ends
 
 

@@ -107,7 +107,7 @@ def replicate_seeds(lineages: Array, replicates: Sequence[int]) -> Array:
     """Return the seeds of independent replicates: 52 bits that depend on the lineage and the replicate alone.
 
     They are the upper bits of the first Philox word whose key is the lineage and whose counter is the replicate, so no
-    two lineages share their luck. 52 bits are exact in floating-point numbers, and so in JSON and pandas.
+    two lineages share random numbers. 52 bits are exact in floating-point numbers, and so in JSON and pandas.
 
     Args:
         lineages: `(L,)` ids of configurations (`RunConfig.lineage`), as numbers in uint64.

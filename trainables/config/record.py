@@ -170,4 +170,5 @@ def is_list_of_different_counts(value: Any) -> bool:
     """Return True for a list of one or more different whole numbers, none below 0."""
     if not isinstance(value, list) or not value:
         return False
-    return all(type(item) is int and item >= 0 for item in value) and len(set(value)) == len(value)
+    are_counts = all(type(item) is int and item >= 0 for item in value)
+    return are_counts and len(set(value)) == len(value)

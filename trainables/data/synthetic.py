@@ -78,13 +78,13 @@ def disk(rng: Rng, *, frequency: float, noise: float) -> Sampler:
     """
 
     def sample(rng: Rng, count: int) -> tuple[Array, Array]:
-        squared_radius, turn, luck = rng.random((count, 3)).T
+        squared_radius, turn, uniform = rng.random((count, 3)).T
         angle = 2 * np.pi * turn
         directions = np.stack([np.cos(angle), np.sin(angle)], 1)
         x = np.sqrt(squared_radius)[:, None] * directions
         curve = np.sin(2 * np.pi * frequency * x[:, 0]) / 2
         is_above = x[:, 1] > curve
-        is_wrong = luck < noise
+        is_wrong = uniform < noise
         return x, is_above ^ is_wrong
 
     return sample

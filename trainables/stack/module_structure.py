@@ -18,13 +18,18 @@ class LayerCall:
         layer: the module.
         input_shape: of one example of its first argument; None if that is no tensor.
         on_real_numbers: True if its first argument is a tensor of real numbers.
-        outputs: how many numbers it returned; 0 if it returned no tensor.
+        output_shape: of the batch; None if it returned no tensor.
     """
 
     layer: nn.Module
     input_shape: tuple[int, ...] | None
     on_real_numbers: bool
-    outputs: int
+    output_shape: torch.Size | None
+
+    @property
+    def outputs(self) -> int:
+        """The number of numbers that it returned."""
+        return 0 if self.output_shape is None else self.output_shape.numel()
 
 
 @contextlib.contextmanager
@@ -33,12 +38,12 @@ def recorded_calls(module: nn.Module) -> Iterator[list[LayerCall]]:
     calls: list[LayerCall] = []
 
     def record(layer: nn.Module, arguments: tuple[object, ...], output: object) -> None:
-        outputs = output.numel() if isinstance(output, Tensor) else 0
+        output_shape = output.shape if isinstance(output, Tensor) else None
         inputs = first_tensor(arguments)
         if inputs is None:
-            calls.append(LayerCall(layer, None, False, outputs))
+            calls.append(LayerCall(layer, None, False, output_shape))
         else:
-            calls.append(LayerCall(layer, tuple(inputs.shape[1:]), inputs.is_floating_point(), outputs))
+            calls.append(LayerCall(layer, tuple(inputs.shape[1:]), inputs.is_floating_point(), output_shape))
 
     innermost = [layer for layer in module.modules() if next(layer.children(), None) is None]
     hooks = [layer.register_forward_hook(record) for layer in innermost]

@@ -166,7 +166,10 @@ def _config_of(text: str) -> RunConfig:
 
 def finished_runs(results: Folder, cohort_id: str) -> list[str]:
     """Return the ids of the runs of a cohort that have ended, whatever their status."""
-    return [run_id for part in CohortFiles(results, cohort_id).parts("runs") for run_id in part["run_id"].to_pylist()]
+    run_ids: list[str] = []
+    for part in CohortFiles(results, cohort_id).parts("runs"):
+        run_ids += part["run_id"].to_pylist()
+    return run_ids
 
 
 def cohort_of_run(
@@ -195,10 +198,13 @@ def cohort_of_run(
         records = len(record.epochs_before(cohorts[place].last_epoch(run_id))) + len(record.steps)
         return run_id in ended[place], records, record.keeps_checkpoints + record.early_stop
 
-    return {
-        run_id: max(candidates, key=functools.partial(rank, run_id)) if len(candidates) > 1 else candidates[0]
-        for run_id, candidates in places.items()
-    }
+    best = {}
+    for run_id, candidates in places.items():
+        if len(candidates) == 1:
+            best[run_id] = candidates[0]
+        else:
+            best[run_id] = max(candidates, key=functools.partial(rank, run_id))
+    return best
 
 
 def _records(cohort: Manifest, run_id: str, asked: RecordConfig) -> bool:

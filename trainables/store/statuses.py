@@ -23,13 +23,8 @@ class Status(StrEnum):
     TO_DO = "to do"
     """Planned, and not finished yet."""
 
-    @property
-    def is_end(self) -> bool:
-        """True if the run finished and has its row in the table `runs`."""
-        return self in ENDED
 
-
-#: Statuses of runs that finished, whatever they came to.
+#: Statuses of runs that finished, and so have a row in the table `runs`.
 ENDED = (Status.CONVERGED, Status.LIMIT, Status.DIVERGED)
 #: Statuses of runs that have no results.
 UNFINISHED = (Status.FAILED, Status.TO_DO)

@@ -49,6 +49,21 @@ PARTS: dict[TableName, pa.Schema] = {
     ),
 }
 
+#: Columns of every file of measures: one row per network, measure and component of its value.
+MEASURE_COLUMNS: pa.Schema = pa.schema(
+    [
+        ("run_id", pa.string()),
+        *_POSITION,
+        ("name", pa.string()),
+        ("index", pa.int64()),
+        ("value", pa.float64()),
+        ("status", pa.string()),
+        ("seconds", pa.float64()),
+        ("version", pa.int64()),
+        ("traceback", pa.string()),
+    ]
+)
+
 #: Columns of the plan's table of runs that are no fields of a run.
 _PLANNED_RUN: dict[str, pa.DataType] = {
     "run_id": pa.string(),
@@ -80,6 +95,11 @@ _TYPES: dict[Any, pa.DataType] = {
     float: pa.float64(),
     str: pa.string(),
 }
+
+
+def measure_rows(frame: pd.DataFrame) -> pa.Table:
+    """Return rows of measures as a table, each column with its declared type; other columns are left out."""
+    return pa.Table.from_pandas(frame, MEASURE_COLUMNS, preserve_index=False).replace_schema_metadata(None)
 
 
 def planned_runs(frame: pd.DataFrame) -> pa.Table:

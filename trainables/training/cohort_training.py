@@ -123,6 +123,7 @@ class CohortTraining:
         if not self.started:
             raise RuntimeError("the cohort has not been started: call start() before advance()")
         runs = len(self.manifest.configs)
+        train_loss = float(self.loss.nanmean()) if len(self.loss) else float("nan")
         warnings = self.warnings
         self.warnings = []
         return Progress(
@@ -130,7 +131,7 @@ class CohortTraining:
             epoch=int(self.epoch),
             runs=runs,
             runs_done=runs - len(self.running),
-            train_loss=float(self.loss.nanmean()) if len(self.loss) else float("nan"),
+            train_loss=train_loss,
             done=not len(self.running),
             parameter_files=self.recorder.take_new_files(),
             warnings=warnings,
@@ -328,14 +329,16 @@ class CohortTraining:
 
     def _state(self) -> SavedState:
         batches = self.running.batches
+        epoch = None if batches is None else batches.epoch
         segment = self.running.segment
+        steps = None if segment is None else (segment.first, segment.last, segment.step)
         return SavedState(
             tensors=self.running.saved(),
             run_ids=[config.run_id for config in self.running.configs],
             phase_index=self.phase_index,
             step=self.step,
-            epoch=None if batches is None else batches.epoch,
-            segment=None if segment is None else (segment.first, segment.last, segment.step),
+            epoch=epoch,
+            segment=steps,
             part=self.recorder.part,
             seconds=self.recorder.seconds,
         )

@@ -45,7 +45,7 @@ class Dynamics:
         self.state = {name: value[index] for name, value in self.state.items()}
 
     def next_phase(self) -> None:
-        """Start anew, but remember the length of the path so far."""
+        """Start again from zero, but keep the length of the path so far."""
         before = self.state["path_before"] + self.state["path"]
         self.state = {name: torch.zeros_like(value) for name, value in self.state.items()}
         self.state["path_before"] = before

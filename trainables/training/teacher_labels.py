@@ -12,6 +12,9 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.parent_runs import ParentRuns, SavedNetwork
 
+#: Id of a teacher, and the epoch after which it labels; None for its end.
+TeacherAt = tuple[str, int | None]
+
 #: Examples that a teacher labels at once.
 EXAMPLES_PER_PASS = 1024
 
@@ -26,7 +29,7 @@ class TeacherLabels:
 
     def __init__(self, results: Folder, manifest: Manifest) -> None:
         parents = ParentRuns(results, manifest)  # not kept: it holds all networks that the cohort waits for
-        self.networks: dict[tuple[str, int | None], tuple[Network, dict[str, Tensor]]] = {}
+        self.networks: dict[TeacherAt, tuple[Network, dict[str, Tensor]]] = {}
         for config in manifest.stored_runs.values():
             teacher = config.teacher
             at = config.labels.at

@@ -1,7 +1,5 @@
 """Parts of figures that several studies draw."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -61,8 +59,3 @@ def draw_mean_and_range(panel: Axes, table: pd.DataFrame, x: str, y: str, style:
     mean = groups.mean()
     panel.plot(mean.index, mean, style, color=color, markersize=4, label=label)
     panel.fill_between(mean.index, groups.min(), groups.max(), color=GRAY, alpha=0.4, linewidth=0)
-
-
-def label_shared_rows(panels: Sequence[Axes], label: str) -> None:
-    """Label the vertical axis of the first of several panels that share it."""
-    panels[0].set_ylabel(label)
