@@ -44,7 +44,7 @@ REFUSED = [
     ),
     (
         {"data": REAL, "loss": {"name": "squared"}, "pretrain": {"epochs": 1, "label_corruption": 0.5}},
-        "pretrain.label_corruption = 0.5: the targets of frequency are no classes",
+        "pretrain.label_corruption = 0.5: the targets of frequency are not classes",
     ),
     (
         {"data": {"augment": "flip"}, "optimizer": {"name": "least_squares"}, "loss": {"name": "squared"}},

@@ -143,7 +143,7 @@ def test_a_sweep_on_other_inputs_is_refused_in_one_line(tmp_path, monkeypatch, c
     with pytest.raises(SystemExit, match="2"):
         main.main()
     (line,) = capsys.readouterr().err.splitlines()
-    assert "'test_error_blur_2' corrupts images, and the inputs of staircase are none" in line
+    assert "'test_error_blur_2' corrupts images; the inputs of staircase are not images" in line
 
 
 def test_corruptions_have_the_mildest_first():

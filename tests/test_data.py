@@ -201,7 +201,7 @@ def test_named_task_equals_its_groups():
         ({"frequency": 2.0}, "data.frequency = 2.0: has no effect on digits; leave it out"),
         ({"fresh": True}, "data.fresh = True: has no effect on digits"),
         ({"name": "disk", "pool": 2}, "data.pool = 2: has no effect on disk"),
-        ({"name": "frequency", "label_corruption": 0.1}, "the targets of frequency are no classes"),
+        ({"name": "frequency", "label_corruption": 0.1}, "the targets of frequency are not classes"),
         ({"name": "staircase", "dimension": 5}, "data.dimension = 5: at least 6"),
     ],
 )

@@ -166,8 +166,20 @@ def test_perceptrons_are_equal_bit_for_bit_alone_and_in_a_stack(family, fields, 
         ("preact_resnet", {"depth": 5}, (3, 8, 8), 10, "model.depth = 5: a preact_resnet has an even number of layers"),
         ("xord", {}, (1, 8, 8), 1, "model.family = 'xord': takes inputs of shape (patterns, 2), not (1, 8, 8)"),
         ("xord", {}, (10, 2), 2, "model.family = 'xord': has one output, the data asks for 2"),
-        ("mlp", {"first": "identity", "depth": 1}, (6,), 1, "model.depth = 1: the identity as first layer needs"),
-        ("mlp", {"first": "identity", "bias": "none"}, (6,), 1, "model.bias = 'none': the identity as first layer"),
+        (
+            "mlp",
+            {"first": "identity", "depth": 1},
+            (6,),
+            1,
+            "model.depth = 1: a first layer fixed at the identity",
+        ),
+        (
+            "mlp",
+            {"first": "identity", "bias": "none"},
+            (6,),
+            1,
+            "of a first layer fixed at the identity only the bias",
+        ),
     ]
     + [
         (family, {}, (64,), 10, f"model.family = '{family}': takes images (channels, height, width), not shape (64,)")

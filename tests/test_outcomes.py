@@ -96,8 +96,8 @@ def test_outcomes_with_equal_values_are_named_once():
 @pytest.mark.parametrize(
     ("sections", "line"),
     [
-        ({"judging": {"outcomes": ["test_eror"]}}, "judging.outcomes: 'test_eror' is no outcome"),
-        ({"judging": {"outcomes": ["path_length"]}}, "judging.outcomes: 'path_length' is no outcome"),
+        ({"judging": {"outcomes": ["test_eror"]}}, "judging.outcomes: 'test_eror' is not an outcome"),
+        ({"judging": {"outcomes": ["path_length"]}}, "judging.outcomes: 'path_length' is not an outcome"),
         ({"judging": {"outcomes": ["test_error_blur_3"]}}, "'test_error_blur_3' is not measured; allowed with"),
         ({"judging": {"outcomes": ["test_early_stop_loss"]}}, "allowed with record.early_stop: true"),
     ],
@@ -123,4 +123,4 @@ def test_the_command_line_refuses_an_unknown_outcome_in_one_line(tmp_path, monke
     monkeypatch.setattr(sys, "argv", ["bth", "plan", str(spec)])
     with pytest.raises(SystemExit, match="2"):
         main.main()
-    assert "judging.outcomes: 'test_eror' is no outcome; did you mean 'test_error'" in capsys.readouterr().err
+    assert "judging.outcomes: 'test_eror' is not an outcome; did you mean 'test_error'" in capsys.readouterr().err

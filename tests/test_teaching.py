@@ -142,7 +142,7 @@ def test_a_teacher_labels_as_it_was_at_a_checkpoint(cohort):
         ({"labels": {"source": {"data.name": "mnist"}}}, "labels.source: the teacher has data.name = 'mnist'"),
         (
             {"labels": {"source": {}}, "data": {"name": "frequency"}, "loss": {"name": "squared"}},
-            "labels.source: the targets of frequency are no classes",
+            "labels.source: the targets of frequency are not classes",
         ),
         ({"labels": {"source": {}, "at": 1}}, "labels.at = 1: the parameters at that epoch are not kept"),
         ({"labels": {"source": {}, "at": 3}}, "labels.at = 3: that run trains for 2 epochs"),

@@ -1,4 +1,4 @@
-"""Rules on which sections of a `RunConfig` go together, and on what needs the data sets and networks that there are.
+"""Rules on which sections of a `RunConfig` go together, with each other, the data set and the network.
 
 A section refuses by itself what it can judge alone. A rule is a function of a `Candidate`, decorated with the fields
 that it reads; it returns the line that refuses the run, or None. Planning asks a rule once for each distinct
@@ -33,7 +33,7 @@ from benevolent.trainables.stack.module_structure import forward_calls
 
 
 def check(config: RunConfig, record: RecordConfig | None = None) -> None:
-    """Refuse a run that cannot be trained, or to no purpose, though each of its sections is valid.
+    """Refuse a run whose sections are valid but do not go together: it cannot be trained, or a field has no effect.
 
     Args:
         config: of the run.
@@ -210,12 +210,12 @@ def corrupted_inputs_are_images(run: Candidate) -> str | None:
     asked = data.corruptions_among(run.record.names)
     if not asked:
         return None
-    return f"record.measures: {asked[0]!r} corrupts images, and the inputs of {run.config.data.name} are none"
+    return f"record.measures: {asked[0]!r} corrupts images; the inputs of {run.config.data.name} are not images"
 
 
 @rule("init.edit", only_if=("init.edit", is_set))
 def edit_is_known(run: Candidate) -> str | None:
-    """An edit of the initial weights must be one that there is."""
+    """An edit of the initial weights must exist."""
     weight_edits.find_edit(str(run.config.init.edit))
     return None
 
@@ -294,7 +294,8 @@ def only_classes_are_corrupted(run: Candidate) -> str | None:
     corruption = run.config.pretrain.label_corruption
     if run.task.target != "real" or not corruption:
         return None
-    return f"pretrain.label_corruption = {corruption}: the targets of {run.config.data.name} are no classes; allowed: 0"
+    name = run.config.data.name
+    return f"pretrain.label_corruption = {corruption}: the targets of {name} are not classes; allowed: 0"
 
 
 @rule("optimizer.arithmetic", "precision")
@@ -528,7 +529,7 @@ def teacher_knows_the_inputs(run: Candidate) -> str | None:
     own, teacher = run.config.data, run.teacher
     assert teacher is not None
     if run.task.target == "real":
-        return f"labels.source: the targets of {own.name} are no classes; leave it out"
+        return f"labels.source: the targets of {own.name} are not classes; leave it out"
     if teacher.is_forest:
         return f"labels.source: model.family = {FOREST!r} labels nothing; allowed: networks"
     same = {"name", "classes", "crop", "pool", "normalize", "dimension"}

@@ -1,4 +1,4 @@
-"""`BadInput`, the one exception that means: the user gave something that cannot be used; and parts of its lines."""
+"""`BadInput`, the one exception for input that cannot be used, and what its messages have in common."""
 
 import contextlib
 import difflib

@@ -146,7 +146,7 @@ class MeasurableNetworks(NamedTuple):
 
 
 def _corrupted_splits(measures: Sequence[str], dataset: data.Dataset) -> list[str]:
-    """Return the corrupted test splits that measures read; none where the inputs are no images."""
+    """Return the corrupted test splits that measures read; none where the inputs are not images."""
     if dataset.scale is None:
         return []
     return [measure.corrupted_split for measure in select(measures) if measure.corrupted_split]

@@ -81,7 +81,7 @@ def _dynamics() -> list[Row]:
     return [(name, *description_and_source) for name, description_and_source in DYNAMICS.items()]
 
 
-#: Columns of a table of runs that are no outcome, dynamics statistic or measure.
+#: Columns of a table of runs that are not an outcome, dynamics statistic or measure.
 COLUMNS: dict[str, str] = {
     "run_id": "Hash of everything that decides the run's result.",
     "configuration": "Hash of the run's configuration without its seed; equal for replicates.",

@@ -21,7 +21,7 @@ def check_names(record: RecordConfig, judging: JudgingConfig) -> None:
     for name in judging.outcomes:
         where = f"judging.outcomes: {name!r}"
         if name not in known:
-            raise BadInput(f"{where} is no outcome" + did_you_mean(name, [*known]))
+            raise BadInput(f"{where} is not an outcome" + did_you_mean(name, [*known]))
         if name not in RECORDED_OUTCOMES and name not in measured:
             raise BadInput(f"{where} is not measured; allowed with record.measures: [default, {name}]")
         if name.startswith(EARLY_STOP) and not record.early_stop:

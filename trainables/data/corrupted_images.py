@@ -133,10 +133,10 @@ def corrupted_test(dataset: Dataset, config: DataConfig, name: str) -> Dataset:
         name: of a corrupted split, in `CORRUPTED_SPLITS`.
 
     Raises:
-        BadInput: the inputs are no images.
+        BadInput: the inputs are not images.
     """
     if dataset.scale is None:
-        raise BadInput(f"{name}: only images can be corrupted so, and the inputs of {config.name} are none")
+        raise BadInput(f"{name}: only images can be corrupted, and the inputs of {config.name} are not images")
     kind, severity = CORRUPTED_SPLITS[name]
     corruption = TEST_CORRUPTIONS[kind]
     constant = corruption.constants[severity - 1]

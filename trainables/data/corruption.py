@@ -38,7 +38,7 @@ def corrupt(labels: Tensor, classes: int, fraction: float, method: Corruption, s
     if not fraction:
         return labels
     if not classes:
-        raise BadInput(f"label_corruption = {fraction}: these targets are no classes")
+        raise BadInput(f"label_corruption = {fraction}: these targets are not classes")
     rng = RandomStream(seed, f"corruption/{stream}")
     chosen = chosen_first(rng, len(labels), fraction)
     smallest_shift = 1 if method == "swap" else 0

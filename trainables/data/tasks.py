@@ -59,7 +59,7 @@ def describe(config: DataConfig) -> Task:
 def _synthetic(config: DataConfig) -> Task:
     task = SYNTHETIC[config.name]
     if task.target == "real" and config.label_corruption:
-        why = f"the targets of {config.name} are no classes"
+        why = f"the targets of {config.name} are not classes"
         raise BadInput(f"data.label_corruption = {config.label_corruption}: {why}; allowed: 0")
     sample = sampler(config)
     inputs, _ = sample(RandomStream(0, "describe"), 1)
@@ -76,7 +76,7 @@ def _in_files(config: DataConfig) -> Task:
         shape = _image_shape(config, shape)
     elif config.crop or config.pool > 1 or config.pixels != "none" or config.augment != "none":
         fields = "data.crop, data.pool, data.pixels and data.augment"
-        raise BadInput(f"{fields}: the inputs of {config.name} are no images; leave them out")
+        raise BadInput(f"{fields}: the inputs of {config.name} are not images; leave them out")
     _check_window(config)
     if config.normalize == "cifar" and shape[0] != 3:
         why = f"these constants are for three channels, and {config.name} has {shape[0]}"
@@ -138,7 +138,7 @@ def _check_window(config: DataConfig) -> None:
         return
     where = f"data.augment = {config.augment!r}"
     if not config.crop:
-        raise BadInput(f"{where}: windows move in the border that data.crop cuts off, and it is 0; allowed: 1 or more")
+        raise BadInput(f"{where}: windows move in the border that data.crop cuts off, here 0; allowed: 1 or more")
     if config.pool > 1:
         raise BadInput(f"{where}: does not go with data.pool = {config.pool}; leave one out")
     for intervention in interventions_on(config, "train"):

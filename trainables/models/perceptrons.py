@@ -43,9 +43,9 @@ def mlp(
     [(10,), (32, 10), (32,), (1, 32), (1,)]
     """
     if first == "identity" and depth < 2:
-        raise BadInput("model.depth = 1: the identity as first layer needs another one behind it")
+        raise BadInput("model.depth = 1: a first layer fixed at the identity needs another layer after it")
     if first == "identity" and bias == "none":
-        raise BadInput("model.bias = 'none': the identity as first layer trains nothing but its bias")
+        raise BadInput("model.bias = 'none': of a first layer fixed at the identity only the bias is trained")
     size = math.prod(input_shape)
     hidden = [width] * (depth - 1)
     if first == "identity":

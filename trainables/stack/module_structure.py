@@ -28,13 +28,13 @@ class LayerCall:
 
     @property
     def outputs(self) -> int:
-        """The number of numbers that it returned."""
+        """Size of what it returned, in numbers; 0 if it returned no tensor."""
         return 0 if self.output_shape is None else self.output_shape.numel()
 
 
 @contextlib.contextmanager
 def recorded_calls(module: nn.Module) -> Iterator[list[LayerCall]]:
-    """Record the calls of a module's innermost layers inside, in order; the module is left unchanged."""
+    """Record the calls of a module's innermost layers within the block, in order; the module is left unchanged."""
     calls: list[LayerCall] = []
 
     def record(layer: nn.Module, arguments: tuple[object, ...], output: object) -> None:

@@ -64,7 +64,7 @@ MEASURE_COLUMNS: pa.Schema = pa.schema(
     ]
 )
 
-#: Columns of the plan's table of runs that are no fields of a run.
+#: Columns of the plan's table of runs that are not fields of a run.
 _PLANNED_RUN: dict[str, pa.DataType] = {
     "run_id": pa.string(),
     "configuration": pa.string(),

@@ -176,7 +176,7 @@ class CohortTraining:
         configs = list(self.manifest.configs)
         for config in configs:
             check(config, self.manifest.record)
-        runs = list(self.manifest.stored_runs.values())  # whose parents are no whole configurations either
+        runs = list(self.manifest.stored_runs.values())  # whose parents are not whole configurations either
         initial_states = InitialStates(self.results, self.manifest, self.network)
         starts = [initial_states.start(run) for run in runs]
         dtype = getattr(torch, self.config.precision)
