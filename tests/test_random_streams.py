@@ -119,6 +119,8 @@ def test_integers_are_the_same_on_every_device_and_equally_likely():
     assert scipy.stats.chisquare(counts).pvalue > 0.001
     doubles = random_numbers.uniform(words, single=False)
     assert (random_numbers.uniform(tensor, single=False).numpy() == doubles).all()
+    with pytest.raises(ValueError, match="allowed up to"):
+        random_numbers.integers(words, random_numbers.LARGEST_RANGE + 1)
 
 
 @pytest.mark.parametrize("single", [True, False])

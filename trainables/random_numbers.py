@@ -19,7 +19,7 @@ Numbers = Any
 
 SINGLE_BITS = 24
 DOUBLE_BITS = 53
-#: Ranges of `integers` have at most so many values: beyond, rounding of their probabilities would be noticed.
+#: Largest number of values of `integers`: with more, products of 32 bits and their number would not fit into int64.
 LARGEST_RANGE = 2**31
 
 
@@ -85,9 +85,14 @@ def integers(words: Words, values: int) -> Words:
         words: `(..., n)`.
         values: how many, up to `LARGEST_RANGE`.
 
+    Raises:
+        ValueError: `values` is larger.
+
     >>> integers(np.array([2**63 + 2**30], np.uint64), 10).tolist()
     [2, 5]
     """
+    if values > LARGEST_RANGE:
+        raise ValueError(f"values = {values}: allowed up to {LARGEST_RANGE}")
     if isinstance(words, Tensor):
         halves: Any = words.view(torch.int32).to(torch.int64) & 0xFFFFFFFF
         return (halves * values) >> 32
