@@ -26,7 +26,8 @@ def detectable(verdicts: Sequence[Verdict], baseline_r2: float) -> Detectable:
     """Return the smallest effects that could be shown with 80% power.
 
     This is the worst case of one true predictor among those that were tested, and it has the most runs of them. Where
-    lineages share their seeds, all configurations are one lineage, and no gain is stated: luck could pass for one.
+    lineages share their seeds, all configurations are one lineage, and no gain is stated: luck could pass for one. Its
+    size is the number of configurations that would have the degrees of freedom that remain.
 
     Args:
         verdicts: of the predictors, with their p-values.
@@ -39,7 +40,9 @@ def detectable(verdicts: Sequence[Verdict], baseline_r2: float) -> Detectable:
         design = max(beyond, key=lambda verdict: verdict.within_freedom)
         lineages = 1 if design.shared_seeds else design.lineages
         replicates = 1 + design.within_freedom / design.configurations
-        size = design.configurations / lineages
+        if not math.isnan(design.within_seeds):
+            replicates = design.within_seeds
+        size = design.within_freedom / (replicates - 1) / lineages
         effect = detectable_effect(replicates, lineages, size, len(beyond), shared_luck=0)
         related_effect = detectable_effect(replicates, lineages, size, len(beyond), shared_luck=1)
     if transfers and math.isfinite(baseline_r2) and not transfers[0].shared_seeds:
