@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from benevolent.analysis.report import gallery
 from benevolent.analysis.table_files import read_table
 from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.cli.console import LOG_WIDTH, stdout_console
 from benevolent.orchestrator.cli.plain_output import nearest_ascii
 from benevolent.trainables.errors import BadInput
 
@@ -61,6 +62,45 @@ def test_nothing_judged_is_a_sentence_and_no_table_of_dashes(judge, table):
     assert printed.startswith("What predicts test loss? No run is judged (scope: converged); left out: 35 diverged")
     assert "–" not in printed and "hyperparameters only" not in page
     assert page.count("No run is judged") == 2
+
+
+def test_a_constant_outcome_is_named(judge, table):
+    printed, page = judge(table.assign(test_loss=1.0))
+    line = "test_loss is constant in all 36 runs: there is nothing to predict."
+    assert printed.startswith(f"What predicts test loss? {line}") and page.count(line) == 2
+    assert "hyperparameters only" not in page and "too few" not in printed
+
+
+def test_predictors_without_an_order_are_shown_with_the_reason(judge, table):
+    printed, page = judge(table.assign(norm=1.0), "--predictors", "norm")
+    assert "undecided: 1 predictor: norm is constant" in printed and "Undecided, norm is constant: norm." in page
+
+
+def test_seeds_that_configurations_share_are_named_as_units_of_evidence(judge, table):
+    line = "units of evidence are the values of seed (3), not the runs (36). If equal seeds share no luck, say so"
+    printed, page = judge(table)
+    assert line in re.sub(r"\s+", " ", printed) and line in page
+    assert "units of evidence" not in judge(table, "--independent-seeds")[0]
+
+
+def test_hyperparameters_that_predict_worse_than_the_mean_are_named(judge, table):
+    noise = np.random.default_rng(4).normal(size=len(table))
+    printed, page = judge(table.assign(test_loss=noise))
+    line = "the hyperparameters alone predict configurations that were left out worse than the mean"
+    assert line in re.sub(r"\s+", " ", printed) and line in page and "(worse than the mean), Kendall" in page
+    assert "worse than the mean" not in judge(table)[0]
+
+
+def test_one_column_that_is_not_judged_is_no_plural(judge, table):
+    assert "\n1 column is not judged:\n" in judge(table.assign(host="a"))[0]
+    assert "\n2 columns are not judged:\n" in judge(table.assign(host="a", test_error=0.5))[0]
+
+
+def test_output_that_is_no_terminal_is_as_wide_as_columns_says(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "90")
+    assert stdout_console().width == 90
+    monkeypatch.delenv("COLUMNS")
+    assert stdout_console().width == LOG_WIDTH
 
 
 def test_why_there_is_no_ceiling_is_one_line(judge, table):

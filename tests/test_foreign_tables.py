@@ -53,6 +53,7 @@ def test_columns_may_be_numbered():
     assert verdicts.names == ["3"] and verdicts.target == "4" and verdicts.axes == ("0", "1")
     assert estimates(verdicts, "3") == estimates(judged(table))
     assert judged(numbered, target=4, axes=[0, 1], predictors=[3], match={3: (-9, 9)}).match == {"3": (-9.0, 9.0)}
+    assert verdicts[3] == verdicts["3"]
     plain = statistics.granulated_kendall(numbered, 3, 4, [0, 1])
     assert plain.tolist() == statistics.granulated_kendall(table, "norm", "test_loss", AXES).tolist()
     assert statistics.within_configuration(numbered, 3, 4, [0, 1], permutations=0).correlation == pytest.approx(
@@ -126,7 +127,7 @@ def test_axis_values_that_differ_in_the_last_digit_are_one():
         statistics.granulated_kendall(table, "norm", "test_loss", AXES).tolist()
     )
     apart = table.assign(lr=table["lr"].mask((table["lr"] == 0.3) & (table["seed"] > 1), 0.3001))
-    assert judged(apart).baseline.configurations == 16 and not judged(apart).notes
+    assert judged(apart).baseline.configurations == 16 and not note(judged(apart), "axis")
 
 
 def test_types_that_notebooks_make_are_read_too():
@@ -140,7 +141,7 @@ def test_types_that_notebooks_make_are_read_too():
     ).rename(columns={"norm": "self", "lr": ""})
     verdicts = judged(typed, axes=["", "width"])
     assert estimates(verdicts, "self") == pytest.approx(estimates(judged(table)))
-    assert list(verdicts.left_out) == ["bins", "day"] and verdicts.notes == ()
+    assert list(verdicts.left_out) == ["bins", "day"] and verdicts.notes == judged(table).notes
 
 
 # What is left out -----------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ def test_every_column_that_is_left_out_is_listed_with_its_reason():
     }
     assert judged(odd(), predictors=["flat"]).left_out["norm"] == "not named as a predictor"
     page = verdicts.to_html()
-    assert "text: optimizer (&#39;adam&#39; in row 0), comma" in page and "10 columns that are not judged" in page
+    assert "text: optimizer (&#39;adam&#39; in row 0), comma" in page and "10 columns are not judged" in page
     assert Verdicts.from_json(verdicts.to_json()).left_out == verdicts.left_out
 
 
@@ -238,7 +239,46 @@ def test_runs_of_other_configurations_are_no_replicates():
     assert judged(table.assign(status=["converged"] * 47 + ["failed"])).runs == 47
 
 
+def test_a_forgotten_axis_of_numbers_is_named_though_it_counts_as_a_predictor():
+    table = models().assign(seed=range(48), momentum=0.0, sharpness=lambda rows: rows["norm"] ** 2)
+    table.loc[table.index % 4 > 1, "momentum"] = 0.9
+    table["configuration"] = table.groupby([*AXES, "momentum"]).ngroup()
+    with pytest.raises(BadInput, match=r"row 0 and row 2 .* differ in momentum: name .* axis \(--axes; a column of nu"):
+        judged(table)
+    assert judged(table, axes=[*AXES, "momentum"]).runs == 48
+    with pytest.raises(BadInput, match="they differ in no column that could be a setting: name what was varied as"):
+        judged(table.drop(columns="momentum"))
+
+
+def test_settings_are_named_before_columns_that_say_which_run_it_is():
+    table = models().assign(cohort_id="a", phase="train", seconds=0.5, steps=range(48), **{"prune.fraction": 0.0})
+    pruned = table.assign(cohort_id="b", phase="prune1", steps=7, norm=-table["norm"], **{"prune.fraction": 0.5})
+    with pytest.raises(BadInput, match="differ in prune.fraction, steps, norm, cohort_id, phase: drop"):
+        judged(pd.concat([table, pruned], ignore_index=True))
+
+
 # What is said ---------------------------------------------------------------------------------------
+
+
+def test_equal_axes_with_two_lineages_are_named():
+    table = models().assign(seed=range(48), lineage=lambda rows: rows["lr"].map(str))
+    assert note(judged(table), "row") == ""
+    table.loc[47, "lineage"] = "other"
+    beginning = "row 44 and row 47 have the same axes and different values of lineage (0.3 and other)"
+    assert note(judged(table), beginning).endswith("an axis may be missing")
+
+
+def test_what_the_units_of_evidence_are_is_said_where_seeds_are_shared():
+    table = models()
+    shared = "units of evidence are the values of seed (4), not the runs (48)"
+    advice = "If equal seeds share no luck, say so: --independent-seeds, or independent_seeds=True"
+    assert note(judged(table), "configurations share their seeds").endswith(f"{shared}. {advice}")
+    assert "(1), not the runs (12)" in note(judged(table[table["seed"] == 0]), "configurations share their seeds")
+    in_lineages = table.assign(lineage=table["lr"].map(str))
+    assert note(judged(in_lineages), "configurations share their seeds").endswith(shared)
+    pairs = table.assign(seed=table["seed"] + 10 * table["width"])
+    assert "are one lineage: 4 lineages of 12 configurations. If" in note(judged(pairs), "configurations with common")
+    assert not any("lineage" in text or "units" in text for text in judged(table.assign(seed=range(48))).notes)
 
 
 def test_a_forgotten_axis_is_suspected():

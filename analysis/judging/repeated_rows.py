@@ -1,11 +1,11 @@
 """Refusals of rows that would pass for replicates of one configuration, though they are copies or differ in more."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
-from benevolent.analysis.column_names import is_test_derived
+from benevolent.analysis.column_names import is_configuration_field, is_in_configuration, is_test_derived
 from benevolent.analysis.column_values import row_name
 from benevolent.analysis.judging.foreign_table import ForeignTable
 from benevolent.analysis.judging.left_out import shortened_list
@@ -76,10 +76,15 @@ def refuse_mixed_configurations(given: ForeignTable, runs: pd.DataFrame) -> None
         return
     measured = {given.target, *given.predictors, *NOT_PREDICTORS}
     settings = [name for name in runs if name not in measured and not is_test_derived(name)]
-    differing = _differing_columns(given, repeated, settings) or ["no other column"]
+    constant = _constant_in_configurations(runs, given.predictors)
+    differing = _differing_columns(given, repeated, settings) + _differing_columns(given, repeated, constant)
+    difference = shortened_list(differing) if differing else "no column that could be a setting"
+    remedy = "name what was varied as an axis"
+    if differing and set(differing) <= set(constant):
+        remedy += " (--axes; a column of numbers is a predictor otherwise)"
     raise BadInput(
         f"{rows_text(given, repeated)} have the same axes ({_values_text(runs[axes], repeated.first)}) and "
-        f"different configurations; they differ in {shortened_list(differing)}: name what was varied as an axis"
+        f"different configurations; they differ in {difference}: {remedy}"
     )
 
 
@@ -93,8 +98,19 @@ def first_repeated(keys: pd.DataFrame) -> RepeatedRows | None:
     return RepeatedRows(int(places[0]), int(places[1]), len(repeated))
 
 
+def _constant_in_configurations(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return the columns that are equal in all runs of each configuration, as a setting is."""
+    values = runs[list(names)].groupby(runs[CONFIGURATION]).nunique()
+    is_constant = (values <= 1).all()
+    return [name for name in names if is_constant[name]]
+
+
 def _differing_columns(given: ForeignTable, repeated: RepeatedRows, names: Iterable[str]) -> list[str]:
-    """Return the columns in which two rows differ, those first that have few values in the table, like a setting."""
+    """Return the columns in which two rows differ, those first that are most like a setting.
+
+    Fields of the configuration come first, columns that say which run it is last; in between and among these, those
+    that have few values in the table.
+    """
     values: dict[str, int] = {}
     for name in names:
         column = given.runs[name]
@@ -102,7 +118,12 @@ def _differing_columns(given: ForeignTable, repeated: RepeatedRows, names: Itera
         second = str(column[repeated.second])
         if first != second and name != given.seed_column:
             values[name] = column.head(COUNTED_ROWS).map(str).nunique()
-    return sorted(values, key=lambda name: (values[name], name == given.target))
+    fields = {name for name in values if is_in_configuration(name) or is_configuration_field(name)}
+
+    def place(name: str) -> tuple[bool, bool, int, bool]:
+        return name in NOT_PREDICTORS, name not in fields, values[name], name == given.target
+
+    return sorted(values, key=place)
 
 
 def rows_text(given: ForeignTable, repeated: RepeatedRows) -> str:

@@ -28,12 +28,15 @@ def verdict_sentence(verdict: Verdict, confidence: float) -> str:
 def baseline_sentence(baseline: Verdict, confidence: float) -> str:
     """Return in plain words how well the axes alone predict the target."""
     sample = _sample(baseline)
+    if baseline.constant:
+        return f"The axes alone for {baseline.target}: {baseline.constant} is constant in {sample}."
     if math.isnan(baseline.kendall_tau):
         return f"The axes alone for {baseline.target}: too little data ({sample})."
     tau = _estimate(baseline.kendall_tau, baseline.kendall_low, baseline.kendall_high, ".2f")
+    worse = " (worse than the mean)" if baseline.baseline_r2 < 0 else ""
     return (
         f"The axes alone ({baseline.baseline_model}) for {baseline.target}: cross-validated R2 of ranks "
-        f"{baseline.baseline_r2:.3f}, Kendall tau of the held-out predictions {tau} over {sample}."
+        f"{baseline.baseline_r2:.3f}{worse}, Kendall tau of the held-out predictions {tau} over {sample}."
         f"{_resampled(baseline, confidence)}"
     )
 

@@ -10,6 +10,7 @@ from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.column_values import numbers_of
 from benevolent.analysis.judging.foreign_table import ForeignTable
 from benevolent.analysis.judging.left_out import shortened_list
+from benevolent.analysis.judging.luck_notes import common_seeds, lineages_apart, seeds_of_their_own
 from benevolent.analysis.judging.predictors import NOT_PREDICTORS
 from benevolent.analysis.judging.repeated_rows import (
     CONFIGURATION,
@@ -21,7 +22,6 @@ from benevolent.analysis.judging.repeated_rows import (
 from benevolent.analysis.judging.scopes import ScopeRuns
 from benevolent.analysis.statistics.axis_values import RELATIVE_TIE
 from benevolent.analysis.statistics.configurations import group_codes, numeric_column
-from benevolent.analysis.statistics.lineages import LINEAGE_COLUMN
 from benevolent.analysis.statistics.same_order import orders_alike
 
 
@@ -42,18 +42,17 @@ def notes_on_scopes(given: ForeignTable, scopes: Sequence[ScopeRuns]) -> tuple[s
     runs = scopes[0].runs
     if runs.empty:
         return given.notes
-    kinds = (_replicates, _infinite_values, _same_order, _copies, _forgotten_axes)
+    kinds = (
+        seeds_of_their_own,
+        common_seeds,
+        _infinite_values,
+        _same_order,
+        _copies,
+        lineages_apart,
+        _forgotten_axes,
+    )
     notes = [kind(given, runs) for kind in kinds]
     return given.notes + tuple(note for note in notes if note)
-
-
-def _replicates(given: ForeignTable, runs: pd.DataFrame) -> str:
-    """Say that no two runs share a seed, in a table that does not say which runs share their luck."""
-    if given.seed_column not in runs or LINEAGE_COLUMN in runs or len(runs) < 2:
-        return ""
-    if runs[given.seed_column].duplicated().any():
-        return ""
-    return f"every row has a {given.seed_column} of its own: runs are taken as independent replicates"
 
 
 def _infinite_values(given: ForeignTable, runs: pd.DataFrame) -> str:

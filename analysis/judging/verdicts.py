@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from pydantic import TypeAdapter
 
-from benevolent.analysis.formatting import counts_text
+from benevolent.analysis.formatting import counts_text, number, quantity
 from benevolent.analysis.html import template
 from benevolent.analysis.judging.decisions import CLAIMING, MARKS, UNDECIDED
 from benevolent.analysis.judging.left_out import left_out_lines
@@ -89,10 +89,11 @@ class Verdicts:
     notes: tuple[str, ...]
     scopes: tuple[ScopeVerdicts, ...]
 
-    def __getitem__(self, predictor: str) -> Verdict:
-        """Return the verdict on a predictor, in the first scope."""
+    def __getitem__(self, predictor: object) -> Verdict:
+        """Return the verdict on a predictor, in the first scope; names are text, so that 0 is the column "0"."""
+        name = str(predictor)
         for verdict in self.scopes[0].predictors:
-            if verdict.predictor == predictor:
+            if verdict.predictor == name:
                 return verdict
         raise KeyError(f"{predictor!r} was not judged")
 
@@ -206,13 +207,15 @@ class Verdicts:
 
     @property
     def nothing_judged(self) -> str:
-        """Reason why there is nothing to show, in words: no runs, or only diverged ones; else empty."""
+        """Reason why there is nothing to show: no runs, only diverged ones, or a constant target; else empty."""
         scope = self.scopes[0]
         if not scope.runs:
             reason = f"; {self.excluded_text}" if self.excluded else ""
             return f"No run is judged (scope: {scope.scope}){reason}."
         if scope.all_diverged:
             return f"All {scope.runs:,} runs diverged: nothing tells them apart."
+        if scope.baseline.constant:
+            return f"{scope.baseline.constant} is constant in all {scope.runs:,} runs: there is nothing to predict."
         return ""
 
     @property
@@ -239,6 +242,23 @@ class Verdicts:
         if scope.detectable_gain < 1:
             text += f", a gain of {scope.detectable_gain:.3f} in transfer"
         return text
+
+    @property
+    def baseline_note(self) -> str:
+        """Explain a baseline that predicts worse than the mean does, in words; empty if it does not."""
+        r2 = self.baseline.baseline_r2
+        if self.nothing_judged or not r2 < 0:
+            return ""
+        return (
+            "baseline: the hyperparameters alone predict configurations that were left out worse than the mean of the "
+            f"others does (R² {number(r2)}); a gain counts from there"
+        )
+
+    @property
+    def left_out_heading(self) -> str:
+        """Number of columns that were not judged, in words."""
+        verb = "is" if len(self.left_out) == 1 else "are"
+        return f"{quantity(len(self.left_out), 'column')} {verb} not judged"
 
     @property
     def left_out_lines(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
@@ -56,8 +55,9 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
     """Return the lines below the table."""
     notes = [verdicts.excluded_text, verdicts.scopes[0].missing_ceiling, *_COLUMNS_NOTES]
     if not ordered:
-        notes.append("too few runs to rank any predictor: all are undecided")
+        notes += _undecided_notes(verdicts)
         return [note for note in notes if note]
+    notes.append(verdicts.baseline_note)
     decisions = dict.fromkeys(verdict.decision for verdict in verdicts.in_reading_order())
     notes += [f"{decision}: {MEANINGS[decision]}" for decision in decisions if decision in _EXPLAINED]
     notes += _undecided_notes(verdicts)
@@ -71,8 +71,8 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
 
 def _undecided_notes(verdicts: Verdicts) -> list[str]:
     """Return a line for each reason why predictors are undecided."""
-    reasons = Counter(verdict.reason for verdict in verdicts if verdict.decision == UNDECIDED)
-    return [f"undecided: {_predictors(count)} {reason}" for reason, count in reasons.most_common()]
+    reasons = verdicts.undecided_reasons
+    return [f"undecided: {_predictors(len(names))} {reason}" for reason, names in reasons.items()]
 
 
 def _predictors(count: int) -> str:

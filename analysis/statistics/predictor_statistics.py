@@ -128,7 +128,9 @@ class PredictorStatistics:
         cases = self.cases(present)
         row["configurations"] = len(cases.runs.sizes)
         row["lineages"] = len(cases.lineages)
-        if np.ptp(cases.outcome) == 0 or len(cases.lineages) < MINIMUM_LINEAGES:
+        if np.ptp(cases.outcome) == 0:
+            return row | {"constant": self.settings.target}
+        if len(cases.lineages) < MINIMUM_LINEAGES:
             return row
         predicted = np.empty(len(self.table))
         predicted[cases.runs.order] = cases.baseline.predicted

@@ -1,5 +1,6 @@
 """Output of the command line: the consoles, verdicts, and failures."""
 
+import os
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,20 +13,24 @@ if TYPE_CHECKING:
     from benevolent.analysis.judging.verdicts import Verdicts
     from benevolent.trainables.store.folder import Folder
 
-#: Characters per line where the output is not a terminal, so that tables in a log file read as those in a terminal.
+#: Characters per line where the output is no terminal and COLUMNS is not set, so that tables in a log file read as
+#: those in a terminal.
 LOG_WIDTH = 110
 #: Characters per line of a table of verdicts, at most.
 VERDICT_WIDTH = 120
 
 
-def _stdout_console() -> Console:
+def stdout_console() -> Console:
+    """Make the console of standard output: as wide as the terminal, or as COLUMNS says, or as a log file."""
     console = Console(highlight=False, emoji=False)
     if console.is_terminal:
         return console
-    return Console(highlight=False, emoji=False, width=LOG_WIDTH)
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdecimal() else 0
+    return Console(highlight=False, emoji=False, width=width or LOG_WIDTH)
 
 
-console = _stdout_console()
+console = stdout_console()
 errors = Console(stderr=True, highlight=False, emoji=False)
 
 

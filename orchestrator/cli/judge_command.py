@@ -102,7 +102,7 @@ def judge(
         Folder(Path(html).parent).write(Path(html).name, page)
     print_verdict_table(verdicts)
     if verdicts.left_out:
-        console.print(f"{len(verdicts.left_out):,} columns are not judged:")
+        console.print(f"{verdicts.left_out_heading}:")
     for line in verdicts.left_out_lines:
         print_item(f"  {line}", indent=4)
     console.print(verdicts.rule, soft_wrap=True)
