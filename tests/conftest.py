@@ -1,6 +1,9 @@
-"""A cohort trained in a temporary folder, and what it left on disk."""
+"""What several files of tests share: a cohort trained in a temporary folder, and a Ray."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -82,3 +85,41 @@ class Cohort:
 def cohort(tmp_path) -> Callable[..., Cohort]:
     """`cohort(name, configs, waits_for, record, plan)` in one results folder."""
     return lambda *arguments, **keywords: Cohort(Folder(tmp_path), *arguments, **keywords)
+
+
+@pytest.fixture(scope="session")
+def worker_modules(tmp_path_factory) -> Path:
+    """A folder of a user's own modules, which the workers of `one_cpu` can import."""
+    return tmp_path_factory.mktemp("modules")
+
+
+@pytest.fixture(scope="session")
+def one_cpu(worker_modules):
+    """`with one_cpu():` a Ray of one CPU is connected, which `run_sweep` uses, on a machine of one CPU.
+
+    A start of Ray costs as much as the training of a small sweep, so all tests share one. A test that starts one of
+    its own shuts this one down first.
+    """
+    import ray  # which takes long to import, and most tests do without
+
+    @contextmanager
+    def connected() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "sched_getaffinity", lambda process: {0})  # so that one actor measures
+            patch.setenv("RAY_AUTH_MODE", "disabled")
+            patch.setenv("RAY_worker_niceness", "0")
+            patch.setenv("PYTHONPATH", str(worker_modules), prepend=os.pathsep)
+            patch.syspath_prepend(worker_modules)
+            if not ray.is_initialized():
+                ray.init("local", num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+            yield
+
+    yield connected
+    ray.shutdown()
+
+
+@pytest.fixture
+def shared_ray(one_cpu) -> Iterator[None]:
+    """The same for the length of a test."""
+    with one_cpu():
+        yield

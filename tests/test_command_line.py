@@ -2,11 +2,9 @@
 
 import io
 import itertools
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import fresh_process
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -45,9 +43,7 @@ def crowded(request, tmp_path) -> Path:
     ],
 )
 def test_commands_work_beside_modules_of_the_same_names(arguments, crowded):
-    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *arguments.split()]
-    env = os.environ | {"PYTHONPATH": str(ROOT / ".import")}
-    done = subprocess.run(command, cwd=crowded, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = fresh_process.bth(*arguments.split(), cwd=crowded)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -6,11 +6,13 @@ import os
 import numpy as np
 import pytest
 import torch
+from in_process import train_sweep
 from sklearn.ensemble import RandomForestRegressor
 from test_training import SMALL, dies_at_write
 from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
+from benevolent.orchestrator import sweep
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
@@ -142,7 +144,7 @@ def test_what_does_not_go_with_a_forest_is_refused_before_anything_starts(sectio
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # of verdicts on so few runs
-def test_a_sweep_of_forests_is_priced_run_and_reported(tmp_path):
+def test_a_sweep_of_forests_is_priced_run_and_reported(tmp_path, monkeypatch):
     base = {name: value for name, value in run(stop={}).items() if name != "seed"}
     zipped = [{"model.trees": [1, 1, 3], "model.leaves": [5, 20, 20]}]
     record = {"measures": []}  # there are none of forests
@@ -151,6 +153,7 @@ def test_a_sweep_of_forests_is_priced_run_and_reported(tmp_path):
     summary = estimate_sweep(expand(spec), timed=True)
     assert summary.runs == 6 and summary.seconds > 0
     Folder(tmp_path).write_json("forests.yaml", values)
+    monkeypatch.setattr(sweep, "train_sweep", train_sweep)  # Ray trains a forest in test_run
     command = ["run", str(tmp_path / "forests.yaml"), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, command, catch_exceptions=False)
     assert done.exit_code == 0 and "failed" not in done.output, done.output

@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import fresh_process
 import pandas as pd
 import pytest
 
@@ -20,39 +22,55 @@ SWEEP = {
         "optimizer": {"lr": 0.5, "batch_size": 10},
         "stop": {"train_loss": 0.1, "max_epochs": 100},
     },
-    "grid": {"init.edit": [None, "flip"]},
-    "seeds": 2,
+    "grid": {"init.edit": [None, "flip"], "prune.fraction": [0, 0.5]},
+    "seeds": 4,
+    "record": {"epochs": [0], "measures": ["path_norm"]},
 }
 
 
-@pytest.fixture
-def lab(tmp_path) -> Path:
-    """A folder with the module of the README, word for word, and a sweep."""
+#: A plugin that counts every `RunConfig` that is validated or copied, by process and run.
+COUNTING = """
+import os
+from benevolent.trainables.config.base import Section
+
+original = Section.__init__
+
+def counted(self, **values):
+    original(self, **values)
+    if type(self).__name__ == "RunConfig":
+        with open(os.environ["COUNTED"], "a") as file:
+            file.write(f"{os.getpid()} {self.run_id}\\n")
+
+Section.__init__ = counted
+"""
+
+
+def write_lab(folder: Path) -> Path:
+    """Write the module of the README, word for word, and a sweep."""
     text = (ROOT / "README.md").read_text().split("## Adding ...")[1]
     code = re.search(r"\n((?:    .*\n|\n)+?)    BENEVOLENT_PLUGINS=", text)
     assert code
     module = "".join(line.removeprefix("    ") for line in code[1].splitlines(True)).lstrip()
     assert "read_bars" in module and module.startswith("# my_lab.py")
-    (tmp_path / "my_lab.py").write_text(module)
-    (tmp_path / "my-sweep.yaml").write_text(yaml_text.dumps(SWEEP))
-    return tmp_path
+    (folder / "my_lab.py").write_text(module)
+    (folder / "my-sweep.yaml").write_text(yaml_text.dumps(SWEEP))
+    return folder
 
 
-def bth(lab: Path, *words: str, plugins: str = "my_lab") -> subprocess.CompletedProcess:
-    environment = os.environ | {
-        "BENEVOLENT_PLUGINS": plugins,
-        "PYTHONPATH": str(ROOT / ".import"),
-        "RAY_AUTH_MODE": "disabled",
-    }
-    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *words]
-    return subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def lab(tmp_path) -> Path:
+    return write_lab(tmp_path)
+
+
+def bth(lab: Path, *words: str, plugins: str = "my_lab") -> fresh_process.Finished:
+    return fresh_process.bth(*words, cwd=lab, BENEVOLENT_PLUGINS=plugins)
 
 
 def test_what_a_module_adds_is_listed_and_planned(lab):
     listed = bth(lab, "list", "models")
     assert "tiny" in listed.stdout and "One hidden layer." in listed.stdout
     planned = bth(lab, "plan", "my-sweep.yaml")
-    assert planned.returncode == 0 and "4 runs" in planned.stdout, planned.stderr
+    assert planned.returncode == 0 and "16 runs" in planned.stdout, planned.stderr
 
 
 def test_without_the_module_its_names_are_unknown(lab):
@@ -62,15 +80,48 @@ def test_without_the_module_its_names_are_unknown(lab):
     assert missing.returncode == 2 and "BENEVOLENT_PLUGINS: no_such_module cannot be imported" in missing.stderr
 
 
-@pytest.mark.slow
-def test_a_sweep_of_them_is_trained_and_measured_by_workers(lab):
-    done = bth(lab, "run", "my-sweep.yaml", "--set", "record.measures=[path_norm]")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """The lab after `bth run`, with the configurations that its processes made in the file `counted`."""
+    lab = write_lab(tmp_path_factory.mktemp("lab"))
+    (lab / "counting.py").write_text(COUNTING)
+    environment = os.environ | {
+        "BENEVOLENT_PLUGINS": "my_lab,counting",
+        "COUNTED": str(lab / "counted"),
+        "PYTHONPATH": str(ROOT / ".import"),
+        "RAY_AUTH_MODE": "disabled",
+    }
+    command = [sys.executable, "-c", fresh_process.BTH, "run", "my-sweep.yaml"]
+    done = subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    parts = pd.concat(pd.read_parquet(path) for path in lab.glob("results/mine/cohorts/*/runs/*.parquet"))
-    assert len(parts) == 4 and set(parts.status) == {"converged"}
-    (plan_file,) = lab.glob("results/mine/plan/runs-*.parquet")
+    return lab
+
+
+@pytest.mark.slow
+def test_a_sweep_of_them_is_trained_and_measured_by_workers(trained):
+    parts = pd.concat(pd.read_parquet(path) for path in trained.glob("results/mine/cohorts/*/runs/*.parquet"))
+    assert len(parts) == 16 and set(parts.status) == {"converged"}
+    measures = pd.concat(pd.read_parquet(path) for path in trained.glob("results/mine/measures/*.parquet"))
+    assert set(measures.run_id) == set(parts.run_id)
+    (plan_file,) = trained.glob("results/mine/plan/runs-*.parquet")
     planned = pd.read_parquet(plan_file)
     assert set(planned["model.family"]) == {"tiny"} and set(planned["init.edit"].fillna("")) == {"", "flip"}
+
+
+@pytest.mark.slow
+def test_driver_and_workers_together_make_one_config_for_every_run(trained):
+    """Counts every `RunConfig`, validated or copied, in all processes of a real `bth run`, by process and run.
+
+    The driver makes a few, for the rules of compatibility; the trials make one for each run; the actors that measure
+    make none. Parents of pruned runs are read section by section, and so are runs that are measured.
+    """
+    made = [line.split() for line in (trained / "counted").read_text().splitlines()]
+    driver = made[0][0]
+    (plan_file,) = trained.glob("results/mine/plan/runs-*.parquet")
+    run_ids = set(pd.read_parquet(plan_file).run_id)
+    assert len(run_ids) == 16
+    assert Counter(run_id for process, run_id in made if process != driver) == dict.fromkeys(run_ids, 1)
+    assert sum(process == driver for process, _ in made) < 10
 
 
 @pytest.mark.parametrize(
@@ -104,8 +155,8 @@ def test_results_that_need_a_module_name_it(lab):
         "from benevolent.trainables.store.folder import Folder; "
         "spec = load_spec('my-sweep.yaml'); prepare_anew(Folder('results/mine'), spec)"
     )
-    environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT / '.import'}:{lab}"}
-    subprocess.run([sys.executable, "-c", make], cwd=lab, env=environment, check=True)
+    made = fresh_process.python(make, cwd=lab, BENEVOLENT_PLUGINS="my_lab")
+    assert made.returncode == 0, made.stderr
     hint = "; made with BENEVOLENT_PLUGINS=my_lab: set it for this command too"
     for words in (("measure", "results/mine"), ("report", "results/mine")):
         refused = bth(lab, *words, plugins="")
@@ -134,6 +185,5 @@ def test_a_plugin_is_registered_whichever_module_is_imported_first(lab, first):
         "from benevolent.trainables.config.run import RunConfig\n"
         "print(RunConfig.parse({'model': {'family': 'tiny', 'width': 8}, 'data': {'name': 'bars'}}).model)"
     )
-    environment = os.environ | {"BENEVOLENT_PLUGINS": "my_lab", "PYTHONPATH": f"{ROOT / '.import'}:{lab}"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    done = fresh_process.python(program, cwd=lab, BENEVOLENT_PLUGINS="my_lab")
     assert done.returncode == 0 and "family='tiny'" in done.stdout, done.stderr

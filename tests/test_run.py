@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import in_process
 import pandas as pd
 import pytest
-import ray
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -18,7 +18,7 @@ from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import SweepResult, run_sweep
+from benevolent.orchestrator.sweep import SweepResult, TrainingSummary, run_sweep, train_sweep
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
@@ -30,7 +30,7 @@ SWEEP = {
     "base": {
         "data": {"train_size": 100, "validation_size": 50, "test_size": 100},
         "model": {"width": 8, "depth": 2},
-        "stop": {"train_loss": None, "max_epochs": 20},
+        "stop": {"train_loss": None, "max_epochs": 9},
     },
     "grid": {"init.scale": [1, 2], "prune.fraction": [0, 0.5]},
     "seeds": 2,
@@ -54,43 +54,26 @@ class Fragile(nn.Sequential):
 """
 
 
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory):
-    """A folder of a user's own modules, which Ray's workers import too."""
-    folder = tmp_path_factory.mktemp("modules")
-    (folder / "fragile.py").write_text(FRAGILE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.setenv("RAY_worker_niceness", "0")
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def connect(modules):
-    """Start a Ray with so many CPUs, unless it is there: `run_sweep` uses the one that is connected."""
-
-    def to(cpus: int) -> None:
-        if ray.is_initialized() and ray.cluster_resources()["CPU"] != cpus:
-            ray.shutdown()
-        if not ray.is_initialized():
-            ray.init("local", num_cpus=cpus, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-
-    yield to
-    ray.shutdown()
-
-
 def run(out: Path, **keys) -> SweepResult:
     return run_sweep(SweepSpec.parse(SWEEP | keys), str(out), Console(quiet=True))
 
 
+def train(out: Path, **keys) -> TrainingSummary:
+    """Train and measure as `run` does, without the report."""
+    return train_sweep(SweepSpec.parse(SWEEP | keys), str(out), Console(quiet=True))
+
+
+def train_without_ray(out: Path, **keys) -> TrainingSummary:
+    """The same in this process."""
+    return in_process.train_sweep(SweepSpec.parse(SWEEP | keys), str(out))
+
+
 @pytest.fixture(scope="module")
-def finished(connect, tmp_path_factory) -> Path:
+def finished(one_cpu, tmp_path_factory) -> Path:
     """The results of the sweep on one CPU; never changed."""
-    connect(1)
     out = tmp_path_factory.mktemp("one") / "tiny"
-    assert run(out).failures == []
+    with one_cpu():
+        assert run(out).failures == []
     return out
 
 
@@ -107,16 +90,16 @@ def assert_same_tables(one: Path, other: Path) -> None:
         pd.testing.assert_frame_equal(frame, tables(other)[name], check_exact=True, obj=name)
 
 
-def bth(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
+def bth(*arguments: str) -> subprocess.Popen[str]:
     """The command line in a process of its own, and a process group that can be interrupted as a terminal does."""
-    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *arguments]
     path = os.pathsep.join([str(Path(main.__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
     pipe = subprocess.PIPE
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # a shell's background jobs ignore it, and so their children
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=cwd, start_new_session=True)
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, start_new_session=True)
 
 
 def test_training_and_measuring_do_not_deadlock_on_one_cpu(finished):
@@ -150,43 +133,43 @@ def test_subset_of_the_measured_runs_measures_nothing(finished):
     assert before == sorted(finished.glob("measures/*"))
 
 
-def test_added_value_trains_only_new_runs_and_cpu_count_changes_no_table(finished, connect, tmp_path):
-    connect(2)
-    first = run(tmp_path / "out", grid={"init.scale": [1], "prune.fraction": [0, 0.5]})
-    more = run(tmp_path / "out")
-    assert [(done.trained, done.measured, done.failures) for done in (first, more)] == [
-        (4, 2, []),
-        (4, 2, []),
-    ]
+def test_added_value_trains_only_new_runs_and_ray_changes_no_table(finished, tmp_path):
+    first = train_without_ray(tmp_path / "out", grid={"init.scale": [1], "prune.fraction": [0, 0.5]})
+    more = train_without_ray(tmp_path / "out")
+    assert first == more == (4, 2, [])
     assert_same_tables(finished, tmp_path / "out")
+    assert train(tmp_path / "out") == (0, 0, [])
 
 
-def test_added_records_train_the_runs_again_and_fewer_records_train_nothing(connect, tmp_path):
-    connect(2)
+def test_added_records_train_the_runs_again_and_fewer_records_train_nothing(tmp_path):
     one = {"grid": {}, "seeds": 2}
     more = one | {"record": SWEEP["record"] | {"epochs": [3], "measure_at": "checkpoints"}}
-    done = [run(tmp_path / "out", **keys) for keys in (one, more, one, more)]
-    assert [(d.trained, d.failures) for d in done] == [(2, []), (2, []), (0, []), (0, [])]
+    trained = [train_without_ray(tmp_path / "out", **keys) for keys in (one, more)]
+    assert [(done.runs, done.failures) for done in trained] == [(2, []), (2, [])]
+    assert [train(tmp_path / "out", **keys) for keys in (one, more)] == [(0, 0, []), (0, 0, [])]
     results = load_results(tmp_path / "out")
     assert len(results.runs) == 2 and len(list(tmp_path.glob("out/cohorts/*"))) == 2
     assert {3, 4, 8} <= set(results.dynamics["epoch"]) and {12} <= set(results.measures["step"])
-    assert done[-1].measured == 0
 
 
-def test_failed_cohort_is_named_and_retried_without_affecting_others(connect, modules, tmp_path):
-    connect(2)
-    fuse = modules / "fuse"
+def test_failed_cohort_is_named_and_retried_without_affecting_others(shared_ray, worker_modules, tmp_path):
+    """The others are a network and a forest."""
+    """Here among a network and a forest, whose measures are not of interest."""
+    (worker_modules / "fragile.py").write_text(FRAGILE)
+    fuse = tmp_path / "fuse"
     fuse.touch()
     network = {
         "model.family": "module",
         "model.path": "fragile:Fragile",
         "model.arguments": {"fuse": str(fuse)},
     }
+    forest = {"model.family": "random_forest", "model.trees": 1, "model.leaves": 5, "loss.name": "squared"}
     keys = {
         "base": {**SWEEP["base"], "model": {}},
         "grid": {},
-        "list": [{"model.width": 8}, network],
+        "list": [{"model.width": 8}, network, forest],
         "seeds": 1,
+        "record": {"measures": []},
     }
     spec, out = tmp_path / "spec.yaml", tmp_path / "out"
     spec.write_text(yaml_text.dumps(SWEEP | keys))
@@ -195,28 +178,29 @@ def test_failed_cohort_is_named_and_retried_without_affecting_others(connect, mo
     status = CliRunner().invoke(main.app, ["status", str(out)])
     assert failing.exit_code == 1 and "did not finish" in failing.stderr
     assert "RuntimeError: the fuse has blown" in status.stdout
-    assert sorted(load_results(out).runs["status"]) == ["failed", "limit"]
+    assert sorted(load_results(out).runs["status"]) == ["converged", "failed", "limit"]
 
     fuse.unlink()
     again = CliRunner().invoke(main.app, ["run", str(spec), "--out", str(out)], catch_exceptions=False)
     assert again.exit_code == 0 and "training 1 run in 1 cohort" in again.stdout
-    assert list(load_results(out).runs["status"]) == ["limit", "limit"]
+    assert sorted(load_results(out).runs["status"]) == ["converged", "limit", "limit"]
 
 
-def test_resuming_after_ctrl_c_gives_the_tables_of_an_uninterrupted_run(finished, tmp_path):
-    (tmp_path / "tiny.yaml").write_text(yaml_text.dumps(SWEEP))
-    command = ("run", "tiny.yaml", "--out", "out")
-    process = bth(*command, cwd=tmp_path)
+def test_resuming_after_ctrl_c_gives_the_tables_of_an_uninterrupted_run(finished, shared_ray, monkeypatch, tmp_path):
+    """Of which the first part was trained on all CPUs of this machine, and the second on one."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(yaml_text.dumps(SWEEP))
+    command = ["run", "tiny.yaml", "--out", "out"]
+    process = bth(*command)
     while process.poll() is None and not list(tmp_path.glob("out/cohorts/*/runs/*.parquet")):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "the same command continues" in errors, output + errors
-    assert not (tmp_path / "out" / "report").exists()
+    assert not Path("out/report").exists()
 
-    process = bth(*command, cwd=tmp_path)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, output + errors
+    again = CliRunner().invoke(main.app, command, catch_exceptions=False)
+    assert again.exit_code == 0, again.output
     assert_same_tables(finished, tmp_path / "out")
 
 
@@ -325,8 +309,7 @@ def test_unreachable_cluster_prints_one_line(address, monkeypatch):
     "pattern",
     ["sweep.yaml", "cohorts/*/manifest.json", "cohorts/*/runs/*", "measures/*", "cohorts/*/final/*"],
 )
-def test_truncated_or_foreign_file_is_named(pattern, finished, connect, tmp_path, monkeypatch, capsys):
-    connect(2)
+def test_truncated_or_foreign_file_is_named(pattern, finished, shared_ray, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     for path, content in files_of(finished).items():
         (out / path.relative_to(finished)).parent.mkdir(parents=True, exist_ok=True)

@@ -132,7 +132,7 @@ def test_an_answer_of_another_version_is_refused(answered, tmp_path):
         study_page.read(other)
 
 
-def test_the_command_trains_on_ray_and_prints_the_findings(tiny, tmp_path):
+def test_the_command_trains_on_ray_and_prints_the_findings(tiny, shared_ray, tmp_path):
     printed = CliRunner().invoke(main.app, ["run", "study:tiny-study", "--out", str(tmp_path)], catch_exceptions=False)
     assert printed.exit_code == 0, printed.output
     assert "holds: wider is more" in printed.stdout
