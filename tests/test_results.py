@@ -104,6 +104,15 @@ def measured(results: Folder) -> None:
                 measure_file(results, job)
 
 
+@pytest.fixture
+def short_reports(monkeypatch) -> None:
+    """Reports on one predictor, without figures; whole ones are made in test_run and test_report."""
+    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
+    monkeypatch.setattr(reporting, "recorded_predictors", lambda *_: ["path_length"])
+    monkeypatch.setattr(reporting, "early_prediction_views", lambda *_: pd.DataFrame())
+    monkeypatch.setattr(sys.modules["benevolent.analysis.report.render"], "gallery", lambda *_: [])
+
+
 FEW, MORE = {"record": {"epochs": [1, 3]}}, {"record": {"measure_at": "checkpoints"}}
 
 
@@ -129,7 +138,7 @@ def test_runs_without_newly_requested_records_are_trained_again_and_read_once(tm
     assert all(path.read_bytes() == content for path, content in manifests.items())
 
 
-def test_runs_outside_the_axes_are_not_in_the_table_but_their_seconds_count(tmp_path, monkeypatch):
+def test_runs_outside_the_axes_are_not_in_the_table_but_their_seconds_count(tmp_path, short_reports):
     results, spec = Folder(tmp_path), small_sweep(grid={"prune.fraction": [0.5], "init.scale": [0.5, 1]})
     step(results, spec)
     read = load_results(tmp_path)
@@ -138,7 +147,6 @@ def test_runs_outside_the_axes_are_not_in_the_table_but_their_seconds_count(tmp_
     assert len(whole) == 8 and (whole["role"] == "parent").sum() == 4
     pd.testing.assert_frame_equal(table, whole[whole["role"] == "run"].reset_index(drop=True))
     assert len(read.table(at=2)) == 4 and len(read.table(at=2, parents=True)) == 8
-    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     results_commands.report(str(tmp_path))
     page = results.read("report/index.html").decode()
     assert f"{duration(read.runs['seconds'].sum())}, summed over the runs and their 4 parent or teacher runs" in page
@@ -157,7 +165,7 @@ def test_requesting_fewer_records_trains_nothing(tmp_path):
     assert len(read_from(results)) == 2 and len(results.names("cohorts")) == 4
 
 
-def test_provenance_keeps_the_source_of_earlier_cohorts(tmp_path, monkeypatch):
+def test_provenance_keeps_the_source_of_earlier_cohorts(tmp_path, short_reports, monkeypatch):
     results = Folder(tmp_path)
     for commit, spec in (("first", small_sweep()), ("second", small_sweep(seeds=3)), ("third", small_sweep())):
         monkeypatch.setattr("benevolent.orchestrator.provenance.git_commit", lambda commit=commit: commit)
@@ -165,16 +173,14 @@ def test_provenance_keeps_the_source_of_earlier_cohorts(tmp_path, monkeypatch):
     first, second = results.read_json("provenance.json")  # the third had nothing to plan
     assert (first["git_commit"], second["git_commit"]) == ("first", "second")
     assert sorted(first["cohort_ids"] + second["cohort_ids"]) == results.names("cohorts")
-    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     reporting.report(results, small_sweep())
     page = results.read("report/index.html").decode()
     assert "earlier.1.git_commit" in page and "first" in page and second["cohort_ids"][0] in page
 
 
-def test_verdicts_cover_all_runs_if_no_run_has_converged(tmp_path, monkeypatch, capsys):
+def test_verdicts_cover_all_runs_if_no_run_has_converged(tmp_path, short_reports, monkeypatch, capsys):
     results = Folder(tmp_path)
     step(results, small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}))
-    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     monkeypatch.setattr(results_commands.console, "width", 120)
     results_commands.report(str(tmp_path))
     printed = capsys.readouterr().out
@@ -182,11 +188,10 @@ def test_verdicts_cover_all_runs_if_no_run_has_converged(tmp_path, monkeypatch, 
     assert "path_length" in printed and "no run has reached a target (stop.train_loss, stop.train_error)" in printed
 
 
-def test_runs_in_a_window_are_judged_as_well(tmp_path, monkeypatch):
+def test_runs_in_a_window_are_judged_as_well(tmp_path, short_reports):
     grid = {"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]}
     spec = small_sweep(grid=grid)
     step(Folder(tmp_path), spec)
-    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     table = reporting.judged_table(load_results(tmp_path))
     low, high = (float(table["train_loss"].quantile(part)) for part in (0.2, 0.8))
     inside = table["train_loss"].between(low, high).sum()
@@ -201,10 +206,9 @@ def test_runs_in_a_window_are_judged_as_well(tmp_path, monkeypatch):
     assert not reporting.unanswered(table, asked) and not reporting.unanswered(table, spec)
 
 
-def test_target_without_values_is_left_out_and_the_others_are_judged(tmp_path, monkeypatch):
+def test_target_without_values_is_left_out_and_the_others_are_judged(tmp_path, short_reports):
     results, spec = Folder(tmp_path), small_sweep(grid={"init.scale": [0.5, 1, 2], "optimizer.lr": [0.01, 0.1]})
     step(results, spec)
-    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     table = reporting.judged_table(load_results(tmp_path))
     table = table.drop(columns="test_error").assign(gap=np.nan)
     verdicts = reporting.judge_outcomes(table, spec)
@@ -313,12 +317,9 @@ def test_missing_part_is_named_and_the_cohort_can_be_trained_again(
     pd.testing.assert_frame_equal(load_results(results).table().drop(columns="seconds"), before.drop(columns="seconds"))
 
 
-def test_damaged_or_incomplete_report_is_made_again(measured_folder, tmp_path, monkeypatch):
+def test_damaged_or_incomplete_report_is_made_again(measured_folder, short_reports, tmp_path):
     shutil.copytree(measured_folder.root, tmp_path / "out")
     results, spec = Folder(tmp_path / "out"), small_sweep(seeds=1)
-    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
-    drawn, render = {}, reporting.render
-    monkeypatch.setattr(reporting, "render", lambda content: drawn or drawn.update(render(content)) or drawn)
     verdicts = reporting.report(results, spec)
     whole = {path: path.read_bytes() for path in (tmp_path / "out/report").rglob("*.*")}
     for name in ("verdicts.json", "index.html", "table.parquet", "inputs.json"):
@@ -330,10 +331,9 @@ def test_damaged_or_incomplete_report_is_made_again(measured_folder, tmp_path, m
             assert {path: path.read_bytes() for path in (tmp_path / "out/report").rglob("*.*")} == whole
 
 
-def test_report_is_made_again_when_its_code_changes(measured_folder, tmp_path, monkeypatch):
+def test_report_is_made_again_when_its_code_changes(measured_folder, short_reports, tmp_path, monkeypatch):
     shutil.copytree(measured_folder.root, tmp_path / "out")
     results, spec = Folder(tmp_path / "out"), small_sweep(seeds=1)
-    monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     made, render = [], reporting.render
     monkeypatch.setattr(reporting, "render", lambda content: made.append(content) or render(content))
     for _ in range(2):

@@ -10,6 +10,7 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import fresh_process
 import pytest
 from typer.testing import CliRunner
 
@@ -148,8 +149,8 @@ files = [Path(module.__file__).resolve() for module in sys.modules.values() if g
 ours = [file for file in files if any(map(file.is_relative_to, {folders}))]
 print([file for file in ours if ours.count(file) > 1])
 """
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert printed.stdout.strip() == "[]"
+    printed = fresh_process.python(code, cwd=ROOT)
+    assert printed.stdout.strip() == "[]", printed.stderr
 
 
 def test_the_wheel_has_every_module_and_data_file(tmp_path):
@@ -179,7 +180,7 @@ def test_the_wheel_has_every_module_and_data_file(tmp_path):
 def test_a_stack_trains_without_ray():
     modules = "benevolent.trainables.training.cohort_training, benevolent.analysis.measures.on_checkpoints"
     code = f"import sys, {modules}; sys.exit('ray' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert fresh_process.python(code, cwd=ROOT) == (0, "", "")
 
 
 @pytest.mark.parametrize("shadow", ["analysis.py", "analysis/__init__.py"])
@@ -187,7 +188,7 @@ def test_a_folder_named_analysis_in_the_working_directory_shadows_nothing(tmp_pa
     (tmp_path / shadow).parent.mkdir(exist_ok=True)
     (tmp_path / shadow).write_text("raise RuntimeError('this is the analysis of somebody else')\n")
     code = "from benevolent.analysis import judge, load_results, measure_network"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert fresh_process.python(code, cwd=tmp_path) == (0, "", "")
 
 
 def commands_of(typer_app, before=()):
