@@ -152,7 +152,7 @@ def test_killed_at_any_write_both_are_as_if_it_had_not_been(cohort, monkeypatch)
             name, [run(0, optimizer=FAST, stop=stop, pretrain={"epochs": 1}) for stop in stops], record=record
         )
 
-    monkeypatch.setattr(CohortTraining, "_steps_until", lambda *_: 3)  # every step is in test_training
+    monkeypatch.setattr(CohortTraining, "_steps_until", lambda *_: 5)  # every step is in test_training
     whole = one("whole").train()
     assert (whole.table("runs").epoch < [5, 3]).any()
     for at in itertools.count():

@@ -1,5 +1,6 @@
 """Every study that comes with the package is trained at a tiny size, answered, and shown."""
 
+import functools
 from html import escape
 
 import pytest
@@ -7,7 +8,9 @@ from in_process import train_sweep
 from rich.console import Console
 from tiny_studies import READERS, tiny
 
+from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.report.study_page import MARKS
+from benevolent.analysis.studies import bth_predict
 from benevolent.orchestrator import study, study_run
 from benevolent.trainables import data
 from benevolent.trainables.store.folder import Folder
@@ -18,6 +21,9 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     for data_set, reader in READERS.items():
         monkeypatch.setitem(data.READERS, data_set, reader)
     monkeypatch.setattr(study_run, "train_sweep", train_sweep)
+    monkeypatch.setattr(bth_predict, "judge", functools.partial(judge, permutations=100, resamples=100))
+    monkeypatch.setattr(bth_predict, "RESAMPLES", 50)
+    monkeypatch.setattr(bth_predict, "PERMUTATIONS", 100)
     answer = study_run.run_study(tiny(study.studies()[name]), "small", str(tmp_path), Console(quiet=True)).answer
 
     claims = [finding.claim for finding in answer.findings]

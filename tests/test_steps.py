@@ -136,7 +136,10 @@ def test_a_target_is_met_at_the_first_check_that_sees_it(cohort):
 def test_killed_at_any_write_it_ends_as_if_it_had_not_been(cohort, monkeypatch):
     """Also where it had recorded, and runs had left, since the epoch began."""
     monkeypatch.setattr(CohortTraining, "_steps_until", lambda *_: 3)  # every step is in test_training
-    runs, record = [stopping()[0], stopping()[4]], RECORD | {"steps": [7]}
+    long, short = stopping()[0], stopping()[4]  # with targets that they meet soon
+    long["stop"] |= {"train_loss": 1.6}
+    short["stop"] |= {"train_loss": 1.7, "snapshot_loss": 1.8}
+    runs, record = [long, short], RECORD | {"steps": [7]}
     whole = cohort("whole", runs, record=record).train()
     assert (whole.table("runs").step % 10 > 0).all()
     for at in itertools.count():
