@@ -30,7 +30,7 @@ class Claims:
     def __init__(self, cases: CompleteCases, values: np.ndarray):
         self.cases = cases
         ordered = values[cases.runs.order]
-        self._scores = np.column_stack([cases.within.scores(column) for column in ordered.T])
+        self._scores = cases.within_scores(ordered)
         self._correlations = cases.within.correlations(self._scores)
         self._transfer = None
         if len(cases.lineages) >= MINIMUM_LINEAGES:

@@ -70,6 +70,7 @@ class CompleteCases:
         self.lineages = Lineages.from_runs(self.runs, table)
         self._values = numeric_column(table, settings.target, "target")[self.runs.order]
         self.outcome = rankdata(self._values)
+        self._scores: dict[bytes, np.ndarray] = {}
         self._axis_groups: dict[str, AxisGroups] = {}
         for axis in settings.axes:
             self._axis_groups[axis] = AxisGroups(self.runs, axis)
@@ -122,6 +123,16 @@ class CompleteCases:
     def ranks(self, values: np.ndarray) -> np.ndarray:
         """(n,) values in the order of the table -> (n,) ranks in the order of `runs`."""
         return rankdata(values)[self.runs.order]
+
+    def within_scores(self, values: np.ndarray) -> np.ndarray:
+        """(n, p) values of predictors in the order of `runs` -> (n, p) scores within configurations, each made once."""
+        scores = np.zeros(values.shape)
+        for number, column in enumerate(values.T):
+            key = column.tobytes()
+            if key not in self._scores:
+                self._scores[key] = self.within.scores(column)
+            scores[:, number] = self._scores[key]
+        return scores
 
     def describe(self, ranks: np.ndarray) -> dict[str, Any]:
         """Compute the statistics of (n,) ranks that need no null."""

@@ -9,6 +9,7 @@ from scipy.special import xlogy
 from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
+from benevolent.analysis.statistics.pair_counts import pair_counts
 from benevolent.trainables.errors import BadInput
 
 BLOCK = 1000  # runs that are compared one by one
@@ -121,7 +122,7 @@ class PairCells:
         place = np.arange(len(predictor)) - runs.per_run(runs.starts)
         rank = np.unique(predictor, return_inverse=True)[1].astype(np.int32)
         outcome_is_larger = self.outcome[:, None] > self.outcome
-        larger = runs.pair_counts(rank[:, None] > rank)
+        larger = pair_counts(runs, rank[:, None] > rank)
         permuted_larger = []
         doubly_larger = []
         for permutation in donors:
@@ -129,7 +130,7 @@ class PairCells:
             permuted = rank[donor_starts + place]
             is_larger = permuted[:, None] > permuted
             permuted_larger.append(larger[permutation][:, permutation])
-            doubly_larger.append(runs.pair_counts(is_larger & outcome_is_larger))
+            doubly_larger.append(pair_counts(runs, is_larger & outcome_is_larger))
         shares = self._cells(np.array(permuted_larger + doubly_larger)) / self._number
         return self._scores(shares[: len(donors)], shares[len(donors) :])
 

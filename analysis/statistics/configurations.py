@@ -16,8 +16,6 @@ from benevolent.analysis.column_values import numbers_of
 from benevolent.analysis.statistics.axis_values import RELATIVE_TIE, join_close_values
 from benevolent.trainables.errors import BadInput, did_you_mean
 
-LARGEST_BYTE = 255
-
 
 @dataclass(frozen=True, eq=False)
 class GroupedRuns:
@@ -102,24 +100,6 @@ class GroupedRuns:
     def configuration_sums(self, values: np.ndarray) -> np.ndarray:
         """(n, ...) values of runs -> (G, ...) sums over the runs of each configuration."""
         return np.add.reduceat(values, self.starts, axis=0)
-
-    def pair_counts(self, pairs: np.ndarray) -> np.ndarray:
-        """(n, n) truth values of pairs of runs -> (G, G) number of true ones for each pair of configurations.
-
-        Eight columns are added up at once, as the bytes of one integer.
-
-        >>> runs = GroupedRuns.from_table(pd.DataFrame({"width": [4, 4, 8]}), ["width"])
-        >>> runs.pair_counts(np.array([[True, True, False], [False, True, True], [True, False, False]])).tolist()
-        [[3, 1], [1, 0]]
-        """
-        n = len(pairs)
-        padded = np.zeros((n, n + -n % 8), dtype=np.uint8)
-        padded[:, :n] = pairs
-        if self.sizes.max() <= LARGEST_BYTE:
-            rows = np.add.reduceat(padded.view(np.uint64), self.starts, axis=0).view(np.uint8)
-        else:
-            rows = np.add.reduceat(padded, self.starts, axis=0, dtype=np.int32)
-        return np.add.reduceat(rows[:, :n], self.starts, axis=1, dtype=np.int64)
 
     def per_run(self, values: np.ndarray) -> np.ndarray:
         """(G, ...) values of configurations -> (n, ...) the value of each run's configuration."""

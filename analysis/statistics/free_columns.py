@@ -33,7 +33,7 @@ class FreeColumns:
         self.names = list(columns)
         ordered = [values[cases.runs.order] for values in columns.values()]
         self._columns = np.column_stack(ordered) if ordered else np.zeros((len(cases.runs.order), 0))
-        self._scores = self._within_scores(self._columns)
+        self._scores = self.cases.within_scores(self._columns)
         self._target_scores = cases.within.outcome_scores
         self._transfers = len(cases.lineages) >= MINIMUM_LINEAGES and bool(np.ptp(cases.outcome))
         if self._transfers:
@@ -47,7 +47,7 @@ class FreeColumns:
             values: (n, p) numbers in the order of the table.
         """
         ordered = values[self.cases.runs.order]
-        scores = self._within_scores(ordered)
+        scores = self.cases.within_scores(ordered)
         if self._transfers:
             held_out = self._held_out_ranks(ordered)
         rows = []
@@ -59,13 +59,6 @@ class FreeColumns:
                 row |= self._gain(held_out[:, column], others)
             rows.append(row)
         return rows
-
-    def _within_scores(self, values: np.ndarray) -> np.ndarray:
-        """(n, k) values -> (n, k) scores within configurations."""
-        scores = np.zeros(values.shape)
-        for column in range(values.shape[1]):
-            scores[:, column] = self.cases.within.scores(values[:, column])
-        return scores
 
     def _held_out_ranks(self, values: np.ndarray) -> np.ndarray:
         """(n, k) values -> (n, k) residuals of their ranks with lineages held out; 0 for a function of the axes."""

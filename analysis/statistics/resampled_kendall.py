@@ -7,6 +7,7 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.lineages import Lineages
+from benevolent.analysis.statistics.pair_counts import pair_counts
 from benevolent.analysis.statistics.resampling import percentile_interval
 
 PAIRED_LINEAGES = 1_000  # most lineages of which all pairs are held for an interval
@@ -48,7 +49,7 @@ class ResampledKendall:
         self._is_large = len(outcome) > PAIRED_RUNS or len(lineages) > PAIRED_LINEAGES
         if not self._is_large:
             self._outcome_is_larger = outcome[:, None] > outcome
-            self._untied_outcome = self._weighted(runs.pair_counts(self._outcome_is_larger))
+            self._untied_outcome = self._weighted(pair_counts(runs, self._outcome_is_larger))
 
     def interval(self, predictor: np.ndarray, confidence: float = 0.95) -> TauInterval:
         """Return Kendall's tau-b of a predictor, with the percentile interval of its resamples.
@@ -72,9 +73,9 @@ class ResampledKendall:
             concordance, untied_x, untied_y = (2 * self._counts @ of_lineages - of_lineages.sum(axis=0)).T
             return concordance, untied_x, untied_y
         is_larger = predictor[:, None] > predictor
-        concordant = self._runs.pair_counts(is_larger & self._outcome_is_larger)
-        discordant = self._runs.pair_counts(is_larger & self._outcome_is_larger.T)
-        untied_predictor = self._weighted(self._runs.pair_counts(is_larger))
+        concordant = pair_counts(self._runs, is_larger & self._outcome_is_larger)
+        discordant = pair_counts(self._runs, is_larger & self._outcome_is_larger.T)
+        untied_predictor = self._weighted(pair_counts(self._runs, is_larger))
         return self._weighted(concordant - discordant), untied_predictor, self._untied_outcome
 
     def _weighted(self, pairs: np.ndarray) -> np.ndarray:
