@@ -5,23 +5,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
-from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
-from benevolent.analysis.statistics.lineages import Lineages
-from benevolent.analysis.statistics.resampled_kendall import ResampledKendall
-from benevolent.analysis.statistics.resampling import MINIMUM_UNITS, bootstrap_counts
-from benevolent.analysis.statistics.within_configuration import WithinConfigurations
+from benevolent.analysis.judging.final_outcome import UNDEFINED, FinalOutcome
+from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.rng import generator
 
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 #: Smallest fraction of the runs still training that must have a predictor at a point; with fewer, nothing is estimated.
 MINIMUM_PRESENT = 0.5
 #: Smallest fraction of all runs that must still train at an epoch; fewer are runs of another kind.
 MINIMUM_TRAINING = 0.1
-MINIMUM_RUNS = 3
-UNDEFINED = (np.nan, np.nan, np.nan, np.nan)  # tau, the ends of its interval, and the correlation within configurations
 View = Literal["epoch", "fraction"]
 VIEWS: tuple[View, ...] = ("epoch", "fraction")
 
@@ -102,7 +95,7 @@ def early_prediction(
     if points is None:
         points = FRACTIONS if view == "fraction" else _shared_epochs(history, last_epochs)
     rows = []
-    outcomes: dict[tuple[str, ...], _FinalOutcome] = {}
+    outcomes: dict[tuple[str, ...], FinalOutcome] = {}
     for point in points:
         if view == "epoch":
             records = history[(history["epoch"] == point) & (last_epochs > point)]
@@ -120,7 +113,7 @@ def early_prediction(
             if len(values) >= MINIMUM_PRESENT * training:
                 present = tuple(values.index)
                 if present not in outcomes:
-                    outcomes[present] = _FinalOutcome(table.loc[values.index], target, axes, resamples, random_seed)
+                    outcomes[present] = FinalOutcome(table.loc[values.index], target, axes, resamples, random_seed)
                 associations = outcomes[present].associations(values.to_numpy(dtype=float), confidence)
             stopped = len(table) - training
             rows.append(EarlyPoint(view, point, predictor, *associations, len(values), training, stopped, resamples))
@@ -175,42 +168,3 @@ def _shared_epochs(history: pd.DataFrame, last_epochs: "pd.Series[float]") -> li
         if count >= MINIMUM_PRESENT * training and training >= MINIMUM_TRAINING * len(length_of_run):
             epochs.append(epoch)
     return epochs
-
-
-class _FinalOutcome:
-    """The outcome at the end of the runs in which some predictors are present, kept for all of them.
-
-    Args:
-        table: one row per run.
-        target: the outcome.
-        axes: columns that make a configuration.
-        resamples: bootstrap resamples of whole lineages.
-        random_seed: seed of the resamples.
-    """
-
-    def __init__(self, table: pd.DataFrame, target: str, axes: Sequence[str], resamples: int, random_seed: int):
-        outcome = table[target].to_numpy(dtype=float)
-        self.varies = len(table) >= MINIMUM_RUNS and len(np.unique(outcome)) > 1
-        if not self.varies:
-            return
-        self._runs = GroupedRuns.from_table(table, axes, "seed")
-        outcome = outcome[self._runs.order]
-        lineages = Lineages.from_runs(self._runs, table)
-        drawn = resamples if len(lineages) >= MINIMUM_UNITS else 0
-        counts = bootstrap_counts(len(lineages), drawn, generator(random_seed, "bootstrap/early"))
-        self._kendall = ResampledKendall(self._runs, lineages, rankdata(outcome), counts)
-        self._within = WithinConfigurations(self._runs, outcome, lineages)
-
-    def associations(self, values: np.ndarray, confidence: float) -> tuple[float, float, float, float]:
-        """Return Kendall tau, the ends of its interval, and the rank correlation within configurations.
-
-        Args:
-            values: (n,) predictor in the order of the table.
-            confidence: coverage of the interval.
-        """
-        if not self.varies or len(np.unique(values)) < 2:
-            return UNDEFINED
-        x = values[self._runs.order]
-        tau = self._kendall.interval(rankdata(x), confidence)
-        within = self._within.correlations(self._within.scores(x)[:, None])
-        return tau.tau, tau.low, tau.high, float(within[0])
