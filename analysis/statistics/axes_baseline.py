@@ -19,9 +19,6 @@ MAIN_EFFECTS = "ridge regression"
 INTERACTIONS = "ridge regression with interactions"
 TREES = "boosted trees"
 
-#: With more configurations there is no model with interactions of every order: its columns come from a matrix of all
-#: pairs of configurations.
-MOST_WITH_INTERACTIONS = 2000
 TREE_FOLDS = 5
 TREES_GROWN = 40
 LEARNING_RATE = 0.2
@@ -113,8 +110,9 @@ def _ridges(runs: GroupedRuns, lineages: Lineages) -> dict[str, HeldOutRidge]:
     design, has_pairs = axes_design(runs.levels)
     name = PAIRS if has_pairs else MAIN_EFFECTS
     ridges = {name: HeldOutRidge(runs, lineages, design)}
-    if len(runs.sizes) <= MOST_WITH_INTERACTIONS:
-        ridges[INTERACTIONS] = HeldOutRidge(runs, lineages, interaction_design(runs.levels))
+    with_interactions = interaction_design(runs.levels)
+    if with_interactions is not None:
+        ridges[INTERACTIONS] = HeldOutRidge(runs, lineages, with_interactions)
     return ridges
 
 

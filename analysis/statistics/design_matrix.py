@@ -70,7 +70,7 @@ def axes_design(levels: pd.DataFrame) -> tuple[np.ndarray, bool]:
         factors.append(main if is_indicator else main[:, :1])
     interactions = []
     for first, second in combinations(factors, 2):
-        interactions.append(_columnwise_products(first, second))
+        interactions.append(columnwise_products(first, second))
     with_interactions = np.hstack([columns, *interactions])
     with_intercept = with_interactions.shape[1] + 1
     if with_intercept <= LARGEST_DESIGN * len(levels):
@@ -104,7 +104,7 @@ def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np
         parameters = (len(distinct_seeds) - 1) * crossed.shape[1]
         if parameters > free / 2:
             continue
-        product = _columnwise_products(seed_indicators, runs.per_run(crossed))
+        product = columnwise_products(seed_indicators, runs.per_run(crossed))
         sums = runs.configuration_sums(product)
         means = sums / runs.sizes[:, None]
         centered = product - runs.per_run(means)
@@ -115,7 +115,7 @@ def shared_seed_effects(runs: GroupedRuns, kept: np.ndarray | None = None) -> np
     return none
 
 
-def _columnwise_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def columnwise_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(n, a) and (n, b) columns -> (n, a b) products of every column of the first with every one of the second."""
     products = first[:, :, None] * second[:, None, :]
     return products.reshape(len(first), -1)
