@@ -76,7 +76,7 @@ class ExistingCohorts:
     Attributes:
         cohorts: all there are.
         ended: for each, the ids of the runs that have ended in it.
-        asked: what is to be recorded; `cohort_of_run` leaves out cohorts that do not record it.
+        asked: the records that are asked for; `cohort_of_run` leaves out cohorts that do not record it.
     """
 
     cohorts: Sequence[Manifest]
@@ -154,7 +154,7 @@ def check_disk(results: Folder, needed_bytes: int) -> None:
 
     Args:
         results: the results folder.
-        needed_bytes: that the sweep will take.
+        needed_bytes: space that the sweep will take.
 
     Raises:
         BadInput: there is less space than that.

@@ -37,7 +37,7 @@ def check(config: RunConfig, record: RecordConfig | None = None) -> None:
 
     Args:
         config: of the run.
-        record: what its sweep records; None leaves out the rules that ask for it.
+        record: the records of its sweep; None leaves out the rules that read them.
 
     Raises:
         BadInput: one line that says what is wrong, where, and what is allowed.
@@ -83,7 +83,7 @@ class Candidate:
 
     Args:
         config: of the run.
-        record: what its sweep records, if that is known.
+        record: the records of its sweep, if they are known.
         relative: from `parent` or `teacher` to that run of this one; by default its config is asked.
     """
 

@@ -61,7 +61,7 @@ def tensor_words(keys: Tensor, starts: Tensor | int, blocks: int) -> Tensor:
     Args:
         keys: `(K, 2)`, the key of each stream.
         starts: number of the first block, `(K,)` or the same for all.
-        blocks: how many blocks.
+        blocks: number of blocks.
 
     Returns:
         `(K, 4 blocks)` int64 on the device of the keys.

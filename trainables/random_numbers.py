@@ -83,7 +83,7 @@ def integers(words: Words, values: int) -> Words:
 
     Args:
         words: `(..., n)`.
-        values: how many, up to `LARGEST_RANGE`.
+        values: their number, up to `LARGEST_RANGE`.
 
     Raises:
         ValueError: `values` is larger.

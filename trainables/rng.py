@@ -98,7 +98,7 @@ class StackGenerator:
 
     Args:
         seeds: of the K runs.
-        stream: what the draws are for.
+        stream: purpose of the draws.
         epoch: an index within the stream.
         device: where the numbers are needed.
 

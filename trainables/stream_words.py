@@ -18,7 +18,7 @@ def key_of(seed: int, stream: str, step: int = 0) -> Array:
 
     Args:
         seed: the run's seed (or a split seed); any integer >= 0.
-        stream: what the draws are for, such as `init` or `order/train`.
+        stream: purpose of the draws, such as `init` or `order/train`.
         step: an index within the stream, such as the epoch or the layer.
     """
     name = f"{seed}/{stream}/{step}"
@@ -33,7 +33,7 @@ class CpuStreams:
         keys: of the streams.
 
     Attributes:
-        blocks: how many blocks of each stream have been drawn.
+        blocks: number of blocks that have been drawn of each stream.
         words_at_once: at most so many are worth drawing together: what is made of them stays in the cache.
     """
 

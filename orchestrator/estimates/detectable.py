@@ -39,10 +39,10 @@ class Design(NamedTuple):
 
     Attributes:
         replicates: of each configuration.
-        configurations: that the sweep names.
+        configurations: number of configurations that the sweep names.
         lineages: of these configurations.
         shares_seeds: all configurations have the same seeds.
-        predictors: that are judged together.
+        predictors: number of predictors that are judged together.
     """
 
     replicates: int
@@ -57,7 +57,7 @@ class Design(NamedTuple):
 
         Args:
             plan: of the sweep.
-            record: what it records, which determines the predictors.
+            record: its records, which determine the predictors.
         """
         named = plan.configurations.lineages[: plan.configurations.named]
         return cls(

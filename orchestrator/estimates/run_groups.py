@@ -25,7 +25,7 @@ class RunGroup(NamedTuple):
         members: the runs, those together that cost the same.
         cohort_sizes: the number of runs of each of its cohorts.
         set_bytes: memory of each distinct set of inputs that only some of the runs share.
-        seeds: how many different ones they have; counted only where runs of one seed share a random subspace.
+        seeds: number of different seeds; counted only where runs of one seed share a random subspace.
     """
 
     members: list[EqualRuns]

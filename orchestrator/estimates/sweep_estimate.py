@@ -27,8 +27,8 @@ class GroupEstimate:
         network: family, and fields that differ from their defaults.
         phases: names of the phases.
         distinguishing_fields: fields in which the groups of the plan differ, besides network and phases.
-        runs: how many there are.
-        cohorts: how many they form.
+        runs: number of runs.
+        cohorts: number of their cohorts.
         cohort_size: runs of the largest cohort.
         parameters: of one network.
         memory_bytes: of the largest cohort.
@@ -61,7 +61,7 @@ class SweepEstimate:
         replicates: of each configuration.
         parents: parent and teacher runs, in addition.
         repeated: how many of `parents` are of configurations that the sweep names, with the seeds of another lineage.
-        known: how many of `runs` were planned before.
+        known: number of `runs` that were planned before.
         slots: cohorts that train at once.
         groups: the runs to be trained, the costliest group first.
         to_fetch: data sets that this machine lacks.

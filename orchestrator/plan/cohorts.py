@@ -74,7 +74,7 @@ class RunArrays:
     Attributes:
         run_ids: of the runs, as numbers `(R,)`.
         group: runs of one group may share a cohort `(R,)`.
-        generation: how many runs must be trained one after the other before each `(R,)`.
+        generation: number of runs that must be trained one after the other before each `(R,)`.
         flops: arithmetic of each `(R,)`.
         input_set: runs that read the same inputs of their own, or share all inputs, agree in it `(R,)`.
         input_bytes: memory of the inputs that runs of other sets do not share `(R,)`.
@@ -106,7 +106,7 @@ def form_cohorts(
 
     Args:
         runs: of the sweep.
-        asked: what the sweep records.
+        asked: the records of the sweep.
         existing: runs that are in a cohort already.
         slots: cohorts that can train at once.
         resources: of a cohort.

@@ -141,7 +141,7 @@ def _positions_of_runs(rows: Codes, replicates: int) -> Codes:
 
     Args:
         rows: of the other configuration of each configuration, or `NONE`.
-        replicates: how many each configuration has.
+        replicates: number of replicates of each configuration.
     """
     first = rows.astype(np.int32).repeat(replicates) * np.int32(replicates)  # at most `MAX_RUNS` and their relatives
     replicate = np.tile(np.arange(replicates, dtype=np.int32), len(rows))

@@ -20,7 +20,7 @@ class Plan:
 
     Attributes:
         name: of the sweep.
-        record: what its runs record while they train.
+        record: the records of its runs while they train.
         runs: one row per run, those that the sweep names first: `run_id`, `configuration` (the id without the seed),
             `lineage` (the configuration at the root: follow the parent where there is one, else the teacher; of a run
             that another one needs, the lineage of that one, whose seed it has), `replicate` (its number, or the seed
@@ -33,7 +33,7 @@ class Plan:
             (ids of cohorts), `record` (JSON) and `new` (no manifest has it yet).
         kind: for every run, the position in `examples` of a run that costs the same and can share its cohort.
         examples: the configurations of these runs.
-        arrays: what cohorts were formed by.
+        arrays: arrays that the cohorts were formed by.
         configurations: the runs without their seeds, as codes.
     """
 

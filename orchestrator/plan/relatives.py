@@ -17,7 +17,7 @@ class Changes(NamedTuple):
     Attributes:
         rows: of the configurations.
         codes: for each section that differs, the code of the relative of every row.
-        prefix: what precedes an error line about the relative.
+        prefix: beginning of an error line about the relative.
     """
 
     rows: Codes

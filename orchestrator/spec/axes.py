@@ -70,7 +70,7 @@ class Axes:
 
     Args:
         base: nested values of `RunConfig`; what it leaves out has its default.
-        axes: what varies; the last one varies fastest.
+        axes: the axes; the last one varies fastest.
 
     Raises:
         BadInput: an unknown field, one that two axes name, an axis that is empty or has a value twice, or a value that
@@ -151,7 +151,7 @@ class Axes:
         Args:
             line: begins with the field.
             points: the number of the point on each axis.
-            axes: which axes these are; all by default.
+            axes: indices of the axes; all by default.
         """
         match = re.match(r"[a-z_]\w*(\.\w+)*", line)
         path = match.group() if match else ""

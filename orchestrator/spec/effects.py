@@ -95,7 +95,7 @@ def why_equal(axes: Axes, points: Sequence[int], earlier: Sequence[int]) -> str:
     Args:
         axes: of the sweep.
         points: the number of the point on every axis.
-        earlier: those of the earlier configuration.
+        earlier: the same of the earlier configuration.
     """
     values = axes.values_at(points)
     earlier_values = axes.values_at(earlier)

@@ -49,7 +49,7 @@ def put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
         values: changed in place.
         key: dotted.
         value: the new value.
-        where: how an error line begins.
+        where: beginning of an error line.
 
     Raises:
         BadInput: the key leads through a value that is not a mapping.

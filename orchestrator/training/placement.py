@@ -27,10 +27,10 @@ class Placement(NamedTuple):
     """Cohorts that train at once, and the actors that measure beside them.
 
     Attributes:
-        cohorts: how many train at once.
+        cohorts: number of cohorts that train at once.
         actors: the node of each actor; None where Ray may choose.
-        cpus: that each actor takes.
-        gpus: that each actor takes, often a part of one.
+        cpus: CPUs of each actor.
+        gpus: GPUs of each actor, often a part of one.
     """
 
     cohorts: int

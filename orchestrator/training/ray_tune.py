@@ -68,7 +68,7 @@ def train_cohorts(
         cohorts: to be trained, in the order to start them.
         finished: ids of the cohorts that have finished before.
         resources: of each cohort.
-        save_every_seconds: how often a cohort writes its state.
+        save_every_seconds: time between two writes of a cohort's state.
         on_progress: see `ProgressCallback`.
         on_tick: see `ProgressCallback`.
         data_references: data sets in Ray's object store, by name, for machines that lack their files.

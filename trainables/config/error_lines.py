@@ -16,7 +16,7 @@ def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """Return the first error of a validation as one line: path, value, what is wrong, what is allowed.
 
     Args:
-        model: that was to be validated.
+        model: the one that the values were validated for.
         error: of the validation.
         where: the path of the model itself.
     """
@@ -84,7 +84,7 @@ class _Place(NamedTuple):
 
     Attributes:
         owner: the model with the last key.
-        keys: that the user wrote.
+        keys: the keys on the way to it, as the user wrote them.
         tried_union: the field may have values of several types, and this is the error of one of them.
     """
 

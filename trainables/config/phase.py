@@ -16,7 +16,7 @@ class Phase:
     Attributes:
         name: `pretrain`, `train`, `prune1`, ..., or `reset`.
         label_corruption: fraction of corrupted training labels.
-        corruption: how they are corrupted.
+        corruption: kind of the corruption.
         max_epochs: the phase ends after so many epochs at the latest.
         max_steps: or after so many steps, if given.
         train_loss: target: the phase ends once the loss on the training split is this small.

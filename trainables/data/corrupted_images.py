@@ -129,7 +129,7 @@ def corrupted_test(dataset: Dataset, config: DataConfig, name: str) -> Dataset:
 
     Args:
         dataset: as `load` gave it.
-        config: what was loaded.
+        config: configuration of the data set.
         name: of a corrupted split, in `CORRUPTED_SPLITS`.
 
     Raises:

@@ -19,7 +19,7 @@ class Sgd:
     Args:
         configs: of the K runs.
         like: a tensor of the dtype and device of the parameters.
-        epoch: how many epochs the phase has behind it.
+        epoch: number of epochs that have passed in the phase.
     """
 
     slots: tuple[str, ...] = ("velocity",)
@@ -49,7 +49,7 @@ class Sgd:
         Args:
             gradient: `(K, P)`, of the loss, with weight decay.
             memory: the optimizer's own, `slot -> (K, P)`, zero at first, changed in place.
-            steps: how many steps were made before this one.
+            steps: number of steps before this one.
         """
         if self.momentum is None:
             return gradient

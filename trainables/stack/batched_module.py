@@ -13,7 +13,7 @@ class BatchedModule:
 
     Args:
         module: one for which `is_batched` is true.
-        prefix: what the names of its tensors begin with.
+        prefix: beginning of the names of its tensors.
     """
 
     def __init__(self, module: nn.Module, prefix: str = "") -> None:

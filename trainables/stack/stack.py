@@ -137,8 +137,8 @@ class Stack:
 
         Args:
             batches: of the K networks.
-            kernel: how to compute the logits, see `Network.logits`.
-            statistics: what happens at each step is recorded there.
+            kernel: way to compute the logits, see `Network.logits`.
+            statistics: the place to record each step.
             generator: random numbers of layers and augmentation.
         """
         network = self.network
@@ -190,7 +190,7 @@ class Stack:
         Args:
             inputs: N of each network.
             labels: `(K, N)`.
-            kernel: how to compute the logits.
+            kernel: way to compute the logits.
             probabilistic: score the predicted probabilities too.
 
         Returns:

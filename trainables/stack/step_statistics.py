@@ -34,11 +34,11 @@ class StepStatistics:
     """Some consecutive steps of one epoch of K runs.
 
     Args:
-        batches: how many examples each step has.
+        batches: number of examples in each step.
         outputs: C, of the network.
         parameters: `(K, P)`, the tensor that the optimizer changes in place.
         gradient_rows: `(K, P)`, the tensor that holds the gradient of every step.
-        first_bias: which columns of both are the first layer's bias; empty if there is none.
+        first_bias: columns of the first layer's bias in both; empty if there is none.
 
     Attributes:
         loss: `(steps, K)`, mean loss of the batch.

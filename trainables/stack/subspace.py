@@ -135,7 +135,7 @@ class Subspaces:
         seeds: of the K runs.
         filled: `(P,)` booleans: the columns of a row of parameters that are in use.
         like: a tensor of the dtype and device of the parameters.
-        projections: those made before, by seed; new ones are added.
+        projections: projections made before, by seed; new ones are added.
     """
 
     def __init__(

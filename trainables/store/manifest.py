@@ -39,9 +39,9 @@ class Manifest:
 
     Attributes:
         cohort_id: of the cohort.
-        runs: that train in it, in order.
+        runs: the runs that train in it, in order.
         waits_for: ids of the cohorts with the parents and teachers of its runs.
-        record: what is written down while it trains.
+        record: the records that are written while it trains.
         results: the results folder that it was read from.
     """
 

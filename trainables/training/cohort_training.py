@@ -47,9 +47,9 @@ class CohortTraining:
 
     Args:
         results: the results folder; the cohort's manifest is in it.
-        cohort_id: which cohort.
+        cohort_id: id of the cohort.
         device: a torch device.
-        save_every_seconds: how often a part and the state are written.
+        save_every_seconds: time between two writes of a part and the state.
         pinned: kernel and stack size, where they are not to be chosen here.
     """
 

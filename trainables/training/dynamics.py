@@ -24,7 +24,7 @@ class Dynamics:
 
     Args:
         parameters: `(K, P)`, of the runs.
-        bias_size: how many of the columns are the first layer's bias.
+        bias_size: number of columns of the first layer's bias.
     """
 
     def __init__(self, parameters: Tensor, bias_size: int) -> None:
@@ -60,8 +60,8 @@ class Dynamics:
         Args:
             statistics: of these steps.
             epoch: number of the epoch within the phase, from 0.
-            before: how many of its steps were added already.
-            steps: how many a whole epoch has; by default all of these.
+            before: number of its steps that were added before.
+            steps: number of steps in a whole epoch; by default all of these.
         """
         state = self.state
         slot = epoch % WINDOW_EPOCHS
@@ -137,7 +137,7 @@ class Dynamics:
             parameters: `(K, P)` now.
             initial: the same at the random initialization.
             start: the same at the start of the phase.
-            first_bias: which columns are the first layer's bias; empty if there is none.
+            first_bias: columns of the first layer's bias; empty if there is none.
             learning_rate: `(K,)`.
         """
         state = self.state

@@ -33,7 +33,7 @@ class ForestTraining:
 
     Args:
         results: the results folder; the cohort's manifest is in it.
-        cohort_id: which cohort.
+        cohort_id: id of the cohort.
         device: a torch device.
     """
 

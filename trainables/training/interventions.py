@@ -64,7 +64,7 @@ def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0)
         mask: `name -> (...)` of zeros and ones.
         seed: of the run.
         step: the round of pruning.
-        draw: which of several masks.
+        draw: number of the mask, if several are drawn.
 
     >>> random = random_mask({"w": torch.tensor([1.0, 1.0, 0.0, 0.0])}, 0, 1)
     >>> random["w"].sum().item()
@@ -115,7 +115,7 @@ def centers(
     Args:
         larger: `name -> (units, ...)` of the larger network.
         shapes: of the small one; only the first axis may be shorter.
-        scale: what the centers are multiplied by.
+        scale: factor of the centers.
         seed: of k-means.
         roles: of tensors whose rows are so many parts of equal size: each part is clustered alone, since its rows are
             not exchangeable with others (those of `PatternDetector` that count for and against).

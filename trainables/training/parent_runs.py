@@ -27,7 +27,7 @@ class SavedNetwork:
     Attributes:
         tensors: parameters and buffers, `name -> (...)`.
         path_length: of the path from the initialization.
-        status: how the run ended; None for a checkpoint.
+        status: status of the run at its end; None for a checkpoint.
         step: of the phase.
         masks: of the weights, booleans, False where pruned; empty if nothing was pruned.
     """

@@ -13,7 +13,7 @@ class Progress:
         runs: of the cohort.
         runs_done: runs that have ended.
         train_loss: mean over the running runs when it was evaluated last; NaN if it never was.
-        done: whether all runs have ended.
+        done: True if all runs have ended.
         parameter_files: written since the last report, as paths in the cohort's folder.
         warnings: lines for the user, each reported once.
     """

@@ -25,8 +25,8 @@ class Ends:
 
     Attributes:
         stopped: the runs that stop.
-        diverged: those of them that have diverged.
-        converged: those of them that have met their targets.
+        diverged: True for runs among them that have diverged.
+        converged: True for runs among them that have met their targets.
     """
 
     stopped: Tensor
@@ -49,7 +49,7 @@ class Recorder:
 
     Attributes:
         part: number of the next part.
-        seconds: that each run has trained for, by its id.
+        seconds: training time of each run so far, by its id.
         inherited: statuses, by run id, of runs that end without training: those of the runs that they were made from.
     """
 
@@ -71,7 +71,7 @@ class Recorder:
 
         Args:
             part: the first that is not written yet.
-            seconds: that each run had trained for before it, by its id.
+            seconds: training time of each run before it, by its id.
         """
         self.part = part
         self.seconds |= seconds
@@ -137,7 +137,7 @@ class Recorder:
         Args:
             running: all runs.
             step: of the phase, now.
-            ends: which runs stop, and how.
+            ends: the runs that stop, and their ends.
             train: the training outcomes of all runs, where those that end here are not recorded yet.
         """
         restored = ends.stopped & ~ends.diverged & running.nearest.has_check.cpu()

@@ -38,7 +38,7 @@ class RunningStack:
 
     Args:
         network: of all.
-        dataset: what `data.load` gave for the first of them.
+        dataset: the result of `data.load` for the first of them.
         configs: of the runs.
         state: their tensors.
         teach: where some have teachers, the labels that those give.
@@ -231,7 +231,7 @@ class RunningStack:
         """Go on within the epoch that `open_epoch` has opened.
 
         Args:
-            tensors: what `saved` gave.
+            tensors: the result of `saved`.
             segment: first step, step after the last, and next step of the open segment; None between segments.
             choice: kernel and size of stacks.
         """

@@ -16,7 +16,7 @@ class SavedState:
     """Everything that training needs besides the manifest.
 
     Attributes:
-        tensors: what `RunningStack.saved` gave.
+        tensors: the result of `RunningStack.saved`.
         run_ids: of the runs that still train, in the order of the tensors' rows.
         phase_index: number of the present phase.
         step: steps made in it.
@@ -24,7 +24,7 @@ class SavedState:
         segment: within that epoch, first step, step after the last, and next step of what is being trained; None
             between segments.
         part: number of the next part of the tables.
-        seconds: that each run has trained for.
+        seconds: training time of each run so far.
     """
 
     tensors: dict[str, Tensor]

@@ -19,7 +19,7 @@ def start_training(
 
     Args:
         results: the results folder; the cohort's manifest is in it.
-        cohort_id: which cohort.
+        cohort_id: id of the cohort.
         device: a torch device.
         save_every_seconds: how often a part of the tables and the state are written, within long epochs too; a sweep
             says it in `record`.

@@ -20,7 +20,7 @@ class StopCheck:
     Attributes:
         at_limit: runs that have no epochs or steps left.
         scheduled: runs whose rule is applied now.
-        needs_loss: those of them whose rule depends on the training loss or error.
+        needs_loss: True for runs among them whose rule depends on the training loss or error.
         snapshot_loss: `stop.snapshot_loss` in float64, NaN where there is none.
     """
 
@@ -40,7 +40,7 @@ class StopCheck:
             stop: the part of the stop rule that the runs share.
             epoch: epochs made, an integer at the end of one.
             step: steps made.
-            out_of_steps: whether the phase has no further step.
+            out_of_steps: True if the phase has no further step.
         """
         at_limit = torch.tensor([epoch >= phase.max_epochs or out_of_steps for phase in phases])
         has_target = torch.tensor([phase.has_target for phase in phases])
