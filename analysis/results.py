@@ -164,7 +164,7 @@ class Results:
         """Return the trained network as an ordinary module, in eval mode.
 
         Args:
-            run_id: which run.
+            run_id: id of the run.
             step: the step of a checkpoint in the run's last phase, or the one where it stopped, which is the default.
 
         Raises:
@@ -183,7 +183,7 @@ class Results:
         """Return the pruning masks of a trained network.
 
         Args:
-            run_id: which run.
+            run_id: id of the run.
             step: as for `network`.
 
         Returns:

@@ -11,7 +11,7 @@ def united(tables: Sequence[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
 
     Args:
         tables: the parts.
-        columns: those of an empty table, if there are no parts.
+        columns: columns of the empty table, if there are no parts.
 
     >>> parts = [pa.table({"run_id": ["a"], "depth": [2]}), pa.table({"run_id": ["b"], "width": [8]})]
     >>> united(parts, ()).to_dict("list")

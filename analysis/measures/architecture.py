@@ -43,7 +43,7 @@ class Architecture:
         calls: the names of the layers and of their containers, in the order of their first calls, which may differ from
             the order of declaration.
         weights: the weight tensors, in that order.
-        activations: how many numbers the layers compute for one example.
+        activations: number of numbers that the layers compute for one example.
         classes: the number of logits.
         first_on_inputs: True if the first layer with parameters was called on the inputs themselves.
     """

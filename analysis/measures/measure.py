@@ -23,12 +23,12 @@ class Measure:
         source: the paper that defines it.
         requires: conditions without which its status is `not applicable` (see `requirements`).
         undefined: the reason that its status gives where the value is not finite.
-        opt_in: why it is not in the default set (`costly`, or `much like` another); empty for default measures.
+        opt_in: reason why it is not in the default set (`costly`, or `much like` another); empty for default measures.
         version: raise it when values change, so that stored ones are computed again.
         mapped: False if its steps depend on values, so that `vmap` cannot map it and networks are measured one by one.
-        stochastic: whether it draws random numbers (`analysis.measures.rng`) on some networks at least, so that it can
+        stochastic: True if it draws random numbers (`analysis.measures.rng`) on some networks at least, so that it can
             be measured again with others.
-        draw: which numbers it draws, from 1.
+        draw: number of its draw, from 1.
         corrupted_split: the corrupted test split that it reads, a name in `trainables.data.CORRUPTED_SPLITS`.
         import_path: `package.module:attribute` of a user's own measure, which is not in `MEASURES`.
     """

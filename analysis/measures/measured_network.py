@@ -129,7 +129,7 @@ def forward_with_hooks(
     """Return the logits `(n, C)` of the network with BatchNorm folded, computed with hooks on some layers.
 
     Args:
-        network: whose folded form is evaluated.
+        network: the network, of which the folded form is evaluated.
         inputs: `(n, *input_shape)`.
         hooks: layer of `network.architecture.module` -> a forward pre-hook.
     """

@@ -27,7 +27,7 @@ class NetworkStack:
     """K networks of one architecture and their data.
 
     Attributes:
-        network: what they have in common.
+        network: their architecture.
         architecture: its layers, with BatchNorm folded.
         loss: the loss that was minimized, see `loss_of_logits`.
         inputs: of every split, one set for all networks.

@@ -31,7 +31,7 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
 
     Args:
         results: the results folder.
-        job: which file, and which measures.
+        job: the file, and the measures.
         trust: allow modules that the results name to be imported.
         device: where the measures are computed.
 

@@ -25,11 +25,11 @@ class Descriptions:
     """Descriptions of predictors of one target; they decide nothing.
 
     Attributes:
-        verdicts: those that are described.
+        verdicts: the verdicts on the described predictors.
         selection: from `selection_loss`.
         fragility: from `fragility`, without predictors that the axes determine.
         clusters: from `redundancy`.
-        joint: what the representatives of the clusters reach together.
+        joint: prediction by the representatives of the clusters together.
     """
 
     verdicts: Verdicts

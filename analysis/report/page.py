@@ -29,9 +29,9 @@ def page(report: Report, rendered: Sequence[RenderedFigure], about: Descriptions
     """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run.
 
     Args:
-        report: what the page says.
+        report: content of the page.
         rendered: its figures.
-        about: what stands beside the verdicts, if there is anything.
+        about: descriptions beside the verdicts, if there are any.
     """
     script = (resources.files("benevolent.analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -12,7 +12,7 @@ class SortableTable:
         caption: a sentence without its full stop.
         headings: one per column.
         rows: the cells of each row.
-        names: how many of the first columns hold names, which stand at the left and are set as code.
+        names: number of first columns that hold names; these stand at the left and are set as code.
         sorted_by: number of the column that the rows are sorted by, smallest first; -1 if they have another order.
         more: a sentence on rows that are not listed; empty if all are.
     """

@@ -38,9 +38,9 @@ class Design(NamedTuple):
     """Numbers of a sweep that determine what its verdicts can show.
 
     Attributes:
-        replicates: of each configuration.
+        replicates: number of replicates of each configuration.
         configurations: number of configurations that the sweep names.
-        lineages: of these configurations.
+        lineages: number of their lineages.
         shares_seeds: all configurations have the same seeds.
         predictors: number of predictors that are judged together.
     """

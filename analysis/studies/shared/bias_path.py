@@ -142,7 +142,7 @@ def increase_finding(
         statistic: column of the statistic.
         axis: column along which it should rise.
         least_ratio: smallest mean ratio.
-        max_decreases: how often the mean may fall from one value of the axis to the next; any number if None.
+        max_decreases: number of falls of the mean from one value of the axis to the next; any number if None.
         paper: statement of the source.
     """
     means = table.groupby(axis)[statistic].mean()
