@@ -4,9 +4,8 @@ import dataclasses
 import hashlib
 import os
 import pickle
-import subprocess
-import sys
 
+import fresh_process
 import numpy as np
 import pytest
 import torch
@@ -229,10 +228,10 @@ def test_describe_agrees_with_load_and_reads_no_file(tmp_path, monkeypatch):
 # ---- files
 
 
-def test_reading_data_imports_neither_scikit_learn_nor_torchvision():
+def test_reading_data_imports_neither_scikit_learn_nor_torchvision(tmp_path):
     code = "import sys; from benevolent.trainables import data; data.read('digits'); "
     code += "sys.exit(any(name in sys.modules for name in ('sklearn', 'torchvision')))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert fresh_process.python(code, cwd=tmp_path) == (0, "", "")
 
 
 @REAL

@@ -177,9 +177,9 @@ def test_the_wheel_has_every_module_and_data_file(tmp_path):
     assert packed == listed | {"benevolent/__init__.py"}
 
 
-def test_a_stack_trains_without_ray():
+def test_a_stack_trains_and_is_measured_without_ray_and_scikit_learn():
     modules = "benevolent.trainables.training.cohort_training, benevolent.analysis.measures.on_checkpoints"
-    code = f"import sys, {modules}; sys.exit('ray' in sys.modules)"
+    code = f"import sys, {modules}; sys.exit(not {{'ray', 'sklearn'}}.isdisjoint(sys.modules))"
     assert fresh_process.python(code, cwd=ROOT) == (0, "", "")
 
 

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn import config_context
-from sklearn.ensemble import GradientBoostingRegressor
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.design_matrix import axes_design
@@ -81,6 +79,9 @@ class AxesBaseline:
 
     def _tree_predictions(self, outcome: np.ndarray, random_seed: int) -> np.ndarray:
         """(n,) predictions of boosted trees; configurations are one row each, weighted by their runs."""
+        from sklearn import config_context  # processes that measure or train do without
+        from sklearn.ensemble import GradientBoostingRegressor
+
         levels = self.runs.levels
         inputs = np.column_stack([_tree_inputs(levels[axis]) for axis in levels.columns])
         means = self.runs.configuration_sums(outcome) / self.runs.sizes
