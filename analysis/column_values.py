@@ -13,8 +13,10 @@ MISSING_WORDS = frozenset(
 )
 #: Characters of a value that a message shows.
 LONGEST_VALUE = 30
-#: A number as text: "1e-3", "-.5", "1,014.45", "inf"; a sign may be the typographic minus.
-_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d*)?|inf|infinity)")
+#: A number as text: "1e-3", "-.5", "1,014.45", "inf"; a sign may be the typographic minus. What stands before a comma
+#: between thousands does not begin with 0: "0,123" is no 123.
+_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|inf|infinity)")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?%?")
 _PERCENT = "%"
 
 
@@ -60,7 +62,8 @@ def numbers_of(column: "pd.Series[Any]") -> ColumnNumbers:
     """Read a column as numbers.
 
     Text is read if every value is a number or a word for a missing value: digits with a point, an exponent or commas
-    between thousands, an infinity, or a percentage if all values are percentages (95% is 95).
+    between thousands, an infinity, or a percentage if all values are percentages (95% is 95). Decimal commas are not
+    read: "1,456" would be two numbers.
 
     Args:
         column: of any type.
@@ -69,6 +72,8 @@ def numbers_of(column: "pd.Series[Any]") -> ColumnNumbers:
     [1014.45, nan, 0.001]
     >>> numbers_of(pd.Series(["0.5", "adam"]))[1:]
     ('text', 1)
+    >>> numbers_of(pd.Series(["1,456", "0,123"]))[1:]
+    ('text with what may be a decimal comma', 1)
     """
     if pd.api.types.is_bool_dtype(column):
         return _no_numbers(column, "truth values")
@@ -139,7 +144,8 @@ def _shortened(text: str) -> str:
 def _kind(value: Any) -> str:
     """Return the kind of a value that is no number."""
     if isinstance(value, str):
-        return "text"
+        is_decimal = _DECIMAL_COMMA.fullmatch(value.strip().lower().replace("\N{MINUS SIGN}", "-"))
+        return "text with what may be a decimal comma" if is_decimal else "text"
     if isinstance(value, bool | np.bool_):
         return "truth values"
     return type(value).__name__

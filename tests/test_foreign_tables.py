@@ -167,7 +167,7 @@ def test_every_column_that_is_left_out_is_listed_with_its_reason():
     assert verdicts.names == ["norm"]
     assert verdicts.left_out == {
         "optimizer": "text: 'adam' in row 0",
-        "comma": "text: '0,5' in row 0",
+        "comma": "text with what may be a decimal comma: '0,5' in row 0",
         "mixed": "percentages beside other numbers: 0 in row 1",
         "flag": "truth values",
         "day": "dates or times",
@@ -179,7 +179,11 @@ def test_every_column_that_is_left_out_is_listed_with_its_reason():
     }
     assert judged(odd(), predictors=["flat"]).left_out["norm"] == "not named as a predictor"
     page = verdicts.to_html()
-    assert "text: optimizer (&#39;adam&#39; in row 0), comma" in page and "10 columns are not judged" in page
+    assert (
+        "text: optimizer (&#39;adam&#39; in row 0)" in page
+        and "may be a decimal comma: comma" in page
+        and "10 columns are not judged" in page
+    )
     assert Verdicts.from_json(verdicts.to_json()).left_out == verdicts.left_out
 
 
@@ -196,6 +200,13 @@ def test_what_was_asked_for_and_is_no_number_is_refused_with_the_first_value():
         judged(table, predictors=["norm"])
     with pytest.raises(BadInput, match=r"no predictors: text: norm \('oops' in line 4\)"):
         judged(table)
+
+
+def test_a_decimal_comma_is_no_comma_between_thousands():
+    commas = [f"{abs(value):.3f}".replace(".", ",") for value in models()["norm"]]
+    verdicts = judged(models().assign(german=["1,456", "0,123", *commas[2:]], english=["1,456", "10,123"] * 24))
+    assert verdicts.left_out == {"german": "text with what may be a decimal comma: '0,123' in row 1"}
+    assert verdicts.names == ["norm", "english"]
 
 
 # What is refused ------------------------------------------------------------------------------------
@@ -337,8 +348,31 @@ def test_infinite_values_are_named():
 def test_copies_in_a_table_without_seeds_are_named():
     table = models().drop(columns="seed")
     assert judged(table).notes == ()
-    copied = pd.concat([table, table.tail(1)], ignore_index=True)
+    copied = pd.concat([table, table.tail(1)], ignore_index=True).assign(host=["a"] * 48 + ["b"])
     assert note(judged(copied), "row 47 and row 48 are equal in axes, target and all predictors")
+    assert judged(copied).runs == 49
+
+
+def test_rows_that_repeat_others_in_every_column_are_judged_once():
+    table = models().drop(columns="seed").assign(shape=[[1, 2]] * 48, host=["a", None] * 24)
+    twice = pd.concat([table, table], ignore_index=True).assign(run_id=range(96), seconds=np.arange(96.0))
+    verdicts = judged(twice)
+    repeated = "row 48 repeats row 0 in every column"
+    assert estimates(verdicts) == estimates(judged(table)) and verdicts.runs == 48
+    assert note(verdicts, "row") == f"{repeated}, and 47 more rows do so: copies are judged once"
+    once = judged(twice.head(49))
+    assert note(once, "row") == f"{repeated}: copies are judged once" and once.runs == 48
+
+
+def test_rows_that_are_equal_by_chance_are_all_judged():
+    random = np.random.default_rng(0)
+    table = models().drop(columns="seed")
+    table = table.assign(norm=random.integers(3, size=48), test_loss=random.integers(4, size=48), layers=table["width"])
+    assert table.duplicated().sum() > 5
+    verdicts = judged(table)
+    assert verdicts.runs == 48 and "drop them if they are copies" in note(verdicts, "row")
+    failed = models().drop(columns="seed").assign(test_loss=lambda rows: rows["test_loss"].mask(rows["lr"] == 0.1))
+    assert judged(failed.assign(norm=failed["norm"].mask(failed["lr"] == 0.1))).excluded == {"without test_loss": 16}
 
 
 def pairs_of_a_lineage() -> pd.DataFrame:

@@ -64,9 +64,28 @@ def test_predictors_are_by_default_those_of_both_tables_and_the_rival_may_be_cho
     assert found.chosen == "validation_loss" and found.comparison is None and not found.beats_rival
 
 
+def test_rows_that_are_equal_by_chance_are_no_common_runs():
+    """Another data set with the same seeds: what the initial weights have is equal, and errors have few values."""
+    first = grid(1).drop(columns="run_id")
+    second = grid(2).assign(seed=first["seed"], path=first["path"]).drop(columns="run_id")
+    first = first.assign(test_loss=(first["test_loss"] - 5 * first["scale"]).round())
+    second = second.assign(test_loss=(second["test_loss"] - 5 * second["scale"]).round())
+    assert (first["test_loss"] == second["test_loss"]).sum() > 3
+    assert transport(first, second, "test_loss", AXES, ["path"], resamples=20).chosen == "path"
+
+
 def test_what_cannot_be_tested_is_refused():
     with pytest.raises(BadInput, match="60 runs are in both tables"):
         transport(grid(1), grid(1), "test_loss", AXES)
+    without_ids = grid(1).drop(columns="run_id")
+    with pytest.raises(BadInput, match="have 60 rows in common, equal in scale, width, seed, test_loss and all predic"):
+        transport(without_ids, without_ids, "test_loss", AXES)
+    overlap = pd.concat([without_ids.tail(7), grid(2)], ignore_index=True).sample(frac=1, random_state=0)
+    with pytest.raises(BadInput, match="the tables have 7 rows in common"):
+        transport(without_ids, overlap, "test_loss", AXES)
+    few_values = without_ids.assign(test_loss=without_ids["test_loss"].round())
+    with pytest.raises(BadInput, match="the tables have 60 rows in common"):
+        transport(few_values, few_values, "test_loss", AXES)
     with pytest.raises(BadInput, match="axes is empty"):
         transport(grid(1), grid(2), "test_loss")
     with pytest.raises(BadInput, match="no predictor is in both tables"):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benevolent.analysis.column_values import numbers_of
 from benevolent.analysis.judging import checks
+from benevolent.analysis.judging.copied_rows import without_copies
 from benevolent.analysis.judging.left_out import left_out_lines, shortened_list
 from benevolent.analysis.judging.match_windows import Windows
 from benevolent.analysis.judging.predictors import NOT_PREDICTORS, reason_left_out
@@ -76,7 +77,8 @@ def read_foreign_table(
     """Check a table and make it ready to be judged; the arguments are those of `judge`.
 
     Names of columns become text. Columns of text in which every value is a number become numbers. Values of an axis
-    that differ by rounding only become one. Statuses of trackers become ours.
+    that differ by rounding only become one. Statuses of trackers become ours. In a table without seeds, rows that
+    repeat others are left out.
 
     Raises:
         BadInput: see `judge`.
@@ -99,6 +101,8 @@ def read_foreign_table(
     table = _with_joined_axes(table, axes, notes)
     checks.check_target(table, target, statuses)
     checks.check_axes(table, target, axes)
+    if seeds not in table:  # else copies have equal seeds, and are refused
+        table = without_copies(table, target, axes, notes)
     reasons = _reasons_left_out(table, {target, seeds, statuses, *axes})
     chosen = _chosen(reasons, predictors)
     checks.check_predictors(table, target, axes, chosen)
