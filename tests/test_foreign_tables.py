@@ -362,6 +362,8 @@ def test_rows_that_repeat_others_in_every_column_are_judged_once():
     assert note(verdicts, "row") == f"{repeated}, and 47 more rows do so: copies are judged once"
     once = judged(twice.head(49))
     assert note(once, "row") == f"{repeated}: copies are judged once" and once.runs == 48
+    single = table[table.index % 4 == 0]
+    assert judged(pd.concat([single, single], ignore_index=True)).runs == judged(single).runs == 12
 
 
 def test_rows_that_are_equal_by_chance_are_all_judged():

@@ -72,6 +72,13 @@ def test_rows_that_are_equal_by_chance_are_no_common_runs():
     second = second.assign(test_loss=(second["test_loss"] - 5 * second["scale"]).round())
     assert (first["test_loss"] == second["test_loss"]).sum() > 3
     assert transport(first, second, "test_loss", AXES, ["path"], resamples=20).chosen == "path"
+    first = first.assign(path=first["width"]).drop(columns="seed")  # a function of the axes, and no seeds
+    second = second.assign(path=second["width"]).drop(columns="seed")
+    assert len(first.merge(second, on=["test_loss", "path", *AXES])) > 20
+    with pytest.raises(BadInput, match="nothing can be chosen"):  # but no refusal for common rows
+        transport(first, second, "test_loss", AXES, ["path"])
+    with pytest.raises(BadInput, match="rows in common"):
+        transport(first, first, "test_loss", AXES, ["path"])
 
 
 def test_what_cannot_be_tested_is_refused():

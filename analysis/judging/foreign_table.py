@@ -152,11 +152,8 @@ def _chosen(reasons: Mapping[str, str], predictors: Sequence[str] | None) -> tup
 
 def _reasons_left_out(table: pd.DataFrame, with_a_role: Collection[str]) -> dict[str, str]:
     """Return why each column is no predictor by default, an empty text if it is one."""
-    reasons = {}
-    for name in table.columns:
-        if name not in with_a_role:
-            reasons[name] = reason_left_out(table, name)
-    return reasons
+    others = [name for name in table.columns if name not in with_a_role]
+    return {name: reason_left_out(table, name) for name in others}
 
 
 def _with_numbers(table: pd.DataFrame, others: Collection[str], notes: list[str]) -> pd.DataFrame:

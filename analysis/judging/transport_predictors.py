@@ -8,8 +8,7 @@ from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from benevolent.analysis.column_names import is_test_derived
-from benevolent.analysis.formatting import quantity
-from benevolent.analysis.judging.copied_rows import rows_in_common
+from benevolent.analysis.judging.common_runs import refuse_common_rows, refuse_common_runs
 from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.scopes import Scope, scopes_of
 from benevolent.analysis.judging.transport_result import Transport
@@ -82,13 +81,13 @@ def transport(
     """
     if not axes:
         raise BadInput("axes is empty: name the columns that make a configuration")
-    _check_disjoint(first, second)
+    refuse_common_runs(first, second)
     first_runs = next(scopes_of(first.reset_index(drop=True), target, scope, status_column, {})).runs
     second_runs = next(scopes_of(second.reset_index(drop=True), target, scope, status_column, {})).runs
     first_axes = _varied(first_runs, axes)
     second_axes = _varied(second_runs, axes)
     names = _shared_predictors(first_runs, second_runs, target, axes, predictors, seed_column)
-    _check_rows(first_runs, second_runs, target, axes, names, seed_column)
+    refuse_common_rows(first_runs, second_runs, target, axes, names, seed_column)
     on_first = associations(first_runs, names, target, first_axes, seed_column=seed_column)
     if on_first["association"].isna().all():
         raise BadInput(f"no predictor varies together with {target!r} on the first table: nothing can be chosen")
@@ -115,35 +114,6 @@ def transport(
         comparison=comparison,
         level=level,
     )
-
-
-def _check_disjoint(first: pd.DataFrame, second: pd.DataFrame) -> None:
-    """Refuse to test on runs that were chosen on."""
-    if "run_id" not in first or "run_id" not in second:
-        return
-    shared = int(second["run_id"].isin(first["run_id"]).sum())
-    if shared:
-        raise BadInput(f"{shared} runs are in both tables: what is chosen on a run cannot be tested on it")
-
-
-def _check_rows(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    target: str,
-    axes: Sequence[str],
-    predictors: Sequence[str],
-    seed_column: str,
-) -> None:
-    """Refuse tables with common rows, which are the same runs also where no run has an id."""
-    known = [name for name in dict.fromkeys((*axes, seed_column)) if name in first and name in second]
-    if not known:
-        return
-    shared = rows_in_common(first, second, target, known, predictors)
-    if shared:
-        raise BadInput(
-            f"the tables have {quantity(shared, 'row')} in common, equal in {', '.join(known)}, {target} and all "
-            "predictors: what is chosen on a run cannot be tested on it"
-        )
 
 
 def _varied(table: pd.DataFrame, axes: Sequence[str]) -> list[str]:
