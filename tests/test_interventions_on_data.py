@@ -91,7 +91,7 @@ def test_held_out_labels_are_corrupted_only_where_asked():
 
 
 def test_real_targets_cannot_be_corrupted():
-    with pytest.raises(BadInput, match="no classes"):
+    with pytest.raises(BadInput, match="are not classes"):
         data.corrupt(torch.zeros(3), 0, 0.5, "swap", 0, "train")
 
 
