@@ -25,7 +25,7 @@ def printed(design: Design, effect: float | None = None) -> str:
 
 def test_the_design_of_a_sweep_counts_configurations_lineages_and_predictors():
     design = design_of(load_spec("quickstart"))
-    assert design[:4] == (5, 48, 24, False)
+    assert design[:4] == (10, 48, 24, False)
     few = design_of(load_spec("quickstart", ["record.measures=[path_norm]"]))
     none = design_of(load_spec("quickstart", ["record.measures=[]"]))
     assert design.predictors > few.predictors == none.predictors + 1
@@ -35,7 +35,7 @@ def test_the_design_of_a_sweep_counts_configurations_lineages_and_predictors():
 
 def test_parents_that_the_sweep_does_not_name_are_no_configurations_of_the_design():
     spec = load_spec("quickstart", ["grid.prune.fraction=[0.5]"])
-    assert design_of(spec)[:4] == (5, 24, 24, False)
+    assert design_of(spec)[:4] == (10, 24, 24, False)
 
 
 def test_effects_are_stated_for_lineages_whose_luck_is_shared_and_unrelated():

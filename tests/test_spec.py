@@ -55,9 +55,9 @@ def test_integer_and_float_values_give_the_same_run_id():
     assert run_ids(sweep(grid={"init.scale": [1, 2]})) == run_ids(sweep(grid={"init.scale": [1.0, 2.0]}))
 
 
-def test_quickstart_has_240_distinct_runs_and_a_description():
+def test_quickstart_has_480_distinct_runs_and_a_description():
     ids = run_ids(load_spec("quickstart"))
-    assert len(ids) == len(set(ids)) == 240
+    assert len(ids) == len(set(ids)) == 480
     assert "test loss" in bundled_sweeps()["quickstart"]
 
 
@@ -332,7 +332,7 @@ def test_overrides_apply_to_base_axes_and_other_keys():
     ("override", "line"),
     [
         ("seeds", "quickstart: --set seeds: expected key=value"),
-        ("seeds.a=1", "quickstart: --set seeds.a=1: seeds is 5, which has no keys"),
+        ("seeds.a=1", "quickstart: --set seeds.a=1: seeds is 10, which has no keys"),
         ("seeds=[1", "quickstart: --set seeds=[1: line 1: not YAML"),
         ("sedes=2", "quickstart: sedes: unknown key; did you mean 'seeds'?"),
         ("base.init.scale=2", "base.init.scale: init.scale is an axis of quickstart"),

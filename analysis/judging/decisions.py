@@ -38,3 +38,4 @@ MEANINGS = {
     UNDECIDED: "the runs do not allow a test, or too few permutations were drawn",
     DESCRIBED: "nothing was tested: only the outcomes that judging.outcomes names get decisions",
 }
+SMALL_MEANING = "the effect is shown, and shown to lie inside the bounds of negligible"

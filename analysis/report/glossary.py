@@ -1,6 +1,6 @@
 """Meanings of the columns of a verdict table, as the page explains them."""
 
-from benevolent.analysis.judging.decisions import MEANINGS
+from benevolent.analysis.judging.decisions import MEANINGS, SMALL_MEANING
 
 COLUMNS = {
     "runs": "Number of runs that have the predictor. Where some lack it, the row says so, for example 52 of 233: its "
@@ -22,7 +22,7 @@ COLUMNS = {
     "q": "P-value adjusted for the number of predictors (Benjamini and Hochberg), each claim in a family of its own.",
     "both": "The larger p-value of both claims, adjusted in a family of its own: it decides whether a predictor adds.",
     "decision": " ".join(f"{decision.capitalize()}: {meaning}." for decision, meaning in MEANINGS.items())
-    + " Small: the effect lies inside the bounds of negligible.",
+    + f" Small: {SMALL_MEANING}.",
     "ceiling": "The best that any predictor could reach on these runs. Hyperparameters: knowing the configuration "
     "perfectly, but not the seed. Test-set noise: knowing the outcome itself, measured again on another test set of "
     "the same size.",

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benevolent.analysis.formatting import in_words, interval, number, printable, probability
-from benevolent.analysis.judging.decisions import CLAIMING, MEANINGS, UNDECIDED
+from benevolent.analysis.judging.decisions import CLAIMING, MEANINGS, SMALL_MEANING, UNDECIDED
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.judging.verdicts import Verdicts
 
@@ -60,6 +60,8 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
     notes.append(verdicts.baseline_note)
     decisions = dict.fromkeys(verdict.decision for verdict in verdicts.in_reading_order())
     notes += [f"{decision}: {MEANINGS[decision]}" for decision in decisions if decision in _EXPLAINED]
+    if any(verdict.small for verdict in verdicts):
+        notes.append(f"small: {SMALL_MEANING}")
     notes += _undecided_notes(verdicts)
     notes.append(verdicts.detectable)
     if any(verdict.test_derived for verdict in verdicts):
