@@ -55,9 +55,10 @@ def _headline(verdicts: Verdicts, target: str) -> str:
     found = []
     for decision, (one, several) in _FOUND.items():
         if counts[decision]:
-            found.append(f"{counts[decision]} {one if counts[decision] == 1 else several}")
+            only = "only " if found else ""
+            found.append(f"{counts[decision]} {only}{one if counts[decision] == 1 else several}")
     if found:
-        return f"Of {judged}, {_joined(found)}."
+        return f"Of {judged}, {'; '.join(found)}."
     return f"None of the {judged} is shown to say more than the hyperparameters do."
 
 
