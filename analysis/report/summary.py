@@ -52,7 +52,7 @@ def summarize(verdicts: Verdicts) -> Summary:
 def _headline(verdicts: Verdicts, target: str) -> str:
     counts = Counter(verdict.decision for verdict in verdicts)
     judged = f"{len(verdicts)} predictors of {target}"
-    found = []
+    found: list[str] = []
     for decision, (one, several) in _FOUND.items():
         if counts[decision]:
             only = "only " if found else ""

@@ -1,4 +1,4 @@
-"""What a sweep can show: the smallest effects that its verdicts would find, stated before anything is trained."""
+"""Smallest effects that the verdicts of a sweep would find, stated before anything is trained."""
 
 import itertools
 import math
@@ -70,7 +70,7 @@ class Design(NamedTuple):
 
     @property
     def lacks_beyond(self) -> str:
-        """What the design lacks for a test of any association within configurations; empty if nothing."""
+        """Name what the design lacks for a test of any association within configurations; empty if nothing."""
         freedom = self.configurations * (self.replicates - 1)
         if self.shares_seeds:
             return design_lacks_beyond(freedom, self.replicates, math.inf)
