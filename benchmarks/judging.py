@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,7 @@ def measure(shape: Shape) -> None:
     seconds = time.perf_counter() - start
     cpu = time.process_time() - cpu_start
     configurations = len(table) // shape.replicates
-    decisions = verdicts.table["decision"].value_counts().to_dict()
+    decisions = dict(Counter(verdict.label for verdict in verdicts))
     print(
         f"{len(table):>8,} runs = {configurations:>6,} configurations x {shape.replicates:>5,}, "
         f"{shape.predictors} predictors: {seconds:6.1f} s ({cpu:6.1f} s of CPU), "

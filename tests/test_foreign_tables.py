@@ -394,6 +394,6 @@ def test_without_seeds_the_replicates_of_a_lineage_share_their_luck():
     given = judge(table, "loss", ["lr", "pruned"], ["norm"], permutations=200)
     without_seeds = judge(table.drop(columns="seed"), "loss", ["lr", "pruned"], ["norm"], permutations=200)
     assert without_seeds["norm"].beyond_p == given["norm"].beyond_p
-    assert "there is no seed: runs of one lineage and replicate are taken to share theirs" in without_seeds.notes
+    assert "there is no seed: runs of one lineage and replicate share their luck" in without_seeds.notes
     unknown = judge(table.drop(columns=["seed", "replicate"]), "loss", ["lr", "pruned"], ["norm"], permutations=200)
     assert any("which runs of one lineage share their luck" in note for note in unknown.notes)

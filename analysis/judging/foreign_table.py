@@ -135,7 +135,7 @@ def _with_seeds_of_lineages(table: pd.DataFrame, seeds: str, notes: list[str]) -
             "independent, and too much is found if they are not"
         )
         return table
-    notes.append(f"there is no {seeds}: runs of one {LINEAGE_COLUMN} and {REPLICATE_COLUMN} are taken to share theirs")
+    notes.append(f"there is no {seeds}: runs of one {LINEAGE_COLUMN} and {REPLICATE_COLUMN} share their luck")
     return table.assign(**{seeds: group_codes(table, [LINEAGE_COLUMN, REPLICATE_COLUMN])})
 
 

@@ -17,13 +17,13 @@ from benevolent.analysis.statistics.bootstrap import compare
 from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.grouped_ridge import FOLDS, held_out_predictions, ridge_coefficients
 from benevolent.analysis.statistics.lineages import lineage_codes
+from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 
 #: Name of the fit of all predictors among them.
 FIT = "fit of all predictors"
 RIVAL = "validation_loss"
-MINIMUM_LINEAGES = 3  # with fewer on the first table nothing is fitted
 
 
 @threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other

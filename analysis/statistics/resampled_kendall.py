@@ -61,6 +61,7 @@ class ResampledKendall:
         concordance, untied_predictor, untied_outcome = self._sums_of_resamples(predictor)
         with np.errstate(invalid="ignore", divide="ignore"):
             taus = concordance / np.sqrt(untied_predictor * untied_outcome)
+            # In the order of scipy.stats.kendalltau, for the same rounding.
             tau = concordance[0] / 2 / np.sqrt(untied_predictor[0] / 2) / np.sqrt(untied_outcome[0] / 2)
         low, high = percentile_interval(taus[1:], taus[0], confidence)
         return TauInterval(float(np.clip(tau, -1, 1)), low, high)

@@ -232,9 +232,9 @@ def _claims_figure(verdicts: Tables) -> RenderedFigure:
     caption = (
         "Left: rank correlation with the test loss among runs that share every hyperparameter. Right: gain in "
         "cross-validated R² of ranks over the hyperparameters alone, in configurations held out. Intervals: 95%, from "
-        f"resamples of lineages. Filled: the claim is made at a false discovery rate of {LEVEL}."
+        f"resamples of lineages. Filled: the verdict makes the claim, at a false discovery rate of {LEVEL}."
     )
-    draw = functools.partial(both_claims_figure, verdicts, LEVEL)
+    draw = functools.partial(both_claims_figure, verdicts)
     return render_figure("claims", "What the statistics of training say about the test loss", caption, draw)
 
 

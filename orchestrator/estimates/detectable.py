@@ -106,7 +106,7 @@ class Design(NamedTuple):
         return max(unrelated, fewest), max(related, fewest)
 
     def replicates_for_negligible(self) -> tuple[int, int]:
-        """Return how many replicates show that a predictor without effect has a small correlation; pair as above."""
+        """Return how many replicates show the correlation of a predictor without effect to be small, as `effects`."""
         blocks, size = self._blocks
         return (
             replicates_for_negligible(blocks, size, shared_luck=0),
@@ -174,7 +174,7 @@ def _negligible_text(design: Design) -> str:
         return f"undecided: {design.lineages} lineages (at least {MINIMUM_LINEAGES})"
     needed = _replicates_text(design.replicates_for_negligible())
     lineages = [f"{lineages_for_negligible(r2):,} (R² {r2:g})" for r2 in BASELINE_R2]
-    gain = f"a gain below {SMALL_GAIN:g} takes up to {', '.join(lineages)} lineages"
+    gain = f"a gain below {SMALL_GAIN:g} takes at most as many lineages: {', '.join(lineages)}"
     return f"a correlation below {SMALL_CORRELATION:g} takes {needed}; {gain}"
 
 
