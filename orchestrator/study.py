@@ -34,6 +34,7 @@ class ScaleChanges(Section):
 class Study(Section):
     """A question, and the sweeps that answer it.
 
+    `source` is the citation of a paper, spelled alike in all of its studies; `parts` says what of it is studied.
     `sweeps` are written as in a file of their own, at small scale, but `seeds` names no first replicate: replicates,
     and the seed of the data split, begin at `FIRST_VERDICT_REPLICATE`. A study that compares networks of one seed has
     `shared: true`. Data in files are those of the second half; a study is developed on the first half. At paper scale
@@ -44,11 +45,17 @@ class Study(Section):
     name: str
     title: str
     source: str
+    parts: str = ""
     question: str
     sweeps: dict[str, dict[str, Any]]
     small: ScaleChanges
     paper: ScaleChanges
     alone: bool = False
+
+    @property
+    def reference(self) -> str:
+        """Citation of the paper with what of it is studied."""
+        return f"{self.source}, {self.parts}" if self.parts else self.source
 
     def specs(self, scale: Scale) -> dict[str, SweepSpec]:
         """Return the sweeps at a scale, by name.

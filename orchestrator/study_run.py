@@ -63,12 +63,19 @@ def run_studies(
         for study in chosen:
             console.print(f"[bold]{escape(study.name)}[/]: {escape(study.title)}")
             done = run_study(study, scale, posixpath.join(out, study.name), console, address)
-            for finding in done.answer.findings:
-                line = f"  {finding.decision}: {escape(finding.claim)} ({escape(finding.evidence)})"
-                console.print(line, soft_wrap=True)
+            _print_findings(done.answer, console)
             answered.append(done)
     _write_index(Folder(out), scale, console)
     return answered
+
+
+def _print_findings(answer: StudyAnswer, console: Console) -> None:
+    """Print the decisions of a study: the paper's claims, then ours, then checks."""
+    for heading, findings in answer.groups:
+        console.print(f"  {heading}")
+        for finding in findings:
+            line = f"    {finding.decision}: {escape(finding.claim)} ({escape(finding.evidence)})"
+            console.print(line, soft_wrap=True)
 
 
 def _write_index(folder: Folder, scale: Scale, console: Console) -> None:
@@ -126,7 +133,7 @@ def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Res
         statuses[name] = result.table()["status"].value_counts().to_dict()
         seconds += float(result.runs["seconds"].sum())
     return {
-        "study": study.model_dump(include={"name", "title", "source", "question"}),
+        "study": study.model_dump(include={"name", "title", "question"}) | {"reference": study.reference},
         "rule": study.rule,
         "scale": scale,
         "command": command,

@@ -91,7 +91,7 @@ def run(tiny, tmp_path) -> study_run.AnsweredStudy:
 def test_a_study_is_answered_and_shown(answered, tmp_path):
     folder = Folder(tmp_path) / "tiny-study"
     page = folder.read("index.html").decode()
-    assert answered.answer.headline == "1 of 1 claims holds."
+    assert answered.answer.headline == "1 of 1 claims of the paper holds."
     assert not answered.failures
     for text in ("A &lt;b&gt;title", "wider is more", "&lt;i&gt;1", "Counts rise.", "A note.", "<svg"):
         assert text in page
@@ -190,8 +190,11 @@ def test_a_damaged_answer_is_named_and_left_out_of_the_page_of_all_studies(answe
 
 def test_headlines_count_decisions():
     decisions = ("holds", "holds", "does not hold", "undecided", "undecided")
-    findings = [Finding("a", decision, "") for decision in decisions]
-    assert StudyAnswer(findings, [], None).headline == "2 of 5 claims hold; 1 does not hold; 2 are undecided."
+    paper = [Finding("a", decision, "") for decision in decisions]
+    ours = [Finding("b", "does not hold", "", kind="ours")]
+    counted = "2 of 5 claims of the paper hold (1 does not hold, 2 are undecided)"
+    assert StudyAnswer(paper, [], None).headline == f"{counted}."
+    assert StudyAnswer([*ours, *paper], [], None).headline == f"{counted}; 0 of 1 of our own hold (1 does not hold)."
 
 
 @pytest.mark.parametrize("name", study.studies())

@@ -81,8 +81,16 @@ def _read_figure(folder: Folder, values: Mapping[str, Any]) -> RenderedFigure:
 
 
 def index(studies: Sequence[tuple[Any, StudyAnswer]], scale: str) -> bytes:
-    """Return one page of all studies: their questions, their findings beside the papers' numbers, their figures."""
+    """Return one page of all studies, by paper: their questions, findings and first figures.
+
+    Args:
+        studies: each with `name`, `title`, `question`, `source` (the paper) and `parts`, and its answer.
+        scale: at which they were run.
+    """
     findings = [finding for _, answer in studies for finding in answer.findings]
     headline = StudyAnswer(findings, [], pd.DataFrame()).headline
-    page = template("studies.html.j2").render(studies=studies, headline=headline, scale=scale, marks=MARKS)
+    by_paper: dict[str, list[tuple[Any, StudyAnswer]]] = {}
+    for study, answer in studies:
+        by_paper.setdefault(study.source, []).append((study, answer))
+    page = template("studies.html.j2").render(papers=by_paper, headline=headline, scale=scale, marks=MARKS)
     return page.encode()

@@ -198,7 +198,7 @@ def _bounds_hold(table: pd.DataFrame) -> Finding:
         "the slopes that training shows bound the slope wherever its patterns span the pattern",
         decision,
         evidence,
-        check=True,
+        kind="check",
     )
 
 

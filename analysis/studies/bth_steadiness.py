@@ -134,7 +134,7 @@ def _bounds_hold(points: pd.DataFrame, bounds: pd.DataFrame) -> Finding:
         decision,
         evidence,
         "bounded complexity far from any training point",
-        check=True,
+        kind="check",
     )
 
 

@@ -33,7 +33,7 @@ def _studies() -> list[Row]:
     rows: list[Row] = []
     for name, study in studies().items():
         effort = f"small: {study.small.takes}; paper: {study.paper.takes}"
-        rows.append((name, f"{study.title}\n{effort}", study.source))
+        rows.append((name, f"{study.title}\n{effort}", study.reference))
     return rows
 
 

@@ -121,7 +121,7 @@ def identity_finding(results: Results, tolerance: float, where: str = "") -> Fin
         decide(holds),
         evidence,
         "equal, by the chain rule",
-        check=True,
+        kind="check",
     )
 
 

@@ -10,6 +10,15 @@ from benevolent.analysis.figures import RenderedFigure
 from benevolent.analysis.results import Results
 
 Decision = Literal["holds", "does not hold", "undecided"]
+Kind = Literal["paper", "ours", "check"]
+#: Kinds of claims in the order of a page, with the heading of each.
+KINDS: Mapping[Kind, str] = {
+    "paper": "Claims of the paper",
+    "ours": "Our controls and stricter forms",
+    "check": "Checks, which follow from mathematics",
+}
+#: How a headline names the claims of each kind.
+COUNTED: Mapping[Kind, str] = {"paper": "claims of the paper", "ours": "of our own", "check": "checks"}
 #: Sign of every decision on a page.
 MARKS: Mapping[str, str] = {"holds": "●", "does not hold": "×", "undecided": "○"}
 
@@ -21,14 +30,15 @@ class Finding(NamedTuple):
     """One claim of the literature, and what the runs say about it.
 
     Attributes:
-        claim: a sentence without its full stop, as the rule states it.
+        claim: a short sentence without its full stop, in the words of the paper.
         decision: outcome of the rule.
         evidence: the numbers that decide, with an interval where there is one.
         paper: the source's own numbers; empty if it gives none.
         reason: in a few words, what decided, if the evidence does not show it.
         explanation: a possible explanation; shown only if the claim does not hold.
-        check: the claim follows from mathematics, and fails only if the software or an assumption is wrong. Such
-            claims are counted separately.
+        kind: `paper`, a claim that a reader of the paper recognizes; `ours`, a control or a stricter form that the
+            paper does not have; `check`, which follows from mathematics, and fails only if the software or an
+            assumption is wrong.
     """
 
     claim: str
@@ -37,7 +47,7 @@ class Finding(NamedTuple):
     paper: str = ""
     reason: str = ""
     explanation: str = ""
-    check: bool = False
+    kind: Kind = "paper"
 
     @property
     def remarks(self) -> list[str]:
@@ -49,8 +59,6 @@ class Finding(NamedTuple):
         ['possible explanation: chance']
         """
         remarks = []
-        if self.check:
-            remarks.append("a check: it follows from mathematics")
         if self.reason:
             remarks.append(self.reason)
         if self.explanation and self.decision == "does not hold":
@@ -75,27 +83,49 @@ class StudyAnswer:
     notes: Sequence[str] = field(default_factory=tuple)
 
     @property
-    def headline(self) -> str:
-        """One sentence that counts the claims that hold and the checks that pass.
+    def groups(self) -> list[tuple[str, list[Finding]]]:
+        """Headings and findings of each kind that occurs: the paper's claims, then ours, then checks."""
+        groups = []
+        for kind, heading in KINDS.items():
+            findings = [finding for finding in self.findings if finding.kind == kind]
+            if findings:
+                groups.append((heading, findings))
+        return groups
 
-        >>> findings = [Finding("a", "holds", ""), Finding("b", "undecided", ""), Finding("c", "holds", "", check=True)]
-        >>> StudyAnswer(findings, [], pd.DataFrame()).headline
-        '1 of 2 claims holds; 1 is undecided; 1 of 1 checks passes.'
+    @property
+    def headline(self) -> str:
+        """One sentence that counts decisions: of the paper's claims, of ours, of checks.
+
+        >>> paper = [Finding("a", "holds", ""), Finding("b", "undecided", "")]
+        >>> others = [Finding("d", "holds", "", kind="ours"), Finding("e", "holds", "", kind="check")]
+        >>> StudyAnswer([*paper, *others], [], pd.DataFrame()).headline
+        '1 of 2 claims of the paper holds (1 is undecided); 1 of 1 of our own holds; 1 of 1 checks passes.'
         """
-        claims = [finding.decision for finding in self.findings if not finding.check]
-        checks = [finding.decision for finding in self.findings if finding.check]
         parts = []
-        if claims:
-            held = claims.count("holds")
-            parts.append(f"{held} of {len(claims)} claims {'holds' if held == 1 else 'hold'}")
-        if failed := claims.count("does not hold"):
-            parts.append(f"{failed} {'does' if failed == 1 else 'do'} not hold")
-        if undecided := claims.count("undecided"):
-            parts.append(f"{undecided} {'is' if undecided == 1 else 'are'} undecided")
-        if checks:
-            passed = checks.count("holds")
-            parts.append(f"{passed} of {len(checks)} checks {'passes' if passed == 1 else 'pass'}")
+        for kind, what in COUNTED.items():
+            decisions = [finding.decision for finding in self.findings if finding.kind == kind]
+            if decisions:
+                parts.append(_count_decisions(decisions, what, "pass" if kind == "check" else "hold"))
         return "; ".join(parts) + "."
+
+
+def _count_decisions(decisions: Sequence[Decision], what: str, verb: str) -> str:
+    """Return how many of some claims hold, do not hold and are undecided, in words.
+
+    >>> _count_decisions(["holds", "holds", "undecided"], "claims", "hold")
+    '2 of 3 claims hold (1 is undecided)'
+    """
+    held = decisions.count("holds")
+    failed = decisions.count("does not hold")
+    undecided = decisions.count("undecided")
+    others = []
+    if failed:
+        others.append(f"{failed} {'does' if failed == 1 else 'do'} not {verb}")
+    if undecided:
+        others.append(f"{undecided} {'is' if undecided == 1 else 'are'} undecided")
+    ending = "" if held != 1 else ("es" if verb == "pass" else "s")
+    sentence = f"{held} of {len(decisions)} {what} {verb}{ending}"
+    return f"{sentence} ({', '.join(others)})" if others else sentence
 
 
 #: Function from the results of a study's sweeps, by name of the sweep, to its answer.
