@@ -41,11 +41,12 @@ def _describe_data(config: RunConfig, grid: Mapping[str, Sequence[Any]]) -> str:
     data = config.data
     half = "" if data.half == "both" else f"the {data.half} half of "
     train_size = "several numbers of" if "data.train_size" in grid else f"{data.train_size:,}"
+    part = "" if data.subset == 1 else f" (each run sees its own {data.seen_size:,})"
     corrupted = ""
     if data.label_corruption and "data.label_corruption" not in grid:
         which = "training and test examples" if data.corrupt_test else "training examples"
         corrupted = f", labels of {which} redrawn with probability {data.label_corruption:g}"
-    return f"{half}{data.name}: {train_size} training and {data.test_size:,} test examples{corrupted}"
+    return f"{half}{data.name}: {train_size} training{part} and {data.test_size:,} test examples{corrupted}"
 
 
 def _describe_limit(config: RunConfig) -> str:

@@ -26,6 +26,12 @@ REFUSED = [
     ({"model": {"family": "frankle_conv", "depth": 6}}, "model.depth = 6: on inputs of shape (1, 8, 8) the last pooli"),
     ({"data": {"name": "mnist", "classes": "animals_objects"}}, "a task of cifar10, not of mnist"),
     ({"data": {"train_size": 20}}, "optimizer.batch_size = 32: data.train_size is 20; allowed: 1 to 20, or 'full'"),
+    ({"data": {"name": "staircase", "fresh": True, "subset": 0.5}}, "subset = 0.5: with data.fresh: true no epoch"),
+    (
+        {"data": {"subset": 0.04, "train_size": 600}, "optimizer": {"batch_size": 25}},
+        "data.subset = 0.04 of data.train_si",
+    ),
+    ({"data": {"intervention_seed": 3}}, "intervention_seed = 3: no labels are corrupted"),
     ({"model": BN, "optimizer": {"batch_size": 1}}, "a batch has one example, which BatchNorm cannot normalize"),
     ({"model": BN, "optimizer": {"batch_size": 37}}, "the last batch has one example, which BatchNorm cannot"),
     (

@@ -213,6 +213,19 @@ def corrupted_inputs_are_images(run: Candidate) -> str | None:
     return f"record.measures: {asked[0]!r} corrupts images; the inputs of {run.config.data.name} are not images"
 
 
+@rule("data", "pretrain", only_if=("data.intervention_seed", lambda seed: seed is not None))
+def intervention_seed_has_an_effect(run: Candidate) -> str | None:
+    """A seed of interventions that are not made would give one run two names."""
+    own, pretrain = run.config.data, run.config.pretrain
+    corrupts_pretraining = pretrain.epochs > 0 and pretrain.label_corruption > 0
+    if own.label_corruption or corrupts_pretraining or data.interventions_on(own, "train"):
+        return None
+    return (
+        f"data.intervention_seed = {own.intervention_seed}: no labels are corrupted, no pixels replaced and no noise "
+        "is added; leave it out"
+    )
+
+
 @rule("init.edit", only_if=("init.edit", is_set))
 def edit_is_known(run: Candidate) -> str | None:
     """An edit of the initial weights must exist."""
@@ -316,24 +329,31 @@ def augmentation_needs_steps(run: Candidate) -> str | None:
     return f"data.augment = {augment!r}: does not go with {run.config.solved}; leave it out"
 
 
-@rule("optimizer.batch_size", "data.train_size")
+@rule("optimizer.batch_size", "data")
 def batch_fits_the_training_split(run: Candidate) -> str | None:
-    """A batch cannot have more examples than the training split."""
-    size, train_size = run.config.optimizer.batch_size, run.config.data.train_size
-    if size == "full" or size <= train_size:
+    """A batch cannot have more examples than the run sees."""
+    size, seen = run.config.optimizer.batch_size, run.config.data.seen_size
+    if size == "full" or size <= seen:
         return None
-    return f"optimizer.batch_size = {size}: data.train_size is {train_size}; allowed: 1 to {train_size}, or 'full'"
+    return f"optimizer.batch_size = {size}: {_seen_text(run.config.data)}; allowed: 1 to {seen}, or 'full'"
+
+
+def _seen_text(config: data.DataConfig) -> str:
+    """Return how many examples a run sees, in the words of its fields."""
+    if config.subset == 1:
+        return f"data.train_size is {config.train_size}"
+    return f"data.subset = {config.subset:g} of data.train_size = {config.train_size} is {config.seen_size}"
 
 
 @rule("optimizer.batch_size", "optimizer.name", *NETWORK)
 def batches_can_be_normalized(run: Candidate) -> str | None:
     """BatchNorm divides by the standard deviation over a batch, which one example does not have."""
-    train_size = run.config.data.train_size
-    batch = run.config.optimizer.examples_per_step(train_size)
-    last_batch = train_size % batch or batch
+    seen = run.config.data.seen_size
+    batch = run.config.optimizer.examples_per_step(seen)
+    last_batch = seen % batch or batch
     if last_batch > 1 or not run.network.normalizes:
         return None
-    where = f"optimizer.batch_size = {run.config.optimizer.batch_size!r} with data.train_size = {train_size}"
+    where = f"optimizer.batch_size = {run.config.optimizer.batch_size!r}, and {_seen_text(run.config.data)}"
     which = "a" if batch == 1 else "the last"
     return f"{where}: {which} batch has one example, which BatchNorm cannot normalize; allowed: sizes that leave more"
 

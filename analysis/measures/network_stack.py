@@ -183,9 +183,11 @@ def _single_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
     if isinstance(inputs, Tensor):
         return Inputs.of(inputs.to(dtype))
     slot = inputs.slot[:1]
-    if len(inputs.stored) == 1:
+    if len(inputs.stored) == 1 and inputs.subset is None:
         return replace(inputs, slot=slot)
     stored = inputs.stored[slot]
+    if inputs.subset is not None:
+        stored = stored[:, inputs.subset[0]]
     mean = None if inputs.mean is None else inputs.mean[slot]
     deviation = None if inputs.deviation is None else inputs.deviation[slot]
-    return replace(inputs, stored=stored, slot=torch.zeros_like(slot), mean=mean, deviation=deviation)
+    return replace(inputs, stored=stored, slot=torch.zeros_like(slot), mean=mean, deviation=deviation, subset=None)

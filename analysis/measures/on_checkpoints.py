@@ -166,6 +166,10 @@ def _picked(tensors: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
 
 def _rows_with_equal_inputs(inputs: Iterable[data.Inputs]) -> list[Tensor]:
     """Return the rows of runs that read the same inputs on all splits, in order, one tensor for each kind of inputs."""
-    slots = torch.stack([split.slot for split in inputs], 1).cpu()
-    kinds = slots.unique(dim=0, return_inverse=True)[1]
+    columns = []
+    for split in inputs:
+        columns.append(split.slot.unsqueeze(1))
+        if split.subset is not None:
+            columns.append(split.subset)
+    kinds = torch.cat(columns, 1).cpu().unique(dim=0, return_inverse=True)[1]
     return [(kinds == kind).nonzero().flatten() for kind in range(int(kinds.max()) + 1)]

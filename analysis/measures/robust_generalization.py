@@ -45,7 +45,7 @@ def robust_measures(table: pd.DataFrame, train_size: str = "data.train_size") ->
     Args:
         table: one row per run, with the measures that `ROBUST_MEASURES` names: `results.table()` of a sweep with
             `record: {measures: all}`.
-        train_size: the column with the number m of training examples.
+        train_size: the column with the number m of training examples, of which runs with `data.subset` see a part.
 
     Returns:
         A column for each name, the rows of the table. NaN where the value has no root: PAC-Bayes bounds of
@@ -59,6 +59,8 @@ def robust_measures(table: pd.DataFrame, train_size: str = "data.train_size") ->
     [0.2, 0.4, 1.697]
     """
     size = numeric_column(table, train_size, "column")
+    if "data.subset" in table:
+        size = (size * numeric_column(table, "data.subset", "column")).round()
     adjusted = {}
     for name, (measure, how) in ROBUST_MEASURES.items():
         value = _changed(numeric_column(table, measure, "measure"), how)

@@ -21,6 +21,8 @@ EXAMPLES_PER_PASS = 1024
 def load_examples(results: Results, run_id: str, splits: Sequence[str] = ()) -> dict[str, Examples]:
     """Load splits of a run as it sees them in its last phase, with labels as corrupted or taken from its teacher.
 
+    Of the training split these are the examples that the run saw (`data.subset`).
+
     Args:
         results: the results that hold the run.
         run_id: id of the run.

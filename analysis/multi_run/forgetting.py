@@ -53,7 +53,8 @@ def forgetting_table(results: Results, run_ids: Sequence[str]) -> pd.DataFrame:
         run_ids: ids of runs with two checkpoints or more after the start of their last phase.
 
     Returns:
-        One row per run and example. Columns `run_id`; `example`, its position in the training split; `label`, the one
+        One row per run and example. Columns `run_id`; `example`, its position in the training split, of those that the
+        run saw; `label`, the one
         trained on; `corrupted`, True if the data set, or the teacher, has another; `first_learned`, the epoch of the
         first checkpoint where it is right, NaN if there is none; `learned` and `forgotten`, how often it became right
         (the first time included) and wrong again from one checkpoint to the next; `right_at_end`. An untrained network
@@ -129,7 +130,9 @@ def _tables_of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) 
     answers = _answers_at_checkpoints(CohortFiles(folder, cohort_id), configs, built, inputs, labels)
     tables = {}
     for k, config in enumerate(configs):
-        tables[config.run_id] = _table_of_run(config.run_id, answers[k], labels[k], true_labels[k])
+        table = _table_of_run(config.run_id, answers[k], labels[k], true_labels[k])
+        positions = data.subset_positions(config.data, config.seed)
+        tables[config.run_id] = table.assign(example=positions.numpy())
     return tables
 
 

@@ -187,7 +187,7 @@ def loss_between_runs(
         value.requires_grad_(name in trained)
     loss: dict[str, Any] = {"loss": config.loss.name, "margin": config.loss.margin}
     if curved:
-        options: dict[str, Any] = {"batch_size": config.optimizer.examples_per_step(config.data.train_size)}
+        options: dict[str, Any] = {"batch_size": config.optimizer.examples_per_step(config.data.seen_size)}
         inputs, labels = splits["train"]
         masks = _union_of_masks(results.masks(first), results.masks(second))
         path = fit_curve(start, end, inputs, labels, masks=masks, **loss | options | fit_options)

@@ -99,7 +99,7 @@ def _share_of_examples(config: RunConfig, stack_size: int) -> float:
     else:
         flops_per_example = PASSES_PER_EPOCH * stack_size * max(1, network_cost(config).flops)
         examples = max(2, int(MAX_FLOPS / flops_per_example))
-    return min(1.0, examples / config.data.train_size)
+    return min(1.0, examples / config.data.seen_size)
 
 
 def _split_sizes(config: RunConfig, share: float) -> dict[str, int]:
@@ -107,7 +107,7 @@ def _split_sizes(config: RunConfig, share: float) -> dict[str, int]:
     sizes = {}
     for split in SPLITS:
         field = f"{split}_size"
-        size = getattr(config.data, field)
+        size = config.data.seen_size if split == "train" else getattr(config.data, field)
         if size:
             sizes[field] = max(2, round(share * size))
     if share < 1:  # whole batches: a last batch of one example would be too few for BatchNorm
@@ -116,13 +116,13 @@ def _split_sizes(config: RunConfig, share: float) -> dict[str, int]:
 
 
 def _batch_size(config: RunConfig, train_size: int) -> int:
-    return min(config.optimizer.examples_per_step(config.data.train_size), train_size)
+    return min(config.optimizer.examples_per_step(config.data.seen_size), train_size)
 
 
 def _rehearsed_fields(config: RunConfig, data_set: str, sizes: dict[str, int]) -> dict[str, Any]:
     """Return the fields of a run like this one that depends on no other run and trains for a few epochs."""
     values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
-    values["data"] |= {**sizes, "name": data_set}
+    values["data"] |= {**sizes, "name": data_set, "subset": 1.0}
     if data_set not in SYNTHETIC:  # as many examples as are rehearsed, all of them kept
         values["data"] |= {"classes": None, "half": "both"}
     if not config.solved:

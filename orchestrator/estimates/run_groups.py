@@ -10,6 +10,9 @@ from benevolent.orchestrator.plan.plan import Plan
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig
 
+#: Fields that are shown wherever they are set: with them a run is about something else than the sizes of the splits.
+ALWAYS_SHOWN = ("data.subset",)
+
 
 class EqualRuns(NamedTuple):
     """Runs of a group that cost the same: one of them, and how many there are."""
@@ -66,7 +69,7 @@ def group_new_runs(plan: Plan) -> list[RunGroup]:
 
 
 def distinguishing_fields(groups: Sequence[RunGroup]) -> list[tuple[str, ...]]:
-    """Return for each group the fields in which the groups differ, such as `optimizer.lr=0.1`.
+    """Return for each group the fields in which the groups differ, such as `optimizer.lr=0.1`, and `ALWAYS_SHOWN`.
 
     Fields of the network are left out: `bth plan` shows the network anyway.
     """
@@ -75,7 +78,7 @@ def distinguishing_fields(groups: Sequence[RunGroup]) -> list[tuple[str, ...]]:
     for fields in shared:
         for name in fields:
             values_of[name] = {str(other.get(name)) for other in shared}
-    differing = [name for name, values in values_of.items() if len(values) > 1]
+    differing = [name for name, values in values_of.items() if len(values) > 1 or name in ALWAYS_SHOWN]
     return [_assignments(fields, differing) for fields in shared]
 
 

@@ -29,7 +29,7 @@ INDEX_BYTES = 8
 
 #: Fields that change neither the network nor the number of its training examples.
 WITHOUT_EFFECT = {
-    "data": {"label_corruption"},
+    "data": {"label_corruption", "intervention_seed"},
     "optimizer": set(OptimizerConfig.model_fields) - {"name"},
 }
 
@@ -43,25 +43,25 @@ class NetworkCost:
         flops: of a forward pass of one example; for a forest the operations of growing it, per example.
         activations: values that a forward pass of one example keeps.
         bytes_per_value: 4 or 8, from the precision.
-        train_size: number of training examples.
+        seen_size: number of training examples that a run sees.
     """
 
     parameters: int
     flops: int
     activations: int
     bytes_per_value: int
-    train_size: int
+    seen_size: int
 
     def epoch_flops(self, checks: int = 1) -> int:
         """Return the arithmetic of an epoch: its steps, and `checks` evaluations of the training loss."""
-        return (STEP_PER_FORWARD + checks) * self.flops * self.train_size
+        return (STEP_PER_FORWARD + checks) * self.flops * self.seen_size
 
     def stack_bytes(self, networks: int, optimizer: OptimizerConfig) -> int:
         """Return the memory of a stack in training: parameters with copies and optimizer state, and activations."""
         parameter_values = networks * self.parameters * (PARAMETER_COPIES + _optimizer_slots(optimizer))
-        batch = optimizer.examples_per_step(self.train_size)
+        batch = optimizer.examples_per_step(self.seen_size)
         examples_in_step = 2 * networks * batch  # each activation, and its gradient
-        examples_in_evaluation = min(networks * self.train_size, pairs_at_once(self.activations))
+        examples_in_evaluation = min(networks * self.seen_size, pairs_at_once(self.activations))
         activation_values = self.activations * max(examples_in_step, examples_in_evaluation)
         return (parameter_values + activation_values) * self.bytes_per_value
 
@@ -133,7 +133,7 @@ def _network_cost(fields: str) -> NetworkCost:
         flops=flops,
         activations=architecture.activations(task.input_shape),
         bytes_per_value=8 if config.precision == "float64" else 4,
-        train_size=config.data.train_size,
+        seen_size=config.data.seen_size,
     )
 
 

@@ -52,12 +52,12 @@ def _fields_of_section(configurations: Configurations, name: str) -> dict[str, p
 
 def _batch_sizes(configurations: Configurations) -> Column:
     """Return the examples of a step of every configuration as numbers; see `OptimizerConfig.examples_per_step`."""
-    fields = ("optimizer.batch_size", "optimizer.name", "data.train_size")
+    fields = ("optimizer.batch_size", "optimizer.name", "data.train_size", "data.subset")
     groups, first = grouped([configurations.codes_of(name) for name in fields], len(configurations))
     sizes = []
     for row in first.tolist():
-        train_size = configurations.value(row, "data").train_size
-        sizes.append(configurations.value(row, "optimizer").examples_per_step(train_size))
+        seen_size = configurations.value(row, "data").seen_size
+        sizes.append(configurations.value(row, "optimizer").examples_per_step(seen_size))
     column = encode(sizes)
     return Column(column.codes[groups], column.categories)
 

@@ -92,6 +92,15 @@ class DataConfig(Section):
     `pixels_fraction` of the training inputs, chosen by the run's seed. `permuted` also permutes that fraction of the
     validation and the test inputs; the others leave them natural.
 
+    `intervention_seed`: chooses and draws corrupted labels, replaced pixels and input noise in place of the run's seed,
+    so that runs of many seeds see the same wrong labels or the same noise.
+
+    `subset` (Feldman and Zhang 2020, section 2.2): the fraction of the training examples that a run sees. Each run has
+    its own, drawn from its seed (`trainables.data.subset_positions` says which), uniformly over all classes; a smaller
+    one is a part of a larger one of the same seed. Everything about training is then about these examples alone:
+    epochs, full batches, `train` losses and errors, targets of the stop rule, measures. Inputs are normalized by the
+    whole training split, and interventions are drawn on it, before the subset is taken.
+
     `input_noise`: standard deviation of the Gaussian noise that is added to every number of the (normalized) training
     inputs, drawn once from the run's seed, so that a run sees each example with the same noise at every step.
 
@@ -125,12 +134,23 @@ class DataConfig(Section):
     pixels: Annotated[Pixels, PerRun] = "none"
     pixels_fraction: Annotated[Fraction, PerRun] = 1.0
     input_noise: Annotated[float, Field(ge=0), PerRun] = 0.0
+    intervention_seed: Annotated[Annotated[int, Field(ge=0)] | None, PerRun] = None
+    subset: Annotated[float, Field(gt=0, le=1)] = 1.0
     augment: Augment = "none"
     frequency: Annotated[float, Field(gt=0), PerRun] = 1.0
     noise: Annotated[float, Field(ge=0, le=0.5), PerRun] = 0.1
     dimension: Positive | None = None
     hard_test: bool = False
     fresh: bool = False
+
+    @property
+    def seen_size(self) -> int:
+        """The number of training examples that a run sees.
+
+        >>> DataConfig(train_size=1000, subset=0.7).seen_size, DataConfig(train_size=4, subset=0.1).seen_size
+        (700, 1)
+        """
+        return max(1, round(self.subset * self.train_size))
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...] | None:

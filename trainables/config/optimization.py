@@ -80,10 +80,10 @@ class OptimizerConfig(Section):
     batch_size: Count | Literal["full"] = 32
     arithmetic: Literal["full", "tf32", "bf16"] = "full"
 
-    def examples_per_step(self, train_size: int) -> int:
-        """Return the batch size as a number."""
+    def examples_per_step(self, seen_size: int) -> int:
+        """Return the batch size as a number, of a run that sees so many training examples."""
         whole = self.batch_size == "full" or self.name == "least_squares"
-        return train_size if whole else min(int(self.batch_size), train_size)
+        return seen_size if whole else min(int(self.batch_size), seen_size)
 
 
 class StopConfig(Section):

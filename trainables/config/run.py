@@ -110,8 +110,8 @@ class RunSections:
     @property
     def steps_per_epoch(self) -> int:
         """Return the number of steps in a whole epoch."""
-        train_size = self.data.train_size
-        return -(-train_size // self.optimizer.examples_per_step(train_size))
+        seen_size = self.data.seen_size
+        return -(-seen_size // self.optimizer.examples_per_step(seen_size))
 
     @property
     def last_epoch(self) -> int:
@@ -167,7 +167,7 @@ class RunSections:
         values: dict[str, Any] = {}
         for name in RunConfig.model_fields:
             values.update(flat_section(name, getattr(self, name)))
-        values["optimizer.batch_size"] = self.optimizer.examples_per_step(self.data.train_size)
+        values["optimizer.batch_size"] = self.optimizer.examples_per_step(self.data.seen_size)
         return values
 
 

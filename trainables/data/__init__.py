@@ -15,8 +15,9 @@ from benevolent.trainables.config.data import CLASS_TASKS, DataConfig
 from benevolent.trainables.data.augmentation import augmented
 from benevolent.trainables.data.corrupted_images import CORRUPTED_SPLITS, corrupted_test, corruptions_among, has_images
 from benevolent.trainables.data.corruption import corrupt, replace_pixels
+from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.loading import load
-from benevolent.trainables.data.per_run import TeacherLabels, inputs_of, labels_of, train_labels
+from benevolent.trainables.data.per_run import TeacherLabels, inputs_of, labels_of, subset_positions, train_labels
 from benevolent.trainables.data.readers import (
     READERS,
     RawDataset,
@@ -57,6 +58,7 @@ __all__ = [
     "fetch",
     "has_images",
     "inputs_of",
+    "interventions_on",
     "labels_of",
     "listing",
     "load",
@@ -68,6 +70,7 @@ __all__ = [
     "replace_pixels",
     "data_root",
     "stratified_order",
+    "subset_positions",
     "temporary_data_set",
     "train_labels",
     "use_data_root",

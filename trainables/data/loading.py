@@ -41,15 +41,15 @@ CHECKSUM_DIGITS = 16
 def load(config: DataConfig, precision: str = "float32", device: str = "cpu") -> Dataset:
     """Return the splits of a data set: disjoint, stratified by class, drawn from `split_seed` alone.
 
-    Runs that differ only in interventions (`label_corruption`, `pixels`, ...) share one data set; `inputs_of` and
-    `labels_of` apply them.
+    Runs that differ only in interventions (`label_corruption`, `pixels`, ...) and in the subset that they see share one
+    data set; `inputs_of` and `labels_of` apply them.
 
     Raises:
         BadInput: what `describe` refuses; files that are missing or damaged.
     """
     describe(config)
     fields = DataConfig.model_fields
-    plain = {name: fields[name].default for name in (*INTERVENTIONS, "fresh")}
+    plain = {name: fields[name].default for name in (*INTERVENTIONS, "fresh", "subset")}
     plain["augment"] = "window" if "window" in config.augment else "none"
     return _load(config.model_copy(update=plain), precision, device)
 

@@ -15,8 +15,8 @@ COPIES = 2
 def own_input_bytes(config: DataConfig, bytes_per_value: int) -> int:
     """Return the peak memory of the inputs that one run does not share with runs of other seeds.
 
-    `data.fresh` draws the training inputs of each run, and interventions change the splits that they act on. Everything
-    else is stored once for all runs of a cohort.
+    `data.fresh` draws the training inputs of each run, and interventions change the splits that they act on, in one way
+    for all seeds with `data.intervention_seed`. Everything else is stored once for all runs of a cohort.
 
     Args:
         config: the data section of the run.
@@ -31,7 +31,8 @@ def own_input_bytes(config: DataConfig, bytes_per_value: int) -> int:
     total = 0
     for split, size in sizes.items():
         drawn = config.fresh and split == "train"
-        if drawn or interventions_on(config, split):
+        intervened = config.intervention_seed is None and bool(interventions_on(config, split))
+        if drawn or intervened:
             total += _set_bytes(config, split, size * values_per_input, bytes_per_value)
     return COPIES * total
 

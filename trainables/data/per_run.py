@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.loading import load
 from benevolent.trainables.data.split import Dataset, Inputs, Split
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
-from benevolent.trainables.rng import RandomStream
+from benevolent.trainables.rng import RandomStream, StackGenerator
 
 if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
     from benevolent.trainables.config.phase import Phase
@@ -27,8 +28,39 @@ TeacherLabels = Callable[["RunSections", Inputs], Tensor]
 FRESH_SPLITS = 128
 
 
+def subset_positions(config: DataConfig, seed: int) -> Tensor:
+    """Return the positions `(n,)` in the training split, ascending, of the examples that a run sees.
+
+    They are the first `data.seen_size` of a random order of all examples, from a stream of their own.
+
+    Args:
+        config: the data section of the run.
+        seed: of the run.
+
+    >>> subset_positions(DataConfig(train_size=6, subset=0.5), seed=3)
+    tensor([0, 3, 5])
+    >>> subset_positions(DataConfig(train_size=6), seed=3)
+    tensor([0, 1, 2, 3, 4, 5])
+    """
+    return _subsets(config, [seed], "cpu")[0]
+
+
+def _subsets(config: DataConfig, seeds: Sequence[int], device: torch.device | str) -> Tensor:
+    """Return `subset_positions` of K runs, `(K, n)`."""
+    if config.subset == 1:
+        return torch.arange(config.train_size, device=device).expand(len(seeds), -1)
+    orders = StackGenerator(seeds, "subset", 0, device).permutations(config.train_size)
+    return orders[:, : config.seen_size].sort(1).values
+
+
 def train_labels(dataset: Dataset, phase: "Phase", seed: int) -> Tensor:
-    """Return the labels `(N,)` that a run of this seed is trained on in a phase."""
+    """Return the labels `(N,)` of the whole training split in a phase.
+
+    Args:
+        dataset: from `load`.
+        phase: of the run.
+        seed: `data.intervention_seed` of the run, or else its own.
+    """
     return _corrupted(dataset.train.labels, dataset, phase, seed)
 
 
@@ -43,9 +75,14 @@ def _stream(phase: str) -> str:
 
 
 def inputs_of(
-    dataset: Dataset, configs: "Sequence[RunSections]", split: str, epoch: int = 0, phase: str = "train"
+    dataset: Dataset,
+    configs: "Sequence[RunSections]",
+    split: str,
+    epoch: int = 0,
+    phase: str = "train",
+    whole: bool = False,
 ) -> Inputs:
-    """Return the inputs of K runs on a split: one set for all runs that see the same.
+    """Return the inputs of K runs on a split: one set for all runs whose interventions are the same.
 
     Args:
         dataset: as `load` gave it for the first of the runs.
@@ -53,6 +90,7 @@ def inputs_of(
         split: `train`, `validation` or `test`.
         epoch: of the phase; matters with `data.fresh` only, as the phase does.
         phase: its name.
+        whole: of the training split also the examples that a run with `data.subset` does not see.
 
     Returns:
         sets and slots: `gather(index (K, B))` and `rows(start, stop)` give each run its own inputs.
@@ -65,7 +103,11 @@ def inputs_of(
     places = {key: place for place, key in enumerate(representatives)}
     slots = [places[key] for key in keys]
     slot = torch.tensor(slots, device=sets[0].stored.device)
-    return Inputs.join(sets, slot)
+    joined = Inputs.join(sets, slot)
+    if whole or not _sees_a_part(configs[0].data, split):
+        return joined
+    seeds = [config.seed for config in configs]
+    return replace(joined, subset=_subsets(configs[0].data, seeds, slot.device))
 
 
 def labels_of(
@@ -75,6 +117,7 @@ def labels_of(
     split: str,
     epoch: int = 0,
     teacher_labels: TeacherLabels | None = None,
+    whole: bool = False,
 ) -> Tensor:
     """Return the labels `(K, N)` of K runs on a split, each corrupted as the phase of its run says.
 
@@ -85,6 +128,7 @@ def labels_of(
         split: `train`, `validation` or `test`; the latter two are corrupted with `data.corrupt_test` only.
         epoch: of the phase; matters with `data.fresh` only.
         teacher_labels: gives the labels of runs that have a teacher; without it they have those of the data set.
+        whole: of the training split also the examples that a run with `data.subset` does not see.
     """
     rows = []
     taught: dict[tuple[object, ...], Tensor] = {}
@@ -93,18 +137,33 @@ def labels_of(
         if teacher_labels and config.teacher is not None and is_taught:
             key = (config.teacher.run_id, config.labels.at, *_inputs_key(config, split, epoch))
             if key not in taught:
-                inputs = inputs_of(dataset, [config], split, epoch, phase.name)
+                inputs = inputs_of(dataset, [config], split, epoch, phase.name, whole=True)
                 taught[key] = teacher_labels(config, inputs)
             labels = taught[key]
         else:
             labels = _own_split(dataset, config, split, epoch, phase.name).labels
         if split == "train":
-            labels = _corrupted(labels, dataset, phase, config.seed)
+            labels = _corrupted(labels, dataset, phase, _intervention_seed(config))
         elif config.data.corrupt_test:
             data = config.data
-            labels = corrupt(labels, dataset.classes, data.label_corruption, data.corruption, config.seed, split)
+            seed = _intervention_seed(config)
+            labels = corrupt(labels, dataset.classes, data.label_corruption, data.corruption, seed, split)
         rows.append(labels)
-    return torch.stack(rows)
+    labels_of_split = torch.stack(rows)
+    if whole or not _sees_a_part(configs[0].data, split):
+        return labels_of_split
+    seeds = [config.seed for config in configs]
+    return labels_of_split.gather(1, _subsets(configs[0].data, seeds, labels_of_split.device))
+
+
+def _sees_a_part(config: DataConfig, split: str) -> bool:
+    return split == "train" and config.subset < 1
+
+
+def _intervention_seed(config: "RunSections") -> int:
+    """Return the seed that interventions on the data of a run are drawn from."""
+    own = config.data.intervention_seed
+    return config.seed if own is None else own
 
 
 def _inputs_key(config: "RunSections", split: str, epoch: int) -> tuple[object, ...]:
@@ -116,16 +175,19 @@ def _inputs_key(config: "RunSections", split: str, epoch: int) -> tuple[object, 
         values += [(field, getattr(own, field)) for field in intervention.fields]
     values += [own.frequency, own.noise]
     fresh = own.fresh and split == "train"
-    if fresh or interventions:
-        values += [config.seed, epoch if fresh else 0]
+    if fresh:
+        values += [config.seed, epoch]
+    if interventions:
+        values.append(_intervention_seed(config))
     return tuple(values)
 
 
 def _own_inputs(dataset: Dataset, config: "RunSections", split: str, epoch: int, phase: str) -> Inputs:
     """Return the inputs of one run after the interventions on them."""
     inputs = _own_split(dataset, config, split, epoch, phase).sets
+    seed = _intervention_seed(config)
     for intervention in interventions_on(config.data, split):
-        inputs = intervention.change(inputs, config.data, config.seed, split, epoch)
+        inputs = intervention.change(inputs, config.data, seed, split, epoch)
     return inputs
 
 

@@ -27,6 +27,7 @@ class Inputs:
         mean: `(S, *)`, to be subtracted from uint8, where `*` broadcasts against an input; None for floats.
         deviation: `(S, *)`, to divide by; None for floats.
         border: pixels that stored images have beyond each side of an input, for windows of them in training.
+        subset: `(K, n)`, the positions in its set that each run reads; None where it reads all of them.
     """
 
     stored: Tensor
@@ -35,6 +36,7 @@ class Inputs:
     mean: Tensor | None = None
     deviation: Tensor | None = None
     border: int = 0
+    subset: Tensor | None = None
 
     @staticmethod
     def of(inputs: Tensor, border: int = 0) -> "Inputs":
@@ -48,7 +50,7 @@ class Inputs:
     @property
     def examples(self) -> int:
         """N, the number of inputs of one run."""
-        return self.stored.shape[1]
+        return self.stored.shape[1] if self.subset is None else self.subset.shape[1]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,19 +63,22 @@ class Inputs:
 
     def pick(self, runs: Tensor | slice) -> "Inputs":
         """Return the inputs of some of the runs; the sets are shared, not copied."""
-        return replace(self, slot=self.slot[runs])
+        subset = None if self.subset is None else self.subset[runs]
+        return replace(self, slot=self.slot[runs], subset=subset)
 
     def gather(self, index: Tensor, whole: bool = False) -> Tensor:
         """Return the inputs `(..., K, B, *input_shape)` at each run's own positions `(..., K, B)`.
 
-        Where all runs share one set, K may be any number. Of shared floats this is one `index_select`.
+        Where all runs share one whole set, K may be any number. Of shared floats this is one `index_select`.
 
         Args:
             index: the positions.
             whole: return images with their border.
         """
+        if self.subset is not None:
+            index = self.subset.expand(*index.shape[:-1], -1).gather(-1, index)
         if len(self.stored) > 1:
-            index = index + self.slot.unsqueeze(1) * self.examples
+            index = index + self.slot.unsqueeze(1) * self.stored.shape[1]
         rows = self.stored.flatten(0, 1).index_select(0, index.flatten())
         rows = rows.unflatten(0, index.shape)
         if not whole:
@@ -82,6 +87,9 @@ class Inputs:
 
     def rows(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Return every run's inputs `(K, n, *input_shape)` from `start` to `stop`; a view of shared floats."""
+        if self.subset is not None:
+            positions = self.subset[:, start:stop]
+            return replace(self, subset=None).gather(positions)
         rows = self._without_border(self.stored[:, start:stop])
         if len(self.stored) == 1:
             kept_axes = [-1] * (rows.ndim - 1)

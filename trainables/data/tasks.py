@@ -47,6 +47,7 @@ def describe(config: DataConfig) -> Task:
     if config.name not in READERS and config.name not in SYNTHETIC:
         names = [*READERS, *SYNTHETIC]
         raise BadInput(f"data.name = {config.name!r}: unknown data set" + did_you_mean(config.name, names))
+    _check_subset(config)
     is_synthetic = config.name in SYNTHETIC
     taken = (*parameters(config.name), "fresh") if is_synthetic else OF_FILES
     for field in (*OF_FILES, *OF_TASKS):
@@ -130,6 +131,13 @@ def _image_shape(config: DataConfig, shape: tuple[int, ...]) -> tuple[int, ...]:
         allowed = ", ".join(divisors)
         raise BadInput(f"data.pool = {config.pool}: {what}; allowed: {allowed}")
     return channels, height // config.pool, width // config.pool
+
+
+def _check_subset(config: DataConfig) -> None:
+    """Refuse a part of examples that no other epoch has."""
+    if config.fresh and config.subset < 1:
+        where = f"data.subset = {config.subset:g}"
+        raise BadInput(f"{where}: with data.fresh: true no epoch repeats an example; set data.train_size instead")
 
 
 def _check_window(config: DataConfig) -> None:

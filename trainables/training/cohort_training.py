@@ -147,7 +147,7 @@ class CohortTraining:
     @property
     def timeline(self) -> PhaseTimeline:
         """The steps of the present phase, the same for all runs of a cohort."""
-        return PhaseTimeline(-(-len(self.data.train) // self._batch_size), self.phase.max_steps)
+        return PhaseTimeline(self.config.steps_per_epoch, self.phase.max_steps)
 
     @property
     def epoch(self) -> int | float:
@@ -161,7 +161,7 @@ class CohortTraining:
 
     @property
     def _batch_size(self) -> int:
-        return self.config.optimizer.examples_per_step(len(self.data.train))
+        return self.config.optimizer.examples_per_step(self.config.data.seen_size)
 
     @property
     def _in_last_phase(self) -> bool:
@@ -255,9 +255,9 @@ class CohortTraining:
         self.running.open_epoch(self._order(epoch), self._batch_size, epoch, generator)
 
     def _order(self, epoch: int) -> Tensor:
-        """Return each run's permutation `(K, n)` of the training examples in an epoch, as far as its steps go."""
+        """Return each run's permutation `(K, n)` of the examples that it sees in an epoch, as far as its steps go."""
         seeds = [config.seed for config in self.running.configs]
-        order = training_orders(seeds, self.phase.name, epoch, len(self.data.train), self.device)
+        order = training_orders(seeds, self.phase.name, epoch, self.config.data.seen_size, self.device)
         steps = self.timeline.step(epoch + 1) - self.timeline.step(epoch)
         return order[:, : steps * self._batch_size]
 

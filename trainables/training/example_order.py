@@ -19,7 +19,7 @@ def training_order(seed: int, phase: str, epoch: int, examples: int) -> np.ndarr
         seed: of the run.
         phase: name of the phase, such as `train`.
         epoch: number of the epoch within the phase, from 0.
-        examples: size of the training split.
+        examples: number of training examples that the run sees.
 
     >>> training_order(0, "train", 0, 5).tolist()
     [2, 3, 4, 1, 0]
