@@ -1,12 +1,15 @@
 """Layers of a module as measures need them: order of calls, weight tensors, and the shapes that these act on."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
+from benevolent.analysis.measures.two_classes import two_class_logits
+from benevolent.analysis.measures.weight_uses import WeightUses
 from benevolent.trainables.stack.layer_types import layer_type
 from benevolent.trainables.stack.module_structure import (
     LayerCall,
@@ -25,13 +28,27 @@ class Weight:
         name: of the parameter.
         layer: the module that holds it.
         input_shape: None if the layer was not called, or was called on inputs of several shapes.
-        calls: number of calls on real numbers.
+        calls: number of calls of the layer on real numbers.
+        uses: how often the weight acts on data in one forward pass, in its layer or elsewhere.
+        changed: True if it acts as something computed from it, such as twice its value.
     """
 
     name: str
     layer: nn.Module
     input_shape: tuple[int, ...] | None
     calls: int
+    uses: int
+    changed: bool
+
+    @property
+    def why_not_once(self) -> str | None:
+        """The reason why the weight does not act just once, as it is; None if it does."""
+        if self.changed:
+            return f"needs weights that act as they are, {self.name!r} acts as something computed from it"
+        if self.uses == 1:
+            return None
+        how_often = "acts more than once" if self.uses else "never acts"
+        return f"needs weights that act once, {self.name!r} {how_often}"
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,8 @@ class Architecture:
         activations: number of numbers that the layers compute for one example.
         classes: the number of logits.
         first_on_inputs: True if the first layer with parameters was called on the inputs themselves.
+        doubt: the reason why the layers are not believed to be the network; None if they are.
+        mixes_examples: True if an output depends on the other examples of a batch.
     """
 
     module: nn.Module
@@ -54,29 +73,40 @@ class Architecture:
     activations: int
     classes: int
     first_on_inputs: bool
+    doubt: str | None = None
+    mixes_examples: bool = False
 
     @classmethod
-    def trace(cls, module: nn.Module, call: Callable[[], Tensor]) -> "Architecture":
-        """Read a module while `call` runs it on one example and returns the logits; the module is left unchanged."""
+    def trace(cls, module: nn.Module, tensors: Mapping[str, Tensor], examples: Tensor) -> "Architecture":
+        """Read a module while it runs on examples; the module is left unchanged.
+
+        Args:
+            module: the layers.
+            tensors: its parameters and buffers, by name.
+            examples: `(N, *input_shape)`.
+        """
         first_inputs: dict[nn.Module, Tensor | None] = {}
 
         def begin(part: nn.Module, arguments: tuple[object, ...]) -> None:
-            first_inputs.setdefault(part, first_tensor(arguments))
+            if part not in first_inputs:
+                inputs = first_tensor(arguments)
+                first_inputs[part] = None if inputs is None else inputs.clone()  # a later layer may change them
 
         handles = [part.register_forward_pre_hook(begin) for part in module.modules()]
         try:
             with recorded_calls(module) as layer_calls:
-                logits = call()
+                logits = two_class_logits(functional_call(module, dict(tensors), (examples.clone(),)))
         finally:
             for handle in handles:
                 handle.remove()
+        activations = max(count_activations(layer_calls), logits.numel())  # a container may call none of its layers
         names = {part: name for name, part in module.named_modules()}
         calls = tuple(names[part] for part in first_inputs)
         return cls(
             module=module,
             calls=calls,
-            weights=_weights(module, calls, layer_calls),
-            activations=max(count_activations(layer_calls), logits.numel()),  # a container may call none of its layers
+            weights=_weights(module, calls, layer_calls, _weight_uses(module, tensors, examples)),
+            activations=activations // len(examples),
             classes=logits.shape[-1],
             first_on_inputs=_first_layer_reads_inputs(module, first_inputs),
         )
@@ -101,7 +131,19 @@ class Architecture:
         return None
 
 
-def _weights(module: nn.Module, calls: Sequence[str], layer_calls: Sequence[LayerCall]) -> tuple[Weight, ...]:
+def _weight_uses(module: nn.Module, tensors: Mapping[str, Tensor], examples: Tensor) -> WeightUses:
+    """Run a module once more and return the uses of its weights."""
+    weights = {name: tensors[name] for name, value in module.named_parameters() if value.ndim >= 2}
+    inputs = examples.clone()
+    uses = WeightUses(weights, inputs)
+    with uses:
+        functional_call(module, dict(tensors), (inputs,))
+    return uses
+
+
+def _weights(
+    module: nn.Module, calls: Sequence[str], layer_calls: Sequence[LayerCall], uses: WeightUses
+) -> tuple[Weight, ...]:
     input_shapes: dict[nn.Module, set[tuple[int, ...]]] = {}
     real_calls: Counter[nn.Module] = Counter()
     for call in layer_calls:
@@ -115,7 +157,7 @@ def _weights(module: nn.Module, calls: Sequence[str], layer_calls: Sequence[Laye
         layer = module.get_submodule(name.rpartition(".")[0])
         shapes = input_shapes.get(layer, set())
         shape = next(iter(shapes)) if len(shapes) == 1 else None
-        weights.append(Weight(name, layer, shape, real_calls[layer]))
+        weights.append(Weight(name, layer, shape, real_calls[layer], uses.count[name], name in uses.changed))
     return tuple(weights)
 
 

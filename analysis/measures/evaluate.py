@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+from benevolent.analysis.measures.attention import twice_differentiable_attention
 from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.network_stack import NetworkStack, Rows
@@ -129,7 +130,14 @@ def measure_stack(
     buffers = buffers or {}
     if not parameters:
         return _table_without_parameters(buffers, chosen)
-    stack = NetworkStack.build(network, parameters, initial, splits, buffers, loss, margin, true_labels, masks or {})
+    masks = masks or {}
+    with twice_differentiable_attention():
+        stack = NetworkStack.build(network, parameters, initial, splits, buffers, loss, margin, true_labels, masks)
+        return _measure(stack, chosen)
+
+
+def _measure(stack: NetworkStack, chosen: Sequence[Measure]) -> pd.DataFrame:
+    """Return the table of a stack, see `measure_stack`."""
     first_network = stack.measured_network(stack.tensors_at(0))
     reasons = {measure.name: measure.why_not_applicable(first_network) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]

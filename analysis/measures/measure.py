@@ -73,12 +73,16 @@ class Measure:
         """Return the reason why the measure does not apply to a network, or None; no values of tensors are read."""
         if self.split != "none" and self.split not in network.splits:
             return f"needs the {self.split} split"
+        if self.split != "none" and network.architecture.mixes_examples:
+            return "needs outputs that do not depend on the other examples of a batch"
         if self.corrupted_split and self.corrupted_split not in network.splits:
             return "needs the test images of a data set, which can be corrupted"
         for requirement in self.requires:
             reason = requirement.why_unmet(network)
             if reason is not None:
                 return reason
+        if network.architecture.doubt and any(requirement.reads_folded for requirement in self.requires):
+            return network.architecture.doubt
         return None
 
 

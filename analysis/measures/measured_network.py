@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.rng import current_draw
+from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.trainables.data import Split
 
 Parameters = Mapping[str, Tensor]
@@ -136,22 +137,11 @@ def forward_with_hooks(
     tensors = {**network.folded_buffers, **network.folded}
     handles = [layer.register_forward_pre_hook(hook) for layer, hook in hooks.items()]
     try:
-        outputs = functional_call(network.architecture.module, tensors, (inputs,))
+        outputs = functional_call(network.architecture.module, tensors, (inputs.clone(),))
     finally:
         for handle in handles:
             handle.remove()
     return two_class_logits(outputs)
-
-
-def two_class_logits(outputs: Tensor) -> Tensor:
-    """Return outputs `(N, C)` with C > 1 as they are, and one output z as its two-class equivalent (0, z).
-
-    >>> two_class_logits(torch.tensor([[3.0]])).tolist()
-    [[0.0, 3.0]]
-    """
-    if outputs.shape[-1] > 1:
-        return outputs
-    return torch.cat([torch.zeros_like(outputs), outputs], -1)
 
 
 def flatten(parameters: Parameters) -> Tensor:

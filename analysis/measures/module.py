@@ -1,43 +1,47 @@
 """Measures of any module on any data: a stack of one."""
 
-import copy
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import prune
 
+from benevolent.analysis.measures.effective_weights import plain_copy
 from benevolent.analysis.measures.evaluate import measure_stack
 from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.network import Network
+
+#: What `torch.as_tensor` takes: a tensor, a numpy array, or nested lists of numbers.
+ArrayLike = Any
 
 logger = logging.getLogger(__name__)
 
 
 def measure_network(
     module: nn.Module,
-    inputs: Tensor,
-    labels: Tensor,
+    inputs: ArrayLike,
+    labels: ArrayLike,
     init: nn.Module | Mapping[str, Tensor] | None = None,
     measures: Sequence[str] | None = None,
     loss: str = "cross_entropy",
-    validation: tuple[Tensor, Tensor] | None = None,
-    true_labels: Tensor | None = None,
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
+    true_labels: ArrayLike | None = None,
     margin: float = 1.0,
     masks: Mapping[str, Tensor] | None = None,
 ) -> pd.DataFrame:
     """Compute measures of any classifier on its training data; the module is left unchanged, and runs in eval mode.
 
     Args:
-        module: maps inputs `(N, *input_shape)` to logits `(N, C)`, one example independently of another. Weights that
-            `torch.nn.utils.prune` has masked are pruned.
-        inputs: `(N, *input_shape)`, on the module's device.
-        labels: `(N,)` integers in [0, C), of one output in [0, 2); with the squared loss of one output also real
-            targets.
+        module: maps inputs `(N, *input_shape)` to logits `(N, C)`. Measured are the weights that act: those that
+            parametrizations stand for, and those that `torch.nn.utils.prune` leaves (see `plain_copy`).
+        inputs: `(N, *input_shape)`, on the module's device; a tensor, a numpy array or lists. Integers stay integers if
+            the module takes them.
+        labels: `(N,)` integers of any kind in [0, C), of one output in [0, 2); with the squared loss of one output also
+            real targets.
         init: the module, or its named parameters, at the random initialization.
         measures: names in `MEASURES`, `default`, `all`, or `package.module:function` for a user's own; the default set
             by default.
@@ -64,19 +68,21 @@ def measure_network(
     >>> table["value"].round(4).to_dict()
     {'parameter_norm': 5.0, 'lipschitz_max': 4.0}
     """
-    plain, pruned_masks = _without_pruning(module)
-    network = Network(plain.eval().requires_grad_())  # frozen parameters are measured like others
+    plain, pruned_masks = plain_copy(module)
+    network = Network(plain.requires_grad_())  # frozen parameters are measured like others
     if not network.shapes:
         raise BadInput(f"{type(module).__name__}: has no parameters to measure")
-    network.outputs = _count_outputs(network.module, inputs)
-    splits = {"train": (inputs, labels)}
+    splits = {"train": _as_tensors(network.module, inputs, labels)}
     if validation:
-        splits["validation"] = validation
+        splits["validation"] = _as_tensors(network.module, *validation)
+    if true_labels is not None:
+        true_labels = _as_labels(true_labels, splits["train"][0])
+    network.outputs = _count_outputs(network.module, splits["train"][0])
     _check_loss(network, loss)
     for split in splits.values():
         _check_split(network, *split, loss)
     if true_labels is not None:
-        _check_split(network, inputs, true_labels, loss)
+        _check_split(network, splits["train"][0], true_labels, loss)
     if not 0 < margin < math.inf:
         raise BadInput(f"margin: {margin}; expected a positive number")
     parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
@@ -98,24 +104,6 @@ def measure_network(
     return table.rename(columns={"name": "measure"}).set_index("measure")[["value", "status", "seconds"]]
 
 
-def _without_pruning(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
-    """Copy a module, with masked weights of `torch.nn.utils.prune` as plain parameters, and return their masks."""
-    memo = {}
-    for part in module.modules():
-        for value in vars(part).values():
-            if isinstance(value, Tensor) and not value.is_leaf:  # a masked weight, which torch refuses to copy
-                memo[id(value)] = value.detach().clone()
-    plain = copy.deepcopy(module, memo)
-    masks = {}
-    for prefix, part in plain.named_modules():
-        for name, _ in list(part.named_buffers(recurse=False)):
-            weight = name.removesuffix("_mask")
-            if name.endswith("_mask") and hasattr(part, f"{weight}_orig"):
-                masks[f"{prefix}.{weight}" if prefix else weight] = getattr(part, name)
-                prune.remove(part, weight)
-    return plain, masks
-
-
 def _checked_masks(network: Network, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
     parameters = dict(network.module.named_parameters())
     for name, mask in masks.items():
@@ -128,18 +116,50 @@ def _checked_masks(network: Network, masks: Mapping[str, Tensor]) -> dict[str, T
     return {name: mask.unsqueeze(0) for name, mask in masks.items()}
 
 
+def _as_tensors(module: nn.Module, inputs: ArrayLike, labels: ArrayLike) -> tuple[Tensor, Tensor]:
+    """Return inputs and labels as tensors that the module and the measures take.
+
+    Integer inputs stay integers if the module takes them, and become real numbers else.
+    """
+    tensor = torch.as_tensor(inputs)
+    precision = next(module.parameters()).dtype
+    if tensor.is_floating_point() or not _takes(module, tensor):
+        tensor = tensor.to(precision)
+    return tensor, _as_labels(labels, tensor)
+
+
+def _as_labels(labels: ArrayLike, inputs: Tensor) -> Tensor:
+    """Return labels as a tensor beside the inputs: integers of any kind as int64, real targets as they are."""
+    tensor = torch.as_tensor(labels).to(inputs.device)
+    return tensor if tensor.is_floating_point() else tensor.long()
+
+
+def _takes(module: nn.Module, inputs: Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            module(inputs[:2].clone())
+    except (RuntimeError, TypeError, ValueError, IndexError):
+        return False
+    return True
+
+
 def _count_outputs(module: nn.Module, inputs: Tensor) -> int:
     """Return C of a module whose outputs are `(N, C)`."""
     name = type(module).__name__
-    dtype = next(module.parameters()).dtype
+    probed = inputs[:2]
     try:
         with torch.no_grad():
-            shape = module(inputs[:1].to(dtype)).shape
+            outputs = module(probed.clone())
+            repeated = module(probed.clone())
     except Exception as error:
-        raise BadInput(f"{name}: fails on inputs {tuple(inputs[:1].shape)}: {error}") from error
-    if len(shape) != 2 or not shape[1]:
-        raise BadInput(f"{name}: gives outputs {tuple(shape)}; expected (1, C)")
-    return shape[1]
+        raise BadInput(f"{name}: fails on inputs {tuple(probed.shape)}: {error}") from error
+    if not isinstance(outputs, Tensor):
+        raise BadInput(f"{name}: gives {type(outputs).__name__}; expected a tensor of logits (N, C)")
+    if outputs.ndim != 2 or not outputs.shape[1] or len(outputs) != len(probed):
+        raise BadInput(f"{name}: gives outputs {tuple(outputs.shape)}; expected ({len(probed)}, C)")
+    if not torch.equal(outputs.nan_to_num(), repeated.nan_to_num()):
+        raise BadInput(f"{name}: gives other outputs for the same inputs, although it is in eval mode")
+    return outputs.shape[1]
 
 
 def _check_loss(network: Network, name: str) -> None:
@@ -169,7 +189,7 @@ def _check_split(network: Network, inputs: Tensor, labels: Tensor, loss: str) ->
 
 
 def _initial_parameters(network: Network, init: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    named = dict(_without_pruning(init)[0].named_parameters()) if isinstance(init, nn.Module) else init
+    named = dict(plain_copy(init)[0].named_parameters()) if isinstance(init, nn.Module) else init
     initial = {}
     for name, shape in network.shapes.items():
         if name not in named or named[name].shape != shape:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from benevolent.analysis.measures.architecture import Architecture, in_call_order
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, two_class_logits
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters
+from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.trainables.data import Inputs, Split
 from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.network import Network
@@ -18,6 +19,12 @@ from benevolent.trainables.stack.network import Network
 #: Tensors of K networks, each `(K, ...)`, by group and name; or those of one network, each `(...)`.
 Rows = Mapping[str, Parameters]
 
+#: Examples on which the structure of a network is tried, and the difference of outputs that counts as rounding, as a
+#: part of the largest output.
+PROBED = 8
+ROUNDING = 1e-3
+#: Multiple of the machine's precision below which outputs are rounding alone.
+CANCELLATION = 64
 #: Name of the true training labels among the labels of the splits.
 TRUE_LABELS = "true train"
 
@@ -67,15 +74,16 @@ class NetworkStack:
             labels[name] = labels_of_split.expand(size, -1)
         if true_labels is not None:
             labels[TRUE_LABELS] = true_labels.expand(size, -1)
-        example = inputs["train"].rows(0, 1)[0]
-        tensors = {**_module_buffers(network, size, example.device, first.dtype), **buffers, **parameters}
+        examples = inputs["train"].rows(0, PROBED)[0]
+        tensors = {**_module_buffers(network, size, examples.device, first.dtype), **buffers, **parameters}
         module, folded, folded_buffers = fold_stack(network.module, tensors)
-        first_network = {name: value[0] for name, value in {**folded_buffers, **folded}.items()}
-
-        def first_logits() -> Tensor:
-            return two_class_logits(functional_call(module, first_network, (example,)))
-
-        architecture = Architecture.trace(module, first_logits)
+        first_folded = _row(0, {**folded_buffers, **folded})
+        logits_of_first = functools.partial(logits_of_network, network, _row(0, buffers), _row(0, parameters))
+        architecture = replace(
+            Architecture.trace(module, first_folded, examples[:2]),
+            doubt=_why_not_the_network(module, first_folded, logits_of_first, examples),
+            mixes_examples=_mixes_examples(logits_of_first, examples),
+        )
         parameters = in_call_order(parameters, architecture.calls)
         rows = {
             "parameters": parameters,
@@ -134,15 +142,54 @@ class NetworkStack:
         )
 
 
+def _why_not_the_network(
+    module: nn.Module, tensors: Parameters, logits_of: Callable[[Tensor], Tensor], examples: Tensor
+) -> str | None:
+    """Return the reason why layers with BatchNorm folded are not the network; None if their outputs are the same."""
+    outputs = two_class_logits(functional_call(module, dict(tensors), (examples.clone(),)))
+    if _are_close(outputs, logits_of(examples)):
+        return None
+    return "needs layers that give the network's outputs; with BatchNorm folded they give other ones"
+
+
+def _mixes_examples(logits_of: Callable[[Tensor], Tensor], examples: Tensor) -> bool:
+    """Return True if the logits of an example depend on the other ones of a batch."""
+    together = logits_of(examples)
+    try:
+        alone = torch.cat([logits_of(example.unsqueeze(0)) for example in examples])
+    except (RuntimeError, ValueError):  # torch refuses batch statistics of one example
+        return True
+    return not _are_close(together, alone)
+
+
+def _are_close(first: Tensor, second: Tensor) -> bool:
+    """Return True if outputs are equal up to rounding; those that are not finite are equal to each other."""
+    finite = first.isfinite() & second.isfinite()
+    first = first.where(finite, 0)
+    second = second.where(finite, 0)
+    smallest = CANCELLATION * torch.finfo(first.dtype).eps  # of outputs that are differences of numbers near 1
+    tolerance = max(ROUNDING * float(first.abs().amax()), smallest)
+    return torch.allclose(first, second, rtol=0, atol=tolerance)
+
+
+def _row(row: int, tensors: Parameters) -> dict[str, Tensor]:
+    return {name: value[row] for name, value in tensors.items()}
+
+
 def logits_of_network(network: Network, buffers: Parameters, parameters: Parameters, inputs: Tensor) -> Tensor:
     """Return the logits `(N, C)` of one network in the inputs' precision, to which floating-point buffers are cast.
+
+    Integer inputs, such as token ids, have the precision of the parameters.
 
     A network of one output z has the logits (0, z): their cross-entropy is its logistic loss, and the sign of z its
     class.
     """
+    precision = inputs.dtype
+    if not inputs.is_floating_point():
+        precision = next(iter(parameters.values())).dtype
     tensors = {}
     for name, value in {**dict(network.module.named_buffers()), **buffers}.items():
-        dtype = inputs.dtype if value.is_floating_point() else value.dtype
+        dtype = precision if value.is_floating_point() else value.dtype
         tensors[name] = value.to(inputs.device, dtype)
     return two_class_logits(network.single({**tensors, **parameters}, inputs))
 
@@ -179,9 +226,9 @@ def _at_trained(initial: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _single_set(inputs: Tensor | Inputs, dtype: torch.dtype) -> Inputs:
-    """Return the inputs of the first run as a set of their own."""
+    """Return the inputs of the first run as a set of their own; real numbers in a precision, integers as they are."""
     if isinstance(inputs, Tensor):
-        return Inputs.of(inputs.to(dtype))
+        return Inputs.of(inputs.to(dtype) if inputs.is_floating_point() else inputs)
     slot = inputs.slot[:1]
     if len(inputs.stored) == 1 and inputs.subset is None:
         return replace(inputs, slot=slot)

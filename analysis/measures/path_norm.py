@@ -1,9 +1,11 @@
 """Path norms of networks through whose layers the sums over paths are known."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters
+from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.trainables.stack.layer_types import is_sequence, layer_type
 
 
@@ -25,16 +27,19 @@ def path_norm_l1(network: MeasuredNetwork) -> Tensor:
 
 def _sum_over_paths(network: MeasuredNetwork, power: int) -> Tensor:
     """Return the sum over all paths of the absolute products of their parameters, to a power."""
-    powers = {name: value.double().abs() ** power for name, value in network.folded.items()}
+    module = network.architecture.module
+    powers = {}
+    for name, parameter in module.named_parameters():
+        powers[parameter] = network.folded[name].double().abs() ** power
     inputs = network.train.sets  # its `shape` is that of the network's inputs; stored images may have a border
     ones = torch.ones(1, *inputs.shape, dtype=torch.float64, device=inputs.stored.device)
-    return _sums_through(network.architecture.module, "", powers, ones, power).sum()
+    return _sums_through(module, powers, ones, power).sum()
 
 
 def why_no_path_norm(module: nn.Module) -> str | None:
     """Return the reason why the path norm of a module is not known, or None."""
     if is_sequence(module):
-        return next(filter(None, map(why_no_path_norm, module.children())), None)
+        return next(filter(None, map(why_no_path_norm, module)), None)
     rule = layer_type(module).paths
     if rule is None:
         name = type(module).__name__
@@ -42,13 +47,20 @@ def why_no_path_norm(module: nn.Module) -> str | None:
     return rule.why_not(module)
 
 
-def _sums_through(layer: nn.Module, prefix: str, powers: Parameters, sums: Tensor, power: int) -> Tensor:
-    """Return the sums over paths to a layer's outputs, from those to its inputs `(1, ...)`."""
+def _sums_through(layer: nn.Module, powers: Mapping[nn.Parameter, Tensor], sums: Tensor, power: int) -> Tensor:
+    """Return the sums over paths to a layer's outputs, from those to its inputs `(1, ...)`.
+
+    Args:
+        layer: may be used several times; each use is a part of the paths.
+        powers: of the network's parameters, each under itself, as layers may share one.
+        sums: at the layer's inputs.
+        power: of absolute values.
+    """
     if is_sequence(layer):
-        for name, child in layer.named_children():
-            sums = _sums_through(child, f"{prefix}{name}.", powers, sums, power)
+        for child in layer:
+            sums = _sums_through(child, powers, sums, power)
         return sums
     rule = layer_type(layer).paths
     assert rule is not None
-    own_powers = {name: powers[f"{prefix}{name}"] for name, _ in layer.named_parameters()}
+    own_powers = {name: powers[parameter] for name, parameter in layer.named_parameters()}
     return rule.sums(layer, own_powers, sums, power)

@@ -39,6 +39,7 @@ from benevolent.analysis.measures.requirements import (
     OPERATOR_NORMS,
     PATHS,
     PIECEWISE_LINEAR,
+    REAL_INPUTS,
     RELU,
     TRUE_LABELS,
     WEIGHTS,
@@ -153,8 +154,8 @@ _add(margins.margin_p10_spectral, -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_
 _add(margins.normalized_train_loss, 1, "train", LIAO, SCALED, ZERO_PRODUCT)
 _add(margins.normalized_test_loss, 1, "test", LIAO, SCALED, ZERO_PRODUCT)
 
-_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
 _add(sensitivity.fisher_rao_norm, 1, "train", LIANG)
 
 _add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, (), NO_EIGENVALUE, version=3, stochastic=True)
@@ -247,12 +248,12 @@ _add(margins.normalized_train_loss_max, 1, "train", LIAO, SCALED, ZERO_PRODUCT, 
 _add(margins.normalized_train_loss_by_output, 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
 _add(margins.normalized_test_loss_by_output, 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
 
-_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, version=2, stochastic=True)
-_add(sensitivity.lipschitz_mean_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
-_add(sensitivity.lipschitz_max_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
-_add(sensitivity.lipschitz_p90_test, 1, "test", LOUKAS, (), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, (REAL_INPUTS,), version=2, stochastic=True)
+_add(sensitivity.lipschitz_mean_test, 1, "test", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add(sensitivity.lipschitz_max_test, 1, "test", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add(sensitivity.lipschitz_p90_test, 1, "test", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
 
 _add(flatness.sam_sharpness, 1, "train", FORET, opt_in="much like sharpness", version=3)
 _add(flatness.asam_sharpness, 1, "train", KWON, version=2)
@@ -319,7 +320,7 @@ _add(
     1,
     "train",
     LOUKAS,
-    (),
+    (REAL_INPUTS,),
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=2,
@@ -330,7 +331,7 @@ _add(
     1,
     "train",
     LOUKAS,
-    (),
+    (REAL_INPUTS,),
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=3,
@@ -338,13 +339,27 @@ _add(
 )
 
 _add(activation_regions.activation_regions, 1, "train", HANIN, (RELU,), opt_in=COSTLY, mapped=False)
-_add(activation_regions.region_crossings, 1, "train", NOVAK, (RELU,), opt_in=COSTLY, stochastic=True)
+_add(
+    activation_regions.region_crossings,
+    1,
+    "train",
+    NOVAK,
+    (
+        REAL_INPUTS,
+        RELU,
+    ),
+    opt_in=COSTLY,
+    stochastic=True,
+)
 _add(
     activation_regions.far_lipschitz_bound,
     1,
     "train",
     LOUKAS,
-    (PIECEWISE_LINEAR,),
+    (
+        REAL_INPUTS,
+        PIECEWISE_LINEAR,
+    ),
     NOT_COVERED,
     opt_in=COSTLY,
     mapped=False,
@@ -355,7 +370,10 @@ _add(
     -1,
     "train",
     LOUKAS,
-    (PIECEWISE_LINEAR,),
+    (
+        REAL_INPUTS,
+        PIECEWISE_LINEAR,
+    ),
     NO_NEW_PATTERN,
     opt_in=COSTLY,
     mapped=False,
@@ -380,10 +398,40 @@ _add(
     NO_CORRUPTED_LABEL,
     opt_in=KNOWS_TRUE_LABELS,
 )
-_add(memorization.loss_sensitivity_mean, 1, "train", ARPIT, opt_in="much like margin_p10")
-_add(memorization.loss_sensitivity_gini, -1, "train", ARPIT, (), INSENSITIVE_LOSS, opt_in="much like margin_p25")
-_add(memorization.critical_sample_ratio, 1, "validation", ARPIT, (CLASSES,), opt_in=COSTLY, stochastic=True)
-_add(memorization.critical_sample_ratio_train, 1, "train", ARPIT, (CLASSES,), opt_in=COSTLY, stochastic=True)
+_add(memorization.loss_sensitivity_mean, 1, "train", ARPIT, (REAL_INPUTS,), opt_in="much like margin_p10")
+_add(
+    memorization.loss_sensitivity_gini,
+    -1,
+    "train",
+    ARPIT,
+    (REAL_INPUTS,),
+    INSENSITIVE_LOSS,
+    opt_in="much like margin_p25",
+)
+_add(
+    memorization.critical_sample_ratio,
+    1,
+    "validation",
+    ARPIT,
+    (
+        REAL_INPUTS,
+        CLASSES,
+    ),
+    opt_in=COSTLY,
+    stochastic=True,
+)
+_add(
+    memorization.critical_sample_ratio_train,
+    1,
+    "train",
+    ARPIT,
+    (
+        REAL_INPUTS,
+        CLASSES,
+    ),
+    opt_in=COSTLY,
+    stochastic=True,
+)
 
 _add(landscape.loss_range_along_gradient, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
 _add(landscape.gradient_predictiveness, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
@@ -409,17 +457,68 @@ _add(distances.layer_distances, 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in
 
 _add(margins.margin_quantiles, -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
 _add(margins.top_output_quantiles, -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
-_add(margins.input_margin_p10, -1, "train", JIANG, (CLASSES,), INSENSITIVE_INPUT, opt_in="much like margin_p10")
-_add(margins.input_margin_median, -1, "train", JIANG, (CLASSES,), INSENSITIVE_INPUT)
+_add(
+    margins.input_margin_p10,
+    -1,
+    "train",
+    JIANG,
+    (
+        REAL_INPUTS,
+        CLASSES,
+    ),
+    INSENSITIVE_INPUT,
+    opt_in="much like margin_p10",
+)
+_add(
+    margins.input_margin_median,
+    -1,
+    "train",
+    JIANG,
+    (
+        REAL_INPUTS,
+        CLASSES,
+    ),
+    INSENSITIVE_INPUT,
+)
 
 _add(representation.davies_bouldin, 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=2)
-_add(representation.mixup_accuracy, -1, "train", NATEKAR, (CLASSES,), stochastic=True)
+_add(
+    representation.mixup_accuracy,
+    -1,
+    "train",
+    NATEKAR,
+    (
+        REAL_INPUTS,
+        CLASSES,
+    ),
+    stochastic=True,
+)
 
 _add(spectra.power_law_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL)
 _add(spectra.weighted_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL, opt_in="much like power_law_alpha")
 
-_add(linear.linear_information, -1, "validation", NAKKIRAN, (CLASSES,), opt_in=COSTLY)
-_add(linear.nonlinear_information, 1, "validation", NAKKIRAN, (CLASSES,), opt_in=COSTLY)
+_add(
+    linear.linear_information,
+    -1,
+    "validation",
+    NAKKIRAN,
+    (
+        REAL_INPUTS,
+        CLASSES,
+    ),
+    opt_in=COSTLY,
+)
+_add(
+    linear.nonlinear_information,
+    1,
+    "validation",
+    NAKKIRAN,
+    (
+        REAL_INPUTS,
+        CLASSES,
+    ),
+    opt_in=COSTLY,
+)
 
 _add(
     distances.squared_spectral_distance_sum,

@@ -40,6 +40,10 @@ def _why_no_classes(network: MeasuredNetwork) -> str | None:
     return "needs classes; the targets are real numbers" if real_targets else None
 
 
+def _why_no_real_inputs(network: MeasuredNetwork) -> str | None:
+    return None if network.train.sets.dtype.is_floating_point else "needs inputs that are real numbers"
+
+
 def _why_no_true_labels(network: MeasuredNetwork) -> str | None:
     return None if network.true_labels is not None else "needs the labels as they were before corruption"
 
@@ -56,6 +60,9 @@ def _why_no_weights(network: MeasuredNetwork) -> str | None:
 def _no_weights(architecture: Architecture) -> str | None:
     if not architecture.weights:
         return "needs weights, parameters with two axes or more"
+    for weight in architecture.weights:
+        if weight.why_not_once:
+            return weight.why_not_once
     unfolded = batchnorm_names(architecture.module)
     if unfolded:
         return f"needs layers that BatchNorm can be folded into, found none before {unfolded[0]!r}"
@@ -145,6 +152,7 @@ def _first_nonlinear(module: nn.Module) -> str | None:
 #: Data and parameters.
 INITIAL = Requirement("initial", _why_no_initial)
 CLASSES = Requirement("classes", _why_no_classes)
+REAL_INPUTS = Requirement("real inputs", _why_no_real_inputs)
 TRUE_LABELS = Requirement("true labels", _why_no_true_labels)
 #: Layers.
 LAYERS = Requirement("layers", _why_no_layers)

@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 from torch.nn import functional
 
-from benevolent.analysis.measures.measured_network import two_class_logits
+from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.multi_run.examples import Examples, load_examples, network_outputs, require_classes
 from benevolent.analysis.multi_run.grouping import groups_of_runs, paired_by_replicate
 from benevolent.analysis.results import Results

@@ -181,7 +181,7 @@ def layer_type(layer: nn.Module) -> LayerType:
     return UNKNOWN
 
 
-def is_sequence(module: nn.Module) -> bool:
+def is_sequence(module: nn.Module) -> TypeGuard[nn.Sequential]:
     """Return True for `nn.Sequential` and for subclasses that keep its forward pass."""
     return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 

@@ -175,8 +175,11 @@ class Network:
             self.module.eval()
 
     def single(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """Return the logits `(N, C)` of one network: tensors `name -> (...)`, inputs `(N, *input_shape)`."""
-        return functional_call(self.module, dict(tensors), (inputs,))
+        """Return the logits `(N, C)` of one network: tensors `name -> (...)`, inputs `(N, *input_shape)`.
+
+        The module gets a copy of the inputs, since its forward pass may change them.
+        """
+        return functional_call(self.module, dict(tensors), (inputs.clone(),))
 
     def _batched_tensors(self, parameters: Tensors, buffers: Tensors) -> dict[str, Tensor]:
         """Return every tensor in the form that its batched layer takes."""
