@@ -78,9 +78,10 @@ class NetworkCost:
         size = self.parameters
         if projection == "dense":
             return size * dimension * self.bytes_per_value
-        if projection == "sparse":  # about sqrt(D) entries a column, each with two indices; and the transpose
+        if projection == "sparse":  # about sqrt(D) entries a column, and where each row begins; and the transpose
             entries = dimension * size**0.5
-            return int(2 * entries * (self.bytes_per_value + 2 * INDEX_BYTES))
+            row_starts = size + dimension
+            return int(2 * entries * (self.bytes_per_value + INDEX_BYTES)) + row_starts * INDEX_BYTES
         # fastfood: gains and signs, a permutation and its inverse, of the next power of two
         padded_size = 1 << (max(size, dimension) - 1).bit_length()
         return 2 * padded_size * (self.bytes_per_value + INDEX_BYTES)

@@ -31,20 +31,23 @@ VGG_STAGES = {
 }
 
 
-def lenet5(input_shape: Shape, outputs: int) -> nn.Sequential:
+def lenet5(input_shape: Shape, outputs: int, *, kernel: Positive = 5) -> nn.Sequential:
     """LeNet-5 with ReLU and max-pooling.
 
     Source: LeCun et al. 1998, as in Li et al. 2018 (D = 44,426 on MNIST and 62,006 on CIFAR-10): 5 x 5 convolutions
-    of 6 and 16 channels, each pooled, and linear layers of 120 and 84 units.
+    of 6 and 16 channels, each pooled, and linear layers of 120 and 84 units. `kernel`: side of the convolutions; 3 fits
+    images of 14 x 14.
 
     >>> from benevolent.trainables.models.parts import count
     >>> count(lenet5((1, 28, 28), 10)), count(lenet5((3, 32, 32), 10))
     (44426, 62006)
+    >>> count(lenet5((1, 14, 14), 10, kernel=3))
+    19754
     """
     channels, *_ = image("lenet5", input_shape)
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise([channels, 6, 16]):
-        convolution = nn.Conv2d(fan_in, fan_out, 5)
+        convolution = nn.Conv2d(fan_in, fan_out, kernel)
         layers += [convolution, nn.ReLU(), nn.MaxPool2d(2)]
     size = flat_size(layers, input_shape, "model.family = 'lenet5'")
     return classifier(layers, _dense(size, 120, 84), nn.Linear(84, outputs))

@@ -4,6 +4,7 @@ Add a projection by writing a class with `push` and `pull` and naming it in `PRO
 the space of all D parameters (those of `fastfood` nearly), so that a step in theta is as long as the step in phi.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Protocol
 
@@ -58,17 +59,24 @@ class Sparse:
         values = torch.from_numpy(signs / norms[columns])
         index = torch.from_numpy(np.stack([rows, columns]))
         with torch.sparse.check_sparse_tensor_invariants(False):
-            entries = torch.sparse_coo_tensor(index, values, (size, dimension))
-            self.matrix = entries.coalesce().to(like)
-            self.transposed = self.matrix.t().coalesce()
+            entries = torch.sparse_coo_tensor(index, values, (size, dimension)).to(like)
+            self.matrix = _compressed(entries)
+            self.transposed = _compressed(entries.t())
 
     def push(self, directions: Tensor) -> Tensor:
         """As `Projection.push`."""
-        return torch.sparse.mm(self.matrix, directions.t()).t()
+        return (self.matrix @ directions.t()).t()
 
     def pull(self, gradients: Tensor) -> Tensor:
         """As `Projection.pull`."""
-        return torch.sparse.mm(self.transposed, gradients.t()).t()
+        return (self.transposed @ gradients.t()).t()
+
+
+def _compressed(entries: Tensor) -> Tensor:
+    """Return a sparse matrix row by row, whose products take a fifth of the time of those of a list of entries."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+        return entries.coalesce().to_sparse_csr()
 
 
 def _some_rows(size: int, density: float, rng: RandomStream) -> np.ndarray:
@@ -157,20 +165,19 @@ class Subspaces:
 
     def pull(self, gradients: Tensor) -> Tensor:
         """Return the gradients in the subspaces: `(K, P)` -> `(K, d)`."""
+        compact = gradients.index_select(1, self.filled)
         pulled = gradients.new_empty(len(gradients), self.dimension)
         for rows, projection in self.parts:
-            own = gradients[rows]
-            pulled[rows] = projection.pull(own[:, self.filled])
+            pulled[rows] = projection.pull(compact[rows])
         return pulled
 
     def push(self, directions: Tensor) -> Tensor:
         """Return the directions in the space of all parameters: `(K, d)` -> `(K, P)`."""
-        pushed = directions.new_zeros(len(directions), self.width)
+        compact = directions.new_empty(len(directions), len(self.filled))
         for rows, projection in self.parts:
-            whole = pushed.new_zeros(len(rows), self.width)
-            whole[:, self.filled] = projection.push(directions[rows])
-            pushed[rows] = whole
-        return pushed
+            compact[rows] = projection.push(directions[rows])
+        pushed = directions.new_zeros(len(directions), self.width)
+        return pushed.index_copy_(1, self.filled, compact)
 
 
 def hadamard(rows: Tensor) -> Tensor:
