@@ -174,7 +174,7 @@ def test_draws_of_a_control_differ_and_share_earlier_rounds(cohort):
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_controls_have_the_same_mask_or_counts_and_new_weights(cohort, rounds):
     prune = {"fraction": 0.5, "rounds": rounds}
-    axis = {"prune.control": ["ticket", "reinit", "random_mask"]}
+    axis = {"prune.control": ["ticket", "reinit", "shuffle", "random_mask"]}
     family = Family(cohort, base=base() | {"prune": prune}, grid=axis)
     starts, kept = {}, {}
     for control in axis["prune.control"]:
@@ -190,6 +190,9 @@ def test_controls_have_the_same_mask_or_counts_and_new_weights(cohort, rounds):
     for name, mask in kept["ticket"].items():
         assert torch.equal(starts["ticket"][name], drawn[name].float() * mask)
         assert torch.equal(mask, kept["reinit"][name])
+        own, moved = starts["ticket"][name][mask], starts["shuffle"][name][mask]
+        assert torch.equal(mask, kept["shuffle"][name]) and not torch.equal(own, moved)
+        assert torch.equal(own.sort().values, moved.sort().values)
         both = mask & kept["random_mask"][name]
         assert not (starts["reinit"][name] == starts["ticket"][name])[mask].any()
         assert mask.sum() == kept["random_mask"][name].sum() > both.sum()

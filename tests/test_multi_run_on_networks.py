@@ -24,7 +24,8 @@ from benevolent.analysis.multi_run import (
     loss_between_runs,
     smallest_tickets,
     ticket_curves,
-    weights_left,
+    ticket_values,
+    tickets_table,
 )
 from benevolent.analysis.statistics.label_information import conditional_information, mutual_information
 from benevolent.orchestrator.plan.expand import expand
@@ -278,8 +279,7 @@ def test_a_sweep_of_tickets(cohort, tmp_path):
     keys = {"record": {"early_stop": True}, "seeds": 2}
     Family(cohort, base=base() | {"prune": prune}, grid=grid, **keys)
     results = load_results(tmp_path)
-    table = results.table(parents=True)
-    table["left"] = [weights_left(results.config(run_id)) for run_id in table["run_id"]]
+    table = tickets_table(results).rename(columns={"weights_left": "left"})
     for run_id, left in zip(table["run_id"], table["left"], strict=True):
         weights = [value for value in results.network(run_id).parameters() if value.ndim >= 2]
         kept = sum(int((one != 0).sum()) for one in weights) / sum(one.numel() for one in weights)
@@ -292,6 +292,9 @@ def test_a_sweep_of_tickets(cohort, tmp_path):
     )
     assert curves["over_reinit"].iloc[2] == pytest.approx(error[2, 0.5, "reinit"] - error[2, 0.5, "ticket"])
     assert smallest_tickets(curves)["tried"].tolist() == [curves["weights_left"].min()]
+    values = ticket_values(table, ["test_early_stop_error"], left="left")
+    tickets = values[values["prune.control"] == "ticket"].groupby("weights_left")["test_early_stop_error"]
+    assert len(values) == 2 * 5 and (1 - tickets.mean())[::-1].tolist() == pytest.approx(curves["ticket"].tolist())
 
 
 def test_information_explained_by_a_linear_run(cohort, tmp_path):

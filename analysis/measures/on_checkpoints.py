@@ -91,7 +91,11 @@ class MeasurableNetworks(NamedTuple):
         architecture = network.for_run(configs[0], dataset)
         parameters = {name: tensors[name] for name in architecture.shapes}  # the order of a file is arbitrary
         initial_states = InitialStates(results, manifest, architecture)
-        drawn = [initial_states.drawn(config) for config in configs]
+        masks = {name: mask.to(device) for name, mask in stored.masks.items()}
+        drawn = []
+        for row, config in enumerate(configs):
+            own_masks = {name: mask[row] for name, mask in stored.masks.items()}
+            drawn.append(initial_states.drawn(config, own_masks))
         phases = [_phase(config, name) for config, name in zip(configs, about["phase"], strict=True)]
         # For runs with fresh examples in every epoch, those of the first epoch stand for all.
         inputs = {name: data.inputs_of(dataset, configs, name, 0, phases[0].name) for name in dataset.splits}
@@ -108,7 +112,6 @@ class MeasurableNetworks(NamedTuple):
             labels[name] = labels["test"]
         initial = {name: _stacked(drawn, name, value) for name, value in parameters.items()}
         buffers = {name: tensors[name] for name in architecture.buffers.shapes}
-        masks = {name: mask.to(device) for name, mask in stored.masks.items()}
         true_labels = labels["train"]
         if phases != clean_phases:
             true_labels = labels_of("train", clean_phases)

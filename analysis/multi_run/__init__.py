@@ -24,7 +24,13 @@ from benevolent.analysis.multi_run.explained_information import ExplainedInforma
 from benevolent.analysis.multi_run.forgetting import forgetting_table, summarize_forgetting
 from benevolent.analysis.multi_run.intrinsic_dimension import intrinsic_dimension
 from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness
-from benevolent.analysis.multi_run.lottery_tickets import smallest_tickets, ticket_curves, weights_left
+from benevolent.analysis.multi_run.lottery_tickets import (
+    smallest_tickets,
+    ticket_curves,
+    ticket_values,
+    tickets_table,
+    weights_left,
+)
 from benevolent.analysis.multi_run.mode_connectivity import (
     barrier,
     fit_curve,
@@ -53,5 +59,7 @@ __all__ = [
     "smallest_tickets",
     "summarize_forgetting",
     "ticket_curves",
+    "ticket_values",
+    "tickets_table",
     "weights_left",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.multi_run.grouping import groups_of_runs, groups_with_reference
+from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
 from benevolent.trainables import data
 from benevolent.trainables.config.pruning import is_pruned
@@ -16,7 +17,9 @@ from benevolent.trainables.stack import network
 
 #: Accuracies that differ by less are equal: rounding must not decide whether a ticket is good enough.
 ROUNDING = 1e-9
-CONTROLS = ("ticket", "reinit", "random_mask")
+CONTROLS = ("ticket", "reinit", "shuffle", "random_mask")
+#: What tells the mean of a control's draws from the others.
+KEYS = ["weights_left", "seed", "prune.control"]
 PRUNE_FIELDS = (
     "prune.fraction",
     "prune.rounds",
@@ -25,6 +28,35 @@ PRUNE_FIELDS = (
     "prune.conv_rate",
     "prune.output_rate",
 )
+
+
+def tickets_table(results: Results) -> pd.DataFrame:
+    """Return one row per run of a sweep over `prune`, dense networks and earlier rounds included.
+
+    The column `weights_left` has the fraction of all weights that is left, see `weights_left`.
+    """
+    table = results.table(parents=True)
+    fractions = [weights_left(results.config(run_id)) for run_id in table["run_id"]]
+    return table.assign(weights_left=fractions)
+
+
+def ticket_values(table: pd.DataFrame, columns: Sequence[str], *, left: str | None = None) -> pd.DataFrame:
+    """Return values of tickets and controls by the fraction of weights left, one row per fraction, control and seed.
+
+    Args:
+        table: one row per run, dense runs included, that differ in `prune` and the seed only.
+        columns: the values; means over repeated draws of a control (`prune.draw`).
+        left: column with the fraction of weights left; see `ticket_curves`.
+
+    Returns:
+        columns `weights_left` (1 for dense networks, which count as tickets), `prune.control`, `seed`, and `columns`.
+
+    Raises:
+        BadInput: a column is absent, or layers have rates of their own and `left` is not given.
+    """
+    require_columns(table, [*PRUNE_FIELDS, "seed", *columns], "column")
+    groups = _by_fraction_and_control(table, left).groupby(KEYS)
+    return groups[list(columns)].mean().reset_index()
 
 
 def ticket_curves(
@@ -43,19 +75,19 @@ def ticket_curves(
 
     Args:
         table: one row per run of a sweep over `prune.rounds` and `prune.control` with `record: {early_stop: true}`,
-            together with its dense parent runs: `results.table(parents=True)`.
+            together with its dense parent runs: `tickets_table(results)`, or `results.table(parents=True)`.
         axes: columns that tell groups of runs apart.
         error: column with the fraction of wrong examples; by default of the test split at the epoch of the lowest
             validation loss, as in the source.
         epoch: column with that epoch; speed-ups are ratios of mean epochs, which equal ratios of steps.
-        left: column with the fraction of weights left, needed if layers have rates of their own (`weights_left`
-            computes it); by default (1 - `prune.fraction`)^`prune.rounds`.
+        left: column with the fraction of weights left, needed if layers have rates of their own (`weights_left` of
+            `tickets_table`); by default (1 - `prune.fraction`)^`prune.rounds`.
 
     Returns:
-        A row per group and fraction of weights left, the dense network (1) first: `weights_left`; `ticket`, `reinit`
-        and `random_mask`, accuracies (the dense network counts as a ticket); `gain`, ticket minus dense; `over_reinit`
-        and `over_random_mask`, ticket minus control; `speed_up`, early-stop epoch of dense over ticket;
-        `reinit_speed_up`, of reinit over ticket; `seeds` of the ticket. NaN where there are no such runs.
+        A row per group and fraction of weights left, the dense network (1) first: `weights_left`; an accuracy for each
+        name in `CONTROLS` (the dense network counts as a ticket); `gain`, ticket minus dense; `over_<control>`, ticket
+        minus control; `speed_up`, early-stop epoch of dense over ticket; `reinit_speed_up`, of reinit over ticket;
+        `seeds` of the ticket. NaN where there are no such runs.
 
     Raises:
         BadInput: a column is absent or not numeric, layers have rates of their own and `left` is not given, a group has
@@ -64,24 +96,25 @@ def ticket_curves(
     require_columns(table, [*PRUNE_FIELDS, "seed", *axes], "column")
     present = ~np.isnan(numeric_column(table, error, "column"))
     numeric_column(table, epoch, "column")
-    is_dense = ~is_pruned(table["prune.fraction"], table["prune.rounds"])
-    fraction_left = _fraction_left(table, is_dense, left)
-    weights_left = fraction_left.where(~is_dense, 1.0)
-    control = table["prune.control"].where(~is_dense, "ticket")
-    named = {"weights_left": weights_left.round(12), "prune.control": control}
-    measured = table.assign(**named)[present]
-    within = ["weights_left", "prune.control", "prune.draw", "seed"]
+    measured = _by_fraction_and_control(table, left)[present]
+    is_dense = ~is_pruned(measured["prune.fraction"], measured["prune.rounds"])
     values = pd.MultiIndex.from_product([[error, epoch], CONTROLS])
     rows = []
-    for levels, dense, pruned in groups_with_reference(measured, axes, within, is_dense[present], "prune"):
-        runs = pd.concat([dense, pruned])
-        groups = runs.groupby(["weights_left", "seed", "prune.control"])
-        means = groups[[error, epoch]].mean()
-        wide = means.unstack().reindex(columns=values)
+    for levels, dense, pruned in groups_with_reference(measured, axes, [*KEYS, "prune.draw"], is_dense, "prune"):
+        means = pd.concat([dense, pruned]).groupby(KEYS)[[error, epoch]].mean()
+        wide = means.unstack("prune.control").reindex(columns=values)
         for fraction in sorted(set(wide.index.get_level_values(0)), reverse=True):
             comparison = _compare_with_dense(wide.xs(1.0), wide.xs(fraction), error, epoch)
             rows.append(levels | {"weights_left": fraction} | comparison)
     return pd.DataFrame(rows)
+
+
+def _by_fraction_and_control(table: pd.DataFrame, left: str | None) -> pd.DataFrame:
+    """Return the table with the fraction of weights left, 1 for dense networks, which count as tickets."""
+    is_dense = ~is_pruned(table["prune.fraction"], table["prune.rounds"])
+    fraction = _fraction_left(table, is_dense, left).where(~is_dense, 1.0)
+    control = table["prune.control"].where(~is_dense, "ticket")
+    return table.assign(**{"weights_left": fraction.round(12), "prune.control": control})
 
 
 def _fraction_left(table: pd.DataFrame, is_dense: "pd.Series[bool]", left: str | None) -> "pd.Series[float]":
@@ -154,8 +187,6 @@ def smallest_tickets(curves: pd.DataFrame, axes: Sequence[str] = (), *, toleranc
 
 def weights_left(config: RunConfig) -> float:
     """Return the fraction of all weights (not biases) that is left after a run's pruning, layer by layer.
-
-    For `ticket_curves`: `table.assign(left=[weights_left(results.config(run_id)) for run_id in table.run_id])`.
 
     >>> round(weights_left(RunConfig.parse({"prune": {"fraction": 0.2, "rounds": 2}})), 3)
     0.64

@@ -27,8 +27,10 @@ class PruneConfig(Section):
     the output layer. (Conv-2 of the source, 10 % and 20 %: fraction 0.2, conv_rate 0.5, output_rate 0.5.) The other
     parameters are set back to their values at initialization (`init`) or at the start of phase `train` (`train`), or
     stay (`none`), and are trained again: a `ticket`. The controls of the last round: the same mask on newly drawn
-    weights (`reinit`), and new weights at random places, as many in each layer (`random_mask`). `draw` numbers the
-    draws of a control; all draws share the ticket's dense network and earlier rounds, which are trained once.
+    weights (`reinit`), the same mask on the ticket's own initial weights, each moved to another place of its layer
+    (`shuffle`: Frankle et al. 2021, "Pruning neural networks at initialization"), and new weights at random places, as
+    many in each layer (`random_mask`). `draw` numbers the draws of a control; all draws share the ticket's dense
+    network and earlier rounds, which are trained once.
     """
 
     inert: ClassVar = {
@@ -48,7 +50,7 @@ class PruneConfig(Section):
     conv_rate: Annotated[Fraction, PerRun] = 1.0
     output_rate: Annotated[Fraction, PerRun] = 1.0
     rewind: Annotated[Literal["init", "train", "none"], PerRun] = "init"
-    control: Annotated[Literal["ticket", "reinit", "random_mask"], PerRun] = "ticket"
+    control: Annotated[Literal["ticket", "reinit", "shuffle", "random_mask"], PerRun] = "ticket"
     draw: Annotated[int, Field(ge=0), PerRun] = 0
 
     @model_validator(mode="after")
@@ -89,8 +91,11 @@ class PruneConfig(Section):
 
     @property
     def stream(self) -> str:
-        """The end of the stream names of a control, so that it draws otherwise than others; empty for a ticket."""
-        if not self.prunes or self.control == "ticket":
+        """The end of the stream names of a control, so that it draws otherwise than others; empty for a ticket.
+
+        A shuffled ticket has the weights of the ticket.
+        """
+        if not self.prunes or self.control in ("ticket", "shuffle"):
             return ""
         number = f"/{self.draw}" if self.draw else ""
         return f"/{self.control}{number}"

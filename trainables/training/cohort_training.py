@@ -314,7 +314,7 @@ class CohortTraining:
     def _check_early_stop(self, runs: Tensor) -> None:
         """Evaluate the validation loss of the runs `(K,)` for `early_stop_loss`."""
         losses = self.running.evaluate("validation", self.choice.kernel)["loss"].cpu()
-        self.running.record_early_stop(losses.where(runs, torch.nan), self.step, self.choice.kernel)
+        self.running.record_early_stop(losses.where(runs, torch.nan), self.step)
 
     # ---- the state
 

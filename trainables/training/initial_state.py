@@ -14,7 +14,7 @@ from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.statuses import Status
-from benevolent.trainables.training.interventions import centers, magnitude_mask, random_mask, reused
+from benevolent.trainables.training.interventions import centers, magnitude_mask, random_mask, reused, shuffled
 from benevolent.trainables.training.parent_runs import ParentRuns, SavedNetwork
 
 Tensors = dict[str, Tensor]
@@ -50,9 +50,18 @@ class InitialStates:
         self.network = network
         self.parents = ParentRuns(results, manifest)
 
-    def drawn(self, config: RunSections) -> Tensors:
-        """Return the parameters and buffers of a run at its initialization, of its control where it is one."""
-        return self.initial(config, f"init{config.prune.stream}")
+    def drawn(self, config: RunSections, masks: Mapping[str, Tensor]) -> Tensors:
+        """Return the parameters and buffers of a run at its initialization, of its control where it is one.
+
+        Args:
+            config: of the run.
+            masks: of its weights, booleans, False where pruned.
+        """
+        prune = config.prune
+        tensors = self.initial(config, f"init{prune.stream}")
+        if prune.prunes and prune.control == "shuffle":
+            return shuffled(tensors, masks, config.seed, prune.rounds, prune.draw)
+        return tensors
 
     def initial(self, config: RunSections, stream: str = "init") -> Tensors:
         """Return the parameters and buffers of the dense run at its initialization, in float64 where they are drawn."""
@@ -83,7 +92,8 @@ class InitialStates:
         """
         layout = self.network.parameters
         parameters = stacked([start.tensors for start in starts])
-        initial = layout.rows(stacked([self.drawn(config) for config in configs]))
+        drawn = [self.drawn(config, start.masks) for config, start in zip(configs, starts, strict=True)]
+        initial = layout.rows(stacked(drawn))
         mask = None
         if any(start.masks for start in starts):
             mask = layout.rows(stacked([self._full_mask(start) for start in starts]))
@@ -149,7 +159,7 @@ class InitialStates:
             all_masks = random_mask(all_masks, config.seed, prune.rounds, prune.draw)
         masks = {name: all_masks[name].bool() for name in self._weights}
         if prune.control != "ticket" or prune.rewind == "init":
-            return StartingPoint(self.drawn(config), 0.0, end.status, masks)
+            return StartingPoint(self.drawn(config, masks), 0.0, end.status, masks)
         rewound = end if prune.rewind == "none" else self.parents.checkpoint(config.dense, "train", 0)
         return StartingPoint(rewound.tensors, rewound.path_length, end.status, masks)
 
@@ -159,7 +169,7 @@ class InitialStates:
         assert parent is not None
         to = config.reset.to
         if to == "init":
-            other = self.drawn(config)
+            other = self.drawn(config, end.masks)
         elif to == "random":
             other = self.initial(config, "init/reset")
         else:

@@ -79,6 +79,36 @@ def random_mask(mask: Mapping[str, Tensor], seed: int, step: int, draw: int = 0)
     return masks
 
 
+def shuffled(
+    parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor], seed: int, step: int, draw: int = 0
+) -> dict[str, Tensor]:
+    """Return parameters whose kept weights have changed places at random, each tensor by itself.
+
+    Source: Frankle et al. 2021, "Pruning neural networks at initialization: why are we missing the mark?", section 4.
+
+    Args:
+        parameters: `name -> (...)`.
+        masks: of the weights, booleans, False where pruned; tensors without a mask, and pruned weights, stay.
+        seed: of the run.
+        step: the round of pruning.
+        draw: number of the shuffle, if several are drawn.
+
+    >>> mask = torch.tensor([True, True, True, False])
+    >>> shuffled({"w": torch.tensor([1.0, 2.0, 3.0, 4.0])}, {"w": mask}, 1, 1)["w"].tolist()
+    [3.0, 1.0, 2.0, 4.0]
+    """
+    stream = f"shuffle/{draw}" if draw else "shuffle"
+    rng = RandomStream(seed, stream, step)
+    tensors = dict(parameters)
+    for name, mask in masks.items():
+        value = parameters[name].clone()
+        kept = value[mask]
+        order = torch.from_numpy(rng.permutation(len(kept))).to(value.device)
+        value[mask] = kept[order]
+        tensors[name] = value
+    return tensors
+
+
 def reused(
     smaller: Mapping[str, Tensor], drawn: Mapping[str, Tensor], roles: Mapping[str, int] | None = None
 ) -> dict[str, Tensor]:

@@ -157,6 +157,7 @@ class Recorder:
 
     def _add_final(self, running: RunningStack, steps: Tensor, step: int, ends: Ends) -> None:
         """Add the last parameters of the runs that stop, and their rows of `runs`; `steps` `(K,)` are their last."""
+        self._add_early_stops(running, steps, ends.stopped)
         tensors = running.stack.tensors
         masks = running.stack.masks
         path_lengths = running.path_lengths.tolist()
@@ -171,6 +172,16 @@ class Recorder:
             own_masks = {name: value[row] for name, value in masks.items()}
             self.rows.add_final(own_tensors, own_masks, about)
             self.rows.add_run(self.manifest, config, status, position, self.seconds[config.run_id])
+
+    def _add_early_stops(self, running: RunningStack, steps: Tensor, stopped: Tensor) -> None:
+        """Add the test outcomes at the lowest validation loss of the runs that stop; `steps` `(K,)` are their last."""
+        index = (stopped.to(running.device) & running.early.has_check).nonzero().flatten()
+        if not len(index):
+            return
+        outcomes = running.early_stop_outcomes(index, self.kernel)
+        for place, row in enumerate(index.tolist()):
+            test = {f"early_stop_{name}": value[[place]] for name, value in outcomes.items()}
+            self.rows.add_outcomes([running.configs[row].run_id], self.phase, int(steps[row]), "test", test)
 
     def _status(self, config: RunConfig, status: Status) -> Status:
         if status == Status.DIVERGED:
@@ -190,8 +201,6 @@ class Recorder:
             epoch = self.timeline.epoch(int(early.state["step"][row]))
             values["early_stop_epoch"] = torch.tensor([epoch], dtype=torch.float64)
             values["early_stop_loss"] = early.state["score"][[row]]
-            test = {f"early_stop_{name}": early.state[name][[row]] for name in ("loss", "error")}
-            self.rows.add_outcomes(ids, position["phase"], position["step"], "test", test)
         self.rows.add_dynamics(ids, **position, values=values)
 
     def write(self) -> None:

@@ -165,8 +165,7 @@ class RunningStack:
         """Keep the networks of those runs whose distance from `stop.snapshot_loss` is the smallest so far."""
 
         def rows(index: Tensor) -> Tensors:
-            tensors = self.stack.state.tensors()
-            kept = {f"{STACK}/{name}": tensors[name][index] for name in NETWORK}
+            kept = self._networks(index)
             kept |= {f"{PATH}/{name}": value[index] for name, value in self.dynamics.state.items()}
             return kept | {"step": torch.full_like(index, step)}
 
@@ -180,14 +179,30 @@ class RunningStack:
             if name:
                 sources[part][name][index] = value[index]
 
-    def record_early_stop(self, validation_losses: Tensor, step: int, kernel: Kernel) -> None:
-        """Evaluate on the test split those runs whose validation loss is the smallest so far."""
+    def record_early_stop(self, validation_losses: Tensor, step: int) -> None:
+        """Keep the networks of those runs whose validation loss is the smallest so far."""
 
         def rows(index: Tensor) -> Tensors:
-            test = self.evaluate("test", kernel, index)
-            return {"step": torch.full_like(index, step), "loss": test["loss"], "error": test["error"]}
+            return self._networks(index) | {"step": torch.full_like(index, step)}
 
         self.early.record(validation_losses, rows)
+
+    def early_stop_outcomes(self, index: Tensor, kernel: Kernel) -> Tensors:
+        """Evaluate the networks of some runs, as they were at their lowest validation loss, on the test split.
+
+        They are evaluated once, at the end: most of the networks that are the best so far are surpassed later.
+        """
+        stack = self.stack.pick(index)
+        tensors = stack.state.tensors()
+        for name in NETWORK:
+            tensors[name].copy_(self.early.state[f"{STACK}/{name}"][index])
+        test = stack.evaluate(self.inputs["test"].pick(index), self.labels["test"][index], kernel)
+        return {name: test[name] for name in ("loss", "error")}
+
+    def _networks(self, index: Tensor) -> Tensors:
+        """Return the parameters and buffers of some runs, as `stack/<name>`."""
+        tensors = self.stack.state.tensors()
+        return {f"{STACK}/{name}": tensors[name][index] for name in NETWORK}
 
     def keep(self, index: Tensor) -> None:
         """Drop every run that is not in `index`."""
