@@ -3,6 +3,8 @@
 | statistic | needs | module |
 |---|---|---|
 | loss along a path, and its barrier (Garipov et al. 2018) | two networks | `mode_connectivity.py` |
+| order of units that brings two networks together (Ainsworth et al. 2023) | two networks | `unit_matching.py` |
+| path within a sublevel set (Nguyen 2019) | two networks with one wide hidden layer | `sublevel_path.py` |
 | intrinsic dimension (Li et al. 2018) | a sweep over `subspace.dimension` | `intrinsic_dimension.py` |
 | prequential description length (Blier and Ollivier 2018) | a sweep over `data.train_size` | `description_length.py` |
 | layer robustness (Zhang et al. 2019) | a sweep over `reset.layers` and `reset.to` | `layer_robustness.py` |
@@ -34,10 +36,13 @@ from benevolent.analysis.multi_run.lottery_tickets import (
 from benevolent.analysis.multi_run.mode_connectivity import (
     barrier,
     fit_curve,
+    fit_curves,
     loss_along_path,
     loss_between_runs,
 )
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, linear_path
+from benevolent.analysis.multi_run.sublevel_path import needed_units, sublevel_path
+from benevolent.analysis.multi_run.unit_matching import match_units, permuted
 
 __all__ = [
     "ExplainedInformation",
@@ -46,6 +51,7 @@ __all__ = [
     "description_length",
     "explained_by",
     "fit_curve",
+    "fit_curves",
     "fit_inverse_temperature",
     "forgetting_table",
     "intrinsic_dimension",
@@ -55,8 +61,12 @@ __all__ = [
     "linear_path",
     "loss_along_path",
     "loss_between_runs",
+    "match_units",
+    "needed_units",
+    "permuted",
     "prequential_bits",
     "smallest_tickets",
+    "sublevel_path",
     "summarize_forgetting",
     "ticket_curves",
     "ticket_values",

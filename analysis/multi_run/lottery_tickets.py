@@ -40,22 +40,25 @@ def tickets_table(results: Results) -> pd.DataFrame:
     return table.assign(weights_left=fractions)
 
 
-def ticket_values(table: pd.DataFrame, columns: Sequence[str], *, left: str | None = None) -> pd.DataFrame:
+def ticket_values(
+    table: pd.DataFrame, columns: Sequence[str], axes: Sequence[str] = (), *, left: str | None = None
+) -> pd.DataFrame:
     """Return values of tickets and controls by the fraction of weights left, one row per fraction, control and seed.
 
     Args:
-        table: one row per run, dense runs included, that differ in `prune` and the seed only.
+        table: one row per run, dense runs included.
         columns: the values; means over repeated draws of a control (`prune.draw`).
+        axes: columns outside `prune` that tell groups of runs apart.
         left: column with the fraction of weights left; see `ticket_curves`.
 
     Returns:
-        columns `weights_left` (1 for dense networks, which count as tickets), `prune.control`, `seed`, and `columns`.
+        `axes`, `weights_left` (1 for dense networks, which count as tickets), `prune.control`, `seed`, and `columns`.
 
     Raises:
         BadInput: a column is absent, or layers have rates of their own and `left` is not given.
     """
-    require_columns(table, [*PRUNE_FIELDS, "seed", *columns], "column")
-    groups = _by_fraction_and_control(table, left).groupby(KEYS)
+    require_columns(table, [*PRUNE_FIELDS, "seed", *axes, *columns], "column")
+    groups = _by_fraction_and_control(table, left).groupby([*axes, *KEYS])
     return groups[list(columns)].mean().reset_index()
 
 
