@@ -1,7 +1,7 @@
 """The tables of one or more results folders as DataFrames, also while the sweep still runs."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -31,12 +31,17 @@ COLUMNS = {
 }
 
 
-def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], trust: bool = False) -> "Results":
+def load_results(
+    where: str | Path | Folder | Sequence[str | Path | Folder],
+    trust: bool = False,
+    measures: Collection[str] | None = None,
+) -> "Results":
     """Return the tables of a results folder, or of several as one.
 
     Args:
         where: a local path or a URI of any pyarrow file system; or a list of them.
         trust: allow `network` to import modules that the results name. Only for results you made or know.
+        measures: names of the measures to read, as the tables have them; all by default.
 
     Raises:
         BadInput: a folder holds no results, or a file is damaged.
@@ -47,7 +52,7 @@ def load_results(where: str | Path | Folder | Sequence[str | Path | Folder], tru
         folder.check_exists()
         if not folder.exists(paths.COHORTS):
             raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")
-    return Results(folders, trust)
+    return Results(folders, trust, measures)
 
 
 class Results:
@@ -63,9 +68,12 @@ class Results:
         measures: `run_id, phase, step, name, index, value, status, seconds, version`, and the `traceback` of an error.
     """
 
-    def __init__(self, folders: Sequence[Folder], trust: bool = False) -> None:
+    def __init__(
+        self, folders: Sequence[Folder], trust: bool = False, only_measures: Collection[str] | None = None
+    ) -> None:
         self.folders = list(folders)
         self.trust = trust
+        self.only_measures = only_measures
 
     @functools.cached_property
     def cohorts(self) -> Cohorts:
@@ -102,6 +110,8 @@ class Results:
     def measures(self) -> pd.DataFrame:
         """Measures of checkpoints, long; of several versions the highest, of an error and a value the value."""
         frame = self.cohorts.measures(COLUMNS["measures"])
+        if self.only_measures is not None:
+            frame = frame[frame["name"].isin(list(self.only_measures))].copy()
         frame["failed"] = frame["status"].astype(str).str.startswith(MEASURE_ERROR)
         key = ["run_id", "phase", "step", "name", "index"]
         frame = frame.sort_values([*key, "failed", "version"], ascending=[True] * 5 + [False, True])

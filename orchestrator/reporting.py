@@ -1,6 +1,6 @@
 """Verdicts and report of a results folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Protocol
 
@@ -81,10 +81,14 @@ def read_descriptions(folder: Folder) -> dict[str, str]:
     return dict(folder.read_json(path)) if folder.exists(path) else {}
 
 
-def report_inputs(folder: Folder) -> dict[str, Any]:
+def report_inputs(folder: Folder, measures: Collection[str] | None = None) -> dict[str, Any]:
     """Return what a report, or the answer of a study, is made from: results, by the names of their parts, and code.
 
     Parts and plans are never changed once they are written, so that their names stand for their content.
+
+    Args:
+        folder: the results folder.
+        measures: names of the measures that are read; files without any of them are no input. All by default.
     """
     parts = {cohort_id: CohortFiles(folder, cohort_id).part_names("runs") for cohort_id in cohort_ids(folder)}
     spec = folder.read(paths.SPEC).decode()
@@ -95,8 +99,21 @@ def report_inputs(folder: Folder) -> dict[str, Any]:
         "plan": folder.names(paths.PLAN),
         "provenance": provenance,
         "runs": parts,
-        "measures": folder.names(paths.MEASURES),
+        "measures": _measure_files(folder, measures),
     }
+
+
+def _measure_files(folder: Folder, measures: Collection[str] | None) -> list[str]:
+    """Return the names of the files that hold some of these measures, or of all files of measures."""
+    files = folder.names(paths.MEASURES)
+    if measures is None:
+        return files
+    holding = []
+    for file in files:
+        names = folder.read_table(f"{paths.MEASURES}/{file}", ["name"])["name"].unique()
+        if not set(measures).isdisjoint(names.to_pylist()):
+            holding.append(file)
+    return holding
 
 
 def _inputs_of_report(folder: Folder) -> Any:

@@ -4,9 +4,9 @@ import copy
 import functools
 import importlib
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
-from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Analysis
+from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Analysis, ReadingAnalysis
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import put
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -31,6 +31,17 @@ class ScaleChanges(Section):
         return {**self.changes.get(EVERY, {}), **self.changes.get(name, {})}
 
 
+class ReadRuns(Section):
+    """Runs of other studies, in the same folder of results, that a study reads instead of training its own.
+
+    `studies`: their names; or `all`, those of `study:all`, and of the others those that the folder already holds.
+    `measures`: names, as in `record.measures`, of what is measured at the end of every run that is read.
+    """
+
+    studies: Literal["all"] | list[str] = "all"
+    measures: list[str]
+
+
 class Study(Section):
     """A question, and the sweeps that answer it.
 
@@ -39,7 +50,8 @@ class Study(Section):
     and the seed of the data split, begin at `FIRST_VERDICT_REPLICATE`. A study that compares networks of one seed has
     `shared: true`. Data in files are those of the second half; a study is developed on the first half. At paper scale
     data are whole. `small` and `paper` say how long a scale takes, and what it changes (`every`: in each sweep).
-    `alone`: it takes so long that `study:all` leaves it out.
+    `alone`: it takes so long that `study:all` leaves it out. `reads`: it is answered from the runs of other studies,
+    which are run before it.
     """
 
     name: str
@@ -47,7 +59,8 @@ class Study(Section):
     source: str
     parts: str = ""
     question: str
-    sweeps: dict[str, dict[str, Any]]
+    sweeps: dict[str, dict[str, Any]] = {}
+    reads: ReadRuns | None = None
     small: ScaleChanges
     paper: ScaleChanges
     alone: bool = False
@@ -97,6 +110,11 @@ class Study(Section):
         """Function from the results of the sweeps to the answer."""
         return self.module.answer
 
+    @property
+    def reading_analysis(self) -> ReadingAnalysis:
+        """The same of a study that reads the runs of others: it takes the papers of these, too."""
+        return self.module.answer
+
 
 def _set_first(values: dict[str, Any], first: int) -> None:
     """Begin the replicates of a sweep, and the seed of its data split, at `first`."""
@@ -114,14 +132,12 @@ def _set_first(values: dict[str, Any], first: int) -> None:
 
 @functools.cache
 def studies() -> dict[str, Study]:
-    """Return every study that comes with the package, by name."""
+    """Return every study that comes with the package, by name; those that read the runs of others come last."""
     folder = resources.files("benevolent.orchestrator") / "studies"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-    by_name = {}
-    for file in files:
-        study = Study.parse(yaml_text.loads(file.read_text(encoding="utf-8")), file.name)
-        by_name[study.name] = study
-    return by_name
+    parsed = [Study.parse(yaml_text.loads(file.read_text(encoding="utf-8")), file.name) for file in files]
+    in_order = sorted(parsed, key=lambda study: study.reads is not None)
+    return {study.name: study for study in in_order}
 
 
 def find_studies(text: str) -> list[Study]:

@@ -9,15 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from benevolent.analysis.report import study_page
-from benevolent.analysis.results import Results, load_results
+from benevolent.analysis.results import Results
 from benevolent.analysis.studies import StudyAnswer
-from benevolent.orchestrator.plan.expand import configurations_of
-from benevolent.orchestrator.provenance import git_commit, read_entries
+from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.reporting import report_inputs
-from benevolent.orchestrator.study import Study, studies
-from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
+from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.orchestrator.study import ReadRuns, Study, studies
+from benevolent.orchestrator.study_description import describe_study
+from benevolent.orchestrator.study_scales import Scale
+from benevolent.orchestrator.study_sources import Source, is_answered, own_sources, read_sources, read_studies
 from benevolent.orchestrator.sweep import train_sweep
-from benevolent.orchestrator.sweep_summary import describe_setup
 from benevolent.orchestrator.training.ray_session import keep_ray_cluster
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
@@ -94,62 +95,61 @@ def _write_index(folder: Folder, scale: Scale, console: Console) -> None:
 def run_study(study: Study, scale: Scale, out: str, console: Console, address: str | None = None) -> AnsweredStudy:
     """Train what is missing of a study, and answer it; arguments as in `run_studies`, but `out` is its own folder."""
     folder = Folder(out)
-    specs = study.specs(scale)
+    sources = own_sources(study, scale, folder)
     failures = []
-    for name, spec in specs.items():
-        failures += train_sweep(spec, posixpath.join(folder.uri, name), console, address).failures
-    inputs = _inputs(study, folder)
+    for source in sources.values():
+        failures += train_sweep(source.spec, source.folder.uri, console, address).failures
+    if study.reads is not None:
+        read, failures_there = _read_runs(study, study.reads, scale, folder, console, address)
+        sources |= read
+        failures += failures_there
+    inputs = _inputs(study, sources)
     if study_page.read_inputs(folder) != inputs:
-        results = {name: load_results(folder / name) for name in specs}
-        files = study_page.render(_about(study, scale, folder, results), study.analysis(results), inputs)
+        results = {name: source.load() for name, source in sources.items()}
+        about = describe_study(study, scale, sources, results)
+        files = study_page.render(about, _answer(study, results), inputs)
         for path, content in files.items():
             folder.write(path, content)
     page = posixpath.join(folder.uri, paths.PAGE)
     return AnsweredStudy(study, study_page.read(folder), page, failures)
 
 
-def _inputs(study: Study, folder: Folder) -> dict[str, Any]:
+def _read_runs(
+    study: Study, reads: ReadRuns, scale: Scale, folder: Folder, console: Console, address: str | None
+) -> tuple[dict[str, Source], list[str]]:
+    """Run the studies that a study reads and that are not answered yet, and measure what it asks for of their runs.
+
+    Returns:
+        the sweeps of those studies, and a line about each failure.
+    """
+    together = Folder(posixpath.dirname(folder.uri))
+    chosen = read_studies(reads, studies(), together)
+    missing = [other for other in chosen if not is_answered(other, scale, together)]
+    console.print(f"it reads the runs of {len(chosen)} studies", soft_wrap=True)
+    if missing:
+        names = ", ".join(other.name for other in missing)
+        console.print(f"{len(missing)} of them are not answered yet and run first: {names}", soft_wrap=True)
+    failures: list[str] = []
+    for other in missing:
+        failures += run_study(other, scale, posixpath.join(together.uri, other.name), console, address).failures
+    sources = read_sources(reads, chosen, scale, together)
+    folders = [source.folder for source in sources.values()]
+    resources = ResourcesConfig()
+    measured = measure_folders(folders, reads.measures, False, resources, console, address, trust=True)
+    return sources, failures + measured.failures
+
+
+def _answer(study: Study, results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer a study from the results of its sweeps, or of those that it reads."""
+    if study.reads is None:
+        return study.analysis(results)
+    papers = {name: other.source for name, other in studies().items()}
+    return study.reading_analysis(results, papers)
+
+
+def _inputs(study: Study, sources: Mapping[str, Source]) -> dict[str, Any]:
     """Describe everything a study's answer is made from, code included: if any of it changes, it is answered again."""
     inputs: dict[str, Any] = {"rule": study.rule}
-    for name in study.sweeps:
-        inputs[name] = report_inputs(folder / name)
+    for name, source in sources.items():
+        inputs[name] = report_inputs(source.folder, source.measure_names)
     return inputs
-
-
-def _about(study: Study, scale: Scale, folder: Folder, results: Mapping[str, Results]) -> dict[str, Any]:
-    """Describe a study for its page, apart from the answer."""
-    first_sweep = next(iter(study.sweeps))
-    newest = read_entries(folder / first_sweep)[-1]
-    newest["answered by commit"] = git_commit()
-    command = f"bth run {STUDY_PREFIX}{study.name}"
-    if scale != "small":
-        command += f" --scale {scale}"
-    specs = {}
-    statuses = {}
-    seconds = 0.0
-    for name in study.sweeps:
-        specs[name] = folder.read(f"{name}/{paths.SPEC}").decode()
-    for name, result in results.items():
-        statuses[name] = result.table()["status"].value_counts().to_dict()
-        seconds += float(result.runs["seconds"].sum())
-    return {
-        "study": study.model_dump(include={"name", "title", "question"}) | {"reference": study.reference},
-        "rule": study.rule,
-        "scale": scale,
-        "command": command,
-        "setups": _setups(study, scale),
-        "sweeps": specs,
-        "runs": statuses,
-        "seconds": seconds,
-        "provenance": newest,
-    }
-
-
-def _setups(study: Study, scale: Scale) -> dict[str, dict[str, dict[str, str]]]:
-    """Describe what each sweep trains, here and at paper scale: sweep -> scale -> words."""
-    setups: dict[str, dict[str, dict[str, str]]] = {name: {} for name in study.sweeps}
-    scales: list[Scale] = [scale] if scale == "paper" else [scale, "paper"]
-    for shown in scales:
-        for name, spec in study.specs(shown).items():
-            setups[name][shown] = describe_setup(configurations_of(spec), spec.base, spec.grid, spec.list)
-    return setups

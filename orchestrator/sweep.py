@@ -8,7 +8,6 @@ Every step looks at what the folder holds and does what is missing, so the same 
 import posixpath
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 
@@ -16,6 +15,7 @@ from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.results_folder import (
@@ -119,15 +119,12 @@ def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, co
     spec = read_spec(results)
     check_files(results)
     select(measures, "--measures")
-    cohorts = read_from(results)
-    for cohort_id in cohorts:
+    for cohort_id in read_from(results):
         for run in Manifest.read(results, cohort_id).stored_runs.values():
             check_trust(run, trust)
-    wanted: dict[str, Any] = {"measures": measures or "default"}
-    if checkpoints:
-        wanted["measure_at"] = "checkpoints"
-    record = spec.record.model_copy(update=wanted)
-    summary = train_and_measure(results, record, spec.resources, [], cohorts, console, trust=trust)
+    record = spec.record.model_copy(update={"measures": measures or "default"})
+    at_checkpoints = checkpoints or record.measure_at == "checkpoints"
+    summary = measure_folders([results], record.names, at_checkpoints, spec.resources, console, trust=trust)
     if summary.failures:
         raise BadInput("\n".join(summary.failures))
     return summary.measured

@@ -78,9 +78,9 @@ def train_and_measure(
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
         references = dataset_broadcast.broadcast(data_sets) if address else {}
-        pool = MeasurePool(results, place_work(resources, address, bool(todo)), trust, references)
+        pool = MeasurePool(place_work(resources, address, bool(todo)), trust, references)
         for job in jobs:
-            pool.submit(job)
+            pool.submit(results, job)
         measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints)
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
@@ -96,7 +96,7 @@ def train_and_measure(
             )
         trained = [cohort.cohort_id for cohort in todo]
         for job in missing_jobs(existing, trained, measures, checkpoints):  # of cohorts that reported no more
-            pool.submit(job)
+            pool.submit(results, job)
         while pool.busy:
             measuring.on_tick(POLL_SECONDS)
     return TrainingSummary(display.runs_trained, pool.done, _training_failures(results, todo) + pool.errors)
@@ -126,7 +126,7 @@ class _MeasuringWhileTraining:
             self.display.console.print(warning, soft_wrap=True, highlight=False, markup=False)
         for file in progress["parameter_files"]:
             if self.checkpoints or paths.is_final(file):
-                self.pool.submit(self.existing.missing(cohort_id, file, self.measures))
+                self.pool.submit(self.existing.results, self.existing.missing(cohort_id, file, self.measures))
 
     def on_tick(self, timeout: float = 0) -> None:
         """Let the pool work, and show its counts."""

@@ -1,11 +1,14 @@
 """Train and measure a sweep in this process, in the order in which Ray would."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
 from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
-from benevolent.orchestrator.results_folder import prepare_anew
+from benevolent.orchestrator.results_folder import prepare_anew, read_from
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import TrainingSummary
 from benevolent.trainables.store.folder import Folder
@@ -21,7 +24,28 @@ def train_sweep(
     for cohort in todo:
         assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
-    jobs = missing_jobs(ExistingMeasures(results), cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
+    measured = _measure(results, cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
+    return TrainingSummary(sum(len(cohort.runs) for cohort in todo), measured, [])
+
+
+def measure_folders(
+    folders: Sequence[Folder],
+    measures: Sequence[str],
+    checkpoints: bool,
+    resources: ResourcesConfig,
+    console: Console,
+    address: str | None = None,
+    trust: bool = False,
+) -> TrainingSummary:
+    """Measure what is missing, as `orchestrator.measure_folders.measure_folders` does with Ray."""
+    measured = 0
+    for results in folders:
+        measured += _measure(results, read_from(results), measures, checkpoints)
+    return TrainingSummary(0, measured, [])
+
+
+def _measure(results: Folder, cohorts: Sequence[str], measures: Sequence[str], checkpoints: bool) -> int:
+    jobs = missing_jobs(ExistingMeasures(results), cohorts, measures, checkpoints)
     for job in jobs:
         measure_file(results, job)
-    return TrainingSummary(sum(len(cohort.runs) for cohort in todo), len(jobs), [])
+    return len(jobs)

@@ -4,11 +4,12 @@ import functools
 from html import escape
 
 import pytest
-from in_process import train_sweep
+from in_process import measure_folders, train_sweep
 from rich.console import Console
 from tiny_studies import READERS, tiny
 
 from benevolent.analysis.judging.judge_table import judge
+from benevolent.analysis.multi_run import pooled_effects
 from benevolent.analysis.report.study_page import MARKS
 from benevolent.analysis.studies import bth_predict
 from benevolent.orchestrator import study, study_run
@@ -21,10 +22,15 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     for data_set, reader in READERS.items():
         monkeypatch.setitem(data.READERS, data_set, reader)
     monkeypatch.setattr(study_run, "train_sweep", train_sweep)
+    monkeypatch.setattr(study_run, "measure_folders", measure_folders)
+    tiny_studies = {other: tiny(one) for other, one in study.studies().items()}
+    monkeypatch.setattr(study_run, "studies", lambda: tiny_studies)
+    monkeypatch.setattr(pooled_effects, "FEWEST_STUDIES", 2)
     monkeypatch.setattr(bth_predict, "judge", functools.partial(judge, permutations=100, resamples=100))
     monkeypatch.setattr(bth_predict, "RESAMPLES", 50)
     monkeypatch.setattr(bth_predict, "PERMUTATIONS", 100)
-    answer = study_run.run_study(tiny(study.studies()[name]), "small", str(tmp_path), Console(quiet=True)).answer
+    out = tmp_path / name
+    answer = study_run.run_study(tiny_studies[name], "small", str(out), Console(quiet=True)).answer
 
     claims = [finding.claim for finding in answer.findings]
     assert claims and len(set(claims)) == len(claims)
@@ -33,7 +39,7 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     assert "does not hold" not in [finding.decision for finding in answer.findings if finding.kind == "check"]
     assert answer.figures and all(figure.svg for figure in answer.figures)
 
-    folder = Folder(tmp_path)
+    folder = Folder(out)
     page = folder.read("index.html").decode()
     for text in (answer.headline, *claims, *(figure.title for figure in answer.figures)):
         assert escape(text).replace("&#x27;", "&#39;") in page

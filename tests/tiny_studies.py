@@ -11,7 +11,8 @@ from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.study import ScaleChanges, Study
 from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader, read_digits
 
-#: Changes of each study's sweeps, as in its own file: the sweep's name, or `every`, and dotted keys.
+#: Changes of each study's sweeps, as in its own file: the sweep's name, or `every`, and dotted keys. `reads`: the
+#: studies that a study reads.
 FILES = Path(__file__).parent / "tiny"
 #: Examples of each class in the training and in the test part.
 TRAIN, TEST = 100, 70
@@ -69,7 +70,10 @@ def tiny(study: Study) -> Study:
     for name, sweep in study.sweeps.items():
         mine = {**given.get("every", {}), **given.get(name, {})}
         changes[name] = {**_data(sweep["base"]["data"]), **mine}
-    return study.model_copy(update={"small": ScaleChanges(takes="seconds", changes=changes)})
+    made: dict[str, Any] = {"small": ScaleChanges(takes="seconds", changes=changes)}
+    if study.reads is not None:
+        made["reads"] = study.reads.model_copy(update={"studies": given["reads"]})
+    return study.model_copy(update=made)
 
 
 def _data(section: Mapping[str, Any]) -> dict[str, Any]:

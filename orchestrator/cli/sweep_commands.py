@@ -75,8 +75,10 @@ def plan(
     from benevolent.orchestrator.training.placement import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
-        specs_of_studies = [study.specs(scale).values() for study in _studies(spec, overrides)]
-        sweeps = list(itertools.chain.from_iterable(specs_of_studies))
+        chosen = _studies(spec, overrides)
+        sweeps = list(itertools.chain.from_iterable(study.specs(scale).values() for study in chosen))
+        for reading in [study for study in chosen if study.reads is not None]:
+            console.print(f"{reading.name}: it reads the runs of other studies, and measures them; see study:all")
     else:
         sweeps = [load_spec(spec, overrides or [])]
     for sweep in sweeps:

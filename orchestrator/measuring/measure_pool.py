@@ -24,16 +24,15 @@ RESTARTS = 2
 class MeasureActor:
     """Measure files of parameters, one at a time, on one thread or on this actor's share of a GPU."""
 
-    def __init__(self, results: str, gpus: float, trust: bool, data_references: Mapping[str, ray.ObjectRef]) -> None:
+    def __init__(self, gpus: float, trust: bool, data_references: Mapping[str, ray.ObjectRef]) -> None:
         torch.set_num_threads(1)  # in a process of its own
         receive_datasets(data_references)
-        self.results = Folder(results)
         self.trust = trust
         self.device = assigned_device(gpus)
 
-    def measure(self, job: MeasureJob) -> int:
-        """Write the rows of a job; return how many networks were measured."""
-        return measure_file(self.results, job, self.trust, self.device)
+    def measure(self, results: str, job: MeasureJob) -> int:
+        """Write the rows of a job in a results folder; return how many networks were measured."""
+        return measure_file(Folder(results), job, self.trust, self.device)
 
 
 class MeasurePool:
@@ -44,7 +43,6 @@ class MeasurePool:
     so that Ray keeps their part free.
 
     Args:
-        results: the results folder.
         placement: the node of each actor, and its share of CPUs and GPUs.
         trust: allow modules that the results name to be imported.
         data_references: data sets in Ray's object store, by name, for machines that lack their files.
@@ -57,20 +55,18 @@ class MeasurePool:
 
     def __init__(
         self,
-        results: Folder,
         placement: Placement,
         trust: bool = False,
         data_references: Mapping[str, ray.ObjectRef] | None = None,
     ) -> None:
-        self.results = results
         self.placement = placement
         self.trust = trust
         self.data_references = data_references or {}
         self.submitted = 0
         self.done = 0
         self.errors: list[str] = []
-        self._submitted_files: set[tuple[str, str]] = set()
-        self._queue: deque[MeasureJob] = deque()
+        self._submitted_files: set[tuple[str, str, str]] = set()
+        self._queue: deque[tuple[str, MeasureJob]] = deque()
         self._running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
         self._idle: list[ray.actor.ActorHandle] = []
         self._free_nodes = list(placement.actors)  # an actor is still to be started on each
@@ -78,13 +74,16 @@ class MeasurePool:
         if placement.cpus or placement.gpus:
             self._idle = [self._start_actor() for _ in placement.actors]
 
-    def submit(self, job: MeasureJob | None) -> None:
-        """Queue a job, if its file was not submitted before: the next command retries what fails."""
-        if job is None or (job.cohort_id, job.parameter_file) in self._submitted_files:
+    def submit(self, results: Folder, job: MeasureJob | None) -> None:
+        """Queue a job of a results folder, if its file was not submitted before; the next command retries failures."""
+        if job is None:
             return
-        self._submitted_files.add((job.cohort_id, job.parameter_file))
+        file = (results.uri, job.cohort_id, job.parameter_file)
+        if file in self._submitted_files:
+            return
+        self._submitted_files.add(file)
         self.submitted += 1
-        self._queue.append(job)
+        self._queue.append((results.uri, job))
 
     def poll(self, timeout: float = 0) -> None:
         """Collect finished jobs and give idle actors new ones.
@@ -98,7 +97,8 @@ class MeasurePool:
                 self._collect(reference)
         while self._queue and (self._idle or self._free_nodes):
             actor = self._idle.pop() if self._idle else self._start_actor()
-            reference = actor.measure.remote(self._queue.popleft())
+            results, job = self._queue.popleft()
+            reference = actor.measure.remote(results, job)
             self._running[reference] = actor
 
     @property
@@ -135,7 +135,7 @@ class MeasurePool:
             max_restarts=RESTARTS,
             max_task_retries=RESTARTS,
         )
-        actor: Any = actor_class.remote(self.results.uri, gpus, self.trust, self.data_references)
+        actor: Any = actor_class.remote(gpus, self.trust, self.data_references)
         self._node_of[actor] = node
         return actor
 

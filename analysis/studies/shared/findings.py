@@ -130,6 +130,8 @@ def _count_decisions(decisions: Sequence[Decision], what: str, verb: str) -> str
 
 #: Function from the results of a study's sweeps, by name of the sweep, to its answer.
 Analysis = Callable[[Mapping[str, Results]], StudyAnswer]
+#: The same from the sweeps of other studies, by `study/sweep`, and from the citation of each study's paper.
+ReadingAnalysis = Callable[[Mapping[str, Results], Mapping[str, str]], StudyAnswer]
 
 
 def decide(holds: bool | None) -> Decision:

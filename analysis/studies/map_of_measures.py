@@ -1,0 +1,85 @@
+"""Test every measure and every statistic of training on the sweeps of all studies."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from benevolent.analysis.multi_run.pooled_effects import FEWEST_STUDIES, pooled_effects
+from benevolent.analysis.multi_run.sweep_effects import FEWEST_WITHIN
+from benevolent.analysis.results import Results
+from benevolent.analysis.statistics.replicate_taus import FEWEST_CONFIGURATIONS
+from benevolent.analysis.studies.shared.findings import StudyAnswer
+from benevolent.analysis.studies.shared.map_choices import choice_findings
+from benevolent.analysis.studies.shared.map_effects import CHOSEN, TARGET, all_effects, sweep_tables
+from benevolent.analysis.studies.shared.map_figures import map_figures
+from benevolent.analysis.studies.shared.map_findings import MOST_BY_CHANCE, pooled_findings
+from benevolent.analysis.studies.shared.map_predictors import (
+    FAMILIES,
+    PER_CONFIGURATION,
+    PER_RUN,
+    PROPOSED,
+    RANDOM_PREDICTORS,
+    random_names,
+)
+
+LEVEL = 0.05
+
+RULE = f"""
+The effect of a measure in a sweep with at least {FEWEST_CONFIGURATIONS} configurations is Kendall's tau with the
+generalization gap (test error minus train error) across configurations: its mean over seeds, with Student's 95%
+interval, above 0 if networks that the measure calls more complex have the larger gap (a statistic of training, if it is
+larger). Runs that diverged are left out. The effect in a study is the mean of its sweeps; the pooled effect is the mean
+over studies by random effects (Paule and Mandel; 95% interval of Hartung and Knapp), of measures with an effect in at
+least {FEWEST_STUDIES} studies; q adjusts over these (Benjamini and Hochberg). A measure predicts in most studies if q
+and the p-value of a sign test over studies are at most {LEVEL}. Norm-based: norms of weights, also over margins, and
+distances from the start. They fail if at most half of them have a pooled interval above 0; the product of spectral
+norms is reversed if its interval is below 0. Sharpness (adaptive, one step) predicts if its interval is above 0, and better
+than norms if the mean over studies of its effect minus the mean effect of the norm-based measures is, by Student's
+interval. Optimization predicts if the epochs to a low loss or the noise of the gradients have q at most {LEVEL}. A
+measure fails in a sweep if its interval lies below 0, and keeps its sign if no two sweeps have intervals on different
+sides of 0. A measure is chosen by the largest |effect|, with its sign: it carries over from one study if its mean
+effect on each other study, in the chosen direction, is above 0, by the jackknife over studies; from all other studies,
+if Student's interval over studies is; it beats what is known without theory if its effect minus that of the best of
+train loss, number of parameters and epochs, chosen in the same way, is. It helps to choose networks if the best
+{CHOSEN:.0%} by it have a lower test error than all networks of a sweep, as a part of the best choice, interval over
+studies above 0. Within: the same as for sweeps, of the correlation of aligned ranks among the runs of one
+configuration, in sweeps with {FEWEST_WITHIN} degrees of freedom. Of {2 * RANDOM_PREDICTORS} random predictors, drawn
+for each run or for each configuration, at most {MOST_BY_CHANCE} may have a p-value of the pooled effect of at most
+{LEVEL}.
+"""
+
+
+def answer(results: Mapping[str, Results], papers: Mapping[str, str]) -> StudyAnswer:
+    """Answer by `RULE`.
+
+    Args:
+        results: of every sweep, by `study/sweep`.
+        papers: citation of the paper of each study.
+    """
+    tables = sweep_tables(results)
+    effects = all_effects(tables)
+    judged = effects[effects["target"] == TARGET]
+    across = pooled_effects(judged, "tau", PROPOSED)
+    within = pooled_effects(judged, "within", PROPOSED)
+    findings = [
+        *pooled_findings(judged, across, within, LEVEL),
+        *choice_findings(tables, judged),
+    ]
+    shown = [name for family in FAMILIES.values() for name in family]
+    random = {*random_names(PER_RUN)[1:], *random_names(PER_CONFIGURATION)[1:]}
+    figures = map_figures(judged[judged["predictor"].isin(shown)], papers, across, within)
+    numbers = effects[~effects["predictor"].isin(random)]
+    return StudyAnswer(findings, figures, numbers, _notes(judged, results))
+
+
+def _notes(effects: pd.DataFrame, results: Mapping[str, Results]) -> list[str]:
+    """Return what a reader needs beside the findings."""
+    across = effects[effects["tau"].notna()]
+    networks = int(effects.groupby(["study", "sweep"])["runs"].first().sum())
+    places = across.groupby(["study", "sweep"]).ngroups
+    studies = across["study"].nunique()
+    return [
+        f"{networks:,} networks of {len(results)} sweeps. {places} sweeps of {studies} studies have configurations to "
+        "compare; the others only compare seeds. Studies, not networks, are the unit of evidence.",
+        "The table of numbers has the effects on the test error and on the test loss too.",
+    ]

@@ -1,0 +1,145 @@
+"""Figures of the map of measures: the map itself, effects across against within configurations, and transport."""
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benevolent.analysis.figures import INK, WIDTH_INCHES, NothingToDraw, RenderedFigure, render_figure
+from benevolent.analysis.studies.shared.drawing import GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.map_grid import draw_map
+from benevolent.analysis.studies.shared.map_predictors import FAMILIES, PROPOSED, family_of
+
+MARKERS = "osD^vP*"
+
+
+def map_figures(
+    effects: pd.DataFrame, papers: Mapping[str, str], across: pd.DataFrame, within: pd.DataFrame
+) -> list[RenderedFigure]:
+    """Draw the figures.
+
+    Args:
+        effects: one row per predictor and sweep, of one outcome.
+        papers: citation of the paper of each study.
+        across: pooled effects across configurations.
+        within: pooled effects within configurations.
+    """
+    short_papers = {study: short_citation(source) for study, source in papers.items()}
+    return [
+        render_figure(
+            "map",
+            "Which measures go with the generalization gap, in every sweep of every study",
+            "Columns are sweeps, by study and paper; rows are measures, by kind, with the largest pooled effect first. "
+            "▲, teal: networks that the measure calls more complex have the larger gap; ▼, red: the smaller gap. The "
+            "size of a mark is |Kendall's τ| across configurations; it is filled if the 95% interval over seeds "
+            "excludes 0. A gray dot: the measure does not vary, or does not apply. Right: the mean over studies by "
+            "random effects, with its 95% interval. Random numbers and the gap of other seeds of the same "
+            "configuration show how little and how much is possible.",
+            functools.partial(draw_map, effects, short_papers, FAMILIES),
+        ),
+        render_figure(
+            "across-within",
+            "Measures across hyperparameters, and among networks that share them",
+            "Pooled effects over studies with 95% intervals: Kendall's τ across configurations (horizontal), and the "
+            "correlation of ranks among the runs of one configuration (vertical). Near the horizontal axis are "
+            "measures that only tell hyperparameters apart.",
+            functools.partial(_draw_across_within, across, within),
+        ),
+        render_figure(
+            "transport",
+            "The best measure of one study, tested in the others",
+            "Row: the study whose measure with the largest |τ| is chosen (named at the right), column: the study in "
+            "which it is tested. ▲, teal: it goes with the gap in the same direction; ▼, red: in the other one. The "
+            "size of a mark is |τ| there.",
+            functools.partial(_draw_transport, effects),
+        ),
+    ]
+
+
+def short_citation(source: str) -> str:
+    """Return authors and year of a citation.
+
+    >>> short_citation("Liao et al. 2018, A surprising linear relationship")
+    'Liao et al. 2018'
+    """
+    match = re.match(r".*?\b\d{4}\b", source)
+    return match[0] if match else source
+
+
+def _draw_across_within(across: pd.DataFrame, within: pd.DataFrame) -> Figure:
+    both = across.join(within, lsuffix="_across", rsuffix="_within")
+    both = both[both["mean_across"].notna() & both["mean_within"].notna()]
+    if both.empty:
+        raise NothingToDraw("No measure has effects across and within configurations in enough studies.")
+    figure = Figure(figsize=(WIDTH_INCHES, 0.7 * WIDTH_INCHES), layout="constrained")
+    panel = figure.subplots()
+    panel.axhline(0, color=GRAY, linewidth=0.8)
+    panel.axvline(0, color=GRAY, linewidth=0.8)
+    families = [family for family in FAMILIES if any(family_of(name) == family for name in both.index)]
+    for place, family in enumerate(families):
+        rows = both[[family_of(name) == family for name in both.index]]
+        _draw_crosses(panel, rows, f"C{place}", MARKERS[place % len(MARKERS)], family)
+    strongest = (both["mean_across"] ** 2 + both["mean_within"] ** 2).sort_values(ascending=False).index[:8]
+    for name in strongest:
+        place = (both.loc[name, "mean_across"], both.loc[name, "mean_within"])
+        panel.annotate(words(name), place, (4, 4), textcoords="offset points", fontsize=6.5, color=INK)
+    panel.set_xlabel("mean Kendall's τ with the gap across configurations")
+    panel.set_ylabel("mean rank correlation within configurations")
+    panel.legend(loc="best", fontsize=6.5)
+    return figure
+
+
+def _draw_crosses(panel: Axes, rows: pd.DataFrame, color: str, marker: str, label: str) -> None:
+    """Draw points with intervals in both directions."""
+    x = rows["mean_across"].to_numpy()
+    y = rows["mean_within"].to_numpy()
+    panel.hlines(y, rows["low_across"], rows["high_across"], color=color, linewidth=0.5, alpha=0.5)
+    panel.vlines(x, rows["low_within"], rows["high_within"], color=color, linewidth=0.5, alpha=0.5)
+    panel.scatter(x, y, s=22, color=color, marker=marker, label=label, zorder=3)
+
+
+def _draw_transport(effects: pd.DataFrame) -> Figure:
+    from benevolent.analysis.multi_run.pooled_effects import effects_matrix
+
+    matrix = effects_matrix(effects, "tau", PROPOSED).dropna(how="all", axis=1)
+    studies = list(matrix.columns)
+    if len(studies) < 2:
+        raise NothingToDraw("Fewer than two studies have configurations to compare.")
+    chosen = matrix.abs().idxmax()
+    figure = Figure(figsize=(WIDTH_INCHES, 1.6 + 0.2 * len(studies)), layout="constrained")
+    panel = figure.subplots()
+    for row, first in enumerate(studies):
+        sign = np.sign(matrix.loc[chosen[first], first])
+        tested = sign * matrix.loc[chosen[first]]
+        _draw_row(panel, row, tested.drop(first), studies)
+    panel.set_xticks(range(len(studies)), studies, rotation=90)
+    panel.set_yticks(range(len(studies)), studies)
+    panel.set(xlim=(-0.6, len(studies) - 0.4), ylim=(len(studies) - 0.4, -0.6))
+    panel.set_ylabel("chosen in")
+    panel.set_xlabel("tested in")
+    right = panel.secondary_yaxis("right")
+    right.set_yticks(range(len(studies)), [words(chosen[name]) for name in studies])
+    right.tick_params(length=0)
+    return figure
+
+
+def _draw_row(panel: Axes, row: int, effects: "pd.Series[float]", columns: Sequence[str]) -> None:
+    """Draw the signed effects of a row as marks."""
+    for study, effect in effects.dropna().items():
+        upward = effect >= 0
+        size = 6 + 60 * abs(effect)
+        marker = "^" if upward else "v"
+        panel.scatter(columns.index(str(study)), row, s=size, marker=marker, color=TEAL if upward else RED)
+
+
+def words(name: str) -> str:
+    """Return a predictor's name in words.
+
+    >>> words("log_spectral_product")
+    'log spectral product'
+    """
+    return name.replace("_", " ")

@@ -1,0 +1,65 @@
+"""Measuring of networks that are already trained: by `bth measure`, and for a study that reads the runs of others."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from benevolent.analysis.formatting import quantity
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.orchestrator.results_folder import read_from
+from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.orchestrator.train_and_measure import POLL_SECONDS, TrainingSummary
+from benevolent.orchestrator.training import dataset_broadcast
+from benevolent.orchestrator.training.placement import place_work
+from benevolent.orchestrator.training.progress import ProgressDisplay
+from benevolent.orchestrator.training.ray_session import ray_cluster
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.manifest import Manifest
+
+
+def measure_folders(
+    folders: Sequence[Folder],
+    measures: Sequence[str],
+    checkpoints: bool,
+    resources: ResourcesConfig,
+    console: Console,
+    address: str | None = None,
+    trust: bool = False,
+) -> TrainingSummary:
+    """Measure the networks in results folders that lack measures; one set of actors works for all of them.
+
+    Args:
+        folders: the results folders.
+        measures: names, as `analysis.measures.selection.select` takes them.
+        checkpoints: measure at every checkpoint, not only at each run's end.
+        resources: of an actor that measures.
+        console: for progress.
+        address: of a Ray cluster; None for this machine.
+        trust: allow modules that the results name to be imported.
+
+    Raises:
+        BadInput: a data set cannot be fetched, or a file is damaged.
+    """
+    from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
+
+    jobs: list[tuple[Folder, MeasureJob]] = []
+    for folder in folders:
+        for job in missing_jobs(ExistingMeasures(folder), read_from(folder), measures, checkpoints):
+            jobs.append((folder, job))
+    if not jobs:
+        console.print("up to date: nothing to measure")
+        return TrainingSummary(0, 0, [])
+    console.print(f"measuring {quantity(len(jobs), 'existing file')}")
+    data_sets = {Manifest.read(folder, job.cohort_id).data.name for folder, job in jobs}
+    dataset_broadcast.fetch_missing(data_sets, console)
+    with ray_cluster(address), ProgressDisplay(console, 0, 0) as display:
+        references = dataset_broadcast.broadcast(data_sets) if address else {}
+        pool = MeasurePool(place_work(resources, address, training=False), trust, references)
+        for folder, job in jobs:
+            pool.submit(folder, job)
+        while pool.busy:
+            pool.poll(POLL_SECONDS)
+            display.measured = pool.done
+            display.to_measure = pool.submitted
+            display.tick()
+    return TrainingSummary(0, pool.done, pool.errors)

@@ -1,0 +1,88 @@
+"""Sweeps that the answer of a study is made from: its own, or those of the studies that it reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from benevolent.analysis.measures.selection import select
+from benevolent.analysis.results import Results, load_results
+from benevolent.orchestrator.results_folder import read_spec
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.study import ReadRuns, Study
+from benevolent.orchestrator.study_scales import Scale
+from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
+
+
+class Source(NamedTuple):
+    """A sweep that a study is answered from.
+
+    Attributes:
+        study: name of the study that trains it.
+        spec: its specification.
+        folder: its results.
+        measures: the measures that the answer may see, as `analysis.measures.selection.select` takes them. Others may
+            have been measured since, by `bth measure` or for another study; they change no answer.
+    """
+
+    study: str
+    spec: SweepSpec
+    folder: Folder
+    measures: Sequence[str]
+
+    @property
+    def measure_names(self) -> set[str]:
+        """Names of these measures in tables."""
+        return {measure.name for measure in select(self.measures)}
+
+    def load(self) -> Results:
+        """Return the results, as the answer sees them."""
+        return load_results(self.folder, measures=self.measure_names)
+
+
+def own_sources(study: Study, scale: Scale, folder: Folder) -> dict[str, Source]:
+    """Return the sweeps of a study, by name; `folder` is the study's."""
+    sources = {}
+    for name, spec in study.specs(scale).items():
+        sources[name] = Source(study.name, spec, folder / name, spec.record.names)
+    return sources
+
+
+def read_studies(reads: ReadRuns, known: Mapping[str, Study], together: Folder) -> list[Study]:
+    """Return the studies that a study reads.
+
+    Args:
+        reads: says which.
+        known: all studies by name.
+        together: the folder that has a folder for each study.
+
+    Raises:
+        BadInput: there is no study of that name, or it reads others itself.
+    """
+    if reads.studies == "all":
+        readable = [study for study in known.values() if study.reads is None]
+        return [study for study in readable if not study.alone or (together / study.name).exists(paths.ANSWER)]
+    for name in reads.studies:
+        if name not in known or known[name].reads is not None:
+            raise BadInput(f"reads.studies: {name!r}: no such study, or it reads others" + did_you_mean(name, [*known]))
+    return [known[name] for name in reads.studies]
+
+
+def read_sources(reads: ReadRuns, studies: Sequence[Study], scale: Scale, together: Folder) -> dict[str, Source]:
+    """Return the sweeps of the studies that a study reads, by `study/sweep`; arguments as for `read_studies`."""
+    sources = {}
+    for study in studies:
+        for name, source in own_sources(study, scale, together / study.name).items():
+            sources[f"{study.name}/{name}"] = source._replace(measures=reads.measures)
+    return sources
+
+
+def is_answered(study: Study, scale: Scale, together: Folder) -> bool:
+    """Tell if a study has been answered in a folder, at this scale, by the sweeps that it has now."""
+    folder = together / study.name
+    if not folder.exists(paths.ANSWER):
+        return False
+    for source in own_sources(study, scale, folder).values():
+        if not source.folder.exists(paths.SPEC) or read_spec(source.folder) != source.spec:
+            return False
+    return True
