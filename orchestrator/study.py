@@ -3,9 +3,12 @@
 import copy
 import functools
 import importlib
+from collections.abc import Sequence
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from benevolent.analysis.measures.selection import select
+from benevolent.analysis.results import Results, load_results
 from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Analysis, ReadingAnalysis
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import put
@@ -13,6 +16,7 @@ from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.store.folder import Folder
 
 #: Name of all studies together.
 ALL = "all"
@@ -114,6 +118,32 @@ class Study(Section):
     def reading_analysis(self) -> ReadingAnalysis:
         """The same of a study that reads the runs of others: it takes the papers of these, too."""
         return self.module.answer
+
+
+class Source(NamedTuple):
+    """A sweep that a study is answered from.
+
+    Attributes:
+        study: name of the study that trains it.
+        spec: its specification.
+        folder: its results.
+        measures: the measures that the answer may see, as `analysis.measures.selection.select` takes them. Others may
+            have been measured since, by `bth measure` or for another study; they change no answer.
+    """
+
+    study: str
+    spec: SweepSpec
+    folder: Folder
+    measures: Sequence[str]
+
+    @property
+    def measure_names(self) -> set[str]:
+        """Names of these measures in tables."""
+        return {measure.name for measure in select(self.measures)}
+
+    def load(self) -> Results:
+        """Return the results, as the answer sees them."""
+        return load_results(self.folder, measures=self.measure_names)
 
 
 def _set_first(values: dict[str, Any], first: int) -> None:

@@ -7,10 +7,8 @@ from typing import Any
 from benevolent.analysis.results import Results
 from benevolent.orchestrator.plan.expand import configurations_of
 from benevolent.orchestrator.provenance import git_commit, read_entries
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.study import Study
+from benevolent.orchestrator.study import Source, Study
 from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
-from benevolent.orchestrator.study_sources import Source
 from benevolent.orchestrator.sweep_summary import describe_setup
 from benevolent.trainables.store import paths
 
@@ -58,14 +56,13 @@ def _statuses(
 
 def _setups(study: Study, scale: Scale, sources: Mapping[str, Source]) -> dict[str, dict[str, dict[str, str]]]:
     """Describe what each sweep trains, here and, of the study's own, at paper scale: sweep -> scale -> words."""
-    setups: dict[str, dict[str, dict[str, str]]] = {}
-    for name, source in sources.items():
-        setups[name] = {scale: _setup(source.spec)}
+    specs = {name: {scale: source.spec} for name, source in sources.items()}
     if scale != "paper":
         for name, spec in study.specs("paper").items():
-            setups[name]["paper"] = _setup(spec)
+            specs[name]["paper"] = spec
+    setups: dict[str, dict[str, dict[str, str]]] = {}
+    for name, by_scale in specs.items():
+        setups[name] = {}
+        for shown, spec in by_scale.items():
+            setups[name][shown] = describe_setup(configurations_of(spec), spec.base, spec.grid, spec.list)
     return setups
-
-
-def _setup(spec: SweepSpec) -> dict[str, str]:
-    return describe_setup(configurations_of(spec), spec.base, spec.grid, spec.list)

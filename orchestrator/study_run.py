@@ -14,10 +14,10 @@ from benevolent.analysis.studies import StudyAnswer
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.reporting import report_inputs
 from benevolent.orchestrator.spec.resources import ResourcesConfig
-from benevolent.orchestrator.study import ReadRuns, Study, studies
+from benevolent.orchestrator.study import ReadRuns, Source, Study, studies
 from benevolent.orchestrator.study_description import describe_study
 from benevolent.orchestrator.study_scales import Scale
-from benevolent.orchestrator.study_sources import Source, is_answered, own_sources, read_sources, read_studies
+from benevolent.orchestrator.study_sources import is_answered, own_sources, read_sources, read_studies
 from benevolent.orchestrator.sweep import train_sweep
 from benevolent.orchestrator.training.ray_session import keep_ray_cluster
 from benevolent.trainables.errors import BadInput

@@ -1,43 +1,13 @@
 """Sweeps that the answer of a study is made from: its own, or those of the studies that it reads."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from benevolent.analysis.measures.selection import select
-from benevolent.analysis.results import Results, load_results
 from benevolent.orchestrator.results_folder import read_spec
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.study import ReadRuns, Study
+from benevolent.orchestrator.study import ReadRuns, Source, Study
 from benevolent.orchestrator.study_scales import Scale
 from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
-
-
-class Source(NamedTuple):
-    """A sweep that a study is answered from.
-
-    Attributes:
-        study: name of the study that trains it.
-        spec: its specification.
-        folder: its results.
-        measures: the measures that the answer may see, as `analysis.measures.selection.select` takes them. Others may
-            have been measured since, by `bth measure` or for another study; they change no answer.
-    """
-
-    study: str
-    spec: SweepSpec
-    folder: Folder
-    measures: Sequence[str]
-
-    @property
-    def measure_names(self) -> set[str]:
-        """Names of these measures in tables."""
-        return {measure.name for measure in select(self.measures)}
-
-    def load(self) -> Results:
-        """Return the results, as the answer sees them."""
-        return load_results(self.folder, measures=self.measure_names)
 
 
 def own_sources(study: Study, scale: Scale, folder: Folder) -> dict[str, Source]:

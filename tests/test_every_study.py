@@ -9,7 +9,7 @@ from rich.console import Console
 from tiny_studies import READERS, tiny
 
 from benevolent.analysis.judging.judge_table import judge
-from benevolent.analysis.multi_run import pooled_effects
+from benevolent.analysis.multi_run import pooled_effects, sweep_effects
 from benevolent.analysis.report.study_page import MARKS
 from benevolent.analysis.studies import bth_predict
 from benevolent.orchestrator import study, study_run
@@ -26,6 +26,7 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     tiny_studies = {other: tiny(one) for other, one in study.studies().items()}
     monkeypatch.setattr(study_run, "studies", lambda: tiny_studies)
     monkeypatch.setattr(pooled_effects, "FEWEST_STUDIES", 2)
+    monkeypatch.setattr(sweep_effects, "FEWEST_WITHIN", 2)
     monkeypatch.setattr(bth_predict, "judge", functools.partial(judge, permutations=100, resamples=100))
     monkeypatch.setattr(bth_predict, "RESAMPLES", 50)
     monkeypatch.setattr(bth_predict, "PERMUTATIONS", 100)

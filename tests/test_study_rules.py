@@ -18,7 +18,7 @@ RULES = {
     "decision-boundary": "c5f8fcffc8b30ee6",
     "increasing-complexity": "000f1d7167626735",
     "linear-first": "a06772f3b65c0634",
-    "map-of-measures": "?",
+    "map-of-measures": "1ac28ef2a7ce9a28",
     "margins": "d030f38276d4fec1",
     "more-parameters": "7554eb3e26b501d4",
     "n-to-infinity": "b60b14f236e726ff",

@@ -33,14 +33,14 @@ over studies by random effects (Paule and Mandel; 95% interval of Hartung and Kn
 least {FEWEST_STUDIES} studies; q adjusts over these (Benjamini and Hochberg). A measure predicts in most studies if q
 and the p-value of a sign test over studies are at most {LEVEL}. Norm-based: norms of weights, also over margins, and
 distances from the start. They fail if at most half of them have a pooled interval above 0; the product of spectral
-norms is reversed if its interval is below 0. Sharpness (adaptive, one step) predicts if its interval is above 0, and better
-than norms if the mean over studies of its effect minus the mean effect of the norm-based measures is, by Student's
-interval. Optimization predicts if the epochs to a low loss or the noise of the gradients have q at most {LEVEL}. A
-measure fails in a sweep if its interval lies below 0, and keeps its sign if no two sweeps have intervals on different
-sides of 0. A measure is chosen by the largest |effect|, with its sign: it carries over from one study if its mean
-effect on each other study, in the chosen direction, is above 0, by the jackknife over studies; from all other studies,
-if Student's interval over studies is; it beats what is known without theory if its effect minus that of the best of
-train loss, number of parameters and epochs, chosen in the same way, is. It helps to choose networks if the best
+norms is reversed if its interval is below 0. Sharpness (adaptive, one step) predicts if its interval is above 0, and
+better than norms if the mean over studies of its effect minus the mean effect of the norm-based measures is, by
+Student's interval. Optimization predicts if the epochs to a low loss or the noise of the gradients have q at most
+{LEVEL}. A measure fails in a sweep if its interval lies below 0, and keeps its sign if no two sweeps have intervals on
+different sides of 0. A measure is chosen by the largest |effect|, with its sign: it carries over from one study if its
+mean effect on each other study, in the chosen direction, is above 0, by the jackknife over studies; from all other
+studies, if Student's interval over studies is; it beats what is known without theory if its effect minus that of the
+best of train loss, number of parameters and epochs, chosen in the same way, is. It helps to choose networks if the best
 {CHOSEN:.0%} by it have a lower test error than all networks of a sweep, as a part of the best choice, interval over
 studies above 0. Within: the same as for sweeps, of the correlation of aligned ranks among the runs of one
 configuration, in sweeps with {FEWEST_WITHIN} degrees of freedom. Of {2 * RANDOM_PREDICTORS} random predictors, drawn

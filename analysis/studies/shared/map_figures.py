@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benevolent.analysis.figures import INK, WIDTH_INCHES, NothingToDraw, RenderedFigure, render_figure
+from benevolent.analysis.multi_run.pooled_effects import effects_matrix
 from benevolent.analysis.studies.shared.drawing import GRAY, RED, TEAL
 from benevolent.analysis.studies.shared.map_grid import draw_map
 from benevolent.analysis.studies.shared.map_predictors import FAMILIES, PROPOSED, family_of
@@ -71,7 +72,7 @@ def short_citation(source: str) -> str:
 
 
 def _draw_across_within(across: pd.DataFrame, within: pd.DataFrame) -> Figure:
-    both = across.join(within, lsuffix="_across", rsuffix="_within")
+    both = across.merge(within, left_index=True, right_index=True, suffixes=("_across", "_within"))
     both = both[both["mean_across"].notna() & both["mean_within"].notna()]
     if both.empty:
         raise NothingToDraw("No measure has effects across and within configurations in enough studies.")
@@ -103,8 +104,6 @@ def _draw_crosses(panel: Axes, rows: pd.DataFrame, color: str, marker: str, labe
 
 
 def _draw_transport(effects: pd.DataFrame) -> Figure:
-    from benevolent.analysis.multi_run.pooled_effects import effects_matrix
-
     matrix = effects_matrix(effects, "tau", PROPOSED).dropna(how="all", axis=1)
     studies = list(matrix.columns)
     if len(studies) < 2:
