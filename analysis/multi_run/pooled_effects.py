@@ -144,11 +144,12 @@ def mean_carried_over(matrix: pd.DataFrame) -> tuple[float, float, float, int]:
     if studies < 3 or pairs < 2:
         return np.nan, np.nan, np.nan, pairs
     mean = float(np.nanmean(carried))
-    without = []
+    without = np.full(studies, mean)
     for left_out in range(studies):
         rest = np.delete(np.delete(carried, left_out, axis=0), left_out, axis=1)
-        without.append(np.nanmean(rest) if np.isfinite(rest).any() else mean)
-    spread = np.sqrt((studies - 1) / studies * np.sum((np.array(without) - np.mean(without)) ** 2))
+        if np.isfinite(rest).any():
+            without[left_out] = np.nanmean(rest)
+    spread = np.sqrt((studies - 1) / studies * np.sum((without - without.mean()) ** 2))
     margin = float(student.ppf(0.975, studies - 1) * spread)
     return mean, mean - margin, mean + margin, pairs
 

@@ -86,8 +86,8 @@ def _draw_across_within(across: pd.DataFrame, within: pd.DataFrame) -> Figure:
         _draw_crosses(panel, rows, f"C{place}", MARKERS[place % len(MARKERS)], family)
     strongest = (both["mean_across"] ** 2 + both["mean_within"] ** 2).sort_values(ascending=False).index[:8]
     for name in strongest:
-        place = (both.loc[name, "mean_across"], both.loc[name, "mean_within"])
-        panel.annotate(words(name), place, (4, 4), textcoords="offset points", fontsize=6.5, color=INK)
+        point = (both.loc[name, "mean_across"], both.loc[name, "mean_within"])
+        panel.annotate(words(name), point, (4, 4), textcoords="offset points", fontsize=6.5, color=INK)
     panel.set_xlabel("mean Kendall's τ with the gap across configurations")
     panel.set_ylabel("mean rank correlation within configurations")
     panel.legend(loc="best", fontsize=6.5)

@@ -100,7 +100,8 @@ def _draw_marks(panel: Axes, known: pd.DataFrame, grid: Grid) -> None:
     columns = np.array([column_of[place] for place in known[["study", "sweep"]].itertuples(index=False, name=None)])
     empty = np.ones((len(grid.predictors), len(grid.places)), dtype=bool)
     empty[rows, columns] = False
-    panel.scatter(*np.nonzero(empty)[::-1], s=1.2, color=GRAY)
+    empty_rows, empty_columns = np.nonzero(empty)
+    panel.scatter(empty_columns, empty_rows, s=1.2, color=GRAY)
     tau = known["tau"].to_numpy()
     certain = ((known["tau_low"] > 0) | (known["tau_high"] < 0)).to_numpy()
     for upward, marker, color in ((True, "^", TEAL), (False, "v", RED)):
