@@ -11,11 +11,13 @@
 | lottery tickets (Frankle and Carbin 2019) | a sweep over `prune.rounds` and `prune.control` | `lottery_tickets.py` |
 | information that one run explains of another (Nakkiran et al. 2019) | two runs | `explained_information.py` |
 | forgetting of examples (Toneva et al. 2019) | `record.measure_at: checkpoints` | `forgetting.py` |
+| memorization and influence of examples (Feldman and Zhang 2020) | many seeds with `data.subset` | `memorization.py` |
 
 Statistics of a sweep have a row for each group of runs. `axes` names the columns that tell groups apart, such as the
 width; a row is about all seeds of its group.
 """
 
+from benevolent.analysis.multi_run.answers import Answers, answers_of_runs
 from benevolent.analysis.multi_run.description_length import (
     description_length,
     fit_inverse_temperature,
@@ -33,6 +35,7 @@ from benevolent.analysis.multi_run.lottery_tickets import (
     tickets_table,
     weights_left,
 )
+from benevolent.analysis.multi_run.memorization import influence, memorization
 from benevolent.analysis.multi_run.mode_connectivity import (
     barrier,
     fit_curve,
@@ -41,12 +44,15 @@ from benevolent.analysis.multi_run.mode_connectivity import (
     loss_between_runs,
 )
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, linear_path
+from benevolent.analysis.multi_run.retraining import train_on_examples
 from benevolent.analysis.multi_run.sublevel_path import needed_units, sublevel_path
 from benevolent.analysis.multi_run.unit_matching import match_units, permuted
 
 __all__ = [
+    "Answers",
     "ExplainedInformation",
     "ParameterPath",
+    "answers_of_runs",
     "barrier",
     "description_length",
     "explained_by",
@@ -54,11 +60,13 @@ __all__ = [
     "fit_curves",
     "fit_inverse_temperature",
     "forgetting_table",
+    "influence",
     "intrinsic_dimension",
     "label_bits",
     "layer_drops",
     "layer_robustness",
     "linear_path",
+    "memorization",
     "loss_along_path",
     "loss_between_runs",
     "match_units",
@@ -68,6 +76,7 @@ __all__ = [
     "smallest_tickets",
     "sublevel_path",
     "summarize_forgetting",
+    "train_on_examples",
     "ticket_curves",
     "ticket_values",
     "tickets_table",
