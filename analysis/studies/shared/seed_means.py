@@ -1,6 +1,6 @@
 """Means over seeds with their intervals, and how evidence shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +46,16 @@ def mean_over_seeds(
     half_width = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     low, high = np.clip([values.mean() - half_width, values.mean() + half_width], *bounds)
     return SeedMean(mean, float(low), float(high), len(values))
+
+
+def mean_of(values: Sequence[float], bounds: tuple[float, float] = (-np.inf, np.inf)) -> SeedMean:
+    """Return the mean of one number of each seed, or of each group of networks; see `mean_over_seeds`.
+
+    >>> [round(number, 2) for number in mean_of([1.0, 2.0, 3.0])]
+    [2.0, -0.48, 4.48, 3]
+    """
+    table = pd.DataFrame({"seed": range(len(values)), "value": values})
+    return mean_over_seeds(table, lambda rows: float(rows["value"].iloc[0]), bounds)
 
 
 def rank_correlation(table: pd.DataFrame, x: str, y: str) -> SeedMean:

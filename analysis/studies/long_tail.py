@@ -1,0 +1,197 @@
+"""Train networks on random subsets, and ask which examples they memorize, and which test examples need these."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from benevolent.analysis.results import Results
+from benevolent.analysis.statistics.bootstrap import Estimate, bootstrap_mean
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.long_tail_figures import pairs_figure, tail_figure, wrong_labels_figure
+from benevolent.analysis.studies.shared.long_tail_networks import (
+    GROUPS,
+    SubsetNetworks,
+    accuracy_without,
+    influential_pairs,
+)
+from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_of, show_interval
+
+#: Thresholds of the source: an example is memorized, and a pair is influential, from there on.
+MEMORIZED = 0.25
+INFLUENTIAL = 0.15
+#: Thresholds of memorization from which on examples are removed, and networks that are trained without them.
+REMOVED_FROM = (0.75, 0.5, 0.25, 0.1)
+REPEATS = 16
+
+RULE = f"""
+Memorization mem(i) and influence infl(i, j) are estimated from the networks of a sweep, each trained on its own
+random subset; the unit of 95% intervals is a group of networks ({GROUPS} groups, Student), a training seed (Student),
+or a test example (bootstrap). Long tail: the mean of mem over training examples exceeds the median, and the fraction
+with mem >= {MEMORIZED} is larger than after exchanging the subsets of the networks, each with an interval of the
+difference above 0. Use: networks trained without the examples of mem >= {MEMORIZED} have a lower test accuracy than
+networks of the same {REPEATS} seeds trained without as many random ones, with an interval above 0 (the same classes:
+random ones with the labels of the memorized ones). One class: over pairs with mem >= {MEMORIZED} and infl >=
+{INFLUENTIAL} the fraction of one class exceeds that over all pairs, with an interval above it. Alike: among the
+training examples of the class, less than half are nearer to the test example in pixels than its partner, with an
+interval below one half. Not pixels alone: the partner is the nearest training example in less than half of the pairs,
+with an interval below one half. Repeated: pairs found in one half of the networks have a positive mean influence in
+the other half, with an interval above 0. Wrong labels: the mean of mem over examples with a wrong label exceeds that
+over the others, with an interval above 0.
+"""
+
+
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    networks = SubsetNetworks.load(results["influence"])
+    wrong = SubsetNetworks.load(results["wrong-labels"])
+    removal = accuracy_without(networks, list(REMOVED_FROM), REPEATS)
+    pairs = influential_pairs(networks, MEMORIZED, INFLUENTIAL)
+    findings = [
+        _tail(networks),
+        _use(removal, "random", "Removing memorized examples costs more test accuracy than removing others", "paper"),
+        *_pairs_alike(networks, pairs),
+        _wrong_labels(wrong),
+        _use(removal, "classes", "It also costs more than removing others of the same classes", "ours"),
+        _not_pixels(pairs),
+        _repeated(networks),
+    ]
+    figures = [tail_figure(networks, removal), pairs_figure(networks, pairs), wrong_labels_figure(wrong)]
+    numbers = pd.concat([removal.assign(table="removal"), pairs.assign(table="pairs")], ignore_index=True)
+    mean, gap = networks.gap
+    notes = [
+        f"The mean memorization is {mean:.3f}, and the accuracy on seen examples {gap:.3f} above that on unseen ones: "
+        "averaged over the training split, memorization is the generalization gap."
+    ]
+    return StudyAnswer(findings, figures, numbers, notes)
+
+
+def _show(estimate: SeedMean, unit: str, number_format: str = "+.3f") -> str:
+    return show_interval(estimate, number_format).replace("seed", unit)
+
+
+def _tail(networks: SubsetNetworks) -> Finding:
+    by_group = networks.memorization_by_group()
+    skew = mean_of([np.nanmean(values) - np.nanmedian(values) for values in by_group])
+    excess = []
+    for values, chance in zip(by_group, networks.chance_by_group(), strict=True):
+        excess.append(np.mean(values >= MEMORIZED) - np.mean(chance >= MEMORIZED))
+    memorized = mean_of(excess)
+    values = networks.memorization
+    evidence = (
+        f"mem >= {MEMORIZED} for {np.mean(values >= MEMORIZED):.1%} of examples (more than by chance: "
+        f"{_show(memorized, 'group')}); mean minus median {_show(skew, 'group')}"
+    )
+    return Finding(
+        "Memorization is long-tailed: most examples are not memorized, and a tail of them is",
+        decide(skew.low > 0 and memorized.low > 0),
+        evidence,
+        "figure 1: a long tail on ImageNet and CIFAR-100, a short one on MNIST",
+    )
+
+
+def _use(removal: pd.DataFrame, control: str, claim: str, kind: str) -> Finding:
+    rows = removal[removal["threshold"] == MEMORIZED].pivot(index="seed", columns="which", values="accuracy")
+    difference = mean_of((rows[control] - rows["memorized"]).tolist())
+    count = removal.loc[removal["threshold"] == MEMORIZED, "removed"].iloc[0]
+    whole = removal.loc[removal["which"] == "none", "accuracy"].mean()
+    evidence = (
+        f"without the {count} memorized {rows['memorized'].mean():.4f}, without as many others "
+        f"{rows[control].mean():.4f}, with all {whole:.4f}; difference {_show(difference, 'seed', '+.4f')}"
+    )
+    return Finding(
+        claim,
+        decide(difference.low > 0),
+        evidence,
+        "figure 2: lower at every threshold" if kind == "paper" else "",
+        explanation="memorized examples are too few, or too odd, to matter for the test examples",
+        kind="paper" if kind == "paper" else "ours",
+    )
+
+
+def _over_tests(pairs: pd.DataFrame, column: str) -> Estimate | None:
+    """Return the mean over pairs, resampling test examples; None with fewer than two of these."""
+    known = pairs.dropna(subset=[column])
+    if known["test"].nunique() < 2:
+        return None
+    return bootstrap_mean(known, column, "test")
+
+
+def _pair_finding(claim: str, estimate: Estimate | None, holds: bool, what: str, kind: str, paper: str = "") -> Finding:
+    if estimate is None:
+        return Finding(claim, "undecided", "fewer than two test examples are in pairs", paper, kind=kind)  # type: ignore[arg-type]
+    evidence = f"{what} {show_interval(estimate, '.3f')}"
+    return Finding(claim, decide(holds), evidence, paper, kind=kind)  # type: ignore[arg-type]
+
+
+def _pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]:
+    train = networks.train.labels[0].numpy()
+    test = networks.test.labels[0].numpy()
+    base = float((train[:, None] == test[None]).mean())
+    same = _over_tests(pairs, "same_class")
+    nearer = _over_tests(pairs[pairs["same_class"]], "nearer")
+    among = f"{len(pairs)} pairs, {pairs['test'].nunique()} test examples"
+    return [
+        _pair_finding(
+            "Influential pairs are of one class",
+            same,
+            same is not None and same.low > base,
+            f"{among}; all pairs {base:.3f}; these",
+            "paper",
+            "figure 3: pairs of one class",
+        ),
+        _pair_finding(
+            "Influential pairs look alike",
+            nearer,
+            nearer is not None and nearer.high < 0.5,
+            "fraction of the class that is nearer in pixels",
+            "paper",
+            "figure 3: near duplicates and rare views",
+        ),
+    ]
+
+
+def _not_pixels(pairs: pd.DataFrame) -> Finding:
+    nearest = _over_tests(pairs, "nearest")
+    return _pair_finding(
+        "Most influential partners are not the nearest image in pixels",
+        nearest,
+        nearest is not None and nearest.high < 0.5,
+        "fraction of pairs whose partner is the nearest",
+        "ours",
+    )
+
+
+def _repeated(networks: SubsetNetworks) -> Finding:
+    tables = []
+    for first, second in (networks.halves, networks.halves[::-1]):
+        effects = networks.influence_in(first)
+        train, test = np.nonzero((networks.memorization >= MEMORIZED)[:, None] & (effects >= INFLUENTIAL))
+        tables.append(pd.DataFrame({"test": test, "again": networks.influence_in(second)[train, test]}))
+    again = _over_tests(pd.concat(tables), "again")
+    return _pair_finding(
+        "Pairs found in half of the networks are influential in the other half",
+        again,
+        again is not None and again.low > 0,
+        f"chosen at {INFLUENTIAL} in one half, mean influence in the other",
+        "ours",
+    )
+
+
+def _wrong_labels(networks: SubsetNetworks) -> Finding:
+    wrong = (networks.train.labels[0] != networks.train.true_labels).numpy()
+    difference = mean_of(
+        [np.nanmean(values[wrong]) - np.nanmean(values[~wrong]) for values in networks.memorization_by_group()]
+    )
+    values = networks.memorization
+    evidence = (
+        f"mean mem {values[wrong].mean():.3f} of {wrong.sum()} wrong labels, {values[~wrong].mean():.3f} of others; "
+        f"difference {_show(difference, 'group')}; area under the ROC curve {roc_auc_score(wrong, values):.3f}"
+    )
+    return Finding(
+        "Wrong labels are memorized most",
+        decide(difference.low > 0),
+        evidence,
+        "mislabeled examples are among those of the highest values",
+    )

@@ -1,0 +1,193 @@
+"""Tables of networks trained on real data, on noise in place of inputs, and on random labels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benevolent.analysis.multi_run import answers_of_runs
+from benevolent.analysis.results import Results
+from benevolent.analysis.statistics.gini import gini
+from benevolent.analysis.studies.shared.network_outputs import examples
+from benevolent.trainables.store.statuses import Status
+
+REAL = "real"
+#: Names of the source: Gaussian noise in place of inputs, and labels drawn at random.
+RANDX = "randX"
+RANDY = "randY"
+PURE = (REAL, RANDX, RANDY)
+
+
+def with_kind(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs with the columns `kind`, one of `PURE`, and `level`, the fraction of examples that are noise.
+
+    >>> columns = {"data.pixels": ["none", "gaussian", "none"], "data.pixels_fraction": [1.0, 0.5, 1.0]}
+    >>> runs = with_kind(pd.DataFrame({**columns, "data.label_corruption": [0.0, 0.0, 1.0]}))
+    >>> runs[["kind", "level"]].values.tolist()
+    [['real', 0.0], ['randX', 0.5], ['randY', 1.0]]
+    """
+    noisy = runs["data.pixels"] == "gaussian"
+    corrupted = runs["data.label_corruption"].astype(float)
+    fraction = runs["data.pixels_fraction"].astype(float)
+    kind = np.select([noisy, corrupted > 0], [RANDX, RANDY], REAL)
+    level = np.select([noisy, corrupted > 0], [fraction, corrupted], 0.0)
+    return runs.assign(kind=kind, level=level)
+
+
+def right_answers(results: Results) -> dict[str, Tensor]:
+    """Return which training examples every run gets right, `(R, N)`, for each kind of data."""
+    runs = with_kind(results.runs).sort_values("replicate")
+    answers = {}
+    for kind, rows in runs.groupby("kind"):
+        answers[str(kind)] = answers_of_runs(results, rows["run_id"].tolist(), "train").right
+    return answers
+
+
+def histories(results: Results) -> pd.DataFrame:
+    """Return one row per run and recorded epoch after the start.
+
+    Columns `kind`, `level`, `seed`, `run_id`, `step`, `epoch`, `train_accuracy`, `validation_accuracy`, and
+    `critical_sample_ratio`.
+    """
+    errors = results.outcomes[results.outcomes["name"] == "error"]
+    wide = errors.pivot(index=["run_id", "step"], columns="split", values="value")
+    ratios = results.measures[results.measures["name"] == "critical_sample_ratio"]
+    columns = {
+        "train_accuracy": 1 - wide["train"],
+        "validation_accuracy": 1 - wide["validation"],
+        "critical_sample_ratio": ratios.set_index(["run_id", "step"])["value"],
+    }
+    table = pd.DataFrame(columns).reset_index()
+    runs = with_kind(results.runs)
+    steps_per_epoch = -(-runs["data.train_size"] // runs["optimizer.batch_size"])
+    about = runs.assign(steps_per_epoch=steps_per_epoch)
+    table = table.merge(about[["run_id", "kind", "level", "seed", "steps_per_epoch"]], on="run_id")
+    table["epoch"] = table["step"] / table["steps_per_epoch"]
+    return table[table["step"] > 0].drop(columns="steps_per_epoch").sort_values(["run_id", "step"], ignore_index=True)
+
+
+def sensitivity_ginis(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the Gini coefficient of the loss sensitivity over training examples, one row per run of the pure kinds.
+
+    The sensitivity of an example is ||d loss / d x||_1 of its own loss, averaged over the recorded epochs.
+
+    Args:
+        results: with a checkpoint at every recorded epoch.
+        table: from `histories`.
+    """
+    rows = []
+    pure = table[table["level"].isin([0.0, 1.0])]
+    for (run_id, kind, seed), history in pure.groupby(["run_id", "kind", "seed"]):
+        inputs, labels = examples(results, str(run_id), "train")
+        total = torch.zeros(len(labels), dtype=torch.float64)
+        for step in history["step"]:
+            total += _sensitivities(results, str(run_id), int(step), inputs, labels)
+        rows.append({"kind": kind, "seed": seed, "gini": gini(total.numpy())})
+    return pd.DataFrame(rows)
+
+
+def _sensitivities(results: Results, run_id: str, step: int, inputs: Tensor, labels: Tensor) -> Tensor:
+    points = inputs.clone().requires_grad_()
+    losses = functional.cross_entropy(results.network(run_id, step)(points), labels, reduction="sum")
+    (gradient,) = torch.autograd.grad(losses, points)
+    return gradient.flatten(1).double().abs().sum(1)
+
+
+def convergence_times(results: Results) -> pd.DataFrame:
+    """Return runs with `kind`, and `epochs` until every training example was right; `reached` is False at the limit."""
+    runs = with_kind(results.runs)
+    return runs.assign(epochs=runs["epoch"].astype(float), reached=runs["status"] == Status.CONVERGED)
+
+
+def growth(table: pd.DataFrame, axis: str, kind: str) -> "pd.Series[float]":
+    """Return by seed the logarithm of the time at the largest value of an axis over that at the smallest."""
+    rows = table[table["kind"] == kind].pivot(index="seed", columns=axis, values="epochs")
+    return np.log(rows[rows.columns.max()] / rows[rows.columns.min()])
+
+
+#: Ways to regularize: the field of each, and the value that switches it off.
+REGULARIZERS = {
+    "dropout": ("model.dropout", 0.0),
+    "weight decay": ("optimizer.weight_decay", 0.0),
+    "input noise": ("data.input_noise", 0.0),
+}
+EARLY = "early stopping"
+
+
+def regularized(results: Results) -> pd.DataFrame:
+    """Return how each regularizer trades memorization for generalization, one row per seed, regularizer and strength.
+
+    Columns `regularizer`, `strength`, `seed`; `memorized`, the train accuracy on random labels; `validation`, the
+    validation accuracy on real data. Networks without a regularizer belong to each of them, with strength 0; at earlier
+    epochs they are those of `EARLY`, whose strength is the number of steps that it saves.
+    """
+    runs = results.runs
+    ends = _both_kinds(runs.assign(memorized=1 - runs["train_error"], validation=1 - runs["validation_error"]))
+    plain = (ends[[field for field, _ in REGULARIZERS.values()]] == 0).all(axis=1)
+    parts = []
+    for name, (field, off) in REGULARIZERS.items():
+        own = ends[plain | (ends[field] != off)]
+        parts.append(own.assign(regularizer=name, strength=own[field]))
+    parts.append(_early(results, runs, ends[plain]))
+    columns = ["regularizer", "strength", "seed", "memorized", "validation"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def _both_kinds(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return pairs of runs, on real data and on random labels, as one row each."""
+    keys = ["seed", *(field for field, _ in REGULARIZERS.values())]
+    random = runs[runs["data.label_corruption"] == 1]
+    real = runs[runs["data.label_corruption"] == 0]
+    columns = ["run_id", *keys]
+    return random[[*columns, "memorized"]].merge(real[[*columns, "validation"]], on=keys, suffixes=("_random", "_real"))
+
+
+def _early(results: Results, runs: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
+    """Return networks without a regularizer at every recorded epoch after the first step."""
+    errors = results.outcomes[results.outcomes["name"] == "error"]
+    wide = errors.pivot(index=["run_id", "step"], columns="split", values="value")
+    rows = []
+    for pair in plain.itertuples():
+        random = wide.loc[pair.run_id_random, "train"]
+        real = wide.loc[pair.run_id_real, "validation"]
+        for step in random.index[random.index > 0]:
+            values = {"memorized": 1 - random[step], "validation": 1 - real[step]}
+            rows.append({"regularizer": EARLY, "strength": random.index.max() - step, "seed": pair.seed, **values})
+    return pd.DataFrame(rows)
+
+
+def memorized_at_no_cost(rows: pd.DataFrame, tolerance: float) -> float:
+    """Return the least train accuracy on random labels that costs at most so much validation accuracy.
+
+    Args:
+        rows: of one seed and one regularizer, from `regularized`.
+        tolerance: allowed loss of validation accuracy against no regularizer.
+
+    >>> rows = pd.DataFrame({"strength": [0, 1, 2], "memorized": [1.0, 0.7, 0.2], "validation": [0.9, 0.9, 0.5]})
+    >>> memorized_at_no_cost(rows, 0.01)
+    0.7
+    """
+    unregularized = rows.loc[rows["strength"] == 0, "validation"].iloc[0]
+    enough = rows["validation"] >= unregularized - tolerance
+    return float(rows.loc[enough, "memorized"].min())
+
+
+def epoch_of_best_validation(history: pd.DataFrame) -> float:
+    """Return the first epoch of the highest validation accuracy of one run."""
+    return float(history.loc[history["validation_accuracy"].idxmax(), "epoch"])
+
+
+def epoch_of_fit(history: pd.DataFrame, accuracy: float) -> float:
+    """Return the first epoch at which a train accuracy is reached; infinity if it never is."""
+    reached = history.loc[history["train_accuracy"] >= accuracy, "epoch"]
+    return float(reached.min()) if len(reached) else np.inf
+
+
+def by_seed(table: pd.DataFrame, column: str, kinds: Sequence[tuple[str, float]]) -> pd.DataFrame:
+    """Return a column of the last epoch, a row per seed and a column per kind and level."""
+    last = table.sort_values("epoch").groupby("run_id").tail(1)
+    wide = last.pivot(index="seed", columns=["kind", "level"], values=column)
+    return wide[list(kinds)]
