@@ -5,7 +5,7 @@ One row of a table is one run; a configuration is one combination of axis values
 
 from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.beyond_free import beyond_free
-from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, compare
+from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, bootstrap_mean, compare
 from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
 from benevolent.analysis.statistics.correlation import kendall_tau, pearson, spearman
 from benevolent.analysis.statistics.detectable_effect import (
@@ -44,6 +44,7 @@ __all__ = [
     "associations",
     "beyond_free",
     "bootstrap",
+    "bootstrap_mean",
     "compare",
     "conditional_mutual_information",
     "cross_validated_gain",
