@@ -1,17 +1,21 @@
-# make run: one sweep from nothing to a verdict.  make test: all tests.  make lint: style and types.
+# make run: one sweep from nothing to a verdict.  make test: all tests but those of `make paper`.
+# make paper: every study starts at paper scale, in some minutes.  make lint: style and types.
 # make bench: the benchmarks of speed.  Each of them first installs what it needs into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test lint bench clean
+.PHONY: run test paper lint bench clean
 
 run: $(INSTALLED)
 	$(BIN)/bth run quickstart
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/test_paper_scale.py
+
+paper: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/test_paper_scale.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -23,12 +23,17 @@ OF_SEEDS = 3
 LATE = 0.75
 
 RULE = f"""
-Identity: as in the other studies of this source, to {TOLERANCE:g}. Steadiness: in at least {LEAST_SEEDS}/{OF_SEEDS} of
-the seeds, the architecture whose bias takes the shorter mean path per step in the last {1 - LATE:.0%} of training has
-the lower test loss at the end; once with the path of the probability, which is the source's output, computed from
-checkpoints, and once with that of the logit, which is ours.
+Steadiness: in at least {LEAST_SEEDS}/{OF_SEEDS} of the seeds, the architecture whose bias takes the shorter mean path
+per step in the last {1 - LATE:.0%} of training has the lower test loss at the end. The source's path is that of the
+probability, its output, computed from checkpoints; ours is that of the logit. Identity: as in the other studies of this
+source, to {TOLERANCE:g}.
 """
 
+#: Claims on the paths of the probability, which is the source's output, and of the logit, which is ours.
+CLAIMS = {
+    "probability_path": "The architecture that is trained more steadily has the lower test loss",
+    "logit_path": "The architecture whose logit takes the shorter path has the lower test loss",
+}
 #: Columns compared between the two architectures of a seed, with their names.
 PATHS = {"probability_path": "path of the probability", "logit_path": "path of the logit"}
 
@@ -38,8 +43,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     late = [_late_paths(runs).assign(architecture=name) for name, runs in results.items()]
     table = pd.concat(late, ignore_index=True)
     progress = pd.concat([recorded_progress(runs).assign(architecture=name) for name, runs in results.items()])
-    findings = [identity_finding(runs, TOLERANCE, f"{name}: ") for name, runs in results.items()]
-    findings += [_steadiness(table, [*results], column) for column in PATHS]
+    findings = [_steadiness(table, [*results], column) for column in CLAIMS]
+    findings += [identity_finding(runs, TOLERANCE, f"{name.upper()}: ") for name, runs in results.items()]
     curves = [name for name in CURVE_TITLES if name != "bias_increment_sum"]
     curves_figure = render_figure(
         "curves",
@@ -50,7 +55,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     seeds_figure = render_figure(
         "seeds",
         "Test loss against the path of the bias in the last quarter of training",
-        "Each point is a network; lines join the two architectures of a seed. The claim says that they rise.",
+        "Each point is a network; lines join the two architectures of a seed. They rise where the steadier one has the "
+        "lower test loss.",
         functools.partial(_draw_seeds, table),
     )
     figures = [curves_figure, seeds_figure]
@@ -68,13 +74,13 @@ def _steadiness(table: pd.DataFrame, architectures: Sequence[str], column: str) 
     medians = f"path {path.median():.2f}, test loss {loss.median():.2f}"
     evidence = f"{int(agree.sum())} of {len(agree)} seeds; median ratio {first} / {second}: {medians}"
     return Finding(
-        f"{PATHS[column]}: the architecture with the shorter path in the last quarter of training has the lower test "
-        "loss",
+        CLAIMS[column],
         decision,
         evidence,
-        "the steadier one; no number in the sources that we have" if from_source else "",
-        explanation="the better network has the larger logits, and moves further; its probabilities, near 0 and 1, "
-        "do not",
+        "abstract: good training behavior can be a useful bias towards good generalization" if from_source else "",
+        explanation="the better network has the larger logits, so its bias moves further, while its probabilities are "
+        "near 0 and 1 and change little",
+        kind="paper" if from_source else "ours",
     )
 
 

@@ -45,19 +45,20 @@ DRAWS = 3
 
 RULE = f"""
 Far points are those of {SIDE} x {SIDE} points of the square from which inputs are drawn whose activation pattern no
-training point has. Coverage: the fraction of them whose pattern is in the span of the patterns that training shows
-({DRAWS} draws of Dropout at every training point), and whose bound is therefore finite, is with the highest dropout, in
-the mean over seeds, at least {LEAST_RATIO} times that without, and the lower end of the 95% interval of the ratio
-(Student, over seeds, here as below) above 1. Not the draws alone: networks trained without Dropout, with units dropped
-afterwards at the highest rate, cover less than those trained with it, with an interval of the difference above 0;
-otherwise dropping units is what covers, not training with it. Bound: of at least {FEWEST_BOUNDS} finite bounds, at up
+training point has. Such a point is covered, so that its bound is finite, if its pattern is in the span of the patterns
+that training shows ({DRAWS} draws of Dropout at every training point). Intervals are Student's 95% intervals over
+seeds. Coverage: the fraction of far points that are covered is with the highest dropout at least {LEAST_RATIO} times
+that without, in the mean over seeds, and the lower end of the interval of the ratio above 1. Steadiness: the largest
+path per step in the last ten epochs is lower at the highest dropout than without, in the mean over seeds, with an
+interval of the ratio below 1. Training with Dropout: networks trained without it, with units dropped afterwards at the
+highest rate, cover less than those trained with it, with an interval of the difference above 0. Otherwise dropping
+units is what covers, not training with it. Gap: this is asked of networks with a train loss of at most
+{LARGEST_TRAIN_LOSS} that have a finite bound. Among a seed's, Spearman's rank correlation of the median bound with test
+minus train loss is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval above 0.
+One frequency: the mean over frequencies of that correlation among a seed's networks with one frequency is positive in
+the mean over seeds, with the lower end of its interval above 0. Bound: of at least {FEWEST_BOUNDS} finite bounds, at up
 to {BOUNDS} different patterns per network that are drawn at random, none is less than the true slope by more than
-{BOUND_TOLERANCE:g}. Gap: among a seed's networks with a train loss of at most {LARGEST_TRAIN_LOSS} that have a finite
-bound, Spearman's rank correlation of the median bound with test minus train loss is at least {LEAST_RANK_CORRELATION}
-in the mean over seeds, and the lower end of its interval above 0. Beyond the frequency: the mean over frequencies of
-the correlation among a seed's networks with one frequency is positive in the mean over seeds, with the lower end of its
-interval above 0. Steadiness: the largest path per step in the last ten epochs is lower at the highest dropout than
-without, in the mean over seeds, with an interval of the ratio below 1.
+{BOUND_TOLERANCE:g}.
 """
 
 
@@ -93,11 +94,11 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     fitted = table[(table["train_loss"] <= LARGEST_TRAIN_LOSS) & table["bound"].notna()]
     findings = [
         _more_coverage(table),
+        _steadier(table),
         _not_only_draws(table),
-        _bounds_hold(table),
         _bound_follows_gap(fitted),
         _bound_within_frequencies(fitted),
-        _steadier(table),
+        _bounds_hold(table),
     ]
     figures = [
         render_figure(
@@ -157,13 +158,13 @@ def _more_coverage(table: pd.DataFrame) -> Finding:
     plain = _means_by_rate(table, "plain_coverage")
     decision = decide(ratio.value >= LEAST_RATIO and ratio.low > 1)
     evidence = (
-        f"ratio {show_interval(ratio, '.2f')}; fractions by rate {shown}; by training points without Dropout {plain}"
+        f"ratio {show_interval(ratio, '.2f')}; fractions covered, by rate: {shown}; if no units are dropped: {plain}"
     )
     return Finding(
-        "the patterns that training shows cover more far points with Dropout",
+        "With Dropout, the training points bound the function at more points far from them",
         decision,
         evidence,
-        "Dropout implies a bound",
+        "abstract: steady training with Dropout implies a training- and data-dependent bound",
     )
 
 
@@ -180,12 +181,16 @@ def _not_only_draws(table: pd.DataFrame) -> Finding:
     trained = table.loc[table[RATE] == highest, "masked_coverage"].mean()
     untrained = table.loc[table[RATE] == lowest, "masked_coverage"].mean()
     decision = decide(more.low > 0)
-    evidence = f"{trained:.2f} against {untrained:.2f}, difference {show_interval(more, '+.3f')}"
+    evidence = (
+        f"fraction covered {trained:.2f} if trained with Dropout, {untrained:.2f} if not; difference "
+        f"{show_interval(more, '+.3f')}"
+    )
     return Finding(
-        "networks trained with Dropout cover more than others whose units are dropped afterwards",
+        "Training with Dropout covers more points than dropping units only afterwards does",
         decision,
         evidence,
-        explanation="dropping units covers more patterns whether or not training did so",
+        explanation="dropping units covers more patterns whether or not the network was trained so",
+        kind="ours",
     )
 
 
@@ -195,7 +200,7 @@ def _bounds_hold(table: pd.DataFrame) -> Finding:
     decision = decide(violated == 0 if bounds >= FEWEST_BOUNDS else None)
     evidence = f"{violated} of {bounds} bounds violated; median bound / slope {table['looseness'].median():.2f}"
     return Finding(
-        "the slopes that training shows bound the slope wherever its patterns span the pattern",
+        "The slopes at the training points bound the slope wherever their patterns span the pattern",
         decision,
         evidence,
         kind="check",
@@ -207,26 +212,27 @@ def _bound_follows_gap(fitted: pd.DataFrame) -> Finding:
     training_slope = rank_correlation(fitted, "lipschitz_mean", "loss_gap")
     decision = decide(bound.value >= LEAST_RANK_CORRELATION and bound.low > 0)
     evidence = (
-        f"Spearman {show_interval(bound)}, {len(fitted)} networks; the mean slope at the training points alone "
-        f"{show_interval(training_slope)}"
+        f"Spearman {show_interval(bound)}, {len(fitted)} networks; of the mean slope at the training points with the "
+        f"gap {show_interval(training_slope)}"
     )
     return Finding(
-        "the bound far from the data follows the generalization gap",
+        "Networks with a smaller bound far from the data have a smaller generalization gap",
         decision,
         evidence,
-        "a generalization bound, poly-logarithmic in the number of parameters",
         explanation="the bound sums the slopes of points that are far from each other, and is looser the more of them "
         "a pattern needs",
+        kind="ours",
     )
 
 
 def _bound_within_frequencies(fitted: pd.DataFrame) -> Finding:
     within = mean_over_seeds(fitted, _mean_rank_correlation, (-1, 1))
     return Finding(
-        "the same among networks with one frequency",
+        "Among networks of one frequency, a smaller bound means a smaller generalization gap",
         decide(within.low > 0),
         f"mean Spearman {show_interval(within)}",
         explanation="the frequency determines both the bound and the gap",
+        kind="ours",
     )
 
 
@@ -239,12 +245,13 @@ def _mean_rank_correlation(rows: pd.DataFrame) -> float:
 def _steadier(table: pd.DataFrame) -> Finding:
     ratio = _ratio_to_none(table, "bias_increment_max")
     decision = decide(ratio.high < 1)
-    evidence = f"largest path per step, ratio {show_interval(ratio, '.2f')}"
+    evidence = f"largest path per step, ratio with Dropout to without {show_interval(ratio, '.2f')}"
     return Finding(
-        "with Dropout the bias is trained more steadily",
+        "With Dropout, the bias is trained more steadily",
         decision,
         evidence,
         explanation="dropping other units in every step moves the bias too, and keeps the loss from vanishing",
+        kind="ours",
     )
 
 
@@ -279,7 +286,7 @@ def _notes(table: pd.DataFrame, fitted: pd.DataFrame) -> list[str]:
         f"Means at the end: {'; '.join(losses)}. {unfitted} of {len(table)} networks did not learn their sinusoid "
         f"(train loss above {LARGEST_TRAIN_LOSS}); they count for coverage but not for the gap, which is asked of the "
         f"frequencies {frequencies}.",
-        f"{RULE_CHANGED}: the claim on networks with one frequency was added.",
+        f"{RULE_CHANGED}: the claim on networks of one frequency was added.",
         "Dropping units separates patterns: a far pattern is in the span if, for each of its units of the last layer, "
         "the patterns of the earlier layers are in the span of those of the training points at which that unit is on.",
     ]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.bias_figures import BIAS_STATISTICS, draw_against_lipschitz, draw_curves
+from benevolent.analysis.studies.shared.bias_figures import draw_against_lipschitz, draw_curves
 from benevolent.analysis.studies.shared.bias_path import identity_finding, increase_finding, recorded_progress
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
 from benevolent.analysis.studies.shared.seed_means import rank_correlation, show_interval
@@ -24,26 +24,40 @@ LEAST_RANK_CORRELATION = 0.6
 FEWEST_NETWORKS = 3
 
 RULE = f"""
-Identity: in every recorded step, the increment of the bias over the learning rate and the loss derivative misses the
-local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it. Ordering, over networks with a train
-loss of at most {LARGEST_TRAIN_LOSS} (half the squared error), because the others have not learned their sinusoid: the
-path per step, the variance and the distance from initialization are at the highest frequency at least {LEAST_RATIO}
-times those at the lowest, in the mean over seeds, and the lower ends of the 95% intervals (Student, over seeds) above
-1; undecided with fewer than {FEWEST_NETWORKS} such networks at either. Frequencies between them need not be in order.
-Learned function: among a seed's fitted networks, Spearman's rank correlation of the frequency and the mean Lipschitz
-constant at the training points is at least {LEAST_RANK_CORRELATION} in the mean over seeds and the lower end of its
-interval above 0. Lipschitz constant: the same among all networks of a seed, fitted or not, of total path, variance and
-distance with that constant.
+Lipschitz constant: among all networks of a seed, fitted or not, Spearman's rank correlations of the total path, the
+variance and the distance from initialization with the mean Lipschitz constant at the training points are at least
+{LEAST_RANK_CORRELATION} in the mean over seeds, and the lower ends of their 95% intervals (Student, over seeds) above
+0. Frequency: this is asked of networks with a train loss of at most {LARGEST_TRAIN_LOSS} (half the squared error),
+because the others have not learned their sinusoid. The path per step, the variance and the distance are at the highest
+frequency at least {LEAST_RATIO} times those at the lowest, in the mean over seeds, and the lower ends of the intervals
+above 1. Frequencies between them need not be in order. The decision is undecided with fewer than {FEWEST_NETWORKS} such
+networks at either. Learned function: among a seed's fitted networks, the rank correlation of the frequency and the mean
+Lipschitz constant is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval above
+0. Identity: in every recorded step, the increment of the bias over the learning rate and the loss derivative misses the
+local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it.
 """
 
-#: Words of the source's abstract, which gives no numbers.
-PAPER = {
-    "bias_increment_mean": "a longer trajectory",
-    "bias_variance": "bigger variance",
-    "bias_distance_from_init": "often further from the initialization",
+LONGER = "abstract: more complex networks have a longer trajectory"
+BIGGER = "abstract: more complex networks have a bigger variance"
+FURTHER = "abstract: more complex networks often veer further from it"
+#: Statistics that should rise with the frequency: claims, and the words of the source, which gives no numbers.
+RISING = {
+    "bias_increment_mean": ("Networks that learn a higher frequency have a longer trajectory", LONGER),
+    "bias_variance": ("Networks that learn a higher frequency have a bigger variance", BIGGER),
+    "bias_distance_from_init": (
+        "Networks that learn a higher frequency veer further from their initialization",
+        FURTHER,
+    ),
 }
-#: Statistics that should follow the Lipschitz constant.
-FOLLOWING = ("bias_increment_sum", "bias_variance", "bias_distance_from_init")
+#: The same of statistics that should follow the Lipschitz constant.
+FOLLOWING = {
+    "bias_increment_sum": ("Networks with a larger Lipschitz constant have a longer trajectory", LONGER),
+    "bias_variance": ("Networks with a larger Lipschitz constant have a bigger variance", BIGGER),
+    "bias_distance_from_init": (
+        "Networks with a larger Lipschitz constant veer further from their initialization",
+        FURTHER,
+    ),
+}
 
 
 def answer(results: Mapping[str, Results]) -> StudyAnswer:
@@ -51,12 +65,12 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     (runs,) = results.values()
     table = runs.table()
     fitted = table[table["train_loss"] <= LARGEST_TRAIN_LOSS]
-    findings = [identity_finding(runs, TOLERANCE)]
-    findings += [_increase(table, fitted, statistic) for statistic in PAPER]
-    findings.append(_rank_finding(fitted, AXIS, "the higher the frequency, the steeper the learned function"))
-    for statistic in FOLLOWING:
-        claim = f"{BIAS_STATISTICS[statistic]} follows the mean Lipschitz constant"
-        findings.append(_rank_finding(table, statistic, claim))
+    findings = []
+    for statistic, (claim, paper) in FOLLOWING.items():
+        findings.append(_rank_finding(table, statistic, claim, paper))
+    findings += [_increase(table, fitted, statistic) for statistic in RISING]
+    steeper = _rank_finding(fitted, AXIS, "Networks that learn a higher frequency have a larger Lipschitz constant")
+    findings += [steeper._replace(kind="ours"), identity_finding(runs, TOLERANCE)]
     curves_figure = render_figure(
         "curves",
         "Losses, Lipschitz constant and the bias while networks learn sinusoids",
@@ -83,13 +97,14 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
 def _increase(table: pd.DataFrame, fitted: pd.DataFrame, statistic: str) -> Finding:
     ends = (table[AXIS].min(), table[AXIS].max())
     enough = all((fitted[AXIS] == frequency).sum() >= FEWEST_NETWORKS for frequency in ends)
+    claim, paper = RISING[statistic]
     if enough:
-        return increase_finding(fitted, statistic, AXIS, LEAST_RATIO, paper=PAPER[statistic])
-    finding = increase_finding(table, statistic, AXIS, LEAST_RATIO, paper=PAPER[statistic])
+        return increase_finding(claim, fitted, statistic, AXIS, LEAST_RATIO, paper=paper)
+    finding = increase_finding(claim, table, statistic, AXIS, LEAST_RATIO, paper=paper)
     return finding._replace(decision="undecided", reason="too few networks fitted their sinusoid")
 
 
-def _rank_finding(table: pd.DataFrame, column: str, claim: str) -> Finding:
+def _rank_finding(table: pd.DataFrame, column: str, claim: str, paper: str = "") -> Finding:
     rank = rank_correlation(table, column, "lipschitz_mean")
     decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
     evidence = f"Spearman {show_interval(rank)}, {len(table)} networks"
@@ -97,6 +112,7 @@ def _rank_finding(table: pd.DataFrame, column: str, claim: str) -> Finding:
         claim,
         decision,
         evidence,
+        paper,
         explanation="networks that have not learned their sinusoid yet lie between those that have",
     )
 

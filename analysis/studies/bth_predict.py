@@ -25,7 +25,7 @@ from benevolent.analysis.judging.transport_predictors import transport
 from benevolent.analysis.judging.transport_result import Transport
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
-from benevolent.analysis.studies.shared.network_outputs import data_name
+from benevolent.analysis.studies.shared.network_outputs import data_name, data_title
 from benevolent.analysis.studies.shared.seed_means import minus_signs, show_interval
 from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.dynamics import AT_THE_END, DYNAMICS
@@ -63,26 +63,27 @@ SHOWN = 4
 
 #: Claims about statistics of training, and the decisions that make each.
 CLAIMS = {
-    "statistics of training order networks that share every hyperparameter": (ADDS, ADDS_BEYOND),
-    "statistics of training help to predict configurations not seen": (ADDS, ADDS_IN_TRANSFER),
-    "one statistic does both": (ADDS,),
+    "a statistic of training orders networks that share every hyperparameter": (ADDS, ADDS_BEYOND),
+    "a statistic of training helps to predict configurations not seen": (ADDS, ADDS_IN_TRANSFER),
+    "one statistic of training both orders networks and predicts configurations": (ADDS,),
 }
+MATCHED_CLAIM = "one statistic both orders and predicts networks of the same train loss"
 
 Tables = Mapping[str, pd.DataFrame]
 
 RULE = f"""
-Runs that reached a train loss of {STOP_LOSS}, on two data sets; the axes are those of the grid. By the rule of
-`analysis.judging.decision_rule`, false discovery rate {LEVEL}, at least one statistic of the training path: orders
-test loss among networks that share every hyperparameter ("adds" or "adds beyond"); helps to predict it in
-configurations not seen ("adds" or "adds in transfer"); does both ("adds"). Each replicates if one statistic does so
-on both data sets. At one loss: both, among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]. Beyond the loss: the
-statistic with the largest |rank correlation within configurations| on the first data set has on the second a larger
-|Kendall tau| with test loss than the validation loss at the end has, with the lower end of the 95% interval of the
-difference above 0. Earlier: the statistic with the largest |rank correlation within configurations| after
-{EARLY_EPOCHS} epochs on the first has on the second, after {EARLY_EPOCHS} epochs, a larger |Kendall tau| than
-validation loss after {EARLY_EPOCHS} epochs, lower end above 0. Everywhere: for no value of any axis of either data
-set is the association within configurations of the statistic chosen on the first reversed, with p at most {LEVEL}
-over the number of values.
+Runs are those that reached a train loss of {STOP_LOSS}, on two data sets; the axes are those of the grid. Decisions are
+those of `analysis.judging.decision_rule` at a false discovery rate of {LEVEL}. Orders: at least one statistic of the
+training path orders test loss among networks that share every hyperparameter ("adds" or "adds beyond"). Predicts: at
+least one helps to predict test loss in configurations not seen ("adds" or "adds in transfer"). One statistic: at least
+one does both ("adds"). One train loss: the same among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]. Both data
+sets: each of these replicates if one statistic does so on both. Validation loss: the statistic with the largest |rank
+correlation within configurations| on the first data set has on the second a larger |Kendall tau| with test loss than
+the validation loss at the end has, with the lower end of the 95% interval of the difference above 0. After
+{EARLY_EPOCHS} epochs: the statistic with the largest |rank correlation within configurations| after so many epochs on
+the first data set has on the second, after as many, a larger |Kendall tau| than the validation loss then, with the
+lower end above 0. Nowhere reversed: for no value of any axis of either data set is the association within
+configurations of the statistic chosen on the first reversed, with p at most {LEVEL} over the number of values.
 """
 
 
@@ -106,11 +107,11 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     chosen = transported.chosen
     regions = [_associations_by_value(table, chosen, axes).assign(data=name) for name, table in tables.items()]
     associations = pd.concat(regions)
-    beyond_loss = f"{second}: {chosen} orders test loss better than the validation loss"
+    beyond_loss = f"{data_title(second)}: {chosen} orders networks by test loss better than the validation loss does"
     findings = []
     for claim, decisions in CLAIMS.items():
         findings += _claimed(claim, decisions, verdicts)
-    findings += _claimed(f"both among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]", (ADDS,), matched)
+    findings += _claimed(MATCHED_CLAIM, (ADDS,), matched)
     findings.append(_beats_validation_loss(beyond_loss, transported))
     findings.append(_earlier(by_data, tables, axes))
     findings.append(_everywhere(chosen, associations))
@@ -133,13 +134,14 @@ def _claimed(claim: str, decisions: Sequence[str], verdicts: Tables) -> list[Fin
     having = {}
     for name, rows in verdicts.items():
         having[name] = set(rows.index[rows["decision"].isin(decisions)].astype(str))
-    findings = [_claimed_on(f"{name}: {claim}", rows, having[name]) for name, rows in verdicts.items()]
+    findings = [_claimed_on(f"{data_title(name)}: {claim}", rows, having[name]) for name, rows in verdicts.items()]
     replicated = sorted(set.intersection(*having.values()))
     replication = Finding(
-        f"{claim}: one replicates",
+        f"Both data sets: {claim}",
         decide(bool(replicated)),
-        ", ".join(replicated) or "none on both data sets",
-        explanation="what says more than the hyperparameters depends on the data",
+        ", ".join(replicated) or "no statistic does so on both data sets",
+        explanation="which statistic says more than the hyperparameters depends on the data",
+        kind="ours",
     )
     return [*findings, replication]
 
@@ -151,14 +153,15 @@ def _claimed_on(claim: str, rows: pd.DataFrame, having: set[str]) -> Finding:
     decision = decide(bool(having) if tested else None)
     gain = f"R² {row['gain_r2']:+.3f} over {row['baseline_r2']:.2f}"
     evidence = (
-        f"{len(having)} of {len(rows)} do; the strongest is {strongest}: {gain}, within configurations "
+        f"{len(having)} of {len(rows)} statistics; the strongest is {strongest}: {gain}, within configurations "
         f"{row['within']:+.2f}, q {row['adds_q']:.2g}, {row['runs']:.0f} runs"
     )
     return Finding(
         claim,
         decision,
         evidence,
-        explanation="these statistics say no more about the test loss than which hyperparameters were chosen",
+        explanation="these statistics say no more about the test loss than the hyperparameters do",
+        kind="ours",
     )
 
 
@@ -174,12 +177,13 @@ def _beats_validation_loss(claim: str, transported: Transport) -> Finding:
     )
     comparison = transported.comparison
     if comparison is None:
-        return Finding(claim, decide(None), "no validation loss to compare with", explanation=explanation)
+        nothing = "no validation loss to compare with"
+        return Finding(claim, decide(None), nothing, explanation=explanation, kind="ours")
     evidence = (
-        f"|tau| {comparison.first:.2f} against {comparison.second:.2f}, difference "
+        f"|Kendall tau| {comparison.first:.2f}, of the validation loss {comparison.second:.2f}; difference "
         f"{show_interval(comparison.difference)}"
     )
-    return Finding(claim, decide(transported.beats_rival), evidence, explanation=explanation)
+    return Finding(claim, decide(transported.beats_rival), evidence, explanation=explanation, kind="ours")
 
 
 def _earlier(results: Mapping[str, Results], tables: Tables, axes: Sequence[str]) -> Finding:
@@ -192,8 +196,8 @@ def _earlier(results: Mapping[str, Results], tables: Tables, axes: Sequence[str]
     transported = _transported(early, axes, varied)
     second = [*early][1]
     claim = (
-        f"{second}: after {EARLY_EPOCHS} epochs {transported.chosen} orders the test loss at the end better than "
-        "validation loss does then"
+        f"{data_title(second)}: after {EARLY_EPOCHS} epochs, {transported.chosen} orders networks by their final test "
+        "loss better than the validation loss does"
     )
     return _beats_validation_loss(claim, transported)
 
@@ -221,10 +225,11 @@ def _everywhere(chosen: str, associations: pd.DataFrame) -> Finding:
     decision = decide(not places)
     evidence = "; ".join(places) or f"between {within.min():+.2f} and {within.max():+.2f}"
     return Finding(
-        f"in no region of the grid is the association of {chosen} with test loss reversed",
+        f"The association of {chosen} with test loss is reversed nowhere on the grid",
         decision,
         evidence,
-        explanation="different things move the path and the test loss there",
+        explanation="other things move the path and the test loss there",
+        kind="ours",
     )
 
 

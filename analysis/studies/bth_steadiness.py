@@ -43,22 +43,28 @@ BOUNDS = 8
 DISTANT = 1000
 
 RULE = f"""
-Bound: at {SIDE} x {SIDE} points of the square from which inputs are drawn, for activation patterns that no training
-point has but theirs span (at most {BOUNDS} different ones per network, drawn at random), the least weighted sum of the
-training points' slopes is never less than the true slope by more than {BOUND_TOLERANCE:g}; undecided with fewer than
-{FEWEST_BOUNDS} such patterns in all. How often patterns are spanned, and how loose the bound is, is reported. The rest
-is asked of networks with a train loss of at most {LARGEST_TRAIN_LOSS}, because the others have not learned their
-sinusoid. Steadiness: among a seed's networks, Spearman's rank correlation of the largest path per step in the last ten
-epochs, and of the variance there, with the largest slope at {DISTANT} random inputs in all ten dimensions, up to twice
-as far out as the data, is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its 95%
-interval (Student, over seeds) above 0. Steady networks: those with both at most their medians have a smaller median of
-that slope than the others, at most {STEADY_RATIO} times theirs. Beyond what was set: within configurations (frequency
-and initial scale), the rank correlation of the largest path per step with that slope is positive, with p at most
-{LEVEL}.
+All claims but the bound are asked of networks with a train loss of at most {LARGEST_TRAIN_LOSS}, because the others
+have not learned their sinusoid. The slope far away is the largest at {DISTANT} random inputs in all ten dimensions, up
+to twice as far out as the data. Steady networks: those whose largest path per step in the last ten epochs, and whose
+variance there, are both at most their medians have a smaller median of that slope than the others, at most
+{STEADY_RATIO} times theirs. Slowly, and with little variation: among a seed's networks, Spearman's rank correlation of
+the largest path per step, and of the variance, with that slope is at least {LEAST_RANK_CORRELATION} in the mean over
+seeds, and the lower end of its 95% interval (Student, over seeds) above 0. One configuration: among networks of one
+frequency and initial scale, the rank correlation of the largest path per step with that slope is positive, with p at
+most {LEVEL}. Bound: this is asked at {SIDE} x {SIDE} points of the square from which inputs are drawn, for activation
+patterns that no training point has but theirs span (at most {BOUNDS} different ones per network, drawn at random). The
+least weighted sum of the training points' slopes is never less than the true slope by more than {BOUND_TOLERANCE:g}.
+The decision is undecided with fewer than {FEWEST_BOUNDS} such patterns in all. How often patterns are spanned, and how
+loose the bound is, is reported.
 """
 
 #: Statistics of steadiness, with their names.
 STEADINESS = {"bias_increment_max": "largest path per step", "bias_variance": "variance of the bias"}
+#: Claims on each.
+FOLLOWS = {
+    "bias_increment_max": "The more slowly the bias is trained, the flatter the function is far from the data",
+    "bias_variance": "The less the bias varies in training, the flatter the function is far from the data",
+}
 
 
 def answer(results: Mapping[str, Results]) -> StudyAnswer:
@@ -70,9 +76,9 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     points = pd.concat([rows.assign(run_id=run_id) for run_id, rows in squares.items()], ignore_index=True)
     bounds = points[~points["seen"]].dropna(subset="bound")
     fitted = table[table["train_loss"] <= LARGEST_TRAIN_LOSS]
-    findings = [_bounds_hold(points, bounds)]
-    findings += [_follows(fitted, statistic) for statistic in STEADINESS]
-    findings += [_steady_networks(fitted), _within_configurations(fitted)]
+    findings = [_steady_networks(fitted)]
+    findings += [_follows(fitted, statistic, claim) for statistic, claim in FOLLOWS.items()]
+    findings += [_within_configurations(fitted), _bounds_hold(points, bounds)]
     regions_figure = render_figure(
         "regions",
         "Slopes over the square, and where the training points bound them",
@@ -130,23 +136,24 @@ def _bounds_hold(points: pd.DataFrame, bounds: pd.DataFrame) -> Finding:
         f"{looseness.quantile(0.9):.2f}"
     )
     return Finding(
-        "the training points' slopes bound the slope wherever their patterns span the pattern",
+        "The slopes at the training points bound the slope wherever their patterns span the pattern",
         decision,
         evidence,
-        "bounded complexity far from any training point",
+        "abstract: bounded complexity even far from any training point",
         kind="check",
     )
 
 
-def _follows(fitted: pd.DataFrame, statistic: str) -> Finding:
+def _follows(fitted: pd.DataFrame, statistic: str, claim: str) -> Finding:
     rank = rank_correlation(fitted, statistic, "far_slope")
     decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
     evidence = f"Spearman {show_interval(rank)}, {len(fitted)} networks"
     return Finding(
-        f"the larger the {STEADINESS[statistic]}, the steeper the function far from the data",
+        claim,
         decision,
         evidence,
-        explanation="among networks that have learned, the relation of the two depends on the frequency",
+        explanation="among networks that have learned their sinusoid, the frequency changes the relation of the two",
+        kind="ours",
     )
 
 
@@ -156,15 +163,15 @@ def _steady_networks(fitted: pd.DataFrame) -> Finding:
     others = fitted.loc[~steady, "far_slope"]
     decision = decide(bool(calm.median() <= STEADY_RATIO * others.median()))
     evidence = (
-        f"median largest slope {calm.median():.2f} of {len(calm)} steady ones, at most {calm.max():.2f}; of the "
-        f"others {others.median():.2f}, at most {others.max():.2f}"
+        f"largest slope far away: median {calm.median():.2f} of the {len(calm)} steady networks (at most "
+        f"{calm.max():.2f}), {others.median():.2f} of the {len(others)} others (at most {others.max():.2f})"
     )
     return Finding(
-        "steadily trained networks are less steep far from the data",
+        "Networks that are trained steadily are less steep far from the data",
         decision,
         evidence,
-        "bounded complexity far from any training point",
-        explanation="the path is steady at the training points, while other regions count far away",
+        "abstract: bounded complexity even far from any training point",
+        explanation="training is steady at the training points, while other regions of the function count far away",
     )
 
 
@@ -173,14 +180,15 @@ def _within_configurations(fitted: pd.DataFrame) -> Finding:
     if within.correlation > 0:
         explanation = "the sign is right, but seeds are too few to distinguish it from none"
     else:
-        explanation = "frequency and initial scale determine both"
+        explanation = "frequency and initial scale determine both quantities"
     decision = decide(bool(within.correlation > 0 and within.p <= LEVEL))
     evidence = minus_signs(f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}")
     return Finding(
-        "the same among networks of one configuration",
+        "Among networks of one configuration, steadier training means a flatter function far away",
         decision,
         evidence,
         explanation=explanation,
+        kind="ours",
     )
 
 

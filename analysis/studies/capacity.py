@@ -9,7 +9,7 @@ from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.judging.match_windows import in_windows
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer
-from benevolent.analysis.studies.shared.network_outputs import data_name
+from benevolent.analysis.studies.shared.network_outputs import data_name, data_title
 from benevolent.analysis.studies.shared.normalized_loss import fitted_networks
 from benevolent.analysis.studies.shared.normalized_loss_figures import draw_pairs
 from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL_RULE, order_finding
@@ -28,26 +28,33 @@ interval above 0. Normalized: the same for the norm product and the normalized t
 shows. Starts: the first two are also asked of networks that were not pretrained, started from weights of five sizes.
 {INTERVAL_RULE}.
 """
+#: Sweeps.
+PRETRAINING = "pretraining"
+SCALES = "scales"
+#: What the source says of each outcome, by sweep.
 PAPER = {
-    "test_error": "figure 13: rises at train loss 0.0044 ± 0.0001",
-    "test_loss": "appendix E: among minimizers of one loss",
-    "normalized_test_loss": "figure 4: rises",
+    (PRETRAINING, "test_error"): "figure 13: when the norm product increases, so does the test error",
+    (
+        PRETRAINING,
+        "test_loss",
+    ): "appendix E: the minimizer of higher norm product has the higher loss",
+    (PRETRAINING, "normalized_test_loss"): "figure 4 a: rises with the norm product",
+    (SCALES, "test_error"): "figure 4 c: monotonic in the norm product",
+    (SCALES, "test_loss"): "figure 12: a positive correlation",
 }
 OUTCOMES = {"test_error": "test error", "test_loss": "test loss", "normalized_test_loss": "normalized test loss"}
 UNITS = {"test_error": "fraction", "test_loss": "nats", "normalized_test_loss": "nats"}
 
-PRETRAINING = "pretraining"
 #: Axis of each sweep.
-AXES = {PRETRAINING: "pretrain.label_corruption", "scales": "init.std"}
+AXES = {PRETRAINING: "pretrain.label_corruption", SCALES: "init.std"}
 COLORS = {
     PRETRAINING: "the fraction of labels swapped in pretraining",
-    "scales": "the initial standard deviation",
+    SCALES: "the initial standard deviation",
 }
-POPULATIONS = {PRETRAINING: "pretrained", "scales": "started from weights of several sizes"}
+POPULATIONS = {PRETRAINING: "random pretraining", SCALES: "initial weights of several sizes"}
 EXPLANATIONS = {
-    PRETRAINING: "the products of networks that have seen other labels may be near to each other, so that chance "
-    "orders them",
-    "scales": "for starts of different size the product reflects the size, which the loss at the end does not",
+    PRETRAINING: "networks pretrained on different labels have almost the same product, so that chance orders them",
+    SCALES: "the product reflects the size of the initial weights, on which the test loss depends little",
 }
 
 
@@ -59,7 +66,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     for sweep in AXES:
         table = fitted_networks(results[sweep])
         table = table[in_windows(table, {"train_loss": WINDOW})].reset_index(drop=True)
-        where = f"{data_name(results[sweep])}, {POPULATIONS[sweep]}"
+        where = f"{data_title(data_name(results[sweep]))}, {POPULATIONS[sweep]}"
         findings += _findings(sweep, where, table)
         figures.append(_figure(sweep, where, table))
         numbers.append(table.assign(sweep=sweep))
@@ -73,12 +80,12 @@ def _findings(sweep: str, where: str, table: pd.DataFrame) -> list[Finding]:
             continue
         findings.append(
             order_finding(
-                f"{where}: {name} rises with the norm product",
+                f"{where}: the {name} rises with the product of norms",
                 table,
                 NORM,
                 outcome,
                 LEAST_RANK_CORRELATION,
-                PAPER[outcome] if sweep == PRETRAINING else "",
+                PAPER[sweep, outcome],
                 explanation=EXPLANATIONS[sweep],
             )
         )

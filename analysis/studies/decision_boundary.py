@@ -181,11 +181,11 @@ def _line_first(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best_l
         f"{lowest:.3f} to {highest:.3f} of the disk"
     )
     return Finding(
-        "First the boundary is almost a line",
+        "An almost linear boundary emerges first",
         decision,
         evidence,
-        "almost linear in the first phases",
-        explanation="by the step at which it is as accurate as a line, it is bent already",
+        "figure 1: an almost linear boundary emerges in the first phases of training",
+        explanation="at the step at which the boundary is as accurate as a line, it is already bent",
     )
 
 
@@ -193,14 +193,14 @@ def _then_concept(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best
     most = [table["curve"].max() for table in tables]
     decision = decide(all(network.concept is not None for network in phases))
     evidence = (
-        f"agrees with the curve on {min(most):.3f} to {max(most):.3f} of the disk at best, asked "
+        f"agrees with the curve on {min(most):.3f} to {max(most):.3f} of the disk at best; asked for is "
         f"{_concept_level(best_line):.3f}"
     )
     return Finding(
-        "Then it follows the curve",
+        "The network learns more than a linear boundary: the concept",
         decision,
         evidence,
-        "more complex classifiers are learned",
+        "figure 1: more complex classifiers are learned afterwards",
         explanation="these examples, some of them wrong, do not show the bends of the curve well enough",
     )
 
@@ -210,11 +210,11 @@ def _then_noise(tables: Sequence[pd.DataFrame]) -> Finding:
     decision = decide(bool(lowest == 1))
     evidence = f"train accuracy at least {lowest:.4f}"
     return Finding(
-        "In the end it fits the noise",
+        "The network overfits to the label noise at the end",
         decision,
         evidence,
-        "overfits to the label noise",
-        explanation="too few steps, or too narrow a network, for wrong labels among right ones",
+        "figure 1: in the last stages, the network overfits to the label noise",
+        explanation="the steps are too few, or the network too narrow, to fit wrong labels among right ones",
     )
 
 
@@ -229,22 +229,22 @@ def _concept_kept(tables: Sequence[pd.DataFrame], best_line: float) -> Finding:
         f"{(most - ends).max():.4f} below its best"
     )
     return Finding(
-        "And it keeps the concept",
+        "The network retains the concept while it overfits",
         decision,
         evidence,
-        "retains the concept",
+        "figure 1: while still retaining the concept",
         explanation="islands around wrong labels take some of the disk",
     )
 
 
 def _in_order(phases: Sequence[Phases]) -> Finding:
     decision = decide(all(network.in_order for network in phases))
-    evidence = "steps " + "; ".join(_show_steps(network) for network in phases)
+    evidence = "first steps of the three: " + "; ".join(_show_steps(network) for network in phases)
     return Finding(
-        "Line, concept and noise come one after the other",
+        "The network learns the line, the concept and the noise in this order",
         decision,
         evidence,
-        "in this order",
+        "figure 1: first, then, in the last stages",
         explanation="a phase is never reached, or is reached between the same two recorded steps as another",
     )
 

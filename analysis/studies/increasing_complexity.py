@@ -32,13 +32,13 @@ COLORS = ("#443983", "#21918c", "#b5a11c")
 STYLES: tuple[str | tuple[int, tuple[int, int]], ...] = ("--", "-.", (0, (1, 1)))
 
 RULE = f"""
-On test examples with their true labels, in bits, for each seed; G_1, G_2, G_3 are the simpler classifiers, each trained
-on the network's answers at its end. Ladder: I(G_i; Y) rises with i. Order: the first recorded step at which I(F; Y) is
-more than {BITS_BEYOND} above mu_Y(F; G_i) is earlier for G_1 than for G_2, and for G_2 no later than for G_3 (never is
-later than any step). Kept: at the end mu_Y(F; G_i) is at least {LEAST_KEPT} of its largest value, for each i. More than
-chance: at the first recorded step at which I(F; Y) reaches I(G_i; Y), or at the end if it does not, mu_Y(F; G_i) / I(F;
-Y) is larger than the null model's by {LEAST_EXCESS} or more, or by half of what the null model leaves if that is less,
-for each i in the mean over seeds.
+Claims are decided on test examples with their true labels, in bits, for each seed. G_1, G_2, G_3 are the simpler
+classifiers, from the least complex on, each trained on the network's answers at its end. Order: the first recorded step
+at which I(F; Y) is more than {BITS_BEYOND} above mu_Y(F; G_i) is earlier for G_1 than for G_2, and for G_2 no later
+than for G_3 (never is later than any step). Not forgotten: at the end mu_Y(F; G_i) is at least {LEAST_KEPT} of its
+largest value, for each i. Null model: at the first recorded step at which I(F; Y) reaches I(G_i; Y), or at the end if
+it does not, mu_Y(F; G_i) / I(F; Y) is larger than the null model's by {LEAST_EXCESS} or more, or by half of what the
+null model leaves if that is less, for each i in the mean over seeds. More complex: I(G_i; Y) rises with i.
 """
 
 
@@ -128,10 +128,10 @@ def _classifier_name(results: Results, run_id: str) -> str:
 def _findings(ladders: Sequence[Sequence[Rung]]) -> list[Finding]:
     names = [rung.name for rung in ladders[0]]
     return [
-        _larger_knows_more(names, ladders),
         _left_in_order(ladders),
         _kept(ladders),
         _more_than_chance(names, ladders),
+        _larger_knows_more(names, ladders),
     ]
 
 
@@ -149,9 +149,10 @@ def _larger_knows_more(names: Sequence[str], ladders: Sequence[Sequence[Rung]]) 
     decision = decide(bool((np.diff(levels) > 0).all()))
     evidence = "; ".join(means)
     return Finding(
-        "The ladder: a larger classifier knows more about the labels",
+        "A more complex classifier knows more about the labels",
         decision,
         evidence,
+        kind="ours",
     )
 
 
@@ -160,25 +161,26 @@ def _left_in_order(ladders: Sequence[Sequence[Rung]]) -> Finding:
     first_is_first = (steps[:, 0] < steps[:, 1]).all()
     others_in_order = (steps[:, 1:-1] <= steps[:, 2:]).all()
     decision = decide(bool(first_is_first and others_in_order))
-    evidence = f"knows more than they explain from steps {'; '.join(_show_steps(row) for row in steps)}"
+    shown = "; ".join(_show_steps(row) for row in steps)
+    evidence = f"first step, by classifier, at which the network knows more than it explains: {shown}"
     return Finding(
-        "The network leaves them behind in their order",
+        "The network goes beyond simpler classifiers in the order of their complexity",
         decision,
         evidence,
-        "2, 4, then 6 layers",
-        explanation="the classifiers are nearer to each other than their depths, and steps are recorded too seldom",
+        "figure 5: all curves are close to I(F; Y) at first, then each successively plateaus (2, 4, 6 layers)",
+        explanation="the classifiers are more alike than their sizes suggest, and steps are recorded too seldom",
     )
 
 
 def _kept(ladders: Sequence[Sequence[Rung]]) -> Finding:
     lowest = _by_rung(ladders, "kept").min()
     decision = decide(bool(lowest >= LEAST_KEPT))
-    evidence = f"at least {lowest:.3f} of the largest value"
+    evidence = f"at the end at least {lowest:.3f} of the largest value is explained"
     return Finding(
-        "What each explains is kept to the end",
+        "SGD does not forget the simpler classifiers",
         decision,
         evidence,
-        "flat while overfitting",
+        "figure 5: flat in the overfitting regime",
         explanation="what is fitted last spoils some of what was learned first",
     )
 
@@ -189,15 +191,15 @@ def _more_than_chance(names: Sequence[str], ladders: Sequence[Sequence[Rung]]) -
     wanted = np.minimum(LEAST_EXCESS, (1 - null) / 2)
     shares = []
     for name, own_share, null_share in zip(names, own, null, strict=True):
-        shares.append(f"{name}: {own_share:.2f} against {null_share:.2f}")
+        shares.append(f"{name}: {own_share:.2f}, null model {null_share:.2f}")
     decision = decide(bool((own - null >= wanted).all()))
     evidence = "; ".join(shares)
     return Finding(
-        "Each explains more than any equally good classifier must",
+        "Simpler classifiers explain the network better than a null model as accurate",
         decision,
         evidence,
-        "6 layers: 0.72 against 0.40",
-        explanation="classifiers of so few examples are alike in what is easy, even two that share nothing else",
+        "6 layers: 0.72, null model 0.40",
+        explanation="classifiers of so few examples agree on what is easy, even if they share nothing else",
     )
 
 

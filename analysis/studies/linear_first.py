@@ -42,14 +42,14 @@ REFITTED = ("cifar10-first-last",)
 YELLOW = "#d9b44a"
 
 RULE = f"""
-Per task, on test images and in bits; L is the linear classifier (logistic regression), and for CIFAR-10 first against
-last five the one that best fits the network at T0, the first recorded step at which I(F; Y) reaches I(L; Y) of the best
-linear classifier. Linear first: T0 exists in every seed; at T0 mu_Y(F; L) is at least {LEAST_SHARE} of I(F; Y), and
-{LEAST_EARLY_SHARE} of it at every recorded step up to T0 at which I(F; Y) is at least {KNOWN} of I(L; Y), each in the
-mean over seeds. More than chance: at T0 that share is larger than the null model's by {LEAST_EXCESS} or more, or by
-half of what the null model leaves if that is less. Then beyond: I(F; Y | L) is larger at the end than at T0 in every
-seed. Kept: at the end mu_Y(F; L) is at least {LEAST_KEPT} of I(L; Y) in the mean over seeds, and the network is right
-on every training example, unless these are redrawn in every epoch.
+Each task is decided on its test images, in bits. L is the linear classifier (logistic regression). T0 is the first
+recorded step at which I(F; Y) reaches I(L; Y) of the best linear classifier. For CIFAR-10 first against last five, L is
+the one that best fits the network at T0. Initial performance: T0 exists in every seed. At T0 mu_Y(F; L) is at least
+{LEAST_SHARE} of I(F; Y), and {LEAST_EARLY_SHARE} of it at every recorded step up to T0 at which I(F; Y) is at least
+{KNOWN} of I(L; Y), each in the mean over seeds. Null model: at T0 that share is larger than the null model's by
+{LEAST_EXCESS} or more, or by half of what the null model leaves if that is less. More expressive: I(F; Y | L) is larger
+at the end than at T0 in every seed. Not forgotten: at the end mu_Y(F; L) is at least {LEAST_KEPT} of I(L; Y) in the
+mean over seeds, and the network is right on every training example, unless these are redrawn in every epoch.
 """
 
 #: mu / I(F; Y) at T0, and that of the null model, where the source gives them.
@@ -171,12 +171,12 @@ def _explain(name: str, results: Results) -> Task:
 def _findings(name: str, task: Task, streamed: bool) -> list[Finding]:
     title = TITLES[name]
     claims = (
-        f"{title}: until T0 the network knows what the linear classifier knows",
-        f"{title}: that is more than classifiers that good share anyway",
-        f"{title}: after T0 the network learns what no linear classifier says",
+        f"{title}: the linear classifier explains the initial performance of the network",
+        f"{title}: the linear classifier explains it better than a null model does",
+        f"{title}: the network becomes more expressive than the linear classifier later",
     )
     if any(network.t0 is None for network in task):
-        explanation = "the network learns something else at once, and never does as well as the linear classifier"
+        explanation = "the network never does as well as the linear classifier"
         findings = [Finding(claim, "does not hold", "T0 is not reached", explanation=explanation) for claim in claims]
     else:
         linear, chance, beyond = claims
@@ -199,8 +199,8 @@ def _linear_first(claim: str, name: str, task: Task) -> Finding:
         claim,
         decision,
         evidence,
-        PAPER.get(name, "μ ≈ I(F; Y)"),
-        explanation="the network learns something else at once",
+        PAPER.get(name, "claim 1: μ ≈ I(F; Y) up to T0"),
+        explanation="the network learns something else from the beginning",
     )
 
 
@@ -209,13 +209,13 @@ def _more_than_chance(claim: str, name: str, task: Task) -> Finding:
     null = _mean_share(task, "null")
     wanted = min(LEAST_EXCESS, (1 - null) / 2)
     decision = decide(share - null >= wanted)
-    evidence = f"{share:.3f} against {null:.3f} of the null model; larger by {share - null:.3f}, asked {wanted:.3f}"
+    evidence = f"{share:.3f}, null model {null:.3f}; larger by {share - null:.3f}, {wanted:.3f} is asked for"
     return Finding(
         claim,
         decision,
         evidence,
-        PAPER.get(name, ""),
-        explanation="two classifiers that are right so often, or so seldom, share about as much by chance",
+        PAPER.get(name, "the ratio is small for the null model, and much closer to 1 for the linear one"),
+        explanation="two classifiers that are right so often, or so seldom, share almost as much by chance",
     )
 
 
@@ -228,7 +228,7 @@ def _beyond(claim: str, task: Task) -> Finding:
         claim,
         decision,
         evidence,
-        "I(F; Y | L) rises from about 0",
+        "table 1: I(F; Y | L) rises from about 0",
         explanation="the network ends no better than the linear classifier",
     )
 
@@ -239,7 +239,7 @@ def _kept(title: str, task: Task, streamed: bool) -> Finding:
     accuracy = ends["train_accuracy"].min()
     fitted = streamed or accuracy == 1
     if fitted:
-        explanation = "another part of what can be learned linearly is known at the end"
+        explanation = "the network knows another part of what can be learned linearly at the end"
     else:
         explanation = "not every example was fitted"
     decision = decide(bool(kept >= LEAST_KEPT and fitted))
@@ -248,10 +248,10 @@ def _kept(title: str, task: Task, streamed: bool) -> Finding:
         f"bits, train accuracy {accuracy:.4f}"
     )
     return Finding(
-        f"{title}: at the end the network still knows what the linear classifier knows",
+        f"{title}: the network does not forget the linear classifier",
         decision,
         evidence,
-        "μ plateaus near I(L; Y), I(L; Y | F) about 0",
+        "table 1: μ plateaus near I(L; Y), I(L; Y | F) is about 0",
         explanation=explanation,
     )
 

@@ -11,8 +11,8 @@ from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import INK, WIDTH_INCHES, RenderedFigure, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.drawing import GRAY
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
-from benevolent.analysis.studies.shared.network_outputs import data_name, outputs
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide, in_order
+from benevolent.analysis.studies.shared.network_outputs import data_name, data_title, outputs
 from benevolent.analysis.studies.shared.normalized_loss import fitted_networks
 from benevolent.analysis.studies.shared.normalized_loss_figures import draw_pairs
 from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL_RULE, order_finding
@@ -33,7 +33,7 @@ Beyond the norm: the correlation with Frobenius norms exceeds that of the norm p
 the lower end of the interval of the difference above 0; otherwise the margin, which networks with one loss share, adds
 nothing to the norm. {INTERVAL_RULE}.
 """
-PAPER = "appendix J: rises"
+PAPER = "appendix J: the error increases with the inverse of the margin"
 #: Means and standard deviations of the largest outputs in the source.
 PAPER_OUTPUTS = (
     "in figure 20 of the source, on MNIST, the means are 60.56 (standard deviation 16.21) and 0.0267 (0.0071)"
@@ -48,19 +48,20 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     notes = []
     for runs in results.values():
         name = data_name(runs)
+        title = data_title(name)
         table = fitted_networks(runs)
         for column in MARGINS.values():
             table[f"inverse_{column}"] = 1 / table[column]
         example = table.loc[table[AXIS] == table[AXIS].quantile(interpolation="lower")].iloc[0]
         logits, _ = outputs(runs, example["run_id"], "train")
         largest = logits.amax(1).numpy()
-        findings += [_orders(name, table, norm) for norm in MARGINS]
-        findings.append(_beyond_norm(name, table))
+        findings += [_orders(title, table, norm) for norm in MARGINS]
+        findings.append(_beyond_norm(title, table))
         figures.append(_margins_figure(name, table))
         figures.append(_outputs_figure(name, example, largest))
         numbers.append(table.assign(data=name))
         notes.append(_describe_outputs(name, example, largest))
-    return StudyAnswer(findings, figures, pd.concat(numbers), notes)
+    return StudyAnswer(in_order(findings), figures, pd.concat(numbers), notes)
 
 
 def _margins_figure(name: str, table: pd.DataFrame) -> RenderedFigure:
@@ -93,19 +94,22 @@ def _describe_outputs(name: str, example: pd.Series, largest: np.ndarray) -> str
     return f"{name}: the largest output of that network has {plain}, normalized {divided}."
 
 
-def _orders(name: str, table: pd.DataFrame, norm: str) -> Finding:
-    return order_finding(
-        f"{name}: the inverse margin over the product of {norm} norms orders networks by test error",
+def _orders(title: str, table: pd.DataFrame, norm: str) -> Finding:
+    from_source = norm == "Frobenius"
+    divisor = "" if from_source else f", divided by {norm} norms,"
+    finding = order_finding(
+        f"{title}: the test error rises with the inverse of the margin{divisor}",
         table,
         f"inverse_{MARGINS[norm]}",
         "test_error",
         LEAST_RANK_CORRELATION,
-        PAPER,
-        explanation="networks from medium starts differ little in test error, so that chance orders them",
+        PAPER if from_source else "",
+        explanation="networks from weights of medium size differ little in test error, so that chance orders them",
     )
+    return finding._replace(claim=finding.claim.rstrip(","), kind="paper" if from_source else "ours")
 
 
-def _beyond_norm(name: str, table: pd.DataFrame) -> Finding:
+def _beyond_norm(title: str, table: pd.DataFrame) -> Finding:
     def difference(rows: pd.DataFrame) -> float:
         with_margin = st.spearman(rows["inverse_margin_p10_frobenius"], rows["test_error"])
         norm_alone = st.spearman(rows["log_frobenius_product"], rows["test_error"])
@@ -113,13 +117,14 @@ def _beyond_norm(name: str, table: pd.DataFrame) -> Finding:
 
     gain = mean_over_seeds(table, difference)
     decision = decide(gain.value >= LEAST_DIFFERENCE and gain.low > 0)
-    evidence = f"difference of Spearman's correlations {show_interval(gain)}"
+    evidence = f"Spearman's correlation with test error is larger by {show_interval(gain)}"
     return Finding(
-        f"{name}: the margin says more than the norm product alone",
+        f"{title}: the margin says more about the test error than the product of norms alone",
         decision,
         evidence,
-        explanation="networks that were trained to one loss have about one margin, and its ratio to the norm product "
+        explanation="networks trained to one loss have almost the same margin, so that its ratio to the norm product "
         "says no more than the norm product",
+        kind="ours",
     )
 
 

@@ -30,7 +30,7 @@ widest networks have at least {FEWEST_PER_EXAMPLE} parameters per example and fi
 networks with more parameters than examples that fit them all, Spearman's rank correlation of the number of parameters
 and test error is at most -{LEAST_FALL}, and the upper end of its 95% interval below 0. {INTERVAL_RULE}.
 """
-PAPER = "figure 3: flat or falling beyond one parameter per example"
+PAPER = "figure 3: the test error does not increase beyond the size of the training set"
 
 
 def answer(results: Mapping[str, Results]) -> StudyAnswer:
@@ -39,14 +39,14 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     table["per_example"] = table["parameter_count"] / table["data.train_size"]
     overparameterized = table[(table["per_example"] > 1) & (table["train_error"] == 0)]
     falls = order_finding(
-        "beyond one parameter per example, test error falls with more parameters",
+        "The test error falls with more parameters, beyond one per example",
         overparameterized,
         "parameter_count",
         "test_error",
         LEAST_FALL,
-        PAPER,
         sign=-1,
-        explanation="wider networks differ too little from each other for that",
+        explanation="wider networks differ too little from each other",
+        kind="ours",
     )
     figure = render_figure(
         "width",
@@ -77,12 +77,12 @@ def _does_not_rise(table: pd.DataFrame) -> Finding:
     per_example = networks["per_example"].iloc[0]
     evidence = f"{errors_shown}, difference {show_interval(excess, '+.4f')}; {per_example:.0f} parameters per example"
     return Finding(
-        "the widest networks have no larger test error than the best of the other widths",
+        "The test error does not increase with more parameters than examples",
         decision,
         evidence,
         PAPER,
         reason,
-        explanation="with more parameters than examples there are many ways to fit them, and SGD finds worse ones",
+        explanation="with more parameters there are more ways to fit the examples, and SGD finds worse ones",
     )
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.drawing import DARK_GRAY, draw_mean_and_range
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide, in_order
 from benevolent.analysis.studies.shared.network_outputs import class_count
 from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL_RULE, order_finding
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
@@ -24,29 +24,30 @@ LARGEST_RATIO = 0.5
 NATURAL = "natural"
 RANDOM = "random"
 GAPS = {
-    "loss_gap": "the normalized loss",
-    "relative_gap": "the normalized loss, relative to how far the train loss is below chance,",
-    "error_gap": "the error",
+    "loss_gap": "gap of the normalized losses",
+    "error_gap": "gap of the errors",
+    "relative_gap": "relative gap of the normalized losses",
 }
 
 RULE = f"""
-For natural and for random labels alike; gaps are absolute differences of train and test. Closes: Spearman's rank
-correlation of the number of examples with the gap of normalized losses is at most -{LEAST_FALL}, and the upper end of
-its 95% interval below 0; the same for that gap over log C minus the normalized train loss (C classes), since outputs so
-small make all losses those of chance, whatever a network knows; and the same for the gap of errors. By half: the gap of
-errors at the largest number of examples is at most {LARGEST_RATIO} of that at the smallest, in the mean over seeds. For
-natural labels the test error falls: Spearman's rank correlation at most -{LEAST_FALL}, and the upper end below 0.
+Gaps are absolute differences of train and test; claims on them are asked of natural and of random labels alike. Closes:
+Spearman's rank correlation of the number of examples with the gap of normalized losses is at most -{LEAST_FALL}, and
+the upper end of its 95% interval below 0. The same is asked of the gap of errors, and of the relative gap. The relative
+gap is the gap of normalized losses over log C minus the normalized train loss (C classes), since outputs so small make
+all losses those of chance, whatever a network knows. By half: the gap of errors at the largest number of examples is at
+most {LARGEST_RATIO} of that at the smallest, in the mean over seeds. Test error, for natural labels: Spearman's rank
+correlation with the number of examples is at most -{LEAST_FALL}, and the upper end of its interval below 0.
 {INTERVAL_RULE}.
 """
 PAPER = {
-    (NATURAL, "loss_gap"): "figures 1 and 19: the gap closes",
-    (RANDOM, "loss_gap"): "figure 19: the gap closes",
-    (NATURAL, "error_gap"): "figure 1: the gap closes",
-    (RANDOM, "error_gap"): "figure 1: train error rises to chance",
+    (NATURAL, "loss_gap"): "figure 19: the gap converges to zero, but very slowly",
+    (RANDOM, "loss_gap"): "figure 19: the gap converges to zero, but very slowly",
+    (NATURAL, "error_gap"): "figure 1 a: the gap seems to converge to zero",
+    (RANDOM, "error_gap"): "figure 1 b: the gap seems to converge to zero",
 }
 EXPLANATIONS = {
-    NATURAL: "networks of a fixed size fit all these examples, and test error has not fallen enough yet",
-    RANDOM: "a network of this size still fits that many random labels, and its test error is that of chance",
+    NATURAL: "networks of this size fit all these examples, and the test error has not fallen enough yet",
+    RANDOM: "a network of this size still fits so many random labels, while its test error is that of chance",
 }
 
 
@@ -57,8 +58,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     for labels, table in tables.items():
         findings += [_closes(labels, table, column) for column in GAPS]
         findings.append(_halves(labels, table))
-    claim = "natural labels: the test error falls"
-    findings.append(order_finding(claim, tables[NATURAL], AXIS, "test_error", LEAST_FALL, "figure 1", sign=-1))
+    claim = "Natural labels: the test error falls with more examples"
+    findings.append(order_finding(claim, tables[NATURAL], AXIS, "test_error", LEAST_FALL, sign=-1, kind="ours"))
     examples_figure = render_figure(
         "examples",
         "Errors and losses against the number of examples",
@@ -75,7 +76,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     )
     figures = [examples_figure, gaps_figure]
     numbers = pd.concat([table.assign(labels=labels) for labels, table in tables.items()])
-    return StudyAnswer(findings, figures, numbers)
+    return StudyAnswer(in_order(findings), figures, numbers)
 
 
 def _with_gaps(runs: Results) -> pd.DataFrame:
@@ -89,7 +90,7 @@ def _with_gaps(runs: Results) -> pd.DataFrame:
 
 def _closes(labels: str, table: pd.DataFrame, column: str) -> Finding:
     return order_finding(
-        f"{labels} labels: the gap of {GAPS[column]} closes with more examples",
+        f"{labels.capitalize()} labels: the {GAPS[column]} closes with more examples",
         table,
         AXIS,
         column,
@@ -97,6 +98,7 @@ def _closes(labels: str, table: pd.DataFrame, column: str) -> Finding:
         PAPER.get((labels, column), ""),
         sign=-1,
         explanation=EXPLANATIONS[labels],
+        kind="paper" if (labels, column) in PAPER else "ours",
     )
 
 
@@ -111,12 +113,13 @@ def _halves(labels: str, table: pd.DataFrame) -> Finding:
 
     estimate = mean_over_seeds(table, ratio)
     decision = decide(estimate.value <= LARGEST_RATIO)
-    evidence = f"{show_interval(estimate, '.2f')} of it"
+    evidence = f"ratio of the gap with {most:,} examples to that with {fewest:,} {show_interval(estimate, '.2f')}"
     return Finding(
-        f"{labels} labels: with {most:,} examples the gap of the errors is at most half of that with {fewest:,}",
+        f"{labels.capitalize()} labels: the gap of the errors closes at least by half",
         decision,
         evidence,
         explanation=EXPLANATIONS[labels],
+        kind="ours",
     )
 
 
@@ -144,7 +147,7 @@ def _draw_gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
     gaps = {
         "loss_gap": "gap of normalized losses (nats)",
-        "relative_gap": "the same, relative",
+        "relative_gap": "relative gap of normalized losses",
         "error_gap": "gap of errors (fraction)",
     }
     panels = figure.subplots(1, len(gaps))

@@ -13,7 +13,7 @@ from benevolent.analysis.figures import WIDTH_INCHES, render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import LinearFit
 from benevolent.analysis.studies.shared.drawing import BLACK, axis_palette
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide, in_order
 from benevolent.analysis.studies.shared.normalized_loss import (
     Outputs,
     deal_norms,
@@ -34,7 +34,7 @@ from benevolent.analysis.studies.shared.seed_means import rank_correlation, show
 
 AXIS = "pretrain.label_corruption"
 #: Exponents of the norms.
-NORMS = {"L1": 1.0, "L2": 2.0, "L4": 4.0, "largest entry": float("inf")}
+NORMS = {"L1": 1.0, "L2": 2.0, "L4": 4.0, "L∞": float("inf")}
 LEAST_RANK_CORRELATION = 0.9
 #: Largest output of the median network, after division.
 LARGEST_OUTPUT = 1.0
@@ -42,7 +42,7 @@ LARGEST_OUTPUT = 1.0
 SLOPE_DIFFERENCE = 0.1
 
 RULE = f"""
-Over networks that fit every training example, with rho the product over the layers of the entrywise p-norm of the
+Over networks that fit every training example. rho is the product over the layers of the entrywise p-norm of the
 weights, p = 1, 2, 4 and infinity. Outputs are divided by rho and multiplied by one constant per norm, such that the
 median network's largest output is {LARGEST_OUTPUT} (the source divides L1 norms by 100: products of large norms leave
 losses that differ in the last digits only). Linear: for each p, R2 of normalized test loss on normalized train loss is
@@ -55,6 +55,7 @@ PAPER = {
     "L1": "figure 9: slope 0.836, intercept 0.378, R² 0.9998",
     "L2": "figure 10: slope 0.836, intercept 0.377, R² 0.9998",
 }
+PAPER_OTHERS = "appendix D: the choice of the norm does not matter"
 X = "normalized_train_loss"
 Y = "normalized_test_loss"
 
@@ -70,7 +71,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     findings = [_is_line(norm, losses[norm]) for norm in NORMS]
     findings += [_same_line(norm, losses, deals) for norm in others]
     findings += [_same_order(norm, losses) for norm in others]
-    findings.append(own_norm_finding("by L2", losses["L2"], deals["L2"]))
+    findings.append(own_norm_finding("Divided by L2", losses["L2"], deals["L2"]))
     norms_figure = render_figure(
         "norms",
         "Test against train loss, outputs divided by products of several norms",
@@ -85,7 +86,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     )
     figures = [norms_figure, errors_figure]
     numbers = pd.concat([rows.assign(norm=norm) for norm, rows in losses.items()])
-    return StudyAnswer(findings, figures, numbers, [OWN_NORM_CHANGED])
+    return StudyAnswer(in_order(findings), figures, numbers, [OWN_NORM_CHANGED])
 
 
 def _losses(runs: Results, table: pd.DataFrame, networks: Outputs, p: float) -> pd.DataFrame:
@@ -108,11 +109,12 @@ def _is_line(norm: str, losses: pd.DataFrame) -> Finding:
     decision = decide(fit.r2 >= LINE_R2)
     evidence = f"{describe_line(fit)} ({fit.n} networks)"
     return Finding(
-        f"by {norm}: normalized test loss is linear in normalized train loss",
+        f"Divided by {norm}: the normalized test loss is linear in the normalized train loss",
         decision,
         evidence,
-        PAPER.get(norm, ""),
-        explanation="networks keep more or less of their lead on test examples, whichever norm divides",
+        PAPER.get(norm, PAPER_OTHERS),
+        explanation="some networks keep more of their training lead on test examples than others, whichever norm "
+        "divides",
     )
 
 
@@ -124,15 +126,16 @@ def _same_line(norm: str, losses: Mapping[str, pd.DataFrame], deals: Mapping[str
         dealt_alike.append(_are_one_line(loss_line(dealt), loss_line(dealt_l2)))
     decision = decide(_are_one_line(fit, usual))
     evidence = (
-        f"slopes {_show_slope(fit)} and {_show_slope(usual)}; with norms of other networks "
-        f"{np.mean(dealt_alike):.0%} of the lines are as near to each other"
+        f"slope {_show_slope(fit)}, by L2 {_show_slope(usual)}; with the norms of other networks the two lines are one "
+        f"in {np.mean(dealt_alike):.0%} of deals"
     )
     return Finding(
-        f"by {norm} the line is that by L2",
+        f"Divided by {norm}: the line is the same as by L2",
         decision,
         evidence,
         PAPER.get(norm, "").partition(",")[0],
         explanation="norms weigh large and small weights differently, and networks differ in their spread",
+        kind="paper" if norm in PAPER else "ours",
     )
 
 
@@ -157,7 +160,8 @@ def _same_order(norm: str, losses: Mapping[str, pd.DataFrame]) -> Finding:
         f"L2 and {norm} order the networks alike",
         decision,
         evidence,
-        explanation="networks that are near to each other by one norm need not be in the same order by another",
+        explanation="networks whose losses are almost equal by one norm may be in another order by another norm",
+        kind="ours",
     )
 
 

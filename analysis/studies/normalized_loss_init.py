@@ -12,8 +12,8 @@ import pandas as pd
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide
-from benevolent.analysis.studies.shared.network_outputs import class_count, data_name
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide, in_order
+from benevolent.analysis.studies.shared.network_outputs import class_count, data_name, data_title
 from benevolent.analysis.studies.shared.normalized_loss import deal_norms, fitted_networks, loss_line, network_outputs
 from benevolent.analysis.studies.shared.normalized_loss_figures import draw_losses, own_norm_figure
 from benevolent.analysis.studies.shared.normalized_loss_findings import (
@@ -75,45 +75,47 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     figures.append(own_norm_figure(deals, own))
     notes = [
         "A normalized output is tiny, so either loss is the logarithm of the number of classes minus a small term that "
-        "train and test share: part of the straightness is arithmetic. The last three claims of a data set ask how "
-        "much.",
+        "train and test share: part of the straightness is arithmetic. Our controls ask how much.",
         f"{RULE_CHANGED}: before, the relative line was asked without the control of dealt norms, and held three "
         "times.",
     ]
-    return StudyAnswer(findings, figures, pd.concat(numbers), notes)
+    return StudyAnswer(in_order(findings), figures, pd.concat(numbers), notes)
 
 
 def _findings(
     name: str, natural: pd.DataFrame, random: pd.DataFrame, deals: list[pd.DataFrame], classes: int
 ) -> list[Finding]:
+    title = data_title(name)
     order = order_finding(
-        f"{name}: normalized train loss orders networks by test error",
+        f"{title}: the normalized train loss predicts the ranking of networks by test error",
         natural,
         "normalized_train_loss",
         "test_error",
         LEAST_RANK_CORRELATION,
-        explanation="networks from medium starts differ little in test error, so that chance orders them",
+        "figures 2 and 4: it is approximately predictive, at least of the ranking",
+        explanation="networks from weights of medium size differ little in test error, so that chance orders them",
     )
     relative = own_norm_finding(
-        name,
+        title,
         natural,
         deals,
-        "so does the line of the logarithms of how far the losses are from chance",
+        "on a scale relative to chance, too, the line needs each network's own norm",
         functools.partial(_relative_r2, classes=classes),
     )
     return [
-        line_finding(name, natural, PAPER.get(name, "")),
+        line_finding(title, natural, PAPER.get(name, "appendix D: the line does not depend on the data set")),
         order,
         *_random_labels(name, natural, random),
-        own_norm_finding(name, natural, deals),
+        own_norm_finding(title, natural, deals),
         relative,
-        beyond_norm_finding(name, natural, NORM),
+        beyond_norm_finding(title, natural, NORM),
     ]
 
 
 def _random_labels(name: str, natural: pd.DataFrame, random: pd.DataFrame) -> list[Finding]:
-    on_line = f"{name}: networks that fit random labels lie on the line of the others"
-    highest = f"{name}: and highest of their scale"
+    title = data_title(name)
+    on_line = f"{title}: networks trained on random labels lie on the same line"
+    highest = f"{title}: networks trained on random labels have the largest normalized train loss"
     comparable = random[random[AXIS].isin(natural[AXIS])]
     if comparable.empty:
         return [Finding(claim, "undecided", "no network fits random labels") for claim in (on_line, highest)]
@@ -127,16 +129,16 @@ def _on_line(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame)
     deviations = (random["normalized_test_loss"] - predicted).abs() / natural_line.rmse
     decision = decide(is_unit_line(line))
     evidence = (
-        f"{describe_line(line)}, with {len(random)} of random labels; these are {deviations.min():.0f} to "
+        f"{describe_line(line)}, with {len(random)} networks of random labels; these are {deviations.min():.0f} to "
         f"{deviations.max():.0f} standard deviations off the line of the others"
     )
     return Finding(
         claim,
         decision,
         evidence,
-        PAPER_RANDOM.get(name, ""),
-        explanation="their outputs lead for other classes than the random ones of the test split as often as not, so "
-        "that their test loss is that of chance, and the line of the others does not end there",
+        PAPER_RANDOM.get(name, "figure 2: satisfies approximately the same linear relationship"),
+        explanation="the test labels of these networks are random too, so that their test loss is that of chance, "
+        "where the line of the others does not end",
     )
 
 
@@ -144,13 +146,13 @@ def _highest(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame)
     highest_natural = natural.groupby(AXIS)["normalized_train_loss"].max()
     above = random["normalized_train_loss"].to_numpy() > highest_natural[random[AXIS]].to_numpy()
     decision = decide(bool(above.all()))
-    evidence = f"{above.sum()} of {len(above)} above all networks of their scale with natural labels"
+    evidence = f"{above.sum()} of {len(above)} are above all networks with natural labels and the same initial weights"
     return Finding(
         claim,
         decision,
         evidence,
-        "the uppermost point" if name in PAPER_RANDOM else "",
-        explanation="fitting random labels takes larger norms, but not for every start",
+        "figure 2: performance on the randomly labeled training set is bad once normalized",
+        explanation="fitting random labels takes larger norms, but not from all initial weights",
     )
 
 

@@ -36,6 +36,7 @@ FAR_STARTS = ((FIRST_WEIGHT, float(FAR_FACTOR * EXAMPLES)), (NORMAL, 5.0))
 USUAL = "usual"
 LARGE = "large weights"
 RANDOM = "random labels"
+PAPER_ADVERSARIAL = "figure 8: one can construct adversarial initializations"
 
 RULE = f"""
 The linear problem of theorem 1 with n = {EXAMPLES} examples, at each label noise p. Harmless: from w = 0, from w = e_1
@@ -134,12 +135,12 @@ def _small_starts(table: pd.DataFrame) -> Finding:
     noises = ", ".join(f"{noise:g}" for noise in sorted(table["data.noise"].unique()))
     all_fit = (table["train_error"] == 0).all()
     decision = decide(bool(all_fit and (distance <= TOLERANCE).all()))
-    evidence = f"at most {distance.max():.4f} off, p = {noises}; {_count_fits(table)}"
+    evidence = f"at most {distance.max():.4f} away from 1 − p, p = {noises}; {_count_fits(table)}"
     return Finding(
-        "Linear: from small weights, fitting every example leaves the accuracy on the population at 1 − p",
+        "Linear classifiers: from small weights, overfitting leaves the population accuracy at 1 − p",
         decision,
         evidence,
-        "tends to 1 − p",
+        "theorem 1: the population accuracy approaches 1 − p",
     )
 
 
@@ -148,11 +149,11 @@ def _far_starts(table: pd.DataFrame) -> Finding:
     decision = decide(bool(all_fit and (table["accuracy"] <= LARGEST_BAD_ACCURACY).all()))
     evidence = f"{_accuracies_by_start(table)}; {_count_fits(table)}"
     return Finding(
-        "Linear: from bad starts, classifiers that fit every example do no better than chance",
+        "Linear classifiers: from bad initial weights, SGD finds poor classifiers that fit every example",
         decision,
         evidence,
-        "at most 50% for some that fit",
-        explanation="a start of this size does not outweigh, in every draw of twenty examples, what they teach",
+        "section 5: some fit every example and have at most 50% population accuracy",
+        explanation="initial weights of this size do not outweigh what is learned in every draw of twenty examples",
     )
 
 
@@ -175,13 +176,14 @@ def _network_findings(paths: pd.DataFrame) -> list[Finding]:
     all_fit = bool((ends["train_accuracy"] == 1).all())
     accuracy = ends.loc[USUAL, "accuracy"].mean()
     no_loss = Finding(
-        "Networks: from usual weights, fitting every example loses nothing of the best test accuracy on the way",
+        "Networks: from usual initial weights, overfitting does not hurt generalization",
         decide(all_fit and bool((lost <= LARGEST_LOSS).all())),
-        f"test accuracy {accuracy:.4f}, at most {lost.max():.4f} below the best",
-        "test error stabilizes",
-        explanation="the best of many recorded steps is high by chance alone, more so with few test examples",
+        f"test accuracy {accuracy:.4f} at the end, at most {lost.max():.4f} below the best on the way",
+        "table 1: overfitting doesn't hurt or improve test accuracy",
+        explanation="the best of many recorded steps is high by chance alone, the more so with few test examples",
     )
-    return [no_loss, _bad_start(ends, LARGE, LARGE), _bad_start(ends, RANDOM, "a fit of random labels")]
+    adversarial = _bad_start(ends, RANDOM, "weights that fit random labels")._replace(paper=PAPER_ADVERSARIAL)
+    return [no_loss, adversarial, _bad_start(ends, LARGE, "large initial weights")._replace(kind="ours")]
 
 
 def _bad_start(ends: pd.DataFrame, start: str, name: str) -> Finding:
@@ -195,16 +197,15 @@ def _bad_start(ends: pd.DataFrame, start: str, name: str) -> Finding:
     lowest_train = ends["train_accuracy"].min()
     all_fit = bool(lowest_train == 1)
     if all_fit:
-        evidence = f"lower by {show_interval(drop, '.4f')} at train accuracy 1"
+        evidence = f"test accuracy is lower by {show_interval(drop, '.4f')} at train accuracy 1"
     else:
-        evidence = f"train accuracy {lowest_train:.4f} at least, not 1"
+        evidence = f"train accuracy is not 1 everywhere, but at least {lowest_train:.4f}"
     decision = decide(all_fit and drop.value >= LEAST_DROP and drop.low > 0)
     return Finding(
-        f"Networks: from {name}, networks that fit every example do worse on test images",
+        f"Networks: from {name}, SGD finds networks that generalize worse",
         decision,
         evidence,
-        "figure 8: such starts exist",
-        explanation="SGD may move so far from this start that little of it is left",
+        explanation="SGD may move so far from these weights that little of them is left",
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, in_order
 from benevolent.analysis.studies.shared.normalized_loss import Outputs, deal_norms, fitted_networks, network_outputs
 from benevolent.analysis.studies.shared.normalized_loss_figures import NORM_PRODUCT, draw_losses, own_norm_figure
 from benevolent.analysis.studies.shared.normalized_loss_findings import (
@@ -38,6 +38,7 @@ interval above 0. Own norm, in each: {OWN_NORM_RULE}. Beyond the norm, in each: 
 #: Sweeps, and the divisor of the outputs in words.
 RESNET = "resnet"
 BATCHNORM = "batchnorm"
+TITLES = {RESNET: "ResNet", BATCHNORM: "BatchNorm"}
 DIVISORS = {RESNET: "the norm of the output on one image", BATCHNORM: NORM_PRODUCT}
 PAPER = {RESNET: "figure 2, bottom: a line, for ResNet-56", BATCHNORM: "figure 12: a line, on CIFAR-10"}
 PAPER_ERROR = {RESNET: "test errors 7 to 9%, on CIFAR-10"}
@@ -65,7 +66,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         notes.append(_describe_errors(name, table))
         numbers.append(table.assign(network=name))
     figures.append(own_norm_figure(deals, own))
-    return StudyAnswer(findings, figures, pd.concat(numbers), [*notes, OWN_NORM_CHANGED])
+    return StudyAnswer(in_order(findings), figures, pd.concat(numbers), [*notes, OWN_NORM_CHANGED])
 
 
 def _divided_by_one_output(networks: Outputs, table: pd.DataFrame) -> pd.DataFrame:
@@ -77,25 +78,26 @@ def _divided_by_one_output(networks: Outputs, table: pd.DataFrame) -> pd.DataFra
 
 def _findings(name: str, table: pd.DataFrame, deals: list[pd.DataFrame]) -> list[Finding]:
     order = order_finding(
-        f"{name}: normalized train loss orders networks by test error",
+        f"{TITLES[name]}: the normalized train loss predicts the ranking of networks by test error",
         table,
         "normalized_train_loss",
         "test_error",
         LEAST_RANK_CORRELATION,
+        "section 1: it is approximately predictive, at least of the ranking",
         explanation="the norm that divides the outputs says little about how the networks generalize",
     )
     return [
-        line_finding(name, table, PAPER[name]),
+        line_finding(TITLES[name], table, PAPER[name]),
         order,
-        own_norm_finding(name, table, deals),
-        beyond_norm_finding(name, table, NORM),
+        own_norm_finding(TITLES[name], table, deals),
+        beyond_norm_finding(TITLES[name], table, NORM),
     ]
 
 
 def _figure(name: str, table: pd.DataFrame) -> RenderedFigure:
     return render_figure(
         f"losses-{name}",
-        f"{name}: test against train loss, as trained and normalized",
+        f"{TITLES[name]}: test against train loss, as trained and normalized",
         "Each point is a network; colors are the factor of its initial weights. Right, outputs divided by "
         f"{DIVISORS[name]}.",
         functools.partial(draw_losses, table, AXIS, by=DIVISORS[name]),
@@ -105,4 +107,4 @@ def _figure(name: str, table: pd.DataFrame) -> RenderedFigure:
 def _describe_errors(name: str, table: pd.DataFrame) -> str:
     errors = table["test_error"]
     source = f" (source: {PAPER_ERROR[name]})" if name in PAPER_ERROR else ""
-    return f"{name}: test errors {errors.min():.1%} to {errors.max():.1%}{source}."
+    return f"{TITLES[name]}: test errors {errors.min():.1%} to {errors.max():.1%}{source}."

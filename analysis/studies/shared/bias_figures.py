@@ -24,8 +24,6 @@ CURVE_TITLES = {
     "lipschitz_mean": "Lipschitz constant",
     **BIAS_STATISTICS,
 }
-#: Titles of all statistics, with that of a path computed from checkpoints (`bias_path.probability_slopes`).
-STATISTIC_TITLES = {**CURVE_TITLES, "probability_path": "total path of the probability"}
 PANELS_PER_ROW = 4
 
 

@@ -12,8 +12,7 @@ import torch
 
 from benevolent.analysis.judging.histories import run_histories
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.bias_figures import STATISTIC_TITLES
-from benevolent.analysis.studies.shared.findings import Finding, decide
+from benevolent.analysis.studies.shared.findings import Finding, Kind, decide
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
 from benevolent.trainables import data
 from benevolent.trainables.training.example_order import training_order
@@ -109,7 +108,7 @@ def identity_finding(results: Results, tolerance: float, where: str = "") -> Fin
     Args:
         results: of one sweep.
         tolerance: largest relative error allowed.
-        where: beginning of the claim, such as a sweep's name with a colon.
+        where: beginning of the claim, such as "MLP: ".
     """
     errors = identity_errors(results)
     holds = bool(errors.max() <= tolerance) if len(errors) else None
@@ -117,33 +116,37 @@ def identity_finding(results: Results, tolerance: float, where: str = "") -> Fin
         f"relative error at most {errors.max():.1g} in {len(errors)} steps" if len(errors) else "no recorded step"
     )
     return Finding(
-        f"{where}the increment of the bias in a step, over α ε, is the local Lipschitz constant at its example",
+        f"{where}A step moves the bias by α ε times the local Lipschitz constant",
         decide(holds),
         evidence,
-        "equal, by the chain rule",
+        "by the chain rule",
         kind="check",
     )
 
 
 def increase_finding(
+    claim: str,
     table: pd.DataFrame,
     statistic: str,
     axis: str,
     least_ratio: float,
     max_decreases: int | None = None,
     paper: str = "",
+    kind: Kind = "paper",
 ) -> Finding:
     """Decide whether a statistic is larger at an axis's highest value than at its lowest, by at least some factor.
 
     The ratio of the two means is averaged over seeds; the lower end of its interval must be above 1.
 
     Args:
+        claim: of the finding.
         table: one row per run.
         statistic: column of the statistic.
         axis: column along which it should rise.
         least_ratio: smallest mean ratio.
         max_decreases: number of falls of the mean from one value of the axis to the next; any number if None.
         paper: statement of the source.
+        kind: of the claim.
     """
     means = table.groupby(axis)[statistic].mean()
     low = means.index[0]
@@ -158,26 +161,6 @@ def increase_finding(
     decreases = int((means.diff() < 0).sum())
     ordered = max_decreases is None or decreases <= max_decreases
     values = ", ".join(f"{value:.3g}" for value in means)
-    evidence = f"ratio {show_interval(estimate, '.3g')}; means {values}"
-    return Finding(
-        _increase_claim(statistic, axis, (low, high), least_ratio, max_decreases),
-        decide(estimate.value >= least_ratio and estimate.low > 1 and ordered),
-        evidence,
-        paper,
-    )
-
-
-def _increase_claim(
-    statistic: str, axis: str, ends: tuple[float, float], least_ratio: float, max_decreases: int | None
-) -> str:
-    low, high = ends
-    axis_name = axis.split(".")[-1].replace("_", " ")
-    comparison = f"at least {least_ratio:g} times that at {low:g}" if least_ratio > 1 else f"larger than at {low:g}"
-    order = ""
-    if max_decreases == 0:
-        order = ", rising from each value to the next"
-    elif max_decreases == 1:
-        order = ", falling at most once on the way"
-    elif max_decreases is not None:
-        order = f", falling at most {max_decreases} times on the way"
-    return f"{STATISTIC_TITLES[statistic]}: at {axis_name} {high:g} {comparison}{order}"
+    evidence = f"ratio {show_interval(estimate, '.3g')} of {high:g} to {low:g}; means from {low:g} on {values}"
+    decision = decide(estimate.value >= least_ratio and estimate.low > 1 and ordered)
+    return Finding(claim, decision, evidence, paper, kind=kind)

@@ -66,6 +66,17 @@ class Finding(NamedTuple):
         return remarks
 
 
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings in the order of a page: the paper's claims, then ours, then checks.
+
+    >>> control = Finding("a control", "holds", "", kind="ours")
+    >>> [finding.claim for finding in in_order([control, Finding("a claim", "holds", "")])]
+    ['a claim', 'a control']
+    """
+    kinds = list(KINDS)
+    return sorted(findings, key=lambda finding: kinds.index(finding.kind))
+
+
 @dataclass(frozen=True)
 class StudyAnswer:
     """The answer of a study.

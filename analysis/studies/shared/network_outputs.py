@@ -8,6 +8,9 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack.scores import predicted
 
+#: Data sets as papers spell them.
+DATA_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+
 
 def example_config(results: Results) -> RunConfig:
     """Return the configuration of one run of a sweep, for what all its runs share."""
@@ -17,6 +20,15 @@ def example_config(results: Results) -> RunConfig:
 def data_name(results: Results) -> str:
     """Return the name of the data set of a sweep."""
     return example_config(results).data.name
+
+
+def data_title(name: str) -> str:
+    """Return the name of a data set as papers spell it.
+
+    >>> data_title("fashion_mnist"), data_title("digits")
+    ('Fashion-MNIST', 'digits')
+    """
+    return DATA_TITLES.get(name, name)
 
 
 def class_count(results: Results) -> int:

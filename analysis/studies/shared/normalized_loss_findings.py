@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics import LinearFit
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, decide
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, Kind, decide
 from benevolent.analysis.studies.shared.normalized_loss import DEALS, line_r2, loss_line, partial_rank_correlation
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, minus_signs, rank_correlation, show_interval
 
@@ -58,7 +58,7 @@ def line_finding(where: str, table: pd.DataFrame, paper: str = "") -> Finding:
     decision = decide(is_unit_line(fit) and plain.r2 <= PLAIN_R2)
     evidence = f"{describe_line(fit)}; as trained R² {plain.r2:.2f} ({fit.n} networks)"
     return Finding(
-        f"{where}: normalized test loss is linear in normalized train loss, the losses as trained are not",
+        f"{where}: test loss is linear in train loss once both are normalized",
         decision,
         evidence,
         paper,
@@ -86,6 +86,7 @@ def order_finding(
     paper: str = "",
     sign: int = 1,
     explanation: str = "",
+    kind: Kind = "paper",
 ) -> Finding:
     """Decide whether the mean rank correlation among a seed's networks is large enough, with an interval off 0.
 
@@ -98,11 +99,12 @@ def order_finding(
         paper: the source's number.
         sign: +1, or -1 if the correlation should be negative.
         explanation: possible explanation if the claim does not hold.
+        kind: of the claim.
     """
     rank = rank_correlation(table, x, y)
     holds = sign * rank.value >= least and sign * rank.low > 0 and sign * rank.high > 0
     evidence = f"Spearman {show_interval(rank)}, {len(table)} networks"
-    return Finding(claim, decide(holds), evidence, paper, explanation=explanation)
+    return Finding(claim, decide(holds), evidence, paper, explanation=explanation, kind=kind)
 
 
 def beyond_norm_finding(where: str, table: pd.DataFrame, norm: str) -> Finding:
@@ -122,13 +124,14 @@ def beyond_norm_finding(where: str, table: pd.DataFrame, norm: str) -> Finding:
     found = "it ranks the networks as the norm does" if same_ranks else f"partial Spearman {show_interval(partial)}"
     alone = rank_correlation(table, norm, "test_error")
     decision = decide(partial.value >= BEYOND_NORM and partial.low > 0)
-    evidence = f"{found}; the norm alone and test error {show_interval(alone)}"
+    evidence = f"{found}; Spearman of the norm alone with test error {show_interval(alone)}"
     return Finding(
-        f"{where}: normalized train loss predicts test error beyond the norm that divides it",
+        f"{where}: the normalized train loss says more about the test error than the norm alone",
         decision,
         evidence,
-        explanation="outputs this small make the loss a function of the norm, except for a margin that all networks "
+        explanation="for outputs this small the loss is a function of the norm, and of a margin that all networks "
         "share",
+        kind="ours",
     )
 
 
@@ -142,7 +145,7 @@ def own_norm_finding(
     """Decide `OWN_NORM_RULE`.
 
     Args:
-        where: beginning of the claim.
+        where: beginning of the claim, such as a data set.
         table: one row per network, with its normalized losses.
         deals: normalized losses with dealt norms, from `deal_norms`.
         claim: the rest of the claim.
@@ -157,14 +160,15 @@ def own_norm_finding(
     factor = (1 - median) / max(1 - own, 1e-12)
     decision = decide(needs_own_norm if is_line else None)
     evidence = (
-        f"R² {own:.5f}; with norms of other networks {median:.5f} [{low:.5f}, {high:.5f}], where 1 − R² is "
+        f"R² {own:.5f}; with the norms of other networks {median:.5f} [{low:.5f}, {high:.5f}], where 1 − R² is "
         f"{factor:.1f} times as large"
     )
     return Finding(
         f"{where}: {claim}",
         decision,
         evidence,
-        reason="" if is_line else "there is no line that could need it",
-        explanation="any norm that train and test loss share moves both alike, over a range that is wide compared "
-        "with what distinguishes the networks: the line is mechanical",
+        reason="" if is_line else "there is no line",
+        explanation="the line is mechanical: any norm that train and test loss share moves both alike, and further "
+        "than the networks differ",
+        kind="ours",
     )
