@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import mutual_info_score
 
-from benevolent.analysis.studies import decision_boundary, linear_first, overfit_harmless
+from benevolent.analysis.studies.shared import boundary_history, linear_explanation, overfit_figures
 from benevolent.analysis.studies.shared.explained_information import explained_by
 from benevolent.trainables.data.synthetic import population_accuracy
 
@@ -22,7 +22,7 @@ def test_descent_on_the_sparse_linear_problem_ends_at_its_limit(first):
         weights -= 0.1 * inputs.T @ (inputs @ weights - signs)
     assert weights[0] == pytest.approx((first + 8 * (1 - 2 * 0.25)) / 9)
     accuracy = population_accuracy(weights[0], weights[1:], 0.25)
-    assert accuracy == pytest.approx(overfit_harmless.limit_accuracy(first, 0, 0.25, 8), abs=0.005)
+    assert accuracy == pytest.approx(overfit_figures.limit_accuracy(first, 0, 0.25, 8), abs=0.005)
 
 
 def test_explained_information_is_what_conditioning_on_the_classifier_removes():
@@ -54,12 +54,12 @@ def test_the_linear_classifier_is_chosen_on_held_out_examples():
     rng = np.random.default_rng(0)
     inputs = torch.from_numpy(rng.standard_normal((400, 5)))
     labels = (inputs[:, 0] > 0).long()
-    model = linear_first.fit_linear(inputs[:200], labels[:200], (inputs[200:], labels[200:]))
+    model = linear_explanation.fit_linear(inputs[:200], labels[:200], (inputs[200:], labels[200:]))
     assert model.score(inputs[200:].numpy(), labels[200:].numpy()) > 0.95
 
 
 def test_the_curve_cuts_the_grid_of_the_disk_in_halves():
-    grid = decision_boundary.disk_points()
+    grid = boundary_history.disk_points()
     assert (grid**2).sum(1).max() <= 1
-    assert len(grid) / decision_boundary.SIDE**2 == pytest.approx(np.pi / 4, abs=0.02)
-    assert decision_boundary.is_above_curve(grid, 1.0).mean() == pytest.approx(0.5, abs=0.01)
+    assert len(grid) / boundary_history.SIDE**2 == pytest.approx(np.pi / 4, abs=0.02)
+    assert boundary_history.is_above_curve(grid, 1.0).mean() == pytest.approx(0.5, abs=0.01)

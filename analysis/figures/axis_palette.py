@@ -15,6 +15,7 @@ from benevolent.analysis.figures.rendered_figure import NothingToDraw
 from benevolent.analysis.figures.style import MISSING, WIDTH_INCHES
 
 MAX_LEGEND_VALUES = 12
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # the same of lines
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # tell values apart in a gray print
 ENTRY_INCHES = 0.42  # width of a legend entry without its text
 LETTER_INCHES = 0.065
@@ -45,6 +46,11 @@ class AxisPalette(NamedTuple):
         markers = [MARKERS[i % len(MARKERS)] for i in range(len(values))]
         return cls(axis, values, list(colors), markers)
 
+    @property
+    def styles(self) -> list[Any]:
+        """One matplotlib line style per value."""
+        return [STYLES[i % len(STYLES)] for i in range(len(self.values))]
+
     def groups(self, column: "pd.Series[Any]") -> list[tuple[Any, str, np.ndarray]]:
         """Return (color, marker, mask of rows) for each value; rows without a value come last, in gray."""
         groups = []
@@ -53,7 +59,7 @@ class AxisPalette(NamedTuple):
         groups.append((MISSING, "o", column.isna().to_numpy()))
         return groups
 
-    def legend(self, figure: Figure, lines: bool = False) -> None:
+    def legend(self, figure: Figure, lines: bool = False, styled: bool = False) -> None:
         """Draw the legend above the panels, on as many rows as it needs.
 
         An axis with many values shows at most 12 of them, evenly spread.
@@ -61,6 +67,7 @@ class AxisPalette(NamedTuple):
         Args:
             figure: gets the legend.
             lines: show colored lines instead of markers.
+            styled: show lines in their styles too, as the panels do.
         """
         shown = min(MAX_LEGEND_VALUES, len(self.values))
         places = np.linspace(0, len(self.values) - 1, shown).round()
@@ -68,7 +75,7 @@ class AxisPalette(NamedTuple):
         entries = [(Line2D([], [], linestyle=""), short_label(self.axis))]
         for i in chosen:
             text = short_label(format_value(self.values[i]), 18)
-            entries.append((self._handle(i, lines), text))
+            entries.append((self._handle(i, lines, styled), text))
         width_inches = sum(ENTRY_INCHES + LETTER_INCHES * len(text) for _, text in entries)
         rows = math.ceil(width_inches / WIDTH_INCHES)
         columns = math.ceil(len(entries) / rows)
@@ -80,10 +87,10 @@ class AxisPalette(NamedTuple):
                 texts.append(text)
         figure.legend(handles, texts, loc="outside upper left", ncols=columns, handletextpad=0.4, columnspacing=1.4)
 
-    def _handle(self, i: int, lines: bool) -> Line2D:
+    def _handle(self, i: int, lines: bool, styled: bool) -> Line2D:
         """Return the sample of value i that the legend draws."""
         if lines:
-            return Line2D([], [], color=self.colors[i], linewidth=1.6)
+            return Line2D([], [], color=self.colors[i], linestyle=self.styles[i] if styled else "-", linewidth=1.6)
         return Line2D([], [], color=self.colors[i], marker=self.markers[i], linestyle="", markersize=4.5)
 
 

@@ -2,32 +2,19 @@
 
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES, render_figure
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import spearman
-from benevolent.analysis.studies.shared.drawing import BLACK, axis_palette, draw_networks, use_log_scales
-from benevolent.analysis.studies.shared.far_from_data import (
-    BOUND_TOLERANCE,
-    KnownPatterns,
-    PatternSlopes,
-    choose_different,
-    network_and_training_inputs,
-    patterns_and_slopes,
-    square_grid,
-)
+from benevolent.analysis.studies.shared.dropout_coverage import BOUNDS, DRAWS, RATE, SIDE, measure_coverage
+from benevolent.analysis.studies.shared.dropout_figures import draw_coverage
+from benevolent.analysis.studies.shared.far_from_data import BOUND_TOLERANCE
 from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide
 from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, rank_correlation, show_interval
-from benevolent.trainables.rng import generator
 
-#: Axis, and the column of frequencies.
-RATE = "model.dropout"
 FREQUENCY = "data.frequency"
 #: Smallest ratio of coverage at the highest rate to that without Dropout.
 LEAST_RATIO = 1.5
@@ -36,12 +23,6 @@ LEAST_RANK_CORRELATION = 0.6
 FEWEST_BOUNDS = 200
 #: Largest train loss of a network that has learned its sinusoid.
 LARGEST_TRAIN_LOSS = 0.03
-#: Points of the square along a side.
-SIDE = 20
-#: Bounds computed per network, at most.
-BOUNDS = 12
-#: Draws of Dropout per training point.
-DRAWS = 3
 
 RULE = f"""
 Far points are those of {SIDE} x {SIDE} points of the square from which inputs are drawn whose activation pattern no
@@ -62,34 +43,12 @@ to {BOUNDS} different patterns per network that are drawn at random, none is les
 """
 
 
-class Coverage(NamedTuple):
-    """Coverage and bounds of one network at the far points.
-
-    Attributes:
-        plain_coverage: fraction covered by the training points' patterns, without Dropout.
-        coverage: fraction covered as training shows the patterns, with the network's own rate.
-        masked_coverage: fraction covered with the highest rate of the study.
-        bounds: number of bounds computed.
-        violated: number of bounds below the true slope.
-        bound: median bound; NaN without one.
-        looseness: median of bound / slope; NaN without one.
-    """
-
-    plain_coverage: float
-    coverage: float
-    masked_coverage: float
-    bounds: int
-    violated: int
-    bound: float
-    looseness: float
-
-
 def answer(results: Mapping[str, Results]) -> StudyAnswer:
     """Answer by `RULE`."""
     (runs,) = results.values()
     table = runs.table()
     highest = float(table[RATE].max())
-    coverages = pd.DataFrame([_measure_coverage(runs, run_id, highest) for run_id in table["run_id"]])
+    coverages = pd.DataFrame([measure_coverage(runs, run_id, highest) for run_id in table["run_id"]])
     table = pd.concat([table, coverages], axis=1)
     fitted = table[(table["train_loss"] <= LARGEST_TRAIN_LOSS) & table["bound"].notna()]
     findings = [
@@ -107,49 +66,10 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
             "Left, the mean fraction of far points whose pattern the training points' patterns span, as training shows "
             "them and without Dropout, with the range of the seeds' means; middle and right, one point per network, "
             "colors are rates of dropout.",
-            functools.partial(_draw, table),
+            functools.partial(draw_coverage, table),
         )
     ]
     return StudyAnswer(findings, figures, table, _notes(table, fitted))
-
-
-def _measure_coverage(runs: Results, run_id: str, highest_rate: float) -> Coverage:
-    network, inputs = network_and_training_inputs(runs, run_id)
-    rate = runs.config(run_id).flat()[RATE]
-    plain = KnownPatterns(patterns_and_slopes(network, inputs))
-    points = patterns_and_slopes(network, square_grid(runs, run_id, SIDE))
-    far = ~plain.contain(points.patterns)
-    repeated = inputs.repeat(DRAWS, *[1] * (inputs.ndim - 1))
-    streams = [generator(0, "studies/dropout", step) for step in range(2 if rate else 1)]
-    masked = KnownPatterns(patterns_and_slopes(network, repeated, highest_rate, streams[-1]))
-    shown = KnownPatterns(patterns_and_slopes(network, repeated, rate, streams[0])) if rate else plain
-
-    def covered_fraction(known: KnownPatterns) -> float:
-        return float((known.span(points.patterns) & far).sum() / far.sum())
-
-    bounds, slopes = _bounds(shown, points, far)
-    moving = slopes > 0
-    looseness = bounds[moving] / slopes[moving]
-    return Coverage(
-        plain_coverage=covered_fraction(plain),
-        coverage=covered_fraction(shown),
-        masked_coverage=covered_fraction(masked),
-        bounds=len(bounds),
-        violated=int((bounds < slopes - BOUND_TOLERANCE).sum()),
-        bound=_median(bounds),
-        looseness=_median(looseness),
-    )
-
-
-def _median(values: np.ndarray) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
-
-
-def _bounds(known: KnownPatterns, points: PatternSlopes, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds of some different patterns that known patterns span far from the data, and the true slopes."""
-    covered = known.span(points.patterns) & far
-    chosen = choose_different(points.patterns, covered, BOUNDS)
-    return known.bounds(points.patterns[chosen]), points.slopes[chosen]
 
 
 def _more_coverage(table: pd.DataFrame) -> Finding:
@@ -290,29 +210,3 @@ def _notes(table: pd.DataFrame, fitted: pd.DataFrame) -> list[str]:
         "Dropping units separates patterns: a far pattern is in the span if, for each of its units of the last layer, "
         "the patterns of the earlier layers are in the span of those of the training points at which that unit is on.",
     ]
-
-
-def _draw(table: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.7), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    _draw_means_by_rate(left, table, "coverage", BLACK, "o", "as training shows them")
-    _draw_means_by_rate(left, table, "plain_coverage", "#8c8c8c", "s", "without Dropout")
-    left.set(xlabel="dropout", ylabel="fraction of far points covered")
-    left.legend(loc="center right")
-    for panel, x, y in ((middle, "bound", "loss_gap"), (right, "bias_increment_max", "bound")):
-        draw_networks(panel, table, x, y, RATE)
-        use_log_scales(panel, table, x, y)
-    middle.set(xlabel="median bound far from the data", ylabel="test minus train loss")
-    right.set(xlabel="largest path per step", ylabel="median bound far from the data")
-    axis_palette(RATE, table[RATE]).legend(figure)
-    return figure
-
-
-def _draw_means_by_rate(panel: Axes, table: pd.DataFrame, column: str, color: str, marker: str, label: str) -> None:
-    by_rate = table.groupby([RATE, "seed"])[column].mean().groupby(RATE)
-    mean = by_rate.mean()
-    below = mean - by_rate.min()
-    above = by_rate.max() - mean
-    panel.errorbar(
-        mean.index, mean, np.abs([below, above]), color=color, marker=marker, markersize=4, capsize=2, label=label
-    )

@@ -6,17 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from sklearn.linear_model import LogisticRegression
 
-from benevolent.analysis.figures import WIDTH_INCHES, render_figure
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL
-from benevolent.analysis.studies.shared.explained_information import first_step_reaching, recorded_steps
+from benevolent.analysis.studies.shared.boundary_figures import draw_agreement, draw_boundaries
+from benevolent.analysis.studies.shared.boundary_history import (
+    BoundaryHistory,
+    boundary_history,
+    disk_points,
+    is_above_curve,
+    line_agreement,
+)
+from benevolent.analysis.studies.shared.explained_information import first_step_reaching
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
-from benevolent.analysis.studies.shared.network_outputs import example_config, examples
+from benevolent.analysis.studies.shared.network_outputs import example_config
 
 #: Smallest agreement of the first boundary with a line.
 LEAST_LINE_AGREEMENT = 0.95
@@ -24,14 +27,6 @@ LEAST_LINE_AGREEMENT = 0.95
 LARGEST_LOSS = 0.05
 #: Fraction of what the best linear classifier leaves that counts as the concept.
 CONCEPT = 0.5
-#: Points of the grid over the disk, along a side.
-SIDE = 161
-#: Boundaries drawn of one network.
-PICTURES = 6
-#: Inverse strength of the ridge of logistic regressions.
-INVERSE_RIDGE = 1e3
-#: Colors of the two labels.
-LABEL_COLORS = ("#b8741a", "#17456b")
 
 RULE = f"""
 On a grid of points of the disk; the best linear classifier is logistic regression on the noiseless labels of the grid.
@@ -44,20 +39,6 @@ its largest value, and above the best linear classifier's. Order: the first reco
 of what the best linear classifier leaves), and fit of all training examples come one after the other, none at the same
 step.
 """
-
-
-class BoundaryHistory(NamedTuple):
-    """Boundary of one network at every recorded step.
-
-    Attributes:
-        run_id: of the network.
-        table: one row per step: agreement with the `curve` and with the best `line`, and `train` accuracy.
-        logits: on the grid `(N,)`, by step.
-    """
-
-    run_id: str
-    table: pd.DataFrame
-    logits: Mapping[int, np.ndarray]
 
 
 class Phases(NamedTuple):
@@ -81,67 +62,27 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     frequency = example_config(disk).data.frequency
     grid = disk_points()
     truth = is_above_curve(grid, frequency)
-    best_line = _line_agreement(grid, truth)
+    best_line = line_agreement(grid, truth)
     runs = disk.runs.sort_values("seed")
-    histories = [_boundary_history(disk, run_id, grid, truth) for run_id in runs["run_id"]]
+    histories = [boundary_history(disk, run_id, grid, truth) for run_id in runs["run_id"]]
     boundary_figure = render_figure(
         "boundary",
         "The boundary of one network while it trains",
         "The first seed. Shaded: the network's class 1; dashed: the curve that labels come from; points: the "
-        "training examples by their label, crosses are wrong labels.",
-        functools.partial(_draw_boundaries, disk, histories[0], frequency),
+        "training examples, circles and triangles by their label; crosses and plus signs are wrong labels.",
+        functools.partial(draw_boundaries, disk, histories[0], frequency),
     )
     agreement_figure = render_figure(
         "agreement",
         "Agreement of the network with a line, the curve and the training labels while it trains",
         "Fractions of the disk, and of the training examples with their wrong labels; each line is a network. "
         "Dotted: agreement of the best linear classifier with the curve.",
-        functools.partial(_draw_agreement, histories, best_line),
+        functools.partial(draw_agreement, histories, best_line),
     )
     figures = [boundary_figure, agreement_figure]
     numbers = pd.concat([history.table.assign(run_id=history.run_id).reset_index() for history in histories])
     notes = ["The source gives neither the height and frequency of its curve nor its network; those here are ours."]
     return StudyAnswer(_findings(histories, best_line), figures, numbers, notes)
-
-
-def disk_points() -> np.ndarray:
-    """Return the grid points in the unit disk, `(N, 2)`."""
-    ends = np.linspace(-1, 1, SIDE)
-    grid = np.stack(np.meshgrid(ends, ends), -1).reshape(-1, 2)
-    return grid[(grid**2).sum(1) <= 1]
-
-
-def is_above_curve(inputs: np.ndarray, frequency: float) -> np.ndarray:
-    """Return the noiseless labels of points `(N, 2)`: which are above x_2 = sin(2 pi f x_1) / 2."""
-    return inputs[:, 1] > _curve(inputs[:, 0], frequency)
-
-
-def _curve(x: np.ndarray, frequency: float) -> np.ndarray:
-    return np.sin(2 * np.pi * frequency * x) / 2
-
-
-def _line_agreement(grid: np.ndarray, labels: np.ndarray) -> float:
-    """Return the agreement of the best linear classifier with labels on the grid."""
-    if labels.all() or not labels.any():
-        return 1.0
-    return float(LogisticRegression(C=INVERSE_RIDGE).fit(grid, labels).score(grid, labels))
-
-
-@torch.no_grad()
-def _boundary_history(results: Results, run_id: str, grid: np.ndarray, truth: np.ndarray) -> BoundaryHistory:
-    *earlier, last = recorded_steps(results, run_id)
-    inputs = torch.from_numpy(grid).float()
-    logits = {}
-    rows = {}
-    for step in [*earlier, last]:
-        network = results.network(run_id, step if step != last else None)
-        logits[step] = network(inputs).squeeze(-1).numpy()
-        predicted = logits[step] > 0
-        rows[step] = {"curve": (predicted == truth).mean(), "line": _line_agreement(grid, predicted)}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("step")
-    errors = results.outcomes.query("run_id == @run_id and split == 'train' and name == 'error'")
-    table["train"] = 1 - errors.set_index("step")["value"]
-    return BoundaryHistory(run_id, table, logits)
 
 
 def _phases(table: pd.DataFrame, best_line: float) -> Phases:
@@ -251,60 +192,3 @@ def _in_order(phases: Sequence[Phases]) -> Finding:
 
 def _show_steps(steps: Sequence[int | None]) -> str:
     return ", ".join("never" if step is None else str(step) for step in steps)
-
-
-def _draw_boundaries(results: Results, history: BoundaryHistory, frequency: float) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
-    recorded = np.array(list(history.logits))
-    chosen = np.unique(np.linspace(1, len(recorded) - 1, PICTURES).round().astype(int))
-    for panel, step in zip(figure.subplots(2, PICTURES // 2).flat, recorded[chosen], strict=False):
-        _draw_boundary(panel, history.logits[step])
-        _draw_curve(panel, frequency)
-        _draw_examples(panel, results, history.run_id, frequency)
-        row = history.table.loc[step]
-        panel.set_title(f"step {step}\ncurve {row['curve']:.2f}, line {row['line']:.2f}, train {row['train']:.2f}")
-        panel.set_axis_off()
-    return figure
-
-
-def _draw_boundary(panel: Axes, logits: np.ndarray) -> None:
-    cells = np.rint((disk_points() + 1) / 2 * (SIDE - 1)).astype(int)
-    image = np.full((SIDE, SIDE), np.nan)
-    image[cells[:, 1], cells[:, 0]] = logits > 0
-    panel.imshow(image, origin="lower", extent=(-1, 1, -1, 1), cmap="Blues", vmin=0, vmax=3.2)
-
-
-def _draw_curve(panel: Axes, frequency: float) -> None:
-    x = np.linspace(-0.98, 0.98, 300)
-    y = _curve(x, frequency)
-    y[x**2 + y**2 > 1] = np.nan
-    panel.plot(x, y, color=BLACK, linewidth=1, linestyle="--")
-
-
-def _draw_examples(panel: Axes, results: Results, run_id: str, frequency: float) -> None:
-    inputs, labels = (part.numpy() for part in examples(results, run_id, "train"))
-    wrong = labels.astype(bool) != is_above_curve(inputs, frequency)
-    for label, color in enumerate(LABEL_COLORS):
-        x, y = inputs[(labels == label) & ~wrong].T
-        panel.scatter(x, y, s=5, c=color, marker="o", linewidths=0)
-        x, y = inputs[(labels == label) & wrong].T
-        panel.scatter(x, y, s=14, c=color, marker="x", linewidths=1)
-
-
-def _draw_agreement(histories: Sequence[BoundaryHistory], best_line: float) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
-    panel = figure.subplots()
-    styles = {
-        "line": ("some line (fraction of the disk)", TEAL, "-"),
-        "curve": ("the curve (fraction of the disk)", BLACK, "-"),
-        "train": ("training labels", RED, "--"),
-    }
-    for column, (label, color, style) in styles.items():
-        for index, history in enumerate(histories):
-            shown_label = label if index == 0 else None
-            panel.plot(history.table.index, history.table[column], style, color=color, linewidth=1, label=shown_label)
-    panel.axhline(best_line, color=BLACK, linewidth=0.8, linestyle=":")
-    panel.set_xscale("symlog", linthresh=2)
-    panel.set(xlabel="SGD steps", ylabel="agreement", xlim=(0, None))
-    panel.legend(loc="lower right")
-    return figure

@@ -81,9 +81,10 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     ladders = {int(seed): _ladder(networks, rows) for seed, rows in runs.groupby("seed")}
     figure = render_figure(
         "ladder",
-        "Knowledge of a network, and how much of it simpler classifiers explain",
-        "Mutual information with the true labels of the test split, one panel for each seed; dotted lines are what the "
-        "simpler classifiers know themselves. Steps are shown on a logarithmic scale, the source's on a linear one.",
+        "Performance of a network while it trains, and how much of it simpler classifiers explain",
+        "Mutual information with the true labels of the test split, one panel for each seed; dotted lines are the "
+        "information of the simpler classifiers themselves. Steps are shown on a logarithmic scale, the source's on a "
+        "linear one.",
         functools.partial(_draw_ladders, ladders),
     )
     tables = []

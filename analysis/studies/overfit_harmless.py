@@ -5,14 +5,19 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from scipy import stats
 
-from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, render_figure
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.overfit_figures import (
+    FIRST_WEIGHT,
+    LARGE,
+    NORMAL,
+    RANDOM,
+    USUAL,
+    draw_paths,
+    draw_population,
+)
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
 from benevolent.trainables.store.statuses import Role
 
@@ -25,17 +30,10 @@ LARGEST_BAD_ACCURACY = 0.6
 #: Largest loss of test accuracy from usual weights, and smallest loss from bad starts.
 LARGEST_LOSS = 0.01
 LEAST_DROP = 0.02
-#: Kinds of starts: all weights 0 but the first, or all weights normal; and their amounts, w(1) or the deviation.
-FIRST_WEIGHT = "first"
-NORMAL = "std"
 SMALL_STARTS = ((FIRST_WEIGHT, 0.0), (FIRST_WEIGHT, 1.0), (NORMAL, 0.1))
 #: First weight of the far start, as a multiple of the number of examples.
 FAR_FACTOR = -5
 FAR_STARTS = ((FIRST_WEIGHT, float(FAR_FACTOR * EXAMPLES)), (NORMAL, 5.0))
-#: Starts of networks.
-USUAL = "usual"
-LARGE = "large weights"
-RANDOM = "random labels"
 PAPER_ADVERSARIAL = "figure 8: one can construct adversarial initializations"
 
 RULE = f"""
@@ -61,14 +59,14 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "Each point is a classifier after training; seeds differ in the order of examples and in random weights; "
         "colors and markers are the label noise p. Left, from zeros except for the first weight, whose input "
         "carries the label; right, from normal weights. Lines are the accuracy at the limit of gradient descent.",
-        functools.partial(_draw_population, linear),
+        functools.partial(draw_population, linear),
     )
     networks_figure = render_figure(
         "networks",
         "Networks that fit every example, from three starts",
         "Test accuracy while training, MNIST 0-4 against 5-9; each line is a network, and ends where it is right "
         "on all training examples at a loss of 0.01. Epoch 0 is the start.",
-        functools.partial(_draw_paths, paths),
+        functools.partial(draw_paths, paths),
     )
     figures = [population_figure, networks_figure]
     ends = paths[paths["end"]].drop(columns="end")
@@ -82,20 +80,6 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     ]
     findings = [*_linear_findings(linear), *_network_findings(paths)]
     return StudyAnswer(findings, figures, numbers, notes)
-
-
-def limit_accuracy(first: float, std: float, noise: float, examples: int) -> float:
-    """Return the approximate accuracy on the population at the limit of gradient descent.
-
-    The number of noisy examples is set to its expectation: w(1) tends to (first + n (1 - 2 p)) / (n + 1), other weights
-    stay normal with standard deviation `std`.
-
-    >>> limit_accuracy(0, 0, 0.1, 20), limit_accuracy(-100, 0, 0.1, 20)
-    (0.9, 0.1)
-    """
-    weight = (first + examples * (1 - 2 * noise)) / (examples + 1)
-    right = float(stats.norm.cdf(weight / std)) if std else float(np.heaviside(weight, 0.5))
-    return (1 - noise) * right + noise * (1 - right)
 
 
 def _linear_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -207,48 +191,3 @@ def _bad_start(ends: pd.DataFrame, start: str, name: str) -> Finding:
         evidence,
         explanation="SGD may move so far from these weights that little of them is left",
     )
-
-
-def _draw_population(table: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
-    palette = AxisPalette.of("label noise p", table["data.noise"])
-    left, right = figure.subplots(1, 2, sharey=True)
-    _draw_starts(left, table, palette, FIRST_WEIGHT, np.linspace(-105, 5, 1000))
-    _draw_starts(right, table, palette, NORMAL, np.geomspace(0.07, 7, 200))
-    left.set(xlabel="initial weight w(1) of the useful coordinate", ylabel="accuracy on the population")
-    right.set(xlabel="standard deviation of initial weights", xscale="log")
-    palette.legend(figure)
-    return figure
-
-
-def _draw_starts(panel: Axes, table: pd.DataFrame, palette: AxisPalette, kind: str, amounts: np.ndarray) -> None:
-    """Draw the accuracies from starts of one kind, with lines of their limits."""
-    rows = table[table["kind"] == kind]
-    examples = int(table["data.train_size"].iloc[0])
-    for noise, color, marker in zip(palette.values, palette.colors, palette.markers, strict=True):
-        limits = []
-        for amount in amounts:
-            first, std = (amount, 0) if kind == FIRST_WEIGHT else (0, amount)
-            limits.append(limit_accuracy(first, std, noise, examples))
-        panel.plot(amounts, limits, color=color, linewidth=1)
-        chosen = rows[rows["data.noise"] == noise]
-        panel.scatter(
-            chosen["amount"], chosen["accuracy"], s=22, color=color, marker=marker, edgecolors="white", zorder=3
-        )
-    panel.axhline(0.5, color="#5b5b5b", linewidth=0.8, linestyle=":")
-    panel.set(ylim=(0, 1.02))
-
-
-def _draw_paths(paths: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
-    panel = figure.subplots()
-    styles = {USUAL: (BLACK, "o"), LARGE: (TEAL, "s"), RANDOM: (RED, "x")}
-    for start, (color, marker) in styles.items():
-        from_start = paths[paths["start"] == start].sort_values("epoch")
-        for index, (_, path) in enumerate(from_start.groupby("seed")):
-            label = start if index == 0 else None
-            panel.plot(path["epoch"], path["accuracy"], color=color, linewidth=0.9, marker=marker, ms=3, label=label)
-    panel.set_xscale("symlog", linthresh=1)
-    panel.set(xlabel="epoch (linear up to 1, then logarithmic)", ylabel="test accuracy")
-    panel.legend(title="start", loc="lower right")
-    return figure

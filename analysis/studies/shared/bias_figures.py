@@ -48,18 +48,18 @@ def draw_curves(rows: pd.DataFrame, axis: str, statistics: Sequence[str] = tuple
         log_if_wide(panel, "y", shown["value"].to_numpy())
     for panel in panels[len(statistics) :]:
         panel.remove()
-    palette.legend(figure, lines=True)
+    palette.legend(figure, lines=True, styled=True)
     return figure
 
 
 def _draw_medians(panel: Axes, rows: pd.DataFrame, axis: str, palette: AxisPalette) -> None:
-    for value, color in zip(palette.values, palette.colors, strict=True):
+    for value, color, style in zip(palette.values, palette.colors, palette.styles, strict=True):
         chosen = rows[rows[axis] == value]
         if chosen.empty:
             continue
         spread = chosen.groupby("epoch")["value"].quantile([0, 0.5, 1]).unstack()
         panel.fill_between(spread.index, spread[0.0], spread[1.0], color=color, alpha=0.15, linewidth=0)
-        panel.plot(spread.index, spread[0.5], color=color, linewidth=1.3)
+        panel.plot(spread.index, spread[0.5], color=color, linestyle=style, linewidth=1.3)
 
 
 def draw_against_lipschitz(table: pd.DataFrame, axis: str, largest_train_loss: float = np.inf) -> Figure:
