@@ -1,6 +1,7 @@
 """`bth run`, from the spec to the report, on a Ray of one machine."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli import main
+from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec import yaml_text
+from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import SweepResult, TrainingSummary, run_sweep, train_sweep
 from benevolent.orchestrator.training.ray_session import ray_cluster
@@ -131,6 +134,15 @@ def test_subset_of_the_measured_runs_measures_nothing(finished):
     again = CliRunner().invoke(main.app, ["measure", str(finished), "--measures", "path_norm"], catch_exceptions=False)
     assert again.exit_code == 0 and "up to date" in again.stdout
     assert before == sorted(finished.glob("measures/*"))
+
+
+def test_measures_that_are_asked_for_later_are_measured_in_several_folders_at_once(finished, shared_ray, tmp_path):
+    copies = [Folder(shutil.copytree(finished, tmp_path / name)) for name in ("first", "second")]
+    asked = (["l1_norm"], False, ResourcesConfig(), Console(quiet=True))
+    assert measure_folders(copies, *asked) == (0, 4, [])
+    assert measure_folders(copies, *asked) == (0, 0, [])
+    for copy in copies:
+        assert load_results(copy).table()["l1_norm"].notna().all()
 
 
 def test_added_value_trains_only_new_runs_and_ray_changes_no_table(finished, tmp_path):

@@ -16,8 +16,8 @@ from benevolent.analysis.studies.shared.drawing import DARK_GRAY, GRAY, RED, TEA
 
 #: Inches of a cell, of the names at the left, of the pooled effects at the right, above and below.
 CELL = 0.185
-LEFT = 2.3
-RIGHT = 2.2
+LEFT = 2.55
+RIGHT = 2.4
 TOP = 1.3
 BOTTOM = 2.6
 #: Area of a mark of |tau| = 1, and of the smallest one, in points^2.
@@ -67,7 +67,9 @@ def draw_map(effects: pd.DataFrame, papers: Mapping[str, str], families: Mapping
     bottom = BOTTOM / height
     tall = CELL * rows / height
     panel = figure.add_axes((left, bottom, CELL * columns / width, tall))
-    beside = figure.add_axes(((LEFT + CELL * columns + 0.1) / width, bottom, (RIGHT - 0.3) / width, tall), sharey=panel)
+    beside = figure.add_axes(
+        ((LEFT + CELL * columns + 0.1) / width, bottom, (RIGHT - 0.75) / width, tall), sharey=panel
+    )
     _draw_marks(panel, known, grid)
     _label_rows(panel, grid)
     _label_columns(panel, grid)
@@ -135,7 +137,7 @@ def _label_rows(panel: Axes, grid: Grid) -> None:
             panel.axhline(start - 0.5, color=DARK_GRAY, linewidth=0.8)
         middle = 1 - (start + size / 2) / len(grid.families)
         label = family.replace(" of ", "\nof ").replace(" from ", "\nfrom ")
-        far = -(LEFT - 0.12) / (CELL * len(grid.places))
+        far = -(LEFT - 0.22) / (CELL * len(grid.places))
         panel.text(
             far,
             middle,
@@ -186,7 +188,8 @@ def _draw_pooled(panel: Axes, pooled: pd.DataFrame, grid: Grid) -> None:
     for row, name in enumerate(grid.predictors):
         effect = pooled.loc[name]
         if not np.isfinite(effect["mean"]):
-            panel.text(0.02, row, f"{effect['studies']:.0f} studies", fontsize=6.5, va="center", color=DARK_GRAY)
+            panel.text(0, row, "in too few studies", fontsize=6.5, ha="center", va="center", color=DARK_GRAY)
+            _write_studies(panel, row, effect)
             continue
         certain = effect["low"] > 0 or effect["high"] < 0
         color = TEAL if effect["mean"] >= 0 else RED
@@ -194,14 +197,18 @@ def _draw_pooled(panel: Axes, pooled: pd.DataFrame, grid: Grid) -> None:
         marker = "^" if effect["mean"] >= 0 else "v"
         face = color if certain else "white"
         panel.scatter(effect["mean"], row, s=34, marker=marker, facecolor=face, edgecolor=color, zorder=3)
-        panel.text(1.05, row, f"{effect['studies']:.0f}", fontsize=7, va="center", color=INK, clip_on=False)
+        _write_studies(panel, row, effect)
     panel.set_xlim(-1, 1)
     panel.set_xlabel("mean τ over studies")
-    panel.annotate("studies", (1.05, -0.7), fontsize=7, ha="left", va="bottom", annotation_clip=False)
+    panel.text(1.08, -0.9, "studies", fontsize=7, ha="left", va="center", clip_on=False)
     panel.tick_params(axis="y", labelleft=False, length=0)
     panel.grid(axis="y", visible=False)
     for family_end in np.flatnonzero(np.array(grid.families[1:]) != np.array(grid.families[:-1])):
         panel.axhline(family_end + 0.5, color=DARK_GRAY, linewidth=0.8)
+
+
+def _write_studies(panel: Axes, row: int, effect: "pd.Series[float]") -> None:
+    panel.text(1.08, row, f"{effect['studies']:.0f}", fontsize=7, va="center", color=INK, clip_on=False)
 
 
 def _draw_legend(figure: Figure, height: float) -> None:
