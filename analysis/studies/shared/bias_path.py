@@ -161,6 +161,7 @@ def increase_finding(
     decreases = int((means.diff() < 0).sum())
     ordered = max_decreases is None or decreases <= max_decreases
     values = ", ".join(f"{value:.3g}" for value in means)
-    evidence = f"ratio {show_interval(estimate, '.3g')} of {high:g} to {low:g}; means from {low:g} on {values}"
+    places = ", ".join(f"{place:g}" for place in means.index)
+    evidence = f"ratio {show_interval(estimate, '.3g')}; means at {places}: {values}"
     decision = decide(estimate.value >= least_ratio and estimate.low > 1 and ordered)
     return Finding(claim, decision, evidence, paper, kind=kind)
