@@ -7,7 +7,14 @@ import torch
 from plain import gaussian
 from torch import nn
 
-from benevolent.trainables.models.modules import Noise, PatternDetector, RandomFeatures, Shift, ZeroPadShortcut
+from benevolent.trainables.models.modules import (
+    FixedSigns,
+    Noise,
+    PatternDetector,
+    RandomFeatures,
+    Shift,
+    ZeroPadShortcut,
+)
 from benevolent.trainables.stack.batchnorm_folding import fold_batchnorm
 from benevolent.trainables.stack.layer_types import LAYER_TYPES, UNKNOWN, draws_random_numbers, layer_type
 from benevolent.trainables.stack.network import Network
@@ -15,6 +22,7 @@ from benevolent.trainables.stack.network import Network
 IMAGE = (2, 6, 6)
 EXAMPLES = {
     nn.Linear: (nn.Linear(7, 4), (7,)),
+    FixedSigns: (FixedSigns(7, 4), (7,)),
     nn.Conv2d: (nn.Conv2d(2, 3, 3, stride=2, padding=1), IMAGE),
     nn.Conv1d: (nn.Conv1d(2, 3, 3), (2, 6)),
     nn.Conv3d: (nn.Conv3d(2, 3, 3), (2, 4, 4, 4)),
@@ -98,7 +106,7 @@ def test_weights_are_applied_as_a_matrix_or_a_kernel(kind):
     layer, inputs = example(kind)
     weight, bias = layer.weight, layer.bias
     if LAYER_TYPES[kind].weights == "matrix":
-        expected = inputs @ weight.T + bias
+        expected = inputs @ weight.T + (0 if bias is None else bias)
     else:
         expected = nn.functional.conv2d(inputs, weight, bias, layer.stride, layer.padding)
     torch.testing.assert_close(layer(inputs), expected)

@@ -108,6 +108,7 @@ FAMILIES = {
     "nakkiran_cnn": [({"width": 2, "units": 5}, (1, 8, 8))],
     "loukas_cnn": [({"width": 2}, (1, 25, 25))],
     "xord": [({"filters": 3}, (6, 2))],
+    "fixed_signs": [({"width": 9}, (6,)), ({"width": 5}, (1, 4, 4))],
     "random_features": [({"features": 10, "bandwidth": 0.5}, (6,)), ({"features": 6}, (1, 4, 4))],
     "module": [({"path": "test_models:Norms"}, SHAPE)],
 }

@@ -10,6 +10,10 @@
 | layer robustness (Zhang et al. 2019) | a sweep over `reset.layers` and `reset.to` | `layer_robustness.py` |
 | lottery tickets (Frankle and Carbin 2019) | a sweep over `prune.rounds` and `prune.control` | `lottery_tickets.py` |
 | information that one run explains of another (Nakkiran et al. 2019) | two runs | `explained_information.py` |
+| Gram matrix and moves of two-layer networks (Du et al. 2019) | `model.family: fixed_signs` | `gram_matrix.py` |
+| peak of the risk at the interpolation threshold (Belkin et al. 2018) | a sweep over sizes | `double_descent.py` |
+| limit of random features (Rahimi and Recht 2007) | the examples | `kernel_machine.py` |
+| exact errors of pattern detectors (Brutzkus and Globerson 2019) | `model.family: xord` | `pattern_detectors.py` |
 | forgetting of examples (Toneva et al. 2019) | `record.measure_at: checkpoints` | `forgetting.py` |
 | memorization and influence of examples (Feldman and Zhang 2020) | many seeds with `data.subset` | `memorization.py` |
 
@@ -24,9 +28,12 @@ from benevolent.analysis.multi_run.description_length import (
     label_bits,
     prequential_bits,
 )
+from benevolent.analysis.multi_run.double_descent import descents, mean_risks, peaks_at
 from benevolent.analysis.multi_run.explained_information import ExplainedInformation, explained_by
 from benevolent.analysis.multi_run.forgetting import forgetting_table, summarize_forgetting
+from benevolent.analysis.multi_run.gram_matrix import gram_matrix, infinite_gram_matrix, pattern_changes
 from benevolent.analysis.multi_run.intrinsic_dimension import intrinsic_dimension
+from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
 from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness
 from benevolent.analysis.multi_run.lottery_tickets import (
     smallest_tickets,
@@ -44,7 +51,9 @@ from benevolent.analysis.multi_run.mode_connectivity import (
     loss_between_runs,
 )
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, linear_path
+from benevolent.analysis.multi_run.pattern_detectors import exact_errors
 from benevolent.analysis.multi_run.retraining import train_on_examples
+from benevolent.analysis.multi_run.stored_tensors import stored_tensors
 from benevolent.analysis.multi_run.sublevel_path import needed_units, sublevel_path
 from benevolent.analysis.multi_run.unit_matching import match_units, permuted
 
@@ -54,31 +63,40 @@ __all__ = [
     "ParameterPath",
     "answers_of_runs",
     "barrier",
+    "descents",
     "description_length",
+    "exact_errors",
     "explained_by",
     "fit_curve",
     "fit_curves",
     "fit_inverse_temperature",
+    "fit_kernel_machine",
     "forgetting_table",
+    "gram_matrix",
+    "infinite_gram_matrix",
     "influence",
     "intrinsic_dimension",
     "label_bits",
     "layer_drops",
     "layer_robustness",
     "linear_path",
-    "memorization",
     "loss_along_path",
     "loss_between_runs",
     "match_units",
+    "mean_risks",
+    "memorization",
     "needed_units",
+    "pattern_changes",
+    "peaks_at",
     "permuted",
     "prequential_bits",
     "smallest_tickets",
+    "stored_tensors",
     "sublevel_path",
     "summarize_forgetting",
-    "train_on_examples",
     "ticket_curves",
     "ticket_values",
     "tickets_table",
+    "train_on_examples",
     "weights_left",
 ]

@@ -188,6 +188,20 @@ def staircase(rng: Rng, *, dimension: int = 20) -> Sampler:
     return sample
 
 
+def sphere(rng: Rng, *, dimension: int = 100) -> Sampler:
+    """Points on the unit sphere with random numbers as targets: there is nothing to learn but the examples.
+
+    x uniform on the unit sphere, y standard normal. Du et al. 2019, section 6 (1,000 examples in 1,000 dimensions).
+    """
+
+    def sample(rng: Rng, count: int) -> tuple[Array, Array]:
+        gaussian = rng.standard_normal((count, dimension + 1))
+        directions = gaussian[:, :dimension]
+        return directions / np.linalg.norm(directions, axis=1, keepdims=True), gaussian[:, dimension]
+
+    return sample
+
+
 @dataclass(frozen=True)
 class SyntheticTask:
     """A synthetic task.
@@ -216,6 +230,7 @@ SYNTHETIC: dict[str, SyntheticTask] = {
         "Nakkiran, Kalimeris et al. 2019, theorem 1",
         population_error=_population_error,
     ),
+    "sphere": SyntheticTask(sphere, "Du et al. 2019, section 6", "real"),
     "staircase": SyntheticTask(staircase, "after Nakkiran, Kalimeris et al. 2019, section 4"),
 }
 

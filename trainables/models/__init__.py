@@ -20,7 +20,7 @@ from benevolent.trainables.models.convolutional import (
     vgg,
     zhang_alexnet,
 )
-from benevolent.trainables.models.features import random_features, xord
+from benevolent.trainables.models.features import fixed_signs, random_features, xord
 from benevolent.trainables.models.forest import random_forest
 from benevolent.trainables.models.inception import zhang_inception
 from benevolent.trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
@@ -50,6 +50,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
         loukas_cnn,
         xord,
         random_features,
+        fixed_signs,
         random_forest,
         module,
     )

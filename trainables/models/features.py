@@ -1,4 +1,4 @@
-"""Families with one layer of fixed or of pattern-detecting features."""
+"""Families with one layer of fixed or of pattern-detecting features, or with fixed output weights."""
 
 import math
 from typing import Annotated
@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models.modules import PatternDetector, RandomFeatures
+from benevolent.trainables.models.modules import FixedSigns, PatternDetector, RandomFeatures
 from benevolent.trainables.models.parts import Positive, Shape
 
 
@@ -50,3 +50,19 @@ def random_features(
     flat = [nn.Flatten()] if len(input_shape) > 1 else []
     last = nn.Linear(features, outputs, bias=False)
     return nn.Sequential(*flat, RandomFeatures(size, features // 2, bandwidth), last)
+
+
+def fixed_signs(input_shape: Shape, outputs: int, *, width: Positive = 1000) -> nn.Sequential:
+    """Two-layer ReLU network of which only the first layer is trained.
+
+    Source: Du et al. 2019, `f(x) = 1 / sqrt(m) sum_r a_r relu(w_r x)` with m = `width` and `a_r` uniform in {-1, 1},
+    drawn from the run's seed and frozen. They draw `w_r` standard normal (`init: {scheme: normal, std: 1}`). There are
+    no biases.
+
+    >>> from benevolent.trainables.models.parts import count
+    >>> count(fixed_signs((1000,), 1, width=2000))
+    2000000
+    """
+    size = math.prod(input_shape)
+    flat = [nn.Flatten()] if len(input_shape) > 1 else []
+    return nn.Sequential(*flat, nn.Linear(size, width, bias=False), nn.ReLU(), FixedSigns(width, outputs))

@@ -140,6 +140,26 @@ class PatternDetector(nn.Module):
         return positive.sum(-1, keepdim=True) - negative.sum(-1, keepdim=True)
 
 
+class FixedSigns(nn.Linear):
+    """Output weights that are not trained: random signs over the square root of the units (Du et al. 2019).
+
+    `f(h) = 1 / sqrt(m) sum_r a_r h_r` with `a_r` uniform in {-1, 1}, for the m hidden units h.
+
+    >>> FixedSigns(4, 1).weight.abs()
+    tensor([[0.5000, 0.5000, 0.5000, 0.5000]])
+    """
+
+    def __init__(self, units: int, outputs: int) -> None:
+        super().__init__(units, outputs, bias=False)
+        signs = torch.ones_like(self.weight).bernoulli_(0.5) * 2 - 1
+        self.weight = nn.Parameter(signs / units**0.5, requires_grad=False)
+
+    def draw(self, name: str, rng: RandomStream) -> np.ndarray[Any, Any]:
+        """Draw the signs of one run, over the square root of the units."""
+        signs = 2 * rng.integers(0, 2, tuple(self.weight.shape)) - 1
+        return signs / self.in_features**0.5
+
+
 class RandomFeatures(nn.Module):
     """Random Fourier features (Rahimi and Recht 2007): cosines and sines of products with frozen frequencies.
 

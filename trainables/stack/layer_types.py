@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benevolent.trainables.models.modules import (
     Branches,
+    FixedSigns,
     Noise,
     PatternDetector,
     RandomFeatures,
@@ -87,17 +88,20 @@ _LINEAR = LayerType(homogeneous=True, affine_given_relus=True, absorbs_batch_nor
 _UNCHANGED = LayerType(homogeneous=True, affine_given_relus=True, paths=path_sums.UNCHANGED)
 #: Means over pixels.
 _MEAN = LayerType(batched=layers.channelwise, homogeneous=True, affine_given_relus=True, slow_channels_last=True)
+#: Matrices.
+_MATRIX = replace(
+    _LINEAR,
+    batched=layers.linear,
+    stored_weights=True,
+    weights="matrix",
+    paths=path_sums.WEIGHTED,
+)
 _BATCH_NORM = LayerType(batched=layers.batch_norm, settings_batched=_averages_with_momentum)
 
 LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     # Layers with weights.
-    nn.Linear: replace(
-        _LINEAR,
-        batched=layers.linear,
-        stored_weights=True,
-        weights="matrix",
-        paths=path_sums.WEIGHTED,
-    ),
+    nn.Linear: _MATRIX,
+    FixedSigns: replace(_MATRIX, absorbs_batch_norm=False),
     nn.Conv2d: replace(
         _LINEAR,
         batched=layers.conv2d,
