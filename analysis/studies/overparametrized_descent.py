@@ -1,0 +1,192 @@
+"""Let gradient descent fit two-layer networks of growing width, and compare their path with their Gram matrix."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
+from benevolent.analysis.studies.shared.gram_figures import gram_figures
+from benevolent.analysis.studies.shared.gram_path import GramPath, gram_path, slope_on_log_width
+from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, rank_correlation, show_interval
+
+#: Losses below this part of the first one are rounding errors of float32.
+ROUNDING = 1e-12
+#: Exponents of the width that count as a fall by its square root.
+ROOT = (-0.6, -0.4)
+
+RULE = f"""
+The loss is half the sum of squared errors, eta the step size, lambda_0 the smallest eigenvalue of H infinity, the
+expected Gram matrix at initialization. Widest: the networks of the largest width. Linear rate: in every seed the loss
+of the widest is at most (1 - eta lambda_0 / 2)^k times that at step 0, at every recorded step k (losses below
+{ROUNDING:g} of the first are rounding and pass). Gram matrix: in every seed its smallest eigenvalue in the widest is at
+least 3/4 lambda_0 at initialization, and at least lambda_0 / 2 at every recorded step. Faster, fewer changes, shorter
+way: Spearman's rank correlation of the width with the loss, with the fraction of activations that differ from those at
+initialization, and with the largest distance of a unit's weights from initialization, all at the last step, is
+negative, its 95% interval below 0. Bound: in every seed no unit's weights of the widest move further than 4 sqrt(n)
+||y - u(0)|| / (sqrt(m) lambda_0). Our stricter forms: the slope of the logarithm of that distance on the logarithm of
+the width has an interval within [{ROOT[0]}, {ROOT[1]}]; the rate and the bound are kept in every seed at the smallest
+width of at least n, where the theorem asks for n^6; the loss is nearer to that of the linear model whose Gram matrix
+stays as at initialization the wider the network is (rank correlation of the width with the absolute logarithm of their
+ratio, averaged over the recorded steps, below 0 with its interval); the smallest eigenvalue at the last step rises
+with the width (likewise). Rank correlations and slopes are means over seeds of those among a seed's networks, with
+Student's 95% interval. Check: lambda_0 is above 0, as no two inputs are parallel.
+"""
+WIDER = "larger widths change no more than chance"
+
+
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    path = gram_path(results["networks"])
+    widest = int(path.table["width"].max())
+    narrow = _smallest_width_of_examples(path)
+    end = path.end
+    findings = [
+        _keeps_the_rate(path, widest, "Gradient descent reaches zero train loss at a linear rate", "paper"),
+        _rank_finding("The wider the network, the faster the loss falls", end, "loss", "figure 1a: faster"),
+        _rank_finding(
+            "The wider the network, the fewer activations change", end, "changed", "figure 1b: fewer changes", ".2%"
+        ),
+        _rank_finding(
+            "The wider the network, the closer every weight vector stays to its initialization",
+            end,
+            "distance",
+            "figure 1c: smaller distance",
+        ),
+        _gram_matrix_stays(path, widest),
+        _keeps_the_bound(path, widest, "No weight vector moves further than the proof allows", "paper"),
+        _falls_as_root(end),
+        _keeps_the_rate(path, narrow, "As many units as examples are enough for the rate", "ours"),
+        _keeps_the_bound(path, narrow, "As many units as examples are enough for the bound on the distance", "ours"),
+        _is_linear(path),
+        _rank_finding(
+            "The wider the network, the larger the smallest eigenvalue of its Gram matrix at the end",
+            end,
+            "least",
+            "section 6: believed to be the reason for the better rate",
+            sign=1,
+            kind="ours",
+        ),
+        _inputs_are_not_parallel(path),
+    ]
+    return StudyAnswer(findings, gram_figures(path), path.table, [_about_the_bounds(path)])
+
+
+def _about_the_bounds(path: GramPath) -> str:
+    return (
+        f"λ₀ = {path.infinite_least:.3f} for these {path.examples} examples, η = {path.step_size:g}. The theorem is "
+        "about widths of at least the sixth power of the number of examples, which nobody trains; what holds below "
+        "that is not covered by its proof."
+    )
+
+
+def _smallest_width_of_examples(path: GramPath) -> int:
+    widths = path.table["width"].unique()
+    wide_enough = widths[widths >= path.examples]
+    return int(wide_enough.min() if len(wide_enough) else widths.max())
+
+
+def _rank_finding(
+    claim: str, end: pd.DataFrame, column: str, paper: str, number: str = ".2g", sign: int = -1, kind: Kind = "paper"
+) -> Finding:
+    rank = rank_correlation(end, "width", column)
+    holds = rank.high < 0 if sign < 0 else rank.low > 0
+    means = end.groupby("width")[column].mean()
+    first = format(means.iloc[0], number)
+    last = format(means.iloc[-1], number)
+    ends = f"{first} at width {means.index[0]}, {last} at {means.index[-1]}"
+    return Finding(
+        claim, decide(bool(holds)), f"Spearman {show_interval(rank)}; {ends}", paper, explanation=WIDER, kind=kind
+    )
+
+
+def _rows_of(path: GramPath, width: int) -> pd.DataFrame:
+    """Return the rows of one width with each run's first loss."""
+    rows = path.table[path.table["width"] == width].sort_values(["seed", "step"])
+    first = rows.groupby("seed")["loss"].transform("first")
+    return rows.assign(first=first, part=rows["loss"] / first)
+
+
+def _keeps_the_rate(path: GramPath, width: int, claim: str, kind: Kind) -> Finding:
+    rows = _rows_of(path, width)
+    factor = 1 - path.step_size * path.infinite_least / 2
+    over_bound = rows["part"] / factor ** rows["step"]
+    is_rounding = rows["part"] < ROUNDING
+    last = rows[rows["step"] == rows["step"].max()]
+    rates = (last["part"].clip(lower=ROUNDING)) ** (1 / last["step"])
+    return Finding(
+        claim,
+        decide(bool(((over_bound <= 1 + 1e-6) | is_rounding).all())),
+        f"width {width}: the loss falls to {last['part'].mean():.1g} of the first in {last['step'].iloc[0]} steps, by "
+        f"{rates.mean():.3f} a step in the mean; allowed {factor:.3f}",
+        "theorem 4.1: (1 − η λ₀ / 2) a step" if kind == "paper" else "",
+        explanation="the Gram matrix leaves the neighborhood in which the proof works",
+        kind=kind,
+    )
+
+
+def _gram_matrix_stays(path: GramPath, widest: int) -> Finding:
+    rows = _rows_of(path, widest)
+    parts = rows["least"] / path.infinite_least
+    at_start = parts[rows["step"] == 0].min()
+    return Finding(
+        "The Gram matrix starts near its expectation and keeps its smallest eigenvalue while training",
+        decide(bool(at_start >= 0.75 and parts.min() >= 0.5)),
+        f"width {widest}: at least {at_start:.3f} λ₀ at initialization, {parts.min():.3f} λ₀ at any step",
+        "lemmas 3.1 and 3.2: at least 3/4 λ₀, then λ₀ / 2",
+        explanation="the width is too small for that",
+    )
+
+
+def _keeps_the_bound(path: GramPath, width: int, claim: str, kind: Kind) -> Finding:
+    rows = _rows_of(path, width)
+    residual = np.sqrt(2 * rows["first"])
+    bound = 4 * np.sqrt(path.examples) * residual / (np.sqrt(width) * path.infinite_least)
+    used = rows["distance"] / bound
+    return Finding(
+        claim,
+        decide(bool((used <= 1).all())),
+        f"width {width}: at most {rows['distance'].max():.3g}, which is {used.max():.1%} of the bound",
+        "corollary 4.1: 4 √n ‖y − u(0)‖ / (√m λ₀)" if kind == "paper" else "",
+        explanation="the loss falls too slowly for that",
+        kind=kind,
+    )
+
+
+def _falls_as_root(end: pd.DataFrame) -> Finding:
+    slope = mean_over_seeds(end, lambda rows: slope_on_log_width(rows, "distance"))
+    return Finding(
+        "The largest distance falls with the square root of the width",
+        decide(slope.low >= ROOT[0] and slope.high <= ROOT[1]),
+        f"exponent {show_interval(slope)}",
+        "lemma 3.3: bounded by a multiple of m^(−1/2)",
+        explanation="the proof gives a bound, and the largest of many distances may fall otherwise",
+        kind="ours",
+    )
+
+
+def _is_linear(path: GramPath) -> Finding:
+    rows = path.table[path.table["step"] > 0].copy()
+    rows["away"] = np.abs(np.log(rows["loss"].clip(lower=1e-300) / rows["linear_loss"].clip(lower=1e-300)))
+    away = rows.groupby(["seed", "width"], as_index=False)["away"].mean()
+    rank = rank_correlation(away, "width", "away")
+    factors = np.exp(away.groupby("width")["away"].mean())
+    return Finding(
+        "The wider the network, the nearer its loss stays to that of a linear model with its Gram matrix",
+        decide(rank.high < 0),
+        f"Spearman {show_interval(rank)}; apart by a factor of {factors.iloc[0]:.2f} at width {factors.index[0]}, "
+        f"{factors.iloc[-1]:.2f} at {factors.index[-1]}",
+        explanation="losses near zero are decided by rounding",
+        kind="ours",
+    )
+
+
+def _inputs_are_not_parallel(path: GramPath) -> Finding:
+    return Finding(
+        "The expected Gram matrix is positive definite",
+        decide(path.infinite_least > 0),
+        f"λ₀ = {path.infinite_least:.4f}",
+        "theorem 3.1: if no two inputs are parallel",
+        kind="check",
+    )
