@@ -11,6 +11,7 @@ from benevolent.analysis.united_tables import united
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.plan_files import tables_of_runs
+from benevolent.trainables.store.statuses import Role
 
 #: Columns of a plan that say how runs were planned, not what they are.
 PLANNING_COLUMNS = ("cohort_id", "generation", "flops")
@@ -45,6 +46,14 @@ def wanted_runs(folders: Sequence[Folder]) -> pd.DataFrame:
     for folder in folders:
         last_plans += tables_of_runs(folder, last_only=True)
     return united(last_plans, ("run_id", "role"))
+
+
+def first_replicates(folder: Folder, most: int) -> set[str]:
+    """Return the ids of the first replicates, so many at most, of every configuration that an axis names."""
+    wanted = wanted_runs([folder])
+    named = wanted[wanted["role"] == Role.RUN].sort_values("replicate")
+    place = named.groupby("configuration").cumcount()
+    return set(named.loc[place < most, "run_id"])
 
 
 def _described(config: RunConfig, role: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.analysis.planned_runs import first_replicates
 from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.train_and_measure import POLL_SECONDS, TrainingSummary
@@ -25,6 +26,7 @@ def measure_folders(
     console: Console,
     address: str | None = None,
     trust: bool = False,
+    most_replicates: int | None = None,
 ) -> TrainingSummary:
     """Measure the networks in results folders that lack measures; one set of actors works for all of them.
 
@@ -36,6 +38,7 @@ def measure_folders(
         console: for progress.
         address: of a Ray cluster; None for this machine.
         trust: allow modules that the results name to be imported.
+        most_replicates: measure only the first replicates of every configuration that an axis names; None for all runs.
 
     Raises:
         BadInput: a data set cannot be fetched, or a file is damaged.
@@ -44,7 +47,8 @@ def measure_folders(
 
     jobs: list[tuple[Folder, MeasureJob]] = []
     for folder in folders:
-        for job in missing_jobs(ExistingMeasures(folder), read_from(folder), measures, checkpoints):
+        run_ids = None if most_replicates is None else first_replicates(folder, most_replicates)
+        for job in missing_jobs(ExistingMeasures(folder), read_from(folder), measures, checkpoints, run_ids):
             jobs.append((folder, job))
     if not jobs:
         console.print("up to date: nothing to measure")

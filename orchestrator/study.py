@@ -5,7 +5,9 @@ import functools
 import importlib
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
 
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import Results, load_results
@@ -39,11 +41,13 @@ class ReadRuns(Section):
     """Runs of other studies, in the same folder of results, that a study reads instead of training its own.
 
     `studies`: their names; or `all`, those of `study:all`, and of the others those that the folder already holds.
-    `measures`: names, as in `record.measures`, of what is measured at the end of every run that is read.
+    `measures`: names, as in `record.measures`, of what is measured at the end of every run that is read; of each
+    configuration, the first `measured_replicates`.
     """
 
     studies: Literal["all"] | list[str] = "all"
     measures: list[str]
+    measured_replicates: Annotated[int, Field(ge=1)] | None = None
 
 
 class Study(Section):

@@ -134,8 +134,16 @@ def _read_runs(
         failures += run_study(other, scale, posixpath.join(together.uri, other.name), console, address).failures
     sources = read_sources(reads, chosen, scale, together)
     folders = [source.folder for source in sources.values()]
-    resources = ResourcesConfig()
-    measured = measure_folders(folders, reads.measures, False, resources, console, address, trust=True)
+    measured = measure_folders(
+        folders,
+        reads.measures,
+        checkpoints=False,
+        resources=ResourcesConfig(),
+        console=console,
+        address=address,
+        trust=True,
+        most_replicates=reads.measured_replicates,
+    )
     return sources, failures + measured.failures
 
 

@@ -1,11 +1,12 @@
 """Train and measure a sweep in this process, in the order in which Ray would."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 
 from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.on_checkpoints import measure_file
+from benevolent.analysis.planned_runs import first_replicates
 from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.results_folder import prepare_anew, read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
@@ -36,16 +37,24 @@ def measure_folders(
     console: Console,
     address: str | None = None,
     trust: bool = False,
+    most_replicates: int | None = None,
 ) -> TrainingSummary:
     """Measure what is missing, as `orchestrator.measure_folders.measure_folders` does with Ray."""
     measured = 0
     for results in folders:
-        measured += _measure(results, read_from(results), measures, checkpoints)
+        run_ids = None if most_replicates is None else first_replicates(results, most_replicates)
+        measured += _measure(results, read_from(results), measures, checkpoints, run_ids)
     return TrainingSummary(0, measured, [])
 
 
-def _measure(results: Folder, cohorts: Sequence[str], measures: Sequence[str], checkpoints: bool) -> int:
-    jobs = missing_jobs(ExistingMeasures(results), cohorts, measures, checkpoints)
+def _measure(
+    results: Folder,
+    cohorts: Sequence[str],
+    measures: Sequence[str],
+    checkpoints: bool,
+    run_ids: Collection[str] | None = None,
+) -> int:
+    jobs = missing_jobs(ExistingMeasures(results), cohorts, measures, checkpoints, run_ids)
     for job in jobs:
         measure_file(results, job)
     return len(jobs)

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow.compute as pc
@@ -20,12 +20,16 @@ Place = tuple[str, str, int]
 
 
 class MeasureJob(NamedTuple):
-    """Measures to compute for a file of parameters, and the file that their rows go to."""
+    """Measures to compute for a file of parameters, and the file that their rows go to.
+
+    `run_ids`: the runs to measure; None for all in the file.
+    """
 
     cohort_id: str
     parameter_file: str
     measures: tuple[str, ...]
     output: str
+    run_ids: tuple[str, ...] | None = None
 
 
 class ExistingMeasures:
@@ -42,29 +46,45 @@ class ExistingMeasures:
             self.names.setdefault(paths.measured_cohort(name), []).append(name)
         self._versions_of = functools.lru_cache(maxsize=32)(self._versions)
 
-    def missing(self, cohort_id: str, parameter_file: str, measures: Sequence[str] | None) -> MeasureJob | None:
+    def missing(
+        self,
+        cohort_id: str,
+        parameter_file: str,
+        measures: Sequence[str] | None,
+        run_ids: Collection[str] | None = None,
+    ) -> MeasureJob | None:
         """Return the measures that lack a row of their version for some network of a file, in the order of `measures`.
 
         Args:
             cohort_id: of the cohort that the file belongs to.
             parameter_file: its path in the cohort's folder, as `CohortFiles.parameter_files` gives it.
             measures: names that `select` takes.
+            run_ids: the runs to measure; None for all.
 
         Returns:
-            the job of computing them for all networks of the file; None if none is missing.
+            the job of computing them for all of these networks of the file; None if none is missing.
 
         Raises:
             BadInput: an unknown measure, a user's own that does not import, or a damaged file.
         """
         chosen = select(measures)
+        asked = None
+        if run_ids is not None:
+            present = [run_id for run_id, _, _ in self._networks(cohort_id, parameter_file)]
+            asked = tuple(run_id for run_id in present if run_id in run_ids)
+            if not asked:
+                return None
         if chosen and cohort_id in self.names:
             networks = self._networks(cohort_id, parameter_file)
+            if asked is not None:
+                networks = [place for place in networks if place[0] in asked]
             versions = self._versions_of(cohort_id)
             chosen = [measure for measure in chosen if _is_missing(measure, networks, versions)]
         if not chosen:
             return None
         selectors = tuple(measure.selector for measure in chosen)
-        return MeasureJob(cohort_id, parameter_file, selectors, self._new_file(cohort_id, parameter_file, chosen))
+        output = self._new_file(cohort_id, parameter_file, chosen)
+        return MeasureJob(cohort_id, parameter_file, selectors, output, asked)
 
     def _new_file(self, cohort_id: str, parameter_file: str, measures: Sequence[Measure]) -> str:
         """Return the path of a file of measures that does not exist yet."""

@@ -39,15 +39,19 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
         the number of networks measured.
     """
     stored = MeasurableNetworks.load(results, job, trust, device)
+    asked = torch.tensor([job.run_ids is None or run_id in job.run_ids for run_id in stored.about["run_id"]])
     frames = []
-    for rows in _rows_with_equal_inputs(stored.inputs.values()):
+    for equal_inputs in _rows_with_equal_inputs(stored.inputs.values()):
+        rows = equal_inputs[asked[equal_inputs]]
+        if not len(rows):
+            continue
         frame = stored.measure(rows, job.measures)
         frames.append(frame.assign(position=rows.numpy()[frame["position"]]))
     table = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)
     for column in ("run_id", "phase", "step"):
         table[column] = [stored.about[column][position] for position in table["position"]]
     results.write_table(job.output, measure_rows(table))
-    return len(stored.configs)
+    return int(asked.sum())
 
 
 class MeasurableNetworks(NamedTuple):

@@ -1,7 +1,7 @@
 """Ray actors that measure files of parameters as they appear."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -141,7 +141,11 @@ class MeasurePool:
 
 
 def missing_jobs(
-    existing: ExistingMeasures, cohort_ids: Sequence[str], measures: Sequence[str] | None, checkpoints: bool
+    existing: ExistingMeasures,
+    cohort_ids: Sequence[str],
+    measures: Sequence[str] | None,
+    checkpoints: bool,
+    run_ids: Collection[str] | None = None,
 ) -> list[MeasureJob]:
     """Return a job for each file of parameters that lacks measures.
 
@@ -150,12 +154,13 @@ def missing_jobs(
         cohort_ids: the cohorts to look at.
         measures: names, as `analysis.measures.selection.select` takes them.
         checkpoints: include checkpoints, not only the parameters at each run's end.
+        run_ids: the runs to measure; None for all.
     """
     jobs = []
     for cohort_id in cohort_ids:
         for file in CohortFiles(existing.results, cohort_id).parameter_files():
             if checkpoints or paths.is_final(file):
-                job = existing.missing(cohort_id, file, measures)
+                job = existing.missing(cohort_id, file, measures, run_ids)
                 if job is not None:
                     jobs.append(job)
     return jobs
