@@ -25,7 +25,7 @@ RULES = {
     "more-parameters": "7554eb3e26b501d4",
     "n-to-infinity": "b5367c01b9541ea0",
     "norm-choice": "ef5813eb924f5077",
-    "normalized-loss-init": "f66945974716194f",
+    "normalized-loss-init": "6a2346b498032b4f",
     "normalized-loss-pretrain": "5c11743e76e41c26",
     "overfit-harmless": "863e0695bbb77913",
     "overparametrized-descent": "c955ef12e749cb99",

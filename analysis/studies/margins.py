@@ -96,17 +96,17 @@ def _describe_outputs(name: str, example: pd.Series, largest: np.ndarray) -> str
 
 def _orders(title: str, table: pd.DataFrame, norm: str) -> Finding:
     from_source = norm == "Frobenius"
-    divisor = "" if from_source else f", divided by {norm} norms,"
-    finding = order_finding(
-        f"{title}: the test error rises with the inverse of the margin{divisor}",
+    margin = "margin" if from_source else f"margin by {norm} norms"
+    return order_finding(
+        f"{title}: the test error rises with the inverse of the {margin}",
         table,
         f"inverse_{MARGINS[norm]}",
         "test_error",
         LEAST_RANK_CORRELATION,
         PAPER if from_source else "",
         explanation="networks from weights of medium size differ little in test error, so that chance orders them",
+        kind="paper" if from_source else "ours",
     )
-    return finding._replace(claim=finding.claim.rstrip(","), kind="paper" if from_source else "ours")
 
 
 def _beyond_norm(title: str, table: pd.DataFrame) -> Finding:

@@ -30,7 +30,7 @@ from benevolent.analysis.studies.shared.normalized_loss_findings import (
     describe_line,
     own_norm_finding,
 )
-from benevolent.analysis.studies.shared.seed_means import rank_correlation, show_interval
+from benevolent.analysis.studies.shared.seed_means import minus_signs, rank_correlation, show_interval
 
 AXIS = "pretrain.label_corruption"
 #: Exponents of the norms.
@@ -148,7 +148,7 @@ def _are_one_line(fit: LinearFit, other: LinearFit) -> bool:
 
 def _show_slope(fit: LinearFit) -> str:
     low, high = fit.slope_interval
-    return f"{fit.slope:.3f} [{low:.3f}, {high:.3f}]"
+    return minus_signs(f"{fit.slope:.3f} [{low:.3f}, {high:.3f}]")
 
 
 def _same_order(norm: str, losses: Mapping[str, pd.DataFrame]) -> Finding:
