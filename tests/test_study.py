@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.report import digests, study_page
-from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Finding, StudyAnswer, decide
+from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Finding, StudyAnswer, StudyTable, decide
 from benevolent.orchestrator import study, study_run
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.plan.expand import expand
@@ -61,7 +61,9 @@ def answer(results):
         return figure
 
     figure = render_figure("counts", "Parameters by width", "A line", draw)
-    return StudyAnswer([finding], [figure], table, ["A note."])
+    cells = table[["model.width"]].rename(columns={"model.width": "<b>width</b>"})
+    shown = StudyTable("Widths & more", "One row for each.", cells)
+    return StudyAnswer([finding], [figure], table, ["A note."], [shown])
 
 
 @pytest.fixture
@@ -93,7 +95,17 @@ def test_a_study_is_answered_and_shown(answered, tmp_path):
     page = folder.read("index.html").decode()
     assert answered.answer.headline == "1 of 1 claims of the paper holds."
     assert not answered.failures
-    for text in ("A &lt;b&gt;title", "wider is more", "&lt;i&gt;1", "Counts rise.", "A note.", "<svg"):
+    for text in (
+        "A &lt;b&gt;title",
+        "wider is more",
+        "&lt;i&gt;1",
+        "Counts rise.",
+        "A note.",
+        "<svg",
+        "&lt;b&gt;width",
+    ):
+        assert text in page
+    for text in ("Table 1. Widths &amp; more", "&lt;b&gt;width", '<td class="name">16</td>'):
         assert text in page
     assert "bth run study:tiny-study" in page
     assert folder.exists("figures/counts.svg")

@@ -51,7 +51,7 @@ def read_inputs(folder: Folder) -> Any:
 
 
 def read(folder: Folder) -> StudyAnswer:
-    """Return the answer in a folder, without the numbers behind it.
+    """Return the answer in a folder, without the numbers behind it and without its tables.
 
     Raises:
         BadInput: there is no answer, or this version did not write it.

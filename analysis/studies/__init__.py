@@ -13,10 +13,20 @@ from benevolent.analysis.studies.shared.findings import (
     Finding,
     ReadingAnalysis,
     StudyAnswer,
+    StudyTable,
     decide,
 )
 
-__all__ = ["FIRST_VERDICT_REPLICATE", "Analysis", "Decision", "Finding", "ReadingAnalysis", "StudyAnswer", "decide"]
+__all__ = [
+    "FIRST_VERDICT_REPLICATE",
+    "Analysis",
+    "Decision",
+    "Finding",
+    "ReadingAnalysis",
+    "StudyAnswer",
+    "StudyTable",
+    "decide",
+]
 
 #: Number of the first replicate of every verdict, and the seed of its data split. Studies are developed on replicates
 #: from 0 on.

@@ -117,7 +117,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     # Normalization and randomness.
     nn.BatchNorm1d: _BATCH_NORM,
     nn.BatchNorm2d: replace(_BATCH_NORM, slow_channels_last=True),
-    nn.LocalResponseNorm: LayerType(batched=layers.samplewise),
+    nn.LocalResponseNorm: LayerType(batched=layers.local_response_norm),
     nn.Dropout: replace(_UNCHANGED, batched=layers.dropout, random=True),
     Noise: replace(_UNCHANGED, batched=layers.noise, random=True),
     # Activations.

@@ -77,6 +77,20 @@ def in_order(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: kinds.index(finding.kind))
 
 
+class StudyTable(NamedTuple):
+    """A table beside the claims, such as one of the paper's with our numbers in it.
+
+    Attributes:
+        title: without a full stop.
+        caption: full sentences.
+        cells: shown as they are, with the names of their columns.
+    """
+
+    title: str
+    caption: str
+    cells: pd.DataFrame
+
+
 @dataclass(frozen=True)
 class StudyAnswer:
     """The answer of a study.
@@ -86,12 +100,14 @@ class StudyAnswer:
         figures: the first one is like the paper's.
         numbers: the table behind the figures, one row per point.
         notes: full sentences that a reader needs besides.
+        tables: shown below the claims of the study's page, and nowhere else.
     """
 
     findings: Sequence[Finding]
     figures: Sequence[RenderedFigure]
     numbers: pd.DataFrame
     notes: Sequence[str] = field(default_factory=tuple)
+    tables: Sequence[StudyTable] = field(default_factory=tuple)
 
     @property
     def groups(self) -> list[tuple[str, list[Finding]]]:
