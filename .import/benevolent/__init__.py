@@ -1,6 +1,6 @@
 """benevolent: find out by experiment what the training of a neural network reveals about the function it learned.
 
->>> from benevolent import judge, load_results, measure_network
+>>> from benevolent import judge, load_results, measure_network, watch
 """
 
 import importlib
@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from benevolent.analysis.judging import judge, transport
     from benevolent.analysis.measures import measure_network
     from benevolent.analysis.results import Results, load_results
+    from benevolent.trainables.training.watch import watch
 
-__all__ = ["Results", "judge", "load_results", "measure_network", "transport"]
+__all__ = ["Results", "judge", "load_results", "measure_network", "transport", "watch"]
 
 _MODULES = {
     "judge": "benevolent.analysis.judging",
@@ -19,6 +20,7 @@ _MODULES = {
     "Results": "benevolent.analysis.results",
     "load_results": "benevolent.analysis.results",
     "transport": "benevolent.analysis.judging",
+    "watch": "benevolent.trainables.training.watch",
 }
 
 

@@ -9,10 +9,14 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.parts import Shape
 
 
-def module(input_shape: Shape, outputs: int, *, path: str, arguments: dict[str, Any] | None = None) -> nn.Module:
+def module(
+    input_shape: Shape, outputs: int, *, path: str, arguments: dict[str, Any] | None = None, redraw: bool = False
+) -> nn.Module:
     """A user's own `nn.Module`.
 
-    `path` is `package.module:Class`, called with `arguments` as keywords.
+    `path` is `package.module:Class`, called with `arguments` as keywords. Parameters that the constructor sets to the
+    same values whatever torch's seed is, such as pretrained ones, and frozen ones (`requires_grad = False`) start as it
+    leaves them; the others are drawn as `init` says. With `redraw` all are drawn.
 
     Raises:
         BadInput: the path does not import, or the call fails.

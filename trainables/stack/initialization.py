@@ -1,6 +1,7 @@
 """Initial parameters of one network, drawn from a seed."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 
-def initial_parameters(module: nn.Module, init: InitConfig, seed: int, stream: str) -> dict[str, Tensor]:
+def initial_parameters(
+    module: nn.Module, init: InitConfig, seed: int, stream: str, kept: Collection[str] = ()
+) -> dict[str, Tensor]:
     """Return the initial parameters of a module in float64, `name -> (...)`.
 
     Parameters with two axes or more are weights: drawn as `init` says, or as their layer says in a method
@@ -27,6 +30,7 @@ def initial_parameters(module: nn.Module, init: InitConfig, seed: int, stream: s
         init: scheme and scales.
         seed: of the run.
         stream: name of the random stream; each parameter draws from its own part of it.
+        kept: names of the parameters that keep the values of the module's constructor.
     """
     values = {}
     for index, (name, parameter) in enumerate(module.named_parameters()):
@@ -34,7 +38,9 @@ def initial_parameters(module: nn.Module, init: InitConfig, seed: int, stream: s
         layer = module.get_submodule(layer_name)
         shape = tuple(parameter.shape)
         rng = RandomStream(seed, stream, index)
-        if parameter.ndim >= 2:
+        if name in kept:
+            values[name] = parameter.detach().double().clone()
+        elif parameter.ndim >= 2:
             drawn = layer.draw(local_name, rng) if hasattr(layer, "draw") else draw_weight(init, shape, rng)  # type: ignore[operator]
             values[name] = torch.from_numpy(np.asarray(drawn, dtype=np.float64))
         elif local_name == "bias":

@@ -1,7 +1,7 @@
 """One architecture as a function of a stack of parameters."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -21,6 +21,7 @@ from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
 from benevolent.trainables.stack.initialization import initial_parameters
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
+from benevolent.trainables.stack.module_probe import ModuleProbe, probe_module
 from benevolent.trainables.stack.module_structure import count_activations, first_layer, forward_calls
 from benevolent.trainables.stack.parameter_layout import ParameterLayout
 
@@ -42,10 +43,20 @@ class Network:
         batched: the module in batched form; None if a layer has none.
         convolves: True if a layer is a convolution.
         stateful: True if the module, in training, does what vmap cannot: change buffers or draw random numbers.
+        kept: names of the parameters that are not drawn, but stay as the module's constructor left them.
     """
 
-    def __init__(self, module: nn.Module, outputs: int = 0, arithmetic: str = "full") -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        outputs: int = 0,
+        arithmetic: str = "full",
+        probe: ModuleProbe | None = None,
+        kept: Collection[str] = (),
+    ) -> None:
         self.outputs = outputs
+        self.kept = frozenset(kept)
+        probe = probe or ModuleProbe()
         self.arithmetic = arithmetic
         trained: dict[str, torch.Size] = {}
         frozen: dict[str, torch.Size] = {}
@@ -54,7 +65,7 @@ class Network:
             shapes[name] = parameter.shape
         statistics: dict[str, torch.Size] = {}
         for name, buffer in module.named_buffers():
-            if buffer.is_floating_point():
+            if buffer.is_floating_point() or name in probe.counters:
                 statistics[name] = buffer.shape
         layers = list(module.modules())
         self.parameters = ParameterLayout(trained)
@@ -62,7 +73,8 @@ class Network:
         self.module = module.requires_grad_(False)
         self.batched = BatchedModule(module) if is_batched(module) else None
         self.convolves = any(layer_type(layer).weights == "kernel" for layer in layers)
-        self.stateful = bool(statistics) or any(draws_random_numbers(layer) for layer in layers)
+        draws = probe.draws or any(draws_random_numbers(layer) for layer in layers)
+        self.stateful = bool(statistics) or draws
         self._stored = self.batched.stored_names() if self.batched else set()
         self._activations: dict[tuple[int, ...], int] = {}
 
@@ -133,7 +145,7 @@ class Network:
 
     def initial(self, init: InitConfig, seed: int, stream: str = "init") -> dict[str, Tensor]:
         """Return the initial parameters (see `initial_parameters`) and buffers of one network in float64."""
-        values = initial_parameters(self.module, init, seed, stream)
+        values = initial_parameters(self.module, init, seed, stream, self.kept)
         if init.first is not None:
             weights = [name for name, shape in self.shapes.items() if len(shape) >= 2]
             numbers = values[weights[0]].view(-1)
@@ -165,7 +177,9 @@ class Network:
         if self.batched and kernel in ("batched", "channels_last", "matmul"):
             mode = replace(mode, convolution="grouped" if kernel == "batched" else kernel)
             return self.batched(self._batched_tensors(parameters, buffers), inputs, mode)
-        tensors = self.parameters.named(parameters) | self.buffers.named(buffers)
+        # Buffers share one tensor, and `data` lets a module change some after autograd has kept others.
+        own_buffers = {name: value.data for name, value in self.buffers.named(buffers).items()}
+        tensors = self.parameters.named(parameters) | own_buffers
         self.module.train(mode.training)
         try:
             if kernel == "vmap":
@@ -256,9 +270,7 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int, arithmeti
     """
     where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
     try:
-        with torch.random.fork_rng(devices=[]):  # constructors draw weights, of which only gains are kept
-            torch.manual_seed(0)
-            module = plain_module(config, input_shape, outputs)
+        module = _constructed(config, input_shape, outputs, torch_seed=0)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -266,28 +278,27 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int, arithmeti
     trains = any(parameter.requires_grad for parameter in module.parameters())
     if not trains and not isinstance(module, Forest):
         raise BadInput(f"{where}: has no parameters to train")
-    _try(module, where, input_shape, outputs)
-    return Network(module, outputs, arithmetic)
+    probe = probe_module(module, where, input_shape, outputs)
+    kept: set[str] = set()
+    if hasattr(config, "path") and not config.redraw:  # type: ignore[attr-defined]
+        kept = _set_by_constructor(module, _constructed(config, input_shape, outputs, torch_seed=1))
+    return Network(module, outputs, arithmetic, probe, kept)
 
 
-def _try(module: nn.Module, where: str, input_shape: tuple[int, ...], outputs: int) -> None:
-    """Run a module on two inputs, in training and in eval mode, and leave it in eval mode, otherwise unchanged."""
-    state = {name: value.clone() for name, value in module.state_dict().items()}
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            inputs = torch.randn(2, *input_shape)
-            module.train()(inputs)
-            module.eval()
-            logits = module(inputs)
-            repeated = module(inputs)
-            shape = tuple(logits.shape)
-    except Exception as error:  # whatever the user's module raises
-        raise BadInput(f"{where}: fails on inputs of shape {(2, *input_shape)}: {error}") from error
-    module.load_state_dict(state)
-    if shape != (2, outputs):
-        raise BadInput(f"{where}: gives outputs of shape {shape} for 2 inputs, expected (2, {outputs})")
-    if not torch.equal(logits, repeated):
-        raise BadInput(f"{where}: gives other outputs for the same inputs, although it is in eval mode")
+def _constructed(config: Section, input_shape: tuple[int, ...], outputs: int, torch_seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):  # constructors draw weights
+        torch.manual_seed(torch_seed)
+        return plain_module(config, input_shape, outputs)
+
+
+def _set_by_constructor(module: nn.Module, other: nn.Module) -> set[str]:
+    """Return the names of the parameters that are frozen, or equal in a module constructed with another seed."""
+    others = dict(other.named_parameters())
+    names = set()
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad or torch.equal(parameter, others[name]):
+            names.add(name)
+    return names
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -126,8 +126,17 @@ class StepStatistics:
         if self.bias_slots and self.step % len(self.bias_slots) == 0:
             self._reduce_biases(len(self.bias_slots))
 
+    @property
+    def full(self) -> bool:
+        """True if all steps are recorded."""
+        return self.step == len(self.loss)
+
     def close(self, update_scale: Tensor) -> "StepStatistics":
-        """Reduce what is left, and scale updates; `update_scale` `(K,)` is the learning rate."""
+        """Reduce what is left, scale updates, and leave out the steps that were not made.
+
+        Args:
+            update_scale: `(K,)`, the learning rate.
+        """
         self._reduce_losses()
         if self.bias_slots:
             self._reduce_biases(self.step % len(self.bias_slots))
@@ -137,6 +146,9 @@ class StepStatistics:
         self.bias_product *= scale.square()
         self.bias_first *= scale.unsqueeze(1)
         self.bias_last *= scale.unsqueeze(1)
+        if not self.full:
+            for name in PER_STEP:
+                setattr(self, name, getattr(self, name)[: self.step])
         return self
 
     def state(self) -> dict[str, Tensor]:
