@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benevolent.analysis.multi_run.difficulty import difficulty_spread, equal_difficulty, misclassification_rates
+from benevolent.analysis.multi_run import difficulty_spread, equal_difficulty, misclassification_rates
 from benevolent.analysis.statistics.bootstrap import bootstrap, bootstrap_mean
 from benevolent.analysis.statistics.gini import gini
 from benevolent.analysis.studies.shared.memorization_tables import epoch_of_fit, growth, memorized_at_no_cost

@@ -14,6 +14,7 @@
 | peak of the risk at the interpolation threshold (Belkin et al. 2018) | a sweep over sizes | `double_descent.py` |
 | limit of random features (Rahimi and Recht 2007) | the examples | `kernel_machine.py` |
 | exact errors of pattern detectors (Brutzkus and Globerson 2019) | `model.family: xord` | `pattern_detectors.py` |
+| difficulty of examples (Arpit et al. 2017) | many seeds | `difficulty.py` |
 | forgetting of examples (Toneva et al. 2019) | `record.measure_at: checkpoints` | `forgetting.py` |
 | memorization and influence of examples (Feldman and Zhang 2020) | many seeds with `data.subset` | `memorization.py` |
 
@@ -28,6 +29,7 @@ from benevolent.analysis.multi_run.description_length import (
     label_bits,
     prequential_bits,
 )
+from benevolent.analysis.multi_run.difficulty import difficulty_spread, equal_difficulty, misclassification_rates
 from benevolent.analysis.multi_run.double_descent import descents, mean_risks, peaks_at
 from benevolent.analysis.multi_run.explained_information import ExplainedInformation, explained_by
 from benevolent.analysis.multi_run.forgetting import forgetting_table, summarize_forgetting
@@ -66,6 +68,8 @@ __all__ = [
     "descents",
     "description_length",
     "exact_errors",
+    "difficulty_spread",
+    "equal_difficulty",
     "explained_by",
     "fit_curve",
     "fit_curves",
@@ -85,6 +89,7 @@ __all__ = [
     "match_units",
     "mean_risks",
     "memorization",
+    "misclassification_rates",
     "needed_units",
     "pattern_changes",
     "peaks_at",

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.bootstrap import Estimate, bootstrap_mean
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
 from benevolent.analysis.studies.shared.long_tail_figures import pairs_figure, tail_figure, wrong_labels_figure
 from benevolent.analysis.studies.shared.long_tail_networks import (
     GROUPS,
@@ -16,7 +16,7 @@ from benevolent.analysis.studies.shared.long_tail_networks import (
     accuracy_without,
     influential_pairs,
 )
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_of, show_interval
+from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
 
 #: Thresholds of the source: an example is memorized, and a pair is influential, from there on.
 MEMORIZED = 0.25
@@ -67,38 +67,34 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     return StudyAnswer(findings, figures, numbers, notes)
 
 
-def _show(estimate: SeedMean, unit: str, number_format: str = "+.3f") -> str:
-    return show_interval(estimate, number_format).replace("seed", unit)
-
-
 def _tail(networks: SubsetNetworks) -> Finding:
     by_group = networks.memorization_by_group()
-    skew = mean_of([np.nanmean(values) - np.nanmedian(values) for values in by_group])
+    skew = mean_of([float(np.nanmean(values) - np.nanmedian(values)) for values in by_group])
     excess = []
     for values, chance in zip(by_group, networks.chance_by_group(), strict=True):
-        excess.append(np.mean(values >= MEMORIZED) - np.mean(chance >= MEMORIZED))
+        excess.append(float(np.mean(values >= MEMORIZED) - np.mean(chance >= MEMORIZED)))
     memorized = mean_of(excess)
     values = networks.memorization
     evidence = (
-        f"mem >= {MEMORIZED} for {np.mean(values >= MEMORIZED):.1%} of examples (more than by chance: "
-        f"{_show(memorized, 'group')}); mean minus median {_show(skew, 'group')}"
+        f"mem ≥ {MEMORIZED} for {np.mean(values >= MEMORIZED):.1%} of examples (more than by chance: "
+        f"{show_interval(memorized, '+.3f', 'group')}); mean minus median {show_interval(skew, '+.3f', 'group')}"
     )
     return Finding(
-        "Memorization is long-tailed: most examples are not memorized, and a tail of them is",
+        "Most examples are not memorized, and a long tail is",
         decide(skew.low > 0 and memorized.low > 0),
         evidence,
         "figure 1: a long tail on ImageNet and CIFAR-100, a short one on MNIST",
     )
 
 
-def _use(removal: pd.DataFrame, control: str, claim: str, kind: str) -> Finding:
+def _use(removal: pd.DataFrame, control: str, claim: str, kind: Kind) -> Finding:
     rows = removal[removal["threshold"] == MEMORIZED].pivot(index="seed", columns="which", values="accuracy")
     difference = mean_of((rows[control] - rows["memorized"]).tolist())
     count = removal.loc[removal["threshold"] == MEMORIZED, "removed"].iloc[0]
     whole = removal.loc[removal["which"] == "none", "accuracy"].mean()
     evidence = (
         f"without the {count} memorized {rows['memorized'].mean():.4f}, without as many others "
-        f"{rows[control].mean():.4f}, with all {whole:.4f}; difference {_show(difference, 'seed', '+.4f')}"
+        f"{rows[control].mean():.4f}, with all {whole:.4f}; difference {show_interval(difference, '+.4f', 'seed')}"
     )
     return Finding(
         claim,
@@ -106,7 +102,7 @@ def _use(removal: pd.DataFrame, control: str, claim: str, kind: str) -> Finding:
         evidence,
         "figure 2: lower at every threshold" if kind == "paper" else "",
         explanation="memorized examples are too few, or too odd, to matter for the test examples",
-        kind="paper" if kind == "paper" else "ours",
+        kind=kind,
     )
 
 
@@ -118,11 +114,13 @@ def _over_tests(pairs: pd.DataFrame, column: str) -> Estimate | None:
     return bootstrap_mean(known, column, "test")
 
 
-def _pair_finding(claim: str, estimate: Estimate | None, holds: bool, what: str, kind: str, paper: str = "") -> Finding:
+def _pair_finding(
+    claim: str, estimate: Estimate | None, holds: bool, what: str, kind: Kind, paper: str = ""
+) -> Finding:
     if estimate is None:
-        return Finding(claim, "undecided", "fewer than two test examples are in pairs", paper, kind=kind)  # type: ignore[arg-type]
+        return Finding(claim, "undecided", "fewer than two test examples are in pairs", paper, kind=kind)
     evidence = f"{what} {show_interval(estimate, '.3f')}"
-    return Finding(claim, decide(holds), evidence, paper, kind=kind)  # type: ignore[arg-type]
+    return Finding(claim, decide(holds), evidence, paper, kind=kind)
 
 
 def _pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]:
@@ -185,9 +183,10 @@ def _wrong_labels(networks: SubsetNetworks) -> Finding:
         [np.nanmean(values[wrong]) - np.nanmean(values[~wrong]) for values in networks.memorization_by_group()]
     )
     values = networks.memorization
+    area = roc_auc_score(wrong, values)
     evidence = (
         f"mean mem {values[wrong].mean():.3f} of {wrong.sum()} wrong labels, {values[~wrong].mean():.3f} of others; "
-        f"difference {_show(difference, 'group')}; area under the ROC curve {roc_auc_score(wrong, values):.3f}"
+        f"difference {show_interval(difference, '+.3f', 'group')}; area under the ROC curve {area:.3f}"
     )
     return Finding(
         "Wrong labels are memorized most",

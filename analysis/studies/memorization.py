@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from benevolent.analysis.multi_run.difficulty import difficulty_spread
+from benevolent.analysis.multi_run import difficulty_spread
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
 from benevolent.analysis.studies.shared.memorization_figures import (
@@ -14,17 +15,19 @@ from benevolent.analysis.studies.shared.memorization_figures import (
     noise_figure,
     regularizers_figure,
 )
+from benevolent.analysis.studies.shared.memorization_noise import (
+    critical_samples_finding,
+    patterns_first_finding,
+    rise_finding,
+    sensitivity_finding,
+)
 from benevolent.analysis.studies.shared.memorization_tables import (
     EARLY,
-    PURE,
     RANDX,
     RANDY,
     REAL,
     REGULARIZERS,
-    by_seed,
     convergence_times,
-    epoch_of_best_validation,
-    epoch_of_fit,
     growth,
     histories,
     memorized_at_no_cost,
@@ -32,7 +35,7 @@ from benevolent.analysis.studies.shared.memorization_tables import (
     right_answers,
     sensitivity_ginis,
 )
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_of, show_interval
+from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
 
 #: Groups of seeds in which the spread of difficulties is estimated.
 GROUPS = 5
@@ -71,12 +74,12 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     tradeoffs = regularized(results["regularizers"])
     findings = [
         *_difficulty(right),
-        _sensitivity(ginis),
-        _critical_samples(table),
-        _rise(table),
+        sensitivity_finding(ginis),
+        critical_samples_finding(table),
+        rise_finding(table),
         _time(times["capacity"], "capacity", RANDX),
         _time(times["examples"], "examples", RANDX),
-        _patterns_first(table),
+        patterns_first_finding(table, WRONG, HIGH_ACCURACY),
         *(_dropout(tradeoffs, other) for other in [*REGULARIZERS, EARLY] if other != "dropout"),
         _equal(right),
         _time(times["capacity"], "capacity", RANDY),
@@ -99,23 +102,23 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     return StudyAnswer(findings, figures, pd.concat(parts, ignore_index=True), notes)
 
 
-def _spreads(right: Mapping[str, object], kind: str) -> list[float]:
+def _spreads(right: Mapping[str, Tensor], kind: str) -> list[float]:
     """Return the spread of difficulties in each group of networks."""
     answers = right[kind]
-    return [difficulty_spread(answers[group::GROUPS]) for group in range(GROUPS)]  # type: ignore[index]
+    return [difficulty_spread(answers[group::GROUPS]) for group in range(GROUPS)]
 
 
-def _difficulty(right: Mapping[str, object]) -> list[Finding]:
+def _difficulty(right: Mapping[str, Tensor]) -> list[Finding]:
     real = mean_of(_spreads(right, REAL))
     logs = {}
     for kind in (RANDX, RANDY):
         logs[kind] = mean_of(np.log(np.array(_spreads(right, REAL)) / _spreads(right, kind)).tolist())
-    shown = ", ".join(f"log ratio to {kind} {_show(estimate, 'group')}" for kind, estimate in logs.items())
+    shown = ", ".join(f"log ratio to {kind} {show_interval(estimate, unit='group')}" for kind, estimate in logs.items())
     return [
         Finding(
             "Real data have easy and hard examples",
             decide(real.low > 1),
-            f"variance over that of chance {_show(real, 'group', '.2f')}",
+            f"variance over that of chance {show_interval(real, '.2f', 'group')}",
             "figure 1",
         ),
         Finding(
@@ -127,75 +130,14 @@ def _difficulty(right: Mapping[str, object]) -> list[Finding]:
     ]
 
 
-def _equal(right: Mapping[str, object]) -> Finding:
+def _equal(right: Mapping[str, Tensor]) -> Finding:
     estimates = {kind: mean_of(_spreads(right, kind)) for kind in (RANDX, RANDY)}
     return Finding(
         "Examples of random data are equally difficult",
         decide(all(estimate.low <= 1 <= estimate.high for estimate in estimates.values())),
-        ", ".join(f"{kind} {_show(estimate, 'group', '.2f')}" for kind, estimate in estimates.items()),
+        ", ".join(f"{kind} {show_interval(estimate, '.2f', 'group')}" for kind, estimate in estimates.items()),
         explanation="classes, or images of noise, differ a little in what a network says of them by chance",
         kind="ours",
-    )
-
-
-def _show(estimate: SeedMean, unit: str = "seed", number_format: str = "+.2f") -> str:
-    return show_interval(estimate, number_format).replace("seed", unit)
-
-
-def _differences(values: pd.DataFrame, more: object, less: object) -> SeedMean:
-    return mean_of((values[more] - values[less]).tolist())
-
-
-def _sensitivity(ginis: pd.DataFrame) -> Finding:
-    values = ginis.pivot(index="seed", columns="kind", values="gini")
-    differences = {kind: _differences(values, REAL, kind) for kind in (RANDX, RANDY)}
-    means = ", ".join(f"{kind} {values[kind].mean():.2f}" for kind in PURE)
-    shown = ", ".join(f"real minus {kind} {_show(estimate)}" for kind, estimate in differences.items())
-    return Finding(
-        "On real data the loss is sensitive to few examples, on noise to all",
-        decide(all(estimate.low > 0 for estimate in differences.values())),
-        f"Gini {means}; {shown}",
-        "figures 3 and 4: a higher Gini coefficient on real data",
-    )
-
-
-def _critical_samples(table: pd.DataFrame) -> Finding:
-    kinds = [(REAL, 0.0), (RANDX, 0.5), (RANDX, 1.0), (RANDY, 0.5), (RANDY, 1.0)]
-    values = by_seed(table, "critical_sample_ratio", kinds)
-    steps = []
-    for kind in (RANDX, RANDY):
-        steps += [_differences(values, (kind, 0.5), (REAL, 0.0)), _differences(values, (kind, 1.0), (kind, 0.5))]
-    means = ", ".join(f"{kind} {level:g}: {values[kind, level].mean():.2f}" for kind, level in kinds)
-    least = min(steps, key=lambda estimate: estimate.low)
-    return Finding(
-        "The noisier the data, the more samples are critical",
-        decide(all(estimate.low > 0 for estimate in steps)),
-        f"{means}; smallest difference {_show(least)}",
-        "figure 9: ordered by the level of noise",
-        explanation="noise in place of images leaves the function near real inputs as the other examples make it",
-    )
-
-
-def _rise(table: pd.DataFrame) -> Finding:
-    pure = table[((table["level"] == 0) & (table["kind"] == REAL)) | (table["level"] == 1)]
-    wide = pure.pivot(index=["kind", "seed"], columns="epoch", values="critical_sample_ratio")
-    epochs = sorted(wide.columns)
-    half = min(epochs, key=lambda epoch: abs(epoch - epochs[-1] / 2))
-    shown = []
-    holds = True
-    for kind in PURE:
-        values = wide.loc[kind]
-        rise = mean_of((values[epochs[-1]] - values[epochs[0]]).tolist())
-        early = (values[half] - values[epochs[0]]).abs().mean()
-        late = (values[epochs[-1]] - values[half]).abs().mean()
-        holds = holds and rise.low > 0 and bool(late < early)
-        shown.append(f"{kind} {_show(rise)}, after half {late:.3f} (before {early:.3f})")
-    return Finding(
-        "Critical samples become more in training, then level off",
-        decide(holds),
-        "; ".join(shown),
-        "figure 9",
-        explanation="on data that are soon fitted, later training moves the boundary away from the inputs",
     )
 
 
@@ -218,31 +160,10 @@ def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:
     return Finding(
         what[sweep],
         decide(difference.low > 0),
-        f"{factors}; difference of logarithms {_show(difference)}; {unfinished} networks not done at the limit",
+        f"{factors}; difference of logarithms {show_interval(difference)}; {unfinished} networks not done at the limit",
         "figure 5" if label == "paper" else "",
         explanation="in few dimensions the inputs of noise are far apart, and soon told from each other",
         kind=label,
-    )
-
-
-def _patterns_first(table: pd.DataFrame) -> Finding:
-    rows = table[(table["kind"] == RANDY) & (table["level"] == WRONG)]
-    logs = []
-    falls = []
-    for _, history in rows.groupby("run_id"):
-        best = epoch_of_best_validation(history)
-        fit = epoch_of_fit(history, HIGH_ACCURACY)
-        # A train accuracy that is not reached comes after every epoch.
-        logs.append(np.log2(best / min(fit, 2 * history["epoch"].max())))
-        falls.append(history["validation_accuracy"].max() - history["validation_accuracy"].iloc[-1])
-    order = mean_of(logs)
-    fall = mean_of(falls)
-    return Finding(
-        "With random labels, validation accuracy peaks before the labels are fitted",
-        decide(order.high < 0 and fall.low > 0),
-        f"log2 of the epoch of the peak over that of the fit {_show(order)}; validation accuracy then falls by "
-        f"{_show(fall, 'seed', '.3f')}",
-        "figure 8",
     )
 
 
@@ -259,7 +180,7 @@ def _dropout(tradeoffs: pd.DataFrame, other: str) -> Finding:
         f"Dropout hinders memorization more than {other} at equal validation accuracy",
         decide(difference.low > 0),
         f"least train accuracy on random labels: dropout {dropout.mean():.2f}, {other} {others.mean():.2f}; difference "
-        f"{_show(difference)}",
+        f"{show_interval(difference)}",
         "figure 7" if kind == "paper" else "",
         explanation="dropout that leaves real data alone leaves small networks room for random labels, too",
         kind=kind,

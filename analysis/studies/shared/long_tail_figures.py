@@ -15,7 +15,7 @@ from benevolent.analysis.studies.shared.network_outputs import example_config
 from benevolent.trainables import data
 
 #: Bins of memorization, each a twentieth wide.
-BINS = np.linspace(-0.25, 1, 26)
+BINS = np.linspace(-0.25, 1, 26).tolist()
 #: Pairs that are shown, each of another training example.
 PAIRS_SHOWN = 8
 
@@ -26,8 +26,8 @@ def tail_figure(networks: SubsetNetworks, removal: pd.DataFrame) -> RenderedFigu
         "tail",
         "Most examples are not memorized; those that are matter for test accuracy",
         "Left: memorization of the training examples, estimated from all networks. Right: test accuracy of networks "
-        "trained without the examples memorized at least so much, or without as many random ones; bars are 95% "
-        "intervals over seeds, and the line at the top is the accuracy with all examples.",
+        "trained without the examples memorized at least so much, or without as many random ones; bars are "
+        "two standard errors over seeds, and the line at the top is the accuracy with all examples.",
         functools.partial(_draw_tail, networks, removal),
     )
 
@@ -106,9 +106,10 @@ def _draw_wrong_labels(networks: SubsetNetworks) -> Figure:
     wrong = (networks.train.labels[0] != networks.train.true_labels).numpy()
     values = np.clip(networks.memorization, BINS[0], BINS[-1])
     for chosen, label, color, style, hatch in ((~wrong, "right", TEAL, "-", ""), (wrong, "wrong", RED, "--", "//")):
-        weights = np.full(chosen.sum(), 1 / max(1, chosen.sum()))
-        options = {"histtype": "stepfilled", "alpha": 0.45, "linestyle": style, "hatch": hatch}
-        panel.hist(values[chosen], BINS, weights=weights, color=color, edgecolor=color, label=label, **options)
+        counts, _ = np.histogram(values[chosen], BINS)
+        fractions = counts / max(1, counts.sum())
+        panel.stairs(fractions, BINS, fill=True, color=color, alpha=0.45, hatch=hatch, label=label)
+        panel.stairs(fractions, BINS, color=color, linestyle=style)
     panel.set(xlabel="memorization", ylabel="fraction of examples")
     panel.legend(title="label")
     return figure

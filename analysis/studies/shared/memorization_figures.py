@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
-from benevolent.analysis.multi_run.difficulty import equal_difficulty, misclassification_rates
+from benevolent.analysis.multi_run import equal_difficulty, misclassification_rates
 from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, draw_mean_and_range
 from benevolent.analysis.studies.shared.memorization_tables import EARLY, PURE, RANDX, RANDY, REAL
 

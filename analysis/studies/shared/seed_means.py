@@ -63,15 +63,19 @@ def rank_correlation(table: pd.DataFrame, x: str, y: str) -> SeedMean:
     return mean_over_seeds(table, lambda rows: spearman(rows[x], rows[y]), (-1, 1))
 
 
-def show_interval(estimate: SeedMean | Estimate, number_format: str = "+.2f") -> str:
+def show_interval(estimate: SeedMean | Estimate, number_format: str = "+.2f", unit: str = "seed") -> str:
     """Return an estimate with its interval and the number of seeds or resamples behind it, as text.
+
+    Args:
+        estimate: a mean over seeds, or a bootstrap estimate.
+        number_format: of its numbers.
+        unit: what the mean is over, if not seeds.
 
     >>> show_interval(SeedMean(-0.5, -0.75, -0.25, 4))
     '−0.50 [−0.75, −0.25; 4 seeds]'
     """
     if isinstance(estimate, SeedMean):
         count = estimate.seeds
-        unit = "seed"
     else:
         count = estimate.resamples
         unit = "resample"
