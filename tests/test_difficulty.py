@@ -50,5 +50,9 @@ def test_times_grow_from_the_smallest_to_the_largest_value_of_an_axis():
 
 def test_a_regularizer_that_costs_too_much_does_not_count():
     rows = {"strength": [0.0, 0.5, 0.9], "memorized": [1.0, 0.6, 0.1], "validation": [0.9, 0.895, 0.5]}
-    assert memorized_at_no_cost(pd.DataFrame(rows), 0.01) == 0.6
-    assert memorized_at_no_cost(pd.DataFrame(rows), 0.001) == 1.0
+    table = pd.DataFrame(rows)[::-1]  # in any order
+    assert memorized_at_no_cost(table, 0.01) == pytest.approx(0.6 - 0.5 * 0.005 / 0.395)
+    assert memorized_at_no_cost(table, 0.001) == pytest.approx(1 - 0.4 * 0.001 / 0.005)
+    assert memorized_at_no_cost(table, 1.0) == 0.1
+    again = pd.DataFrame({"strength": [0.0, 0.1, 0.2], "memorized": [1.0, 0.8, 0.5], "validation": [0.9, 0.8, 0.95]})
+    assert memorized_at_no_cost(again, 0.0) == 0.5

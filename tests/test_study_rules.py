@@ -21,7 +21,7 @@ RULES = {
     "long-tail": "afee06a4ffb6aea2",
     "map-of-measures": "1ac28ef2a7ce9a28",
     "margins": "d030f38276d4fec1",
-    "memorization": "02a4387c1d871ef5",
+    "memorization": "f8339dac7a071f16",
     "more-parameters": "7554eb3e26b501d4",
     "n-to-infinity": "b5367c01b9541ea0",
     "norm-choice": "ef5813eb924f5077",

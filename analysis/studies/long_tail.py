@@ -83,7 +83,7 @@ def _tail(networks: SubsetNetworks) -> Finding:
         "Most examples are not memorized, and a long tail is",
         decide(skew.low > 0 and memorized.low > 0),
         evidence,
-        "figure 1: a long tail on ImageNet and CIFAR-100, a short one on MNIST",
+        "a long tail on ImageNet and CIFAR-100, a short one on MNIST",
     )
 
 
@@ -137,7 +137,7 @@ def _pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]
             same is not None and same.low > base,
             f"{among}; all pairs {base:.3f}; these",
             "paper",
-            "figure 3: pairs of one class",
+            "pairs of one class",
         ),
         _pair_finding(
             "Influential pairs look alike",
@@ -145,7 +145,7 @@ def _pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]
             nearer is not None and nearer.high < 0.5,
             "fraction of the class that is nearer in pixels",
             "paper",
-            "figure 3: near duplicates and rare views",
+            "near duplicates and rare views",
         ),
     ]
 

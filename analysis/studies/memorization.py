@@ -59,9 +59,9 @@ randY, and changes less after half of the epochs than before. Capacity: from the
 logarithm of the epochs to zero train error falls less on real data than on noise. Data: from the fewest to the most
 examples it rises less on real data than on noise. Patterns first: with {WRONG:.0%} random labels the epoch of the
 highest validation accuracy is before the first with a train accuracy of {HIGH_ACCURACY} (log ratio below 0), and
-validation accuracy ends lower. Dropout: the least train accuracy on random labels over strengths whose validation
-accuracy on real data is at most {TOLERANCE} below that without a regularizer is lower for dropout than for each other
-regularizer.
+validation accuracy ends lower. Dropout: the least train accuracy on random labels over strengths (interpolated
+between neighbors) whose validation accuracy on real data is at most {TOLERANCE} below that without a regularizer is
+lower for dropout than for each other regularizer.
 """
 
 
@@ -119,13 +119,13 @@ def _difficulty(right: Mapping[str, Tensor]) -> list[Finding]:
             "Real data have easy and hard examples",
             decide(real.low > 1),
             f"variance over that of chance {show_interval(real, '.2f', 'group')}",
-            "figure 1",
+            "section 3.1: some examples are never wrong, some always",
         ),
         Finding(
             "Examples of random data are more alike in difficulty",
             decide(all(estimate.low > 0 for estimate in logs.values())),
             shown,
-            "figure 1",
+            "section 3.1: rates near those of a binomial",
         ),
     ]
 
@@ -161,7 +161,7 @@ def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:
         what[sweep],
         decide(difference.low > 0),
         f"{factors}; difference of logarithms {show_interval(difference)}; {unfinished} networks not done at the limit",
-        "figure 5" if label == "paper" else "",
+        "section 3.3: noise gains more from capacity, and suffers more from data" if label == "paper" else "",
         explanation="in few dimensions the inputs of noise are far apart, and soon told from each other",
         kind=label,
     )
@@ -175,13 +175,13 @@ def _dropout(tradeoffs: pd.DataFrame, other: str) -> Finding:
     dropout = least("dropout")
     others = least(other)
     difference = mean_of((others - dropout).tolist())
-    kind: Kind = "ours" if other == EARLY else "paper"
+    kind: Kind = "paper" if other == "weight decay" else "ours"
     return Finding(
         f"Dropout hinders memorization more than {other} at equal validation accuracy",
         decide(difference.low > 0),
         f"least train accuracy on random labels: dropout {dropout.mean():.2f}, {other} {others.mean():.2f}; difference "
         f"{show_interval(difference)}",
-        "figure 7" if kind == "paper" else "",
+        "section 5: dropout does best" if kind == "paper" else "",
         explanation="dropout that leaves real data alone leaves small networks room for random labels, too",
         kind=kind,
     )

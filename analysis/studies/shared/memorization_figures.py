@@ -53,7 +53,7 @@ def noise_figure(table: pd.DataFrame, ginis: pd.DataFrame) -> RenderedFigure:
     return render_figure(
         "noise",
         "Critical samples, validation accuracy and sensitivity on noise",
-        "Left: critical sample ratio on validation inputs. Middle: train (filled) and validation accuracy with half of "
+        "Left: critical sample ratio on validation inputs. Middle: train and validation accuracy with half of "
         "the labels random. Right: Gini coefficient of the loss sensitivity over examples, one point per seed. Lines "
         "are means over seeds, bands their range.",
         functools.partial(_draw_noise, table, ginis),
@@ -77,11 +77,11 @@ def _draw_noise(table: pd.DataFrame, ginis: pd.DataFrame) -> Figure:
         color, style = STYLES[kind]
         values = ginis.loc[ginis["kind"] == kind, "gini"]
         right.plot(np.full(len(values), place), values, style[0], color=color, markersize=4)
-    left.set(xlabel="epoch", ylabel="critical sample ratio", xscale="log", ylim=(0, None))
+    left.set(xlabel="epoch", ylabel="critical sample ratio", xscale="log", ylim=(0, 1))
     middle.set(xlabel="epoch", ylabel="accuracy", xscale="log", ylim=(0, 1.03))
     right.set(ylabel="Gini coefficient", xlim=(-0.5, len(PURE) - 0.5))
     right.set_xticks(range(len(PURE)), PURE)
-    left.legend(fontsize=6)
+    left.legend(fontsize=6, ncols=2, loc="upper right")
     middle.legend()
     return figure
 
@@ -117,7 +117,8 @@ def regularizers_figure(tradeoffs: pd.DataFrame) -> RenderedFigure:
         "regularizers",
         "What regularizers cost, and how much they hinder memorization",
         "Each point is a strength of a regularizer, mean over seeds: validation accuracy on real data, and train "
-        "accuracy on random labels. A regularizer that hinders memorization at no cost goes down before it goes left.",
+        "accuracy on random labels. Noise is Gaussian, on the inputs, and the same in every epoch. A regularizer that hinders "
+        "memorization at no cost goes down before it goes left.",
         functools.partial(_draw_regularizers, tradeoffs),
     )
 
@@ -128,7 +129,7 @@ def _draw_regularizers(tradeoffs: pd.DataFrame) -> Figure:
     styles = {
         "dropout": (TEAL, "o-"),
         "weight decay": (RED, "s--"),
-        "input noise": (BLACK, "^:"),
+        "noise drawn once": (BLACK, "^:"),
         EARLY: (GRAY, "d-."),
     }
     for name, (color, style) in styles.items():
@@ -136,5 +137,5 @@ def _draw_regularizers(tradeoffs: pd.DataFrame) -> Figure:
         means = rows.groupby("strength")[["validation", "memorized"]].mean()
         panel.plot(means["validation"], means["memorized"], style, color=color, markersize=4, label=name)
     panel.set(xlabel="validation accuracy on real data", ylabel="train accuracy on random labels")
-    panel.legend(loc="lower left")
+    panel.legend(loc="center left")
     return figure

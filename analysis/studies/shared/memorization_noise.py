@@ -26,7 +26,7 @@ def sensitivity_finding(ginis: pd.DataFrame) -> Finding:
         "On real data the loss is sensitive to few examples, on noise to all",
         decide(all(estimate.low > 0 for estimate in differences.values())),
         f"Gini {means}; {shown}",
-        "figures 3 and 4: a higher Gini coefficient on real data",
+        "section 3.2: a higher Gini coefficient on real data",
     )
 
 
@@ -43,7 +43,7 @@ def critical_samples_finding(table: pd.DataFrame) -> Finding:
         "The noisier the data, the more samples are critical",
         decide(all(estimate.low > 0 for estimate in steps)),
         f"{means}; smallest difference {show_interval(least)}",
-        "figure 9: ordered by the level of noise",
+        "section 4: higher with more noise",
         explanation="noise in place of images leaves the function near real inputs as the other examples make it",
     )
 
@@ -67,7 +67,7 @@ def rise_finding(table: pd.DataFrame) -> Finding:
         "Critical samples become more in training, then level off",
         decide(holds),
         "; ".join(shown),
-        "figure 9",
+        "section 4: rises, then stays",
         explanation="on data that are soon fitted, later training moves the boundary away from the inputs",
     )
 
@@ -96,7 +96,7 @@ def patterns_first_finding(table: pd.DataFrame, level: float, high_accuracy: flo
         decide(order.high < 0 and fall.low > 0),
         f"log2 of the epoch of the peak over that of the fit {show_interval(order)}; validation accuracy then falls by "
         f"{show_interval(fall, '.3f')}",
-        "figure 8",
+        "section 4: before high train accuracy",
     )
 
 

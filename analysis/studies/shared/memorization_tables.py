@@ -112,7 +112,7 @@ def growth(table: pd.DataFrame, axis: str, kind: str) -> "pd.Series[float]":
 REGULARIZERS = {
     "dropout": ("model.dropout", 0.0),
     "weight decay": ("optimizer.weight_decay", 0.0),
-    "input noise": ("data.input_noise", 0.0),
+    "noise drawn once": ("data.input_noise", 0.0),
 }
 EARLY = "early stopping"
 
@@ -162,17 +162,29 @@ def _early(results: Results, runs: pd.DataFrame, plain: pd.DataFrame) -> pd.Data
 def memorized_at_no_cost(rows: pd.DataFrame, tolerance: float) -> float:
     """Return the least train accuracy on random labels that costs at most so much validation accuracy.
 
+    Between two strengths both accuracies are interpolated linearly.
+
     Args:
         rows: of one seed and one regularizer, from `regularized`.
         tolerance: allowed loss of validation accuracy against no regularizer.
 
     >>> rows = pd.DataFrame({"strength": [0, 1, 2], "memorized": [1.0, 0.7, 0.2], "validation": [0.9, 0.9, 0.5]})
-    >>> memorized_at_no_cost(rows, 0.01)
-    0.7
+    >>> memorized_at_no_cost(rows, 0.1)
+    0.575
     """
-    unregularized = rows.loc[rows["strength"] == 0, "validation"].iloc[0]
-    enough = rows["validation"] >= unregularized - tolerance
-    return float(rows.loc[enough, "memorized"].min())
+    ordered = rows.sort_values("strength")
+    memorized = ordered["memorized"].tolist()
+    margins = (ordered["validation"] - ordered["validation"].iloc[0] + tolerance).tolist()
+    least = memorized[0]
+    for place in range(1, len(margins)):
+        before = margins[place - 1]
+        after = margins[place]
+        if after >= 0:
+            least = min(least, memorized[place])
+        if before * after < 0:
+            part = before / (before - after)
+            least = min(least, memorized[place - 1] + part * (memorized[place] - memorized[place - 1]))
+    return float(least)
 
 
 def epoch_of_best_validation(history: pd.DataFrame) -> float:
