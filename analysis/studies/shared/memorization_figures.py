@@ -117,8 +117,8 @@ def regularizers_figure(tradeoffs: pd.DataFrame) -> RenderedFigure:
         "regularizers",
         "What regularizers cost, and how much they hinder memorization",
         "Each point is a strength of a regularizer, mean over seeds: validation accuracy on real data, and train "
-        "accuracy on random labels. Noise is Gaussian, on the inputs, and the same in every epoch. A regularizer that hinders "
-        "memorization at no cost goes down before it goes left.",
+        "accuracy on random labels. Noise is Gaussian, on the inputs, and the same in every epoch. A regularizer that "
+        "hinders memorization at no cost goes down before it goes left.",
         functools.partial(_draw_regularizers, tradeoffs),
     )
 
