@@ -16,6 +16,7 @@ RULES = {
     "bth-steadiness": "3a01dda3a9f334a2",
     "capacity": "e74895ea22ad7809",
     "decision-boundary": "c5f8fcffc8b30ee6",
+    "double-descent": "98d928627c713521",
     "increasing-complexity": "b5940a9382a386f4",
     "linear-first": "5597d81e27ef6928",
     "long-tail": "afee06a4ffb6aea2",

@@ -1,0 +1,112 @@
+"""Models of growing size with their risks and norms, for the study of double descent (Belkin et al. 2018)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared import network_outputs
+from benevolent.trainables import data
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.optimization.losses import targets
+from benevolent.trainables.stack import network
+from benevolent.trainables.stack.scores import predicted
+
+
+class Curve(NamedTuple):
+    """Models of one kind, of several sizes.
+
+    Attributes:
+        title: name of the kind.
+        table: one row per model: `size`, `seed`, `train_loss`, `train_error`, `test_loss`, `test_error`; of random
+            features `norm`, of the coefficients, and `kernel_norm`, of the function in the kernel's space.
+        threshold: size at which models can fit every training example.
+    """
+
+    title: str
+    table: pd.DataFrame
+    threshold: float
+
+
+class KernelLimit(NamedTuple):
+    """Squared risk, zero-one risk and norm of the kernel machine that random features approach."""
+
+    loss: float
+    error: float
+    norm: float
+
+
+def model_curves(results: Mapping[str, Results]) -> dict[str, Curve]:
+    """Return the curves `features`, `reuse`, `forests`, and those of networks that reuse no weights, `fresh`, `noisy`.
+
+    Networks that reuse weights are those of the sweep `reuse` up to the threshold, and drawn ones beyond it, as in the
+    source (whose networks beyond the threshold are drawn too).
+    """
+    fresh, noisy = _network_curves(results["networks"])
+    reused = _with_parameters(results["reuse"])
+    beyond = fresh.table[fresh.table["size"] > reused["size"].max()]
+    return {
+        "features": _features_curve(results["features"]),
+        "reuse": fresh._replace(title="Networks", table=pd.concat([reused, beyond])),
+        "forests": _forests_curve(results["forests"]),
+        "fresh": fresh,
+        "noisy": noisy,
+    }
+
+
+def _features_curve(results: Results) -> Curve:
+    table = results.table()
+    frequencies = table["model.features"] / 2
+    # The kernel is the mean over frequencies of cos cos + sin sin.
+    kernel_norm = table["distance_from_init"] * np.sqrt(frequencies)
+    columns = {"size": table["model.features"], "norm": table["distance_from_init"], "kernel_norm": kernel_norm}
+    return Curve("Random features", table.assign(**columns), int(table["data.train_size"].iloc[0]))
+
+
+def _forests_curve(results: Results) -> Curve:
+    table = results.table()
+    leaves = table["model.trees"] * table["model.leaves"]
+    one_tree = table[table["model.trees"] == 1]
+    return Curve("Random forest", table.assign(size=leaves), int(one_tree["model.leaves"].max()))
+
+
+def _network_curves(results: Results) -> tuple[Curve, Curve]:
+    table = _with_parameters(results)
+    is_clean = table["data.label_corruption"] == 0
+    config = network_outputs.example_config(results)
+    threshold = config.data.train_size * data.describe(config.data).classes
+    fresh = Curve("Networks without weight reuse", table[is_clean], threshold)
+    noisy = Curve("Networks without weight reuse, noisy labels", table[~is_clean], threshold)
+    return fresh, noisy
+
+
+def _with_parameters(results: Results) -> pd.DataFrame:
+    """Return the table of a sweep with the number of parameters as `size`."""
+    table = results.table()
+    sizes = {}
+    for run_id, width in zip(table["run_id"], table["model.width"], strict=True):
+        if width not in sizes:
+            sizes[width] = _parameter_count(results.config(run_id))
+    return table.assign(size=table["model.width"].map(sizes))
+
+
+def _parameter_count(config: RunConfig) -> int:
+    built = network.for_run(config, data.describe(config.data))
+    return sum(shape.numel() for shape in built.shapes.values())
+
+
+def kernel_limit(results: Results) -> KernelLimit:
+    """Return what the random features of a sweep approach, fitted to the same examples."""
+    run_id = str(results.runs["run_id"].iloc[0])
+    config = results.config(run_id)
+    inputs, labels = network_outputs.examples(results, run_id, "train")
+    test_inputs, test_labels = network_outputs.examples(results, run_id, "test")
+    classes = data.describe(config.data).classes
+    machine = fit_kernel_machine(inputs, targets(labels, classes), config.model.bandwidth)  # type: ignore[attr-defined]
+    outputs = machine(test_inputs)
+    loss = (outputs - targets(test_labels, classes)).square().sum(1).mean() / 2
+    error = (predicted(outputs) != test_labels).double().mean()
+    return KernelLimit(loss.item(), error.item(), machine.norm)

@@ -1,0 +1,100 @@
+"""Figures of the study of double descent (Belkin et al. 2018): risks and norms against the size of models."""
+
+import functools
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
+from benevolent.analysis.multi_run.double_descent import mean_risks
+from benevolent.analysis.studies.shared.descent_curves import Curve, KernelLimit
+from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, RED, TEAL
+
+#: Marker, line style and color of the curves that one panel shows.
+STYLES = (("o", "-", BLACK), ("s", "--", TEAL), ("^", ":", RED))
+RISK_LABELS = {"error": "zero-one risk (fraction)", "loss": "squared risk (½ ‖error‖²)"}
+READING = "Lines are geometric means over seeds, bands the range of the seeds; vertical lines are the threshold."
+
+
+def descent_figures(curves: Mapping[str, Curve], limit: KernelLimit) -> list[RenderedFigure]:
+    """Render a figure for each kind of model, that of random features first.
+
+    Args:
+        curves: from `descent_curves.model_curves`.
+        limit: of the random features.
+    """
+    features = render_figure(
+        "random-features",
+        "Random Fourier features: risks and norm against their number",
+        f"{READING} Dashed horizontal lines are the kernel machine, the limit of infinitely many features. The norm is "
+        "that of the coefficients of all classes; in gray, times √(N/2), that of the function in the kernel's space.",
+        functools.partial(_draw_features, curves["features"], limit),
+    )
+    networks = render_figure(
+        "networks",
+        "Networks with one hidden layer: risks against the number of parameters",
+        f"{READING} With weight reuse a network starts from the next smaller one, up to the threshold; the source "
+        "trains so. With redrawn labels the train risk is that of the labels trained on, the test labels are clean.",
+        functools.partial(_draw_networks, [curves["reuse"], curves["fresh"], curves["noisy"]]),
+    )
+    forests = render_figure(
+        "forests",
+        "Random forests: risks against leaves of one tree, then against trees",
+        f"{READING} Up to the threshold there is one tree, and its largest number of leaves grows; beyond it are "
+        "forests of 2 and more trees with all their leaves.",
+        functools.partial(_draw_networks, [curves["forests"]], "leaves × trees"),
+    )
+    return [features, networks, forests]
+
+
+def _draw_features(curve: Curve, limit: KernelLimit) -> Figure:
+    figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
+    panels = figure.subplots(3, 2, sharex=True)
+    limits = {"error": limit.error, "loss": limit.loss}
+    for column, risk in enumerate(RISK_LABELS):
+        test, norm, train = panels[:, column]
+        _draw_line(test, curve, f"test_{risk}", 0, "random features")
+        test.axhline(limits[risk], color=RED, linestyle="--", linewidth=1, label="kernel machine")
+        test.set(yscale="log", ylabel=f"test {RISK_LABELS[risk]}")
+        _draw_line(norm, curve, "norm", 0, "coefficients")
+        _draw_line(norm, curve, "kernel_norm", 0, "function", color=DARK_GRAY, marker="s")
+        norm.axhline(limit.norm, color=RED, linestyle="--", linewidth=1, label="kernel machine")
+        norm.set(yscale="log", ylabel="norm")
+        _draw_line(train, curve, f"train_{risk}", 0)
+        train.set(xscale="log", xlabel="random features N", ylabel=f"train {RISK_LABELS[risk]}")
+    for panel in panels.flat:
+        panel.axvline(curve.threshold, color=DARK_GRAY, linestyle=":", linewidth=1)
+    panels[0, 0].legend(loc="upper left")
+    panels[1, 0].legend(loc="upper left")
+    return figure
+
+
+def _draw_networks(curves: Sequence[Curve], size_label: str = "parameters") -> Figure:
+    figure = Figure(figsize=(WIDTH_INCHES, 4.2), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True)
+    for column, risk in enumerate(RISK_LABELS):
+        for row, split in enumerate(("test", "train")):
+            panel = panels[row, column]
+            for index, curve in enumerate(curves):
+                _draw_line(panel, curve, f"{split}_{risk}", index, curve.title)
+            panel.axvline(curves[0].threshold, color=DARK_GRAY, linestyle=":", linewidth=1)
+            panel.set(xscale="log", ylabel=f"{split} {RISK_LABELS[risk]}")
+        panels[1, column].set_xlabel(size_label)
+        panels[1, column].set_ylim(bottom=0)
+    if len(curves) > 1:
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=len(curves))
+    return figure
+
+
+def _draw_line(
+    panel: Axes, curve: Curve, column: str, style: int, label: str = "", color: str = "", marker: str = ""
+) -> None:
+    own_marker, line, own_color = STYLES[style]
+    groups = curve.table.groupby("size")[column]
+    # Train risks are zero from some size on.
+    mean = groups.mean() if column.startswith("train") else mean_risks(curve.table, "size", column)
+    color = color or own_color
+    panel.fill_between(mean.index, groups.min(), groups.max(), color=GRAY, alpha=0.4, linewidth=0)
+    panel.plot(mean.index, mean, line, marker=marker or own_marker, color=color, markersize=3, linewidth=1, label=label)
