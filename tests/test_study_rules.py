@@ -8,6 +8,7 @@ from benevolent.orchestrator.study import studies
 
 #: A rule that changes its meaning needs a note on the study's page, and fresh seeds for its next verdict.
 RULES = {
+    "batchnorm-landscape": "313fc787454de3a3",
     "bth-architecture": "76a59e356cbc23ee",
     "bth-corruption": "ac39b9c4a4663404",
     "bth-dropout": "023a03a6deb2ca00",
@@ -18,6 +19,7 @@ RULES = {
     "decision-boundary": "c5f8fcffc8b30ee6",
     "double-descent": "98d928627c713521",
     "increasing-complexity": "b5940a9382a386f4",
+    "layers-equal": "c83ef116ff5676a4",
     "linear-first": "5597d81e27ef6928",
     "long-tail": "afee06a4ffb6aea2",
     "map-of-measures": "1ac28ef2a7ce9a28",

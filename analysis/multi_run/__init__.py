@@ -8,6 +8,8 @@
 | intrinsic dimension (Li et al. 2018) | a sweep over `subspace.dimension` | `intrinsic_dimension.py` |
 | prequential description length (Blier and Ollivier 2018) | a sweep over `data.train_size` | `description_length.py` |
 | layer robustness (Zhang et al. 2019) | a sweep over `reset.layers` and `reset.to` | `layer_robustness.py` |
+| the same of one network, with controls | `record.measure_at: checkpoints` | `layer_moves.py` |
+| loss around steps, covariate shift (Santurkar et al. 2018) | `record.measure_at: checkpoints` | `step_landscape.py` |
 | lottery tickets (Frankle and Carbin 2019) | a sweep over `prune.rounds` and `prune.control` | `lottery_tickets.py` |
 | information that one run explains of another (Nakkiran et al. 2019) | two runs | `explained_information.py` |
 | Gram matrix and moves of two-layer networks (Du et al. 2019) | `model.family: fixed_signs` | `gram_matrix.py` |
@@ -36,7 +38,8 @@ from benevolent.analysis.multi_run.forgetting import forgetting_table, summarize
 from benevolent.analysis.multi_run.gram_matrix import gram_matrix, infinite_gram_matrix, pattern_changes
 from benevolent.analysis.multi_run.intrinsic_dimension import intrinsic_dimension
 from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
-from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness
+from benevolent.analysis.multi_run.layer_moves import layer_moves, reset_errors
+from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness, reset_drops
 from benevolent.analysis.multi_run.lottery_tickets import (
     smallest_tickets,
     ticket_curves,
@@ -55,6 +58,7 @@ from benevolent.analysis.multi_run.mode_connectivity import (
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, linear_path
 from benevolent.analysis.multi_run.pattern_detectors import exact_errors
 from benevolent.analysis.multi_run.retraining import train_on_examples
+from benevolent.analysis.multi_run.step_landscape import landscape_table, shift_table
 from benevolent.analysis.multi_run.stored_tensors import stored_tensors
 from benevolent.analysis.multi_run.sublevel_path import needed_units, sublevel_path
 from benevolent.analysis.multi_run.unit_matching import match_units, permuted
@@ -81,7 +85,9 @@ __all__ = [
     "influence",
     "intrinsic_dimension",
     "label_bits",
+    "landscape_table",
     "layer_drops",
+    "layer_moves",
     "layer_robustness",
     "linear_path",
     "loss_along_path",
@@ -95,6 +101,9 @@ __all__ = [
     "peaks_at",
     "permuted",
     "prequential_bits",
+    "reset_drops",
+    "reset_errors",
+    "shift_table",
     "smallest_tickets",
     "stored_tensors",
     "sublevel_path",

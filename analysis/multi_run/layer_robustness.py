@@ -13,8 +13,8 @@ ROUNDING = 1e-9
 RESET = ["reset.to", "reset.layers"]
 
 
-def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "test_error") -> pd.DataFrame:
-    """Compute the accuracy lost when layers of a trained network are reset, without further training.
+def reset_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "test_error") -> pd.DataFrame:
+    """Compute the accuracy that each run lost when layers of its trained network were reset, without further training.
 
     Source: Zhang, Bengio and Singer 2019, "Are all layers created equal?".
 
@@ -25,8 +25,8 @@ def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "
         error: column with the fraction of wrong examples.
 
     Returns:
-        A row per group, `reset.to` and `reset.layers`: `drop`, accuracy before minus after, the mean over seeds that
-        have both; `least` and `most` of the seeds; `seeds`, their number.
+        A row per run with layers reset whose seed has a parent: the axes, `reset.to`, `reset.layers`, `seed`, `error`
+        and `drop`, accuracy before minus after.
 
     Raises:
         BadInput: a column is absent or not numeric, a group has no run with layers reset or none without, or two runs
@@ -34,24 +34,44 @@ def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "
 
     >>> layers, seed, errors = ["", "1", "2"], [0, 0, 0], [0.05, 0.5, 0.06]
     >>> table = pd.DataFrame({"reset.layers": layers, "reset.to": "init", "seed": seed, "test_error": errors})
-    >>> layer_drops(table)["drop"].round(3).tolist()
+    >>> reset_drops(table)["drop"].round(3).tolist()
     [0.45, 0.01]
     """
     measured = table[~np.isnan(numeric_column(table, error, "error"))]
     require_columns(measured, ["reset.layers"], "column")
     is_parent = measured["reset.layers"] == ""
-    rows = []
+    tables = []
     for levels, parents, reset in groups_with_reference(measured, axes, [*RESET, "seed"], is_parent, "reset"):
         parent_error = reset["seed"].map(parents.set_index("seed")[error])
-        drop = reset[error] - parent_error
-        for where, drops in drop.groupby([reset[name] for name in RESET]):
-            row = levels | dict(zip(RESET, where, strict=True))
-            row["drop"] = drops.mean()
-            row["least"] = drops.min()
-            row["most"] = drops.max()
-            row["seeds"] = drops.count()
-            rows.append(row)
-    return pd.DataFrame(rows)
+        drops = reset[[*RESET, "seed"]].assign(**levels)
+        drops["error"] = reset[error]
+        drops["drop"] = reset[error] - parent_error
+        tables.append(drops[drops["drop"].notna()])
+    return pd.concat(tables, ignore_index=True)[[*axes, *RESET, "seed", "error", "drop"]]
+
+
+def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "test_error") -> pd.DataFrame:
+    """Average over seeds the accuracy that is lost when layers of a trained network are reset.
+
+    Args:
+        table: as for `reset_drops`, like `axes` and `error`.
+        axes: columns that tell groups of runs apart.
+        error: column with the fraction of wrong examples.
+
+    Returns:
+        A row per group, `reset.to` and `reset.layers`: `drop`, accuracy before minus after, the mean over seeds that
+        have both; `least` and `most` of the seeds; `seeds`, their number.
+
+    Raises:
+        BadInput: as `reset_drops`.
+
+    >>> layers, seed, errors = ["", "1", "2"], [0, 0, 0], [0.05, 0.5, 0.06]
+    >>> table = pd.DataFrame({"reset.layers": layers, "reset.to": "init", "seed": seed, "test_error": errors})
+    >>> layer_drops(table)["drop"].round(3).tolist()
+    [0.45, 0.01]
+    """
+    groups = reset_drops(table, axes, error=error).groupby([*axes, *RESET], dropna=False)["drop"]
+    return groups.agg(drop="mean", least="min", most="max", seeds="count").reset_index()
 
 
 def layer_robustness(drops: pd.DataFrame, axes: Sequence[str] = (), *, tolerance: float = 0.05) -> pd.DataFrame:

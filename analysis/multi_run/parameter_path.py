@@ -54,15 +54,7 @@ class ParameterPath:
         """
         module = copy.deepcopy(self.module)
         module.load_state_dict(self.tensors(t), strict=False)
-        norms = train_batch_norms_only(module)
-        if norms:
-            for norm in norms:
-                norm.reset_running_stats()
-                norm.momentum = None  # the mean over batches
-            batches = math.ceil(len(inputs) / EXAMPLES_PER_PASS)
-            with torch.no_grad():
-                for rows in inputs.tensor_split(batches):  # of equal size, so that each has the same weight
-                    module(rows)
+        compute_statistics(module, inputs)
         return module.eval()
 
 
@@ -110,3 +102,30 @@ def train_batch_norms_only(module: nn.Module) -> list[BatchNorm]:
     for norm in norms:
         norm.train()
     return norms
+
+
+def compute_statistics(module: nn.Module, inputs: Tensor) -> None:
+    """Compute the statistics of a network's BatchNorm layers anew, in place, as means over batches of the inputs.
+
+    Weights that were changed after training give other statistics than those that training has left (Garipov et al.
+    2018, section 4). Layers without statistics stay; the network is in eval mode afterwards.
+
+    Args:
+        module: of any architecture.
+        inputs: `(N, *input_shape)`.
+
+    >>> norm = nn.BatchNorm1d(1)
+    >>> compute_statistics(norm, torch.tensor([[1.0], [3.0]]))
+    >>> norm.running_mean.tolist(), norm.running_var.tolist()
+    ([2.0], [2.0])
+    """
+    norms = train_batch_norms_only(module)
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over batches
+    if norms:
+        batches = math.ceil(len(inputs) / EXAMPLES_PER_PASS)
+        with torch.no_grad():
+            for rows in inputs.tensor_split(batches):  # of equal size, so that each has the same weight
+                module(rows)
+    module.eval()

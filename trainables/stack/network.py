@@ -176,7 +176,7 @@ class Network:
     def _logits(self, parameters: Tensors, buffers: Tensors, inputs: Tensor, kernel: Kernel, mode: Mode) -> Tensor:
         if self.batched and kernel in ("batched", "channels_last", "matmul"):
             mode = replace(mode, convolution="grouped" if kernel == "batched" else kernel)
-            return self.batched(self._batched_tensors(parameters, buffers), inputs, mode)
+            return self.batched(self.batched_tensors(parameters, buffers), inputs, mode)
         # Buffers share one tensor, and `data` lets a module change some after autograd has kept others.
         own_buffers = {name: value.data for name, value in self.buffers.named(buffers).items()}
         tensors = self.parameters.named(parameters) | own_buffers
@@ -195,8 +195,8 @@ class Network:
         """
         return functional_call(self.module, dict(tensors), (inputs.clone(),))
 
-    def _batched_tensors(self, parameters: Tensors, buffers: Tensors) -> dict[str, Tensor]:
-        """Return every tensor in the form that its batched layer takes."""
+    def batched_tensors(self, parameters: Tensors, buffers: Tensors) -> dict[str, Tensor]:
+        """Return every tensor in the form that its batched layer takes; arguments as for `logits`."""
         tensors = {}
         for layout, views in ((self.parameters, parameters), (self.buffers, buffers)):
             for name, view in views.items():

@@ -1,0 +1,188 @@
+"""Train networks without BatchNorm, with it and with noise after it; measure covariate shift and the landscape."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.batchnorm_landscape_controls import (
+    all_above,
+    at_rate,
+    equal_loss_finding,
+    every_rate_finding,
+    noisy_landscape_finding,
+    show_ratios,
+)
+from benevolent.analysis.studies.shared.batchnorm_landscape_figures import figures_of
+from benevolent.analysis.studies.shared.batchnorm_landscape_tables import (
+    KIND,
+    LANDSCAPE,
+    NAMES,
+    NOISY,
+    PLAIN,
+    RATE,
+    RATES,
+    Tables,
+    difference_of,
+    landscapes,
+    means_by_kind,
+    ratio_to,
+    shifts,
+)
+from benevolent.analysis.studies.shared.findings import Decision, Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.network_outputs import class_count
+from benevolent.analysis.studies.shared.seed_means import SeedMean, show_interval
+
+#: Largest excess in test error of a network that does nearly as well.
+NEARLY = 0.05
+
+RULE = f"""
+Networks of one seed are compared; means are over seeds, with Student's 95% interval, ratios are geometric means. At a
+learning rate of {RATES["vgg"]}, for the VGG and the perceptron: faster, the train loss at the end, without less with
+BatchNorm, has an interval above 0. Larger rates: the same for the test error at each network's largest learning rate,
+where a network that diverged guesses. Noisy: the test error of noisy BatchNorm less that of BatchNorm lies below
+{NEARLY}, and that without BatchNorm less that of noisy BatchNorm above 0, for the VGG. Unstable: in one step the mean
+inputs of layers shift more with noisy BatchNorm than without any: the interval of the ratio, over steps and layers,
+lies above 1, for the VGG. Covariate shift: the cosine of a layer's gradient before and after the layers below it have
+stepped, mean over layers and steps, is smaller with BatchNorm than without: the interval of the difference lies above 0
+(below 0 the claim does not hold; else undecided), for the deep linear network (at a learning rate of
+{RATES["deep-linear"]}) and for the VGG. Landscape: for steps of 0.05 to 0.4 times the gradient of the batch, in
+training mode, the ratio without to with BatchNorm of the range of the loss, of the largest change of the gradient, and
+of the effective smoothness, over recorded steps, has an interval above 1 in both networks. Ours: covariate shift in the
+perceptron; the three ratios again between checkpoints of equal loss on their batch; noisy BatchNorm in place of
+BatchNorm; and the ratio of the effective smoothness at every learning rate of the sweeps.
+"""
+
+
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    trained = {name: results[name] for name in ("vgg", "perceptron")}
+    outcomes = {name: _outcomes(runs) for name, runs in trained.items()}
+    fields = {name: landscapes(runs) for name, runs in trained.items()}
+    shifted = {name: shifts(results[name], rate) for name, rate in RATES.items()}
+    compared = {name: at_rate(field, RATES[name]) for name, field in fields.items()}
+    findings = [
+        *_landscape(compared),
+        _faster(outcomes),
+        _larger_rates(outcomes),
+        *_noisy(outcomes["vgg"], shifted["vgg"]),
+        _covariate_shift(shifted, "deep-linear", "figure 3"),
+        _covariate_shift(shifted, "vgg", "figure 3"),
+        _covariate_shift(shifted, "perceptron"),
+        equal_loss_finding(compared),
+        noisy_landscape_finding(compared),
+        every_rate_finding(fields),
+    ]
+    numbers = _numbers(fields, shifted)
+    return StudyAnswer(findings, figures_of(compared, outcomes, fields, shifted), numbers, _notes(trained))
+
+
+def _outcomes(results: Results) -> pd.DataFrame:
+    """Return the runs with their outcomes; one that diverged guesses."""
+    runs = results.runs
+    classes = class_count(results)
+    losses = runs["train_loss"].fillna(np.log(classes))
+    return runs.assign(train_loss=losses, test_error=runs["test_error"].fillna(1 - 1 / classes))
+
+
+def _landscape(compared: Tables) -> list[Finding]:
+    claims = {
+        "loss_range": "With BatchNorm the loss varies less along the gradient",
+        "gradient_change": "With BatchNorm the gradient is more predictive",
+        "smoothness": "With BatchNorm the loss is effectively smoother",
+    }
+    findings = []
+    for panel, (column, claim) in zip("abc", claims.items(), strict=True):
+        ratios = {name: ratio_to(table, column, PLAIN) for name, table in compared.items()}
+        evidence = f"{LANDSCAPE[column]}, without / with: {show_ratios(ratios)}"
+        findings.append(Finding(claim, all_above(ratios, 1), evidence, f"figure 4{panel}"))
+    return findings
+
+
+def _faster(outcomes: Tables) -> Finding:
+    differences = {
+        name: difference_of(at_rate(table, RATES[name]), "train_loss", PLAIN) for name, table in outcomes.items()
+    }
+    return Finding(
+        "Networks with BatchNorm train faster",
+        all_above(differences, 0),
+        f"train loss, without less with: {show_ratios(differences, '+.3f')}",
+        "figure 1a",
+    )
+
+
+def _larger_rates(outcomes: Tables) -> Finding:
+    largest = {name: at_rate(table, table[RATE].max()) for name, table in outcomes.items()}
+    differences = {name: difference_of(table, "test_error", PLAIN) for name, table in largest.items()}
+    rates = ", ".join(f"{NAMES[name]} {table[RATE].iloc[0]:g}" for name, table in largest.items())
+    return Finding(
+        "They bear learning rates at which others fail",
+        all_above(differences, 0),
+        f"test error at {rates}, without less with: {show_ratios(differences, '+.3f')}",
+        "figure 1b",
+    )
+
+
+def _noisy(outcomes: pd.DataFrame, shifted: pd.DataFrame) -> list[Finding]:
+    table = at_rate(outcomes, RATES["vgg"])
+    behind = difference_of(table, "test_error", PLAIN, NOISY)
+    ahead = difference_of(table, "test_error", NOISY)
+    shift = ratio_to(shifted, "input_shift", NOISY, keys=("step", "layer"))
+    more = SeedMean(1 / shift.value, 1 / shift.high, 1 / shift.low, shift.seeds)
+    return [
+        Finding(
+            "Noisy BatchNorm does nearly as well as BatchNorm, and better than none",
+            decide(behind.high < NEARLY and ahead.low > 0),
+            f"test error, noisy less BatchNorm {show_interval(behind, '+.3f')}; without less noisy "
+            f"{show_interval(ahead, '+.3f')}; {means_by_kind(table, 'test_error')}",
+            "figure 2",
+        ),
+        Finding(
+            "although its layers see less stable inputs than without BatchNorm",
+            decide(more.low > 1),
+            f"shift of mean inputs in a step, noisy / without {show_interval(more, '.2f')}; "
+            f"{means_by_kind(shifted, 'input_shift')}",
+            "figure 2, right",
+        ),
+    ]
+
+
+def _covariate_shift(shifted: Tables, name: str, paper: str = "") -> Finding:
+    table = shifted[name]
+    difference = difference_of(table, "cosine", PLAIN)
+    length = ratio_to(table, "relative_difference", PLAIN, keys=("step", "layer"))
+    decision: Decision = "undecided"
+    if difference.low > 0 or difference.high < 0:
+        decision = decide(difference.low > 0)
+    return Finding(
+        f"BatchNorm does not reduce internal covariate shift in the {NAMES[name]}",
+        decision,
+        f"cosine of gradients, without less with {show_interval(difference, '+.3f')}; "
+        f"{means_by_kind(table, 'cosine')}; relative change of the gradient, without / with "
+        f"{show_interval(length, '.2f')}",
+        paper,
+        explanation="at this learning rate the steps of a network without BatchNorm change its loss more",
+        kind="paper" if paper else "ours",
+    )
+
+
+def _numbers(fields: Tables, shifted: Tables) -> pd.DataFrame:
+    tables = []
+    for name, field in fields.items():
+        means = field.groupby([KIND, RATE, "step"]).mean(numeric_only=True).drop(columns="seed").reset_index()
+        tables.append(means.assign(sweep=name, table="landscape"))
+    for name, table in shifted.items():
+        means = table.groupby([KIND, RATE, "step", "layer"]).mean(numeric_only=True).drop(columns="seed").reset_index()
+        tables.append(means.assign(sweep=name, table="shift"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _notes(trained: Mapping[str, Results]) -> list[str]:
+    diverged = sum(int((results.runs["status"] == "diverged").sum()) for results in trained.values())
+    return [
+        "Train loss and test error are those of eval mode, in which noisy BatchNorm adds no noise. Landscape and "
+        "shifts are of the batch that a network takes next, in training mode; with noise the draws of one step are "
+        "used for its gradient and for all points along it.",
+        f"{diverged} networks diverged.",
+    ]

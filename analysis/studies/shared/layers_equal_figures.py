@@ -1,0 +1,118 @@
+"""Figures of the study `layers-equal`."""
+
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
+from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.layers_equal_tables import FAMILIES, RANDOM, START, Tables, at, epochs_of
+
+STATE_LABELS = {START: "start", RANDOM: "drawn\nanew"}
+#: Color and marker of each family, and of each width.
+STYLES = ((TEAL, "o"), (RED, "s"), (BLACK, "^"))
+WIDTH_STYLES = ((GRAY, "s", "--"), (BLACK, "o", "-"), (TEAL, "^", ":"))
+
+
+def _draw_heat_maps(drops: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw test error by layer and state that it is set back to, a panel per family."""
+    figure = Figure(figsize=(WIDTH_INCHES, 2.9), layout="constrained")
+    panels = figure.subplots(1, len(drops))
+    for panel, (family, table) in zip(panels, drops.items(), strict=True):
+        image = _draw_heat_map(panel, table)
+        panel.set_title(family)
+    panels[0].set_ylabel("layer")
+    panels[len(panels) // 2].set_xlabel("set back to (epochs of training)")
+    bar = figure.colorbar(image, ax=list(panels), fraction=0.03, pad=0.01)
+    bar.set_label("test error")
+    return figure
+
+
+def _draw_heat_map(panel: Axes, table: pd.DataFrame) -> AxesImage:
+    states = [START, *map(str, epochs_of(table)), RANDOM]
+    single = table[table["layer"] > 0]
+    errors = single.pivot_table(index="layer", columns="reset.to", values="error")[states]
+    image = panel.imshow(errors.to_numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    for (row, column), error in np.ndenumerate(errors.to_numpy()):
+        color = "white" if error > 0.55 else BLACK
+        panel.text(column, row, f"{error:.2f}".lstrip("0"), ha="center", va="center", color=color, fontsize=6)
+    panel.set_xticks(range(len(states)), [STATE_LABELS.get(state, state) for state in states])
+    panel.set_yticks(range(len(errors)), [str(layer) for layer in errors.index])
+    panel.tick_params(length=0)
+    panel.grid(False)
+    return image
+
+
+def _draw_sizes(sizes: pd.DataFrame) -> Figure:
+    """Draw the mean and the largest drop over layers against depth, a line per width."""
+    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for panel, over_layers in ((left, "mean"), (right, "max")):
+        by_network = at(sizes, START).groupby(["model.width", "model.depth", "seed"])["drop"].agg(over_layers)
+        for (width, drops), style in zip(by_network.groupby("model.width"), WIDTH_STYLES, strict=False):
+            color, marker, line = style
+            groups = drops.groupby("model.depth")
+            mean = groups.mean()
+            bars = np.abs([mean - groups.min(), groups.max() - mean])
+            panel.errorbar(
+                mean.index, mean, bars, color=color, marker=marker, linestyle=line, capsize=2, label=f"width {width}"
+            )
+        panel.set_xlabel("layers")
+        panel.set_xticks(sorted(set(sizes["model.depth"])))
+    left.set(ylabel="accuracy lost", title="mean over layers")
+    right.set(title="largest of any layer")
+    left.set_ylim(bottom=0)
+    left.legend()
+    return figure
+
+
+def _draw_distances(moves: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw the accuracy that each layer costs against its distance, and against the cost of a random step."""
+    figure = Figure(figsize=(WIDTH_INCHES, 2.9), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for (family, table), (color, marker) in zip(moves.items(), STYLES, strict=True):
+        means = table.groupby("layer").mean(numeric_only=True)
+        for panel, column in ((left, "relative_distance"), (right, "random_drop")):
+            panel.scatter(means[column], means["reset_drop"], s=20, color=color, marker=marker, label=family)
+            for layer, row in means.iterrows():
+                panel.annotate(str(layer), (row[column], row["reset_drop"]), (3, 2), textcoords="offset points", size=6)
+    limit = max(right.get_xlim()[1], right.get_ylim()[1])
+    right.plot([0, limit], [0, limit], "--", color=GRAY, linewidth=1)
+    left.set(xlabel="distance from the start / initial norm", ylabel="accuracy lost, set back to the start")
+    left.set_xscale("log")
+    right.set(xlabel="accuracy lost, random step as long")
+    left.legend()
+    return figure
+
+
+def figures_of(drops: Tables, moves: Tables, sizes: pd.DataFrame) -> list[RenderedFigure]:
+    """Render the figures of the study."""
+    return [
+        render_figure(
+            "heat-maps",
+            "Test error with one layer set back",
+            "Rows are layers, columns what the layer is set back to: its start, epochs of training, or newly drawn "
+            "weights. Darker is a higher test error, the mean over seeds; nothing is trained after the step back.",
+            functools.partial(_draw_heat_maps, {FAMILIES[name]: table for name, table in drops.items()}),
+        ),
+        render_figure(
+            "sizes",
+            "Perceptrons of several sizes with one layer set back to its start",
+            "Left, the mean over layers of the accuracy lost, the source's measure; right, the largest loss of any "
+            "layer. Points are means over seeds, bars the range of the seeds.",
+            functools.partial(_draw_sizes, sizes),
+        ),
+        render_figure(
+            "distances",
+            "How far layers moved, and what it costs to set them back",
+            "One point per layer, the mean over seeds, with its number. Left, against the distance from the start "
+            "relative to the initial norm; right, against what a random step of the same length costs: below the line "
+            "the step back to the start costs less.",
+            functools.partial(_draw_distances, {FAMILIES[name]: table for name, table in moves.items()}),
+        ),
+    ]
