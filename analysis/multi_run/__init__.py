@@ -7,6 +7,7 @@
 | path within a sublevel set (Nguyen 2019) | two networks with one wide hidden layer | `sublevel_path.py` |
 | intrinsic dimension (Li et al. 2018) | a sweep over `subspace.dimension` | `intrinsic_dimension.py` |
 | prequential description length (Blier and Ollivier 2018) | a sweep over `data.train_size` | `description_length.py` |
+| two-part code (Blier and Ollivier 2018) | one or more runs | `parameter_codes.py` |
 | layer robustness (Zhang et al. 2019) | a sweep over `reset.layers` and `reset.to` | `layer_robustness.py` |
 | the same of one network, with controls | `record.measure_at: checkpoints` | `layer_moves.py` |
 | loss around steps, covariate shift (Santurkar et al. 2018) | `record.measure_at: checkpoints` | `step_landscape.py` |
@@ -25,12 +26,7 @@ width; a row is about all seeds of its group.
 """
 
 from benevolent.analysis.multi_run.answers import Answers, answers_of_runs
-from benevolent.analysis.multi_run.description_length import (
-    description_length,
-    fit_inverse_temperature,
-    label_bits,
-    prequential_bits,
-)
+from benevolent.analysis.multi_run.description_length import description_length, prequential_blocks
 from benevolent.analysis.multi_run.difficulty import difficulty_spread, equal_difficulty, misclassification_rates
 from benevolent.analysis.multi_run.double_descent import descents, mean_risks, peaks_at
 from benevolent.analysis.multi_run.explained_information import ExplainedInformation, explained_by
@@ -38,6 +34,7 @@ from benevolent.analysis.multi_run.forgetting import forgetting_table, summarize
 from benevolent.analysis.multi_run.gram_matrix import gram_matrix, infinite_gram_matrix, pattern_changes
 from benevolent.analysis.multi_run.intrinsic_dimension import intrinsic_dimension
 from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
+from benevolent.analysis.multi_run.label_codes import fit_inverse_temperature, label_bits, prequential_bits
 from benevolent.analysis.multi_run.layer_moves import layer_moves, reset_errors
 from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness, reset_drops
 from benevolent.analysis.multi_run.lottery_tickets import (
@@ -55,6 +52,7 @@ from benevolent.analysis.multi_run.mode_connectivity import (
     loss_along_path,
     loss_between_runs,
 )
+from benevolent.analysis.multi_run.parameter_codes import two_part_code
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, linear_path
 from benevolent.analysis.multi_run.pattern_detectors import exact_errors
 from benevolent.analysis.multi_run.retraining import train_on_examples
@@ -104,6 +102,7 @@ __all__ = [
     "reset_drops",
     "reset_errors",
     "shift_table",
+    "prequential_blocks",
     "smallest_tickets",
     "stored_tensors",
     "sublevel_path",
@@ -112,5 +111,6 @@ __all__ = [
     "ticket_values",
     "tickets_table",
     "train_on_examples",
+    "two_part_code",
     "weights_left",
 ]

@@ -1,0 +1,99 @@
+"""Figures of the study of Blier and Ollivier 2018: bits per label, and lengths of codes."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benevolent.analysis.figures import WIDTH_INCHES
+from benevolent.analysis.multi_run.parameter_codes import WHOLE
+from benevolent.analysis.studies.shared.code_lengths import Codes, bits_per_label, last_blocks
+from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, RED, TEAL
+
+#: Color, marker and line style of models in the order of their mean code.
+STYLES = [(BLACK, "o", "-"), (TEAL, "^", "--"), (DARK_GRAY, "s", "-."), (RED, "D", ":")]
+LABEL_STYLES = {0.0: (BLACK, "o", "-", "true labels"), 1.0: (RED, "s", "--", "random labels")}
+UNIFORM = math.log2(10)
+
+
+def draw_codes(codes: Codes) -> Figure:
+    """Draw bits per label against the number of labels learned, and the length of each code."""
+    figure = Figure(figsize=(WIDTH_INCHES, 3.3), layout="constrained")
+    curves, bars = figure.subplots(1, 2)
+    sending = bits_per_label(codes.models)
+    for model, (color, marker, line) in zip(_ordered_models(codes), STYLES, strict=False):
+        rows = sending[sending["model"] == model]
+        _draw_range(curves, rows, "per_label", color, marker, line, model)
+    curves.axhline(UNIFORM, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
+    curves.annotate("uniform code", (1, UNIFORM), (0, -9), ("axes fraction", "data"), "offset points", ha="right")
+    curves.set(xscale="log", ylim=(0, UNIFORM * 1.08))
+    curves.set(xlabel="labels learned", ylabel="bits for each new label")
+    curves.legend(loc="lower left")
+    _draw_bars(bars, _lengths(codes))
+    return figure
+
+
+def _ordered_models(codes: Codes) -> list[str]:
+    """Return the models from the shortest mean code to the longest."""
+    return list(last_blocks(codes.models).groupby("model")["ratio"].mean().sort_values().index)
+
+
+def _draw_range(panel: Axes, rows: pd.DataFrame, column: str, color: str, marker: str, line: str, label: str) -> None:
+    """Draw the mean over seeds against the number of labels learned, with the range of the seeds."""
+    groups = rows.groupby("learned")[column]
+    mean = groups.mean()
+    spread = np.abs([mean - groups.min(), groups.max() - mean])
+    panel.errorbar(
+        mean.index, mean, spread, color=color, marker=marker, linestyle=line, markersize=4, capsize=2, label=label
+    )
+
+
+def _lengths(codes: Codes) -> "pd.Series[float]":
+    """Return the mean length of every code over the uniform code, by what it is called."""
+    lengths = {}
+    last = last_blocks(codes.models).groupby("model")["ratio"].mean()
+    precisions = codes.parameters.groupby(["model", "precision"])["ratio"].mean()
+    for model in _ordered_models(codes):
+        lengths[f"prequential, {model}"] = last[model]
+    lengths["intrinsic dimension"] = codes.dimensions["ratio"].mean()
+    for model in _ordered_models(codes):
+        lengths[f"rounded parameters, {model}"] = precisions[model].min()
+    for model in _ordered_models(codes):
+        lengths[f"32-bit parameters, {model}"] = precisions[model][WHOLE]
+    return pd.Series(lengths)
+
+
+def _draw_bars(panel: Axes, lengths: "pd.Series[float]") -> None:
+    """Draw the codes as points on a logarithmic scale, the shortest kind at the top."""
+    heights = -np.arange(len(lengths))
+    markers = {"prequential": (BLACK, "o"), "intrinsic dimension": (RED, "D")}
+    markers |= {"rounded parameters": (TEAL, "^"), "32-bit parameters": (DARK_GRAY, "s")}
+    for name, length, height in zip(lengths.index, lengths, heights, strict=True):
+        color, marker = markers[name.partition(",")[0]]
+        panel.plot([length], [height], color=color, marker=marker, markersize=5)
+        panel.annotate(f"{length:.2g}", (length, height), (6, -3), textcoords="offset points", fontsize=7)
+    panel.axvline(1, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
+    panel.set_yticks(heights, list(lengths.index))
+    panel.set(xscale="log", xlim=(lengths.min() / 2, lengths.max() * 6), xlabel="code length over the uniform code")
+
+
+def draw_models(codes: Codes) -> Figure:
+    """Draw code length against test error, and the information in the parameters."""
+    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    errors, kept = figure.subplots(1, 2)
+    last = last_blocks(codes.models)
+    for model, (color, marker, _) in zip(_ordered_models(codes), STYLES, strict=False):
+        rows = last[last["model"] == model]
+        errors.scatter(rows["test_error"], rows["ratio"], s=20, color=color, marker=marker, label=model)
+    errors.set(xlabel="test error at the end (fraction)", ylabel="prequential code over uniform")
+    errors.legend()
+    for fraction, (color, marker, line, label) in LABEL_STYLES.items():
+        rows = codes.labels[codes.labels["model"] == fraction]
+        _draw_range(kept, rows, "kept_ratio", color, marker, line, label)
+    kept.set(
+        xscale="log", ylim=(0, None), xlabel="labels learned", ylabel="information in the parameters\nover uniform"
+    )
+    kept.legend()
+    return figure

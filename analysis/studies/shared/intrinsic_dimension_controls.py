@@ -1,0 +1,113 @@
+"""Claims about shuffled labels and small networks, for the study of Li et al. 2018."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.studies.shared.findings import Finding, decide
+from benevolent.analysis.studies.shared.intrinsic_dimension_findings import NOT_CONTAINED, interval_finding
+from benevolent.analysis.studies.shared.intrinsic_dimensions import (
+    geometric_mean,
+    growth_of_dimensions,
+    ratio_of_dimensions,
+)
+from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, show_interval
+
+#: Intrinsic dimensions, a row per seed, by number of examples and fraction of shuffled labels.
+Labels = Mapping[tuple[int, float], pd.DataFrame]
+
+
+def shuffled_labels(labels: Labels) -> Finding:
+    """Decide whether shuffled labels need more dimensions than true ones."""
+    many = max(examples for examples, _ in labels)
+    ratio = ratio_of_dimensions(labels[many, 1.0], labels[many, 0.0])
+    shuffled = geometric_mean(labels[many, 1.0])
+    evidence = (
+        f"shuffled over true {show_interval(ratio, '.2f')} at {many} examples; {shuffled.value / many:.1f} dimensions "
+        "for each shuffled label"
+    )
+    return interval_finding(
+        "shuffled labels need many more dimensions",
+        ratio.low > 1,
+        ratio,
+        evidence,
+        "190,000 against 750, at 60,000 examples",
+        "with so few examples true labels are memorized too",
+        len(labels[many, 1.0]),
+    )
+
+
+def growth_with_labels(labels: Labels) -> Finding:
+    """Decide whether shuffled labels cost more dimensions the more of them there are."""
+    few = min(examples for examples, _ in labels)
+    many = max(examples for examples, _ in labels)
+    growths = {}
+    for fraction in (0.0, 1.0):
+        growths[fraction] = growth_of_dimensions(labels[few, fraction], labels[many, fraction], many / few)
+    true = ratio_of_dimensions(labels[many, 0.0], labels[few, 0.0])
+    faster = _difference_of_growth(labels, few, many)
+    complete = faster.seeds == len(labels[few, 0.0])
+    evidence = (
+        f"exponents {show_interval(growths[1.0])} and {show_interval(growths[0.0])}, difference "
+        f"{show_interval(faster)}; true labels of {many} examples need {true.value:.2f} times the dimensions of {few}"
+    )
+    return Finding(
+        "dimensions grow faster with the number of shuffled labels than with that of true ones",
+        decide(faster.low > 0 if complete else None),
+        evidence,
+        reason="" if complete else NOT_CONTAINED,
+        explanation="a subspace that fits all true labels memorizes them, as it does shuffled ones",
+        kind="ours",
+    )
+
+
+def _difference_of_growth(labels: Labels, few: int, many: int) -> SeedMean:
+    exponents = {}
+    for fraction in (0.0, 1.0):
+        at_many = labels[many, fraction].set_index("seed")["dimension"]
+        at_few = labels[few, fraction].set_index("seed")["dimension"]
+        exponents[fraction] = np.log(at_many / at_few) / np.log(many / few)
+    difference = (exponents[1.0] - exponents[0.0]).rename("difference").reset_index()
+    return mean_over_seeds(difference, lambda rows: float(rows["difference"].mean()))
+
+
+def narrow_networks(small: pd.DataFrame) -> Finding:
+    """Decide whether narrow networks do worse than subspaces of as many dimensions."""
+    leads = []
+    shown = []
+    for parameters, networks in small[small["model.family"] == "mlp"].groupby("parameter_count"):
+        lead = _lead(networks)
+        leads.append(lead)
+        shown.append(f"{parameters:.0f} parameters {show_interval(lead, '+.3f')}")
+    return Finding(
+        "small networks with as many parameters do worse",
+        decide(all(lead.low > 0 for lead in leads)),
+        f"accuracy in the subspace minus theirs: {', '.join(shown)}",
+        "figure 4",
+        explanation="the smallest subspaces do badly too",
+    )
+
+
+def linear_classifier(small: pd.DataFrame) -> Finding:
+    """Decide whether even a linear classifier of smaller images does worse than a subspace."""
+    linear = small[small["model.family"] == "linear"]
+    lead = _lead(linear)
+    parameters = linear["parameter_count"].iloc[0]
+    evidence = (
+        f"accuracy in the subspace minus its own {show_interval(lead, '+.3f')}, at {parameters:.0f} parameters; its "
+        f"own {linear['own'].mean():.3f}"
+    )
+    return Finding(
+        "no classifier with so few parameters does as well, not even a linear one on small images",
+        decide(lead.low > 0),
+        evidence,
+        explanation="a narrow network spends its parameters on pixels; those of a linear classifier of smaller images "
+        "are well spent, and no large network is needed for them",
+        kind="ours",
+    )
+
+
+def _lead(networks: pd.DataFrame) -> SeedMean:
+    """Return the accuracy in subspaces minus that of small networks of as many parameters."""
+    return mean_over_seeds(networks, lambda rows: float((rows["inside"] - rows["own"]).mean()))

@@ -1,0 +1,157 @@
+"""Figures of the study of Li et al. 2018: accuracy in random subspaces, and intrinsic dimensions."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benevolent.analysis.figures import WIDTH_INCHES
+from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION
+from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, RED, TEAL
+
+PIXELS = "data.pixels"
+LABELS = "data.label_corruption"
+#: Color, marker, line style and legend of each kind of pixels, of labels, and of projections.
+PIXEL_STYLES = {
+    "none": (BLACK, "o", "-", "natural pixels"),
+    "permuted": (RED, "s", "--", "shuffled pixels"),
+}
+LABEL_STYLES = {0.0: (BLACK, "o", "-", "true"), 1.0: (RED, "s", "--", "shuffled")}
+PROJECTION_STYLES = {
+    "dense": (BLACK, "o", "-", "dense"),
+    "sparse": (TEAL, "^", "--", "sparse"),
+    "fastfood": (RED, "s", ":", "Fastfood"),
+}
+NETWORKS = {"fully-connected": "fully connected", "lenet": "LeNet"}
+Style = tuple[str, str, str, str]
+
+
+def draw_accuracies(tables: Mapping[str, pd.DataFrame], dimensions: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
+    """Draw test accuracy against the dimension, a panel per network, as in figure 2 of the paper.
+
+    Args:
+        tables: of the sweeps of `NETWORKS`, one row per run.
+        dimensions: intrinsic dimensions by seed, by network and kind of pixels.
+    """
+    figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
+    panels = figure.subplots(1, len(NETWORKS), sharey=True)
+    for panel, (name, title) in zip(panels, NETWORKS.items(), strict=True):
+        table = tables[name]
+        for kind, style in PIXEL_STYLES.items():
+            rows = table[table[PIXELS] == kind]
+            _draw_curve(panel, rows, "test_error", style)
+            _draw_crossing(panel, dimensions[name, kind], style)
+        size = table["parameter_count"].iloc[0]
+        panel.set_title(f"{title}, D = {size:,.0f}", loc="left")
+        panel.set(xscale="log", xlabel="dimension d of the subspace")
+    panels[0].set_ylabel("test accuracy (fraction)")
+    panels[0].legend(loc="lower right")
+    return figure
+
+
+def _draw_curve(panel: Axes, rows: pd.DataFrame, error: str, style: Style, suffix: str = "") -> None:
+    """Draw the mean accuracy over seeds against the dimension, with the range of the seeds."""
+    color, marker, line, label = style
+    inside = rows.dropna(subset=DIMENSION)
+    accuracy = (1 - inside[error]).groupby(inside[DIMENSION])
+    mean = accuracy.mean()
+    spread = [mean - accuracy.min(), accuracy.max() - mean]
+    panel.errorbar(
+        mean.index,
+        mean,
+        np.abs(spread),
+        color=color,
+        marker=marker,
+        linestyle=line,
+        markersize=4,
+        capsize=2,
+        label=label + suffix,
+    )
+
+
+def _draw_crossing(panel: Axes, found: pd.DataFrame, style: Style) -> None:
+    """Draw the accuracy to reach, and the dimension that reaches it."""
+    color, _, line, label = style
+    threshold = found["threshold"].mean()
+    panel.axhline(threshold, color=color, linestyle=line, linewidth=0.7)
+    dimension = np.exp(np.log(found["dimension"]).mean())
+    if np.isfinite(dimension):
+        panel.axvline(dimension, color=color, linestyle=line, linewidth=0.7)
+        height = 0.05 if label == PIXEL_STYLES["none"][3] else 0.13
+        place = panel.get_xaxis_transform()
+        panel.text(dimension, height, f" {dimension:.0f}", color=color, transform=place, fontsize=7.5)
+
+
+def draw_against_parameters(sizes: pd.DataFrame) -> Figure:
+    """Draw d_int90 against the number of parameters, as in figure 3 of the paper.
+
+    Args:
+        sizes: a row per network and seed: `parameters`, `dimension`, `model.width` and `model.depth`.
+    """
+    figure = Figure(figsize=(WIDTH_INCHES * 0.62, 3.0), layout="constrained")
+    panel = figure.subplots()
+    groups = sizes.groupby("parameters")["dimension"]
+    mean = np.exp(np.log(sizes["dimension"]).groupby(sizes["parameters"]).mean())
+    spread = [mean - groups.min(), groups.max() - mean]
+    panel.errorbar(mean.index, mean, np.abs(spread), color=BLACK, marker="o", linestyle="none", markersize=5, capsize=3)
+    networks = sizes.drop_duplicates("parameters")
+    for parameters, width, depth in zip(
+        networks["parameters"], networks["model.width"], networks["model.depth"], strict=True
+    ):
+        label = f" {depth - 1} × {width:.0f}"
+        panel.annotate(label, (parameters, mean[parameters]), (4, 5), textcoords="offset points", fontsize=7.5)
+    ends = np.array([mean.index.min() / 2, mean.index.max() * 2.5])
+    for fraction, line in ((0.001, ":"), (0.01, "--"), (0.1, "-.")):
+        panel.plot(ends, fraction * ends, color=GRAY, linestyle=line, linewidth=1, label=f"{fraction:.1%} of D")
+    lowest = sizes["dimension"].min() / 4
+    panel.set(xscale="log", yscale="log", xlim=tuple(ends), ylim=(lowest, sizes["dimension"].max() * 4))
+    panel.set(xlabel="parameters D (hidden layers × width)", ylabel="intrinsic dimension d_int90")
+    panel.legend(loc="lower right")
+    return figure
+
+
+def draw_controls(tables: Mapping[str, pd.DataFrame], small: pd.DataFrame) -> Figure:
+    """Draw memorized labels, three kinds of projections, and small networks beside subspaces.
+
+    Args:
+        tables: of all sweeps, one row per run.
+        small: a row per small network and seed: `parameter_count`, `model.family`, `own` and `inside` accuracy.
+    """
+    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    labels, projections, networks = figure.subplots(1, 3)
+    for name, markers in (("few-labels", "none"), ("many-labels", None)):
+        table = tables[name]
+        examples = table["data.train_size"].iloc[0]
+        for fraction, style in LABEL_STYLES.items():
+            _draw_curve(labels, table[table[LABELS] == fraction], "train_error", style, f", {examples}")
+            labels.lines[-1].set_markerfacecolor("white" if markers == "none" else style[0])
+    labels.set(xscale="log", xlabel="dimension d", ylabel="train accuracy (fraction)")
+    labels.set_title("labels, examples", loc="left")
+    labels.legend(fontsize=6.5, loc="lower right")
+    projected = tables["projections"]
+    for kind, style in PROJECTION_STYLES.items():
+        _draw_curve(projections, projected[projected["subspace.projection"] == kind], "test_error", style)
+    projections.set(xscale="log", xlabel="dimension d", ylabel="test accuracy (fraction)")
+    projections.set_title("projections", loc="left")
+    projections.legend(loc="lower right")
+    _draw_small(networks, small)
+    return figure
+
+
+def _draw_small(panel: Axes, small: pd.DataFrame) -> None:
+    """Draw the accuracies of small networks and of subspaces of as many dimensions."""
+    inside = small.groupby("parameter_count")["inside"].mean()
+    panel.plot(inside.index, inside, color=BLACK, marker="o", markersize=4, label="subspace")
+    marks = {"mlp": (RED, "s", "narrow network"), "linear": (DARK_GRAY, "^", "linear, small images")}
+    for family, (color, marker, label) in marks.items():
+        own = small[small["model.family"] == family].groupby("parameter_count")["own"]
+        mean = own.mean()
+        spread = np.abs([mean - own.min(), own.max() - mean])
+        panel.errorbar(
+            mean.index, mean, spread, color=color, marker=marker, linestyle="none", markersize=5, capsize=2, label=label
+        )
+    panel.set(xlabel="parameters or dimensions", ylabel="test accuracy (fraction)")
+    panel.set_title("small networks", loc="left")
+    panel.legend(fontsize=6.5, loc="lower right")

@@ -1,0 +1,130 @@
+"""Intrinsic dimensions seed by seed, and ratios between groups of networks, for the study of Li et al. 2018."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION, intrinsic_dimension
+from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
+
+
+class Dimensions(NamedTuple):
+    """Intrinsic dimensions of all networks, a row per seed.
+
+    Attributes:
+        pixels: by name of the network and kind of pixels.
+        sizes: of fully connected networks, with `parameters`.
+        projections: by kind of projection.
+        labels: by number of examples and fraction of shuffled labels.
+    """
+
+    pixels: Mapping[tuple[str, str], pd.DataFrame]
+    sizes: pd.DataFrame
+    projections: Mapping[str, pd.DataFrame]
+    labels: Mapping[tuple[int, float], pd.DataFrame]
+
+
+def dimensions_by_seed(table: pd.DataFrame, axes: Sequence[str], error: str) -> pd.DataFrame:
+    """Return d_int90 of every seed's networks: those in subspaces, and the one that trains all of its parameters.
+
+    Args:
+        table: one row per run, with `replicate`; see `intrinsic_dimension`.
+        axes: columns that tell groups of networks apart.
+        error: column with the fraction of wrong examples.
+
+    Returns:
+        A row per group and seed: the axes, `seed` (the number of the replicate), and the columns of
+        `intrinsic_dimension`; `dimension` is missing where the dimensions tried do not contain it.
+    """
+    found = intrinsic_dimension(table, [*axes, "replicate"], error=error)
+    return found.drop(columns="seeds").rename(columns={"replicate": "seed"})
+
+
+def geometric_mean(found: pd.DataFrame) -> SeedMean:
+    """Return the geometric mean over seeds of d_int90 with Student's 95% interval of its logarithm.
+
+    >>> round(geometric_mean(pd.DataFrame({"seed": [0, 1], "dimension": [100.0, 400.0]})).value, 6)
+    200.0
+    """
+    return _exponential(mean_over_seeds(found, lambda rows: float(np.log(rows["dimension"]).mean())))
+
+
+def ratio_of_dimensions(numerator: pd.DataFrame, denominator: pd.DataFrame) -> SeedMean:
+    """Return the geometric mean over seeds of the ratio of two groups' d_int90, with its interval.
+
+    Args:
+        numerator: rows of one group, from `dimensions_by_seed`.
+        denominator: rows of the other one. Seeds that lack either are left out.
+
+    >>> ten = pd.DataFrame({"seed": [0, 1], "dimension": [10.0, 10.0]})
+    >>> round(ratio_of_dimensions(ten, ten.assign(dimension=5.0)).value, 6)
+    2.0
+    """
+    logarithms = np.log(_by_seed(numerator)) - np.log(_by_seed(denominator))
+    differences = logarithms.rename("difference").reset_index()
+    return _exponential(mean_over_seeds(differences, lambda rows: float(rows["difference"].mean())))
+
+
+def growth_of_dimensions(few: pd.DataFrame, many: pd.DataFrame, examples: float) -> SeedMean:
+    """Return the exponent with which d_int90 grows with the number of examples, over seeds.
+
+    Args:
+        few: rows of a group, from `dimensions_by_seed`.
+        many: rows of the same networks on more examples.
+        examples: how many times as many.
+
+    >>> ten = pd.DataFrame({"seed": [0, 1], "dimension": [10.0, 10.0]})
+    >>> round(growth_of_dimensions(ten, ten.assign(dimension=40.0), 4).value, 6)
+    1.0
+    """
+    growth = (np.log(_by_seed(many)) - np.log(_by_seed(few))) / np.log(examples)
+    exponents = growth.rename("exponent").reset_index()
+    return mean_over_seeds(exponents, lambda rows: float(rows["exponent"].mean()))
+
+
+def slope_in_parameters(found: pd.DataFrame) -> SeedMean:
+    """Return the slope of log d_int90 in log D among each seed's networks, over seeds.
+
+    Args:
+        found: from `dimensions_by_seed`, with the number of parameters as the column `parameters`.
+    """
+
+    def slope(rows: pd.DataFrame) -> float:
+        known = rows.dropna(subset="dimension")
+        if known["parameters"].nunique() < 2:
+            return float("nan")
+        return float(np.polyfit(np.log(known["parameters"]), np.log(known["dimension"]), 1)[0])
+
+    return mean_over_seeds(found, slope)
+
+
+def accuracy_at(runs: pd.DataFrame, dimension: float) -> "pd.Series[float]":
+    """Return each seed's test accuracy in a subspace of so many dimensions.
+
+    Between the dimensions tried it is taken to be linear in their logarithm; beyond them it is that of the nearest.
+
+    Args:
+        runs: of one network in subspaces: `seed`, `subspace.dimension` and `test_error`.
+        dimension: of the subspace.
+
+    >>> runs = pd.DataFrame({"seed": 0, "subspace.dimension": [100, 400], "test_error": [0.4, 0.2]})
+    >>> accuracy_at(runs, 200).round(3).to_dict()
+    {0: 0.7}
+    """
+    inside = runs.dropna(subset=DIMENSION).sort_values(DIMENSION)
+    accuracies = {}
+    for seed, rows in inside.groupby("seed"):
+        tried = np.log(rows[DIMENSION].to_numpy(dtype=float))
+        accuracies[seed] = float(np.interp(np.log(dimension), tried, 1 - rows["test_error"]))
+    return pd.Series(accuracies, name="accuracy", dtype=float).rename_axis("seed")
+
+
+def _by_seed(found: pd.DataFrame) -> "pd.Series[float]":
+    return found.set_index("seed")["dimension"]
+
+
+def _exponential(logarithm: SeedMean) -> SeedMean:
+    value, low, high = (float(number) for number in np.exp(logarithm[:3]))
+    return SeedMean(value, low, high, logarithm.seeds)
