@@ -223,7 +223,7 @@ def _everywhere(chosen: str, associations: pd.DataFrame) -> Finding:
     significant = associations["p"] <= LEVEL / len(associations)
     places = [f"{row.data} {row.axis} = {row.value}" for row in associations[opposite & significant].itertuples()]
     decision = decide(not places)
-    evidence = "; ".join(places) or f"between {within.min():+.2f} and {within.max():+.2f}"
+    evidence = "; ".join(places) or minus_signs(f"between {within.min():+.2f} and {within.max():+.2f}")
     return Finding(
         f"The association of {chosen} with test loss is reversed nowhere on the grid",
         decision,
