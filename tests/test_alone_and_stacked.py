@@ -51,6 +51,10 @@ INTERVENTIONS: dict[str, Case] = {
     "edit": Case([{"init": {"edit": edit, "amount": 0.5}} for edit in EDITS]),
     "corruption": Case([{"data": {"label_corruption": p}} for p in (0, 0.5)]),
     "subset": Case([{"data": {"subset": 0.5, "label_corruption": p}} for p in (0, 0.5)], families=ONE_OF_A_KIND),
+    "shared interventions": Case(
+        [{"data": HALF | {"intervention_seed": seed}} for seed in (1, 2)],
+        families=ONE_OF_A_KIND,
+    ),
     "augment": Case([{"data": {"augment": "shift_flip"}}]),
     "pretrain": Case([{"pretrain": {"epochs": 1, "label_corruption": p}} for p in (0.3, 1)]),
     "prune": Case([{"prune": {"fraction": f, "method": m}} for f, m in ((0.3, "magnitude"), (0.6, "layer_magnitude"))]),
