@@ -4,8 +4,10 @@ import math
 
 import pytest
 import torch
+from in_process import train_sweep
 from plain import gaussian
 
+from benevolent.analysis import load_results
 from benevolent.analysis.multi_run.gram_matrix import (
     gram_matrix,
     infinite_gram_matrix,
@@ -14,6 +16,9 @@ from benevolent.analysis.multi_run.gram_matrix import (
     linear_losses,
     pattern_changes,
 )
+from benevolent.analysis.multi_run.stored_tensors import stored_tensors
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models import MODELS
 
 
@@ -70,3 +75,22 @@ def test_changes_and_distances_by_hand():
     inputs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [2.0, 1.0]])
     assert pattern_changes(inputs, first, second).item() == 4 / 8
     assert largest_distance(first, second).item() == 2
+
+
+def test_stored_tensors_are_those_of_the_networks(tmp_path):
+    data = {"name": "sphere", "dimension": 3, "train_size": 4, "validation_size": 0, "test_size": 2}
+    base = {"data": data, "model": {"family": "fixed_signs"}, "init": {"scheme": "normal", "std": 1.0}}
+    base |= {"loss": {"name": "squared"}, "optimizer": {"lr": 1.0, "batch_size": "full"}, "stop": {"max_epochs": 2}}
+    record = {"epochs": [0, 1], "measures": [], "measure_at": "checkpoints"}
+    values = {"name": "s", "base": base, "grid": {"model.width": [3, 5]}, "seeds": 2, "record": record}
+    train_sweep(SweepSpec.parse(values), str(tmp_path))
+    results = load_results(tmp_path)
+    for step in (0, 1, None):
+        weights = stored_tensors(results, "0.weight", step)
+        signs = stored_tensors(results, "2.weight", step)
+        assert set(weights) == set(results.runs["run_id"])
+        for run_id in weights:
+            stored = results.network(run_id, step).state_dict()
+            assert torch.equal(weights[run_id], stored["0.weight"]) and torch.equal(signs[run_id], stored["2.weight"])
+    with pytest.raises(BadInput, match="have no 1.weight; allowed: "):
+        stored_tensors(results, "1.weight")

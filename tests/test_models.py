@@ -254,6 +254,15 @@ def test_frequencies_are_frozen_and_drawn_from_the_seed():
     assert first.std().item() == pytest.approx(0.3, rel=0.02)
 
 
+def test_output_signs_are_frozen_and_drawn_from_the_seed():
+    built = of("fixed_signs", {"width": 400}, (20,), 1)
+    assert built.size == 8000 and list(built.buffers.shapes) == ["2.weight"] and built.first_bias is None
+    first, again, other = (built.initial(InitConfig(scale=5.0), seed)["2.weight"] for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(first.abs(), torch.full_like(first, 1 / 20))
+    assert 120 < (first > 0).sum() < 280
+
+
 def test_random_features_approximate_their_kernel():
     """The mean of cos(v x) cos(v y) + sin(v x) sin(v y) is exp(- bandwidth^2 |x - y|^2 / 2): Rahimi and Recht 2007."""
     torch.manual_seed(0)

@@ -76,6 +76,16 @@ def test_xord_asks_for_a_pair_of_equal_signs():
     assert not torch.equal(easy.test.inputs, dataset.test.inputs)
 
 
+def test_sphere_has_points_of_norm_one_and_targets_that_say_nothing_about_them():
+    dataset = load("sphere", dimension=5)
+    inputs, targets = dataset.train.inputs, dataset.train.labels
+    torch.testing.assert_close(inputs.norm(dim=1), torch.ones(4000, dtype=torch.float64))
+    assert (inputs.mean(0).abs() < 0.03).all() and (inputs.square().mean(0) - 1 / 5).abs().max() < 0.02
+    assert (dataset.target, dataset.classes) == ("real", 0)
+    assert targets.std().item() == pytest.approx(1, abs=0.05)
+    assert ((inputs * targets.unsqueeze(1)).mean(0).abs() < 0.03).all()
+
+
 def test_sparse_linear_has_one_useful_coordinate():
     train = load("sparse_linear", dimension=50, noise=0.2).train
     assert (train.inputs[:, 1:].sum(1) == 1).all() and train.inputs[:, 1:].max() == 1

@@ -86,38 +86,42 @@ def _ratio(table: pd.DataFrame, column: str) -> SeedMean:
 
 
 def _descent_findings(name: str, curve: Curve, kind: Kind) -> list[Finding]:
-    paper = PAPER[name] if kind == "paper" else ""
     findings = []
-    for risk, risk_name in RISKS.items():
+    for risk in RISKS:
         table = descents(curve.table, "size", risk, curve.threshold)
-        rise = _ratio(table, "rise")
-        fall = _ratio(table, "fall")
-        gain = _ratio(table, "gain")
-        is_there = peaks_at(curve.table, "size", risk, curve.threshold)
-        shown = ", ".join(f"{np.exp(np.log(table[place]).mean()):.3g}" for place in ("below", "peak", "end"))
-        where = "" if is_there else "; the largest mean is elsewhere"
-        findings.append(
-            Finding(
-                f"{curve.title}: the {risk_name} peaks at the interpolation threshold",
-                decide(is_there and rise.low > 1 and fall.low > 1),
-                f"{shown} at the sweet spot, the threshold and the largest size; peak over sweet spot "
-                f"{show_interval(rise, '.3g')}, over the largest {show_interval(fall, '.3g')}{where}",
-                paper,
-                explanation=NO_PEAK[name],
-                kind=kind,
-            )
-        )
-        findings.append(
-            Finding(
-                f"{curve.title}: the largest model has a lower {risk_name} than any below the threshold",
-                decide(gain.low > 1),
-                f"sweet spot over largest {show_interval(gain, '.3g')}",
-                paper,
-                explanation="the largest model here is not large enough",
-                kind=kind,
-            )
-        )
+        findings.append(_peaks(name, curve, risk, table, kind))
+        findings.append(_second_descent(name, curve, risk, table, kind))
     return findings
+
+
+def _peaks(name: str, curve: Curve, risk: str, table: pd.DataFrame, kind: Kind) -> Finding:
+    rise = _ratio(table, "rise")
+    fall = _ratio(table, "fall")
+    is_there = peaks_at(curve.table, "size", risk, curve.threshold)
+    means = np.exp(np.log(table[["below", "peak", "end"]]).mean())
+    shown = ", ".join(f"{mean:.3g}" for mean in means)
+    ratios = f"peak over sweet spot {show_interval(rise, '.3g')}, over the largest {show_interval(fall, '.3g')}"
+    elsewhere = "" if is_there else "; the largest mean is elsewhere"
+    return Finding(
+        f"{curve.title}: the {RISKS[risk]} peaks at the interpolation threshold",
+        decide(is_there and rise.low > 1 and fall.low > 1),
+        f"{shown} at the sweet spot, the threshold and the largest size; {ratios}{elsewhere}",
+        PAPER[name] if kind == "paper" else "",
+        explanation=NO_PEAK[name],
+        kind=kind,
+    )
+
+
+def _second_descent(name: str, curve: Curve, risk: str, table: pd.DataFrame, kind: Kind) -> Finding:
+    gain = _ratio(table, "gain")
+    return Finding(
+        f"{curve.title}: the largest model has a lower {RISKS[risk]} than any below the threshold",
+        decide(gain.low > 1),
+        f"sweet spot over largest {show_interval(gain, '.3g')}",
+        PAPER[name] if kind == "paper" else "",
+        explanation="the largest model here is not large enough",
+        kind=kind,
+    )
 
 
 def _norm_falls(curve: Curve, column: str, kind: Kind) -> Finding:
@@ -125,17 +129,17 @@ def _norm_falls(curve: Curve, column: str, kind: Kind) -> Finding:
     largest = by_seed.idxmax(axis=1)
     beyond = by_seed.loc[:, by_seed.columns >= curve.threshold].mean()
     at_threshold = bool((largest == curve.threshold).all())
+    falls = bool((beyond.diff().iloc[1:] < 0).all())
+    places = ", ".join(f"{size:,.0f}" for size in sorted(set(largest)))
     claims = {
         "norm": "Random features: the norm of the coefficients peaks at the threshold and falls beyond it, as the risk",
         "kernel_norm": "Random features: the norm of the function, which N alone does not change, peaks and falls, too",
     }
-    evidence = (
-        f"largest at {', '.join(f'{size:,.0f}' for size in sorted(set(largest)))}; {beyond.iloc[0]:.3g} there, "
-        f"{beyond.iloc[-1]:.3g} with {by_seed.columns[-1]:,.0f} features"
-    )
+    last = f"{beyond.iloc[-1]:.3g} with {beyond.index[-1]:,.0f} features"
+    evidence = f"largest at {places}; {beyond.iloc[0]:.3g} there, {last}"
     return Finding(
         claims[column],
-        decide(at_threshold and bool((beyond.diff().iloc[1:] < 0).all())),
+        decide(at_threshold and falls),
         evidence,
         "figure 2: peak at N = n, then falls" if kind == "paper" else "",
         explanation="the norm falls on the whole, but not from each size to the next",
