@@ -76,7 +76,7 @@ def test_what_predicts_everywhere_is_found_what_reverses_is_not_and_noise_is_not
     assert across.loc[MARGIN, "low"] > 0.5  # a small margin is a complex network
     assert across.loc[EVERYWHERE, ["positive", "negative"]].tolist() == [STUDIES, 0]
     assert set(found(within, 0.05).index) == {EVERYWHERE, MARGIN}
-    assert changes_sign(effects, [EVERYWHERE, REVERSING, MARGIN]) == [REVERSING]
+    assert changes_sign(effects, [EVERYWHERE, REVERSING, MARGIN], 0.05) == [REVERSING]
     decisions = {one.claim: one.decision for one in pooled_findings(effects, across, within, 0.05)}
     assert decisions["Some measures predict generalization in most studies"] == "holds"
     assert decisions["Every measure fails in some environment"] == "does not hold"

@@ -8,7 +8,7 @@ import pandas as pd
 from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.replicate_taus import (
     FEWEST_CONFIGURATIONS,
-    mean_with_interval,
+    column_means,
     replicate_taus,
     variance_of_tau,
 )
@@ -21,6 +21,7 @@ COLUMNS = (
     "tau",
     "tau_low",
     "tau_high",
+    "tau_error",
     "tau_variance",
     "replicates",
     "configurations",
@@ -57,7 +58,7 @@ def sweep_effects(table: pd.DataFrame, predictors: Sequence[str], target: str) -
     if table.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     taus = replicate_taus(table, predictors, target)
-    tau, low, high = mean_with_interval(taus.to_numpy())
+    means = column_means(taus.to_numpy())
     sizes = table.groupby(CONFIGURATION)[CONFIGURATION].count()
     configurations = len(sizes)
     freedom = int((sizes - 1).sum())
@@ -66,11 +67,12 @@ def sweep_effects(table: pd.DataFrame, predictors: Sequence[str], target: str) -
     missing = np.full(len(predictors), np.nan)
     columns = {
         "predictor": list(predictors),
-        "tau": tau,
-        "tau_low": low,
-        "tau_high": high,
+        "tau": means.mean,
+        "tau_low": means.low,
+        "tau_high": means.high,
+        "tau_error": means.error,
         "tau_variance": variance_of_tau(configurations) if enough else np.nan,
-        "replicates": taus.notna().sum().to_numpy(),
+        "replicates": means.number,
         "configurations": configurations,
         "within": missing if within is None else within["association"].to_numpy(),
         "within_low": missing if within is None else within["low"].to_numpy(),

@@ -1,6 +1,7 @@
 """Kendall's tau across the configurations of a sweep, for many predictors at once, one value for each replicate."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -85,13 +86,30 @@ def variance_of_tau(configurations: int) -> float:
     return 2 * (2 * n + 5) / (9 * n * (n - 1))
 
 
-def mean_with_interval(values: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """Return mean and ends of Student's interval of each column of a (k, p) array, as (3, p).
+class ColumnMeans(NamedTuple):
+    """Means of the columns of an array, with Student's intervals.
 
-    Missing values are left out; the ends are NaN where fewer than two are left.
+    Attributes:
+        mean: (p,) the means.
+        low: lower ends of their intervals; NaN where fewer than two values are there.
+        high: upper ends.
+        error: standard errors.
+        number: number of values.
+    """
 
-    >>> mean_with_interval(np.array([[0.0, 1.0], [1.0, np.nan]])).round(2).tolist()
-    [[0.5, 1.0], [-5.85, nan], [6.85, nan]]
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    error: np.ndarray
+    number: np.ndarray
+
+
+def column_means(values: np.ndarray, confidence: float = 0.95) -> ColumnMeans:
+    """Return the means of the columns of a (k, p) array; missing values are left out.
+
+    >>> means = column_means(np.array([[0.0, 1.0], [1.0, np.nan]]))
+    >>> means.mean.tolist(), means.low.round(2).tolist(), means.number.tolist()
+    ([0.5, 1.0], [-5.85, nan], [2, 1])
     """
     present = ~np.isnan(values)
     number = present.sum(axis=0)
@@ -101,4 +119,4 @@ def mean_with_interval(values: np.ndarray, confidence: float = 0.95) -> np.ndarr
     squares = np.where(present, (values - mean) ** 2, 0.0).sum(axis=0)
     error = np.sqrt(squares / freedom / np.maximum(number, 1))
     margin = student.ppf((1 + confidence) / 2, freedom) * error
-    return np.array([mean, mean - margin, mean + margin])
+    return ColumnMeans(mean, mean - margin, mean + margin, error, number)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy.stats import binom
+from scipy.stats import t as student
 
 from benevolent.analysis.multi_run.pooled_effects import FEWEST_STUDIES, effects_matrix, pooled_effects
-from benevolent.analysis.statistics.replicate_taus import mean_with_interval
+from benevolent.analysis.statistics.replicate_taus import column_means
 from benevolent.analysis.studies.shared.findings import Finding, decide
 from benevolent.analysis.studies.shared.map_predictors import (
     NORM_BASED,
@@ -44,8 +45,8 @@ def pooled_findings(effects: pd.DataFrame, across: pd.DataFrame, within: pd.Data
         _predicts_alone("Sharpness predicts generalization", across, SHARPNESS),
         _sharpness_beats_norms(effects),
         _optimization(across, level),
-        _every_measure_fails(effects, across),
-        _norms_change_sign(effects, across),
+        _every_measure_fails(effects, across, level),
+        _norms_change_sign(effects, across, level),
         _predicting(
             "Some measures order networks that share every hyperparameter, in most studies", within, level, kind="ours"
         ),
@@ -149,7 +150,8 @@ def compared(claim: str, values: np.ndarray, what: str, paper: str = "", kind: s
         paper: the source's words.
         kind: of the claim.
     """
-    mean, low, high = (float(number[0]) for number in mean_with_interval(values[:, None]))
+    means = column_means(values[:, None])
+    mean, low, high = (float(numbers[0]) for numbers in means[:3])
     studies = int(np.isfinite(values).sum())
     text = f"{what} {mean:+.2f} [{low:+.2f}, {high:+.2f}; {studies} studies]"
     enough = studies >= FEWEST_STUDIES
@@ -165,19 +167,20 @@ def compared(claim: str, values: np.ndarray, what: str, paper: str = "", kind: s
 
 def _optimization(across: pd.DataFrame, level: float) -> Finding:
     rows = across.loc[[name for name in OPTIMIZATION_BASED if _is_known(across, name)]]
+    of_each = level / len(OPTIMIZATION_BASED)
     return Finding(
         "Measures of the optimization predict generalization",
-        decide(bool((rows["q"] <= level).any()) if len(rows) else None),
+        decide(bool((rows["p"] <= of_each).any()) if len(rows) else None),
         _named(rows) or "recorded in too few studies",
         "gradient noise and the speed of the optimization can predict",
         explanation="speed and noise follow the train loss at which a run stops",
     )
 
 
-def _every_measure_fails(effects: pd.DataFrame, across: pd.DataFrame) -> Finding:
+def _every_measure_fails(effects: pd.DataFrame, across: pd.DataFrame, level: float) -> Finding:
     judged = [name for name in PROPOSED if _is_known(across, name)]
-    failures = effects[effects["tau_high"] < 0].groupby("predictor")["sweep"].count()
-    safe = [name for name in judged if name not in failures]
+    failing = set(effects.loc[certain_signs(effects, level) < 0, "predictor"])
+    safe = [name for name in judged if name not in failing]
     return Finding(
         "Every measure fails in some environment",
         decide(not safe if judged else None),
@@ -187,16 +190,28 @@ def _every_measure_fails(effects: pd.DataFrame, across: pd.DataFrame) -> Finding
     )
 
 
-def changes_sign(effects: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Return the predictors that have intervals above 0 in some sweeps and below 0 in others."""
-    positive = set(effects.loc[effects["tau_low"] > 0, "predictor"])
-    negative = set(effects.loc[effects["tau_high"] < 0, "predictor"])
+def certain_signs(effects: pd.DataFrame, level: float) -> np.ndarray:
+    """Return the sign of each effect in a sweep if its interval excludes 0, else 0.
+
+    The intervals hold jointly for all sweeps of a predictor (Bonferroni), since the worst of them is looked for.
+    """
+    sweeps = effects.groupby("predictor")["tau"].transform("count").clip(lower=1)
+    freedom = (effects["replicates"] - 1).where(effects["replicates"] > 1)
+    margin = student.ppf(1 - level / 2 / sweeps, freedom) * effects["tau_error"]
+    return np.where(effects["tau"].abs() > margin, np.sign(effects["tau"]), 0)
+
+
+def changes_sign(effects: pd.DataFrame, names: Sequence[str], level: float) -> list[str]:
+    """Return the predictors whose effect is certainly above 0 in some sweeps and below 0 in others."""
+    signs = certain_signs(effects, level)
+    positive = set(effects.loc[signs > 0, "predictor"])
+    negative = set(effects.loc[signs < 0, "predictor"])
     return [name for name in names if name in positive and name in negative]
 
 
-def _norms_change_sign(effects: pd.DataFrame, across: pd.DataFrame) -> Finding:
+def _norms_change_sign(effects: pd.DataFrame, across: pd.DataFrame, level: float) -> Finding:
     judged = [name for name in NORM_BASED if _is_known(across, name)]
-    changing = changes_sign(effects, judged)
+    changing = changes_sign(effects, judged, level)
     keeping = [name for name in judged if name not in changing]
     ending = f"; not {', '.join(keeping[:NAMED])}" if keeping else ""
     return Finding(
