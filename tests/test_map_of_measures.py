@@ -112,8 +112,9 @@ def test_random_effects_agree_with_a_search_for_the_variance_between_studies():
     assert found_here.deviation**2 == pytest.approx(candidates[best], abs=1e-5)
     assert found_here.mean == pytest.approx(means[best], abs=1e-4)
     assert found_here.high == pytest.approx(means[best] + margin, abs=1e-4)
-    equal = random_effects([0.3, 0.3, 0.3], [0.1, 0.1, 0.1])
-    assert equal.deviation == 0 and equal.low < 0.3 < equal.high
+    near = random_effects([0.3, 0.4, 0.2], [0.1, 0.1, 0.1])
+    half_width = student.ppf(0.975, 2) * 0.1 / np.sqrt(3)
+    assert near.deviation == 0 and near.high == pytest.approx(0.3 + half_width)
 
 
 def test_intervals_of_random_effects_cover_the_mean():
@@ -124,7 +125,7 @@ def test_intervals_of_random_effects_cover_the_mean():
         effects = 0.3 + rng.normal(0, 0.3, 10) + rng.normal(0, np.sqrt(variances))
         pooled = random_effects(effects, variances)
         covered += pooled.low <= 0.3 <= pooled.high
-    assert 0.91 <= covered / 400 <= 0.99
+    assert 0.91 <= covered / 400 <= 0.985
 
 
 def test_taus_are_those_of_scipy_with_ties_infinities_and_missing_values():

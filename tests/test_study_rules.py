@@ -24,7 +24,7 @@ RULES = {
     "layers-equal": "c83ef116ff5676a4",
     "linear-first": "5597d81e27ef6928",
     "long-tail": "afee06a4ffb6aea2",
-    "map-of-measures": "1ac28ef2a7ce9a28",
+    "map-of-measures": "55530ec0180b8d0f",
     "margins": "d030f38276d4fec1",
     "memorization": "f8339dac7a071f16",
     "more-parameters": "7554eb3e26b501d4",

@@ -35,8 +35,8 @@ def random_effects(effects: ArrayLike, variances: ArrayLike, confidence: float =
     Study i has the effect y_i, with variance v_i by chance within it; effects scatter between studies with variance
     tau^2, which solves ``sum w_i (y_i - mean)^2 = k - 1`` for ``w_i = 1 / (v_i + tau^2)`` (Paule and Mandel 1982), and
     is 0 if there is no solution. The mean is weighted by w_i, and its interval is Student's with k - 1 degrees of
-    freedom and the variance ``max(1, sum w_i (y_i - mean)^2 / (k - 1)) / sum w_i`` (Hartung and Knapp 2001). It holds
-    also if the v_i are only roughly known, as effects scatter.
+    freedom and the variance ``sum w_i (y_i - mean)^2 / (k - 1) / sum w_i`` (Hartung and Knapp 2001). This variance is
+    that of the effects as they scatter, so that it holds too if the v_i are known only up to a factor.
 
     Args:
         effects: (k,) effects of the studies.
@@ -58,9 +58,9 @@ def random_effects(effects: ArrayLike, variances: ArrayLike, confidence: float =
     weights = 1 / (v + between)
     mean = float(weights @ y / weights.sum())
     excess = _squares(y, v, between) / (studies - 1)
-    error = np.sqrt(max(1.0, excess) / weights.sum())
+    error = np.sqrt(excess / weights.sum())
     margin = float(student.ppf((1 + confidence) / 2, studies - 1) * error)
-    p = 2 * student.sf(abs(mean) / error, studies - 1)
+    p = 2 * student.sf(abs(mean) / error, studies - 1) if error > 0 else float(mean == 0)
     return PooledEffect(mean, mean - margin, mean + margin, float(p), float(np.sqrt(between)), studies)
 
 

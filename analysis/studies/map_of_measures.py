@@ -36,8 +36,9 @@ distances from the start. They fail if at most half of them have a pooled interv
 norms is reversed if its interval is below 0. Sharpness (adaptive, one step) predicts if its interval is above 0, and
 better than norms if the mean over studies of its effect minus the mean effect of the norm-based measures is, by
 Student's interval. Optimization predicts if the pooled effect of the epochs to a low loss, or of the noise of the
-gradients, has a p-value of at most {LEVEL / 2} (two are tested). A measure fails in a sweep if its interval, at {1 -
-LEVEL:.0%} for all of its sweeps together (Bonferroni), lies below 0, and keeps its sign if no two of these lie on
+gradients, has a p-value of at most {LEVEL / 2} (two are tested). A measure fails in a sweep if its interval, at {
+    1
+    - LEVEL:.0%} for all of its sweeps together (Bonferroni), lies below 0, and keeps its sign if no two of these lie on
 different sides of 0. A measure is chosen by the largest |effect|, with its sign: it carries over from one study if its
 mean effect on each other study, in the chosen direction, is above 0, by the jackknife over studies; from all other
 studies, if Student's interval over studies is; it beats what is known without theory if its effect minus that of the

@@ -16,6 +16,8 @@ from benevolent.analysis.studies.shared.map_grid import draw_map
 from benevolent.analysis.studies.shared.map_predictors import FAMILIES, PROPOSED, family_of
 
 MARKERS = "osD^vP*"
+#: Points that are named, with their intervals.
+LABELED = 6
 
 
 def map_figures(
@@ -38,14 +40,15 @@ def map_figures(
             "▲, teal: networks that the measure calls more complex have the larger gap; ▼, red: the smaller gap. The "
             "size of a mark is |Kendall's τ| across configurations; it is filled if the 95% interval over seeds "
             "excludes 0. A gray dot: the measure does not vary, or does not apply. Right: the mean over studies by "
-            "random effects, with its 95% interval. Random numbers and the gap of other seeds of the same "
-            "configuration show how little and how much is possible.",
+            "random effects, with its 95% interval. The gap of other seeds of the same configuration shows how much is "
+            "possible, random numbers how little: one that is drawn for each configuration keeps its order over "
+            "seeds, and only over studies it is seen to mean nothing.",
             functools.partial(draw_map, effects, short_papers, FAMILIES),
         ),
         render_figure(
             "across-within",
             "Measures across hyperparameters, and among networks that share them",
-            "Pooled effects over studies with 95% intervals: Kendall's τ across configurations (horizontal), and the "
+            "Pooled effects over studies, with 95% intervals for the strongest: Kendall's τ across configurations (horizontal), and the "
             "correlation of ranks among the runs of one configuration (vertical). Near the horizontal axis are "
             "measures that only tell hyperparameters apart.",
             functools.partial(_draw_across_within, across, within),
@@ -83,24 +86,28 @@ def _draw_across_within(across: pd.DataFrame, within: pd.DataFrame) -> Figure:
     families = [family for family in FAMILIES if any(family_of(name) == family for name in both.index)]
     for place, family in enumerate(families):
         rows = both[[family_of(name) == family for name in both.index]]
-        _draw_crosses(panel, rows, f"C{place}", MARKERS[place % len(MARKERS)], family)
-    strongest = (both["mean_across"] ** 2 + both["mean_within"] ** 2).sort_values(ascending=False).index[:8]
-    for name in strongest:
-        point = (both.loc[name, "mean_across"], both.loc[name, "mean_within"])
-        panel.annotate(words(name), point, (4, 4), textcoords="offset points", fontsize=6.5, color=INK)
+        _draw_points(panel, rows, f"C{place}", MARKERS[place % len(MARKERS)], family)
+    strength = both["mean_across"] ** 2 + both["mean_within"] ** 2
+    for place, name in enumerate(strength.nlargest(LABELED).index):
+        _label_point(panel, both.loc[name], words(name), above=place % 2 == 0)
     panel.set_xlabel("mean Kendall's τ with the gap across configurations")
     panel.set_ylabel("mean rank correlation within configurations")
     panel.legend(loc="best", fontsize=6.5)
     return figure
 
 
-def _draw_crosses(panel: Axes, rows: pd.DataFrame, color: str, marker: str, label: str) -> None:
-    """Draw points with intervals in both directions."""
-    x = rows["mean_across"].to_numpy()
-    y = rows["mean_within"].to_numpy()
-    panel.hlines(y, rows["low_across"], rows["high_across"], color=color, linewidth=0.5, alpha=0.5)
-    panel.vlines(x, rows["low_within"], rows["high_within"], color=color, linewidth=0.5, alpha=0.5)
-    panel.scatter(x, y, s=22, color=color, marker=marker, label=label, zorder=3)
+def _label_point(panel: Axes, row: pd.Series, name: str, above: bool) -> None:
+    """Name a point, and draw its intervals."""
+    x = row["mean_across"]
+    y = row["mean_within"]
+    panel.hlines(y, row["low_across"], row["high_across"], color=GRAY, linewidth=0.8, zorder=1)
+    panel.vlines(x, row["low_within"], row["high_within"], color=GRAY, linewidth=0.8, zorder=1)
+    offset = (4, 4) if above else (4, -9)
+    panel.annotate(name, (x, y), offset, textcoords="offset points", fontsize=6.5, color=INK)
+
+
+def _draw_points(panel: Axes, rows: pd.DataFrame, color: str, marker: str, label: str) -> None:
+    panel.scatter(rows["mean_across"], rows["mean_within"], s=22, color=color, marker=marker, label=label, zorder=3)
 
 
 def _draw_transport(effects: pd.DataFrame) -> Figure:

@@ -214,12 +214,12 @@ def _write_studies(panel: Axes, row: int, effect: "pd.Series[float]") -> None:
 def _draw_legend(figure: Figure, height: float) -> None:
     """Show marks of several sizes, and what filling means."""
     handles = []
-    for marker, color, sign in (("^", TEAL, "+"), ("v", RED, "−")):
-        for tau in LEGEND:
-            side = float(np.sqrt(_areas(np.array(tau))))
-            handles.append(
-                Line2D([], [], linestyle="", marker=marker, color=color, markersize=side, label=f"τ = {sign}{tau:g}")
-            )
+    for tau in LEGEND:
+        side = float(np.sqrt(_areas(np.array(tau))))
+        for marker, color, sign in (("^", TEAL, "+"), ("v", RED, "−")):
+            mark = Line2D([], [], linestyle="", marker=marker, color=color, markersize=side)
+            mark.set_label(f"τ = {sign}{tau:g}")
+            handles.append(mark)
     open_mark = Line2D(
         [], [], linestyle="", marker="^", color=INK, markerfacecolor="white", label="interval contains 0"
     )
