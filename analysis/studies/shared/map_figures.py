@@ -48,9 +48,9 @@ def map_figures(
         render_figure(
             "across-within",
             "Measures across hyperparameters, and among networks that share them",
-            "Pooled effects over studies, with 95% intervals for the strongest: Kendall's τ across configurations (horizontal), and the "
-            "correlation of ranks among the runs of one configuration (vertical). Near the horizontal axis are "
-            "measures that only tell hyperparameters apart.",
+            "Pooled effects over studies, with 95% intervals for the strongest: Kendall's τ across configurations "
+            "(horizontal), and the correlation of ranks among the runs of one configuration (vertical). Near the "
+            "horizontal axis are measures that only tell hyperparameters apart.",
             functools.partial(_draw_across_within, across, within),
         ),
         render_figure(

@@ -241,7 +241,7 @@ def _same_sign(across: pd.DataFrame, within: pd.DataFrame, level: float) -> Find
 def _random(effects: pd.DataFrame, level: float) -> Finding:
     names = [*random_names(PER_RUN), *random_names(PER_CONFIGURATION)]
     pooled = pooled_effects(effects, "tau", names)
-    known = pooled[pooled["p"].notna()]
+    known = pooled[pooled["p"].notna() & (pooled["studies"] >= FEWEST_STUDIES)]
     hits = int((known["p"] <= level).sum())
     return Finding(
         "Random numbers predict as rarely as chance allows",
