@@ -50,17 +50,17 @@ corruption and epochs is above 0. Chance: test accuracy after random labels is w
 from each level of corruption to the next, test error rises, with an interval above 0. Without regularization: the
 interval of test accuracy is above {CHANCE}, and its mean at least {LEAST_KEPT} of that with the best regularizer, the
 one with the largest mean test accuracy on true labels. Weight decay: with its smallest amount random labels are still
-fitted; ours: with the best regularizer, too. Architecture: the
-best architecture's gain over the worst, both without regularizers, less the largest gain of a regularizer, has an
-interval above 0. Stopping early: in no architecture is the gain of test accuracy, where the validation loss is
-smallest, shown to be above 0 by its interval; with half of the labels random it is in each. Minimum norm: least squares
-on random features of a Gaussian kernel, with the norm of the solution as small as can be, is right on every training
-example, with true and with random labels, and on test images more often than chance, by an interval above {CHANCE};
-ours: on CIFAR-10 at least {LEAST_KEPT} times as often as the better multilayer perceptron in the mean. Factor with
-size: it grows if the interval of the factor at most over that at fewest examples is above 1, and is constant if that is
-below {CONSTANT}; else undecided. Shuffle: test accuracy with shuffled pixels is lower than with images, with an
-interval above 0, in every convolutional network and no perceptron. Costs: every regularizer with which random labels
-are not fitted lowers test accuracy on true labels, with an interval below 0; undecided if there is none.
+fitted; ours: with the best regularizer, too. Architecture: the best architecture's gain over the worst, both without
+regularizers, less the largest gain of a regularizer, has an interval above 0. Stopping early: in no architecture is the
+gain of test accuracy, where the validation loss is smallest, shown to be above 0 by its interval; with half of the
+labels random it is in each. Minimum norm: least squares on random features of a Gaussian kernel, with the norm of the
+solution as small as can be, is right on every training example, with true and with random labels, and on test images
+more often than chance, by an interval above {CHANCE}; ours: on CIFAR-10 at least {LEAST_KEPT} times as often as the
+better multilayer perceptron in the mean. Factor with size: it grows if the interval of the factor at most over that at
+fewest examples is above 1, and is constant if that is below {CONSTANT}; else undecided. Shuffle: test accuracy with
+shuffled pixels is lower than with images, with an interval above 0, in every convolutional network and no perceptron.
+Costs: every regularizer with which random labels are not fitted lowers test accuracy on true labels, with an interval
+below 0; undecided if there is none.
 """
 
 

@@ -101,7 +101,7 @@ def _generalize_without(networks: pd.DataFrame, best: dict[str, Regularized]) ->
 
 def _fit_with_weight_decay(regularized: Sequence[Regularized]) -> Finding:
     with_decay = [one for one in regularized if one.regularizer.startswith(WEIGHT_DECAY)]
-    weakest = {}
+    weakest: dict[str, Regularized] = {}
     for one in sorted(with_decay, key=lambda one: float(one.regularizer.removeprefix(WEIGHT_DECAY))):
         weakest.setdefault(one.network, one)
     return Finding(

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics import spearman
@@ -96,8 +95,9 @@ def _factor_is_constant(sizes: pd.DataFrame) -> Finding:
     most = sizes["examples"].max()
 
     def growth(rows: pd.DataFrame) -> float:
-        factors = [time_ratio(rows[rows["examples"] == count], RANDOM_LABELS, TRUE_LABELS) for count in (most, fewest)]
-        return float(np.divide(*factors))
+        at_most = time_ratio(rows[rows["examples"] == most], RANDOM_LABELS, TRUE_LABELS)
+        at_fewest = time_ratio(rows[rows["examples"] == fewest], RANDOM_LABELS, TRUE_LABELS)
+        return at_most / at_fewest
 
     grown = mean_over_seeds(sizes, growth)
     shown = ", ".join(f"{factor.value:.2f} at {examples}" for examples, factor in slow_downs(sizes).items())
