@@ -12,6 +12,7 @@ from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.multi_run import pooled_effects, sweep_effects
 from benevolent.analysis.report.study_page import MARKS
 from benevolent.analysis.studies import bth_predict
+from benevolent.analysis.studies.shared import valley_pairs
 from benevolent.orchestrator import study, study_run
 from benevolent.trainables import data
 from benevolent.trainables.store.folder import Folder
@@ -30,6 +31,7 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     monkeypatch.setattr(bth_predict, "judge", functools.partial(judge, permutations=100, resamples=100))
     monkeypatch.setattr(bth_predict, "RESAMPLES", 50)
     monkeypatch.setattr(bth_predict, "PERMUTATIONS", 100)
+    monkeypatch.setattr(valley_pairs, "CURVE_STEPS", 30)
     out = tmp_path / name
     answer = study_run.run_study(tiny_studies[name], "small", str(out), Console(quiet=True)).answer
 

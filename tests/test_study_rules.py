@@ -24,6 +24,7 @@ RULES = {
     "layers-equal": "c83ef116ff5676a4",
     "linear-first": "5597d81e27ef6928",
     "long-tail": "afee06a4ffb6aea2",
+    "lottery-ticket": "7180d5aa6cfa3415",
     "map-of-measures": "55530ec0180b8d0f",
     "margins": "d030f38276d4fec1",
     "memorization": "f8339dac7a071f16",
@@ -36,6 +37,7 @@ RULES = {
     "overparametrized-descent": "c955ef12e749cb99",
     "random-labels": "45089b63118c851b",
     "resnet-normalized": "4a3c20e00fc4e236",
+    "sublevel-connected": "fca4f41a6d8356f4",
 }
 
 

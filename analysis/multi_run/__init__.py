@@ -30,6 +30,7 @@ from benevolent.analysis.multi_run.description_length import description_length,
 from benevolent.analysis.multi_run.difficulty import difficulty_spread, equal_difficulty, misclassification_rates
 from benevolent.analysis.multi_run.double_descent import descents, mean_risks, peaks_at
 from benevolent.analysis.multi_run.explained_information import ExplainedInformation, explained_by
+from benevolent.analysis.multi_run.fitted_curves import fit_curve, fit_curves
 from benevolent.analysis.multi_run.forgetting import forgetting_table, summarize_forgetting
 from benevolent.analysis.multi_run.gram_matrix import gram_matrix, infinite_gram_matrix, pattern_changes
 from benevolent.analysis.multi_run.intrinsic_dimension import intrinsic_dimension
@@ -37,18 +38,10 @@ from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
 from benevolent.analysis.multi_run.label_codes import fit_inverse_temperature, label_bits, prequential_bits
 from benevolent.analysis.multi_run.layer_moves import layer_moves, reset_errors
 from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness, reset_drops
-from benevolent.analysis.multi_run.lottery_tickets import (
-    smallest_tickets,
-    ticket_curves,
-    ticket_values,
-    tickets_table,
-    weights_left,
-)
+from benevolent.analysis.multi_run.lottery_tickets import smallest_tickets, ticket_curves, ticket_values
 from benevolent.analysis.multi_run.memorization import influence, memorization
 from benevolent.analysis.multi_run.mode_connectivity import (
     barrier,
-    fit_curve,
-    fit_curves,
     loss_along_path,
     loss_between_runs,
 )
@@ -59,6 +52,7 @@ from benevolent.analysis.multi_run.retraining import train_on_examples
 from benevolent.analysis.multi_run.step_landscape import landscape_table, shift_table
 from benevolent.analysis.multi_run.stored_tensors import stored_tensors
 from benevolent.analysis.multi_run.sublevel_path import needed_units, sublevel_path
+from benevolent.analysis.multi_run.ticket_sizes import tickets_table, weights_left
 from benevolent.analysis.multi_run.unit_matching import match_units, permuted
 
 __all__ = [

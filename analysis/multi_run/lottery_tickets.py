@@ -1,19 +1,14 @@
 """Lottery tickets: size, accuracy and speed of pruned networks (Frankle and Carbin 2019)."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.multi_run.grouping import groups_of_runs, groups_with_reference
-from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
-from benevolent.trainables import data
 from benevolent.trainables.config.pruning import is_pruned
-from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import network
 
 #: Accuracies that differ by less are equal: rounding must not decide whether a ticket is good enough.
 ROUNDING = 1e-9
@@ -28,16 +23,6 @@ PRUNE_FIELDS = (
     "prune.conv_rate",
     "prune.output_rate",
 )
-
-
-def tickets_table(results: Results) -> pd.DataFrame:
-    """Return one row per run of a sweep over `prune`, dense networks and earlier rounds included.
-
-    The column `weights_left` has the fraction of all weights that is left, see `weights_left`.
-    """
-    table = results.table(parents=True)
-    fractions = [weights_left(results.config(run_id)) for run_id in table["run_id"]]
-    return table.assign(weights_left=fractions)
 
 
 def ticket_values(
@@ -186,30 +171,6 @@ def smallest_tickets(curves: pd.DataFrame, axes: Sequence[str] = (), *, toleranc
             row |= {"speed_up": float(fastest["speed_up"]), "fastest": float(fastest["weights_left"])}
         rows.append(levels | row)
     return pd.DataFrame(rows)
-
-
-def weights_left(config: RunConfig) -> float:
-    """Return the fraction of all weights (not biases) that is left after a run's pruning, layer by layer.
-
-    >>> round(weights_left(RunConfig.parse({"prune": {"fraction": 0.2, "rounds": 2}})), 3)
-    0.64
-    """
-    if not config.prune.prunes:
-        return 1.0
-    built = network.for_run(config, data.describe(config.data))
-    shapes = [shape for shape in built.shapes.values() if len(shape) >= 2]
-    sizes = [math.prod(shape) for shape in shapes]
-    fractions = []
-    for i, shape in enumerate(shapes):
-        is_output = i == len(shapes) - 1 and len(shapes) > 1
-        fractions.append(config.prune.pruned_fraction(len(shape), output=is_output))
-    if config.prune.method == "magnitude":  # all layers are pruned together
-        pruned = round(fractions[0] * sum(sizes))
-    else:
-        pruned = 0
-        for fraction, size in zip(fractions, sizes, strict=True):
-            pruned += round(fraction * size)
-    return 1 - pruned / sum(sizes)
 
 
 def _ratio_of_means(first: pd.Series, second: pd.Series) -> float:

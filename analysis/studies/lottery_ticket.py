@@ -1,0 +1,112 @@
+"""Compare winning tickets with their dense networks, and with sparse networks that have other initial weights."""
+
+import functools
+from collections.abc import Mapping
+
+import pandas as pd
+
+from benevolent.analysis.figures import RenderedFigure, render_figure
+from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.findings import StudyAnswer
+from benevolent.analysis.studies.shared.seed_means import minus_signs
+from benevolent.analysis.studies.shared.ticket_figures import draw_by_iteration, draw_kinds
+from benevolent.analysis.studies.shared.ticket_findings import (
+    FASTEST,
+    MOST_ACCURATE,
+    SMALL,
+    SMALLEST,
+    TOLERANCE,
+    controls,
+    convolutional_networks,
+    iterative_pruning,
+    other_initial_weights,
+    speed_and_accuracy,
+)
+from benevolent.analysis.studies.shared.ticket_values import early_stop_values
+
+RULE = f"""
+The early-stop iteration is that of the lowest validation loss, and accuracy is that on the test split there; the dense
+network and all sparse ones of one seed are compared, and intervals are Student's 95% intervals over seeds of the mean
+difference of accuracies, or of the mean logarithm of the ratio of iterations. A claim that one kind of networks learns
+faster, or is more accurate, holds if the interval is on that side of 1, or of 0. Of the fractions of weights left that
+were trained, the one nearest to {FASTEST:.1%} is taken for LeNet, except: more accurate than dense,
+{MOST_ACCURATE:.1%}; a tenth of the weights, controls of initial weights, and convolutional networks, {SMALL:.0%};
+iterative against one-shot pruning, and the mask alone, {SMALLEST:.1%}. A tenth matches if the interval of its accuracy
+minus the dense network's is above −{TOLERANCE:.1%} and that of the ratio of its early-stop iteration to the dense
+network's is below 1; it does not if either interval is on the wrong side of 0 or of 1; else this is undecided, as every
+claim is with fewer than two seeds. Ahead from the first iterations on: the accuracy at the first recorded iteration is
+higher.
+"""
+#: Kinds of sparse networks: how claims and legends name them.
+NAMES = {
+    "ticket": "winning ticket",
+    "reinit": "ticket, reinitialized",
+    "shuffle": "ticket, initial weights shuffled",
+    "random_mask": "random sparse network",
+    "one-shot": "winning ticket, pruned at once",
+}
+
+
+def answer(results: Mapping[str, Results]) -> StudyAnswer:
+    """Answer by `RULE`."""
+    lenet = early_stop_values(results["lenet"])
+    one_shot = early_stop_values(results["lenet-one-shot"])
+    pruned_at_once = one_shot[one_shot["left"] < 1].assign(control="one-shot")
+    lenet = pd.concat([lenet, pruned_at_once], ignore_index=True)
+    conv = early_stop_values(results["conv"])
+    findings = [*speed_and_accuracy(lenet), *other_initial_weights(lenet), *iterative_pruning(lenet)]
+    for _, values in conv.groupby("model"):
+        findings += convolutional_networks(values)
+    findings += controls(lenet)
+    values = pd.concat([lenet, conv], ignore_index=True)
+    return StudyAnswer(findings, _figures(values), values, _notes(values))
+
+
+def _figures(values: pd.DataFrame) -> list[RenderedFigure]:
+    lenet = values[values["model"] == "LeNet"]
+    kinds = ["ticket", "reinit", "random_mask"]
+    points = "Points are means over seeds, bars the range of the seeds; the horizontal line is the dense network."
+    return [
+        render_figure(
+            "tickets",
+            "Early stops of winning tickets, and of sparse networks with other initial weights or other masks",
+            "The iteration at which early stopping would occur, and the test accuracy at that iteration, against the "
+            f"weights left, as in figures 1, 4 and 5 of the source. {points}",
+            functools.partial(draw_kinds, values, {name: NAMES[name] for name in kinds}),
+        ),
+        render_figure(
+            "iterations",
+            "Test accuracy of LeNet while it trains",
+            "Means over seeds, as in figure 3 of the source; left winning tickets, right the same sparse networks "
+            "reinitialized. 100% is the dense network.",
+            functools.partial(draw_by_iteration, lenet, ("ticket", "reinit"), NAMES),
+        ),
+        render_figure(
+            "controls",
+            "LeNet pruned in several rounds or at once, and tickets with their initial weights shuffled",
+            f"As the first figure. {points}",
+            functools.partial(draw_kinds, lenet, {name: NAMES[name] for name in ("ticket", "one-shot", "shuffle")}),
+        ),
+    ]
+
+
+def _notes(values: pd.DataFrame) -> list[str]:
+    notes = []
+    for model, rows in values.groupby("model"):
+        dense = rows[rows["left"] == 1]
+        tickets = rows[(rows["control"] == "ticket") & (rows["left"] < 1)]
+        gains = tickets.groupby("left")["accuracy"].mean() - dense["accuracy"].mean()
+        best = gains.idxmax()
+        times = tickets.groupby("left")["iteration"].mean() / dense["iteration"].mean()
+        fastest = times.idxmin()
+        notes.append(
+            f"{model}: dense networks stop at iteration {dense['iteration'].mean():.0f} with an accuracy of "
+            f"{dense['accuracy'].mean():.1%}; tickets are the most accurate at {best:.1%} of weights "
+            f"({minus_signs(f'{100 * gains[best]:+.2f}')} points) and the fastest at {fastest:.1%} "
+            f"(× {times[fastest]:.2f})."
+        )
+    notes.append(
+        "Early stops near the end of training are lower bounds: networks that learn slowly, such as reinitialized ones "
+        "with few weights left, had not reached their lowest validation loss. No claim on speed rests on these."
+    )
+    return notes
