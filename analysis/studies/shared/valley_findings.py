@@ -90,20 +90,20 @@ def straight_lines(many: pd.DataFrame) -> list[Finding]:
             "Matching the units lowers the barrier",
             decide(lowered.high < 0),
             f"{place}: matched minus straight {_percent(lowered)} of chance",
-            "Ainsworth et al. 2023, figure 2",
+            "Ainsworth et al. 2023",
         ),
         Finding(
             "The wider matched networks are, the lower is the barrier",
             decide(trend.high < 0),
             f"Spearman's correlation with the width {show_interval(trend).replace('seed', 'pair')}",
-            "Ainsworth et al. 2023, figure 4; Entezari et al. 2022",
+            "Ainsworth et al. 2023; Entezari et al. 2022",
             explanation="networks that cannot learn their examples have no barrier either",
         ),
         Finding(
             "Wide matched networks have no barrier",
             decide(matched.high < NEGLIGIBLE),
             f"{place}: {_percent(matched)} of chance",
-            "Ainsworth et al. 2023: none for MNIST with 512 units in each of three layers",
+            "Ainsworth et al. 2023: none for a perceptron on MNIST",
             explanation="wide enough may be wider than this",
         ),
         Finding(
