@@ -45,7 +45,7 @@ def draw_kinds(values: pd.DataFrame, kinds: Mapping[str, str]) -> Figure:
         left.yaxis.set_minor_locator(NullLocator())
         left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         right.set_ylabel("test accuracy at early stop")
-        right.yaxis.set_major_formatter(PercentFormatter(1))
+        right.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
         left.set_title(model, loc="left")
         right.set_title(model, loc="left")
     handles, labels = panels[0, 0].get_legend_handles_labels()

@@ -69,7 +69,7 @@ def valleys(few: pd.DataFrame, runs: pd.DataFrame, examples: int) -> list[Findin
 
 
 def straight_lines(many: pd.DataFrame) -> list[Finding]:
-    """Return the findings on straight lines and curves where examples are many."""
+    """Return the findings on straight lines and curves where examples are many; their sources are other papers."""
     widest = many[many["width"] == many["width"].max()]
     place = _widths(widest)
     straight = _mean(widest, "straight", "barrier")
@@ -79,7 +79,7 @@ def straight_lines(many: pd.DataFrame) -> list[Finding]:
     trend = mean_over_seeds(
         many[many["path"] == "matched"], lambda pair: spearman(pair["width"], pair["barrier"]), (-1, 1)
     )
-    return [
+    findings = [
         Finding(
             "A barrier separates networks that were trained apart",
             decide(straight.low > NEGLIGIBLE),
@@ -113,6 +113,7 @@ def straight_lines(many: pd.DataFrame) -> list[Finding]:
             "Garipov et al. 2018",
         ),
     ]
+    return [finding._replace(kind="ours") for finding in findings]
 
 
 def narrow_and_rescaled(few: pd.DataFrame, many: pd.DataFrame, examples: int) -> list[Finding]:
@@ -133,7 +134,7 @@ def narrow_and_rescaled(few: pd.DataFrame, many: pd.DataFrame, examples: int) ->
             f"{examples} examples, {nearest} units: rise of the curve {_percent(narrower)} of chance",
         ),
         Finding(
-            "The narrowest networks do not",
+            "The narrowest networks do not lie in one valley",
             decide(rise.low > NEGLIGIBLE),
             f"{examples} examples, {_widths(narrowest)}: rise of the curve {_percent(rise)} of chance",
             explanation="a curve with one bend may be found where networks were found that are not the best",
