@@ -28,8 +28,9 @@ from benevolent.analysis.statistics.replicate_taus import replicate_taus
 from benevolent.analysis.studies import Finding, StudyAnswer
 from benevolent.analysis.studies.shared.map_choices import choice_findings
 from benevolent.analysis.studies.shared.map_effects import all_effects, recovered_by_choice
-from benevolent.analysis.studies.shared.map_findings import changes_sign, found, pooled_findings
+from benevolent.analysis.studies.shared.map_findings import found, pooled_findings
 from benevolent.analysis.studies.shared.map_predictors import FAMILIES, PROPOSED, with_controls
+from benevolent.analysis.studies.shared.map_reversals import changes_sign
 from benevolent.orchestrator import study, study_run
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder

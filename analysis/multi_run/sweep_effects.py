@@ -7,7 +7,6 @@ import pandas as pd
 
 from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.replicate_taus import (
-    FEWEST_CONFIGURATIONS,
     column_means,
     replicate_taus,
     variance_of_tau,
@@ -62,26 +61,28 @@ def sweep_effects(table: pd.DataFrame, predictors: Sequence[str], target: str) -
     sizes = table.groupby(CONFIGURATION)[CONFIGURATION].count()
     configurations = len(sizes)
     freedom = int((sizes - 1).sum())
-    enough = configurations >= FEWEST_CONFIGURATIONS
-    within = _within(table, predictors, target) if freedom >= FEWEST_WITHIN else None
-    missing = np.full(len(predictors), np.nan)
-    columns = {
-        "predictor": list(predictors),
-        "tau": means.mean,
-        "tau_low": means.low,
-        "tau_high": means.high,
-        "tau_error": means.error,
-        "tau_variance": variance_of_tau(configurations) if enough else np.nan,
-        "replicates": means.number,
-        "configurations": configurations,
-        "within": missing if within is None else within["association"].to_numpy(),
-        "within_low": missing if within is None else within["low"].to_numpy(),
-        "within_high": missing if within is None else within["high"].to_numpy(),
-        "within_variance": 1 / freedom if freedom >= FEWEST_WITHIN else np.nan,
-        "runs": len(table),
-    }
-    return pd.DataFrame(columns)
+    within = _within(table, predictors, target, freedom)
+    return pd.DataFrame(
+        {
+            "predictor": list(predictors),
+            "tau": means.mean,
+            "tau_low": means.low,
+            "tau_high": means.high,
+            "tau_error": means.error,
+            "tau_variance": variance_of_tau(configurations) if configurations > 1 else np.nan,
+            "replicates": means.number,
+            "configurations": configurations,
+            "within": within["association"].to_numpy(),
+            "within_low": within["low"].to_numpy(),
+            "within_high": within["high"].to_numpy(),
+            "within_variance": 1 / max(freedom, 1),
+            "runs": len(table),
+        }
+    )
 
 
-def _within(table: pd.DataFrame, predictors: Sequence[str], target: str) -> pd.DataFrame:
+def _within(table: pd.DataFrame, predictors: Sequence[str], target: str, freedom: int) -> pd.DataFrame:
+    """Return the associations within configurations; missing ones with too few degrees of freedom."""
+    if freedom < FEWEST_WITHIN:
+        return pd.DataFrame(np.nan, index=list(predictors), columns=["association", "low", "high"])
     return associations(table, predictors, target, [CONFIGURATION])

@@ -13,14 +13,7 @@ from benevolent.analysis.studies.shared.map_choices import choice_findings
 from benevolent.analysis.studies.shared.map_effects import CHOSEN, TARGET, all_effects, sweep_tables
 from benevolent.analysis.studies.shared.map_figures import map_figures
 from benevolent.analysis.studies.shared.map_findings import MOST_BY_CHANCE, pooled_findings
-from benevolent.analysis.studies.shared.map_predictors import (
-    FAMILIES,
-    PER_CONFIGURATION,
-    PER_RUN,
-    PROPOSED,
-    RANDOM_PREDICTORS,
-    random_names,
-)
+from benevolent.analysis.studies.shared.map_predictors import ON_THE_MAP, PROPOSED, RANDOM_PREDICTORS
 
 LEVEL = 0.05
 
@@ -67,11 +60,9 @@ def answer(results: Mapping[str, Results], papers: Mapping[str, str]) -> StudyAn
         *pooled_findings(judged, across, within, LEVEL),
         *choice_findings(tables, judged),
     ]
-    shown = [name for family in FAMILIES.values() for name in family]
-    random = {*random_names(PER_RUN)[1:], *random_names(PER_CONFIGURATION)[1:]}
-    figures = map_figures(judged[judged["predictor"].isin(shown)], papers, across, within)
-    numbers = effects[~effects["predictor"].isin(random)]
-    return StudyAnswer(findings, figures, numbers, _notes(judged, results))
+    shown = effects[effects["predictor"].isin(ON_THE_MAP)]
+    figures = map_figures(shown[shown["target"] == TARGET], papers, across, within)
+    return StudyAnswer(findings, figures, shown, _notes(judged, results))
 
 
 def _notes(effects: pd.DataFrame, results: Mapping[str, Results]) -> list[str]:

@@ -9,7 +9,7 @@ from benevolent.analysis.multi_run.sweep_effects import sweep_effects
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.pool_choice import Pool
 from benevolent.analysis.studies.shared.map_predictors import (
-    FAMILIES,
+    ON_THE_MAP,
     PER_CONFIGURATION,
     PER_RUN,
     direction,
@@ -50,13 +50,12 @@ def all_effects(tables: Tables) -> pd.DataFrame:
         The columns of `sweep_effects` with `study`, `sweep` and `target`. Above 0: networks that the predictor calls
         more complex have the larger outcome.
     """
-    names = [name for family in FAMILIES.values() for name in family]
     noise = [*random_names(PER_RUN)[1:], *random_names(PER_CONFIGURATION)[1:]]
     parts = []
     for place, table in tables.items():
         study, _, sweep = place.partition("/")
         for target in TARGETS:
-            asked = [*names, *noise] if target == TARGET else names
+            asked = [*ON_THE_MAP, *noise] if target == TARGET else ON_THE_MAP
             effects = sweep_effects(table, recorded(table, asked), target)
             parts.append(effects.assign(study=study, sweep=sweep, target=target))
     effects = pd.concat(parts, ignore_index=True)

@@ -83,9 +83,11 @@ def _draw_across_within(across: pd.DataFrame, within: pd.DataFrame) -> Figure:
     panel = figure.subplots()
     panel.axhline(0, color=GRAY, linewidth=0.8)
     panel.axvline(0, color=GRAY, linewidth=0.8)
-    families = [family for family in FAMILIES if any(family_of(name) == family for name in both.index)]
-    for place, family in enumerate(families):
-        rows = both[[family_of(name) == family for name in both.index]]
+    family_of_row = both.index.map(family_of)
+    for place, family in enumerate(FAMILIES):
+        rows = both[family_of_row == family]
+        if rows.empty:
+            continue
         _draw_points(panel, rows, f"C{place}", MARKERS[place % len(MARKERS)], family)
     strength = both["mean_across"] ** 2 + both["mean_within"] ** 2
     for place, name in enumerate(strength.nlargest(LABELED).index):

@@ -5,22 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy.stats import binom
-from scipy.stats import t as student
 
 from benevolent.analysis.multi_run.pooled_effects import FEWEST_STUDIES, effects_matrix, pooled_effects
 from benevolent.analysis.statistics.replicate_taus import column_means
-from benevolent.analysis.studies.shared.findings import Finding, decide
+from benevolent.analysis.studies.shared.findings import Finding, Kind, decide
 from benevolent.analysis.studies.shared.map_predictors import (
     NORM_BASED,
     OPTIMIZATION_BASED,
     PER_CONFIGURATION,
     PER_RUN,
-    PROPOSED,
     RANDOM_PREDICTORS,
     SHARPNESS,
     SPECTRAL_PRODUCT,
     random_names,
 )
+from benevolent.analysis.studies.shared.map_reversals import reversal_findings
 from benevolent.analysis.studies.shared.seed_means import minus_signs
 
 #: Random predictors that may be found: more are found once in a thousand times.
@@ -42,11 +41,10 @@ def pooled_findings(effects: pd.DataFrame, across: pd.DataFrame, within: pd.Data
         _predicting("Some measures predict generalization in most studies", across, level),
         _norms_fail(across),
         _spectral_product_reversed(across),
-        _predicts_alone("Sharpness predicts generalization", across, SHARPNESS),
+        _sharpness_predicts(across),
         _sharpness_beats_norms(effects),
         _optimization(across, level),
-        _every_measure_fails(effects, across, level),
-        _norms_change_sign(effects, across, level),
+        *reversal_findings(effects, across, level),
         _predicting(
             "Some measures order networks that share every hyperparameter, in most studies", within, level, kind="ours"
         ),
@@ -67,8 +65,10 @@ def show_pooled(row: pd.Series, name: str = "") -> str:
     return minus_signs(text.strip())
 
 
-def _is_known(pooled: pd.DataFrame, name: str) -> bool:
-    return bool(np.isfinite(pooled.loc[name, "mean"]))
+def _known(pooled: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of the predictors that are in enough studies."""
+    rows = pooled.loc[list(names)]
+    return rows[rows["mean"].notna()]
 
 
 def _named(rows: pd.DataFrame) -> str:
@@ -76,33 +76,36 @@ def _named(rows: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def _predicting(claim: str, pooled: pd.DataFrame, level: float, kind: str = "paper") -> Finding:
+def _predicting(claim: str, pooled: pd.DataFrame, level: float, kind: Kind = "paper") -> Finding:
     judged = pooled[pooled["mean"].notna()]
     chosen = found(judged, level)
     evidence = f"{len(chosen)} of {len(judged)} do"
-    strongest = judged.loc[judged["mean"].abs().sort_values(ascending=False).index]
-    if len(judged):
-        evidence += f"; {_named(chosen)}" if len(chosen) else f"; the largest mean: {_named(strongest)}"
+    if len(chosen):
+        evidence += f"; {_named(chosen)}"
+    elif len(judged):
+        strongest = judged.loc[judged["mean"].abs().sort_values(ascending=False).index]
+        evidence += f"; the largest mean: {_named(strongest)}"
     return Finding(
         claim,
         decide(len(chosen) > 0 if len(judged) else None),
         evidence,
         "promising measures exist" if kind == "paper" else "",
         explanation="what a measure reflects depends on what is varied",
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
     )
 
 
 def _norms_fail(across: pd.DataFrame) -> Finding:
-    judged = across.loc[[name for name in NORM_BASED if _is_known(across, name)]]
-    above = judged[judged["low"] > 0]
+    judged = _known(across, NORM_BASED)
+    above = judged[judged["low"] > 0].sort_values("mean", ascending=False)
     below = judged[judged["high"] < 0]
     evidence = f"of {len(judged)}, {len(above)} have a pooled interval above 0 and {len(below)} below"
     if len(above):
-        evidence += f"; above: {_named(above.sort_values('mean', ascending=False))}"
+        evidence += f"; above: {_named(above)}"
+    holds = len(above) <= len(judged) / 2
     return Finding(
         "Many norm-based measures fail to predict generalization",
-        decide(len(above) <= len(judged) / 2 if len(judged) else None),
+        decide(holds if len(judged) else None),
         evidence,
         "many perform poorly, or correlate negatively",
         explanation="most sweeps here vary the start or the labels, which move norms and gap together",
@@ -110,20 +113,24 @@ def _norms_fail(across: pd.DataFrame) -> Finding:
 
 
 def _spectral_product_reversed(across: pd.DataFrame) -> Finding:
+    pooled = across.loc[SPECTRAL_PRODUCT]
+    is_negative = bool(pooled["high"] < 0)
     return Finding(
         "The product of spectral norms is larger where the gap is smaller",
-        decide(bool(across.loc[SPECTRAL_PRODUCT, "high"] < 0) if _is_known(across, SPECTRAL_PRODUCT) else None),
-        show_pooled(across.loc[SPECTRAL_PRODUCT]),
+        decide(is_negative if np.isfinite(pooled["mean"]) else None),
+        show_pooled(pooled),
         "very strong negative correlation",
         explanation="the source varies depth, width and the optimizer; most sweeps here do not",
     )
 
 
-def _predicts_alone(claim: str, across: pd.DataFrame, name: str) -> Finding:
+def _sharpness_predicts(across: pd.DataFrame) -> Finding:
+    pooled = across.loc[SHARPNESS]
+    is_positive = bool(pooled["low"] > 0)
     return Finding(
-        claim,
-        decide(bool(across.loc[name, "low"] > 0) if _is_known(across, name) else None),
-        show_pooled(across.loc[name], name),
+        "Sharpness predicts generalization",
+        decide(is_positive if np.isfinite(pooled["mean"]) else None),
+        show_pooled(pooled, SHARPNESS),
         "sharpness-based measures perform best overall",
         explanation="sharpness at the end of training falls with the train loss, at which these runs differ",
     )
@@ -140,7 +147,7 @@ def _sharpness_beats_norms(effects: pd.DataFrame) -> Finding:
     )
 
 
-def compared(claim: str, values: np.ndarray, what: str, paper: str = "", kind: str = "paper") -> Finding:
+def compared(claim: str, values: np.ndarray, what: str, paper: str = "", kind: Kind = "paper") -> Finding:
     """Decide if the mean over studies is above 0, by Student's interval.
 
     Args:
@@ -161,65 +168,20 @@ def compared(claim: str, values: np.ndarray, what: str, paper: str = "", kind: s
         minus_signs(text) if enough else f"{studies} studies",
         paper,
         explanation="what predicts in one study does not in another",
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
     )
 
 
 def _optimization(across: pd.DataFrame, level: float) -> Finding:
-    rows = across.loc[[name for name in OPTIMIZATION_BASED if _is_known(across, name)]]
+    rows = _known(across, OPTIMIZATION_BASED)
     of_each = level / len(OPTIMIZATION_BASED)
+    any_predicts = bool((rows["p"] <= of_each).any())
     return Finding(
         "Measures of the optimization predict generalization",
-        decide(bool((rows["p"] <= of_each).any()) if len(rows) else None),
+        decide(any_predicts if len(rows) else None),
         _named(rows) or "recorded in too few studies",
         "gradient noise and the speed of the optimization can predict",
         explanation="speed and noise follow the train loss at which a run stops",
-    )
-
-
-def _every_measure_fails(effects: pd.DataFrame, across: pd.DataFrame, level: float) -> Finding:
-    judged = [name for name in PROPOSED if _is_known(across, name)]
-    failing = set(effects.loc[certain_signs(effects, level) < 0, "predictor"])
-    safe = [name for name in judged if name not in failing]
-    return Finding(
-        "Every measure fails in some environment",
-        decide(not safe if judged else None),
-        f"{len(judged) - len(safe)} of {len(judged)} do" + (f"; not {', '.join(safe[:NAMED])}" if safe else ""),
-        "no measure is right more often than a coin flip in every environment (Dziugaite et al. 2020)",
-        explanation="with few seeds, a reversal is seen only where it is strong",
-    )
-
-
-def certain_signs(effects: pd.DataFrame, level: float) -> np.ndarray:
-    """Return the sign of each effect in a sweep if its interval excludes 0, else 0.
-
-    The intervals hold jointly for all sweeps of a predictor (Bonferroni), since the worst of them is looked for.
-    """
-    sweeps = effects.groupby("predictor")["tau"].transform("count").clip(lower=1)
-    freedom = (effects["replicates"] - 1).where(effects["replicates"] > 1)
-    margin = student.ppf(1 - level / 2 / sweeps, freedom) * effects["tau_error"]
-    return np.where(effects["tau"].abs() > margin, np.sign(effects["tau"]), 0)
-
-
-def changes_sign(effects: pd.DataFrame, names: Sequence[str], level: float) -> list[str]:
-    """Return the predictors whose effect is certainly above 0 in some sweeps and below 0 in others."""
-    signs = certain_signs(effects, level)
-    positive = set(effects.loc[signs > 0, "predictor"])
-    negative = set(effects.loc[signs < 0, "predictor"])
-    return [name for name in names if name in positive and name in negative]
-
-
-def _norms_change_sign(effects: pd.DataFrame, across: pd.DataFrame, level: float) -> Finding:
-    judged = [name for name in NORM_BASED if _is_known(across, name)]
-    changing = changes_sign(effects, judged, level)
-    keeping = [name for name in judged if name not in changing]
-    ending = f"; not {', '.join(keeping[:NAMED])}" if keeping else ""
-    return Finding(
-        "No norm-based measure keeps its sign everywhere",
-        decide(not keeping if judged else None),
-        f"{len(changing)} of {len(judged)} have sweeps on both sides of 0{ending}",
-        "norms correlate negatively where optimization is varied (Jiang et al. 2020)",
-        explanation="with few seeds, a reversal is seen only where it is strong",
     )
 
 

@@ -1,18 +1,18 @@
 """The map of measures: a grid of marks, predictors by sweeps, with the pooled effect of each predictor beside it."""
 
+import itertools
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from benevolent.analysis.figures import INK, NothingToDraw
+from benevolent.analysis.figures import NothingToDraw
 from benevolent.analysis.multi_run.pooled_effects import pooled_effects
 from benevolent.analysis.studies.shared.drawing import DARK_GRAY, GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.map_beside import draw_legend, draw_pooled, mark_areas
 
 #: Inches of a cell, of the names at the left, of the pooled effects at the right, above and below.
 CELL = 0.185
@@ -20,11 +20,6 @@ LEFT = 2.55
 RIGHT = 2.4
 TOP = 1.3
 BOTTOM = 2.6
-#: Area of a mark of |tau| = 1, and of the smallest one, in points^2.
-LARGEST = 110.0
-SMALLEST = 7.0
-#: Kendall's tau of the marks in the legend.
-LEGEND = (1.0, 0.5, 0.1)
 
 
 class Grid(NamedTuple):
@@ -55,7 +50,8 @@ def draw_map(effects: pd.DataFrame, papers: Mapping[str, str], families: Mapping
     known = effects[effects["tau"].notna()]
     if known.empty:
         raise NothingToDraw("No sweep has enough configurations.")
-    names = [name for members in families.values() for name in members if name in set(known["predictor"])]
+    present = set(known["predictor"])
+    names = [name for name in itertools.chain.from_iterable(families.values()) if name in present]
     pooled = pooled_effects(effects, "tau", names)
     grid = _grid(known, papers, families, pooled)
     rows = len(grid.predictors)
@@ -73,8 +69,8 @@ def draw_map(effects: pd.DataFrame, papers: Mapping[str, str], families: Mapping
     _draw_marks(panel, known, grid)
     _label_rows(panel, grid)
     _label_columns(panel, grid)
-    _draw_pooled(beside, pooled, grid)
-    _draw_legend(figure, height)
+    draw_pooled(beside, pooled, grid.predictors, grid.families)
+    draw_legend(figure, height)
     return figure
 
 
@@ -112,7 +108,7 @@ def _draw_marks(panel: Axes, known: pd.DataFrame, grid: Grid) -> None:
             panel.scatter(
                 columns[chosen],
                 rows[chosen],
-                s=_areas(tau[chosen]),
+                s=mark_areas(tau[chosen]),
                 marker=marker,
                 facecolor=color if filled else "white",
                 edgecolor=color,
@@ -124,14 +120,10 @@ def _draw_marks(panel: Axes, known: pd.DataFrame, grid: Grid) -> None:
     panel.tick_params(length=0)
 
 
-def _areas(tau: "np.ndarray") -> "np.ndarray":
-    return SMALLEST + (LARGEST - SMALLEST) * np.abs(tau)
-
-
 def _label_rows(panel: Axes, grid: Grid) -> None:
     panel.set_yticks(range(len(grid.predictors)), [name.replace("_", " ") for name in grid.predictors], fontsize=8)
     start = 0
-    for family, members in groupby(grid.families):
+    for family, members in itertools.groupby(grid.families):
         size = len(list(members))
         if start:
             panel.axhline(start - 0.5, color=DARK_GRAY, linewidth=0.8)
@@ -157,7 +149,7 @@ def _label_columns(panel: Axes, grid: Grid) -> None:
     labels = [f"{study}: {sweep}" if study in several else study for _, study, sweep in grid.places]
     panel.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7.5)
     start = 0
-    for paper, members in groupby(grid.places, key=lambda place: place[0]):
+    for paper, members in itertools.groupby(grid.places, key=lambda place: place[0]):
         size = len(list(members))
         if start:
             panel.axvline(start - 0.5, color=DARK_GRAY, linewidth=0.8)
@@ -180,55 +172,3 @@ def _sweeps_of(grid: Grid) -> dict[str, list[str]]:
     for _, study, sweep in grid.places:
         sweeps.setdefault(study, []).append(sweep)
     return sweeps
-
-
-def _draw_pooled(panel: Axes, pooled: pd.DataFrame, grid: Grid) -> None:
-    """Draw the pooled effect of each predictor, with its interval and the number of studies."""
-    panel.axvline(0, color=DARK_GRAY, linewidth=0.8)
-    for row, name in enumerate(grid.predictors):
-        effect = pooled.loc[name]
-        if not np.isfinite(effect["mean"]):
-            panel.text(0, row, "in too few studies", fontsize=6.5, ha="center", va="center", color=DARK_GRAY)
-            _write_studies(panel, row, effect)
-            continue
-        certain = effect["low"] > 0 or effect["high"] < 0
-        color = TEAL if effect["mean"] >= 0 else RED
-        panel.hlines(row, max(effect["low"], -1), min(effect["high"], 1), color=color, linewidth=1.3)
-        marker = "^" if effect["mean"] >= 0 else "v"
-        face = color if certain else "white"
-        panel.scatter(effect["mean"], row, s=34, marker=marker, facecolor=face, edgecolor=color, zorder=3)
-        _write_studies(panel, row, effect)
-    panel.set_xlim(-1, 1)
-    panel.set_xlabel("mean τ over studies")
-    panel.text(1.08, -0.9, "studies", fontsize=7, ha="left", va="center", clip_on=False)
-    panel.tick_params(axis="y", labelleft=False, length=0)
-    panel.grid(axis="y", visible=False)
-    for family_end in np.flatnonzero(np.array(grid.families[1:]) != np.array(grid.families[:-1])):
-        panel.axhline(family_end + 0.5, color=DARK_GRAY, linewidth=0.8)
-
-
-def _write_studies(panel: Axes, row: int, effect: "pd.Series[float]") -> None:
-    panel.text(1.08, row, f"{effect['studies']:.0f}", fontsize=7, va="center", color=INK, clip_on=False)
-
-
-def _draw_legend(figure: Figure, height: float) -> None:
-    """Show marks of several sizes, and what filling means."""
-    handles = []
-    for tau in LEGEND:
-        side = float(np.sqrt(_areas(np.array(tau))))
-        for marker, color, sign in (("^", TEAL, "+"), ("v", RED, "−")):
-            mark = Line2D([], [], linestyle="", marker=marker, color=color, markersize=side)
-            mark.set_label(f"τ = {sign}{tau:g}")
-            handles.append(mark)
-    open_mark = Line2D(
-        [], [], linestyle="", marker="^", color=INK, markerfacecolor="white", label="interval contains 0"
-    )
-    empty = Line2D([], [], linestyle="", marker=".", color=GRAY, markersize=2, label="constant or not applicable")
-    figure.legend(
-        handles=[*handles, open_mark, empty],
-        loc="lower left",
-        bbox_to_anchor=(0.01, 0.1 / height),
-        ncols=4,
-        fontsize=7.5,
-        columnspacing=1.0,
-    )

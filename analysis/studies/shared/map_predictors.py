@@ -1,5 +1,6 @@
 """Predictors of the map of measures: their families, their directions, and controls that hold no theory."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,7 +97,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 #: Everything that a theory or a paper proposes, without controls.
-PROPOSED = tuple(name for family, names in FAMILIES.items() if family != CONTROLS for name in names)
+PROPOSED = tuple(itertools.chain.from_iterable(names for family, names in FAMILIES.items() if family != CONTROLS))
+#: All predictors of the map.
+ON_THE_MAP = tuple(itertools.chain.from_iterable(FAMILIES.values()))
 #: What anybody knows of a network without a theory.
 FREE = ("train_loss", "parameter_count", "epochs_trained")
 #: Norm-based measures, in the sense of Jiang et al.
