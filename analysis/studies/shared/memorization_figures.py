@@ -22,7 +22,7 @@ def difficulty_figure(right: Mapping[str, Tensor]) -> RenderedFigure:
     """Draw how often networks are wrong on each example, against examples of equal difficulty."""
     return render_figure(
         "difficulty",
-        "Real data have easy and hard examples; on noise all are about as hard",
+        "Real data have easy and hard examples; on noise they are more alike",
         "After one epoch, in networks of different seeds: how many examples are wrong in so large a fraction of the "
         "networks (bars), and how many would be if all were equally difficult (lines, binomial).",
         functools.partial(_draw_difficulty, right),
@@ -52,7 +52,7 @@ def noise_figure(table: pd.DataFrame, ginis: pd.DataFrame) -> RenderedFigure:
     """Draw critical samples and accuracies through training, and the Gini coefficients of sensitivity."""
     return render_figure(
         "noise",
-        "Critical samples, validation accuracy and sensitivity on noise",
+        "More noise makes more samples critical, and patterns are learned before labels are fitted",
         "Left: critical sample ratio on validation inputs. Middle: train and validation accuracy with half of "
         "the labels random. Right: Gini coefficient of the loss sensitivity over examples, one point per seed. Lines "
         "are means over seeds, bands their range.",
