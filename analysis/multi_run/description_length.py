@@ -115,6 +115,9 @@ def _blocks_of_runs(results: Results, run_ids: Sequence[str], temperature: bool)
     """Compute the blocks sent by runs in ascending order of their training size; the last one's labels are sent."""
     largest = run_ids[-1]
     require_classes(results, largest)
+    for run_id in run_ids:
+        if results.config(run_id).data.subset < 1:
+            raise BadInput(f"run {run_id}: data.subset draws examples of its own; needs data.subset: 1")
     all_examples = load_examples(results, largest, ["train"])["train"]
     sizes = [results.config(run_id).data.train_size for run_id in run_ids]
     rows = []
