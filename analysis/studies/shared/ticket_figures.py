@@ -112,6 +112,8 @@ def draw_by_iteration(values: pd.DataFrame, controls: Sequence[str], names: Mapp
             _draw_accuracies(panel, rows, place, len(fractions), f"{fraction:.1%}")
         panel.set(xscale="log", xlabel="training iteration")
         panel.set_title(names[control], loc="left")
+        panel.xaxis.set_major_locator(FixedLocator([digit * 10**power for power in range(6) for digit in (1, 2, 5)]))
+        panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panels[0].set_ylabel("test accuracy")
     panels[0].yaxis.set_major_formatter(PercentFormatter(1))
@@ -121,8 +123,7 @@ def draw_by_iteration(values: pd.DataFrame, controls: Sequence[str], names: Mapp
 
 def _draw_accuracies(panel: Axes, rows: pd.DataFrame, place: int, count: int, label: str) -> None:
     """Draw the mean accuracy after each recorded iteration."""
-    iterations = recorded_iterations(rows)
-    means = [rows[AFTER.format(step)].mean() for step in iterations]
+    means = pd.Series({step: rows[AFTER.format(step)].mean() for step in recorded_iterations(rows)}).dropna()
     color = colormaps["viridis"](0.9 * place / max(1, count - 1))
     line = "-" if place % 2 == 0 else "--"
-    panel.plot(iterations, means, line, color=color, marker=MARKERS[place % len(MARKERS)], markersize=4, label=label)
+    panel.plot(means.index, means, line, color=color, marker=MARKERS[place % len(MARKERS)], markersize=4, label=label)
