@@ -16,13 +16,15 @@ class Codes(NamedTuple):
     """The codes of the study.
 
     Attributes:
-        models: from `prequential_codes`, by model.
+        models: from `prequential_codes`, by model, on MNIST.
+        cifar10: the same on CIFAR-10.
         labels: the same by the fraction of random labels.
         parameters: from `parameter_codes`.
         dimensions: from `best_dimension_code`.
     """
 
     models: pd.DataFrame
+    cifar10: pd.DataFrame
     labels: pd.DataFrame
     parameters: pd.DataFrame
     dimensions: pd.DataFrame
@@ -34,9 +36,12 @@ def model_names(runs: pd.DataFrame) -> "pd.Series[str]":
     >>> table = pd.DataFrame({"model.family": ["mlp", "linear"], "model.width": [16, None], "model.depth": [2, None]})
     >>> model_names(table).tolist()
     ['1 × 16 units', 'linear']
+    >>> model_names(table[["model.family"]].assign(**{"model.family": "lenet5"})).tolist()
+    ['LeNet', 'LeNet']
     """
     names = []
-    for family, width, depth in runs[["model.family", "model.width", "model.depth"]].itertuples(index=False):
+    fields = runs.reindex(columns=["model.family", "model.width", "model.depth"])  # absent where no network has them
+    for family, width, depth in fields.itertuples(index=False):
         if family == "mlp":
             names.append(f"{depth - 1:.0f} × {width:.0f} units")
         else:

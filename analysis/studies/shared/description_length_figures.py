@@ -82,7 +82,7 @@ def _draw_bars(panel: Axes, lengths: "pd.Series[float]") -> None:
 def draw_models(codes: Codes) -> Figure:
     """Draw code length against test error, and the information in the parameters."""
     figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
-    errors, kept = figure.subplots(1, 2)
+    errors, kept, catching_up = figure.subplots(1, 3)
     last = last_blocks(codes.models)
     for model, (color, marker, _) in zip(_ordered_models(codes), STYLES, strict=False):
         rows = last[last["model"] == model]
@@ -96,4 +96,27 @@ def draw_models(codes: Codes) -> Figure:
         xscale="log", ylim=(0, None), xlabel="labels learned", ylabel="information in the parameters\nover uniform"
     )
     kept.legend()
+    _draw_catching_up(catching_up, codes.cifar10)
     return figure
+
+
+def _draw_catching_up(panel: Axes, codes: pd.DataFrame) -> None:
+    """Draw the bits that networks need for each new label of CIFAR-10, with scaled logits and without."""
+    for model, (color, marker, line) in zip(sorted(codes["model"].unique()), STYLES, strict=False):
+        for column, face in (("bits", color), ("raw_bits", "white")):
+            sending = bits_per_label(codes[codes["model"] == model], column)
+            mean = sending.groupby("learned")["per_label"].mean()
+            label = model if column == "bits" else f"{model}, not scaled"
+            panel.plot(
+                mean.index,
+                mean,
+                color=color,
+                marker=marker,
+                linestyle=line,
+                markersize=4,
+                markerfacecolor=face,
+                label=label,
+            )
+    panel.axhline(UNIFORM, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
+    panel.set(xscale="log", yscale="log", xlabel="labels learned", ylabel="bits for each new label")
+    panel.legend(fontsize=6.5)

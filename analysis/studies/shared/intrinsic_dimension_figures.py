@@ -13,6 +13,7 @@ from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, R
 
 PIXELS = "data.pixels"
 LABELS = "data.label_corruption"
+SIZES = ["model.width", "model.depth"]
 #: Color, marker, line style and legend of each kind of pixels, of labels, and of projections.
 PIXEL_STYLES = {
     "none": (BLACK, "o", "-", "natural pixels"),
@@ -46,12 +47,22 @@ def draw_accuracies(tables: Mapping[str, pd.DataFrame], dimensions: Mapping[tupl
         size = table["parameter_count"].iloc[0]
         panel.set_title(f"{title}, D = {size:,.0f}", loc="left")
         panel.set(xscale="log", xlabel="dimension d of the subspace")
+        _show_dimensions(panel, table)
     panels[0].set_ylabel("test accuracy (fraction)")
-    panels[0].legend(loc="lower right")
+    panels[0].legend(loc="upper left", bbox_to_anchor=(0, 0.72))
     return figure
 
 
-def _draw_curve(panel: Axes, rows: pd.DataFrame, error: str, style: Style, suffix: str = "") -> None:
+def _show_dimensions(panel: Axes, table: pd.DataFrame) -> None:
+    """Mark the dimensions tried on the horizontal axis, and no others."""
+    tried = sorted(table[DIMENSION].dropna().unique())
+    panel.set_xticks(tried, [f"{dimension:.0f}" for dimension in tried])
+    panel.set_xticks([], minor=True)
+
+
+def _draw_curve(
+    panel: Axes, rows: pd.DataFrame, error: str, style: Style, suffix: str = "", hollow: bool = False
+) -> None:
     """Draw the mean accuracy over seeds against the dimension, with the range of the seeds."""
     color, marker, line, label = style
     inside = rows.dropna(subset=DIMENSION)
@@ -66,6 +77,7 @@ def _draw_curve(panel: Axes, rows: pd.DataFrame, error: str, style: Style, suffi
         marker=marker,
         linestyle=line,
         markersize=4,
+        markerfacecolor="white" if hollow else color,
         capsize=2,
         label=label + suffix,
     )
@@ -90,18 +102,17 @@ def draw_against_parameters(sizes: pd.DataFrame) -> Figure:
     Args:
         sizes: a row per network and seed: `parameters`, `dimension`, `model.width` and `model.depth`.
     """
-    figure = Figure(figsize=(WIDTH_INCHES * 0.62, 3.0), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
     panel = figure.subplots()
     groups = sizes.groupby("parameters")["dimension"]
     mean = np.exp(np.log(sizes["dimension"]).groupby(sizes["parameters"]).mean())
     spread = [mean - groups.min(), groups.max() - mean]
     panel.errorbar(mean.index, mean, np.abs(spread), color=BLACK, marker="o", linestyle="none", markersize=5, capsize=3)
-    networks = sizes.drop_duplicates("parameters")
-    for parameters, width, depth in zip(
-        networks["parameters"], networks["model.width"], networks["model.depth"], strict=True
-    ):
-        label = f" {depth - 1} × {width:.0f}"
-        panel.annotate(label, (parameters, mean[parameters]), (4, 5), textcoords="offset points", fontsize=7.5)
+    networks = sizes.drop_duplicates("parameters").sort_values("parameters")
+    for place, (parameters, width, depth) in enumerate(networks[["parameters", *SIZES]].itertuples(index=False)):
+        label = f"{depth - 1:.0f} × {width:.0f}"
+        height = 12 if place % 2 else -20  # next to each other they would overlap
+        panel.annotate(label, (parameters, mean[parameters]), (-8, height), textcoords="offset points", fontsize=7.5)
     ends = np.array([mean.index.min() / 2, mean.index.max() * 2.5])
     for fraction, line in ((0.001, ":"), (0.01, "--"), (0.1, "-.")):
         panel.plot(ends, fraction * ends, color=GRAY, linestyle=line, linewidth=1, label=f"{fraction:.1%} of D")
@@ -121,12 +132,12 @@ def draw_controls(tables: Mapping[str, pd.DataFrame], small: pd.DataFrame) -> Fi
     """
     figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
     labels, projections, networks = figure.subplots(1, 3)
-    for name, markers in (("few-labels", "none"), ("many-labels", None)):
+    for name in ("few-labels", "many-labels"):
         table = tables[name]
         examples = table["data.train_size"].iloc[0]
         for fraction, style in LABEL_STYLES.items():
-            _draw_curve(labels, table[table[LABELS] == fraction], "train_error", style, f", {examples}")
-            labels.lines[-1].set_markerfacecolor("white" if markers == "none" else style[0])
+            rows = table[table[LABELS] == fraction]
+            _draw_curve(labels, rows, "train_error", style, f", {examples}", hollow=name == "few-labels")
     labels.set(xscale="log", xlabel="dimension d", ylabel="train accuracy (fraction)")
     labels.set_title("labels, examples", loc="left")
     labels.legend(fontsize=6.5, loc="lower right")
@@ -134,6 +145,7 @@ def draw_controls(tables: Mapping[str, pd.DataFrame], small: pd.DataFrame) -> Fi
     for kind, style in PROJECTION_STYLES.items():
         _draw_curve(projections, projected[projected["subspace.projection"] == kind], "test_error", style)
     projections.set(xscale="log", xlabel="dimension d", ylabel="test accuracy (fraction)")
+    _show_dimensions(projections, projected)
     projections.set_title("projections", loc="left")
     projections.legend(loc="lower right")
     _draw_small(networks, small)
