@@ -17,7 +17,7 @@ RULES = {
     "bth-steadiness": "3a01dda3a9f334a2",
     "capacity": "e74895ea22ad7809",
     "decision-boundary": "c5f8fcffc8b30ee6",
-    "description-length": "9b4f48d9b4dcedad",
+    "description-length": "4f11cc55d81ee195",
     "double-descent": "98d928627c713521",
     "increasing-complexity": "b5940a9382a386f4",
     "intrinsic-dimension": "1541a34e2e4d29ac",

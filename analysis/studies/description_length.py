@@ -40,15 +40,15 @@ with the smallest mean, has an interval below 1, and that code minus the prequen
 interval above 0. Random labels: the lower end of the prequential code's interval is at least {LEAST_RANDOM_RATIO}.
 Models: the models have one order by their mean prequential bits and by their mean test error at the end. Catch-up, on
 CIFAR-10: in bits per label, of a block sent by networks that learned the fewest labels, convolutional network minus
-linear classifier has an interval above 0, and in the last block one below 0; and without scaled logits, the
-convolutional network's bits per label in the first block have an interval above log2 10, and in the last block one
-below. Information in the parameters, prequential bits of the training labels minus the log-loss of the last network
-on them, as a fraction of the uniform code at the number of labels at which random ones are learned too: for random
-labels the interval lies above {LEAST_KEPT}, and true minus random labels has an interval below 0. Ours. Rounded: for
-every model, the two-part code with the best number of bits for each rounded parameter has an interval above 1. Every
-seed: in each of them the model with the shortest prequential code is the one with the smallest test error. Early:
-Spearman's correlation, over models, of the prequential bits of the first labels, at most {EARLY:.1%} of them, with
-the test error at the end has an interval above 0.
+linear classifier has an interval above 0, and in the last block one below 0; without scaled logits, the convolutional
+network's bits per label in the first block have an interval above log2 10; and those in the last block have one below
+it, a claim of its own. Information in the parameters, prequential bits of the training labels minus the log-loss of
+the last network on them, as a fraction of the uniform code at the number of labels at which random ones are learned
+too: for random labels the interval lies above {LEAST_KEPT}, and true minus random labels has an interval below 0.
+Ours. Rounded: for every model, the two-part code with the best number of bits for each rounded parameter has an
+interval above 1. Every seed: in each of them the model with the shortest prequential code is the one with the
+smallest test error. Early: Spearman's correlation, over models, of the prequential bits of the first labels, at most
+{EARLY:.1%} of them, with the test error at the end has an interval above 0.
 """
 
 
