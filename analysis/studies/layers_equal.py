@@ -97,7 +97,7 @@ def _perceptron(drops: pd.DataFrame) -> list[Finding]:
             "figure 2: the first layer is critical",
         ),
         Finding(
-            "Each of its other layers can",
+            "Each other layer of a perceptron can",
             decide(max(drop.high for drop in by_layer) < TOLERANCE),
             f"accuracy falls by {shown}",
             "figure 2: the error hardly changes",
@@ -140,15 +140,16 @@ def _lower_half(rows: pd.DataFrame) -> list[int]:
 def _stages(rows: pd.DataFrame, starts: Sequence[int], column: str) -> Finding:
     difference = difference_to_others(rows, starts, column)
     is_control = column != "drop"
-    claim = "In a residual network they are those that begin a stage"
+    claim = "In a residual network the layers that begin a stage are the critical ones"
     if is_control:
-        claim = "So it is in the residual network with BatchNorm statistics computed anew"
+        claim = "They are so with statistics of BatchNorm computed anew, too"
     return Finding(
         claim,
         decide(difference.low > 0),
         f"layers {', '.join(map(str, starts))} less others {show_interval(difference, '+.3f')}; "
         f"{drops_by_layer(rows, column)}",
         "" if is_control else "figure 4: the first layer of each block",
+        explanation="trained on few images, every layer has become a part of the function",
         kind="ours" if is_control else "paper",
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
 from benevolent.analysis.studies.shared.batchnorm_landscape_tables import (
@@ -34,6 +35,8 @@ def _draw_landscapes(tables: Mapping[str, pd.DataFrame]) -> Figure:
         for panel, (column, label) in zip(panels, LANDSCAPE.items(), strict=True):
             _draw_by_step(panel, table, column)
             panel.set(yscale="log", xlabel="step", title=f"{name}: {label}")
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            panel.yaxis.set_minor_formatter(NullFormatter())
     rows[0][0].legend()
     return figure
 

@@ -11,8 +11,8 @@ from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_se
 
 KIND = "model.batch_norm"
 RATE = "optimizer.lr"
-#: Learning rate at which networks are compared: the source's, and for the deep linear network the smaller of its two.
-RATES = {"vgg": 0.1, "perceptron": 0.1, "deep-linear": 0.003}
+#: Learning rate at which networks are compared: the source's; in the deep linear network one at which both kinds train.
+RATES = {"vgg": 0.1, "perceptron": 0.1, "deep-linear": 0.0003}
 NAMES = {"vgg": "VGG", "perceptron": "perceptron", "deep-linear": "deep linear network"}
 #: Tables by sweep.
 Tables = Mapping[str, pd.DataFrame]
@@ -98,11 +98,12 @@ def _exponential(mean: SeedMean) -> SeedMean:
 
 
 def difference_of(table: pd.DataFrame, column: str, kind: str, to: str = NONE) -> SeedMean:
-    """Return the mean of a column for `to` less that for `kind`, over seeds."""
+    """Return the mean of a column for `to` less that for `kind`, over seeds; paired by step and layer if there are."""
+    keys = [key for key in ("step", "layer") if key in table]
 
     def difference(rows: pd.DataFrame) -> float:
-        means = rows.groupby(KIND)[column].mean()
-        return float(means[to] - means[kind])
+        by_kind = rows.assign(all=0).pivot_table(index=keys or ["all"], columns=KIND, values=column)
+        return float((by_kind[to] - by_kind[kind]).mean()) if {to, kind} <= set(by_kind) else np.nan
 
     return mean_over_seeds(table, difference)
 

@@ -111,8 +111,8 @@ def figures_of(drops: Tables, moves: Tables, sizes: pd.DataFrame) -> list[Render
             "distances",
             "How far layers moved, and what it costs to set them back",
             "One point per layer, the mean over seeds, with its number. Left, against the distance from the start "
-            "relative to the initial norm; right, against what a random step of the same length costs: below the line "
-            "the step back to the start costs less.",
+            "relative to the initial norm; right, against what a random step of the same length costs: above the "
+            "line the step back to the start costs more.",
             functools.partial(_draw_distances, {FAMILIES[name]: table for name, table in moves.items()}),
         ),
     ]
