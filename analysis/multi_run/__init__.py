@@ -20,6 +20,8 @@
 | difficulty of examples (Arpit et al. 2017) | many seeds | `difficulty.py` |
 | forgetting of examples (Toneva et al. 2019) | `record.measure_at: checkpoints` | `forgetting.py` |
 | memorization and influence of examples (Feldman and Zhang 2020) | many seeds with `data.subset` | `memorization.py` |
+| effects of predictors across and within configurations | a sweep | `sweep_effects.py` |
+| effects pooled over studies (Hartung and Knapp 2001) | sweeps of several studies | `pooled_effects.py` |
 
 Statistics of a sweep have a row for each group of runs. `axes` names the columns that tell groups apart, such as the
 width; a row is about all seeds of its group.

@@ -12,8 +12,8 @@ from benevolent.analysis.multi_run.pooled_effects import (
     mean_carried_over,
 )
 from benevolent.analysis.studies.shared.findings import Finding, decide
+from benevolent.analysis.studies.shared.map_compared import compared
 from benevolent.analysis.studies.shared.map_effects import Tables, recovered_by_choice
-from benevolent.analysis.studies.shared.map_findings import compared
 from benevolent.analysis.studies.shared.map_predictors import FREE, PROPOSED, direction
 from benevolent.analysis.studies.shared.seed_means import minus_signs
 

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.stats import binom
 
 from benevolent.analysis.multi_run.pooled_effects import FEWEST_STUDIES, effects_matrix, pooled_effects
-from benevolent.analysis.statistics.replicate_taus import column_means
 from benevolent.analysis.studies.shared.findings import Finding, Kind, decide
+from benevolent.analysis.studies.shared.map_compared import compared
 from benevolent.analysis.studies.shared.map_predictors import (
     NORM_BASED,
     OPTIMIZATION_BASED,
@@ -144,31 +144,6 @@ def _sharpness_beats_norms(effects: pd.DataFrame) -> Finding:
         difference.to_numpy(dtype=float),
         "mean difference to the mean norm",
         "sharpness-based measures perform best overall",
-    )
-
-
-def compared(claim: str, values: np.ndarray, what: str, paper: str = "", kind: Kind = "paper") -> Finding:
-    """Decide if the mean over studies is above 0, by Student's interval.
-
-    Args:
-        claim: the claim.
-        values: one for each study; missing ones are left out.
-        what: the mean says, for the evidence.
-        paper: the source's words.
-        kind: of the claim.
-    """
-    means = column_means(values[:, None])
-    mean, low, high = (float(numbers[0]) for numbers in means[:3])
-    studies = int(np.isfinite(values).sum())
-    text = f"{what} {mean:+.2f} [{low:+.2f}, {high:+.2f}; {studies} studies]"
-    enough = studies >= FEWEST_STUDIES
-    return Finding(
-        claim,
-        decide(low > 0 if enough else None),
-        minus_signs(text) if enough else f"{studies} studies",
-        paper,
-        explanation="what predicts in one study does not in another",
-        kind=kind,
     )
 
 
