@@ -73,7 +73,8 @@ def _draw_bars(panel: Axes, lengths: "pd.Series[float]") -> None:
     for name, length, height in zip(lengths.index, lengths, heights, strict=True):
         color, marker = markers[name.partition(",")[0]]
         panel.plot([length], [height], color=color, marker=marker, markersize=5)
-        panel.annotate(f"{length:.2g}", (length, height), (6, -3), textcoords="offset points", fontsize=7)
+        text = f"{length:.0f}" if length >= 10 else f"{length:.2g}"
+        panel.annotate(text, (length, height), (6, -3), textcoords="offset points", fontsize=7)
     panel.axvline(1, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
     panel.set_yticks(heights, list(lengths.index))
     panel.set(xscale="log", xlim=(lengths.min() / 2, lengths.max() * 6), xlabel="code length over the uniform code")
@@ -119,4 +120,5 @@ def _draw_catching_up(panel: Axes, codes: pd.DataFrame) -> None:
             )
     panel.axhline(UNIFORM, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
     panel.set(xscale="log", yscale="log", xlabel="labels learned", ylabel="bits for each new label")
-    panel.legend(fontsize=6.5)
+    panel.set_ylim(top=2.5 * panel.get_ylim()[1])  # room for the legend
+    panel.legend(fontsize=6.5, loc="upper right")
