@@ -38,6 +38,7 @@ RULES = {
     "random-labels": "45089b63118c851b",
     "resnet-normalized": "4a3c20e00fc4e236",
     "sublevel-connected": "fca4f41a6d8356f4",
+    "xor": "92bf5615bdff60a9",
 }
 
 
