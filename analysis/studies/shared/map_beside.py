@@ -79,4 +79,5 @@ def draw_legend(figure: Figure, height: float) -> None:
         ncols=4,
         fontsize=7.5,
         columnspacing=1.0,
+        labelspacing=1.0,
     )

@@ -17,7 +17,7 @@ from benevolent.analysis.studies.shared.map_predictors import FAMILIES, PROPOSED
 
 MARKERS = "osD^vP*"
 #: Points that are named, with their intervals.
-LABELED = 6
+LABELED = 4
 
 
 def map_figures(

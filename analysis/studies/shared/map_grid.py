@@ -19,7 +19,7 @@ CELL = 0.185
 LEFT = 2.55
 RIGHT = 2.4
 TOP = 1.3
-BOTTOM = 2.6
+BOTTOM = 2.5
 
 
 class Grid(NamedTuple):
