@@ -98,6 +98,7 @@ def test_the_test_loss_of_random_features_peaks_where_there_are_as_many_as_examp
         ({"prune": {"fraction": 0.5}}, "prune.fraction = 0.5: does not go with"),
         ({"subspace": {"dimension": 5}}, "subspace.dimension = 5: does not go with"),
         ({"model": MODULE}, "does not end with a linear layer"),
+        ({"model": {"family": "fixed_signs"}}, "ends with a layer that is not trained"),
     ],
 )
 def test_what_does_not_go_with_least_squares_is_refused_before_anything_starts(sections, line):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.modules import FixedSigns
 from benevolent.trainables.optimization.losses import targets
 from benevolent.trainables.stack.network import Network
 
@@ -18,10 +19,12 @@ def parts(module: nn.Module) -> tuple[nn.Sequential, str, nn.Linear]:
     """Split a network into the part that makes the features, and the name and module of the layer that is solved for.
 
     Raises:
-        BadInput: the module is no `nn.Sequential` that ends with `nn.Linear`.
+        BadInput: the module is no `nn.Sequential` that ends with `nn.Linear`, or that layer is not trained.
     """
     if not (isinstance(module, nn.Sequential) and len(module) and isinstance(module[-1], nn.Linear)):
         raise BadInput("optimizer.name = 'least_squares': the network does not end with a linear layer (nn.Sequential)")
+    if isinstance(module[-1], FixedSigns):
+        raise BadInput("optimizer.name = 'least_squares': the network ends with a layer that is not trained")
     return module[:-1], str(len(module) - 1), module[-1]
 
 
