@@ -71,7 +71,7 @@ def _tensors_at(results: Results, run_id: str, state: str | int) -> State:
 def layer_moves(results: Results, run_id: str, *, random_seed: int = 0) -> pd.DataFrame:
     """Move each layer of a trained network back to its start, and as far in a random direction.
 
-    Source: the distances are those of Zhang, Bengio and Singer 2019, figure 2; the random steps are a control of ours.
+    Source: the distances are those of Zhang, Bengio and Singer 2019; the random steps are a control of ours.
     A random step changes each tensor of a layer by normal numbers, scaled to the norm of its change in training.
 
     Args:

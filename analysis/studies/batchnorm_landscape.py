@@ -20,6 +20,7 @@ from benevolent.analysis.studies.shared.batchnorm_landscape_tables import (
     LANDSCAPE,
     NAMES,
     NOISY,
+    NONE,
     PLAIN,
     RATE,
     RATES,
@@ -32,7 +33,7 @@ from benevolent.analysis.studies.shared.batchnorm_landscape_tables import (
 )
 from benevolent.analysis.studies.shared.findings import Decision, Finding, StudyAnswer, decide
 from benevolent.analysis.studies.shared.network_outputs import class_count
-from benevolent.analysis.studies.shared.seed_means import SeedMean, show_interval
+from benevolent.analysis.studies.shared.seed_means import show_interval
 
 #: Largest excess in test error of a network that does nearly as well.
 NEARLY = 0.05
@@ -116,7 +117,7 @@ def _larger_rates(outcomes: Tables) -> Finding:
     differences = {name: difference_of(table, "test_error", PLAIN) for name, table in largest.items()}
     rates = ", ".join(f"{NAMES[name]} {table[RATE].iloc[0]:g}" for name, table in largest.items())
     return Finding(
-        "They bear learning rates at which others fail",
+        "With BatchNorm, networks reach a lower test error at large learning rates, too",
         all_above(differences, 0),
         f"test error at {rates}, without less with: {show_ratios(differences, '+.3f')}",
         "figure 1b",
@@ -127,8 +128,7 @@ def _noisy(outcomes: pd.DataFrame, shifted: pd.DataFrame) -> list[Finding]:
     table = at_rate(outcomes, RATES["vgg"])
     behind = difference_of(table, "test_error", PLAIN, NOISY)
     ahead = difference_of(table, "test_error", NOISY)
-    shift = ratio_to(shifted, "input_shift", NOISY, keys=("step", "layer"))
-    more = SeedMean(1 / shift.value, 1 / shift.high, 1 / shift.low, shift.seeds)
+    more = ratio_to(shifted, "input_shift", NONE, to=NOISY, keys=("step", "layer"))
     return [
         Finding(
             "Noisy BatchNorm does nearly as well as BatchNorm, and better than none",
@@ -138,7 +138,7 @@ def _noisy(outcomes: pd.DataFrame, shifted: pd.DataFrame) -> list[Finding]:
             "figure 2",
         ),
         Finding(
-            "although its layers see less stable inputs than without BatchNorm",
+            "With noisy BatchNorm layers see less stable inputs than without BatchNorm",
             decide(more.low > 1),
             f"shift of mean inputs in a step, noisy / without {show_interval(more, '.2f')}; "
             f"{means_by_kind(shifted, 'input_shift')}",

@@ -16,6 +16,9 @@ from benevolent.analysis.studies.shared.intrinsic_dimension_controls import (
     shuffled_labels,
 )
 from benevolent.analysis.studies.shared.intrinsic_dimension_figures import (
+    LABELS,
+    PIXELS,
+    SIZES,
     draw_accuracies,
     draw_against_parameters,
     draw_controls,
@@ -53,10 +56,7 @@ classifier: the accuracy in a subspace, minus that of a linear classifier of as 
 an interval above 0.
 """
 
-PIXELS = "data.pixels"
-LABELS = "data.label_corruption"
 PROJECTION = "subspace.projection"
-SIZES = ["model.width", "model.depth"]
 
 
 def answer(results: Mapping[str, Results]) -> StudyAnswer:

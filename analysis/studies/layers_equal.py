@@ -94,19 +94,19 @@ def _perceptron(drops: pd.DataFrame) -> list[Finding]:
             "The first layer of a perceptron cannot be set back to its start",
             decide(first.low > TOLERANCE),
             f"accuracy falls by {show_interval(first, '.3f')}",
-            "figure 2: the first layer is critical",
+            "the first layer is critical",
         ),
         Finding(
-            "Each other layer of a perceptron can",
+            "Each other layer of a perceptron can be set back to its start",
             decide(max(drop.high for drop in by_layer) < TOLERANCE),
             f"accuracy falls by {shown}",
-            "figure 2: the error hardly changes",
+            "the error hardly changes",
         ),
         Finding(
-            "Set back to an early epoch, the first layer is robust too",
+            "Set back to an epoch of training, the first layer is robust too",
             decide(late.high < TOLERANCE),
             f"to epoch {last}: {show_interval(late, '.3f')}; {_by_epoch(drops)}",
-            "figure 2",
+            "the error hardly changes",
         ),
     ]
 
@@ -127,7 +127,6 @@ def _lower_layers(drops: pd.DataFrame) -> Finding:
         "In a VGG the lower layers are the critical ones",
         decide(difference.low > 0),
         f"lower half less upper half {show_interval(difference, '+.3f')}; {drops_by_layer(rows, 'drop')}",
-        "figure 3",
         explanation="a network as small as ours, trained on few images, may need every layer",
     )
 
@@ -142,13 +141,13 @@ def _stages(rows: pd.DataFrame, starts: Sequence[int], column: str) -> Finding:
     is_control = column != "drop"
     claim = "In a residual network the layers that begin a stage are the critical ones"
     if is_control:
-        claim = "They are so with statistics of BatchNorm computed anew, too"
+        claim = "The layers that begin a stage are so with statistics of BatchNorm computed anew, too"
     return Finding(
         claim,
         decide(difference.low > 0),
         f"layers {', '.join(map(str, starts))} less others {show_interval(difference, '+.3f')}; "
         f"{drops_by_layer(rows, column)}",
-        "" if is_control else "figure 4: the first layer of each block",
+        "" if is_control else "the first layer of each block",
         explanation="trained on few images, every layer has become a part of the function",
         kind="ours" if is_control else "paper",
     )
@@ -173,7 +172,7 @@ def _sizes(sizes: pd.DataFrame) -> list[Finding]:
         means = at(sizes, START).groupby(axis)["drop"].mean()
         shown = ", ".join(f"{value}: {drop:.3f}" for value, drop in means.items())
         evidence = f"mean drop, smallest less largest {show_interval(difference, '+.3f')}; {shown}"
-        findings.append(Finding(claim, decide(difference.low > 0), evidence, "figure 5"))
+        findings.append(Finding(claim, decide(difference.low > 0), evidence))
     return findings
 
 

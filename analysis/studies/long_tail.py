@@ -189,7 +189,7 @@ def _wrong_labels(networks: SubsetNetworks) -> Finding:
         f"difference {show_interval(difference, '+.3f', 'group')}; area under the ROC curve {area:.3f}"
     )
     return Finding(
-        "Wrong labels are memorized most",
+        "Wrong labels are memorized more than right ones",
         decide(difference.low > 0),
         evidence,
         "mislabeled examples are among those of the highest values",

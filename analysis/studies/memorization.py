@@ -95,8 +95,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     parts = [table.assign(table="noise"), ginis.assign(table="sensitivity"), tradeoffs.assign(table="regularizers")]
     parts += [rows[columns].assign(table=name) for name, rows in times.items()]
     notes = [
-        "The sensitivity of an example is the derivative of its own loss at the recorded epochs; the source also "
-        "follows how an example acts through the steps of training.",
+        "The sensitivity of an example is the derivative of its own loss at the recorded epochs, small once the "
+        "example is fitted; the source also follows how an example acts through the steps of training.",
         "Networks that have not fitted every example at the limit of epochs count as having done so there.",
     ]
     return StudyAnswer(findings, figures, pd.concat(parts, ignore_index=True), notes)
@@ -161,7 +161,7 @@ def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:
         what[sweep],
         decide(difference.low > 0),
         f"{factors}; difference of logarithms {show_interval(difference)}; {unfinished} networks not done at the limit",
-        "section 3.3: noise gains more from capacity, and suffers more from data" if label == "paper" else "",
+        "section 3.3: noise gains more from capacity, and takes longer with more data" if label == "paper" else "",
         explanation="in few dimensions the inputs of noise are far apart, and soon told from each other",
         kind=label,
     )

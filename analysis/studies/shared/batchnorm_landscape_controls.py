@@ -25,7 +25,7 @@ def equal_loss_finding(fields: Tables) -> Finding:
         for column, label in LANDSCAPE.items():
             ratios[f"{NAMES[name]}, {label}"] = ratio_at_equal_loss(table, column)
     return Finding(
-        "It is smoother at the same loss too, not only later in training",
+        "The loss is smoother at equal loss, too, not only later in training",
         all_above(ratios, 1),
         f"without / with, {show_ratios(ratios)}",
         explanation="part of the difference is that networks with BatchNorm are further in training",
@@ -40,7 +40,7 @@ def noisy_landscape_finding(fields: Tables) -> Finding:
         for column, label in LANDSCAPE.items():
             ratios[f"{NAMES[name]}, {label}"] = ratio_to(table, column, NOISY)
     return Finding(
-        "Noisy BatchNorm smooths it as well",
+        "Noisy BatchNorm smooths the loss as well",
         all_above(ratios, 1),
         f"without / noisy, {show_ratios(ratios)}",
         explanation="the loss of a batch is taken with the noise of its step",
@@ -55,7 +55,7 @@ def every_rate_finding(fields: Tables) -> Finding:
         for rate in sorted(table[RATE].unique()):
             ratios[f"{NAMES[name]}, {rate:g}"] = ratio_to(at_rate(table, rate), "smoothness", PLAIN)
     return Finding(
-        "It is effectively smoother at every learning rate",
+        "With BatchNorm the loss is effectively smoother at every learning rate",
         all_above(ratios, 1),
         f"effective smoothness, without / with, at {show_ratios(ratios)}",
         explanation="a network that a large learning rate has thrown into a flat region does not train there",

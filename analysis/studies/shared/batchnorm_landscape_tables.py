@@ -7,7 +7,7 @@ import pandas as pd
 
 from benevolent.analysis.multi_run.step_landscape import landscape_table, shift_table
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
+from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds
 
 KIND = "model.batch_norm"
 RATE = "optimizer.lr"
@@ -61,7 +61,7 @@ def ratio_to(table: pd.DataFrame, column: str, kind: str, to: str = NONE, keys: 
         by_kind = rows.pivot_table(index=list(keys), columns=KIND, values="value")
         return float((by_kind[to] - by_kind[kind]).mean()) if {to, kind} <= set(by_kind) else np.nan
 
-    return _exponential(mean_over_seeds(logs, log_ratio))
+    return exponential_of(mean_over_seeds(logs, log_ratio))
 
 
 def ratio_at_equal_loss(table: pd.DataFrame, column: str) -> SeedMean:
@@ -74,7 +74,7 @@ def ratio_at_equal_loss(table: pd.DataFrame, column: str) -> SeedMean:
         table: of one network and learning rate.
         column: the quantity, positive.
     """
-    return _exponential(mean_over_seeds(table, lambda rows: _log_ratio_at_equal_loss(rows, column)))
+    return exponential_of(mean_over_seeds(table, lambda rows: _log_ratio_at_equal_loss(rows, column)))
 
 
 def _log_ratio_at_equal_loss(rows: pd.DataFrame, column: str) -> float:
@@ -90,11 +90,6 @@ def _log_ratio_at_equal_loss(rows: pd.DataFrame, column: str) -> float:
     without = np.interp(places, *curves[NONE])
     with_norm = np.interp(places, *curves[PLAIN])
     return float((without - with_norm).mean())
-
-
-def _exponential(mean: SeedMean) -> SeedMean:
-    value, low, high = (float(np.exp(number)) for number in mean[:3])
-    return SeedMean(value, low, high, mean.seeds)
 
 
 def difference_of(table: pd.DataFrame, column: str, kind: str, to: str = NONE) -> SeedMean:

@@ -28,11 +28,11 @@ def shuffled_labels(labels: Labels) -> Finding:
         "for each shuffled label"
     )
     return interval_finding(
-        "shuffled labels need many more dimensions",
+        "Shuffled labels need more dimensions than true ones",
         ratio.low > 1,
         ratio,
         evidence,
-        "190,000 against 750, at 60,000 examples",
+        "190,000 of 959,610 against 750 of 199,210",
         "with so few examples true labels are memorized too",
         len(labels[many, 1.0]),
     )
@@ -53,7 +53,7 @@ def growth_with_labels(labels: Labels) -> Finding:
         f"{show_interval(faster)}; true labels of {many} examples need {true.value:.2f} times the dimensions of {few}"
     )
     return Finding(
-        "dimensions grow faster with the number of shuffled labels than with that of true ones",
+        "Dimensions grow faster with the number of shuffled labels than with that of true ones",
         decide(faster.low > 0 if complete else None),
         evidence,
         reason="" if complete else NOT_CONTAINED,
@@ -81,7 +81,7 @@ def narrow_networks(small: pd.DataFrame) -> Finding:
         leads.append(lead)
         shown.append(f"{parameters:.0f} parameters {show_interval(lead, '+.3f')}")
     return Finding(
-        "small networks with as many parameters do worse",
+        "Small networks with as many parameters do worse",
         decide(all(lead.low > 0 for lead in leads)),
         f"accuracy in the subspace minus theirs: {', '.join(shown)}",
         "figure 4",
@@ -99,7 +99,7 @@ def linear_classifier(small: pd.DataFrame) -> Finding:
         f"own {linear['own'].mean():.3f}"
     )
     return Finding(
-        "no classifier with so few parameters does as well, not even a linear one on small images",
+        "No classifier with so few parameters does as well, not even a linear one on small images",
         decide(lead.low > 0),
         evidence,
         explanation="a narrow network spends its parameters on pixels; those of a linear classifier of smaller images "

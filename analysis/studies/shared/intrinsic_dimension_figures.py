@@ -115,7 +115,7 @@ def draw_against_parameters(sizes: pd.DataFrame) -> Figure:
         panel.annotate(label, (parameters, mean[parameters]), (-8, height), textcoords="offset points", fontsize=7.5)
     ends = np.array([mean.index.min() / 2, mean.index.max() * 2.5])
     for fraction, line in ((0.001, ":"), (0.01, "--"), (0.1, "-.")):
-        panel.plot(ends, fraction * ends, color=GRAY, linestyle=line, linewidth=1, label=f"{fraction:.1%} of D")
+        panel.plot(ends, fraction * ends, color=GRAY, linestyle=line, linewidth=1, label=f"{100 * fraction:g}% of D")
     lowest = sizes["dimension"].min() / 4
     panel.set(xscale="log", yscale="log", xlim=tuple(ends), ylim=(lowest, sizes["dimension"].max() * 4))
     panel.set(xlabel="parameters D (hidden layers × width)", ylabel="intrinsic dimension d_int90")

@@ -23,7 +23,7 @@ LARGEST_FACTOR = 2.0
 LEAST_PARAMETER_FACTOR = 10
 
 #: Networks by the names of their sweeps.
-NETWORKS = {"fully-connected": "fully connected", "lenet": "LeNet"}
+NETWORKS = {"fully-connected": "Fully connected network", "lenet": "LeNet"}
 NOT_CONTAINED = "the dimensions tried do not contain d_int90 in every seed"
 
 
@@ -52,7 +52,7 @@ def few_directions(found: Dimensions, tables: Mapping[str, pd.DataFrame]) -> lis
         )
         findings.append(
             interval_finding(
-                f"{title}: a few hundred random directions suffice",
+                f"{title}: few random directions suffice",
                 mean.high < FEW * size,
                 mean,
                 evidence,
@@ -68,7 +68,7 @@ def convolutions_need_fewer(found: Dimensions) -> Finding:
     """Decide whether LeNet needs fewer dimensions than the fully connected network."""
     ratio = ratio_of_dimensions(found.pixels["fully-connected", "none"], found.pixels["lenet", "none"])
     return interval_finding(
-        "a convolutional network needs fewer dimensions than a fully connected one",
+        "A convolutional network needs fewer dimensions than a fully connected one",
         ratio.low > 1,
         ratio,
         f"fully connected over LeNet {show_interval(ratio, '.2f')}",
@@ -86,7 +86,7 @@ def shuffled_pixels(found: Dimensions) -> list[Finding]:
     seeds = len(found.pixels["lenet", "none"])
     return [
         interval_finding(
-            "fully connected: shuffled pixels leave the intrinsic dimension as it is",
+            "Fully connected network: shuffled pixels leave the intrinsic dimension as it is",
             full.low > 1 / SAME and full.high < SAME,
             full,
             f"shuffled over natural {show_interval(full, '.2f')}",
@@ -104,7 +104,7 @@ def shuffled_pixels(found: Dimensions) -> list[Finding]:
             seeds,
         ),
         interval_finding(
-            "on shuffled pixels convolutions need more dimensions than a fully connected network",
+            "On shuffled pixels convolutions need more dimensions than a fully connected network",
             across.low > 1,
             across,
             f"LeNet over fully connected {show_interval(across, '.2f')}",
@@ -130,7 +130,7 @@ def other_sizes(sizes: pd.DataFrame) -> Finding:
         f"d_int90 in log D {show_interval(slope)}"
     )
     return Finding(
-        "the intrinsic dimension hardly depends on width and depth",
+        "The intrinsic dimension hardly depends on width and depth",
         decide(factor <= LARGEST_FACTOR if complete else None),
         evidence,
         "factor 1.33, where D differs by 24.1",
@@ -142,14 +142,14 @@ def other_sizes(sizes: pd.DataFrame) -> Finding:
 def other_projections(projections: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Decide whether sparse and Fastfood projections need as many dimensions as dense ones."""
     findings = []
-    for kind, title in (("sparse", "sparse"), ("fastfood", "Fastfood")):
+    for kind, title in (("sparse", "Sparse"), ("fastfood", "Fastfood")):
         ratio = ratio_of_dimensions(projections[kind], projections["dense"])
         findings.append(
             interval_finding(
                 f"{title} projections serve as well as dense ones",
                 ratio.low > 1 / SAME and ratio.high < SAME,
                 ratio,
-                f"{title} over dense {show_interval(ratio, '.2f')}",
+                f"{kind} over dense {show_interval(ratio, '.2f')}",
                 "similar",
                 "the estimate is too noisy",
                 len(projections["dense"]),

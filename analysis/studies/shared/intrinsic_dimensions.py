@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION, intrinsic_dimension
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
+from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds
 
 
 class Dimensions(NamedTuple):
@@ -48,7 +48,7 @@ def geometric_mean(found: pd.DataFrame) -> SeedMean:
     >>> round(geometric_mean(pd.DataFrame({"seed": [0, 1], "dimension": [100.0, 400.0]})).value, 6)
     200.0
     """
-    return _exponential(mean_over_seeds(found, lambda rows: float(np.log(rows["dimension"]).mean())))
+    return exponential_of(mean_over_seeds(found, lambda rows: float(np.log(rows["dimension"]).mean())))
 
 
 def ratio_of_dimensions(numerator: pd.DataFrame, denominator: pd.DataFrame) -> SeedMean:
@@ -64,7 +64,7 @@ def ratio_of_dimensions(numerator: pd.DataFrame, denominator: pd.DataFrame) -> S
     """
     logarithms = np.log(_by_seed(numerator)) - np.log(_by_seed(denominator))
     differences = logarithms.rename("difference").reset_index()
-    return _exponential(mean_over_seeds(differences, lambda rows: float(rows["difference"].mean())))
+    return exponential_of(mean_over_seeds(differences, lambda rows: float(rows["difference"].mean())))
 
 
 def growth_of_dimensions(few: pd.DataFrame, many: pd.DataFrame, examples: float) -> SeedMean:
@@ -123,8 +123,3 @@ def accuracy_at(runs: pd.DataFrame, dimension: float) -> "pd.Series[float]":
 
 def _by_seed(found: pd.DataFrame) -> "pd.Series[float]":
     return found.set_index("seed")["dimension"]
-
-
-def _exponential(logarithm: SeedMean) -> SeedMean:
-    value, low, high = (float(number) for number in np.exp(logarithm[:3]))
-    return SeedMean(value, low, high, logarithm.seeds)

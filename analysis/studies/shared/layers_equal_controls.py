@@ -29,7 +29,7 @@ def largest_drop_finding(sizes: pd.DataFrame) -> Finding:
     largest = at(sizes, START).groupby([*SIZE, "seed"])["drop"].max()
     shown = ", ".join(f"{depth}: {drop:.3f}" for depth, drop in largest.groupby("model.depth").mean().items())
     return Finding(
-        "Not only because a mean over more layers hides the critical one",
+        "In deeper networks the most critical layer costs less, too",
         decide(difference.low > 0),
         f"largest drop of a layer, smallest depth less largest {show_interval(difference, '+.3f')}; {shown}",
         explanation="the critical layer of a deeper network costs as much, and only its share of the mean is smaller",
@@ -52,7 +52,6 @@ def distance_finding(moves: Tables) -> Finding:
         "How far a layer moved does not tell whether it is critical",
         decision,
         f"Spearman over layers: {', '.join(shown)}; distance by family: {by_family}",
-        "figure 2, right",
     )
 
 

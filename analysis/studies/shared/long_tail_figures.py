@@ -24,7 +24,7 @@ def tail_figure(networks: SubsetNetworks, removal: pd.DataFrame) -> RenderedFigu
     """Draw the distribution of memorization, and the test accuracy of networks trained without memorized examples."""
     return render_figure(
         "tail",
-        "Most examples are not memorized; those that are matter for test accuracy",
+        "Memorization of examples, and test accuracy without the memorized ones",
         "Left: memorization of the training examples, estimated from all networks. Right: test accuracy of networks "
         "trained without the examples memorized at least so much, or without as many random ones; bars are "
         "two standard errors over seeds, and the line at the top is the accuracy with all examples.",
@@ -59,7 +59,7 @@ def pairs_figure(networks: SubsetNetworks, pairs: pd.DataFrame) -> RenderedFigur
     """Draw the most influential pairs, one of each training example."""
     return render_figure(
         "pairs",
-        "Influential pairs look alike",
+        "The most influential pairs",
         "Above a training example with its memorization, below the test example on which it has the most influence; "
         "the pairs of the highest influence, one for each training example.",
         functools.partial(_draw_pairs, networks, pairs),
@@ -94,7 +94,7 @@ def wrong_labels_figure(networks: SubsetNetworks) -> RenderedFigure:
     """Draw the distributions of memorization of wrong and right labels."""
     return render_figure(
         "wrong-labels",
-        "Wrong labels are memorized most",
+        "Memorization of wrong and of right labels",
         "Fractions of the training examples with a wrong and with a right label.",
         functools.partial(_draw_wrong_labels, networks),
     )

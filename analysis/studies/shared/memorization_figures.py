@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator
 from torch import Tensor
 
 from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
@@ -22,7 +23,7 @@ def difficulty_figure(right: Mapping[str, Tensor]) -> RenderedFigure:
     """Draw how often networks are wrong on each example, against examples of equal difficulty."""
     return render_figure(
         "difficulty",
-        "Real data have easy and hard examples; on noise they are more alike",
+        "Difficulty of examples of real data and of noise",
         "After one epoch, in networks of different seeds: how many examples are wrong in so large a fraction of the "
         "networks (bars), and how many would be if all were equally difficult (lines, binomial).",
         functools.partial(_draw_difficulty, right),
@@ -52,7 +53,7 @@ def noise_figure(table: pd.DataFrame, ginis: pd.DataFrame) -> RenderedFigure:
     """Draw critical samples and accuracies through training, and the Gini coefficients of sensitivity."""
     return render_figure(
         "noise",
-        "More noise makes more samples critical, and patterns are learned before labels are fitted",
+        "Critical samples, validation accuracy and sensitivity on noise",
         "Left: critical sample ratio on validation inputs. Middle: train and validation accuracy with half of "
         "the labels random. Right: Gini coefficient of the loss sensitivity over examples, one point per seed. Lines "
         "are means over seeds, bands their range.",
@@ -107,6 +108,8 @@ def _draw_convergence(times: Mapping[str, pd.DataFrame], axes: Mapping[str, str]
         panel.set(xlabel=labels[name], ylabel="epochs to fit all", xscale="log", yscale="log")
         panel.set_xticks(values, [str(value) for value in values])
         panel.minorticks_off()
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     figure.axes[0].legend()
     return figure
 
@@ -117,7 +120,7 @@ def regularizers_figure(tradeoffs: pd.DataFrame) -> RenderedFigure:
         "regularizers",
         "What regularizers cost, and how much they hinder memorization",
         "Each point is a strength of a regularizer, mean over seeds: validation accuracy on real data, and train "
-        "accuracy on random labels. Noise is Gaussian, on the inputs, and the same in every epoch. A regularizer that "
+        "accuracy on random labels. Fixed input noise is Gaussian, and the same in every epoch. A regularizer that "
         "hinders memorization at no cost goes down before it goes left.",
         functools.partial(_draw_regularizers, tradeoffs),
     )
@@ -129,7 +132,7 @@ def _draw_regularizers(tradeoffs: pd.DataFrame) -> Figure:
     styles = {
         "dropout": (TEAL, "o-"),
         "weight decay": (RED, "s--"),
-        "noise drawn once": (BLACK, "^:"),
+        "fixed input noise": (BLACK, "^:"),
         EARLY: (GRAY, "d-."),
     }
     for name, (color, style) in styles.items():

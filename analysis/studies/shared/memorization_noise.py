@@ -23,7 +23,7 @@ def sensitivity_finding(ginis: pd.DataFrame) -> Finding:
     means = ", ".join(f"{kind} {values[kind].mean():.2f}" for kind in PURE)
     shown = ", ".join(f"real minus {kind} {show_interval(estimate)}" for kind, estimate in differences.items())
     return Finding(
-        "On real data the loss is sensitive to few examples, on noise to all",
+        "On real data the loss is sensitive to fewer examples than on noise",
         decide(all(estimate.low > 0 for estimate in differences.values())),
         f"Gini {means}; {shown}",
         "section 3.2: a higher Gini coefficient on real data",

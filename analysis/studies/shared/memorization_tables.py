@@ -112,7 +112,7 @@ def growth(table: pd.DataFrame, axis: str, kind: str) -> "pd.Series[float]":
 REGULARIZERS = {
     "dropout": ("model.dropout", 0.0),
     "weight decay": ("optimizer.weight_decay", 0.0),
-    "noise drawn once": ("data.input_noise", 0.0),
+    "fixed input noise": ("data.input_noise", 0.0),
 }
 EARLY = "early stopping"
 

@@ -115,7 +115,7 @@ def _fit_with_weight_decay(regularized: Sequence[Regularized]) -> Finding:
 
 def _fit_with_best(best: dict[str, Regularized]) -> Finding:
     return Finding(
-        "Neither does the regularizer that helps most keep a network from fitting random labels",
+        "The regularizer that helps most does not keep a network from fitting random labels",
         decide(_all_fit(best.values())),
         f"train accuracy on random labels: {_show_fits(best.values())}",
         "table 4: 99.93% with cropping (Inception)",

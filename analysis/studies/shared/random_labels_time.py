@@ -78,7 +78,7 @@ def _longer_with_corruption(networks: pd.DataFrame) -> Finding:
     return Finding(
         "Fitting takes longer the more labels are random",
         decide(all(correlation.low > 0 for correlation in correlations.values())),
-        f"Spearman of corruption and epochs: {show_each(correlations, '+.2f')}",
+        f"Spearman's correlation of corruption and epochs: {show_each(correlations, '+.2f')}",
         "figure 1b: time rises with corruption",
         explanation="a fraction of wrong labels already takes as long as random labels",
     )
@@ -103,7 +103,7 @@ def _factor_is_constant(sizes: pd.DataFrame) -> Finding:
     shown = ", ".join(f"{factor.value:.2f} at {examples}" for examples, factor in slow_downs(sizes).items())
     holds = False if grown.low > 1 else (True if grown.high < CONSTANT else None)
     return Finding(
-        "The factor does not grow with the number of examples",
+        "The slow-down by random labels does not grow with the number of examples",
         decide(holds),
         f"from {fewest} to {most} examples it grows {show_interval(grown, '.2f')} times: {shown}",
         explanation="examples with true labels help each other, random ones only get in each other's way",

@@ -58,6 +58,16 @@ def mean_of(values: Sequence[float], bounds: tuple[float, float] = (-np.inf, np.
     return mean_over_seeds(table, lambda rows: float(rows["value"].iloc[0]), bounds)
 
 
+def exponential_of(logarithm: SeedMean) -> SeedMean:
+    """Return the geometric mean with its interval, from the mean of logarithms.
+
+    >>> [round(number, 2) for number in exponential_of(SeedMean(0.0, -1.0, 1.0, 5))]
+    [1.0, 0.37, 2.72, 5]
+    """
+    value, low, high = (float(np.exp(number)) for number in logarithm[:3])
+    return SeedMean(value, low, high, logarithm.seeds)
+
+
 def rank_correlation(table: pd.DataFrame, x: str, y: str) -> SeedMean:
     """Return the mean over seeds of Spearman's rank correlation of two columns among each seed's networks."""
     return mean_over_seeds(table, lambda rows: spearman(rows[x], rows[y]), (-1, 1))
