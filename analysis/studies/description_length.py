@@ -106,9 +106,10 @@ def _notes(codes: Codes) -> list[str]:
     return [
         f"Prequential codes use {counts.iloc[0]:.0f} validation labels. Networks of different sizes of the training "
         "split start from the same weights, which sender and receiver draw from one seed.",
-        "No code can compress uniformly random labels in the mean, whatever the network: that claim tests how little "
-        "the prequential code loses. They are drawn anew for each size of the training split, so that networks learn "
-        "other random labels than those that were sent; the length of the code is the same in the mean.",
-        "Networks catch up on CIFAR-10, as in the paper; on MNIST they do without (figure 1, left). The paper's "
-        "variational codes are not tried.",
+        "No code can compress uniformly random labels in the mean, whatever the network: that claim fails only by "
+        "chance, or if labels leak, and its numbers show how little the prequential code loses. They are drawn anew "
+        "for each size of the training split, so that networks learn other random labels than those that were sent; "
+        "the length of the code is the same in the mean.",
+        "Whether networks have to catch up is asked on CIFAR-10, as in the paper; figure 1 (left) shows the same for "
+        "MNIST. The paper's variational codes are not tried.",
     ]

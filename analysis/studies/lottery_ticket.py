@@ -107,6 +107,7 @@ def _notes(values: pd.DataFrame) -> list[str]:
         )
     notes.append(
         "Early stops near the end of training are lower bounds: networks that learn slowly, such as reinitialized ones "
-        "with few weights left, had not reached their lowest validation loss. No claim on speed rests on these."
+        "with few weights left, had not reached their lowest validation loss. Where a ticket is compared with such "
+        "networks, it is faster than the ratio of the iterations says."
     )
     return notes

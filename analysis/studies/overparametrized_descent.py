@@ -76,8 +76,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
 def _about_the_bounds(path: GramPath) -> str:
     return (
         f"λ₀ = {path.infinite_least:.3f} for these {path.examples} examples, η = {path.step_size:g}. The theorem is "
-        "about widths of at least the sixth power of the number of examples, which nobody trains; what holds below "
-        "that is not covered by its proof."
+        "about widths of at least the sixth power of the number of examples, which nobody trains, and about steps of "
+        "the order of λ₀ over its square, far smaller than these; what holds here is not covered by its proof."
     )
 
 

@@ -10,7 +10,7 @@ from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, de
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
 from benevolent.analysis.studies.shared.xor_claims import ERROR_CLAIMS, FRACTION_CLAIMS, LEMMA_2
 from benevolent.analysis.studies.shared.xor_figures import xor_figures
-from benevolent.analysis.studies.shared.xor_networks import DEGREES, Detectors, differences, mean_difference
+from benevolent.analysis.studies.shared.xor_networks import DEGREES, Detectors, differences, mean_difference, paired
 
 #: Share of the filters' norms that must have clustered at the end.
 CLUSTERED = 0.5
@@ -68,7 +68,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
 def _generalizes(name: str, small: pd.DataFrame, other: pd.DataFrame, column: str = "hard_error") -> Finding:
     claim, paper, explanation, kind = ERROR_CLAIMS[name]
     difference = mean_difference(small, other, column)
-    errors = f"error {other[column].mean():.4f} against {small[column].mean():.4f}"
+    of_small, of_other = paired(small, other, column)
+    errors = f"error {of_other.mean():.4f} against {of_small.mean():.4f} in {len(of_small)} pairs"
     evidence = f"{errors}; difference {show_interval(difference, '.4f')}"
     return Finding(claim, decide(difference.low > 0), evidence, paper, explanation=explanation, kind=kind)
 
@@ -76,11 +77,11 @@ def _generalizes(name: str, small: pd.DataFrame, other: pd.DataFrame, column: st
 def _more_often(column: str, small: pd.DataFrame, large: pd.DataFrame) -> Finding:
     claim, paper, explanation, kind = FRACTION_CLAIMS[column]
     difference = mean_difference(large, small, column)
-    of_small = small[column].mean()
-    of_large = large[column].mean()
-    as_asked = of_large == 1 or column != "explored"
+    of_large, of_small = paired(large, small, column)
+    as_asked = large[column].mean() == 1 or column != "explored"
     shown = show_interval(difference, ".2f")
-    evidence = f"{of_large:.0%} of large and {of_small:.0%} of small networks; difference {shown}"
+    pairs = f"in {len(of_small)} pairs"
+    evidence = f"{of_large.mean():.0%} of large and {of_small.mean():.0%} of small networks {pairs}; difference {shown}"
     return Finding(claim, decide(as_asked and difference.low > 0), evidence, paper, explanation=explanation, kind=kind)
 
 
@@ -106,7 +107,7 @@ def _centers_help_most(small: pd.DataFrame, large: pd.DataFrame, centers: pd.Dat
     there_is_one = mean_difference(small, large, "hard_error").low > 0
     part = f"{to_centers.mean() / to_large.mean():.0%} of the difference; " if there_is_one else ""
     return Finding(
-        "That takes away most of the difference to the large network",
+        "Cluster centers take away most of the difference between small and large networks",
         decide(mean.low >= 0 if there_is_one else None),
         f"{part}beyond {CLOSED:.0%} of it the error falls by {show_interval(mean, '.4f')}",
         reason="" if there_is_one else "there is no difference that it could take away",
@@ -130,9 +131,9 @@ def _exploration_tells(drawn: Detectors) -> Finding:
     holds = None if difference.seeds < 2 else difference.low > 0
     shown = show_interval(difference, ".4f")
     return Finding(
-        "Among networks of one size, those that explored at initialization err less",
+        "Among networks of one size that fit, those that explored at initialization err less",
         decide(holds),
-        f"error larger by {shown} without exploration, {len(rows)} networks",
+        f"excess error over networks of one size larger by {shown} without exploration, {len(rows)} networks",
         explanation="filters may turn to a pattern that none of them was near to",
         kind="ours",
     )

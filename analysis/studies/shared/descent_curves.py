@@ -50,7 +50,7 @@ def model_curves(results: Mapping[str, Results]) -> dict[str, Curve]:
     beyond = fresh.table[fresh.table["size"] > reused["size"].max()]
     return {
         "features": _features_curve(results["features"]),
-        "reuse": fresh._replace(title="Networks", table=pd.concat([reused, beyond])),
+        "reuse": fresh._replace(title="Networks with weight reuse", table=pd.concat([reused, beyond])),
         "forests": _forests_curve(results["forests"]),
         "fresh": fresh,
         "noisy": noisy,

@@ -42,8 +42,9 @@ def descent_figures(curves: Mapping[str, Curve], limit: KernelLimit) -> list[Ren
         "forests",
         "Random forests: risks against leaves of one tree, then against trees",
         f"{READING} Up to the threshold there is one tree, and its largest number of leaves grows; beyond it are "
-        "forests of 2 and more trees with all their leaves.",
-        functools.partial(_draw_networks, [curves["forests"]], "leaves × trees"),
+        "forests of 2 and more trees. The number of leaves is the largest that a tree may have; it takes no more than "
+        "it needs to fit its examples, so that the last single trees may be the same.",
+        functools.partial(_draw_networks, [curves["forests"]], "largest number of leaves × trees"),
     )
     return [features, networks, forests]
 

@@ -1,6 +1,7 @@
 """Figures of the study of Blier and Ollivier 2018: bits per label, and lengths of codes."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from benevolent.analysis.multi_run.parameter_codes import WHOLE
 from benevolent.analysis.studies.shared.code_lengths import Codes, bits_per_label, last_blocks
 from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, RED, TEAL
 
-#: Color, marker and line style of models in the order of their mean code.
+#: Color, marker and line style of models in the order of their mean code on MNIST.
 STYLES = [(BLACK, "o", "-"), (TEAL, "^", "--"), (DARK_GRAY, "s", "-."), (RED, "D", ":")]
 LABEL_STYLES = {0.0: (BLACK, "o", "-", "true labels"), 1.0: (RED, "s", "--", "random labels")}
 UNIFORM = math.log2(10)
@@ -23,7 +24,7 @@ def draw_codes(codes: Codes) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.3), layout="constrained")
     curves, bars = figure.subplots(1, 2)
     sending = bits_per_label(codes.models)
-    for model, (color, marker, line) in zip(_ordered_models(codes), STYLES, strict=False):
+    for model, (color, marker, line) in _styles(codes).items():
         rows = sending[sending["model"] == model]
         _draw_range(curves, rows, "per_label", color, marker, line, model)
     curves.axhline(UNIFORM, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
@@ -38,6 +39,11 @@ def draw_codes(codes: Codes) -> Figure:
 def _ordered_models(codes: Codes) -> list[str]:
     """Return the models from the shortest mean code to the longest."""
     return list(last_blocks(codes.models).groupby("model")["ratio"].mean().sort_values().index)
+
+
+def _styles(codes: Codes) -> dict[str, tuple[str, str, str]]:
+    """Return color, marker and line style of each model, the same in all panels."""
+    return dict(zip(_ordered_models(codes), STYLES, strict=False))
 
 
 def _draw_range(panel: Axes, rows: pd.DataFrame, column: str, color: str, marker: str, line: str, label: str) -> None:
@@ -85,7 +91,8 @@ def draw_models(codes: Codes) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
     errors, kept, catching_up = figure.subplots(1, 3)
     last = last_blocks(codes.models)
-    for model, (color, marker, _) in zip(_ordered_models(codes), STYLES, strict=False):
+    styles = _styles(codes)
+    for model, (color, marker, _) in styles.items():
         rows = last[last["model"] == model]
         errors.scatter(rows["test_error"], rows["ratio"], s=20, color=color, marker=marker, label=model)
     errors.set(xlabel="test error at the end (fraction)", ylabel="prequential code over uniform")
@@ -97,13 +104,14 @@ def draw_models(codes: Codes) -> Figure:
         xscale="log", ylim=(0, None), xlabel="labels learned", ylabel="information in the parameters\nover uniform"
     )
     kept.legend()
-    _draw_catching_up(catching_up, codes.cifar10)
+    _draw_catching_up(catching_up, codes.cifar10, styles)
     return figure
 
 
-def _draw_catching_up(panel: Axes, codes: pd.DataFrame) -> None:
+def _draw_catching_up(panel: Axes, codes: pd.DataFrame, styles: Mapping[str, tuple[str, str, str]]) -> None:
     """Draw the bits that networks need for each new label of CIFAR-10, with scaled logits and without."""
-    for model, (color, marker, line) in zip(sorted(codes["model"].unique()), STYLES, strict=False):
+    for model in sorted(codes["model"].unique()):
+        color, marker, line = styles[model]
         for column, face in (("bits", color), ("raw_bits", "white")):
             sending = bits_per_label(codes[codes["model"] == model], column)
             mean = sending.groupby("learned")["per_label"].mean()

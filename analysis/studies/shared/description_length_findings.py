@@ -50,27 +50,27 @@ def codes_of_true_labels(codes: Codes) -> list[Finding]:
     shown = ", ".join(f"{model} {ratio.value:.0f} times" for model, ratio in longest.items())
     return [
         Finding(
-            "the prequential code of a network is far shorter than the uniform code",
+            "The prequential code of a network is far shorter than the uniform code",
             decide(convolutional.high < LARGEST_RATIO),
             f"{CONVOLUTIONAL}: {show_interval(convolutional, '.3f')} of it, {labels} labels",
             "0.021 of it, with 60,000 labels of MNIST; 0.27 on CIFAR-10",
             explanation="few labels are left once the network has learned enough of them",
         ),
         Finding(
-            "the two-part code with 32 bits for each parameter does not compress",
+            "The two-part code with 32 bits for each parameter does not compress",
             decide(all(ratio.low > 1 for ratio in longest.values())),
             f"{shown} the uniform code",
             "more than 428 Mbit against 166 kbit, on CIFAR-10",
         ),
         Finding(
-            "the code by the intrinsic dimension compresses",
+            "The code by the intrinsic dimension compresses",
             decide(in_subspace.high < 1),
             f"{show_interval(in_subspace, '.3f')} of the uniform code, with {dimension['numbers'].iloc[0]} dimensions",
             "more than 9.28 of 199 kbit, on MNIST",
             explanation="each dimension costs 32 bits, as much as ten labels sent uniformly",
         ),
         Finding(
-            "the prequential code is shorter than that by the intrinsic dimension",
+            "The prequential code is shorter than that by the intrinsic dimension",
             decide(lead.low > 0),
             f"{network}: shorter by {show_interval(lead, '.3f')} of the uniform code",
             "4.10 against more than 9.28 kbit, on MNIST",
@@ -101,7 +101,7 @@ def rounded_codes(parameters: pd.DataFrame) -> Finding:
         ratios.append(ratio)
         shown.append(f"{model} {show_interval(ratio, '.2f')} with {means.idxmin()}")
     return Finding(
-        "two-part codes of rounded parameters do not compress either",
+        "Two-part codes of rounded parameters do not compress either",
         decide(all(ratio.low > 1 for ratio in ratios)),
         f"over the uniform code, by the number of bits: {'; '.join(shown)}",
         explanation="a model with fewer parameters than there are bits in the labels has room for them",
@@ -120,7 +120,7 @@ def random_labels(labels: pd.DataFrame) -> Finding:
         f"logits {unscaled:.1f} bits for each label"
     )
     return Finding(
-        "random labels cannot be compressed",
+        "Random labels cannot be compressed",
         decide(ratio.low >= LEAST_RANDOM_RATIO),
         evidence,
         "not shorter than the uniform code",
@@ -145,21 +145,21 @@ def models_in_order(models: pd.DataFrame) -> list[Finding]:
     correlation = mean_over_seeds(with_end, lambda rows: spearman(rows["sent_bits"], rows["test_error"]), (-1, 1))
     return [
         Finding(
-            "models with shorter codes generalize better",
+            "Models with shorter codes generalize better",
             decide(bool(means["test_error"].is_monotonic_increasing)),
             f"code over the uniform code (test error): {shown}",
             "the models with the best accuracy have the shortest prequential codes",
             explanation="a code pays for early mistakes, which the test error at the end does not show",
         ),
         Finding(
-            "in every seed the shortest code chooses the model with the smallest test error",
+            "In every seed the shortest code chooses the model with the smallest test error",
             decide(same_choice == seeds),
             f"in {same_choice} of {seeds} seeds",
             explanation="the best models differ by less than the noise of either number",
             kind="ours",
         ),
         Finding(
-            "the code of the first labels orders the models already",
+            "The code of the first labels orders the models already",
             decide(correlation.low > 0),
             f"the first {early_labels}: Spearman {show_interval(correlation)} with the test error at the end, over "
             f"{len(means)} models",
@@ -184,7 +184,7 @@ def networks_catch_up(models: pd.DataFrame) -> list[Finding]:
     unscaled_bits = f"CIFAR-10, {CONVOLUTIONAL} without scaled logits, bits for each label"
     return [
         Finding(
-            "with few labels a simple model predicts better, and the network catches up",
+            "With few labels a simple model predicts better, and the network catches up",
             decide(differences[0].low > 0 and differences[1].high < 0),
             f"CIFAR-10, {CONVOLUTIONAL} minus {SIMPLEST}, bits for each label: first block "
             f"{show_interval(differences[0])}, "
@@ -193,13 +193,13 @@ def networks_catch_up(models: pd.DataFrame) -> list[Finding]:
             explanation="with scaled logits neither predicts much from so few labels",
         ),
         Finding(
-            "with few labels a network predicts worse than the uniform code",
+            "With few labels a network predicts worse than the uniform code",
             decide(first.low > uniform),
             f"{unscaled_bits}: first block {show_interval(first, '.2f')}, uniform {uniform:.2f}",
             "the catch-up phenomenon",
         ),
         Finding(
-            "with more labels the network does better than the uniform code",
+            "With more labels a network predicts better than the uniform code",
             decide(last.high < uniform),
             f"{unscaled_bits}: last block {show_interval(last, '.2f')}, uniform {uniform:.2f}",
             "about 5,000 examples are needed first",
@@ -221,7 +221,7 @@ def information_in_parameters(labels: pd.DataFrame) -> Finding:
         f"{show_interval(of_true, '.3f')}, difference {show_interval(difference, '+.3f')}"
     )
     return Finding(
-        "parameters hold all of the random labels, and far less of true ones",
+        "Parameters hold all of the random labels, and far less of true ones",
         decide(of_random.low > LEAST_KEPT and difference.high < 0),
         evidence,
         "prequential code minus final log-loss",

@@ -24,7 +24,8 @@ def gram_figures(path: GramPath) -> list[RenderedFigure]:
     descent = render_figure(
         "descent",
         "Training loss, changed activations and largest distance from initialization, by width m",
-        "Means over seeds (of the loss: geometric). The dashed line in the first panel is the bound of theorem 4.1, "
+        "Means over seeds (of the loss: geometric); the distance is that of the unit that moved furthest. The dashed "
+        "line in the first panel is the bound of theorem 4.1, "
         "(1 − η λ₀ / 2) a step, from the mean loss of the widest networks on.",
         functools.partial(_draw_descent, path),
     )

@@ -41,7 +41,7 @@ def _carries_over(matrix: pd.DataFrame) -> Finding:
     known = np.isfinite(low)
     evidence = f"mean effect elsewhere {mean:+.2f} [{low:+.2f}, {high:+.2f}; {pairs} pairs of studies]"
     return Finding(
-        "The best measure of one study predicts in the others",
+        "The best measure of one study predicts in the other studies",
         decide(low > 0 if known else None),
         minus_signs(evidence) if known else f"{pairs} pairs of studies",
         explanation="studies vary different things, which measures reflect differently",
@@ -52,7 +52,7 @@ def _carries_over(matrix: pd.DataFrame) -> Finding:
 def _chosen_predicts(chosen: Sequence[ChosenElsewhere]) -> Finding:
     values = np.array([one.effect for one in chosen])
     finding = compared(
-        "The best measure of all other studies predicts in a new one", values, "mean effect there", kind="ours"
+        "The best measure of all other studies predicts in a new study", values, "mean effect there", kind="ours"
     )
     names = pd.Series([one.predictor for one in chosen], dtype=object).value_counts()
     if names.empty:
@@ -65,7 +65,7 @@ def _beats_free(chosen: Sequence[ChosenElsewhere], free: Sequence[ChosenElsewher
     of_free = {one.study: one.effect for one in free}
     differences = [one.effect - of_free.get(one.study, np.nan) for one in chosen]
     return compared(
-        "It predicts better than train loss, size and duration do",
+        "The best measure of all other studies predicts better in a new one than train loss, size and duration do",
         np.array(differences, dtype=float),
         "mean difference of effects",
         kind="ours",
@@ -81,7 +81,7 @@ def _chooses_networks(tables: Tables, matrix: pd.DataFrame, chosen: Sequence[Cho
         recovered.append(recovered_by_choice(tables, one.predictor, sign, places))
     values = np.array(recovered, dtype=float)
     return compared(
-        "Networks chosen by it are better than average",
+        "Networks that the best measure of all other studies chooses have a lower test error than the average",
         values,
         "mean part of what the best choice gains",
         kind="ours",

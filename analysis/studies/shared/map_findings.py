@@ -167,7 +167,7 @@ def _same_sign(across: pd.DataFrame, within: pd.DataFrame, level: float) -> Find
     if same:
         evidence += f"; {show_pooled(within.loc[same[0]], f'{same[0]} within')}"
     return Finding(
-        "One of them also orders different hyperparameters, in the same direction",
+        "One measure orders both networks that share every hyperparameter and configurations, in the same direction",
         decide(bool(same)),
         evidence,
         explanation="across configurations a measure shows what was varied, within one it shows luck",

@@ -10,7 +10,7 @@ from benevolent.analysis.multi_run.ticket_sizes import tickets_table
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
 
-#: Column of `early_values` with the test accuracy after so many iterations.
+#: Column of `early_stop_values` with the test accuracy after so many iterations.
 AFTER = "accuracy_after_{}"
 
 

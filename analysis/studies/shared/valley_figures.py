@@ -60,7 +60,7 @@ def draw_heights(
     """Draw heights of paths against the width, means over pairs with their range, a panel per sweep.
 
     Args:
-        tables: from `valley_pairs.heights`, by the title of the panel.
+        tables: from `valley_heights.heights`, by the title of the panel.
         column: `excess` or `barrier`.
         paths: to show.
         examples: number of training examples by title; vertical lines at it and at twice it where they are in range.

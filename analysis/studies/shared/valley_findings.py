@@ -32,10 +32,9 @@ def _difference(table: pd.DataFrame, first: str, second: str) -> SeedMean:
     return mean_over_seeds(table[table["path"].isin([first, second])], of_pair)
 
 
-def _percent(estimate: SeedMean) -> str:
+def _percent(estimate: SeedMean, unit: str = "pair") -> str:
     """Return a fraction of the loss of chance with its interval, in percent."""
-    text = show_interval(estimate, ".2%")
-    return text.replace("seed", "pair")
+    return show_interval(estimate, ".2%", unit)
 
 
 def _widths(table: pd.DataFrame) -> str:
@@ -87,15 +86,15 @@ def straight_lines(many: pd.DataFrame) -> list[Finding]:
             "Frankle et al. 2020, Entezari et al. 2022",
         ),
         Finding(
-            "Matching the units lowers the barrier",
+            "Matching the units lowers the barrier between networks that were trained apart",
             decide(lowered.high < 0),
             f"{place}: matched minus straight {_percent(lowered)} of chance",
             "Ainsworth et al. 2023",
         ),
         Finding(
-            "The wider matched networks are, the lower is the barrier",
+            "The wider matched networks are, the lower the barrier between them",
             decide(trend.high < 0),
-            f"Spearman's correlation with the width {show_interval(trend).replace('seed', 'pair')}",
+            f"Spearman's correlation with the width {show_interval(trend, unit='pair')}",
             "Ainsworth et al. 2023; Entezari et al. 2022",
             explanation="networks that cannot learn their examples have no barrier either",
         ),
@@ -107,7 +106,7 @@ def straight_lines(many: pd.DataFrame) -> list[Finding]:
             explanation="wide enough may be wider than this",
         ),
         Finding(
-            "A curve joins them without a barrier",
+            "A fitted curve joins networks that were trained apart without a barrier",
             decide(curve.high < NEGLIGIBLE),
             f"{place}: {_percent(curve)} of chance",
             "Garipov et al. 2018",
@@ -142,7 +141,7 @@ def narrow_and_rescaled(few: pd.DataFrame, many: pd.DataFrame, examples: int) ->
         Finding(
             "No barrier separates a network from its own first epoch",
             decide(run.high < NEGLIGIBLE),
-            f"{_percent(run)} of chance",
+            f"over all widths: {_percent(run, 'run')} of chance",
         ),
         Finding(
             "Matching does more than undo the shrinking of averaged weights",

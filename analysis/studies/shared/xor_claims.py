@@ -7,7 +7,6 @@ LEMMA_1 = "lemma 3.1 and theorem 3.4: k = 50 explores, k = 2 does not"
 LEMMA_2 = "lemma 3.2: filters cluster around the patterns"
 THEOREM_3 = "theorem 3.3: large networks reach a global minimum with test error 0"
 
-
 #: Why networks that fit may err alike.
 OPEN = (
     "where no training example shows a pattern by itself, descent ends with outputs near 0 on inputs that do, and "
@@ -24,18 +23,18 @@ ERROR_CLAIMS: dict[str, tuple[str, str, str, Kind]] = {
     ),
     "centers": (
         "Small networks that start from the cluster centers of a large one generalize better than drawn ones",
-        "shown on MNIST: near to the large network",
+        "shown on MNIST, where they come near to the large network",
         "the centers lack a pattern, or training leaves them",
         "paper",
     ),
     "fitted centers": (
-        "Those from cluster centers do so, too, among networks that fit every training example",
+        "Small networks from cluster centers generalize better also among those that fit every training example",
         "",
         "the centers make a small network fit; which patterns it finds is as in drawn ones that fit",
         "ours",
     ),
     "usual": (
-        "The difference among networks that fit shows on usual test examples, with several positive patterns",
+        "Larger networks that fit generalize better also on usual test examples, with several positive patterns",
         "",
         "a network that misses one pattern is nearly always right about inputs with many",
         "ours",

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from benevolent.analysis.figures import WIDTH_INCHES, NothingToDraw, RenderedFigure, color_ramp, render_figure
 from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, RED, TEAL
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds
+from benevolent.analysis.studies.shared.xor_networks import DEGREES
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
@@ -27,7 +28,7 @@ def xor_figures(drawn: pd.DataFrame, centers: pd.DataFrame) -> list[RenderedFigu
     """Render the errors, the filters of a large and a small network, and what changes with the size.
 
     Args:
-        drawn: networks from random filters, from `xor_networks.detectors`.
+        drawn: networks from random filters, the table of `xor_networks.Detectors`.
         centers: small networks from the cluster centers of large ones.
     """
     errors = render_figure(
@@ -42,16 +43,17 @@ def xor_figures(drawn: pd.DataFrame, centers: pd.DataFrame) -> list[RenderedFigu
     filters = render_figure(
         "filters",
         "Filters of a large and a small network at initialization and at the end",
-        "Filters that count for the positive label (solid, dark) and against it (dashed, red), in networks of one seed "
-        "that fit the training set; dotted lines are the four patterns. Each panel has its own scale. The seed is the "
-        "first whose small network fits and yet errs on other inputs, if there is one.",
+        "A filter is a pair of numbers. Filters that count for the positive label (solid, dark) and against it "
+        "(dashed, red), in networks of one seed that fit the training set; dotted lines are the four patterns. Each "
+        "panel has its own scale. The seed is the first whose small network fits and yet errs on other inputs, if "
+        "there is one.",
         functools.partial(_draw_filters, drawn),
     )
     sizes = render_figure(
         "sizes",
         "What changes with the number of filters",
-        "Fractions of networks, over seeds and training set sizes, and the share of the filters' norms within 15 "
-        "degrees of a pattern at the end (a third for random directions).",
+        f"Fractions of networks, over seeds and training set sizes, and the share of the filters' norms within "
+        f"{DEGREES:g} degrees of a pattern at the end ({DEGREES / 45:.0%} for random directions).",
         functools.partial(_draw_sizes, drawn),
     )
     return [errors, filters, sizes]
@@ -67,8 +69,9 @@ def _draw_errors(drawn: pd.DataFrame, centers: pd.DataFrame) -> Figure:
     sizes = sorted(drawn["filters"].unique())
     for index, (size, color) in enumerate(zip(sizes, color_ramp(len(sizes)), strict=True)):
         marker = MARKERS[index % len(MARKERS)]
+        line = LINES[index % len(LINES)]
         _draw_error_line(
-            by_examples, fitted[fitted["filters"] == size], "train_size", f"k = {size}", marker, "-", color
+            by_examples, fitted[fitted["filters"] == size], "train_size", f"k = {size}", marker, line, color
         )
     for panel, column, label in ((by_size, "filters", "filters k"), (by_examples, "train_size", "training examples")):
         ticks = sorted(drawn[column].unique())
@@ -108,6 +111,7 @@ def _draw_filters(drawn: pd.DataFrame) -> Figure:
             _draw_directions(panel, np.asarray(network[column]))
             when = "at the end" if step else "at initialization"
             panel.set_title(f"k = {network['filters']}, {when}", loc="left")
+    panels[0].set_ylabel("second number")
     return figure
 
 

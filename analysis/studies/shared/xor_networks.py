@@ -91,6 +91,20 @@ def _filters(start: torch.Tensor, end: torch.Tensor, dimension: int, index: pd.I
     return pd.DataFrame(columns, index=index)
 
 
+def paired(first: pd.DataFrame, second: pd.DataFrame, column: str) -> tuple["pd.Series[float]", "pd.Series[float]"]:
+    """Return a column of both tables, of the seeds and training set sizes that both have.
+
+    >>> first = pd.DataFrame({"seed": [0, 1], "train_size": 9, "error": [0.5, 0.25]})
+    >>> [list(column) for column in paired(first, first.iloc[:1].assign(error=0.25), "error")]
+    [[0.5], [0.25]]
+    """
+    key = ["seed", "train_size"]
+    of_first = first.set_index(key)[column].astype(float).dropna()
+    of_second = second.set_index(key)[column].astype(float).dropna()
+    both = of_first.index.intersection(of_second.index)
+    return of_first[both], of_second[both]
+
+
 def differences(first: pd.DataFrame, second: pd.DataFrame, column: str) -> "pd.Series[float]":
     """Return the differences of a column between networks of one seed and training set size that both tables have.
 
@@ -98,10 +112,8 @@ def differences(first: pd.DataFrame, second: pd.DataFrame, column: str) -> "pd.S
     >>> differences(first, first.iloc[:1].assign(error=0.25), "error").tolist()
     [0.25]
     """
-    key = ["seed", "train_size"]
-    of_first = first.set_index(key)[column].astype(float)
-    of_second = second.set_index(key)[column].astype(float)
-    return (of_first - of_second).dropna()
+    of_first, of_second = paired(first, second, column)
+    return of_first - of_second
 
 
 def mean_difference(first: pd.DataFrame, second: pd.DataFrame, column: str) -> SeedMean:
