@@ -87,7 +87,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "sizes",
         "Intrinsic dimension against the number of parameters",
         "d_int90 of fully connected networks of other widths and depths, geometric means over seeds with their range. "
-        "On the dotted lines d_int90 is a fixed fraction of D.",
+        "On the gray lines d_int90 is a fixed fraction of D.",
         functools.partial(draw_against_parameters, found.sizes),
     )
     controls = render_figure(

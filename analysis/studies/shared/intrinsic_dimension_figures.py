@@ -138,7 +138,8 @@ def draw_controls(tables: Mapping[str, pd.DataFrame], small: pd.DataFrame) -> Fi
         for fraction, style in LABEL_STYLES.items():
             rows = table[table[LABELS] == fraction]
             _draw_curve(labels, rows, "train_error", style, f", {examples}", hollow=name == "few-labels")
-    labels.set(xscale="log", xlabel="dimension d", ylabel="train accuracy (fraction)")
+    # Room for the legend below the curves.
+    labels.set(xscale="log", xlabel="dimension d", ylabel="train accuracy (fraction)", ylim=(-0.05, 1.04))
     labels.set_title("labels, examples", loc="left")
     labels.legend(fontsize=6.5, loc="lower right")
     projected = tables["projections"]
@@ -166,4 +167,5 @@ def _draw_small(panel: Axes, small: pd.DataFrame) -> None:
         )
     panel.set(xlabel="parameters or dimensions", ylabel="test accuracy (fraction)")
     panel.set_title("small networks", loc="left")
-    panel.legend(fontsize=6.5, loc="lower right")
+    panel.set_ylim(0, 1.04)
+    panel.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(0, 0.53))
