@@ -395,6 +395,6 @@ def test_a_module_gets_its_arguments():
 
 
 def test_network_larger_than_memory_is_refused_in_one_line():
-    config = RunConfig.parse({"model": {"width": 2**24, "depth": 3}}).model
+    config = RunConfig.parse({"model": {"width": 2**32, "depth": 3}}).model
     with pytest.raises(BadInput, match=r"^model.family = 'mlp': its parameters do not fit in the memory"):
         network.build(config, (64,), 10)
