@@ -8,8 +8,10 @@ import pandas as pd
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import StudyAnswer
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, StudyAnswer
 from benevolent.analysis.studies.shared.intrinsic_dimension_controls import (
+    GUESSING,
+    LEAST_TRAINED,
     growth_with_labels,
     linear_classifier,
     narrow_networks,
@@ -45,15 +47,18 @@ and for shuffled labels that on the training examples. Values and ratios are geo
 d_int90 lies below {FEW:.0%} of D. Convolutions: d_int90 of the fully connected network over that of LeNet has an
 interval above 1. Pixels: shuffled over natural, for the fully connected network the interval lies within 1/{SAME} to
 {SAME}, for LeNet it lies above 1; and on shuffled pixels d_int90 of LeNet over that of the fully connected network has
-an interval above 1. Sizes: where D differs by a factor of {LEAST_PARAMETER_FACTOR} or more among fully connected
-networks, the largest mean d_int90 is at most {LARGEST_FACTOR:g} times the smallest. Projections: d_int90 with sparse
+an interval above 1. Sizes: the largest mean d_int90 of fully connected networks is at most {LARGEST_FACTOR:g} times the
+smallest; undecided if D differs by less than a factor of {LEAST_PARAMETER_FACTOR}. Projections: d_int90 with sparse
 and with Fastfood projections, each over that with dense ones, has an interval within 1/{SAME} to {SAME}. Labels:
-shuffled over true at the larger number of examples, the interval lies above 1. Small networks: for each fully connected
-network so narrow that it has only a few hundred parameters, the accuracy in a subspace of as many dimensions minus its
-own has an interval above 0. Ours. Memory: from the smaller to the larger number of examples log d_int90 grows more, per
-log of the number, for shuffled labels than for true ones, with an interval of the difference above 0. Any small
-classifier: the accuracy in a subspace, minus that of a linear classifier of as many parameters on smaller images, has
-an interval above 0.
+shuffled over true at the larger number of examples, the interval lies above 1. Small networks: for each narrow fully
+connected network, with the learning rate of the lowest train loss among those tried for it and the seed, the accuracy
+in a subspace of as many dimensions minus its own has an interval above 0; the subspaces are those of the network of the
+median size among those of other sizes (the lower of two), between the dimensions tried and not beyond; networks with an
+accuracy of at most {GUESSING:.0%} guess one class and are left out; undecided with fewer than {LEAST_TRAINED} seeds of
+a network. Ours. Memory: from the smaller to the larger number of examples log d_int90 grows more, per log of the
+number, for shuffled labels than for true ones, with an interval of the difference above 0. Any small classifier: the
+accuracy in such a subspace, minus that of each linear classifier of as many parameters on smaller images, has an
+interval above 0; undecided as for narrow networks.
 """
 
 PROJECTION = "subspace.projection"
@@ -132,10 +137,13 @@ def _with_direct_runs(projections: pd.DataFrame, sizes: pd.DataFrame) -> pd.Data
 def _small_networks(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the accuracy of small networks and that in subspaces of as many dimensions, a row per network and seed."""
     sizes = tables["sizes"]
-    middle = sizes["parameter_count"].median()
+    counts = pd.Series(sizes["parameter_count"].unique())
+    middle = counts.quantile(0.5, interpolation="lower")
     curve = sizes[sizes["parameter_count"] == middle]
     small = tables["small-networks"]
-    rows = small[["seed", "model.family", "parameter_count", "test_error"]]
+    # Of the learning rates the one with the lowest train loss.
+    best = small.sort_values("train_loss").drop_duplicates(["seed", "parameter_count"])
+    rows = best[["seed", "model.family", "parameter_count", "test_error"]].sort_values(["parameter_count", "seed"])
     rows = rows.assign(own=1 - rows["test_error"])
     parts = []
     for parameters, networks in rows.groupby("parameter_count"):
@@ -156,6 +164,9 @@ def _numbers(found: Dimensions) -> pd.DataFrame:
 def _notes(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     steps = tables["lenet"]["step"].iloc[0]
     return [
+        f"{RULE_CHANGED}: before, small networks were trained with one learning rate, with which six of 15 narrow ones "
+        "guessed one class, and counted; sizes were tried up to half as many dimensions, so that the largest networks "
+        "had no d_int90 in two of five seeds; and subspaces beyond the dimensions tried counted as the nearest.",
         f"Networks in subspaces take {steps} steps of Adam; d_int90 falls with more of them. Widths and depths, "
         "projections, labels and small networks are compared on images of half the resolution at small scale.",
         "That a fully connected network needs as many dimensions with shuffled pixels follows from symmetry, in "

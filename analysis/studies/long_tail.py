@@ -26,19 +26,21 @@ REMOVED_FROM = (0.75, 0.5, 0.25, 0.1)
 REPEATS = 16
 
 RULE = f"""
-Memorization mem(i) and influence infl(i, j) are estimated from the networks of a sweep, each trained on its own
-random subset; the unit of 95% intervals is a group of networks ({GROUPS} groups, Student), a training seed (Student),
-or a test example (bootstrap). Long tail: the mean of mem over training examples exceeds the median, and the fraction
-with mem >= {MEMORIZED} is larger than after exchanging the subsets of the networks, each with an interval of the
-difference above 0. Use: networks trained without the examples of mem >= {MEMORIZED} have a lower test accuracy than
-networks of the same {REPEATS} seeds trained without as many random ones, with an interval above 0 (the same classes:
-random ones with the labels of the memorized ones). One class: over pairs with mem >= {MEMORIZED} and infl >=
-{INFLUENTIAL} the fraction of one class exceeds that over all pairs, with an interval above it. Alike: among the
-training examples of the class, less than half are nearer to the test example in pixels than its partner, with an
-interval below one half. Not pixels alone: the partner is the nearest training example in less than half of the pairs,
-with an interval below one half. Repeated: pairs found in one half of the networks have a positive mean influence in
-the other half, with an interval above 0. Wrong labels: the mean of mem over examples with a wrong label exceeds that
-over the others, with an interval above 0.
+Memorization mem(i) and influence infl(i, j) are estimated from the networks of a sweep, each trained on its own random
+subset; the unit of 95% intervals is a group of networks ({GROUPS} groups, Student), a training seed (Student), or, for
+pairs, an example: a bootstrap draws test examples with all their pairs, another one training examples, and the interval
+contains both of theirs. Pairs are undecided with fewer than two examples of either kind. Long tail: the mean of mem
+over training examples exceeds the median, and the fraction with mem >= {MEMORIZED} is larger than after exchanging the
+subsets of the networks, each with an interval of the difference above 0. Use: networks trained without the examples of
+mem >= {MEMORIZED} have a lower test accuracy than networks of the same {REPEATS} seeds trained without as many random
+ones, with an interval above 0 (the same classes: random ones with the labels of the memorized ones; this one is ours).
+One class: over pairs with mem >= {MEMORIZED} and infl >= {INFLUENTIAL} the fraction of one class exceeds that over all
+pairs, with an interval above it. Alike: over the pairs of one class, and among the training examples of this class
+alone, less than half are nearer to the test example in pixels than its partner, with an interval below one half. Ours.
+Not pixels alone: the partner is the nearest training example of all in less than half of the pairs, with an interval
+below one half. Repeated: pairs of infl >= {INFLUENTIAL} in one half of the networks, and mem >= {MEMORIZED} in all
+networks, have a positive mean influence in the other half, with an interval above 0. Wrong labels: the mean of mem over
+examples with a wrong label exceeds that over the others, with an interval above 0.
 """
 
 
@@ -52,10 +54,10 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         _tail(networks),
         _use(removal, "random", "Removing memorized examples costs more test accuracy than removing others", "paper"),
         *_pairs_alike(networks, pairs),
-        _wrong_labels(wrong),
         _use(removal, "classes", "It also costs more than removing others of the same classes", "ours"),
         _not_pixels(pairs),
         _repeated(networks),
+        _wrong_labels(wrong),
     ]
     figures = [tail_figure(networks, removal), pairs_figure(networks, pairs), wrong_labels_figure(wrong)]
     numbers = pd.concat([removal.assign(table="removal"), pairs.assign(table="pairs")], ignore_index=True)
@@ -106,19 +108,26 @@ def _use(removal: pd.DataFrame, control: str, claim: str, kind: Kind) -> Finding
     )
 
 
-def _over_tests(pairs: pd.DataFrame, column: str) -> Estimate | None:
-    """Return the mean over pairs, resampling test examples; None with fewer than two of these."""
+def _over_pairs(pairs: pd.DataFrame, column: str) -> Estimate | None:
+    """Return the mean over pairs with the interval that contains those from test and from training examples.
+
+    None with fewer than two examples of either kind: pairs of one example are not independent.
+    """
     known = pairs.dropna(subset=[column])
-    if known["test"].nunique() < 2:
+    if min(known["test"].nunique(), known["train"].nunique()) < 2:
         return None
-    return bootstrap_mean(known, column, "test")
+    of_tests = bootstrap_mean(known, column, "test")
+    of_training = bootstrap_mean(known, column, "train")
+    low = min(of_tests.low, of_training.low)
+    high = max(of_tests.high, of_training.high)
+    return of_tests._replace(low=low, high=high)
 
 
 def _pair_finding(
     claim: str, estimate: Estimate | None, holds: bool, what: str, kind: Kind, paper: str = ""
 ) -> Finding:
     if estimate is None:
-        return Finding(claim, "undecided", "fewer than two test examples are in pairs", paper, kind=kind)
+        return Finding(claim, "undecided", "pairs have fewer than two test or training examples", paper, kind=kind)
     evidence = f"{what} {show_interval(estimate, '.3f')}"
     return Finding(claim, decide(holds), evidence, paper, kind=kind)
 
@@ -127,9 +136,9 @@ def _pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]
     train = networks.train.labels[0].numpy()
     test = networks.test.labels[0].numpy()
     base = float((train[:, None] == test[None]).mean())
-    same = _over_tests(pairs, "same_class")
-    nearer = _over_tests(pairs[pairs["same_class"]], "nearer")
-    among = f"{len(pairs)} pairs, {pairs['test'].nunique()} test examples"
+    same = _over_pairs(pairs, "same_class")
+    nearer = _over_pairs(pairs[pairs["same_class"]], "nearer")
+    among = f"{len(pairs)} pairs of {pairs['train'].nunique()} training and {pairs['test'].nunique()} test examples"
     return [
         _pair_finding(
             "Influential pairs are of one class",
@@ -151,7 +160,7 @@ def _pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]
 
 
 def _not_pixels(pairs: pd.DataFrame) -> Finding:
-    nearest = _over_tests(pairs, "nearest")
+    nearest = _over_pairs(pairs, "nearest")
     return _pair_finding(
         "Most influential partners are not the nearest image in pixels",
         nearest,
@@ -166,8 +175,8 @@ def _repeated(networks: SubsetNetworks) -> Finding:
     for first, second in (networks.halves, networks.halves[::-1]):
         effects = networks.influence_in(first)
         train, test = np.nonzero((networks.memorization >= MEMORIZED)[:, None] & (effects >= INFLUENTIAL))
-        tables.append(pd.DataFrame({"test": test, "again": networks.influence_in(second)[train, test]}))
-    again = _over_tests(pd.concat(tables), "again")
+        tables.append(pd.DataFrame({"train": train, "test": test, "again": networks.influence_in(second)[train, test]}))
+    again = _over_pairs(pd.concat(tables), "again")
     return _pair_finding(
         "Pairs found in half of the networks are influential in the other half",
         again,
@@ -192,5 +201,5 @@ def _wrong_labels(networks: SubsetNetworks) -> Finding:
         "Wrong labels are memorized more than right ones",
         decide(difference.low > 0),
         evidence,
-        "mislabeled examples are among those of the highest values",
+        kind="ours",
     )

@@ -6,7 +6,9 @@ import pandas as pd
 
 from benevolent.analysis.studies.shared.findings import Finding, decide
 from benevolent.analysis.studies.shared.intrinsic_dimensions import (
+    Bounds,
     Dimensions,
+    bounds_of_mean,
     geometric_mean,
     ratio_of_dimensions,
     slope_in_parameters,
@@ -117,26 +119,38 @@ def shuffled_pixels(found: Dimensions) -> list[Finding]:
 
 def other_sizes(sizes: pd.DataFrame) -> Finding:
     """Decide whether d_int90 is the same for networks of other widths and depths."""
-    means = {}
-    for parameters, rows in sizes.groupby("parameters"):
-        means[parameters] = geometric_mean(rows).value
-    factor = max(means.values()) / min(means.values())
-    parameter_factor = max(means) / min(means)
+    bounds = {parameters: bounds_of_mean(rows) for parameters, rows in sizes.groupby("parameters")}
+    # The smallest factor that the known bounds allow; the factor itself if d_int90 is known everywhere.
+    factor = max(one.low for one in bounds.values()) / min(one.high for one in bounds.values())
+    parameter_factor = sizes["parameters"].max() / sizes["parameters"].min()
     slope = slope_in_parameters(sizes)
-    complete = bool(sizes["dimension"].notna().all()) and parameter_factor >= LEAST_PARAMETER_FACTOR
-    listed = ", ".join(f"{mean:.0f}" for mean in means.values())
+    reason = ""
+    if parameter_factor < LEAST_PARAMETER_FACTOR:
+        reason = f"D differs by a factor below {LEAST_PARAMETER_FACTOR}"
+    incomplete = bool(sizes["dimension"].isna().any())
+    if incomplete:
+        reason = NOT_CONTAINED
+    listed = ", ".join(_show_bounds(one) for one in bounds.values())
     evidence = (
-        f"factor {factor:.2f}, where D differs by {parameter_factor:.1f}; d_int90 {listed} with rising D; slope of log "
-        f"d_int90 in log D {show_interval(slope)}"
+        f"factor {'at least ' if incomplete else ''}{factor:.2f}, where D differs by {parameter_factor:.1f}; d_int90 "
+        f"{listed} with rising D; slope of log d_int90 in log D {show_interval(slope)}"
     )
     return Finding(
         "The intrinsic dimension hardly depends on width and depth",
-        decide(factor <= LARGEST_FACTOR if complete else None),
+        decide(None if reason else factor <= LARGEST_FACTOR),
         evidence,
         "factor 1.33, where D differs by 24.1",
-        "" if complete else NOT_CONTAINED,
+        reason,
         "networks of other depths train at other speeds in so few steps",
     )
+
+
+def _show_bounds(bounds: Bounds) -> str:
+    if bounds.low == bounds.high:
+        return f"{bounds.low:.0f}"
+    if bounds.low == 0:
+        return f"at most {bounds.high:.0f}"
+    return f"at least {bounds.low:.0f}"
 
 
 def other_projections(projections: Mapping[str, pd.DataFrame]) -> list[Finding]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION, intrinsic_dimension
 from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds
@@ -84,6 +85,34 @@ def growth_of_dimensions(few: pd.DataFrame, many: pd.DataFrame, examples: float)
     return mean_over_seeds(exponents, lambda rows: float(rows["exponent"].mean()))
 
 
+class Bounds(NamedTuple):
+    """What is known of the geometric mean over seeds of d_int90 where the dimensions tried may not contain it.
+
+    Attributes:
+        low: the mean if every seed had the largest dimension tried that does not suffice; 0 if the smallest one does.
+        high: the mean if every seed had the smallest dimension tried that suffices; infinite if none does.
+    """
+
+    low: float
+    high: float
+
+
+def bounds_of_mean(found: pd.DataFrame) -> Bounds:
+    """Return bounds of the geometric mean over seeds of d_int90, which are equal if it is known in every seed.
+
+    Args:
+        found: rows of one group, from `dimensions_by_seed`.
+
+    >>> seeds = pd.DataFrame({"dimension": [100.0, float("nan")], "above": [90.0, 400.0], "up_to": [110.0, np.inf]})
+    >>> bounds = bounds_of_mean(seeds)
+    >>> round(bounds.low, 6), bounds.high
+    (200.0, inf)
+    """
+    low = found["dimension"].fillna(found["above"])
+    high = found["dimension"].fillna(found["up_to"])
+    return Bounds(float(stats.gmean(low)), float(stats.gmean(high)))
+
+
 def slope_in_parameters(found: pd.DataFrame) -> SeedMean:
     """Return the slope of log d_int90 in log D among each seed's networks, over seeds.
 
@@ -103,7 +132,7 @@ def slope_in_parameters(found: pd.DataFrame) -> SeedMean:
 def accuracy_at(runs: pd.DataFrame, dimension: float) -> "pd.Series[float]":
     """Return each seed's test accuracy in a subspace of so many dimensions.
 
-    Between the dimensions tried it is taken to be linear in their logarithm; beyond them it is that of the nearest.
+    Between the dimensions tried it is taken to be linear in their logarithm; beyond them it is not known (NaN).
 
     Args:
         runs: of one network in subspaces: `seed`, `subspace.dimension` and `test_error`.
@@ -112,12 +141,15 @@ def accuracy_at(runs: pd.DataFrame, dimension: float) -> "pd.Series[float]":
     >>> runs = pd.DataFrame({"seed": 0, "subspace.dimension": [100, 400], "test_error": [0.4, 0.2]})
     >>> accuracy_at(runs, 200).round(3).to_dict()
     {0: 0.7}
+    >>> accuracy_at(runs, 500).to_dict()
+    {0: nan}
     """
     inside = runs.dropna(subset=DIMENSION).sort_values(DIMENSION)
     accuracies = {}
     for seed, rows in inside.groupby("seed"):
         tried = np.log(rows[DIMENSION].to_numpy(dtype=float))
-        accuracies[seed] = float(np.interp(np.log(dimension), tried, 1 - rows["test_error"]))
+        at = np.interp(np.log(dimension), tried, 1 - rows["test_error"], left=np.nan, right=np.nan)
+        accuracies[seed] = float(at)
     return pd.Series(accuracies, name="accuracy", dtype=float).rename_axis("seed")
 
 

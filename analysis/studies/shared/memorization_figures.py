@@ -50,13 +50,13 @@ def _draw_difficulty(right: Mapping[str, Tensor]) -> Figure:
 
 
 def noise_figure(table: pd.DataFrame, ginis: pd.DataFrame) -> RenderedFigure:
-    """Draw critical samples and accuracies through training, and the Gini coefficients of sensitivity."""
+    """Draw critical samples and accuracies through training, and the Gini coefficients of input gradients."""
     return render_figure(
         "noise",
-        "Critical samples, validation accuracy and sensitivity on noise",
+        "Critical samples, validation accuracy and input gradients on noise",
         "Left: critical sample ratio on validation inputs. Middle: train and validation accuracy with half of "
-        "the labels random. Right: Gini coefficient of the loss sensitivity over examples, one point per seed. Lines "
-        "are means over seeds, bands their range.",
+        "the labels random. Lines are means over seeds, bands their range. Right: Gini coefficient of the input "
+        "gradient over training examples, against train accuracy; a line per seed, a point per recorded epoch.",
         functools.partial(_draw_noise, table, ginis),
     )
 
@@ -74,14 +74,14 @@ def _draw_noise(table: pd.DataFrame, ginis: pd.DataFrame) -> Figure:
     half = table[(table["kind"] == RANDY) & (table["level"] == 0.5)]
     draw_mean_and_range(middle, half, "epoch", "train_accuracy", "o-", BLACK, "train")
     draw_mean_and_range(middle, half, "epoch", "validation_accuracy", "s--", TEAL, "validation")
-    for place, kind in enumerate(PURE):
+    for kind in PURE:
         color, style = STYLES[kind]
-        values = ginis.loc[ginis["kind"] == kind, "gini"]
-        right.plot(np.full(len(values), place), values, style[0], color=color, markersize=4)
+        for _, history in ginis[ginis["kind"] == kind].groupby("run_id"):
+            ordered = history.sort_values("epoch")
+            right.plot(ordered["train_accuracy"], ordered["gini"], style, color=color, markersize=3, linewidth=0.7)
     left.set(xlabel="epoch", ylabel="critical sample ratio", xscale="log", ylim=(0, 1))
     middle.set(xlabel="epoch", ylabel="accuracy", xscale="log", ylim=(0, 1.03))
-    right.set(ylabel="Gini coefficient", xlim=(-0.5, len(PURE) - 0.5))
-    right.set_xticks(range(len(PURE)), PURE)
+    right.set(xlabel="train accuracy", ylabel="Gini coefficient", ylim=(0, 1))
     left.legend(fontsize=6, ncols=2, loc="upper right")
     middle.legend()
     return figure

@@ -70,9 +70,10 @@ def histories(results: Results) -> pd.DataFrame:
 
 
 def sensitivity_ginis(results: Results, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the Gini coefficient of the loss sensitivity over training examples, one row per run of the pure kinds.
+    """Return the Gini coefficient of the input gradient over training examples, by run of the pure kinds and epoch.
 
-    The sensitivity of an example is ||d loss / d x||_1 of its own loss, averaged over the recorded epochs.
+    The input gradient of an example is ||d loss / d x||_1 of its own loss. Columns `kind`, `seed`, `run_id`, `epoch`,
+    `train_accuracy` and `gini`.
 
     Args:
         results: with a checkpoint at every recorded epoch.
@@ -80,16 +81,39 @@ def sensitivity_ginis(results: Results, table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     pure = table[table["level"].isin([0.0, 1.0])]
-    for (run_id, kind, seed), history in pure.groupby(["run_id", "kind", "seed"]):
+    for run_id, history in pure.groupby("run_id"):
         inputs, labels = examples(results, str(run_id), "train")
-        total = torch.zeros(len(labels), dtype=torch.float64)
         for step in history["step"]:
-            total += _sensitivities(results, str(run_id), int(step), inputs, labels)
-        rows.append({"kind": kind, "seed": seed, "gini": gini(total.numpy())})
-    return pd.DataFrame(rows)
+            gradients = _input_gradients(results, str(run_id), int(step), inputs, labels)
+            rows.append({"run_id": run_id, "step": step, "gini": gini(gradients.numpy())})
+    columns = ["run_id", "step", "kind", "seed", "epoch", "train_accuracy"]
+    return pure[columns].merge(pd.DataFrame(rows), on=["run_id", "step"])
 
 
-def _sensitivities(results: Results, run_id: str, step: int, inputs: Tensor, labels: Tensor) -> Tensor:
+def gini_at_accuracy(history: pd.DataFrame, accuracy: float) -> float:
+    """Return the Gini coefficient of one run when a train accuracy is first reached.
+
+    Between two recorded epochs it is taken to be linear in train accuracy. NaN if the first recorded epoch has the
+    accuracy already, or none has.
+
+    Args:
+        history: rows of one run, from `sensitivity_ginis`.
+        accuracy: train accuracy.
+
+    >>> history = pd.DataFrame({"epoch": [1, 2], "train_accuracy": [0.8, 1.0], "gini": [0.2, 0.6]})
+    >>> round(gini_at_accuracy(history, 0.9), 3), gini_at_accuracy(history, 0.7)
+    (0.4, nan)
+    """
+    ordered = history.sort_values("epoch")
+    accuracies = ordered["train_accuracy"].to_numpy()
+    reached = np.flatnonzero(accuracies >= accuracy)
+    if len(reached) == 0 or reached[0] == 0:
+        return float("nan")
+    around = slice(reached[0] - 1, reached[0] + 1)
+    return float(np.interp(accuracy, accuracies[around], ordered["gini"].to_numpy()[around]))
+
+
+def _input_gradients(results: Results, run_id: str, step: int, inputs: Tensor, labels: Tensor) -> Tensor:
     points = inputs.clone().requires_grad_()
     losses = functional.cross_entropy(results.network(run_id, step)(points), labels, reduction="sum")
     (gradient,) = torch.autograd.grad(losses, points)
@@ -122,7 +146,8 @@ def regularized(results: Results) -> pd.DataFrame:
 
     Columns `regularizer`, `strength`, `seed`; `memorized`, the train accuracy on random labels; `validation`, the
     validation accuracy on real data. Networks without a regularizer belong to each of them, with strength 0; at earlier
-    epochs they are those of `EARLY`, whose strength is the number of steps that it saves.
+    epochs they are those of `EARLY`, whose strength is the number of steps that it saves. `EARLY` has as many strengths
+    as the first of the others, if so many epochs are recorded: evenly spaced among these.
     """
     runs = results.runs
     ends = _both_kinds(runs.assign(memorized=1 - runs["train_error"], validation=1 - runs["validation_error"]))
@@ -131,7 +156,8 @@ def regularized(results: Results) -> pd.DataFrame:
     for name, (field, off) in REGULARIZERS.items():
         own = ends[plain | (ends[field] != off)]
         parts.append(own.assign(regularizer=name, strength=own[field]))
-    parts.append(_early(results, runs, ends[plain]))
+    strengths = parts[0]["strength"].nunique() - 1
+    parts.append(_early(results, ends[plain], strengths))
     columns = ["regularizer", "strength", "seed", "memorized", "validation"]
     return pd.concat(parts, ignore_index=True)[columns]
 
@@ -145,15 +171,17 @@ def _both_kinds(runs: pd.DataFrame) -> pd.DataFrame:
     return random[[*columns, "memorized"]].merge(real[[*columns, "validation"]], on=keys, suffixes=("_random", "_real"))
 
 
-def _early(results: Results, runs: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
-    """Return networks without a regularizer at every recorded epoch after the first step."""
+def _early(results: Results, plain: pd.DataFrame, strengths: int) -> pd.DataFrame:
+    """Return networks without a regularizer at the end and at so many earlier recorded epochs, evenly spaced."""
     errors = results.outcomes[results.outcomes["name"] == "error"]
     wide = errors.pivot(index=["run_id", "step"], columns="split", values="value")
     rows = []
     for pair in plain.itertuples():
         random = wide.loc[pair.run_id_random, "train"]
         real = wide.loc[pair.run_id_real, "validation"]
-        for step in random.index[random.index > 0]:
+        steps = random.index[random.index > 0]
+        places = np.linspace(0, len(steps) - 2, min(strengths, len(steps) - 1)).round().astype(int)
+        for step in steps[[*places, len(steps) - 1]]:
             values = {"memorized": 1 - random[step], "validation": 1 - real[step]}
             rows.append({"regularizer": EARLY, "strength": random.index.max() - step, "seed": pair.seed, **values})
     return pd.DataFrame(rows)
