@@ -3,6 +3,7 @@
 import copy
 import functools
 import importlib
+import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Annotated, Any, Literal, NamedTuple
@@ -111,7 +112,13 @@ class Study(Section):
     @property
     def rule(self) -> str:
         """Rule that decides the study's claims, on one line."""
-        return " ".join(str(self.module.RULE).split())
+        return " ".join(self.rule_paragraphs)
+
+    @property
+    def rule_paragraphs(self) -> list[str]:
+        """Paragraphs of the rule, which blank lines part, each on one line."""
+        paragraphs = re.split(r"\n\s*\n", str(self.module.RULE).strip())
+        return [" ".join(paragraph.split()) for paragraph in paragraphs]
 
     @property
     def analysis(self) -> Analysis:

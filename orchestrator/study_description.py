@@ -32,7 +32,7 @@ def describe_study(
     own_texts = {name: sources[name].folder.read(paths.SPEC).decode() for name in study.sweeps}
     return {
         "study": study.model_dump(include={"name", "title", "question"}) | {"reference": study.reference},
-        "rule": study.rule,
+        "rule": study.rule_paragraphs,
         "scale": scale,
         "command": command,
         "setups": _setups(study, scale, sources),

@@ -26,7 +26,7 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     monkeypatch.setattr(study_run, "measure_folders", measure_folders)
     tiny_studies = {other: tiny(one) for other, one in study.studies().items()}
     monkeypatch.setattr(study_run, "studies", lambda: tiny_studies)
-    rule = tiny_studies[name].rule  # as it is, before its constants change
+    rule = tiny_studies[name].rule_paragraphs  # as it is, before its constants change
     monkeypatch.setattr(pooled_effects, "FEWEST_STUDIES", 2)
     monkeypatch.setattr(sweep_effects, "FEWEST_WITHIN", 2)
     monkeypatch.setattr(bth_predict, "judge", functools.partial(judge, permutations=100, resamples=100))
@@ -45,6 +45,6 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
 
     folder = Folder(out)
     page = folder.read("index.html").decode()
-    for text in (rule, answer.headline, *claims, *(figure.title for figure in answer.figures)):
+    for text in (*rule, answer.headline, *claims, *(figure.title for figure in answer.figures)):
         assert escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
     assert len(folder.read_table("numbers.parquet"))

@@ -35,7 +35,7 @@ RULES = {
     "normalized-loss-pretrain": "5c11743e76e41c26",
     "overfit-harmless": "863e0695bbb77913",
     "overparametrized-descent": "c955ef12e749cb99",
-    "random-labels": "45089b63118c851b",
+    "random-labels": "545f6a30053ee790",
     "resnet-normalized": "4a3c20e00fc4e236",
     "sublevel-connected": "fca4f41a6d8356f4",
     "xor": "92bf5615bdff60a9",

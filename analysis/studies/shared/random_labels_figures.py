@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from benevolent.analysis.figures import WIDTH_INCHES
 from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, RED, TEAL
 from benevolent.analysis.studies.shared.random_labels_fitting import CHANCE, LEAST_FIT
-from benevolent.analysis.studies.shared.random_labels_regularizers import stopping_gain
 from benevolent.analysis.studies.shared.random_labels_runs import (
     CONDITIONS,
     NONE,
@@ -19,6 +18,7 @@ from benevolent.analysis.studies.shared.random_labels_runs import (
     images_only,
     in_condition,
 )
+from benevolent.analysis.studies.shared.random_labels_stopping import stopping_gain
 from benevolent.analysis.studies.shared.random_labels_time import slow_downs
 
 #: Color, marker and line of each series of a panel, in order.

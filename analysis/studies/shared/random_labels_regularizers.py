@@ -8,8 +8,13 @@ import pandas as pd
 from benevolent.analysis.studies.shared.findings import Finding, decide
 from benevolent.analysis.studies.shared.random_labels_fitting import CHANCE, LEAST_FIT
 from benevolent.analysis.studies.shared.random_labels_runs import (
+    ALEXNET,
+    AUGMENTATION,
+    INCEPTION,
     NONE,
+    PERCEPTRON,
     RANDOM_LABELS,
+    SMALLEST_PERCEPTRON,
     TRUE_LABELS,
     WEIGHT_DECAY,
     by_network,
@@ -17,12 +22,15 @@ from benevolent.analysis.studies.shared.random_labels_runs import (
     only,
     show_each,
 )
+from benevolent.analysis.studies.shared.random_labels_stopping import (
+    HALF_RANDOM,
+    stopping_gains_nothing,
+    stopping_gains_with_noise,
+)
 from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, show_interval
 
 #: Smallest part of the best regularized network's test accuracy that is left without: in the paper, 76.07 of 81.22%.
 LEAST_KEPT = 0.9
-#: Corruption at which stopping early should gain.
-HALF_RANDOM = 0.5
 
 
 class Regularized(NamedTuple):
@@ -74,11 +82,11 @@ def regularizer_findings(networks: pd.DataFrame) -> list[Finding]:
     return [
         _generalize_without(in_condition(networks, TRUE_LABELS), best),
         _fit_with_weight_decay(regularized),
-        _architecture_gains_more(in_condition(networks, TRUE_LABELS), best),
-        _stopping_gains_nothing(in_condition(bare, TRUE_LABELS)),
+        _architecture_gains_more(in_condition(networks, TRUE_LABELS)),
+        stopping_gains_nothing(in_condition(bare, TRUE_LABELS)),
         _fit_with_best(best),
         _none_stops_random_labels_alone(regularized),
-        _stopping_gains_with_noise(bare[bare["corruption"] == HALF_RANDOM]),
+        stopping_gains_with_noise(bare[bare["corruption"] == HALF_RANDOM]),
     ]
 
 
@@ -104,10 +112,13 @@ def _fit_with_weight_decay(regularized: Sequence[Regularized]) -> Finding:
     weakest: dict[str, Regularized] = {}
     for one in sorted(with_decay, key=lambda one: float(one.regularizer.removeprefix(WEIGHT_DECAY))):
         weakest.setdefault(one.network, one)
+    asked = [one for name, one in weakest.items() if name.startswith(PERCEPTRON) or name == INCEPTION]
+    others = [one for one in weakest.values() if one not in asked]
+    not_asked = f"; not asked: {_show_fits(others)}" if others else ""
     return Finding(
-        "Networks fit random labels with weight decay, too",
-        decide(_all_fit(weakest.values())),
-        f"train accuracy on random labels: {_show_fits(weakest.values())}",
+        "Perceptrons and Inception fit random labels with weight decay, too",
+        decide(_all_fit(asked)),
+        f"train accuracy on random labels: {_show_fits(asked)}{not_asked}",
         "table 4: 100% (Inception, MLP 3x512), 99.21% (MLP 1x512); AlexNet did not converge",
         explanation="in a small network even a weak regularizer hinders",
     )
@@ -132,25 +143,27 @@ def _show_fits(chosen: Iterable[Regularized]) -> str:
     return ", ".join(f"{one.network} with {one.regularizer} {one.fit.value:.3f}" for one in chosen)
 
 
-def _architecture_gains_more(networks: pd.DataFrame, best: dict[str, Regularized]) -> Finding:
-    bare = networks[networks["regularizer"] == NONE]
-    ordered = bare.groupby("network")["test"].mean().sort_values()
-    worst_network = ordered.index[0]
-    best_network = ordered.index[-1]
-    most = max(best.values(), key=lambda one: one.gain.value)
+def _architecture_gains_more(networks: pd.DataFrame) -> Finding:
+    names = list(networks["network"].unique())
+    better = INCEPTION if INCEPTION in names else ALEXNET
+    worse = next(name for name in names if name.startswith(SMALLEST_PERCEPTRON))
 
-    def more(rows: pd.DataFrame) -> float:
-        own = rows[rows["regularizer"] == NONE]
-        between = only(own, "network", best_network, "test") - only(own, "network", worst_network, "test")
-        return between - _seed_gain(rows[rows["network"] == most.network], most.regularizer)
+    def between(rows: pd.DataFrame) -> float:
+        bare = rows[rows["regularizer"] == NONE]
+        return only(bare, "network", better, "test") - only(bare, "network", worse, "test")
 
-    difference = mean_over_seeds(networks, more, (-2, 2))
+    def by_regularizing(rows: pd.DataFrame) -> float:
+        return _seed_gain(rows[rows["network"] == ALEXNET], AUGMENTATION)
+
+    architecture = mean_over_seeds(networks, between, (-1, 1))
+    regularizer = mean_over_seeds(networks, by_regularizing, (-1, 1))
+    difference = mean_over_seeds(networks, lambda rows: between(rows) - by_regularizing(rows), (-2, 2))
     return Finding(
         "Changing the architecture gains more than regularizing",
         decide(difference.low > 0),
-        f"{best_network} over {worst_network} {ordered.iloc[-1] - ordered.iloc[0]:+.3f}, {most.regularizer} in "
-        f"{most.network} {most.gain.value:+.3f}; difference {show_interval(difference, '+.3f')}",
-        "35 points (Inception over MLP), 5 points (cropping and weight decay in AlexNet)",
+        f"{better} over {worse} {show_interval(architecture, '+.3f')}, {AUGMENTATION} in {ALEXNET} "
+        f"{show_interval(regularizer, '+.3f')}; difference {show_interval(difference, '+.3f')}",
+        "35.2 points (Inception over MLP 1x512), 3.6 points (augmentation in AlexNet)",
         explanation="few and small images leave convolutions little to gain",
     )
 
@@ -162,32 +175,6 @@ def _gain(networks: pd.DataFrame, regularizer: str) -> SeedMean:
 def _seed_gain(rows: pd.DataFrame, regularizer: str) -> float:
     """Return the test accuracy that a regularizer gains among one architecture's networks of one seed."""
     return only(rows, "regularizer", regularizer, "test") - only(rows, "regularizer", NONE, "test")
-
-
-def stopping_gain(rows: pd.DataFrame) -> float:
-    """Return the test accuracy at the smallest validation loss, less that at the end."""
-    return float((rows["early"] - rows["test"]).mean())
-
-
-def _stopping_gains_nothing(networks: pd.DataFrame) -> Finding:
-    gains = by_network(networks, stopping_gain, (-1, 1))
-    return Finding(
-        "On CIFAR-10 stopping early gains nothing",
-        decide(all(gain.low <= 0 for gain in gains.values())),
-        f"test accuracy gained: {show_each(gains, '+.3f')}",
-        "no potential benefit is observed",
-    )
-
-
-def _stopping_gains_with_noise(networks: pd.DataFrame) -> Finding:
-    gains = by_network(networks, stopping_gain, (-1, 1))
-    return Finding(
-        "With half of the labels random, stopping early does gain",
-        decide(all(gain.low > 0 for gain in gains.values())),
-        f"test accuracy gained: {show_each(gains, '+.3f')}",
-        explanation="the few examples with true labels have not been learned yet where the validation loss is smallest",
-        kind="ours",
-    )
 
 
 def _none_stops_random_labels_alone(regularized: Sequence[Regularized]) -> Finding:

@@ -17,6 +17,10 @@ SHUFFLED_PIXELS = INPUTS["permuted"]
 NOISE_INPUTS = (INPUTS["shuffled"], INPUTS["gaussian"])
 CONDITIONS = (TRUE_LABELS, RANDOM_LABELS, *INPUTS.values())
 
+INCEPTION, ALEXNET = "Inception", "AlexNet"
+#: Beginnings of the names of perceptrons, and of the one with a single hidden layer.
+PERCEPTRON, SMALLEST_PERCEPTRON = "MLP ", "MLP 1x"
+
 NONE = "none"
 WEIGHT_DECAY = "weight decay"
 DROPOUT = "dropout"
@@ -65,8 +69,8 @@ def _architecture(run: Mapping[str, object]) -> str:
         hidden = int(run["model.depth"]) - 1  # type: ignore[call-overload]
         return f"MLP {hidden}x{int(run['model.width'])}"  # type: ignore[call-overload]
     if family == "zhang_inception":
-        return "Inception" if run["model.batch_norm"] == "plain" else "Inception without BatchNorm"
-    return {"zhang_alexnet": "AlexNet", "random_features": "random features"}.get(str(family), str(family))
+        return INCEPTION if run["model.batch_norm"] == "plain" else f"{INCEPTION} without BatchNorm"
+    return {"zhang_alexnet": ALEXNET, "random_features": "random features"}.get(str(family), str(family))
 
 
 def _condition(corruption: float, inputs: str) -> str:
@@ -112,6 +116,15 @@ def show_each(means: Mapping[str, SeedMean], number_format: str = ".3f") -> str:
         value, low, high = (minus_signs(format(number, number_format)) for number in mean[:3])
         texts.append(f"{network} {value} [{low}, {high}]")
     return ", ".join(texts)
+
+
+def all_fitted(networks: pd.DataFrame) -> bool:
+    """Return whether every network has every training example right, so that its time to fit is known.
+
+    >>> all_fitted(pd.DataFrame({"train": [1.0, 0.998]}))
+    False
+    """
+    return bool((networks["train"] == 1).all())
 
 
 def in_condition(table: pd.DataFrame, condition: str) -> pd.DataFrame:

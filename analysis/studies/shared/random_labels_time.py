@@ -11,8 +11,10 @@ from benevolent.analysis.studies.shared.random_labels_runs import (
     NOISE_INPUTS,
     RANDOM_LABELS,
     TRUE_LABELS,
+    all_fitted,
     by_network,
     images_only,
+    in_condition,
     only,
     show_each,
 )
@@ -26,6 +28,9 @@ CONSTANT = 2
 
 def time_findings(networks: pd.DataFrame, sizes: pd.DataFrame) -> list[Finding]:
     """Return the findings on the time to fit.
+
+    A network that reached the limit of its epochs without fitting would have taken longer, so that claims which its
+    time could change are undecided.
 
     Args:
         networks: without regularizers, as `random_labels_runs.networks_of` returns them.
@@ -47,23 +52,30 @@ def time_ratio(rows: pd.DataFrame, condition: str, reference: str) -> float:
 def _small_factor(networks: pd.DataFrame) -> Finding:
     statistic = functools.partial(time_ratio, condition=RANDOM_LABELS, reference=TRUE_LABELS)
     ratios = by_network(networks, statistic)
-    decision = decide(all(ratio.low > 1 and ratio.high < SMALL_FACTOR for ratio in ratios.values()))
+    holds = all(ratio.low > 1 and ratio.high < SMALL_FACTOR for ratio in ratios.values())
     return Finding(
         "Random labels slow training down by a small constant factor only",
-        decision,
+        decide(holds if _times_are_known(networks) else None),
         f"epochs to fit, random over true labels: {show_each(ratios, '.2f')}",
         "about 3.5 (Inception)",
         explanation="few examples in many dimensions are almost as easy to tell apart whatever their labels",
     )
 
 
+def _times_are_known(networks: pd.DataFrame) -> bool:
+    """Return whether all networks with true and with random labels fit them before the limit."""
+    return all_fitted(networks[networks["condition"].isin([TRUE_LABELS, RANDOM_LABELS])])
+
+
 def _noise_is_faster(networks: pd.DataFrame) -> Finding:
     texts = []
-    holds = True
+    holds: bool | None = all_fitted(networks[networks["condition"].isin(NOISE_INPUTS)])
     for inputs in NOISE_INPUTS:
         ratios = by_network(networks, functools.partial(time_ratio, condition=inputs, reference=RANDOM_LABELS))
         holds = holds and all(ratio.high < 1 for ratio in ratios.values())
         texts.append(f"{inputs}: {show_each(ratios, '.2f')}")
+    if not holds and not all_fitted(in_condition(networks, RANDOM_LABELS)):
+        holds = None
     return Finding(
         "Random pixels and Gaussian noise are fitted sooner than random labels",
         decide(holds),
@@ -75,9 +87,10 @@ def _noise_is_faster(networks: pd.DataFrame) -> Finding:
 def _longer_with_corruption(networks: pd.DataFrame) -> Finding:
     rows = images_only(networks)
     correlations = by_network(rows, lambda runs: spearman(runs["corruption"], runs["epochs"]), (-1, 1))
+    holds = all(correlation.low > 0 for correlation in correlations.values())
     return Finding(
         "Fitting takes longer the more labels are random",
-        decide(all(correlation.low > 0 for correlation in correlations.values())),
+        decide(holds if all_fitted(rows) else None),
         f"Spearman's correlation of corruption and epochs: {show_each(correlations, '+.2f')}",
         "figure 1b: time rises with corruption",
         explanation="a fraction of wrong labels already takes as long as random labels",
@@ -101,7 +114,9 @@ def _factor_is_constant(sizes: pd.DataFrame) -> Finding:
 
     grown = mean_over_seeds(sizes, growth)
     shown = ", ".join(f"{factor.value:.2f} at {examples}" for examples, factor in slow_downs(sizes).items())
-    holds = False if grown.low > 1 else (True if grown.high < CONSTANT else None)
+    holds: bool | None = None
+    if _times_are_known(sizes):
+        holds = False if grown.low > 1 else (True if grown.high < CONSTANT else None)
     return Finding(
         "The slow-down by random labels does not grow with the number of examples",
         decide(holds),
