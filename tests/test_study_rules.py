@@ -18,7 +18,7 @@ RULES = {
     "capacity": "e74895ea22ad7809",
     "decision-boundary": "c5f8fcffc8b30ee6",
     "description-length": "4f11cc55d81ee195",
-    "double-descent": "98d928627c713521",
+    "double-descent": "7053f0a14e55e5d6",
     "increasing-complexity": "b5940a9382a386f4",
     "intrinsic-dimension": "71035a0cb51b3cef",
     "layers-equal": "c83ef116ff5676a4",
@@ -34,11 +34,11 @@ RULES = {
     "normalized-loss-init": "6a2346b498032b4f",
     "normalized-loss-pretrain": "5c11743e76e41c26",
     "overfit-harmless": "863e0695bbb77913",
-    "overparametrized-descent": "c955ef12e749cb99",
+    "overparametrized-descent": "9507576e4675d584",
     "random-labels": "545f6a30053ee790",
     "resnet-normalized": "4a3c20e00fc4e236",
-    "sublevel-connected": "fca4f41a6d8356f4",
-    "xor": "92bf5615bdff60a9",
+    "sublevel-connected": "9b99aaab9ada2ac6",
+    "xor": "3cf79a49fa2e11e4",
 }
 
 

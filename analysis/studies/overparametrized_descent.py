@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, Kind, StudyAnswer, decide
 from benevolent.analysis.studies.shared.gram_figures import gram_figures
 from benevolent.analysis.studies.shared.gram_path import GramPath, gram_path, slope_on_log_width
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, rank_correlation, show_interval
@@ -24,15 +24,17 @@ of the widest is at most (1 - eta lambda_0 / 2)^k times that at step 0, at every
 least 3/4 lambda_0 at initialization, and at least lambda_0 / 2 at every recorded step. Faster, fewer changes, shorter
 way: Spearman's rank correlation of the width with the loss, with the fraction of activations that differ from those at
 initialization, and with the largest distance of a unit's weights from initialization, all at the last step, is
-negative, its 95% interval below 0. Bound: in every seed no unit's weights of the widest move further than 4 sqrt(n)
-||y - u(0)|| / (sqrt(m) lambda_0). Our stricter forms: the slope of the logarithm of that distance on the logarithm of
-the width has an interval within [{ROOT[0]}, {ROOT[1]}]; the rate and the bound are kept in every seed at the smallest
-width of at least n, where the theorem asks for n^6; the loss is nearer to that of the linear model whose Gram matrix
-stays as at initialization the wider the network is (rank correlation of the width with the absolute logarithm of their
-ratio, averaged over the recorded steps, below 0 with its interval); the smallest eigenvalue at the last step rises
-with the width (likewise). Rank correlations and slopes are means over seeds of those among a seed's networks, with
-Student's 95% interval. Check: lambda_0 is above 0, as no two inputs are parallel.
+negative, its 95% interval below 0. Bound: in every seed no unit's weights of the widest move further than 4 sqrt(n) ||y
+- u(0)|| / (sqrt(m) lambda_0). Our stricter forms: the slope of the logarithm of that distance on the logarithm of the
+width has an interval within [{ROOT[0]}, {ROOT[1]}]; the rate and the bound are kept in every seed at the smallest width
+of at least n, where the theorem asks for n^6 (undecided if there is none); the loss is nearer to that of the linear
+model whose Gram matrix stays as at initialization the wider the network is (rank correlation of the width with the
+absolute logarithm of their ratio, averaged over the recorded steps, below 0 with its interval); the smallest eigenvalue
+at the last step rises with the width (likewise). Rank correlations and slopes are means over seeds of those among a
+seed's networks, with Student's 95% interval. Check: lambda_0 is above 0, as no two inputs are parallel.
 """
+RULE_NOTE = f"{RULE_CHANGED}: claims on as many units as examples are undecided if no network has them."
+CLOSER = "The wider the network, the closer every weight vector stays to its initialization"
 WIDER = "larger widths change no more than chance"
 
 
@@ -40,7 +42,6 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     """Answer by `RULE`."""
     path = gram_path(results["networks"])
     widest = int(path.table["width"].max())
-    narrow = _smallest_width_of_examples(path)
     end = path.end
     findings = [
         _keeps_the_rate(path, widest, "Gradient descent reaches zero train loss at a linear rate", "paper"),
@@ -48,17 +49,11 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         _rank_finding(
             "The wider the network, the fewer activations change", end, "changed", "figure 1b: fewer changes", ".2%"
         ),
-        _rank_finding(
-            "The wider the network, the closer every weight vector stays to its initialization",
-            end,
-            "distance",
-            "figure 1c: smaller distance",
-        ),
+        _rank_finding(CLOSER, end, "distance", "figure 1c: smaller distance"),
         _gram_matrix_stays(path, widest),
         _keeps_the_bound(path, widest, "No weight vector moves further than the proof allows", "paper"),
         _falls_as_root(end),
-        _keeps_the_rate(path, narrow, "As many units as examples are enough for the rate", "ours"),
-        _keeps_the_bound(path, narrow, "As many units as examples are enough for the bound on the distance", "ours"),
+        *_as_wide_as_examples(path),
         _is_linear(path),
         _rank_finding(
             "The wider the network, the larger the smallest eigenvalue of its Gram matrix at the end",
@@ -70,7 +65,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         ),
         _inputs_are_not_parallel(path),
     ]
-    return StudyAnswer(findings, gram_figures(path), path.table, [_about_the_bounds(path)])
+    return StudyAnswer(findings, gram_figures(path), path.table, [_about_the_bounds(path), RULE_NOTE])
 
 
 def _about_the_bounds(path: GramPath) -> str:
@@ -81,10 +76,16 @@ def _about_the_bounds(path: GramPath) -> str:
     )
 
 
-def _smallest_width_of_examples(path: GramPath) -> int:
-    widths = path.table["width"].unique()
-    wide_enough = widths[widths >= path.examples]
-    return int(wide_enough.min() if len(wide_enough) else widths.max())
+def _as_wide_as_examples(path: GramPath) -> list[Finding]:
+    """Return the findings at the smallest width of at least as many units as examples."""
+    rate = "As many units as examples are enough for the rate"
+    bound = "As many units as examples are enough for the bound on the distance"
+    wide_enough = path.table.loc[path.table["width"] >= path.examples, "width"]
+    if wide_enough.empty:
+        evidence = f"all networks have fewer units than the {path.examples} examples"
+        return [Finding(claim, decide(None), evidence, kind="ours") for claim in (rate, bound)]
+    width = int(wide_enough.min())
+    return [_keeps_the_rate(path, width, rate, "ours"), _keeps_the_bound(path, width, bound, "ours")]
 
 
 def _rank_finding(

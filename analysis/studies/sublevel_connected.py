@@ -27,6 +27,7 @@ from benevolent.analysis.studies.shared.valley_pairs import (
     losses_along_paths,
     pairs_by_width,
     steps_per_epoch,
+    widths_without_partner,
 )
 
 FEW = "few-examples"
@@ -37,14 +38,15 @@ is its highest train loss minus the larger one of its ends, its barrier the grea
 (mean of both, weighted by position), both as fractions of the loss of chance, log of the number of classes; a rise or
 barrier is negligible if the upper end of its interval is below {NEGLIGIBLE:.0%}. One valley: on n examples, the rise of
 fitted curves is negligible over widths of 2 n and more; narrower, at the width nearest to {FAR_NARROWER:g} n. No bad
-valley: all networks of n units and more fit every example. The narrowest: over widths below {NARROWEST:g} n the lower
-end of the rise's interval is above {NEGLIGIBLE:.0%}. Many examples, at the largest width: the barrier of the straight
-line is there if the lower end of its interval is above {NEGLIGIBLE:.0%}; matching lowers it if the interval of the
-difference is below 0; matched networks and curves have none if it is negligible; matching does more than scaling the
-layers of the straight line to the norms of the ends if the interval of the difference is below 0. Matched barriers fall
-with the width: over widths, the interval of the mean Spearman correlation is below 0. Within a run, from its first
-epoch to its end, the barrier is negligible over all widths. The path of the proof rises by less than {ROUNDING:g} over
-widths of 2 n and more, and permuted networks compute the same outputs up to a relative {ROUNDING:g}.
+valley: all networks of more than n units reach the train loss at which training stops. The narrowest: over widths below
+{NARROWEST:g} n the lower end of the rise's interval is above {NEGLIGIBLE:.0%}. Many examples, at the largest width: the
+barrier of the straight line is there if the lower end of its interval is above {NEGLIGIBLE:.0%}; matching lowers it if
+the interval of the difference is below 0; matched networks and curves have none if it is negligible; matching does more
+than scaling the layers of the straight line to the norms of the ends if the interval of the difference is below 0.
+Matched barriers fall with the width: over widths, the interval of the mean Spearman correlation is below 0. Within a
+run, from its first epoch to its end, the barrier is negligible over all widths. The path of the proof rises by less
+than {ROUNDING:g} over widths of 2 n and more, and permuted networks compute the same outputs up to a relative
+{ROUNDING:g}.
 """
 
 
@@ -63,15 +65,17 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     many = pd.concat([tables[MANY], within], ignore_index=True)
     examples = {sweep: example_config(results[sweep]).data.train_size for sweep in tables}
     few_runs = results[FEW].table()
+    reached = example_config(results[FEW]).stop.train_loss
+    assert reached is not None  # the sweep names it
     findings = [
-        *valleys(tables[FEW], few_runs, examples[FEW]),
+        *valleys(tables[FEW], few_runs, examples[FEW], reached),
         *straight_lines(many),
         *narrow_and_rescaled(tables[FEW], many, examples[FEW]),
         *path_checks(tables[FEW], examples[FEW], max(changes)),
     ]
     numbers = pd.concat([tables[FEW].assign(sweep=FEW), many.assign(sweep=MANY)], ignore_index=True)
     figures = _figures(losses[FEW], {FEW: tables[FEW], MANY: many}, examples, chance)
-    return StudyAnswer(findings, figures, numbers, _notes(few_runs))
+    return StudyAnswer(findings, figures, numbers, _notes(few_runs, reached, results))
 
 
 def _figures(
@@ -110,11 +114,17 @@ def _figures(
     ]
 
 
-def _notes(runs: pd.DataFrame) -> list[str]:
-    stuck = runs.assign(stuck=runs["train_error"] > 0).groupby("model.width")["stuck"].sum()
+def _notes(runs: pd.DataFrame, reached: float, results: Mapping[str, Results]) -> list[str]:
+    stuck = runs.assign(stuck=runs["train_loss"] > reached).groupby("model.width")["stuck"].sum()
     named = ", ".join(f"{count} of width {width}" for width, count in stuck.items() if count)
-    return [
+    notes = [
         "The theorems are about every pair of points in a sublevel set and leaky ReLU; here are pairs that training "
         "found, and ReLU. The path of the proof, made explicit for one hidden layer, works for any activation.",
-        f"Of the networks on few examples, {named or 'none'} did not fit them all.",
+        f"Of the networks on few examples, {named or 'none'} did not reach a train loss of {reached:g}.",
     ]
+    for sweep in (FEW, MANY):
+        alone = widths_without_partner(results[sweep])
+        if alone:
+            widths = ", ".join(str(width) for width in alone)
+            notes.append(f"In {sweep} the last network has no partner, and is in no pair, at width {widths}.")
+    return notes

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
-from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
+from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval, slope_within
 from benevolent.analysis.studies.shared.xor_claims import ERROR_CLAIMS, FRACTION_CLAIMS, LEMMA_2
 from benevolent.analysis.studies.shared.xor_figures import xor_figures
 from benevolent.analysis.studies.shared.xor_networks import DEGREES, Detectors, differences, mean_difference, paired
@@ -21,18 +21,20 @@ DEVIATIONS = 5
 
 RULE = f"""
 Small: the fewest filters, large: the most. The error is exact, on the hard distribution, whose positives have one
-positive pattern only. Generalize better: the error of small networks minus that of large ones, a seed's mean over
-training set sizes, has a 95% interval above 0, over all networks, and over those that fit every training example (pairs
-of which both fit). Global minima: of the latter, more large than small networks err on no input. Explore: at
-initialization every pattern is nearest to a filter that should detect it, in every large network, and in fewer of the
-small ones. Cluster: in large networks that fit, the share of the filters' norms within {DEGREES:g} degrees of a pattern
-is larger at the end than at initialization, and at least {CLUSTERED}. Cluster centers: small networks that start from
-the centers of a large network's filters (k-means, of the same seed) err less than those that are drawn. Our controls:
-the centers take away at least {CLOSED} of the difference between small and large (undecided if that has no interval
-above 0); they err less also among networks that fit; among networks of one size that fit, those that had explored at
-initialization err less; large networks fit more often; the difference among networks that fit shows on the task's usual
-distribution, too. All of these need Student's interval, of a mean over seeds, to be on the right side. Check: test
-errors recorded in training are within {DEVIATIONS} standard deviations of the exact ones.
+positive pattern only, where the usual distribution is not named. Generalize better: the error of small networks minus
+that of large ones, a seed's mean over training set sizes, has a 95% interval above 0, over all networks, and over those
+that fit every training example (pairs of which both fit); over the latter also on the usual distribution. Global
+minima: of the latter, more large than small networks err on no input. Cluster: in large networks that fit, the share of
+the filters' norms within {DEGREES:g} degrees of a pattern is larger at the end than at initialization, and at least
+{CLUSTERED}. Our controls: cluster centers: small networks that start from the centers of a large network's filters
+(k-means, of the same seed) err less than those that are drawn, also among networks that fit; the centers take away at
+least {CLOSED} of the difference between small and large (undecided if that has no interval above 0); among networks of
+one size that fit, those that had not explored at initialization err more: the least-squares slope of the error on "not
+explored", both minus their means over the networks of one number of filters and of training examples, is above 0; large
+networks fit more often. All of these need Student's interval, of a mean over seeds, to be on the right side; that of
+the slope has standard errors clustered by seed. Checks: explore: at initialization every pattern is nearest to a filter
+that should detect it, in every large network, and in fewer of the small ones (likewise); test errors recorded in
+training are within {DEVIATIONS} standard deviations of the exact ones.
 """
 
 
@@ -45,7 +47,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     findings = [
         _generalizes("all", small.table, large.table),
         _generalizes("fitted", small.fitted, large.fitted),
-        _more_often("explored", small.table, large.table),
+        _generalizes("usual", small.fitted, large.fitted, "usual_error"),
         _clusters(large),
         _more_often("perfect", small.fitted, large.fitted),
         _generalizes("centers", small.table, centers.table),
@@ -53,7 +55,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         _generalizes("fitted centers", small.fitted, centers.fitted),
         _exploration_tells(drawn),
         _more_often("fits", small.table, large.table),
-        _generalizes("usual", small.fitted, large.fitted, "usual_error"),
+        _more_often("explored", small.table, large.table),
         _recorded_is_exact(drawn, centers),
     ]
     numbers = pd.concat([drawn.table.assign(start="drawn"), centers.table.assign(start="cluster centers")])
@@ -61,6 +63,9 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     notes = [
         "Each seed has a training set and an initialization of its own, the same for all networks of a size. "
         "Errors are sums over the 15 sets of patterns that an input may have, without a sample of test examples.",
+        "The paper tests on the distribution that it trains on, where most positives have several positive patterns, "
+        "so that a network is right about them if it detects one of both; on the hard one it has to detect both. "
+        "The paper shows cluster centers on MNIST, not on this task.",
     ]
     return StudyAnswer(findings, xor_figures(drawn.table, centers.table), numbers, notes)
 
@@ -117,23 +122,13 @@ def _centers_help_most(small: pd.DataFrame, large: pd.DataFrame, centers: pd.Dat
 
 
 def _exploration_tells(drawn: Detectors) -> Finding:
-    fitted = drawn.fitted
-    groups = fitted.groupby(["filters", "train_size"])
-    has_both = groups["explored"].transform("nunique") == 2
-    excess = fitted["hard_error"] - groups["hard_error"].transform("mean")
-    rows = fitted.assign(excess=excess)[has_both]
-
-    def without_exploration(table: pd.DataFrame) -> float:
-        means = table.groupby("explored")["excess"].mean()
-        return float(means.get(False, np.nan) - means.get(True, np.nan))
-
-    difference = mean_over_seeds(rows, without_exploration)
-    holds = None if difference.seeds < 2 else difference.low > 0
-    shown = show_interval(difference, ".4f")
+    fitted = drawn.fitted.assign(unexplored=1.0 - drawn.fitted["explored"])
+    slope = slope_within(fitted, "unexplored", "hard_error", ["filters", "train_size"])
+    shown = show_interval(slope, ".4f")
     return Finding(
         "Among networks of one size that fit, those that explored at initialization err less",
-        decide(holds),
-        f"excess error over networks of one size larger by {shown} without exploration, {len(rows)} networks",
+        decide(None if slope.seeds < 2 else slope.low > 0),
+        f"without exploration the error is larger by {shown}",
         explanation="filters may turn to a pattern that none of them was near to",
         kind="ours",
     )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benevolent.analysis.multi_run.double_descent import nearest_size
 from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared import network_outputs
@@ -14,6 +15,9 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.optimization.losses import targets
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.scores import predicted
+
+#: Part of the threshold at which weight reuse ends in a control.
+EARLY = 2 / 3
 
 
 class Curve(NamedTuple):
@@ -40,21 +44,34 @@ class KernelLimit(NamedTuple):
 
 
 def model_curves(results: Mapping[str, Results]) -> dict[str, Curve]:
-    """Return the curves `features`, `reuse`, `forests`, and those of networks that reuse no weights, `fresh`, `noisy`.
+    """Return the curves of all kinds of models.
 
-    Networks that reuse weights are those of the sweep `reuse` up to the threshold, and drawn ones beyond it, as in the
-    source (whose networks beyond the threshold are drawn too).
+    Returns:
+        `features`; `reuse`, networks that reuse weights up to the size nearest to the threshold, and are drawn beyond
+        it, as in the source; `forests`; networks that reuse no weights, `fresh` and, with noisy labels, `noisy`; and
+        networks whose weight reuse ends `early`, or goes `on`, at `EARLY` of the threshold, or as far as the sweep has
+        such networks.
     """
     fresh, noisy = _network_curves(results["networks"])
     reused = _with_parameters(results["reuse"])
-    beyond = fresh.table[fresh.table["size"] > reused["size"].max()]
+    sizes = pd.Index(sorted(reused["size"].unique()))
+    end = nearest_size(sizes, fresh.threshold)
     return {
         "features": _features_curve(results["features"]),
-        "reuse": fresh._replace(title="Networks with weight reuse", table=pd.concat([reused, beyond])),
+        "reuse": _reuse_up_to(end, reused, fresh)._replace(title="Networks with weight reuse"),
         "forests": _forests_curve(results["forests"]),
         "fresh": fresh,
         "noisy": noisy,
+        "early": _reuse_up_to(EARLY * fresh.threshold, reused, fresh)._replace(title="Networks whose reuse ends early"),
+        "on": _reuse_up_to(float(sizes.max()), reused, fresh)._replace(title="Networks whose reuse goes on"),
     }
+
+
+def _reuse_up_to(size: float, reused: pd.DataFrame, fresh: Curve) -> Curve:
+    """Return networks that reuse weights up to a number of parameters, and drawn ones beyond it."""
+    last = reused["size"] <= size
+    beyond = fresh.table["size"] > reused.loc[last, "size"].max()
+    return fresh._replace(table=pd.concat([reused[last], fresh.table[beyond]]))
 
 
 def _features_curve(results: Results) -> Curve:
@@ -70,7 +87,10 @@ def _forests_curve(results: Results) -> Curve:
     table = results.table()
     leaves = table["model.trees"] * table["model.leaves"]
     one_tree = table[table["model.trees"] == 1]
-    return Curve("Random forest", table.assign(size=leaves), int(one_tree["model.leaves"].max()))
+    largest_errors = one_tree.groupby("model.leaves")["train_error"].max()
+    fits = largest_errors.index[largest_errors == 0]
+    threshold = fits.min() if len(fits) else largest_errors.index.max()
+    return Curve("Random forest", table.assign(size=leaves), int(threshold))
 
 
 def _network_curves(results: Results) -> tuple[Curve, Curve]:

@@ -14,6 +14,7 @@ from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, R
 #: Marker, line style and color of the curves that one panel shows.
 STYLES = (("o", "-", BLACK), ("s", "--", TEAL), ("^", ":", RED))
 RISK_LABELS = {"error": "zero-one risk (fraction)", "loss": "squared risk (½ ‖error‖²)"}
+NORM_LABELS = {"norm": "norm of the coefficients", "kernel_norm": "norm of the function"}
 READING = "Lines are geometric means over seeds, bands the range of the seeds; vertical lines are the threshold."
 
 
@@ -28,7 +29,7 @@ def descent_figures(curves: Mapping[str, Curve], limit: KernelLimit) -> list[Ren
         "random-features",
         "Random Fourier features: risks and norm against their number",
         f"{READING} Dashed horizontal lines are the kernel machine, the limit of infinitely many features. The norm is "
-        "that of the coefficients of all classes; in gray, times √(N/2), that of the function in the kernel's space.",
+        "that of the coefficients of all classes, and times √(N/2) that of the function in the kernel's space.",
         functools.partial(_draw_features, curves["features"], limit),
     )
     networks = render_figure(
@@ -43,10 +44,16 @@ def descent_figures(curves: Mapping[str, Curve], limit: KernelLimit) -> list[Ren
         "Random forests: risks against leaves of one tree, then against trees",
         f"{READING} Up to the threshold there is one tree, and its largest number of leaves grows; beyond it are "
         "forests of 2 and more trees. The number of leaves is the largest that a tree may have; it takes no more than "
-        "it needs to fit its examples, so that the last single trees may be the same.",
+        "it needs to fit its examples.",
         functools.partial(_draw_networks, [curves["forests"]], "largest number of leaves × trees"),
     )
-    return [features, networks, forests]
+    reuse = render_figure(
+        "weight-reuse",
+        "Networks with weight reuse that ends at the threshold, earlier, and later",
+        f"{READING} Up to where reuse ends, a network starts from the next smaller one, beyond that anew.",
+        functools.partial(_draw_networks, [curves["reuse"], curves["early"], curves["on"]]),
+    )
+    return [features, networks, reuse, forests]
 
 
 def _draw_features(curve: Curve, limit: KernelLimit) -> Figure:
@@ -58,16 +65,15 @@ def _draw_features(curve: Curve, limit: KernelLimit) -> Figure:
         _draw_line(test, curve, f"test_{risk}", 0, "random features")
         test.axhline(limits[risk], color=RED, linestyle="--", linewidth=1, label="kernel machine")
         test.set(yscale="log", ylabel=f"test {RISK_LABELS[risk]}")
-        _draw_line(norm, curve, "norm", 0, "coefficients")
-        _draw_line(norm, curve, "kernel_norm", 0, "function", color=DARK_GRAY, marker="s")
-        norm.axhline(limit.norm, color=RED, linestyle="--", linewidth=1, label="kernel machine")
-        norm.set(yscale="log", ylabel="norm")
+        kind = tuple(NORM_LABELS)[column]
+        _draw_line(norm, curve, kind, 0)
+        norm.set(yscale="log", ylabel=NORM_LABELS[kind])
         _draw_line(train, curve, f"train_{risk}", 0)
         train.set(xscale="log", xlabel="random features N", ylabel=f"train {RISK_LABELS[risk]}")
+    panels[1, 1].axhline(limit.norm, color=RED, linestyle="--", linewidth=1)
     for panel in panels.flat:
         panel.axvline(curve.threshold, color=DARK_GRAY, linestyle=":", linewidth=1)
     panels[0, 0].legend(loc="upper left")
-    panels[1, 0].legend(loc="upper left")
     return figure
 
 
@@ -89,13 +95,10 @@ def _draw_networks(curves: Sequence[Curve], size_label: str = "parameters") -> F
     return figure
 
 
-def _draw_line(
-    panel: Axes, curve: Curve, column: str, style: int, label: str = "", color: str = "", marker: str = ""
-) -> None:
-    own_marker, line, own_color = STYLES[style]
+def _draw_line(panel: Axes, curve: Curve, column: str, style: int, label: str = "") -> None:
+    marker, line, color = STYLES[style]
     groups = curve.table.groupby("size")[column]
     # Train risks are zero from some size on.
     mean = groups.mean() if column.startswith("train") else mean_risks(curve.table, "size", column)
-    color = color or own_color
     panel.fill_between(mean.index, groups.min(), groups.max(), color=GRAY, alpha=0.4, linewidth=0)
-    panel.plot(mean.index, mean, line, marker=marker or own_marker, color=color, markersize=3, linewidth=1, label=label)
+    panel.plot(mean.index, mean, line, marker=marker, color=color, markersize=3, linewidth=1, label=label)

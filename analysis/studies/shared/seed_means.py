@@ -73,6 +73,46 @@ def rank_correlation(table: pd.DataFrame, x: str, y: str) -> SeedMean:
     return mean_over_seeds(table, lambda rows: spearman(rows[x], rows[y]), (-1, 1))
 
 
+def slope_within(table: pd.DataFrame, x: str, y: str, groups: Sequence[str]) -> SeedMean:
+    """Return the least-squares slope of y on x within groups of networks, with Student's 95% interval.
+
+    Both columns are taken minus their means over the rows of a group, so that differences between groups do not count.
+    Networks of one seed may err alike: the standard error is clustered by seed (Liang and Zeger 1986), s² = G / (G - 1)
+    Σ_g (Σ x e)² / (Σ x²)² for G seeds, the inner sum over a seed's rows, with residuals e, and t has G - 1 degrees of
+    freedom.
+
+    Args:
+        table: one row per network, with a column `seed`.
+        x: column of the predictor.
+        y: column of the outcome.
+        groups: columns whose values name a group.
+
+    Returns:
+        the slope, over the seeds with a network in a group in which x varies; nan if there is none.
+
+    >>> table = pd.DataFrame({"seed": [0, 1, 2, 3], "size": [1, 1, 2, 2], "x": [0, 1, 0, 1], "y": [1, 3, 7, 9]})
+    >>> slope_within(table, "x", "y", ["size"]).value
+    2.0
+    """
+    keys = list(groups)
+    numbers = table[[x, y]].astype(float)
+    centered = numbers - numbers.groupby([table[key] for key in keys]).transform("mean")
+    varies = centered[x].abs().groupby([table[key] for key in keys]).transform("max") > 0
+    centered = centered[varies]
+    seeds = table.loc[varies, "seed"]
+    count = seeds.nunique()
+    if count == 0:
+        return SeedMean(np.nan, -np.inf, np.inf, 0)
+    squares = float((centered[x] ** 2).sum())
+    slope = float((centered[x] * centered[y]).sum() / squares)
+    if count == 1:
+        return SeedMean(slope, -np.inf, np.inf, 1)
+    scores = (centered[x] * (centered[y] - slope * centered[x])).groupby(seeds).sum()
+    error = np.sqrt(count / (count - 1) * (scores**2).sum()) / squares
+    reach = float(stats.t.ppf(0.975, count - 1) * error)
+    return SeedMean(slope, slope - reach, slope + reach, count)
+
+
 def show_interval(estimate: SeedMean | Estimate, number_format: str = "+.2f", unit: str = "seed") -> str:
     """Return an estimate with its interval and the number of seeds or resamples behind it, as text.
 

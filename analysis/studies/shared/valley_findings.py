@@ -37,20 +37,30 @@ def _percent(estimate: SeedMean, unit: str = "pair") -> str:
     return show_interval(estimate, ".2%", unit)
 
 
-def _widths(table: pd.DataFrame) -> str:
-    widths = sorted(table["width"].unique())
+def _widths(table: pd.DataFrame, column: str = "width") -> str:
+    widths = sorted(table[column].unique())
     shown = ", ".join(str(width) for width in widths)
     return f"{shown} units"
 
 
-def valleys(few: pd.DataFrame, runs: pd.DataFrame, examples: int) -> list[Finding]:
-    """Return the findings on what the theorems say."""
+def valleys(few: pd.DataFrame, runs: pd.DataFrame, examples: int, reached: float) -> list[Finding]:
+    """Return the findings on what the theorems say.
+
+    Args:
+        few: heights of paths, on few examples.
+        runs: the networks that the paths join, one row each.
+        examples: number of training examples n.
+        reached: train loss at which training stops.
+    """
     wide = few[few["width"] >= 2 * examples]
     rise = _mean(wide, "curve", "excess")
-    wide_runs = runs[runs["model.width"] >= examples]
-    fitted = int((wide_runs["train_error"] == 0).sum())
-    narrow_runs = runs[runs["model.width"] < examples]
-    narrow_fitted = int((narrow_runs["train_error"] == 0).sum())
+    is_wide = runs["model.width"] > examples
+    down = runs["train_loss"] <= reached
+    wide_down = int(down[is_wide].sum())
+    others_down = int(down[~is_wide].sum())
+    wide_count = int(is_wide.sum())
+    others = f"of others, {others_down} of {len(runs) - wide_count}"
+    shown = f"{wide_down} of {wide_count} of {_widths(runs[is_wide], 'model.width')} reach a train loss of {reached:g}"
     return [
         Finding(
             "Networks with twice as many units as examples lie in one valley",
@@ -59,9 +69,9 @@ def valleys(few: pd.DataFrame, runs: pd.DataFrame, examples: int) -> list[Findin
             "every sublevel set is connected, from 2 n units on",
         ),
         Finding(
-            "Networks with as many units as examples meet no bad valley",
-            decide(fitted == len(wide_runs)),
-            f"{fitted} of {len(wide_runs)} fit every example; narrower, {narrow_fitted} of {len(narrow_runs)}",
+            "Networks with more units than examples meet no bad valley",
+            decide(wide_down == wide_count if wide_count else None),
+            f"{examples} examples: {shown}; {others}",
             "no bad local valleys, with more than n units",
         ),
     ]
@@ -83,33 +93,33 @@ def straight_lines(many: pd.DataFrame) -> list[Finding]:
             "A barrier separates networks that were trained apart",
             decide(straight.low > NEGLIGIBLE),
             f"{place}: {_percent(straight)} of chance",
-            "Frankle et al. 2020, Entezari et al. 2022",
+            "other papers, Frankle et al. 2020 and Entezari et al. 2022: there is one",
         ),
         Finding(
             "Matching the units lowers the barrier between networks that were trained apart",
             decide(lowered.high < 0),
             f"{place}: matched minus straight {_percent(lowered)} of chance",
-            "Ainsworth et al. 2023",
+            "another paper, Ainsworth et al. 2023: it does",
         ),
         Finding(
             "The wider matched networks are, the lower the barrier between them",
             decide(trend.high < 0),
             f"Spearman's correlation with the width {show_interval(trend, unit='pair')}",
-            "Ainsworth et al. 2023; Entezari et al. 2022",
+            "other papers, Ainsworth et al. 2023 and Entezari et al. 2022: lower if wider",
             explanation="networks that cannot learn their examples have no barrier either",
         ),
         Finding(
             "Wide matched networks have no barrier",
             decide(matched.high < NEGLIGIBLE),
             f"{place}: {_percent(matched)} of chance",
-            "Ainsworth et al. 2023: none for a perceptron on MNIST",
+            "another paper, Ainsworth et al. 2023: none for a perceptron on MNIST",
             explanation="wide enough may be wider than this",
         ),
         Finding(
             "A fitted curve joins networks that were trained apart without a barrier",
             decide(curve.high < NEGLIGIBLE),
             f"{place}: {_percent(curve)} of chance",
-            "Garipov et al. 2018",
+            "another paper, Garipov et al. 2018: curves without a barrier",
         ),
     ]
     return [finding._replace(kind="ours") for finding in findings]

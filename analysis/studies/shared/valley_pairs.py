@@ -51,7 +51,10 @@ class Width(NamedTuple):
 
 
 def pairs_by_width(results: Results) -> list[Width]:
-    """Return pairs of networks, of replicates 2 i and 2 i + 1, for each width of a sweep."""
+    """Return pairs of networks, each replicate with the next, for each width of a sweep.
+
+    A last network without a partner is left out; `widths_without_partner` says where there is one.
+    """
     table = results.table().sort_values([WIDTH, "replicate"])
     run_ids = table["run_id"].tolist()
     train = examples(results, run_ids[0], "train")
@@ -62,6 +65,12 @@ def pairs_by_width(results: Results) -> list[Width]:
         pairs = [Pair(number, first, second) for number, (first, second) in enumerate(halves)]
         widths.append(Width(int(width), pairs, train))
     return widths
+
+
+def widths_without_partner(results: Results) -> list[int]:
+    """Return the widths of a sweep with an odd number of networks, one of which is in no pair."""
+    counts = results.table()[WIDTH].value_counts().sort_index()
+    return [int(width) for width in counts.index[counts % 2 == 1]]
 
 
 def losses_along_paths(widths: list[Width], random_seed: int = 0) -> pd.DataFrame:

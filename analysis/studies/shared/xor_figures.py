@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benevolent.analysis.figures import WIDTH_INCHES, NothingToDraw, RenderedFigure, color_ramp, render_figure
 from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, RED, TEAL
-from benevolent.analysis.studies.shared.seed_means import mean_over_seeds
+from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, minus_signs
 from benevolent.analysis.studies.shared.xor_networks import DEGREES
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -138,7 +138,11 @@ def _draw_directions(panel: Axes, filters: np.ndarray) -> None:
             panel.plot([0, x], [0, y], line, color=color, linewidth=0.8)
             panel.plot(x, y, "o", color=color, markersize=2.5)
     panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="first number")
-    panel.locator_params(nbins=2)
+    tick = float(f"{0.7 * reach:.1g}")
+    ticks = (-tick, 0.0, tick)
+    labels = [minus_signs(f"{place:g}") for place in ticks]
+    panel.set_xticks(ticks, labels)
+    panel.set_yticks(ticks, labels)
 
 
 def _draw_sizes(drawn: pd.DataFrame) -> Figure:
