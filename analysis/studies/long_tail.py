@@ -7,7 +7,6 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from benevolent.analysis.results import Results
-from benevolent.analysis.statistics.bootstrap import Estimate, bootstrap_mean
 from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
 from benevolent.analysis.studies.shared.long_tail_figures import pairs_figure, tail_figure, wrong_labels_figure
 from benevolent.analysis.studies.shared.long_tail_networks import (
@@ -16,6 +15,7 @@ from benevolent.analysis.studies.shared.long_tail_networks import (
     accuracy_without,
     influential_pairs,
 )
+from benevolent.analysis.studies.shared.long_tail_pairs import not_pixels, pairs_alike, repeated_pairs
 from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
 
 #: Thresholds of the source: an example is memorized, and a pair is influential, from there on.
@@ -53,10 +53,10 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     findings = [
         _tail(networks),
         _use(removal, "random", "Removing memorized examples costs more test accuracy than removing others", "paper"),
-        *_pairs_alike(networks, pairs),
+        *pairs_alike(networks, pairs),
         _use(removal, "classes", "It also costs more than removing others of the same classes", "ours"),
-        _not_pixels(pairs),
-        _repeated(networks),
+        not_pixels(pairs),
+        repeated_pairs(networks, MEMORIZED, INFLUENTIAL),
         _wrong_labels(wrong),
     ]
     figures = [tail_figure(networks, removal), pairs_figure(networks, pairs), wrong_labels_figure(wrong)]
@@ -105,84 +105,6 @@ def _use(removal: pd.DataFrame, control: str, claim: str, kind: Kind) -> Finding
         "figure 2: lower at every threshold" if kind == "paper" else "",
         explanation="memorized examples are too few, or too odd, to matter for the test examples",
         kind=kind,
-    )
-
-
-def _over_pairs(pairs: pd.DataFrame, column: str) -> Estimate | None:
-    """Return the mean over pairs with the interval that contains those from test and from training examples.
-
-    None with fewer than two examples of either kind: pairs of one example are not independent.
-    """
-    known = pairs.dropna(subset=[column])
-    if min(known["test"].nunique(), known["train"].nunique()) < 2:
-        return None
-    of_tests = bootstrap_mean(known, column, "test")
-    of_training = bootstrap_mean(known, column, "train")
-    low = min(of_tests.low, of_training.low)
-    high = max(of_tests.high, of_training.high)
-    return of_tests._replace(low=low, high=high)
-
-
-def _pair_finding(
-    claim: str, estimate: Estimate | None, holds: bool, what: str, kind: Kind, paper: str = ""
-) -> Finding:
-    if estimate is None:
-        return Finding(claim, "undecided", "pairs have fewer than two test or training examples", paper, kind=kind)
-    evidence = f"{what} {show_interval(estimate, '.3f')}"
-    return Finding(claim, decide(holds), evidence, paper, kind=kind)
-
-
-def _pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]:
-    train = networks.train.labels[0].numpy()
-    test = networks.test.labels[0].numpy()
-    base = float((train[:, None] == test[None]).mean())
-    same = _over_pairs(pairs, "same_class")
-    nearer = _over_pairs(pairs[pairs["same_class"]], "nearer")
-    among = f"{len(pairs)} pairs of {pairs['train'].nunique()} training and {pairs['test'].nunique()} test examples"
-    return [
-        _pair_finding(
-            "Influential pairs are of one class",
-            same,
-            same is not None and same.low > base,
-            f"{among}; all pairs {base:.3f}; these",
-            "paper",
-            "pairs of one class",
-        ),
-        _pair_finding(
-            "Influential pairs look alike",
-            nearer,
-            nearer is not None and nearer.high < 0.5,
-            "fraction of the class that is nearer in pixels",
-            "paper",
-            "near duplicates and rare views",
-        ),
-    ]
-
-
-def _not_pixels(pairs: pd.DataFrame) -> Finding:
-    nearest = _over_pairs(pairs, "nearest")
-    return _pair_finding(
-        "Most influential partners are not the nearest image in pixels",
-        nearest,
-        nearest is not None and nearest.high < 0.5,
-        "fraction of pairs whose partner is the nearest",
-        "ours",
-    )
-
-
-def _repeated(networks: SubsetNetworks) -> Finding:
-    tables = []
-    for first, second in (networks.halves, networks.halves[::-1]):
-        effects = networks.influence_in(first)
-        train, test = np.nonzero((networks.memorization >= MEMORIZED)[:, None] & (effects >= INFLUENTIAL))
-        tables.append(pd.DataFrame({"train": train, "test": test, "again": networks.influence_in(second)[train, test]}))
-    again = _over_pairs(pd.concat(tables), "again")
-    return _pair_finding(
-        "Pairs found in half of the networks are influential in the other half",
-        again,
-        again is not None and again.low > 0,
-        f"chosen at {INFLUENTIAL} in one half, mean influence in the other",
-        "ours",
     )
 
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
-from benevolent.analysis.multi_run import difficulty_spread
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
+from benevolent.analysis.studies.shared.memorization_difficulty import difficulty_findings, equal_difficulty_finding
 from benevolent.analysis.studies.shared.memorization_figures import (
     convergence_figure,
     difficulty_figure,
@@ -21,17 +20,19 @@ from benevolent.analysis.studies.shared.memorization_noise import (
     rise_finding,
     sensitivity_finding,
 )
-from benevolent.analysis.studies.shared.memorization_tables import (
+from benevolent.analysis.studies.shared.memorization_regularizers import (
     EARLY,
+    REGULARIZERS,
+    memorized_at_no_cost,
+    regularized,
+)
+from benevolent.analysis.studies.shared.memorization_tables import (
     RANDX,
     RANDY,
     REAL,
-    REGULARIZERS,
     convergence_times,
     growth,
     histories,
-    memorized_at_no_cost,
-    regularized,
     right_answers,
     sensitivity_ginis,
 )
@@ -77,14 +78,14 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     times = {name: convergence_times(results[name]) for name in AXES}
     tradeoffs = regularized(results["regularizers"])
     findings = [
-        *_difficulty(right),
+        *difficulty_findings(right, GROUPS),
         critical_samples_finding(table),
         rise_finding(table),
         _time(times["capacity"], "capacity", RANDX),
         _time(times["examples"], "examples", RANDX),
         patterns_first_finding(table, WRONG, HIGH_ACCURACY),
         *(_dropout(tradeoffs, other) for other in [*REGULARIZERS, EARLY] if other != "dropout"),
-        _equal(right),
+        equal_difficulty_finding(right, GROUPS),
         sensitivity_finding(ginis, HIGH_ACCURACY),
         _time(times["capacity"], "capacity", RANDY),
         _time(times["examples"], "examples", RANDY),
@@ -107,45 +108,6 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "Networks that have not fitted every example at the limit of epochs count as having done so there.",
     ]
     return StudyAnswer(findings, figures, pd.concat(parts, ignore_index=True), notes)
-
-
-def _spreads(right: Mapping[str, Tensor], kind: str) -> list[float]:
-    """Return the spread of difficulties in each group of networks."""
-    answers = right[kind]
-    return [difficulty_spread(answers[group::GROUPS]) for group in range(GROUPS)]
-
-
-def _difficulty(right: Mapping[str, Tensor]) -> list[Finding]:
-    real = mean_of(_spreads(right, REAL))
-    logs = {}
-    for kind in (RANDX, RANDY):
-        logs[kind] = mean_of(np.log(np.array(_spreads(right, REAL)) / _spreads(right, kind)).tolist())
-    shown = ", ".join(f"log ratio to {kind} {show_interval(estimate, unit='group')}" for kind, estimate in logs.items())
-    return [
-        Finding(
-            "Real data have easy and hard examples",
-            decide(real.low > 1),
-            f"variance over that of chance {show_interval(real, '.2f', 'group')}",
-            "section 3.1: some examples are never wrong, some always",
-        ),
-        Finding(
-            "Examples of random data are more alike in difficulty",
-            decide(all(estimate.low > 0 for estimate in logs.values())),
-            shown,
-            "section 3.1: rates near those of a binomial",
-        ),
-    ]
-
-
-def _equal(right: Mapping[str, Tensor]) -> Finding:
-    estimates = {kind: mean_of(_spreads(right, kind)) for kind in (RANDX, RANDY)}
-    return Finding(
-        "Examples of random data are equally difficult",
-        decide(all(estimate.low <= 1 <= estimate.high for estimate in estimates.values())),
-        ", ".join(f"{kind} {show_interval(estimate, '.2f', 'group')}" for kind, estimate in estimates.items()),
-        explanation="classes, or images of noise, differ a little in what a network says of them by chance",
-        kind="ours",
-    )
 
 
 def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:

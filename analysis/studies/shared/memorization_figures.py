@@ -12,7 +12,8 @@ from torch import Tensor
 from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
 from benevolent.analysis.multi_run import equal_difficulty, misclassification_rates
 from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, draw_mean_and_range
-from benevolent.analysis.studies.shared.memorization_tables import EARLY, PURE, RANDX, RANDY, REAL
+from benevolent.analysis.studies.shared.memorization_regularizers import EARLY
+from benevolent.analysis.studies.shared.memorization_tables import PURE, RANDX, RANDY, REAL
 
 #: Color, marker and line of each kind of data.
 STYLES = {REAL: (TEAL, "o-"), RANDX: (BLACK, "s--"), RANDY: (RED, "^:")}
