@@ -7,6 +7,7 @@ from plain import gaussian
 
 from benevolent.analysis.multi_run.double_descent import descents, mean_risks, peaks_at
 from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
+from benevolent.analysis.studies.shared.descent_curves import Curve, forest_threshold, reuse_up_to
 from benevolent.trainables.models.modules import RandomFeatures
 
 
@@ -49,3 +50,21 @@ def test_random_features_approach_the_kernel_machine():
         outputs = layer(new) @ coefficients
     assert (outputs - machine(new)).abs().max() < 0.1 * machine(new).abs().max()
     assert coefficients.norm().item() * 40_000**0.5 == pytest.approx(machine.norm, rel=0.05)
+
+
+def test_weight_reuse_ends_where_it_is_asked_to():
+    sizes = [100, 200, 300, 400]
+    reused = pd.DataFrame({"size": sizes, "seed": 0, "test_loss": [1.0, 2.0, 3.0, 4.0]})
+    fresh = Curve("fresh", pd.DataFrame({"size": [*sizes, 800], "seed": 0, "test_loss": [0.5] * 5}), 300)
+    table = reuse_up_to(220, reused, fresh).table
+    assert dict(zip(table["size"], table["test_loss"], strict=True)) == {100: 1, 200: 2, 300: 0.5, 400: 0.5, 800: 0.5}
+
+
+def test_the_threshold_of_forests_is_the_smallest_tree_that_fits_in_every_seed():
+    one_tree = [(5, 0.5, 0.4), (10, 0.1, 0.0), (20, 0.0, 0.0), (40, 0.0, 0.0)]
+    rows = []
+    for leaves, *errors in one_tree:
+        rows += [{"model.trees": 1, "model.leaves": leaves, "train_error": error} for error in errors]
+    rows.append({"model.trees": 2, "model.leaves": 10, "train_error": 0.0})
+    assert forest_threshold(pd.DataFrame(rows)) == 20
+    assert forest_threshold(pd.DataFrame(rows[:2])) == 5

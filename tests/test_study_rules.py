@@ -18,7 +18,7 @@ RULES = {
     "capacity": "e74895ea22ad7809",
     "decision-boundary": "c5f8fcffc8b30ee6",
     "description-length": "4f11cc55d81ee195",
-    "double-descent": "7053f0a14e55e5d6",
+    "double-descent": "d78638a381eeba23",
     "increasing-complexity": "b5940a9382a386f4",
     "intrinsic-dimension": "71035a0cb51b3cef",
     "layers-equal": "c83ef116ff5676a4",

@@ -28,9 +28,9 @@ largest at N = n, and its mean falls from each size to the next beyond it. Kerne
 falls from each size to the next in the mean, and the kernel machine's is lower than that of every number of features.
 Our controls ask the same of the norm in the kernel's own scale, of networks without weight reuse, on clean labels and
 on labels of which a fifth was redrawn, whether the squared risk peaks also if weight reuse ends at {EARLY:.0%} of n K
-parameters, or goes on to at least twice n K, and whether weight reuse, and noisy labels, make the networks' squared
-risk rise further from the sweet spot to the threshold (the interval of the ratio of both rises is above 1). Check: with
-N >= n features the train loss is at most {INTERPOLATES:g}.
+parameters, or goes on beyond 2 n K, where the largest model is then the largest that reuses weights, and whether weight
+reuse, and noisy labels, make the networks' squared risk rise further from the sweet spot to the threshold (the interval
+of the ratio of both rises is above 1). Check: with N >= n features the train loss is at most {INTERPOLATES:g}.
 """
 
 #: What the paper says of each model.
@@ -45,7 +45,7 @@ REUSE_ENDS = "the peak is where weight reuse ends, and networks start anew"
 NO_PEAK = {
     "reuse": "training finds smooth solutions on the way to the threshold, too",
     "early": REUSE_ENDS,
-    "on": REUSE_ENDS,
+    "on": "the risk falls where networks start anew; those that reuse one that fits hardly change it",
     "fresh": "training finds smooth solutions on the way to the threshold, too",
     "noisy": "noisy labels take more parameters to fit, so that the peak is beyond the threshold",
     "forests": "a tree votes for the majority class of a leaf, which smaller leaves of clean labels hardly change",
@@ -56,7 +56,7 @@ NOTES = (
     "paper's 6,000 epochs of SGD; paper scale has SGD.",
     "With weight reuse a network at the threshold has been trained as often as there are smaller ones, and beyond the "
     "threshold networks start anew, as in the paper: where the risk falls again is set by that protocol, too. Two "
-    "controls let reuse end earlier, and go on.",
+    "controls let reuse end earlier, and at no size.",
     "Seeds vary random features, the starts of networks and the features that trees may split at, not the training "
     "examples: intervals are for this training set.",
     f"{RULE_CHANGED}: the forest's threshold is the smallest tree with train error 0, before it was the largest "

@@ -49,25 +49,25 @@ def model_curves(results: Mapping[str, Results]) -> dict[str, Curve]:
     Returns:
         `features`; `reuse`, networks that reuse weights up to the size nearest to the threshold, and are drawn beyond
         it, as in the source; `forests`; networks that reuse no weights, `fresh` and, with noisy labels, `noisy`; and
-        networks whose weight reuse ends `early`, or goes `on`, at `EARLY` of the threshold, or as far as the sweep has
-        such networks.
+        networks whose weight reuse ends `early`, at `EARLY` of the threshold, or goes `on`, without drawn ones.
     """
     fresh, noisy = _network_curves(results["networks"])
     reused = _with_parameters(results["reuse"])
     sizes = pd.Index(sorted(reused["size"].unique()))
     end = nearest_size(sizes, fresh.threshold)
+    early = reuse_up_to(EARLY * fresh.threshold, reused, fresh)
     return {
         "features": _features_curve(results["features"]),
-        "reuse": _reuse_up_to(end, reused, fresh)._replace(title="Networks with weight reuse"),
+        "reuse": reuse_up_to(end, reused, fresh)._replace(title="Networks with weight reuse"),
         "forests": _forests_curve(results["forests"]),
         "fresh": fresh,
         "noisy": noisy,
-        "early": _reuse_up_to(EARLY * fresh.threshold, reused, fresh)._replace(title="Networks whose reuse ends early"),
-        "on": _reuse_up_to(float(sizes.max()), reused, fresh)._replace(title="Networks whose reuse goes on"),
+        "early": early._replace(title="Networks whose weight reuse ends early"),
+        "on": fresh._replace(title="Networks that reuse weights at every size", table=reused),
     }
 
 
-def _reuse_up_to(size: float, reused: pd.DataFrame, fresh: Curve) -> Curve:
+def reuse_up_to(size: float, reused: pd.DataFrame, fresh: Curve) -> Curve:
     """Return networks that reuse weights up to a number of parameters, and drawn ones beyond it."""
     last = reused["size"] <= size
     beyond = fresh.table["size"] > reused.loc[last, "size"].max()
@@ -86,11 +86,22 @@ def _features_curve(results: Results) -> Curve:
 def _forests_curve(results: Results) -> Curve:
     table = results.table()
     leaves = table["model.trees"] * table["model.leaves"]
+    return Curve("Random forest", table.assign(size=leaves), forest_threshold(table))
+
+
+def forest_threshold(table: pd.DataFrame) -> int:
+    """Return the smallest number of leaves at which single trees have train error 0 in all seeds.
+
+    Args:
+        table: one row per forest, with `model.trees`, `model.leaves` and `train_error`.
+
+    Returns:
+        the largest number of leaves if no tree fits.
+    """
     one_tree = table[table["model.trees"] == 1]
     largest_errors = one_tree.groupby("model.leaves")["train_error"].max()
     fits = largest_errors.index[largest_errors == 0]
-    threshold = fits.min() if len(fits) else largest_errors.index.max()
-    return Curve("Random forest", table.assign(size=leaves), int(threshold))
+    return int(fits.min() if len(fits) else largest_errors.index.max())
 
 
 def _network_curves(results: Results) -> tuple[Curve, Curve]:

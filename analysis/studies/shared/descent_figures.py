@@ -49,7 +49,7 @@ def descent_figures(curves: Mapping[str, Curve], limit: KernelLimit) -> list[Ren
     )
     reuse = render_figure(
         "weight-reuse",
-        "Networks with weight reuse that ends at the threshold, earlier, and later",
+        "Networks with weight reuse that ends at the threshold, earlier, and at no size",
         f"{READING} Up to where reuse ends, a network starts from the next smaller one, beyond that anew.",
         functools.partial(_draw_networks, [curves["reuse"], curves["early"], curves["on"]]),
     )
