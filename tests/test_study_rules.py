@@ -8,7 +8,7 @@ from benevolent.orchestrator.study import studies
 
 #: A rule that changes its meaning needs a note on the study's page, and fresh seeds for its next verdict.
 RULES = {
-    "batchnorm-landscape": "e3da258bf48f7f18",
+    "batchnorm-landscape": "8a2426ff96558a12",
     "bth-architecture": "76a59e356cbc23ee",
     "bth-corruption": "ac39b9c4a4663404",
     "bth-dropout": "023a03a6deb2ca00",
@@ -21,7 +21,7 @@ RULES = {
     "double-descent": "d78638a381eeba23",
     "increasing-complexity": "b5940a9382a386f4",
     "intrinsic-dimension": "71035a0cb51b3cef",
-    "layers-equal": "c83ef116ff5676a4",
+    "layers-equal": "46e3bc83448e876c",
     "linear-first": "5597d81e27ef6928",
     "long-tail": "dd2459555c7bb0f8",
     "lottery-ticket": "7180d5aa6cfa3415",

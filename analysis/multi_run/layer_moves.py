@@ -68,16 +68,16 @@ def _tensors_at(results: Results, run_id: str, state: str | int) -> State:
     return results.network(run_id, step=epoch * config.steps_per_epoch).state_dict()
 
 
-def layer_moves(results: Results, run_id: str, *, random_seed: int = 0) -> pd.DataFrame:
+def layer_moves(results: Results, run_id: str) -> pd.DataFrame:
     """Move each layer of a trained network back to its start, and as far in a random direction.
 
     Source: the distances are those of Zhang, Bengio and Singer 2019; the random steps are a control of ours.
-    A random step changes each tensor of a layer by normal numbers, scaled to the norm of its change in training.
+    A random step changes each tensor of a layer by normal numbers, drawn from the run's seed and scaled to the norm of
+    its change in training.
 
     Args:
         results: with the run, whose parameters at the start of its last phase were kept.
         run_id: of a run without layers reset.
-        random_seed: of the random steps.
 
     Returns:
         A row per layer with weights: `layer`, from 1, and `seed`; of its weight W, trained from W0, `distance`
@@ -95,11 +95,12 @@ def layer_moves(results: Results, run_id: str, *, random_seed: int = 0) -> pd.Da
     layers = layers_of_run(results, run_id)
     examples = load_examples(results, run_id, ["train", "test"])
     resets = [{name: start[name] for name in names} for names in layers]
-    randoms = [_random_step(state, reset, random_seed, number) for number, reset in enumerate(resets)]
+    seed = results.config(run_id).seed
+    randoms = [_random_step(state, reset, seed, number) for number, reset in enumerate(resets)]
     error, *errors = errors_of_changes(trained, [{}, *resets, *randoms], examples["test"])
     table = pd.DataFrame([_distances(state[names[0]], start[names[0]]) for names in layers])
     table.insert(0, "layer", range(1, len(layers) + 1))
-    table["seed"] = results.config(run_id).seed
+    table["seed"] = seed
     table["error"] = error
     table["reset_error"] = errors[: len(layers)]
     table["random_error"] = errors[len(layers) :]

@@ -1,6 +1,6 @@
 """Reset the layers of trained networks one by one: to their start, to an epoch, to newly drawn weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from benevolent.analysis.studies.shared.layers_equal_controls import (
     together_finding,
 )
 from benevolent.analysis.studies.shared.layers_equal_figures import figures_of
+from benevolent.analysis.studies.shared.layers_equal_residual import blocks_finding, stages_finding
 from benevolent.analysis.studies.shared.layers_equal_tables import (
     FAMILIES,
     RANDOM,
@@ -21,9 +22,11 @@ from benevolent.analysis.studies.shared.layers_equal_tables import (
     START,
     Tables,
     at,
+    blocks_of,
     difference_to_others,
     drops_by_layer,
     drops_of_layers,
+    earliest_epoch,
     epochs_of,
     fall_along,
     mean_drop,
@@ -40,21 +43,28 @@ DESTROYED = 0.2
 
 RULE = f"""
 The drop of a layer is the test accuracy that a trained network loses when this layer alone is set back, without further
-training; means are over seeds, with Student's 95% interval. Destroyed: with any one layer drawn anew, the mean accuracy
-is at most {DESTROYED}, twice that of guessing. Perceptron: set back to the start, the first layer is critical (the
-interval of its drop lies above {TOLERANCE}) and each other layer robust (below {TOLERANCE}); set back to the last of
-the epochs before the end, the first layer is robust as well. VGG: the mean drop of the lower half of the layers, set
-back to the start, less that of the upper half, has an interval above 0. Residual network: the same for the first layer
-of the network and of each stage, less all other layers. Wider, deeper: the mean drop over layers, at the start, falls
-from the smallest to the largest width (mean over depths), and from the smallest to the largest depth (mean over
-widths): the interval of the difference lies above 0. Distance: Spearman's
-rank correlation of the drop with the distance from the start among the layers of a network, in the mean over the three
-families, lies below {FOLLOWS} with its interval, for the norm of the change of a layer's weight, the norm relative to
-the initial one, and the largest change (above {FOLLOWS} for one of them the claim does not hold, else undecided). Ours:
-the largest drop of any layer falls with depth, as the mean does; a step back to the start costs more than a random step
-as long, in each family, for the layers that the claims above name (first, lower half, those that begin a stage): the
-interval of the difference lies above 0; the perceptron's layers above the first are robust when they are set back
-together; and the residual network's claim, with statistics of BatchNorm computed anew after the step back.
+training; means are over seeds, with Student's 95% interval.
+
+Destroyed: with any one layer drawn anew, the mean accuracy is at most {DESTROYED}, twice that of guessing. Perceptron:
+set back to the start, the first layer is critical (the interval of its drop lies above {TOLERANCE}) and each other
+layer robust (below {TOLERANCE}); set back to the first of the recorded epochs after the start, the first layer is
+robust as well; undecided if this is not in the first tenth of training. VGG: the mean drop of the lower half of the
+layers, set back to the start, less that of the upper half, has an interval above 0. Residual network: the same for the
+first layer of each residual block, less the other layers of blocks.
+
+Wider, deeper: the mean drop over layers, at the start, falls from the smallest to the largest width (mean over depths),
+and from the smallest to the largest depth (mean over widths): the interval of the difference lies above 0. Distance:
+Spearman's rank correlation of the drop with the distance from the start among the layers of a network, in the mean over
+the three families, lies below {FOLLOWS} with its interval, for the norm of the change of a layer's weight, the norm
+relative to the initial one, and the largest change (above {FOLLOWS} for one of them the claim does not hold, else
+undecided).
+
+Ours: the largest drop of any layer falls with depth, as the mean does; a step back to the start costs more than a
+random step as long, drawn for each network, in each family, for the layers that the claims above name (first, lower
+half, first of each block): the interval of the difference lies above 0; the perceptron's layers above the first are
+robust when they are set back together; the residual network's claim, with statistics of BatchNorm computed anew after
+the step back; and in the residual network, the drop of its first layer and of those that begin one of its three stages,
+less that of all others, has an interval above 0.
 """
 
 
@@ -64,28 +74,31 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     moves = {name: moves_of_layers(results[name]) for name in FAMILIES}
     sizes = drops_of_layers(results["sizes"], SIZE)
     depth = int(example_config(results["resnet"]).flat()["model.depth"])
-    critical = {"perceptron": [1], "vgg": _lower_half(drops["vgg"]), "resnet": stage_starts(depth)}
+    firsts, seconds = blocks_of(depth)
+    in_blocks = [*firsts, *seconds]
+    residual = at(drops["resnet"], START)
+    critical = {"perceptron": [1], "vgg": _lower_half(drops["vgg"]), "resnet": firsts}
+    epochs = int(example_config(results["perceptron"]).flat()["stop.max_epochs"])
     findings = [
-        *_perceptron(drops["perceptron"]),
+        *_perceptron(drops["perceptron"], epochs),
         _lower_layers(drops["vgg"]),
-        _stages(at(drops["resnet"], START), critical["resnet"], "drop"),
+        blocks_finding(residual[residual["layer"].isin(in_blocks)], firsts, "drop"),
         *(_destroyed(name, drops[name]) for name in FAMILIES),
         *_sizes(sizes),
         distance_finding(moves),
         largest_drop_finding(sizes),
         random_step_finding(moves, critical),
         together_finding(drops["perceptron"], TOLERANCE),
-        _stages(moves["resnet"], critical["resnet"], "fitted_reset_drop"),
+        blocks_finding(moves["resnet"][moves["resnet"]["layer"].isin(in_blocks)], firsts, "fitted_reset_drop"),
+        stages_finding(residual, stage_starts(depth)),
     ]
     return StudyAnswer(findings, figures_of(drops, moves, sizes), _numbers(drops, moves, sizes), _notes(results))
 
 
-def _perceptron(drops: pd.DataFrame) -> list[Finding]:
+def _perceptron(drops: pd.DataFrame, epochs: int) -> list[Finding]:
     first = mean_drop(at(drops, START, [1]))
     others = [layer for layer in sorted(set(at(drops, START)["layer"])) if layer > 1]
     by_layer = [mean_drop(at(drops, START, [layer])) for layer in others]
-    last = epochs_of(drops)[-1]
-    late = mean_drop(at(drops, last, [1]))
     shown = ", ".join(
         f"layer {layer} {show_interval(drop, '.3f')}" for layer, drop in zip(others, by_layer, strict=True)
     )
@@ -102,19 +115,31 @@ def _perceptron(drops: pd.DataFrame) -> list[Finding]:
             f"accuracy falls by {shown}",
             "the error hardly changes",
         ),
-        Finding(
-            "Set back to an epoch of training, the first layer is robust too",
-            decide(late.high < TOLERANCE),
-            f"to epoch {last}: {show_interval(late, '.3f')}; {_by_epoch(drops)}",
-            "the error hardly changes",
-        ),
+        _early_epoch(drops, epochs),
     ]
+
+
+def _early_epoch(drops: pd.DataFrame, epochs: int) -> Finding:
+    earliest = earliest_epoch(drops, epochs)
+    decision = decide(None)
+    evidence = _by_epoch(drops)
+    if earliest is not None:
+        drop = mean_drop(at(drops, earliest, [1]))
+        decision = decide(drop.high < TOLERANCE)
+        evidence = f"to epoch {earliest} of {epochs} accuracy falls by {show_interval(drop, '.3f')}; {evidence}"
+    return Finding(
+        "Set back to an early epoch, the first layer is robust too",
+        decision,
+        evidence,
+        "the error hardly changes",
+        explanation="with few images an epoch is few steps",
+    )
 
 
 def _by_epoch(drops: pd.DataFrame) -> str:
     """Return the mean drops of the first layer by epoch, as text."""
     parts = []
-    for epoch in epochs_of(drops)[:-1]:
+    for epoch in epochs_of(drops):
         drop = at(drops, epoch, [1])["drop"].mean()
         parts.append(f"{epoch}: {drop:.3f}")
     return f"to epoch {', '.join(parts)}"
@@ -134,23 +159,6 @@ def _lower_layers(drops: pd.DataFrame) -> Finding:
 def _lower_half(rows: pd.DataFrame) -> list[int]:
     """Return the lower half of the layers, without the one in the middle."""
     return list(range(1, rows["layer"].max() // 2 + 1))
-
-
-def _stages(rows: pd.DataFrame, starts: Sequence[int], column: str) -> Finding:
-    difference = difference_to_others(rows, starts, column)
-    is_control = column != "drop"
-    claim = "In a residual network the layers that begin a stage are the critical ones"
-    if is_control:
-        claim = "The layers that begin a stage are so with statistics of BatchNorm computed anew, too"
-    return Finding(
-        claim,
-        decide(difference.low > 0),
-        f"layers {', '.join(map(str, starts))} less others {show_interval(difference, '+.3f')}; "
-        f"{drops_by_layer(rows, column)}",
-        "" if is_control else "the first layer of each block",
-        explanation="trained on few images, every layer has become a part of the function",
-        kind="ours" if is_control else "paper",
-    )
 
 
 def _destroyed(name: str, drops: pd.DataFrame) -> Finding:

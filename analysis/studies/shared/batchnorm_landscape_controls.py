@@ -18,7 +18,7 @@ from benevolent.analysis.studies.shared.findings import Decision, Finding, decid
 from benevolent.analysis.studies.shared.seed_means import SeedMean, show_interval
 
 
-def equal_loss_finding(fields: Tables) -> Finding:
+def equal_loss_finding(fields: Tables, seeds: int) -> Finding:
     """Compare the landscapes at checkpoints of equal loss."""
     ratios = {}
     for name, table in fields.items():
@@ -26,14 +26,14 @@ def equal_loss_finding(fields: Tables) -> Finding:
             ratios[f"{NAMES[name]}, {label}"] = ratio_at_equal_loss(table, column)
     return Finding(
         "The loss is smoother at equal loss, too, not only later in training",
-        all_above(ratios, 1),
+        all_above(ratios, 1, seeds),
         f"without / with, {show_ratios(ratios)}",
         explanation="part of the difference is that networks with BatchNorm are further in training",
         kind="ours",
     )
 
 
-def noisy_landscape_finding(fields: Tables) -> Finding:
+def noisy_landscape_finding(fields: Tables, seeds: int) -> Finding:
     """Compare the landscape with noisy BatchNorm to that without any."""
     ratios = {}
     for name, table in fields.items():
@@ -41,14 +41,14 @@ def noisy_landscape_finding(fields: Tables) -> Finding:
             ratios[f"{NAMES[name]}, {label}"] = ratio_to(table, column, NOISY)
     return Finding(
         "Noisy BatchNorm smooths the loss as well",
-        all_above(ratios, 1),
+        all_above(ratios, 1, seeds),
         f"without / noisy, {show_ratios(ratios)}",
         explanation="the loss of a batch is taken with the noise of its step",
         kind="ours",
     )
 
 
-def every_rate_finding(fields: Tables) -> Finding:
+def every_rate_finding(fields: Tables, seeds: int) -> Finding:
     """Compare the effective smoothness at every learning rate."""
     ratios = {}
     for name, table in fields.items():
@@ -56,7 +56,7 @@ def every_rate_finding(fields: Tables) -> Finding:
             ratios[f"{NAMES[name]}, {rate:g}"] = ratio_to(at_rate(table, rate), "smoothness", PLAIN)
     return Finding(
         "With BatchNorm the loss is effectively smoother at every learning rate",
-        all_above(ratios, 1),
+        all_above(ratios, 1, seeds),
         f"effective smoothness, without / with, at {show_ratios(ratios)}",
         explanation="a network that a large learning rate has thrown into a flat region does not train there",
         kind="ours",
@@ -68,9 +68,20 @@ def at_rate(table: pd.DataFrame, rate: float) -> pd.DataFrame:
     return table[table[RATE] == rate]
 
 
-def all_above(values: Mapping[str, SeedMean], threshold: float) -> Decision:
-    """Return the decision on whether all intervals lie above a threshold."""
-    return decide(min(value.low for value in values.values()) > threshold)
+def all_above(values: Mapping[str, SeedMean], threshold: float, seeds: int) -> Decision:
+    """Return the decision on whether all intervals lie above a threshold.
+
+    A claim about all of them does not hold where one with all seeds is not above, and is undecided where one lacks a
+    seed and no other fails.
+
+    >>> above, short = SeedMean(2.0, 1.5, 2.5, 5), SeedMean(2.0, 0.5, 3.5, 4)
+    >>> all_above({"a": above}, 1, 5), all_above({"a": above, "b": short}, 1, 5), all_above({"a": above}, 1.7, 5)
+    ('holds', 'undecided', 'does not hold')
+    """
+    complete = [value for value in values.values() if value.seeds >= seeds]
+    if any(value.low <= threshold for value in complete):
+        return "does not hold"
+    return decide(True if len(complete) == len(values) else None)
 
 
 def show_ratios(values: Mapping[str, SeedMean], number_format: str = ".2f") -> str:

@@ -28,7 +28,10 @@ LANDSCAPE = {
 
 
 def landscapes(results: Results) -> pd.DataFrame:
-    """Return `landscape_table` of a sweep with kind of normalization, learning rate and seed; finite values only."""
+    """Return `landscape_table` of a sweep with kind of normalization, learning rate and seed.
+
+    Rows with a value that is not finite are left out; `attrs["left_out"]` is their number.
+    """
     return _described(results, landscape_table(results))
 
 
@@ -42,7 +45,9 @@ def shifts(results: Results, rate: float) -> pd.DataFrame:
 def _described(results: Results, table: pd.DataFrame) -> pd.DataFrame:
     runs = results.runs[["run_id", KIND, RATE, "seed"]]
     finite = table.replace([np.inf, -np.inf], np.nan).dropna()
-    return finite.merge(runs, on="run_id")
+    described = finite.merge(runs, on="run_id")
+    described.attrs["left_out"] = len(table) - len(finite)
+    return described
 
 
 def ratio_to(table: pd.DataFrame, column: str, kind: str, to: str = NONE, keys: Sequence[str] = ("step",)) -> SeedMean:

@@ -56,9 +56,30 @@ def at(drops: pd.DataFrame, state: str | int, layers: Sequence[int] = ()) -> pd.
     return drops[chosen & (drops["reset.to"] == str(state))]
 
 
+def earliest_epoch(drops: pd.DataFrame, epochs: int) -> int | None:
+    """Return the first epoch that layers are set back to, if it is in the first tenth of training.
+
+    >>> drops = pd.DataFrame({"reset.to": ["init", "8", "2"]})
+    >>> earliest_epoch(drops, 20), earliest_epoch(drops, 10)
+    (2, None)
+    """
+    epoch = epochs_of(drops)[0]
+    return epoch if 10 * epoch <= epochs else None
+
+
 def epochs_of(drops: pd.DataFrame) -> list[int]:
     """Return the epochs that layers are set back to, in order."""
     return sorted(int(state) for state in set(drops["reset.to"]) if state.isdigit())
+
+
+def blocks_of(depth: int) -> tuple[list[int], list[int]]:
+    """Return the layers of a residual network that begin a residual block, and the others of blocks, from 1.
+
+    >>> blocks_of(8)
+    ([2, 4, 6], [3, 5, 7])
+    """
+    firsts = list(range(2, depth, 2))
+    return firsts, [layer + 1 for layer in firsts]
 
 
 def stage_starts(depth: int) -> list[int]:
