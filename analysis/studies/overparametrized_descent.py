@@ -53,7 +53,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         _gram_matrix_stays(path, widest),
         _keeps_the_bound(path, widest, "No weight vector moves further than the proof allows", "paper"),
         _falls_as_root(end),
-        *_as_wide_as_examples(path),
+        *as_wide_as_examples(path),
         _is_linear(path),
         _rank_finding(
             "The wider the network, the larger the smallest eigenvalue of its Gram matrix at the end",
@@ -76,7 +76,7 @@ def _about_the_bounds(path: GramPath) -> str:
     )
 
 
-def _as_wide_as_examples(path: GramPath) -> list[Finding]:
+def as_wide_as_examples(path: GramPath) -> list[Finding]:
     """Return the findings at the smallest width of at least as many units as examples."""
     rate = "As many units as examples are enough for the rate"
     bound = "As many units as examples are enough for the bound on the distance"
