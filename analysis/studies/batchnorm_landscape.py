@@ -98,7 +98,9 @@ def _outcomes(results: Results) -> pd.DataFrame:
     runs = results.runs
     classes = class_count(results)
     losses = runs["train_loss"].fillna(np.log(classes))
-    return runs.assign(train_loss=losses, test_error=runs["test_error"].fillna(1 - 1 / classes))
+    outcomes = runs.assign(train_loss=losses, test_error=runs["test_error"].fillna(1 - 1 / classes))
+    # Networks that diverged ended at other steps, and are compared all the same.
+    return outcomes.drop(columns="step", errors="ignore")
 
 
 def _landscape(compared: Tables, seeds: int) -> list[Finding]:
