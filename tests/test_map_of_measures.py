@@ -2,6 +2,7 @@
 
 import functools
 import io
+import itertools
 import sys
 import types
 
@@ -23,14 +24,21 @@ from benevolent.analysis.multi_run.pooled_effects import (
 )
 from benevolent.analysis.multi_run.sweep_effects import sweep_effects
 from benevolent.analysis.results import load_results
+from benevolent.analysis.statistics.permuted_configurations import configuration_p_values
 from benevolent.analysis.statistics.random_effects import random_effects
 from benevolent.analysis.statistics.replicate_taus import replicate_taus
 from benevolent.analysis.studies import Finding, StudyAnswer
 from benevolent.analysis.studies.shared.map_choices import choice_findings
 from benevolent.analysis.studies.shared.map_effects import all_effects, recovered_by_choice
 from benevolent.analysis.studies.shared.map_findings import found, pooled_findings
-from benevolent.analysis.studies.shared.map_predictors import FAMILIES, PROPOSED, with_controls
-from benevolent.analysis.studies.shared.map_reversals import changes_sign
+from benevolent.analysis.studies.shared.map_predictors import (
+    FAMILIES,
+    PER_CONFIGURATION,
+    PROPOSED,
+    random_names,
+    with_controls,
+)
+from benevolent.analysis.studies.shared.map_reversals import changes_sign, reversal_findings, significant_signs
 from benevolent.orchestrator import study, study_run
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
@@ -38,20 +46,24 @@ from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 EVERYWHERE, REVERSING, NOISE, MARGIN = "path_norm", "parameter_norm", "l1_norm", "margin_p10"
 STUDIES = 12
+CONFIGURATIONS = 6
+RUNS = 4 * CONFIGURATIONS
 
 
 def sweep(number: int, rng: np.random.Generator) -> pd.DataFrame:
     """Runs of a sweep: one measure goes with the gap, one does so in even studies and against it in odd ones."""
-    configuration = np.repeat(np.arange(5), 4)
-    gap = np.sort(rng.normal(size=5))[configuration] + 0.05 * rng.normal(size=20)
-    table = pd.DataFrame({"configuration": configuration, "replicate": np.tile(np.arange(4), 5), "gap": gap})
-    table["seed"] = rng.permutation(20)
+    configuration = np.repeat(np.arange(CONFIGURATIONS), 4)
+    gap = np.sort(rng.normal(size=CONFIGURATIONS))[configuration] + 0.05 * rng.normal(size=RUNS)
+    table = pd.DataFrame(
+        {"configuration": configuration, "replicate": np.tile(np.arange(4), CONFIGURATIONS), "gap": gap}
+    )
+    table["seed"] = rng.permutation(RUNS)
     table["epoch"] = 3
-    table[EVERYWHERE] = gap + 0.03 * rng.normal(size=20)
-    table[MARGIN] = -gap + 0.03 * rng.normal(size=20)
-    table[REVERSING] = (1 if number % 2 else -1) * configuration + rng.normal(size=20)
-    table[NOISE] = rng.normal(size=5)[configuration] + 0.1 * rng.normal(size=20)
-    return table.assign(test_error=gap, test_loss=gap**3, train_loss=rng.normal(size=20))
+    table[EVERYWHERE] = gap + 0.03 * rng.normal(size=RUNS)
+    table[MARGIN] = -gap + 0.03 * rng.normal(size=RUNS)
+    table[REVERSING] = (1 if number % 2 else -1) * configuration + rng.normal(size=RUNS)
+    table[NOISE] = rng.normal(size=CONFIGURATIONS)[configuration] + 0.1 * rng.normal(size=RUNS)
+    return table.assign(test_error=gap, test_loss=gap**3, train_loss=rng.normal(size=RUNS))
 
 
 @pytest.fixture(scope="module")
@@ -66,22 +78,85 @@ def tables():
 
 @pytest.fixture(scope="module")
 def effects(tables):
-    every = all_effects(tables)
+    every = all_effects(tables, {})
     return every[every["target"] == "gap"]
 
 
 def test_what_predicts_everywhere_is_found_what_reverses_is_not_and_noise_is_not(effects):
-    across = pooled_effects(effects, "tau", PROPOSED)
-    within = pooled_effects(effects, "within", PROPOSED)
+    across = pooled_effects(effects, "tau", PROPOSED, "paper")
+    within = pooled_effects(effects, "within", PROPOSED, "paper")
     assert list(found(across, 0.05).index) in ([EVERYWHERE, MARGIN], [MARGIN, EVERYWHERE])
     assert across.loc[MARGIN, "low"] > 0.5  # a small margin is a complex network
     assert across.loc[EVERYWHERE, ["positive", "negative"]].tolist() == [STUDIES, 0]
     assert set(found(within, 0.05).index) == {EVERYWHERE, MARGIN}
-    assert changes_sign(effects, [EVERYWHERE, REVERSING, MARGIN], 0.05) == [REVERSING]
+    signs = significant_signs(effects, 0.05)
+    assert changes_sign(effects, [EVERYWHERE, REVERSING, MARGIN], signs) == [REVERSING]
     decisions = {one.claim: one.decision for one in pooled_findings(effects, across, within, 0.05)}
-    assert decisions["Some measures predict generalization in most studies"] == "holds"
+    assert decisions["Some measures predict generalization in the studies of most papers"] == "holds"
     assert decisions["Every measure fails in some environment"] == "does not hold"
     assert decisions["Random numbers predict as rarely as chance allows"] == "holds"
+
+
+def test_numbers_drawn_for_each_configuration_fail_as_rarely_as_the_level_says(effects):
+    random = random_names(PER_CONFIGURATION)
+    failing = set(effects.loc[significant_signs(effects, 0.05) < 0, "predictor"])
+    assert len(failing & set(random)) <= 12  # of 100; 5 are expected at most
+    by_interval = set(effects.loc[effects["tau_high"] < 0, "predictor"])
+    assert set(random) <= by_interval  # each keeps its order over seeds
+    across = pooled_effects(effects, "tau", PROPOSED, "paper")
+    evidence = reversal_findings(effects, across, 0.05)[0].evidence
+    assert f"drawn at random for each configuration, {len(failing & set(random))} of 100 do" in evidence
+    assert evidence.startswith("1 of 4 do; not ")
+
+
+def test_a_measure_that_is_wrong_everywhere_does_not_predict_but_a_statistic_may_go_either_way(effects):
+    turned = effects.assign(tau=-effects["tau"])
+    across = pooled_effects(turned, "tau", PROPOSED, "paper")
+    assert across.loc[EVERYWHERE, "high"] < -0.5 and found(across, 0.05).empty
+    renamed = turned.assign(predictor=turned["predictor"].replace(EVERYWHERE, "path_length"))
+    assert list(found(pooled_effects(renamed, "tau", PROPOSED, "paper"), 0.05).index) == ["path_length"]
+
+
+def test_studies_of_one_paper_are_one_unit(tables):
+    papers = {f"study{number:02}": "one paper" for number in range(8)}
+    every = all_effects(tables, papers)
+    effects = every[every["target"] == "gap"]
+    pooled = pooled_effects(effects, "tau", [EVERYWHERE], "paper").loc[EVERYWHERE]
+    assert pooled["studies"] == 1 + STUDIES - 8
+    matrix = effects_matrix(effects, "tau", [REVERSING], "paper")
+    own = effects[(effects["predictor"] == REVERSING) & (effects["paper"] == "one paper")]
+    assert matrix.loc[REVERSING, "one paper"] == pytest.approx(own["tau"].mean()) and len(own) == 8
+
+
+def test_p_values_of_permuted_configurations_are_those_of_a_naive_loop():
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"replicate": np.repeat([0, 1], 5), "configuration": list("abcde") * 2})
+    table["x"] = rng.integers(0, 4, 10).astype(float)
+    table["y"] = rng.integers(0, 5, 10)
+    table["part"] = table["x"].where(table["configuration"] != "e")
+    found_here = configuration_p_values(table.sample(frac=1, random_state=0), ["x", "part"], "y")
+    for name, letters in (("x", "abcde"), ("part", "abcd")):
+        rows = table[table["configuration"].isin(list(letters))]
+        x = rows[name].to_numpy().reshape(2, -1)
+        y = rows["y"].to_numpy().reshape(2, -1)
+        taus = []
+        for order in itertools.permutations(range(len(letters))):
+            moved = y[:, list(order)]
+            taus.append(sum(kendalltau(x[row], moved[row]).statistic for row in range(2)))
+        below = np.mean(np.array(taus) <= taus[0] + 1e-9)
+        above = np.mean(np.array(taus) >= taus[0] - 1e-9)
+        assert found_here.loc[name].tolist() == pytest.approx([below, above, 1 / len(taus)])
+
+
+def test_a_reversal_among_many_configurations_is_found_and_few_are_never_enough():
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"replicate": 0, "configuration": range(12), "gap": rng.normal(size=12)})
+    table = table.assign(against=-table["gap"], random=rng.normal(size=12))
+    many = configuration_p_values(table, ["against", "random"], "gap")
+    assert many.loc["against", "p_below"] == many.loc["against", "p_least"] < 0.001
+    assert many.loc["random", "p_below"] > 0.01 and many.loc["random", "p_above"] > 0.01
+    few = configuration_p_values(table[:3], ["against"], "gap")
+    assert few.loc["against", "p_below"] == pytest.approx(1 / 6)
 
 
 def test_a_choice_on_other_studies_is_good_where_one_measure_predicts_and_not_where_it_reverses(tables, effects):

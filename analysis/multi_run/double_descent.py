@@ -6,6 +6,8 @@ The peak is at the interpolation threshold, the size from which on a model fits 
 import numpy as np
 import pandas as pd
 
+from benevolent.analysis.statistics.nearest import nearest_in_ratio
+
 
 def mean_risks(table: pd.DataFrame, size: str, risk: str) -> "pd.Series[float]":
     """Return the geometric mean over seeds of a risk, by size in ascending order.
@@ -24,16 +26,6 @@ def mean_risks(table: pd.DataFrame, size: str, risk: str) -> "pd.Series[float]":
     """
     logs = pd.Series(np.log(table[risk].to_numpy(dtype=float)), index=table.index)
     return np.exp(logs.groupby(table[size]).mean()).rename(risk)
-
-
-def nearest_size(sizes: "pd.Index[float]", threshold: float) -> float:
-    """Return the size that is nearest to a threshold, in ratio.
-
-    >>> nearest_size(pd.Index([50, 100, 400]), 190)
-    100.0
-    """
-    ratios = np.abs(np.log(sizes.to_numpy(dtype=float) / threshold))
-    return float(sizes[int(ratios.argmin())])
 
 
 def descents(table: pd.DataFrame, size: str, risk: str, threshold: float) -> pd.DataFrame:
@@ -60,7 +52,7 @@ def descents(table: pd.DataFrame, size: str, risk: str, threshold: float) -> pd.
     [[2.0, 8.0, 1.0]]
     """
     risks = mean_risks(table, size, risk)
-    peak = nearest_size(risks.index, threshold)
+    peak = nearest_in_ratio(risks.index, threshold)
     smaller = risks[risks.index < peak]
     largest = risks.index[-1]
     if smaller.empty or largest == peak:
@@ -93,7 +85,7 @@ def peaks_at(table: pd.DataFrame, size: str, risk: str, threshold: float) -> boo
     """
     risks = mean_risks(table, size, risk)
     sizes = list(risks.index)
-    expected = sizes.index(nearest_size(risks.index, threshold))
+    expected = sizes.index(nearest_in_ratio(risks.index, threshold))
     sweet_spot = int(np.argmin(risks.to_numpy()[: max(expected, 1)]))
     found = sweet_spot + int(np.argmax(risks.to_numpy()[sweet_spot:]))
     return found > sweet_spot and abs(found - expected) <= 1

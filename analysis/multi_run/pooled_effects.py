@@ -14,15 +14,16 @@ from benevolent.analysis.statistics.resampling import false_discovery
 FEWEST_STUDIES = 5
 
 
-def study_effects(effects: pd.DataFrame, value: str) -> pd.DataFrame:
+def study_effects(effects: pd.DataFrame, value: str, unit: str = "study") -> pd.DataFrame:
     """Return the effect of each predictor in each study: the mean of its sweeps, with the variance of that mean.
 
     Args:
         effects: one row per study, sweep and predictor, with the columns `value` and `<value>_variance`.
         value: name of the effect.
+        unit: column that says which sweeps belong together; `paper` where several studies are of one paper.
 
     Returns:
-        `predictor`, `study`, `effect`, `variance`, `sweeps`; no row where a study has no effect.
+        `predictor`, the unit, `effect`, `variance`, `sweeps`; no row where a study has no effect.
 
     >>> rows = [("a", 1, "norm", 0.5, 0.1), ("a", 2, "norm", 0.7, 0.1), ("b", 1, "norm", -0.2, 0.2)]
     >>> effects = pd.DataFrame(rows, columns=["study", "sweep", "predictor", "tau", "tau_variance"])
@@ -30,27 +31,28 @@ def study_effects(effects: pd.DataFrame, value: str) -> pd.DataFrame:
     [['a', 0.6, 0.05], ['b', -0.2, 0.2]]
     """
     known = effects[effects[value].notna()]
-    groups = known.groupby(["predictor", "study"], sort=False)
+    groups = known.groupby(["predictor", unit], sort=False)
     means = groups[value].mean().rename("effect")
     sweeps = groups[value].count().rename("sweeps")
     variances = (groups[f"{value}_variance"].sum() / sweeps**2).rename("variance")
     return pd.concat([means, variances, sweeps], axis=1).reset_index()
 
 
-def pooled_effects(effects: pd.DataFrame, value: str, predictors: Sequence[str]) -> pd.DataFrame:
+def pooled_effects(effects: pd.DataFrame, value: str, predictors: Sequence[str], unit: str = "study") -> pd.DataFrame:
     """Pool the effects of predictors over studies, by `random_effects`.
 
     Args:
         effects: as for `study_effects`.
         value: name of the effect.
         predictors: the predictors; q-values are adjusted over all of them.
+        unit: column of what is a study here, as for `study_effects`.
 
     Returns:
         One row per predictor (the index): the fields of `PooledEffect`, `q` (Benjamini and Hochberg), `positive` and
         `negative`, the number of studies with an effect of that sign, and `sign_p`, of `sign_test`. NaN with an effect
         in fewer than `FEWEST_STUDIES` studies.
     """
-    of_studies = study_effects(effects, value)
+    of_studies = study_effects(effects, value, unit)
     rows = {}
     for predictor in predictors:
         own = of_studies[of_studies["predictor"] == predictor]
@@ -80,10 +82,10 @@ class ChosenElsewhere(NamedTuple):
     effect: float
 
 
-def effects_matrix(effects: pd.DataFrame, value: str, predictors: Sequence[str]) -> pd.DataFrame:
+def effects_matrix(effects: pd.DataFrame, value: str, predictors: Sequence[str], unit: str = "study") -> pd.DataFrame:
     """Return the effects of studies, one row per predictor and one column per study; arguments as `pooled_effects`."""
-    of_studies = study_effects(effects, value)
-    wide = of_studies.pivot(index="predictor", columns="study", values="effect")
+    of_studies = study_effects(effects, value, unit)
+    wide = of_studies.pivot(index="predictor", columns=unit, values="effect")
     return wide.reindex(list(predictors))
 
 

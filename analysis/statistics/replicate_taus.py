@@ -58,8 +58,8 @@ def replicate_taus(
 def _taus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return tau-b (p,) of (n, p) predictors and an (n,) target."""
     first, second = np.triu_indices(len(y), 1)
-    x_signs = _signs(x[first], x[second])
-    y_signs = _signs(y[first], y[second])[:, None]
+    x_signs = pair_signs(x[first], x[second])
+    y_signs = pair_signs(y[first], y[second])[:, None]
     present = ~np.isnan(x_signs) & ~np.isnan(y_signs)
     x_signs = np.where(present, x_signs, 0)
     y_signs = np.where(present, y_signs, 0)
@@ -70,8 +70,8 @@ def _taus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(defined, concordance / np.sqrt(np.where(defined, untied, 1)), np.nan)
 
 
-def _signs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the signs of differences, also of infinite numbers; NaN where one is missing."""
+def pair_signs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the signs of differences of paired numbers, also of infinite numbers; NaN where one is missing."""
     signs = (first > second).astype(float) - (first < second)
     return np.where(np.isnan(first) | np.isnan(second), np.nan, signs)
 

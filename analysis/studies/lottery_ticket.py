@@ -7,7 +7,7 @@ import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import StudyAnswer
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, StudyAnswer
 from benevolent.analysis.studies.shared.seed_means import minus_signs
 from benevolent.analysis.studies.shared.ticket_figures import draw_by_iteration, draw_kinds
 from benevolent.analysis.studies.shared.ticket_findings import (
@@ -28,14 +28,14 @@ RULE = f"""
 The early-stop iteration is that of the lowest validation loss, and accuracy is that on the test split there; the dense
 network and all sparse ones of one seed are compared, and intervals are Student's 95% intervals over seeds of the mean
 difference of accuracies, or of the mean logarithm of the ratio of iterations. A claim that one kind of networks learns
-faster, or is more accurate, holds if the interval is on that side of 1, or of 0. Of the fractions of weights left that
-were trained, the one nearest to {FASTEST:.1%} is taken for LeNet, except: more accurate than dense,
-{MOST_ACCURATE:.1%}; a tenth of the weights, controls of initial weights, and convolutional networks, {SMALL:.0%};
-iterative against one-shot pruning, and the mask alone, {SMALLEST:.1%}. A tenth matches if the interval of its accuracy
-minus the dense network's is above −{TOLERANCE:.1%} and that of the ratio of its early-stop iteration to the dense
-network's is below 1; it does not if either interval is on the wrong side of 0 or of 1; else this is undecided, as every
-claim is with fewer than two seeds. Ahead from the first iterations on: the accuracy at the first recorded iteration is
-higher.
+faster, or is more accurate, holds if the interval is on that side of 1, or of 0. Of the fractions of weights left after
+any round of pruning, the one nearest in ratio to {FASTEST:.1%} is taken for LeNet, and named beside the claim, except:
+more accurate than dense, {MOST_ACCURATE:.1%}; a tenth of the weights, controls of initial weights, and convolutional
+networks, {SMALL:.0%}; iterative against one-shot pruning, and the mask alone, {SMALLEST:.1%}. A tenth matches if the
+interval of its accuracy minus the dense network's is above −{TOLERANCE:.1%} and that of the ratio of its early-stop
+iteration to the dense network's is below 1; it does not if the first lies below −{TOLERANCE:.1%} or the second above 1;
+else this is undecided, as every claim is with fewer than two seeds. Ahead from the first iterations on: the accuracy at
+the first recorded iteration is higher.
 """
 #: Kinds of sparse networks: how claims and legends name them.
 NAMES = {
@@ -109,5 +109,9 @@ def _notes(values: pd.DataFrame) -> list[str]:
         "Early stops near the end of training are lower bounds: networks that learn slowly, such as reinitialized ones "
         "with few weights left, had not reached their lowest validation loss. Where a ticket is compared with such "
         "networks, it is faster than the ratio of the iterations says."
+    )
+    notes.append(
+        f"{RULE_CHANGED}: a ticket does not match the dense network if it is certainly worse by more than "
+        f"{TOLERANCE:.1%}; before, it could match and be worse at once. Two controls are undecided with one seed."
     )
     return notes

@@ -7,6 +7,7 @@ import pandas as pd
 from benevolent.analysis.multi_run.description_length import prequential_blocks
 from benevolent.analysis.multi_run.parameter_codes import WHOLE, two_part_code
 from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
 
 #: Bits for each parameter that are tried.
 PRECISIONS = (WHOLE, 16, 8, 6, 5, 4, 3, 2, 1)
@@ -91,8 +92,13 @@ def parameter_codes(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_dimension_code(results: Results) -> pd.DataFrame:
-    """Return the two-part codes of networks in subspaces, of the dimension whose mean over seeds is smallest."""
-    codes = two_part_code(results, results.runs)
+    """Return the two-part codes of networks in subspaces, of the dimension whose mean over seeds is smallest.
+
+    The column `model` names the network whose subspaces they are.
+    """
+    runs = results.runs
+    named = runs[["run_id"]].assign(model=model_names(runs))
+    codes = two_part_code(results, runs).merge(named, on="run_id")
     means = codes.groupby("numbers")["bits"].mean()
     return codes[codes["numbers"] == means.idxmin()]
 
@@ -106,3 +112,15 @@ def bits_per_label(codes: pd.DataFrame, column: str = "bits") -> pd.DataFrame:
     """Return the rows of networks that send labels, with a column `per_label`: bits for each of them."""
     sending = codes[codes["labels"] > 0]
     return sending.assign(per_label=sending[column] / sending["labels"])
+
+
+def seed_mean(rows: pd.DataFrame, column: str) -> SeedMean:
+    """Return the mean over seeds of a column."""
+    return mean_over_seeds(rows, lambda of_seed: float(of_seed[column].mean()))
+
+
+def seed_difference(rows: pd.DataFrame, others: pd.DataFrame, column: str) -> SeedMean:
+    """Return the mean over seeds of a column of one group of networks minus that of another."""
+    own = rows.groupby("seed")[column].mean()
+    differences = own - others.groupby("seed")[column].mean()
+    return seed_mean(differences.rename("difference").reset_index(), "difference")

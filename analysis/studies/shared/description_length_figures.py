@@ -11,11 +11,26 @@ from matplotlib.figure import Figure
 from benevolent.analysis.figures import WIDTH_INCHES
 from benevolent.analysis.multi_run.parameter_codes import WHOLE
 from benevolent.analysis.studies.shared.code_lengths import Codes, bits_per_label, last_blocks
-from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import (
+    BLACK,
+    DARK_GRAY,
+    RED,
+    TEAL,
+    LineStyle,
+    draw_mean_and_bars,
+)
 
 #: Color, marker and line style of models in the order of their mean code on MNIST.
-STYLES = [(BLACK, "o", "-"), (TEAL, "^", "--"), (DARK_GRAY, "s", "-."), (RED, "D", ":")]
-LABEL_STYLES = {0.0: (BLACK, "o", "-", "true labels"), 1.0: (RED, "s", "--", "random labels")}
+STYLES = [
+    LineStyle(BLACK, "o", "-"),
+    LineStyle(TEAL, "^", "--"),
+    LineStyle(DARK_GRAY, "s", "-."),
+    LineStyle(RED, "D", ":"),
+]
+LABEL_STYLES = {
+    0.0: (LineStyle(BLACK, "o", "-"), "true labels"),
+    1.0: (LineStyle(RED, "s", "--"), "random labels"),
+}
 UNIFORM = math.log2(10)
 
 
@@ -24,9 +39,9 @@ def draw_codes(codes: Codes) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, 3.3), layout="constrained")
     curves, bars = figure.subplots(1, 2)
     sending = bits_per_label(codes.models)
-    for model, (color, marker, line) in _styles(codes).items():
+    for model, style in _styles(codes).items():
         rows = sending[sending["model"] == model]
-        _draw_range(curves, rows, "per_label", color, marker, line, model)
+        draw_mean_and_bars(curves, rows, "learned", "per_label", style, model)
     curves.axhline(UNIFORM, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
     curves.annotate("uniform code", (1, UNIFORM), (0, -9), ("axes fraction", "data"), "offset points", ha="right")
     curves.set(xscale="log", ylim=(0, UNIFORM * 1.08))
@@ -41,19 +56,9 @@ def _ordered_models(codes: Codes) -> list[str]:
     return list(last_blocks(codes.models).groupby("model")["ratio"].mean().sort_values().index)
 
 
-def _styles(codes: Codes) -> dict[str, tuple[str, str, str]]:
+def _styles(codes: Codes) -> dict[str, LineStyle]:
     """Return color, marker and line style of each model, the same in all panels."""
     return dict(zip(_ordered_models(codes), STYLES, strict=False))
-
-
-def _draw_range(panel: Axes, rows: pd.DataFrame, column: str, color: str, marker: str, line: str, label: str) -> None:
-    """Draw the mean over seeds against the number of labels learned, with the range of the seeds."""
-    groups = rows.groupby("learned")[column]
-    mean = groups.mean()
-    spread = np.abs([mean - groups.min(), groups.max() - mean])
-    panel.errorbar(
-        mean.index, mean, spread, color=color, marker=marker, linestyle=line, markersize=4, capsize=2, label=label
-    )
 
 
 def _lengths(codes: Codes) -> "pd.Series[float]":
@@ -97,9 +102,9 @@ def draw_models(codes: Codes) -> Figure:
         errors.scatter(rows["test_error"], rows["ratio"], s=20, color=color, marker=marker, label=model)
     errors.set(xlabel="test error at the end (fraction)", ylabel="prequential code over uniform")
     errors.legend()
-    for fraction, (color, marker, line, label) in LABEL_STYLES.items():
+    for fraction, (style, label) in LABEL_STYLES.items():
         rows = codes.labels[codes.labels["model"] == fraction]
-        _draw_range(kept, rows, "kept_ratio", color, marker, line, label)
+        draw_mean_and_bars(kept, rows, "learned", "kept_ratio", style, label)
     kept.set(
         xscale="log", ylim=(0, None), xlabel="labels learned", ylabel="information in the parameters\nover uniform"
     )
@@ -108,7 +113,7 @@ def draw_models(codes: Codes) -> Figure:
     return figure
 
 
-def _draw_catching_up(panel: Axes, codes: pd.DataFrame, styles: Mapping[str, tuple[str, str, str]]) -> None:
+def _draw_catching_up(panel: Axes, codes: pd.DataFrame, styles: Mapping[str, LineStyle]) -> None:
     """Draw the bits that networks need for each new label of CIFAR-10, with scaled logits and without."""
     for model in sorted(codes["model"].unique()):
         color, marker, line = styles[model]

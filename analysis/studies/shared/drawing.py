@@ -1,5 +1,8 @@
 """Parts of figures that several studies draw."""
 
+from typing import NamedTuple
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -59,3 +62,44 @@ def draw_mean_and_range(panel: Axes, table: pd.DataFrame, x: str, y: str, style:
     mean = groups.mean()
     panel.plot(mean.index, mean, style, color=color, markersize=4, label=label)
     panel.fill_between(mean.index, groups.min(), groups.max(), color=GRAY, alpha=0.4, linewidth=0)
+
+
+class LineStyle(NamedTuple):
+    """How a line with markers is drawn, as matplotlib names colors, markers and lines."""
+
+    color: str
+    marker: str
+    line: str
+
+
+def draw_mean_and_bars(
+    panel: Axes, table: pd.DataFrame, x: str, y: str, style: LineStyle, label: str, floor: float = -np.inf
+) -> None:
+    """Draw the mean over seeds of a column against another, with the range of the seeds as bars.
+
+    Args:
+        panel: to draw in.
+        table: one row per seed and value of `x`.
+        x: column of the horizontal coordinate.
+        y: column whose mean and range are shown.
+        style: of line and markers.
+        label: in the legend.
+        floor: lower values are drawn here.
+    """
+    groups = table.groupby(x)[y]
+    mean = groups.mean().clip(lower=floor)
+    below = mean - groups.min().clip(lower=floor)
+    above = groups.max().clip(lower=floor) - mean
+    panel.errorbar(
+        mean.index,
+        mean,
+        np.array([below, above]),
+        color=style.color,
+        marker=style.marker,
+        markersize=4,
+        linestyle=style.line,
+        capsize=1.5,
+        elinewidth=0.6,
+        linewidth=1.2,
+        label=label,
+    )

@@ -24,7 +24,7 @@ def mark_areas(tau: "np.ndarray") -> "np.ndarray":
 
 
 def draw_pooled(panel: Axes, pooled: pd.DataFrame, predictors: Sequence[str], families: Sequence[str]) -> None:
-    """Draw the pooled effect of each predictor, with its interval and the number of studies.
+    """Draw the pooled effect of each predictor, with its interval and the number of papers.
 
     Args:
         panel: beside the grid, with its rows.
@@ -36,7 +36,7 @@ def draw_pooled(panel: Axes, pooled: pd.DataFrame, predictors: Sequence[str], fa
     for row, name in enumerate(predictors):
         effect = pooled.loc[name]
         if not np.isfinite(effect["mean"]):
-            panel.text(0, row, "in too few studies", fontsize=6.5, ha="center", va="center", color=DARK_GRAY)
+            panel.text(0, row, "for too few papers", fontsize=6.5, ha="center", va="center", color=DARK_GRAY)
             _write_studies(panel, row, effect)
             continue
         certain = effect["low"] > 0 or effect["high"] < 0
@@ -47,8 +47,8 @@ def draw_pooled(panel: Axes, pooled: pd.DataFrame, predictors: Sequence[str], fa
         panel.scatter(effect["mean"], row, s=34, marker=marker, facecolor=face, edgecolor=color, zorder=3)
         _write_studies(panel, row, effect)
     panel.set_xlim(-1, 1)
-    panel.set_xlabel("mean τ over studies")
-    panel.text(1.08, -0.9, "studies", fontsize=7, ha="left", va="center", clip_on=False)
+    panel.set_xlabel("mean τ over papers")
+    panel.text(1.08, -0.9, "papers", fontsize=7, ha="left", va="center", clip_on=False)
     panel.tick_params(axis="y", labelleft=False, length=0)
     panel.grid(axis="y", visible=False)
     for family_end in np.flatnonzero(np.array(families[1:]) != np.array(families[:-1])):

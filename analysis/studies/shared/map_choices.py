@@ -25,26 +25,26 @@ def choice_findings(tables: Tables, effects: pd.DataFrame) -> list[Finding]:
         tables: runs of the sweeps.
         effects: one row per predictor and sweep, of one outcome.
     """
-    matrix = effects_matrix(effects, "tau", PROPOSED)
+    matrix = effects_matrix(effects, "tau", PROPOSED, "paper")
     chosen = chosen_on_the_others(matrix)
-    free = chosen_on_the_others(effects_matrix(effects, "tau", FREE))
+    free = chosen_on_the_others(effects_matrix(effects, "tau", FREE, "paper"))
     return [
         _carries_over(matrix),
         _chosen_predicts(chosen),
         _beats_free(chosen, free),
-        _chooses_networks(tables, matrix, chosen),
+        _chooses_networks(tables, effects, matrix, chosen),
     ]
 
 
 def _carries_over(matrix: pd.DataFrame) -> Finding:
     mean, low, high, pairs = mean_carried_over(matrix.dropna(how="all", axis=1))
     known = np.isfinite(low)
-    evidence = f"mean effect elsewhere {mean:+.2f} [{low:+.2f}, {high:+.2f}; {pairs} pairs of studies]"
+    evidence = f"mean effect elsewhere {mean:+.2f} [{low:+.2f}, {high:+.2f}; {pairs} pairs of papers]"
     return Finding(
-        "The best measure of one study predicts in the other studies",
+        "The best measure of one paper's studies predicts in those of the others",
         decide(low > 0 if known else None),
-        minus_signs(evidence) if known else f"{pairs} pairs of studies",
-        explanation="studies vary different things, which measures reflect differently",
+        minus_signs(evidence) if known else f"{pairs} pairs of papers",
+        explanation="papers vary different things, which measures reflect differently",
         kind="ours",
     )
 
@@ -52,7 +52,10 @@ def _carries_over(matrix: pd.DataFrame) -> Finding:
 def _chosen_predicts(chosen: Sequence[ChosenElsewhere]) -> Finding:
     values = np.array([one.effect for one in chosen])
     finding = compared(
-        "The best measure of all other studies predicts in a new study", values, "mean effect there", kind="ours"
+        "The best measure of all other papers' studies predicts in those of a new one",
+        values,
+        "mean effect there",
+        kind="ours",
     )
     names = pd.Series([one.predictor for one in chosen], dtype=object).value_counts()
     if names.empty:
@@ -65,23 +68,26 @@ def _beats_free(chosen: Sequence[ChosenElsewhere], free: Sequence[ChosenElsewher
     of_free = {one.study: one.effect for one in free}
     differences = [one.effect - of_free.get(one.study, np.nan) for one in chosen]
     return compared(
-        "The best measure of all other studies predicts better in a new one than train loss, size and duration do",
+        "The best measure of all other papers' studies predicts better than train loss, size and duration do",
         np.array(differences, dtype=float),
         "mean difference of effects",
         kind="ours",
     )
 
 
-def _chooses_networks(tables: Tables, matrix: pd.DataFrame, chosen: Sequence[ChosenElsewhere]) -> Finding:
+def _chooses_networks(
+    tables: Tables, effects: pd.DataFrame, matrix: pd.DataFrame, chosen: Sequence[ChosenElsewhere]
+) -> Finding:
     recovered = []
     for one in chosen:
-        places = [place for place in tables if place.partition("/")[0] == one.study]
+        studies = set(effects.loc[effects["paper"] == one.study, "study"])
+        places = [place for place in tables if place.partition("/")[0] in studies]
         others = matrix.drop(columns=one.study).loc[one.predictor].mean()
         sign = int(np.sign(others)) * direction(one.predictor)
         recovered.append(recovered_by_choice(tables, one.predictor, sign, places))
     values = np.array(recovered, dtype=float)
     return compared(
-        "Networks that the best measure of all other studies chooses have a lower test error than the average",
+        "Networks that the best measure of all other papers' studies chooses have a lower test error than the average",
         values,
         "mean part of what the best choice gains",
         kind="ours",

@@ -7,12 +7,14 @@ import pandas as pd
 
 from benevolent.analysis.multi_run.sweep_effects import sweep_effects
 from benevolent.analysis.results import Results
+from benevolent.analysis.statistics.permuted_configurations import configuration_p_values
 from benevolent.analysis.statistics.pool_choice import Pool
 from benevolent.analysis.studies.shared.map_predictors import (
     ON_THE_MAP,
     PER_CONFIGURATION,
     PER_RUN,
     direction,
+    has_direction,
     judged_runs,
     random_names,
     recorded,
@@ -43,12 +45,17 @@ def sweep_tables(results: Mapping[str, Results]) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def all_effects(tables: Tables) -> pd.DataFrame:
+def all_effects(tables: Tables, papers: Mapping[str, str]) -> pd.DataFrame:
     """Return the effects of every predictor on every outcome in every sweep, in the direction of the predictor.
 
+    Args:
+        tables: runs of the sweeps, by `study/sweep`.
+        papers: what to call the paper of each study; a study that is not in it is a paper of its own.
+
     Returns:
-        The columns of `sweep_effects` with `study`, `sweep` and `target`. Above 0: networks that the predictor calls
-        more complex have the larger outcome.
+        The columns of `sweep_effects` with `study`, `paper`, `sweep` and `target`, and for the first outcome those of
+        `configuration_p_values`, of measures with a direction and random predictors. Above 0: networks that the
+        predictor calls more complex have the larger outcome.
     """
     noise = [*random_names(PER_RUN)[1:], *random_names(PER_CONFIGURATION)[1:]]
     parts = []
@@ -57,9 +64,22 @@ def all_effects(tables: Tables) -> pd.DataFrame:
         for target in TARGETS:
             asked = [*ON_THE_MAP, *noise] if target == TARGET else ON_THE_MAP
             effects = sweep_effects(table, recorded(table, asked), target)
-            parts.append(effects.assign(study=study, sweep=sweep, target=target))
+            if target == TARGET:
+                effects = _with_p_values(effects, table)
+            paper = papers.get(study, study)
+            parts.append(effects.assign(study=study, paper=paper, sweep=sweep, target=target))
     effects = pd.concat(parts, ignore_index=True)
     return _directed(effects)
+
+
+def _with_p_values(effects: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add the p-values of a permutation of configurations, for predictors whose sign means something."""
+    known = effects.loc[effects["tau"].notna(), "predictor"]
+    random = random_names(PER_CONFIGURATION)
+    tested = [name for name in known if has_direction(name) or name in random]
+    finite = table[np.isfinite(table[TARGET].astype(float))]
+    p_values = configuration_p_values(finite, tested, TARGET)
+    return effects.merge(p_values, how="left", left_on="predictor", right_index=True)
 
 
 def _directed(effects: pd.DataFrame) -> pd.DataFrame:
@@ -72,6 +92,8 @@ def _directed(effects: pd.DataFrame) -> pd.DataFrame:
     for name in ("tau", "within"):
         ends = [f"{name}_low", f"{name}_high"]
         turned.loc[reversed_rows, ends] = turned.loc[reversed_rows, ends[::-1]].to_numpy()
+    tails = ["p_below", "p_above"]
+    turned.loc[reversed_rows, tails] = turned.loc[reversed_rows, tails[::-1]].to_numpy()
     return turned
 
 

@@ -27,11 +27,10 @@ def map_figures(
 
     Args:
         effects: one row per predictor and sweep, of one outcome.
-        papers: citation of the paper of each study.
+        papers: authors and year of the paper of each study.
         across: pooled effects across configurations.
         within: pooled effects within configurations.
     """
-    short_papers = {study: short_citation(source) for study, source in papers.items()}
     return [
         render_figure(
             "map",
@@ -39,25 +38,26 @@ def map_figures(
             "Columns are sweeps, by study and paper; rows are measures, by kind, with the largest pooled effect first. "
             "▲, teal: networks that the measure calls more complex have the larger gap; ▼, red: the smaller gap. The "
             "size of a mark is |Kendall's τ| across configurations; it is filled if the 95% interval over seeds "
-            "excludes 0. A gray dot: the measure does not vary, or does not apply. Right: the mean over studies by "
+            "excludes 0. A gray dot: the measure does not vary, or does not apply. Right: the mean over papers by "
             "random effects, with its 95% interval. The gap of other seeds of the same configuration shows how much is "
             "possible, random numbers how little: one that is drawn for each configuration keeps its order over "
-            "seeds, and only over studies it is seen to mean nothing.",
-            functools.partial(draw_map, effects, short_papers, FAMILIES),
+            "seeds, and only over papers it is seen to mean nothing.",
+            functools.partial(draw_map, effects, papers, FAMILIES),
         ),
         render_figure(
             "across-within",
             "Measures across hyperparameters, and among networks that share them",
-            "Pooled effects over studies, with 95% intervals for the strongest: Kendall's τ across configurations "
+            "Pooled effects over papers, with 95% intervals for the strongest: Kendall's τ across configurations "
             "(horizontal), and the correlation of ranks among the runs of one configuration (vertical). Near the "
             "horizontal axis are measures that only tell hyperparameters apart.",
             functools.partial(_draw_across_within, across, within),
         ),
         render_figure(
             "transport",
-            "The best measure of one study, tested in the others",
-            "Row: the study whose measure with the largest |τ| is chosen (named at the right), column: the study in "
-            "which it is tested. ▲, teal: it goes with the gap in the same direction; ▼, red: in the other one. The "
+            "The best measure of one paper's studies, tested in those of the others",
+            "Row: the paper in whose studies the measure with the largest |τ| is chosen (named at the right), column: "
+            "the paper in whose studies it is tested. "
+            "▲, teal: it goes with the gap in the same direction; ▼, red: in the other one. The "
             "size of a mark is |τ| there.",
             functools.partial(_draw_transport, effects),
         ),
@@ -78,7 +78,7 @@ def _draw_across_within(across: pd.DataFrame, within: pd.DataFrame) -> Figure:
     both = across.merge(within, left_index=True, right_index=True, suffixes=("_across", "_within"))
     both = both[both["mean_across"].notna() & both["mean_within"].notna()]
     if both.empty:
-        raise NothingToDraw("No measure has effects across and within configurations in enough studies.")
+        raise NothingToDraw("No measure has effects across and within configurations for enough papers.")
     figure = Figure(figsize=(WIDTH_INCHES, 0.7 * WIDTH_INCHES), layout="constrained")
     panel = figure.subplots()
     panel.axhline(0, color=GRAY, linewidth=0.8)
@@ -113,35 +113,35 @@ def _draw_points(panel: Axes, rows: pd.DataFrame, color: str, marker: str, label
 
 
 def _draw_transport(effects: pd.DataFrame) -> Figure:
-    matrix = effects_matrix(effects, "tau", PROPOSED).dropna(how="all", axis=1)
-    studies = list(matrix.columns)
-    if len(studies) < 2:
-        raise NothingToDraw("Fewer than two studies have configurations to compare.")
+    matrix = effects_matrix(effects, "tau", PROPOSED, "paper").dropna(how="all", axis=1)
+    papers = list(matrix.columns)
+    if len(papers) < 2:
+        raise NothingToDraw("Fewer than two papers have configurations to compare.")
     chosen = matrix.abs().idxmax()
-    figure = Figure(figsize=(WIDTH_INCHES, 1.6 + 0.2 * len(studies)), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, 3 + 0.2 * len(papers)), layout="constrained")
     panel = figure.subplots()
-    for row, first in enumerate(studies):
+    for row, first in enumerate(papers):
         sign = np.sign(matrix.loc[chosen[first], first])
         tested = sign * matrix.loc[chosen[first]]
-        _draw_row(panel, row, tested.drop(first), studies)
-    panel.set_xticks(range(len(studies)), studies, rotation=90)
-    panel.set_yticks(range(len(studies)), studies)
-    panel.set(xlim=(-0.6, len(studies) - 0.4), ylim=(len(studies) - 0.4, -0.6))
+        _draw_row(panel, row, tested.drop(first), papers)
+    panel.set_xticks(range(len(papers)), papers, rotation=90)
+    panel.set_yticks(range(len(papers)), papers)
+    panel.set(xlim=(-0.6, len(papers) - 0.4), ylim=(len(papers) - 0.4, -0.6))
     panel.set_ylabel("chosen in")
     panel.set_xlabel("tested in")
     right = panel.secondary_yaxis("right")
-    right.set_yticks(range(len(studies)), [words(chosen[name]) for name in studies])
+    right.set_yticks(range(len(papers)), [words(chosen[name]) for name in papers])
     right.tick_params(length=0)
     return figure
 
 
 def _draw_row(panel: Axes, row: int, effects: "pd.Series[float]", columns: Sequence[str]) -> None:
     """Draw the signed effects of a row as marks."""
-    for study, effect in effects.dropna().items():
+    for paper, effect in effects.dropna().items():
         upward = effect >= 0
         size = 6 + 60 * abs(effect)
         marker = "^" if upward else "v"
-        panel.scatter(columns.index(str(study)), row, s=size, marker=marker, color=TEAL if upward else RED)
+        panel.scatter(columns.index(str(paper)), row, s=size, marker=marker, color=TEAL if upward else RED)
 
 
 def words(name: str) -> str:

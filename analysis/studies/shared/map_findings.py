@@ -17,6 +17,7 @@ from benevolent.analysis.studies.shared.map_predictors import (
     RANDOM_PREDICTORS,
     SHARPNESS,
     SPECTRAL_PRODUCT,
+    has_direction,
     random_names,
 )
 from benevolent.analysis.studies.shared.map_reversals import reversal_findings
@@ -38,7 +39,7 @@ def pooled_findings(effects: pd.DataFrame, across: pd.DataFrame, within: pd.Data
         level: of p-values and of the false discovery rate.
     """
     return [
-        _predicting("Some measures predict generalization in most studies", across, level),
+        _predicting("Some measures predict generalization in the studies of most papers", across, level),
         _norms_fail(across),
         _spectral_product_reversed(across),
         _sharpness_predicts(across),
@@ -46,7 +47,10 @@ def pooled_findings(effects: pd.DataFrame, across: pd.DataFrame, within: pd.Data
         _optimization(across, level),
         *reversal_findings(effects, across, level),
         _predicting(
-            "Some measures order networks that share every hyperparameter, in most studies", within, level, kind="ours"
+            "Some measures order networks that share every hyperparameter, in the studies of most papers",
+            within,
+            level,
+            kind="ours",
         ),
         _same_sign(across, within, level),
         _random(effects, level),
@@ -54,19 +58,24 @@ def pooled_findings(effects: pd.DataFrame, across: pd.DataFrame, within: pd.Data
 
 
 def found(pooled: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Return the predictors that predict in most studies, by q and by the sign test, the strongest first."""
-    chosen = pooled[(pooled["q"] <= level) & (pooled["sign_p"] <= level)]
+    """Return the predictors that predict for most papers, by q and by the sign test, the strongest first.
+
+    Measures with a direction predict only in this direction: a mean below 0 is a failure.
+    """
+    free = pd.Series([not has_direction(str(name)) for name in pooled.index], index=pooled.index, dtype=bool)
+    as_proposed = free | (pooled["mean"] > 0)
+    chosen = pooled[as_proposed & (pooled["q"] <= level) & (pooled["sign_p"] <= level)]
     return chosen.loc[chosen["mean"].abs().sort_values(ascending=False).index]
 
 
 def show_pooled(row: pd.Series, name: str = "") -> str:
     """Return a pooled effect in words."""
-    text = f"{name} {row['mean']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}; {row['studies']:.0f} studies]"
+    text = f"{name} {row['mean']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}; {row['studies']:.0f} papers]"
     return minus_signs(text.strip())
 
 
 def _known(pooled: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of the predictors that are in enough studies."""
+    """Return the rows of the predictors that have effects for enough papers."""
     rows = pooled.loc[list(names)]
     return rows[rows["mean"].notna()]
 
@@ -137,7 +146,7 @@ def _sharpness_predicts(across: pd.DataFrame) -> Finding:
 
 
 def _sharpness_beats_norms(effects: pd.DataFrame) -> Finding:
-    matrix = effects_matrix(effects, "tau", [SHARPNESS, *NORM_BASED])
+    matrix = effects_matrix(effects, "tau", [SHARPNESS, *NORM_BASED], "paper")
     difference = matrix.loc[SHARPNESS] - matrix.loc[list(NORM_BASED)].mean()
     return compared(
         "Sharpness predicts better than norms",
@@ -154,7 +163,7 @@ def _optimization(across: pd.DataFrame, level: float) -> Finding:
     return Finding(
         "Measures of the optimization predict generalization",
         decide(any_predicts if len(rows) else None),
-        _named(rows) or "recorded in too few studies",
+        _named(rows) or "recorded for too few papers",
         "gradient noise and the speed of the optimization can predict",
         explanation="speed and noise follow the train loss at which a run stops",
     )
@@ -168,7 +177,7 @@ def _same_sign(across: pd.DataFrame, within: pd.DataFrame, level: float) -> Find
         evidence += f"; {show_pooled(within.loc[same[0]], f'{same[0]} within')}"
     return Finding(
         "One measure orders both networks that share every hyperparameter and configurations, in the same direction",
-        decide(bool(same)),
+        decide(bool(same) if names else None),
         evidence,
         explanation="across configurations a measure shows what was varied, within one it shows luck",
         kind="ours",
@@ -177,7 +186,7 @@ def _same_sign(across: pd.DataFrame, within: pd.DataFrame, level: float) -> Find
 
 def _random(effects: pd.DataFrame, level: float) -> Finding:
     names = [*random_names(PER_RUN), *random_names(PER_CONFIGURATION)]
-    pooled = pooled_effects(effects, "tau", names)
+    pooled = pooled_effects(effects, "tau", names, "paper")
     known = pooled[pooled["p"].notna() & (pooled["studies"] >= FEWEST_STUDIES)]
     hits = int((known["p"] <= level).sum())
     return Finding(

@@ -52,7 +52,7 @@ def draw_map(effects: pd.DataFrame, papers: Mapping[str, str], families: Mapping
         raise NothingToDraw("No sweep has enough configurations.")
     present = set(known["predictor"])
     names = [name for name in itertools.chain.from_iterable(families.values()) if name in present]
-    pooled = pooled_effects(effects, "tau", names)
+    pooled = pooled_effects(effects, "tau", names, "paper")
     grid = _grid(known, papers, families, pooled)
     rows = len(grid.predictors)
     columns = len(grid.places)

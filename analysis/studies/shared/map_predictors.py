@@ -135,6 +135,15 @@ def direction(predictor: str) -> int:
     return 1 if measure is None else measure.direction
 
 
+def has_direction(predictor: str) -> bool:
+    """Return whether a measure says which of its values mean a more complex network.
+
+    >>> has_direction("margin_p10"), has_direction("path_length")
+    (True, False)
+    """
+    return predictor in MEASURES
+
+
 def random_names(kind: str) -> list[str]:
     """Return the names of all random predictors of a kind; the first is that of the map."""
     return [kind, *(f"{kind}_{number}" for number in range(2, RANDOM_PREDICTORS + 1))]

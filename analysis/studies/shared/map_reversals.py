@@ -4,10 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
+from benevolent.analysis.statistics.permuted_configurations import tarone_tests
 from benevolent.analysis.studies.shared.findings import Finding, decide
-from benevolent.analysis.studies.shared.map_predictors import NORM_BASED, PROPOSED
+from benevolent.analysis.studies.shared.map_predictors import (
+    NORM_BASED,
+    PER_CONFIGURATION,
+    PROPOSED,
+    has_direction,
+    random_names,
+)
 
 #: Names that are printed as evidence.
 NAMED = 3
@@ -19,59 +25,78 @@ def reversal_findings(effects: pd.DataFrame, across: pd.DataFrame, level: float)
     Args:
         effects: one row per predictor and sweep, of one outcome.
         across: pooled effects across configurations.
-        level: of the intervals of all sweeps of a predictor together.
+        level: of the tests of all sweeps of a predictor together.
     """
-    return [_every_measure_fails(effects, across, level), _norms_change_sign(effects, across, level)]
+    signs = significant_signs(effects, level)
+    return [_every_measure_fails(effects, across, signs), _norms_change_sign(effects, across, signs)]
 
 
-def _every_measure_fails(effects: pd.DataFrame, across: pd.DataFrame, level: float) -> Finding:
+def _every_measure_fails(effects: pd.DataFrame, across: pd.DataFrame, signs: np.ndarray) -> Finding:
     judged = _judged(across, PROPOSED)
-    failing = set(effects.loc[certain_signs(effects, level) < 0, "predictor"])
+    failing = set(effects.loc[signs < 0, "predictor"])
     safe = [name for name in judged if name not in failing]
+    random = _at_random(effects)
+    by_chance = sum(name in failing for name in random)
     return Finding(
         "Every measure fails in some environment",
         decide(not safe if judged else None),
-        f"{len(judged) - len(safe)} of {len(judged)} do{_exceptions(safe)}",
+        f"{len(judged) - len(safe)} of {len(judged)} do{_exceptions(safe)}; drawn at random for each configuration, "
+        f"{by_chance} of {len(random)} do",
         "no measure is right more often than a coin flip in every environment (Dziugaite et al. 2020)",
-        explanation="with few seeds, a reversal is seen only where it is strong",
+        explanation="only sweeps with many configurations can show a reversal",
     )
 
 
-def certain_signs(effects: pd.DataFrame, level: float) -> np.ndarray:
-    """Return the sign of each effect in a sweep if its interval excludes 0, else 0.
+def significant_signs(effects: pd.DataFrame, level: float) -> np.ndarray:
+    """Return the sign of each effect in a sweep if a permutation of its configurations shows it, else 0.
 
-    The intervals hold jointly for all sweeps of a predictor (Bonferroni), since the worst of them is looked for.
+    The worst of the sweeps of a predictor is looked for, so each sign's tests hold jointly for all of them: by
+    Bonferroni, over those sweeps that have enough configurations to show it (Tarone 1990).
+
+    Args:
+        effects: one row per predictor and sweep, with the columns of `configuration_p_values`.
+        level: probability that one of the sweeps of a predictor without meaning has the sign.
     """
-    sweeps = effects.groupby("predictor")["tau"].transform("count").clip(lower=1)
-    freedom = (effects["replicates"] - 1).where(effects["replicates"] > 1)
-    margin = student.ppf(1 - level / 2 / sweeps, freedom) * effects["tau_error"]
-    return np.where(effects["tau"].abs() > margin, np.sign(effects["tau"]), 0)
+    known = effects["tau"].notna() & effects["p_least"].notna()
+    least = effects["p_least"].where(known, np.inf)
+    tests = least.groupby(effects["predictor"]).transform(lambda own: tarone_tests(own, level))
+    above = known & (effects["p_above"] <= level / tests)
+    below = known & (effects["p_below"] <= level / tests)
+    return above.to_numpy(dtype=int) - below.to_numpy(dtype=int)
 
 
-def changes_sign(effects: pd.DataFrame, names: Sequence[str], level: float) -> list[str]:
-    """Return the predictors whose effect is certainly above 0 in some sweeps and below 0 in others."""
-    signs = certain_signs(effects, level)
+def changes_sign(effects: pd.DataFrame, names: Sequence[str], signs: np.ndarray) -> list[str]:
+    """Return the predictors whose effect is above 0 in some sweeps and below 0 in others, by `significant_signs`."""
     positive = set(effects.loc[signs > 0, "predictor"])
     negative = set(effects.loc[signs < 0, "predictor"])
     return [name for name in names if name in positive and name in negative]
 
 
-def _norms_change_sign(effects: pd.DataFrame, across: pd.DataFrame, level: float) -> Finding:
+def _norms_change_sign(effects: pd.DataFrame, across: pd.DataFrame, signs: np.ndarray) -> Finding:
     judged = _judged(across, NORM_BASED)
-    changing = changes_sign(effects, judged, level)
+    changing = changes_sign(effects, judged, signs)
     keeping = [name for name in judged if name not in changing]
+    random = _at_random(effects)
+    by_chance = len(changes_sign(effects, random, signs))
     return Finding(
         "No norm-based measure keeps its sign everywhere",
         decide(not keeping if judged else None),
-        f"{len(changing)} of {len(judged)} have sweeps on both sides of 0{_exceptions(keeping)}",
+        f"{len(changing)} of {len(judged)} have sweeps on both sides of 0{_exceptions(keeping)}; drawn at random for "
+        f"each configuration, {by_chance} of {len(random)}",
         "norms correlate negatively where optimization is varied (Jiang et al. 2020)",
-        explanation="with few seeds, a reversal is seen only where it is strong",
+        explanation="only sweeps with many configurations can show a reversal",
     )
 
 
+def _at_random(effects: pd.DataFrame) -> list[str]:
+    """Return the predictors that were drawn for each configuration and have an effect in some sweep."""
+    present = set(effects.loc[effects["tau"].notna(), "predictor"])
+    return [name for name in random_names(PER_CONFIGURATION) if name in present]
+
+
 def _judged(across: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Return the predictors that are in enough studies."""
-    means = across.loc[list(names), "mean"]
+    """Return the predictors that have a direction, and effects for enough papers."""
+    means = across.loc[[name for name in names if has_direction(name)], "mean"]
     return list(means[means.notna()].index)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -10,16 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from benevolent.analysis.figures import WIDTH_INCHES
-from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import (
+    BLACK,
+    DARK_GRAY,
+    RED,
+    TEAL,
+    LineStyle,
+    draw_mean_and_bars,
+)
 from benevolent.analysis.studies.shared.ticket_values import AFTER, recorded_iterations
 
 #: Color, marker and line of each kind of networks.
 STYLES = {
-    "ticket": (BLACK, "o", "-"),
-    "reinit": (RED, "s", ":"),
-    "shuffle": (TEAL, "D", "-."),
-    "random_mask": (DARK_GRAY, "^", "--"),
-    "one-shot": (TEAL, "v", "--"),
+    "ticket": LineStyle(BLACK, "o", "-"),
+    "reinit": LineStyle(RED, "s", ":"),
+    "shuffle": LineStyle(TEAL, "D", "-."),
+    "random_mask": LineStyle(DARK_GRAY, "^", "--"),
+    "one-shot": LineStyle(TEAL, "v", "--"),
 }
 MARKERS = "osD^vP*X"
 #: Fractions of weights left that the axis names, as in the source.
@@ -64,26 +70,10 @@ def _draw_column(panel: Axes, rows: pd.DataFrame, column: str, kinds: Mapping[st
     dense = rows[rows["left"] == 1]
     panel.axhline(dense[column].mean(), color=DARK_GRAY, linewidth=0.9)
     for name, label in kinds.items():
-        color, marker, line = STYLES[name]
         shown = rows[(rows["control"] == name) & (rows["left"] < 1)]
         if shown.empty:
             continue
-        groups = pd.concat([dense, shown]).groupby("left")[column]
-        mean = groups.mean()
-        spread = np.abs([mean - groups.min(), groups.max() - mean])
-        panel.errorbar(
-            mean.index,
-            mean,
-            spread,
-            color=color,
-            marker=marker,
-            markersize=4,
-            linestyle=line,
-            capsize=1.5,
-            elinewidth=0.6,
-            linewidth=1.2,
-            label=label,
-        )
+        draw_mean_and_bars(panel, pd.concat([dense, shown]), "left", column, STYLES[name], label)
     panel.set(xscale="log", xlabel="weights left")
     panel.set_xlim(1.15, 0.85 * rows["left"].min())
     panel.xaxis.set_major_locator(FixedLocator(TICKS))

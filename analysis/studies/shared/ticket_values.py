@@ -8,7 +8,8 @@ import pandas as pd
 from benevolent.analysis.multi_run.lottery_tickets import ticket_values
 from benevolent.analysis.multi_run.ticket_sizes import tickets_table
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
+from benevolent.analysis.statistics.nearest import nearest_in_ratio
+from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds
 
 #: Column of `early_stop_values` with the test accuracy after so many iterations.
 AFTER = "accuracy_after_{}"
@@ -69,9 +70,7 @@ def nearest_fraction(values: pd.DataFrame, control: str, fraction: float) -> flo
     >>> nearest_fraction(pd.DataFrame({"control": ["ticket"] * 2, "left": [1.0, 0.3]}), "ticket", 0.2)
     0.3
     """
-    fractions = values.loc[values["control"] == control, "left"].unique()
-    distances = np.abs(np.log(fractions / fraction))
-    return float(fractions[distances.argmin()])
+    return nearest_in_ratio(values.loc[values["control"] == control, "left"].unique(), fraction)
 
 
 def difference(values: pd.DataFrame, column: str, first: Kind, second: Kind) -> SeedMean:
@@ -89,9 +88,7 @@ def ratio(values: pd.DataFrame, column: str, first: Kind, second: Kind) -> SeedM
     def of_seed(rows: pd.DataFrame) -> float:
         return float(np.log(_value(rows, column, first) / _value(rows, column, second)))
 
-    logarithm = mean_over_seeds(values, of_seed)
-    value, low, high = np.exp(logarithm[:3]).tolist()
-    return SeedMean(value, low, high, logarithm.seeds)
+    return exponential_of(mean_over_seeds(values, of_seed))
 
 
 def _value(rows: pd.DataFrame, column: str, kind: Kind) -> float:

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benevolent.analysis.figures import WIDTH_INCHES
-from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import (
+    BLACK,
+    DARK_GRAY,
+    RED,
+    TEAL,
+    LineStyle,
+    draw_mean_and_bars,
+)
 
 #: Color, marker, line and name of each path.
 STYLES = {
@@ -87,23 +93,7 @@ def _draw_heights(panel: Axes, rows: pd.DataFrame, column: str, name: str) -> No
     if rows.empty:
         return
     color, marker, line, label = STYLES[name]
-    groups = rows.groupby("width")[column]
-    mean = groups.mean().clip(lower=LEAST_HEIGHT)
-    low = groups.min().clip(lower=LEAST_HEIGHT)
-    spread = np.abs([mean - low, groups.max().clip(lower=LEAST_HEIGHT) - mean])
-    panel.errorbar(
-        mean.index,
-        mean,
-        spread,
-        color=color,
-        marker=marker,
-        markersize=4,
-        linestyle=line,
-        capsize=1.5,
-        elinewidth=0.6,
-        linewidth=1.2,
-        label=label,
-    )
+    draw_mean_and_bars(panel, rows, "width", column, LineStyle(color, marker, line), label, LEAST_HEIGHT)
 
 
 def _draw_limits(panel: Axes, examples: int, widest: int) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics import spearman
+from benevolent.analysis.statistics.nearest import nearest_in_ratio
 from benevolent.analysis.studies.shared.findings import Finding, decide
 from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, show_interval
 
@@ -127,8 +128,8 @@ def straight_lines(many: pd.DataFrame) -> list[Finding]:
 
 def narrow_and_rescaled(few: pd.DataFrame, many: pd.DataFrame, examples: int) -> list[Finding]:
     """Return the findings on controls and stricter forms."""
-    available = np.array(sorted(few["width"].unique()))
-    nearest = available[np.abs(np.log(available / (FAR_NARROWER * examples))).argmin()]
+    available = sorted(few["width"].unique())
+    nearest = int(nearest_in_ratio(available, FAR_NARROWER * examples))
     narrower = _mean(few[few["width"] == nearest], "curve", "excess")
     narrowest = few[few["width"] < NARROWEST * examples]
     rise = _mean(narrowest, "curve", "excess")

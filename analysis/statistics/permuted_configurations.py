@@ -1,0 +1,120 @@
+"""Permutation test of Kendall's tau across the configurations of a sweep, with the seeds of each moved together."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from benevolent.analysis.statistics.configurations import numeric_column
+from benevolent.analysis.statistics.replicate_taus import pair_signs
+from benevolent.trainables.rng import generator
+
+#: All orders of up to seven configurations are tried, and so many random ones of more.
+PERMUTATIONS = math.factorial(7)
+#: Sums of the same signs in another order differ by less.
+ROUNDING = 1e-9
+
+
+def configuration_p_values(
+    table: pd.DataFrame,
+    predictors: Sequence[str],
+    target: str,
+    *,
+    configuration: str = "configuration",
+    replicate: str = "replicate",
+) -> pd.DataFrame:
+    """Test whether predictors order the configurations of a sweep by the target, or against it.
+
+    Intervals over seeds say how surely these few configurations are ordered so; that another predictor without any
+    meaning would not order them so, only a permutation of the configurations says. The statistic is the mean over
+    replicates of Kendall's tau-b; a permutation gives each configuration the targets of another one, in all
+    replicates. Configurations without a value of the predictor take no part.
+
+    Args:
+        table: one row per run; several runs of a configuration in a replicate count as one, by their mean.
+        predictors: numeric columns.
+        target: a numeric column.
+        configuration: column of the configuration.
+        replicate: column of the replicate's number.
+
+    Returns:
+        One row per predictor (the index): the one-sided p-values `p_below`, of a tau this far below 0, and `p_above`,
+        and `p_least`, the smallest p-value that so many configurations can have.
+
+    Raises:
+        BadInput: a column is not numeric.
+
+    >>> table = pd.DataFrame({"replicate": 0, "configuration": range(4), "norm": [4, 3, 2, 1], "loss": range(4)})
+    >>> configuration_p_values(table, ["norm"], "loss").round(3).values.tolist()
+    [[0.042, 1.0, 0.042]]
+    """
+    names = dict.fromkeys([target, *predictors])
+    numbers = pd.DataFrame({name: numeric_column(table, name, "column") for name in names})
+    means = numbers.groupby([table[replicate].to_numpy(), table[configuration].to_numpy()]).mean()
+    known = means.notna().groupby(level=1).any()
+    present = known[list(predictors)].to_numpy().T & known[target].to_numpy()
+    rows = {}
+    for pattern in np.unique(present, axis=0):
+        alike = [name for name, own in zip(predictors, present, strict=True) if np.array_equal(own, pattern)]
+        rows |= _p_values(means, known.index[pattern], alike, target)
+    columns = ["p_below", "p_above", "p_least"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).reindex(list(predictors))
+
+
+def _p_values(
+    means: pd.DataFrame, configurations: "pd.Index[str]", predictors: Sequence[str], target: str
+) -> dict[str, tuple[float, float, float]]:
+    """Return the p-values of predictors that have values in the same configurations."""
+    orders = _orders(len(configurations))
+    first, second = np.triu_indices(len(configurations), 1)
+    statistics = np.zeros((len(orders), len(predictors)))
+    for _, rows in means.groupby(level=0):
+        ordered = rows.droplevel(0).reindex(configurations)
+        x = ordered[list(predictors)].to_numpy(dtype=float)
+        y = ordered[target].to_numpy(dtype=float)
+        moved = y[orders]
+        x_signs = _unit(pair_signs(x[first], x[second]))
+        y_signs = _unit(pair_signs(moved[:, first], moved[:, second]).T)
+        statistics += y_signs.T @ x_signs
+    below = (statistics <= statistics[0] + ROUNDING).mean(axis=0)
+    above = (statistics >= statistics[0] - ROUNDING).mean(axis=0)
+    least = 1 / len(orders)
+    return {name: (float(below[place]), float(above[place]), least) for place, name in enumerate(predictors)}
+
+
+def _orders(count: int) -> np.ndarray:
+    """Return orders of some configurations, one per row, the first of them as they are."""
+    if count <= 1 or math.factorial(count) <= PERMUTATIONS:
+        return np.array(list(itertools.permutations(range(count))), dtype=int).reshape(-1, count)
+    rng = generator(0, "statistics/permuted_configurations")
+    drawn = rng.permuted(np.tile(np.arange(count), (PERMUTATIONS - 1, 1)), axis=1)
+    return np.vstack([np.arange(count), drawn])
+
+
+def _unit(signs: np.ndarray) -> np.ndarray:
+    """Return columns of signs of pairs, divided by the root of the number of pairs that are not tied or missing."""
+    filled = np.where(np.isnan(signs), 0.0, signs)
+    untied = (filled**2).sum(axis=0)
+    return filled / np.sqrt(np.maximum(untied, 1))
+
+
+def tarone_tests(least: Sequence[float], level: float) -> int:
+    """Return by how many tests a level is divided so that one of them errs with at most that probability (Tarone 1990).
+
+    Tests of few observations cannot reach a small p-value, and do not count: K is the smallest number such that at
+    most K tests can reach level / K.
+
+    Args:
+        least: smallest p-value that each test can have.
+        level: probability of any error.
+
+    >>> tarone_tests([0.2, 0.2, 0.001, 0.001], 0.05), tarone_tests([0.001] * 3, 0.05)
+    (2, 3)
+    """
+    smallest = np.asarray(least, dtype=float)
+    number = 1
+    while np.count_nonzero(smallest <= level / number) > number:
+        number += 1
+    return number
