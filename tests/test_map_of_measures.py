@@ -157,6 +157,7 @@ def test_a_reversal_among_many_configurations_is_found_and_few_are_never_enough(
     assert many.loc["random", "p_below"] > 0.01 and many.loc["random", "p_above"] > 0.01
     few = configuration_p_values(table[:3], ["against"], "gap")
     assert few.loc["against", "p_below"] == pytest.approx(1 / 6)
+    assert configuration_p_values(table[:3], [], "gap").empty
 
 
 def test_a_choice_on_other_studies_is_good_where_one_measure_predicts_and_not_where_it_reverses(tables, effects):

@@ -54,13 +54,13 @@ def configuration_p_values(
     numbers = pd.DataFrame({name: numeric_column(table, name, "column") for name in names})
     means = numbers.groupby([table[replicate].to_numpy(), table[configuration].to_numpy()]).mean()
     known = means.notna().groupby(level=1).any()
-    present = known[list(predictors)].to_numpy().T & known[target].to_numpy()
+    present = known[list(predictors)].to_numpy(dtype=bool).T & known[target].to_numpy(dtype=bool)
     rows = {}
     for pattern in np.unique(present, axis=0):
         alike = [name for name, own in zip(predictors, present, strict=True) if np.array_equal(own, pattern)]
         rows |= _p_values(means, known.index[pattern], alike, target)
     columns = ["p_below", "p_above", "p_least"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).reindex(list(predictors))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float).reindex(list(predictors))
 
 
 def _p_values(

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.multi_run.double_descent import nearest_size
 from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
 from benevolent.analysis.results import Results
+from benevolent.analysis.statistics.nearest import nearest_in_ratio
 from benevolent.analysis.studies.shared import network_outputs
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
@@ -54,7 +54,7 @@ def model_curves(results: Mapping[str, Results]) -> dict[str, Curve]:
     fresh, noisy = _network_curves(results["networks"])
     reused = _with_parameters(results["reuse"])
     sizes = pd.Index(sorted(reused["size"].unique()))
-    end = nearest_size(sizes, fresh.threshold)
+    end = nearest_in_ratio(sizes, fresh.threshold)
     early = reuse_up_to(EARLY * fresh.threshold, reused, fresh)
     return {
         "features": _features_curve(results["features"]),
