@@ -160,6 +160,17 @@ def test_a_reversal_among_many_configurations_is_found_and_few_are_never_enough(
     assert configuration_p_values(table[:3], [], "gap").empty
 
 
+def test_numbers_drawn_for_each_configuration_fail_no_more_often_where_runs_are_missing():
+    rng = np.random.default_rng(6)
+    table = pd.DataFrame({"configuration": np.repeat(np.arange(8), 4), "replicate": np.tile(np.arange(4), 8)})
+    names = [f"random{number}" for number in range(400)]
+    drawn = pd.DataFrame(rng.normal(size=(8, 400)), columns=names).iloc[table["configuration"]]
+    table = pd.concat([table.assign(gap=rng.normal(size=32)), drawn.reset_index(drop=True)], axis=1)
+    table = table[rng.random(32) < 0.6]
+    below = configuration_p_values(table, names, "gap")["p_below"]
+    assert (below <= 0.05).sum() <= 34  # 20 are expected
+
+
 def test_a_choice_on_other_studies_is_good_where_one_measure_predicts_and_not_where_it_reverses(tables, effects):
     decisions = {one.claim: one.decision for one in choice_findings(tables, effects)}
     assert set(decisions.values()) == {"holds"}

@@ -25,7 +25,7 @@ RULES = {
     "linear-first": "5597d81e27ef6928",
     "long-tail": "dd2459555c7bb0f8",
     "lottery-ticket": "2733d064b965ecbf",
-    "map-of-measures": "9b9dcffb0317a06a",
+    "map-of-measures": "12902bffa2ba6cf8",
     "margins": "d030f38276d4fec1",
     "memorization": "c451c171848cbc9d",
     "more-parameters": "7554eb3e26b501d4",

@@ -30,7 +30,8 @@ def configuration_p_values(
     Intervals over seeds say how surely these few configurations are ordered so; that another predictor without any
     meaning would not order them so, only a permutation of the configurations says. The statistic is the mean over
     replicates of Kendall's tau-b; a permutation gives each configuration the targets of another one, in all
-    replicates. Configurations without a value of the predictor take no part.
+    replicates. Configurations without a value of the predictor take no part. Where runs are missing in some replicates,
+    the statistic is tau-b of the means over replicates.
 
     Args:
         table: one row per run; several runs of a configuration in a replicate count as one, by their mean.
@@ -70,10 +71,9 @@ def _p_values(
     orders = _orders(len(configurations))
     first, second = np.triu_indices(len(configurations), 1)
     statistics = np.zeros((len(orders), len(predictors)))
-    for _, rows in means.groupby(level=0):
-        ordered = rows.droplevel(0).reindex(configurations)
-        x = ordered[list(predictors)].to_numpy(dtype=float)
-        y = ordered[target].to_numpy(dtype=float)
+    for rows in _complete_replicates(means[[*predictors, target]], configurations):
+        x = rows[list(predictors)].to_numpy(dtype=float)
+        y = rows[target].to_numpy(dtype=float)
         moved = y[orders]
         x_signs = _unit(pair_signs(x[first], x[second]))
         y_signs = _unit(pair_signs(moved[:, first], moved[:, second]).T)
@@ -82,6 +82,18 @@ def _p_values(
     above = (statistics >= statistics[0] - ROUNDING).mean(axis=0)
     least = 1 / len(orders)
     return {name: (float(below[place]), float(above[place]), least) for place, name in enumerate(predictors)}
+
+
+def _complete_replicates(means: pd.DataFrame, configurations: "pd.Index[str]") -> list[pd.DataFrame]:
+    """Return the values of each replicate, by configuration; their mean over replicates if a value is missing.
+
+    Predictor and target are missing together, which only the order at hand would leave in pairs.
+    """
+    replicates = [rows.droplevel(0).reindex(configurations) for _, rows in means.groupby(level=0)]
+    known = [rows for rows in replicates if rows.notna().any(axis=None)]
+    if all(rows.notna().all(axis=None) for rows in known):
+        return known
+    return [means.groupby(level=1).mean().reindex(configurations)]
 
 
 def _orders(count: int) -> np.ndarray:
