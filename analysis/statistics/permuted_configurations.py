@@ -56,7 +56,7 @@ def configuration_p_values(
     means = numbers.groupby([table[replicate].to_numpy(), table[configuration].to_numpy()]).mean()
     known = means.notna().groupby(level=1).any()
     present = known[list(predictors)].to_numpy(dtype=bool).T & known[target].to_numpy(dtype=bool)
-    rows = {}
+    rows: dict[str, tuple[float, float, float]] = {}
     for pattern in np.unique(present, axis=0):
         alike = [name for name, own in zip(predictors, present, strict=True) if np.array_equal(own, pattern)]
         rows |= _p_values(means, known.index[pattern], alike, target)
