@@ -8,7 +8,8 @@ import torch
 from benevolent.analysis.multi_run import difficulty_spread, equal_difficulty, misclassification_rates
 from benevolent.analysis.statistics.bootstrap import bootstrap, bootstrap_mean
 from benevolent.analysis.statistics.gini import gini
-from benevolent.analysis.studies.shared.memorization_tables import epoch_of_fit, growth, memorized_at_no_cost
+from benevolent.analysis.studies.shared.memorization_regularizers import memorized_at_no_cost
+from benevolent.analysis.studies.shared.memorization_tables import epoch_of_fit, growth
 
 
 def test_the_spread_of_difficulties_equals_a_value_worked_out_by_hand():
