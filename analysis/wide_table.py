@@ -1,4 +1,4 @@
-"""From long tables to one row per run: last outcomes, and predictors at the end or at an epoch."""
+"""One row per run from long tables: last outcomes, and predictors at the end or at an epoch."""
 
 import numpy as np
 import pandas as pd

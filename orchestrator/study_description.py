@@ -1,4 +1,4 @@
-"""What the page of a study says about it, apart from the answer."""
+"""Description of a study on its page, apart from the answer."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -220,7 +220,7 @@ class Verdicts:
 
     @property
     def undecided_reasons(self) -> dict[str, list[str]]:
-        """What is lacking for a decision, and the predictors of the first scope that it concerns."""
+        """Reasons why a decision is lacking, and the predictors of the first scope that it concerns."""
         reasons: dict[str, list[str]] = {}
         for verdict in self:
             if verdict.decision == UNDECIDED:

@@ -44,13 +44,13 @@ class WeightUses(TorchFunctionMode):
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Run a function of torch and take down what it reads and returns."""
+        """Run a function of torch, and record the weights that it reads."""
         keywords = kwargs or {}
         result = function(*args, **keywords)
-        self._take_down(function, list(_tensors((args, keywords))), list(_tensors(result)))
+        self._record(function, list(_tensors((args, keywords))), list(_tensors(result)))
         return result
 
-    def _take_down(self, function: Callable[..., Any], read: list[Tensor], returned: list[Tensor]) -> None:
+    def _record(self, function: Callable[..., Any], read: list[Tensor], returned: list[Tensor]) -> None:
         self._kept += returned
         weights = [tensor for tensor in read if id(tensor) in self._names and id(tensor) not in self._of_data]
         if any(id(tensor) in self._of_data for tensor in read):

@@ -24,7 +24,7 @@ from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What R networks, at their ends, say about the N examples of a split.
+    """Answers of R networks, at their ends, to the N examples of a split.
 
     Attributes:
         predicted: `(R, N)`, classes.

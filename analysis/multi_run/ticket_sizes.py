@@ -1,4 +1,4 @@
-"""How much of a network pruning leaves."""
+"""Fraction of a network that pruning leaves."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the axes alone say about the outcome of configurations that were not seen."""
+"""Predictions, by the axes alone, of the outcome of configurations that were not seen."""
 
 from typing import NamedTuple
 

@@ -109,7 +109,7 @@ class CompleteCases:
 
     @cached_property
     def _has_information(self) -> bool:
-        """Whether mutual information is defined, and does not take too long."""
+        """Tell if mutual information is defined, and does not take too long."""
         if len(self._axis_groups) < 2 or len(self.outcome) > CMI_RUNS:
             return False
         return number_of_cells(self.runs) <= CMI_CELLS

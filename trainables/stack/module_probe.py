@@ -18,10 +18,12 @@ class ModuleProbe:
     Attributes:
         draws: True if it draws from torch's generator, in a layer such as dropout or by a function.
         counters: names of the integer buffers that it changes, and on which its outputs may depend.
+        changes_inputs: True if its forward pass changes the inputs, so that it has to get a copy.
     """
 
     draws: bool = False
     counters: frozenset[str] = frozenset()
+    changes_inputs: bool = False
 
 
 def probe_module(module: nn.Module, where: str, input_shape: tuple[int, ...], outputs: int) -> ModuleProbe:
@@ -45,9 +47,11 @@ def probe_module(module: nn.Module, where: str, input_shape: tuple[int, ...], ou
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             inputs = torch.randn(2, *input_shape)
             generator = torch.get_rng_state()
-            in_training = module.train()(inputs.clone())
+            given = inputs.clone()
+            in_training = module.train()(given)
             draws = not torch.equal(generator, torch.get_rng_state())
             module.eval()
+            changes_inputs = not torch.equal(given, inputs)
             logits = module(inputs.clone())
             repeated = module(inputs.clone())
     except Exception as error:  # whatever the user's module raises
@@ -60,7 +64,8 @@ def probe_module(module: nn.Module, where: str, input_shape: tuple[int, ...], ou
         raise BadInput(f"{where}: gives other outputs for the same inputs, although it is in eval mode")
     if _foreign_generators() != foreign_state:
         raise BadInput(f"{where}: draws random numbers from Python's or numpy's generator; expected torch's")
-    return ModuleProbe(draws, frozenset(name for name in counters if not _ignores_counter(module, name)))
+    read_counters = frozenset(name for name in counters if not _ignores_counter(module, name))
+    return ModuleProbe(draws, read_counters, changes_inputs)
 
 
 def _foreign_generators() -> tuple[object, bytes, int]:

@@ -44,6 +44,7 @@ class Network:
         convolves: True if a layer is a convolution.
         stateful: True if the module, in training, does what vmap cannot: change buffers or draw random numbers.
         kept: names of the parameters that are not drawn, but stay as the module's constructor left them.
+        copies_inputs: True if the module's forward pass changes its inputs, or was not tried.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Network:
     ) -> None:
         self.outputs = outputs
         self.kept = frozenset(kept)
+        self.copies_inputs = probe is None or probe.changes_inputs
         probe = probe or ModuleProbe()
         self.arithmetic = arithmetic
         trained: dict[str, torch.Size] = {}
@@ -189,11 +191,9 @@ class Network:
             self.module.eval()
 
     def single(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """Return the logits `(N, C)` of one network: tensors `name -> (...)`, inputs `(N, *input_shape)`.
-
-        The module gets a copy of the inputs, since its forward pass may change them.
-        """
-        return functional_call(self.module, dict(tensors), (inputs.clone(),))
+        """Return the logits `(N, C)` of one network: tensors `name -> (...)`, inputs `(N, *input_shape)`."""
+        inputs = inputs.clone() if self.copies_inputs else inputs
+        return functional_call(self.module, dict(tensors), (inputs,))
 
     def batched_tensors(self, parameters: Tensors, buffers: Tensors) -> dict[str, Tensor]:
         """Return every tensor in the form that its batched layer takes; arguments as for `logits`."""

@@ -31,7 +31,7 @@ UNFINISHED = (Status.FAILED, Status.TO_DO)
 
 
 class Role(StrEnum):
-    """Why a run is in a plan; members are ordinary strings."""
+    """Reason why a run is in a plan; members are ordinary strings."""
 
     RUN = "run"
     """An axis of the sweep names it."""

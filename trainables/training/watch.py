@@ -35,8 +35,10 @@ def watch(
     split or a target. Hooks on the module's forward pass and on the optimizer's step read what they need; the loop says
     the loss of every step. It takes the memory of a few copies of the parameters.
 
-    A step is one call of `optimizer.step()`. Gradients are read right before it, after any clipping. Parameters that do
-    not require gradients when the watch begins are left out.
+    A step is one call of `optimizer.step()`. Gradients are read right before it, after any clipping. A step may take
+    several batches of equal size, if each loss is divided by their number. Losses that are scaled for half precision
+    (`torch.amp.GradScaler`) give scaled derivatives, so statistics divided by these are wrong. Parameters that do not
+    require gradients when the watch begins are left out.
 
     Args:
         module: gives logits `(B, C)`, or an output with an attribute `logits`.

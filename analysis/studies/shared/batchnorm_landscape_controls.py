@@ -1,6 +1,7 @@
 """Controls of the study `batchnorm-landscape`: equal losses, noise, and other learning rates."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -20,10 +21,7 @@ from benevolent.analysis.studies.shared.seed_means import SeedMean, show_interva
 
 def equal_loss_finding(fields: Tables, seeds: int) -> Finding:
     """Compare the landscapes at checkpoints of equal loss."""
-    ratios = {}
-    for name, table in fields.items():
-        for column, label in LANDSCAPE.items():
-            ratios[f"{NAMES[name]}, {label}"] = ratio_at_equal_loss(table, column)
+    ratios = _landscape_ratios(fields, ratio_at_equal_loss)
     return Finding(
         "The loss is smoother at equal loss, too, not only later in training",
         all_above(ratios, 1, seeds),
@@ -35,10 +33,7 @@ def equal_loss_finding(fields: Tables, seeds: int) -> Finding:
 
 def noisy_landscape_finding(fields: Tables, seeds: int) -> Finding:
     """Compare the landscape with noisy BatchNorm to that without any."""
-    ratios = {}
-    for name, table in fields.items():
-        for column, label in LANDSCAPE.items():
-            ratios[f"{NAMES[name]}, {label}"] = ratio_to(table, column, NOISY)
+    ratios = _landscape_ratios(fields, functools.partial(ratio_to, kind=NOISY))
     return Finding(
         "Noisy BatchNorm smooths the loss as well",
         all_above(ratios, 1, seeds),
@@ -46,6 +41,15 @@ def noisy_landscape_finding(fields: Tables, seeds: int) -> Finding:
         explanation="the loss of a batch is taken with the noise of its step",
         kind="ours",
     )
+
+
+def _landscape_ratios(fields: Tables, ratio: Callable[[pd.DataFrame, str], SeedMean]) -> dict[str, SeedMean]:
+    """Return a ratio of every quantity of the landscape, for every network, by what evidence calls it."""
+    ratios = {}
+    for name, table in fields.items():
+        for column, label in LANDSCAPE.items():
+            ratios[f"{NAMES[name]}, {label}"] = ratio(table, column)
+    return ratios
 
 
 def every_rate_finding(fields: Tables, seeds: int) -> Finding:

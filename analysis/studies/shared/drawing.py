@@ -65,7 +65,7 @@ def draw_mean_and_range(panel: Axes, table: pd.DataFrame, x: str, y: str, style:
 
 
 class LineStyle(NamedTuple):
-    """How a line with markers is drawn, as matplotlib names colors, markers and lines."""
+    """Style of a line with markers, as matplotlib names colors, markers and lines."""
 
     color: str
     marker: str

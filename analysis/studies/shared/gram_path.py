@@ -25,7 +25,7 @@ SIGNS = "2.weight"
 
 
 class GramPath(NamedTuple):
-    """What networks do while they train.
+    """Record of networks while they train.
 
     Attributes:
         table: one row per network and recorded step: `seed`, `width`, `step`, `loss` (half the sum of squared errors),

@@ -88,8 +88,7 @@ def narrow_networks(small: pd.DataFrame) -> Finding:
         networks = trained[trained["parameter_count"] == parameters]
         lead = _lead(networks)
         leads.append(lead)
-        own = networks["own"].mean()
-        shown.append(f"{parameters:.0f} parameters {show_interval(lead, '+.3f')} (theirs {own:.3f})")
+        shown.append(_show_lead(parameters, lead, networks))
     complete = all(lead.seeds >= LEAST_TRAINED for lead in leads)
     return Finding(
         "Small networks with as many parameters do worse",
@@ -109,13 +108,12 @@ def linear_classifier(small: pd.DataFrame) -> Finding:
     for parameters, networks in small[small["model.family"] == "linear"].groupby("parameter_count"):
         lead = _lead(networks)
         leads.append(lead)
-        own = networks["own"].mean()
-        shown.append(f"{parameters:.0f} parameters {show_interval(lead, '+.3f')} (its own {own:.3f})")
+        shown.append(_show_lead(parameters, lead, networks))
     complete = all(lead.seeds >= LEAST_TRAINED for lead in leads)
     return Finding(
         "No classifier with so few parameters does as well, not even a linear one on small images",
         decide(all(lead.low > 0 for lead in leads) if complete else None),
-        f"accuracy in the subspace minus its own: {', '.join(shown)}",
+        f"accuracy in the subspace minus theirs: {', '.join(shown)}",
         reason="" if complete else TOO_FEW,
         explanation="a narrow network spends its parameters on pixels; those of a linear classifier of smaller images "
         "are well spent, and no large network is needed for them",
@@ -126,3 +124,9 @@ def linear_classifier(small: pd.DataFrame) -> Finding:
 def _lead(networks: pd.DataFrame) -> SeedMean:
     """Return the accuracy in subspaces minus that of small networks of as many parameters, over the seeds with both."""
     return mean_over_seeds(networks, lambda rows: float((rows["inside"] - rows["own"]).mean()))
+
+
+def _show_lead(parameters: float, lead: SeedMean, networks: pd.DataFrame) -> str:
+    """Return a lead and the accuracy of the small networks themselves, as text."""
+    own = networks["own"].mean()
+    return f"{parameters:.0f} parameters {show_interval(lead, '+.3f')} (theirs {own:.3f})"

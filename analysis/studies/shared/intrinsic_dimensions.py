@@ -86,7 +86,7 @@ def growth_of_dimensions(few: pd.DataFrame, many: pd.DataFrame, examples: float)
 
 
 class Bounds(NamedTuple):
-    """What is known of the geometric mean over seeds of d_int90 where the dimensions tried may not contain it.
+    """Bounds of the geometric mean over seeds of d_int90 where the dimensions tried may not contain it.
 
     Attributes:
         low: the mean if every seed had the largest dimension tried that does not suffice; 0 if the smallest one does.

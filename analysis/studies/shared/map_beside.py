@@ -1,4 +1,4 @@
-"""What stands beside the map of measures: the pooled effect of each predictor, and the legend of marks."""
+"""Panels beside the map of measures: the pooled effect of each predictor, and the legend of marks."""
 
 from collections.abc import Sequence
 

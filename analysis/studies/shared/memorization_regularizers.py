@@ -1,4 +1,4 @@
-"""What regularizers cost on real data, and how much they hinder the memorization of random labels."""
+"""Cost of regularizers on real data, and how much they hinder the memorization of random labels."""
 
 import numpy as np
 import pandas as pd
