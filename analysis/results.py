@@ -35,6 +35,7 @@ def load_results(
     where: str | Path | Folder | Sequence[str | Path | Folder],
     trust: bool = False,
     measures: Collection[str] | None = None,
+    last_plan_only: bool = False,
 ) -> "Results":
     """Return the tables of a results folder, or of several as one.
 
@@ -42,6 +43,8 @@ def load_results(
         where: a local path or a URI of any pyarrow file system; or a list of them.
         trust: allow `network` to import modules that the results name. Only for results you made or know.
         measures: names of the measures to read, as the tables have them; all by default.
+        last_plan_only: leave out the runs that the last plan of their folder no longer wants, such as those of a spec
+            that was changed since.
 
     Raises:
         BadInput: a folder holds no results, or a file is damaged.
@@ -52,7 +55,7 @@ def load_results(
         folder.check_exists()
         if not folder.exists(paths.COHORTS):
             raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")
-    return Results(folders, trust, measures)
+    return Results(folders, trust, measures, last_plan_only)
 
 
 class Results:
@@ -69,11 +72,16 @@ class Results:
     """
 
     def __init__(
-        self, folders: Sequence[Folder], trust: bool = False, only_measures: Collection[str] | None = None
+        self,
+        folders: Sequence[Folder],
+        trust: bool = False,
+        only_measures: Collection[str] | None = None,
+        last_plan_only: bool = False,
     ) -> None:
         self.folders = list(folders)
         self.trust = trust
         self.only_measures = only_measures
+        self.last_plan_only = last_plan_only
 
     @functools.cached_property
     def cohorts(self) -> Cohorts:
@@ -83,7 +91,7 @@ class Results:
     @functools.cached_property
     def runs(self) -> pd.DataFrame:
         """Return one row per run; see the class."""
-        runs = self.cohorts.runs()
+        runs = self._wanted(self.cohorts.runs())
         if runs.empty:
             return pd.DataFrame()
         planned = planned_runs(self.folders, runs, self.config)
@@ -96,20 +104,26 @@ class Results:
         """Return the runs that are wanted now, as the last plan of each folder has them; see `orchestrator.plan`."""
         return wanted_runs(self.folders)
 
+    def _wanted(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the runs that are read: of all, or of those that the last plan wants."""
+        if not self.last_plan_only:
+            return table
+        return table[table["run_id"].isin(self.planned["run_id"])].reset_index(drop=True)
+
     @functools.cached_property
     def dynamics(self) -> pd.DataFrame:
         """Statistics of the training path, long."""
-        return self.cohorts.table("dynamics", COLUMNS["dynamics"])
+        return self._wanted(self.cohorts.table("dynamics", COLUMNS["dynamics"]))
 
     @functools.cached_property
     def outcomes(self) -> pd.DataFrame:
         """Loss, its variance and error on every split, long."""
-        return self.cohorts.table("outcomes", COLUMNS["outcomes"])
+        return self._wanted(self.cohorts.table("outcomes", COLUMNS["outcomes"]))
 
     @functools.cached_property
     def measures(self) -> pd.DataFrame:
         """Measures of checkpoints, long; of several versions the highest, of an error and a value the value."""
-        frame = self.cohorts.measures(COLUMNS["measures"])
+        frame = self._wanted(self.cohorts.measures(COLUMNS["measures"]))
         if self.only_measures is not None:
             frame = frame[frame["name"].isin(list(self.only_measures))].copy()
         frame["failed"] = frame["status"].astype(str).str.startswith(MEASURE_ERROR)

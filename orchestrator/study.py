@@ -153,8 +153,8 @@ class Source(NamedTuple):
         return {measure.name for measure in select(self.measures)}
 
     def load(self) -> Results:
-        """Return the results, as the answer sees them."""
-        return load_results(self.folder, measures=self.measure_names)
+        """Return the results as the answer sees them: of the runs of the last plan, with these measures."""
+        return load_results(self.folder, measures=self.measure_names, last_plan_only=True)
 
 
 def _set_first(values: dict[str, Any], first: int) -> None:

@@ -245,7 +245,7 @@ def test_the_map_names_every_measure_that_it_asks_for_and_every_statistic_of_tra
     assert list(study.studies())[-1] == "map-of-measures" == study.find_studies("study:all")[-1].name
 
 
-def small_study(name, reads=None):
+def small_study(name, reads=None, seeds=3):
     given = {
         "name": name,
         "title": name,
@@ -263,7 +263,7 @@ def small_study(name, reads=None):
         "model": {"width": 8, "depth": 2},
         "stop": {"train_loss": None, "max_epochs": 1},
     }
-    sweeps = {"digits": {"base": base, "seeds": 3, "record": {"measures": ["parameter_count"]}}}
+    sweeps = {"digits": {"base": base, "seeds": seeds, "record": {"measures": ["parameter_count"]}}}
     return study.Study.parse({**given, "sweeps": sweeps})
 
 
@@ -311,6 +311,15 @@ def test_a_study_that_reads_others_runs_them_first_and_measures_their_networks(t
     assert measured.to_dict() == {200: True, 201: True, 202: False}
     assert "first: 3 limit" in Folder(tmp_path / "reading").read("index.html").decode()
     assert "parameter_norm" in load_results(tmp_path / "first/digits").table()
+
+
+def test_a_study_that_reads_others_sees_the_runs_of_their_last_plans(together, tmp_path):
+    known, seen = together
+    run(known, "reading", tmp_path)
+    known["first"] = small_study("first", seeds=2)
+    run(known, "reading", tmp_path)
+    replicates = [set(results["first/digits"].runs["replicate"]) for results, _ in seen["reading"]]
+    assert replicates == [{200, 201, 202}, {200, 201}]
 
 
 def test_what_another_study_measures_changes_no_answer(together, tmp_path):

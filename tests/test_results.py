@@ -156,6 +156,22 @@ def test_runs_outside_the_axes_are_not_in_the_table_but_their_seconds_count(tmp_
     assert len(reporting.judged_table(load_results(tmp_path))) == 8
 
 
+def test_runs_that_the_last_plan_no_longer_wants_can_be_left_out_of_every_table(tmp_path):
+    results = Folder(tmp_path)
+    step(results, small_sweep(grid={"init.scale": [0.5, 1]}))
+    step(results, small_sweep(grid={"init.scale": [1, 2]}))
+    measured(results)
+    every = load_results(tmp_path)
+    last = load_results(tmp_path, last_plan_only=True)
+    assert set(every.runs["init.scale"]) == {0.5, 1, 2} and set(last.runs["init.scale"]) == {1, 2}
+    wanted = every.runs.loc[every.runs["init.scale"] != 0.5, "run_id"]
+    for name in ("runs", "dynamics", "outcomes", "measures"):
+        whole = getattr(every, name)
+        shown = whole[whole["run_id"].isin(wanted)].reset_index(drop=True)
+        assert len(shown) < len(whole)
+        pd.testing.assert_frame_equal(getattr(last, name), shown)
+
+
 def test_requesting_fewer_records_trains_nothing(tmp_path):
     results = Folder(tmp_path)
     for spec in (small_sweep(**MORE), small_sweep(**FEW)):

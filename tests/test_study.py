@@ -136,6 +136,17 @@ def test_an_answer_is_kept_until_rule_code_or_results_change(answered, tiny, tmp
         run(tiny, tmp_path)
 
 
+def test_a_study_is_answered_from_the_runs_of_its_last_plan(answered, tiny, tmp_path):
+    def shown(runs: int) -> bool:
+        return f"digits: {runs} limit" in (Folder(tmp_path) / "tiny-study").read("index.html").decode()
+
+    assert answered.answer.findings[0].evidence == "[610.0, 1210.0]" and shown(runs=2)
+    changes = {"takes": "seconds", "changes": {"digits": {"grid.model.width": [16, 24, 32]}}}
+    changed = run(study.Study.parse({**TINY, "small": changes}), tmp_path)
+    assert changed.answer.findings[0].evidence == "[1210.0, 1810.0, 2410.0]" and shown(runs=3)
+    assert run(tiny, tmp_path).answer.findings[0].evidence == "[610.0, 1210.0]" and shown(runs=2)
+
+
 def test_an_answer_of_another_version_is_refused(answered, tmp_path):
     text = (Folder(tmp_path) / "tiny-study").read("answer.json")
     other = Folder(tmp_path) / "other"
