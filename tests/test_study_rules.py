@@ -1,4 +1,7 @@
-"""The rule of every study is fixed: its text, numbers included, has a literal hash here, and its sweeps obey it."""
+"""The rule of every study is fixed: its words and numbers have a literal hash here, and its sweeps obey it.
+
+The hash is of the rule on one line: line breaks and paragraphs change nothing.
+"""
 
 import hashlib
 
@@ -44,8 +47,11 @@ RULES = {
 
 @pytest.mark.parametrize("name", studies())
 def test_the_text_of_a_rule_is_pinned(name):
-    digest = hashlib.sha256(studies()[name].rule.encode()).hexdigest()[:16]
+    study = studies()[name]
+    digest = hashlib.sha256(study.rule.encode()).hexdigest()[:16]
     assert digest == RULES[name]
+    assert study.rule == " ".join(study.module.RULE.split())
+    assert len(study.rule_paragraphs) > 1
 
 
 @pytest.mark.parametrize("name", ["capacity", "normalized-loss-pretrain"])

@@ -82,21 +82,14 @@ def fit_curves(
 ) -> list[ParameterPath]:
     """Fit a curve between the networks of each of K pairs, all at once: faster than `fit_curve` for each.
 
-    Every pair sees the same positions and batches, and gets the curve that `fit_curve` would give it.
+    Every pair sees the same positions and batches, and gets the curve that `fit_curve` would give it. The other
+    arguments are those of `fit_curve`.
 
     Args:
         pairs: networks of one architecture, without buffers; all of their parameters are trained.
-        inputs: `(N, *input_shape)`.
-        labels: `(N,)`, as the loss takes them.
-        loss: a name in `trainables.optimization.losses.LOSSES`.
-        margin: of the hinge loss.
-        steps: number of steps.
-        lr: learning rate at the start.
-        batch_size: examples per step, drawn with replacement.
-        random_seed: of batches and positions.
 
     Raises:
-        BadInput: an unknown loss; tensors that differ; no parameters; buffers, such as those of BatchNorm.
+        BadInput: as `fit_curve`, or the networks have buffers, such as those of BatchNorm.
     """
     paths = [linear_path(*pair) for pair in pairs]
     module = paths[0].module
@@ -147,10 +140,7 @@ def _fit(
         examples: inputs and labels.
         function: loss and derivative.
         pruned: masks of tensors of the bend, False where they stay.
-        steps: number of steps.
-        lr: learning rate at the start.
-        batch_size: examples per step.
-        random_seed: of batches and positions.
+        steps, lr, batch_size, random_seed: as for `fit_curve`.
     """
     inputs, labels = examples
     optimizer = torch.optim.SGD(list(bend.values()), lr, momentum=0.9)

@@ -25,8 +25,9 @@ LATE = 0.75
 RULE = f"""
 Steadiness: in at least {LEAST_SEEDS}/{OF_SEEDS} of the seeds, the architecture whose bias takes the shorter mean path
 per step in the last {1 - LATE:.0%} of training has the lower test loss at the end. The source's path is that of the
-probability, its output, computed from checkpoints; ours is that of the logit. Identity: as in the other studies of this
-source, to {TOLERANCE:g}.
+probability, its output, computed from checkpoints; ours is that of the logit.
+
+Identity: as in the other studies of this source, to {TOLERANCE:g}.
 """
 
 #: Claims on the paths of the probability, which is the source's output, and of the logit, which is ours.

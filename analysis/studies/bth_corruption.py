@@ -35,10 +35,15 @@ Corruption: the means over seeds of the total path, of the variance in the last 
 initialization are with the most corrupted labels at least {LEAST_RATIO} times those with clean ones. The lower end of
 the 95% interval (Student, over seeds) of each ratio is above 1, and each mean falls at most {MAX_DECREASES} time from
 one fraction of corrupted labels to the next. The source's path is that of the probability, its output; ours is that of
-the logit. Path and test loss: among a seed's networks, Spearman's rank correlation of the probability's total path and
-test loss is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval above 0. Test
-loss: its mean over seeds rises from each fraction to the next. Equally many corrupted labels: among networks with the
-same fraction, the rank correlation of the probability's total path and test loss is positive, with p at most {LEVEL}.
+the logit.
+
+Path and test loss: among a seed's networks, Spearman's rank correlation of the probability's total path and test loss
+is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval above 0. Test loss: its
+mean over seeds rises from each fraction to the next.
+
+Equally many corrupted labels: among networks with the same fraction, the rank correlation of the probability's total
+path and test loss is positive, with p at most {LEVEL}.
+
 Identity: in every recorded step, the increment of the bias over the learning rate and the loss derivative misses the
 local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it.
 """

@@ -28,18 +28,25 @@ RULE = f"""
 Far points are those of {SIDE} x {SIDE} points of the square from which inputs are drawn whose activation pattern no
 training point has. Such a point is covered, so that its bound is finite, if its pattern is in the span of the patterns
 that training shows ({DRAWS} draws of Dropout at every training point). Intervals are Student's 95% intervals over
-seeds. Coverage: the fraction of far points that are covered is with the highest dropout at least {LEAST_RATIO} times
-that without, in the mean over seeds, and the lower end of the interval of the ratio above 1. Steadiness: the largest
-path per step in the last ten epochs is lower at the highest dropout than without, in the mean over seeds, with an
-interval of the ratio below 1. Training with Dropout: networks trained without it, with units dropped afterwards at the
-highest rate, cover less than those trained with it, with an interval of the difference above 0. Otherwise dropping
-units is what covers, not training with it. Gap: this is asked of networks with a train loss of at most
-{LARGEST_TRAIN_LOSS} that have a finite bound. Among a seed's, Spearman's rank correlation of the median bound with test
-minus train loss is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval above 0.
-One frequency: the mean over frequencies of that correlation among a seed's networks with one frequency is positive in
-the mean over seeds, with the lower end of its interval above 0. Bound: of at least {FEWEST_BOUNDS} finite bounds, at up
-to {BOUNDS} different patterns per network that are drawn at random, none is less than the true slope by more than
-{BOUND_TOLERANCE:g}.
+seeds.
+
+Coverage: the fraction of far points that are covered is with the highest dropout at least {LEAST_RATIO} times that
+without, in the mean over seeds, and the lower end of the interval of the ratio above 1. Steadiness: the largest path
+per step in the last ten epochs is lower at the highest dropout than without, in the mean over seeds, with an interval
+of the ratio below 1.
+
+Training with Dropout: networks trained without it, with units dropped afterwards at the highest rate, cover less than
+those trained with it, with an interval of the difference above 0. Otherwise dropping units is what covers, not training
+with it.
+
+Gap: this is asked of networks with a train loss of at most {LARGEST_TRAIN_LOSS} that have a finite bound. Among a
+seed's, Spearman's rank correlation of the median bound with test minus train loss is at least {LEAST_RANK_CORRELATION}
+in the mean over seeds, and the lower end of its interval above 0. One frequency: the mean over frequencies of that
+correlation among a seed's networks with one frequency is positive in the mean over seeds, with the lower end of its
+interval above 0.
+
+Bound: of at least {FEWEST_BOUNDS} finite bounds, at up to {BOUNDS} different patterns per network that are drawn at
+random, none is less than the true slope by more than {BOUND_TOLERANCE:g}.
 """
 
 

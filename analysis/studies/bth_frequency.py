@@ -27,13 +27,18 @@ RULE = f"""
 Lipschitz constant: among all networks of a seed, fitted or not, Spearman's rank correlations of the total path, the
 variance and the distance from initialization with the mean Lipschitz constant at the training points are at least
 {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower ends of their 95% intervals (Student, over seeds) above
-0. Frequency: this is asked of networks with a train loss of at most {LARGEST_TRAIN_LOSS} (half the squared error),
-because the others have not learned their sinusoid. The path per step, the variance and the distance are at the highest
+0.
+
+Frequency: this is asked of networks with a train loss of at most {LARGEST_TRAIN_LOSS} (half the squared error), because
+the others have not learned their sinusoid. The path per step, the variance and the distance are at the highest
 frequency at least {LEAST_RATIO} times those at the lowest, in the mean over seeds, and the lower ends of the intervals
 above 1. Frequencies between them need not be in order. The decision is undecided with fewer than {FEWEST_NETWORKS} such
-networks at either. Learned function: among a seed's fitted networks, the rank correlation of the frequency and the mean
-Lipschitz constant is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval above
-0. Identity: in every recorded step, the increment of the bias over the learning rate and the loss derivative misses the
+networks at either.
+
+Learned function: among a seed's fitted networks, the rank correlation of the frequency and the mean Lipschitz constant
+is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval above 0.
+
+Identity: in every recorded step, the increment of the bias over the learning rate and the loss derivative misses the
 local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it.
 """
 

@@ -73,17 +73,23 @@ Tables = Mapping[str, pd.DataFrame]
 
 RULE = f"""
 Runs are those that reached a train loss of {STOP_LOSS}, on two data sets; the axes are those of the grid. Decisions are
-those of `analysis.judging.decision_rule` at a false discovery rate of {LEVEL}. Orders: at least one statistic of the
-training path orders test loss among networks that share every hyperparameter ("adds" or "adds beyond"). Predicts: at
-least one helps to predict test loss in configurations not seen ("adds" or "adds in transfer"). One statistic: at least
-one does both ("adds"). One train loss: the same among runs with a train loss in [{WINDOW[0]}, {WINDOW[1]}]. Both data
-sets: each of these replicates if one statistic does so on both. Validation loss: the statistic with the largest |rank
-correlation within configurations| on the first data set has on the second a larger |Kendall tau| with test loss than
-the validation loss at the end has, with the lower end of the 95% interval of the difference above 0. After
-{EARLY_EPOCHS} epochs: the statistic with the largest |rank correlation within configurations| after so many epochs on
-the first data set has on the second, after as many, a larger |Kendall tau| than the validation loss then, with the
-lower end above 0. Nowhere reversed: for no value of any axis of either data set is the association within
-configurations of the statistic chosen on the first reversed, with p at most {LEVEL} over the number of values.
+those of `analysis.judging.decision_rule` at a false discovery rate of {LEVEL}.
+
+Orders: at least one statistic of the training path orders test loss among networks that share every hyperparameter
+("adds" or "adds beyond"). Predicts: at least one helps to predict test loss in configurations not seen ("adds" or "adds
+in transfer"). One statistic: at least one does both ("adds"). One train loss: the same among runs with a train loss in
+[{WINDOW[0]}, {WINDOW[1]}].
+
+Both data sets: each of these replicates if one statistic does so on both.
+
+Validation loss: the statistic with the largest |rank correlation within configurations| on the first data set has on
+the second a larger |Kendall tau| with test loss than the validation loss at the end has, with the lower end of the 95%
+interval of the difference above 0. After {EARLY_EPOCHS} epochs: the statistic with the largest |rank correlation within
+configurations| after so many epochs on the first data set has on the second, after as many, a larger |Kendall tau| than
+the validation loss then, with the lower end above 0.
+
+Nowhere reversed: for no value of any axis of either data set is the association within configurations of the statistic
+chosen on the first reversed, with p at most {LEVEL} over the number of values.
 """
 
 

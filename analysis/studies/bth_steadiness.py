@@ -45,17 +45,22 @@ DISTANT = 1000
 RULE = f"""
 All claims but the bound are asked of networks with a train loss of at most {LARGEST_TRAIN_LOSS}, because the others
 have not learned their sinusoid. The slope far away is the largest at {DISTANT} random inputs in all ten dimensions, up
-to twice as far out as the data. Steady networks: those whose largest path per step in the last ten epochs, and whose
-variance there, are both at most their medians have a smaller median of that slope than the others, at most
-{STEADY_RATIO} times theirs. Slowly, and with little variation: among a seed's networks, Spearman's rank correlation of
-the largest path per step, and of the variance, with that slope is at least {LEAST_RANK_CORRELATION} in the mean over
-seeds, and the lower end of its 95% interval (Student, over seeds) above 0. One configuration: among networks of one
-frequency and initial scale, the rank correlation of the largest path per step with that slope is positive, with p at
-most {LEVEL}. Bound: this is asked at {SIDE} x {SIDE} points of the square from which inputs are drawn, for activation
-patterns that no training point has but theirs span (at most {BOUNDS} different ones per network, drawn at random). The
-least weighted sum of the training points' slopes is never less than the true slope by more than {BOUND_TOLERANCE:g}.
-The decision is undecided with fewer than {FEWEST_BOUNDS} such patterns in all. How often patterns are spanned, and how
-loose the bound is, is reported.
+to twice as far out as the data.
+
+Steady networks: those whose largest path per step in the last ten epochs, and whose variance there, are both at most
+their medians have a smaller median of that slope than the others, at most {STEADY_RATIO} times theirs. Slowly, and with
+little variation: among a seed's networks, Spearman's rank correlation of the largest path per step, and of the
+variance, with that slope is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its 95%
+interval (Student, over seeds) above 0.
+
+One configuration: among networks of one frequency and initial scale, the rank correlation of the largest path per step
+with that slope is positive, with p at most {LEVEL}.
+
+Bound: this is asked at {SIDE} x {SIDE} points of the square from which inputs are drawn, for activation patterns that
+no training point has but theirs span (at most {BOUNDS} different ones per network, drawn at random). The least weighted
+sum of the training points' slopes is never less than the true slope by more than {BOUND_TOLERANCE:g}. The decision is
+undecided with fewer than {FEWEST_BOUNDS} such patterns in all. How often patterns are spanned, and how loose the bound
+is, is reported.
 """
 
 #: Statistics of steadiness, with their names.

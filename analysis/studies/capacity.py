@@ -22,10 +22,13 @@ WINDOW = (0.0035, 0.0055)
 
 RULE = f"""
 Over networks that fit every training example with a train loss in [{WINDOW[0]}, {WINDOW[1]}] (each is the snapshot
-nearest to {SNAPSHOT_LOSS}). Pretrained, on labels of which four fractions were swapped: Spearman's rank correlation of
-the norm product with test error, and with test loss, is at least {LEAST_RANK_CORRELATION}, and the lower end of its 95%
-interval above 0. Normalized: the same for the norm product and the normalized test loss, which figure 4 of the source
-shows. Starts: the first two are also asked of networks that were not pretrained, started from weights of five sizes.
+nearest to {SNAPSHOT_LOSS}).
+
+Pretrained, on labels of which four fractions were swapped: Spearman's rank correlation of the norm product with test
+error, and with test loss, is at least {LEAST_RANK_CORRELATION}, and the lower end of its 95% interval above 0.
+Normalized: the same for the norm product and the normalized test loss, which figure 4 of the source shows. Starts: the
+first two are also asked of networks that were not pretrained, started from weights of five sizes.
+
 {INTERVAL_RULE}.
 """
 #: Sweeps.

@@ -30,14 +30,18 @@ CONCEPT = 0.5
 
 RULE = f"""
 On a grid of points of the disk; the best linear classifier is logistic regression on the noiseless labels of the grid.
-All claims are asked of every seed. Line: at the first recorded step at which the network agrees with the curve as much
-as the best linear classifier does, some linear classifier (logistic regression on the network's answers) agrees with it
-on at least {LEAST_LINE_AGREEMENT} of the disk. Concept: at some later step it agrees with the curve on more than the
-best linear classifier does, by at least {CONCEPT} of what that leaves. Noise: at the end it is right on every training
-example, including the wrongly labeled ones. Kept: at the end, agreement with the curve is at most {LARGEST_LOSS} below
-its largest value, and above the best linear classifier's. Order: the first recorded steps of line, concept ({CONCEPT}
-of what the best linear classifier leaves), and fit of all training examples come one after the other, none at the same
-step.
+All claims are asked of every seed.
+
+Line: at the first recorded step at which the network agrees with the curve as much as the best linear classifier does,
+some linear classifier (logistic regression on the network's answers) agrees with it on at least {LEAST_LINE_AGREEMENT}
+of the disk. Concept: at some later step it agrees with the curve on more than the best linear classifier does, by at
+least {CONCEPT} of what that leaves.
+
+Noise: at the end it is right on every training example, including the wrongly labeled ones. Kept: at the end, agreement
+with the curve is at most {LARGEST_LOSS} below its largest value, and above the best linear classifier's.
+
+Order: the first recorded steps of line, concept ({CONCEPT} of what the best linear classifier leaves), and fit of all
+training examples come one after the other, none at the same step.
 """
 
 

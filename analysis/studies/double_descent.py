@@ -20,17 +20,23 @@ Risks on test examples: the fraction of errors (zero-one) and half the squared e
 a model can fit every training example: N = n random features, n K parameters of a network (n examples, K classes), one
 tree with the smallest number of leaves at which the train error is 0 in all seeds. Means over seeds are those of the
 logarithm of a risk or norm; the sweet spot is the size with the lowest mean below the size nearest to the threshold.
+
 Peaks: from the sweet spot on, the mean risk is largest at the size nearest to the threshold or at a neighbor of it, and
 the lower ends of Student's 95% intervals over seeds of the ratios of the risk at the nearest size to that at the sweet
 spot, and to that of the largest model, are above 1. Second descent: the lower end of the interval of the ratio of the
-risk at the sweet spot to that of the largest model is above 1. Norm: in every seed the norm of the coefficients is
-largest at N = n, and its mean falls from each size to the next beyond it. Kernel machine: beyond N = n the squared risk
-falls from each size to the next in the mean, and the kernel machine's is lower than that of every number of features.
+risk at the sweet spot to that of the largest model is above 1.
+
+Norm: in every seed the norm of the coefficients is largest at N = n, and its mean falls from each size to the next
+beyond it. Kernel machine: beyond N = n the squared risk falls from each size to the next in the mean, and the kernel
+machine's is lower than that of every number of features.
+
 Our controls ask the same of the norm in the kernel's own scale, of networks without weight reuse, on clean labels and
 on labels of which a fifth was redrawn, whether the squared risk peaks also if weight reuse ends at {EARLY:.0%} of n K
 parameters, or goes on beyond 2 n K, where the largest model is then the largest that reuses weights, and whether weight
 reuse, and noisy labels, make the networks' squared risk rise further from the sweet spot to the threshold (the interval
-of the ratio of both rises is above 1). Check: with N >= n features the train loss is at most {INTERPOLATES:g}.
+of the ratio of both rises is above 1).
+
+Check: with N >= n features the train loss is at most {INTERPOLATES:g}.
 """
 
 #: What the paper says of each model.

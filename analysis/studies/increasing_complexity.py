@@ -33,12 +33,17 @@ STYLES: tuple[str | tuple[int, tuple[int, int]], ...] = ("--", "-.", (0, (1, 1))
 
 RULE = f"""
 Claims are decided on test examples with their true labels, in bits, for each seed. G_1, G_2, G_3 are the simpler
-classifiers, from the least complex on, each trained on the network's answers at its end. Order: the first recorded step
-at which I(F; Y) is more than {BITS_BEYOND} above mu_Y(F; G_i) is earlier for G_1 than for G_2, and for G_2 no later
-than for G_3 (never is later than any step). Not forgotten: at the end mu_Y(F; G_i) is at least {LEAST_KEPT} of its
-largest value, for each i. Null model: at the first recorded step at which I(F; Y) reaches I(G_i; Y), or at the end if
-it does not, mu_Y(F; G_i) / I(F; Y) is larger than the null model's by {LEAST_EXCESS} or more, or by half of what the
-null model leaves if that is less, for each i in the mean over seeds. More complex: I(G_i; Y) rises with i.
+classifiers, from the least complex on, each trained on the network's answers at its end.
+
+Order: the first recorded step at which I(F; Y) is more than {BITS_BEYOND} above mu_Y(F; G_i) is earlier for G_1 than
+for G_2, and for G_2 no later than for G_3 (never is later than any step). Not forgotten: at the end mu_Y(F; G_i) is at
+least {LEAST_KEPT} of its largest value, for each i.
+
+Null model: at the first recorded step at which I(F; Y) reaches I(G_i; Y), or at the end if it does not, mu_Y(F; G_i) /
+I(F; Y) is larger than the null model's by {LEAST_EXCESS} or more, or by half of what the null model leaves if that is
+less, for each i in the mean over seeds.
+
+More complex: I(G_i; Y) rises with i.
 """
 
 

@@ -43,22 +43,28 @@ RULE = f"""
 d_int90 is the dimension at which training in a random subspace reaches 90% of the accuracy that training all D
 parameters reaches, per seed, between the dimensions tried linear in their logarithm; accuracy is that on test examples,
 and for shuffled labels that on the training examples. Values and ratios are geometric means over seeds with Student's
-95% interval; a claim is undecided if the dimensions tried do not contain d_int90 in every seed. Few: the interval of
-d_int90 lies below {FEW:.0%} of D. Convolutions: d_int90 of the fully connected network over that of LeNet has an
-interval above 1. Pixels: shuffled over natural, for the fully connected network the interval lies within 1/{SAME} to
-{SAME}, for LeNet it lies above 1; and on shuffled pixels d_int90 of LeNet over that of the fully connected network has
-an interval above 1. Sizes: the largest mean d_int90 of fully connected networks is at most {LARGEST_FACTOR:g} times the
-smallest; undecided if D differs by less than a factor of {LEAST_PARAMETER_FACTOR}. Projections: d_int90 with sparse
-and with Fastfood projections, each over that with dense ones, has an interval within 1/{SAME} to {SAME}. Labels:
-shuffled over true at the larger number of examples, the interval lies above 1. Small networks: for each narrow fully
-connected network, with the learning rate of the lowest train loss among those tried for it and the seed, the accuracy
-in a subspace of as many dimensions minus its own has an interval above 0; the subspaces are those of the network of the
-median size among those of other sizes (the lower of two), between the dimensions tried and not beyond; networks with an
-accuracy of at most {GUESSING:.0%} guess one class and are left out; undecided with fewer than {LEAST_TRAINED} seeds of
-a network. Ours. Memory: from the smaller to the larger number of examples log d_int90 grows more, per log of the
-number, for shuffled labels than for true ones, with an interval of the difference above 0. Any small classifier: the
-accuracy in such a subspace, minus that of each linear classifier of as many parameters on smaller images, has an
-interval above 0; undecided as for narrow networks.
+95% interval; a claim is undecided if the dimensions tried do not contain d_int90 in every seed.
+
+Few: the interval of d_int90 lies below {FEW:.0%} of D. Convolutions: d_int90 of the fully connected network over that
+of LeNet has an interval above 1. Pixels: shuffled over natural, for the fully connected network the interval lies
+within 1/{SAME} to {SAME}, for LeNet it lies above 1; and on shuffled pixels d_int90 of LeNet over that of the fully
+connected network has an interval above 1.
+
+Sizes: the largest mean d_int90 of fully connected networks is at most {LARGEST_FACTOR:g} times the smallest; undecided
+if D differs by less than a factor of {LEAST_PARAMETER_FACTOR}. Projections: d_int90 with sparse and with Fastfood
+projections, each over that with dense ones, has an interval within 1/{SAME} to {SAME}.
+
+Labels: shuffled over true at the larger number of examples, the interval lies above 1. Small networks: for each narrow
+fully connected network, with the learning rate of the lowest train loss among those tried for it and the seed, the
+accuracy in a subspace of as many dimensions minus its own has an interval above 0; the subspaces are those of the
+network of the median size among those of other sizes (the lower of two), between the dimensions tried and not beyond;
+networks with an accuracy of at most {GUESSING:.0%} guess one class and are left out; undecided with fewer than
+{LEAST_TRAINED} seeds of a network.
+
+Ours. Memory: from the smaller to the larger number of examples log d_int90 grows more, per log of the number, for
+shuffled labels than for true ones, with an interval of the difference above 0. Any small classifier: the accuracy in
+such a subspace, minus that of each linear classifier of as many parameters on smaller images, has an interval above 0;
+undecided as for narrow networks.
 """
 
 PROJECTION = "subspace.projection"

@@ -25,12 +25,16 @@ LEAST_KEPT = 0.9
 RULE = f"""
 Each task is decided on its test images, in bits. L is the linear classifier (logistic regression). T0 is the first
 recorded step at which I(F; Y) reaches I(L; Y) of the best linear classifier. For CIFAR-10 first against last five, L is
-the one that best fits the network at T0. Initial performance: T0 exists in every seed. At T0 mu_Y(F; L) is at least
-{LEAST_SHARE} of I(F; Y), and {LEAST_EARLY_SHARE} of it at every recorded step up to T0 at which I(F; Y) is at least
-{KNOWN} of I(L; Y), each in the mean over seeds. Null model: at T0 that share is larger than the null model's by
-{LEAST_EXCESS} or more, or by half of what the null model leaves if that is less. More expressive: I(F; Y | L) is larger
-at the end than at T0 in every seed. Not forgotten: at the end mu_Y(F; L) is at least {LEAST_KEPT} of I(L; Y) in the
-mean over seeds, and the network is right on every training example, unless these are redrawn in every epoch.
+the one that best fits the network at T0.
+
+Initial performance: T0 exists in every seed. At T0 mu_Y(F; L) is at least {LEAST_SHARE} of I(F; Y), and
+{LEAST_EARLY_SHARE} of it at every recorded step up to T0 at which I(F; Y) is at least {KNOWN} of I(L; Y), each in the
+mean over seeds. Null model: at T0 that share is larger than the null model's by {LEAST_EXCESS} or more, or by half of
+what the null model leaves if that is less.
+
+More expressive: I(F; Y | L) is larger at the end than at T0 in every seed. Not forgotten: at the end mu_Y(F; L) is at
+least {LEAST_KEPT} of I(L; Y) in the mean over seeds, and the network is right on every training example, unless these
+are redrawn in every epoch.
 """
 
 #: mu / I(F; Y) at T0, and that of the null model, where the source gives them.

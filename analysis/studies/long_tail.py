@@ -29,18 +29,22 @@ RULE = f"""
 Memorization mem(i) and influence infl(i, j) are estimated from the networks of a sweep, each trained on its own random
 subset; the unit of 95% intervals is a group of networks ({GROUPS} groups, Student), a training seed (Student), or, for
 pairs, an example: a bootstrap draws test examples with all their pairs, another one training examples, and the interval
-contains both of theirs. Pairs are undecided with fewer than two examples of either kind. Long tail: the mean of mem
-over training examples exceeds the median, and the fraction with mem >= {MEMORIZED} is larger than after exchanging the
-subsets of the networks, each with an interval of the difference above 0. Use: networks trained without the examples of
-mem >= {MEMORIZED} have a lower test accuracy than networks of the same {REPEATS} seeds trained without as many random
-ones, with an interval above 0 (the same classes: random ones with the labels of the memorized ones; this one is ours).
+contains both of theirs. Pairs are undecided with fewer than two examples of either kind.
+
+Long tail: the mean of mem over training examples exceeds the median, and the fraction with mem >= {MEMORIZED} is larger
+than after exchanging the subsets of the networks, each with an interval of the difference above 0. Use: networks
+trained without the examples of mem >= {MEMORIZED} have a lower test accuracy than networks of the same {REPEATS} seeds
+trained without as many random ones, with an interval above 0 (the same classes: random ones with the labels of the
+memorized ones; this one is ours).
+
 One class: over pairs with mem >= {MEMORIZED} and infl >= {INFLUENTIAL} the fraction of one class exceeds that over all
 pairs, with an interval above it. Alike: over the pairs of one class, and among the training examples of this class
-alone, less than half are nearer to the test example in pixels than its partner, with an interval below one half. Ours.
-Not pixels alone: the partner is the nearest training example of all in less than half of the pairs, with an interval
-below one half. Repeated: pairs of infl >= {INFLUENTIAL} in one half of the networks, and mem >= {MEMORIZED} in all
-networks, have a positive mean influence in the other half, with an interval above 0. Wrong labels: the mean of mem over
-examples with a wrong label exceeds that over the others, with an interval above 0.
+alone, less than half are nearer to the test example in pixels than its partner, with an interval below one half.
+
+Ours. Not pixels alone: the partner is the nearest training example of all in less than half of the pairs, with an
+interval below one half. Repeated: pairs of infl >= {INFLUENTIAL} in one half of the networks, and mem >= {MEMORIZED} in
+all networks, have a positive mean influence in the other half, with an interval above 0. Wrong labels: the mean of mem
+over examples with a wrong label exceeds that over the others, with an interval above 0.
 """
 
 

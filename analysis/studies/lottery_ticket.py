@@ -28,14 +28,18 @@ RULE = f"""
 The early-stop iteration is that of the lowest validation loss, and accuracy is that on the test split there; the dense
 network and all sparse ones of one seed are compared, and intervals are Student's 95% intervals over seeds of the mean
 difference of accuracies, or of the mean logarithm of the ratio of iterations. A claim that one kind of networks learns
-faster, or is more accurate, holds if the interval is on that side of 1, or of 0. Of the fractions of weights left after
-any round of pruning, the one nearest in ratio to {FASTEST:.1%} is taken for LeNet, and named beside the claim, except:
-more accurate than dense, {MOST_ACCURATE:.1%}; a tenth of the weights, controls of initial weights, and convolutional
-networks, {SMALL:.0%}; iterative against one-shot pruning, and the mask alone, {SMALLEST:.1%}. A tenth matches if the
-interval of its accuracy minus the dense network's is above −{TOLERANCE:.1%} and that of the ratio of its early-stop
-iteration to the dense network's is below 1; it does not if the first lies below −{TOLERANCE:.1%} or the second above 1;
-else this is undecided, as every claim is with fewer than two seeds. Ahead from the first iterations on: the accuracy at
-the first recorded iteration is higher.
+faster, or is more accurate, holds if the interval is on that side of 1, or of 0.
+
+Of the fractions of weights left after any round of pruning, the one nearest in ratio to {FASTEST:.1%} is taken for
+LeNet, and named beside the claim, except: more accurate than dense, {MOST_ACCURATE:.1%}; a tenth of the weights,
+controls of initial weights, and convolutional networks, {SMALL:.0%}; iterative against one-shot pruning, and the mask
+alone, {SMALLEST:.1%}.
+
+A tenth matches if the interval of its accuracy minus the dense network's is above −{TOLERANCE:.1%} and that of the
+ratio of its early-stop iteration to the dense network's is below 1; it does not if the first lies below
+−{TOLERANCE:.1%} or the second above 1; else this is undecided, as every claim is with fewer than two seeds.
+
+Ahead from the first iterations on: the accuracy at the first recorded iteration is higher.
 """
 #: Kinds of sparse networks: how claims and legends name them.
 NAMES = {

@@ -22,31 +22,41 @@ RULE = f"""
 The effect of a measure in a sweep with at least {FEWEST_CONFIGURATIONS} configurations is Kendall's tau with the
 generalization gap (test error minus train error) across configurations: its mean over seeds, with Student's 95%
 interval, above 0 if networks that the measure calls more complex have the larger gap (a statistic of training, if it is
-larger). Runs that diverged are left out. Studies of one paper are one unit: its effect is the mean over all of their
-sweeps, and the pooled effect is the mean over papers by random effects (Paule and Mandel; 95% interval of Hartung and
-Knapp), of measures with an effect for at least {FEWEST_STUDIES} papers; q adjusts over these (Benjamini and Hochberg).
+larger). Runs that diverged are left out.
+
+Studies of one paper are one unit: its effect is the mean over all of their sweeps, and the pooled effect is the mean
+over papers by random effects (Paule and Mandel; 95% interval of Hartung and Knapp), of measures with an effect for at
+least {FEWEST_STUDIES} papers; q adjusts over these (Benjamini and Hochberg).
+
 A measure predicts for most papers if q and the p-value of a sign test over papers are at most {LEVEL}, and if its mean
-is above 0 where it has a direction, as statistics of training have not. Norm-based: norms of weights, also over
-margins, and distances from the start. They fail if at most half of them have a pooled interval above 0; the product of
-spectral norms is reversed if its interval is below 0. Sharpness (adaptive, one step) predicts if its interval is above
-0, and better than norms if the mean over papers of its effect minus the mean effect of the norm-based measures is, by
-Student's interval. Optimization predicts if the pooled effect of the epochs to a low loss, or of the noise of the
-gradients, has a p-value of at most {LEVEL / 2} (two are tested). A measure with a direction fails in a sweep if its
-effect lies as far below 0 as few permutations of the sweep's configurations show, the seeds of each moved together
-(their means, where runs are missing): all permutations, or {PERMUTATIONS} with the one at hand, and a one-sided p-value
-of at most {LEVEL} over the number of its sweeps (Bonferroni), of which those with too few configurations for such a
-p-value do not count (Tarone). It keeps its sign unless it fails in one sweep and its effect lies as far above 0 in
-another. A measure is chosen by the largest |effect|, with its sign: it carries over from one paper if its mean effect
-for each other paper, in the chosen direction, is above 0, by the jackknife over papers; from all other papers, if
-Student's interval over papers is; it beats what is known without theory if its effect minus that of the best of train
-loss, number of parameters and epochs, chosen in the same way, is. It helps to choose networks if the best {CHOSEN:.0%}
-by it have a lower test error than all networks of a sweep, as a part of the best choice, interval over papers above 0.
+is above 0 where it has a direction, as statistics of training have not.
+
+Norm-based: norms of weights, also over margins, and distances from the start. They fail if at most half of them have a
+pooled interval above 0; the product of spectral norms is reversed if its interval is below 0. Sharpness (adaptive, one
+step) predicts if its interval is above 0, and better than norms if the mean over papers of its effect minus the mean
+effect of the norm-based measures is, by Student's interval. Optimization predicts if the pooled effect of the epochs to
+a low loss, or of the noise of the gradients, has a p-value of at most {LEVEL / 2} (two are tested).
+
+A measure with a direction fails in a sweep if its effect lies as far below 0 as few permutations of the sweep's
+configurations show, the seeds of each moved together (their means, where runs are missing): all permutations, or
+{PERMUTATIONS} with the one at hand, and a one-sided p-value of at most {LEVEL} over the number of its sweeps
+(Bonferroni), of which those with too few configurations for such a p-value do not count (Tarone). It keeps its sign
+unless it fails in one sweep and its effect lies as far above 0 in another.
+
+A measure is chosen by the largest |effect|, with its sign: it carries over from one paper if its mean effect for each
+other paper, in the chosen direction, is above 0, by the jackknife over papers; from all other papers, if Student's
+interval over papers is; it beats what is known without theory if its effect minus that of the best of train loss,
+number of parameters and epochs, chosen in the same way, is.
+
+It helps to choose networks if the best {CHOSEN:.0%} by it have a lower test error than all networks of a sweep, as a
+part of the best choice, interval over papers above 0.
+
 Within: the same as for sweeps, of the correlation of aligned ranks among the runs of one configuration, in sweeps with
 {FEWEST_WITHIN} degrees of freedom. A measure orders both in the same direction if it predicts for most papers across
-configurations and within them, and both means have one sign; this is undecided if no measure does both. Of {
-    2 * RANDOM_PREDICTORS
-} random predictors, drawn for each run or for each configuration, at most {MOST_BY_CHANCE} may have a
-p-value of the pooled effect of at most {LEVEL}.
+configurations and within them, and both means have one sign; this is undecided if no measure does both.
+
+Of {2 * RANDOM_PREDICTORS} random predictors, drawn for each run or for each configuration, at most {MOST_BY_CHANCE} may
+have a p-value of the pooled effect of at most {LEVEL}.
 """
 
 

@@ -27,11 +27,16 @@ MARGINS = {"Frobenius": "margin_p10_frobenius", "spectral": "margin_p10_spectral
 
 RULE = f"""
 Per data set, over networks that fit every training example. The inverse margin is one over the 10th percentile of the
-training margins, divided by the product of Frobenius norms or of spectral norms. Orders: Spearman's rank correlation
-with test error is at least {LEAST_RANK_CORRELATION}, and the lower end of its 95% interval above 0, for either norm.
+training margins, divided by the product of Frobenius norms or of spectral norms.
+
+Orders: Spearman's rank correlation with test error is at least {LEAST_RANK_CORRELATION}, and the lower end of its 95%
+interval above 0, for either norm.
+
 Beyond the norm: the correlation with Frobenius norms exceeds that of the norm product alone by {LEAST_DIFFERENCE}, with
 the lower end of the interval of the difference above 0; otherwise the margin, which networks with one loss share, adds
-nothing to the norm. {INTERVAL_RULE}.
+nothing to the norm.
+
+{INTERVAL_RULE}.
 """
 PAPER = "appendix J: the error increases with the inverse of the margin"
 #: Means and standard deviations of the largest outputs in the source.

@@ -48,25 +48,33 @@ TOLERANCE = 0.01
 AXES = {"capacity": "model.width", "examples": "data.train_size"}
 
 RULE = f"""
-Each claim is about a mean over seeds with Student's 95% interval; pairs share their seed. Difficulty (over {GROUPS}
-groups of networks of different seeds, so that pairs of groups share only their images), after one epoch: the variance
-over examples of the fraction of networks that are wrong on them is, on real data, larger than if mistakes fell on
-examples at random; its ratio to that is larger on real data than on randX and on randY (interval of the log ratio above
-0); on randX and on randY the interval of the ratio has 1 in it (equally difficult). Critical samples: at the end the
-critical sample ratio on validation inputs is larger for randX and for randY than for real data, and at half noise it is
-between that of none and of all, each of these six differences with an interval above 0. Rise: it is larger at the end
-than after one epoch for real data, randX and randY, and changes less after half of the epochs than before. Capacity:
-from the smallest to the largest width the logarithm of the epochs to zero train error falls less on real data than on
-noise. Data: from the fewest to the most examples it rises less on real data than on noise. Patterns first: with
-{WRONG:.0%} random labels the epoch of the highest validation accuracy is before the first with a train accuracy of
-{HIGH_ACCURACY} (log ratio below 0), and validation accuracy at the epoch of the highest mean of the other seeds, minus
-that at the end, has an interval above 0. Dropout: the least train accuracy on random labels over strengths (as many of
-each regularizer, of early stopping evenly spaced among the recorded epochs, interpolated between neighbors) whose
-validation accuracy on real data is at most {TOLERANCE} below that without a regularizer is lower for dropout than for
-each other regularizer; undecided if the numbers of strengths differ. Ours. Sensitivity: the Gini coefficient over
-training examples of ||dL/dx||_1, of an example's own loss, is larger on real data than on randX and on randY at the
-same train accuracy of {HIGH_ACCURACY} (linear in it between recorded epochs; undecided if these do not contain it in
-every network).
+Each claim is about a mean over seeds with Student's 95% interval; pairs share their seed.
+
+Difficulty (over {GROUPS} groups of networks of different seeds, so that pairs of groups share only their images), after
+one epoch: the variance over examples of the fraction of networks that are wrong on them is, on real data, larger than
+if mistakes fell on examples at random; its ratio to that is larger on real data than on randX and on randY (interval of
+the log ratio above 0); on randX and on randY the interval of the ratio has 1 in it (equally difficult).
+
+Critical samples: at the end the critical sample ratio on validation inputs is larger for randX and for randY than for
+real data, and at half noise it is between that of none and of all, each of these six differences with an interval above
+0. Rise: it is larger at the end than after one epoch for real data, randX and randY, and changes less after half of the
+epochs than before.
+
+Capacity: from the smallest to the largest width the logarithm of the epochs to zero train error falls less on real data
+than on noise. Data: from the fewest to the most examples it rises less on real data than on noise.
+
+Patterns first: with {WRONG:.0%} random labels the epoch of the highest validation accuracy is before the first with a
+train accuracy of {HIGH_ACCURACY} (log ratio below 0), and validation accuracy at the epoch of the highest mean of the
+other seeds, minus that at the end, has an interval above 0.
+
+Dropout: the least train accuracy on random labels over strengths (as many of each regularizer, of early stopping evenly
+spaced among the recorded epochs, interpolated between neighbors) whose validation accuracy on real data is at most
+{TOLERANCE} below that without a regularizer is lower for dropout than for each other regularizer; undecided if the
+numbers of strengths differ.
+
+Ours. Sensitivity: the Gini coefficient over training examples of ||dL/dx||_1, of an example's own loss, is larger on
+real data than on randX and on randY at the same train accuracy of {HIGH_ACCURACY} (linear in it between recorded
+epochs; undecided if these do not contain it in every network).
 """
 
 

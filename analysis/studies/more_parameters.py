@@ -24,11 +24,16 @@ FEWEST_PER_EXAMPLE = 10
 LEAST_FALL = 0.6
 
 RULE = f"""
-Over all widths. Does not rise: the mean test error of the widest networks is at most that of the best of the other
-widths plus {LARGEST_EXCESS}, with the upper end of the 95% interval of the difference below {LARGEST_EXCESS_HIGH}; the
-widest networks have at least {FEWEST_PER_EXAMPLE} parameters per example and fit every training example. Falls: among
-networks with more parameters than examples that fit them all, Spearman's rank correlation of the number of parameters
-and test error is at most -{LEAST_FALL}, and the upper end of its 95% interval below 0. {INTERVAL_RULE}.
+Over all widths.
+
+Does not rise: the mean test error of the widest networks is at most that of the best of the other widths plus
+{LARGEST_EXCESS}, with the upper end of the 95% interval of the difference below {LARGEST_EXCESS_HIGH}; the widest
+networks have at least {FEWEST_PER_EXAMPLE} parameters per example and fit every training example.
+
+Falls: among networks with more parameters than examples that fit them all, Spearman's rank correlation of the number of
+parameters and test error is at most -{LEAST_FALL}, and the upper end of its 95% interval below 0.
+
+{INTERVAL_RULE}.
 """
 PAPER = "figure 3: the test error does not increase beyond the size of the training set"
 

@@ -30,13 +30,19 @@ GAPS = {
 }
 
 RULE = f"""
-Gaps are absolute differences of train and test; claims on them are asked of natural and of random labels alike. Closes:
-Spearman's rank correlation of the number of examples with the gap of normalized losses is at most -{LEAST_FALL}, and
-the upper end of its 95% interval below 0. The same is asked of the gap of errors, and of the relative gap. The relative
-gap is the gap of normalized losses over log C minus the normalized train loss (C classes), since outputs so small make
-all losses those of chance, whatever a network knows. By half: the gap of errors at the largest number of examples is at
-most {LARGEST_RATIO} of that at the smallest, in the mean over seeds. Test error, for natural labels: Spearman's rank
-correlation with the number of examples is at most -{LEAST_FALL}, and the upper end of its interval below 0.
+Gaps are absolute differences of train and test; claims on them are asked of natural and of random labels alike.
+
+Closes: Spearman's rank correlation of the number of examples with the gap of normalized losses is at most
+-{LEAST_FALL}, and the upper end of its 95% interval below 0. The same is asked of the gap of errors, and of the
+relative gap. The relative gap is the gap of normalized losses over log C minus the normalized train loss (C classes),
+since outputs so small make all losses those of chance, whatever a network knows.
+
+By half: the gap of errors at the largest number of examples is at most {LARGEST_RATIO} of that at the smallest, in the
+mean over seeds.
+
+Test error, for natural labels: Spearman's rank correlation with the number of examples is at most -{LEAST_FALL}, and
+the upper end of its interval below 0.
+
 {INTERVAL_RULE}.
 """
 PAPER = {

@@ -45,11 +45,15 @@ RULE = f"""
 Over networks that fit every training example. rho is the product over the layers of the entrywise p-norm of the
 weights, p = 1, 2, 4 and infinity. Outputs are divided by rho and multiplied by one constant per norm, such that the
 median network's largest output is {LARGEST_OUTPUT} (the source divides L1 norms by 100: products of large norms leave
-losses that differ in the last digits only). Linear: for each p, R2 of normalized test loss on normalized train loss is
-at least {LINE_R2}. The same line: the slope differs from that by L2 by at most {SLOPE_DIFFERENCE}, and the 95%
-intervals of the two slopes overlap. Alike: Spearman's rank correlation between the normalized train losses by L2 and by
-each other norm is at least {LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval (Student)
-above 0. Own norm, by L2: {OWN_NORM_RULE}.
+losses that differ in the last digits only).
+
+Linear: for each p, R2 of normalized test loss on normalized train loss is at least {LINE_R2}. The same line: the slope
+differs from that by L2 by at most {SLOPE_DIFFERENCE}, and the 95% intervals of the two slopes overlap.
+
+Alike: Spearman's rank correlation between the normalized train losses by L2 and by each other norm is at least
+{LEAST_RANK_CORRELATION} in the mean over seeds, and the lower end of its interval (Student) above 0.
+
+Own norm, by L2: {OWN_NORM_RULE}.
 """
 PAPER = {
     "L1": "figure 9: slope 0.836, intercept 0.378, R² 0.9998",

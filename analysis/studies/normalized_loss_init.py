@@ -36,13 +36,19 @@ NORM = "log_frobenius_product"
 LEAST_RANK_CORRELATION = 0.8
 
 RULE = f"""
-Per data set, over networks with natural labels that fit every training example. Linear: {LINE_RULE}. Ranking:
-Spearman's rank correlation of normalized train loss and test error is at least {LEAST_RANK_CORRELATION}, and the lower
-end of its 95% interval above 0. Same line: through the networks with natural labels and those that fit random ones, R2
-is at least {LINE_R2} with a slope in {SLOPE_RANGE}. Largest: each network that fits random labels has a larger
-normalized train loss than all networks with natural labels and its initial standard deviation. Own norm:
-{OWN_NORM_RULE}. Relative to chance: the same for R2 of the logarithms of how far either loss is below that of chance,
-where differences are relative. Beyond the norm: {BEYOND_NORM_RULE}. {INTERVAL_RULE}.
+Per data set, over networks with natural labels that fit every training example.
+
+Linear: {LINE_RULE}. Ranking: Spearman's rank correlation of normalized train loss and test error is at least
+{LEAST_RANK_CORRELATION}, and the lower end of its 95% interval above 0.
+
+Same line: through the networks with natural labels and those that fit random ones, R2 is at least {LINE_R2} with a
+slope in {SLOPE_RANGE}. Largest: each network that fits random labels has a larger normalized train loss than all
+networks with natural labels and its initial standard deviation.
+
+Own norm: {OWN_NORM_RULE}. Relative to chance: the same for R2 of the logarithms of how far either loss is below that of
+chance, where differences are relative. Beyond the norm: {BEYOND_NORM_RULE}.
+
+{INTERVAL_RULE}.
 """
 
 #: Numbers of figures 15 and 16 of the source; figure 10, on CIFAR-10, varies another axis.

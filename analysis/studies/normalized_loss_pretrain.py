@@ -34,9 +34,15 @@ WINDOW = (0.004, 0.008)
 
 RULE = f"""
 Per data set, over networks that fit every training example with a train loss in [{WINDOW[0]}, {WINDOW[1]}] (each is the
-snapshot nearest to {SNAPSHOT_LOSS}). Rises: Spearman's rank correlation of the swapped fraction with test loss, with
-test error, and with the logarithm of the norm product is at least {LEAST_RANK_CORRELATION} each, and the lower ends of
-their 95% intervals above 0. Linear: {LINE_RULE}. Own norm: {OWN_NORM_RULE}. Beyond the norm: {BEYOND_NORM_RULE}.
+snapshot nearest to {SNAPSHOT_LOSS}).
+
+Rises: Spearman's rank correlation of the swapped fraction with test loss, with test error, and with the logarithm of
+the norm product is at least {LEAST_RANK_CORRELATION} each, and the lower ends of their 95% intervals above 0.
+
+Linear: {LINE_RULE}.
+
+Own norm: {OWN_NORM_RULE}. Beyond the norm: {BEYOND_NORM_RULE}.
+
 {INTERVAL_RULE}.
 """
 

@@ -37,15 +37,19 @@ FAR_STARTS = ((FIRST_WEIGHT, float(FAR_FACTOR * EXAMPLES)), (NORMAL, 5.0))
 PAPER_ADVERSARIAL = "figure 8: one can construct adversarial initializations"
 
 RULE = f"""
-The linear problem of theorem 1 with n = {EXAMPLES} examples, at each label noise p. Harmless: from w = 0, from w = e_1
-and from normal weights of standard deviation {SMALL_STARTS[2][1]}, every run is right on all training examples, and its
-exact accuracy on the population is within {TOLERANCE} of 1 - p. Bad starts: from w(1) = {FAR_FACTOR} n, and from normal
-weights of standard deviation {FAR_STARTS[1][1]:g}, every run is right on all training examples too, and on the
-population at most {LARGEST_BAD_ACCURACY}. Networks on MNIST, 0-4 against 5-9, all of which must be right on all
-training examples. No loss: from usual weights, test accuracy at the end is at most {LARGEST_LOSS} below the best
-recorded on the way, in every seed. Bad starts: from large weights, and from a network that fits random labels, test
-accuracy is lower than from usual weights by {LEAST_DROP} or more in the mean over seeds, and the 95% interval of that
-mean (Student, paired by seed) is above 0.
+The linear problem of theorem 1 with n = {EXAMPLES} examples, at each label noise p.
+
+Harmless: from w = 0, from w = e_1 and from normal weights of standard deviation {SMALL_STARTS[2][1]}, every run is
+right on all training examples, and its exact accuracy on the population is within {TOLERANCE} of 1 - p. Bad starts:
+from w(1) = {FAR_FACTOR} n, and from normal weights of standard deviation {FAR_STARTS[1][1]:g}, every run is right on
+all training examples too, and on the population at most {LARGEST_BAD_ACCURACY}.
+
+Networks on MNIST, 0-4 against 5-9, all of which must be right on all training examples.
+
+No loss: from usual weights, test accuracy at the end is at most {LARGEST_LOSS} below the best recorded on the way, in
+every seed. Bad starts: from large weights, and from a network that fits random labels, test accuracy is lower than from
+usual weights by {LEAST_DROP} or more in the mean over seeds, and the 95% interval of that mean (Student, paired by
+seed) is above 0.
 """
 
 

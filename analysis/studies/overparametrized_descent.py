@@ -18,20 +18,27 @@ ROOT = (-0.6, -0.4)
 
 RULE = f"""
 The loss is half the sum of squared errors, eta the step size, lambda_0 the smallest eigenvalue of H infinity, the
-expected Gram matrix at initialization. Widest: the networks of the largest width. Linear rate: in every seed the loss
-of the widest is at most (1 - eta lambda_0 / 2)^k times that at step 0, at every recorded step k (losses below
-{ROUNDING:g} of the first are rounding and pass). Gram matrix: in every seed its smallest eigenvalue in the widest is at
-least 3/4 lambda_0 at initialization, and at least lambda_0 / 2 at every recorded step. Faster, fewer changes, shorter
-way: Spearman's rank correlation of the width with the loss, with the fraction of activations that differ from those at
-initialization, and with the largest distance of a unit's weights from initialization, all at the last step, is
-negative, its 95% interval below 0. Bound: in every seed no unit's weights of the widest move further than 4 sqrt(n) ||y
-- u(0)|| / (sqrt(m) lambda_0). Our stricter forms: the slope of the logarithm of that distance on the logarithm of the
-width has an interval within [{ROOT[0]}, {ROOT[1]}]; the rate and the bound are kept in every seed at the smallest width
-of at least n, where the theorem asks for n^6 (undecided if there is none); the loss is nearer to that of the linear
-model whose Gram matrix stays as at initialization the wider the network is (rank correlation of the width with the
-absolute logarithm of their ratio, averaged over the recorded steps, below 0 with its interval); the smallest eigenvalue
-at the last step rises with the width (likewise). Rank correlations and slopes are means over seeds of those among a
-seed's networks, with Student's 95% interval. Check: lambda_0 is above 0, as no two inputs are parallel.
+expected Gram matrix at initialization. Widest: the networks of the largest width.
+
+Linear rate: in every seed the loss of the widest is at most (1 - eta lambda_0 / 2)^k times that at step 0, at every
+recorded step k (losses below {ROUNDING:g} of the first are rounding and pass). Gram matrix: in every seed its smallest
+eigenvalue in the widest is at least 3/4 lambda_0 at initialization, and at least lambda_0 / 2 at every recorded step.
+
+Faster, fewer changes, shorter way: Spearman's rank correlation of the width with the loss, with the fraction of
+activations that differ from those at initialization, and with the largest distance of a unit's weights from
+initialization, all at the last step, is negative, its 95% interval below 0. Bound: in every seed no unit's weights of
+the widest move further than 4 sqrt(n) ||y - u(0)|| / (sqrt(m) lambda_0).
+
+Our stricter forms: the slope of the logarithm of that distance on the logarithm of the width has an interval within
+[{ROOT[0]}, {ROOT[1]}]; the rate and the bound are kept in every seed at the smallest width of at least n, where the
+theorem asks for n^6 (undecided if there is none); the loss is nearer to that of the linear model whose Gram matrix
+stays as at initialization the wider the network is (rank correlation of the width with the absolute logarithm of their
+ratio, averaged over the recorded steps, below 0 with its interval); the smallest eigenvalue at the last step rises with
+the width (likewise).
+
+Rank correlations and slopes are means over seeds of those among a seed's networks, with Student's 95% interval.
+
+Check: lambda_0 is above 0, as no two inputs are parallel.
 """
 RULE_NOTE = f"{RULE_CHANGED}: claims on as many units as examples are undecided if no network has them."
 CLOSER = "The wider the network, the closer every weight vector stays to its initialization"

@@ -30,9 +30,14 @@ LEAST_RANK_CORRELATION = 0.6
 RULE = f"""
 Over networks that fit every training example, started from weights of six sizes. ResNet: outputs are divided by the
 norm of the network's output on one fixed training image, the first. BatchNorm: it is folded into the weights, and
-outputs are divided by the product of Frobenius norms. Linear, in each: {LINE_RULE}. Order, in each: Spearman's rank
-correlation of normalized train loss and test error is at least {LEAST_RANK_CORRELATION}, and the lower end of its 95%
-interval above 0. Own norm, in each: {OWN_NORM_RULE}. Beyond the norm, in each: {BEYOND_NORM_RULE}. {INTERVAL_RULE}.
+outputs are divided by the product of Frobenius norms.
+
+Linear, in each: {LINE_RULE}. Order, in each: Spearman's rank correlation of normalized train loss and test error is at
+least {LEAST_RANK_CORRELATION}, and the lower end of its 95% interval above 0.
+
+Own norm, in each: {OWN_NORM_RULE}. Beyond the norm, in each: {BEYOND_NORM_RULE}.
+
+{INTERVAL_RULE}.
 """
 
 #: Sweeps, and the divisor of the outputs in words.

@@ -36,17 +36,22 @@ RULE = f"""
 Pairs of networks of one width, from different starts; pairs are the unit of Student's 95% intervals. The rise of a path
 is its highest train loss minus the larger one of its ends, its barrier the greatest height over the chord of its ends
 (mean of both, weighted by position), both as fractions of the loss of chance, log of the number of classes; a rise or
-barrier is negligible if the upper end of its interval is below {NEGLIGIBLE:.0%}. One valley: on n examples, the rise of
-fitted curves is negligible over widths of 2 n and more; narrower, at the width nearest to {FAR_NARROWER:g} n. No bad
-valley: all networks of more than n units reach the train loss at which training stops. The narrowest: over widths below
-{NARROWEST:g} n the lower end of the rise's interval is above {NEGLIGIBLE:.0%}. Many examples, at the largest width: the
-barrier of the straight line is there if the lower end of its interval is above {NEGLIGIBLE:.0%}; matching lowers it if
-the interval of the difference is below 0; matched networks and curves have none if it is negligible; matching does more
-than scaling the layers of the straight line to the norms of the ends if the interval of the difference is below 0.
-Matched barriers fall with the width: over widths, the interval of the mean Spearman correlation is below 0. Within a
-run, from its first epoch to its end, the barrier is negligible over all widths. The path of the proof rises by less
-than {ROUNDING:g} over widths of 2 n and more, and permuted networks compute the same outputs up to a relative
-{ROUNDING:g}.
+barrier is negligible if the upper end of its interval is below {NEGLIGIBLE:.0%}.
+
+One valley: on n examples, the rise of fitted curves is negligible over widths of 2 n and more; narrower, at the width
+nearest to {FAR_NARROWER:g} n. No bad valley: all networks of more than n units reach the train loss at which training
+stops. The narrowest: over widths below {NARROWEST:g} n the lower end of the rise's interval is above {NEGLIGIBLE:.0%}.
+
+Many examples, at the largest width: the barrier of the straight line is there if the lower end of its interval is above
+{NEGLIGIBLE:.0%}; matching lowers it if the interval of the difference is below 0; matched networks and curves have none
+if it is negligible; matching does more than scaling the layers of the straight line to the norms of the ends if the
+interval of the difference is below 0. Matched barriers fall with the width: over widths, the interval of the mean
+Spearman correlation is below 0.
+
+Within a run, from its first epoch to its end, the barrier is negligible over all widths.
+
+The path of the proof rises by less than {ROUNDING:g} over widths of 2 n and more, and permuted networks compute the
+same outputs up to a relative {ROUNDING:g}.
 """
 
 

@@ -21,20 +21,26 @@ DEVIATIONS = 5
 
 RULE = f"""
 Small: the fewest filters, large: the most. The error is exact, on the hard distribution, whose positives have one
-positive pattern only, where the usual distribution is not named. Generalize better: the error of small networks minus
-that of large ones, a seed's mean over training set sizes, has a 95% interval above 0, over all networks, and over those
-that fit every training example (pairs of which both fit); over the latter also on the usual distribution. Global
-minima: of the latter, more large than small networks err on no input. Cluster: in large networks that fit, the share of
-the filters' norms within {DEGREES:g} degrees of a pattern is larger at the end than at initialization, and at least
-{CLUSTERED}. Our controls: cluster centers: small networks that start from the centers of a large network's filters
-(k-means, of the same seed) err less than those that are drawn, also among networks that fit; the centers take away at
-least {CLOSED} of the difference between small and large (undecided if that has no interval above 0); among networks of
-one size that fit, those that had not explored at initialization err more: the least-squares slope of the error on "not
-explored", both minus their means over the networks of one number of filters and of training examples, is above 0; large
-networks fit more often. All of these need Student's interval, of a mean over seeds, to be on the right side; that of
-the slope has standard errors clustered by seed. Checks: explore: at initialization every pattern is nearest to a filter
-that should detect it, in every large network, and in fewer of the small ones (likewise); test errors recorded in
-training are within {DEVIATIONS} standard deviations of the exact ones.
+positive pattern only, where the usual distribution is not named.
+
+Generalize better: the error of small networks minus that of large ones, a seed's mean over training set sizes, has a
+95% interval above 0, over all networks, and over those that fit every training example (pairs of which both fit); over
+the latter also on the usual distribution. Global minima: of the latter, more large than small networks err on no input.
+
+Cluster: in large networks that fit, the share of the filters' norms within {DEGREES:g} degrees of a pattern is larger
+at the end than at initialization, and at least {CLUSTERED}.
+
+Our controls: cluster centers: small networks that start from the centers of a large network's filters (k-means, of the
+same seed) err less than those that are drawn, also among networks that fit; the centers take away at least {CLOSED} of
+the difference between small and large (undecided if that has no interval above 0); among networks of one size that fit,
+those that had not explored at initialization err more: the least-squares slope of the error on "not explored", both
+minus their means over the networks of one number of filters and of training examples, is above 0; large networks fit
+more often. All of these need Student's interval, of a mean over seeds, to be on the right side; that of the slope has
+standard errors clustered by seed.
+
+Checks: explore: at initialization every pattern is nearest to a filter that should detect it, in every large network,
+and in fewer of the small ones (likewise); test errors recorded in training are within {DEVIATIONS} standard deviations
+of the exact ones.
 """
 
 
