@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -64,11 +65,12 @@ def fit_curve(
 
     function = find_loss(loss, margin).function
     examples = (inputs, labels)
-    fitted = _fit(path, bend, outputs, examples, function, pruned, steps, lr, batch_size, random_seed)
+    sgd = _Sgd(steps, lr, batch_size, random_seed)
+    fitted = _fit(path, bend, outputs, examples, function, pruned, sgd)
     return replace(path, bend=fitted)
 
 
-def fit_curves(
+def fit_curves(  # noqa: D417, the other arguments are documented once
     pairs: Sequence[tuple[nn.Module, nn.Module]],
     inputs: Tensor,
     labels: Tensor,
@@ -107,12 +109,22 @@ def fit_curves(
 
     function = find_loss(loss, margin).function
     examples = (inputs, labels)
-    bend = _fit(together, together.bend, outputs, examples, function, {}, steps, lr, batch_size, random_seed)
+    sgd = _Sgd(steps, lr, batch_size, random_seed)
+    bend = _fit(together, together.bend, outputs, examples, function, {}, sgd)
     fitted = []
     for place, path in enumerate(paths):
         own = {name: value[place] for name, value in bend.items()}
         fitted.append(replace(path, bend=own))
     return fitted
+
+
+class _Sgd(NamedTuple):
+    """SGD on a bend: steps, learning rate at the start, examples per step, and the seed of batches and positions."""
+
+    steps: int
+    lr: float
+    batch_size: int
+    random_seed: int
 
 
 def _stacked(states: Sequence[State]) -> State:
@@ -126,10 +138,7 @@ def _fit(
     examples: Examples,
     function: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     pruned: Mapping[str, Tensor],
-    steps: int,
-    lr: float,
-    batch_size: int,
-    random_seed: int,
+    sgd: _Sgd,
 ) -> State:
     """Return the bend of a path, or of several with a leading axis, after SGD on some of its tensors.
 
@@ -140,19 +149,19 @@ def _fit(
         examples: inputs and labels.
         function: loss and derivative.
         pruned: masks of tensors of the bend, False where they stay.
-        steps, lr, batch_size, random_seed: as for `fit_curve`.
+        sgd: the steps to take.
     """
     inputs, labels = examples
-    optimizer = torch.optim.SGD(list(bend.values()), lr, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for step in range(steps):
-        rng = generator(random_seed, "across/curve", step)
-        drawn = rng.integers(len(labels), size=batch_size)
+    optimizer = torch.optim.SGD(list(bend.values()), sgd.lr, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, sgd.steps)
+    for step in range(sgd.steps):
+        rng = generator(sgd.random_seed, "across/curve", step)
+        drawn = rng.integers(len(labels), size=sgd.batch_size)
         batch = torch.from_numpy(drawn).to(labels.device)
         logits = outputs(path.tensors(rng.random()), inputs[batch])
         optimizer.zero_grad()
         _, derivative = function(logits.detach(), labels[batch].expand(logits.shape[:-1]))
-        logits.backward(derivative / batch_size)
+        logits.backward(derivative / sgd.batch_size)
         for name, mask in pruned.items():
             bend[name].grad *= mask  # type: ignore[operator]
         optimizer.step()
