@@ -95,7 +95,7 @@ def assert_same_tables(one: Path, other: Path) -> None:
 
 def bth(*arguments: str) -> subprocess.Popen[str]:
     """The command line in a process of its own, and a process group that can be interrupted as a terminal does."""
-    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.main import main; main()", *arguments]
+    command = [sys.executable, "-c", "from benevolent.orchestrator.cli.entry import main; main()", *arguments]
     path = os.pathsep.join([str(Path(main.__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
     pipe = subprocess.PIPE

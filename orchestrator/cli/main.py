@@ -6,14 +6,11 @@ import sys
 import typer
 
 from benevolent.orchestrator.cli import judge_command, list_commands, results_commands, sweep_commands
-from benevolent.orchestrator.cli.console import console, errors, print_error
+from benevolent.orchestrator.cli.console import console, print_error
 from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.trainables.errors import BadInput
 
 __all__ = ["app", "console", "main"]
-
-#: Exit code of a command that was stopped by Ctrl-C.
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="bth",
@@ -38,7 +35,7 @@ app.add_typer(data_app, name="data", rich_help_panel="Commands")
 
 
 def main() -> None:
-    """Run the command line; bad input is one line and exit code 2, Ctrl-C one line and 130."""
+    """Run the command line; bad input is one line and exit code 2."""
     show_nearest_characters()
     sys.path.append(os.getcwd())  # for modules that a spec names; last, so that they cannot shadow a package
     try:
@@ -46,7 +43,3 @@ def main() -> None:
     except BadInput as error:
         print_error(str(error))
         sys.exit(2)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            errors.print("\nstopped. Nothing is lost: the same command continues from here.", soft_wrap=True)
-        raise

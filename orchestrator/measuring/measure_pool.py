@@ -15,7 +15,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.training.ray_worker import assigned_device, receive_datasets
+from benevolent.trainables.training.ray_worker import assigned_device, end_with_parent, receive_datasets
 
 #: How often Ray restarts an actor whose process died, and repeats the job that it had.
 RESTARTS = 2
@@ -25,6 +25,7 @@ class MeasureActor:
     """Measure files of parameters, one at a time, on one thread or on this actor's share of a GPU."""
 
     def __init__(self, gpus: float, trust: bool, data_references: Mapping[str, ray.ObjectRef]) -> None:
+        end_with_parent()
         torch.set_num_threads(1)  # in a process of its own
         receive_datasets(data_references)
         self.trust = trust

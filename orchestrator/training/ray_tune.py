@@ -4,6 +4,8 @@ Which cohort is next: `scheduling.py`. What happens to one that fails: `retries.
 `trainables/training/ray_trainable.py`.
 """
 
+import functools
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from ray import tune
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training.retries import failure_config
 from benevolent.orchestrator.training.scheduling import CohortScheduler
+from benevolent.orchestrator.training.stopping import undone_when_stopped
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.ray_trainable import CohortTrainable
@@ -85,7 +88,8 @@ def train_cohorts(
         num_samples=len(cohorts),
         reuse_actors=True,
     )
-    with tempfile.TemporaryDirectory(prefix="benevolent-") as scratch:
+    scratch = tempfile.mkdtemp(prefix="benevolent-")
+    with undone_when_stopped(functools.partial(shutil.rmtree, scratch, ignore_errors=True)):
         run_config = tune.RunConfig(
             storage_path=scratch,
             name="training",

@@ -1,6 +1,10 @@
 """Set-up of a process that Ray has started: its threads, memory, data sets, and share of a GPU."""
 
+import ctypes
+import os
+import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 import ray
 import torch
@@ -8,9 +12,23 @@ import torch
 from benevolent.trainables import data
 from benevolent.trainables.training.malloc import keep_freed_memory
 
+#: Number of `prctl` that sets the signal which a process gets when its parent ends (linux/prctl.h).
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Make the system kill this worker when Ray's process on this machine ends; else it would go on for seconds.
+
+    A driver that is killed takes that process with it. Nothing is set where the parent is another, as in tests.
+    """
+    parent = Path(f"/proc/{os.getppid()}/comm")
+    if parent.exists() and parent.read_text().strip() == "raylet":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
 
 def configure_training_process(cpus: float) -> None:
     """Set what holds for the whole life of a process that trains: the number of threads, and to keep freed memory."""
+    end_with_parent()
     torch.set_num_threads(max(1, int(cpus)))
     keep_freed_memory()
 

@@ -1,0 +1,177 @@
+"""Stop at a signal: one line, and no process that this command started is left, whatever it is doing.
+
+Files appear whole or not at all, and a cohort goes on from its last saved state. So there is nothing to finish: the
+processes that this one started are killed, and this one exits at once. No exception is raised, since Ray and others
+swallow exceptions at places that are not ours.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+#: The signals that stop a command. One that is ignored when the command starts, as SIGINT is for a job in the
+#: background of a script, and SIGHUP under `nohup`, stays ignored.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Seconds until the processes that were started have to be gone, and until cleaning up has to be done.
+SECONDS_TO_KILL = 4.0
+SECONDS_TO_CLEAN = 3.0
+#: Seconds between two looks at the handlers: Ray puts one for SIGTERM, which prints its stack, in the place of ours.
+SECONDS_BETWEEN_LOOKS = 0.1
+#: Number of `prctl` that makes this process the parent of processes below it whose own parent dies (linux/prctl.h).
+PR_SET_CHILD_SUBREAPER = 36
+#: Bytes that are enough for the C library's `struct sigaction`.
+SIGACTION_BYTES = 512
+
+MESSAGE = "\nstopped. Nothing is lost: the same command continues from here.\n"
+SHOW_CURSOR = "\x1b[?25h"
+
+#: Not a signal's number: asks the thread that reads the pipe to say that it has read all that came before.
+ASK = b"\0"
+
+_cleanups: list[Callable[[], object]] = []
+_handlers: dict[int, ctypes.Array[ctypes.c_char]] = {}
+_all_read = threading.Event()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Stop this process, and those that it has started, at a signal of `STOPPING` within the context.
+
+    The operating system's handler writes the signal's number into a pipe, and a thread waits at its other end. So a
+    signal is seen while the main thread computes or waits outside Python, and wherever it would swallow an exception.
+    At the end of the context, signals that have come are answered first: Ray's own handler may end it.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # a signal to all may end a parent before its children
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _ignore)
+            _handlers[number] = _c_handler(number)
+    os.register_at_fork(after_in_child=_forget)
+    threading.Thread(target=_wait_and_stop, args=(reading,), daemon=True, name="stops at signals").start()
+    threading.Thread(target=_keep_handlers, daemon=True, name="keeps handlers").start()
+    try:
+        yield
+    finally:
+        os.write(writing, ASK)
+        _all_read.wait()
+
+
+@contextmanager
+def undone_when_stopped(undo: Callable[[], object]) -> Iterator[None]:
+    """Call `undo` at the end of the context, and also if a signal stops the command within it."""
+    _cleanups.append(undo)
+    try:
+        yield
+    finally:
+        _cleanups.remove(undo)
+        undo()
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Do nothing: the thread that reads the pipe stops the process."""
+
+
+def _forget() -> None:
+    """Give a forked process the usual handlers."""
+    if not _handlers:
+        return
+    signal.set_wakeup_fd(-1)
+    for number in _handlers:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    _handlers.clear()
+    _cleanups.clear()
+
+
+def _wait_and_stop(reading: int) -> None:
+    while True:
+        number = os.read(reading, 1)[0]
+        if number in _handlers:
+            _stop(number)
+        if number == ASK[0]:
+            _all_read.set()
+
+
+def _stop(number: int) -> None:
+    text = MESSAGE
+    if sys.stderr.isatty():
+        text = SHOW_CURSOR + MESSAGE
+    with suppress(OSError):  # nobody may read it
+        os.write(2, text.encode())
+    try:
+        _kill_children()
+        cleaning = threading.Thread(target=_clean_up, daemon=True)
+        cleaning.start()
+        cleaning.join(SECONDS_TO_CLEAN)
+    finally:
+        os._exit(128 + number)
+
+
+def _clean_up() -> None:
+    for undo in reversed(_cleanups):
+        try:
+            undo()
+        except Exception:  # the others still have to be called
+            continue
+
+
+def _kill_children() -> None:
+    """Kill all processes below this one, also those that they start meanwhile, and leave no zombie."""
+    end = time.monotonic() + SECONDS_TO_KILL
+    while time.monotonic() < end:
+        for process in _processes_below(os.getpid()):
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        try:
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                continue
+        except ChildProcessError:  # there is none any more
+            return
+        time.sleep(0.01)
+
+
+def _processes_below(root: int) -> list[int]:
+    """Return the ids of the processes that a process has started, directly or through others."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:  # it has ended meanwhile
+            continue
+        children.setdefault(int(parent), []).append(int(entry.name))
+    below = []
+    waiting = [root]
+    while waiting:
+        found = children.get(waiting.pop(), [])
+        waiting += found
+        below += found
+    return below
+
+
+def _c_handler(number: int) -> ctypes.Array[ctypes.c_char]:
+    """Return the C library's description of the handler of a signal."""
+    handler = ctypes.create_string_buffer(SIGACTION_BYTES)
+    ctypes.CDLL(None).sigaction(number, None, handler)
+    return handler
+
+
+def _keep_handlers() -> None:
+    """Put our handlers back whenever others have taken their place."""
+    library = ctypes.CDLL(None)
+    while True:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        for number, handler in _handlers.items():
+            if _c_handler(number).raw != handler.raw:
+                library.sigaction(number, handler, None)

@@ -1,0 +1,96 @@
+"""Signals that stop a command: one line, the exit code, and no process left, whatever the command is doing."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+#: Starts a process that starts another, says so, and then does something.
+PROGRAM = """
+import ctypes, os, signal, subprocess, sys, time
+from benevolent.orchestrator.training.stopping import stopped_by_signals, undone_when_stopped
+
+def swallow():
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+
+def outside_python():
+    ctypes.CDLL(None).sleep(60)
+
+def with_another_handler():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+    time.sleep(60)
+
+def with_a_handler_in_c():
+    ctypes.CDLL(None).signal(signal.SIGTERM, None)
+    time.sleep(1)  # until it was put back
+    print("ready", flush=True)
+    time.sleep(60)
+
+def with_the_pipe_of_a_fork():
+    if os.fork() == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+    os.wait()
+    time.sleep(60)
+
+with stopped_by_signals(), undone_when_stopped(lambda: print("undone", flush=True)):
+    children = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"])
+    if sys.argv[1] != "with_a_handler_in_c":
+        print("ready", flush=True)
+    globals()[sys.argv[1]]()
+"""
+
+
+def started(doing: str, **keywords) -> "subprocess.Popen[str]":
+    """A program that does something with two processes below it, in a session of its own."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and their children
+    command = [sys.executable, "-c", PROGRAM, doing]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **keywords)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
+
+
+def check_stopped(process: "subprocess.Popen[str]", number: int) -> None:
+    output, errors = process.communicate(timeout=10)
+    assert process.returncode == 128 + number and output == "undone\n"
+    assert errors == "\nstopped. Nothing is lost: the same command continues from here.\n"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_that_was_started(number, whole_group):
+    process = started("swallow")
+    (os.killpg if whole_group else os.kill)(process.pid, number)
+    check_stopped(process, number)
+
+
+@pytest.mark.parametrize("doing", ["outside_python", "with_another_handler", "with_a_handler_in_c"])
+def test_a_signal_is_seen_whatever_the_main_thread_does_and_others_install(doing):
+    process = started(doing)
+    process.send_signal(signal.SIGTERM)
+    check_stopped(process, signal.SIGTERM)
+
+
+def test_a_forked_process_that_is_terminated_stops_only_itself():
+    process = started("with_the_pipe_of_a_fork")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.send_signal(signal.SIGINT)
+    check_stopped(process, signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_at_the_start_stays_ignored():
+    process = started("swallow", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.send_signal(signal.SIGTERM)
+    check_stopped(process, signal.SIGTERM)
