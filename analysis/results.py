@@ -226,8 +226,9 @@ class Results:
         files = CohortFiles(folder, cohort_id)
         phase = config.phases[-1].name
         names = files.final_files()
-        if step is not None and files.folder.exists(paths.checkpoint(phase, step)):
-            names = [paths.checkpoint(phase, step), *names]
+        checkpoint = None if step is None else files.checkpoint(phase, step)
+        if checkpoint is not None:
+            names = [checkpoint, *names]
         for name in names:
             stored = read_parameters(files.folder, name)
             if run_id not in stored.run_ids:

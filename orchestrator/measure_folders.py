@@ -1,12 +1,14 @@
 """Measuring of networks that are already trained: by `bth measure`, and for a study that reads the runs of others."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from rich.console import Console
 
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.analysis.planned_runs import first_replicates
+from benevolent.orchestrator.lease import held
 from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.train_and_measure import POLL_SECONDS, TrainingSummary
@@ -41,7 +43,7 @@ def measure_folders(
         most_replicates: measure only the first replicates of every configuration that an axis names; None for all runs.
 
     Raises:
-        BadInput: a data set cannot be fetched, or a file is damaged.
+        BadInput: a data set cannot be fetched, a file is damaged, or another command is at work in a folder.
     """
     from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
 
@@ -56,7 +58,11 @@ def measure_folders(
     console.print(f"measuring {quantity(len(jobs), 'existing file')}")
     data_sets = {Manifest.read(folder, job.cohort_id).data.name for folder, job in jobs}
     dataset_broadcast.fetch_missing(data_sets, console)
-    with ray_cluster(address), ProgressDisplay(console, 0, 0) as display:
+    with ExitStack() as stack:
+        for folder in dict(jobs):
+            stack.enter_context(held(folder, "bth measure", console))
+        stack.enter_context(ray_cluster(address))
+        display = stack.enter_context(ProgressDisplay(console, 0, 0))
         references = dataset_broadcast.broadcast(data_sets) if address else {}
         pool = MeasurePool(place_work(resources, address, training=False), trust, references)
         for folder, job in jobs:

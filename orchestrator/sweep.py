@@ -15,6 +15,7 @@ from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.lease import check_free, held
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.reporting import report
@@ -83,9 +84,10 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
         address: of a Ray cluster; None to start one on this machine if there is work, and to stop it again.
 
     Raises:
-        BadInput: the spec cannot be trained, or the folder cannot be used.
+        BadInput: the spec cannot be trained, the folder cannot be used, or another command is at work in it.
     """
     results = Folder(out)
+    check_free(results)
     check_folder(results, spec)
     check_files(results)
     with located_in(f"sweep {spec.name}"):
@@ -97,8 +99,9 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
             plan = expand(spec, existing.runs, slots)
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
-        todo, done = existing.with_new(prepare(results, spec, plan)).wanted(plan)
-        return train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
+        with held(results, "bth run", console):
+            todo, done = existing.with_new(prepare(results, spec, plan)).wanted(plan)
+            return train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
 
 
 def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:

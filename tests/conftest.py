@@ -28,7 +28,7 @@ class Cohort:
     """A cohort of `configs` (nested dicts), written down and not yet trained."""
 
     def __init__(self, results: Folder, name: str, configs: list[dict], waits_for=(), record=None, plan=None) -> None:
-        self.results, self.name, self.files = results, name, CohortFiles(results, name)
+        self.results, self.name = results, name
         self.configs = tuple(RunConfig.parse(config) for config in configs)
         roles = ("run",) * len(configs)
         Manifest.of(name, self.configs, roles, waits_for, RecordConfig.parse(record or {})).write(results)
@@ -43,13 +43,18 @@ class Cohort:
         return self
 
     @property
+    def files(self) -> CohortFiles:
+        """The files of the latest attempt."""
+        return CohortFiles(self.results, self.name)
+
+    @property
     def run_ids(self) -> list[str]:
         return [config.run_id for config in self.configs]
 
     def table(self, kind: str) -> pd.DataFrame:
         """All parts of a table in a fixed order, without what depends on the clock."""
-        folder = self.files.folder
-        parts = [folder.read_table(f"{kind}/{name}") for name in folder.names(kind)]
+        files = self.files
+        parts = [files.folder.read_table(f"{kind}/{name}") for name in files.names(kind)]
         table = pa.concat_tables(parts, promote_options="permissive").to_pandas()
         table = table.drop(columns=["seconds", "cohort_id"], errors="ignore")
         keys = [key for key in ("run_id", "phase", "step", "split", "name") if key in table]
@@ -73,7 +78,7 @@ class Cohort:
 
     def _tensors(self, kind: str, stem: str = "", masks: bool = False) -> dict[str, dict[str, torch.Tensor]]:
         found = {}
-        for name in self.files.folder.names(kind):
+        for name in self.files.names(kind):
             if name.startswith(stem):
                 stored = read_parameters(self.files.folder, f"{kind}/{name}")
                 for row, run_id in enumerate(stored.run_ids):

@@ -255,7 +255,7 @@ def test_cohort_that_diverges_in_pretraining_ends(cohort):
     trained = cohort("c", [run(0, optimizer=HUGE, pretrain={"epochs": 3})]).train()
     assert trained.table("runs").status.tolist() == ["diverged"]
     assert trained.table("runs").phase.tolist() == ["pretrain"]
-    assert not trained.files.folder.exists(paths.STATE)
+    assert not trained.files.folder.names(paths.STATES)
 
 
 # Pruning.
@@ -393,8 +393,9 @@ def killable(cohort, name: str):
 def same(left, right) -> None:
     same_tables(left, right)
     assert equal(left.final(), right.final())
-    assert left.files.folder.names("checkpoints") == right.files.folder.names("checkpoints")
-    assert not any(cohort_.files.folder.exists(paths.STATE) for cohort_ in (left, right))
+    places = [[paths.checkpoint_place(name) for name in each.files.names("checkpoints")] for each in (left, right)]
+    assert places[0] == places[1]
+    assert not any(cohort_.files.folder.names(paths.STATES) for cohort_ in (left, right))
 
 
 @pytest.mark.parametrize("first_saves_every", [0, 1e9])
@@ -460,9 +461,9 @@ def test_damaged_state_is_reported_once_and_the_cohort_begins_anew(cohort, conte
     broken.start(save_every_seconds=0).advance(1e-6)
     folder = broken.files.folder
     if content is None:  # a file of tensors, but of something else
-        folder.write_tensors(paths.STATE, {"x": torch.zeros(1)}, {})
+        folder.write_tensors(broken.files.state_path, {"x": torch.zeros(1)}, {})
     else:
-        folder.write(paths.STATE, content)
+        folder.write(broken.files.state_path, content)
     training = broken.start(save_every_seconds=0)
     (warning,) = training.advance(0).warnings
     assert folder.uri in warning and paths.DAMAGED_STATE in warning and folder.exists(paths.DAMAGED_STATE)
@@ -504,7 +505,7 @@ def test_cohort_killed_after_its_last_row_loses_only_its_state(cohort, monkeypat
     with pytest.raises(Killed):
         trained.train()
     monkeypatch.undo()
-    assert trained.start().advance(1e9).done and not trained.files.folder.exists(paths.STATE)
+    assert trained.start().advance(1e9).done and not trained.files.folder.names(paths.STATES)
 
 
 def test_starting_actor_touches_no_file_of_another_cohort(cohort, monkeypatch):
@@ -512,7 +513,7 @@ def test_starting_actor_touches_no_file_of_another_cohort(cohort, monkeypatch):
     trained = cohort("a", [run()])
     trained.start()
     trained.files.folder.write(paths.final(1), b"half a save of the other actor")
-    trained.files.folder.write_json(paths.FAILURE, {"traceback": "of an earlier attempt"})
+    trained.files.folder.write_json(paths.failure(""), {"traceback": "of an earlier attempt"})
     config = {"results": trained.results.uri, "cohort_id": "a", "cpus": 1, "gpus": 0, "data": {}}
     trainable = CohortTrainable(config | {"kernel": None, "stack_size": None, "save_every_seconds": 20.0})
     assert trained.files.folder.exists(paths.final(1)) and trained.files.why_failed

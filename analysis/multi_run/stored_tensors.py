@@ -27,7 +27,8 @@ def stored_tensors(results: Results, name: str, step: int | None = None) -> dict
         files = CohortFiles(folder, cohort_id)
         names = files.final_files()
         if step is not None:
-            names = [paths.checkpoint(config.phases[-1].name, step)]
+            phase = config.phases[-1].name
+            names = [files.checkpoint(phase, step) or paths.checkpoint(phase, step)]  # which is missing
         for path in names:
             stored = read_parameters(files.folder, path)
             if name not in stored.tensors:

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
     from benevolent.analysis.judging.verdicts import Verdicts
     from benevolent.analysis.results import Results
+    from benevolent.trainables.store.folder import Folder
 
 #: Role of runs that an earlier plan asked for, and the last one does not.
 NOT_PLANNED = "no longer planned"
 
 
 def status(where: ResultsFolder) -> None:
-    """Count the runs by status, and show why runs failed. Names the first damaged file, if there is one.
+    """Count the runs by status, show why runs failed, and name the command that is at work in the folder.
+
+    Names the first damaged file, if there is one.
 
     [bold]Example:[/] bth status results/quickstart
     """
@@ -38,9 +41,23 @@ def status(where: ResultsFolder) -> None:
     for role, state, count in _count_runs(results):
         table.add_row(role, state, f"{count:,}")
     console.print(table)
+    for folder in results.folders:
+        _print_holder(folder)
     for manifest, reason in results.cohorts.failures():
         runs = quantity(len(manifest.runs), "run")
         console.print(f"cohort {manifest.cohort_id} ({runs}): {escape(reason)}", soft_wrap=True)
+
+
+def _print_holder(folder: "Folder") -> None:
+    from benevolent.analysis.formatting import duration
+    from benevolent.orchestrator.lease import holder
+
+    at_work = holder(folder)
+    if at_work is None:
+        return
+    state = "has ended, by a kill or a crash" if at_work.has_ended else "is at work in it"
+    line = f"{at_work} {state}; last sign of life {duration(at_work.silent_for)} ago"
+    console.print(line, soft_wrap=True, markup=False)
 
 
 def _count_runs(results: "Results") -> "Iterator[tuple[str, str, int]]":

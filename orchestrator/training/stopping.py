@@ -5,6 +5,7 @@ processes that this one started are killed, and this one exits at once. No excep
 swallow exceptions at places that are not ours.
 """
 
+import _thread
 import ctypes
 import os
 import signal
@@ -95,15 +96,26 @@ def _wait_and_stop(reading: int) -> None:
     while True:
         number = os.read(reading, 1)[0]
         if number in _handlers:
-            _stop(number)
+            _stop(MESSAGE, 128 + number)
         if number == ASK[0]:
             _all_read.set()
 
 
-def _stop(number: int) -> None:
-    text = MESSAGE
+def stop(message: str, code: int = 1) -> None:
+    """Print a message, and end this process and those that it has started.
+
+    Outside `stopped_by_signals`, as in a notebook, the main thread is interrupted instead.
+    """
+    if not _handlers:
+        print(message, file=sys.stderr)
+        _thread.interrupt_main()
+        return
+    _stop(message, code)
+
+
+def _stop(text: str, code: int) -> None:
     if sys.stderr.isatty():
-        text = SHOW_CURSOR + MESSAGE
+        text = SHOW_CURSOR + text
     with suppress(OSError):  # nobody may read it
         os.write(2, text.encode())
     try:
@@ -112,7 +124,7 @@ def _stop(number: int) -> None:
         cleaning.start()
         cleaning.join(SECONDS_TO_CLEAN)
     finally:
-        os._exit(128 + number)
+        os._exit(code)
 
 
 def _clean_up() -> None:

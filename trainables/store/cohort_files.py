@@ -1,13 +1,18 @@
-"""Files of one cohort: numbered parts of its tables, parameters, and why it failed."""
+"""Files of one cohort: numbered parts of its tables, parameters, its state, and why it failed.
 
+Only files that count are named: those of the latest attempt, and those that it goes on from.
+"""
+
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store import paths
+from benevolent.trainables.store import attempts, paths
+from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.table_schemas import PARTS
 
@@ -16,22 +21,62 @@ NEEDED_FILES = "files"
 
 
 class CohortFiles:
-    """The files of one cohort in a results folder; parts are numbered, and each is written once."""
+    """The files of one cohort in a results folder; parts are numbered, and each is written once.
+
+    Attributes:
+        attempt: whose files are read and written: the latest one, as of the first look, or the one that was begun here.
+    """
 
     def __init__(self, results: Folder, cohort_id: str) -> None:
         self.folder = results / paths.cohort(cohort_id)
         self.cohort_id = cohort_id
 
-    def delete_parts_from(self, part: int) -> None:
-        """Remove the parts of every table, and of the final parameters, from number `part` on."""
-        for kind in (*paths.TABLES, paths.FINAL):
+    @functools.cached_property
+    def attempt(self) -> Attempt:
+        """The attempt whose files are read and written."""
+        return attempts.latest_attempt(self.folder)
+
+    def begin_attempt(self, kept: Collection[str], prepare: Callable[[], None] | None = None) -> None:
+        """Begin a new attempt, which this object is of from now on, and remove the files that count no more.
+
+        Args:
+            kept: paths of the files that it goes on from.
+            prepare: writes what has to be there when others see the attempt.
+
+        Raises:
+            Superseded: another process has begun one.
+        """
+        self.attempt = attempts.next_attempt(self.folder, self.attempt, kept)
+        if prepare is not None:
+            prepare()
+        attempts.begin(self.folder, self.attempt)
+        for kind in (*paths.TABLES, paths.FINAL, paths.CHECKPOINTS, paths.STATES):
             for name in self.folder.names(kind):
-                if name >= paths.part_name(part):
-                    self.folder.delete(f"{kind}/{name}")
+                path = f"{kind}/{name}"
+                if not self.attempt.counts(path) and path != paths.DAMAGED_STATE:
+                    self.folder.delete(path)
+        for name in self.folder.names():
+            if name.startswith("failure"):
+                self.folder.delete(name)
+
+    def check_latest(self) -> None:
+        """Raise `Superseded` if another attempt has begun."""
+        attempts.check_latest(self.folder, self.attempt)
+
+    def names(self, kind: str) -> list[str]:
+        """Return the file names of one kind: a table, checkpoints or final parameters."""
+        return [name for name in self.folder.names(kind) if self.attempt.counts(f"{kind}/{name}")]
+
+    def parts_before(self, part: int) -> list[str]:
+        """Return the paths of the parts of every table, and of the final parameters, up to number `part`."""
+        found = []
+        for kind in (*paths.TABLES, paths.FINAL):
+            found += [f"{kind}/{name}" for name in self.names(kind) if paths.part_number(name) < part]
+        return found
 
     def part_names(self, table: paths.TableName) -> list[str]:
         """Return the file names of a table's parts."""
-        return self.folder.names(table)
+        return self.names(table)
 
     def parts(self, table: paths.TableName) -> list[pa.Table]:
         """Return the parts of a table.
@@ -50,17 +95,18 @@ class CohortFiles:
 
     def write_part(self, table: paths.TableName, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write one part of the table `dynamics` or `outcomes`."""
-        self.folder.write_table(paths.table_part(table, part), pa.table(dict(columns), schema=PARTS[table]))
+        path = paths.table_part(table, part, self.attempt.name)
+        self.folder.write_table(path, pa.table(dict(columns), schema=PARTS[table]))
 
     def write_runs(self, part: int, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write a part of `runs`, after all other files of that part; it lists the files that exist by then."""
         needed = []
         for kind in ("dynamics", "outcomes", paths.FINAL):
-            needed += [f"{kind}/{name}" for name in self.folder.names(kind)]
+            needed += [f"{kind}/{name}" for name in self.names(kind)]
         table = pa.table(dict(columns), schema=PARTS["runs"]).replace_schema_metadata(
             {NEEDED_FILES: json.dumps(needed)}
         )
-        self.folder.write_table(paths.table_part("runs", part), table)
+        self.folder.write_table(paths.table_part("runs", part, self.attempt.name), table)
 
     def check_needed_files(self, runs: Sequence[pa.Table]) -> None:
         """Refuse a cohort that lacks a file which its finished runs need.
@@ -78,7 +124,7 @@ class CohortFiles:
         for path in json.loads(metadata.get(NEEDED_FILES.encode(), b"[]")):
             kind, _, name = path.partition("/")
             if kind not in names:
-                names[kind] = self.folder.names(kind)
+                names[kind] = self.names(kind)
             if name not in names[kind]:
                 raise BadInput(
                     f"{self.folder.uri}/{path}: missing, but runs that have finished need it; put it back, or delete "
@@ -88,9 +134,26 @@ class CohortFiles:
     @property
     def why_failed(self) -> str | None:
         """Last line of the error that ended the cohort's last attempt; None if it did not fail."""
-        if not self.folder.exists(paths.FAILURE):
+        if not self.folder.exists(self.failure_path):
             return None
-        return str(self.folder.read_json(paths.FAILURE)["traceback"]).strip().splitlines()[-1]
+        return str(self.folder.read_json(self.failure_path)["traceback"]).strip().splitlines()[-1]
+
+    @property
+    def failure_path(self) -> str:
+        """Path, in the cohort's folder, of the reason why the attempt failed."""
+        return paths.failure(self.attempt.name)
+
+    @property
+    def state_path(self) -> str:
+        """Path, in the cohort's folder, of the attempt's state."""
+        return paths.state(self.attempt.name)
+
+    def checkpoint(self, phase: str, step: int) -> str | None:
+        """Return the path, in the cohort's folder, of a checkpoint; None if there is none."""
+        for name in self.names(paths.CHECKPOINTS):
+            if paths.checkpoint_place(name) == (phase, step):
+                return f"{paths.CHECKPOINTS}/{name}"
+        return None
 
     def parameter_files(self) -> list[str]:
         """Return the paths, in the cohort's folder, of every checkpoint and every file of final parameters."""
@@ -101,7 +164,7 @@ class CohortFiles:
         return self._paths(paths.FINAL)
 
     def _paths(self, kind: str) -> list[str]:
-        return [f"{kind}/{name}" for name in self.folder.names(kind)]
+        return [f"{kind}/{name}" for name in self.names(kind)]
 
 
 def cohort_ids(results: Folder) -> list[str]:

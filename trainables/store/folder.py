@@ -8,7 +8,8 @@ import json
 import os
 import posixpath
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,21 @@ class Folder:
         with self.fs.open_output_stream(target) as stream:
             stream.write(data)
 
+    @property
+    def creates_once(self) -> bool:
+        """True if `create_json` of the same file by two processes at the same time succeeds in one of them only."""
+        return self.local
+
+    def create_json(self, path: str, value: Any) -> bool:
+        """Write a value as JSON unless there is such a file; return whether it was written. See `creates_once`."""
+        data = _json_bytes(value)
+        if self.creates_once:
+            return _create_and_sync(Path(posixpath.join(self.root, path)), data)
+        if self.exists(path):
+            return False
+        self.write(path, data)
+        return True
+
     def delete(self, path: str) -> None:
         """Remove a file if it exists."""
         if self.exists(path):
@@ -109,7 +125,7 @@ class Folder:
 
     def write_json(self, path: str, value: Any) -> None:
         """Write a value as readable JSON."""
-        self.write(path, (json.dumps(value, indent=1) + "\n").encode())
+        self.write(path, _json_bytes(value))
 
     def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a parquet file, or some of its columns; raise `BadInput` if it is damaged."""
@@ -169,6 +185,10 @@ class Folder:
         return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
 
 
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
 def _single_put(uri: str) -> str:
     """Return the query that makes pyarrow write a small file to S3 in one request.
 
@@ -184,6 +204,25 @@ def _write_and_sync(target: Path, data: bytes) -> None:
 
     The data are on the disk before the name is, and the name before this returns.
     """
+    with _written_aside(target, data) as aside:
+        os.replace(aside, target)
+    _sync_folder(target.parent)
+
+
+def _create_and_sync(target: Path, data: bytes) -> bool:
+    """Write a local file as `_write_and_sync` unless there is one; return whether it was written."""
+    with _written_aside(target, data) as aside:
+        try:
+            os.link(aside, target)  # which fails if there is one, on network file systems too
+        except FileExistsError:
+            return False
+    _sync_folder(target.parent)
+    return True
+
+
+@contextmanager
+def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
+    """Write a hidden file in the folder of another, for the length of the context."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.parent / f".{uuid.uuid4().hex}"
     try:
@@ -191,11 +230,9 @@ def _write_and_sync(target: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, target)
-    except BaseException:
+        yield aside
+    finally:
         aside.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -22,7 +22,7 @@ def check_files(results: Folder) -> None:
 
 
 def _check_cohort(files: CohortFiles) -> None:
-    for name in (paths.MANIFEST, paths.STACKS, paths.FAILURE):
+    for name in (paths.MANIFEST, paths.STACKS, files.failure_path):
         if files.folder.exists(name):
             files.folder.read_json(name)
     for table in paths.TABLES:

@@ -1,9 +1,9 @@
 """Names of all files in a results folder: the only module that spells them.
 
-    sweep.yaml  provenance.json
+    sweep.yaml  provenance.json  .lease/<n>.json
     plan/runs-<n>.parquet  plan/cohorts-<n>.parquet
     cohorts/<cohort_id>/
-      manifest.json  stacks.json  failure.json
+      manifest.json  stacks.json  failure.json  attempts/<n>.json
       checkpoints/<phase>-<step>.safetensors  final/<part>.safetensors
       runs/<part>.parquet  dynamics/<part>.parquet  outcomes/<part>.parquet
       state/state.safetensors
@@ -15,6 +15,9 @@ A study's folder has one such folder for each of its sweeps, and besides
 
     index.html  answer.json  numbers.parquet  figures/*.svg
 
+The files that an attempt to train a cohort writes have its name, if it is not the first one, behind their own:
+`runs/00003_2.parquet`; see `attempts.py`.
+
 Paths are relative: those of cohort files to the cohort's folder, all others to the results folder.
 """
 
@@ -23,6 +26,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 SPEC = "sweep.yaml"
+#: Hidden, since a folder that holds nothing but a lease is an empty one.
+LEASE = ".lease"
 PROVENANCE = "provenance.json"
 PLAN = "plan"
 COHORTS = "cohorts"
@@ -43,10 +48,10 @@ REPORT_PAGE = f"{REPORT}/{PAGE}"
 
 MANIFEST = "manifest.json"
 STACKS = "stacks.json"
-FAILURE = "failure.json"
-STATE = "state/state.safetensors"
-#: Where a `STATE` that cannot be read is moved to.
-DAMAGED_STATE = "state/damaged.safetensors"
+ATTEMPTS = "attempts"
+STATES = "state"
+#: Where a state that cannot be read is moved to.
+DAMAGED_STATE = f"{STATES}/damaged.safetensors"
 
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
@@ -86,23 +91,56 @@ def cohort(cohort_id: str) -> str:
     return f"{COHORTS}/{cohort_id}"
 
 
-def checkpoint(phase: str, step: int) -> str:
+def _of_attempt(stem: str, attempt: str, ending: str) -> str:
+    return f"{stem}_{attempt}{ending}" if attempt else f"{stem}{ending}"
+
+
+def failure(attempt: str) -> str:
+    """Path, in the cohort's folder, of the reason why an attempt failed."""
+    return _of_attempt("failure", attempt, ".json")
+
+
+def state(attempt: str) -> str:
+    """Path, in the cohort's folder, of the state of an attempt."""
+    return _of_attempt(f"{STATES}/state", attempt, ".safetensors")
+
+
+def checkpoint(phase: str, step: int, attempt: str = "") -> str:
     """Path, in the cohort's folder, of the parameters of all running runs at one step of a phase."""
-    return f"{CHECKPOINTS}/{phase}-{step:08d}.safetensors"
+    return _of_attempt(f"{CHECKPOINTS}/{phase}-{step:08d}", attempt, ".safetensors")
 
 
-def part_name(part: int, ending: str = "") -> str:
+def checkpoint_place(name: str) -> tuple[str, int]:
+    """Return the phase and the step of a checkpoint from its file's name.
+
+    >>> checkpoint_place("train-00000064_2.safetensors")
+    ('train', 64)
+    """
+    phase, _, step = PurePosixPath(name).stem.partition("_")[0].rpartition("-")
+    return phase, int(step)
+
+
+def part_name(part: int, ending: str = "", attempt: str = "") -> str:
     """File name of one numbered part; names sort as their numbers do.
 
-    >>> part_name(3, ".parquet")
-    '00003.parquet'
+    >>> part_name(3, ".parquet"), part_name(3, ".parquet", "2")
+    ('00003.parquet', '00003_2.parquet')
     """
-    return f"{part:05d}{ending}"
+    return _of_attempt(f"{part:05d}", attempt, ending)
 
 
-def final(part: int) -> str:
+def part_number(name: str) -> int:
+    """Return the number of a part from its file's name.
+
+    >>> part_number("00003_2.parquet")
+    3
+    """
+    return int(PurePosixPath(name).stem.partition("_")[0])
+
+
+def final(part: int, attempt: str = "") -> str:
     """Path, in the cohort's folder, of the last parameters of the runs that stopped during one part."""
-    return f"{FINAL}/{part_name(part, '.safetensors')}"
+    return f"{FINAL}/{part_name(part, '.safetensors', attempt)}"
 
 
 def is_final(path: str) -> bool:
@@ -114,9 +152,9 @@ def is_final(path: str) -> bool:
     return path.startswith(f"{FINAL}/")
 
 
-def table_part(table: TableName, part: int) -> str:
+def table_part(table: TableName, part: int, attempt: str = "") -> str:
     """Path, in the cohort's folder, of one part of a table."""
-    return f"{table}/{part_name(part, '.parquet')}"
+    return f"{table}/{part_name(part, '.parquet', attempt)}"
 
 
 def measures_file(cohort_id: str, parameters: str, digest: str, attempt: int = 1) -> str:

@@ -83,17 +83,15 @@ class CohortTraining:
         self.started = False
 
     def start(self) -> None:
-        """Begin, go on from the saved state, or do nothing if all runs are done.
+        """Begin an attempt, anew or from the saved state; do nothing if all runs are done.
 
         A state that cannot be read is set aside with a warning, and the cohort begins anew.
         """
         with arithmetic(self.config.optimizer.arithmetic):
             if self.manifest.finished(self.results):
                 delete_state(self.files)
-            elif self.files.folder.exists(paths.STATE):
-                self._resume_or_begin_anew()
             else:
-                self._begin()
+                self._begin_attempt(self._saved_state())
         self.saved = time.monotonic()
         self.started = True
 
@@ -216,7 +214,8 @@ class CohortTraining:
             stored["vmap_refused"] = choice.vmap_refused
             line = f"cohort {self.manifest.cohort_id}: its networks train one after another, which is slow"
             self.warnings.append(f"{line}: vmap refuses them ({choice.vmap_refused})")
-        self.files.folder.write_json(paths.STACKS, stored)
+        if not self.files.folder.create_json(paths.STACKS, stored):  # another attempt has chosen meanwhile
+            return self._stored_choice() or choice
         return choice
 
     # ---- training
@@ -319,7 +318,12 @@ class CohortTraining:
     # ---- the state
 
     def _save(self) -> None:
-        """Write a part of every table, then the state that follows it (none when all runs are done)."""
+        """Write a part of every table, then the state that follows it (none when all runs are done).
+
+        Raises:
+            Superseded: another attempt has begun, so that nobody would read them.
+        """
+        self.files.check_latest()
         self.recorder.write()
         if len(self.running):
             self._state().write(self.files)
@@ -343,20 +347,37 @@ class CohortTraining:
             seconds=self.recorder.seconds,
         )
 
-    def _resume_or_begin_anew(self) -> None:
+    def _saved_state(self) -> SavedState | None:
+        """Return the state of the latest attempt; one that cannot be read is set aside with a warning."""
+        if not self.files.folder.exists(self.files.state_path):
+            return None
         try:
-            state = SavedState.read(self.files)
+            return SavedState.read(self.files)
         except BadInput as error:
             moved = set_aside(self.files)
             line = f"cohort {self.manifest.cohort_id}: {error}; it was moved to {moved}, and training begins anew"
             self.warnings.append(line)
-            self.files.delete_parts_from(0)
+            return None
+
+    def _begin_attempt(self, state: SavedState | None) -> None:
+        """Begin a new attempt, from a state or anew."""
+        if state is None:
+            self.files.begin_attempt(kept=())
             self._begin()
             return
+        kept = self.files.parts_before(state.part)
+        for name in self.files.names(paths.CHECKPOINTS):
+            if self._is_before(state, *paths.checkpoint_place(name)):
+                kept.append(f"{paths.CHECKPOINTS}/{name}")
+        self.files.begin_attempt(kept, prepare=lambda: state.write(self.files))
         self._resume(state)
 
+    def _is_before(self, state: SavedState, phase: str, step: int) -> bool:
+        """Return True if a checkpoint was written before a state."""
+        phases = [phase.name for phase in self.config.phases]
+        return (phases.index(phase), step) <= (state.phase_index, state.step)
+
     def _resume(self, state: SavedState) -> None:
-        self.files.delete_parts_from(state.part)  # of an unfinished save: its rows come again, perhaps cut otherwise
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))
         empty = StackState.empty(self.network, self.device)
         self.running = self._running_stack([configs[run_id] for run_id in state.run_ids], empty)

@@ -49,11 +49,12 @@ class ForestTraining:
         self.loss = float("nan")
 
     def start(self) -> None:
-        """Find the runs that are still to be grown, and remove what an unfinished save left."""
+        """Begin an attempt at the runs that are still to be grown, if there are any."""
         done = set(finished_runs(self.results, self.files.cohort_id))
         self.to_grow = [config for config in self.manifest.configs if config.run_id not in done]
         self.part = len(self.files.part_names("runs"))  # every part has a row in `runs`, written last
-        self.files.delete_parts_from(self.part)
+        if self.to_grow:
+            self.files.begin_attempt(self.files.parts_before(self.part))
         self.new_files = self.files.parameter_files()
 
     def advance(self, seconds: float = 1.0) -> Progress:
@@ -91,8 +92,9 @@ class ForestTraining:
         about = {"run_id": config.run_id, **END, "path_length_from_init": 0.0, "status": status}
         self.rows.add_final(forest.state_dict(), {}, about)
         self.rows.add_run(self.manifest, config, status, END, time.perf_counter() - start)
+        self.files.check_latest()
         self.rows.write(self.files, self.part)
-        self.new_files.append(paths.final(self.part))
+        self.new_files.append(paths.final(self.part, self.files.attempt.name))
         self.part += 1
 
     def _fitted(self, config: RunConfig, dataset: data.Dataset, inputs: Tensor, labels: Tensor) -> Forest:

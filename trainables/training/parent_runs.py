@@ -81,10 +81,9 @@ class ParentRuns:
         Raises:
             BadInput: the checkpoint was not kept.
         """
-        path = paths.checkpoint(phase, step)
-        networks = self._checkpoints(path)
+        networks = self._checkpoints(phase, step)
         if run.run_id not in networks:
-            name = PurePosixPath(path).stem
+            name = PurePosixPath(paths.checkpoint(phase, step)).stem
             raise BadInput(f"run {run.run_id}: no checkpoint {name} was kept; see record.epochs and record.measure_at")
         return networks[run.run_id]
 
@@ -95,10 +94,11 @@ class ParentRuns:
                 networks |= _networks(files.folder, path)
         return networks
 
-    def _read_checkpoints(self, path: str) -> Mapping[str, SavedNetwork]:
+    def _read_checkpoints(self, phase: str, step: int) -> Mapping[str, SavedNetwork]:
         networks: dict[str, SavedNetwork] = {}
         for files in self._cohorts:
-            if files.folder.exists(path):
+            path = files.checkpoint(phase, step)
+            if path is not None:
                 networks |= _networks(files.folder, path)
         return networks
 

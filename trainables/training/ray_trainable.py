@@ -1,13 +1,13 @@
 """The Ray Tune trainable: one trial trains one cohort."""
 
 import traceback
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from ray import tune
 
 from benevolent.trainables.stack.kernel_choice import Pinned
-from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
@@ -34,7 +34,6 @@ class CohortTrainable(tune.Trainable):
         configure_training_process(config["cpus"])
         receive_datasets(config["data"])
         self.results = Folder(config["results"])
-        self.files = CohortFiles(self.results, config["cohort_id"])
         self.training: CohortTraining | ForestTraining | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -49,12 +48,14 @@ class CohortTrainable(tune.Trainable):
                 self.training = self._start()
             return asdict(self.training.advance(SECONDS_PER_RESULT))
         except Exception:
-            self.files.folder.write_json(paths.FAILURE, {"traceback": traceback.format_exc()})
+            failure = {"traceback": traceback.format_exc()}
+            files = self.training.files if self.training else CohortFiles(self.results, self.config["cohort_id"])
+            with suppress(OSError):  # the disk may be full
+                files.folder.write_json(files.failure_path, failure)
             raise
 
     def _start(self) -> CohortTraining | ForestTraining:
-        self.files.folder.delete(paths.FAILURE)
         pinned = Pinned(self.config["kernel"], self.config["stack_size"])
         device = assigned_device(self.config["gpus"])
         save_every_seconds = self.config["save_every_seconds"]
-        return start_training(self.results, self.files.cohort_id, device, save_every_seconds, pinned)
+        return start_training(self.results, self.config["cohort_id"], device, save_every_seconds, pinned)

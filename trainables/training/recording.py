@@ -125,7 +125,7 @@ class Recorder:
         metadata: dict[str, Any] = {"run_id": [config.run_id for config in running.configs]}
         metadata |= {key: [value] * count for key, value in self.position(step).items()}
         metadata["path_length_from_init"] = running.path_lengths.tolist()
-        path = paths.checkpoint(self.phase, step)
+        path = paths.checkpoint(self.phase, step, self.files.attempt.name)
         write_parameters(self.files.folder, path, running.stack.tensors, running.stack.masks, metadata)
         self._new_files.append(path)
 
@@ -206,6 +206,6 @@ class Recorder:
     def write(self) -> None:
         """Write one part of every table, and the last parameters of the runs that ended in it."""
         if self.rows.final:
-            self._new_files.append(paths.final(self.part))
+            self._new_files.append(paths.final(self.part, self.files.attempt.name))
         self.rows.write(self.files, self.part)
         self.part += 1

@@ -88,7 +88,7 @@ class Rows:
         tensors = stacked([network.tensors for network in self.final])
         masks = stacked([network.masks for network in self.final])
         metadata = {key: [network.about[key] for network in self.final] for key in self.final[0].about}
-        write_parameters(files.folder, paths.final(part), tensors, masks, metadata)
+        write_parameters(files.folder, paths.final(part, files.attempt.name), tensors, masks, metadata)
 
 
 def _append(columns: dict[str, list[Any]], row: Mapping[str, Any]) -> None:

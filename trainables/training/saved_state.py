@@ -47,7 +47,7 @@ class SavedState:
             "part": self.part,
             "seconds": self.seconds,
         }
-        files.folder.write_tensors(paths.STATE, self.tensors, metadata)
+        files.folder.write_tensors(files.state_path, self.tensors, metadata)
 
     @classmethod
     def read(cls, files: CohortFiles) -> "SavedState":
@@ -56,8 +56,8 @@ class SavedState:
         Raises:
             BadInput: the file is damaged, or does not hold what this version writes.
         """
-        tensors, metadata = files.folder.read_tensors(paths.STATE)
-        where = f"{files.folder.uri}/{paths.STATE}"
+        tensors, metadata = files.folder.read_tensors(files.state_path)
+        where = f"{files.folder.uri}/{files.state_path}"
         try:
             segment = metadata.pop("segment")
             state = cls(tensors=tensors, segment=None if segment is None else tuple(segment), **metadata)
@@ -71,11 +71,11 @@ class SavedState:
 
 def set_aside(files: CohortFiles) -> str:
     """Move a state that cannot be read out of the way, and return where it is now."""
-    files.folder.move(paths.STATE, paths.DAMAGED_STATE)
+    files.folder.move(files.state_path, paths.DAMAGED_STATE)
     return f"{files.folder.uri}/{paths.DAMAGED_STATE}"
 
 
 def delete_state(files: CohortFiles) -> None:
-    """Remove the state of a cohort that is done."""
-    files.folder.delete(paths.STATE)
-    files.folder.delete(paths.DAMAGED_STATE)
+    """Remove every state of a cohort that is done."""
+    for name in files.folder.names(paths.STATES):
+        files.folder.delete(f"{paths.STATES}/{name}")
