@@ -26,7 +26,7 @@ from torch import nn
 from benevolent.orchestrator import results_folder as results_folder
 from benevolent.orchestrator import sweep
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.training import placement, ray_session
+from benevolent.orchestrator.training import machines, ray_session
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
@@ -102,7 +102,7 @@ def seconds_of_sweep() -> float:
     spec, results = SweepSpec.parse(values), Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        to_train, done = results_folder.prepare_anew(results, spec, placement.machine_cpus())
+        to_train, done = results_folder.prepare_anew(results, spec, machines.machine_cpus())
         sweep.train_and_measure(results, spec.record, spec.resources, to_train, done, Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
         assert not results_folder.prepare_anew(results, spec)[0], "not every run ended"

@@ -24,7 +24,7 @@ from torch import nn
 from benevolent.analysis.results import load_results
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
-from benevolent.orchestrator.training.placement import machine_cpus
+from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig

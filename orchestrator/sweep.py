@@ -8,6 +8,7 @@ Every step looks at what the folder holds and does what is missing, so the same 
 import posixpath
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
@@ -31,8 +32,10 @@ from benevolent.orchestrator.spec.names import check_names
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.train_and_measure import TrainingSummary, train_and_measure
 from benevolent.orchestrator.training import dataset_broadcast
+from benevolent.orchestrator.training.machines import autoscales
 from benevolent.orchestrator.training.placement import place_work
 from benevolent.orchestrator.training.ray_session import ray_cluster
+from benevolent.orchestrator.training.shared_folder import check_shared
 from benevolent.trainables.errors import BadInput, located_in
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
@@ -97,6 +100,8 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
         with located_in(f"sweep {spec.name}"):
             slots = place_work(spec.resources, address).cohorts
             plan = expand(spec, existing.runs, slots)
+        if address and results.local:
+            check_shared(Path(results.root), autoscales())
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
         with held(results, "bth run", console):

@@ -15,6 +15,8 @@ from benevolent.analysis import load_results
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
+from benevolent.orchestrator.training import shared_folder
+from benevolent.orchestrator.training.shared_folder import check_shared, machines_without
 from benevolent.trainables.errors import BadInput
 
 CLUSTER_FILE = Path(__file__).parents[1] / "cluster.yaml"
@@ -107,6 +109,27 @@ def test_a_gpu_that_the_cluster_lacks_is_refused(two_nodes, tmp_path):
     with pytest.raises(BadInput, match="resources.gpus = 1: the largest machine of the cluster has 0"):
         run_sweep(spec, str(tmp_path / "none"), Console(quiet=True), two_nodes.address)
     assert not (tmp_path / "none").exists()
+
+
+def test_every_machine_is_asked_for_a_file(two_nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_folder, "SECONDS_UNTIL_SEEN", 0)
+    with ray.init(two_nodes.address, log_to_driver=False, logging_level="ERROR"):
+        assert machines_without(tmp_path) == []
+        assert len(machines_without(tmp_path / "none")) == 2
+
+
+def test_a_folder_that_a_machine_does_not_share_is_refused(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(shared_folder, "machines_without", lambda file: asked.append(file.exists()) or ["10.0.0.2"])
+    with pytest.raises(BadInput, match=r"new: machine 10.0.0.2 of the cluster does not see this folder; allowed: s3:"):
+        check_shared(tmp_path / "results/new", more_machines=False)
+    assert asked == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_on_the_heads_own_disk_is_refused_if_machines_start_later():
+    with pytest.raises(BadInput, match="on this machine's own disk, which machines that start later do not see"):
+        check_shared(Path("/nowhere/results"), more_machines=True)
 
 
 def test_machines_without_the_files_receive_the_data_from_the_driver(two_nodes, tmp_path):

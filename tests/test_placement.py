@@ -1,34 +1,32 @@
 """Placement: cohorts that train at once, and the machines of the actors that measure."""
 
-import sys
+import json
+from pathlib import Path
 
 import pytest
 
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import placement
-from benevolent.orchestrator.training.placement import Machine, Placement, place_work
+from benevolent.orchestrator.training.machines import Machine, find_machines, machines_to_come
+from benevolent.orchestrator.training.placement import Placement, place_work
 from benevolent.trainables.errors import BadInput
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def machines(monkeypatch):
     """`machines((cpus, gpus), ...)`: of a cluster, or of this machine."""
 
-    def there(*sizes: tuple[float, float], later: tuple[float, float] | None = None) -> None:
+    def there(*sizes: tuple[float, float], later: tuple[tuple[float, float], ...] = ()) -> None:
         found = [Machine(f"node{index}", *size) for index, size in enumerate(sizes)]
-        found += [Machine(None, *later)] if later else []
-        monkeypatch.setattr(placement, "_machines", lambda address: found)
+        found += [Machine(None, *size) for size in later]
+        monkeypatch.setattr(placement, "find_machines", lambda address: found)
         monkeypatch.setattr(placement, "machine_cpus", lambda: int(sizes[0][0]))
 
     return there
-
-
-def test_a_ray_that_does_not_tell_the_limits_of_its_autoscaler_is_warned_of(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray._private.state", None)
-    monkeypatch.setattr("ray.nodes", lambda: [{"Alive": True, "NodeID": "a", "Resources": {"CPU": 4}}])
-    with pytest.warns(UserWarning, match="autoscaler may still start are not counted"):
-        assert place_work(ResourcesConfig(), "auto").cohorts == 3  # one CPU measures
 
 
 def test_actors_take_no_cpus_on_one_machine(machines):
@@ -66,7 +64,7 @@ def test_actors_share_cpus_if_no_cohort_would_fit_beside_them(machines):
 
 
 def test_machines_of_the_autoscaler_count(machines):
-    machines((8, 0), later=(32, 4))
+    machines((8, 0), later=((8, 1),) * 4)
     placed = place_work(ResourcesConfig(gpus=1, measure_gpus=0.25), "auto")
     assert (placed.cohorts, placed.actors) == (3, (None, None))
     assert place_work(ResourcesConfig(), "auto").actors == ("node0",)
@@ -89,6 +87,26 @@ def test_resources_that_no_machine_has_are_refused(machines, resources, line):
         place_work(ResourcesConfig(**resources), "auto")
 
 
+def test_the_limits_of_an_autoscaler_come_from_the_file_of_ray_up(monkeypatch, tmp_path):
+    cluster = yaml_text.loads((ROOT / "cluster.yaml").read_text())
+    head = {"Alive": True, "NodeID": "head", "Resources": {"CPU": 8, "node:__internal_head__": 1}}
+    gone = {"Alive": False, "NodeID": "gone", "Resources": {"CPU": 8, "GPU": 1}}
+    monkeypatch.setattr("ray.nodes", lambda: [head, gone])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(BadInput, match=r"resources.gpus = 1: the largest machine of the cluster has 0"):
+        place_work(ResourcesConfig(gpus=1), "auto")
+    (tmp_path / "ray_bootstrap_config.yaml").write_text(json.dumps(cluster))
+    assert find_machines("auto") == [Machine("head", 8, 0), *[Machine(None, 8, 1)] * 8]
+    assert place_work(ResourcesConfig(gpus=1), "auto").cohorts == 8
+    with pytest.raises(BadInput, match=r"resources.gpus = 2: the largest machine of the cluster has 1"):
+        place_work(ResourcesConfig(gpus=2), "auto")  # of eight machines with one GPU, none has two
+
+
+def test_a_cluster_of_one_type_of_machine_has_nothing_to_start():
+    local = {"available_node_types": {"local": {"resources": {}}}, "head_node_type": "local", "max_workers": 3}
+    assert machines_to_come(local, []) == []
+
+
 def test_all_gpus_measure_if_nothing_trains_or_else_all_cpus(machines):
     resources = ResourcesConfig(gpus=1, measure_gpus=0.5)
     machines((8, 2))
@@ -101,9 +119,3 @@ def test_all_gpus_measure_if_nothing_trains_or_else_all_cpus(machines):
 def test_gpus_are_a_part_of_one_or_a_whole_number():
     with pytest.raises(BadInput, match=r"resources.gpus = 1.5: expected a part of one GPU, or a whole number"):
         SweepSpec.parse({"name": "a", "resources": {"gpus": 1.5}})
-
-
-def test_ray_still_has_the_private_function_that_tells_the_limits_of_its_autoscaler():
-    from ray._private.state import GlobalState
-
-    assert callable(GlobalState.get_max_resources_from_cluster_config)

@@ -22,12 +22,13 @@ RAY_MODULES = {
     "trainables/training/ray_trainable.py",
     "trainables/training/ray_worker.py",
     "orchestrator/measuring/measure_pool.py",
-    "orchestrator/training/placement.py",
+    "orchestrator/training/machines.py",
     "orchestrator/training/ray_session.py",
     "orchestrator/training/dataset_broadcast.py",
     "orchestrator/training/ray_tune.py",
     "orchestrator/training/retries.py",
     "orchestrator/training/scheduling.py",
+    "orchestrator/training/shared_folder.py",
 }
 #: A module that knows the whole specification is hard to reuse: the others take what they need of it.
 MOST_MODULES_WITH_THE_SPEC = 6

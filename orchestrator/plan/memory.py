@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
-from benevolent.orchestrator.training.placement import machine_cpus
+from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data.memory import own_input_bytes
 from benevolent.trainables.stack.kernel_choice import machine_memory_bytes

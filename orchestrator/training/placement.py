@@ -1,26 +1,14 @@
 """Placement: how many cohorts train at once, and on which machines the actors that measure run."""
 
-import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.orchestrator.training.machines import Machine, find_machines, machine_cpus
 from benevolent.trainables.errors import BadInput
 
 #: Part of a cluster's CPUs, or of its GPUs, that measures while cohorts train.
 MEASURING_SHARE = 1 / 8
-
-
-class Machine(NamedTuple):
-    """Resources of one machine.
-
-    `node` is Ray's node id; None for this machine, and for machines that an autoscaler may still start.
-    """
-
-    node: str | None
-    cpus: float
-    gpus: float
 
 
 class Placement(NamedTuple):
@@ -54,7 +42,7 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
     Raises:
         BadInput: no machine has room for a cohort or for an actor, so that Ray would wait for ever.
     """
-    machines = _machines(address)
+    machines = find_machines(address)
     gpus_per_actor = resources.measure_gpus
     if not training and not any(machine.gpus >= gpus_per_actor for machine in machines):
         gpus_per_actor = 0.0
@@ -65,11 +53,6 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
     if address is None:
         return Placement(_count_cohorts(machines, resources), (None,) * machine_cpus())
     return _measure_on_cluster_cpus(machines, resources)
-
-
-def machine_cpus() -> int:
-    """Return how many CPUs of this machine this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _measure_on_gpus(
@@ -158,37 +141,3 @@ def _count_cohorts(machines: Sequence[Machine], resources: ResourcesConfig) -> i
 def _times(available: float, size: float) -> int:
     """Return how often a size fits, where 0.1 fits 10 times into 1 whatever the rounding."""
     return int(available / size + 1e-9)
-
-
-def _machines(address: str | None) -> list[Machine]:
-    if address is None:
-        import torch
-
-        return [Machine(None, machine_cpus(), torch.cuda.device_count())]
-    import ray
-
-    running = []
-    for node in ray.nodes():
-        if node["Alive"]:
-            resources = node["Resources"]
-            running.append(Machine(node["NodeID"], resources.get("CPU", 0), resources.get("GPU", 0)))
-    limits = _autoscaler_limits()
-    more_cpus = limits.get("CPU", 0) - sum(machine.cpus for machine in running)
-    more_gpus = limits.get("GPU", 0) - sum(machine.gpus for machine in running)
-    later = Machine(None, max(0, more_cpus), max(0, more_gpus))
-    return [*running, later] if later.cpus or later.gpus else running
-
-
-def _autoscaler_limits() -> Mapping[str, float]:
-    """Return the resources that the cluster has when its autoscaler has started all machines; {} without one.
-
-    Ray (2.60) has no public function for this; Ray Data and Ray Train call the same private one. Where a version of
-    Ray lacks it, only the machines that run count.
-    """
-    try:
-        from ray._private.state import state
-
-        return state.get_max_resources_from_cluster_config() or {}
-    except (ImportError, AttributeError) as error:
-        warnings.warn(f"machines that the autoscaler may still start are not counted ({error})", stacklevel=2)
-        return {}

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from benevolent.orchestrator.training.placement import machine_cpus
+from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.trainables.errors import BadInput
 
 #: Environment variables that Ray Tune reads, where the user has not set them: no output and result files of its own,

@@ -1,0 +1,73 @@
+#!/bin/bash
+# Tries deploy/slurm.sbatch with a real Slurm on this machine: a controller and one node, a sweep in a low partition, and
+# a job in a high one that takes its place. Needs root, Linux, and Debian's packages slurmctld, slurmd and munge.
+#
+#   deploy/trials/slurm_on_one_machine.sh VENV SPEC OUT     # VENV: where this project is installed
+#
+# All of it runs in namespaces of its own, so that it sees, and stops, no other process.
+set -euo pipefail
+here=$(realpath "$(dirname "$0")/..")
+if [ "${1:-}" != inside ]; then
+    exec unshare --pid --fork --kill-child --mount --net --mount-proc "$0" inside "$(realpath "$1")" "$(realpath "$2")" "$(realpath -m "$3")"
+fi
+venv=$2 spec=$3 out=$4
+ip link set lo up
+ip address add 10.9.0.1/32 dev lo   # Slurm resolves no address where there are only those of 127.*
+work=$(mktemp -d)
+mkdir -p "$work"/{run,state,spool,log,tmp-ray,home} /run/munge /tmp/ray
+mount --bind "$work/tmp-ray" /tmp/ray   # where Ray notes the addresses of its clusters
+export HOME="$work/home" BENEVOLENT_VENV="$venv"
+
+cat > "$work/slurm.conf" <<CONF
+ClusterName=trial
+SlurmctldHost=$(hostname)(10.9.0.1)
+SlurmUser=root
+AuthType=auth/munge
+CryptoType=crypto/munge
+StateSaveLocation=$work/state
+SlurmdSpoolDir=$work/spool
+SlurmctldPidFile=$work/run/slurmctld.pid
+SlurmdPidFile=$work/run/slurmd.pid
+SlurmctldLogFile=$work/log/slurmctld
+SlurmdLogFile=$work/log/slurmd
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SchedulerParameters=sched_interval=2,batch_sched_delay=0
+MinJobAge=600
+KillWait=10
+NodeName=$(hostname) NodeAddr=10.9.0.1 CPUs=$(nproc) State=UNKNOWN
+PartitionName=low Nodes=ALL PriorityTier=1 Default=YES GraceTime=10
+PartitionName=high Nodes=ALL PriorityTier=2 PreemptMode=OFF
+CONF
+export SLURM_CONF="$work/slurm.conf"
+dd if=/dev/urandom of="$work/munge.key" bs=1 count=1024 status=none
+chmod 400 "$work/munge.key"
+munged --force --key-file "$work/munge.key" --log-file "$work/log/munged" --pid-file "$work/run/munged.pid" \
+    --seed-file "$work/run/munged.seed" --num-threads 1
+slurmctld
+slurmd
+until sinfo --noheader --format %T | grep --quiet idle; do sleep 1; done
+sinfo
+
+show() { echo; echo "\$ $*"; "$@"; }
+cd "$work"
+job=$(sbatch --parsable --cpus-per-task="$(nproc)" "$here/slurm.sbatch" "$spec" --out "$out")
+show squeue --me
+until ls "$out"/cohorts/*/state/state.safetensors > /dev/null 2>&1; do
+    sleep 1
+    squeue --noheader --job "$job" --states all --format %T | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT' && break
+done
+show sbatch --partition high --cpus-per-task="$(nproc)" --job-name urgent --output /dev/null --wrap 'sleep 5'
+for _ in 1 2 3 4 5 6 7 8; do show squeue --me; sleep 3; done
+until squeue --noheader --job "$job" --states all --format %T | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT|CANCELLED'; do sleep 2; done
+show scontrol show job "$job" | grep -E '^\$|JobState|Restarts'
+echo
+echo "\$ cat benevolent-$job.log"
+cat "benevolent-$job.log"
+echo
+ls "$HOME/.ray"
