@@ -1,10 +1,11 @@
 # make run: one sweep from nothing to a verdict.  make test: all tests but those of `make paper`.
-# make paper: every study starts at paper scale, in some minutes.  make lint: style and types.
+# make paper: every study starts at paper scale, and measures of 1,000 networks, in some minutes.  make lint: style and types.
 # make bench: the benchmarks of speed.  Each of them first installs what it needs into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+LONG := tests/test_paper_scale.py tests/test_many_networks.py
 
 .PHONY: run test paper lint bench clean
 
@@ -12,10 +13,10 @@ run: $(INSTALLED)
 	$(BIN)/bth run quickstart
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/test_paper_scale.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(LONG:%=--ignore %)
 
 paper: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/test_paper_scale.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(LONG)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from awkward_networks import LABELS, Of, built
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_norm
@@ -12,8 +13,6 @@ from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_
 from benevolent.analysis import measure_network
 from benevolent.analysis.measures.effective_weights import plain_copy
 from benevolent.trainables.errors import BadInput
-
-LABELS = torch.arange(12) % 3
 
 
 @pytest.fixture
@@ -24,19 +23,6 @@ def inputs():
 @pytest.fixture(autouse=True)
 def _same_weights():
     torch.manual_seed(0)
-
-
-class Of(nn.Module):
-    """A module whose forward pass is a function of its layers and the inputs."""
-
-    def __init__(self, function, **layers):
-        super().__init__()
-        self.function = function
-        for name, layer in layers.items():
-            self.add_module(name, layer)
-
-    def forward(self, inputs):
-        return self.function(self, inputs)
 
 
 def mlp() -> nn.Sequential:
@@ -142,45 +128,21 @@ def test_a_pooling_used_twice_pools_twice():
     assert same_object.filter(like="path").to_dict() == two_objects.filter(like="path").to_dict()
 
 
-def tied():
-    layers = {"a": nn.Linear(6, 6), "b": nn.Linear(6, 6), "c": nn.Linear(6, 3)}
-    module = Of(lambda self, x: self.c(self.b(self.a(x).relu())), **layers)
-    module.b.weight = module.a.weight
-    return module
-
-
-def never_called():
-    return Of(lambda self, x: self.c(x), a=nn.Linear(6, 6), c=nn.Linear(6, 3))
-
-
-def changed():
-    def forward(self, x):
-        return self.c(functional.linear(x, 2 * self.a.weight))
-
-    return Of(forward, a=nn.Linear(6, 6), c=nn.Linear(6, 3))
-
-
-def recurrent():
-    def forward(self, x):
-        return self.c(self.a(x.view(-1, 2, 3))[0][:, -1])
-
-    return Of(forward, a=nn.LSTM(3, 5, batch_first=True), c=nn.Linear(5, 3))
-
-
 NOT_ONCE = {
-    tied: "'a.weight' acts more than once",
-    never_called: "'a.weight' never acts",
-    changed: "'a.weight' acts as something computed from it",
-    recurrent: "acts more than once",
+    "tied weights": "'a.weight' acts more than once",
+    "layer never called": "'a.weight' never acts",
+    "doubled weight": "'a.weight' acts as something computed from it",
+    "recurrent": "acts more than once",
 }
 
 
-@pytest.mark.parametrize("build", NOT_ONCE)
-def test_products_of_norms_need_weights_that_act_once(build, inputs):
-    reason = NOT_ONCE[build]
-    for status in statuses(build(), inputs, "log_frobenius_product", "log_spectral_product"):
+@pytest.mark.parametrize("name", NOT_ONCE)
+def test_products_of_norms_need_weights_that_act_once(name, inputs):
+    reason = NOT_ONCE[name]
+    module = built(name)
+    for status in statuses(module, inputs, "log_frobenius_product", "log_spectral_product"):
         assert status.startswith("not applicable") and reason in status
-    assert statuses(build(), inputs, "margin_p10", "sharpness") == ["ok", "ok"]
+    assert statuses(module, inputs, "margin_p10", "sharpness") == ["ok", "ok"]
 
 
 def test_a_weight_may_act_in_another_form(inputs):
@@ -316,3 +278,47 @@ def test_wrappers_are_measured_through(inputs):
 def test_torchscript_is_refused_in_one_line(inputs):
     with pytest.raises(BadInput, match="TorchScript cannot be measured; pass the module it was made from"):
         measure_network(torch.jit.trace(mlp(), inputs), inputs, LABELS)
+
+
+# ---- what cannot be measured is refused in one line
+
+
+def lacking(kind):
+    if kind == "complex":
+        return Of(lambda self, x: (x.to(torch.complex64) @ self.a).real, a=nn.Parameter(torch.randn(6, 3) + 0j))
+    if kind == "no shape":
+        return nn.Sequential(nn.LazyLinear(3))
+    return nn.Sequential(nn.Linear(6, 4), torch.jit.script(nn.Linear(4, 3)))
+
+
+REFUSED = {
+    "complex": "parameter 'a' is complex; measures need real parameters",
+    "no shape": "parameter '0.weight' has no shape yet; call the module once",
+    "part in TorchScript": "TorchScript cannot be measured; pass the module it was made from",
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", REFUSED)
+def test_modules_that_cannot_be_measured_are_refused_in_one_line(kind, inputs):
+    with pytest.raises(BadInput, match=REFUSED[kind]):
+        measure_network(lacking(kind), inputs, LABELS)
+
+
+def test_inputs_that_are_no_array_are_refused_in_one_line(inputs):
+    with pytest.raises(BadInput, match="inputs: dict; expected a tensor, a numpy array or lists of numbers"):
+        measure_network(mlp(), {"pixels": inputs}, LABELS)
+
+
+def test_pruning_one_of_two_layers_that_share_a_weight_leaves_the_other(inputs):
+    module = built("tied weights, one pruned").eval()
+    plain, masks = plain_copy(module)
+    assert torch.allclose(plain(inputs), module(inputs), atol=1e-6)
+    assert list(masks) == ["a.weight"] and plain.b.weight.all()
+
+
+def test_layer_margins_are_of_what_layers_read_before_it_is_changed_in_place(inputs):
+    in_place = built("sum in place")
+    apart = Of(lambda self, x: (lambda h: self.c(h + self.b(h)))(self.a(x)), a=in_place.a, b=in_place.b, c=in_place.c)
+    found = [measure_network(one, inputs, LABELS, measures=["layer_margins"])["value"] for one in (in_place, apart)]
+    assert found[0].tolist() == pytest.approx(found[1].tolist(), rel=1e-4)

@@ -1,7 +1,6 @@
 """Layers of a module as measures need them: order of calls, weight tensors, and the shapes that these act on."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,46 +8,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benevolent.analysis.measures.two_classes import two_class_logits
-from benevolent.analysis.measures.weight_uses import WeightUses
+from benevolent.analysis.measures.weights import Weight, called_per_example, find_weights, weight_uses
 from benevolent.trainables.stack.layer_types import layer_type
 from benevolent.trainables.stack.module_structure import (
-    LayerCall,
     count_activations,
     first_layer,
     first_tensor,
     recorded_calls,
 )
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A parameter with two axes or more, its layer, and the shape of one example at the layer's input.
-
-    Attributes:
-        name: of the parameter.
-        layer: the module that holds it.
-        input_shape: None if the layer was not called, or was called on inputs of several shapes.
-        calls: number of calls of the layer on real numbers.
-        uses: how often the weight acts on data in one forward pass, in its layer or elsewhere.
-        changed: True if it acts as something computed from it, such as twice its value.
-    """
-
-    name: str
-    layer: nn.Module
-    input_shape: tuple[int, ...] | None
-    calls: int
-    uses: int
-    changed: bool
-
-    @property
-    def why_not_once(self) -> str | None:
-        """The reason why the weight does not act just once, as it is; None if it does."""
-        if self.changed:
-            return f"needs weights that act as they are, {self.name!r} acts as something computed from it"
-        if self.uses == 1:
-            return None
-        how_often = "acts more than once" if self.uses else "never acts"
-        return f"needs weights that act once, {self.name!r} {how_often}"
 
 
 @dataclass(frozen=True)
@@ -59,12 +26,17 @@ class Architecture:
         module: the layers; measures call none that has parameters.
         calls: the names of the layers and of their containers, in the order of their first calls, which may differ from
             the order of declaration.
-        weights: the weight tensors, in that order.
+        weights: the weight tensors, in the order in which they first act.
         activations: number of numbers that the layers compute for one example.
         classes: the number of logits.
         first_on_inputs: True if the first layer with parameters was called on the inputs themselves.
+        relu_functions: True if ReLUs are called as functions, not only as layers `nn.ReLU`.
         doubt: the reason why the layers are not believed to be the network; None if they are.
         mixes_examples: True if an output depends on the other examples of a batch.
+        first_carries_inputs: True if the inputs reach the outputs through the first layer's outputs alone.
+        no_slopes: the reason why there are no derivatives of the outputs by the inputs; None if there are.
+        no_gradients: the same of those by the parameters.
+        no_curvature: the same of second derivatives by the parameters.
     """
 
     module: nn.Module
@@ -73,8 +45,13 @@ class Architecture:
     activations: int
     classes: int
     first_on_inputs: bool
+    relu_functions: bool = False
     doubt: str | None = None
     mixes_examples: bool = False
+    first_carries_inputs: bool = True
+    no_slopes: str | None = None
+    no_gradients: str | None = None
+    no_curvature: str | None = None
 
     @classmethod
     def trace(cls, module: nn.Module, tensors: Mapping[str, Tensor], examples: Tensor) -> "Architecture":
@@ -102,13 +79,17 @@ class Architecture:
         activations = max(count_activations(layer_calls), logits.numel())  # a container may call none of its layers
         names = {part: name for name, part in module.named_modules()}
         calls = tuple(names[part] for part in first_inputs)
+        uses = weight_uses(module, tensors, examples)
+        relu_calls = sum(isinstance(call.layer, nn.ReLU) for call in layer_calls)
+        per_example = called_per_example(module, tensors, examples[:1])
         return cls(
             module=module,
             calls=calls,
-            weights=_weights(module, calls, layer_calls, _weight_uses(module, tensors, examples)),
+            weights=find_weights(module, calls, layer_calls, uses, first_inputs, per_example),
             activations=activations // len(examples),
             classes=logits.shape[-1],
             first_on_inputs=_first_layer_reads_inputs(module, first_inputs),
+            relu_functions=uses.relus != relu_calls,
         )
 
     @property
@@ -131,36 +112,6 @@ class Architecture:
         return None
 
 
-def _weight_uses(module: nn.Module, tensors: Mapping[str, Tensor], examples: Tensor) -> WeightUses:
-    """Run a module once more and return the uses of its weights."""
-    weights = {name: tensors[name] for name, value in module.named_parameters() if value.ndim >= 2}
-    inputs = examples.clone()
-    uses = WeightUses(weights, inputs)
-    with uses:
-        functional_call(module, dict(tensors), (inputs,))
-    return uses
-
-
-def _weights(
-    module: nn.Module, calls: Sequence[str], layer_calls: Sequence[LayerCall], uses: WeightUses
-) -> tuple[Weight, ...]:
-    input_shapes: dict[nn.Module, set[tuple[int, ...]]] = {}
-    real_calls: Counter[nn.Module] = Counter()
-    for call in layer_calls:
-        if call.input_shape is not None:
-            input_shapes.setdefault(call.layer, set()).add(call.input_shape)
-        real_calls[call.layer] += call.on_real_numbers
-    weights = []
-    for name, parameter in in_call_order(dict(module.named_parameters()), calls).items():
-        if parameter.ndim < 2:
-            continue
-        layer = module.get_submodule(name.rpartition(".")[0])
-        shapes = input_shapes.get(layer, set())
-        shape = next(iter(shapes)) if len(shapes) == 1 else None
-        weights.append(Weight(name, layer, shape, real_calls[layer], uses.count[name], name in uses.changed))
-    return tuple(weights)
-
-
 def _first_layer_reads_inputs(module: nn.Module, first_inputs: Mapping[nn.Module, Tensor | None]) -> bool:
     """Return whether the first layer with parameters was called on the inputs of the module themselves.
 
@@ -181,20 +132,3 @@ def _first_layer_reads_inputs(module: nn.Module, first_inputs: Mapping[nn.Module
 
 def _has_parameters(part: nn.Module) -> bool:
     return next(part.parameters(recurse=False), None) is not None
-
-
-def in_call_order(parameters: Mapping[str, Tensor], calls: Sequence[str]) -> dict[str, Tensor]:
-    """Sort parameters by the first calls of their layers, or of the container of a layer that was not called.
-
-    >>> list(in_call_order({"head.weight": torch.ones(1), "body.weight": torch.ones(1)}, ["", "body", "head"]))
-    ['body.weight', 'head.weight']
-    """
-    places = {name: place for place, name in enumerate(calls)}
-
-    def place(name: str) -> int:
-        container = name.rpartition(".")[0]
-        if container in places or not container:
-            return places[container]
-        return place(container)
-
-    return {name: parameters[name] for name in sorted(parameters, key=place)}

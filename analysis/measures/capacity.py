@@ -16,7 +16,6 @@ from benevolent.analysis.measures.margins import margin_p10
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.norms import (
     frobenius_norms,
-    kernel,
     log_frobenius_product,
     log_spectral_product,
     matrix_norm,
@@ -27,7 +26,7 @@ from benevolent.analysis.measures.path_norm import path_norm
 @computed_once
 def kernel_norms(network: MeasuredNetwork) -> Tensor:
     """Return the largest singular values `(L,)` of the weights as matrices, kernels of convolutions reshaped."""
-    return torch.stack([matrix_norm(kernel(weight)) for weight in network.weights])
+    return torch.stack([matrix_norm(matrix) for matrix in network.matrices])
 
 
 def _log_margin(network: MeasuredNetwork) -> Tensor:

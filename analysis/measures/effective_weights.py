@@ -4,6 +4,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -20,7 +21,8 @@ def plain_copy(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
     A parametrized weight (`torch.nn.utils.parametrizations.weight_norm`, `spectral_norm`, `orthogonal`, a user's own)
     becomes the weight that it stands for, and so does one that a hook computes (`torch.nn.utils.weight_norm`,
     `spectral_norm`, `prune`). Modules that only wrap another one (`torch.compile`, `DataParallel`,
-    `DistributedDataParallel`) are left out. Half precision becomes float32.
+    `DistributedDataParallel`) are left out. Half precision becomes float32, and parameters that are integers, which
+    nothing trains, become buffers.
 
     Args:
         module: not changed.
@@ -29,7 +31,7 @@ def plain_copy(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
         the copy, and `name of a parameter -> mask`, 0 for the entries that `torch.nn.utils.prune` has masked.
 
     Raises:
-        BadInput: TorchScript, whose parameters torch cannot replace.
+        BadInput: TorchScript, whose parameters torch cannot replace; complex parameters, and those without a shape yet.
 
     >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2, bias=False))
     >>> [name for name, _ in layer.named_parameters()]
@@ -37,16 +39,50 @@ def plain_copy(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
     >>> [name for name, _ in plain_copy(layer)[0].named_parameters()]
     ['weight']
     """
-    inner = _unwrapped(module)
-    plain = copy.deepcopy(inner, _computed_weights(inner)).eval()
+    plain = eval_copy(module)
     masks = _remove_pruning(plain)
     for part in list(plain.modules()):
         _remove_parametrizations(part)
         _remove_hooks(part)
+        _keep_integers_as_buffers(part)
     for tensor in [*plain.parameters(), *plain.buffers()]:
         if tensor.is_floating_point() and tensor.dtype not in PRECISIONS:
             tensor.data = tensor.data.float()
     return plain, masks
+
+
+def eval_copy(module: nn.Module) -> nn.Module:
+    """Copy a module in eval mode, without the wrappers of it and of its parts.
+
+    Raises:
+        BadInput: see `plain_copy`.
+    """
+    inner = _unwrapped(module)
+    for name, value in inner.named_parameters():
+        if isinstance(value, UninitializedParameter):
+            raise BadInput(f"{type(inner).__name__}: parameter {name!r} has no shape yet; call the module once")
+        if value.is_complex():
+            raise BadInput(f"{type(inner).__name__}: parameter {name!r} is complex; measures need real parameters")
+    plain = copy.deepcopy(inner, _computed_weights(inner)).eval()
+    for name, part in list(plain.named_modules()):
+        wrapped = _unwrapped(part)
+        if wrapped is not part:
+            plain.set_submodule(name, wrapped)
+    return plain
+
+
+def without_hooks(module: nn.Module) -> nn.Module:
+    """Return a copy of a plain module without hooks of forward and backward passes.
+
+    >>> layer = nn.Linear(2, 2)
+    >>> handle = layer.register_forward_hook(lambda *_: print("called"))
+    >>> _ = without_hooks(layer)(torch.ones(1, 2))
+    """
+    bare = copy.deepcopy(module)
+    for part in bare.modules():
+        for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
+            hooks.clear()
+    return bare
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
@@ -72,14 +108,29 @@ def _computed_weights(module: nn.Module) -> dict[int, Tensor]:
 
 
 def _remove_pruning(module: nn.Module) -> dict[str, Tensor]:
+    """Make plain parameters of the pruned ones of a copied module, and return their masks.
+
+    `torch.nn.utils.prune.remove` writes into a parameter that other layers may share.
+    """
     masks = {}
+    made: list[tuple[nn.Parameter, Tensor, nn.Parameter]] = []
     for prefix, part in module.named_modules():
-        for name, _ in list(part.named_buffers(recurse=False)):
+        for name, mask in list(part.named_buffers(recurse=False)):
             weight = name.removesuffix("_mask")
-            if name.endswith("_mask") and hasattr(part, f"{weight}_orig"):
-                masks[f"{prefix}.{weight}" if prefix else weight] = getattr(part, name)
-                prune.remove(part, weight)
-    return masks
+            original = part._parameters.get(f"{weight}_orig")
+            if not name.endswith("_mask") or original is None:
+                continue
+            acting = nn.Parameter(original.detach() * mask.to(original.dtype))
+            for other, other_mask, other_acting in made:
+                if other is original and torch.equal(other_mask, mask):
+                    acting = other_acting  # layers that share a weight and its mask
+            made.append((original, mask, acting))
+            part.register_parameter(f"{weight}_orig", nn.Parameter(original.detach().clone()))
+            prune.remove(part, weight)
+            part.register_parameter(weight, acting)
+            masks[f"{prefix}.{weight}" if prefix else weight] = mask
+    named = dict(module.named_parameters())
+    return {name: mask for name, mask in masks.items() if name in named}
 
 
 def _remove_parametrizations(part: nn.Module) -> None:
@@ -103,3 +154,10 @@ def _remove_hooks(part: nn.Module) -> None:
             remove_weight_norm(part, hook.name)
         elif isinstance(hook, SpectralNorm):
             remove_spectral_norm(part, hook.name)
+
+
+def _keep_integers_as_buffers(part: nn.Module) -> None:
+    for name, value in list(part.named_parameters(recurse=False)):
+        if not value.is_floating_point():
+            delattr(part, name)
+            part.register_buffer(name, value.detach())

@@ -79,7 +79,7 @@ def _layer_inputs(
     inputs: dict[nn.Module, Tensor] = {}
 
     def move(layer: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        inputs[layer] = arguments[0]
+        inputs[layer] = arguments[0].clone()  # a later layer may change them
         if shifts is None:
             return arguments
         return (arguments[0] + shifts[layers.index(layer)], *arguments[1:])

@@ -45,9 +45,14 @@ def bias_gradients(network: MeasuredNetwork) -> Tensor:
         parameters = {**network.parameters, bias_name: value}
         return network.logits_of(parameters, example.unsqueeze(0)).squeeze(0)
 
-    jacobian = vmap(jacrev(outputs), in_dims=(None, 0))
+    def jacobian(inputs: Tensor) -> Tensor:
+        try:
+            return vmap(jacrev(outputs), in_dims=(None, 0))(bias, inputs)
+        except RuntimeError:  # vmap takes no module whose steps depend on values
+            return torch.stack([jacrev(outputs)(bias, example) for example in inputs])
+
     size = slice_size(network.architecture.classes, len(bias))
-    norms = [spectral_norms(jacobian(bias, inputs)) for inputs, _ in network.batches(max_examples=size)]
+    norms = [spectral_norms(jacobian(inputs)) for inputs, _ in network.batches(max_examples=size)]
     return torch.cat(norms)
 
 

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.rng import current_draw
 from benevolent.analysis.measures.two_classes import two_class_logits
+from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.data import Split
 
 Parameters = Mapping[str, Tensor]
@@ -73,6 +74,12 @@ class MeasuredNetwork:
         return [self.folded[weight.name].double() for weight in self.architecture.weights]
 
     @property
+    def matrices(self) -> list[Tensor]:
+        """The weight tensors as matrices, in order, in float64: a row for every unit, or every filter."""
+        layers = self.architecture.weights
+        return [as_matrix(layer, weight) for layer, weight in zip(layers, self.weights, strict=True)]
+
+    @property
     def weight_changes(self) -> list[Tensor]:
         """The differences of the weight tensors from the random initialization, W_k - W_k^0, in order, in float64."""
         assert self.initial_folded is not None
@@ -94,6 +101,18 @@ class MeasuredNetwork:
         for start in range(0, len(examples), size):
             stop = start + size
             yield examples.sets.rows(start, stop)[0], examples.labels[start:stop]
+
+
+def as_matrix(layer: Weight, weight: Tensor) -> Tensor:
+    """Return a weight as a matrix with a row for every unit, or every filter of a convolution.
+
+    The kernel of a transposed convolution has its filters along the second axis, in groups.
+    """
+    if not layer.function.startswith("conv_transpose"):
+        return weight.flatten(1)
+    groups = int(getattr(layer.layer, "groups", 1))
+    grouped = weight.unflatten(0, (groups, -1)).transpose(1, 2)
+    return grouped.reshape(groups * weight.shape[1], -1)
 
 
 def computed_once(function: Callable[..., T]) -> Callable[..., T]:

@@ -3,20 +3,27 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from benevolent.analysis.measures.effective_weights import plain_copy
+from benevolent.analysis.measures.effective_weights import PRECISIONS, eval_copy, plain_copy, without_hooks
 from benevolent.analysis.measures.evaluate import measure_stack
-from benevolent.trainables.errors import BadInput, did_you_mean
-from benevolent.trainables.optimization.losses import LOSSES
+from benevolent.analysis.measures.given_data import (
+    ArrayLike,
+    as_labels,
+    as_tensors,
+    check_loss,
+    check_split,
+    count_outputs,
+)
+from benevolent.analysis.measures.network_stack import PROBED, ROUNDING, are_close
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.network import Network
 
-#: What `torch.as_tensor` takes: a tensor, a numpy array, or nested lists of numbers.
-ArrayLike = Any
+#: Difference of outputs in half precision that counts as rounding, as a part of the largest output.
+HALF_ROUNDING = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -69,20 +76,21 @@ def measure_network(
     {'parameter_norm': 5.0, 'lipschitz_max': 4.0}
     """
     plain, pruned_masks = plain_copy(module)
-    network = Network(plain.requires_grad_())  # frozen parameters are measured like others
-    if not network.shapes:
+    if next(plain.parameters(), None) is None:
         raise BadInput(f"{type(module).__name__}: has no parameters to measure")
-    splits = {"train": _as_tensors(network.module, inputs, labels)}
+    splits = {"train": as_tensors(plain, inputs, labels)}
+    outputs = count_outputs(plain, splits["train"][0])
+    plain = _checked_copy(module, plain, splits["train"][0])
+    network = Network(plain.requires_grad_(), outputs)  # frozen parameters are measured like others
     if validation:
-        splits["validation"] = _as_tensors(network.module, *validation)
+        splits["validation"] = as_tensors(network.module, *validation)
     if true_labels is not None:
-        true_labels = _as_labels(true_labels, splits["train"][0])
-    network.outputs = _count_outputs(network.module, splits["train"][0])
-    _check_loss(network, loss)
+        true_labels = as_labels(true_labels, splits["train"][0])
+    check_loss(network, loss)
     for split in splits.values():
-        _check_split(network, *split, loss)
+        check_split(network, *split, loss)
     if true_labels is not None:
-        _check_split(network, splits["train"][0], true_labels, loss)
+        check_split(network, splits["train"][0], true_labels, loss)
     if not 0 < margin < math.inf:
         raise BadInput(f"margin: {margin}; expected a positive number")
     parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
@@ -116,76 +124,43 @@ def _checked_masks(network: Network, masks: Mapping[str, Tensor]) -> dict[str, T
     return {name: mask.unsqueeze(0) for name, mask in masks.items()}
 
 
-def _as_tensors(module: nn.Module, inputs: ArrayLike, labels: ArrayLike) -> tuple[Tensor, Tensor]:
-    """Return inputs and labels as tensors that the module and the measures take.
+def _checked_copy(module: nn.Module, plain: nn.Module, inputs: Tensor) -> nn.Module:
+    """Return a plain copy of a module, without hooks where these only watch.
 
-    Integer inputs stay integers if the module takes them, and become real numbers else.
+    Raises:
+        BadInput: the copy has other outputs than the module.
     """
-    tensor = torch.as_tensor(inputs)
-    precision = next(module.parameters()).dtype
-    if tensor.is_floating_point() or not _takes(module, tensor):
-        tensor = tensor.to(precision)
-    return tensor, _as_labels(labels, tensor)
+    copied = _outputs(plain, inputs)
+    outputs = _outputs(eval_copy(module), inputs)
+    rounding = HALF_ROUNDING if _has_half_precision(module) else ROUNDING
+    if copied is None or outputs is None:  # measures will say why
+        return plain
+    if not are_close(copied, outputs.to(copied.dtype), rounding):
+        name = type(module).__name__
+        raise BadInput(f"{name}: its copy with plain weights, in float32 or float64, has other outputs")
+    bare = without_hooks(plain)
+    without = _outputs(bare, inputs)
+    if without is None or not torch.equal(without.nan_to_num(), copied.nan_to_num()):
+        return plain
+    return bare
 
 
-def _as_labels(labels: ArrayLike, inputs: Tensor) -> Tensor:
-    """Return labels as a tensor beside the inputs: integers of any kind as int64, real targets as they are."""
-    tensor = torch.as_tensor(labels).to(inputs.device)
-    return tensor if tensor.is_floating_point() else tensor.long()
+def _has_half_precision(module: nn.Module) -> bool:
+    tensors = [*module.parameters(), *module.buffers()]
+    return any(tensor.is_floating_point() and tensor.dtype not in PRECISIONS for tensor in tensors)
 
 
-def _takes(module: nn.Module, inputs: Tensor) -> bool:
+def _outputs(module: nn.Module, inputs: Tensor) -> Tensor | None:
+    """Return the outputs of a module on some inputs, in its own precision; None if it fails."""
+    probed = inputs[:PROBED].clone()
+    if probed.is_floating_point():
+        probed = probed.to(next(module.parameters()).dtype)
     try:
         with torch.no_grad():
-            module(inputs[:2].clone())
-    except (RuntimeError, TypeError, ValueError, IndexError):
-        return False
-    return True
-
-
-def _count_outputs(module: nn.Module, inputs: Tensor) -> int:
-    """Return C of a module whose outputs are `(N, C)`."""
-    name = type(module).__name__
-    probed = inputs[:2]
-    try:
-        with torch.no_grad():
-            outputs = module(probed.clone())
-            repeated = module(probed.clone())
-    except Exception as error:
-        raise BadInput(f"{name}: fails on inputs {tuple(probed.shape)}: {error}") from error
-    if not isinstance(outputs, Tensor):
-        raise BadInput(f"{name}: gives {type(outputs).__name__}; expected a tensor of logits (N, C)")
-    if outputs.ndim != 2 or not outputs.shape[1] or len(outputs) != len(probed):
-        raise BadInput(f"{name}: gives outputs {tuple(outputs.shape)}; expected ({len(probed)}, C)")
-    if not torch.equal(outputs.nan_to_num(), repeated.nan_to_num()):
-        raise BadInput(f"{name}: gives other outputs for the same inputs, although it is in eval mode")
-    return outputs.shape[1]
-
-
-def _check_loss(network: Network, name: str) -> None:
-    if name not in LOSSES:
-        raise BadInput(f"loss: {name!r} is unknown" + did_you_mean(name, LOSSES))
-    loss = LOSSES[name]
-    needs_one_output = not loss.per_class
-    needs_classes = loss.per_class and not loss.real
-    if (network.outputs > 1 and needs_one_output) or (network.outputs == 1 and needs_classes):
-        expected = "(1, C), C >= 2" if loss.per_class else "(1, 1)"
-        module = type(network.module).__name__
-        raise BadInput(f"{module}: gives outputs (1, {network.outputs}); expected {expected} for the loss {name!r}")
-
-
-def _check_split(network: Network, inputs: Tensor, labels: Tensor, loss: str) -> None:
-    real = labels.is_floating_point()
-    real_allowed = LOSSES[loss].real and network.outputs == 1
-    one_per_input = labels.ndim == 1 and 0 < len(labels) == len(inputs)
-    if not one_per_input or (real and not real_allowed):
-        raise BadInput(
-            f"labels: shape {tuple(labels.shape)}, {labels.dtype}, for inputs {tuple(inputs.shape)}; "
-            "expected one integer per input, and at least one"
-        )
-    classes = max(2, network.outputs)
-    if not real and (labels.min() < 0 or labels.max() >= classes):
-        raise BadInput(f"labels: from {int(labels.min())} to {int(labels.max())}; expected 0 to {classes - 1}")
+            outputs = module(probed)
+    except Exception:  # whatever the module raises
+        return None
+    return outputs if isinstance(outputs, Tensor) else None
 
 
 def _initial_parameters(network: Network, init: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benevolent.analysis.measures.architecture import Architecture, in_call_order
+from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
+from benevolent.analysis.measures.derivatives import try_derivatives
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters
 from benevolent.analysis.measures.two_classes import two_class_logits
+from benevolent.analysis.measures.weights import in_call_order
 from benevolent.trainables.data import Inputs, Split
 from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.network import Network
@@ -79,8 +81,15 @@ class NetworkStack:
         module, folded, folded_buffers = fold_stack(network.module, tensors)
         first_folded = _row(0, {**folded_buffers, **folded})
         logits_of_first = functools.partial(logits_of_network, network, _row(0, buffers), _row(0, parameters))
+        architecture = Architecture.trace(module, first_folded, examples[:2])
+        logits_with = functools.partial(logits_of_network, network, _row(0, buffers))
+        derivatives = try_derivatives(logits_with, _row(0, parameters), examples, architecture.first_layer)
         architecture = replace(
-            Architecture.trace(module, first_folded, examples[:2]),
+            architecture,
+            first_carries_inputs=derivatives.first_carries_inputs,
+            no_slopes=derivatives.no_slopes,
+            no_gradients=derivatives.no_gradients,
+            no_curvature=derivatives.no_curvature,
             doubt=_why_not_the_network(module, first_folded, logits_of_first, examples),
             mixes_examples=_mixes_examples(logits_of_first, examples),
         )
@@ -147,7 +156,7 @@ def _why_not_the_network(
 ) -> str | None:
     """Return the reason why layers with BatchNorm folded are not the network; None if their outputs are the same."""
     outputs = two_class_logits(functional_call(module, dict(tensors), (examples.clone(),)))
-    if _are_close(outputs, logits_of(examples)):
+    if are_close(outputs, logits_of(examples)):
         return None
     return "needs layers that give the network's outputs; with BatchNorm folded they give other ones"
 
@@ -159,16 +168,16 @@ def _mixes_examples(logits_of: Callable[[Tensor], Tensor], examples: Tensor) -> 
         alone = torch.cat([logits_of(example.unsqueeze(0)) for example in examples])
     except (RuntimeError, ValueError):  # torch refuses batch statistics of one example
         return True
-    return not _are_close(together, alone)
+    return not are_close(together, alone)
 
 
-def _are_close(first: Tensor, second: Tensor) -> bool:
+def are_close(first: Tensor, second: Tensor, rounding: float = ROUNDING) -> bool:
     """Return True if outputs are equal up to rounding; those that are not finite are equal to each other."""
     finite = first.isfinite() & second.isfinite()
     first = first.where(finite, 0)
     second = second.where(finite, 0)
     smallest = CANCELLATION * torch.finfo(first.dtype).eps  # of outputs that are differences of numbers near 1
-    tolerance = max(ROUNDING * float(first.abs().amax()), smallest)
+    tolerance = max(rounding * float(first.abs().amax()), smallest)
     return torch.allclose(first, second, rtol=0, atol=tolerance)
 
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.func import vjp
 from torch.nn import functional
 
-from benevolent.analysis.measures.architecture import Weight
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
+from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.layer_types import layer_type
 

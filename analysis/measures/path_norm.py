@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.trainables.stack.layer_types import is_sequence, layer_type
+from benevolent.trainables.stack.own_code import kind_name
 
 
 def path_norm(network: MeasuredNetwork) -> Tensor:
@@ -42,7 +43,7 @@ def why_no_path_norm(module: nn.Module) -> str | None:
         return next(filter(None, map(why_no_path_norm, module)), None)
     rule = layer_type(module).paths
     if rule is None:
-        name = type(module).__name__
+        name = kind_name(module)
         return f"needs nn.Sequential of Linear, Conv2d, ReLU, max and mean pooling, found {name}"
     return rule.why_not(module)
 

@@ -30,17 +30,21 @@ from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.requirements import (
     CLASSES,
+    CURVATURE,
     FEATURES,
     FIRST_LAYER,
+    GRADIENTS,
     HOMOGENEOUS,
     INITIAL,
     LAYER_INPUTS,
     LAYERS,
+    MATRICES,
     OPERATOR_NORMS,
     PATHS,
     PIECEWISE_LINEAR,
     REAL_INPUTS,
     RELU,
+    SLOPES,
     TRUE_LABELS,
     WEIGHTS,
     Requirement,
@@ -154,12 +158,12 @@ _add(margins.margin_p10_spectral, -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_
 _add(margins.normalized_train_loss, 1, "train", LIAO, SCALED, ZERO_PRODUCT)
 _add(margins.normalized_test_loss, 1, "test", LIAO, SCALED, ZERO_PRODUCT)
 
-_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.fisher_rao_norm, 1, "train", LIANG)
+_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.fisher_rao_norm, 1, "train", LIANG, (CURVATURE,))
 
-_add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, (), NO_EIGENVALUE, version=3, stochastic=True)
-_add(curvature.curvature_along_path, 1, "train", GOODFELLOW, (INITIAL,), UNMOVED_NETWORK, version=3)
+_add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, (CURVATURE,), NO_EIGENVALUE, version=3, stochastic=True)
+_add(curvature.curvature_along_path, 1, "train", GOODFELLOW, (INITIAL, CURVATURE), UNMOVED_NETWORK, version=3)
 
 _add(norms.l1_norm, 1, "none", NEYSHABUR)
 _add(norms.log_l1_product, 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
@@ -170,19 +174,19 @@ _add(distances.spectral_distance_sum, 1, "none", DZIUGAITE, (INITIAL, *MAPS), NO
 _add(distances.log_spectral_distance_product, 1, "none", DZIUGAITE, (INITIAL, *MAPS), UNMOVED_OR_NO_NORM, version=3)
 _add(distances.log_spectral_complexity, 1, "none", BARTLETT, (INITIAL, *MAPS), NO_COMPLEXITY, version=3)
 
-_add(capacity.log_kernel_product, 1, "none", DZIUGAITE, (WEIGHTS,), ZERO_PRODUCT)
-_add(capacity.frobenius_over_spectral, 1, "none", DZIUGAITE, (WEIGHTS,), ZERO_PRODUCT)
+_add(capacity.log_kernel_product, 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
+_add(capacity.frobenius_over_spectral, 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
 _add(
     capacity.stable_rank_mean,
     1,
     "none",
     RUDELSON,
-    (WEIGHTS,),
+    (MATRICES,),
     ZERO_PRODUCT,
     opt_in="ranks networks of equal depth like frobenius_over_spectral",
 )
-_add(capacity.stable_rank_max, 1, "none", RUDELSON, (WEIGHTS,), ZERO_PRODUCT)
-_add(capacity.distance_over_spectral, 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), ZERO_PRODUCT, version=3)
+_add(capacity.stable_rank_max, 1, "none", RUDELSON, (MATRICES,), ZERO_PRODUCT)
+_add(capacity.distance_over_spectral, 1, "none", DZIUGAITE, (INITIAL, MATRICES), ZERO_PRODUCT, version=3)
 _add(
     capacity.log_sum_of_spectral,
     1,
@@ -232,8 +236,8 @@ _add(
     ZERO_PRODUCT_OR_MARGIN,
     opt_in="ranks networks of equal depth like log_frobenius_over_margin",
 )
-_add(capacity.log_spectral_origin, 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), ZERO_PRODUCT_OR_MARGIN)
-_add(capacity.log_spectral_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL, WEIGHTS), ZERO_PRODUCT_OR_MARGIN, version=3)
+_add(capacity.log_spectral_origin, 1, "train", DZIUGAITE, (CLASSES, MATRICES), ZERO_PRODUCT_OR_MARGIN)
+_add(capacity.log_spectral_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL, MATRICES), ZERO_PRODUCT_OR_MARGIN, version=3)
 _add(capacity.path_norm_over_margin, 1, "train", DZIUGAITE, (CLASSES, PATHS), ZERO_MARGIN, version=2)
 
 _add(margins.margin_min, -1, "train", JIANG, (CLASSES,))
@@ -248,20 +252,47 @@ _add(margins.normalized_train_loss_max, 1, "train", LIAO, SCALED, ZERO_PRODUCT, 
 _add(margins.normalized_train_loss_by_output, 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
 _add(margins.normalized_test_loss_by_output, 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
 
-_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, (REAL_INPUTS,), version=2, stochastic=True)
-_add(sensitivity.lipschitz_mean_test, 1, "test", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
-_add(sensitivity.lipschitz_max_test, 1, "test", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
-_add(sensitivity.lipschitz_p90_test, 1, "test", LOUKAS, (REAL_INPUTS,), OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, (REAL_INPUTS, SLOPES), version=2, stochastic=True)
+_add(
+    sensitivity.lipschitz_mean_test,
+    1,
+    "test",
+    LOUKAS,
+    (REAL_INPUTS, SLOPES),
+    OVERFLOWING_SLOPES,
+    opt_in=COSTLY,
+    version=2,
+)
+_add(
+    sensitivity.lipschitz_max_test,
+    1,
+    "test",
+    LOUKAS,
+    (REAL_INPUTS, SLOPES),
+    OVERFLOWING_SLOPES,
+    opt_in=COSTLY,
+    version=2,
+)
+_add(
+    sensitivity.lipschitz_p90_test,
+    1,
+    "test",
+    LOUKAS,
+    (REAL_INPUTS, SLOPES),
+    OVERFLOWING_SLOPES,
+    opt_in=COSTLY,
+    version=2,
+)
 
-_add(flatness.sam_sharpness, 1, "train", FORET, opt_in="much like sharpness", version=3)
-_add(flatness.asam_sharpness, 1, "train", KWON, version=2)
-_add(flatness.worst_case_sharpness, 1, "train", KESKAR, opt_in=COSTLY, version=3)
-_add(flatness.adaptive_worst_case_sharpness, 1, "train", ANDRIUSHCHENKO, opt_in=COSTLY, version=2)
+_add(flatness.sam_sharpness, 1, "train", FORET, (GRADIENTS,), opt_in="much like sharpness", version=3)
+_add(flatness.asam_sharpness, 1, "train", KWON, (GRADIENTS,), version=2)
+_add(flatness.worst_case_sharpness, 1, "train", KESKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
+_add(flatness.adaptive_worst_case_sharpness, 1, "train", ANDRIUSHCHENKO, (GRADIENTS,), opt_in=COSTLY, version=2)
 
-_add(curvature.hessian_trace, 1, "train", GHORBANI, opt_in=COSTLY, version=3, stochastic=True)
-_add(curvature.hessian_quantiles, 1, "train", GHORBANI, opt_in=COSTLY, version=3, stochastic=True)
+_add(curvature.hessian_trace, 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
+_add(curvature.hessian_quantiles, 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
 
 _add(
     pac_bayes.pac_bayes_init,
@@ -312,15 +343,15 @@ _add(
     stochastic=True,
 )
 
-_add(lipschitz.bias_gradient_mean, 1, "train", LOUKAS, (FIRST_LAYER,), opt_in=COSTLY, version=2)
-_add(lipschitz.lipschitz_mean_lower, 1, "train", LOUKAS, (FIRST_LAYER,), opt_in=COSTLY, version=2)
-_add(lipschitz.lipschitz_mean_upper, 1, "train", LOUKAS, (FIRST_LAYER,), opt_in=COSTLY, version=2)
+_add(lipschitz.bias_gradient_mean, 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
+_add(lipschitz.lipschitz_mean_lower, 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
+_add(lipschitz.lipschitz_mean_upper, 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
 _add(
     lipschitz.lipschitz_max_mixtures,
     1,
     "train",
     LOUKAS,
-    (REAL_INPUTS,),
+    (REAL_INPUTS, SLOPES),
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=2,
@@ -331,7 +362,7 @@ _add(
     1,
     "train",
     LOUKAS,
-    (REAL_INPUTS,),
+    (REAL_INPUTS, SLOPES),
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     version=3,
@@ -356,10 +387,7 @@ _add(
     1,
     "train",
     LOUKAS,
-    (
-        REAL_INPUTS,
-        PIECEWISE_LINEAR,
-    ),
+    (REAL_INPUTS, PIECEWISE_LINEAR, SLOPES),
     NOT_COVERED,
     opt_in=COSTLY,
     mapped=False,
@@ -370,10 +398,7 @@ _add(
     -1,
     "train",
     LOUKAS,
-    (
-        REAL_INPUTS,
-        PIECEWISE_LINEAR,
-    ),
+    (REAL_INPUTS, PIECEWISE_LINEAR, SLOPES),
     NO_NEW_PATTERN,
     opt_in=COSTLY,
     mapped=False,
@@ -398,13 +423,13 @@ _add(
     NO_CORRUPTED_LABEL,
     opt_in=KNOWS_TRUE_LABELS,
 )
-_add(memorization.loss_sensitivity_mean, 1, "train", ARPIT, (REAL_INPUTS,), opt_in="much like margin_p10")
+_add(memorization.loss_sensitivity_mean, 1, "train", ARPIT, (REAL_INPUTS, SLOPES), opt_in="much like margin_p10")
 _add(
     memorization.loss_sensitivity_gini,
     -1,
     "train",
     ARPIT,
-    (REAL_INPUTS,),
+    (REAL_INPUTS, SLOPES),
     INSENSITIVE_LOSS,
     opt_in="much like margin_p25",
 )
@@ -413,10 +438,7 @@ _add(
     1,
     "validation",
     ARPIT,
-    (
-        REAL_INPUTS,
-        CLASSES,
-    ),
+    (REAL_INPUTS, CLASSES, SLOPES),
     opt_in=COSTLY,
     stochastic=True,
 )
@@ -425,19 +447,25 @@ _add(
     1,
     "train",
     ARPIT,
-    (
-        REAL_INPUTS,
-        CLASSES,
-    ),
+    (REAL_INPUTS, CLASSES, SLOPES),
     opt_in=COSTLY,
     stochastic=True,
 )
 
-_add(landscape.loss_range_along_gradient, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
-_add(landscape.gradient_predictiveness, 1, "train", SANTURKAR, opt_in=COSTLY, version=3)
-_add(landscape.effective_smoothness, 1, "train", SANTURKAR, (), ZERO_GRADIENT, opt_in=COSTLY, version=3)
-_add(landscape.internal_covariate_shift, 1, "train", SANTURKAR, (LAYERS,), opt_in=COSTLY, version=3)
-_add(landscape.internal_covariate_cosine, -1, "train", SANTURKAR, (LAYERS,), NO_GRADIENT, opt_in=COSTLY, version=3)
+_add(landscape.loss_range_along_gradient, 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
+_add(landscape.gradient_predictiveness, 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
+_add(landscape.effective_smoothness, 1, "train", SANTURKAR, (GRADIENTS,), ZERO_GRADIENT, opt_in=COSTLY, version=3)
+_add(landscape.internal_covariate_shift, 1, "train", SANTURKAR, (LAYERS, GRADIENTS), opt_in=COSTLY, version=3)
+_add(
+    landscape.internal_covariate_cosine,
+    -1,
+    "train",
+    SANTURKAR,
+    (LAYERS, GRADIENTS),
+    NO_GRADIENT,
+    opt_in=COSTLY,
+    version=3,
+)
 
 _add(path_norm.path_norm_l1, 1, "none", PATH_NORMS, (PATHS,), opt_in="much like log_frobenius_product", version=2)
 
@@ -451,7 +479,7 @@ _add(
     opt_in="much like margin_p10_spectral",
     version=2,
 )
-_add(layer_margins.layer_margins, -1, "train", JIANG, (CLASSES, LAYER_INPUTS), NO_SPREAD, opt_in=VECTOR)
+_add(layer_margins.layer_margins, -1, "train", JIANG, (CLASSES, LAYER_INPUTS, SLOPES), NO_SPREAD, opt_in=VECTOR)
 
 _add(distances.layer_distances, 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=2)
 
@@ -462,10 +490,7 @@ _add(
     -1,
     "train",
     JIANG,
-    (
-        REAL_INPUTS,
-        CLASSES,
-    ),
+    (REAL_INPUTS, CLASSES, SLOPES),
     INSENSITIVE_INPUT,
     opt_in="much like margin_p10",
 )
@@ -474,10 +499,7 @@ _add(
     -1,
     "train",
     JIANG,
-    (
-        REAL_INPUTS,
-        CLASSES,
-    ),
+    (REAL_INPUTS, CLASSES, SLOPES),
     INSENSITIVE_INPUT,
 )
 
@@ -494,8 +516,8 @@ _add(
     stochastic=True,
 )
 
-_add(spectra.power_law_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL)
-_add(spectra.weighted_alpha, 1, "none", MARTIN, (WEIGHTS,), NO_TAIL, opt_in="much like power_law_alpha")
+_add(spectra.power_law_alpha, 1, "none", MARTIN, (MATRICES,), NO_TAIL)
+_add(spectra.weighted_alpha, 1, "none", MARTIN, (MATRICES,), NO_TAIL, opt_in="much like power_law_alpha")
 
 _add(
     linear.linear_information,

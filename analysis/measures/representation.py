@@ -14,7 +14,7 @@ def features(network: MeasuredNetwork) -> Tensor:
     parts: list[Tensor] = []
 
     def keep(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        parts.append(arguments[0].flatten(1).double())
+        parts.append(arguments[0].flatten(1).double().clone())  # a later layer may change them
 
     last = network.architecture.weights[-1].layer
     for inputs, _ in network.batches():

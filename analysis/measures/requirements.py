@@ -13,7 +13,10 @@ from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.batchnorm import batchnorm_names
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.path_norm import why_no_path_norm
+from benevolent.analysis.measures.weight_uses import MATRIX_PRODUCTS
+from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.stack.layer_types import is_sequence, layer_type
+from benevolent.trainables.stack.own_code import kind_name
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,19 @@ def _why_no_features(network: MeasuredNetwork) -> str | None:
     reason = _no_weights(architecture)
     if reason:
         return reason
-    layer = architecture.weight_names[-1].rpartition(".")[0]
-    return None if layer in architecture.calls else f"needs a last layer with weights that is called, {layer!r} is not"
+    last = architecture.weights[-1]
+    layer = last.name.rpartition(".")[0]
+    if layer not in architecture.calls:
+        return f"needs a last layer with weights that is called, {layer!r} is not"
+    return _not_on_layer_inputs(last)
+
+
+def _not_on_layer_inputs(weight: Weight) -> str | None:
+    if weight.calls != 1:
+        return f"needs layers that are called once on real numbers, that of {weight.name!r} is not"
+    if not weight.on_layer_inputs:
+        return f"needs layers that act on one row of inputs for each example, that of {weight.name!r} does not"
+    return None
 
 
 def _why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
@@ -86,10 +100,7 @@ def _why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
     for weight, following in pairwise(architecture.weights):
         if weight.layer is following.layer:
             return f"needs one weight tensor per layer, {weight.name!r} is not alone"
-    for weight in architecture.weights:
-        if weight.calls != 1:
-            return f"needs layers that are called once on real numbers, that of {weight.name!r} is not"
-    return None
+    return next(filter(None, map(_not_on_layer_inputs, architecture.weights)), None)
 
 
 def _why_not_homogeneous(network: MeasuredNetwork) -> str | None:
@@ -101,7 +112,7 @@ def _first_inhomogeneous(module: nn.Module) -> str | None:
         return next(filter(None, map(_first_inhomogeneous, module.children())), None)
     if layer_type(module).homogeneous:
         return None
-    name = type(module).__name__
+    name = kind_name(module)
     return f"needs nn.Sequential of Linear, Conv2d and positively homogeneous layers, found {name}"
 
 
@@ -109,13 +120,29 @@ def _why_no_operator_norms(network: MeasuredNetwork) -> str | None:
     for weight in network.architecture.weights:
         applied_as = layer_type(weight.layer).weights
         if applied_as is None:
-            return f"{weight.name}: known for Linear and Conv2d, not {type(weight.layer).__name__}"
+            return f"{weight.name}: known for Linear and Conv2d, not {kind_name(weight.layer)}"
         if applied_as == "kernel" and (weight.layer.padding_mode != "zeros" or weight.input_shape is None):
             return f"{weight.name}: needs zero padding and one input shape"
+        if weight.function not in MATRIX_PRODUCTS | {"conv2d"}:
+            return f"{weight.name}: known for matrix products and conv2d, not {weight.function!r}"
+    return None
+
+
+def _why_no_matrices(network: MeasuredNetwork) -> str | None:
+    reason = _no_weights(network.architecture)
+    if reason:
+        return reason
+    for weight in network.architecture.weights:
+        axes = network.folded[weight.name].ndim
+        if axes > 2 and not weight.function.startswith("conv"):
+            return f"needs matrices and kernels of convolutions, {weight.name!r} has {axes} axes"
     return None
 
 
 def _why_no_paths(network: MeasuredNetwork) -> str | None:
+    for weight in network.architecture.weights:
+        if any(use.changed for use in weight.uses):
+            return weight.why_not_once
     return why_no_path_norm(network.architecture.module)
 
 
@@ -125,6 +152,8 @@ def _why_no_dense_first_layer(network: MeasuredNetwork) -> str | None:
         return "needs a first layer that is linear with a bias, both trained"
     if not network.architecture.first_on_inputs:
         return "needs a first layer that acts on the inputs themselves"
+    if not network.architecture.first_carries_inputs:
+        return "needs inputs that reach the outputs through the first layer alone, once"
     return None
 
 
@@ -134,7 +163,11 @@ def _why_no_relu(network: MeasuredNetwork) -> str | None:
         return reason
     parts = network.architecture.module.modules()
     has_relu = any(isinstance(part, nn.ReLU) for part in parts)
-    return None if has_relu else "needs layers nn.ReLU"
+    if not has_relu:
+        return "needs layers nn.ReLU"
+    if network.architecture.relu_functions:
+        return "needs ReLUs that are layers nn.ReLU, some are called as functions"
+    return None
 
 
 def _why_not_piecewise_linear(network: MeasuredNetwork) -> str | None:
@@ -146,7 +179,19 @@ def _first_nonlinear(module: nn.Module) -> str | None:
         return next(filter(None, map(_first_nonlinear, module.children())), None)
     if layer_type(module).affine_given_relus:
         return None
-    return f"needs nn.Sequential of affine layers and ReLU, found {type(module).__name__}"
+    return f"needs nn.Sequential of affine layers and ReLU, found {kind_name(module)}"
+
+
+def _why_no_slopes(network: MeasuredNetwork) -> str | None:
+    return network.architecture.no_slopes
+
+
+def _why_no_gradients(network: MeasuredNetwork) -> str | None:
+    return network.architecture.no_gradients
+
+
+def _why_no_curvature(network: MeasuredNetwork) -> str | None:
+    return network.architecture.no_gradients or network.architecture.no_curvature
 
 
 #: Data and parameters.
@@ -154,6 +199,10 @@ INITIAL = Requirement("initial", _why_no_initial)
 CLASSES = Requirement("classes", _why_no_classes)
 REAL_INPUTS = Requirement("real inputs", _why_no_real_inputs)
 TRUE_LABELS = Requirement("true labels", _why_no_true_labels)
+#: Derivatives.
+SLOPES = Requirement("slopes", _why_no_slopes)
+GRADIENTS = Requirement("gradients", _why_no_gradients)
+CURVATURE = Requirement("curvature", _why_no_curvature)
 #: Layers.
 LAYERS = Requirement("layers", _why_no_layers)
 FIRST_LAYER = Requirement("first layer", _why_no_dense_first_layer)
@@ -161,6 +210,7 @@ WEIGHTS = Requirement("weights", _why_no_weights, reads_folded=True)
 FEATURES = Requirement("features", _why_no_features, reads_folded=True)
 LAYER_INPUTS = Requirement("layer inputs", _why_no_layer_inputs, reads_folded=True)
 HOMOGENEOUS = Requirement("homogeneous", _why_not_homogeneous, reads_folded=True)
+MATRICES = Requirement("matrices", _why_no_matrices, reads_folded=True)
 OPERATOR_NORMS = Requirement("operator norms", _why_no_operator_norms, reads_folded=True)
 PATHS = Requirement("paths", _why_no_paths, reads_folded=True)
 RELU = Requirement("ReLU", _why_no_relu, reads_folded=True)

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from benevolent.analysis.measures.lanczos import eigenvalues
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
-from benevolent.analysis.measures.norms import kernel
 
 #: Eigenvalues below this fraction of the largest are zero up to rounding.
 ZERO = 1e-12
@@ -14,7 +13,7 @@ ZERO = 1e-12
 @computed_once
 def power_laws(network: MeasuredNetwork) -> Tensor:
     """Return the exponent alpha of the tail of the eigenvalues of W_k W_k^T, and the largest, per layer `(L, 2)`."""
-    return torch.stack([_power_law(kernel(weight)) for weight in network.weights])
+    return torch.stack([_power_law(matrix) for matrix in network.matrices])
 
 
 def power_law_alpha(network: MeasuredNetwork) -> Tensor:

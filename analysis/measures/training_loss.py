@@ -35,7 +35,7 @@ def unflatten(network: MeasuredNetwork, vector: Tensor) -> Parameters:
     parts = vector.split(sizes)
     parameters = {}
     for (name, value), part in zip(network.parameters.items(), parts, strict=True):
-        parameters[name] = part.view_as(value)
+        parameters[name] = part.view_as(value).to(value.dtype)
     return parameters
 
 

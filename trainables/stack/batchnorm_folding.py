@@ -9,6 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.layer_types import is_batch_norm, layer_type
+from benevolent.trainables.stack.own_code import is_changed
 
 
 def fold_batchnorm(module: nn.Module) -> nn.Module:
@@ -49,6 +50,8 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
         norm: Any = folded.get_submodule(str(node.target))
         layer: Any = folded.get_submodule(str(source.target))
         if not (layer_type(layer).absorbs_batch_norm and is_batch_norm(norm) and norm.running_mean is not None):
+            continue
+        if is_changed(norm) or len(layer.weight) != norm.num_features:  # it may normalize another axis
             continue
         layer.weight, layer.bias = fuse_conv_bn_weights(  # also right for a linear layer, whose weights have two axes
             layer.weight,

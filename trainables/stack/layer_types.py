@@ -23,6 +23,7 @@ from benevolent.trainables.models.modules import (
 )
 from benevolent.trainables.stack import layers, path_sums
 from benevolent.trainables.stack.layers import BatchedFunction
+from benevolent.trainables.stack.own_code import computes_the_same, is_changed
 from benevolent.trainables.stack.path_sums import PathRule
 
 
@@ -170,24 +171,27 @@ BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 def layer_type(layer: nn.Module) -> LayerType:
     """Return the facts about a layer.
 
-    A subclass of a known type that keeps its forward pass has the same facts, except that it has no batched function,
-    since it may change something else.
+    A subclass of a known type that changes nothing of it but how it is made has the same facts, except that it has no
+    batched function. Nothing is known about a layer with hooks, or with a forward pass of its own.
 
     >>> layer_type(nn.MaxPool2d(2)).homogeneous, layer_type(nn.Tanh()).homogeneous
     (True, False)
     """
     kind = type(layer)
+    if is_changed(layer):
+        return UNKNOWN
     if kind in LAYER_TYPES:
         return LAYER_TYPES[kind]
     for base in kind.__mro__:
-        if base in LAYER_TYPES and kind.forward is base.forward:
+        if base in LAYER_TYPES and computes_the_same(kind, base):
             return replace(LAYER_TYPES[base], batched=None)
     return UNKNOWN
 
 
 def is_sequence(module: nn.Module) -> TypeGuard[nn.Sequential]:
-    """Return True for `nn.Sequential` and for subclasses that keep its forward pass."""
-    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    """Return True for `nn.Sequential`, and for subclasses that change nothing but how it is made, without hooks."""
+    same = isinstance(module, nn.Sequential) and computes_the_same(type(module), nn.Sequential)
+    return same and not is_changed(module)
 
 
 def is_batch_norm(layer: nn.Module) -> TypeGuard[BatchNorm]:
