@@ -30,6 +30,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/dynamics.py
 	$(BIN)/python benchmarks/batch_one.py
 	$(BIN)/python benchmarks/measures.py
+	$(BIN)/python benchmarks/deep.py
 	$(BIN)/python benchmarks/planning.py
 
 # torch and torchvision are installed first and together, so that their builds match.

@@ -9,12 +9,14 @@ from benevolent.analysis.measures.margins import normalized_loss
 from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.module import measure_network
+from benevolent.analysis.measures.progress_line import MeasureStart
 from benevolent.analysis.measures.registry import MEASURES
 
 __all__ = [
     "MEASURES",
     "MappingWarning",
     "Measure",
+    "MeasureStart",
     "MeasuredNetwork",
     "measure_network",
     "measure_stack",

@@ -11,7 +11,7 @@ from torch import Tensor
 from benevolent.analysis.measures.lanczos import eigh, largest_eigenvalue, quadrature, start_vector
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.rng import normal
-from benevolent.analysis.measures.training_loss import hessian_product, theta, unpruned
+from benevolent.analysis.measures.training_loss import hessian_product, theta, unpruned, without_pruned
 
 #: Random vectors of the trace. With n of them its standard deviation is sqrt(2 / n) times the Frobenius norm of the
 #: Hessian without its diagonal.
@@ -31,7 +31,7 @@ def sharpness(network: MeasuredNetwork) -> Tensor:
 
     In the network's precision, over all training examples; budget and accuracy as in `largest_eigenvalue`.
     """
-    start = unpruned(network) * start_vector(theta(network))
+    start = without_pruned(network, start_vector(theta(network)))
     return largest_eigenvalue(hessian_product(network), start, network.vmapped)
 
 

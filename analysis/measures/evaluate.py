@@ -8,7 +8,7 @@ without a value has a row with a status that says why.
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,8 +21,10 @@ from benevolent.analysis.measures.attention import twice_differentiable_attentio
 from benevolent.analysis.measures.measure import Measure
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.network_stack import NetworkStack, Rows
+from benevolent.analysis.measures.progress_line import MeasureStart
 from benevolent.analysis.measures.rng import drawing
 from benevolent.analysis.measures.selection import select
+from benevolent.analysis.measures.time_budget import OutOfTime, check_time, has_time_budget
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.statuses import MEASURE_ERROR
@@ -32,6 +34,7 @@ from benevolent.trainables.store.statuses import MEASURE_ERROR
 OK = "ok"
 NOT_APPLICABLE = "not applicable"
 UNDEFINED = "undefined"
+SKIPPED = "skipped"
 
 #: Activations (networks x examples x activations each) of one chunk. On a CPU, stacking saves only the cost
 #: of calls: above this, one network keeps a core busy and several leave its cache (`benchmarks/measures.py`).
@@ -45,10 +48,10 @@ class MappingWarning(UserWarning):
 
 
 class Failure(NamedTuple):
-    """An exception that a measure raised: one line, and the whole traceback."""
+    """An exception that a measure raised: the status that tells of it, and the whole traceback of an error."""
 
-    line: str
-    traceback: str
+    status: str
+    traceback: str | None = None
 
 
 class Result(NamedTuple):
@@ -69,22 +72,40 @@ class Evaluation:
     failures: dict[str, Failure] = field(default_factory=dict)
 
 
-def evaluate(network: MeasuredNetwork, measures: Sequence[Measure]) -> Evaluation:
+def evaluate(
+    network: MeasuredNetwork,
+    measures: Sequence[Measure],
+    on_start: Callable[[MeasureStart], None] | None = None,
+) -> Evaluation:
     """Evaluate measures of a network; values are in float64.
 
-    The time of a quantity that several measures share counts for the first of them.
+    The time of a quantity that several measures share counts for the first of them. Within a time budget the cheap ones
+    come first, and those that it does not suffice for are failures.
+
+    Args:
+        network: the network.
+        measures: to evaluate.
+        on_start: called at the beginning of each.
     """
     evaluation = Evaluation()
-    for measure in measures:
+    began = time.perf_counter()
+    ordered = sorted(measures, key=lambda measure: measure.cost) if has_time_budget() else measures
+    for number, measure in enumerate(ordered, 1):
         started = time.perf_counter()
+        if on_start is not None:
+            on_start(MeasureStart(measure.name, number, len(ordered), started - began))
         try:
+            check_time()
             with drawing(measure.draw):
                 evaluation.values[measure.name] = measure.function(network).double().reshape(-1)
             if network.train.labels.is_cuda:
                 torch.cuda.synchronize()
+        except OutOfTime:
+            evaluation.failures[measure.name] = Failure(f"{SKIPPED}: budget")
         except Exception as error:
             line = str(error).partition("\n")[0]
-            evaluation.failures[measure.name] = Failure(f"{type(error).__name__}: {line}", traceback.format_exc())
+            status = f"{MEASURE_ERROR}: {type(error).__name__}: {line}"
+            evaluation.failures[measure.name] = Failure(status, traceback.format_exc())
         evaluation.seconds[measure.name] = time.perf_counter() - started
     return evaluation
 
@@ -100,8 +121,9 @@ def measure_stack(
     margin: float = 1.0,
     true_labels: Tensor | None = None,
     masks: Mapping[str, Tensor] | None = None,
+    on_start: Callable[[MeasureStart], None] | None = None,
 ) -> pd.DataFrame:
-    """Compute measures of every network of a stack.
+    """Compute measures of every network of a stack, within a `time_budget` if there is one.
 
     Args:
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
@@ -117,11 +139,13 @@ def measure_stack(
         true_labels: `(K, N)` or `(N,)`, the training labels before some were corrupted, if known.
         masks: `name -> (K, ...)`, 0 for pruned weights and 1 for the others; without a mask nothing is pruned, not even
             a weight that is exactly zero.
+        on_start: called at the beginning of each measure that is computed for one network alone.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
-        (`ok`, `not applicable: why`, `undefined: why` where the value does not exist, or `error: why` where the
-        computation failed), `seconds`, `version`, `traceback` (of an error, else None); one network after another.
+        (`ok`, `not applicable: why`, `undefined: why` where the value does not exist, `skipped: budget` where there was
+        no time left, or `error: why` where the computation failed), `seconds`, `version`, `traceback` (of an error,
+        else None); one network after another.
 
     Raises:
         BadInput: see `select`.
@@ -133,16 +157,18 @@ def measure_stack(
     masks = masks or {}
     with twice_differentiable_attention():
         stack = NetworkStack.build(network, parameters, initial, splits, buffers, loss, margin, true_labels, masks)
-        return _measure(stack, chosen)
+        return _measure(stack, chosen, on_start)
 
 
-def _measure(stack: NetworkStack, chosen: Sequence[Measure]) -> pd.DataFrame:
+def _measure(
+    stack: NetworkStack, chosen: Sequence[Measure], on_start: Callable[[MeasureStart], None] | None
+) -> pd.DataFrame:
     """Return the table of a stack, see `measure_stack`."""
     first_network = stack.measured_network(stack.tensors_at(0))
     reasons = {measure.name: measure.why_not_applicable(first_network) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
     finite = stack.finite
-    results = _StackResults(stack, applicable)
+    results = _StackResults(stack, applicable, on_start)
     results.measure([position for position in range(len(stack)) if finite[position]])
     rows = []
     for position in range(len(stack)):
@@ -161,9 +187,12 @@ def _measure(stack: NetworkStack, chosen: Sequence[Measure]) -> pd.DataFrame:
 class _StackResults:
     """Results of measures of a stack by (position, measure), found chunk by chunk."""
 
-    def __init__(self, stack: NetworkStack, measures: Sequence[Measure]) -> None:
+    def __init__(
+        self, stack: NetworkStack, measures: Sequence[Measure], on_start: Callable[[MeasureStart], None] | None
+    ) -> None:
         self.stack = stack
         self.measures = measures
+        self.on_start = on_start
         self.found: dict[tuple[int, str], Result] = {}
         self.mapped = [measure for measure in measures if measure.mapped]
 
@@ -182,7 +211,7 @@ class _StackResults:
             values = {name: value[place].cpu() for name, value in mapped.values.items()}
             finite = {name for name, value in values.items() if value.isfinite().all()}
             missing = [measure for measure in self.measures if measure.name not in finite]
-            alone = evaluate(self.stack.measured_network(self.stack.tensors_at(position)), missing)
+            alone = evaluate(self.stack.measured_network(self.stack.tensors_at(position)), missing, self.on_start)
             computed_alone |= alone.values.keys()
             for measure in self.measures:
                 if measure.name in alone.seconds:
@@ -215,7 +244,7 @@ class _StackResults:
         names = first + (f" and {len(others)} other measures" if others else "")
         warnings.warn(
             f"{names}: cannot be mapped over a stack of networks, which are measured one by one instead: "
-            f"{failures[first].line}",
+            f"{failures[first].status.removeprefix(f'{MEASURE_ERROR}: ')}",
             MappingWarning,
             stacklevel=4,
         )
@@ -225,7 +254,7 @@ def _result(measure: Measure, evaluation: Evaluation) -> Result:
     seconds = evaluation.seconds[measure.name]
     failure = evaluation.failures.get(measure.name)
     if failure is not None:
-        return Result(f"{MEASURE_ERROR}: {failure.line}", None, seconds, failure.traceback)
+        return Result(failure.status, None, seconds, failure.traceback)
     values = evaluation.values[measure.name].cpu()
     if not values.isfinite().all():
         return Result(f"{UNDEFINED}: {measure.undefined}", None, seconds)

@@ -31,6 +31,8 @@ class Measure:
         draw: number of its draw, from 1.
         corrupted_split: the corrupted test split that it reads, a name in `trainables.data.CORRUPTED_SPLITS`.
         import_path: `package.module:attribute` of a user's own measure, which is not in `MEASURES`.
+        cost: rank of its cost, by which measures are ordered where time is short: 0 for a few passes over the data or
+            the parameters, 1 for operator norms, 2 for tens of passes, 3 for more.
     """
 
     function: Callable[[MeasuredNetwork], Tensor]
@@ -46,6 +48,7 @@ class Measure:
     draw: int = 1
     corrupted_split: str = ""
     import_path: str = ""
+    cost: int = 0
 
     @cached_property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.rng import current_draw
+from benevolent.analysis.measures.time_budget import check_time
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.data import Split
@@ -99,6 +100,7 @@ class MeasuredNetwork:
         fitting = ACTIVATIONS // max(1, self.architecture.activations)
         size = max(1, min(fitting, max_examples or len(examples)))
         for start in range(0, len(examples), size):
+            check_time()
             stop = start + size
             yield examples.sets.rows(start, stop)[0], examples.labels[start:stop]
 

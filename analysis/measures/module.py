@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -19,6 +19,8 @@ from benevolent.analysis.measures.given_data import (
     count_outputs,
 )
 from benevolent.analysis.measures.network_stack import PROBED, ROUNDING, are_close
+from benevolent.analysis.measures.progress_line import MeasureStart, shown_progress
+from benevolent.analysis.measures.time_budget import time_budget
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.network import Network
 
@@ -39,6 +41,8 @@ def measure_network(
     true_labels: ArrayLike | None = None,
     margin: float = 1.0,
     masks: Mapping[str, Tensor] | None = None,
+    seconds: float | None = None,
+    progress: bool | Callable[[MeasureStart], None] | None = None,
 ) -> pd.DataFrame:
     """Compute measures of any classifier on its training data; the module is left unchanged, and runs in eval mode.
 
@@ -59,14 +63,19 @@ def measure_network(
         margin: of the hinge loss.
         masks: name of a parameter -> 0 for its pruned entries and 1 for the others, beside those of
             `torch.nn.utils.prune`. Without a mask nothing is pruned, not even a weight that is exactly zero.
+        seconds: time budget, after which what is left has the status `skipped: budget`. With a budget the cheap
+            measures are computed first; a measure that has begun ends soon after it.
+        progress: True writes a line to stderr as each measure begins, with its name, its number and the seconds so far;
+            None does so in a terminal only, False never. Or a function, called with a `MeasureStart` each time.
 
     Returns:
-        Index `measure`; columns `value`, `status` (`ok`, `not applicable: why`, `undefined: why` or `error: why`),
-        `seconds`. The traceback of an error is logged.
+        Index `measure`, one row for each component of each measure asked for; columns `value`, `status` (`ok`,
+        `not applicable: why`, `undefined: why`, `skipped: budget` or `error: why`), `seconds`. The traceback of an
+        error is logged.
 
     Raises:
-        BadInput: an unknown measure or loss; a margin that is not positive; a module, data, masks or initial parameters
-            that do not fit together.
+        BadInput: an unknown measure or loss; a margin or budget that is not positive; a module, data, masks or initial
+            parameters that do not fit together.
 
     >>> module = nn.Linear(2, 2, bias=False)
     >>> _ = module.weight.data.copy_(torch.diag(torch.tensor([3.0, 4.0])))
@@ -93,20 +102,25 @@ def measure_network(
         check_split(network, splits["train"][0], true_labels, loss)
     if not 0 < margin < math.inf:
         raise BadInput(f"margin: {margin}; expected a positive number")
+    if seconds is not None and not seconds > 0:
+        raise BadInput(f"seconds: {seconds}; expected a positive number")
     parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
     masks = {**pruned_masks, **(masks or {})}
     initial = None if init is None else _initial_parameters(network, init)
-    table = measure_stack(
-        network,
-        parameters,
-        initial,
-        splits,
-        measures,
-        loss=loss,
-        margin=margin,
-        true_labels=true_labels,
-        masks=_checked_masks(network, masks),
-    )
+    masks = _checked_masks(network, masks)
+    with time_budget(seconds), shown_progress(progress) as on_start:
+        table = measure_stack(
+            network,
+            parameters,
+            initial,
+            splits,
+            measures,
+            loss=loss,
+            margin=margin,
+            true_labels=true_labels,
+            masks=masks,
+            on_start=on_start,
+        )
     for row in table.dropna(subset="traceback").itertuples():
         logger.error("measure %s: %s", row.name, row.traceback)
     return table.rename(columns={"name": "measure"}).set_index("measure")[["value", "status", "seconds"]]

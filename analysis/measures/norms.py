@@ -4,20 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import vjp
-from torch.nn import functional
 
-from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
+from benevolent.analysis.measures.linear_maps import convolution_norm, matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.layer_types import layer_type
-
-#: Relative tolerance of the residual of a convolution's squared norm. At 1e-3, enough for Hessians, at times the second
-#: largest singular value is taken (a test compares random kernels with the dense map).
-TOLERANCE = 1e-6
-#: Upper bound on the products for it: random kernels of 64 and 256 channels at times took between 100 and 150.
-BUDGET = 300
 
 
 def parameter_count(network: MeasuredNetwork) -> Tensor:
@@ -100,34 +92,14 @@ def operator_norms(network: MeasuredNetwork, weights: Sequence[Tensor]) -> Tenso
 
 
 def operator_norm(layer: Weight, weight: Tensor, vmapped: bool = False) -> Tensor:
-    """Return the largest singular value of a layer's linear map, with its stride and zero padding at its input size.
+    """Return the largest singular value of a layer's linear map, with stride and padding at its input size.
 
-    Exact for a matrix (see `matrix_norm`). For a convolution by Lanczos iteration on A^T A (A applied to inputs of the
-    layer's size), not the norm of the reshaped kernel.
+    Exact for a matrix (see `matrix_norm`); for a convolution see `convolution_norm`.
     """
     if layer_type(layer.layer).weights != "kernel":
         return matrix_norm(weight)
-    conv = layer.layer
-    shape = layer.input_shape
-    assert isinstance(conv, nn.Conv2d) and shape is not None
-
-    def forward(inputs: Tensor) -> Tensor:
-        outputs = inputs.view(1, *shape)
-        return functional.conv2d(outputs, weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
-
-    start = start_vector(torch.empty(shape, dtype=weight.dtype, device=weight.device).flatten())
-    transposed = vjp(forward, start)[1]
-
-    def product(vector: Tensor) -> Tensor:
-        return transposed(forward(vector))[0]
-
-    return largest_eigenvalue(product, start, vmapped, TOLERANCE, BUDGET).sqrt()
-
-
-def matrix_norm(matrix: Tensor) -> Tensor:
-    """Return the largest singular value of a matrix: the root of the largest eigenvalue of the smaller Gram matrix."""
-    gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
-    return eigenvalues(gram)[-1].clamp(min=0).sqrt()
+    assert isinstance(layer.layer, nn.Conv2d) and layer.input_shape is not None
+    return convolution_norm(layer.layer, weight, layer.input_shape, vmapped)
 
 
 def kernel(weight: Tensor) -> Tensor:

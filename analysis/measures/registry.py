@@ -137,8 +137,16 @@ def _add(
         undefined: the reason where its value is not finite, a constant of `undefined`.
         options: further fields of `Measure`, such as `opt_in` and `version`.
     """
-    measure = Measure(function, direction, split, source, requires, undefined, **options)
+    cost = options.pop("cost", _cost(requires, options))
+    measure = Measure(function, direction, split, source, requires, undefined, cost=cost, **options)
     MEASURES[measure.name] = measure
+
+
+def _cost(requires: tuple[Requirement, ...], options: dict[str, Any]) -> int:
+    """Return the rank of a measure's cost (see `Measure.cost`) as its other fields tell it."""
+    if options.get("opt_in") == COSTLY:
+        return 3
+    return 1 if OPERATOR_NORMS in requires else 0
 
 
 _add(norms.parameter_count, 1, "none", DZIUGAITE)
@@ -158,11 +166,21 @@ _add(margins.margin_p10_spectral, -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_
 _add(margins.normalized_train_loss, 1, "train", LIAO, SCALED, ZERO_PRODUCT)
 _add(margins.normalized_test_loss, 1, "test", LIAO, SCALED, ZERO_PRODUCT)
 
-_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
+_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
+_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
 _add(sensitivity.fisher_rao_norm, 1, "train", LIANG, (CURVATURE,))
 
-_add(curvature.sharpness, 1, "train", KESKAR_EIGENVALUE, (CURVATURE,), NO_EIGENVALUE, version=3, stochastic=True)
+_add(
+    curvature.sharpness,
+    1,
+    "train",
+    KESKAR_EIGENVALUE,
+    (CURVATURE,),
+    NO_EIGENVALUE,
+    cost=2,
+    version=3,
+    stochastic=True,
+)
 _add(curvature.curvature_along_path, 1, "train", GOODFELLOW, (INITIAL, CURVATURE), UNMOVED_NETWORK, version=3)
 
 _add(norms.l1_norm, 1, "none", NEYSHABUR)
@@ -252,9 +270,9 @@ _add(margins.normalized_train_loss_max, 1, "train", LIAO, SCALED, ZERO_PRODUCT, 
 _add(margins.normalized_train_loss_by_output, 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
 _add(margins.normalized_test_loss_by_output, 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
 
-_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, version=2)
-_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, (REAL_INPUTS, SLOPES), version=2, stochastic=True)
+_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
+_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
+_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, (REAL_INPUTS, SLOPES), cost=2, version=3, stochastic=True)
 _add(
     sensitivity.lipschitz_mean_test,
     1,
@@ -354,6 +372,7 @@ _add(
     (REAL_INPUTS, SLOPES),
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
+    cost=3,
     version=2,
     stochastic=True,
 )
@@ -365,6 +384,7 @@ _add(
     (REAL_INPUTS, SLOPES),
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
+    cost=3,
     version=3,
     stochastic=True,
 )

@@ -35,7 +35,7 @@ def davies_bouldin(network: MeasuredNetwork) -> Tensor:
     means = member.mT @ points / divisor.unsqueeze(1)
     from_mean = (points - means[network.train.labels]).norm(dim=1)
     spread = from_mean @ member / divisor
-    apart = (means.unsqueeze(1) - means).norm(dim=2)
+    apart = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")  # products would lose digits
     present = (count > 0).double()
     different = 1 - torch.eye(classes, dtype=apart.dtype, device=apart.device)
     comparable = present.unsqueeze(1) * present * different

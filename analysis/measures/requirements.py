@@ -121,8 +121,8 @@ def _why_no_operator_norms(network: MeasuredNetwork) -> str | None:
         applied_as = layer_type(weight.layer).weights
         if applied_as is None:
             return f"{weight.name}: known for Linear and Conv2d, not {kind_name(weight.layer)}"
-        if applied_as == "kernel" and (weight.layer.padding_mode != "zeros" or weight.input_shape is None):
-            return f"{weight.name}: needs zero padding and one input shape"
+        if applied_as == "kernel" and weight.input_shape is None:
+            return f"{weight.name}: needs one input shape"
         if weight.function not in MATRIX_PRODUCTS | {"conv2d"}:
             return f"{weight.name}: known for matrix products and conv2d, not {weight.function!r}"
     return None

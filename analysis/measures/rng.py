@@ -7,6 +7,7 @@ much of it is noise of the measurement (`analysis.statistics.measurement_noise`)
 
 import contextlib
 import functools
+import math
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -15,6 +16,9 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables.rng import generator
+
+#: Numbers up to which drawn ones are kept for the next network.
+KEPT = 2**20
 
 _DRAW: ContextVar[int] = ContextVar("draw", default=1)
 
@@ -57,13 +61,16 @@ def normal(shape: tuple[int, ...], like: Tensor, stream: str, index: int = 0) ->
     >>> torch.equal(normal((3,), torch.ones(1), "demo"), normal((3,), torch.ones(1), "demo"))
     True
     """
-    return _normal(shape, stream, index, current_draw()).to(like.device, like.dtype)
+    drawn = _kept_normal if math.prod(shape) <= KEPT else _normal
+    return drawn(shape, stream, index, current_draw()).to(like.device, like.dtype)
 
 
-@functools.lru_cache(maxsize=32)  # the networks of a sweep have the same shapes
 def _normal(shape: tuple[int, ...], stream: str, index: int, draw: int) -> Tensor:
     rng = _generator(stream, index)
     return torch.from_numpy(rng.standard_normal(shape))
+
+
+_kept_normal = functools.lru_cache(maxsize=32)(_normal)  # the networks of a sweep have the same shapes
 
 
 def pairs(examples: int, count: int, stream: str) -> Tensor:

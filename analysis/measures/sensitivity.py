@@ -1,6 +1,7 @@
 """Sensitivity of the logits to the input, and of the loss to the scale of the parameters."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -10,18 +11,21 @@ from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.quantiles import quantile
 from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.time_budget import check_time
 
 #: Upper bound on the numbers in one slice of the Jacobians: 1,000 classes or large images must not fill the memory.
 JACOBIAN_NUMBERS = 2**24
-#: Up to so many classes have their Jacobian computed row by row; for more, as many random mixtures of the classes give
-#: the Frobenius norm.
+#: Up to so many classes have their Jacobian computed row by row.
 EXACT_CLASSES = 128
+#: Random mixtures of more classes that give the Frobenius norm.
+MIXTURES = 32
 
 
 @computed_once
 def jacobian_norms(network: MeasuredNetwork, split: str) -> Tensor:
     """Return the spectral and Frobenius norms `(N, 2)` of the logits' Jacobians d f / d x at a split's inputs."""
-    rows = min(network.architecture.classes, EXACT_CLASSES)
+    classes = network.architecture.classes
+    rows = classes if classes <= EXACT_CLASSES else 1  # of the others one mixture at a time is in memory
     size = slice_size(rows, math.prod(network.splits[split].sets.shape))
     parts = [jacobian_norms_at(network, inputs) for inputs, _ in network.batches(split, size)]
     return torch.cat(parts)
@@ -43,16 +47,19 @@ def jacobian_norms_at(network: MeasuredNetwork, inputs: Tensor) -> Tensor:
     """
     classes = network.architecture.classes
     pull_back = vjp(lambda x: network.logits_of(network.parameters, x), inputs)[1]
-    exact = classes <= EXACT_CLASSES
-    if exact:
-        mixtures = torch.eye(classes, dtype=inputs.dtype, device=inputs.device)
-    else:
-        mixtures = normal((EXACT_CLASSES, classes), inputs, "mixtures of classes") / EXACT_CLASSES**0.5
-    rows = [pull_back(mixture.expand(len(inputs), -1))[0].flatten(1) for mixture in mixtures]
-    jacobians = torch.stack(rows, 1)
-    frobenius = jacobians.flatten(1).norm(dim=1)
-    if exact:
-        return torch.stack([spectral_norms(jacobians), frobenius], 1)
+
+    def rows_of(mixtures: Tensor) -> Iterator[Tensor]:
+        for mixture in mixtures:
+            check_time()
+            (row,) = pull_back(mixture.expand(len(inputs), -1))
+            yield row.flatten(1)
+
+    if classes <= EXACT_CLASSES:
+        jacobians = torch.stack([*rows_of(torch.eye(classes, dtype=inputs.dtype, device=inputs.device))], 1)
+        return torch.stack([spectral_norms(jacobians), jacobians.flatten(1).norm(dim=1)], 1)
+    mixtures = normal((MIXTURES, classes), inputs, "mixtures of classes") / MIXTURES**0.5
+    lengths = torch.stack([row.norm(dim=1) for row in rows_of(mixtures)])
+    frobenius = lengths.norm(dim=0)
     start = start_vector(mixtures[0]).expand(len(inputs), -1)
     push = vjp(lambda u: pull_back(u)[0], start)[1]  # pulling back is linear, and its transpose is J itself
 

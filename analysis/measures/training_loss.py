@@ -6,7 +6,7 @@ gradients and products with the Hessian are those over the other coordinates, an
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -29,6 +29,11 @@ def unpruned(network: MeasuredNetwork) -> Tensor:
     return flatten(masks)
 
 
+def without_pruned(network: MeasuredNetwork, vector: Tensor) -> Tensor:
+    """Return a vector `(P,)` with 0 at pruned weights."""
+    return unpruned(network) * vector if network.masks else vector
+
+
 def unflatten(network: MeasuredNetwork, vector: Tensor) -> Parameters:
     """Return a vector `(P,)` as parameters with the names and shapes of the network's."""
     sizes = [value.numel() for value in network.parameters.values()]
@@ -42,21 +47,22 @@ def unflatten(network: MeasuredNetwork, vector: Tensor) -> Parameters:
 def loss_at(network: MeasuredNetwork, vector: Tensor) -> Tensor:
     """Return L(theta) at a vector `(P,)`."""
     parameters = unflatten(network, vector)
-    parts = [_share_of_batch(network, inputs, labels, parameters) for inputs, labels in network.batches()]
-    return _total(parts)
+    return _total(_share_of_batch(network, inputs, labels, parameters) for inputs, labels in network.batches())
 
 
 def gradient_at(network: MeasuredNetwork, vector: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradient `(P,)` of L at a vector `(P,)`, and L there."""
     parameters = unflatten(network, vector)
-    gradients = []
+    gradient: Tensor | None = None
     losses = []
     for inputs, labels in network.batches():
         share = functools.partial(_share_of_batch, network, inputs, labels)
         gradient_of_batch, loss = grad_and_value(share)(parameters)
-        gradients.append(flatten(gradient_of_batch))
+        part = flatten(gradient_of_batch)
+        gradient = part if gradient is None else gradient + part
         losses.append(loss)
-    return unpruned(network) * _total(gradients), _total(losses)
+    assert gradient is not None
+    return without_pruned(network, gradient), _total(losses)
 
 
 @computed_once
@@ -79,11 +85,11 @@ def hessian_product(network: MeasuredNetwork) -> Callable[[Tensor], Tensor]:
     single = product_of_batch(inputs, labels) if len(labels) == len(network.train) else None
 
     def product(vector: Tensor) -> Tensor:
-        direction = unflatten(network, unpruned(network) * vector)
+        direction = unflatten(network, without_pruned(network, vector))
         if single is not None:
-            return unpruned(network) * flatten(single(direction)[0])
-        products = [flatten(product_of_batch(*batch)(direction)[0]) for batch in network.batches()]
-        return unpruned(network) * _total(products)
+            return without_pruned(network, flatten(single(direction)[0]))
+        products = (flatten(product_of_batch(*batch)(direction)[0]) for batch in network.batches())
+        return without_pruned(network, _total(products))
 
     return product
 
@@ -94,5 +100,6 @@ def _share_of_batch(network: MeasuredNetwork, inputs: Tensor, labels: Tensor, pa
     return losses.sum() / len(network.train)
 
 
-def _total(parts: list[Tensor]) -> Tensor:
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    """Return the sum of parts, which a generator makes one at a time, so that no two are in memory."""
     return functools.reduce(torch.add, parts)
