@@ -9,7 +9,15 @@ import torch
 from torch import nn
 
 from benevolent.analysis import measure_network
-from benevolent.analysis.measures import MEASURES, Measure, linear_maps, measured_network, progress_line, time_budget
+from benevolent.analysis.measures import (
+    MEASURES,
+    Measure,
+    linear_maps,
+    measured_network,
+    network_stack,
+    progress_line,
+    time_budget,
+)
 from benevolent.analysis.measures.lanczos import largest_eigenvalue
 from benevolent.analysis.measures.linear_maps import TOLERANCE, convolution_norm
 from benevolent.trainables.errors import BadInput
@@ -204,3 +212,14 @@ def test_a_budget_does_not_change_values():
 def test_a_budget_is_positive():
     with pytest.raises(BadInput, match="seconds: 0; expected a positive number"):
         measure_network(network(), INPUTS, LABELS, seconds=0)
+
+
+def test_derivatives_are_tried_only_for_measures_of_derivatives(monkeypatch):
+    def tried(*_):
+        raise AssertionError("tried")
+
+    monkeypatch.setattr(network_stack, "try_derivatives", tried)
+    measure_network(network(), INPUTS, LABELS, measures=["parameter_norm", "log_spectral_product", "margin_p10"])
+    for name in ("lipschitz_mean", "sharpness", "asam_sharpness", "bias_gradient_mean"):
+        with pytest.raises(AssertionError, match="tried"):
+            measure_network(network(), INPUTS, LABELS, measures=[name])

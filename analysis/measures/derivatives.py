@@ -15,8 +15,10 @@ from torch.func import grad, vjp
 #: `(parameters, inputs (n, *input_shape)) -> logits (n, C)`.
 LogitsOf = Callable[[Mapping[str, Tensor], Tensor], Tensor]
 
-#: Examples of the trials.
+#: Examples of the trials, and the activations up to which there are so many; there is one at least. Products in
+#: float64 are slow, and those of one large image fill gigabytes.
 EXAMPLES = 4
+ACTIVATIONS = 2**20
 #: Distance of the point of the trials, in standard deviations of the inputs and of every parameter tensor.
 AWAY = 0.1
 #: Smallest distance, for what is zero.
@@ -46,7 +48,11 @@ class Derivatives:
 
 
 def try_derivatives(
-    logits_of: LogitsOf, parameters: Mapping[str, Tensor], examples: Tensor, first_layer: tuple[str, str | None] | None
+    logits_of: LogitsOf,
+    parameters: Mapping[str, Tensor],
+    examples: Tensor,
+    first_layer: tuple[str, str | None] | None,
+    activations: int,
 ) -> Derivatives:
     """Try the derivatives of a network.
 
@@ -55,10 +61,12 @@ def try_derivatives(
         parameters: its trained parameters, by name.
         examples: some inputs `(n, *input_shape)`.
         first_layer: names of bias and weights of a dense first layer, see `Architecture.first_layer`.
+        activations: number of numbers that the layers compute for one example.
     """
     rng = torch.Generator().manual_seed(0)
     point = {name: _near(value.double(), rng) for name, value in parameters.items()}
-    inputs = examples[:EXAMPLES]
+    fitting = max(1, ACTIVATIONS // activations)
+    inputs = examples[: min(EXAMPLES, fitting)]
     if inputs.is_floating_point():
         inputs = _near(inputs.double(), rng)
     length, tolerance = PRECISE

@@ -156,7 +156,10 @@ def measure_stack(
         return _table_without_parameters(buffers, chosen)
     masks = masks or {}
     with twice_differentiable_attention():
-        stack = NetworkStack.build(network, parameters, initial, splits, buffers, loss, margin, true_labels, masks)
+        tried = any(measure.tries_derivatives for measure in chosen)
+        stack = NetworkStack.build(
+            network, parameters, initial, splits, buffers, loss, margin, true_labels, masks, tried
+        )
         return _measure(stack, chosen, on_start)
 
 

@@ -72,6 +72,11 @@ class Measure:
             return f"{line} (BatchNorm folded into the layer before it)"
         return line
 
+    @property
+    def tries_derivatives(self) -> bool:
+        """True if the derivatives of a network have to be tried before the measure is known to apply."""
+        return any(requirement.tries_derivatives for requirement in self.requires)
+
     def why_not_applicable(self, network: MeasuredNetwork) -> str | None:
         """Return the reason why the measure does not apply to a network, or None; no values of tensors are read."""
         if self.split != "none" and self.split not in network.splits:

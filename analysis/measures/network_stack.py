@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
-from benevolent.analysis.measures.derivatives import try_derivatives
+from benevolent.analysis.measures.derivatives import Derivatives, try_derivatives
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import in_call_order
@@ -62,10 +62,11 @@ class NetworkStack:
         margin: float,
         true_labels: Tensor | None,
         masks: Parameters,
+        needs_derivatives: bool = True,
     ) -> "NetworkStack":
         """Fold BatchNorm, trace the architecture on the first network and example, and collect all tensors.
 
-        The arguments are those of `measure_stack`.
+        The arguments are those of `measure_stack`, and whether to try the derivatives.
         """
         first = next(iter(parameters.values()))
         size = len(first)
@@ -83,7 +84,11 @@ class NetworkStack:
         logits_of_first = functools.partial(logits_of_network, network, _row(0, buffers), _row(0, parameters))
         architecture = Architecture.trace(module, first_folded, examples[:2])
         logits_with = functools.partial(logits_of_network, network, _row(0, buffers))
-        derivatives = try_derivatives(logits_with, _row(0, parameters), examples, architecture.first_layer)
+        derivatives = Derivatives()
+        if needs_derivatives:
+            derivatives = try_derivatives(
+                logits_with, _row(0, parameters), examples, architecture.first_layer, architecture.activations
+            )
         architecture = replace(
             architecture,
             first_carries_inputs=derivatives.first_carries_inputs,

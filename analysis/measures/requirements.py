@@ -27,11 +27,13 @@ class Requirement:
         name: its name in `bth list measures`.
         why_unmet: returns the reason why a network does not meet it, or None; it reads no values of tensors.
         reads_folded: a measure with this requirement reads weights into which BatchNorm is folded.
+        tries_derivatives: derivatives have to be tried before it is known to be met.
     """
 
     name: str
     why_unmet: Callable[[MeasuredNetwork], str | None]
     reads_folded: bool = False
+    tries_derivatives: bool = False
 
 
 def _why_no_initial(network: MeasuredNetwork) -> str | None:
@@ -200,12 +202,12 @@ CLASSES = Requirement("classes", _why_no_classes)
 REAL_INPUTS = Requirement("real inputs", _why_no_real_inputs)
 TRUE_LABELS = Requirement("true labels", _why_no_true_labels)
 #: Derivatives.
-SLOPES = Requirement("slopes", _why_no_slopes)
-GRADIENTS = Requirement("gradients", _why_no_gradients)
-CURVATURE = Requirement("curvature", _why_no_curvature)
+SLOPES = Requirement("slopes", _why_no_slopes, tries_derivatives=True)
+GRADIENTS = Requirement("gradients", _why_no_gradients, tries_derivatives=True)
+CURVATURE = Requirement("curvature", _why_no_curvature, tries_derivatives=True)
 #: Layers.
 LAYERS = Requirement("layers", _why_no_layers)
-FIRST_LAYER = Requirement("first layer", _why_no_dense_first_layer)
+FIRST_LAYER = Requirement("first layer", _why_no_dense_first_layer, tries_derivatives=True)
 WEIGHTS = Requirement("weights", _why_no_weights, reads_folded=True)
 FEATURES = Requirement("features", _why_no_features, reads_folded=True)
 LAYER_INPUTS = Requirement("layer inputs", _why_no_layer_inputs, reads_folded=True)
