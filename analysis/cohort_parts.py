@@ -82,15 +82,31 @@ class Cohorts:
                     of_no_cohort.append(rows)
                 else:
                     parts[measured].append(rows)
+        for position, manifest in enumerate(self.manifests):
+            if manifest.watched:
+                parts[position] += self._files(position).own_measures()
         return united([*self._read_once(parts), *of_no_cohort], columns)
 
     def find(self, run_id: str) -> tuple[Folder, str, RunConfig]:
         """Return the folder, the cohort and the configuration of a run; `BadInput` if there is no such run."""
+        manifest = self.manifest(run_id)
+        folder = self.folders[self.cohort_of_run[run_id]]
+        return folder, manifest.cohort_id, manifest.config(run_id)
+
+    def manifest(self, run_id: str) -> Manifest:
+        """Return the manifest of the cohort that a run is read from; `BadInput` if there is no such run."""
         if run_id not in self.cohort_of_run:
             raise BadInput(f"run_id = {run_id!r}: no such run" + did_you_mean(run_id, [*self.cohort_of_run][:8]))
-        position = self.cohort_of_run[run_id]
-        manifest = self.manifests[position]
-        return self.folders[position], manifest.cohort_id, manifest.config(run_id)
+        return self.manifests[self.cohort_of_run[run_id]]
+
+    @property
+    def watched_fields(self) -> list[str]:
+        """The names in the configurations that users gave to `watch`, in the order in which they first occur."""
+        names: dict[str, None] = {}
+        for manifest in self.manifests:
+            if manifest.watched:
+                names |= dict.fromkeys(manifest.runs[0].values["config"])
+        return list(names)
 
     def failures(self) -> Iterator[tuple[Manifest, str]]:
         """Yield the cohorts that failed and left runs without their records, each with the last line of the reason."""

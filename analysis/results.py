@@ -10,7 +10,7 @@ from torch import nn
 
 from benevolent.analysis.cohort_parts import Cohorts
 from benevolent.analysis.configuration_table import configuration_table, has_several_values, outcome_columns
-from benevolent.analysis.planned_runs import planned_runs, wanted_runs
+from benevolent.analysis.planned_runs import planned_runs, wanted_runs, watched_roles
 from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig, RunSections
@@ -64,8 +64,9 @@ class Results:
     Attributes:
         runs: one row per run: `run_id`, `cohort_id`, `role`, `status`, where it stopped, its `configuration` (equal for
             replicates), `lineage`, `replicate`, `parent` and `teacher` (run ids), every field of its configuration as
-            a dotted column, and its last outcomes. `status` is `converged`, `limit` or `diverged` for runs that have
-            ended, `failed` if its cohort failed, else `to do`.
+            a dotted column (of a run that `watch` has recorded, every name of the `config` that its user gave), and its
+            last outcomes. `status` is `converged`, `limit` or `diverged` for runs that have ended, `failed` if its
+            cohort failed, else `to do`.
         dynamics: `run_id, phase, step, epoch, name, value`.
         outcomes: `run_id, phase, step, split, name, value`.
         measures: `run_id, phase, step, name, index, value, status, seconds, version`, and the `traceback` of an error.
@@ -94,15 +95,22 @@ class Results:
         runs = self._wanted(self.cohorts.runs())
         if runs.empty:
             return pd.DataFrame()
-        planned = planned_runs(self.folders, runs, self.config)
+        planned = planned_runs(self.folders, runs, self.cohorts.manifest)
         role = runs["run_id"].map(planned.set_index("run_id")["role"])
         runs = runs.assign(role=role).merge(planned.drop(columns="role"), on="run_id", how="left")
         return runs.merge(last_outcomes(self.outcomes, runs), on="run_id", how="left")
 
     @functools.cached_property
     def planned(self) -> pd.DataFrame:
-        """Return the runs that are wanted now, as the last plan of each folder has them; see `orchestrator.plan`."""
-        return wanted_runs(self.folders)
+        """Return the runs that are wanted now, as the last plan of each folder has them; see `orchestrator.plan`.
+
+        Runs that `watch` has recorded have no plan: of them there are `run_id` and `role`.
+        """
+        of_plans = wanted_runs(self.folders)
+        watched = watched_roles(self.cohorts.manifests)
+        if watched.empty:
+            return of_plans
+        return watched if of_plans.empty else pd.concat([of_plans, watched], ignore_index=True)
 
     def _wanted(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the runs that are read: of all, or of those that the last plan wants."""
@@ -175,8 +183,9 @@ class Results:
         if runs.empty:
             return pd.DataFrame()
         named = runs[runs["role"] != Role.PARENT]
-        dotted = [name for name in named if "." in name]
-        differing = [name for name in dotted if has_several_values(named[name])]
+        own = self.cohorts.watched_fields
+        fields_of_runs = [name for name in named if "." in name or name in own]
+        differing = [name for name in fields_of_runs if has_several_values(named[name])]
         fields = ["lineage", *differing]
         return configuration_table(named, ["configuration"], outcome_columns(named), fields=fields)
 

@@ -44,8 +44,9 @@ def last_outcomes(outcomes: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     wide = outcomes_at(outcomes, runs[PLACE])
     if len(wide):
         with np.errstate(invalid="ignore"):  # both losses of a diverged run may be infinite
-            wide["gap"] = wide["test_error"] - wide["train_error"]
-            wide["loss_gap"] = wide["test_loss"] - wide["train_loss"]
+            for gap, name in (("gap", "error"), ("loss_gap", "loss")):
+                if {f"test_{name}", f"train_{name}"} <= {*wide}:  # watched runs have what their loops say
+                    wide[gap] = wide[f"test_{name}"] - wide[f"train_{name}"]
     return wide
 
 

@@ -91,16 +91,20 @@ def report_inputs(folder: Folder, measures: Collection[str] | None = None) -> di
         measures: names of the measures that are read; files without any of them are no input. All by default.
     """
     parts = {cohort_id: CohortFiles(folder, cohort_id).part_names("runs") for cohort_id in cohort_ids(folder)}
-    spec = folder.read(paths.SPEC).decode()
     provenance = digest(folder.read(paths.PROVENANCE)) if folder.exists(paths.PROVENANCE) else ""
     return {
         "code": code_digest(),
-        "spec": spec,
+        "spec": _spec_text(folder),
         "plan": folder.names(paths.PLAN),
         "provenance": provenance,
         "runs": parts,
         "measures": _measure_files(folder, measures),
     }
+
+
+def _spec_text(folder: Folder) -> str:
+    """Return the sweep as run; empty for runs of loops that are not ours, which no sweep made."""
+    return folder.read(paths.SPEC).decode() if folder.exists(paths.SPEC) else ""
 
 
 def _measure_files(folder: Folder, measures: Collection[str] | None) -> list[str]:
@@ -236,7 +240,7 @@ def _content(folder: Folder, spec: ReportedSweep, results: Results) -> Report:
     return Report(
         name=spec.name,
         description=spec.description,
-        spec=folder.read(paths.SPEC).decode(),
+        spec=_spec_text(folder),
         axes=spec.axis_names,
         table=table,
         dynamics=dynamics[dynamics["run_id"].isin(ids)],

@@ -1,6 +1,7 @@
 """benevolent: find out by experiment what the training of a neural network reveals about the function it learned.
 
 >>> from benevolent import judge, load_results, measure_network, watch
+>>> from benevolent import LightningWatch, TrainerWatch
 """
 
 import importlib
@@ -10,11 +11,23 @@ if TYPE_CHECKING:
     from benevolent.analysis.judging import judge, transport
     from benevolent.analysis.measures import measure_network
     from benevolent.analysis.results import Results, load_results
+    from benevolent.trainables.training.loop_callbacks import LightningWatch, TrainerWatch
     from benevolent.trainables.training.watch import watch
 
-__all__ = ["Results", "judge", "load_results", "measure_network", "transport", "watch"]
+__all__ = [
+    "LightningWatch",
+    "Results",
+    "TrainerWatch",
+    "judge",
+    "load_results",
+    "measure_network",
+    "transport",
+    "watch",
+]
 
 _MODULES = {
+    "LightningWatch": "benevolent.trainables.training.loop_callbacks",
+    "TrainerWatch": "benevolent.trainables.training.loop_callbacks",
     "judge": "benevolent.analysis.judging",
     "measure_network": "benevolent.analysis.measures",
     "Results": "benevolent.analysis.results",

@@ -31,8 +31,10 @@ def run_histories(results: Results, splits: Sequence[str] = ("train", "validatio
     losses = _losses(results, last_phase, epochs, splits)
     measures = results.measures[results.measures["index"] == 0].merge(last_phase, on=["run_id", "phase"])
     measures = measures.drop(columns="epoch", errors="ignore").merge(epochs, on=["run_id", "step"])
-    last_epochs = results.runs.set_index("run_id")["stop.max_epochs"]
-    tables = (dynamics, losses, measures, extrapolated_losses(losses, last_epochs))
+    tables = [dynamics, losses, measures]
+    if "stop.max_epochs" in results.runs:  # only their loops know it of watched runs
+        last_epochs = results.runs.set_index("run_id")["stop.max_epochs"]
+        tables.append(extrapolated_losses(losses, last_epochs))
     recorded = [table[list(COLUMNS)] for table in tables if len(table)]
     return pd.concat(recorded, ignore_index=True) if recorded else empty
 

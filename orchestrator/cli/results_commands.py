@@ -110,11 +110,12 @@ def report(
     """
     from benevolent.orchestrator import reporting
     from benevolent.orchestrator.results_folder import read_spec
+    from benevolent.orchestrator.watched_folder import watched_runs
     from benevolent.trainables.store.folder import Folder
     from benevolent.trainables.store.integrity import check_files
 
     folder = Folder(where)
-    spec = read_spec(folder)
+    spec: reporting.ReportedSweep = watched_runs(folder) or read_spec(folder)
     check_files(folder)
     first_of_target: dict[str, Verdicts] = {}  # the page also has those over all runs, diverged ones included
     for verdicts in reporting.report(folder, spec, anew=anew):

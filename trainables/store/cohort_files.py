@@ -108,6 +108,10 @@ class CohortFiles:
         )
         self.folder.write_table(paths.table_part("runs", part, self.attempt.name), table)
 
+    def own_measures(self) -> list[pa.Table]:
+        """Return the measures that were taken in the loop of a watched run."""
+        return [self.folder.read_table(f"{paths.MEASURES}/{name}") for name in self.folder.names(paths.MEASURES)]
+
     def check_needed_files(self, runs: Sequence[pa.Table]) -> None:
         """Refuse a cohort that lacks a file which its finished runs need.
 

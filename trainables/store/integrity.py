@@ -25,9 +25,9 @@ def _check_cohort(files: CohortFiles) -> None:
     for name in (paths.MANIFEST, paths.STACKS, files.failure_path):
         if files.folder.exists(name):
             files.folder.read_json(name)
-    for table in paths.TABLES:
-        for name in files.part_names(table):
-            files.folder.check(f"{table}/{name}")
+    for kind in (*paths.TABLES, paths.MEASURES):
+        for name in files.folder.names(kind):
+            files.folder.check(f"{kind}/{name}")
     for path in files.parameter_files():
         files.folder.check(path)
     files.check_needed_files(files.parts("runs"))

@@ -20,11 +20,16 @@ from benevolent.trainables.store.missing_plugins import missing_plugins_hint
 
 #: Run configurations that a process keeps: those of the cohorts that it trains or measures one after the other.
 CONFIGS_KEPT = 2048
+#: Key of a manifest whose run was trained in a loop that is not ours.
+WATCHED = "watched"
 OTHER_VERSION = "its run ids are of another version of benevolent; use a new --out folder"
 
 
 class ManifestRun(NamedTuple):
-    """One run of a cohort; `role` is `run` or `parent`, `values` are those of its `RunConfig` as JSON has them."""
+    """One run of a cohort; `role` is `run` or `parent`.
+
+    `values` are those of its `RunConfig` as JSON has them; of a watched run its `seed` and its user's `config`.
+    """
 
     run_id: str
     role: str
@@ -43,6 +48,7 @@ class Manifest:
         waits_for: ids of the cohorts with the parents and teachers of its runs.
         record: the records that are written while it trains.
         results: the results folder that it was read from.
+        watched: True if its one run was trained in a loop that is not ours (`trainables.training.watch`).
     """
 
     cohort_id: str
@@ -50,6 +56,7 @@ class Manifest:
     waits_for: tuple[str, ...] = ()
     record: RecordConfig = RecordConfig()
     results: Folder | None = field(default=None, compare=False, repr=False)
+    watched: bool = False
 
     @classmethod
     def of(
@@ -88,6 +95,11 @@ class Manifest:
         return {run.run_id: StoredRun(run.values) for run in self.runs}
 
     def _parse(self, run: ManifestRun) -> RunConfig:
+        if self.watched:
+            raise BadInput(
+                f"run {run.run_id}: it was trained in a loop of its user (`watch`), so its network and its data cannot "
+                "be made again here"
+            )
         folder = "" if self.results is None else f"{CohortFiles(self.results, self.cohort_id).folder.uri}/"
         where = f"{folder}{paths.MANIFEST}"
         try:
@@ -119,7 +131,9 @@ class Manifest:
         return tuple(run.role for run in self.runs)
 
     def last_epoch(self, run_id: str) -> int:
-        """Return the number of epochs of the longest phase that a run may have."""
+        """Return the number of epochs of the longest phase that a run may have; 0 if only its user knows."""
+        if self.watched:
+            return 0
         return max(phase.max_epochs for phase in self.stored_runs[run_id].phases)
 
     def finished(self, results: Folder) -> bool:
@@ -135,6 +149,8 @@ class Manifest:
             "record": self.record.model_dump(mode="json", include=set(TRAINING_FIELDS)),
             "runs": [{"run_id": run_id, "role": role, "config": values} for run_id, role, values in self.runs],
         }
+        if self.watched:
+            value[WATCHED] = True
         files = CohortFiles(results, self.cohort_id)
         files.folder.write_json(paths.MANIFEST, value)
 
@@ -150,10 +166,12 @@ class Manifest:
         where = f"{files.folder.uri}/{paths.MANIFEST}"
         try:
             runs = tuple(ManifestRun(run["run_id"], run["role"], run["config"]) for run in value["runs"])
-            if value["algorithm"] != ALGORITHM_VERSION or not runs:
+            watched = bool(value.get(WATCHED))
+            is_other_version = value["algorithm"] != ALGORITHM_VERSION and not watched
+            if is_other_version or not runs:
                 raise BadInput(f"{where}: {OTHER_VERSION}")
             record = RecordConfig.parse(value["record"], f"{where}: record")
-            return cls(cohort_id, runs, tuple(value["waits_for"]), record, results)
+            return cls(cohort_id, runs, tuple(value["waits_for"]), record, results, watched)
         except (KeyError, TypeError) as error:
             raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
 

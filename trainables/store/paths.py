@@ -7,6 +7,7 @@
       checkpoints/<phase>-<step>.safetensors  final/<part>.safetensors
       runs/<part>.parquet  dynamics/<part>.parquet  outcomes/<part>.parquet
       state/state.safetensors
+      measures/<part>.parquet              (of a run that `watch` has recorded)
     measures/<cohort_id>-<phase>-<step>-<set>.parquet
     report/index.html  report/verdicts.json  report/table.parquet  report/tables/*.csv  report/figures/*.svg
     report/inputs.json
@@ -155,6 +156,11 @@ def is_final(path: str) -> bool:
 def table_part(table: TableName, part: int, attempt: str = "") -> str:
     """Path, in the cohort's folder, of one part of a table."""
     return f"{table}/{part_name(part, '.parquet', attempt)}"
+
+
+def own_measures(part: int) -> str:
+    """Path, in the folder of a watched run, of its measures."""
+    return f"{MEASURES}/{part_name(part, '.parquet')}"
 
 
 def measures_file(cohort_id: str, parameters: str, digest: str, attempt: int = 1) -> str:

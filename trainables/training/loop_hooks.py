@@ -1,0 +1,155 @@
+"""Hooks on a module and its optimizer that read a training loop: logits, losses, the ends of backward passes, steps."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.training.watched_derivatives import DerivativeSums
+
+#: Derivatives of more numbers than this are summed at once instead of kept until some steps are reduced.
+MOST_NUMBERS = 2**17
+
+
+class TrainedBatches(NamedTuple):
+    """What the backward passes of one step told.
+
+    Attributes:
+        derivatives: of the loss by the logits `(B, C)`, or their sums.
+        loss: that the module gave itself, summed over the passes; None if it gave none.
+    """
+
+    derivatives: Tensor | DerivativeSums
+    loss: Tensor | None
+
+
+class LoopHooks:
+    """The hooks of one watched loop.
+
+    Args:
+        module: gives logits `(B, C)`; or an output with an attribute `logits`, `(B, C)` or `(B, T, C)`, and perhaps one
+            of name `loss`.
+        optimizer: of the module's parameters.
+        group: number of the group of parameters whose learning rate is read.
+        after_backward: called at the end of every backward pass through the logits.
+
+    Attributes:
+        learning_rate: of the last step.
+        updated: True if the optimizer has made a step since `take`.
+    """
+
+    def __init__(self, module: nn.Module, optimizer: Optimizer, group: int, after_backward: Callable[[], None]) -> None:
+        self.learning_rate: float | Tensor = 0.0
+        self.updated = False
+        self._optimizer = optimizer
+        self._group = group
+        self._read_gradients = after_backward
+        self._groups = len(optimizer.param_groups)
+        self._derivatives: list[Tensor | DerivativeSums] = []
+        self._losses: list[Tensor] = []
+        self._in_backward = False
+        self._evaluations: int | None = None  # backward passes within the optimizer's step; None outside of it
+        self._hooks = [
+            module.register_forward_hook(self._after_forward),
+            optimizer.register_step_pre_hook(self._before_update),
+            optimizer.register_step_post_hook(self._after_update),
+        ]
+
+    def remove(self) -> None:
+        """Remove all hooks."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def take(self) -> TrainedBatches | None:
+        """Return what the backward passes of a step told, and forget it; None if none went through the logits."""
+        derivatives = list(self._derivatives)
+        losses = list(self._losses)
+        self._derivatives.clear()
+        self._losses.clear()
+        self.updated = False
+        if not derivatives:
+            return None
+        loss = torch.stack(losses).sum() if losses else None
+        if len(derivatives) == 1:
+            return TrainedBatches(derivatives[0], loss)
+        total, *others = [part if isinstance(part, DerivativeSums) else _sums(part) for part in derivatives]
+        for part in others:
+            total = total + part
+        return TrainedBatches(total, loss)
+
+    # ---- forward and backward
+
+    def _after_forward(self, module: nn.Module, arguments: Any, output: Any) -> None:
+        """Ask autograd for the derivatives of the loss by the logits, if this pass is one of training."""
+        self._in_backward = False  # also after a backward pass that raised an error
+        logits = getattr(output, "logits", output)
+        if not module.training or not isinstance(logits, Tensor) or not logits.requires_grad:
+            return
+        most_axes = 2 if logits is output else 3
+        if not 1 <= logits.ndim <= most_axes:
+            raise BadInput(
+                f"watch: the module gives logits of shape {tuple(logits.shape)}; expected (B, C), or (B, T, C) from an "
+                "output with an attribute `logits`"
+            )
+        logits.register_hook(self._take_derivatives)
+        loss = getattr(output, "loss", None)
+        if isinstance(loss, Tensor) and loss.requires_grad:
+            loss.register_hook(functools.partial(self._take_loss, loss.detach().clone()))
+
+    def _take_derivatives(self, derivatives: Tensor) -> None:
+        if derivatives.ndim == 3:
+            self._derivatives.append(DerivativeSums.of(derivatives.flatten(0, 1).unsqueeze(0), only_counted=True))
+        elif derivatives.numel() > MOST_NUMBERS:
+            self._derivatives.append(_sums(derivatives))
+        else:
+            # A copy: the loop may change it in place, and captured graphs write into the same memory again.
+            self._derivatives.append(derivatives.clone() if derivatives.ndim == 2 else derivatives.unsqueeze(1))
+        if not self._in_backward:
+            self._in_backward = True
+            # Gradients are read when this pass has ended, so before the loop clips or unscales them.
+            torch.autograd.Variable._execution_engine.queue_callback(self._after_backward)
+
+    def _take_loss(self, loss: Tensor, factor: Tensor) -> None:
+        """Keep a loss as it counts in the sum that is minimized: divided by the number of batches, for example."""
+        self._losses.append((loss * factor).sum())
+
+    def _after_backward(self) -> None:
+        self._in_backward = False
+        if self._evaluations is not None:
+            self._evaluations += 1
+        self._read_gradients()
+
+    # ---- the optimizer
+
+    def _before_update(self, *arguments: Any) -> None:
+        groups = self._optimizer.param_groups
+        if len(groups) != self._groups:
+            raise BadInput("watch: the optimizer has got a new group of parameters; begin to watch after that")
+        rate = groups[self._group]["lr"]
+        self.learning_rate = rate.detach().clone() if isinstance(rate, Tensor) else rate
+        self._evaluations = 0
+
+    def _after_update(self, *arguments: Any) -> None:
+        if self._evaluations is not None and self._evaluations > 1:
+            raise several_evaluations(self._optimizer)
+        self._evaluations = None
+        self.updated = not self._overflowed()
+
+    def _overflowed(self) -> bool:
+        """Return True if a fused optimizer left the parameters as they were, since scaled gradients overflowed."""
+        found = getattr(self._optimizer, "found_inf", None)  # set by `GradScaler` for the time of the step
+        return isinstance(found, Tensor) and bool(found)
+
+
+def several_evaluations(optimizer: Optimizer) -> BadInput:
+    """Return the error of an optimizer that evaluates the loss several times in each step."""
+    name = type(optimizer).__name__
+    return BadInput(f"watch: {name} evaluates the loss several times in a step; a step of a sweep has one gradient")
+
+
+def _sums(derivatives: Tensor) -> DerivativeSums:
+    return DerivativeSums.of(derivatives.unsqueeze(0))

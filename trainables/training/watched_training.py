@@ -1,0 +1,187 @@
+"""A training loop that is watched: what `watch` returns."""
+
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.optim import Optimizer
+
+from benevolent.trainables.config.record import RecordConfig
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.training.dynamics import Dynamics
+from benevolent.trainables.training.loop_hooks import LoopHooks
+from benevolent.trainables.training.watched_parameters import WatchedParameters
+from benevolent.trainables.training.watched_run import WatchedRun
+from benevolent.trainables.training.watched_steps import WatchedSteps
+
+
+class WatchedTraining:
+    """A training loop that is watched, see `watch`.
+
+    Attributes:
+        steps: number of steps so far.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizer: Optimizer,
+        parameters: WatchedParameters,
+        steps_per_epoch: int,
+        record: RecordConfig,
+        reduction: Literal["mean", "sum"],
+        scaler: GradScaler | None,
+        run: WatchedRun | None,
+    ) -> None:
+        self.steps = 0
+        self._module = module
+        self._optimizer = optimizer
+        self._parameters = parameters
+        self._steps_per_epoch = steps_per_epoch
+        self._record = record
+        self._scaler = scaler
+        self._run = run
+        self._block = WatchedSteps(parameters.values, parameters.first_bias, reduction)
+        self._start = self._block.now.clone()
+        self._initial = self._start
+        if parameters.initial is not None:
+            self._initial = torch.empty_like(self._start)
+            for place, value in zip(self._block.named(self._initial[0]), parameters.initial, strict=True):
+                place.copy_(value)
+        self._dynamics = Dynamics(self._start, self._block.bias.stop - self._block.bias.start)
+        self._inverse_scale: Tensor | None = None
+        self._hooks: LoopHooks | None = None  # the last ones, also after they were removed
+        self._watches = False
+        self._rows: list[dict[str, Any]] = []
+
+    # ---- the block in which the loop is watched
+
+    def __enter__(self) -> Self:
+        self._hooks = LoopHooks(self._module, self._optimizer, self._parameters.group, self._read_gradients)
+        self._watches = True
+        if not self._rows and self._record.is_due(0, 0):
+            self._append_row()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._hooks is None or not self._watches:
+            return
+        self._watches = False
+        self._hooks.remove()
+        if not self._rows or self._rows[-1]["step"] != self.steps:
+            self._append_row()
+
+    def step(self, loss: Tensor | float | None = None) -> None:
+        """Say the loss of the batch, once after every `optimizer.step()`.
+
+        Args:
+            loss: the mean, or sum, over the examples of the step. A module whose output has an attribute `loss`, which
+                is minimized, needs none.
+
+        Raises:
+            BadInput: there was no step since the last call, or the module did not run in training before it.
+        """
+        if self._hooks is None or not self._watches:
+            raise BadInput("watch: step() is called in the block that begins with `with watch(...)`")
+        updated = self._hooks.updated
+        if not updated and self._scaler is None:
+            raise BadInput("watch: step() is called once after every optimizer.step()")
+        batches = self._hooks.take()
+        if batches is None:
+            raise BadInput("watch: the module gave no logits in training mode before this step")
+        if not updated:  # the scaler skipped this step
+            return
+        if loss is None:
+            loss = batches.loss
+            if loss is None:
+                raise BadInput("watch: the module gave no loss that was minimized; say it, step(loss)")
+            if self._inverse_scale is not None:
+                loss = loss * self._inverse_scale
+        if isinstance(loss, Tensor):
+            if loss.numel() != 1:
+                raise BadInput(f"step: a loss of shape {tuple(loss.shape)}; expected one number")
+            loss = loss.detach().view(())
+        self._block.add(loss, batches.derivatives, self._inverse_scale)
+        self.steps += 1
+        is_end_of_epoch = self.steps % self._steps_per_epoch == 0
+        if self._block.full or is_end_of_epoch:
+            self._reduce()
+        if is_end_of_epoch and self._record.is_due(self.steps // self._steps_per_epoch, self.steps):
+            self._append_row()
+
+    # ---- results
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per recorded step: `step`, `epoch` and every statistic, as in `Results.dynamics`."""
+        return pd.DataFrame(self._rows)
+
+    @property
+    def initial(self) -> dict[str, Tensor]:
+        """The parameters at the random initialization, as `measure_network` takes them."""
+        named = dict(self._module.named_parameters())
+        initial = {name: value.detach().clone() for name, value in named.items()}
+        tensors = self._block.named(self._initial[0])
+        for name, tensor in zip(self._parameters.names, tensors, strict=True):
+            initial[name] = tensor.to(initial[name].dtype)
+        return initial
+
+    def statistics(self) -> dict[str, float]:
+        """Return every statistic now; NaN where it is not defined."""
+        self._reduce()
+        rate = 0.0 if self._hooks is None else float(self._hooks.learning_rate)
+        now = self._block.now
+        learning_rate = torch.full((1,), rate, dtype=torch.float64, device=now.device)
+        values = self._dynamics.statistics(now, self._initial, self._start, self._block.bias, learning_rate)
+        names = list(values)
+        return dict(zip(names, torch.cat([values[name] for name in names]).tolist(), strict=True))
+
+    def finish(
+        self, *, converged: bool = True, measures: pd.DataFrame | None = None, **outcomes: float | Tensor
+    ) -> str:
+        """End the watch and write the run into the results folder, whole or not at all.
+
+        Args:
+            converged: False if the loop ended at its limit, without having reached what it trains for.
+            measures: of the trained module, as `measure_network` returns them.
+            outcomes: `test_loss`, `test_error`, `train_loss`, `train_error` and others of these splits and of
+                `validation`; larger is worse. A run with a loss that is not finite has the status `diverged`.
+
+        Returns:
+            the id of the run.
+
+        Raises:
+            BadInput: the watch has no `save_to`, an outcome has an unknown name or is no number, or the folder has got
+                other results of this run meanwhile.
+        """
+        self.__exit__(None, None, None)
+        if self._run is None:
+            raise BadInput("finish: the watch began without save_to")
+        return self._run.write(self._rows, outcomes, measures, converged)
+
+    # ---- steps
+
+    def _read_gradients(self) -> None:
+        """Read the gradients at the end of a backward pass, and the scale that it had."""
+        self._block.read_gradients([value.grad for value in self._parameters.values])
+        if self._scaler is not None:
+            one = torch.ones((), device=self._start.device)
+            self._inverse_scale = self._scaler.scale(one).reciprocal()
+
+    def _reduce(self) -> None:
+        """Add the steps since the last reduction to the dynamics."""
+        made = self._block.steps
+        if not made:
+            return
+        epoch, before = divmod(self.steps - made, self._steps_per_epoch)
+        self._dynamics.add(self._block.reduce(), epoch, before, self._steps_per_epoch)
+
+    def _append_row(self) -> None:
+        epoch: int | float = self.steps / self._steps_per_epoch
+        epoch = int(epoch) if epoch == int(epoch) else epoch
+        self._rows.append({"step": self.steps, "epoch": epoch, **self.statistics()})

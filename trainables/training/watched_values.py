@@ -1,0 +1,83 @@
+"""Values that the user of a watched loop gives: the configuration of a run, and its outcomes."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.store.statuses import Status
+from benevolent.trainables.store.table_schemas import PARTS
+from benevolent.trainables.training.dynamics_names import DYNAMICS
+
+SPLITS = ("train", "validation", "test")
+#: The outcomes that most loops know.
+OUTCOMES = tuple(f"{split}_{name}" for split in SPLITS for name in ("loss", "error"))
+#: Columns of a table of runs that follow from others.
+DERIVED = ("configuration", "lineage", "replicate", "parent", "teacher", "gap", "loss_gap")
+
+
+def config_value(name: object, value: Any) -> bool | int | float | str:
+    """Return a value of a configuration as a plain number, text or truth value.
+
+    Raises:
+        BadInput: the value is something else, or its name is that of a column of the results.
+    """
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"config: {name!r}; expected names that are text")
+    if name == "seed":
+        raise BadInput("config: 'seed' is given apart, watch(..., seed=...)")
+    recorded = {*PARTS["runs"].names, *DERIVED, *DYNAMICS}
+    if name in recorded or name.startswith(OUTCOMES):
+        raise BadInput(f"config: {name!r} is the name of a column of the results; give another")
+    is_single = getattr(value, "ndim", None) == 0
+    plain = value.item() if is_single else value
+    if isinstance(plain, float) and not math.isfinite(plain):
+        raise BadInput(f"config: {name!r} is {plain}; expected a finite number")
+    if not isinstance(plain, bool | int | float | str):
+        raise BadInput(f"config: {name!r} is of type {type(value).__name__}; expected a number, text, true or false")
+    return plain
+
+
+def identity_of_value(value: bool | int | float | str) -> str:
+    """Return the text that tells a value from others; 1 and 1.0 are one value.
+
+    >>> identity_of_value(1.0), identity_of_value(True), identity_of_value("a")
+    ('1', 'true', '"a"')
+    """
+    is_whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if is_whole else value)
+
+
+def outcome_value(name: str, value: Any) -> float:
+    """Return the value of an outcome.
+
+    Raises:
+        BadInput: the name does not begin with that of a split, is an accuracy, or the value is no number.
+    """
+    split, _, kind = name.partition("_")
+    if split not in SPLITS or not kind:
+        raise BadInput(f"{name}: no outcome{did_you_mean(name, OUTCOMES)}, and others that begin with a split")
+    if kind.startswith("acc"):
+        raise BadInput(f"{name}: outcomes are larger where a network is worse; give {split}_error, 1 - accuracy")
+    number = value.detach() if isinstance(value, Tensor) else value
+    try:
+        return float(number)
+    except (TypeError, ValueError, RuntimeError):
+        raise BadInput(f"{name}: {type(value).__name__}; expected a number") from None
+
+
+def end_status(last: Mapping[str, Any], outcomes: Mapping[str, float], converged: bool) -> str:
+    """Return the status of a run that has ended.
+
+    Args:
+        last: its last statistics.
+        outcomes: at its end.
+        converged: False if the loop ended at its limit.
+    """
+    losses = [value for name, value in outcomes.items() if name.endswith("_loss")]
+    if not all(map(math.isfinite, [last["loss_area"], *losses])):
+        return str(Status.DIVERGED)
+    return str(Status.CONVERGED if converged else Status.LIMIT)
