@@ -260,7 +260,7 @@ def test_a_compiled_module_is_watched_as_the_module_itself():
 
 def test_large_networks_are_reduced_step_by_step_to_the_same_statistics(monkeypatch):
     tables = []
-    for numbers in (2**18, 1):
+    for numbers in (2**19, 1):
         monkeypatch.setattr("benevolent.trainables.training.watched_steps.BLOCK_NUMBERS", numbers)
         monkeypatch.setattr("benevolent.trainables.training.loop_hooks.MOST_NUMBERS", numbers)
         module = perceptron()

@@ -26,7 +26,7 @@ def _check_cohort(files: CohortFiles) -> None:
         if files.folder.exists(name):
             files.folder.read_json(name)
     for kind in (*paths.TABLES, paths.MEASURES):
-        for name in files.folder.names(kind):
+        for name in files.names(kind):
             files.folder.check(f"{kind}/{name}")
     for path in files.parameter_files():
         files.folder.check(path)

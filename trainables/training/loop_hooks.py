@@ -11,6 +11,9 @@ from torch.optim import Optimizer
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.training.watched_derivatives import DerivativeSums
 
+#: Calls a function at the end of the backward pass that is being made.
+_at_end_of_backward = torch.autograd.Variable._execution_engine.queue_callback
+
 #: Derivatives of more numbers than this are summed at once instead of kept until some steps are reduced.
 MOST_NUMBERS = 2**17
 
@@ -66,14 +69,12 @@ class LoopHooks:
 
     def take(self) -> TrainedBatches | None:
         """Return what the backward passes of a step told, and forget it; None if none went through the logits."""
-        derivatives = list(self._derivatives)
-        losses = list(self._losses)
-        self._derivatives.clear()
-        self._losses.clear()
+        derivatives, self._derivatives = self._derivatives, []
         self.updated = False
         if not derivatives:
             return None
-        loss = torch.stack(losses).sum() if losses else None
+        loss = torch.stack(self._losses).sum() if self._losses else None
+        self._losses = []
         if len(derivatives) == 1:
             return TrainedBatches(derivatives[0], loss)
         total, *others = [part if isinstance(part, DerivativeSums) else _sums(part) for part in derivatives]
@@ -85,37 +86,42 @@ class LoopHooks:
 
     def _after_forward(self, module: nn.Module, arguments: Any, output: Any) -> None:
         """Ask autograd for the derivatives of the loss by the logits, if this pass is one of training."""
-        self._in_backward = False  # also after a backward pass that raised an error
-        logits = getattr(output, "logits", output)
-        if not module.training or not isinstance(logits, Tensor) or not logits.requires_grad:
+        if not module.training:
             return
-        most_axes = 2 if logits is output else 3
+        self._in_backward = False  # also after a backward pass that raised an error
+        logits, most_axes = (output, 2) if isinstance(output, Tensor) else (getattr(output, "logits", None), 3)
+        if not isinstance(logits, Tensor) or not logits.requires_grad:
+            return
         if not 1 <= logits.ndim <= most_axes:
             raise BadInput(
                 f"watch: the module gives logits of shape {tuple(logits.shape)}; expected (B, C), or (B, T, C) from an "
                 "output with an attribute `logits`"
             )
         logits.register_hook(self._take_derivatives)
+        if logits is output:
+            return
         loss = getattr(output, "loss", None)
         if isinstance(loss, Tensor) and loss.requires_grad:
             loss.register_hook(functools.partial(self._take_loss, loss.detach().clone()))
 
     def _take_derivatives(self, derivatives: Tensor) -> None:
         if derivatives.ndim == 3:
+            derivatives = derivatives.detach()
             self._derivatives.append(DerivativeSums.of(derivatives.flatten(0, 1).unsqueeze(0), only_counted=True))
         elif derivatives.numel() > MOST_NUMBERS:
             self._derivatives.append(_sums(derivatives))
         else:
             # A copy: the loop may change it in place, and captured graphs write into the same memory again.
-            self._derivatives.append(derivatives.clone() if derivatives.ndim == 2 else derivatives.unsqueeze(1))
+            copied = derivatives.detach().clone()
+            self._derivatives.append(copied if copied.ndim == 2 else copied.unsqueeze(1))
         if not self._in_backward:
             self._in_backward = True
             # Gradients are read when this pass has ended, so before the loop clips or unscales them.
-            torch.autograd.Variable._execution_engine.queue_callback(self._after_backward)
+            _at_end_of_backward(self._after_backward)
 
     def _take_loss(self, loss: Tensor, factor: Tensor) -> None:
         """Keep a loss as it counts in the sum that is minimized: divided by the number of batches, for example."""
-        self._losses.append((loss * factor).sum())
+        self._losses.append((loss * factor.detach()).sum())
 
     def _after_backward(self) -> None:
         self._in_backward = False
@@ -152,4 +158,5 @@ def several_evaluations(optimizer: Optimizer) -> BadInput:
 
 
 def _sums(derivatives: Tensor) -> DerivativeSums:
-    return DerivativeSums.of(derivatives.unsqueeze(0))
+    rows = derivatives if derivatives.ndim == 2 else derivatives.unsqueeze(1)
+    return DerivativeSums.of(rows.unsqueeze(0))

@@ -73,13 +73,10 @@ class DerivativeSums:
         >>> sums.statistics("sum")
         (tensor([2.]), tensor([2.]), tensor([3.]))
         """
-        examples = self.count.clamp(min=1)
-        factor = examples if reduction == "mean" else torch.ones_like(examples)
-        mean_norm = self.norm * factor / examples
-        mean_square = self.square * factor.square() / examples
-        square_of_mean = self.vector.square().sum(1) * (factor / examples).square()
-        is_several = examples > 1
-        several = torch.where(is_several, examples, 2)
-        signal = torch.where(is_several, (several * square_of_mean - mean_square) / (several - 1), 0)
-        noise = torch.where(is_several, mean_square - signal, 0)
-        return mean_norm, noise, signal
+        of_mean = self if reduction == "mean" else self.scaled(1 / self.count)
+        mean_square = of_mean.square * of_mean.count
+        square_of_mean = of_mean.vector.square().sum(1)
+        others = of_mean.count - 1
+        signal = (of_mean.count * square_of_mean - mean_square) / others.clamp(min=1)
+        noise = (mean_square - signal) * (others > 0)
+        return of_mean.norm, noise, signal

@@ -1,12 +1,12 @@
 """Numbers of the steps of one network, copied as they come and reduced together, some steps at a time.
 
-A copy is one operation, and a step of a small network takes only some tens of them: reductions of every step by itself
-would cost more than the step.
+A copy of all parameters is one operation, and a step of a small network takes only some tens of them: reductions of
+every step by itself would cost more than the step.
 """
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,8 +16,8 @@ from benevolent.trainables.training.watched_derivatives import DerivativeSums
 
 #: Most steps that are reduced together.
 BLOCK_STEPS = 32
-#: Most numbers of parameters that are kept for that, beside those of the last step: 1 MiB of float32.
-BLOCK_NUMBERS = 2**18
+#: Most numbers of parameters, and of gradients, that are kept for that: 2 MiB of float32.
+BLOCK_NUMBERS = 2**19
 
 
 class WatchedSteps:
@@ -36,30 +36,35 @@ class WatchedSteps:
     def __init__(
         self, parameters: Sequence[Tensor], first_bias: int | None, reduction: Literal["mean", "sum"] = "mean"
     ) -> None:
-        self.parameters = [value.detach() for value in parameters]  # these share their memory
+        self.parameters = list(parameters)
         self.reduction = reduction
         self.steps = 0
-        lengths = [value.numel() for value in self.parameters]
         self.bias = slice(0, 0)
+        self._lengths = [value.numel() for value in self.parameters]
         self._bias_position = first_bias
         if first_bias is not None:
-            start = sum(lengths[:first_bias])
-            self.bias = slice(start, start + lengths[first_bias])
-        self._size = min(BLOCK_STEPS, max(1, BLOCK_NUMBERS // sum(lengths)))
+            start = sum(self._lengths[:first_bias])
+            self.bias = slice(start, start + self._lengths[first_bias])
+        self._size = min(BLOCK_STEPS, max(1, BLOCK_NUMBERS // sum(self._lengths)))
+        self._derivatives: list[Tensor | DerivativeSums] = []
+        self._inverse_scales: list[Tensor] = []
+        self._allocate()
+
+    def _allocate(self) -> None:
         like = self.parameters[0]
         dtype = torch.promote_types(like.dtype, torch.float32)  # half precision is too coarse for norms
-        kept_gradients = sum(lengths) if self._size > 1 else 0
-        self._rows = torch.zeros(self._size + 1, sum(lengths), dtype=dtype, device=like.device)
-        self._gradients = self._rows.new_zeros(self._size, kept_gradients)
-        self._row_views = [self.named(row) for row in self._rows]
-        self._gradient_views = [self.named(row) for row in self._gradients] if kept_gradients else []
+        width = sum(self._lengths)
+        self._rows = torch.zeros(self._size + 1, width, dtype=dtype, device=like.device)
+        self._gradients = self._rows.new_zeros(self._size, width if self._size > 1 else 0)
         self._gradient_norms = self._rows.new_zeros(self._size)
         self._bias_gradients = self._rows.new_zeros(self._size, self.bias.stop - self.bias.start)
         self._losses = self._rows.new_zeros(self._size)
+        # Views made once: an index per step would cost as much as what is written there.
+        self._row_views = [self.named(row) for row in self._rows]
+        self._gradient_views = [self.named(row) for row in self._gradients] if self._size > 1 else []
         self._loss_places = self._losses.unbind()
-        self._inverse_scales: list[Tensor] = []
-        self._derivatives: list[Tensor | DerivativeSums] = []
-        self._copy(self._row_views[0], self.parameters)
+        with torch.no_grad():
+            torch._foreach_copy_(self._row_views[0], self.parameters)
 
     @property
     def full(self) -> bool:
@@ -73,23 +78,32 @@ class WatchedSteps:
 
     def named(self, row: Tensor) -> list[Tensor]:
         """Return the parameters in a row `(P,)`, in order; they share its memory."""
-        parts = row.split([value.numel() for value in self.parameters])
+        parts = row.split(self._lengths)
         return [part.view(value.shape) for part, value in zip(parts, self.parameters, strict=True)]
 
-    def read_gradients(self, gradients: Sequence[Tensor | None]) -> None:
+    # ---- what every step does
+
+    def read_gradients(self, gradients: list[Any]) -> None:
         """Keep the gradients of the coming step; those that were kept for it before are forgotten."""
-        dense = [value.to_dense() if value is not None and value.is_sparse else value for value in gradients]
-        if self._gradient_views:
-            pairs = zip(dense, self.parameters, strict=True)
-            filled = [value.new_zeros(()).expand_as(value) if given is None else given for given, value in pairs]
-            self._copy(self._gradient_views[self.steps], filled)
+        first = gradients[0]
+        if first is not None and first.requires_grad:  # `loss.backward(create_graph=True)`
+            gradients = [None if value is None else value.detach() for value in gradients]
+        if not self._gradient_views:
+            self._read_norms(gradients)
             return
-        # Of a large network, a norm right away is cheaper than a copy.
-        given = [value for value in dense if value is not None]
-        norm = torch.nn.utils.get_total_norm([value.to(self._rows.dtype) for value in given])
-        self._gradient_norms[self.steps] = norm
+        places = self._gradient_views[self.steps]
+        try:
+            torch._foreach_copy_(places, gradients)
+        except (TypeError, RuntimeError):  # some are missing or sparse
+            for place, value in zip(places, gradients, strict=True):
+                place.copy_(torch.zeros_like(place) if value is None else _dense(value))
+
+    def _read_norms(self, gradients: list[Tensor | None]) -> None:
+        """Keep norms only: of a large network, a norm right away is cheaper than a copy."""
+        given = [_dense(value).to(self._rows.dtype) for value in gradients if value is not None]
+        self._gradient_norms[self.steps] = torch.nn.utils.get_total_norm(given)
         if self._bias_position is not None:
-            bias = dense[self._bias_position]
+            bias = gradients[self._bias_position]
             self._bias_gradients[self.steps] = 0 if bias is None else bias.flatten()
 
     def add(
@@ -102,49 +116,40 @@ class WatchedSteps:
             derivatives: of the loss by the logits `(B, C)`, or their sums.
             inverse_scale: what gradients and derivatives have to be multiplied by; by default 1.
         """
-        self._copy(self._row_views[self.steps + 1], self.parameters)
-        if isinstance(loss, Tensor):
-            self._loss_places[self.steps].copy_(loss, non_blocking=True)
-        else:
-            self._loss_places[self.steps].fill_(loss)
+        with torch.no_grad():
+            torch._foreach_copy_(self._row_views[self.steps + 1], self.parameters)
+            if isinstance(loss, Tensor):
+                self._loss_places[self.steps].copy_(loss, non_blocking=True)
+            else:
+                self._loss_places[self.steps].fill_(loss)
         self._derivatives.append(derivatives)
         if inverse_scale is not None:
             self._inverse_scales.append(inverse_scale)
         self.steps += 1
 
+    # ---- what some steps do together
+
     def reduce(self) -> ReducedSteps:
         """Return the statistics of the steps since the last reduction."""
         steps = self.steps
-        updates = self._rows[:steps] - self._rows[1 : steps + 1]
-        gradient, bias_gradient = self._reduced_gradients()
-        loss = self._losses[:steps].clone()
-        sums = _joined(self._derivatives)
-        if self._inverse_scales:
-            scales = torch.stack(self._inverse_scales).to(gradient)
-            gradient *= scales
-            bias_gradient *= scales
-            sums = sums.scaled(scales)
-        if self.reduction == "sum":
-            gradient /= sums.count
-            bias_gradient /= sums.count
-            loss /= sums.count
-        derivative, noise, signal = sums.statistics(self.reduction)
-        bias = self._rows[1 : steps + 1, self.bias].double()
-        bias_updates = updates[:, self.bias].double()
-        products = bias_updates.new_zeros(steps)
-        products[1:] = (bias_updates[1:] * bias_updates[:-1]).sum(1)
+        biases = self._rows[: steps + 1, self.bias].double()
+        bias_updates = biases[:-1] - biases[1:]
+        bias_mean = biases[1:].mean(0, keepdim=True)
+        products = bias_updates.new_zeros(steps, 1)
+        products[1:, 0] = (bias_updates[1:] * bias_updates[:-1]).sum(1)
+        loss, derivative, noise, signal, gradient, bias_gradient, update = self._columns().unbind()
         reduced = ReducedSteps(
-            loss=loss.unsqueeze(1),
-            derivative=derivative.unsqueeze(1),
-            noise=noise.unsqueeze(1),
-            signal=signal.unsqueeze(1),
-            gradient=gradient.unsqueeze(1),
-            update=torch.linalg.vector_norm(updates, dim=1).unsqueeze(1),
-            bias_gradient=bias_gradient.unsqueeze(1),
-            bias_update=torch.linalg.vector_norm(bias_updates, dim=1).unsqueeze(1),
-            bias_product=products.unsqueeze(1),
-            bias_mean=bias.mean(0, keepdim=True),
-            bias_deviation=(bias - bias.mean(0)).square().sum().unsqueeze(0),
+            loss=loss,
+            derivative=derivative,
+            noise=noise,
+            signal=signal,
+            gradient=gradient,
+            update=update,
+            bias_gradient=bias_gradient,
+            bias_update=torch.linalg.vector_norm(bias_updates, dim=1, keepdim=True),
+            bias_product=products,
+            bias_mean=bias_mean,
+            bias_deviation=(biases[1:] - bias_mean).square().sum().unsqueeze(0),
             bias_first=bias_updates[:1],
             bias_last=bias_updates[-1:],
             count=steps,
@@ -152,28 +157,48 @@ class WatchedSteps:
         self._start_again()
         return reduced
 
-    def _reduced_gradients(self) -> tuple[Tensor, Tensor]:
-        """Return the norms `(steps,)` of the gradients, and of those of the first layer's bias."""
-        steps = slice(self.steps)
-        if not self._gradient_views:
-            bias_norms = torch.linalg.vector_norm(self._bias_gradients[steps], dim=1)
-            return self._gradient_norms[steps].clone(), bias_norms
-        gradients = self._gradients[steps]
-        bias_norms = torch.linalg.vector_norm(gradients[:, self.bias], dim=1)
-        return torch.linalg.vector_norm(gradients, dim=1), bias_norms
+    def _columns(self) -> Tensor:
+        """Return numbers of every step, each `(steps, 1)`, in float64 at once: each operation counts.
+
+        They are loss, derivative, noise, signal, the norms of the gradient and of that of the first layer's bias, and
+        the norm of the update.
+        """
+        loss = self._losses[: self.steps]
+        gradient = self._gradient_norms[: self.steps]
+        bias_gradients = self._bias_gradients[: self.steps]
+        updates = None
+        if self._gradient_views:
+            updates = self._gradients[: self.steps]  # no longer needed then: their memory is at hand, and in the cache
+            gradient = torch.linalg.vector_norm(updates, dim=1)
+            bias_gradients = updates[:, self.bias]
+        bias_gradient = torch.linalg.vector_norm(bias_gradients, dim=1)
+        updates = torch.sub(self._rows[: self.steps], self._rows[1 : self.steps + 1], out=updates)
+        update = torch.linalg.vector_norm(updates, dim=1)
+        sums = _joined(self._derivatives)
+        if self._inverse_scales:
+            scales = torch.stack(self._inverse_scales).to(gradient)
+            gradient = gradient * scales
+            bias_gradient = bias_gradient * scales
+            sums = sums.scaled(scales)
+        if self.reduction == "sum":
+            gradient = gradient / sums.count
+            bias_gradient = bias_gradient / sums.count
+            loss = loss / sums.count
+        columns = [loss, *sums.statistics(self.reduction), gradient, bias_gradient, update]
+        return torch.stack(columns).double().unsqueeze(2)
 
     def _start_again(self) -> None:
-        """Begin with the parameters of the last step."""
+        """Begin with the parameters of the last step, and with gradients that were read for the coming one."""
         self._rows[0].copy_(self._rows[self.steps])
-        if not self.full:  # gradients may have been read for the coming step
+        if not self.full:
             self._gradients[0].copy_(self._gradients[self.steps])
         self._derivatives.clear()
         self._inverse_scales.clear()
         self.steps = 0
 
-    @staticmethod
-    def _copy(to: list[Tensor], values: Sequence[Tensor]) -> None:
-        torch._foreach_copy_(to, list(values))
+
+def _dense(gradient: Tensor) -> Tensor:
+    return gradient.to_dense() if gradient.is_sparse else gradient
 
 
 def _joined(derivatives: Sequence[Tensor | DerivativeSums]) -> DerivativeSums:

@@ -49,8 +49,7 @@ class WatchedTraining:
         self._initial = self._start
         if parameters.initial is not None:
             self._initial = torch.empty_like(self._start)
-            for place, value in zip(self._block.named(self._initial[0]), parameters.initial, strict=True):
-                place.copy_(value)
+            torch._foreach_copy_(self._block.named(self._initial[0]), list(parameters.initial))
         self._dynamics = Dynamics(self._start, self._block.bias.stop - self._block.bias.start)
         self._inverse_scale: Tensor | None = None
         self._hooks: LoopHooks | None = None  # the last ones, also after they were removed
@@ -102,7 +101,7 @@ class WatchedTraining:
                 raise BadInput("watch: the module gave no loss that was minimized; say it, step(loss)")
             if self._inverse_scale is not None:
                 loss = loss * self._inverse_scale
-        if isinstance(loss, Tensor):
+        if isinstance(loss, Tensor) and loss.ndim:
             if loss.numel() != 1:
                 raise BadInput(f"step: a loss of shape {tuple(loss.shape)}; expected one number")
             loss = loss.detach().view(())
