@@ -172,6 +172,21 @@ AWKWARD: dict[str, Awkward] = {
     "tied weights": Awkward(tied, {"log_frobenius_product": ONCE, "margin_p10": "ok"}),
     "tied weights, one pruned": Awkward(tied_and_pruned, {"log_frobenius_product": "ok", "parameter_norm": "ok"}),
     "tied embedding and head": Awkward(tied_head, {"log_frobenius_product": ONCE, "sharpness": "ok"}, tokens=True),
+    "wrapper of a sequence": Awkward(
+        lambda: Of(
+            lambda self, x: self.c(self.b(self.a(x)).view(-1, 4)),
+            a=linear(6, 4), b=nn.Sequential(nn.ReLU(), nn.Dropout()), c=linear(4, 3),
+        ),  # fmt: skip
+        {"path_norm": "ok", "normalized_train_loss": "ok", "far_coverage": "ok"},
+        HIDDEN,
+        SCALED,
+    ),
+    "wrapper that changes inputs": Awkward(
+        lambda: Of(lambda self, x: self.c(self.b(self.a(x.mul_(2)))), a=linear(6, 4), b=nn.ReLU(), c=linear(4, 3)),
+        {"path_norm": SEQUENTIAL, "normalized_train_loss": SEQUENTIAL},
+        HIDDEN,
+        SCALED,
+    ),
     "layer never called": Awkward(
         lambda: Of(lambda self, x: self.c(x), a=linear(6, 6), c=linear(6, 3)), {"log_frobenius_product": ONCE}
     ),

@@ -56,11 +56,16 @@ class RandomNetwork:
 
     @property
     def sequential(self) -> bool:
-        return isinstance(self.module, nn.Sequential)
+        """Whether layers are called one after another, in `nn.Sequential` or by a module of one's own."""
+        return _is_chain(self.steps)
 
     @property
     def double(self) -> bool:
         return next(self.module.parameters()).dtype == torch.float64
+
+
+def _is_chain(steps: list[Step]) -> bool:
+    return all(step.how == "call" and len(step.sources) == 1 and step.op != "shift" for step in steps)
 
 
 class Assembled(nn.Module):
@@ -291,9 +296,12 @@ def random_network(seed: int) -> RandomNetwork:
 
 def _finish(builder: Builder, body: str, rng: np.random.Generator) -> RandomNetwork:
     """Make the module, in a precision, and change its weights."""
-    chain = all(step.how == "call" and len(step.sources) == 1 and step.op != "shift" for step in builder.steps)
-    if chain:
-        module: nn.Module = nn.Sequential(*[builder.layers[step.layer] for step in builder.steps])
+    chain = _is_chain(builder.steps)
+    if chain and builder.chance(0.3):
+        builder.kinds.append("wrapper of a sequence")
+        module: nn.Module = Assembled(builder.layers, builder.steps)
+    elif chain:
+        module = nn.Sequential(*[builder.layers[step.layer] for step in builder.steps])
     else:
         module = Assembled(builder.layers, builder.steps)
     tokens = body == "tokens"

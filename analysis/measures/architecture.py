@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from benevolent.analysis.measures.sequence import as_sequence
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import Weight, called_per_example, find_weights, weight_uses
 from benevolent.trainables.stack.layer_types import layer_type
@@ -24,6 +25,7 @@ class Architecture:
 
     Attributes:
         module: the layers; measures call none that has parameters.
+        sequence: these layers as `nn.Sequential` if they run one after another, else `module`.
         calls: the names of the layers and of their containers, in the order of their first calls, which may differ from
             the order of declaration.
         weights: the weight tensors, in the order in which they first act.
@@ -40,6 +42,7 @@ class Architecture:
     """
 
     module: nn.Module
+    sequence: nn.Module
     calls: tuple[str, ...]
     weights: tuple[Weight, ...]
     activations: int
@@ -84,6 +87,7 @@ class Architecture:
         per_example = called_per_example(module, tensors, examples[:1])
         return cls(
             module=module,
+            sequence=as_sequence(module, tensors, examples),
             calls=calls,
             weights=find_weights(module, calls, layer_calls, uses, first_inputs, per_example),
             activations=activations // len(examples),

@@ -34,7 +34,7 @@ def _sum_over_paths(network: MeasuredNetwork, power: int) -> Tensor:
         powers[parameter] = network.folded[name].double().abs() ** power
     inputs = network.train.sets  # its `shape` is that of the network's inputs; stored images may have a border
     ones = torch.ones(1, *inputs.shape, dtype=torch.float64, device=inputs.stored.device)
-    return _sums_through(module, powers, ones, power).sum()
+    return _sums_through(network.architecture.sequence, powers, ones, power).sum()
 
 
 def why_no_path_norm(module: nn.Module) -> str | None:

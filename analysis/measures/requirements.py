@@ -106,7 +106,7 @@ def _why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
 
 
 def _why_not_homogeneous(network: MeasuredNetwork) -> str | None:
-    return _first_inhomogeneous(network.architecture.module)
+    return _first_inhomogeneous(network.architecture.sequence)
 
 
 def _first_inhomogeneous(module: nn.Module) -> str | None:
@@ -145,7 +145,7 @@ def _why_no_paths(network: MeasuredNetwork) -> str | None:
     for weight in network.architecture.weights:
         if any(use.changed for use in weight.uses):
             return weight.why_not_once
-    return why_no_path_norm(network.architecture.module)
+    return why_no_path_norm(network.architecture.sequence)
 
 
 def _why_no_dense_first_layer(network: MeasuredNetwork) -> str | None:
@@ -173,7 +173,7 @@ def _why_no_relu(network: MeasuredNetwork) -> str | None:
 
 
 def _why_not_piecewise_linear(network: MeasuredNetwork) -> str | None:
-    return _why_no_relu(network) or _first_nonlinear(network.architecture.module)
+    return _why_no_relu(network) or _first_nonlinear(network.architecture.sequence)
 
 
 def _first_nonlinear(module: nn.Module) -> str | None:
