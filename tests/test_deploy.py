@@ -124,7 +124,7 @@ def slurm(tmp_path):
     def call(*arguments: str, **job: str) -> list[str]:
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "CALLS": str(tmp_path / "calls")}
         script = ["bash", DEPLOY / "slurm.sbatch", *arguments]
-        subprocess.run(script, env=environment | {"SLURM_JOB_ID": "7"} | job, check=True)
+        subprocess.run(script, env=environment | {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8"} | job, check=True)
         assert list((tmp_path / ".ray").iterdir()) == []
         return (tmp_path / "calls").read_text().splitlines()
 
@@ -133,13 +133,13 @@ def slurm(tmp_path):
 
 def test_a_job_on_one_node_starts_its_own_ray(slurm):
     calls = slurm("my.yaml", "--out", "/shared/my", SLURM_JOB_NUM_NODES="1")
-    assert calls == ["srun bth run my.yaml --out /shared/my"]
+    assert calls == ["srun --cpus-per-task=8 bth run my.yaml --out /shared/my"]
 
 
 def test_a_job_on_several_nodes_starts_ray_on_all_of_them(slurm):
-    calls = slurm("my.yaml", SLURM_JOB_NUM_NODES="2", SLURM_JOB_NODELIST="node[1-2]", SLURM_CPUS_PER_TASK="8")
+    calls = slurm("my.yaml", SLURM_JOB_NUM_NODES="2", SLURM_JOB_NODELIST="node[1-2]")
     assert calls == [
         "scontrol show hostnames node[1-2]",
-        "srun ray symmetric-run --address node1:20007 --min-nodes 2 --num-cpus 8 --num-gpus 0 "
+        "srun --cpus-per-task=8 ray symmetric-run --address node1:20007 --min-nodes 2 --num-cpus 8 --num-gpus 0 "
         "--include-dashboard false -- bth run my.yaml --address auto",
     ]
