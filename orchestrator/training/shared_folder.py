@@ -50,7 +50,7 @@ def machines_without(file: Path) -> list[str]:
     answers = []
     for node in alive:
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        ask = ray.remote(num_cpus=0, scheduling_strategy=there)(_sees)
+        ask = ray.remote(_sees).options(num_cpus=0, scheduling_strategy=there)
         answers.append(ask.remote(str(file)))
     seen = ray.get(answers)
     return sorted(node["NodeManagerAddress"] for node, sees in zip(alive, seen, strict=True) if not sees)
