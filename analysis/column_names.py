@@ -1,17 +1,11 @@
 """Meanings of a table's columns that follow from their names and types."""
 
-import functools
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from benevolent.trainables.config.model import MODEL_CONFIGS
-from benevolent.trainables.config.run import SECTIONS, RunConfig
-
-#: Beginnings of the names of parameters in the tables of trackers: MLflow, Weights & Biases.
-TRACKER_PARAMETERS = ("params.", "tags.", "config.")
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def is_test_derived(name: str) -> bool:
@@ -60,42 +54,13 @@ def _draw_number(column: str) -> int:
     return int(digits)
 
 
-def numeric_columns(table: pd.DataFrame) -> list[str]:
+def numeric_columns(table: "pd.DataFrame") -> list[str]:
     """Return the names of columns of numbers; truth values are not numbers."""
     return [name for name in table.columns if is_numeric_column(table[name])]
 
 
 def is_numeric_column(column: "pd.Series[Any]") -> bool:
     """Tell if a column holds numbers; truth values are not numbers."""
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-
-def is_configuration_field(name: str) -> bool:
-    """Tell if a column is a dotted field of a run's configuration, or a parameter in the table of a tracker.
-
-    >>> [is_configuration_field(name) for name in ("model.width", "params.lr", "model.norm", "metrics.path_norm")]
-    [True, True, False, False]
-    """
-    return name in _configuration_fields() or name.startswith(TRACKER_PARAMETERS)
-
-
-def is_in_configuration(name: str) -> bool:
-    """Tell if a column belongs to a section of a run's configuration, also by a field of somebody's own model.
-
-    >>> [is_in_configuration(name) for name in ("model.my_own_field", "metrics.path_norm")]
-    [True, False]
-    """
-    section, dot, _ = name.partition(".")
-    return bool(dot) and section in SECTIONS
-
-
-@functools.cache
-def _configuration_fields() -> frozenset[str]:
-    """Return every dotted field of the configurations that the project knows itself."""
-    names = set()
-    for section, default in RunConfig():
-        models = MODEL_CONFIGS.values() if section == "model" else [type(default)]
-        for model in models:
-            fields = getattr(model, "model_fields", {})
-            names |= {f"{section}.{field}" for field in fields}
-    return frozenset(names)
+    return is_numeric_dtype(column) and not is_bool_dtype(column)

@@ -1,11 +1,13 @@
 """Outcomes: columns of a results table that are measured on test data, and that predictors are judged against."""
 
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from benevolent.analysis.measures.corrupted_tests import CORRUPTED_TESTS
 from benevolent.analysis.measures.registry import MEASURES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Outcomes that training records, or that follow from what it records: meaning and source.
 RECORDED_OUTCOMES: dict[str, tuple[str, str]] = {
@@ -56,13 +58,14 @@ def outcomes() -> dict[str, tuple[str, str]]:
     return RECORDED_OUTCOMES | measured
 
 
-def known_outcomes(table: pd.DataFrame, first: Sequence[str] = ()) -> list[str]:
+def known_outcomes(table: "pd.DataFrame", first: Sequence[str] = ()) -> list[str]:
     """Return the outcomes that have values in a table, without those whose values repeat another one's.
 
     Args:
         table: one row per run.
         first: outcomes to name first, in this order, repeated or not.
 
+    >>> import pandas as pd
     >>> table = pd.DataFrame({"test_loss": [0.5, 0.25], "test_nll": [0.5, 0.25], "gap": [0.0, 0.125], "depth": [1, 2]})
     >>> known_outcomes(table, ["gap"])
     ['gap', 'test_loss']

@@ -1,21 +1,20 @@
 """The tables of one or more results folders as DataFrames, also while the sweep still runs."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
-import torch
-from torch import nn
 
 from benevolent.analysis.cohort_parts import Cohorts
-from benevolent.analysis.configuration_table import configuration_table, has_several_values, outcome_columns
 from benevolent.analysis.planned_runs import planned_runs, wanted_runs, watched_roles
 from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig, RunSections
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import network
+from benevolent.trainables.lazy_torch import nn, torch
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
@@ -36,7 +35,7 @@ def load_results(
     trust: bool = False,
     measures: Collection[str] | None = None,
     last_plan_only: bool = False,
-) -> "Results":
+) -> Results:
     """Return the tables of a results folder, or of several as one.
 
     Args:
@@ -179,6 +178,8 @@ class Results:
             `<outcome>` and `<outcome>_sd` at the end of the last phase, for `test_loss`, `test_error` and so on. The
             configuration with the smallest mean test loss is first. Runs of role `parent` are left out.
         """
+        from benevolent.analysis.configuration_table import configuration_table, has_several_values, outcome_columns
+
         runs = self.runs
         if runs.empty:
             return pd.DataFrame()
@@ -203,6 +204,8 @@ class Results:
         Raises:
             BadInput: no such run or checkpoint, or a user's module without `trust`.
         """
+        from benevolent.trainables.stack import network  # torch, which tables do without
+
         config = self.config(run_id)
         check_trust(config, self.trust)
         tensors, _ = self._stored_network(run_id, step)

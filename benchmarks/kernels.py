@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice, choose_kernel
-from benevolent.trainables.stack.network import Kernel
+from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.training.malloc import keep_freed_memory
 

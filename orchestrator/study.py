@@ -5,7 +5,6 @@ import functools
 import importlib
 import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from benevolent.analysis.studies import FIRST_VERDICT_REPLICATE, Analysis, Readi
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import put
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.study_heading import StudyHeading, study_texts
 from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.errors import BadInput, did_you_mean
@@ -23,19 +23,6 @@ from benevolent.trainables.store.folder import Folder
 
 #: Name of all studies together.
 ALL = "all"
-#: Name in `changes` that stands for all sweeps of a study.
-EVERY = "every"
-
-
-class ScaleChanges(Section):
-    """Duration at a scale, in words, and new values of each sweep by dotted keys."""
-
-    takes: str
-    changes: dict[str, dict[str, Any]] = {}
-
-    def of_sweep(self, name: str) -> dict[str, Any]:
-        """Return the changes of one sweep, with those of every sweep."""
-        return {**self.changes.get(EVERY, {}), **self.changes.get(name, {})}
 
 
 class ReadRuns(Section):
@@ -51,7 +38,7 @@ class ReadRuns(Section):
     measured_replicates: Annotated[int, Field(ge=1)] | None = None
 
 
-class Study(Section):
+class Study(StudyHeading):
     """A question, and the sweeps that answer it.
 
     `source` is the citation of a paper, spelled alike in all of its studies; `parts` says what of it is studied.
@@ -63,21 +50,8 @@ class Study(Section):
     which are run before it.
     """
 
-    name: str
-    title: str
-    source: str
-    parts: str = ""
-    question: str
     sweeps: dict[str, dict[str, Any]] = {}
     reads: ReadRuns | None = None
-    small: ScaleChanges
-    paper: ScaleChanges
-    alone: bool = False
-
-    @property
-    def reference(self) -> str:
-        """Citation of the paper with what of it is studied."""
-        return f"{self.source}, {self.parts}" if self.parts else self.source
 
     def specs(self, scale: Scale) -> dict[str, SweepSpec]:
         """Return the sweeps at a scale, by name.
@@ -174,11 +148,8 @@ def _set_first(values: dict[str, Any], first: int) -> None:
 @functools.cache
 def studies() -> dict[str, Study]:
     """Return every study that comes with the package, by name; those that read the runs of others come last."""
-    folder = resources.files("benevolent.orchestrator") / "studies"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-    parsed = [Study.parse(yaml_text.loads(file.read_text(encoding="utf-8")), file.name) for file in files]
-    in_order = sorted(parsed, key=lambda study: study.reads is not None)
-    return {study.name: study for study in in_order}
+    parsed = [Study.parse(yaml_text.loads(text), name) for name, text in study_texts().items()]
+    return {study.name: study for study in parsed}
 
 
 def find_studies(text: str) -> list[Study]:

@@ -2,6 +2,8 @@
 
 import io
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import fresh_process
@@ -14,7 +16,10 @@ from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.store.folder import Folder
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("run", "plan", "status", "measure", "report", "judge", "list", "data fetch", "data list")
@@ -81,3 +86,28 @@ def test_report_is_made_again_only_if_asked(monkeypatch, tmp_path):
     for options in ([], ["--anew"]):
         CliRunner().invoke(app, ["report", str(tmp_path), *options], catch_exceptions=False)
     assert calls == [False, True]
+
+
+#: What a command may not import, besides Ray, scikit-learn and matplotlib: torch alone takes two seconds.
+NOT_IMPORTED = {
+    "--help": {"torch", "pandas", "pyarrow"},
+    "list": {"torch", "pandas", "pyarrow"},
+    "status results": {"torch"},
+}
+REPORT_OF_MODULES = """
+try:
+    main()
+except SystemExit as stop:
+    print(stop.code, *sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", NOT_IMPORTED)
+def test_a_command_imports_no_more_than_it_needs(command, tmp_path):
+    prepare_anew(Folder(tmp_path / "results"), SweepSpec.parse({"name": "t", "seeds": 2}))
+    program = f"import sys; from benevolent.orchestrator.cli.main import main{REPORT_OF_MODULES}"
+    started = [sys.executable, "-c", program, *command.split()]
+    done = subprocess.run(started, cwd=tmp_path, capture_output=True, text=True)
+    code, *modules = done.stderr.split()
+    assert code == "0"
+    assert not NOT_IMPORTED[command] & {*modules} and not {"ray", "sklearn", "matplotlib"} & {*modules}

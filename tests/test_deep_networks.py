@@ -19,7 +19,8 @@ from benevolent.analysis.measures import (
     time_budget,
 )
 from benevolent.analysis.measures.lanczos import largest_eigenvalue
-from benevolent.analysis.measures.linear_maps import TOLERANCE, convolution_norm
+from benevolent.analysis.measures.limits import NORM_TOLERANCE
+from benevolent.analysis.measures.linear_maps import convolution_norm
 from benevolent.trainables.errors import BadInput
 
 INPUTS = torch.randn(6, 3, 10, 10, generator=torch.Generator().manual_seed(0))
@@ -64,7 +65,7 @@ def test_the_norm_of_a_convolution_is_that_of_its_matrix(settings, size):
     shape = (4, size, size)
     expected = singular_values(conv, shape)[0].item()
     found = convolution_norm(conv, conv.weight.detach(), shape).item()
-    assert found == pytest.approx(expected, rel=1e-10 if size == 5 else TOLERANCE)
+    assert found == pytest.approx(expected, rel=1e-10 if size == 5 else NORM_TOLERANCE)
 
 
 def test_norms_of_random_convolutions_have_the_stated_error():
@@ -75,7 +76,7 @@ def test_norms_of_random_convolutions_have_the_stated_error():
         expected = singular_values(conv, (3, 8, 8))[0]
         found = convolution_norm(conv, conv.weight.detach(), (3, 8, 8))
         errors.append(abs(found - expected).item() / expected.item())
-    assert max(errors) <= TOLERANCE
+    assert max(errors) <= NORM_TOLERANCE
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-40, 1e30])
@@ -93,7 +94,7 @@ def test_a_padding_of_any_mode_has_operator_norms():
     conv = conv.double()
     expected = singular_values(conv, (3, 10, 10))[0] + torch.linalg.matrix_norm(module[2].weight, 2)
     assert table["status"].item() == "ok"
-    assert table["value"].item() == pytest.approx(expected.item(), rel=2 * TOLERANCE)
+    assert table["value"].item() == pytest.approx(expected.item(), rel=2 * NORM_TOLERANCE)
 
 
 def test_a_norm_that_does_not_converge_has_no_value(monkeypatch):

@@ -19,7 +19,8 @@ from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models.forest import grow, random_forest
+from benevolent.trainables.models.forest import grow
+from benevolent.trainables.models.random_forest import random_forest
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 

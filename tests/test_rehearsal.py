@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benevolent.orchestrator.estimates.rehearsal import rehearse
+from benevolent.orchestrator.estimates.rehearsal import RunTime, rehearse
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import configurations_of, expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -64,3 +64,17 @@ def test_unrehearsed_groups_take_time_in_proportion_to_their_arithmetic(monkeypa
     wide, narrow = estimate_sweep(expand(spec), timed=True).groups
     assert wide.flops > narrow.flops and wide.seconds / wide.flops == pytest.approx(narrow.seconds / narrow.flops)
     assert estimate_sweep(expand(spec)).seconds == 0
+
+
+def test_groups_that_differ_only_in_what_costs_no_time_are_rehearsed_once(monkeypatch):
+    rehearsed = []
+
+    def rehearse_once(config, runs, record):
+        rehearsed.append((config.model.width, runs))
+        return RunTime(1.0, 0.0)
+
+    monkeypatch.setattr("benevolent.orchestrator.estimates.sweep_estimate.rehearse", rehearse_once)
+    grid = {"prune.fraction": [0, 0.5], "model.width": [8, 64]}
+    spec = SweepSpec.parse({"name": "t", "base": {"data": SMALL}, "grid": grid, "seeds": 2})
+    assert len(estimate_sweep(expand(spec), timed=True).groups) > 2
+    assert sorted(rehearsed) == [(8, 2), (64, 2)]

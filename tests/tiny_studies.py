@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from benevolent.orchestrator.spec import yaml_text
-from benevolent.orchestrator.study import ScaleChanges, Study
+from benevolent.orchestrator.study import Study
+from benevolent.orchestrator.study_heading import ScaleChanges
 from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader, read_digits
 
 #: Changes of each study's sweeps, as in its own file: the sweep's name, or `every`, and dotted keys. `reads`: the

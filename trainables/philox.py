@@ -5,10 +5,11 @@ it, on any device. The functions here take arrays of numpy and tensors of torch 
 bits are the words: torch has no unsigned arithmetic. On CPUs numpy's own `Philox` gives the same words faster.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
-import torch
-from torch import Tensor
+from benevolent.trainables.lazy_torch import Tensor, torch
 
 #: A numpy array of int64, or a tensor of int64.
 Integers = Any
@@ -72,7 +73,7 @@ def tensor_words(keys: Tensor, starts: Tensor | int, blocks: int) -> Tensor:
     True
     """
     numbers = torch.arange(1, blocks + 1, device=keys.device)
-    if isinstance(starts, Tensor):
+    if not isinstance(starts, int):
         starts = starts[:, None]
     low = numbers + torch.zeros_like(keys[:, :1]) + starts
     zero = torch.zeros_like(low)

@@ -5,12 +5,14 @@ Words are a numpy array of uint64 `(..., n)`, or a tensor of int64 with the same
 logarithms and cosines do.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from benevolent.trainables.lazy_torch import Tensor, torch
 
 #: A numpy array of uint64, or a tensor of int64.
 Words = Any
@@ -44,7 +46,7 @@ def uniform(words: Words, single: bool) -> Numbers:
     >>> uniform(np.array([2**63 + 2**30], np.uint64), single=True).tolist()
     [0.25, 0.5]
     """
-    if isinstance(words, Tensor):
+    if _are_in_a_tensor(words):
         if single:
             return _top_bits(words.view(torch.int32), 32, SINGLE_BITS).to(torch.float32).mul_(2.0**-SINGLE_BITS)
         return _top_bits(words, 64, DOUBLE_BITS).to(torch.float64).mul_(2.0**-DOUBLE_BITS)
@@ -65,7 +67,7 @@ def normal(words: Words, single: bool) -> Numbers:
         words: `(..., n)`, n even unless `single`.
         single: as in `uniform`, which also has the shape of the result.
     """
-    library: Any = torch if isinstance(words, Tensor) else np
+    library: Any = torch if _are_in_a_tensor(words) else np
     fractions = uniform(words, single)
     pairs = fractions.shape[-1] // 2
     radius = fractions[..., :pairs] + 2.0 ** -(SINGLE_BITS if single else DOUBLE_BITS)
@@ -93,7 +95,7 @@ def integers(words: Words, values: int) -> Words:
     """
     if values > LARGEST_RANGE:
         raise ValueError(f"values = {values}: allowed up to {LARGEST_RANGE}")
-    if isinstance(words, Tensor):
+    if _are_in_a_tensor(words):
         halves: Any = words.view(torch.int32).to(torch.int64) & 0xFFFFFFFF
         return (halves * values) >> 32
     halves = words.view(np.uint32).astype(np.int64)
@@ -111,7 +113,7 @@ def permutations(words: Words) -> Words:
     count = words.shape[-1]
     position_bits = 2 ** (count - 1).bit_length() - 1
     key_bits = (2**63 - 1) - position_bits
-    if isinstance(words, Tensor):
+    if _are_in_a_tensor(words):
         positions = torch.arange(count, device=words.device)
         keys = ((words >> 1) & key_bits) | positions
         return keys.sort(-1).values & position_bits
@@ -125,8 +127,12 @@ def permutations(words: Words) -> Words:
 
 def seeds(words: Words) -> Words:
     """Return the words without their upper bit, as numbers below 2^63."""
-    bits = words if isinstance(words, Tensor) else words.view(np.int64)
+    bits = words if _are_in_a_tensor(words) else words.view(np.int64)
     return bits & (2**63 - 1)
+
+
+def _are_in_a_tensor(words: Words) -> bool:
+    return not isinstance(words, np.ndarray)
 
 
 def _top_bits(words: Tensor, width: int, kept: int) -> Tensor:

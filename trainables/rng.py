@@ -6,6 +6,8 @@ same bit by bit (`trainables.philox`), and so are the formulas that turn them in
 (`trainables.random_numbers`).
 """
 
+from __future__ import annotations
+
 import copy
 import functools
 import math
@@ -13,10 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from benevolent.trainables import random_numbers
+from benevolent.trainables.lazy_torch import Tensor, torch
 from benevolent.trainables.stream_words import CpuStreams, DeviceStreams, key_of, whole_blocks
 
 Array = np.ndarray[Any, Any]
@@ -117,7 +118,7 @@ class StackGenerator:
         self._streams: CpuStreams | DeviceStreams = CpuStreams(keys) if on_cpu else DeviceStreams(keys, device)
         self._rows = np.arange(len(keys))
 
-    def pick(self, runs: Sequence[int]) -> "StackGenerator":
+    def pick(self, runs: Sequence[int]) -> StackGenerator:
         """Return the streams of some of the runs, shared with this generator, so that both go on where they are."""
         chosen = copy.copy(self)
         chosen._rows = self._rows[np.array(runs, np.int64)]

@@ -1,13 +1,14 @@
 """The 64-bit words of random streams, from numpy's Philox on CPUs, and by operations on tensors elsewhere."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from benevolent.trainables.lazy_torch import Tensor, torch
 from benevolent.trainables.philox import BLOCK, tensor_words
 
 Array = np.ndarray[Any, Any]

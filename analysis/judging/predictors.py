@@ -5,16 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.column_names import (
-    first_draw,
-    is_configuration_field,
-    is_in_configuration,
-    is_test_derived,
-)
+from benevolent.analysis.column_names import first_draw, is_test_derived
 from benevolent.analysis.column_values import numbers_of
+from benevolent.analysis.configuration_fields import is_configuration_field, is_in_configuration
 from benevolent.analysis.measures.measure import name_from_path
 from benevolent.analysis.measures.registry import MEASURES
-from benevolent.trainables.training.dynamics import DYNAMICS
+from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 #: Columns of a table of runs that say which run it is, how it was trained, or how certain an outcome is.
 NOT_PREDICTORS = {

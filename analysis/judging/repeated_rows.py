@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benevolent.analysis.column_names import is_configuration_field, is_in_configuration, is_test_derived
+from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.column_values import row_name
+from benevolent.analysis.configuration_fields import is_configuration_field, is_in_configuration
 from benevolent.analysis.judging.foreign_table import ForeignTable
 from benevolent.analysis.judging.left_out import shortened_list
 from benevolent.analysis.judging.predictors import NOT_PREDICTORS

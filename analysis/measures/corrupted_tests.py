@@ -4,16 +4,20 @@ They are measured on trained networks, as all measures are, so that asking for t
 measures of complexity, so they are not in `registry.MEASURES`.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from benevolent.analysis.measures.measure import Measure
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, logits
 from benevolent.analysis.measures.requirements import CLASSES
 from benevolent.analysis.measures.sources import HENDRYCKS
 from benevolent.trainables.data.corrupted_images import CORRUPTED_SPLITS, TEST_CORRUPTIONS, error_name
-from benevolent.trainables.stack.scores import mistakes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benevolent.analysis.measures.measured_network import MeasuredNetwork
 
 
 def error_on(split: str) -> Callable[[MeasuredNetwork], Tensor]:
@@ -26,6 +30,9 @@ def error_on(split: str) -> Callable[[MeasuredNetwork], Tensor]:
     corruption = TEST_CORRUPTIONS[kind]
 
     def error(network: MeasuredNetwork) -> Tensor:
+        from benevolent.analysis.measures.measured_network import logits
+        from benevolent.trainables.stack.scores import mistakes
+
         return mistakes(logits(network, split), network.splits[split].labels).mean()
 
     constant = corruption.constants[severity - 1]

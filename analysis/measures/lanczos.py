@@ -8,15 +8,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from benevolent.analysis.measures.limits import LANCZOS_BUDGET, LANCZOS_TOLERANCE
 from benevolent.analysis.measures.rng import normal
 from benevolent.analysis.measures.time_budget import check_time
 
-#: The Ritz value is taken once its residual is at most this fraction of it.
-TOLERANCE = 1e-3
 #: Products for each network of a stack under `vmap`.
 VMAPPED_BUDGET = 16
-#: Products at most for a network alone.
-BUDGET = 100
 #: A residual of so many units of rounding of the largest eigenvalue in magnitude is always accepted.
 ROUNDING = 10
 
@@ -25,8 +22,8 @@ def largest_eigenvalue(
     product: Callable[[Tensor], Tensor],
     start: Tensor,
     vmapped: bool = False,
-    tolerance: float = TOLERANCE,
-    budget: int = BUDGET,
+    tolerance: float = LANCZOS_TOLERANCE,
+    budget: int = LANCZOS_BUDGET,
 ) -> Tensor:
     """Return the largest (not largest in magnitude) eigenvalue by Lanczos iteration.
 

@@ -8,11 +8,8 @@ from torch import Tensor, nn
 from torch.func import vjp
 
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
+from benevolent.analysis.measures.limits import NORM_BUDGET, NORM_TOLERANCE
 
-#: Relative error of the norm of a convolution: its square has a residual of twice as much, see `largest_eigenvalue`.
-TOLERANCE = 5e-5
-#: Upper bound on the products for it; random kernels took up to 112 on inputs of 56 x 56, and more on larger ones.
-BUDGET = 1000
 #: A convolution with up to so many inputs or outputs, and numbers, is computed as a matrix: products cost no less.
 MATRIX_SIDE = 128
 MATRIX_NUMBERS = 2**20
@@ -29,8 +26,8 @@ def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vm
 
     It is the norm of the map A with its stride, padding, dilation and groups, not that of the reshaped kernel. Exact
     where A has few inputs or outputs. Else by Lanczos iteration on A^T A, until a singular value of A is certain to be
-    within `TOLERANCE` of the value, relatively (see `largest_eigenvalue`). It is the largest one, or where others are
-    about as large, one of these. On a CPU the products are in float32, ten times faster there than in float64; their
+    within `NORM_TOLERANCE` of the value, relatively (see `largest_eigenvalue`). It is the largest one, or where others
+    are about as large, one of these. On a CPU the products are in float32, ten times faster there than in float64; their
     rounding moves the norm by 1e-6 of it.
 
     Args:
@@ -40,7 +37,7 @@ def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vm
         vmapped: see `largest_eigenvalue`.
 
     Returns:
-        scalar in float64; NaN where the error may still be larger after `BUDGET` products.
+        scalar in float64; NaN where the error may still be larger after `NORM_BUDGET` products.
 
     >>> conv = nn.Conv2d(1, 1, 2, padding=1, padding_mode="circular", bias=False)
     >>> round(convolution_norm(conv, torch.ones(1, 1, 2, 2, dtype=torch.float64), (1, 6, 6)).item(), 6)
@@ -83,5 +80,5 @@ def _norm_by_products(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], v
         (image,) = transposed(convolve(vector))
         return image
 
-    squared = largest_eigenvalue(product, start, vmapped, 2 * TOLERANCE, BUDGET)
+    squared = largest_eigenvalue(product, start, vmapped, 2 * NORM_TOLERANCE, NORM_BUDGET)
     return scale * squared.clamp(min=0).sqrt()

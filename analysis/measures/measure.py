@@ -1,15 +1,20 @@
 """Measure: a function of a `MeasuredNetwork`, and what is known about it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from benevolent.analysis.column_names import DRAW
-from benevolent.analysis.measures.measured_network import MeasuredNetwork
+from benevolent.analysis.measures.deferred import docstring_of
 from benevolent.analysis.measures.requirements import Requirement
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benevolent.analysis.measures.measured_network import MeasuredNetwork
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Measure:
     @property
     def description(self) -> str:
         """One line with the formula: the first line of the function's docstring, and a note on folded BatchNorm."""
-        line = (self.function.__doc__ or "").partition("\n")[0].rstrip(".")
+        line = docstring_of(self.function).partition("\n")[0].rstrip(".")
         if any(requirement.reads_folded for requirement in self.requires):
             return f"{line} (BatchNorm folded into the layer before it)"
         return line

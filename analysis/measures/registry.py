@@ -1,33 +1,13 @@
 """Registry of all measures.
 
 A new one is a function of a `MeasuredNetwork` in a module of this folder, one line here, and, if its paper is new, a
-constant in `sources.py`; both are imported here.
+constant in `sources.py`, which is imported here. The modules of the functions are imported when one is first called.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal
 
-from torch import Tensor
-
-import benevolent.analysis.measures.activation_regions as activation_regions
-import benevolent.analysis.measures.capacity as capacity
-import benevolent.analysis.measures.curvature as curvature
-import benevolent.analysis.measures.distances as distances
-import benevolent.analysis.measures.flatness as flatness
-import benevolent.analysis.measures.landscape as landscape
-import benevolent.analysis.measures.layer_margins as layer_margins
-import benevolent.analysis.measures.linear as linear
-import benevolent.analysis.measures.lipschitz as lipschitz
-import benevolent.analysis.measures.margins as margins
-import benevolent.analysis.measures.memorization as memorization
-import benevolent.analysis.measures.norms as norms
-import benevolent.analysis.measures.pac_bayes as pac_bayes
-import benevolent.analysis.measures.path_norm as path_norm
-import benevolent.analysis.measures.representation as representation
-import benevolent.analysis.measures.sensitivity as sensitivity
-import benevolent.analysis.measures.spectra as spectra
+from benevolent.analysis.measures.deferred import DeferredFunction
 from benevolent.analysis.measures.measure import Measure
-from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.requirements import (
     CLASSES,
     CURVATURE,
@@ -118,7 +98,7 @@ MEASURES: dict[str, Measure] = {}
 
 
 def _add(
-    function: Callable[[MeasuredNetwork], Tensor],
+    function: str,
     direction: Literal[1, -1],
     split: Literal["none", "train", "validation", "test"],
     source: str,
@@ -129,7 +109,7 @@ def _add(
     """Register a measure.
 
     Args:
-        function: see `Measure`, as for all arguments.
+        function: `module.function`; see `Measure`, as for all arguments.
         direction: +1 if larger means more complex, -1 if smaller does.
         split: the data it reads.
         source: the paper, a constant of `sources`.
@@ -138,7 +118,7 @@ def _add(
         options: further fields of `Measure`, such as `opt_in` and `version`.
     """
     cost = options.pop("cost", _cost(requires, options))
-    measure = Measure(function, direction, split, source, requires, undefined, cost=cost, **options)
+    measure = Measure(DeferredFunction(function), direction, split, source, requires, undefined, cost=cost, **options)
     MEASURES[measure.name] = measure
 
 
@@ -149,29 +129,29 @@ def _cost(requires: tuple[Requirement, ...], options: dict[str, Any]) -> int:
     return 1 if OPERATOR_NORMS in requires else 0
 
 
-_add(norms.parameter_count, 1, "none", DZIUGAITE)
-_add(norms.effective_parameters, 1, "none", FRANKLE, version=2)
-_add(norms.parameter_norm, 1, "none", DZIUGAITE)
-_add(norms.frobenius_distance, 1, "none", DZIUGAITE, (INITIAL,), version=3)
-_add(norms.log_frobenius_product, 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
-_add(norms.frobenius_sum, 1, "none", DZIUGAITE, (WEIGHTS,))
-_add(norms.log_spectral_product, 1, "none", BARTLETT, MAPS, ZERO_PRODUCT_OR_NO_NORM, version=3)
-_add(norms.spectral_sum, 1, "none", DZIUGAITE, MAPS, NO_CONVOLUTION_NORM, version=3)
+_add("norms.parameter_count", 1, "none", DZIUGAITE)
+_add("norms.effective_parameters", 1, "none", FRANKLE, version=2)
+_add("norms.parameter_norm", 1, "none", DZIUGAITE)
+_add("norms.frobenius_distance", 1, "none", DZIUGAITE, (INITIAL,), version=3)
+_add("norms.log_frobenius_product", 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
+_add("norms.frobenius_sum", 1, "none", DZIUGAITE, (WEIGHTS,))
+_add("norms.log_spectral_product", 1, "none", BARTLETT, MAPS, ZERO_PRODUCT_OR_NO_NORM, version=3)
+_add("norms.spectral_sum", 1, "none", DZIUGAITE, MAPS, NO_CONVOLUTION_NORM, version=3)
 
-_add(path_norm.path_norm, 1, "none", PATH_NORMS, (PATHS,), version=3)
+_add("path_norm.path_norm", 1, "none", PATH_NORMS, (PATHS,), version=3)
 
-_add(margins.margin_p10, -1, "train", DZIUGAITE, (CLASSES,))
-_add(margins.margin_p10_frobenius, -1, "train", LIAO, SCALED, ZERO_PRODUCT)
-_add(margins.margin_p10_spectral, -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_PRODUCT_OR_NO_NORM, version=3)
-_add(margins.normalized_train_loss, 1, "train", LIAO, SCALED, ZERO_PRODUCT)
-_add(margins.normalized_test_loss, 1, "test", LIAO, SCALED, ZERO_PRODUCT)
+_add("margins.margin_p10", -1, "train", DZIUGAITE, (CLASSES,))
+_add("margins.margin_p10_frobenius", -1, "train", LIAO, SCALED, ZERO_PRODUCT)
+_add("margins.margin_p10_spectral", -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_PRODUCT_OR_NO_NORM, version=3)
+_add("margins.normalized_train_loss", 1, "train", LIAO, SCALED, ZERO_PRODUCT)
+_add("margins.normalized_test_loss", 1, "test", LIAO, SCALED, ZERO_PRODUCT)
 
-_add(sensitivity.lipschitz_mean, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
-_add(sensitivity.lipschitz_max, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
-_add(sensitivity.fisher_rao_norm, 1, "train", LIANG, (CURVATURE,))
+_add("sensitivity.lipschitz_mean", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
+_add("sensitivity.lipschitz_max", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
+_add("sensitivity.fisher_rao_norm", 1, "train", LIANG, (CURVATURE,))
 
 _add(
-    curvature.sharpness,
+    "curvature.sharpness",
     1,
     "train",
     KESKAR_EIGENVALUE,
@@ -181,21 +161,21 @@ _add(
     version=3,
     stochastic=True,
 )
-_add(curvature.curvature_along_path, 1, "train", GOODFELLOW, (INITIAL, CURVATURE), UNMOVED_NETWORK, version=3)
+_add("curvature.curvature_along_path", 1, "train", GOODFELLOW, (INITIAL, CURVATURE), UNMOVED_NETWORK, version=3)
 
-_add(norms.l1_norm, 1, "none", NEYSHABUR)
-_add(norms.log_l1_product, 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
+_add("norms.l1_norm", 1, "none", NEYSHABUR)
+_add("norms.log_l1_product", 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
 
-_add(distances.frobenius_distance_sum, 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), version=3)
-_add(distances.log_frobenius_distance_product, 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), UNMOVED_LAYER, version=3)
-_add(distances.spectral_distance_sum, 1, "none", DZIUGAITE, (INITIAL, *MAPS), NO_CONVOLUTION_NORM, version=3)
-_add(distances.log_spectral_distance_product, 1, "none", DZIUGAITE, (INITIAL, *MAPS), UNMOVED_OR_NO_NORM, version=3)
-_add(distances.log_spectral_complexity, 1, "none", BARTLETT, (INITIAL, *MAPS), NO_COMPLEXITY, version=3)
+_add("distances.frobenius_distance_sum", 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), version=3)
+_add("distances.log_frobenius_distance_product", 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), UNMOVED_LAYER, version=3)
+_add("distances.spectral_distance_sum", 1, "none", DZIUGAITE, (INITIAL, *MAPS), NO_CONVOLUTION_NORM, version=3)
+_add("distances.log_spectral_distance_product", 1, "none", DZIUGAITE, (INITIAL, *MAPS), UNMOVED_OR_NO_NORM, version=3)
+_add("distances.log_spectral_complexity", 1, "none", BARTLETT, (INITIAL, *MAPS), NO_COMPLEXITY, version=3)
 
-_add(capacity.log_kernel_product, 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
-_add(capacity.frobenius_over_spectral, 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
+_add("capacity.log_kernel_product", 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
+_add("capacity.frobenius_over_spectral", 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
 _add(
-    capacity.stable_rank_mean,
+    "capacity.stable_rank_mean",
     1,
     "none",
     RUDELSON,
@@ -203,10 +183,10 @@ _add(
     ZERO_PRODUCT,
     opt_in="ranks networks of equal depth like frobenius_over_spectral",
 )
-_add(capacity.stable_rank_max, 1, "none", RUDELSON, (MATRICES,), ZERO_PRODUCT)
-_add(capacity.distance_over_spectral, 1, "none", DZIUGAITE, (INITIAL, MATRICES), ZERO_PRODUCT, version=3)
+_add("capacity.stable_rank_max", 1, "none", RUDELSON, (MATRICES,), ZERO_PRODUCT)
+_add("capacity.distance_over_spectral", 1, "none", DZIUGAITE, (INITIAL, MATRICES), ZERO_PRODUCT, version=3)
 _add(
-    capacity.log_sum_of_spectral,
+    "capacity.log_sum_of_spectral",
     1,
     "none",
     DZIUGAITE,
@@ -216,7 +196,7 @@ _add(
     version=2,
 )
 _add(
-    capacity.log_sum_of_frobenius,
+    "capacity.log_sum_of_frobenius",
     1,
     "none",
     DZIUGAITE,
@@ -225,7 +205,7 @@ _add(
     opt_in="ranks networks of equal depth like log_frobenius_product",
 )
 _add(
-    capacity.inverse_margin,
+    "capacity.inverse_margin",
     1,
     "train",
     DZIUGAITE,
@@ -233,10 +213,10 @@ _add(
     ZERO_MARGIN,
     opt_in="ranks as margin_p10 where that is positive",
 )
-_add(capacity.log_spectral_over_margin, 1, "train", DZIUGAITE, (CLASSES, *MAPS), ZERO_MARGIN_OR_NO_NORM, version=2)
-_add(capacity.log_frobenius_over_margin, 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), ZERO_PRODUCT_OR_MARGIN)
+_add("capacity.log_spectral_over_margin", 1, "train", DZIUGAITE, (CLASSES, *MAPS), ZERO_MARGIN_OR_NO_NORM, version=2)
+_add("capacity.log_frobenius_over_margin", 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), ZERO_PRODUCT_OR_MARGIN)
 _add(
-    capacity.log_sum_of_spectral_over_margin,
+    "capacity.log_sum_of_spectral_over_margin",
     1,
     "train",
     DZIUGAITE,
@@ -246,7 +226,7 @@ _add(
     version=2,
 )
 _add(
-    capacity.log_sum_of_frobenius_over_margin,
+    "capacity.log_sum_of_frobenius_over_margin",
     1,
     "train",
     DZIUGAITE,
@@ -254,92 +234,83 @@ _add(
     ZERO_PRODUCT_OR_MARGIN,
     opt_in="ranks networks of equal depth like log_frobenius_over_margin",
 )
-_add(capacity.log_spectral_origin, 1, "train", DZIUGAITE, (CLASSES, MATRICES), ZERO_PRODUCT_OR_MARGIN)
-_add(capacity.log_spectral_init, 1, "train", DZIUGAITE, (CLASSES, INITIAL, MATRICES), ZERO_PRODUCT_OR_MARGIN, version=3)
-_add(capacity.path_norm_over_margin, 1, "train", DZIUGAITE, (CLASSES, PATHS), ZERO_MARGIN, version=2)
-
-_add(margins.margin_min, -1, "train", JIANG, (CLASSES,))
-_add(margins.margin_p25, -1, "train", JIANG, (CLASSES,))
-_add(margins.margin_median, -1, "train", JIANG, (CLASSES,))
-_add(margins.margin_p75, -1, "train", JIANG, (CLASSES,))
-_add(margins.margin_p90, -1, "train", JIANG, (CLASSES,))
-_add(margins.margin_mean, -1, "train", JIANG, (CLASSES,))
-_add(margins.normalized_train_loss_l1, 1, "train", LIAO, SCALED, ZERO_PRODUCT)
-_add(margins.normalized_train_loss_l4, 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
-_add(margins.normalized_train_loss_max, 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
-_add(margins.normalized_train_loss_by_output, 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
-_add(margins.normalized_test_loss_by_output, 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
-
-_add(sensitivity.lipschitz_median, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
-_add(sensitivity.lipschitz_p90, 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
-_add(sensitivity.jacobian_frobenius_mean, 1, "train", NOVAK, (REAL_INPUTS, SLOPES), cost=2, version=3, stochastic=True)
+_add("capacity.log_spectral_origin", 1, "train", DZIUGAITE, (CLASSES, MATRICES), ZERO_PRODUCT_OR_MARGIN)
 _add(
-    sensitivity.lipschitz_mean_test,
-    1,
-    "test",
-    LOUKAS,
-    (REAL_INPUTS, SLOPES),
-    OVERFLOWING_SLOPES,
-    opt_in=COSTLY,
-    version=2,
-)
-_add(
-    sensitivity.lipschitz_max_test,
-    1,
-    "test",
-    LOUKAS,
-    (REAL_INPUTS, SLOPES),
-    OVERFLOWING_SLOPES,
-    opt_in=COSTLY,
-    version=2,
-)
-_add(
-    sensitivity.lipschitz_p90_test,
-    1,
-    "test",
-    LOUKAS,
-    (REAL_INPUTS, SLOPES),
-    OVERFLOWING_SLOPES,
-    opt_in=COSTLY,
-    version=2,
-)
-
-_add(flatness.sam_sharpness, 1, "train", FORET, (GRADIENTS,), opt_in="much like sharpness", version=3)
-_add(flatness.asam_sharpness, 1, "train", KWON, (GRADIENTS,), version=2)
-_add(flatness.worst_case_sharpness, 1, "train", KESKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
-_add(flatness.adaptive_worst_case_sharpness, 1, "train", ANDRIUSHCHENKO, (GRADIENTS,), opt_in=COSTLY, version=2)
-
-_add(curvature.hessian_trace, 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
-_add(curvature.hessian_quantiles, 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
-
-_add(
-    pac_bayes.pac_bayes_init,
+    "capacity.log_spectral_init",
     1,
     "train",
     DZIUGAITE,
-    (CLASSES, INITIAL),
-    NO_SIGMA,
-    opt_in=COSTLY,
+    (CLASSES, INITIAL, MATRICES),
+    ZERO_PRODUCT_OR_MARGIN,
     version=3,
-    stochastic=True,
 )
-_add(pac_bayes.pac_bayes_origin, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3, stochastic=True)
+_add("capacity.path_norm_over_margin", 1, "train", DZIUGAITE, (CLASSES, PATHS), ZERO_MARGIN, version=2)
+
+_add("margins.margin_min", -1, "train", JIANG, (CLASSES,))
+_add("margins.margin_p25", -1, "train", JIANG, (CLASSES,))
+_add("margins.margin_median", -1, "train", JIANG, (CLASSES,))
+_add("margins.margin_p75", -1, "train", JIANG, (CLASSES,))
+_add("margins.margin_p90", -1, "train", JIANG, (CLASSES,))
+_add("margins.margin_mean", -1, "train", JIANG, (CLASSES,))
+_add("margins.normalized_train_loss_l1", 1, "train", LIAO, SCALED, ZERO_PRODUCT)
+_add("margins.normalized_train_loss_l4", 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
+_add("margins.normalized_train_loss_max", 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
+_add("margins.normalized_train_loss_by_output", 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
+_add("margins.normalized_test_loss_by_output", 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
+
+_add("sensitivity.lipschitz_median", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
+_add("sensitivity.lipschitz_p90", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
 _add(
-    pac_bayes.pac_bayes_flatness, 1, "train", DZIUGAITE, (CLASSES,), NO_SIGMA, opt_in=COSTLY, version=3, stochastic=True
-)
-_add(
-    pac_bayes.pac_bayes_magnitude_init,
+    "sensitivity.jacobian_frobenius_mean",
     1,
     "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL),
-    NO_SIGMA,
-    opt_in=COSTLY,
+    NOVAK,
+    (REAL_INPUTS, SLOPES),
+    cost=2,
     version=3,
     stochastic=True,
 )
 _add(
-    pac_bayes.pac_bayes_magnitude_origin,
+    "sensitivity.lipschitz_mean_test",
+    1,
+    "test",
+    LOUKAS,
+    (REAL_INPUTS, SLOPES),
+    OVERFLOWING_SLOPES,
+    opt_in=COSTLY,
+    version=2,
+)
+_add(
+    "sensitivity.lipschitz_max_test",
+    1,
+    "test",
+    LOUKAS,
+    (REAL_INPUTS, SLOPES),
+    OVERFLOWING_SLOPES,
+    opt_in=COSTLY,
+    version=2,
+)
+_add(
+    "sensitivity.lipschitz_p90_test",
+    1,
+    "test",
+    LOUKAS,
+    (REAL_INPUTS, SLOPES),
+    OVERFLOWING_SLOPES,
+    opt_in=COSTLY,
+    version=2,
+)
+
+_add("flatness.sam_sharpness", 1, "train", FORET, (GRADIENTS,), opt_in="much like sharpness", version=3)
+_add("flatness.asam_sharpness", 1, "train", KWON, (GRADIENTS,), version=2)
+_add("flatness.worst_case_sharpness", 1, "train", KESKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
+_add("flatness.adaptive_worst_case_sharpness", 1, "train", ANDRIUSHCHENKO, (GRADIENTS,), opt_in=COSTLY, version=2)
+
+_add("curvature.hessian_trace", 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
+_add("curvature.hessian_quantiles", 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
+
+_add(
+    "pac_bayes.pac_bayes_init",
     1,
     "train",
     DZIUGAITE,
@@ -350,7 +321,51 @@ _add(
     stochastic=True,
 )
 _add(
-    pac_bayes.pac_bayes_magnitude_flatness,
+    "pac_bayes.pac_bayes_origin",
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES,),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
+)
+_add(
+    "pac_bayes.pac_bayes_flatness",
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES,),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
+)
+_add(
+    "pac_bayes.pac_bayes_magnitude_init",
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES, INITIAL),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
+)
+_add(
+    "pac_bayes.pac_bayes_magnitude_origin",
+    1,
+    "train",
+    DZIUGAITE,
+    (CLASSES, INITIAL),
+    NO_SIGMA,
+    opt_in=COSTLY,
+    version=3,
+    stochastic=True,
+)
+_add(
+    "pac_bayes.pac_bayes_magnitude_flatness",
     1,
     "train",
     DZIUGAITE,
@@ -361,11 +376,11 @@ _add(
     stochastic=True,
 )
 
-_add(lipschitz.bias_gradient_mean, 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
-_add(lipschitz.lipschitz_mean_lower, 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
-_add(lipschitz.lipschitz_mean_upper, 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
+_add("lipschitz.bias_gradient_mean", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
+_add("lipschitz.lipschitz_mean_lower", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
+_add("lipschitz.lipschitz_mean_upper", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
 _add(
-    lipschitz.lipschitz_max_mixtures,
+    "lipschitz.lipschitz_max_mixtures",
     1,
     "train",
     LOUKAS,
@@ -377,7 +392,7 @@ _add(
     stochastic=True,
 )
 _add(
-    lipschitz.lipschitz_max_noise,
+    "lipschitz.lipschitz_max_noise",
     1,
     "train",
     LOUKAS,
@@ -389,9 +404,9 @@ _add(
     stochastic=True,
 )
 
-_add(activation_regions.activation_regions, 1, "train", HANIN, (RELU,), opt_in=COSTLY, mapped=False)
+_add("activation_regions.activation_regions", 1, "train", HANIN, (RELU,), opt_in=COSTLY, mapped=False)
 _add(
-    activation_regions.region_crossings,
+    "activation_regions.region_crossings",
     1,
     "train",
     NOVAK,
@@ -403,7 +418,7 @@ _add(
     stochastic=True,
 )
 _add(
-    activation_regions.far_lipschitz_bound,
+    "activation_regions.far_lipschitz_bound",
     1,
     "train",
     LOUKAS,
@@ -414,7 +429,7 @@ _add(
     stochastic=True,
 )
 _add(
-    activation_regions.far_coverage,
+    "activation_regions.far_coverage",
     -1,
     "train",
     LOUKAS,
@@ -426,7 +441,7 @@ _add(
 )
 
 _add(
-    memorization.clean_train_accuracy,
+    "memorization.clean_train_accuracy",
     -1,
     "train",
     ARPIT,
@@ -435,7 +450,7 @@ _add(
     opt_in=KNOWS_TRUE_LABELS,
 )
 _add(
-    memorization.corrupted_train_accuracy,
+    "memorization.corrupted_train_accuracy",
     1,
     "train",
     ARPIT,
@@ -443,9 +458,9 @@ _add(
     NO_CORRUPTED_LABEL,
     opt_in=KNOWS_TRUE_LABELS,
 )
-_add(memorization.loss_sensitivity_mean, 1, "train", ARPIT, (REAL_INPUTS, SLOPES), opt_in="much like margin_p10")
+_add("memorization.loss_sensitivity_mean", 1, "train", ARPIT, (REAL_INPUTS, SLOPES), opt_in="much like margin_p10")
 _add(
-    memorization.loss_sensitivity_gini,
+    "memorization.loss_sensitivity_gini",
     -1,
     "train",
     ARPIT,
@@ -454,7 +469,7 @@ _add(
     opt_in="much like margin_p25",
 )
 _add(
-    memorization.critical_sample_ratio,
+    "memorization.critical_sample_ratio",
     1,
     "validation",
     ARPIT,
@@ -463,7 +478,7 @@ _add(
     stochastic=True,
 )
 _add(
-    memorization.critical_sample_ratio_train,
+    "memorization.critical_sample_ratio_train",
     1,
     "train",
     ARPIT,
@@ -472,12 +487,12 @@ _add(
     stochastic=True,
 )
 
-_add(landscape.loss_range_along_gradient, 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
-_add(landscape.gradient_predictiveness, 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
-_add(landscape.effective_smoothness, 1, "train", SANTURKAR, (GRADIENTS,), ZERO_GRADIENT, opt_in=COSTLY, version=3)
-_add(landscape.internal_covariate_shift, 1, "train", SANTURKAR, (LAYERS, GRADIENTS), opt_in=COSTLY, version=3)
+_add("landscape.loss_range_along_gradient", 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
+_add("landscape.gradient_predictiveness", 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
+_add("landscape.effective_smoothness", 1, "train", SANTURKAR, (GRADIENTS,), ZERO_GRADIENT, opt_in=COSTLY, version=3)
+_add("landscape.internal_covariate_shift", 1, "train", SANTURKAR, (LAYERS, GRADIENTS), opt_in=COSTLY, version=3)
 _add(
-    landscape.internal_covariate_cosine,
+    "landscape.internal_covariate_cosine",
     -1,
     "train",
     SANTURKAR,
@@ -487,10 +502,10 @@ _add(
     version=3,
 )
 
-_add(path_norm.path_norm_l1, 1, "none", PATH_NORMS, (PATHS,), opt_in="much like log_frobenius_product", version=2)
+_add("path_norm.path_norm_l1", 1, "none", PATH_NORMS, (PATHS,), opt_in="much like log_frobenius_product", version=2)
 
 _add(
-    margins.margin_p10_complexity,
+    "margins.margin_p10_complexity",
     -1,
     "train",
     BARTLETT,
@@ -499,14 +514,14 @@ _add(
     opt_in="much like margin_p10_spectral",
     version=2,
 )
-_add(layer_margins.layer_margins, -1, "train", JIANG, (CLASSES, LAYER_INPUTS, SLOPES), NO_SPREAD, opt_in=VECTOR)
+_add("layer_margins.layer_margins", -1, "train", JIANG, (CLASSES, LAYER_INPUTS, SLOPES), NO_SPREAD, opt_in=VECTOR)
 
-_add(distances.layer_distances, 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=2)
+_add("distances.layer_distances", 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=2)
 
-_add(margins.margin_quantiles, -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
-_add(margins.top_output_quantiles, -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
+_add("margins.margin_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
+_add("margins.top_output_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
 _add(
-    margins.input_margin_p10,
+    "margins.input_margin_p10",
     -1,
     "train",
     JIANG,
@@ -515,7 +530,7 @@ _add(
     opt_in="much like margin_p10",
 )
 _add(
-    margins.input_margin_median,
+    "margins.input_margin_median",
     -1,
     "train",
     JIANG,
@@ -523,9 +538,9 @@ _add(
     INSENSITIVE_INPUT,
 )
 
-_add(representation.davies_bouldin, 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=2)
+_add("representation.davies_bouldin", 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=2)
 _add(
-    representation.mixup_accuracy,
+    "representation.mixup_accuracy",
     -1,
     "train",
     NATEKAR,
@@ -536,11 +551,11 @@ _add(
     stochastic=True,
 )
 
-_add(spectra.power_law_alpha, 1, "none", MARTIN, (MATRICES,), NO_TAIL)
-_add(spectra.weighted_alpha, 1, "none", MARTIN, (MATRICES,), NO_TAIL, opt_in="much like power_law_alpha")
+_add("spectra.power_law_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL)
+_add("spectra.weighted_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL, opt_in="much like power_law_alpha")
 
 _add(
-    linear.linear_information,
+    "linear.linear_information",
     -1,
     "validation",
     NAKKIRAN,
@@ -551,7 +566,7 @@ _add(
     opt_in=COSTLY,
 )
 _add(
-    linear.nonlinear_information,
+    "linear.nonlinear_information",
     1,
     "validation",
     NAKKIRAN,
@@ -563,7 +578,7 @@ _add(
 )
 
 _add(
-    distances.squared_spectral_distance_sum,
+    "distances.squared_spectral_distance_sum",
     1,
     "none",
     DZIUGAITE,

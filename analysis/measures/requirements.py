@@ -1,22 +1,18 @@
-"""Requirements of measures: each with its name, its check, and the reason that a status gives where it is not met.
+"""Requirements of measures: each with its name, and its check in `requirement_checks`.
 
-Add a requirement with one function and one `Requirement`; a measure lists the ones it has in `Measure.requires`.
+Add a requirement with one function there and one line here; a measure lists the ones it has in `Measure.requires`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from torch import nn
+from benevolent.analysis.measures.deferred import DeferredFunction
 
-from benevolent.analysis.measures.architecture import Architecture
-from benevolent.analysis.measures.batchnorm import batchnorm_names
-from benevolent.analysis.measures.measured_network import MeasuredNetwork
-from benevolent.analysis.measures.path_norm import why_no_path_norm
-from benevolent.analysis.measures.weight_uses import MATRIX_PRODUCTS
-from benevolent.analysis.measures.weights import Weight
-from benevolent.trainables.stack.layer_types import is_sequence, layer_type
-from benevolent.trainables.stack.own_code import kind_name
+if TYPE_CHECKING:
+    from benevolent.analysis.measures.measured_network import MeasuredNetwork
 
 
 @dataclass(frozen=True)
@@ -36,184 +32,35 @@ class Requirement:
     tries_derivatives: bool = False
 
 
-def _why_no_initial(network: MeasuredNetwork) -> str | None:
-    return None if network.initial is not None else "needs the initial parameters"
+def _requirement(name: str, check: str, **options: bool) -> Requirement:
+    """Return a requirement with a function of `requirement_checks`, which is imported when a network is checked.
 
-
-def _why_no_classes(network: MeasuredNetwork) -> str | None:
-    real_targets = network.train.labels.is_floating_point()
-    return "needs classes; the targets are real numbers" if real_targets else None
-
-
-def _why_no_real_inputs(network: MeasuredNetwork) -> str | None:
-    return None if network.train.sets.dtype.is_floating_point else "needs inputs that are real numbers"
-
-
-def _why_no_true_labels(network: MeasuredNetwork) -> str | None:
-    return None if network.true_labels is not None else "needs the labels as they were before corruption"
-
-
-def _why_no_layers(network: MeasuredNetwork) -> str | None:
-    layers = {name.rpartition(".")[0] for name in network.parameters}
-    return None if len(layers) > 1 else "needs two layers or more"
-
-
-def _why_no_weights(network: MeasuredNetwork) -> str | None:
-    return _no_weights(network.architecture)
-
-
-def _no_weights(architecture: Architecture) -> str | None:
-    if not architecture.weights:
-        return "needs weights, parameters with two axes or more"
-    for weight in architecture.weights:
-        if weight.why_not_once:
-            return weight.why_not_once
-    unfolded = batchnorm_names(architecture.module)
-    if unfolded:
-        return f"needs layers that BatchNorm can be folded into, found none before {unfolded[0]!r}"
-    return None
-
-
-def _why_no_features(network: MeasuredNetwork) -> str | None:
-    architecture = network.architecture
-    reason = _no_weights(architecture)
-    if reason:
-        return reason
-    last = architecture.weights[-1]
-    layer = last.name.rpartition(".")[0]
-    if layer not in architecture.calls:
-        return f"needs a last layer with weights that is called, {layer!r} is not"
-    return _not_on_layer_inputs(last)
-
-
-def _not_on_layer_inputs(weight: Weight) -> str | None:
-    if weight.calls != 1:
-        return f"needs layers that are called once on real numbers, that of {weight.name!r} is not"
-    if not weight.on_layer_inputs:
-        return f"needs layers that act on one row of inputs for each example, that of {weight.name!r} does not"
-    return None
-
-
-def _why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
-    architecture = network.architecture
-    reason = _no_weights(architecture)
-    if reason:
-        return reason
-    for weight, following in pairwise(architecture.weights):
-        if weight.layer is following.layer:
-            return f"needs one weight tensor per layer, {weight.name!r} is not alone"
-    return next(filter(None, map(_not_on_layer_inputs, architecture.weights)), None)
-
-
-def _why_not_homogeneous(network: MeasuredNetwork) -> str | None:
-    return _first_inhomogeneous(network.architecture.sequence)
-
-
-def _first_inhomogeneous(module: nn.Module) -> str | None:
-    if is_sequence(module):
-        return next(filter(None, map(_first_inhomogeneous, module.children())), None)
-    if layer_type(module).homogeneous:
-        return None
-    name = kind_name(module)
-    return f"needs nn.Sequential of Linear, Conv2d and positively homogeneous layers, found {name}"
-
-
-def _why_no_operator_norms(network: MeasuredNetwork) -> str | None:
-    for weight in network.architecture.weights:
-        applied_as = layer_type(weight.layer).weights
-        if applied_as is None:
-            return f"{weight.name}: known for Linear and Conv2d, not {kind_name(weight.layer)}"
-        if applied_as == "kernel" and weight.input_shape is None:
-            return f"{weight.name}: needs one input shape"
-        if weight.function not in MATRIX_PRODUCTS | {"conv2d"}:
-            return f"{weight.name}: known for matrix products and conv2d, not {weight.function!r}"
-    return None
-
-
-def _why_no_matrices(network: MeasuredNetwork) -> str | None:
-    reason = _no_weights(network.architecture)
-    if reason:
-        return reason
-    for weight in network.architecture.weights:
-        axes = network.folded[weight.name].ndim
-        if axes > 2 and not weight.function.startswith("conv"):
-            return f"needs matrices and kernels of convolutions, {weight.name!r} has {axes} axes"
-    return None
-
-
-def _why_no_paths(network: MeasuredNetwork) -> str | None:
-    for weight in network.architecture.weights:
-        if any(use.changed for use in weight.uses):
-            return weight.why_not_once
-    return why_no_path_norm(network.architecture.sequence)
-
-
-def _why_no_dense_first_layer(network: MeasuredNetwork) -> str | None:
-    names = network.architecture.first_layer
-    if names is None or any(name not in network.parameters for name in names if name):
-        return "needs a first layer that is linear with a bias, both trained"
-    if not network.architecture.first_on_inputs:
-        return "needs a first layer that acts on the inputs themselves"
-    if not network.architecture.first_carries_inputs:
-        return "needs inputs that reach the outputs through the first layer alone, once"
-    return None
-
-
-def _why_no_relu(network: MeasuredNetwork) -> str | None:
-    reason = _no_weights(network.architecture)
-    if reason:
-        return reason
-    parts = network.architecture.module.modules()
-    has_relu = any(isinstance(part, nn.ReLU) for part in parts)
-    if not has_relu:
-        return "needs layers nn.ReLU"
-    if network.architecture.relu_functions:
-        return "needs ReLUs that are layers nn.ReLU, some are called as functions"
-    return None
-
-
-def _why_not_piecewise_linear(network: MeasuredNetwork) -> str | None:
-    return _why_no_relu(network) or _first_nonlinear(network.architecture.sequence)
-
-
-def _first_nonlinear(module: nn.Module) -> str | None:
-    if is_sequence(module):
-        return next(filter(None, map(_first_nonlinear, module.children())), None)
-    if layer_type(module).affine_given_relus:
-        return None
-    return f"needs nn.Sequential of affine layers and ReLU, found {kind_name(module)}"
-
-
-def _why_no_slopes(network: MeasuredNetwork) -> str | None:
-    return network.architecture.no_slopes
-
-
-def _why_no_gradients(network: MeasuredNetwork) -> str | None:
-    return network.architecture.no_gradients
-
-
-def _why_no_curvature(network: MeasuredNetwork) -> str | None:
-    return network.architecture.no_gradients or network.architecture.no_curvature
+    Args:
+        name: see `Requirement`.
+        check: name of the function.
+        options: the other fields of `Requirement`.
+    """
+    return Requirement(name, DeferredFunction(f"requirement_checks.{check}"), **options)
 
 
 #: Data and parameters.
-INITIAL = Requirement("initial", _why_no_initial)
-CLASSES = Requirement("classes", _why_no_classes)
-REAL_INPUTS = Requirement("real inputs", _why_no_real_inputs)
-TRUE_LABELS = Requirement("true labels", _why_no_true_labels)
+INITIAL = _requirement("initial", "why_no_initial")
+CLASSES = _requirement("classes", "why_no_classes")
+REAL_INPUTS = _requirement("real inputs", "why_no_real_inputs")
+TRUE_LABELS = _requirement("true labels", "why_no_true_labels")
 #: Derivatives.
-SLOPES = Requirement("slopes", _why_no_slopes, tries_derivatives=True)
-GRADIENTS = Requirement("gradients", _why_no_gradients, tries_derivatives=True)
-CURVATURE = Requirement("curvature", _why_no_curvature, tries_derivatives=True)
+SLOPES = _requirement("slopes", "why_no_slopes", tries_derivatives=True)
+GRADIENTS = _requirement("gradients", "why_no_gradients", tries_derivatives=True)
+CURVATURE = _requirement("curvature", "why_no_curvature", tries_derivatives=True)
 #: Layers.
-LAYERS = Requirement("layers", _why_no_layers)
-FIRST_LAYER = Requirement("first layer", _why_no_dense_first_layer, tries_derivatives=True)
-WEIGHTS = Requirement("weights", _why_no_weights, reads_folded=True)
-FEATURES = Requirement("features", _why_no_features, reads_folded=True)
-LAYER_INPUTS = Requirement("layer inputs", _why_no_layer_inputs, reads_folded=True)
-HOMOGENEOUS = Requirement("homogeneous", _why_not_homogeneous, reads_folded=True)
-MATRICES = Requirement("matrices", _why_no_matrices, reads_folded=True)
-OPERATOR_NORMS = Requirement("operator norms", _why_no_operator_norms, reads_folded=True)
-PATHS = Requirement("paths", _why_no_paths, reads_folded=True)
-RELU = Requirement("ReLU", _why_no_relu, reads_folded=True)
-PIECEWISE_LINEAR = Requirement("piecewise linear", _why_not_piecewise_linear, reads_folded=True)
+LAYERS = _requirement("layers", "why_no_layers")
+FIRST_LAYER = _requirement("first layer", "why_no_dense_first_layer", tries_derivatives=True)
+WEIGHTS = _requirement("weights", "why_no_weights", reads_folded=True)
+FEATURES = _requirement("features", "why_no_features", reads_folded=True)
+LAYER_INPUTS = _requirement("layer inputs", "why_no_layer_inputs", reads_folded=True)
+HOMOGENEOUS = _requirement("homogeneous", "why_not_homogeneous", reads_folded=True)
+MATRICES = _requirement("matrices", "why_no_matrices", reads_folded=True)
+OPERATOR_NORMS = _requirement("operator norms", "why_no_operator_norms", reads_folded=True)
+PATHS = _requirement("paths", "why_no_paths", reads_folded=True)
+RELU = _requirement("ReLU", "why_no_relu", reads_folded=True)
+PIECEWISE_LINEAR = _requirement("piecewise linear", "why_not_piecewise_linear", reads_folded=True)

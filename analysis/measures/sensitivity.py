@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
+from benevolent.analysis.measures.limits import EXACT_CLASSES
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.quantiles import quantile
 from benevolent.analysis.measures.rng import normal
@@ -15,8 +16,6 @@ from benevolent.analysis.measures.time_budget import check_time
 
 #: Upper bound on the numbers in one slice of the Jacobians: 1,000 classes or large images must not fill the memory.
 JACOBIAN_NUMBERS = 2**24
-#: Up to so many classes have their Jacobian computed row by row.
-EXACT_CLASSES = 128
 #: Random mixtures of more classes that give the Frobenius norm.
 MIXTURES = 32
 

@@ -1,9 +1,12 @@
 """Reasons why a value does not exist, as statuses give them after `undefined: `."""
 
-from benevolent.analysis.measures.lanczos import BUDGET, TOLERANCE
-from benevolent.analysis.measures.linear_maps import BUDGET as NORM_BUDGET
-from benevolent.analysis.measures.linear_maps import TOLERANCE as NORM_TOLERANCE
-from benevolent.analysis.measures.sensitivity import EXACT_CLASSES
+from benevolent.analysis.measures.limits import (
+    EXACT_CLASSES,
+    LANCZOS_BUDGET,
+    LANCZOS_TOLERANCE,
+    NORM_BUDGET,
+    NORM_TOLERANCE,
+)
 
 # Norms.
 ZERO_PRODUCT = "the product of norms is zero: a layer has only zero weights"
@@ -23,14 +26,16 @@ NO_SPREAD = "the inputs of a layer are all the same, or do not move the logits"
 ONE_CLASS = "fewer than two classes, or two of one mean"
 # Slopes and activation patterns.
 OVERFLOWING_SLOPES = (
-    f"slopes overflow; or, of more than {EXACT_CLASSES} classes, Lanczos residual above {TOLERANCE:g} after {BUDGET} "
-    "products"
+    f"slopes overflow; or, of more than {EXACT_CLASSES} classes, Lanczos residual above {LANCZOS_TOLERANCE:g} after "
+    f"{LANCZOS_BUDGET} products"
 )
 INSENSITIVE_LOSS = "no input moves the loss"
 NOT_COVERED = "no point far from the data has a pattern that the training inputs' patterns span"
 NO_NEW_PATTERN = "no point has a pattern that no training input has"
 # The training loss around the parameters.
-NO_EIGENVALUE = f"Lanczos: residual above {TOLERANCE:.1%} after {BUDGET} products, or the loss is not finite"
+NO_EIGENVALUE = (
+    f"Lanczos: residual above {LANCZOS_TOLERANCE:.1%} after {LANCZOS_BUDGET} products, or the loss is not finite"
+)
 NO_SIGMA = "no noise of sigma <= 2 costs a tenth of the training accuracy"
 UNMOVED_NETWORK = "all parameters are as they were initialized"
 ZERO_GRADIENT = "the gradient vanishes"

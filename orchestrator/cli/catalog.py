@@ -1,18 +1,16 @@
-"""Rows of `bth list`: names, descriptions and sources."""
+"""Rows of `bth list`: names, descriptions and sources.
+
+Each list imports the modules that know its rows when it is printed.
+"""
 
 import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from benevolent.analysis.measures.measure import Measure
-from benevolent.analysis.measures.registry import MEASURES
-from benevolent.analysis.outcome_names import outcomes
-from benevolent.orchestrator.spec.load_spec import bundled_sweeps
-from benevolent.orchestrator.study import studies
-from benevolent.trainables import data
-from benevolent.trainables.models import MODELS
-from benevolent.trainables.training.dynamics_names import DYNAMICS
+if TYPE_CHECKING:
+    from benevolent.analysis.measures.measure import Measure
 
 Row = tuple[str, ...]
 
@@ -26,18 +24,26 @@ class Catalog:
 
 
 def _sweeps() -> list[Row]:
+    from benevolent.orchestrator.spec.load_spec import bundled_sweeps
+
     return [(name, description) for name, description in bundled_sweeps().items()]
 
 
 def _studies() -> list[Row]:
+    from benevolent.orchestrator.study_heading import study_headings
+
     rows: list[Row] = []
-    for name, study in studies().items():
+    for study in study_headings():
         effort = f"small: {study.small.takes}; paper: {study.paper.takes}"
-        rows.append((name, f"{study.title}\n{effort}", study.reference))
+        rows.append((study.name, f"{study.title}\n{effort}", study.reference))
     return rows
 
 
 def _models() -> list[Row]:
+    from benevolent.trainables import plugins
+    from benevolent.trainables.models import MODELS
+
+    plugins.load()
     rows: list[Row] = []
     for name, builder in MODELS.items():
         docstring = inspect.getdoc(builder) or ""
@@ -56,11 +62,20 @@ def _sources(docstring: str) -> str:
     return "; ".join(dict.fromkeys(references))
 
 
+def _data_sets() -> list[Row]:
+    from benevolent.trainables import data, plugins
+
+    plugins.load()
+    return [*data.listing()]
+
+
 def _measures() -> list[Row]:
+    from benevolent.analysis.measures.registry import MEASURES
+
     return [_measure(measure) for measure in MEASURES.values()]
 
 
-def _measure(measure: Measure) -> Row:
+def _measure(measure: "Measure") -> Row:
     """Return the row of a measure; requirements and source share a cell with the description, which needs the width."""
     direction = "larger" if measure.direction > 0 else "smaller"
     requirements = [requirement.name for requirement in measure.requires]
@@ -78,6 +93,8 @@ def _measure(measure: Measure) -> Row:
 
 
 def _dynamics() -> list[Row]:
+    from benevolent.trainables.training.dynamics_names import DYNAMICS
+
     return [(name, *description_and_source) for name, description_and_source in DYNAMICS.items()]
 
 
@@ -102,6 +119,8 @@ COLUMNS: dict[str, str] = {
 
 
 def _columns() -> list[Row]:
+    from benevolent.analysis.outcome_names import outcomes
+
     rows: list[Row] = [(name, meaning, "") for name, meaning in COLUMNS.items()]
     for name, (meaning, source) in outcomes().items():
         rows.append((name, meaning, source))
@@ -112,7 +131,7 @@ CATALOG: dict[str, Catalog] = {
     "sweeps": Catalog(_sweeps, ("name", "description")),
     "studies": Catalog(_studies, ("name", "question, and time it takes", "source")),
     "models": Catalog(_models),
-    "datasets": Catalog(data.listing),
+    "datasets": Catalog(_data_sets),
     "measures": Catalog(_measures, ("name", "complex if", "description, requirements, source")),
     "dynamics": Catalog(_dynamics),
     "columns": Catalog(_columns, ("column of results.table()", "meaning", "source")),

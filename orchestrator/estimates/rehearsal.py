@@ -40,6 +40,8 @@ LEARNING_RATE = 1e-9
 #: Epochs that are timed: the first one also imports, the second one is recorded.
 EPOCHS = 4
 SPLITS = ("train", "validation", "test")
+#: Sections that a rehearsal leaves at their defaults: they cost no time per epoch.
+LEFT_OUT = ("init", "labels", "prune", "reset", "pretrain")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class RunTime:
     def seconds(self, epochs: int, records: int) -> float:
         """Return the seconds of a run of so many epochs, `records` of which are recorded."""
         return epochs * self.epoch + records * self.record
+
+
+def rehearsal_key(config: RunConfig) -> str:
+    """Return text that is equal for runs whose rehearsals are the same."""
+    return config.model_dump_json(exclude={*LEFT_OUT, "seed"})
 
 
 def rehearse(config: RunConfig, runs: int, record: RecordConfig) -> RunTime:
@@ -121,7 +128,7 @@ def _batch_size(config: RunConfig, train_size: int) -> int:
 
 def _rehearsed_fields(config: RunConfig, data_set: str, sizes: dict[str, int]) -> dict[str, Any]:
     """Return the fields of a run like this one that depends on no other run and trains for a few epochs."""
-    values = config.model_dump() | {"init": {}, "labels": {}, "prune": {}, "reset": {}, "pretrain": {}}
+    values = config.model_dump() | {section: {} for section in LEFT_OUT}
     values["data"] |= {**sizes, "name": data_set, "subset": 1.0}
     if data_set not in SYNTHETIC:  # as many examples as are rehearsed, all of them kept
         values["data"] |= {"classes": None, "half": "both"}

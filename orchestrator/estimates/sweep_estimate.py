@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benevolent.orchestrator.estimates.rehearsal import rehearse
+from benevolent.orchestrator.estimates.rehearsal import RunTime, rehearsal_key, rehearse
 from benevolent.orchestrator.estimates.run_groups import RunGroup, distinguishing_fields, group_new_runs
 from benevolent.orchestrator.plan.memory import largest_input_bytes
 from benevolent.orchestrator.plan.network_cost import network_cost, training_flops
@@ -168,18 +168,22 @@ def _timed(record: RecordConfig, estimates: Sequence[GroupEstimate], groups: Seq
     """Return the groups with their time: the costliest as rehearsed, the others by their arithmetic."""
     costliest_first = sorted(zip(estimates, groups, strict=True), key=lambda pair: -pair[0].flops)
     timed = []
+    rehearsed: dict[tuple[str, int], RunTime] = {}
     seconds_per_flop = 0.0
     for position, (estimate, group) in enumerate(costliest_first):
         flops = max(1, estimate.flops)
         if position < REHEARSED:
-            seconds_per_flop = _rehearsed_seconds(record, group) / flops
+            runs = max(group.cohort_sizes)
+            key = (rehearsal_key(group.example), runs)
+            if key not in rehearsed:
+                rehearsed[key] = rehearse(group.example, runs, record)
+            seconds_per_flop = _seconds(record, group, rehearsed[key]) / flops
         timed.append(replace(estimate, seconds=seconds_per_flop * flops))
     return timed
 
 
-def _rehearsed_seconds(record: RecordConfig, group: RunGroup) -> float:
-    """Return the seconds of all runs of a group, from a rehearsal of its first runs."""
-    run_time = rehearse(group.example, max(group.cohort_sizes), record)
+def _seconds(record: RecordConfig, group: RunGroup, run_time: RunTime) -> float:
+    """Return the seconds of all runs of a group."""
     seconds = 0.0
     for config, runs in group.members:
         epochs, records = _epochs(record, config)

@@ -39,7 +39,11 @@ def load_spec(source: str, overrides: Sequence[str] = ()) -> SweepSpec:
 
 def bundled_sweeps() -> dict[str, str]:
     """Return the sweeps that come with the package: their names, and what each is about."""
-    return {name: load_spec(name).description.strip() for name in sorted(_bundled_files())}
+    descriptions = {}
+    for name, file in sorted(_bundled_files().items()):
+        values = yaml_text.loads(file.read_text(encoding="utf-8"))
+        descriptions[name] = values["description"].strip()
+    return descriptions
 
 
 def put(values: dict[str, Any], key: str, value: Any, where: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from benevolent.trainables.config.base import Section
-from benevolent.trainables.stack.network import Kernel
+from benevolent.trainables.stack.kernel_names import Kernel
 
 
 def _is_whole_above_one(gpus: float) -> float:

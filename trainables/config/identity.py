@@ -6,15 +6,15 @@ and the seed. Nothing reads these texts back. An id is 64 bits, written as 16 he
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-from pandas.api.extensions import ExtensionArray
 
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.philox import philox
+
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionArray
 
 #: Raised when a default or the training algorithm changes, so that old results are not taken for new ones.
 ALGORITHM_VERSION = 2
@@ -86,12 +86,15 @@ def id_text(number: int) -> str:
     return f"{number:0{ID_DIGITS}x}"
 
 
-def id_texts(numbers: Array) -> ExtensionArray:
+def id_texts(numbers: Array) -> "ExtensionArray":
     """Return ids as an array of texts; no string of Python is made for each, so that a million take 24 MB.
 
     >>> id_texts(np.array([255, 1], np.uint64)).tolist()
     ['00000000000000ff', '0000000000000001']
     """
+    import pandas as pd  # half a second that a list of names and fields need not wait for
+    import pyarrow as pa
+
     characters = np.empty((len(numbers), ID_DIGITS), np.uint8)
     symbols = np.frombuffer(b"0123456789abcdef", np.uint8)
     for column in range(ID_DIGITS):

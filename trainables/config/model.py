@@ -4,16 +4,18 @@ The user's plugins are loaded here, before the fields are derived, since they ma
 process that reads configurations imports this module.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Discriminator, Tag, create_model
-from torch import nn
 
 from benevolent.trainables import plugins
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models import MODELS
 
 #: Arguments of every builder that are not fields: the shape of one input and the number of outputs.
@@ -29,14 +31,12 @@ def _section_of(family: str, builder: Callable[..., nn.Module]) -> type[Section]
         BadInput: an argument cannot be a field.
     """
     where = f"the builder of model.family = {family!r}"
-    try:
-        arguments = inspect.signature(builder, eval_str=True).parameters.values()
-    except NameError as error:  # an annotation in quotes
-        raise BadInput(f"{where}: {error}") from error
     fields: dict[str, Any] = {"family": (Literal[family], family)}
-    for position, argument in enumerate(arguments):
+    function = inspect.unwrap(getattr(builder, "func", builder))  # that of a `functools.partial`
+    names = getattr(function, "__globals__", {})
+    for position, argument in enumerate(inspect.signature(builder).parameters.values()):
         if argument.kind is argument.KEYWORD_ONLY:
-            fields[argument.name] = _field_of(argument, where)
+            fields[argument.name] = _field_of(argument, names, where)
         elif position >= POSITIONAL:
             raise BadInput(f"{where}: argument {argument.name!r} needs a * before it, as every field of model: does")
     try:
@@ -46,12 +46,25 @@ def _section_of(family: str, builder: Callable[..., nn.Module]) -> type[Section]
         raise BadInput(f"{where}: {lines[0]}") from error
 
 
-def _field_of(argument: inspect.Parameter, where: str) -> tuple[Any, Any]:
-    """Return the type and the default of a field; `...` stands for no default."""
-    if argument.annotation is argument.empty:
+def _field_of(argument: inspect.Parameter, names: dict[str, Any], where: str) -> tuple[Any, Any]:
+    """Return the type and the default of a field; `...` stands for no default.
+
+    Args:
+        argument: of the builder.
+        names: those that its annotation may use where it is text. Other annotations of the builder are left alone,
+            since they would import torch.
+        where: the beginning of an error line.
+    """
+    annotation = argument.annotation
+    if annotation is argument.empty:
         raise BadInput(f"{where}: argument {argument.name!r} needs an annotation, as in {argument.name}: int")
+    if isinstance(annotation, str):
+        try:
+            annotation = eval(annotation, names)
+        except Exception as error:
+            raise BadInput(f"{where}: argument {argument.name!r}: {error}") from error
     default = ... if argument.default is argument.empty else argument.default
-    return argument.annotation, default
+    return annotation, default
 
 
 def _family_of(section: Any) -> str | None:

@@ -1,12 +1,12 @@
 """Phases: the stretches of training that a run consists of."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from benevolent.trainables.config.data import Corruption
+from benevolent.trainables.lazy_torch import Tensor, torch
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 """Augmentation: images changed at random at every training step, from each run's own draws."""
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from __future__ import annotations
 
 from benevolent.trainables.config.data import Augment
+from benevolent.trainables.lazy_torch import Tensor, nn, torch
 from benevolent.trainables.rng import StackGenerator
 
 #: Largest number of pixels that an image is moved by.
@@ -43,7 +42,7 @@ def augmented(images: Tensor, method: Augment, draws: StackGenerator, border: in
         columns = torch.where(stays, columns, columns.flip(-1))
     reach = SHIFT if "shift" in method else border
     if "shift" in method:
-        images = functional.pad(images, [SHIFT] * 4)
+        images = nn.functional.pad(images, [SHIFT] * 4)
     if reach:
         rows = rows + _offsets(draws, count, reach)
         columns = columns + _offsets(draws, count, reach)

@@ -11,18 +11,19 @@ seed. Interventions of a run on its test inputs (`data.pixels: permuted`) act on
 Add a kind by writing a function and naming it, with its five constants, in `TEST_CORRUPTIONS`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.data.readers import READERS
 from benevolent.trainables.data.split import Dataset, Inputs, PixelScale, Split
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.lazy_torch import Tensor, torch
 from benevolent.trainables.rng import RandomStream
 
 Array = np.ndarray[Any, Any]

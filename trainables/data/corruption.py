@@ -1,11 +1,12 @@
 """Interventions on data: wrong labels, and inputs without the structure of images, drawn from a run's seed."""
 
+from __future__ import annotations
+
 import numpy as np
-import torch
-from torch import Tensor
 
 from benevolent.trainables.config.data import Corruption, Pixels
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.lazy_torch import Tensor, torch
 from benevolent.trainables.rng import RandomStream
 
 #: Images whose pixels are moved at once: positions of all would take eight times the memory of bytes.

@@ -4,14 +4,15 @@ An intervention is added by writing a function from `Inputs` to `Inputs` and nam
 it reads, in `INPUT_INTERVENTIONS`. Which runs share inputs, and what memory they take, follows from that entry.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import torch
 
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.data.corruption import replace_pixels
 from benevolent.trainables.data.split import Inputs
+from benevolent.trainables.lazy_torch import torch
 from benevolent.trainables.rng import RandomStream
 
 

@@ -1,12 +1,13 @@
 """Load a `DataConfig` as a `Dataset`: read or draw the examples, split them, and normalize the inputs."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from benevolent.trainables.config.data import DataConfig, Half
 from benevolent.trainables.data.readers import READERS, RawSplit, read
@@ -21,6 +22,7 @@ from benevolent.trainables.data.split import (
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
 from benevolent.trainables.data.tasks import CONSTANTS, describe
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.lazy_torch import torch
 from benevolent.trainables.per_run_fields import PerRun
 from benevolent.trainables.rng import RandomStream
 

@@ -1,12 +1,11 @@
 """Inputs and labels of each run of a stack: the data set after the run's own interventions."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor
 
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.data.corruption import corrupt
@@ -14,6 +13,7 @@ from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.loading import load
 from benevolent.trainables.data.split import Dataset, Inputs, Split
 from benevolent.trainables.data.synthetic import SYNTHETIC, draw_split, sampler
+from benevolent.trainables.lazy_torch import Tensor, torch
 from benevolent.trainables.rng import RandomStream, StackGenerator
 
 if TYPE_CHECKING:  # `trainables.config` reads `trainables.config.data`
@@ -53,7 +53,7 @@ def _subsets(config: DataConfig, seeds: Sequence[int], device: torch.device | st
     return orders[:, : config.seen_size].sort(1).values
 
 
-def train_labels(dataset: Dataset, phase: "Phase", seed: int) -> Tensor:
+def train_labels(dataset: Dataset, phase: Phase, seed: int) -> Tensor:
     """Return the labels `(N,)` of the whole training split in a phase.
 
     Args:
@@ -64,7 +64,7 @@ def train_labels(dataset: Dataset, phase: "Phase", seed: int) -> Tensor:
     return _corrupted(dataset.train.labels, dataset, phase, seed)
 
 
-def _corrupted(labels: Tensor, dataset: Dataset, phase: "Phase", seed: int) -> Tensor:
+def _corrupted(labels: Tensor, dataset: Dataset, phase: Phase, seed: int) -> Tensor:
     stream = _stream(phase.name)
     return corrupt(labels, dataset.classes, phase.label_corruption, phase.corruption, seed, stream)
 
@@ -76,7 +76,7 @@ def _stream(phase: str) -> str:
 
 def inputs_of(
     dataset: Dataset,
-    configs: "Sequence[RunSections]",
+    configs: Sequence[RunSections],
     split: str,
     epoch: int = 0,
     phase: str = "train",
@@ -112,8 +112,8 @@ def inputs_of(
 
 def labels_of(
     dataset: Dataset,
-    configs: "Sequence[RunSections]",
-    phases: "Sequence[Phase]",
+    configs: Sequence[RunSections],
+    phases: Sequence[Phase],
     split: str,
     epoch: int = 0,
     teacher_labels: TeacherLabels | None = None,
@@ -160,13 +160,13 @@ def _sees_a_part(config: DataConfig, split: str) -> bool:
     return split == "train" and config.subset < 1
 
 
-def _intervention_seed(config: "RunSections") -> int:
+def _intervention_seed(config: RunSections) -> int:
     """Return the seed that interventions on the data of a run are drawn from."""
     own = config.data.intervention_seed
     return config.seed if own is None else own
 
 
-def _inputs_key(config: "RunSections", split: str, epoch: int) -> tuple[object, ...]:
+def _inputs_key(config: RunSections, split: str, epoch: int) -> tuple[object, ...]:
     """Return a key that is equal for runs of one cohort that see the same inputs."""
     own = config.data
     interventions = interventions_on(own, split)
@@ -182,7 +182,7 @@ def _inputs_key(config: "RunSections", split: str, epoch: int) -> tuple[object, 
     return tuple(values)
 
 
-def _own_inputs(dataset: Dataset, config: "RunSections", split: str, epoch: int, phase: str) -> Inputs:
+def _own_inputs(dataset: Dataset, config: RunSections, split: str, epoch: int, phase: str) -> Inputs:
     """Return the inputs of one run after the interventions on them."""
     inputs = _own_split(dataset, config, split, epoch, phase).sets
     seed = _intervention_seed(config)
@@ -191,7 +191,7 @@ def _own_inputs(dataset: Dataset, config: "RunSections", split: str, epoch: int,
     return inputs
 
 
-def _own_split(dataset: Dataset, config: "RunSections", split: str, epoch: int, phase: str) -> Split:
+def _own_split(dataset: Dataset, config: RunSections, split: str, epoch: int, phase: str) -> Split:
     """Return the examples of one run before interventions; those of a synthetic task may be its own."""
     if config.data.name not in SYNTHETIC:
         return dataset.splits[split]

@@ -1,12 +1,13 @@
 """Inputs of K runs as they are kept in memory, the splits, and the data set."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from benevolent.trainables.lazy_torch import Tensor, torch
 from benevolent.trainables.rng import RandomStream
 
 #: Largest split, in bytes of its inputs as floats, that is kept as floats: then a batch is one `index_select`. Larger
@@ -39,7 +40,7 @@ class Inputs:
     subset: Tensor | None = None
 
     @staticmethod
-    def of(inputs: Tensor, border: int = 0) -> "Inputs":
+    def of(inputs: Tensor, border: int = 0) -> Inputs:
         """Return one set of inputs `(N, *input_shape)` that are used as they are, or images with a border."""
         slot = torch.zeros(1, dtype=torch.long, device=inputs.device)
         return Inputs(inputs.unsqueeze(0), slot, inputs.dtype, border=border)
@@ -61,7 +62,7 @@ class Inputs:
         *channels, height, width = shape
         return (*channels, height - 2 * self.border, width - 2 * self.border)
 
-    def pick(self, runs: Tensor | slice) -> "Inputs":
+    def pick(self, runs: Tensor | slice) -> Inputs:
         """Return the inputs of some of the runs; the sets are shared, not copied."""
         subset = None if self.subset is None else self.subset[runs]
         return replace(self, slot=self.slot[runs], subset=subset)
@@ -115,7 +116,7 @@ class Inputs:
         return floats.sub_(mean.unsqueeze(1)).div_(deviation.unsqueeze(1))
 
     @staticmethod
-    def join(sets: "list[Inputs]", slot: Tensor) -> "Inputs":
+    def join(sets: list[Inputs], slot: Tensor) -> Inputs:
         """Return the inputs of runs that read different sets; if any set is of floats, all become floats."""
         if len(sets) == 1:
             return replace(sets[0], slot=slot)

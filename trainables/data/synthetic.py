@@ -6,17 +6,19 @@ a function from another generator and a number of examples to inputs `(N, *input
 or 1, or floats where the target is `real`. Inputs are used as drawn: their scale is part of the task.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.data.split import Inputs, Split, Target
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.lazy_torch import torch
 from benevolent.trainables.rng import RandomStream
 
 Array = np.ndarray[Any, Any]

@@ -7,10 +7,11 @@ network after the other. The docstring's paragraph `Source: ...` says where the 
 `trainables.config.model` derives the configuration of each family from its builder.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
-from torch import nn
-
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models.convolutional import (
     arpit_cnn,
     frankle_conv,
@@ -21,10 +22,10 @@ from benevolent.trainables.models.convolutional import (
     zhang_alexnet,
 )
 from benevolent.trainables.models.features import fixed_signs, random_features, xord
-from benevolent.trainables.models.forest import random_forest
 from benevolent.trainables.models.inception import zhang_inception
 from benevolent.trainables.models.perceptrons import deep_linear, lenet_300_100, linear, mlp
 from benevolent.trainables.models.puzzles import narrow_cnn, puzzles_bn, puzzles_cnn
+from benevolent.trainables.models.random_forest import random_forest
 from benevolent.trainables.models.residual import preact_resnet, resnet
 from benevolent.trainables.models.user_module import module
 

@@ -1,12 +1,12 @@
 """Families of convolutional networks without shortcuts."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from typing import Literal
 
-from torch import nn
-
-from benevolent.trainables.models.modules import Shift
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models.parts import (
     Dropout,
     Normalization,
@@ -14,6 +14,7 @@ from benevolent.trainables.models.parts import (
     Shape,
     classifier,
     flat_size,
+    identity_layer,
     image,
     normalized,
 )
@@ -206,7 +207,7 @@ def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.
     """
     shape = image("loukas_cnn", input_shape)
     size = math.prod(shape)
-    layers: list[nn.Module] = [nn.Flatten(), Shift(size), nn.ReLU()]
+    layers: list[nn.Module] = [nn.Flatten(), *identity_layer(size)]
     layers.append(nn.Unflatten(1, shape))
     sizes = [shape[0], width, 4 * width]
     for fan_in, fan_out in itertools.pairwise(sizes):

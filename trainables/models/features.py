@@ -1,13 +1,14 @@
 """Families with one layer of fixed or of pattern-detecting features, or with fixed output weights."""
 
+from __future__ import annotations
+
 import math
 from typing import Annotated
 
 from pydantic import Field
-from torch import nn
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models.modules import FixedSigns, PatternDetector, RandomFeatures
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models.parts import Positive, Shape
 
 
@@ -26,6 +27,8 @@ def xord(input_shape: Shape, outputs: int, *, filters: Positive = 50) -> nn.Sequ
         raise BadInput(f"model.family = 'xord': takes inputs of shape (patterns, 2), not {input_shape}")
     if outputs != 1:
         raise BadInput(f"model.family = 'xord': has one output, the data asks for {outputs}")
+    from benevolent.trainables.models.modules import PatternDetector
+
     return nn.Sequential(PatternDetector(filters))
 
 
@@ -49,6 +52,8 @@ def random_features(
     size = math.prod(input_shape)
     flat = [nn.Flatten()] if len(input_shape) > 1 else []
     last = nn.Linear(features, outputs, bias=False)
+    from benevolent.trainables.models.modules import RandomFeatures
+
     return nn.Sequential(*flat, RandomFeatures(size, features // 2, bandwidth), last)
 
 
@@ -65,4 +70,6 @@ def fixed_signs(input_shape: Shape, outputs: int, *, width: Positive = 1000) -> 
     """
     size = math.prod(input_shape)
     flat = [nn.Flatten()] if len(input_shape) > 1 else []
+    from benevolent.trainables.models.modules import FixedSigns
+
     return nn.Sequential(*flat, nn.Linear(size, width, bias=False), nn.ReLU(), FixedSigns(width, outputs))

@@ -1,14 +1,11 @@
 """Random forests: scikit-learn grows the trees, a torch module holds and evaluates them."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
-
-from benevolent.trainables.models.parts import Positive, Shape
 
 
 class Forest(nn.Module):
@@ -82,30 +79,6 @@ def _float32(thresholds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     nearest = thresholds.astype(np.float32)
     below = np.nextafter(nearest, np.float32(-np.inf))
     return np.where(nearest > thresholds, below, nearest)
-
-
-def random_forest(
-    input_shape: Shape,
-    outputs: int,
-    *,
-    trees: Positive = 1,
-    leaves: Annotated[int, Field(ge=2)] = 100,
-    max_features: Literal["sqrt"] | Annotated[float, Field(gt=0, le=1)] = "sqrt",
-    bootstrap: bool = False,
-) -> Forest:
-    """Random forest, grown by scikit-learn on the targets of the squared loss.
-
-    Source: Belkin et al. 2018, figure 4: let one tree have more leaves until it has as many as it can, then add trees.
-
-    `leaves`: largest number in each tree, best splits first. `max_features`: number of features that a split may choose
-    from, a fraction of all or the square root of their number. `bootstrap`: each tree sees examples drawn with
-    replacement. The forest is grown at once, whatever the limits of training; it has no initialization, optimizer or
-    dynamics.
-
-    >>> random_forest((1, 8, 8), 10, trees=3, leaves=50).value.shape
-    torch.Size([3, 99, 10])
-    """
-    return Forest(trees, leaves, outputs)
 
 
 def grow(

@@ -1,8 +1,8 @@
 """Inception networks, whose modules apply filters of several sizes to the same inputs."""
 
-from torch import nn
+from __future__ import annotations
 
-from benevolent.trainables.models.modules import Branches
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models.parts import Normalization, Positive, Shape, classifier, image, normalized
 
 #: Modules of Zhang et al. 2017, figure 3, after the first convolution, by their channels in units of 16: those of the
@@ -31,6 +31,8 @@ def zhang_inception(
     (1649402, 1651114)
     """
     channels, *_ = image("zhang_inception", input_shape)
+
+    from benevolent.trainables.models.modules import Branches
 
     def convolution(features: int, kernel: int, stride: int = 1) -> list[nn.Module]:
         padding = kernel // 2

@@ -1,13 +1,13 @@
 """Shared parts of the model families: types of their fields, normalization, and checks of the input shape."""
 
+from __future__ import annotations
+
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import nn
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models.modules import Noise
+from benevolent.trainables.lazy_torch import nn, torch
 from benevolent.trainables.per_run_fields import PerRun
 
 Positive = Annotated[int, Field(ge=1)]
@@ -29,6 +29,8 @@ def normalized(layer: nn.Linear | nn.Conv2d, kind: Normalization) -> list[nn.Mod
         return [layer]
     layers = [layer, _batch_norm(layer)]
     if kind == "noisy":
+        from benevolent.trainables.models.modules import Noise
+
         layers.append(Noise())
     return layers
 
@@ -37,6 +39,13 @@ def _batch_norm(layer: nn.Linear | nn.Conv2d) -> nn.Module:
     if isinstance(layer, nn.Conv2d):
         return nn.BatchNorm2d(layer.out_channels)
     return nn.BatchNorm1d(layer.out_features)
+
+
+def identity_layer(size: int) -> list[nn.Module]:
+    """Return a ReLU layer whose weights are fixed at the identity, so that only its bias is trained."""
+    from benevolent.trainables.models.modules import Shift
+
+    return [Shift(size), nn.ReLU()]
 
 
 def classifier(features: list[nn.Module], hidden: list[nn.Module], last: nn.Linear) -> nn.Sequential:

@@ -1,14 +1,23 @@
 """Families of fully connected networks."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from typing import Literal
 
-from torch import nn
-
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models.modules import Shift
-from benevolent.trainables.models.parts import Bias, Dropout, Normalization, Positive, Shape, has_bias, normalized
+from benevolent.trainables.lazy_torch import nn
+from benevolent.trainables.models.parts import (
+    Bias,
+    Dropout,
+    Normalization,
+    Positive,
+    Shape,
+    has_bias,
+    identity_layer,
+    normalized,
+)
 
 
 def mlp(
@@ -54,7 +63,7 @@ def mlp(
     layers: list[nn.Module] = []
     for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         if index == 0 and first == "identity":
-            layers += [Shift(size), nn.ReLU()]
+            layers += identity_layer(size)
             continue
         layer = nn.Linear(fan_in, fan_out, bias=has_bias(bias, index))
         if index == depth - 1:

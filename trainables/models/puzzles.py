@@ -1,11 +1,13 @@
 """The convolutional networks of Liao et al. 2018, 'Generalization puzzles in deep networks'."""
 
+from __future__ import annotations
+
 import itertools
 from typing import Annotated
 
 from pydantic import Field
-from torch import nn
 
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models.parts import (
     Bias,
     Normalization,

@@ -1,12 +1,13 @@
 """Families of residual networks."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from pydantic import Field
-from torch import nn
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.models.modules import Residual, ZeroPadShortcut
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models.parts import Positive, Shape, classifier, image
 
 
@@ -38,8 +39,10 @@ def resnet(
     return classifier([*layers, nn.AdaptiveAvgPool2d(1)], [], nn.Linear(channels, outputs))
 
 
-def _block(channels: int, features: int, stride: int) -> Residual:
+def _block(channels: int, features: int, stride: int) -> nn.Module:
     """Return two convolutions with BatchNorm and the shortcut around them."""
+    from benevolent.trainables.models.modules import Residual, ZeroPadShortcut
+
     body = _conv_norm(channels, features, stride)
     body.append(nn.ReLU())
     body += _conv_norm(features, features, 1)
@@ -79,6 +82,8 @@ def preact_resnet(
 
 def _preact_block(channels: int, features: int, stride: int) -> list[nn.Module]:
     """Return two convolutions, each after BatchNorm and ReLU, and the shortcut around them."""
+    from benevolent.trainables.models.modules import Residual
+
     activation = [nn.BatchNorm2d(channels), nn.ReLU()]
     first = _conv(channels, features, stride)
     norm = nn.BatchNorm2d(features)

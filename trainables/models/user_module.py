@@ -1,11 +1,12 @@
 """Any `torch.nn.Module` of the user, by its import path."""
 
+from __future__ import annotations
+
 import importlib
 from typing import Any
 
-from torch import nn
-
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.lazy_torch import nn
 from benevolent.trainables.models.parts import Shape
 
 

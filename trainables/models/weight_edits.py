@@ -5,12 +5,12 @@ gets the parameters and buffers of one network in float64, the amount, and a `Ra
 the tensors that it changes, in the same shapes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 
-import torch
-from torch import Tensor
-
 from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.lazy_torch import Tensor, torch
 from benevolent.trainables.rng import RandomStream
 
 Edit = Callable[[Mapping[str, Tensor], float, RandomStream], Mapping[str, Tensor]]

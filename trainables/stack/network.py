@@ -3,7 +3,6 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +18,12 @@ from benevolent.trainables.models.forest import Forest
 from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
 from benevolent.trainables.stack.initialization import initial_parameters
+from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
 from benevolent.trainables.stack.module_probe import ModuleProbe, probe_module
 from benevolent.trainables.stack.module_structure import count_activations, first_layer, forward_calls
 from benevolent.trainables.stack.parameter_layout import ParameterLayout
-
-Kernel = Literal["batched", "channels_last", "matmul", "vmap", "loop"]
 
 
 class Network:

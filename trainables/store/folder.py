@@ -4,6 +4,8 @@ A file appears whole or not at all, so its presence means that it is done: on a 
 and renamed; on an object store it is put in one request. Nothing is ever unpickled.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import posixpath
@@ -17,10 +19,9 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 import safetensors
-import safetensors.torch
-from torch import Tensor
 
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.lazy_torch import Tensor
 
 #: pyarrow's own words before the reason why a parquet file cannot be opened.
 _PYARROW_PREFIX = "Could not open Parquet input source '<Buffer>': "
@@ -47,7 +48,7 @@ class Folder:
             self.fs, self.root = pyarrow.fs.FileSystem.from_uri(text + _single_put(text))
         self.uri = text
 
-    def __truediv__(self, path: str) -> "Folder":
+    def __truediv__(self, path: str) -> Folder:
         """Return the folder at a path below this one."""
         below = object.__new__(Folder)
         below.local = self.local
@@ -142,11 +143,13 @@ class Folder:
 
     def read_tensors(self, path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the metadata of a safetensors file; raise `BadInput` if it is damaged."""
+        from safetensors.torch import load  # torch, which tables do without
+
         data = self.read(path)
         try:
             header_bytes = int.from_bytes(data[:8], "little")
             metadata = _metadata(data[8 : 8 + header_bytes])
-            return safetensors.torch.load(data), metadata
+            return load(data), metadata
         except (safetensors.SafetensorError, ValueError, AttributeError) as error:
             raise self._damaged(path, error) from None
 
@@ -160,9 +163,11 @@ class Folder:
 
     def write_tensors(self, path: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
         """Write named tensors and JSON metadata as one safetensors file."""
+        from safetensors.torch import save
+
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         texts = {key: json.dumps(value) for key, value in metadata.items()}
-        self.write(path, safetensors.torch.save(plain, texts))
+        self.write(path, save(plain, texts))
 
     def check(self, path: str) -> None:
         """Refuse a damaged parquet or safetensors file, reading only its footer or its header.

@@ -5,12 +5,13 @@ A file holds K networks. Beside the parameters and buffers `name -> (K, ...)` it
 pruned, so only the masks say what was.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
+from benevolent.trainables.lazy_torch import Tensor
 from benevolent.trainables.store.folder import Folder
 
 #: Prefix of the masks' names in a file; names of parameters have dots and no slashes.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.stack.network import Kernel
+from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.manifest import Manifest

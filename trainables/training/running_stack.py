@@ -12,7 +12,8 @@ from benevolent.trainables.optimization.optimizers import learning_rate
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice
-from benevolent.trainables.stack.network import Kernel, Network
+from benevolent.trainables.stack.kernel_names import Kernel
+from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.best_checkpoint import BestCheckpoint

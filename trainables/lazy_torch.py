@@ -1,0 +1,33 @@
+"""`torch` and `torch.nn`, imported when a name in them is first used: that takes two seconds.
+
+Modules that know names, fields and shapes beside what they do with tensors import torch from here, so that commands
+which touch no tensor, such as `bth list`, do not wait for it. They begin with `from __future__ import annotations`,
+so that no annotation is evaluated.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["Tensor", "nn", "torch"]
+
+
+class _LazyModule:
+    """A module that is imported when an attribute is first read; from then on attributes are those of this object."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(importlib.import_module(self._name), attribute)
+        setattr(self, attribute, value)
+        return value
+
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+else:
+    torch = _LazyModule("torch")
+    nn = _LazyModule("torch.nn")
+    #: For annotations only.
+    Tensor = Any
