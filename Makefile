@@ -28,6 +28,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/gpu.py
 	$(BIN)/python benchmarks/dynamics.py
+	$(BIN)/python benchmarks/watch.py
 	$(BIN)/python benchmarks/batch_one.py
 	$(BIN)/python benchmarks/measures.py
 	$(BIN)/python benchmarks/deep.py

@@ -1,6 +1,5 @@
 """`watch` as a callback of PyTorch Lightning and of Hugging Face's `Trainer`, which are imported when one is made."""
 
-import functools
 import importlib
 import math
 import sys
@@ -183,8 +182,7 @@ def _batches(loader: Any) -> float:
         return math.inf
 
 
-@functools.cache
-def _with_base(cls: type, modules: tuple[str, ...], name: str, extra: str) -> type:
+def _with_base(cls: type, modules: tuple[str, ...], name: str, extra: str) -> Any:
     """Return a class that also has the base `name` of the first of these modules that is installed."""
     for module in modules:
         try:

@@ -1,5 +1,6 @@
 """Sums over the examples of a batch of the derivatives of its loss by the logits."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, Self
@@ -80,3 +81,19 @@ class DerivativeSums:
         signal = (of_mean.count * square_of_mean - mean_square) / others.clamp(min=1)
         noise = (mean_square - signal) * (others > 0)
         return of_mean.norm, noise, signal
+
+
+def sums_of_steps(derivatives: Sequence[Tensor | DerivativeSums]) -> DerivativeSums:
+    """Return the sums of all steps, those of successive batches of one shape computed together."""
+
+    def shape(step: Tensor | DerivativeSums) -> torch.Size | None:
+        return step.shape if isinstance(step, Tensor) else None
+
+    parts = []
+    for of_shape, steps in itertools.groupby(derivatives, shape):
+        if of_shape is None:
+            parts += [step for step in steps if isinstance(step, DerivativeSums)]
+        else:
+            batches = [step for step in steps if isinstance(step, Tensor)]
+            parts.append(DerivativeSums.of(torch.stack(batches)))
+    return DerivativeSums.joined(parts)

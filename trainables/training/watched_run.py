@@ -141,29 +141,42 @@ class WatchedRun:
                 f"save_to {self.folder.uri}: has got other results of this config with seed {self.seed} meanwhile; "
                 "give another seed or folder, or replace=True"
             )
-        files = CohortFiles(self.folder, cohort_id)
-        files.write_part("dynamics", 0, dynamics_columns(dynamics, place))
-        files.write_part("outcomes", 0, outcome_columns(values, place))
-        if measured is not None:
-            files.folder.write_table(paths.own_measures(0), measure_rows(measured))
         ended = {**place, "cohort_id": cohort_id, "role": str(Role.RUN), "status": status}
         ended |= {"epoch": float(dynamics[-1]["epoch"]), "seconds": time.monotonic() - self.begun}
-        files.write_runs(0, {name: [ended[name]] for name in PARTS["runs"].names})
-        about = {"configuration": self.configuration, "seed": self.seed, "config": dict(self.config)}
-        runs = (ManifestRun(self.run_id, str(Role.RUN), about),)
-        Manifest(cohort_id, runs, watched=True).write(self.folder)
+        self._write_files(ended, dynamics_columns(dynamics, place), outcome_columns(values, place), measured)
         for other in written:
             _delete(self.folder, other)
         return self.run_id
 
+    def _write_files(
+        self,
+        ended: Mapping[str, Any],
+        dynamics: Mapping[str, list[Any]],
+        outcomes: Mapping[str, list[Any]],
+        measures: pd.DataFrame | None,
+    ) -> None:
+        """Write all files of the run, the manifest last.
+
+        Args:
+            ended: its row in the table `runs`.
+            dynamics: columns of the table.
+            outcomes: columns of the table.
+            measures: rows of the table; None if there are none.
+        """
+        files = CohortFiles(self.folder, ended["cohort_id"])
+        files.write_part("dynamics", 0, dynamics)
+        files.write_part("outcomes", 0, outcomes)
+        if measures is not None:
+            files.folder.write_table(paths.own_measures(0), measure_rows(measures))
+        files.write_runs(0, {name: [ended[name]] for name in PARTS["runs"].names})
+        about = {"configuration": self.configuration, "seed": self.seed, "config": dict(self.config)}
+        runs = (ManifestRun(self.run_id, str(Role.RUN), about),)
+        Manifest(ended["cohort_id"], runs, watched=True).write(self.folder)
+
     def _written(self) -> list[str]:
         """Return the ids of the cohorts that hold this run."""
-        found = []
-        for name in self.folder.names(paths.COHORTS):
-            has_manifest = self.folder.exists(f"{paths.cohort(name)}/{paths.MANIFEST}")
-            if name.startswith(f"{self.run_id}-") and has_manifest:
-                found.append(name)
-        return found
+        own = [name for name in self.folder.names(paths.COHORTS) if name.startswith(f"{self.run_id}-")]
+        return [name for name in own if self.folder.exists(f"{paths.cohort(name)}/{paths.MANIFEST}")]
 
 
 def _check_writable(root: Path, where: str) -> None:

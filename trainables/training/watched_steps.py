@@ -4,7 +4,6 @@ A copy of all parameters is one operation, and a step of a small network takes o
 every step by itself would cost more than the step.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables.training.reduced_steps import ReducedSteps
-from benevolent.trainables.training.watched_derivatives import DerivativeSums
+from benevolent.trainables.training.watched_derivatives import DerivativeSums, sums_of_steps
 
 #: Most steps that are reduced together.
 BLOCK_STEPS = 32
@@ -174,7 +173,7 @@ class WatchedSteps:
         bias_gradient = torch.linalg.vector_norm(bias_gradients, dim=1)
         updates = torch.sub(self._rows[: self.steps], self._rows[1 : self.steps + 1], out=updates)
         update = torch.linalg.vector_norm(updates, dim=1)
-        sums = _joined(self._derivatives)
+        sums = sums_of_steps(self._derivatives)
         if self._inverse_scales:
             scales = torch.stack(self._inverse_scales).to(gradient)
             gradient = gradient * scales
@@ -199,19 +198,3 @@ class WatchedSteps:
 
 def _dense(gradient: Tensor) -> Tensor:
     return gradient.to_dense() if gradient.is_sparse else gradient
-
-
-def _joined(derivatives: Sequence[Tensor | DerivativeSums]) -> DerivativeSums:
-    """Return the sums of all steps, those of successive batches of one shape computed together."""
-
-    def shape(step: Tensor | DerivativeSums) -> torch.Size | None:
-        return step.shape if isinstance(step, Tensor) else None
-
-    parts = []
-    for of_shape, steps in itertools.groupby(derivatives, shape):
-        if of_shape is None:
-            parts += [step for step in steps if isinstance(step, DerivativeSums)]
-        else:
-            batches = [step for step in steps if isinstance(step, Tensor)]
-            parts.append(DerivativeSums.of(torch.stack(batches)))
-    return DerivativeSums.joined(parts)
