@@ -7,6 +7,7 @@ import torch
 from benevolent.analysis import load_results
 from benevolent.analysis.studies.shared import bias_path
 from benevolent.analysis.studies.shared.bias_figures import draw_curves
+from benevolent.analysis.studies.shared.findings import StudyClaim
 from benevolent.trainables import data
 from benevolent.trainables.config.record import RecordConfig
 
@@ -55,7 +56,7 @@ def test_probability_slopes_are_those_of_automatic_differentiation(results):
 def test_an_increase_is_a_ratio_of_means_and_decreases_are_counted(results, least_ratio, max_decreases, decision):
     columns = {AXIS: [0, 0, 0.2, 0.2, 0.4, 0.4], "seed": [0, 1] * 3, "test_loss": [1, 1, 4, 4, 3, 3]}
     table = results.table().loc[[0] * 6].assign(**columns)
-    finding = bias_path.increase_finding("It rises", table, "test_loss", AXIS, least_ratio, max_decreases)
+    finding = bias_path.increase_finding(StudyClaim("It rises"), table, "test_loss", AXIS, least_ratio, max_decreases)
     assert finding.decision == decision
     assert finding.evidence.startswith("ratio 3 [3, 3; 2 seeds]")
 

@@ -1,10 +1,11 @@
 """Figures rendered to SVG, for a page or a file."""
 
+import functools
 import io
 import re
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import style
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -35,7 +36,9 @@ class RenderedFigure(NamedTuple):
     reason: str
 
 
-def render_figure(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> RenderedFigure:
+def render_figure(
+    name: str, title: str, caption: str, draw: Callable[..., Figure], *arguments: Any, **options: Any
+) -> RenderedFigure:
     """Draw a figure for a page.
 
     Args:
@@ -43,9 +46,11 @@ def render_figure(name: str, title: str, caption: str, draw: Callable[[], Figure
         title: a sentence without its full stop.
         caption: full sentences that say what is drawn.
         draw: returns the figure, or raises `NothingToDraw`.
+        arguments: of `draw`.
+        options: keyword arguments of `draw`.
     """
     try:
-        document = render_svg(name, draw)
+        document = render_svg(name, functools.partial(draw, *arguments, **options))
     except NothingToDraw as nothing:
         return RenderedFigure(name, title, caption, b"", str(nothing))
     return RenderedFigure(name, title, caption, document, "")

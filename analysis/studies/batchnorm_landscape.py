@@ -1,18 +1,24 @@
 """Train networks without BatchNorm, with it and with noise after it; measure covariate shift and the landscape."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.batchnorm_landscape_claims import (
+    COVARIATE_SHIFT,
+    FASTER,
+    LANDSCAPE_CLAIMS,
+    LARGER_RATES,
+    NEARLY_AS_WELL,
+    UNSTABLE_INPUTS,
+)
 from benevolent.analysis.studies.shared.batchnorm_landscape_controls import (
     all_above,
-    at_rate,
     equal_loss_finding,
     every_rate_finding,
     noisy_landscape_finding,
-    show_ratios,
+    show_by_network,
+    side_of,
 )
 from benevolent.analysis.studies.shared.batchnorm_landscape_figures import figures_of
 from benevolent.analysis.studies.shared.batchnorm_landscape_tables import (
@@ -24,16 +30,17 @@ from benevolent.analysis.studies.shared.batchnorm_landscape_tables import (
     PLAIN,
     RATE,
     RATES,
-    Tables,
     difference_of,
     landscapes,
     means_by_kind,
     ratio_to,
     shifts,
 )
-from benevolent.analysis.studies.shared.findings import Decision, Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, Sweeps
 from benevolent.analysis.studies.shared.network_outputs import class_count
 from benevolent.analysis.studies.shared.seed_means import show_interval
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
+from benevolent.trainables.store.statuses import Status
 
 #: Largest excess in test error of a network that does nearly as well.
 NEARLY = 0.05
@@ -66,14 +73,17 @@ ratio, over steps and layers, lies above 1 (below 1 it fails; else undecided), f
 the noise, which is drawn anew.
 """
 
+#: Networks in which the source measures covariate shift.
+OF_SOURCE = ("deep-linear", "vgg")
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     trained = {name: results[name] for name in ("vgg", "perceptron")}
     outcomes = {name: _outcomes(runs) for name, runs in trained.items()}
     fields = {name: landscapes(runs) for name, runs in trained.items()}
     shifted = {name: shifts(results[name], rate) for name, rate in RATES.items()}
-    compared = {name: at_rate(field, RATES[name]) for name, field in fields.items()}
+    compared = {name: rows_with(field, RATE, RATES[name]) for name, field in fields.items()}
     seeds = results["vgg"].runs["seed"].nunique()
     findings = [
         *_landscape(compared, seeds),
@@ -81,9 +91,7 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         _larger_rates(outcomes, seeds),
         _noisy(outcomes["vgg"], seeds),
         _unstable_inputs(shifted["vgg"], seeds),
-        _covariate_shift(shifted, "deep-linear", seeds, "figure 3"),
-        _covariate_shift(shifted, "vgg", seeds, "figure 3"),
-        _covariate_shift(shifted, "perceptron", seeds),
+        *(_covariate_shift(shifted[name], name, seeds) for name in (*OF_SOURCE, "perceptron")),
         equal_loss_finding(compared, seeds),
         noisy_landscape_finding(compared, seeds),
         every_rate_finding(fields, seeds),
@@ -104,109 +112,86 @@ def _outcomes(results: Results) -> pd.DataFrame:
 
 
 def _landscape(compared: Tables, seeds: int) -> list[Finding]:
-    claims = {
-        "loss_range": "With BatchNorm the loss varies less along the gradient",
-        "gradient_change": "With BatchNorm the gradient is more predictive",
-        "smoothness": "With BatchNorm the loss is effectively smoother",
-    }
     findings = []
-    for panel, (column, claim) in zip("abc", claims.items(), strict=True):
+    for column, claim in LANDSCAPE_CLAIMS.items():
         ratios = {name: ratio_to(table, column, PLAIN) for name, table in compared.items()}
-        evidence = f"{LANDSCAPE[column]}, without / with: {show_ratios(ratios)}"
-        findings.append(Finding(claim, all_above(ratios, 1, seeds), evidence, f"figure 4{panel}"))
+        evidence = f"{LANDSCAPE[column]}, without / with: {show_by_network(ratios)}"
+        findings.append(claim.decide(all_above(ratios, 1, seeds), evidence))
     return findings
 
 
 def _faster(compared: Tables, seeds: int) -> Finding:
     differences = {name: difference_of(table, "loss", PLAIN) for name, table in compared.items()}
-    return Finding(
-        "Networks with BatchNorm train faster",
-        all_above(differences, 0, seeds),
-        f"mean loss of batches, without less with: {show_ratios(differences, '+.3f')}",
-        "figure 1a",
-    )
+    evidence = f"mean loss of batches, without less with: {show_by_network(differences, '+.3f')}"
+    return FASTER.decide(all_above(differences, 0, seeds), evidence)
 
 
 def _larger_rates(outcomes: Tables, seeds: int) -> Finding:
-    largest = {name: at_rate(table, table[RATE].max()) for name, table in outcomes.items()}
-    differences = {name: difference_of(table, "test_error", PLAIN) for name, table in largest.items()}
-    rates = ", ".join(f"{NAMES[name]} {table[RATE].iloc[0]:g}" for name, table in largest.items())
-    return Finding(
-        "With BatchNorm, networks reach a lower test error at large learning rates, too",
-        all_above(differences, 0, seeds),
-        f"test error at {rates}, without less with: {show_ratios(differences, '+.3f')}",
-        "figure 1b",
-    )
+    differences = {}
+    rates = []
+    for name, table in outcomes.items():
+        largest = table[RATE].max()
+        differences[name] = difference_of(rows_with(table, RATE, largest), "test_error", PLAIN)
+        rates.append(f"{NAMES[name]} {largest:g}")
+    evidence = f"test error at {', '.join(rates)}, without less with: {show_by_network(differences, '+.3f')}"
+    return LARGER_RATES.decide(all_above(differences, 0, seeds), evidence)
 
 
 def _noisy(outcomes: pd.DataFrame, seeds: int) -> Finding:
-    table = at_rate(outcomes, RATES["vgg"])
+    table = rows_with(outcomes, RATE, RATES["vgg"])
     behind = difference_of(table, "test_error", PLAIN, NOISY)
     ahead = difference_of(table, "test_error", NOISY)
+    holds = behind.high < NEARLY and ahead.low > 0
     is_complete = min(behind.seeds, ahead.seeds) >= seeds
-    return Finding(
-        "Noisy BatchNorm does nearly as well as BatchNorm, and better than none",
-        decide((behind.high < NEARLY and ahead.low > 0) if is_complete else None),
-        f"test error, noisy less BatchNorm {show_interval(behind, '+.3f')}; without less noisy "
-        f"{show_interval(ahead, '+.3f')}; {means_by_kind(table, 'test_error')}",
-        "figure 2",
-    )
+    shown = f"noisy less BatchNorm {show_interval(behind, '+.3f')}; without less noisy {show_interval(ahead, '+.3f')}"
+    evidence = f"test error, {shown}; {means_by_kind(table, 'test_error')}"
+    return NEARLY_AS_WELL.decide(holds if is_complete else None, evidence)
 
 
 def _unstable_inputs(shifted: pd.DataFrame, seeds: int) -> Finding:
     more = ratio_to(shifted, "input_shift", NONE, to=NOISY, keys=("step", "layer"))
-    is_clear = more.seeds >= seeds and (more.low > 1 or more.high < 1)
-    return Finding(
-        "With noisy BatchNorm layers see less stable inputs than without BatchNorm",
-        decide(more.low > 1 if is_clear else None),
-        f"shift of mean inputs in a step, noisy / without {show_interval(more, '.2f')}; "
-        f"{means_by_kind(shifted, 'input_shift')}",
-        "figure 2, right",
-        reason="the noise is drawn anew after the step, so that its size sets the shift",
-        kind="check",
-    )
+    shown = f"noisy / without {show_interval(more, '.2f')}"
+    evidence = f"shift of mean inputs in a step, {shown}; {means_by_kind(shifted, 'input_shift')}"
+    reason = "the noise is drawn anew after the step, so that its size sets the shift"
+    return UNSTABLE_INPUTS.decide(side_of(more, 1, seeds), evidence, reason)
 
 
-def _covariate_shift(shifted: Tables, name: str, seeds: int, paper: str = "") -> Finding:
-    table = shifted[name]
+def _covariate_shift(table: pd.DataFrame, name: str, seeds: int) -> Finding:
     is_start = table["step"] == 0
+    start = table[is_start]
     later = table[~is_start]
     difference = difference_of(later, "cosine", PLAIN)
-    at_start = difference_of(table[is_start], "cosine", PLAIN)
+    at_start = difference_of(start, "cosine", PLAIN)
     length = ratio_to(later, "relative_difference", PLAIN, keys=("step", "layer"))
-    decision: Decision = "undecided"
-    if difference.seeds >= seeds and (difference.low > 0 or difference.high < 0):
-        decision = decide(difference.low > 0)
-    return Finding(
-        f"BatchNorm does not reduce internal covariate shift in the {NAMES[name]}",
-        decision,
-        f"after the first step, cosine of gradients, without less with {show_interval(difference, '+.3f')}; "
-        f"{means_by_kind(later, 'cosine')}; relative change of the gradient, without / with "
-        f"{show_interval(length, '.2f')}; in the first step, cosine {show_interval(at_start, '+.3f')}; "
-        f"{means_by_kind(table[is_start], 'cosine')}",
-        paper,
-        explanation="at this learning rate the steps of a network without BatchNorm change its loss more",
-        kind="paper" if paper else "ours",
-    )
+    shown = f"without less with {show_interval(difference, '+.3f')}; {means_by_kind(later, 'cosine')}"
+    change = f"relative change of the gradient, without / with {show_interval(length, '.2f')}"
+    shown_at_start = f"cosine {show_interval(at_start, '+.3f')}; {means_by_kind(start, 'cosine')}"
+    evidence = f"after the first step, cosine of gradients, {shown}; {change}; in the first step, {shown_at_start}"
+    claim = COVARIATE_SHIFT.naming(NAMES[name])
+    if name not in OF_SOURCE:
+        claim = claim._replace(paper="", kind="ours")
+    return claim.decide(side_of(difference, 0, seeds), evidence)
 
 
 def _numbers(fields: Tables, shifted: Tables) -> pd.DataFrame:
+    """Return the means over seeds of all quantities, by step, and by layer where there are layers."""
     tables = []
-    for name, field in fields.items():
-        means = field.groupby([KIND, RATE, "step"]).mean(numeric_only=True).drop(columns="seed").reset_index()
-        tables.append(means.assign(sweep=name, table="landscape"))
-    for name, table in shifted.items():
-        means = table.groupby([KIND, RATE, "step", "layer"]).mean(numeric_only=True).drop(columns="seed").reset_index()
-        tables.append(means.assign(sweep=name, table="shift"))
+    for label, named in (("landscape", fields), ("shift", shifted)):
+        for name, table in named.items():
+            keys = [key for key in (KIND, RATE, "step", "layer") if key in table]
+            means = table.groupby(keys).mean(numeric_only=True).drop(columns="seed").reset_index()
+            tables.append(means.assign(sweep=name, table=label))
     return pd.concat(tables, ignore_index=True)
 
 
-def _notes(trained: Mapping[str, Results], fields: Tables, shifted: Tables) -> list[str]:
+def _notes(trained: Sweeps, fields: Tables, shifted: Tables) -> list[str]:
     left_out = []
     for quantity, tables in (("landscape", fields), ("shifts", shifted)):
         counts = [f"{table.attrs['left_out']} in the {NAMES[name]}" for name, table in tables.items()]
         left_out.append(f"of the {quantity}, {', '.join(counts)}")
-    diverged = sum(int((results.runs["status"] == "diverged").sum()) for results in trained.values())
+    diverged = 0
+    for results in trained.values():
+        diverged += int((results.runs["status"] == Status.DIVERGED).sum())
     return [
         "Train loss and test error are those of eval mode, in which noisy BatchNorm adds no noise. Landscape and "
         "shifts are of the batch that a network takes next, in training mode; with noise the draws of one step are "

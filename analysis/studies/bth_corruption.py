@@ -1,8 +1,5 @@
 """Train networks on corrupted labels: the first layer's bias should take longer paths where more are corrupted."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -16,7 +13,7 @@ from benevolent.analysis.studies.shared.bias_path import (
     probability_slopes,
     recorded_progress,
 )
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.network_outputs import example_config
 from benevolent.analysis.studies.shared.seed_means import minus_signs, rank_correlation, show_interval
 
@@ -48,40 +45,58 @@ Identity: in every recorded step, the increment of the bias over the learning ra
 local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it.
 """
 
-#: Statistics that should rise with the corrupted labels: claims, and the words of the source.
-PAPER = {
-    "probability_path": (
+#: Claims of the findings.
+PATH_ORDERS = StudyClaim(
+    "Networks with a longer trajectory have a larger test loss",
+    "abstract: good training behavior can be a useful bias towards good generalization",
+)
+PATH_WITHIN = StudyClaim(
+    "Among networks with equally many corrupted labels, a longer trajectory means a larger test loss",
+    explanation="networks with the same fraction differ only by chance in either quantity, and there are few",
+    kind="ours",
+)
+
+#: Claims on statistics that should rise with the corrupted labels, of the source and ours.
+RISING = {
+    "probability_path": StudyClaim(
         "Networks trained on more corrupted labels have a longer trajectory",
         "abstract: more complex networks have a longer trajectory",
     ),
-    "bias_variance": (
+    "bias_variance": StudyClaim(
         "Networks trained on more corrupted labels have a bigger variance",
         "abstract: more complex networks have a bigger variance",
     ),
-    "bias_distance_from_init": (
+    "bias_distance_from_init": StudyClaim(
         "Networks trained on more corrupted labels veer further from their initialization",
         "abstract: more complex networks often veer further from it",
     ),
 }
-OURS = {
-    "bias_increment_sum": "Networks trained on more corrupted labels have a longer trajectory of the logit",
-}
+
+LONGER_LOGIT_PATH = StudyClaim(
+    "Networks trained on more corrupted labels have a longer trajectory of the logit", kind="ours"
+)
+LARGER_TEST_LOSS = StudyClaim("Networks trained on more corrupted labels have a larger test loss", kind="ours")
+
+NOTES = (
+    "f is the logit here, so that ε = |sigmoid(f) − y|. The source takes the probability p = sigmoid(f); its path "
+    "is computed from checkpoints: the mean of ‖dp/dx‖ over the training points, integrated over steps.",
+    f"{RULE_CHANGED}: the claim among equally many corrupted labels is undecided if nothing is left to compare; "
+    "before, it did not hold.",
+)
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     (runs,) = results.values()
     table = runs.table()
     table["probability_path"] = table["run_id"].map(_probability_paths(runs))
     findings = []
-    for statistic, (claim, paper) in PAPER.items():
-        findings.append(increase_finding(claim, table, statistic, AXIS, LEAST_RATIO, MAX_DECREASES, paper))
-    findings.append(_path_orders_test_loss(table))
-    for statistic, claim in OURS.items():
-        findings.append(increase_finding(claim, table, statistic, AXIS, LEAST_RATIO, MAX_DECREASES, kind="ours"))
-    claim = "Networks trained on more corrupted labels have a larger test loss"
+    for statistic, claim in RISING.items():
+        findings.append(increase_finding(claim, table, statistic, AXIS, LEAST_RATIO, MAX_DECREASES))
     findings += [
-        increase_finding(claim, table, "test_loss", AXIS, least_ratio=1, max_decreases=0, kind="ours"),
+        _path_orders_test_loss(table),
+        increase_finding(LONGER_LOGIT_PATH, table, "bias_increment_sum", AXIS, LEAST_RATIO, MAX_DECREASES),
+        increase_finding(LARGER_TEST_LOSS, table, "test_loss", AXIS, least_ratio=1, max_decreases=0),
         _path_within_fractions(table),
         identity_finding(runs, TOLERANCE),
     ]
@@ -91,23 +106,20 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "Medians over seeds and their range against epochs; colors are the fractions of training labels that were "
         "redrawn. Path per step and variance are those of the last ten epochs; losses are in nats, test labels are "
         "clean.",
-        functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
+        draw_curves,
+        recorded_progress(runs, AXIS),
+        AXIS,
     )
     lipschitz_figure = render_figure(
         "lipschitz",
         "Statistics of the bias against the Lipschitz constant of the learned function",
         "Each point is a network at the end of its training.",
-        functools.partial(draw_against_lipschitz, table, AXIS),
+        draw_against_lipschitz,
+        table,
+        AXIS,
     )
-    figures = [curves_figure, lipschitz_figure]
-    notes = [
-        _describe_ends(table),
-        "f is the logit here, so that ε = |sigmoid(f) − y|. The source takes the probability p = sigmoid(f); its path "
-        "is computed from checkpoints: the mean of ‖dp/dx‖ over the training points, integrated over steps.",
-        f"{RULE_CHANGED}: the claim among equally many corrupted labels is undecided if nothing is left to compare; "
-        "before, it did not hold.",
-    ]
-    return StudyAnswer(findings, figures, table, notes)
+    notes = [_describe_ends(table), *NOTES]
+    return StudyAnswer(findings, [curves_figure, lipschitz_figure], table, notes)
 
 
 def _probability_paths(runs: Results) -> pd.Series:
@@ -124,34 +136,18 @@ def _probability_paths(runs: Results) -> pd.Series:
 def _path_orders_test_loss(table: pd.DataFrame) -> Finding:
     rank = rank_correlation(table, "probability_path", "test_loss")
     corruption_alone = rank_correlation(table, AXIS, "test_loss")
-    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
-    evidence = (
-        f"Spearman {show_interval(rank)}, {len(table)} networks; of the fraction of corrupted labels with test loss "
-        f"{show_interval(corruption_alone)}"
-    )
-    return Finding(
-        "Networks with a longer trajectory have a larger test loss",
-        decision,
-        evidence,
-        "abstract: good training behavior can be a useful bias towards good generalization",
-    )
+    alone = f"of the fraction of corrupted labels with test loss {show_interval(corruption_alone)}"
+    holds = rank.value >= LEAST_RANK_CORRELATION and rank.low > 0
+    return PATH_ORDERS.decide(holds, f"Spearman {show_interval(rank)}, {len(table)} networks; {alone}")
 
 
 def _path_within_fractions(table: pd.DataFrame) -> Finding:
     within = st.within_configuration(table, "probability_path", "test_loss", [AXIS])
-    if within.degrees_of_freedom:
-        decision = decide(bool(within.correlation > 0 and within.p <= LEVEL))
-        evidence = minus_signs(f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}")
-    else:
-        decision = decide(None)
-        evidence = "the seeds order the networks alike at every fraction, so that no differences are left to compare"
-    return Finding(
-        "Among networks with equally many corrupted labels, a longer trajectory means a larger test loss",
-        decision,
-        evidence,
-        explanation="networks with the same fraction differ only by chance in either quantity, and there are few",
-        kind="ours",
-    )
+    if not within.degrees_of_freedom:
+        nothing = "the seeds order the networks alike at every fraction, so that no differences are left to compare"
+        return PATH_WITHIN.decide(None, nothing)
+    evidence = minus_signs(f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}")
+    return PATH_WITHIN.decide(bool(within.correlation > 0 and within.p <= LEVEL), evidence)
 
 
 def _describe_ends(table: pd.DataFrame) -> str:

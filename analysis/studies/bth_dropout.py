@@ -1,18 +1,22 @@
 """Train networks with Dropout: training points should then cover more activation patterns far from the data."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.figures import render_figure
-from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import spearman
+from benevolent.analysis.studies.shared.dropout_claims import (
+    BOUND_FOLLOWS_GAP,
+    BOUND_WITHIN_FREQUENCIES,
+    BOUNDS_HOLD,
+    MORE_COVERAGE,
+    NOT_ONLY_DRAWS,
+    STEADIER,
+)
 from benevolent.analysis.studies.shared.dropout_coverage import BOUNDS, DRAWS, RATE, SIDE, measure_coverage
 from benevolent.analysis.studies.shared.dropout_figures import draw_coverage
 from benevolent.analysis.studies.shared.far_from_data import BOUND_TOLERANCE
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, Sweeps
 from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, rank_correlation, show_interval
 
 FREQUENCY = "data.frequency"
@@ -50,7 +54,7 @@ random, none is less than the true slope by more than {BOUND_TOLERANCE:g}.
 """
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     (runs,) = results.values()
     table = runs.table()
@@ -73,7 +77,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
             "Left, the mean fraction of far points whose pattern the training points' patterns span, as training shows "
             "them and without Dropout, with the range of the seeds' means; middle and right, one point per network, "
             "colors are rates of dropout.",
-            functools.partial(draw_coverage, table),
+            draw_coverage,
+            table,
         )
     ]
     return StudyAnswer(findings, figures, table, _notes(table, fitted))
@@ -83,16 +88,11 @@ def _more_coverage(table: pd.DataFrame) -> Finding:
     ratio = _ratio_to_none(table, "coverage")
     shown = _means_by_rate(table, "coverage")
     plain = _means_by_rate(table, "plain_coverage")
-    decision = decide(ratio.value >= LEAST_RATIO and ratio.low > 1)
+    holds = ratio.value >= LEAST_RATIO and ratio.low > 1
     evidence = (
         f"ratio {show_interval(ratio, '.2f')}; fractions covered, by rate: {shown}; if no units are dropped: {plain}"
     )
-    return Finding(
-        "With Dropout, the training points bound the function at more points far from them",
-        decision,
-        evidence,
-        "abstract: steady training with Dropout implies a training- and data-dependent bound",
-    )
+    return MORE_COVERAGE.decide(holds, evidence)
 
 
 def _not_only_draws(table: pd.DataFrame) -> Finding:
@@ -107,60 +107,36 @@ def _not_only_draws(table: pd.DataFrame) -> Finding:
     more = mean_over_seeds(table, difference)
     trained = table.loc[table[RATE] == highest, "masked_coverage"].mean()
     untrained = table.loc[table[RATE] == lowest, "masked_coverage"].mean()
-    decision = decide(more.low > 0)
+    holds = more.low > 0
     evidence = (
         f"fraction covered {trained:.2f} if trained with Dropout, {untrained:.2f} if not; difference "
         f"{show_interval(more, '+.3f')}"
     )
-    return Finding(
-        "Training with Dropout covers more points than dropping units only afterwards does",
-        decision,
-        evidence,
-        explanation="dropping units covers more patterns whether or not the network was trained so",
-        kind="ours",
-    )
+    return NOT_ONLY_DRAWS.decide(holds, evidence)
 
 
 def _bounds_hold(table: pd.DataFrame) -> Finding:
     violated = int(table["violated"].sum())
     bounds = int(table["bounds"].sum())
-    decision = decide(violated == 0 if bounds >= FEWEST_BOUNDS else None)
+    holds = violated == 0 if bounds >= FEWEST_BOUNDS else None
     evidence = f"{violated} of {bounds} bounds violated; median bound / slope {table['looseness'].median():.2f}"
-    return Finding(
-        "The slopes at the training points bound the slope wherever their patterns span the pattern",
-        decision,
-        evidence,
-        kind="check",
-    )
+    return BOUNDS_HOLD.decide(holds, evidence)
 
 
 def _bound_follows_gap(fitted: pd.DataFrame) -> Finding:
     bound = rank_correlation(fitted, "bound", "loss_gap")
     training_slope = rank_correlation(fitted, "lipschitz_mean", "loss_gap")
-    decision = decide(bound.value >= LEAST_RANK_CORRELATION and bound.low > 0)
+    holds = bound.value >= LEAST_RANK_CORRELATION and bound.low > 0
     evidence = (
         f"Spearman {show_interval(bound)}, {len(fitted)} networks; of the mean slope at the training points with the "
         f"gap {show_interval(training_slope)}"
     )
-    return Finding(
-        "Networks with a smaller bound far from the data have a smaller generalization gap",
-        decision,
-        evidence,
-        explanation="the bound sums the slopes of points that are far from each other, and is looser the more of them "
-        "a pattern needs",
-        kind="ours",
-    )
+    return BOUND_FOLLOWS_GAP.decide(holds, evidence)
 
 
 def _bound_within_frequencies(fitted: pd.DataFrame) -> Finding:
     within = mean_over_seeds(fitted, _mean_rank_correlation, (-1, 1))
-    return Finding(
-        "Among networks of one frequency, a smaller bound means a smaller generalization gap",
-        decide(within.low > 0),
-        f"mean Spearman {show_interval(within)}",
-        explanation="the frequency determines both the bound and the gap",
-        kind="ours",
-    )
+    return BOUND_WITHIN_FREQUENCIES.decide(within.low > 0, f"mean Spearman {show_interval(within)}")
 
 
 def _mean_rank_correlation(rows: pd.DataFrame) -> float:
@@ -171,15 +147,9 @@ def _mean_rank_correlation(rows: pd.DataFrame) -> float:
 
 def _steadier(table: pd.DataFrame) -> Finding:
     ratio = _ratio_to_none(table, "bias_increment_max")
-    decision = decide(ratio.high < 1)
+    holds = ratio.high < 1
     evidence = f"largest path per step, ratio with Dropout to without {show_interval(ratio, '.2f')}"
-    return Finding(
-        "With Dropout, the bias is trained more steadily",
-        decision,
-        evidence,
-        explanation="dropping other units in every step moves the bias too, and keeps the loss from vanishing",
-        kind="ours",
-    )
+    return STEADIER.decide(holds, evidence)
 
 
 def _ratio_to_none(table: pd.DataFrame, column: str) -> SeedMean:

@@ -1,15 +1,11 @@
 """Train networks on sinusoids: the first layer's bias should take longer paths at higher frequencies."""
 
-import functools
-from collections.abc import Mapping
-
 import pandas as pd
 
 from benevolent.analysis.figures import render_figure
-from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.bias_figures import draw_against_lipschitz, draw_curves
 from benevolent.analysis.studies.shared.bias_path import identity_finding, increase_finding, recorded_progress
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.seed_means import rank_correlation, show_interval
 
 AXIS = "data.frequency"
@@ -45,81 +41,80 @@ local Lipschitz constant at that step's example by at most {TOLERANCE:g} of it.
 LONGER = "abstract: more complex networks have a longer trajectory"
 BIGGER = "abstract: more complex networks have a bigger variance"
 FURTHER = "abstract: more complex networks often veer further from it"
-#: Statistics that should rise with the frequency: claims, and the words of the source, which gives no numbers.
+#: Why a statistic may not follow the Lipschitz constant.
+NOT_YET = "networks that have not learned their sinusoid yet lie between those that have"
+#: Claims on statistics that should rise with the frequency; the source gives no numbers.
 RISING = {
-    "bias_increment_mean": ("Networks that learn a higher frequency have a longer trajectory", LONGER),
-    "bias_variance": ("Networks that learn a higher frequency have a bigger variance", BIGGER),
-    "bias_distance_from_init": (
-        "Networks that learn a higher frequency veer further from their initialization",
-        FURTHER,
+    "bias_increment_mean": StudyClaim("Networks that learn a higher frequency have a longer trajectory", LONGER),
+    "bias_variance": StudyClaim("Networks that learn a higher frequency have a bigger variance", BIGGER),
+    "bias_distance_from_init": StudyClaim(
+        "Networks that learn a higher frequency veer further from their initialization", FURTHER
     ),
 }
-#: The same of statistics that should follow the Lipschitz constant.
+#: Claims on statistics that should follow the Lipschitz constant.
 FOLLOWING = {
-    "bias_increment_sum": ("Networks with a larger Lipschitz constant have a longer trajectory", LONGER),
-    "bias_variance": ("Networks with a larger Lipschitz constant have a bigger variance", BIGGER),
-    "bias_distance_from_init": (
-        "Networks with a larger Lipschitz constant veer further from their initialization",
-        FURTHER,
+    "bias_increment_sum": StudyClaim(
+        "Networks with a larger Lipschitz constant have a longer trajectory", LONGER, NOT_YET
+    ),
+    "bias_variance": StudyClaim("Networks with a larger Lipschitz constant have a bigger variance", BIGGER, NOT_YET),
+    "bias_distance_from_init": StudyClaim(
+        "Networks with a larger Lipschitz constant veer further from their initialization", FURTHER, NOT_YET
     ),
 }
 
+STEEPER = StudyClaim(
+    "Networks that learn a higher frequency have a larger Lipschitz constant", explanation=NOT_YET, kind="ours"
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     (runs,) = results.values()
     table = runs.table()
     fitted = table[table["train_loss"] <= LARGEST_TRAIN_LOSS]
-    findings = []
-    for statistic, (claim, paper) in FOLLOWING.items():
-        findings.append(_rank_finding(table, statistic, claim, paper))
-    findings += [_increase(table, fitted, statistic) for statistic in RISING]
-    steeper = _rank_finding(fitted, AXIS, "Networks that learn a higher frequency have a larger Lipschitz constant")
-    findings += [steeper._replace(kind="ours"), identity_finding(runs, TOLERANCE)]
+    findings = [_follows(claim, table, statistic) for statistic, claim in FOLLOWING.items()]
+    findings += [_increase(claim, table, fitted, statistic) for statistic, claim in RISING.items()]
+    findings += [_follows(STEEPER, fitted, AXIS), identity_finding(runs, TOLERANCE)]
     curves_figure = render_figure(
         "curves",
         "Losses, Lipschitz constant and the bias while networks learn sinusoids",
         "Medians over seeds and their range against epochs; colors are frequencies. Path per step and variance "
         "are those of the last ten epochs. Losses are half squared errors; the Lipschitz constant is the mean of "
         "‖df/dx‖ over the training points.",
-        functools.partial(draw_curves, recorded_progress(runs, AXIS), AXIS),
+        draw_curves,
+        recorded_progress(runs, AXIS),
+        AXIS,
     )
     lipschitz_figure = render_figure(
         "lipschitz",
         "Statistics of the bias against the Lipschitz constant of the learned function",
         f"Each point is a network at the end of its training; hollow: train loss above {LARGEST_TRAIN_LOSS}.",
-        functools.partial(draw_against_lipschitz, table, AXIS, LARGEST_TRAIN_LOSS),
+        draw_against_lipschitz,
+        table,
+        AXIS,
+        LARGEST_TRAIN_LOSS,
     )
-    figures = [curves_figure, lipschitz_figure]
     notes = [
         _describe_ends(table),
         "The statistics reflect the function that was learned, not the target: a network that has not yet fitted a "
         "sinusoid of high frequency has learned a flat function, and its bias has taken a short path.",
     ]
-    return StudyAnswer(findings, figures, table, notes)
+    return StudyAnswer(findings, [curves_figure, lipschitz_figure], table, notes)
 
 
-def _increase(table: pd.DataFrame, fitted: pd.DataFrame, statistic: str) -> Finding:
+def _increase(claim: StudyClaim, table: pd.DataFrame, fitted: pd.DataFrame, statistic: str) -> Finding:
     ends = (table[AXIS].min(), table[AXIS].max())
-    enough = all((fitted[AXIS] == frequency).sum() >= FEWEST_NETWORKS for frequency in ends)
-    claim, paper = RISING[statistic]
-    if enough:
-        return increase_finding(claim, fitted, statistic, AXIS, LEAST_RATIO, paper=paper)
-    finding = increase_finding(claim, table, statistic, AXIS, LEAST_RATIO, paper=paper)
-    return finding._replace(decision="undecided", reason="too few networks fitted their sinusoid")
+    if all((fitted[AXIS] == frequency).sum() >= FEWEST_NETWORKS for frequency in ends):
+        return increase_finding(claim, fitted, statistic, AXIS, LEAST_RATIO)
+    finding = increase_finding(claim, table, statistic, AXIS, LEAST_RATIO)
+    return claim.decide(None, finding.evidence, "too few networks fitted their sinusoid")
 
 
-def _rank_finding(table: pd.DataFrame, column: str, claim: str, paper: str = "") -> Finding:
+def _follows(claim: StudyClaim, table: pd.DataFrame, column: str) -> Finding:
+    """Decide whether a column orders a seed's networks as the Lipschitz constant does."""
     rank = rank_correlation(table, column, "lipschitz_mean")
-    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
-    evidence = f"Spearman {show_interval(rank)}, {len(table)} networks"
-    return Finding(
-        claim,
-        decision,
-        evidence,
-        paper,
-        explanation="networks that have not learned their sinusoid yet lie between those that have",
-    )
+    holds = rank.value >= LEAST_RANK_CORRELATION and rank.low > 0
+    return claim.decide(holds, f"Spearman {show_interval(rank)}, {len(table)} networks")
 
 
 def _describe_ends(table: pd.DataFrame) -> str:

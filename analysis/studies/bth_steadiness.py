@@ -1,18 +1,11 @@
 """Compare how steadily the first bias was trained with slopes far from the data, and bound them by training points."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures import WIDTH_INCHES, render_figure
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.drawing import BLACK, axis_palette, draw_networks, use_log_scales
 from benevolent.analysis.studies.shared.far_from_data import (
     BOUND_TOLERANCE,
     KnownPatterns,
@@ -22,11 +15,17 @@ from benevolent.analysis.studies.shared.far_from_data import (
     patterns_and_slopes,
     square_grid,
 )
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.seed_means import minus_signs, rank_correlation, show_interval
+from benevolent.analysis.studies.shared.steadiness_figures import (
+    FREQUENCY,
+    SCALE,
+    SIDE,
+    STEADINESS,
+    draw_squares,
+    draw_steadiness,
+)
 
-FREQUENCY = "data.frequency"
-SCALE = "init.scale"
 LEAST_RANK_CORRELATION = 0.6
 LEVEL = 0.05
 #: Fewest bounds over all networks.
@@ -35,8 +34,6 @@ FEWEST_BOUNDS = 200
 LARGEST_TRAIN_LOSS = 0.03
 #: Largest ratio of the median slope of steady networks to that of the others.
 STEADY_RATIO = 0.5
-#: Points of the square along a side.
-SIDE = 40
 #: Bounds computed per network, at most.
 BOUNDS = 8
 #: Random inputs far from the data.
@@ -63,16 +60,37 @@ undecided with fewer than {FEWEST_BOUNDS} such patterns in all. How often patter
 is, is reported.
 """
 
-#: Statistics of steadiness, with their names.
-STEADINESS = {"bias_increment_max": "largest path per step", "bias_variance": "variance of the bias"}
-#: Claims on each.
+#: Claims on each statistic of steadiness.
 FOLLOWS = {
-    "bias_increment_max": "The more slowly the bias is trained, the flatter the function is far from the data",
-    "bias_variance": "The less the bias varies in training, the flatter the function is far from the data",
+    "bias_increment_max": StudyClaim(
+        "The more slowly the bias is trained, the flatter the function is far from the data",
+        explanation="among networks that have learned their sinusoid, the frequency changes the relation of the two",
+        kind="ours",
+    ),
+    "bias_variance": StudyClaim(
+        "The less the bias varies in training, the flatter the function is far from the data",
+        explanation="among networks that have learned their sinusoid, the frequency changes the relation of the two",
+        kind="ours",
+    ),
 }
 
+#: Claims of the findings.
+BOUNDS_HOLD = StudyClaim(
+    "The slopes at the training points bound the slope wherever their patterns span the pattern",
+    "abstract: bounded complexity even far from any training point",
+    kind="check",
+)
+STEADY_NETWORKS = StudyClaim(
+    "Networks that are trained steadily are less steep far from the data",
+    "abstract: bounded complexity even far from any training point",
+    explanation="training is steady at the training points, while other regions of the function count far away",
+)
+WITHIN_CONFIGURATIONS = StudyClaim(
+    "Among networks of one configuration, steadier training means a flatter function far away", kind="ours"
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     (runs,) = results.values()
     table = runs.table()
@@ -82,21 +100,25 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     bounds = points[~points["seen"]].dropna(subset="bound")
     fitted = table[table["train_loss"] <= LARGEST_TRAIN_LOSS]
     findings = [_steady_networks(fitted)]
-    findings += [_follows(fitted, statistic, claim) for statistic, claim in FOLLOWS.items()]
+    findings += [_follows(claim, fitted, statistic) for statistic, claim in FOLLOWS.items()]
     findings += [_within_configurations(fitted), _bounds_hold(points, bounds)]
     regions_figure = render_figure(
         "regions",
         "Slopes over the square, and where the training points bound them",
         "One network of each frequency. Above, ||df/dx|| at each point; below, whether a training point has the "
         "point's activation pattern (light), theirs span it (middle), or neither, so that nothing is known (dark).",
-        functools.partial(_draw_squares, _examples(table), squares),
+        draw_squares,
+        table,
+        squares,
     )
     steadiness_figure = render_figure(
         "steadiness",
         "Slopes far from the data against steadiness, and bounds against slopes",
         "Left and middle, one point per network, colors are frequencies; the largest ||df/dx|| at random inputs. "
         "Right, the bound of a pattern that no training point has against the true slope; the line is equality.",
-        functools.partial(_draw_steadiness, table, bounds),
+        draw_steadiness,
+        table,
+        bounds,
     )
     figures = [regions_figure, steadiness_figure]
     near = rank_correlation(fitted, "lipschitz_mean", "far_slope")
@@ -128,126 +150,38 @@ def _largest_distant_slope(runs: Results, run_id: str) -> float:
 
 def _bounds_hold(points: pd.DataFrame, bounds: pd.DataFrame) -> Finding:
     far = points[~points["seen"]]
-    spanned = far.groupby("run_id")["spanned"].mean()
+    by_network = far.groupby("run_id")["spanned"].mean()
     violated = int((bounds["bound"] < bounds["slope"] - BOUND_TOLERANCE).sum())
     looseness = (bounds["bound"] / bounds["slope"]).replace(np.inf, np.nan)
-    far_share = f"{(~points['seen']).mean():.0%}"
-    range_by_network = f"{spanned.min():.0%} to {spanned.max():.0%} by network"
-    spanned_share = f"{far['spanned'].mean():.0%} of these are spanned ({range_by_network})"
-    decision = decide(violated == 0 if len(bounds) >= FEWEST_BOUNDS else None)
-    evidence = (
-        f"{violated} of {len(bounds)} bounds violated; {far_share} of the points have a pattern that no training point "
-        f"has, and {spanned_share}; median bound / slope {looseness.median():.2f}, 90% below "
-        f"{looseness.quantile(0.9):.2f}"
-    )
-    return Finding(
-        "The slopes at the training points bound the slope wherever their patterns span the pattern",
-        decision,
-        evidence,
-        "abstract: bounded complexity even far from any training point",
-        kind="check",
-    )
+    far_part = f"{(~points['seen']).mean():.0%} of the points have a pattern that no training point has"
+    spread = f"{by_network.min():.0%} to {by_network.max():.0%} by network"
+    spanned = f"{far['spanned'].mean():.0%} of these are spanned ({spread})"
+    loose = f"median bound / slope {looseness.median():.2f}, 90% below {looseness.quantile(0.9):.2f}"
+    evidence = f"{violated} of {len(bounds)} bounds violated; {far_part}, and {spanned}; {loose}"
+    return BOUNDS_HOLD.decide(violated == 0 if len(bounds) >= FEWEST_BOUNDS else None, evidence)
 
 
-def _follows(fitted: pd.DataFrame, statistic: str, claim: str) -> Finding:
+def _follows(claim: StudyClaim, fitted: pd.DataFrame, statistic: str) -> Finding:
     rank = rank_correlation(fitted, statistic, "far_slope")
-    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
-    evidence = f"Spearman {show_interval(rank)}, {len(fitted)} networks"
-    return Finding(
-        claim,
-        decision,
-        evidence,
-        explanation="among networks that have learned their sinusoid, the frequency changes the relation of the two",
-        kind="ours",
-    )
+    holds = rank.value >= LEAST_RANK_CORRELATION and rank.low > 0
+    return claim.decide(holds, f"Spearman {show_interval(rank)}, {len(fitted)} networks")
 
 
 def _steady_networks(fitted: pd.DataFrame) -> Finding:
-    steady = np.logical_and.reduce([fitted[name] <= fitted[name].median() for name in STEADINESS])
-    calm = fitted.loc[steady, "far_slope"]
-    others = fitted.loc[~steady, "far_slope"]
-    decision = decide(bool(calm.median() <= STEADY_RATIO * others.median()))
-    evidence = (
-        f"largest slope far away: median {calm.median():.2f} of the {len(calm)} steady networks (at most "
-        f"{calm.max():.2f}), {others.median():.2f} of the {len(others)} others (at most {others.max():.2f})"
-    )
-    return Finding(
-        "Networks that are trained steadily are less steep far from the data",
-        decision,
-        evidence,
-        "abstract: bounded complexity even far from any training point",
-        explanation="training is steady at the training points, while other regions of the function count far away",
-    )
+    is_steady = np.logical_and.reduce([fitted[name] <= fitted[name].median() for name in STEADINESS])
+    steady = fitted.loc[is_steady, "far_slope"]
+    others = fitted.loc[~is_steady, "far_slope"]
+    of_steady = f"median {steady.median():.2f} of the {len(steady)} steady networks (at most {steady.max():.2f})"
+    of_others = f"{others.median():.2f} of the {len(others)} others (at most {others.max():.2f})"
+    holds = bool(steady.median() <= STEADY_RATIO * others.median())
+    return STEADY_NETWORKS.decide(holds, f"largest slope far away: {of_steady}, {of_others}")
 
 
 def _within_configurations(fitted: pd.DataFrame) -> Finding:
     within = st.within_configuration(fitted, "bias_increment_max", "far_slope", (FREQUENCY, SCALE))
+    explanation = "frequency and initial scale determine both quantities"
     if within.correlation > 0:
         explanation = "the sign is right, but seeds are too few to distinguish it from none"
-    else:
-        explanation = "frequency and initial scale determine both quantities"
-    decision = decide(bool(within.correlation > 0 and within.p <= LEVEL))
+    holds = bool(within.correlation > 0 and within.p <= LEVEL)
     evidence = minus_signs(f"rank correlation {within.correlation:+.2f}, p {within.p:.3f}")
-    return Finding(
-        "Among networks of one configuration, steadier training means a flatter function far away",
-        decision,
-        evidence,
-        explanation=explanation,
-        kind="ours",
-    )
-
-
-def _examples(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the row of one network of each frequency, with the middle initial scale and the first seed."""
-    middle = table[SCALE].quantile(interpolation="lower")
-    rows = table[table[SCALE] == middle].sort_values([FREQUENCY, "seed"])
-    return rows.groupby(FREQUENCY).head(1)
-
-
-def _draw_squares(examples: pd.DataFrame, squares: Mapping[str, pd.DataFrame]) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 3.9), layout="constrained")
-    panels = figure.subplots(2, len(examples), squeeze=False, sharex=True, sharey=True)
-    steepest = max(float(squares[run_id]["slope"].max()) for run_id in examples["run_id"])
-    for column, (_, example) in enumerate(examples.iterrows()):
-        rows = squares[example["run_id"]]
-        above, below = panels[:, column]
-        kind = np.where(rows["seen"], 2, np.where(rows["spanned"], 1, 0))
-        slopes = _draw_square(above, rows["slope"].to_numpy(), steepest, "viridis")
-        _draw_square(below, kind, 2, "cividis", interpolation="nearest")
-        above.set_title(f"frequency {example[FREQUENCY]:g}", loc="left")
-        below.set_xlabel("u₁")
-    for row in panels:
-        row[0].set_ylabel("u₂")
-    figure.colorbar(slopes, ax=panels[0], label="‖df/dx‖", shrink=0.9)
-    return figure
-
-
-def _draw_square(
-    panel: Axes, values: np.ndarray, top: float, colors: str, interpolation: str | None = None
-) -> AxesImage:
-    image = panel.imshow(
-        values.reshape(SIDE, SIDE),
-        origin="lower",
-        extent=(-1.0, 1.0, -1.0, 1.0),
-        vmin=0,
-        vmax=top,
-        cmap=colors,
-        interpolation=interpolation,
-    )
-    panel.grid(visible=False)
-    return image
-
-
-def _draw_steadiness(table: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.7), layout="constrained")
-    *panels, last = figure.subplots(1, 1 + len(STEADINESS))
-    for panel, (statistic, name) in zip(panels, STEADINESS.items(), strict=True):
-        draw_networks(panel, table, statistic, "far_slope", FREQUENCY)
-        panel.set(xlabel=name, ylabel="largest slope far from the data")
-        use_log_scales(panel, table, statistic, "far_slope")
-    last.scatter(bounds["slope"], bounds["bound"], s=6, color="#34607f", alpha=0.5, linewidths=0)
-    top = float(bounds["slope"].max()) if len(bounds) else 1.0
-    last.plot([0, top], [0, top], color=BLACK, linewidth=0.8)
-    last.set(xlabel="slope ‖df/dx‖", ylabel="bound from the training points")
-    axis_palette(FREQUENCY, table[FREQUENCY]).legend(figure)
-    return figure
+    return WITHIN_CONFIGURATIONS._replace(explanation=explanation).decide(holds, evidence)

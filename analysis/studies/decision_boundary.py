@@ -1,14 +1,12 @@
 """Follow the decision boundary of networks on a noisy disk: from a line to the concept to the noise."""
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.figures import render_figure
-from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.boundary_figures import draw_agreement, draw_boundaries
 from benevolent.analysis.studies.shared.boundary_history import (
     BoundaryHistory,
@@ -18,7 +16,7 @@ from benevolent.analysis.studies.shared.boundary_history import (
     line_agreement,
 )
 from benevolent.analysis.studies.shared.explained_information import first_step_reaching
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.network_outputs import example_config
 
 #: Smallest agreement of the first boundary with a line.
@@ -44,6 +42,33 @@ Order: the first recorded steps of line, concept ({CONCEPT} of what the best lin
 training examples come one after the other, none at the same step.
 """
 
+#: Claims of the findings.
+LINE_FIRST = StudyClaim(
+    "An almost linear boundary emerges first",
+    "figure 1: an almost linear boundary emerges in the first phases of training",
+    explanation="at the step at which the boundary is as accurate as a line, it is already bent",
+)
+THEN_CONCEPT = StudyClaim(
+    "The network learns more than a linear boundary: the concept",
+    "figure 1: more complex classifiers are learned afterwards",
+    explanation="these examples, some of them wrong, do not show the bends of the curve well enough",
+)
+THEN_NOISE = StudyClaim(
+    "The network overfits to the label noise at the end",
+    "figure 1: in the last stages, the network overfits to the label noise",
+    explanation="the steps are too few, or the network too narrow, to fit wrong labels among right ones",
+)
+CONCEPT_KEPT = StudyClaim(
+    "The network retains the concept while it overfits",
+    "figure 1: while still retaining the concept",
+    explanation="islands around wrong labels take some of the disk",
+)
+IN_ORDER = StudyClaim(
+    "The network learns the line, the concept and the noise in this order",
+    "figure 1: first, then, in the last stages",
+    explanation="a phase is never reached, or is reached between the same two recorded steps as another",
+)
+
 
 class Phases(NamedTuple):
     """First recorded steps of the phases of one network; None for a phase that is never reached."""
@@ -60,7 +85,7 @@ class Phases(NamedTuple):
         return self.line < self.concept < self.noise
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     disk = results["disk"]
     frequency = example_config(disk).data.frequency
@@ -74,14 +99,19 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "The boundary of one network while it trains",
         "The first seed. Shaded: the network's class 1; dashed: the curve that labels come from; points: the "
         "training examples, circles and triangles by their label; crosses and plus signs are wrong labels.",
-        functools.partial(draw_boundaries, disk, histories[0], frequency),
+        draw_boundaries,
+        disk,
+        histories[0],
+        frequency,
     )
     agreement_figure = render_figure(
         "agreement",
         "Agreement of the network with a line, the curve and the training labels while it trains",
         "Fractions of the disk, and of the training examples with their wrong labels; each line is a network. "
         "Dotted: agreement of the best linear classifier with the curve.",
-        functools.partial(draw_agreement, histories, best_line),
+        draw_agreement,
+        histories,
+        best_line,
     )
     figures = [boundary_figure, agreement_figure]
     numbers = pd.concat([history.table.assign(run_id=history.run_id).reset_index() for history in histories])
@@ -120,47 +150,29 @@ def _line_first(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best_l
         agreements.append(np.nan if step is None else table.loc[step, "line"])
     lowest = np.nanmin(agreements)
     highest = np.nanmax(agreements)
-    decision = decide(bool(np.all(np.array(agreements) >= LEAST_LINE_AGREEMENT)))
+    holds = bool(np.all(np.array(agreements) >= LEAST_LINE_AGREEMENT))
     evidence = (
         f"as good as the best linear classifier ({best_line:.3f}) at steps {_show_steps(steps)}; a line agrees with "
         f"{lowest:.3f} to {highest:.3f} of the disk"
     )
-    return Finding(
-        "An almost linear boundary emerges first",
-        decision,
-        evidence,
-        "figure 1: an almost linear boundary emerges in the first phases of training",
-        explanation="at the step at which the boundary is as accurate as a line, it is already bent",
-    )
+    return LINE_FIRST.decide(holds, evidence)
 
 
 def _then_concept(tables: Sequence[pd.DataFrame], phases: Sequence[Phases], best_line: float) -> Finding:
     most = [table["curve"].max() for table in tables]
-    decision = decide(all(network.concept is not None for network in phases))
+    holds = all(network.concept is not None for network in phases)
     evidence = (
         f"agrees with the curve on {min(most):.3f} to {max(most):.3f} of the disk at best; asked for is "
         f"{_concept_level(best_line):.3f}"
     )
-    return Finding(
-        "The network learns more than a linear boundary: the concept",
-        decision,
-        evidence,
-        "figure 1: more complex classifiers are learned afterwards",
-        explanation="these examples, some of them wrong, do not show the bends of the curve well enough",
-    )
+    return THEN_CONCEPT.decide(holds, evidence)
 
 
 def _then_noise(tables: Sequence[pd.DataFrame]) -> Finding:
     lowest = min(table["train"].iloc[-1] for table in tables)
-    decision = decide(bool(lowest == 1))
+    holds = bool(lowest == 1)
     evidence = f"train accuracy at least {lowest:.4f}"
-    return Finding(
-        "The network overfits to the label noise at the end",
-        decision,
-        evidence,
-        "figure 1: in the last stages, the network overfits to the label noise",
-        explanation="the steps are too few, or the network too narrow, to fit wrong labels among right ones",
-    )
+    return THEN_NOISE.decide(holds, evidence)
 
 
 def _concept_kept(tables: Sequence[pd.DataFrame], best_line: float) -> Finding:
@@ -168,30 +180,18 @@ def _concept_kept(tables: Sequence[pd.DataFrame], best_line: float) -> Finding:
     ends = np.array([table["curve"].iloc[-1] for table in tables])
     near_best = (ends >= most - LARGEST_LOSS).all()
     above_line = (ends > best_line).all()
-    decision = decide(bool(near_best and above_line))
+    holds = bool(near_best and above_line)
     evidence = (
         f"agrees with the curve on {ends.min():.3f} to {ends.max():.3f} at the end, at most "
         f"{(most - ends).max():.4f} below its best"
     )
-    return Finding(
-        "The network retains the concept while it overfits",
-        decision,
-        evidence,
-        "figure 1: while still retaining the concept",
-        explanation="islands around wrong labels take some of the disk",
-    )
+    return CONCEPT_KEPT.decide(holds, evidence)
 
 
 def _in_order(phases: Sequence[Phases]) -> Finding:
-    decision = decide(all(network.in_order for network in phases))
+    holds = all(network.in_order for network in phases)
     evidence = "first steps of the three: " + "; ".join(_show_steps(network) for network in phases)
-    return Finding(
-        "The network learns the line, the concept and the noise in this order",
-        decision,
-        evidence,
-        "figure 1: first, then, in the last stages",
-        explanation="a phase is never reached, or is reached between the same two recorded steps as another",
-    )
+    return IN_ORDER.decide(holds, evidence)
 
 
 def _show_steps(steps: Sequence[int | None]) -> str:

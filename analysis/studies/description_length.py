@@ -1,12 +1,8 @@
 """Send labels with the help of trained networks, by three codes, and compare their lengths."""
 
-import functools
-from collections.abc import Mapping
-
 import pandas as pd
 
 from benevolent.analysis.figures import render_figure
-from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.code_lengths import (
     Codes,
     best_dimension_code,
@@ -26,7 +22,7 @@ from benevolent.analysis.studies.shared.description_length_findings import (
     rounded_codes,
 )
 from benevolent.analysis.studies.shared.description_length_models import EARLY, models_in_order, networks_catch_up
-from benevolent.analysis.studies.shared.findings import StudyAnswer, in_order
+from benevolent.analysis.studies.shared.findings import StudyAnswer, Sweeps, in_order
 
 RULE = f"""
 Codes are measured in fractions of the uniform code, log2 10 bits for each label. The prequential code scales the logits
@@ -59,20 +55,9 @@ test error at the end has an interval above 0.
 """
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
-    models = results["models"].runs
-    named = models.assign(model=model_names(models))
-    cifar10 = results["cifar10"].runs
-    labels = results["labels"].runs
-    by_corruption = labels.assign(model=labels["data.label_corruption"])
-    codes = Codes(
-        models=prequential_codes(results["models"], named),
-        cifar10=prequential_codes(results["cifar10"], cifar10.assign(model=model_names(cifar10))),
-        labels=prequential_codes(results["labels"], by_corruption),
-        parameters=parameter_codes(results["models"], named),
-        dimensions=best_dimension_code(results["subspaces"]),
-    )
+    codes = _codes(results)
     findings = [
         *codes_of_true_labels(codes),
         random_labels(codes.labels),
@@ -87,7 +72,8 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "Left, bits that a network needs for each new label of MNIST, against the number of labels it has learned, "
         "means over seeds with their range; dotted, the uniform code. Right, codes of all labels over the uniform "
         "code, on a logarithmic scale: left of the dotted line a code compresses.",
-        functools.partial(draw_codes, codes),
+        draw_codes,
+        codes,
     )
     models_figure = render_figure(
         "models",
@@ -96,15 +82,31 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "Middle, prequential bits minus the log-loss of the network that learned all of these labels, over the uniform "
         "code, for true and for random labels. Right, bits for each new label of CIFAR-10, with scaled logits and "
         "(hollow) without.",
-        functools.partial(draw_models, codes),
+        draw_models,
+        codes,
     )
     parts = [
         codes.models.assign(labels_sent="true"),
         codes.cifar10.assign(labels_sent="true, CIFAR-10"),
         codes.labels.assign(labels_sent="true or random"),
     ]
-    numbers = pd.concat(parts)
-    return StudyAnswer(in_order(findings), [codes_figure, models_figure], numbers, _notes(codes))
+    return StudyAnswer(in_order(findings), [codes_figure, models_figure], pd.concat(parts), _notes(codes))
+
+
+def _codes(results: Sweeps) -> Codes:
+    models = results["models"].runs
+    named = models.assign(model=model_names(models))
+    cifar10 = results["cifar10"].runs
+    cifar10_named = cifar10.assign(model=model_names(cifar10))
+    labels = results["labels"].runs
+    by_corruption = labels.assign(model=labels["data.label_corruption"])
+    return Codes(
+        models=prequential_codes(results["models"], named),
+        cifar10=prequential_codes(results["cifar10"], cifar10_named),
+        labels=prequential_codes(results["labels"], by_corruption),
+        parameters=parameter_codes(results["models"], named),
+        dimensions=best_dimension_code(results["subspaces"]),
+    )
 
 
 def _notes(codes: Codes) -> list[str]:

@@ -1,16 +1,24 @@
 """Let models grow past the size at which they fit every training example, and follow their risks and their norm."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.multi_run.double_descent import descents, mean_risks, peaks_at
-from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.descent_claims import (
+    FITS_EXACTLY,
+    KERNEL_MACHINE,
+    KERNEL_NORM_FALLS,
+    NO_PEAK,
+    NOISE_RAISES,
+    NORM_FALLS,
+    PEAK,
+    REUSE_RAISES,
+    SECOND_DESCENT,
+)
 from benevolent.analysis.studies.shared.descent_curves import EARLY, Curve, KernelLimit, kernel_limit, model_curves
 from benevolent.analysis.studies.shared.descent_figures import descent_figures
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, Kind, StudyAnswer, decide
-from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds, show_interval
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, Kind, StudyAnswer, StudyClaim, Sweeps
+from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_of, seed_mean, show_interval
 
 #: Largest train loss of random features that have as many coefficients as examples, half a squared error each.
 INTERPOLATES = 1e-6
@@ -46,17 +54,6 @@ PAPER = {
     "forests": "figure 4: one tree with all its leaves is the peak, lower with more trees",
 }
 RISKS = {"test_loss": "squared risk", "test_error": "zero-one risk"}
-REUSE_ENDS = "the peak is where weight reuse ends, and networks start anew"
-#: Why a curve may have no peak at the threshold.
-NO_PEAK = {
-    "reuse": "training finds smooth solutions on the way to the threshold, too",
-    "early": REUSE_ENDS,
-    "on": "the risk falls where networks start anew; those that reuse one that fits hardly change it",
-    "fresh": "training finds smooth solutions on the way to the threshold, too",
-    "noisy": "noisy labels take more parameters to fit, so that the peak is beyond the threshold",
-    "forests": "a tree votes for the majority class of a leaf, which smaller leaves of clean labels hardly change",
-    "features": "the features are too few, or too alike, to fit every example at N = n",
-}
 NOTES = (
     "At small scale networks train by Adam, which fits the labels near the threshold in far fewer steps than the "
     "paper's 6,000 epochs of SGD; paper scale has SGD.",
@@ -71,45 +68,54 @@ NOTES = (
 )
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     curves = model_curves(results)
     limit = kernel_limit(results["features"])
+    features = curves["features"]
     findings = []
     for name in PAPER:
-        findings += _descent_findings(name, curves[name], "paper")
-    features = curves["features"]
-    findings += [_norm_falls(features, "norm", "paper"), _kernel_machine(features, limit)]
-    findings.append(_norm_falls(features, "kernel_norm", "ours"))
-    for name in ("noisy", "fresh"):
-        findings += _descent_findings(name, curves[name], "ours")
-    for name in ("early", "on"):
-        table = descents(curves[name].table, "size", "test_loss", curves[name].threshold)
-        findings.append(_peaks(name, curves[name], "test_loss", table, "ours"))
+        findings += _descent_findings(name, curves[name])
     findings += [
-        _raises_the_peak("weight reuse makes the peak higher", curves["fresh"], curves["reuse"]),
-        _raises_the_peak("noisy labels make the peak higher", curves["fresh"], curves["noisy"]),
+        _norm_falls(NORM_FALLS, features, "norm"),
+        _kernel_machine(features, limit),
+        _norm_falls(KERNEL_NORM_FALLS, features, "kernel_norm"),
+        *_descent_findings("noisy", curves["noisy"]),
+        *_descent_findings("fresh", curves["fresh"]),
+        _peaks("early", curves["early"], "test_loss"),
+        _peaks("on", curves["on"], "test_loss"),
+        _raises_the_peak(REUSE_RAISES, curves["fresh"], curves["reuse"]),
+        _raises_the_peak(NOISE_RAISES, curves["fresh"], curves["noisy"]),
         _interpolates(features),
     ]
     numbers = pd.concat([curve.table.assign(model=name) for name, curve in curves.items()])
     return StudyAnswer(findings, descent_figures(curves, limit), numbers, NOTES)
 
 
+def _about(claim: StudyClaim, name: str, curve: Curve, risk: str) -> StudyClaim:
+    """Return a claim about a risk of one kind of model, which is the paper's or ours."""
+    kind: Kind = "paper" if name in PAPER else "ours"
+    return claim.naming(RISKS[risk]).about(curve.title)._replace(paper=PAPER.get(name, ""), kind=kind)
+
+
+def _descents(curve: Curve, risk: str = "test_loss") -> pd.DataFrame:
+    return descents(curve.table, "size", risk, curve.threshold)
+
+
 def _ratio(table: pd.DataFrame, column: str) -> SeedMean:
     """Return the geometric mean over seeds of a ratio given by its logarithms, with its interval."""
-    return exponential_of(mean_over_seeds(table, lambda rows: float(rows[column].iloc[0])))
+    return exponential_of(seed_mean(table, column))
 
 
-def _descent_findings(name: str, curve: Curve, kind: Kind) -> list[Finding]:
+def _descent_findings(name: str, curve: Curve) -> list[Finding]:
     findings = []
     for risk in RISKS:
-        table = descents(curve.table, "size", risk, curve.threshold)
-        findings.append(_peaks(name, curve, risk, table, kind))
-        findings.append(_second_descent(name, curve, risk, table, kind))
+        findings += [_peaks(name, curve, risk), _second_descent(name, curve, risk)]
     return findings
 
 
-def _peaks(name: str, curve: Curve, risk: str, table: pd.DataFrame, kind: Kind) -> Finding:
+def _peaks(name: str, curve: Curve, risk: str) -> Finding:
+    table = _descents(curve, risk)
     rise = _ratio(table, "rise")
     fall = _ratio(table, "fall")
     is_there = peaks_at(curve.table, "size", risk, curve.threshold)
@@ -117,88 +123,54 @@ def _peaks(name: str, curve: Curve, risk: str, table: pd.DataFrame, kind: Kind) 
     shown = ", ".join(f"{mean:.3g}" for mean in means)
     ratios = f"peak over sweet spot {show_interval(rise, '.3g')}, over the largest {show_interval(fall, '.3g')}"
     elsewhere = "" if is_there else "; the largest mean is elsewhere"
-    return Finding(
-        f"{curve.title}: the {RISKS[risk]} peaks at the interpolation threshold",
-        decide(is_there and rise.low > 1 and fall.low > 1),
-        f"{shown} at the sweet spot, the threshold and the largest size; {ratios}{elsewhere}",
-        PAPER[name] if kind == "paper" else "",
-        explanation=NO_PEAK[name],
-        kind=kind,
-    )
+    evidence = f"{shown} at the sweet spot, the threshold and the largest size; {ratios}{elsewhere}"
+    claim = _about(PEAK, name, curve, risk)._replace(explanation=NO_PEAK[name])
+    return claim.decide(is_there and rise.low > 1 and fall.low > 1, evidence)
 
 
-def _second_descent(name: str, curve: Curve, risk: str, table: pd.DataFrame, kind: Kind) -> Finding:
-    gain = _ratio(table, "gain")
-    return Finding(
-        f"{curve.title}: the largest model has a lower {RISKS[risk]} than any below the threshold",
-        decide(gain.low > 1),
-        f"sweet spot over largest {show_interval(gain, '.3g')}",
-        PAPER[name] if kind == "paper" else "",
-        explanation="the largest model here is not large enough",
-        kind=kind,
-    )
+def _second_descent(name: str, curve: Curve, risk: str) -> Finding:
+    gain = _ratio(_descents(curve, risk), "gain")
+    claim = _about(SECOND_DESCENT, name, curve, risk)
+    return claim.decide(gain.low > 1, f"sweet spot over largest {show_interval(gain, '.3g')}")
 
 
-def _norm_falls(curve: Curve, column: str, kind: Kind) -> Finding:
+def _falls_from_size_to_size(means: "pd.Series[float]") -> bool:
+    return bool((means.diff().iloc[1:] < 0).all())
+
+
+def _norm_falls(claim: StudyClaim, curve: Curve, column: str) -> Finding:
     by_seed = curve.table.pivot(index="seed", columns="size", values=column)
     largest = by_seed.idxmax(axis=1)
     means = mean_risks(curve.table, "size", column)
     beyond = means[means.index >= curve.threshold]
-    at_threshold = bool((largest == curve.threshold).all())
-    falls = bool((beyond.diff().iloc[1:] < 0).all())
+    is_at_threshold = bool((largest == curve.threshold).all())
     places = ", ".join(f"{size:,.0f}" for size in sorted(set(largest)))
-    claims = {
-        "norm": "Random features: the norm of the coefficients peaks at the threshold and falls beyond it, as the risk",
-        "kernel_norm": "Random features: the norm of the function, which N alone does not change, peaks and falls, too",
-    }
     last = f"{beyond.iloc[-1]:.3g} with {beyond.index[-1]:,.0f} features"
     evidence = f"largest at {places}; {beyond.iloc[0]:.3g} there, {last}"
-    return Finding(
-        claims[column],
-        decide(at_threshold and falls),
-        evidence,
-        "figure 2: peak at N = n, then falls" if kind == "paper" else "",
-        explanation="the norm falls on the whole, but not from each size to the next",
-        kind=kind,
-    )
+    return claim.decide(is_at_threshold and _falls_from_size_to_size(beyond), evidence)
 
 
 def _kernel_machine(curve: Curve, limit: KernelLimit) -> Finding:
     risks = mean_risks(curve.table, "size", "test_loss")
     beyond = risks[risks.index >= curve.threshold]
-    falls = bool((beyond.diff().iloc[1:] < 0).all())
     lowest = risks.idxmin()
-    return Finding(
-        "Random features: with more of them the risk falls towards that of the kernel machine, the lowest of all",
-        decide(falls and limit.loss < risks.min()),
-        f"squared risk {beyond.iloc[-1]:.4f} with {beyond.index[-1]:,.0f} features, lowest {risks[lowest]:.4f} with "
-        f"{lowest:,.0f}; kernel machine {limit.loss:.4f}",
-        "figure 2: falls to the kernel machine's",
-        explanation="the risk of finitely many features is below that of their limit",
-    )
+    holds = _falls_from_size_to_size(beyond) and limit.loss < risks.min()
+    last = f"{beyond.iloc[-1]:.4f} with {beyond.index[-1]:,.0f} features"
+    evidence = f"squared risk {last}, lowest {risks[lowest]:.4f} with {lowest:,.0f}; kernel machine {limit.loss:.4f}"
+    return KERNEL_MACHINE.decide(holds, evidence)
 
 
-def _raises_the_peak(what: str, plain: Curve, changed: Curve) -> Finding:
-    of_plain = descents(plain.table, "size", "test_loss", plain.threshold).set_index("seed")
-    of_changed = descents(changed.table, "size", "test_loss", changed.threshold).set_index("seed")
-    more = (of_changed["rise"] - of_plain["rise"]).rename("more").reset_index()
-    ratio = _ratio(more, "more")
-    return Finding(
-        f"Networks: {what}",
-        decide(ratio.low > 1),
-        f"from the sweet spot to the threshold the squared risk rises {show_interval(ratio, '.3g')} times as much",
-        explanation="the peak is as high without it",
-        kind="ours",
+def _raises_the_peak(claim: StudyClaim, plain: Curve, changed: Curve) -> Finding:
+    of_plain = _descents(plain).set_index("seed")
+    of_changed = _descents(changed).set_index("seed")
+    ratio = exponential_of(mean_of((of_changed["rise"] - of_plain["rise"]).tolist()))
+    shown = show_interval(ratio, ".3g")
+    return claim.decide(
+        ratio.low > 1, f"from the sweet spot to the threshold the squared risk rises {shown} times as much"
     )
 
 
 def _interpolates(curve: Curve) -> Finding:
     beyond = curve.table[curve.table["size"] >= curve.threshold]
     largest = float(beyond["train_loss"].max())
-    return Finding(
-        "Random features: from N = n on they fit every training example",
-        decide(largest <= INTERPOLATES),
-        f"train loss at most {largest:.1g}",
-        "figure 2: train risk 0 from N = n on",
-        kind="check",
-    )
+    return FITS_EXACTLY.decide(largest <= INTERPOLATES, f"train loss at most {largest:.1g}")

@@ -1,14 +1,10 @@
 """Train networks in random subspaces, and find how many dimensions a network and a task need."""
 
-import functools
-from collections.abc import Mapping
-
 import pandas as pd
 
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, StudyAnswer
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, StudyAnswer, Sweeps
 from benevolent.analysis.studies.shared.intrinsic_dimension_controls import (
     GUESSING,
     LEAST_TRAINED,
@@ -19,6 +15,7 @@ from benevolent.analysis.studies.shared.intrinsic_dimension_controls import (
 )
 from benevolent.analysis.studies.shared.intrinsic_dimension_figures import (
     LABELS,
+    NETWORKS,
     PIXELS,
     SIZES,
     draw_accuracies,
@@ -29,7 +26,6 @@ from benevolent.analysis.studies.shared.intrinsic_dimension_findings import (
     FEW,
     LARGEST_FACTOR,
     LEAST_PARAMETER_FACTOR,
-    NETWORKS,
     SAME,
     convolutions_need_fewer,
     few_directions,
@@ -38,6 +34,7 @@ from benevolent.analysis.studies.shared.intrinsic_dimension_findings import (
     shuffled_pixels,
 )
 from benevolent.analysis.studies.shared.intrinsic_dimensions import Dimensions, accuracy_at, dimensions_by_seed
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
 
 RULE = f"""
 d_int90 is the dimension at which training in a random subspace reaches 90% of the accuracy that training all D
@@ -70,7 +67,7 @@ undecided as for narrow networks.
 PROJECTION = "subspace.projection"
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     tables = {name: runs.table() for name, runs in results.items()}
     found = _dimensions(tables)
@@ -92,26 +89,31 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "Test accuracy against the dimension of the subspace, means over seeds with their range. Horizontal lines: 90% "
         "of the accuracy that training all D parameters reaches; vertical lines: d_int90, the dimension that reaches "
         "it.",
-        functools.partial(draw_accuracies, tables, found.pixels),
+        draw_accuracies,
+        tables,
+        found.pixels,
     )
     sizes = render_figure(
         "sizes",
         "Intrinsic dimension against the number of parameters",
         "d_int90 of fully connected networks of other widths and depths, geometric means over seeds with their range. "
         "On the gray lines d_int90 is a fixed fraction of D.",
-        functools.partial(draw_against_parameters, found.sizes),
+        draw_against_parameters,
+        found.sizes,
     )
     controls = render_figure(
         "controls",
         "Shuffled labels, kinds of projections, and small networks",
         "Means over seeds with their range. Left, accuracy on training examples with true and with shuffled labels; "
         "middle, three kinds of projections; right, networks that train all of their few parameters, beside subspaces.",
-        functools.partial(draw_controls, tables, small),
+        draw_controls,
+        tables,
+        small,
     )
     return StudyAnswer(findings, [accuracies, sizes, controls], _numbers(found), _notes(tables))
 
 
-def _dimensions(tables: Mapping[str, pd.DataFrame]) -> Dimensions:
+def _dimensions(tables: Tables) -> Dimensions:
     pixels = {}
     for name in NETWORKS:
         by_seed = dimensions_by_seed(tables[name], [PIXELS], "test_error")
@@ -140,12 +142,12 @@ def _with_direct_runs(projections: pd.DataFrame, sizes: pd.DataFrame) -> pd.Data
     return pd.concat([projections, direct], ignore_index=True)
 
 
-def _small_networks(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _small_networks(tables: Tables) -> pd.DataFrame:
     """Return the accuracy of small networks and that in subspaces of as many dimensions, a row per network and seed."""
     sizes = tables["sizes"]
     counts = pd.Series(sizes["parameter_count"].unique())
     middle = counts.quantile(0.5, interpolation="lower")
-    curve = sizes[sizes["parameter_count"] == middle]
+    curve = rows_with(sizes, "parameter_count", middle)
     small = tables["small-networks"]
     # Of the learning rates the one with the lowest train loss.
     best = small.sort_values("train_loss").drop_duplicates(["seed", "parameter_count"])
@@ -167,7 +169,7 @@ def _numbers(found: Dimensions) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _notes(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def _notes(tables: Tables) -> list[str]:
     steps = tables["lenet"]["step"].iloc[0]
     return [
         f"{RULE_CHANGED}: before, small networks were trained with one learning rate, with which six of 15 narrow ones "

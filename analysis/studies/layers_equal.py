@@ -1,11 +1,8 @@
 """Reset the layers of trained networks one by one: to their start, to an epoch, to newly drawn weights."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.layers_equal_controls import (
     FOLLOWS,
     distance_finding,
@@ -14,13 +11,16 @@ from benevolent.analysis.studies.shared.layers_equal_controls import (
     together_finding,
 )
 from benevolent.analysis.studies.shared.layers_equal_figures import figures_of
-from benevolent.analysis.studies.shared.layers_equal_residual import blocks_finding, stages_finding
+from benevolent.analysis.studies.shared.layers_equal_residual import (
+    blocks_finding,
+    fitted_blocks_finding,
+    stages_finding,
+)
 from benevolent.analysis.studies.shared.layers_equal_tables import (
     FAMILIES,
     RANDOM,
     SIZE,
     START,
-    Tables,
     at,
     blocks_of,
     difference_to_others,
@@ -34,7 +34,8 @@ from benevolent.analysis.studies.shared.layers_equal_tables import (
     stage_starts,
 )
 from benevolent.analysis.studies.shared.network_outputs import example_config
-from benevolent.analysis.studies.shared.seed_means import show_interval
+from benevolent.analysis.studies.shared.seed_means import show_interval, show_intervals
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
 
 #: Accuracy that a critical layer costs more than, and a robust one less than.
 TOLERANCE = 0.05
@@ -67,73 +68,80 @@ the step back; and in the residual network, the drop of its first layer and of t
 less that of all others, has an interval above 0.
 """
 
+#: Claims of the findings.
+FIRST_LAYER = StudyClaim(
+    "The first layer of a perceptron cannot be set back to its start", "the first layer is critical"
+)
+OTHER_LAYERS = StudyClaim("Each other layer of a perceptron can be set back to its start", "the error hardly changes")
+EARLY_EPOCH = StudyClaim(
+    "Set back to an early epoch, the first layer is robust too",
+    "the error hardly changes",
+    explanation="with few images an epoch is few steps",
+)
+LOWER_LAYERS = StudyClaim(
+    "In a VGG the lower layers are the critical ones",
+    explanation="a network as small as ours, trained on few images, may need every layer",
+)
+WIDER = StudyClaim("Wider networks are more robust")
+DEEPER = StudyClaim("Deeper networks are more robust")
+DRAWN_ANEW = StudyClaim(
+    "Any layer drawn anew destroys the {}",
+    "guessing",
+    "other layers carry what is left, as a shortcut does",
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     drops = {name: drops_of_layers(results[name]) for name in FAMILIES}
     moves = {name: moves_of_layers(results[name]) for name in FAMILIES}
     sizes = drops_of_layers(results["sizes"], SIZE)
     depth = int(example_config(results["resnet"]).flat()["model.depth"])
     firsts, seconds = blocks_of(depth)
-    in_blocks = [*firsts, *seconds]
     residual = at(drops["resnet"], START)
+    residual_moves = moves["resnet"]
+    is_in_block = [*firsts, *seconds]
     critical = {"perceptron": [1], "vgg": _lower_half(drops["vgg"]), "resnet": firsts}
     epochs = int(example_config(results["perceptron"]).flat()["stop.max_epochs"])
     findings = [
-        *_perceptron(drops["perceptron"], epochs),
+        *_perceptron(drops["perceptron"]),
+        _early_epoch(drops["perceptron"], epochs),
         _lower_layers(drops["vgg"]),
-        blocks_finding(residual[residual["layer"].isin(in_blocks)], firsts, "drop"),
+        blocks_finding(residual[residual["layer"].isin(is_in_block)], firsts),
         *(_destroyed(name, drops[name]) for name in FAMILIES),
-        *_sizes(sizes),
+        _robust_along(WIDER, sizes, "model.width"),
+        _robust_along(DEEPER, sizes, "model.depth"),
         distance_finding(moves),
         largest_drop_finding(sizes),
         random_step_finding(moves, critical),
         together_finding(drops["perceptron"], TOLERANCE),
-        blocks_finding(moves["resnet"][moves["resnet"]["layer"].isin(in_blocks)], firsts, "fitted_reset_drop"),
+        fitted_blocks_finding(residual_moves[residual_moves["layer"].isin(is_in_block)], firsts),
         stages_finding(residual, stage_starts(depth)),
     ]
     return StudyAnswer(findings, figures_of(drops, moves, sizes), _numbers(drops, moves, sizes), _notes(results))
 
 
-def _perceptron(drops: pd.DataFrame, epochs: int) -> list[Finding]:
+def _perceptron(drops: pd.DataFrame) -> list[Finding]:
     first = mean_drop(at(drops, START, [1]))
-    others = [layer for layer in sorted(set(at(drops, START)["layer"])) if layer > 1]
-    by_layer = [mean_drop(at(drops, START, [layer])) for layer in others]
-    shown = ", ".join(
-        f"layer {layer} {show_interval(drop, '.3f')}" for layer, drop in zip(others, by_layer, strict=True)
-    )
+    others = {}
+    for layer in sorted(set(at(drops, START)["layer"])):
+        if layer > 1:
+            others[f"layer {layer}"] = mean_drop(at(drops, START, [layer]))
+    all_robust = max(drop.high for drop in others.values()) < TOLERANCE
     return [
-        Finding(
-            "The first layer of a perceptron cannot be set back to its start",
-            decide(first.low > TOLERANCE),
-            f"accuracy falls by {show_interval(first, '.3f')}",
-            "the first layer is critical",
-        ),
-        Finding(
-            "Each other layer of a perceptron can be set back to its start",
-            decide(max(drop.high for drop in by_layer) < TOLERANCE),
-            f"accuracy falls by {shown}",
-            "the error hardly changes",
-        ),
-        _early_epoch(drops, epochs),
+        FIRST_LAYER.decide(first.low > TOLERANCE, f"accuracy falls by {show_interval(first, '.3f')}"),
+        OTHER_LAYERS.decide(all_robust, f"accuracy falls by {show_intervals(others, '.3f')}"),
     ]
 
 
 def _early_epoch(drops: pd.DataFrame, epochs: int) -> Finding:
     earliest = earliest_epoch(drops, epochs)
-    decision = decide(None)
-    evidence = _by_epoch(drops)
-    if earliest is not None:
-        drop = mean_drop(at(drops, earliest, [1]))
-        decision = decide(drop.high < TOLERANCE)
-        evidence = f"to epoch {earliest} of {epochs} accuracy falls by {show_interval(drop, '.3f')}; {evidence}"
-    return Finding(
-        "Set back to an early epoch, the first layer is robust too",
-        decision,
-        evidence,
-        "the error hardly changes",
-        explanation="with few images an epoch is few steps",
-    )
+    by_epoch = _by_epoch(drops)
+    if earliest is None:
+        return EARLY_EPOCH.decide(None, by_epoch)
+    drop = mean_drop(at(drops, earliest, [1]))
+    evidence = f"to epoch {earliest} of {epochs} accuracy falls by {show_interval(drop, '.3f')}; {by_epoch}"
+    return EARLY_EPOCH.decide(drop.high < TOLERANCE, evidence)
 
 
 def _by_epoch(drops: pd.DataFrame) -> str:
@@ -148,12 +156,8 @@ def _by_epoch(drops: pd.DataFrame) -> str:
 def _lower_layers(drops: pd.DataFrame) -> Finding:
     rows = at(drops, START)
     difference = difference_to_others(rows, _lower_half(rows), "drop")
-    return Finding(
-        "In a VGG the lower layers are the critical ones",
-        decide(difference.low > 0),
-        f"lower half less upper half {show_interval(difference, '+.3f')}; {drops_by_layer(rows, 'drop')}",
-        explanation="a network as small as ours, trained on few images, may need every layer",
-    )
+    evidence = f"lower half less upper half {show_interval(difference, '+.3f')}; {drops_by_layer(rows, 'drop')}"
+    return LOWER_LAYERS.decide(difference.low > 0, evidence)
 
 
 def _lower_half(rows: pd.DataFrame) -> list[int]:
@@ -163,25 +167,17 @@ def _lower_half(rows: pd.DataFrame) -> list[int]:
 
 def _destroyed(name: str, drops: pd.DataFrame) -> Finding:
     accuracy = 1 - at(drops, RANDOM).groupby("layer")["error"].mean()
-    best = int(accuracy.idxmax())
-    return Finding(
-        f"Any layer drawn anew destroys the {FAMILIES[name]}",
-        decide(accuracy.max() <= DESTROYED),
-        f"accuracy at most {accuracy.max():.2f} (layer {best}), in the mean over layers {accuracy.mean():.2f}",
-        "guessing",
-        explanation="other layers carry what is left, as a shortcut does",
-    )
+    best = f"at most {accuracy.max():.2f} (layer {accuracy.idxmax()})"
+    evidence = f"accuracy {best}, in the mean over layers {accuracy.mean():.2f}"
+    return DRAWN_ANEW.naming(FAMILIES[name]).decide(accuracy.max() <= DESTROYED, evidence)
 
 
-def _sizes(sizes: pd.DataFrame) -> list[Finding]:
-    findings = []
-    for axis, claim in zip(SIZE, ("Wider networks are more robust", "Deeper networks are more robust"), strict=True):
-        difference = fall_along(sizes, axis, "mean")
-        means = at(sizes, START).groupby(axis)["drop"].mean()
-        shown = ", ".join(f"{value}: {drop:.3f}" for value, drop in means.items())
-        evidence = f"mean drop, smallest less largest {show_interval(difference, '+.3f')}; {shown}"
-        findings.append(Finding(claim, decide(difference.low > 0), evidence))
-    return findings
+def _robust_along(claim: StudyClaim, sizes: pd.DataFrame, axis: str) -> Finding:
+    difference = fall_along(sizes, axis, "mean")
+    means = at(sizes, START).groupby(axis)["drop"].mean()
+    shown = ", ".join(f"{value}: {drop:.3f}" for value, drop in means.items())
+    evidence = f"mean drop, smallest less largest {show_interval(difference, '+.3f')}; {shown}"
+    return claim.decide(difference.low > 0, evidence)
 
 
 def _numbers(drops: Tables, moves: Tables, sizes: pd.DataFrame) -> pd.DataFrame:
@@ -192,11 +188,11 @@ def _numbers(drops: Tables, moves: Tables, sizes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _notes(results: Mapping[str, Results]) -> list[str]:
+def _notes(results: Sweeps) -> list[str]:
     errors = []
     for name, family in FAMILIES.items():
         runs = results[name].runs
-        trained = runs[runs["reset.layers"] == ""]
+        trained = rows_with(runs, "reset.layers", "")
         errors.append(f"{family} {trained['test_error'].mean():.3f}, train {trained['train_error'].mean():.3f}")
     return [
         f"Mean test and train error of the networks as trained: {'; '.join(errors)}.",

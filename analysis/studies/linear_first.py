@@ -1,14 +1,10 @@
 """Compare what a network knows first with what a linear classifier knows, and with what it knows at the end."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.figures import render_figure
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, Sweeps, decide
 from benevolent.analysis.studies.shared.linear_explanation import KNOWN, Task, explain_task
 from benevolent.analysis.studies.shared.linear_first_figures import TITLES, draw_information, draw_shares
 from benevolent.analysis.studies.shared.network_outputs import example_config
@@ -41,7 +37,7 @@ are redrawn in every epoch.
 PAPER = {"cifar10-first-last": "0.80, null model 0.31"}
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     tasks = {name: explain_task(name, runs) for name, runs in results.items()}
     findings = []
@@ -56,14 +52,16 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "of that information. Each line is a network; vertical lines are T0, where networks reach the best linear "
         "classifier (thin horizontal line, dotted). Steps are shown on a logarithmic scale, the source's epochs on a "
         "linear one.",
-        functools.partial(draw_information, tasks),
+        draw_information,
+        tasks,
     )
     shares_figure = render_figure(
         "shares",
         "Share of a network's performance at T0 that a linear classifier explains",
         "The share of I(F; Y) at T0 that the linear classifier explains (dots, one for each network), and that its "
         "null model explains, a random classifier with the same information on the labels (crosses).",
-        functools.partial(draw_shares, tasks),
+        draw_shares,
+        tasks,
     )
     figures = [information_figure, shares_figure]
     notes = [

@@ -1,13 +1,10 @@
 """Train networks on random subsets, and ask which examples they memorize, and which test examples need these."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.long_tail_figures import pairs_figure, tail_figure, wrong_labels_figure
 from benevolent.analysis.studies.shared.long_tail_networks import (
     GROUPS,
@@ -17,6 +14,7 @@ from benevolent.analysis.studies.shared.long_tail_networks import (
 )
 from benevolent.analysis.studies.shared.long_tail_pairs import not_pixels, pairs_alike, repeated_pairs
 from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Thresholds of the source: an example is memorized, and a pair is influential, from there on.
 MEMORIZED = 0.25
@@ -47,8 +45,25 @@ all networks, have a positive mean influence in the other half, with an interval
 over examples with a wrong label exceeds that over the others, with an interval above 0.
 """
 
+#: Claims of the findings.
+TAIL = StudyClaim(
+    "Most examples are not memorized, and a long tail is",
+    "a long tail on ImageNet and CIFAR-100, a short one on MNIST",
+)
+WRONG_LABELS = StudyClaim("Wrong labels are memorized more than right ones", kind="ours")
+REMOVING_COSTS = StudyClaim(
+    "Removing memorized examples costs more test accuracy than removing others",
+    "lower at every threshold",
+    "memorized examples are too few, or too odd, to matter for the test examples",
+)
+REMOVING_COSTS_BY_CLASS = StudyClaim(
+    "It also costs more than removing others of the same classes",
+    explanation=REMOVING_COSTS.explanation,
+    kind="ours",
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     networks = SubsetNetworks.load(results["influence"])
     wrong = SubsetNetworks.load(results["wrong-labels"])
@@ -56,21 +71,24 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     pairs = influential_pairs(networks, MEMORIZED, INFLUENTIAL)
     findings = [
         _tail(networks),
-        _use(removal, "random", "Removing memorized examples costs more test accuracy than removing others", "paper"),
+        _use(REMOVING_COSTS, removal, "random"),
         *pairs_alike(networks, pairs),
-        _use(removal, "classes", "It also costs more than removing others of the same classes", "ours"),
+        _use(REMOVING_COSTS_BY_CLASS, removal, "classes"),
         not_pixels(pairs),
         repeated_pairs(networks, MEMORIZED, INFLUENTIAL),
         _wrong_labels(wrong),
     ]
     figures = [tail_figure(networks, removal), pairs_figure(networks, pairs), wrong_labels_figure(wrong)]
     numbers = pd.concat([removal.assign(table="removal"), pairs.assign(table="pairs")], ignore_index=True)
+    return StudyAnswer(findings, figures, numbers, [_describe_gap(networks)])
+
+
+def _describe_gap(networks: SubsetNetworks) -> str:
     mean, gap = networks.gap
-    notes = [
+    return (
         f"The mean memorization is {mean:.3f}, and the accuracy on seen examples {gap:.3f} above that on unseen ones: "
         "averaged over the training split, memorization is the generalization gap."
-    ]
-    return StudyAnswer(findings, figures, numbers, notes)
+    )
 
 
 def _tail(networks: SubsetNetworks) -> Finding:
@@ -78,54 +96,38 @@ def _tail(networks: SubsetNetworks) -> Finding:
     skew = mean_of([float(np.nanmean(values) - np.nanmedian(values)) for values in by_group])
     excess = []
     for values, chance in zip(by_group, networks.chance_by_group(), strict=True):
-        excess.append(float(np.mean(values >= MEMORIZED) - np.mean(chance >= MEMORIZED)))
+        excess.append(_memorized_part(values) - _memorized_part(chance))
     memorized = mean_of(excess)
-    values = networks.memorization
-    evidence = (
-        f"mem ≥ {MEMORIZED} for {np.mean(values >= MEMORIZED):.1%} of examples (more than by chance: "
-        f"{show_interval(memorized, '+.3f', 'group')}); mean minus median {show_interval(skew, '+.3f', 'group')}"
-    )
-    return Finding(
-        "Most examples are not memorized, and a long tail is",
-        decide(skew.low > 0 and memorized.low > 0),
-        evidence,
-        "a long tail on ImageNet and CIFAR-100, a short one on MNIST",
-    )
+    part = f"{_memorized_part(networks.memorization):.1%} of examples"
+    more = f"more than by chance: {show_interval(memorized, '+.3f', 'group')}"
+    evidence = f"mem ≥ {MEMORIZED} for {part} ({more}); mean minus median {show_interval(skew, '+.3f', 'group')}"
+    return TAIL.decide(skew.low > 0 and memorized.low > 0, evidence)
 
 
-def _use(removal: pd.DataFrame, control: str, claim: str, kind: Kind) -> Finding:
-    rows = removal[removal["threshold"] == MEMORIZED].pivot(index="seed", columns="which", values="accuracy")
+def _memorized_part(values: np.ndarray) -> float:
+    return float(np.mean(values >= MEMORIZED))
+
+
+def _use(claim: StudyClaim, removal: pd.DataFrame, control: str) -> Finding:
+    at_threshold = rows_with(removal, "threshold", MEMORIZED)
+    rows = at_threshold.pivot(index="seed", columns="which", values="accuracy")
     difference = mean_of((rows[control] - rows["memorized"]).tolist())
-    count = removal.loc[removal["threshold"] == MEMORIZED, "removed"].iloc[0]
-    whole = removal.loc[removal["which"] == "none", "accuracy"].mean()
-    evidence = (
-        f"without the {count} memorized {rows['memorized'].mean():.4f}, without as many others "
-        f"{rows[control].mean():.4f}, with all {whole:.4f}; difference {show_interval(difference, '+.4f', 'seed')}"
-    )
-    return Finding(
-        claim,
-        decide(difference.low > 0),
-        evidence,
-        "figure 2: lower at every threshold" if kind == "paper" else "",
-        explanation="memorized examples are too few, or too odd, to matter for the test examples",
-        kind=kind,
-    )
+    count = at_threshold["removed"].iloc[0]
+    whole = rows_with(removal, "which", "none")["accuracy"].mean()
+    without = f"without the {count} memorized {rows['memorized'].mean():.4f}"
+    others = f"without as many others {rows[control].mean():.4f}, with all {whole:.4f}"
+    evidence = f"{without}, {others}; difference {show_interval(difference, '+.4f', 'seed')}"
+    return claim.decide(difference.low > 0, evidence)
 
 
 def _wrong_labels(networks: SubsetNetworks) -> Finding:
     wrong = (networks.train.labels[0] != networks.train.true_labels).numpy()
-    difference = mean_of(
-        [np.nanmean(values[wrong]) - np.nanmean(values[~wrong]) for values in networks.memorization_by_group()]
-    )
+    differences = []
+    for values in networks.memorization_by_group():
+        differences.append(np.nanmean(values[wrong]) - np.nanmean(values[~wrong]))
+    difference = mean_of(differences)
     values = networks.memorization
     area = roc_auc_score(wrong, values)
-    evidence = (
-        f"mean mem {values[wrong].mean():.3f} of {wrong.sum()} wrong labels, {values[~wrong].mean():.3f} of others; "
-        f"difference {show_interval(difference, '+.3f', 'group')}; area under the ROC curve {area:.3f}"
-    )
-    return Finding(
-        "Wrong labels are memorized more than right ones",
-        decide(difference.low > 0),
-        evidence,
-        kind="ours",
-    )
+    means = f"mean mem {values[wrong].mean():.3f} of {wrong.sum()} wrong labels, {values[~wrong].mean():.3f} of others"
+    shown = show_interval(difference, "+.3f", "group")
+    return WRONG_LABELS.decide(difference.low > 0, f"{means}; difference {shown}; area under the ROC curve {area:.3f}")

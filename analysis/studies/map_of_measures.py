@@ -6,15 +6,15 @@ import pandas as pd
 
 from benevolent.analysis.multi_run.pooled_effects import FEWEST_STUDIES, pooled_effects
 from benevolent.analysis.multi_run.sweep_effects import FEWEST_WITHIN
-from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.permuted_configurations import PERMUTATIONS
 from benevolent.analysis.statistics.replicate_taus import FEWEST_CONFIGURATIONS
-from benevolent.analysis.studies.shared.findings import StudyAnswer
+from benevolent.analysis.studies.shared.findings import StudyAnswer, Sweeps
 from benevolent.analysis.studies.shared.map_choices import choice_findings
 from benevolent.analysis.studies.shared.map_effects import CHOSEN, TARGET, all_effects, sweep_tables
 from benevolent.analysis.studies.shared.map_figures import map_figures, short_citation
 from benevolent.analysis.studies.shared.map_findings import MOST_BY_CHANCE, pooled_findings
 from benevolent.analysis.studies.shared.map_predictors import ON_THE_MAP, PROPOSED, RANDOM_PREDICTORS
+from benevolent.analysis.studies.shared.tables import rows_with
 
 LEVEL = 0.05
 
@@ -60,7 +60,7 @@ have a p-value of the pooled effect of at most {LEVEL}.
 """
 
 
-def answer(results: Mapping[str, Results], papers: Mapping[str, str]) -> StudyAnswer:
+def answer(results: Sweeps, papers: Mapping[str, str]) -> StudyAnswer:
     """Answer by `RULE`.
 
     Args:
@@ -70,7 +70,7 @@ def answer(results: Mapping[str, Results], papers: Mapping[str, str]) -> StudyAn
     tables = sweep_tables(results)
     short_papers = {study: short_citation(source) for study, source in papers.items()}
     effects = all_effects(tables, short_papers)
-    judged = effects[effects["target"] == TARGET]
+    judged = rows_with(effects, "target", TARGET)
     across = pooled_effects(judged, "tau", PROPOSED, "paper")
     within = pooled_effects(judged, "within", PROPOSED, "paper")
     findings = [
@@ -78,11 +78,11 @@ def answer(results: Mapping[str, Results], papers: Mapping[str, str]) -> StudyAn
         *choice_findings(tables, judged),
     ]
     shown = effects[effects["predictor"].isin(ON_THE_MAP)]
-    figures = map_figures(shown[shown["target"] == TARGET], short_papers, across, within)
+    figures = map_figures(rows_with(shown, "target", TARGET), short_papers, across, within)
     return StudyAnswer(findings, figures, shown, _notes(judged, results))
 
 
-def _notes(effects: pd.DataFrame, results: Mapping[str, Results]) -> list[str]:
+def _notes(effects: pd.DataFrame, results: Sweeps) -> list[str]:
     """Return what a reader needs beside the findings."""
     across = effects[effects["tau"].notna()]
     networks = int(effects.groupby(["study", "sweep"])["runs"].first().sum())

@@ -1,17 +1,13 @@
 """Order networks by the inverse of their normalized margin, and compare with their test error."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures import INK, WIDTH_INCHES, RenderedFigure, render_figure
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.drawing import GRAY
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide, in_order
+from benevolent.analysis.figures import INK, RenderedFigure, render_figure
+from benevolent.analysis.studies.shared.drawing import GRAY, new_figure
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps, in_order
 from benevolent.analysis.studies.shared.network_outputs import data_name, data_title, outputs
 from benevolent.analysis.studies.shared.normalized_loss import fitted_networks
 from benevolent.analysis.studies.shared.normalized_loss_figures import draw_pairs
@@ -38,14 +34,34 @@ nothing to the norm.
 
 {INTERVAL_RULE}.
 """
-PAPER = "appendix J: the error increases with the inverse of the margin"
 #: Means and standard deviations of the largest outputs in the source.
 PAPER_OUTPUTS = (
     "in figure 20 of the source, on MNIST, the means are 60.56 (standard deviation 16.21) and 0.0267 (0.0071)"
 )
 
+#: Claims by the norm of the margin.
+ORDERS = {
+    "Frobenius": StudyClaim(
+        "the test error rises with the inverse of the margin",
+        "appendix J: the error increases with the inverse of the margin",
+        "networks from weights of medium size differ little in test error, so that chance orders them",
+    ),
+    "spectral": StudyClaim(
+        "the test error rises with the inverse of the margin by spectral norms",
+        explanation="networks from weights of medium size differ little in test error, so that chance orders them",
+        kind="ours",
+    ),
+}
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+BEYOND_NORM = StudyClaim(
+    "the margin says more about the test error than the product of norms alone",
+    explanation="networks trained to one loss have almost the same margin, so that its ratio to the norm product says "
+    "no more than the norm product",
+    kind="ours",
+)
+
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     findings = []
     figures = []
@@ -75,7 +91,11 @@ def _margins_figure(name: str, table: pd.DataFrame) -> RenderedFigure:
         f"margins-{name.replace('_', '-')}",
         f"{name}: test error against the inverse normalized margin",
         "Each point is a network; colors are the standard deviation of the initial weights.",
-        functools.partial(draw_pairs, table, AXIS, pairs, {"test_error": "fraction"}),
+        draw_pairs,
+        table,
+        AXIS,
+        pairs,
+        {"test_error": "fraction"},
     )
 
 
@@ -88,7 +108,9 @@ def _outputs_figure(name: str, example: pd.Series, largest: np.ndarray) -> Rende
         f"largest-outputs-{name.replace('_', '-')}",
         f"{name}: the largest output on training examples, as trained and normalized",
         f"One network (initial standard deviation {example[AXIS]:g}); {PAPER_OUTPUTS}.",
-        functools.partial(_draw_histograms, largest, _norm_of(example)),
+        _draw_histograms,
+        largest,
+        _norm_of(example),
     )
 
 
@@ -100,18 +122,8 @@ def _describe_outputs(name: str, example: pd.Series, largest: np.ndarray) -> str
 
 
 def _orders(title: str, table: pd.DataFrame, norm: str) -> Finding:
-    from_source = norm == "Frobenius"
-    margin = "margin" if from_source else f"margin by {norm} norms"
-    return order_finding(
-        f"{title}: the test error rises with the inverse of the {margin}",
-        table,
-        f"inverse_{MARGINS[norm]}",
-        "test_error",
-        LEAST_RANK_CORRELATION,
-        PAPER if from_source else "",
-        explanation="networks from weights of medium size differ little in test error, so that chance orders them",
-        kind="paper" if from_source else "ours",
-    )
+    claim = ORDERS[norm].about(title)
+    return order_finding(claim, table, f"inverse_{MARGINS[norm]}", "test_error", LEAST_RANK_CORRELATION)
 
 
 def _beyond_norm(title: str, table: pd.DataFrame) -> Finding:
@@ -121,20 +133,13 @@ def _beyond_norm(title: str, table: pd.DataFrame) -> Finding:
         return with_margin - norm_alone
 
     gain = mean_over_seeds(table, difference)
-    decision = decide(gain.value >= LEAST_DIFFERENCE and gain.low > 0)
+    holds = gain.value >= LEAST_DIFFERENCE and gain.low > 0
     evidence = f"Spearman's correlation with test error is larger by {show_interval(gain)}"
-    return Finding(
-        f"{title}: the margin says more about the test error than the product of norms alone",
-        decision,
-        evidence,
-        explanation="networks trained to one loss have almost the same margin, so that its ratio to the norm product "
-        "says no more than the norm product",
-        kind="ours",
-    )
+    return BEYOND_NORM.about(title).decide(holds, evidence)
 
 
 def _draw_histograms(largest: np.ndarray, norm: float) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+    figure = new_figure(2.6)
     plain, normalized = figure.subplots(1, 2)
     plain.hist(largest, bins=40, color=GRAY, edgecolor=INK, linewidth=0.3)
     plain.set(xlabel="largest output, as trained", ylabel="training examples")

@@ -1,12 +1,9 @@
 """Compare how networks fit real data, Gaussian noise in place of the inputs, and random labels."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, Kind, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.memorization_difficulty import difficulty_findings, equal_difficulty_finding
 from benevolent.analysis.studies.shared.memorization_figures import (
     convergence_figure,
@@ -37,6 +34,7 @@ from benevolent.analysis.studies.shared.memorization_tables import (
     sensitivity_ginis,
 )
 from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
 
 #: Groups of seeds in which the spread of difficulties is estimated.
 GROUPS = 5
@@ -77,26 +75,55 @@ real data than on randX and on randY at the same train accuracy of {HIGH_ACCURAC
 epochs; undecided if these do not contain it in every network).
 """
 
+#: Claims about the time to fit, by sweep; those about noise in place of images are the paper's.
+TIME = {
+    "capacity": StudyClaim(
+        "More capacity shortens training on {} more than on real data",
+        "section 3.3: noise gains more from capacity, and takes longer with more data",
+        "in few dimensions the inputs of noise are far apart, and soon told from each other",
+    ),
+    "examples": StudyClaim(
+        "More data lengthen training on {} more than on real data",
+        "section 3.3: noise gains more from capacity, and takes longer with more data",
+        "in few dimensions the inputs of noise are far apart, and soon told from each other",
+    ),
+}
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+#: Claim about each other regularizer; weight decay is the paper's.
+DROPOUT = StudyClaim(
+    "Dropout hinders memorization more than {} at equal validation accuracy",
+    "section 5: dropout does best",
+    "dropout that leaves real data alone leaves small networks room for random labels, too",
+)
+
+NOTES = (
+    "The input gradient is that of an example's own loss, which vanishes once the example is fitted; hence it is "
+    "compared at equal train accuracy. The source's loss sensitivity follows how an example acts on the loss "
+    "through the steps of training (section 3.2); that is not measured here.",
+    "Fixed input noise is part of the data: it makes examples with random labels easier to tell apart, so that it "
+    "can help their memorization. It is no regularizer of the kind of noise that is drawn anew in every step.",
+    "Networks that have not fitted every example at the limit of epochs count as having done so there.",
+)
+
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     right = right_answers(results["difficulty"])
     table = histories(results["noise"])
     ginis = sensitivity_ginis(results["noise"], table)
     times = {name: convergence_times(results[name]) for name in AXES}
     tradeoffs = regularized(results["regularizers"])
+    others = [name for name in (*REGULARIZERS, EARLY) if name != "dropout"]
     findings = [
         *difficulty_findings(right, GROUPS),
         critical_samples_finding(table),
         rise_finding(table),
-        _time(times["capacity"], "capacity", RANDX),
-        _time(times["examples"], "examples", RANDX),
+        *(_time(times[name], name, RANDX) for name in AXES),
         patterns_first_finding(table, WRONG, HIGH_ACCURACY),
-        *(_dropout(tradeoffs, other) for other in [*REGULARIZERS, EARLY] if other != "dropout"),
+        *(_dropout(tradeoffs, other) for other in others),
         equal_difficulty_finding(right, GROUPS),
         sensitivity_finding(ginis, HIGH_ACCURACY),
-        _time(times["capacity"], "capacity", RANDY),
-        _time(times["examples"], "examples", RANDY),
+        *(_time(times[name], name, RANDY) for name in AXES),
     ]
     figures = [
         difficulty_figure(right),
@@ -104,18 +131,14 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         convergence_figure(times, AXES),
         regularizers_figure(tradeoffs),
     ]
+    return StudyAnswer(findings, figures, _numbers(table, ginis, tradeoffs, times), NOTES)
+
+
+def _numbers(table: pd.DataFrame, ginis: pd.DataFrame, tradeoffs: pd.DataFrame, times: Tables) -> pd.DataFrame:
     columns = ["kind", "seed", *AXES.values(), "epochs", "reached"]
     parts = [table.assign(table="noise"), ginis.assign(table="sensitivity"), tradeoffs.assign(table="regularizers")]
     parts += [rows[columns].assign(table=name) for name, rows in times.items()]
-    notes = [
-        "The input gradient is that of an example's own loss, which vanishes once the example is fitted; hence it is "
-        "compared at equal train accuracy. The source's loss sensitivity follows how an example acts on the loss "
-        "through the steps of training (section 3.2); that is not measured here.",
-        "Fixed input noise is part of the data: it makes examples with random labels easier to tell apart, so that it "
-        "can help their memorization. It is no regularizer of the kind of noise that is drawn anew in every step.",
-        "Networks that have not fitted every example at the limit of epochs count as having done so there.",
-    ]
-    return StudyAnswer(findings, figures, pd.concat(parts, ignore_index=True), notes)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:
@@ -125,44 +148,33 @@ def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:
     # More width shortens training and more data lengthen it: either acts more on noise.
     sign = -1 if sweep == "capacity" else 1
     difference = mean_of((sign * (noise - real)).tolist())
-    what = {
-        "capacity": f"More capacity shortens training on {kind} more than on real data",
-        "examples": f"More data lengthen training on {kind} more than on real data",
-    }
-    factors = (
-        f"epochs change by a factor of {np.exp(real.mean()):.2f} on real data, {np.exp(noise.mean()):.2f} on {kind}"
-    )
-    unfinished = int((~times.loc[times["kind"].isin([REAL, kind]), "reached"]).sum())
-    label: Kind = "paper" if kind == RANDX else "ours"
-    return Finding(
-        what[sweep],
-        decide(difference.low > 0),
-        f"{factors}; difference of logarithms {show_interval(difference)}; {unfinished} networks not done at the limit",
-        "section 3.3: noise gains more from capacity, and takes longer with more data" if label == "paper" else "",
-        explanation="in few dimensions the inputs of noise are far apart, and soon told from each other",
-        kind=label,
-    )
+    factors = f"{np.exp(real.mean()):.2f} on real data, {np.exp(noise.mean()):.2f} on {kind}"
+    compared = times[times["kind"].isin([REAL, kind])]
+    unfinished = f"{(~compared['reached']).sum()} networks not done at the limit"
+    shown = f"epochs change by a factor of {factors}; difference of logarithms {show_interval(difference)}"
+    claim = TIME[sweep].naming(kind)
+    if kind != RANDX:
+        claim = claim._replace(paper="", kind="ours")
+    return claim.decide(difference.low > 0, f"{shown}; {unfinished}")
 
 
 def _dropout(tradeoffs: pd.DataFrame, other: str) -> Finding:
-    strengths = tradeoffs.groupby("regularizer")["strength"].nunique()
-    comparable = strengths["dropout"] == strengths[other]
-
-    def least(regularizer: str) -> "pd.Series[float]":
-        rows = tradeoffs[tradeoffs["regularizer"] == regularizer]
-        return pd.Series({seed: memorized_at_no_cost(own, TOLERANCE) for seed, own in rows.groupby("seed")})
-
-    dropout = least("dropout")
-    others = least(other)
+    dropout = _least_memorized(tradeoffs, "dropout")
+    others = _least_memorized(tradeoffs, other)
     difference = mean_of((others - dropout).tolist())
-    kind: Kind = "paper" if other == "weight decay" else "ours"
-    return Finding(
-        f"Dropout hinders memorization more than {other} at equal validation accuracy",
-        decide(difference.low > 0 if comparable else None),
-        f"least train accuracy on random labels: dropout {dropout.mean():.2f}, {other} {others.mean():.2f}; difference "
-        f"{show_interval(difference)}",
-        "section 5: dropout does best" if kind == "paper" else "",
-        "" if comparable else f"{strengths['dropout'] - 1} strengths of dropout, {strengths[other] - 1} of {other}",
-        explanation="dropout that leaves real data alone leaves small networks room for random labels, too",
-        kind=kind,
-    )
+    least = f"dropout {dropout.mean():.2f}, {other} {others.mean():.2f}"
+    evidence = f"least train accuracy on random labels: {least}; difference {show_interval(difference)}"
+    claim = DROPOUT.naming(other)
+    if other != "weight decay":
+        claim = claim._replace(paper="", kind="ours")
+    strengths = tradeoffs.groupby("regularizer")["strength"].nunique() - 1  # without none
+    if strengths["dropout"] != strengths[other]:
+        reason = f"{strengths['dropout']} strengths of dropout, {strengths[other]} of {other}"
+        return claim.decide(None, evidence, reason)
+    return claim.decide(difference.low > 0, evidence)
+
+
+def _least_memorized(tradeoffs: pd.DataFrame, regularizer: str) -> "pd.Series[float]":
+    """Return by seed the least train accuracy on random labels that a regularizer reaches at no cost."""
+    rows = rows_with(tradeoffs, "regularizer", regularizer)
+    return pd.Series({seed: memorized_at_no_cost(own, TOLERANCE) for seed, own in rows.groupby("seed")})

@@ -1,19 +1,17 @@
 """Train on more and more examples, with natural and with random labels, and follow the gap of train and test."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import INK, WIDTH_INCHES, render_figure
+from benevolent.analysis.figures import INK, render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.drawing import DARK_GRAY, draw_mean_and_range
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide, in_order
+from benevolent.analysis.studies.shared.drawing import DARK_GRAY, draw_mean_and_range, new_figure
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps, in_order
 from benevolent.analysis.studies.shared.network_outputs import class_count
 from benevolent.analysis.studies.shared.normalized_loss_findings import INTERVAL_RULE, order_finding
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
+from benevolent.analysis.studies.shared.tables import Tables
 
 AXIS = "data.train_size"
 #: Rank correlation, downward, of the number of examples and a gap.
@@ -23,11 +21,6 @@ LARGEST_RATIO = 0.5
 #: Sweeps by their labels.
 NATURAL = "natural"
 RANDOM = "random"
-GAPS = {
-    "loss_gap": "gap of the normalized losses",
-    "error_gap": "gap of the errors",
-    "relative_gap": "relative gap of the normalized losses",
-}
 
 RULE = f"""
 Gaps are absolute differences of train and test; claims on them are asked of natural and of random labels alike.
@@ -45,44 +38,67 @@ the upper end of its interval below 0.
 
 {INTERVAL_RULE}.
 """
-PAPER = {
-    (NATURAL, "loss_gap"): "figure 19: the gap converges to zero, but very slowly",
-    (RANDOM, "loss_gap"): "figure 19: the gap converges to zero, but very slowly",
-    (NATURAL, "error_gap"): "figure 1 a: the gap seems to converge to zero",
-    (RANDOM, "error_gap"): "figure 1 b: the gap seems to converge to zero",
-}
-EXPLANATIONS = {
-    NATURAL: "networks of this size fit all these examples, and the test error has not fallen enough yet",
-    RANDOM: "a network of this size still fits so many random labels, while its test error is that of chance",
+
+LOSS_GAP_CLOSES = "the gap of the normalized losses closes with more examples"
+ERROR_GAP_CLOSES = "the gap of the errors closes with more examples"
+RELATIVE_GAP_CLOSES = "the relative gap of the normalized losses closes with more examples"
+#: Possible explanations if a gap of natural, or of random, labels does not close.
+NOT_ENOUGH = "networks of this size fit all these examples, and the test error has not fallen enough yet"
+STILL_FITS = "a network of this size still fits so many random labels, while its test error is that of chance"
+#: Claims by labels and gap.
+CLOSES = {
+    (NATURAL, "loss_gap"): StudyClaim(
+        LOSS_GAP_CLOSES, "figure 19: the gap converges to zero, but very slowly", NOT_ENOUGH
+    ),
+    (NATURAL, "error_gap"): StudyClaim(ERROR_GAP_CLOSES, "figure 1 a: the gap seems to converge to zero", NOT_ENOUGH),
+    (NATURAL, "relative_gap"): StudyClaim(RELATIVE_GAP_CLOSES, explanation=NOT_ENOUGH, kind="ours"),
+    (RANDOM, "loss_gap"): StudyClaim(
+        LOSS_GAP_CLOSES, "figure 19: the gap converges to zero, but very slowly", STILL_FITS
+    ),
+    (RANDOM, "error_gap"): StudyClaim(ERROR_GAP_CLOSES, "figure 1 b: the gap seems to converge to zero", STILL_FITS),
+    (RANDOM, "relative_gap"): StudyClaim(RELATIVE_GAP_CLOSES, explanation=STILL_FITS, kind="ours"),
 }
 
+HALVES = "the gap of the errors closes at least by half"
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+#: Claims that the gap of errors halves, by labels.
+HALVED = {
+    NATURAL: StudyClaim(HALVES, explanation=NOT_ENOUGH, kind="ours"),
+    RANDOM: StudyClaim(HALVES, explanation=STILL_FITS, kind="ours"),
+}
+
+ERROR_FALLS = StudyClaim("Natural labels: the test error falls with more examples", kind="ours")
+
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     tables = {labels: _with_gaps(results[labels]) for labels in (NATURAL, RANDOM)}
     findings = []
     for labels, table in tables.items():
-        findings += [_closes(labels, table, column) for column in GAPS]
-        findings.append(_halves(labels, table))
-    claim = "Natural labels: the test error falls with more examples"
-    findings.append(order_finding(claim, tables[NATURAL], AXIS, "test_error", LEAST_FALL, sign=-1, kind="ours"))
+        subject = f"{labels.capitalize()} labels"
+        for (asked, column), claim in CLOSES.items():
+            if asked == labels:
+                findings.append(order_finding(claim.about(subject), table, AXIS, column, LEAST_FALL, sign=-1))
+        findings.append(_halves(HALVED[labels].about(subject), table))
+    findings.append(order_finding(ERROR_FALLS, tables[NATURAL], AXIS, "test_error", LEAST_FALL, sign=-1))
     examples_figure = render_figure(
         "examples",
         "Errors and losses against the number of examples",
         "Means over seeds with their range; test solid, train dashed. The dotted line is one example per "
         "parameter. Losses as trained, and of outputs divided by the product of norms.",
-        functools.partial(_draw_examples, tables),
+        _draw_examples,
+        tables,
     )
     gaps_figure = render_figure(
         "gaps",
         "The gap between train and test against the number of examples",
         "Means over seeds with their range; natural labels solid, random ones dashed. In the middle, the gap of "
         "normalized losses as a fraction of how far the normalized train loss is below that of chance.",
-        functools.partial(_draw_gaps, tables),
+        _draw_gaps,
+        tables,
     )
-    figures = [examples_figure, gaps_figure]
     numbers = pd.concat([table.assign(labels=labels) for labels, table in tables.items()])
-    return StudyAnswer(in_order(findings), figures, numbers)
+    return StudyAnswer(in_order(findings), [examples_figure, gaps_figure], numbers)
 
 
 def _with_gaps(runs: Results) -> pd.DataFrame:
@@ -94,21 +110,7 @@ def _with_gaps(runs: Results) -> pd.DataFrame:
     return table.assign(loss_gap=loss_gap, relative_gap=loss_gap / below_chance, error_gap=error_gap)
 
 
-def _closes(labels: str, table: pd.DataFrame, column: str) -> Finding:
-    return order_finding(
-        f"{labels.capitalize()} labels: the {GAPS[column]} closes with more examples",
-        table,
-        AXIS,
-        column,
-        LEAST_FALL,
-        PAPER.get((labels, column), ""),
-        sign=-1,
-        explanation=EXPLANATIONS[labels],
-        kind="paper" if (labels, column) in PAPER else "ours",
-    )
-
-
-def _halves(labels: str, table: pd.DataFrame) -> Finding:
+def _halves(claim: StudyClaim, table: pd.DataFrame) -> Finding:
     fewest = table[AXIS].min()
     most = table[AXIS].max()
 
@@ -118,19 +120,13 @@ def _halves(labels: str, table: pd.DataFrame) -> Finding:
             return float(np.divide(gaps[most], gaps[fewest]))
 
     estimate = mean_over_seeds(table, ratio)
-    decision = decide(estimate.value <= LARGEST_RATIO)
-    evidence = f"ratio of the gap with {most:,} examples to that with {fewest:,} {show_interval(estimate, '.2f')}"
-    return Finding(
-        f"{labels.capitalize()} labels: the gap of the errors closes at least by half",
-        decision,
-        evidence,
-        explanation=EXPLANATIONS[labels],
-        kind="ours",
-    )
+    shown = show_interval(estimate, ".2f")
+    evidence = f"ratio of the gap with {most:,} examples to that with {fewest:,} {shown}"
+    return claim.decide(estimate.value <= LARGEST_RATIO, evidence)
 
 
-def _draw_examples(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 7.6), layout="constrained")
+def _draw_examples(tables: Tables) -> Figure:
+    figure = new_figure(7.6)
     panels = figure.subplots(3, 2, sharex=True)
     outcomes = (
         ("{}_error", "error (fraction)", "linear"),
@@ -149,8 +145,8 @@ def _draw_examples(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def _draw_gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+def _draw_gaps(tables: Tables) -> Figure:
+    figure = new_figure(2.6)
     gaps = {
         "loss_gap": "gap of normalized losses (nats)",
         "relative_gap": "relative gap of normalized losses",

@@ -1,6 +1,5 @@
 """Normalize losses by products of several norms, and compare the lines through them."""
 
-import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,11 +8,11 @@ import torch
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures import WIDTH_INCHES, render_figure
+from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics import LinearFit
-from benevolent.analysis.studies.shared.drawing import BLACK, axis_palette
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide, in_order
+from benevolent.analysis.studies.shared.drawing import axis_palette, new_figure
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps, in_order
 from benevolent.analysis.studies.shared.normalized_loss import (
     Outputs,
     deal_norms,
@@ -22,7 +21,7 @@ from benevolent.analysis.studies.shared.normalized_loss import (
     network_outputs,
     normalized_losses,
 )
-from benevolent.analysis.studies.shared.normalized_loss_figures import draw_points
+from benevolent.analysis.studies.shared.normalized_loss_figures import draw_fit, draw_points
 from benevolent.analysis.studies.shared.normalized_loss_findings import (
     LINE_R2,
     OWN_NORM_CHANGED,
@@ -31,6 +30,7 @@ from benevolent.analysis.studies.shared.normalized_loss_findings import (
     own_norm_finding,
 )
 from benevolent.analysis.studies.shared.seed_means import minus_signs, rank_correlation, show_interval
+from benevolent.analysis.studies.shared.tables import Tables
 
 AXIS = "pretrain.label_corruption"
 #: Exponents of the norms.
@@ -59,12 +59,27 @@ PAPER = {
     "L1": "figure 9: slope 0.836, intercept 0.378, R² 0.9998",
     "L2": "figure 10: slope 0.836, intercept 0.377, R² 0.9998",
 }
-PAPER_OTHERS = "appendix D: the choice of the norm does not matter"
 X = "normalized_train_loss"
 Y = "normalized_test_loss"
 
+LINEAR = StudyClaim(
+    "the normalized test loss is linear in the normalized train loss",
+    "appendix D: the choice of the norm does not matter",
+    "some networks keep more of their training lead on test examples than others, whichever norm divides",
+)
+SAME_LINE = StudyClaim(
+    "the line is the same as by L2",
+    explanation="norms weigh large and small weights differently, and networks differ in their spread",
+    kind="ours",
+)
+SAME_ORDER = StudyClaim(
+    "L2 and {} order the networks alike",
+    explanation="networks whose losses are almost equal by one norm may be in another order by another norm",
+    kind="ours",
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     (runs,) = results.values()
     table = fitted_networks(runs)
@@ -80,13 +95,19 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "norms",
         "Test against train loss, outputs divided by products of several norms",
         "Each point is a network; colors are the fraction of labels swapped in pretraining.",
-        functools.partial(_draw, losses, Y, "normalized test loss (nats)"),
+        _draw,
+        losses,
+        Y,
+        "normalized test loss (nats)",
     )
     errors_figure = render_figure(
         "errors",
         "Test error against normalized train loss, by the same norms",
         "The same networks, as on the right of figure 9 of the source.",
-        functools.partial(_draw, losses, "test_error", "test error (fraction)"),
+        _draw,
+        losses,
+        "test_error",
+        "test error (fraction)",
     )
     figures = [norms_figure, errors_figure]
     numbers = pd.concat([rows.assign(norm=norm) for norm, rows in losses.items()])
@@ -110,37 +131,23 @@ def _norm_product(runs: Results, run_id: str, p: float) -> float:
 
 def _is_line(norm: str, losses: pd.DataFrame) -> Finding:
     fit = loss_line(losses)
-    decision = decide(fit.r2 >= LINE_R2)
-    evidence = f"{describe_line(fit)} ({fit.n} networks)"
-    return Finding(
-        f"Divided by {norm}: the normalized test loss is linear in the normalized train loss",
-        decision,
-        evidence,
-        PAPER.get(norm, PAPER_OTHERS),
-        explanation="some networks keep more of their training lead on test examples than others, whichever norm "
-        "divides",
-    )
+    claim = LINEAR.about(f"Divided by {norm}")
+    if norm in PAPER:
+        claim = claim._replace(paper=PAPER[norm])
+    return claim.decide(fit.r2 >= LINE_R2, f"{describe_line(fit)} ({fit.n} networks)")
 
 
-def _same_line(norm: str, losses: Mapping[str, pd.DataFrame], deals: Mapping[str, list[pd.DataFrame]]) -> Finding:
+def _same_line(norm: str, losses: Tables, deals: Mapping[str, list[pd.DataFrame]]) -> Finding:
     fit = loss_line(losses[norm])
     usual = loss_line(losses["L2"])
     dealt_alike = []
     for dealt, dealt_l2 in zip(deals[norm], deals["L2"], strict=True):  # the deals are the same for all norms
         dealt_alike.append(_are_one_line(loss_line(dealt), loss_line(dealt_l2)))
-    decision = decide(_are_one_line(fit, usual))
-    evidence = (
-        f"slope {_show_slope(fit)}, by L2 {_show_slope(usual)}; with the norms of other networks the two lines are one "
-        f"in {np.mean(dealt_alike):.0%} of deals"
-    )
-    return Finding(
-        f"Divided by {norm}: the line is the same as by L2",
-        decision,
-        evidence,
-        PAPER.get(norm, "").partition(",")[0],
-        explanation="norms weigh large and small weights differently, and networks differ in their spread",
-        kind="paper" if norm in PAPER else "ours",
-    )
+    by_chance = f"with the norms of other networks the two lines are one in {np.mean(dealt_alike):.0%} of deals"
+    claim = SAME_LINE.about(f"Divided by {norm}")
+    if norm in PAPER:
+        claim = claim._replace(paper=PAPER[norm].partition(",")[0], kind="paper")
+    return claim.decide(_are_one_line(fit, usual), f"slope {_show_slope(fit)}, by L2 {_show_slope(usual)}; {by_chance}")
 
 
 def _are_one_line(fit: LinearFit, other: LinearFit) -> bool:
@@ -155,30 +162,21 @@ def _show_slope(fit: LinearFit) -> str:
     return minus_signs(f"{fit.slope:.3f} [{low:.3f}, {high:.3f}]")
 
 
-def _same_order(norm: str, losses: Mapping[str, pd.DataFrame]) -> Finding:
+def _same_order(norm: str, losses: Tables) -> Finding:
     both = losses["L2"].assign(other=losses[norm][X])
     rank = rank_correlation(both, X, "other")
-    decision = decide(rank.value >= LEAST_RANK_CORRELATION and rank.low > 0)
-    evidence = f"Spearman {show_interval(rank)}"
-    return Finding(
-        f"L2 and {norm} order the networks alike",
-        decision,
-        evidence,
-        explanation="networks whose losses are almost equal by one norm may be in another order by another norm",
-        kind="ours",
-    )
+    holds = rank.value >= LEAST_RANK_CORRELATION and rank.low > 0
+    return SAME_ORDER.naming(norm).decide(holds, f"Spearman {show_interval(rank)}")
 
 
-def _draw(losses: Mapping[str, pd.DataFrame], y: str, label: str) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
+def _draw(losses: Tables, y: str, label: str) -> Figure:
+    figure = new_figure(5.4)
     panels = figure.subplots(2, 2).ravel()
     for panel, (norm, rows) in zip(panels, losses.items(), strict=True):
         draw_points(panel, rows, X, y, AXIS)
         fit = st.linear_fit(rows[X], rows[y])
-        ends = np.array([rows[X].min(), rows[X].max()])
-        panel.plot(ends, fit.intercept + fit.slope * ends, color=BLACK, linewidth=1)
+        draw_fit(panel, fit, rows[X])
         panel.set_title(f"{norm}: R² {fit.r2:.4f}, slope {fit.slope:.3g}", loc="left")
         panel.set(xlabel="normalized train loss (nats)", ylabel=label)
-        panel.locator_params(nbins=5)
     axis_palette(AXIS, losses["L2"][AXIS]).legend(figure)
     return figure

@@ -4,15 +4,13 @@ And the line should say more than the norm alone.
 """
 
 import functools
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import RenderedFigure, render_figure
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, decide, in_order
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, StudyClaim, Sweeps, in_order
 from benevolent.analysis.studies.shared.network_outputs import class_count, data_name, data_title
 from benevolent.analysis.studies.shared.normalized_loss import deal_norms, fitted_networks, loss_line, network_outputs
 from benevolent.analysis.studies.shared.normalized_loss_figures import draw_losses, own_norm_figure
@@ -21,6 +19,7 @@ from benevolent.analysis.studies.shared.normalized_loss_findings import (
     INTERVAL_RULE,
     LINE_R2,
     LINE_RULE,
+    OWN_NORM,
     OWN_NORM_RULE,
     SLOPE_RANGE,
     beyond_norm_finding,
@@ -57,8 +56,27 @@ PAPER_RANDOM = {"mnist": "slope 1.0083, intercept −0.019, R² 1.0000, RMSE 9.1
 #: Ending of the names of sweeps with random labels.
 RANDOM_SWEEP = "-random"
 
+RANKING = StudyClaim(
+    "the normalized train loss predicts the ranking of networks by test error",
+    "figures 2 and 4: it is approximately predictive, at least of the ranking",
+    "networks from weights of medium size differ little in test error, so that chance orders them",
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+RELATIVE = OWN_NORM._replace(text="on a scale relative to chance, too, the line needs each network's own norm")
+ON_LINE = StudyClaim(
+    "networks trained on random labels lie on the same line",
+    "figure 2: satisfies approximately the same linear relationship",
+    "the test labels of these networks are random too, so that their test loss is that of chance, where the line of "
+    "the others does not end",
+)
+HIGHEST = StudyClaim(
+    "networks trained on random labels have the largest normalized train loss",
+    "figure 2: performance on the randomly labeled training set is bad once normalized",
+    "fitting random labels takes larger norms, but not from all initial weights",
+)
+
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     findings = []
     figures = []
@@ -92,74 +110,44 @@ def _findings(
     name: str, natural: pd.DataFrame, random: pd.DataFrame, deals: list[pd.DataFrame], classes: int
 ) -> list[Finding]:
     title = data_title(name)
-    order = order_finding(
-        f"{title}: the normalized train loss predicts the ranking of networks by test error",
-        natural,
-        "normalized_train_loss",
-        "test_error",
-        LEAST_RANK_CORRELATION,
-        "figures 2 and 4: it is approximately predictive, at least of the ranking",
-        explanation="networks from weights of medium size differ little in test error, so that chance orders them",
-    )
-    relative = own_norm_finding(
-        title,
-        natural,
-        deals,
-        "on a scale relative to chance, too, the line needs each network's own norm",
-        functools.partial(_relative_r2, classes=classes),
-    )
+    relative_r2 = functools.partial(_relative_r2, classes=classes)
     return [
         line_finding(title, natural, PAPER.get(name, "appendix D: the line does not depend on the data set")),
-        order,
+        order_finding(RANKING.about(title), natural, "normalized_train_loss", "test_error", LEAST_RANK_CORRELATION),
         *_random_labels(name, natural, random),
         own_norm_finding(title, natural, deals),
-        relative,
+        own_norm_finding(title, natural, deals, RELATIVE, relative_r2),
         beyond_norm_finding(title, natural, NORM),
     ]
 
 
 def _random_labels(name: str, natural: pd.DataFrame, random: pd.DataFrame) -> list[Finding]:
     title = data_title(name)
-    on_line = f"{title}: networks trained on random labels lie on the same line"
-    highest = f"{title}: networks trained on random labels have the largest normalized train loss"
+    on_line = ON_LINE.about(title)
+    if name in PAPER_RANDOM:
+        on_line = on_line._replace(paper=PAPER_RANDOM[name])
+    highest = HIGHEST.about(title)
     comparable = random[random[AXIS].isin(natural[AXIS])]
     if comparable.empty:
-        return [Finding(claim, "undecided", "no network fits random labels") for claim in (on_line, highest)]
-    return [_on_line(on_line, name, natural, comparable), _highest(highest, name, natural, comparable)]
+        return [claim.decide(None, "no network fits random labels") for claim in (on_line, highest)]
+    return [_on_line(on_line, natural, comparable), _highest(highest, natural, comparable)]
 
 
-def _on_line(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame) -> Finding:
+def _on_line(claim: StudyClaim, natural: pd.DataFrame, random: pd.DataFrame) -> Finding:
     natural_line = loss_line(natural)
     line = loss_line(pd.concat([natural, random]))
     predicted = natural_line.intercept + natural_line.slope * random["normalized_train_loss"]
     deviations = (random["normalized_test_loss"] - predicted).abs() / natural_line.rmse
-    decision = decide(is_unit_line(line))
-    evidence = (
-        f"{describe_line(line)}, with {len(random)} networks of random labels; these are {deviations.min():.0f} to "
-        f"{deviations.max():.0f} standard deviations off the line of the others"
-    )
-    return Finding(
-        claim,
-        decision,
-        evidence,
-        PAPER_RANDOM.get(name, "figure 2: satisfies approximately the same linear relationship"),
-        explanation="the test labels of these networks are random too, so that their test loss is that of chance, "
-        "where the line of the others does not end",
-    )
+    off = f"{deviations.min():.0f} to {deviations.max():.0f} standard deviations off the line of the others"
+    evidence = f"{describe_line(line)}, with {len(random)} networks of random labels; these are {off}"
+    return claim.decide(is_unit_line(line), evidence)
 
 
-def _highest(claim: str, name: str, natural: pd.DataFrame, random: pd.DataFrame) -> Finding:
+def _highest(claim: StudyClaim, natural: pd.DataFrame, random: pd.DataFrame) -> Finding:
     highest_natural = natural.groupby(AXIS)["normalized_train_loss"].max()
     above = random["normalized_train_loss"].to_numpy() > highest_natural[random[AXIS]].to_numpy()
-    decision = decide(bool(above.all()))
     evidence = f"{above.sum()} of {len(above)} are above all networks with natural labels and the same initial weights"
-    return Finding(
-        claim,
-        decision,
-        evidence,
-        "figure 2: performance on the randomly labeled training set is bad once normalized",
-        explanation="fitting random labels takes larger norms, but not from all initial weights",
-    )
+    return claim.decide(bool(above.all()), evidence)
 
 
 def _relative_r2(losses: pd.DataFrame, classes: int) -> float:
@@ -178,5 +166,8 @@ def _losses_figure(name: str, natural: pd.DataFrame, random: pd.DataFrame) -> Re
         "that were trained and tested on random labels. Left, the losses as trained (natural labels only: with random "
         "ones, test losses are tens of nats); right, those of the outputs divided by the product of the layers' norms. "
         "Lines are fitted to natural labels.",
-        functools.partial(draw_losses, natural, AXIS, random),
+        draw_losses,
+        natural,
+        AXIS,
+        random,
     )

@@ -1,15 +1,11 @@
 """Pretrain networks on random labels: they should then generalize worse at the same train loss."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.judging.match_windows import in_windows
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, in_order
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, StudyAnswer, StudyClaim, Sweeps, in_order
 from benevolent.analysis.studies.shared.network_outputs import data_name, data_title, example_config
 from benevolent.analysis.studies.shared.normalized_loss import deal_norms, fitted_networks, network_outputs
 from benevolent.analysis.studies.shared.normalized_loss_figures import draw_losses, draw_pairs, own_norm_figure
@@ -54,11 +50,28 @@ PAPER_LINE = {
     ("cifar100", "puzzles_bn"): "figure 17: a line",
 }
 PAPER_ANY_LINE = "appendix D: the line depends on neither the data set nor the initialization"
-OUTCOMES = {"test_loss": "test loss", "test_error": "test error", NORM: "product of norms"}
 UNITS = {"test_loss": "nats", "test_error": "fraction", AXIS: "fraction"}
 
+#: Why a claim about rising outcomes may not hold.
+UNDONE = (
+    "training on natural labels may undo the effect of the labels seen before, for some fractions more than for others"
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+#: Claims by outcome.
+RISES = {
+    "test_loss": StudyClaim(
+        "the test loss rises with the corruption of the labels in pretraining", PAPER_RISES, UNDONE
+    ),
+    "test_error": StudyClaim(
+        "the test error rises with the corruption of the labels in pretraining", PAPER_RISES, UNDONE
+    ),
+    NORM: StudyClaim(
+        "the product of norms rises with the corruption of the labels in pretraining", explanation=UNDONE, kind="ours"
+    ),
+}
+
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     findings = []
     figures = []
@@ -70,10 +83,12 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         table = fitted_networks(runs)
         table = table[in_windows(table, {"train_loss": WINDOW})].reset_index(drop=True)
         own[name] = table
-        deals[name] = deal_norms(network_outputs(runs, table), np.exp(table[NORM].to_numpy()))
+        norms = np.exp(table[NORM].to_numpy())
+        deals[name] = deal_norms(network_outputs(runs, table), norms)
         family = example_config(runs).flat()["model.family"]
         title = data_title(name)
-        findings += [_rises(title, table, outcome) for outcome in OUTCOMES]
+        for outcome, claim in RISES.items():
+            findings.append(order_finding(claim.about(title), table, AXIS, outcome, LEAST_RANK_CORRELATION))
         findings += [
             line_finding(title, table, PAPER_LINE.get((name, family), PAPER_ANY_LINE)),
             own_norm_finding(title, table, deals[name]),
@@ -90,20 +105,6 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
     return StudyAnswer(in_order(findings), figures, pd.concat(numbers), notes)
 
 
-def _rises(title: str, table: pd.DataFrame, outcome: str) -> Finding:
-    return order_finding(
-        f"{title}: the {OUTCOMES[outcome]} rises with the corruption of the labels in pretraining",
-        table,
-        AXIS,
-        outcome,
-        LEAST_RANK_CORRELATION,
-        "" if outcome == NORM else PAPER_RISES,
-        explanation="training on natural labels may undo the effect of the labels seen before, for some fractions more "
-        "than for others",
-        kind="ours" if outcome == NORM else "paper",
-    )
-
-
 def _figures(name: str, table: pd.DataFrame) -> list[RenderedFigure]:
     pairs = [(AXIS, "test_loss"), (AXIS, "test_error"), (NORM, "test_loss")]
     corruption_figure = render_figure(
@@ -112,12 +113,18 @@ def _figures(name: str, table: pd.DataFrame) -> list[RenderedFigure]:
         f"Each point is a network at the snapshot nearest to a train loss of {SNAPSHOT_LOSS}: its test loss and "
         "error against the fraction of labels swapped in pretraining, and its test loss against the logarithm of "
         "the product of its layers' norms.",
-        functools.partial(draw_pairs, table, AXIS, pairs, UNITS),
+        draw_pairs,
+        table,
+        AXIS,
+        pairs,
+        UNITS,
     )
     losses_figure = render_figure(
         f"losses-{name.replace('_', '-')}",
         f"{name}: test against train loss, as trained and normalized",
         "The same networks. Left, losses as trained; right, those of outputs divided by the product of norms.",
-        functools.partial(draw_losses, table, AXIS),
+        draw_losses,
+        table,
+        AXIS,
     )
     return [corruption_figure, losses_figure]

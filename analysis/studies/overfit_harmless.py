@@ -1,14 +1,11 @@
 """Fit every example from several starts, in a sparse linear problem (exactly) and in networks, and ask if it hurts."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.figures import render_figure
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.overfit_figures import (
     FIRST_WEIGHT,
     LARGE,
@@ -18,7 +15,8 @@ from benevolent.analysis.studies.shared.overfit_figures import (
     draw_paths,
     draw_population,
 )
-from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
+from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
+from benevolent.analysis.studies.shared.tables import rows_with
 from benevolent.trainables.store.statuses import Role
 
 #: Examples of the theorem.
@@ -34,7 +32,6 @@ SMALL_STARTS = ((FIRST_WEIGHT, 0.0), (FIRST_WEIGHT, 1.0), (NORMAL, 0.1))
 #: First weight of the far start, as a multiple of the number of examples.
 FAR_FACTOR = -5
 FAR_STARTS = ((FIRST_WEIGHT, float(FAR_FACTOR * EXAMPLES)), (NORMAL, 5.0))
-PAPER_ADVERSARIAL = "figure 8: one can construct adversarial initializations"
 
 RULE = f"""
 The linear problem of theorem 1 with n = {EXAMPLES} examples, at each label noise p.
@@ -52,8 +49,37 @@ usual weights by {LEAST_DROP} or more in the mean over seeds, and the 95% interv
 seed) is above 0.
 """
 
+#: Claims of the findings.
+HARMLESS = StudyClaim(
+    "Linear classifiers: from small weights, overfitting leaves the population accuracy at 1 − p",
+    "theorem 1: the population accuracy approaches 1 − p",
+)
+POOR_FROM_FAR = StudyClaim(
+    "Linear classifiers: from bad initial weights, SGD finds poor classifiers that fit every example",
+    "section 5: some fit every example and have at most 50% population accuracy",
+    explanation="initial weights of this size do not outweigh what is learned in every draw of twenty examples",
+)
+NO_LOSS = StudyClaim(
+    "Networks: from usual initial weights, overfitting does not hurt generalization",
+    "table 1: overfitting doesn't hurt or improve test accuracy",
+    "the best of many recorded steps is high by chance alone, the more so with few test examples",
+)
+BAD_START = StudyClaim(
+    "Networks: from {}, SGD finds networks that generalize worse",
+    "figure 8: one can construct adversarial initializations",
+    "SGD may move so far from these weights that little of them is left",
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+NOTES = (
+    "From w(1) = a and zeros elsewhere, the limit of gradient descent on n examples, k of them noisy, each with an "
+    "e_k of its own, has w(1) = (a + n - 2 k) / (n + 1): bad starts begin at a = -(n - 2 k), which is about "
+    "-n (1 - 2 p). The weights of coordinates that no example has stay as drawn, and decide if they are larger "
+    "than w(1).",
+    "The source does not say, in what we have of it, how the bad starts of its figure 8 were made.",
+)
+
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     linear = _linear_runs(results["theorem"].runs)
     paths = _network_paths(results["deep"])
@@ -63,27 +89,21 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         "Each point is a classifier after training; seeds differ in the order of examples and in random weights; "
         "colors and markers are the label noise p. Left, from zeros except for the first weight, whose input "
         "carries the label; right, from normal weights. Lines are the accuracy at the limit of gradient descent.",
-        functools.partial(draw_population, linear),
+        draw_population,
+        linear,
     )
     networks_figure = render_figure(
         "networks",
         "Networks that fit every example, from three starts",
         "Test accuracy while training, MNIST 0-4 against 5-9; each line is a network, and ends where it is right "
         "on all training examples at a loss of 0.01. Epoch 0 is the start.",
-        functools.partial(draw_paths, paths),
+        draw_paths,
+        paths,
     )
-    figures = [population_figure, networks_figure]
     ends = paths[paths["end"]].drop(columns="end")
     numbers = pd.concat([linear.assign(sweep="theorem"), ends.assign(sweep="deep")])
-    notes = [
-        "From w(1) = a and zeros elsewhere, the limit of gradient descent on n examples, k of them noisy, each with an "
-        "e_k of its own, has w(1) = (a + n - 2 k) / (n + 1): bad starts begin at a = -(n - 2 k), which is about "
-        "-n (1 - 2 p). The weights of coordinates that no example has stay as drawn, and decide if they are larger "
-        "than w(1).",
-        "The source does not say, in what we have of it, how the bad starts of its figure 8 were made.",
-    ]
     findings = [*_linear_findings(linear), *_network_findings(paths)]
-    return StudyAnswer(findings, figures, numbers, notes)
+    return StudyAnswer(findings, [population_figure, networks_figure], numbers, NOTES)
 
 
 def _linear_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +117,7 @@ def _linear_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _network_paths(results: Results) -> pd.DataFrame:
     """Return one row per run and recorded step: start, seed, epoch, train and test accuracy; `end` marks the last."""
-    runs = results.runs[results.runs["role"] == Role.RUN].copy()
+    runs = rows_with(results.runs, "role", Role.RUN).copy()
     from_run = runs["init.scheme"] == "run"
     from_large = runs["init.scale"] > 1
     runs["start"] = np.select([from_run, from_large], [RANDOM, LARGE], USUAL)
@@ -122,34 +142,24 @@ def _small_starts(table: pd.DataFrame) -> Finding:
     distance = (table["accuracy"] - (1 - table["data.noise"])).abs()
     noises = ", ".join(f"{noise:g}" for noise in sorted(table["data.noise"].unique()))
     all_fit = (table["train_error"] == 0).all()
-    decision = decide(bool(all_fit and (distance <= TOLERANCE).all()))
+    holds = bool(all_fit and (distance <= TOLERANCE).all())
     evidence = f"at most {distance.max():.4f} away from 1 − p, p = {noises}; {_count_fits(table)}"
-    return Finding(
-        "Linear classifiers: from small weights, overfitting leaves the population accuracy at 1 − p",
-        decision,
-        evidence,
-        "theorem 1: the population accuracy approaches 1 − p",
-    )
+    return HARMLESS.decide(holds, evidence)
 
 
 def _far_starts(table: pd.DataFrame) -> Finding:
     all_fit = (table["train_error"] == 0).all()
-    decision = decide(bool(all_fit and (table["accuracy"] <= LARGEST_BAD_ACCURACY).all()))
+    holds = bool(all_fit and (table["accuracy"] <= LARGEST_BAD_ACCURACY).all())
     evidence = f"{_accuracies_by_start(table)}; {_count_fits(table)}"
-    return Finding(
-        "Linear classifiers: from bad initial weights, SGD finds poor classifiers that fit every example",
-        decision,
-        evidence,
-        "section 5: some fit every example and have at most 50% population accuracy",
-        explanation="initial weights of this size do not outweigh what is learned in every draw of twenty examples",
-    )
+    return POOR_FROM_FAR.decide(holds, evidence)
 
 
 def _accuracies_by_start(table: pd.DataFrame) -> str:
     starts = []
     for (kind, amount), accuracy in table.groupby(["kind", "amount"])["accuracy"]:
         start = f"w(1) = {amount:g}" if kind == FIRST_WEIGHT else f"standard deviation {amount:g}"
-        starts.append(f"{start}: mean {accuracy.mean():.3f}, {accuracy.min():.3f} to {accuracy.max():.3f}")
+        spread = f"{accuracy.min():.3f} to {accuracy.max():.3f}"
+        starts.append(f"{start}: mean {accuracy.mean():.3f}, {spread}")
     return "; ".join(starts)
 
 
@@ -158,40 +168,30 @@ def _count_fits(table: pd.DataFrame) -> str:
 
 
 def _network_findings(paths: pd.DataFrame) -> list[Finding]:
-    ends = paths[paths["end"]].set_index(["start", "seed"])
-    best = paths.groupby(["start", "seed"])["accuracy"].max()
-    lost = (best - ends["accuracy"])[USUAL]
-    all_fit = bool((ends["train_accuracy"] == 1).all())
-    accuracy = ends.loc[USUAL, "accuracy"].mean()
-    no_loss = Finding(
-        "Networks: from usual initial weights, overfitting does not hurt generalization",
-        decide(all_fit and bool((lost <= LARGEST_LOSS).all())),
-        f"test accuracy {accuracy:.4f} at the end, at most {lost.max():.4f} below the best on the way",
-        "table 1: overfitting doesn't hurt or improve test accuracy",
-        explanation="the best of many recorded steps is high by chance alone, the more so with few test examples",
-    )
-    adversarial = _bad_start(ends, RANDOM, "weights that fit random labels")._replace(paper=PAPER_ADVERSARIAL)
-    return [no_loss, adversarial, _bad_start(ends, LARGE, "large initial weights")._replace(kind="ours")]
+    ends = paths[paths["end"]]
+    large = BAD_START.naming("large initial weights")._replace(paper="", kind="ours")
+    return [
+        _no_loss(paths, ends),
+        _bad_start(BAD_START.naming("weights that fit random labels"), ends, RANDOM),
+        _bad_start(large, ends, LARGE),
+    ]
 
 
-def _bad_start(ends: pd.DataFrame, start: str, name: str) -> Finding:
+def _no_loss(paths: pd.DataFrame, ends: pd.DataFrame) -> Finding:
+    best = rows_with(paths, "start", USUAL).groupby("seed")["accuracy"].max()
+    accuracy = rows_with(ends, "start", USUAL).set_index("seed")["accuracy"]
+    lost = best - accuracy
+    holds = bool((ends["train_accuracy"] == 1).all()) and bool((lost <= LARGEST_LOSS).all())
+    evidence = f"test accuracy {accuracy.mean():.4f} at the end, at most {lost.max():.4f} below the best on the way"
+    return NO_LOSS.decide(holds, evidence)
+
+
+def _bad_start(claim: StudyClaim, ends: pd.DataFrame, start: str) -> Finding:
     """Decide whether networks from a start do worse on test images than those of the same seed from usual weights."""
-
-    def drop_in_seed(rows: pd.DataFrame) -> float:
-        accuracy = rows.set_index("start")["accuracy"]
-        return float(accuracy[USUAL] - accuracy[start])
-
-    drop = mean_over_seeds(ends.reset_index(), drop_in_seed)
-    lowest_train = ends["train_accuracy"].min()
-    all_fit = bool(lowest_train == 1)
-    if all_fit:
-        evidence = f"test accuracy is lower by {show_interval(drop, '.4f')} at train accuracy 1"
-    else:
-        evidence = f"train accuracy is not 1 everywhere, but at least {lowest_train:.4f}"
-    decision = decide(all_fit and drop.value >= LEAST_DROP and drop.low > 0)
-    return Finding(
-        f"Networks: from {name}, SGD finds networks that generalize worse",
-        decision,
-        evidence,
-        explanation="SGD may move so far from these weights that little of them is left",
-    )
+    by_start = ends.pivot(index="seed", columns="start", values="accuracy")
+    drop = mean_of((by_start[USUAL] - by_start[start]).tolist())
+    lowest = ends["train_accuracy"].min()
+    if lowest < 1:
+        return claim.decide(False, f"train accuracy is not 1 everywhere, but at least {lowest:.4f}")
+    evidence = f"test accuracy is lower by {show_interval(drop, '.4f')} at train accuracy 1"
+    return claim.decide(drop.value >= LEAST_DROP and drop.low > 0, evidence)

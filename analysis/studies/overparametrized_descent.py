@@ -1,15 +1,27 @@
 """Let gradient descent fit two-layer networks of growing width, and compare their path with their Gram matrix."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, Kind, StudyAnswer, decide
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, StudyClaim, Sweeps
+from benevolent.analysis.studies.shared.gram_claims import (
+    BOUND,
+    BOUND_AT_EXAMPLES,
+    CLOSER,
+    FALLS_AS_ROOT,
+    FASTER,
+    FEWER_CHANGES,
+    GRAM_MATRIX_STAYS,
+    INPUTS_ARE_NOT_PARALLEL,
+    IS_LINEAR,
+    LARGER_EIGENVALUE,
+    RATE,
+    RATE_AT_EXAMPLES,
+)
 from benevolent.analysis.studies.shared.gram_figures import gram_figures
 from benevolent.analysis.studies.shared.gram_path import GramPath, gram_path, slope_on_log_width
-from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, rank_correlation, show_interval
+from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, rank_correlation, show_interval
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Losses below this part of the first one are rounding errors of float32.
 ROUNDING = 1e-12
@@ -41,35 +53,24 @@ Rank correlations and slopes are means over seeds of those among a seed's networ
 Check: lambda_0 is above 0, as no two inputs are parallel.
 """
 RULE_NOTE = f"{RULE_CHANGED}: claims on as many units as examples are undecided if no network has them."
-CLOSER = "The wider the network, the closer every weight vector stays to its initialization"
-WIDER = "larger widths change no more than chance"
 
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     path = gram_path(results["networks"])
     widest = int(path.table["width"].max())
     end = path.end
     findings = [
-        _keeps_the_rate(path, widest, "Gradient descent reaches zero train loss at a linear rate", "paper"),
-        _rank_finding("The wider the network, the faster the loss falls", end, "loss", "figure 1a: faster"),
-        _rank_finding(
-            "The wider the network, the fewer activations change", end, "changed", "figure 1b: fewer changes", ".2%"
-        ),
-        _rank_finding(CLOSER, end, "distance", "figure 1c: smaller distance"),
+        _keeps_the_rate(RATE, path, widest),
+        _falls(FASTER, end, "loss"),
+        _falls(FEWER_CHANGES, end, "changed", ".2%"),
+        _falls(CLOSER, end, "distance"),
         _gram_matrix_stays(path, widest),
-        _keeps_the_bound(path, widest, "No weight vector moves further than the proof allows", "paper"),
+        _keeps_the_bound(BOUND, path, widest),
         _falls_as_root(end),
         *as_wide_as_examples(path),
         _is_linear(path),
-        _rank_finding(
-            "The wider the network, the larger the smallest eigenvalue of its Gram matrix at the end",
-            end,
-            "least",
-            "section 6: believed to be the reason for the better rate",
-            sign=1,
-            kind="ours",
-        ),
+        _eigenvalue_rises(end),
         _inputs_are_not_parallel(path),
     ]
     return StudyAnswer(findings, gram_figures(path), path.table, [_about_the_bounds(path), RULE_NOTE])
@@ -85,96 +86,78 @@ def _about_the_bounds(path: GramPath) -> str:
 
 def as_wide_as_examples(path: GramPath) -> list[Finding]:
     """Return the findings at the smallest width of at least as many units as examples."""
-    rate = "As many units as examples are enough for the rate"
-    bound = "As many units as examples are enough for the bound on the distance"
     wide_enough = path.table.loc[path.table["width"] >= path.examples, "width"]
     if wide_enough.empty:
         evidence = f"all networks have fewer units than the {path.examples} examples"
-        return [Finding(claim, decide(None), evidence, kind="ours") for claim in (rate, bound)]
+        return [
+            claim.decide(None, evidence)._replace(explanation="") for claim in (RATE_AT_EXAMPLES, BOUND_AT_EXAMPLES)
+        ]
     width = int(wide_enough.min())
-    return [_keeps_the_rate(path, width, rate, "ours"), _keeps_the_bound(path, width, bound, "ours")]
+    return [_keeps_the_rate(RATE_AT_EXAMPLES, path, width), _keeps_the_bound(BOUND_AT_EXAMPLES, path, width)]
 
 
-def _rank_finding(
-    claim: str, end: pd.DataFrame, column: str, paper: str, number: str = ".2g", sign: int = -1, kind: Kind = "paper"
-) -> Finding:
+def _falls(claim: StudyClaim, end: pd.DataFrame, column: str, number_format: str = ".2g") -> Finding:
     rank = rank_correlation(end, "width", column)
-    holds = rank.high < 0 if sign < 0 else rank.low > 0
+    return claim.decide(rank.high < 0, _show_trend(rank, end, column, number_format))
+
+
+def _eigenvalue_rises(end: pd.DataFrame) -> Finding:
+    rank = rank_correlation(end, "width", "least")
+    return LARGER_EIGENVALUE.decide(rank.low > 0, _show_trend(rank, end, "least"))
+
+
+def _show_trend(rank: SeedMean, end: pd.DataFrame, column: str, number_format: str = ".2g") -> str:
+    """Return a rank correlation with the width, and the means of the column at both ends."""
     means = end.groupby("width")[column].mean()
-    first = format(means.iloc[0], number)
-    last = format(means.iloc[-1], number)
-    ends = f"{first} at width {means.index[0]}, {last} at {means.index[-1]}"
-    return Finding(
-        claim, decide(bool(holds)), f"Spearman {show_interval(rank)}; {ends}", paper, explanation=WIDER, kind=kind
-    )
+    first = f"{means.iloc[0]:{number_format}} at width {means.index[0]}"
+    last = f"{means.iloc[-1]:{number_format}} at {means.index[-1]}"
+    return f"Spearman {show_interval(rank)}; {first}, {last}"
 
 
 def _rows_of(path: GramPath, width: int) -> pd.DataFrame:
     """Return the rows of one width with each run's first loss."""
-    rows = path.table[path.table["width"] == width].sort_values(["seed", "step"])
+    rows = rows_with(path.table, "width", width).sort_values(["seed", "step"])
     first = rows.groupby("seed")["loss"].transform("first")
     return rows.assign(first=first, part=rows["loss"] / first)
 
 
-def _keeps_the_rate(path: GramPath, width: int, claim: str, kind: Kind) -> Finding:
+def _keeps_the_rate(claim: StudyClaim, path: GramPath, width: int) -> Finding:
     rows = _rows_of(path, width)
     factor = 1 - path.step_size * path.infinite_least / 2
     over_bound = rows["part"] / factor ** rows["step"]
     is_rounding = rows["part"] < ROUNDING
     is_below = (over_bound <= 1 + 1e-6) | is_rounding
     steps = int(rows["step"].max())
-    ends = rows.loc[rows["step"] == steps, "part"]
+    ends = rows_with(rows, "step", steps)["part"]
     rate = (ends.clip(lower=ROUNDING) ** (1 / steps)).mean()
     falls = f"the loss falls to {ends.mean():.1g} of the first in {steps} steps"
-    return Finding(
-        claim,
-        decide(bool(is_below.all())),
-        f"width {width}: {falls}, by {rate:.3f} a step in the mean; allowed {factor:.3f}",
-        "theorem 4.1: (1 − η λ₀ / 2) a step" if kind == "paper" else "",
-        explanation="the Gram matrix leaves the neighborhood in which the proof works",
-        kind=kind,
-    )
+    evidence = f"width {width}: {falls}, by {rate:.3f} a step in the mean; allowed {factor:.3f}"
+    return claim.decide(bool(is_below.all()), evidence)
 
 
 def _gram_matrix_stays(path: GramPath, widest: int) -> Finding:
     rows = _rows_of(path, widest)
     parts = rows["least"] / path.infinite_least
     at_start = parts[rows["step"] == 0].min()
-    return Finding(
-        "The Gram matrix starts near its expectation and keeps its smallest eigenvalue while training",
-        decide(bool(at_start >= 0.75 and parts.min() >= 0.5)),
-        f"width {widest}: at least {at_start:.3f} λ₀ at initialization, {parts.min():.3f} λ₀ at any step",
-        "lemmas 3.1 and 3.2: at least 3/4 λ₀, then λ₀ / 2",
-        explanation="the width is too small for that",
-    )
+    holds = bool(at_start >= 0.75 and parts.min() >= 0.5)
+    evidence = f"width {widest}: at least {at_start:.3f} λ₀ at initialization, {parts.min():.3f} λ₀ at any step"
+    return GRAM_MATRIX_STAYS.decide(holds, evidence)
 
 
-def _keeps_the_bound(path: GramPath, width: int, claim: str, kind: Kind) -> Finding:
+def _keeps_the_bound(claim: StudyClaim, path: GramPath, width: int) -> Finding:
     rows = _rows_of(path, width)
     residual = np.sqrt(2 * rows["first"])
     steepness = np.sqrt(path.examples / width) / path.infinite_least
     bound = 4 * steepness * residual
     used = rows["distance"] / bound
-    return Finding(
-        claim,
-        decide(bool((used <= 1).all())),
-        f"width {width}: at most {rows['distance'].max():.3g}, which is {used.max():.1%} of the bound",
-        "corollary 4.1: 4 √n ‖y − u(0)‖ / (√m λ₀)" if kind == "paper" else "",
-        explanation="the loss falls too slowly for that",
-        kind=kind,
-    )
+    evidence = f"width {width}: at most {rows['distance'].max():.3g}, which is {used.max():.1%} of the bound"
+    return claim.decide(bool((used <= 1).all()), evidence)
 
 
 def _falls_as_root(end: pd.DataFrame) -> Finding:
     slope = mean_over_seeds(end, lambda rows: slope_on_log_width(rows, "distance"))
-    return Finding(
-        "The largest distance falls with the square root of the width",
-        decide(slope.low >= ROOT[0] and slope.high <= ROOT[1]),
-        f"exponent {show_interval(slope)}",
-        "lemma 3.3: bounded by a multiple of m^(−1/2)",
-        explanation="the proof gives a bound, and the largest of many distances may fall otherwise",
-        kind="ours",
-    )
+    holds = slope.low >= ROOT[0] and slope.high <= ROOT[1]
+    return FALLS_AS_ROOT.decide(holds, f"exponent {show_interval(slope)}")
 
 
 def _is_linear(path: GramPath) -> Finding:
@@ -186,20 +169,8 @@ def _is_linear(path: GramPath) -> Finding:
     factors = np.exp(away.groupby("width")["away"].mean())
     narrowest = f"apart by a factor of {factors.iloc[0]:.2f} at width {factors.index[0]}"
     ends = f"{narrowest}, {factors.iloc[-1]:.2f} at {factors.index[-1]}"
-    return Finding(
-        "The wider the network, the nearer its loss stays to that of a linear model with its Gram matrix",
-        decide(rank.high < 0),
-        f"Spearman {show_interval(rank)}; {ends}",
-        explanation="losses near zero are decided by rounding",
-        kind="ours",
-    )
+    return IS_LINEAR.decide(rank.high < 0, f"Spearman {show_interval(rank)}; {ends}")
 
 
 def _inputs_are_not_parallel(path: GramPath) -> Finding:
-    return Finding(
-        "The expected Gram matrix is positive definite",
-        decide(path.infinite_least > 0),
-        f"λ₀ = {path.infinite_least:.4f}",
-        "theorem 3.1: if no two inputs are parallel",
-        kind="check",
-    )
+    return INPUTS_ARE_NOT_PARALLEL.decide(path.infinite_least > 0, f"λ₀ = {path.infinite_least:.4f}")

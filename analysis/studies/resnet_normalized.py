@@ -1,14 +1,10 @@
 """Look for the line between normalized losses in ResNets and in networks with BatchNorm."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, in_order
+from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps, in_order
 from benevolent.analysis.studies.shared.normalized_loss import Outputs, deal_norms, fitted_networks, network_outputs
 from benevolent.analysis.studies.shared.normalized_loss_figures import NORM_PRODUCT, draw_losses, own_norm_figure
 from benevolent.analysis.studies.shared.normalized_loss_findings import (
@@ -48,8 +44,14 @@ DIVISORS = {RESNET: "the norm of the output on one image", BATCHNORM: NORM_PRODU
 PAPER = {RESNET: "figure 2, bottom: a line, for ResNet-56", BATCHNORM: "figure 12: a line, on CIFAR-10"}
 PAPER_ERROR = {RESNET: "test errors 7 to 9%, on CIFAR-10"}
 
+ORDER = StudyClaim(
+    "the normalized train loss predicts the ranking of networks by test error",
+    "section 1: it is approximately predictive, at least of the ranking",
+    "the norm that divides the outputs says little about how the networks generalize",
+)
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     findings = []
     figures = []
@@ -76,26 +78,19 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
 
 def _divided_by_one_output(networks: Outputs, table: pd.DataFrame) -> pd.DataFrame:
     """Return losses of outputs divided by the norm of the output on the first training image, and its logarithm."""
-    columns = {f"normalized_{split}_loss": table[f"normalized_{split}_loss_by_output"] for split in ("train", "test")}
     norms = [float(logits[0].norm()) for logits, _ in networks["train"]]
-    return table.assign(**columns, **{NORM: np.log(norms)})
+    train = table["normalized_train_loss_by_output"]
+    test = table["normalized_test_loss_by_output"]
+    return table.assign(normalized_train_loss=train, normalized_test_loss=test, **{NORM: np.log(norms)})
 
 
 def _findings(name: str, table: pd.DataFrame, deals: list[pd.DataFrame]) -> list[Finding]:
-    order = order_finding(
-        f"{TITLES[name]}: the normalized train loss predicts the ranking of networks by test error",
-        table,
-        "normalized_train_loss",
-        "test_error",
-        LEAST_RANK_CORRELATION,
-        "section 1: it is approximately predictive, at least of the ranking",
-        explanation="the norm that divides the outputs says little about how the networks generalize",
-    )
+    title = TITLES[name]
     return [
-        line_finding(TITLES[name], table, PAPER[name]),
-        order,
-        own_norm_finding(TITLES[name], table, deals),
-        beyond_norm_finding(TITLES[name], table, NORM),
+        line_finding(title, table, PAPER[name]),
+        order_finding(ORDER.about(title), table, "normalized_train_loss", "test_error", LEAST_RANK_CORRELATION),
+        own_norm_finding(title, table, deals),
+        beyond_norm_finding(title, table, NORM),
     ]
 
 
@@ -105,7 +100,10 @@ def _figure(name: str, table: pd.DataFrame) -> RenderedFigure:
         f"{TITLES[name]}: test against train loss, as trained and normalized",
         "Each point is a network; colors are the factor of its initial weights. Right, outputs divided by "
         f"{DIVISORS[name]}.",
-        functools.partial(draw_losses, table, AXIS, by=DIVISORS[name]),
+        draw_losses,
+        table,
+        AXIS,
+        by=DIVISORS[name],
     )
 
 

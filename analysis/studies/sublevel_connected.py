@@ -1,15 +1,14 @@
 """Follow the train loss on paths between networks with one hidden layer that were trained apart."""
 
-import functools
 import math
 from collections.abc import Mapping
 
 import pandas as pd
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
-from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import StudyAnswer
+from benevolent.analysis.studies.shared.findings import StudyAnswer, Sweeps
 from benevolent.analysis.studies.shared.network_outputs import class_count, example_config
+from benevolent.analysis.studies.shared.tables import Tables
 from benevolent.analysis.studies.shared.valley_figures import draw_heights, draw_losses
 from benevolent.analysis.studies.shared.valley_findings import (
     FAR_NARROWER,
@@ -54,8 +53,11 @@ The path of the proof rises by less than {ROUNDING:g} over widths of 2 n and mor
 same outputs up to a relative {ROUNDING:g}.
 """
 
+#: What figures of paths show, in words.
+SHOWN = "Means over pairs of networks that were trained apart"
 
-def answer(results: Mapping[str, Results]) -> StudyAnswer:
+
+def answer(results: Sweeps) -> StudyAnswer:
     """Answer by `RULE`."""
     chance = math.log(class_count(results[FEW]))
     losses = {}
@@ -67,61 +69,75 @@ def answer(results: Mapping[str, Results]) -> StudyAnswer:
         tables[sweep] = heights(losses[sweep], chance)
         changes.append(largest_change_of_outputs(widths))
     within = heights_within_runs(results[MANY], steps_per_epoch(results[MANY]), chance)
+    few = tables[FEW]
     many = pd.concat([tables[MANY], within], ignore_index=True)
     examples = {sweep: example_config(results[sweep]).data.train_size for sweep in tables}
     few_runs = results[FEW].table()
     reached = example_config(results[FEW]).stop.train_loss
     assert reached is not None  # the sweep names it
     findings = [
-        *valleys(tables[FEW], few_runs, examples[FEW], reached),
+        *valleys(few, few_runs, examples[FEW], reached),
         *straight_lines(many),
-        *narrow_and_rescaled(tables[FEW], many, examples[FEW]),
-        *path_checks(tables[FEW], examples[FEW], max(changes)),
+        *narrow_and_rescaled(few, many, examples[FEW]),
+        *path_checks(few, examples[FEW], max(changes)),
     ]
-    numbers = pd.concat([tables[FEW].assign(sweep=FEW), many.assign(sweep=MANY)], ignore_index=True)
-    figures = _figures(losses[FEW], {FEW: tables[FEW], MANY: many}, examples, chance)
+    numbers = pd.concat([few.assign(sweep=FEW), many.assign(sweep=MANY)], ignore_index=True)
+    figures = [
+        _losses_figure(losses[FEW], examples[FEW], chance),
+        *_heights_figures({FEW: few, MANY: many}, examples),
+    ]
     return StudyAnswer(findings, figures, numbers, _notes(few_runs, reached, results))
 
 
-def _figures(
-    losses: pd.DataFrame, tables: Mapping[str, pd.DataFrame], examples: Mapping[str, int], chance: float
-) -> list[RenderedFigure]:
-    number = examples[FEW]
+def _losses_figure(losses: pd.DataFrame, examples: int, chance: float) -> RenderedFigure:
     available = sorted(losses["width"].unique())
     middle = available[len(available) // 2 - 1]
-    widths = {available[0]: f"{available[0]} units", middle: f"{middle} units", available[-1]: f"{available[-1]} units"}
-    titles = {FEW: f"{number} examples", MANY: f"{examples[MANY]} examples"}
+    titles = {width: f"{width} units" for width in (available[0], middle, available[-1])}
+    return render_figure(
+        "valleys",
+        "The loss between networks that were trained apart, from narrow to wide",
+        f"Train loss on paths from one network to another, {examples} examples. {SHOWN}. Dotted: the loss of chance. "
+        f"The path of the proof needs up to {2 * examples} units.",
+        draw_losses,
+        losses,
+        titles,
+        ("straight", "matched", "curve", "proof"),
+        chance,
+    )
+
+
+def _heights_figures(tables: Tables, examples: Mapping[str, int]) -> list[RenderedFigure]:
+    titles = {sweep: f"{count} examples" for sweep, count in examples.items()}
     named = {titles[sweep]: table for sweep, table in tables.items()}
-    counts = {titles[sweep]: examples[sweep] for sweep in tables}
-    shown = "Means over pairs of networks that were trained apart"
-    return [
-        render_figure(
-            "valleys",
-            "The loss between networks that were trained apart, from narrow to wide",
-            f"Train loss on paths from one network to another, {number} examples. {shown}. Dotted: the loss of chance. "
-            f"The path of the proof needs up to {2 * number} units.",
-            functools.partial(draw_losses, losses, widths, ("straight", "matched", "curve", "proof"), chance),
-        ),
-        render_figure(
-            "rises",
-            "How high paths rise above the worse of both networks",
-            f"{shown}; bars are their range, and what is below 0.01% is drawn there. Dashed: as many units as examples "
-            "(n), and twice as many.",
-            functools.partial(draw_heights, named, "excess", ("straight", "matched", "curve"), counts),
-        ),
-        render_figure(
-            "barriers",
-            "Barriers over the chord of the ends, with two controls",
-            f"{shown}; bars are their range. Rescaled: each layer on the straight line has the norm between those of "
-            "the ends. Within one run: from the first epoch to the end.",
-            functools.partial(draw_heights, named, "barrier", ("straight", "rescaled", "matched", "run"), counts),
-        ),
-    ]
+    counts = {titles[sweep]: count for sweep, count in examples.items()}
+    rises = render_figure(
+        "rises",
+        "How high paths rise above the worse of both networks",
+        f"{SHOWN}; bars are their range, and what is below 0.01% is drawn there. Dashed: as many units as examples "
+        "(n), and twice as many.",
+        draw_heights,
+        named,
+        "excess",
+        ("straight", "matched", "curve"),
+        counts,
+    )
+    barriers = render_figure(
+        "barriers",
+        "Barriers over the chord of the ends, with two controls",
+        f"{SHOWN}; bars are their range. Rescaled: each layer on the straight line has the norm between those of "
+        "the ends. Within one run: from the first epoch to the end.",
+        draw_heights,
+        named,
+        "barrier",
+        ("straight", "rescaled", "matched", "run"),
+        counts,
+    )
+    return [rises, barriers]
 
 
-def _notes(runs: pd.DataFrame, reached: float, results: Mapping[str, Results]) -> list[str]:
-    stuck = runs.assign(stuck=runs["train_loss"] > reached).groupby("model.width")["stuck"].sum()
-    named = ", ".join(f"{count} of width {width}" for width, count in stuck.items() if count)
+def _notes(runs: pd.DataFrame, reached: float, results: Sweeps) -> list[str]:
+    stuck = runs.loc[runs["train_loss"] > reached, "model.width"].value_counts().sort_index()
+    named = ", ".join(f"{count} of width {width}" for width, count in stuck.items())
     notes = [
         "The theorems are about every pair of points in a sublevel set and leaky ReLU; here are pairs that training "
         "found, and ReLU. The path of the proof, made explicit for one hidden layer, works for any activation.",

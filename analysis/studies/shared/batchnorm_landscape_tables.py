@@ -1,6 +1,6 @@
 """Tables and ratios of the study `batchnorm-landscape`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,14 +8,13 @@ import pandas as pd
 from benevolent.analysis.multi_run.step_landscape import landscape_table, shift_table
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds
+from benevolent.analysis.studies.shared.tables import rows_with
 
 KIND = "model.batch_norm"
 RATE = "optimizer.lr"
 #: Learning rate at which networks are compared: the source's; in the deep linear network one at which both kinds train.
 RATES = {"vgg": 0.1, "perceptron": 0.1, "deep-linear": 0.0003}
 NAMES = {"vgg": "VGG", "perceptron": "perceptron", "deep-linear": "deep linear network"}
-#: Tables by sweep.
-Tables = Mapping[str, pd.DataFrame]
 #: Values of `KIND`.
 NONE, PLAIN, NOISY = "none", "plain", "noisy"
 LABELS = {NONE: "without", PLAIN: "BatchNorm", NOISY: "noisy"}
@@ -60,13 +59,21 @@ def ratio_to(table: pd.DataFrame, column: str, kind: str, to: str = NONE, keys: 
         to: the one whose values are divided.
         keys: columns in which values are paired; the ratio is the geometric mean over pairs, and over seeds.
     """
-    logs = table.assign(value=np.log(table[column].where(table[column] > 0)))
+    positive = table[column].where(table[column] > 0)
+    logs = table.assign(value=np.log(positive))
+    return exponential_of(_mean_difference(logs, "value", kind, to, keys))
 
-    def log_ratio(rows: pd.DataFrame) -> float:
-        by_kind = rows.pivot_table(index=list(keys), columns=KIND, values="value")
-        return float((by_kind[to] - by_kind[kind]).mean()) if {to, kind} <= set(by_kind) else np.nan
 
-    return exponential_of(mean_over_seeds(logs, log_ratio))
+def _mean_difference(table: pd.DataFrame, column: str, kind: str, to: str, keys: Sequence[str]) -> SeedMean:
+    """Return the mean over seeds, and over pairs of one seed, of a column for `to` less that for `kind`."""
+
+    def difference(rows: pd.DataFrame) -> float:
+        by_kind = rows.pivot_table(index=list(keys), columns=KIND, values=column)
+        if not {to, kind} <= set(by_kind):
+            return np.nan
+        return float((by_kind[to] - by_kind[kind]).mean())
+
+    return mean_over_seeds(table, difference)
 
 
 def ratio_at_equal_loss(table: pd.DataFrame, column: str) -> SeedMean:
@@ -85,8 +92,8 @@ def ratio_at_equal_loss(table: pd.DataFrame, column: str) -> SeedMean:
 def _log_ratio_at_equal_loss(rows: pd.DataFrame, column: str) -> float:
     curves = {}
     for kind in (NONE, PLAIN):
-        networks = rows[rows[KIND] == kind].sort_values("loss")
-        curves[kind] = np.log(networks["loss"].to_numpy()), np.log(networks[column].to_numpy())
+        networks = rows_with(rows, KIND, kind).sort_values("loss")
+        curves[kind] = np.log(networks[["loss", column]].to_numpy()).T
     low = max(losses[0] for losses, _ in curves.values())
     high = min(losses[-1] for losses, _ in curves.values())
     if low >= high:
@@ -100,12 +107,7 @@ def _log_ratio_at_equal_loss(rows: pd.DataFrame, column: str) -> float:
 def difference_of(table: pd.DataFrame, column: str, kind: str, to: str = NONE) -> SeedMean:
     """Return the mean of a column for `to` less that for `kind`, over seeds; paired by step and layer if there are."""
     keys = [key for key in ("step", "layer") if key in table]
-
-    def difference(rows: pd.DataFrame) -> float:
-        by_kind = rows.assign(all=0).pivot_table(index=keys or ["all"], columns=KIND, values=column)
-        return float((by_kind[to] - by_kind[kind]).mean()) if {to, kind} <= set(by_kind) else np.nan
-
-    return mean_over_seeds(table, difference)
+    return _mean_difference(table.assign(all=0), column, kind, to, keys or ["all"])
 
 
 def means_by_kind(table: pd.DataFrame, column: str, number_format: str = ".3f") -> str:

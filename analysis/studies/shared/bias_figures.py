@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, log_if_wide
-from benevolent.analysis.studies.shared.drawing import axis_palette, use_log_scales
+from benevolent.analysis.figures import AxisPalette, log_if_wide
+from benevolent.analysis.studies.shared.drawing import axis_palette, new_figure, use_log_scales
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: The source's statistics of the bias, as its plots name them.
 BIAS_STATISTICS = {
@@ -37,11 +38,11 @@ def draw_curves(rows: pd.DataFrame, axis: str, statistics: Sequence[str] = tuple
     """
     palette = axis_palette(axis, rows[axis])
     rows_of_panels = -(-len(statistics) // PANELS_PER_ROW)
-    figure = Figure(figsize=(WIDTH_INCHES, 0.4 + 1.9 * rows_of_panels), layout="constrained")
+    figure = new_figure(0.4 + 1.9 * rows_of_panels)
     panels = list(figure.subplots(rows_of_panels, PANELS_PER_ROW, squeeze=False).flat)
     whole_epochs = rows[(rows["epoch"] >= 1) & (rows["epoch"] % 1 == 0)]
     for panel, name in zip(panels, statistics, strict=False):
-        shown = whole_epochs[whole_epochs["name"] == name]
+        shown = rows_with(whole_epochs, "name", name)
         _draw_medians(panel, shown, axis, palette)
         panel.set(xscale="log", xlabel="epoch")
         panel.set_title(CURVE_TITLES[name], loc="left")
@@ -54,7 +55,7 @@ def draw_curves(rows: pd.DataFrame, axis: str, statistics: Sequence[str] = tuple
 
 def _draw_medians(panel: Axes, rows: pd.DataFrame, axis: str, palette: AxisPalette) -> None:
     for value, color, style in zip(palette.values, palette.colors, palette.styles, strict=True):
-        chosen = rows[rows[axis] == value]
+        chosen = rows_with(rows, axis, value)
         if chosen.empty:
             continue
         spread = chosen.groupby("epoch")["value"].quantile([0, 0.5, 1]).unstack()
@@ -71,7 +72,7 @@ def draw_against_lipschitz(table: pd.DataFrame, axis: str, largest_train_loss: f
         largest_train_loss: networks above it are drawn hollow.
     """
     palette = axis_palette(axis, table[axis])
-    figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
+    figure = new_figure(2.4)
     statistics = list(BIAS_STATISTICS)[1:]
     fitted = table["train_loss"] <= largest_train_loss
     for panel, name in zip(figure.subplots(1, len(statistics)), statistics, strict=True):

@@ -12,13 +12,18 @@ import torch
 
 from benevolent.analysis.judging.histories import run_histories
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.findings import Finding, Kind, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyClaim
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, show_interval
+from benevolent.analysis.studies.shared.tables import rows_with
 from benevolent.trainables import data
 from benevolent.trainables.training.example_order import training_order
 
 #: Examples that a network is given at once.
 EXAMPLES_PER_PASS = 500
+
+IDENTITY = StudyClaim(
+    "A step moves the bias by α ε times the local Lipschitz constant", "by the chain rule", kind="check"
+)
 
 
 def recorded_progress(results: Results, *columns: str) -> pd.DataFrame:
@@ -43,7 +48,7 @@ def identity_errors(results: Results) -> np.ndarray:
     an increment (whose loss derivative vanishes) are left out.
     """
     errors = []
-    sums = results.dynamics[results.dynamics["name"] == "bias_increment_sum"]
+    sums = rows_with(results.dynamics, "name", "bias_increment_sum")
     for run_id, rows in sums.groupby("run_id"):
         recorded = rows.sort_values("step")[["step", "value"]].itertuples(index=False)
         for (step, sum_before), (next_step, sum_after) in pairwise(recorded):
@@ -108,60 +113,49 @@ def identity_finding(results: Results, tolerance: float, where: str = "") -> Fin
     Args:
         results: of one sweep.
         tolerance: largest relative error allowed.
-        where: beginning of the claim, such as "MLP: ".
+        where: what network the claim is about, if there are several.
     """
+    claim = IDENTITY.about(where) if where else IDENTITY
     errors = identity_errors(results)
-    holds = bool(errors.max() <= tolerance) if len(errors) else None
-    evidence = (
-        f"relative error at most {errors.max():.1g} in {len(errors)} steps" if len(errors) else "no recorded step"
-    )
-    return Finding(
-        f"{where}A step moves the bias by α ε times the local Lipschitz constant",
-        decide(holds),
-        evidence,
-        "by the chain rule",
-        kind="check",
-    )
+    if len(errors) == 0:
+        return claim.decide(None, "no recorded step")
+    evidence = f"relative error at most {errors.max():.1g} in {len(errors)} steps"
+    return claim.decide(bool(errors.max() <= tolerance), evidence)
 
 
 def increase_finding(
-    claim: str,
+    claim: StudyClaim,
     table: pd.DataFrame,
     statistic: str,
     axis: str,
     least_ratio: float,
     max_decreases: int | None = None,
-    paper: str = "",
-    kind: Kind = "paper",
 ) -> Finding:
     """Decide whether a statistic is larger at an axis's highest value than at its lowest, by at least some factor.
 
     The ratio of the two means is averaged over seeds; the lower end of its interval must be above 1.
 
     Args:
-        claim: of the finding.
+        claim: the claim.
         table: one row per run.
         statistic: column of the statistic.
         axis: column along which it should rise.
         least_ratio: smallest mean ratio.
         max_decreases: number of falls of the mean from one value of the axis to the next; any number if None.
-        paper: statement of the source.
-        kind: of the claim.
     """
     means = table.groupby(axis)[statistic].mean()
     low = means.index[0]
     high = means.index[-1]
 
     def ratio(rows: pd.DataFrame) -> float:
-        at_low = rows.loc[rows[axis] == low, statistic].mean()
-        at_high = rows.loc[rows[axis] == high, statistic].mean()
+        at_low = rows_with(rows, axis, low)[statistic].mean()
+        at_high = rows_with(rows, axis, high)[statistic].mean()
         return float(at_high / at_low)
 
     estimate = mean_over_seeds(table, ratio)
     decreases = int((means.diff() < 0).sum())
-    ordered = max_decreases is None or decreases <= max_decreases
+    is_ordered = max_decreases is None or decreases <= max_decreases
     values = ", ".join(f"{value:.3g}" for value in means)
     places = ", ".join(f"{place:g}" for place in means.index)
     evidence = f"ratio {show_interval(estimate, '.3g')}; means at {places}: {values}"
-    decision = decide(estimate.value >= least_ratio and estimate.low > 1 and ordered)
-    return Finding(claim, decision, evidence, paper, kind=kind)
+    return claim.decide(estimate.value >= least_ratio and estimate.low > 1 and is_ordered, evidence)

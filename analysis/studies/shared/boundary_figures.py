@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.boundary_history import (
     SIDE,
@@ -15,7 +14,7 @@ from benevolent.analysis.studies.shared.boundary_history import (
     disk_points,
     is_above_curve,
 )
-from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL, new_figure
 from benevolent.analysis.studies.shared.network_outputs import examples
 
 #: Boundaries drawn of one network.
@@ -35,7 +34,7 @@ def draw_boundaries(results: Results, history: BoundaryHistory, frequency: float
         history: of the network.
         frequency: of the curve.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
+    figure = new_figure(5.4)
     recorded = np.array(list(history.logits))
     chosen = np.unique(np.linspace(1, len(recorded) - 1, PICTURES).round().astype(int))
     for panel, step in zip(figure.subplots(2, PICTURES // 2).flat, recorded[chosen], strict=False):
@@ -79,7 +78,7 @@ def draw_agreement(histories: Sequence[BoundaryHistory], best_line: float) -> Fi
         histories: of the networks.
         best_line: agreement of the best linear classifier with the curve.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     panel = figure.subplots()
     styles = {
         "line": ("some line (fraction of the disk)", TEAL, "-."),

@@ -7,7 +7,8 @@ import pandas as pd
 from benevolent.analysis.multi_run.description_length import prequential_blocks
 from benevolent.analysis.multi_run.parameter_codes import WHOLE, two_part_code
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
+from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_of
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Bits for each parameter that are tried.
 PRECISIONS = (WHOLE, 16, 8, 6, 5, 4, 3, 2, 1)
@@ -86,7 +87,7 @@ def _with_totals(code: pd.DataFrame) -> pd.DataFrame:
 
 def parameter_codes(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
     """Return the two-part codes of the networks that learned the most labels, by `model`, seed and precision."""
-    largest = runs[runs["data.train_size"] == runs["data.train_size"].max()]
+    largest = rows_with(runs, "data.train_size", runs["data.train_size"].max())
     codes = two_part_code(results, largest, PRECISIONS)
     return codes.merge(largest[["run_id", "model"]], on="run_id")
 
@@ -100,12 +101,12 @@ def best_dimension_code(results: Results) -> pd.DataFrame:
     named = runs[["run_id"]].assign(model=model_names(runs))
     codes = two_part_code(results, runs).merge(named, on="run_id")
     means = codes.groupby("numbers")["bits"].mean()
-    return codes[codes["numbers"] == means.idxmin()]
+    return rows_with(codes, "numbers", means.idxmin())
 
 
 def last_blocks(codes: pd.DataFrame) -> pd.DataFrame:
     """Return the row of each code's last network, which has learned all labels."""
-    return codes[codes["learned"] == codes["learned"].max()]
+    return rows_with(codes, "learned", codes["learned"].max())
 
 
 def bits_per_label(codes: pd.DataFrame, column: str = "bits") -> pd.DataFrame:
@@ -114,13 +115,8 @@ def bits_per_label(codes: pd.DataFrame, column: str = "bits") -> pd.DataFrame:
     return sending.assign(per_label=sending[column] / sending["labels"])
 
 
-def seed_mean(rows: pd.DataFrame, column: str) -> SeedMean:
-    """Return the mean over seeds of a column."""
-    return mean_over_seeds(rows, lambda of_seed: float(of_seed[column].mean()))
-
-
 def seed_difference(rows: pd.DataFrame, others: pd.DataFrame, column: str) -> SeedMean:
     """Return the mean over seeds of a column of one group of networks minus that of another."""
     own = rows.groupby("seed")[column].mean()
     differences = own - others.groupby("seed")[column].mean()
-    return seed_mean(differences.rename("difference").reset_index(), "difference")
+    return mean_of(differences.tolist())

@@ -1,6 +1,5 @@
 """Models of growing size with their risks and norms, for the study of double descent (Belkin et al. 2018)."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,8 @@ from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.nearest import nearest_in_ratio
 from benevolent.analysis.studies.shared import network_outputs
+from benevolent.analysis.studies.shared.findings import Sweeps
+from benevolent.analysis.studies.shared.tables import rows_with
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.optimization.losses import targets
@@ -43,7 +44,7 @@ class KernelLimit(NamedTuple):
     norm: float
 
 
-def model_curves(results: Mapping[str, Results]) -> dict[str, Curve]:
+def model_curves(results: Sweeps) -> dict[str, Curve]:
     """Return the curves of all kinds of models.
 
     Returns:
@@ -98,7 +99,7 @@ def forest_threshold(table: pd.DataFrame) -> int:
     Returns:
         the largest number of leaves if no tree fits.
     """
-    one_tree = table[table["model.trees"] == 1]
+    one_tree = rows_with(table, "model.trees", 1)
     largest_errors = one_tree.groupby("model.leaves")["train_error"].max()
     fits = largest_errors.index[largest_errors == 0]
     return int(fits.min() if len(fits) else largest_errors.index.max())

@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES
 from benevolent.analysis.multi_run.parameter_codes import WHOLE
 from benevolent.analysis.studies.shared.code_lengths import Codes, bits_per_label, last_blocks
 from benevolent.analysis.studies.shared.drawing import (
@@ -18,7 +17,9 @@ from benevolent.analysis.studies.shared.drawing import (
     TEAL,
     LineStyle,
     draw_mean_and_bars,
+    new_figure,
 )
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Color, marker and line style of models in the order of their mean code on MNIST.
 STYLES = [
@@ -36,11 +37,11 @@ UNIFORM = math.log2(10)
 
 def draw_codes(codes: Codes) -> Figure:
     """Draw bits per label against the number of labels learned, and the length of each code."""
-    figure = Figure(figsize=(WIDTH_INCHES, 3.3), layout="constrained")
+    figure = new_figure(3.3)
     curves, bars = figure.subplots(1, 2)
     sending = bits_per_label(codes.models)
     for model, style in _styles(codes).items():
-        rows = sending[sending["model"] == model]
+        rows = rows_with(sending, "model", model)
         draw_mean_and_bars(curves, rows, "learned", "per_label", style, model)
     curves.axhline(UNIFORM, color=BLACK, linestyle=(0, (1, 1)), linewidth=1)
     curves.annotate("uniform code", (1, UNIFORM), (0, -9), ("axes fraction", "data"), "offset points", ha="right")
@@ -93,17 +94,17 @@ def _draw_bars(panel: Axes, lengths: "pd.Series[float]") -> None:
 
 def draw_models(codes: Codes) -> Figure:
     """Draw code length against test error, and the information in the parameters."""
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     errors, kept, catching_up = figure.subplots(1, 3)
     last = last_blocks(codes.models)
     styles = _styles(codes)
     for model, (color, marker, _) in styles.items():
-        rows = last[last["model"] == model]
+        rows = rows_with(last, "model", model)
         errors.scatter(rows["test_error"], rows["ratio"], s=20, color=color, marker=marker, label=model)
     errors.set(xlabel="test error at the end (fraction)", ylabel="prequential code over uniform")
     errors.legend()
     for fraction, (style, label) in LABEL_STYLES.items():
-        rows = codes.labels[codes.labels["model"] == fraction]
+        rows = rows_with(codes.labels, "model", fraction)
         draw_mean_and_bars(kept, rows, "learned", "kept_ratio", style, label)
     kept.set(
         xscale="log", ylim=(0, None), xlabel="labels learned", ylabel="information in the parameters\nover uniform"
@@ -118,7 +119,7 @@ def _draw_catching_up(panel: Axes, codes: pd.DataFrame, styles: Mapping[str, Lin
     for model in sorted(codes["model"].unique()):
         color, marker, line = styles[model]
         for column, face in (("bits", color), ("raw_bits", "white")):
-            sending = bits_per_label(codes[codes["model"] == model], column)
+            sending = bits_per_label(rows_with(codes, "model", model), column)
             mean = sending.groupby("learned")["per_label"].mean()
             label = model if column == "bits" else f"{model}, not scaled"
             panel.plot(

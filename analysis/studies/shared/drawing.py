@@ -1,12 +1,16 @@
 """Parts of figures that several studies draw."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import AxisPalette, log_if_wide
+from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, log_if_wide
+
+if TYPE_CHECKING:
+    from pandas.api.typing import SeriesGroupBy
 
 #: Colors of lines and points: the main series, a second one, a third one, and what stands behind them.
 BLACK = "#1c1c1c"
@@ -27,6 +31,15 @@ AXIS_LABELS = {
     "inverse_margin_p10_frobenius": "inverse margin, Frobenius norms",
     "inverse_margin_p10_spectral": "inverse margin, spectral norms",
 }
+
+
+def new_figure(height: float) -> Figure:
+    """Return an empty figure as wide as a text block, whose panels are laid out so that no text overlaps.
+
+    Args:
+        height: in inches.
+    """
+    return Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
 
 
 def axis_palette(axis: str, column: pd.Series) -> AxisPalette:
@@ -72,6 +85,63 @@ class LineStyle(NamedTuple):
     line: str
 
 
+class LabeledStyle(NamedTuple):
+    """Style of a line with markers, and its name in the legend."""
+
+    look: LineStyle
+    label: str
+
+
+def draw_line(panel: Axes, values: "pd.Series[float]", style: LineStyle, label: str = "", **look: Any) -> None:
+    """Draw values against their index.
+
+    Args:
+        panel: to draw in.
+        values: heights by place.
+        style: of line and markers.
+        label: in the legend; not there if empty.
+        look: other options of matplotlib's `plot`.
+    """
+    panel.plot(
+        values.index,
+        values,
+        color=style.color,
+        marker=style.marker,
+        linestyle=style.line,
+        label=label,
+        **look,
+    )
+
+
+def draw_groups(
+    panel: Axes, groups: "SeriesGroupBy", style: LineStyle, label: str = "", floor: float = -np.inf, **look: Any
+) -> None:
+    """Draw the mean of every group against its key, with the range of the group as bars.
+
+    Args:
+        panel: to draw in.
+        groups: values by place.
+        style: of line and markers.
+        label: in the legend; not there if empty.
+        floor: lower values are drawn here.
+        look: other options of matplotlib's `errorbar`.
+    """
+    mean = groups.mean().clip(lower=floor)
+    below = mean - groups.min().clip(lower=floor)
+    above = groups.max().clip(lower=floor) - mean
+    options = {"markersize": 4, "capsize": 2} | look
+    panel.errorbar(
+        mean.index,
+        mean,
+        np.abs([below, above]),
+        color=style.color,
+        marker=style.marker,
+        linestyle=style.line,
+        label=label,
+        **options,
+    )
+
+
 def draw_mean_and_bars(
     panel: Axes, table: pd.DataFrame, x: str, y: str, style: LineStyle, label: str, floor: float = -np.inf
 ) -> None:
@@ -86,20 +156,4 @@ def draw_mean_and_bars(
         label: in the legend.
         floor: lower values are drawn here.
     """
-    groups = table.groupby(x)[y]
-    mean = groups.mean().clip(lower=floor)
-    below = mean - groups.min().clip(lower=floor)
-    above = groups.max().clip(lower=floor) - mean
-    panel.errorbar(
-        mean.index,
-        mean,
-        np.array([below, above]),
-        color=style.color,
-        marker=style.marker,
-        markersize=4,
-        linestyle=style.line,
-        capsize=1.5,
-        elinewidth=0.6,
-        linewidth=1.2,
-        label=label,
-    )
+    draw_groups(panel, table.groupby(x)[y], style, label, floor, capsize=1.5, elinewidth=0.6, linewidth=1.2)

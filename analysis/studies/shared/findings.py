@@ -66,6 +66,46 @@ class Finding(NamedTuple):
         return remarks
 
 
+class StudyClaim(NamedTuple):
+    """What is fixed of a finding before any run is seen; its parts are those of `Finding`.
+
+    Attributes:
+        text: a short sentence without its full stop, in the words of the paper.
+        paper: the source's own numbers; empty if it gives none.
+        explanation: a possible explanation if the claim does not hold.
+        kind: `paper`, `ours` or `check`.
+    """
+
+    text: str
+    paper: str = ""
+    explanation: str = ""
+    kind: Kind = "paper"
+
+    def about(self, subject: str) -> "StudyClaim":
+        """Return the claim about one of several networks or data sets.
+
+        >>> StudyClaim("deeper is better").about("MNIST").text
+        'MNIST: deeper is better'
+        """
+        return self._replace(text=f"{subject}: {self.text}")
+
+    def naming(self, *names: str) -> "StudyClaim":
+        """Return the claim with names in the places of its text that are marked by `{}`.
+
+        >>> StudyClaim("any layer matters to the {}").naming("perceptron").text
+        'any layer matters to the perceptron'
+        """
+        return self._replace(text=self.text.format(*names))
+
+    def decide(self, holds: bool | None, evidence: str, reason: str = "") -> Finding:
+        """Return the finding of a rule that is met, not met, or (None) cannot be applied to these data.
+
+        >>> StudyClaim("deeper is better", kind="ours").decide(True, "by 0.1").decision
+        'holds'
+        """
+        return Finding(self.text, decide(holds), evidence, self.paper, reason, self.explanation, self.kind)
+
+
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
     """Return findings in the order of a page: the paper's claims, then ours, then checks.
 
@@ -155,10 +195,12 @@ def _count_decisions(decisions: Sequence[Decision], what: str, verb: str) -> str
     return f"{sentence} ({', '.join(others)})" if others else sentence
 
 
-#: Function from the results of a study's sweeps, by name of the sweep, to its answer.
-Analysis = Callable[[Mapping[str, Results]], StudyAnswer]
+#: Results of the sweeps that a study is answered from, by the name of the sweep.
+Sweeps = Mapping[str, Results]
+#: Function from the results of a study's sweeps to its answer.
+Analysis = Callable[[Sweeps], StudyAnswer]
 #: The same from the sweeps of other studies, by `study/sweep`, and from the citation of each study's paper.
-ReadingAnalysis = Callable[[Mapping[str, Results], Mapping[str, str]], StudyAnswer]
+ReadingAnalysis = Callable[[Sweeps, Mapping[str, str]], StudyAnswer]
 
 
 def decide(holds: bool | None) -> Decision:

@@ -1,15 +1,14 @@
 """Figures of the study of over-parametrized descent (Du et al. 2019)."""
 
-import functools
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, RenderedFigure, render_figure
-from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED
+from benevolent.analysis.figures import AxisPalette, RenderedFigure, render_figure
+from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, new_figure
 from benevolent.analysis.studies.shared.gram_path import GramPath
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Panels of the source's figure 1: column, label, whether the scale is logarithmic.
 PANELS = {
@@ -27,7 +26,8 @@ def gram_figures(path: GramPath) -> list[RenderedFigure]:
         "Means over seeds (of the loss: geometric); the distance is that of the unit that moved furthest. The dashed "
         "line in the first panel is the bound of theorem 4.1, "
         "(1 − η λ₀ / 2) a step, from the mean loss of the widest networks on.",
-        functools.partial(_draw_descent, path),
+        _draw_descent,
+        path,
     )
     widths = render_figure(
         "widths",
@@ -36,13 +36,14 @@ def gram_figures(path: GramPath) -> list[RenderedFigure]:
         "square root of the width. Middle: the smallest eigenvalue of the Gram matrix at initialization and at the "
         "end; the dashed line is λ₀ of infinite width. Right: the loss over that of a linear model whose Gram matrix "
         "stays as at initialization, at the end. Points are networks.",
-        functools.partial(_draw_widths, path),
+        _draw_widths,
+        path,
     )
     return [descent, widths]
 
 
 def _draw_descent(path: GramPath) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+    figure = new_figure(2.6)
     palette = AxisPalette.of("width m", path.table["width"])
     for panel, (column, (label, is_log)) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
         for color, marker, chosen in palette.groups(path.table["width"]):
@@ -66,7 +67,7 @@ def _draw_mean(panel: Axes, rows: pd.DataFrame, column: str, color: object, mark
 
 
 def _draw_bound(panel: Axes, path: GramPath) -> None:
-    widest = path.table[path.table["width"] == path.table["width"].max()]
+    widest = rows_with(path.table, "width", path.table["width"].max())
     first = widest.loc[widest["step"] == 0, "loss"].mean()
     steps = np.array(sorted(widest["step"].unique()))
     factor = 1 - path.step_size * path.infinite_least / 2
@@ -74,7 +75,7 @@ def _draw_bound(panel: Axes, path: GramPath) -> None:
 
 
 def _draw_widths(path: GramPath) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+    figure = new_figure(2.6)
     distance, least, linear = figure.subplots(1, 3)
     end = path.end
     start = path.at(0)

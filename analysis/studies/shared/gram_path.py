@@ -19,6 +19,7 @@ from benevolent.analysis.multi_run.stored_tensors import stored_tensors
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.explained_information import recorded_steps
 from benevolent.analysis.studies.shared.network_outputs import examples
+from benevolent.analysis.studies.shared.tables import rows_with
 
 WEIGHT = "0.weight"
 SIGNS = "2.weight"
@@ -44,7 +45,7 @@ class GramPath(NamedTuple):
 
     def at(self, step: int) -> pd.DataFrame:
         """Return the rows of one step."""
-        return self.table[self.table["step"] == step]
+        return rows_with(self.table, "step", step)
 
     @property
     def end(self) -> pd.DataFrame:

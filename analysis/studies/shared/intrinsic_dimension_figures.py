@@ -7,43 +7,58 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES
 from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION
-from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import (
+    BLACK,
+    DARK_GRAY,
+    GRAY,
+    RED,
+    TEAL,
+    LabeledStyle,
+    LineStyle,
+    draw_groups,
+    draw_line,
+    new_figure,
+)
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
 
 PIXELS = "data.pixels"
 LABELS = "data.label_corruption"
 SIZES = ["model.width", "model.depth"]
-#: Color, marker, line style and legend of each kind of pixels, of labels, and of projections.
+
+#: Styles of each kind of pixels, of labels, and of projections.
 PIXEL_STYLES = {
-    "none": (BLACK, "o", "-", "natural pixels"),
-    "permuted": (RED, "s", "--", "shuffled pixels"),
+    "none": LabeledStyle(LineStyle(BLACK, "o", "-"), "natural pixels"),
+    "permuted": LabeledStyle(LineStyle(RED, "s", "--"), "shuffled pixels"),
 }
-LABEL_STYLES = {0.0: (BLACK, "o", "-", "true"), 1.0: (RED, "s", "--", "shuffled")}
+LABEL_STYLES = {
+    0.0: LabeledStyle(LineStyle(BLACK, "o", "-"), "true"),
+    1.0: LabeledStyle(LineStyle(RED, "s", "--"), "shuffled"),
+}
 PROJECTION_STYLES = {
-    "dense": (BLACK, "o", "-", "dense"),
-    "sparse": (TEAL, "^", "--", "sparse"),
-    "fastfood": (RED, "s", ":", "Fastfood"),
+    "dense": LabeledStyle(LineStyle(BLACK, "o", "-"), "dense"),
+    "sparse": LabeledStyle(LineStyle(TEAL, "^", "--"), "sparse"),
+    "fastfood": LabeledStyle(LineStyle(RED, "s", ":"), "Fastfood"),
 }
 NETWORKS = {"fully-connected": "fully connected", "lenet": "LeNet"}
-Style = tuple[str, str, str, str]
 
 
-def draw_accuracies(tables: Mapping[str, pd.DataFrame], dimensions: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
+def draw_accuracies(tables: Tables, dimensions: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
     """Draw test accuracy against the dimension, a panel per network, as in figure 2 of the paper.
 
     Args:
         tables: of the sweeps of `NETWORKS`, one row per run.
         dimensions: intrinsic dimensions by seed, by network and kind of pixels.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
+    figure = new_figure(3.0)
     panels = figure.subplots(1, len(NETWORKS), sharey=True)
     for panel, (name, title) in zip(panels, NETWORKS.items(), strict=True):
         table = tables[name]
         for kind, style in PIXEL_STYLES.items():
-            rows = table[table[PIXELS] == kind]
-            _draw_curve(panel, rows, "test_error", style)
-            _draw_crossing(panel, dimensions[name, kind], style)
+            rows = rows_with(table, PIXELS, kind)
+            _draw_curve(panel, rows, "test_error", style.look, style.label)
+            height = 0.05 if kind == "none" else 0.13
+            _draw_crossing(panel, dimensions[name, kind], style.look, height)
         size = table["parameter_count"].iloc[0]
         panel.set_title(f"{title}, D = {size:,.0f}", loc="left")
         panel.set(xscale="log", xlabel="dimension d of the subspace")
@@ -61,39 +76,24 @@ def _show_dimensions(panel: Axes, table: pd.DataFrame) -> None:
 
 
 def _draw_curve(
-    panel: Axes, rows: pd.DataFrame, error: str, style: Style, suffix: str = "", hollow: bool = False
+    panel: Axes, rows: pd.DataFrame, error: str, style: LineStyle, label: str, hollow: bool = False
 ) -> None:
     """Draw the mean accuracy over seeds against the dimension, with the range of the seeds."""
-    color, marker, line, label = style
     inside = rows.dropna(subset=DIMENSION)
     accuracy = (1 - inside[error]).groupby(inside[DIMENSION])
-    mean = accuracy.mean()
-    spread = [mean - accuracy.min(), accuracy.max() - mean]
-    panel.errorbar(
-        mean.index,
-        mean,
-        np.abs(spread),
-        color=color,
-        marker=marker,
-        linestyle=line,
-        markersize=4,
-        markerfacecolor="white" if hollow else color,
-        capsize=2,
-        label=label + suffix,
-    )
+    face = "white" if hollow else style.color
+    draw_groups(panel, accuracy, style, label, markerfacecolor=face)
 
 
-def _draw_crossing(panel: Axes, found: pd.DataFrame, style: Style) -> None:
-    """Draw the accuracy to reach, and the dimension that reaches it."""
-    color, _, line, label = style
+def _draw_crossing(panel: Axes, found: pd.DataFrame, style: LineStyle, height: float) -> None:
+    """Draw the accuracy to reach, and the dimension that reaches it, which is named at a height."""
     threshold = found["threshold"].mean()
-    panel.axhline(threshold, color=color, linestyle=line, linewidth=0.7)
+    panel.axhline(threshold, color=style.color, linestyle=style.line, linewidth=0.7)
     dimension = np.exp(np.log(found["dimension"]).mean())
     if np.isfinite(dimension):
-        panel.axvline(dimension, color=color, linestyle=line, linewidth=0.7)
-        height = 0.05 if label == PIXEL_STYLES["none"][3] else 0.13
+        panel.axvline(dimension, color=style.color, linestyle=style.line, linewidth=0.7)
         place = panel.get_xaxis_transform()
-        panel.text(dimension, height, f" {dimension:.0f}", color=color, transform=place, fontsize=7.5)
+        panel.text(dimension, height, f" {dimension:.0f}", color=style.color, transform=place, fontsize=7.5)
 
 
 def draw_against_parameters(sizes: pd.DataFrame) -> Figure:
@@ -102,7 +102,7 @@ def draw_against_parameters(sizes: pd.DataFrame) -> Figure:
     Args:
         sizes: a row per network and seed: `parameters`, `dimension`, `model.width` and `model.depth`.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     panel = figure.subplots()
     groups = sizes.groupby("parameters")["dimension"]
     mean = np.exp(np.log(sizes["dimension"]).groupby(sizes["parameters"]).mean())
@@ -123,28 +123,25 @@ def draw_against_parameters(sizes: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_controls(tables: Mapping[str, pd.DataFrame], small: pd.DataFrame) -> Figure:
+def draw_controls(tables: Tables, small: pd.DataFrame) -> Figure:
     """Draw memorized labels, three kinds of projections, and small networks beside subspaces.
 
     Args:
         tables: of all sweeps, one row per run.
         small: a row per small network and seed: `parameter_count`, `model.family`, `own` and `inside` accuracy.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     labels, projections, networks = figure.subplots(1, 3)
-    for name in ("few-labels", "many-labels"):
-        table = tables[name]
-        examples = table["data.train_size"].iloc[0]
-        for fraction, style in LABEL_STYLES.items():
-            rows = table[table[LABELS] == fraction]
-            _draw_curve(labels, rows, "train_error", style, f", {examples}", hollow=name == "few-labels")
+    _draw_labels(labels, tables["few-labels"], hollow=True)
+    _draw_labels(labels, tables["many-labels"], hollow=False)
     # Room for the legend below the curves.
     labels.set(xscale="log", xlabel="dimension d", ylabel="train accuracy (fraction)", ylim=(-0.05, 1.04))
     labels.set_title("labels, examples", loc="left")
     labels.legend(fontsize=6.5, loc="lower right")
     projected = tables["projections"]
     for kind, style in PROJECTION_STYLES.items():
-        _draw_curve(projections, projected[projected["subspace.projection"] == kind], "test_error", style)
+        rows = rows_with(projected, "subspace.projection", kind)
+        _draw_curve(projections, rows, "test_error", style.look, style.label)
     projections.set(xscale="log", xlabel="dimension d", ylabel="test accuracy (fraction)")
     _show_dimensions(projections, projected)
     projections.set_title("projections", loc="left")
@@ -153,18 +150,25 @@ def draw_controls(tables: Mapping[str, pd.DataFrame], small: pd.DataFrame) -> Fi
     return figure
 
 
+def _draw_labels(panel: Axes, table: pd.DataFrame, hollow: bool) -> None:
+    """Draw the accuracy on training examples with true and with shuffled labels."""
+    examples = table["data.train_size"].iloc[0]
+    for fraction, style in LABEL_STYLES.items():
+        rows = rows_with(table, LABELS, fraction)
+        _draw_curve(panel, rows, "train_error", style.look, f"{style.label}, {examples}", hollow)
+
+
 def _draw_small(panel: Axes, small: pd.DataFrame) -> None:
     """Draw the accuracies of small networks and of subspaces of as many dimensions."""
     inside = small.groupby("parameter_count")["inside"].mean()
-    panel.plot(inside.index, inside, color=BLACK, marker="o", markersize=4, label="subspace")
-    marks = {"mlp": (RED, "s", "narrow network"), "linear": (DARK_GRAY, "^", "linear, small images")}
-    for family, (color, marker, label) in marks.items():
-        own = small[small["model.family"] == family].groupby("parameter_count")["own"]
-        mean = own.mean()
-        spread = np.abs([mean - own.min(), own.max() - mean])
-        panel.errorbar(
-            mean.index, mean, spread, color=color, marker=marker, linestyle="none", markersize=5, capsize=2, label=label
-        )
+    draw_line(panel, inside, LineStyle(BLACK, "o", "-"), "subspace", markersize=4)
+    marks = {
+        "mlp": LabeledStyle(LineStyle(RED, "s", "none"), "narrow network"),
+        "linear": LabeledStyle(LineStyle(DARK_GRAY, "^", "none"), "linear, small images"),
+    }
+    for family, style in marks.items():
+        own = rows_with(small, "model.family", family).groupby("parameter_count")["own"]
+        draw_groups(panel, own, style.look, style.label, markersize=5)
     panel.set(xlabel="parameters or dimensions", ylabel="test accuracy (fraction)")
     panel.set_title("small networks", loc="left")
     panel.set_ylim(0, 1.04)

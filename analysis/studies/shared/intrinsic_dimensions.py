@@ -8,7 +8,8 @@ import pandas as pd
 from scipy import stats
 
 from benevolent.analysis.multi_run.intrinsic_dimension import DIMENSION, intrinsic_dimension
-from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds
+from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_of, mean_over_seeds
+from benevolent.analysis.studies.shared.tables import Tables
 
 
 class Dimensions(NamedTuple):
@@ -23,7 +24,7 @@ class Dimensions(NamedTuple):
 
     pixels: Mapping[tuple[str, str], pd.DataFrame]
     sizes: pd.DataFrame
-    projections: Mapping[str, pd.DataFrame]
+    projections: Tables
     labels: Mapping[tuple[int, float], pd.DataFrame]
 
 
@@ -49,7 +50,7 @@ def geometric_mean(found: pd.DataFrame) -> SeedMean:
     >>> round(geometric_mean(pd.DataFrame({"seed": [0, 1], "dimension": [100.0, 400.0]})).value, 6)
     200.0
     """
-    return exponential_of(mean_over_seeds(found, lambda rows: float(np.log(rows["dimension"]).mean())))
+    return exponential_of(mean_of(_log_by_seed(found).tolist()))
 
 
 def ratio_of_dimensions(numerator: pd.DataFrame, denominator: pd.DataFrame) -> SeedMean:
@@ -63,13 +64,12 @@ def ratio_of_dimensions(numerator: pd.DataFrame, denominator: pd.DataFrame) -> S
     >>> round(ratio_of_dimensions(ten, ten.assign(dimension=5.0)).value, 6)
     2.0
     """
-    logarithms = np.log(_by_seed(numerator)) - np.log(_by_seed(denominator))
-    differences = logarithms.rename("difference").reset_index()
-    return exponential_of(mean_over_seeds(differences, lambda rows: float(rows["difference"].mean())))
+    differences = _log_by_seed(numerator) - _log_by_seed(denominator)
+    return exponential_of(mean_of(differences.tolist()))
 
 
-def growth_of_dimensions(few: pd.DataFrame, many: pd.DataFrame, examples: float) -> SeedMean:
-    """Return the exponent with which d_int90 grows with the number of examples, over seeds.
+def growth_by_seed(few: pd.DataFrame, many: pd.DataFrame, examples: float) -> "pd.Series[float]":
+    """Return the exponent with which d_int90 grows with the number of examples, by seed.
 
     Args:
         few: rows of a group, from `dimensions_by_seed`.
@@ -77,12 +77,14 @@ def growth_of_dimensions(few: pd.DataFrame, many: pd.DataFrame, examples: float)
         examples: how many times as many.
 
     >>> ten = pd.DataFrame({"seed": [0, 1], "dimension": [10.0, 10.0]})
-    >>> round(growth_of_dimensions(ten, ten.assign(dimension=40.0), 4).value, 6)
-    1.0
+    >>> growth_by_seed(ten, ten.assign(dimension=40.0), 4).round(6).tolist()
+    [1.0, 1.0]
     """
-    growth = (np.log(_by_seed(many)) - np.log(_by_seed(few))) / np.log(examples)
-    exponents = growth.rename("exponent").reset_index()
-    return mean_over_seeds(exponents, lambda rows: float(rows["exponent"].mean()))
+    return (_log_by_seed(many) - _log_by_seed(few)) / np.log(examples)
+
+
+def _log_by_seed(found: pd.DataFrame) -> "pd.Series[float]":
+    return np.log(found.set_index("seed")["dimension"])
 
 
 class Bounds(NamedTuple):
@@ -151,7 +153,3 @@ def accuracy_at(runs: pd.DataFrame, dimension: float) -> "pd.Series[float]":
         at = np.interp(np.log(dimension), tried, 1 - rows["test_error"], left=np.nan, right=np.nan)
         accuracies[seed] = float(at)
     return pd.Series(accuracies, name="accuracy", dtype=float).rename_axis("seed")
-
-
-def _by_seed(found: pd.DataFrame) -> "pd.Series[float]":
-    return found.set_index("seed")["dimension"]

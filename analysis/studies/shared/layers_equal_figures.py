@@ -1,31 +1,29 @@
 """Figures of the study `layers-equal`."""
 
-import functools
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
-from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL
-from benevolent.analysis.studies.shared.layers_equal_tables import FAMILIES, RANDOM, START, Tables, at, epochs_of
+from benevolent.analysis.figures import RenderedFigure, render_figure
+from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, LineStyle, draw_groups, new_figure
+from benevolent.analysis.studies.shared.layers_equal_tables import FAMILIES, RANDOM, START, at, epochs_of
+from benevolent.analysis.studies.shared.tables import Tables
 
 STATE_LABELS = {START: "start", RANDOM: "drawn\nanew"}
 #: Color and marker of each family, and of each width.
 STYLES = ((TEAL, "o"), (RED, "s"), (BLACK, "^"))
-WIDTH_STYLES = ((GRAY, "s", "--"), (BLACK, "o", "-"), (TEAL, "^", ":"))
+WIDTH_STYLES = (LineStyle(GRAY, "s", "--"), LineStyle(BLACK, "o", "-"), LineStyle(TEAL, "^", ":"))
 
 
-def _draw_heat_maps(drops: Mapping[str, pd.DataFrame]) -> Figure:
+def _draw_heat_maps(drops: Tables) -> Figure:
     """Draw test error by layer and state that it is set back to, a panel per family."""
-    figure = Figure(figsize=(WIDTH_INCHES, 2.9), layout="constrained")
+    figure = new_figure(2.9)
     panels = figure.subplots(1, len(drops))
-    for panel, (family, table) in zip(panels, drops.items(), strict=True):
+    for panel, (name, table) in zip(panels, drops.items(), strict=True):
         image = _draw_heat_map(panel, table)
-        panel.set_title(family)
+        panel.set_title(FAMILIES[name])
     panels[0].set_ylabel("layer")
     panels[len(panels) // 2].set_xlabel("set back to (epochs of training)")
     bar = figure.colorbar(image, ax=list(panels), fraction=0.03, pad=0.01)
@@ -50,20 +48,11 @@ def _draw_heat_map(panel: Axes, table: pd.DataFrame) -> AxesImage:
 
 def _draw_sizes(sizes: pd.DataFrame) -> Figure:
     """Draw the mean and the largest drop over layers against depth, a line per width."""
-    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+    figure = new_figure(2.6)
     left, right = figure.subplots(1, 2, sharey=True)
-    for panel, over_layers in ((left, "mean"), (right, "max")):
-        by_network = at(sizes, START).groupby(["model.width", "model.depth", "seed"])["drop"].agg(over_layers)
-        for (width, drops), style in zip(by_network.groupby("model.width"), WIDTH_STYLES, strict=False):
-            color, marker, line = style
-            groups = drops.groupby("model.depth")
-            mean = groups.mean()
-            bars = np.abs([mean - groups.min(), groups.max() - mean])
-            panel.errorbar(
-                mean.index, mean, bars, color=color, marker=marker, linestyle=line, capsize=2, label=f"width {width}"
-            )
-        panel.set_xlabel("layers")
-        panel.set_xticks(sorted(set(sizes["model.depth"])))
+    by_network = at(sizes, START).groupby(["model.width", "model.depth", "seed"])["drop"]
+    _draw_drops(left, by_network.mean())
+    _draw_drops(right, by_network.max())
     left.set(ylabel="accuracy lost", title="mean over layers")
     right.set(title="largest of any layer")
     left.set_ylim(bottom=0)
@@ -71,16 +60,23 @@ def _draw_sizes(sizes: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_distances(moves: Mapping[str, pd.DataFrame]) -> Figure:
+def _draw_drops(panel: Axes, drops: "pd.Series[float]") -> None:
+    """Draw the drops of networks, by width, depth and seed, against depth."""
+    for (width, of_width), style in zip(drops.groupby("model.width"), WIDTH_STYLES, strict=False):
+        draw_groups(panel, of_width.groupby("model.depth"), style, f"width {width}", markersize=6)
+    panel.set_xlabel("layers")
+    panel.set_xticks(sorted(drops.index.unique("model.depth")))
+
+
+def _draw_distances(moves: Tables) -> Figure:
     """Draw the accuracy that each layer costs against its distance, and against the cost of a random step."""
-    figure = Figure(figsize=(WIDTH_INCHES, 2.9), layout="constrained")
+    figure = new_figure(2.9)
     left, right = figure.subplots(1, 2, sharey=True)
-    for (family, table), (color, marker) in zip(moves.items(), STYLES, strict=True):
+    for (name, table), (color, marker) in zip(moves.items(), STYLES, strict=True):
         means = table.groupby("layer").mean(numeric_only=True)
         for panel, column in ((left, "relative_distance"), (right, "random_drop")):
-            panel.scatter(means[column], means["reset_drop"], s=20, color=color, marker=marker, label=family)
-            for layer, row in means.iterrows():
-                panel.annotate(str(layer), (row[column], row["reset_drop"]), (3, 2), textcoords="offset points", size=6)
+            panel.scatter(means[column], means["reset_drop"], s=20, color=color, marker=marker, label=FAMILIES[name])
+            _number_layers(panel, means, column)
     limit = max(right.get_xlim()[1], right.get_ylim()[1])
     right.plot([0, limit], [0, limit], "--", color=GRAY, linewidth=1)
     left.set(xlabel="distance from the start / initial norm", ylabel="accuracy lost, set back to the start")
@@ -90,29 +86,36 @@ def _draw_distances(moves: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+def _number_layers(panel: Axes, means: pd.DataFrame, column: str) -> None:
+    for layer, row in means.iterrows():
+        panel.annotate(str(layer), (row[column], row["reset_drop"]), (3, 2), textcoords="offset points", size=6)
+
+
 def figures_of(drops: Tables, moves: Tables, sizes: pd.DataFrame) -> list[RenderedFigure]:
     """Render the figures of the study."""
-    return [
-        render_figure(
-            "heat-maps",
-            "Test error with one layer set back",
-            "Rows are layers, columns what the layer is set back to: its start, epochs of training, or newly drawn "
-            "weights. Darker is a higher test error, the mean over seeds; nothing is trained after the step back.",
-            functools.partial(_draw_heat_maps, {FAMILIES[name]: table for name, table in drops.items()}),
-        ),
-        render_figure(
-            "sizes",
-            "Perceptrons of several sizes with one layer set back to its start",
-            "Left, the mean over layers of the accuracy lost, the source's measure; right, the largest loss of any "
-            "layer. Points are means over seeds, bars the range of the seeds.",
-            functools.partial(_draw_sizes, sizes),
-        ),
-        render_figure(
-            "distances",
-            "How far layers moved, and what it costs to set them back",
-            "One point per layer, the mean over seeds, with its number. Left, against the distance from the start "
-            "relative to the initial norm; right, against what a random step of the same length costs: above the "
-            "line the step back to the start costs more.",
-            functools.partial(_draw_distances, {FAMILIES[name]: table for name, table in moves.items()}),
-        ),
-    ]
+    heat_maps = render_figure(
+        "heat-maps",
+        "Test error with one layer set back",
+        "Rows are layers, columns what the layer is set back to: its start, epochs of training, or newly drawn "
+        "weights. Darker is a higher test error, the mean over seeds; nothing is trained after the step back.",
+        _draw_heat_maps,
+        drops,
+    )
+    of_sizes = render_figure(
+        "sizes",
+        "Perceptrons of several sizes with one layer set back to its start",
+        "Left, the mean over layers of the accuracy lost, the source's measure; right, the largest loss of any "
+        "layer. Points are means over seeds, bars the range of the seeds.",
+        _draw_sizes,
+        sizes,
+    )
+    distances = render_figure(
+        "distances",
+        "How far layers moved, and what it costs to set them back",
+        "One point per layer, the mean over seeds, with its number. Left, against the distance from the start "
+        "relative to the initial norm; right, against what a random step of the same length costs: above the "
+        "line the step back to the start costs more.",
+        _draw_distances,
+        moves,
+    )
+    return [heat_maps, of_sizes, distances]

@@ -1,13 +1,13 @@
 """Tables of the study `layers-equal`: what networks lose when one of their layers is reset or moved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from benevolent.analysis.multi_run.layer_moves import layer_moves, reset_errors
 from benevolent.analysis.multi_run.layer_robustness import reset_drops
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
+from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, seed_mean
 
 #: Axes of the sweep of sizes.
 SIZE = ("model.width", "model.depth")
@@ -15,8 +15,6 @@ SIZE = ("model.width", "model.depth")
 START = "init"
 RANDOM = "random"
 FAMILIES = {"perceptron": "perceptron", "vgg": "VGG", "resnet": "residual network"}
-#: Tables by sweep.
-Tables = Mapping[str, pd.DataFrame]
 #: Epochs that layers are set back to, where no runs do it.
 STATES = (1, 4)
 
@@ -94,7 +92,7 @@ def stage_starts(depth: int) -> list[int]:
 
 def mean_drop(rows: pd.DataFrame) -> SeedMean:
     """Return the mean drop of the layers in a table."""
-    return mean_over_seeds(rows, lambda networks: networks["drop"].mean())
+    return seed_mean(rows, "drop")
 
 
 def difference_to_others(rows: pd.DataFrame, layers: Sequence[int], column: str) -> SeedMean:

@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES
-from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, new_figure
 from benevolent.analysis.studies.shared.linear_explanation import Task
 
 #: Yellow lines at T0.
@@ -23,7 +22,7 @@ TITLES = {
 
 def draw_information(tasks: Mapping[str, Task]) -> Figure:
     """Draw the information of networks, and what a linear classifier explains, against steps; a panel per task."""
-    figure = Figure(figsize=(WIDTH_INCHES, 5.6), layout="constrained")
+    figure = new_figure(5.6)
     styles = {
         "known": ("I(F; Y)", BLACK, "-"),
         "explained": ("μ(F; L), explained by linear", TEAL, "--"),
@@ -72,7 +71,7 @@ def _add_accuracy_scale(panel: Axes) -> None:
 
 def draw_shares(tasks: Mapping[str, Task]) -> Figure:
     """Draw the share that the linear classifier, and its null model, explain at T0."""
-    figure = Figure(figsize=(WIDTH_INCHES, 2.2), layout="constrained")
+    figure = new_figure(2.2)
     panel = figure.subplots()
     for place, task in enumerate(tasks.values()):
         rows = [network.at_t0 for network in task if network.t0 is not None]

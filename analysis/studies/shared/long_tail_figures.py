@@ -1,17 +1,16 @@
 """Figures of memorized examples: the tail of their values, what they are of use for, and the pairs."""
 
-import functools
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
+from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.figures.rendered_figure import NothingToDraw
-from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, new_figure
 from benevolent.analysis.studies.shared.long_tail_networks import SubsetNetworks
 from benevolent.analysis.studies.shared.network_outputs import example_config
+from benevolent.analysis.studies.shared.tables import rows_with
 from benevolent.trainables import data
 
 #: Bins of memorization, each a twentieth wide.
@@ -28,12 +27,14 @@ def tail_figure(networks: SubsetNetworks, removal: pd.DataFrame) -> RenderedFigu
         "Left: memorization of the training examples, estimated from all networks. Right: test accuracy of networks "
         "trained without the examples memorized at least so much, or without as many random ones; bars are "
         "two standard errors over seeds, and the line at the top is the accuracy with all examples.",
-        functools.partial(_draw_tail, networks, removal),
+        _draw_tail,
+        networks,
+        removal,
     )
 
 
 def _draw_tail(networks: SubsetNetworks, removal: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     left, right = figure.subplots(1, 2)
     left.hist(np.clip(networks.memorization, BINS[0], BINS[-1]), BINS, color=TEAL, edgecolor=BLACK, linewidth=0.4)
     left.set_yscale("log")
@@ -46,7 +47,7 @@ def _draw_tail(networks: SubsetNetworks, removal: pd.DataFrame) -> Figure:
         "classes": ("as many of the same classes", TEAL, "^:"),
     }
     for which, (label, color, style) in styles.items():
-        groups = removal[removal["which"] == which].groupby("removed")["accuracy"]
+        groups = rows_with(removal, "which", which).groupby("removed")["accuracy"]
         mean = groups.mean()
         options = {"color": color, "markersize": 4, "capsize": 2, "label": label}
         right.errorbar(mean.index, mean, 2 * groups.sem(), fmt=style, **options)
@@ -62,7 +63,9 @@ def pairs_figure(networks: SubsetNetworks, pairs: pd.DataFrame) -> RenderedFigur
         "The most influential pairs",
         "Above a training example with its memorization, below the test example on which it has the most influence; "
         "the pairs of the highest influence, one for each training example.",
-        functools.partial(_draw_pairs, networks, pairs),
+        _draw_pairs,
+        networks,
+        pairs,
     )
 
 
@@ -74,7 +77,7 @@ def _draw_pairs(networks: SubsetNetworks, pairs: pd.DataFrame) -> Figure:
         raise NothingToDraw("there are no influential pairs of images")
     train = dataset.scale.pixels(dataset.train.inputs)
     test = dataset.scale.pixels(dataset.test.inputs)
-    figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
+    figure = new_figure(2.4)
     panels = figure.subplots(2, len(shown), squeeze=False)
     for place, pair in enumerate(shown.itertuples()):
         _draw_image(panels[0, place], train[pair.train].mean(0).numpy(), f"mem {pair.memorization:.2f}")
@@ -96,12 +99,13 @@ def wrong_labels_figure(networks: SubsetNetworks) -> RenderedFigure:
         "wrong-labels",
         "Memorization of wrong and of right labels",
         "Fractions of the training examples with a wrong and with a right label.",
-        functools.partial(_draw_wrong_labels, networks),
+        _draw_wrong_labels,
+        networks,
     )
 
 
 def _draw_wrong_labels(networks: SubsetNetworks) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
+    figure = new_figure(2.4)
     panel = figure.subplots()
     wrong = (networks.train.labels[0] != networks.train.true_labels).numpy()
     values = np.clip(networks.memorization, BINS[0], BINS[-1])

@@ -105,15 +105,18 @@ def accuracy_without(networks: SubsetNetworks, thresholds: list[float], repeats:
     """
     values = networks.memorization
     labels = networks.train.labels[0].numpy()
-    rows = [_trained(networks, [np.array([], dtype=int)] * repeats, "none", np.nan)]
+    orders = [RandomStream(repeat, "removed").permutation(len(values)) for repeat in range(repeats)]
+    nothing = np.array([], dtype=int)
+    rows = [_trained(networks, [nothing] * repeats, "none", np.nan)]
     for threshold in thresholds:
         memorized = np.flatnonzero(values >= threshold)
-        kinds: dict[str, list[np.ndarray]] = {"memorized": [memorized] * repeats, "random": [], "classes": []}
-        for repeat in range(repeats):
-            order = RandomStream(repeat, "removed").permutation(len(values))
-            kinds["random"].append(order[: len(memorized)])
-            kinds["classes"].append(_of_the_same_labels(order, labels, labels[memorized]))
-        rows += [_trained(networks, removed, which, threshold) for which, removed in kinds.items()]
+        at_random = [order[: len(memorized)] for order in orders]
+        of_classes = [_of_the_same_labels(order, labels, labels[memorized]) for order in orders]
+        rows += [
+            _trained(networks, [memorized] * repeats, "memorized", threshold),
+            _trained(networks, at_random, "random", threshold),
+            _trained(networks, of_classes, "classes", threshold),
+        ]
     return pd.concat(rows, ignore_index=True)
 
 
@@ -134,8 +137,10 @@ def _trained(networks: SubsetNetworks, removed: list[np.ndarray], which: str, th
     first = 2**40
     seeds = [first + repeat for repeat in range(len(removed))]
     outcomes = train_on_examples(config, seeds, torch.from_numpy(kept))
-    columns = {"threshold": threshold, "removed": len(removed[0]), "which": which, "seed": range(len(removed))}
-    return pd.DataFrame({**columns, "accuracy": 1 - outcomes["error"].numpy()})
+    table = pd.DataFrame(
+        {"threshold": threshold, "removed": len(removed[0]), "which": which, "seed": range(len(seeds))}
+    )
+    return table.assign(accuracy=1 - outcomes["error"].numpy())
 
 
 def influential_pairs(networks: SubsetNetworks, least_memorization: float, least_influence: float) -> pd.DataFrame:
@@ -155,23 +160,29 @@ def influential_pairs(networks: SubsetNetworks, least_memorization: float, least
     effects = networks.influence
     chosen = (values >= least_memorization)[:, None] & (effects >= least_influence)
     train, test = np.nonzero(chosen)
+    labels = networks.train.labels[0].numpy()
+    test_labels = networks.test.labels[0].numpy()
+    distances = _distances(networks)
+    own_distances = distances[train, test]
+    nearer = [_nearer_part(distances[:, j], labels, int(i)) for i, j in zip(train, test, strict=True)]
+    pairs = pd.DataFrame({"train": train, "test": test, "memorization": values[train]})
+    pairs["influence"] = effects[train, test]
+    pairs["same_class"] = labels[train] == test_labels[test]
+    pairs["nearer"] = np.array(nearer, dtype=float)
+    pairs["nearest"] = own_distances <= distances.min(0)[test]
+    return pairs.sort_values("influence", ascending=False, ignore_index=True)
+
+
+def _distances(networks: SubsetNetworks) -> np.ndarray:
+    """Return the Euclidean distances `(N, M)` in pixels between training and test examples."""
     config = example_config(networks.results)
     dataset = data.load(config.data, config.precision)
-    distances = torch.cdist(dataset.train.inputs.flatten(1), dataset.test.inputs.flatten(1)).numpy()
-    labels = networks.train.labels[0].numpy()
-    own_distances = distances[train, test]
-    nearer = []
-    for i, j, own in zip(train, test, own_distances, strict=True):
-        of_class = np.flatnonzero(labels == labels[i])
-        others = distances[of_class[of_class != i], j]
-        nearer.append((others < own).mean() if len(others) else np.nan)
-    columns = {
-        "train": train,
-        "test": test,
-        "memorization": values[train],
-        "influence": effects[train, test],
-        "same_class": labels[train] == networks.test.labels[0].numpy()[test],
-        "nearer": np.array(nearer, dtype=float),
-        "nearest": own_distances <= distances.min(0)[test],
-    }
-    return pd.DataFrame(columns).sort_values("influence", ascending=False, ignore_index=True)
+    return torch.cdist(dataset.train.inputs.flatten(1), dataset.test.inputs.flatten(1)).numpy()
+
+
+def _nearer_part(distances: np.ndarray, labels: np.ndarray, example: int) -> float:
+    """Return the fraction of the other examples of a class that are nearer than one of them; NaN without others."""
+    is_other = labels == labels[example]
+    is_other[example] = False
+    others = distances[is_other]
+    return float((others < distances[example]).mean()) if len(others) else np.nan

@@ -4,9 +4,16 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.bootstrap import Estimate, bootstrap_mean
-from benevolent.analysis.studies.shared.findings import Finding, Kind, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyClaim
 from benevolent.analysis.studies.shared.long_tail_networks import SubsetNetworks
 from benevolent.analysis.studies.shared.seed_means import show_interval
+
+ONE_CLASS = StudyClaim("Influential pairs are of one class", "pairs of one class")
+LOOK_ALIKE = StudyClaim("Influential pairs look alike", "near duplicates and rare views")
+NOT_NEAREST = StudyClaim("Most influential partners are not the nearest image in pixels", kind="ours")
+REPEATED = StudyClaim("Pairs found in half of the networks are influential in the other half", kind="ours")
+
+TOO_FEW = "pairs have fewer than two test or training examples"
 
 
 def mean_over_pairs(pairs: pd.DataFrame, column: str) -> Estimate | None:
@@ -47,39 +54,19 @@ def pairs_alike(networks: SubsetNetworks, pairs: pd.DataFrame) -> list[Finding]:
     train = networks.train.labels[0].numpy()
     test = networks.test.labels[0].numpy()
     base = float((train[:, None] == test[None]).mean())
+    among = f"{len(pairs)} pairs of {pairs['train'].nunique()} training and {pairs['test'].nunique()} test examples"
     same = mean_over_pairs(pairs, "same_class")
     nearer = mean_over_pairs(pairs[pairs["same_class"]], "nearer")
-    among = f"{len(pairs)} pairs of {pairs['train'].nunique()} training and {pairs['test'].nunique()} test examples"
     return [
-        _pair_finding(
-            "Influential pairs are of one class",
-            same,
-            same is not None and same.low > base,
-            f"{among}; all pairs {base:.3f}; these",
-            "paper",
-            "pairs of one class",
-        ),
-        _pair_finding(
-            "Influential pairs look alike",
-            nearer,
-            nearer is not None and nearer.high < 0.5,
-            "fraction of the class that is nearer in pixels",
-            "paper",
-            "near duplicates and rare views",
-        ),
+        _above(ONE_CLASS, same, base, f"{among}; all pairs {base:.3f}; these"),
+        _below(LOOK_ALIKE, nearer, 0.5, "fraction of the class that is nearer in pixels"),
     ]
 
 
 def not_pixels(pairs: pd.DataFrame) -> Finding:
     """Decide whether most partners, in pairs from `influential_pairs`, are not the nearest image."""
     nearest = mean_over_pairs(pairs, "nearest")
-    return _pair_finding(
-        "Most influential partners are not the nearest image in pixels",
-        nearest,
-        nearest is not None and nearest.high < 0.5,
-        "fraction of pairs whose partner is the nearest",
-        "ours",
-    )
+    return _below(NOT_NEAREST, nearest, 0.5, "fraction of pairs whose partner is the nearest")
 
 
 def repeated_pairs(networks: SubsetNetworks, least_memorization: float, least_influence: float) -> Finding:
@@ -90,25 +77,26 @@ def repeated_pairs(networks: SubsetNetworks, least_memorization: float, least_in
         least_memorization: of the training example, in all networks.
         least_influence: of it on the test example, in the half that chooses.
     """
+    is_memorized = networks.memorization >= least_memorization
     tables = []
     for first, second in (networks.halves, networks.halves[::-1]):
-        effects = networks.influence_in(first)
-        train, test = np.nonzero((networks.memorization >= least_memorization)[:, None] & (effects >= least_influence))
-        tables.append(pd.DataFrame({"train": train, "test": test, "again": networks.influence_in(second)[train, test]}))
-    again = mean_over_pairs(pd.concat(tables), "again")
-    return _pair_finding(
-        "Pairs found in half of the networks are influential in the other half",
-        again,
-        again is not None and again.low > 0,
-        f"chosen at {least_influence} in one half, mean influence in the other",
-        "ours",
-    )
+        is_influential = networks.influence_in(first) >= least_influence
+        train, test = np.nonzero(is_memorized[:, None] & is_influential)
+        again = networks.influence_in(second)[train, test]
+        tables.append(pd.DataFrame({"train": train, "test": test, "again": again}))
+    mean = mean_over_pairs(pd.concat(tables), "again")
+    return _above(REPEATED, mean, 0, f"chosen at {least_influence} in one half, mean influence in the other")
 
 
-def _pair_finding(
-    claim: str, estimate: Estimate | None, holds: bool, what: str, kind: Kind, paper: str = ""
-) -> Finding:
+def _above(claim: StudyClaim, estimate: Estimate | None, threshold: float, what: str) -> Finding:
+    """Decide whether the interval of a mean over pairs lies above a threshold."""
     if estimate is None:
-        return Finding(claim, "undecided", "pairs have fewer than two test or training examples", paper, kind=kind)
-    evidence = f"{what} {show_interval(estimate, '.3f')}"
-    return Finding(claim, decide(holds), evidence, paper, kind=kind)
+        return claim.decide(None, TOO_FEW)
+    return claim.decide(estimate.low > threshold, f"{what} {show_interval(estimate, '.3f')}")
+
+
+def _below(claim: StudyClaim, estimate: Estimate | None, threshold: float, what: str) -> Finding:
+    """Decide whether the interval of a mean over pairs lies below a threshold."""
+    if estimate is None:
+        return claim.decide(None, TOO_FEW)
+    return claim.decide(estimate.high < threshold, f"{what} {show_interval(estimate, '.3f')}")

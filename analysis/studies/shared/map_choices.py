@@ -11,11 +11,34 @@ from benevolent.analysis.multi_run.pooled_effects import (
     effects_matrix,
     mean_carried_over,
 )
-from benevolent.analysis.studies.shared.findings import Finding, decide
-from benevolent.analysis.studies.shared.map_compared import compared
-from benevolent.analysis.studies.shared.map_effects import Tables, recovered_by_choice
+from benevolent.analysis.studies.shared.findings import Finding, StudyClaim
+from benevolent.analysis.studies.shared.map_compared import DEPENDS_ON_PAPER, compared
+from benevolent.analysis.studies.shared.map_effects import recovered_by_choice
 from benevolent.analysis.studies.shared.map_predictors import FREE, PROPOSED, direction
 from benevolent.analysis.studies.shared.seed_means import minus_signs
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
+
+#: Claims of the findings.
+CARRIES_OVER = StudyClaim(
+    "The best measure of one paper's studies predicts in those of the others",
+    explanation="papers vary different things, which measures reflect differently",
+    kind="ours",
+)
+CHOSEN_PREDICTS = StudyClaim(
+    "The best measure of all other papers' studies predicts in those of a new one",
+    explanation=DEPENDS_ON_PAPER,
+    kind="ours",
+)
+BEATS_FREE = StudyClaim(
+    "The best measure of all other papers' studies predicts better than train loss, size and duration do",
+    explanation=DEPENDS_ON_PAPER,
+    kind="ours",
+)
+CHOOSES_NETWORKS = StudyClaim(
+    "Networks that the best measure of all other papers' studies chooses have a lower test error than the average",
+    explanation=DEPENDS_ON_PAPER,
+    kind="ours",
+)
 
 
 def choice_findings(tables: Tables, effects: pd.DataFrame) -> list[Finding]:
@@ -38,25 +61,15 @@ def choice_findings(tables: Tables, effects: pd.DataFrame) -> list[Finding]:
 
 def _carries_over(matrix: pd.DataFrame) -> Finding:
     mean, low, high, pairs = mean_carried_over(matrix.dropna(how="all", axis=1))
-    known = np.isfinite(low)
+    if not np.isfinite(low):
+        return CARRIES_OVER.decide(None, f"{pairs} pairs of papers")
     evidence = f"mean effect elsewhere {mean:+.2f} [{low:+.2f}, {high:+.2f}; {pairs} pairs of papers]"
-    return Finding(
-        "The best measure of one paper's studies predicts in those of the others",
-        decide(low > 0 if known else None),
-        minus_signs(evidence) if known else f"{pairs} pairs of papers",
-        explanation="papers vary different things, which measures reflect differently",
-        kind="ours",
-    )
+    return CARRIES_OVER.decide(low > 0, minus_signs(evidence))
 
 
 def _chosen_predicts(chosen: Sequence[ChosenElsewhere]) -> Finding:
     values = np.array([one.effect for one in chosen])
-    finding = compared(
-        "The best measure of all other papers' studies predicts in those of a new one",
-        values,
-        "mean effect there",
-        kind="ours",
-    )
+    finding = compared(CHOSEN_PREDICTS, values, "mean effect there")
     names = pd.Series([one.predictor for one in chosen], dtype=object).value_counts()
     if names.empty:
         return finding
@@ -67,12 +80,7 @@ def _chosen_predicts(chosen: Sequence[ChosenElsewhere]) -> Finding:
 def _beats_free(chosen: Sequence[ChosenElsewhere], free: Sequence[ChosenElsewhere]) -> Finding:
     of_free = {one.study: one.effect for one in free}
     differences = [one.effect - of_free.get(one.study, np.nan) for one in chosen]
-    return compared(
-        "The best measure of all other papers' studies predicts better than train loss, size and duration do",
-        np.array(differences, dtype=float),
-        "mean difference of effects",
-        kind="ours",
-    )
+    return compared(BEATS_FREE, np.array(differences, dtype=float), "mean difference of effects")
 
 
 def _chooses_networks(
@@ -80,15 +88,9 @@ def _chooses_networks(
 ) -> Finding:
     recovered = []
     for one in chosen:
-        studies = set(effects.loc[effects["paper"] == one.study, "study"])
+        studies = set(rows_with(effects, "paper", one.study)["study"])
         places = [place for place in tables if place.partition("/")[0] in studies]
         others = matrix.drop(columns=one.study).loc[one.predictor].mean()
         sign = int(np.sign(others)) * direction(one.predictor)
         recovered.append(recovered_by_choice(tables, one.predictor, sign, places))
-    values = np.array(recovered, dtype=float)
-    return compared(
-        "Networks that the best measure of all other papers' studies chooses have a lower test error than the average",
-        values,
-        "mean part of what the best choice gains",
-        kind="ours",
-    )
+    return compared(CHOOSES_NETWORKS, np.array(recovered, dtype=float), "mean part of what the best choice gains")

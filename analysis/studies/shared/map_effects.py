@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.multi_run.sweep_effects import sweep_effects
-from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.permuted_configurations import configuration_p_values
 from benevolent.analysis.statistics.pool_choice import Pool
+from benevolent.analysis.studies.shared.findings import Sweeps
 from benevolent.analysis.studies.shared.map_predictors import (
     ON_THE_MAP,
     PER_CONFIGURATION,
@@ -20,6 +20,7 @@ from benevolent.analysis.studies.shared.map_predictors import (
     recorded,
     with_controls,
 )
+from benevolent.analysis.studies.shared.tables import Tables
 
 #: Outcomes; the claims are about the first, as in the source.
 TARGETS = ("gap", "test_error", "test_loss")
@@ -29,10 +30,8 @@ CHOSEN = 0.1
 #: Columns of effects whose sign is that of the predictor.
 SIGNED = ("tau", "tau_low", "tau_high", "within", "within_low", "within_high")
 
-Tables = Mapping[str, pd.DataFrame]
 
-
-def sweep_tables(results: Mapping[str, Results]) -> dict[str, pd.DataFrame]:
+def sweep_tables(results: Sweeps) -> dict[str, pd.DataFrame]:
     """Return the runs of each sweep with all predictors, by `study/sweep`; without sweeps whose gap does not vary."""
     tables = {}
     for place, result in results.items():

@@ -1,6 +1,5 @@
 """Figures of the map of measures: the map itself, effects across against within configurations, and transport."""
 
-import functools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benevolent.analysis.figures import INK, WIDTH_INCHES, NothingToDraw, RenderedFigure, render_figure
 from benevolent.analysis.multi_run.pooled_effects import effects_matrix
-from benevolent.analysis.studies.shared.drawing import GRAY, RED, TEAL
+from benevolent.analysis.studies.shared.drawing import GRAY, RED, TEAL, new_figure
 from benevolent.analysis.studies.shared.map_grid import draw_map
 from benevolent.analysis.studies.shared.map_predictors import FAMILIES, PROPOSED, family_of
 
@@ -42,7 +41,10 @@ def map_figures(
             "random effects, with its 95% interval. The gap of other seeds of the same configuration shows how much is "
             "possible, random numbers how little: one that is drawn for each configuration keeps its order over "
             "seeds, and only over papers it is seen to mean nothing.",
-            functools.partial(draw_map, effects, papers, FAMILIES),
+            draw_map,
+            effects,
+            papers,
+            FAMILIES,
         ),
         render_figure(
             "across-within",
@@ -50,7 +52,9 @@ def map_figures(
             "Pooled effects over papers, with 95% intervals for the strongest: Kendall's τ across configurations "
             "(horizontal), and the correlation of ranks among the runs of one configuration (vertical). Near the "
             "horizontal axis are measures that only tell hyperparameters apart.",
-            functools.partial(_draw_across_within, across, within),
+            _draw_across_within,
+            across,
+            within,
         ),
         render_figure(
             "transport",
@@ -59,7 +63,8 @@ def map_figures(
             "the paper in whose studies it is tested. "
             "▲, teal: it goes with the gap in the same direction; ▼, red: in the other one. The "
             "size of a mark is |τ| there.",
-            functools.partial(_draw_transport, effects),
+            _draw_transport,
+            effects,
         ),
     ]
 
@@ -79,7 +84,7 @@ def _draw_across_within(across: pd.DataFrame, within: pd.DataFrame) -> Figure:
     both = both[both["mean_across"].notna() & both["mean_within"].notna()]
     if both.empty:
         raise NothingToDraw("No measure has effects across and within configurations for enough papers.")
-    figure = Figure(figsize=(WIDTH_INCHES, 0.7 * WIDTH_INCHES), layout="constrained")
+    figure = new_figure(0.7 * WIDTH_INCHES)
     panel = figure.subplots()
     panel.axhline(0, color=GRAY, linewidth=0.8)
     panel.axvline(0, color=GRAY, linewidth=0.8)
@@ -118,7 +123,7 @@ def _draw_transport(effects: pd.DataFrame) -> Figure:
     if len(papers) < 2:
         raise NothingToDraw("Fewer than two papers have configurations to compare.")
     chosen = matrix.abs().idxmax()
-    figure = Figure(figsize=(WIDTH_INCHES, 3 + 0.2 * len(papers)), layout="constrained")
+    figure = new_figure(3 + 0.2 * len(papers))
     panel = figure.subplots()
     for row, first in enumerate(papers):
         sign = np.sign(matrix.loc[chosen[first], first])

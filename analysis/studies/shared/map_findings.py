@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.stats import binom
 
 from benevolent.analysis.multi_run.pooled_effects import FEWEST_STUDIES, effects_matrix, pooled_effects
-from benevolent.analysis.studies.shared.findings import Finding, Kind, decide
-from benevolent.analysis.studies.shared.map_compared import compared
+from benevolent.analysis.studies.shared.findings import Finding, StudyClaim
+from benevolent.analysis.studies.shared.map_compared import DEPENDS_ON_PAPER, compared
 from benevolent.analysis.studies.shared.map_predictors import (
     NORM_BASED,
     OPTIMIZATION_BASED,
@@ -28,6 +28,49 @@ MOST_BY_CHANCE = int(binom.ppf(0.999, 2 * RANDOM_PREDICTORS, 0.05))
 #: Names that are printed as evidence.
 NAMED = 3
 
+#: Claims of the findings.
+NORMS_FAIL = StudyClaim(
+    "Many norm-based measures fail to predict generalization",
+    "many perform poorly, or correlate negatively",
+    explanation="most sweeps here vary the start or the labels, which move norms and gap together",
+)
+SPECTRAL_PRODUCT_REVERSED = StudyClaim(
+    "The product of spectral norms is larger where the gap is smaller",
+    "very strong negative correlation",
+    explanation="the source varies depth, width and the optimizer; most sweeps here do not",
+)
+SHARPNESS_PREDICTS = StudyClaim(
+    "Sharpness predicts generalization",
+    "sharpness-based measures perform best overall",
+    explanation="sharpness at the end of training falls with the train loss, at which these runs differ",
+)
+OPTIMIZATION = StudyClaim(
+    "Measures of the optimization predict generalization",
+    "gradient noise and the speed of the optimization can predict",
+    explanation="speed and noise follow the train loss at which a run stops",
+)
+SAME_SIGN = StudyClaim(
+    "One measure orders both networks that share every hyperparameter and configurations, in the same direction",
+    explanation="across configurations a measure shows what was varied, within one it shows luck",
+    kind="ours",
+)
+RANDOM = StudyClaim("Random numbers predict as rarely as chance allows", kind="check")
+PREDICTING = StudyClaim(
+    "Some measures predict generalization in the studies of most papers",
+    "promising measures exist",
+    "what a measure reflects depends on what is varied",
+)
+PREDICTING_WITHIN = StudyClaim(
+    "Some measures order networks that share every hyperparameter, in the studies of most papers",
+    explanation=PREDICTING.explanation,
+    kind="ours",
+)
+SHARPNESS_BEATS_NORMS = StudyClaim(
+    "Sharpness predicts better than norms",
+    "sharpness-based measures perform best overall",
+    DEPENDS_ON_PAPER,
+)
+
 
 def pooled_findings(effects: pd.DataFrame, across: pd.DataFrame, within: pd.DataFrame, level: float) -> list[Finding]:
     """Decide the claims about pooled effects.
@@ -39,19 +82,14 @@ def pooled_findings(effects: pd.DataFrame, across: pd.DataFrame, within: pd.Data
         level: of p-values and of the false discovery rate.
     """
     return [
-        _predicting("Some measures predict generalization in the studies of most papers", across, level),
+        _predicting(PREDICTING, across, level),
         _norms_fail(across),
         _spectral_product_reversed(across),
         _sharpness_predicts(across),
         _sharpness_beats_norms(effects),
         _optimization(across, level),
         *reversal_findings(effects, across, level),
-        _predicting(
-            "Some measures order networks that share every hyperparameter, in the studies of most papers",
-            within,
-            level,
-            kind="ours",
-        ),
+        _predicting(PREDICTING_WITHIN, within, level),
         _same_sign(across, within, level),
         _random(effects, level),
     ]
@@ -62,10 +100,14 @@ def found(pooled: pd.DataFrame, level: float) -> pd.DataFrame:
 
     Measures with a direction predict only in this direction: a mean below 0 is a failure.
     """
-    free = pd.Series([not has_direction(str(name)) for name in pooled.index], index=pooled.index, dtype=bool)
+    free = np.array([not has_direction(str(name)) for name in pooled.index], dtype=bool)
     as_proposed = free | (pooled["mean"] > 0)
-    chosen = pooled[as_proposed & (pooled["q"] <= level) & (pooled["sign_p"] <= level)]
-    return chosen.loc[chosen["mean"].abs().sort_values(ascending=False).index]
+    is_significant = (pooled["q"] <= level) & (pooled["sign_p"] <= level)
+    return _strongest_first(pooled[as_proposed & is_significant])
+
+
+def _strongest_first(pooled: pd.DataFrame) -> pd.DataFrame:
+    return pooled.loc[pooled["mean"].abs().sort_values(ascending=False).index]
 
 
 def show_pooled(row: pd.Series, name: str = "") -> str:
@@ -85,23 +127,15 @@ def _named(rows: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def _predicting(claim: str, pooled: pd.DataFrame, level: float, kind: Kind = "paper") -> Finding:
+def _predicting(claim: StudyClaim, pooled: pd.DataFrame, level: float) -> Finding:
     judged = pooled[pooled["mean"].notna()]
     chosen = found(judged, level)
     evidence = f"{len(chosen)} of {len(judged)} do"
     if len(chosen):
         evidence += f"; {_named(chosen)}"
     elif len(judged):
-        strongest = judged.loc[judged["mean"].abs().sort_values(ascending=False).index]
-        evidence += f"; the largest mean: {_named(strongest)}"
-    return Finding(
-        claim,
-        decide(len(chosen) > 0 if len(judged) else None),
-        evidence,
-        "promising measures exist" if kind == "paper" else "",
-        explanation="what a measure reflects depends on what is varied",
-        kind=kind,
-    )
+        evidence += f"; the largest mean: {_named(_strongest_first(judged))}"
+    return claim.decide(len(chosen) > 0 if len(judged) else None, evidence)
 
 
 def _norms_fail(across: pd.DataFrame) -> Finding:
@@ -111,77 +145,43 @@ def _norms_fail(across: pd.DataFrame) -> Finding:
     evidence = f"of {len(judged)}, {len(above)} have a pooled interval above 0 and {len(below)} below"
     if len(above):
         evidence += f"; above: {_named(above)}"
-    holds = len(above) <= len(judged) / 2
-    return Finding(
-        "Many norm-based measures fail to predict generalization",
-        decide(holds if len(judged) else None),
-        evidence,
-        "many perform poorly, or correlate negatively",
-        explanation="most sweeps here vary the start or the labels, which move norms and gap together",
-    )
+    few_predict = len(above) <= len(judged) / 2
+    return NORMS_FAIL.decide(few_predict if len(judged) else None, evidence)
 
 
 def _spectral_product_reversed(across: pd.DataFrame) -> Finding:
     pooled = across.loc[SPECTRAL_PRODUCT]
-    is_negative = bool(pooled["high"] < 0)
-    return Finding(
-        "The product of spectral norms is larger where the gap is smaller",
-        decide(is_negative if np.isfinite(pooled["mean"]) else None),
-        show_pooled(pooled),
-        "very strong negative correlation",
-        explanation="the source varies depth, width and the optimizer; most sweeps here do not",
-    )
+    is_known = np.isfinite(pooled["mean"])
+    return SPECTRAL_PRODUCT_REVERSED.decide(bool(pooled["high"] < 0) if is_known else None, show_pooled(pooled))
 
 
 def _sharpness_predicts(across: pd.DataFrame) -> Finding:
     pooled = across.loc[SHARPNESS]
-    is_positive = bool(pooled["low"] > 0)
-    return Finding(
-        "Sharpness predicts generalization",
-        decide(is_positive if np.isfinite(pooled["mean"]) else None),
-        show_pooled(pooled, SHARPNESS),
-        "sharpness-based measures perform best overall",
-        explanation="sharpness at the end of training falls with the train loss, at which these runs differ",
-    )
+    is_known = np.isfinite(pooled["mean"])
+    return SHARPNESS_PREDICTS.decide(bool(pooled["low"] > 0) if is_known else None, show_pooled(pooled, SHARPNESS))
 
 
 def _sharpness_beats_norms(effects: pd.DataFrame) -> Finding:
     matrix = effects_matrix(effects, "tau", [SHARPNESS, *NORM_BASED], "paper")
     difference = matrix.loc[SHARPNESS] - matrix.loc[list(NORM_BASED)].mean()
-    return compared(
-        "Sharpness predicts better than norms",
-        difference.to_numpy(dtype=float),
-        "mean difference to the mean norm",
-        "sharpness-based measures perform best overall",
-    )
+    return compared(SHARPNESS_BEATS_NORMS, difference.to_numpy(dtype=float), "mean difference to the mean norm")
 
 
 def _optimization(across: pd.DataFrame, level: float) -> Finding:
     rows = _known(across, OPTIMIZATION_BASED)
-    of_each = level / len(OPTIMIZATION_BASED)
-    any_predicts = bool((rows["p"] <= of_each).any())
-    return Finding(
-        "Measures of the optimization predict generalization",
-        decide(any_predicts if len(rows) else None),
-        _named(rows) or "recorded for too few papers",
-        "gradient noise and the speed of the optimization can predict",
-        explanation="speed and noise follow the train loss at which a run stops",
-    )
+    any_predicts = bool((rows["p"] <= level / len(OPTIMIZATION_BASED)).any())
+    evidence = _named(rows) or "recorded for too few papers"
+    return OPTIMIZATION.decide(any_predicts if len(rows) else None, evidence)
 
 
 def _same_sign(across: pd.DataFrame, within: pd.DataFrame, level: float) -> Finding:
-    names = [name for name in found(across, level).index if name in found(within, level).index]
+    found_within = found(within, level)
+    names = [name for name in found(across, level).index if name in found_within.index]
     same = [name for name in names if across.loc[name, "mean"] * within.loc[name, "mean"] > 0]
     evidence = f"{len(same)} of the {len(names)} that do both"
     if same:
         evidence += f"; {show_pooled(within.loc[same[0]], f'{same[0]} within')}"
-    return Finding(
-        "One measure orders both networks that share every hyperparameter and configurations, in the same direction",
-        decide(bool(same) if names else None),
-        evidence,
-        explanation="across configurations a measure shows what was varied, within one it shows luck",
-        kind="ours",
-    )
+    return SAME_SIGN.decide(bool(same) if names else None, evidence)
 
 
 def _random(effects: pd.DataFrame, level: float) -> Finding:
@@ -189,9 +189,6 @@ def _random(effects: pd.DataFrame, level: float) -> Finding:
     pooled = pooled_effects(effects, "tau", names, "paper")
     known = pooled[pooled["p"].notna() & (pooled["studies"] >= FEWEST_STUDIES)]
     hits = int((known["p"] <= level).sum())
-    return Finding(
-        "Random numbers predict as rarely as chance allows",
-        decide(hits <= MOST_BY_CHANCE if len(known) else None),
-        f"{hits} of {len(known)} have p at most {level:g}; {level * len(known):.0f} are expected",
-        kind="check",
-    )
+    expected = f"{level * len(known):.0f} are expected"
+    evidence = f"{hits} of {len(known)} have p at most {level:g}; {expected}"
+    return RANDOM.decide(hits <= MOST_BY_CHANCE if len(known) else None, evidence)

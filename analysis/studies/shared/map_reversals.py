@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.permuted_configurations import tarone_tests
-from benevolent.analysis.studies.shared.findings import Finding, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyClaim
 from benevolent.analysis.studies.shared.map_predictors import (
     NORM_BASED,
     PER_CONFIGURATION,
@@ -17,6 +17,18 @@ from benevolent.analysis.studies.shared.map_predictors import (
 
 #: Names that are printed as evidence.
 NAMED = 3
+
+#: Claims of the findings.
+EVERY_MEASURE_FAILS = StudyClaim(
+    "Every measure fails in some environment",
+    "no measure is right more often than a coin flip in every environment (Dziugaite et al. 2020)",
+    explanation="only sweeps with many configurations can show a reversal",
+)
+NORMS_CHANGE_SIGN = StudyClaim(
+    "No norm-based measure keeps its sign everywhere",
+    "norms correlate negatively where optimization is varied (Jiang et al. 2020)",
+    explanation="only sweeps with many configurations can show a reversal",
+)
 
 
 def reversal_findings(effects: pd.DataFrame, across: pd.DataFrame, level: float) -> list[Finding]:
@@ -32,19 +44,14 @@ def reversal_findings(effects: pd.DataFrame, across: pd.DataFrame, level: float)
 
 
 def _every_measure_fails(effects: pd.DataFrame, across: pd.DataFrame, signs: np.ndarray) -> Finding:
-    judged = _judged(across, PROPOSED)
     failing = set(effects.loc[signs < 0, "predictor"])
+    judged = _judged(across, PROPOSED)
     safe = [name for name in judged if name not in failing]
     random = _at_random(effects)
     by_chance = sum(name in failing for name in random)
-    return Finding(
-        "Every measure fails in some environment",
-        decide(not safe if judged else None),
-        f"{len(judged) - len(safe)} of {len(judged)} do{_exceptions(safe)}; drawn at random for each configuration, "
-        f"{by_chance} of {len(random)} do",
-        "no measure is right more often than a coin flip in every environment (Dziugaite et al. 2020)",
-        explanation="only sweeps with many configurations can show a reversal",
-    )
+    measures = f"{len(judged) - len(safe)} of {len(judged)} do{_exceptions(safe)}"
+    evidence = f"{measures}; drawn at random for each configuration, {by_chance} of {len(random)} do"
+    return EVERY_MEASURE_FAILS.decide(not safe if judged else None, evidence)
 
 
 def significant_signs(effects: pd.DataFrame, level: float) -> np.ndarray:
@@ -78,14 +85,9 @@ def _norms_change_sign(effects: pd.DataFrame, across: pd.DataFrame, signs: np.nd
     keeping = [name for name in judged if name not in changing]
     random = _at_random(effects)
     by_chance = len(changes_sign(effects, random, signs))
-    return Finding(
-        "No norm-based measure keeps its sign everywhere",
-        decide(not keeping if judged else None),
-        f"{len(changing)} of {len(judged)} have sweeps on both sides of 0{_exceptions(keeping)}; drawn at random for "
-        f"each configuration, {by_chance} of {len(random)}",
-        "norms correlate negatively where optimization is varied (Jiang et al. 2020)",
-        explanation="only sweeps with many configurations can show a reversal",
-    )
+    norms = f"{len(changing)} of {len(judged)} have sweeps on both sides of 0{_exceptions(keeping)}"
+    evidence = f"{norms}; drawn at random for each configuration, {by_chance} of {len(random)}"
+    return NORMS_CHANGE_SIGN.decide(not keeping if judged else None, evidence)
 
 
 def _at_random(effects: pd.DataFrame) -> list[str]:
@@ -103,4 +105,6 @@ def _judged(across: pd.DataFrame, names: Sequence[str]) -> list[str]:
 def _exceptions(names: Sequence[str]) -> str:
     if not names:
         return ""
-    return f"; not {', '.join(names[:NAMED])}" + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    named = f"; not {', '.join(names[:NAMED])}"
+    more = len(names) - NAMED
+    return f"{named} and {more} more" if more > 0 else named

@@ -6,9 +6,24 @@ import numpy as np
 from torch import Tensor
 
 from benevolent.analysis.multi_run import difficulty_spread
-from benevolent.analysis.studies.shared.findings import Finding, decide
+from benevolent.analysis.studies.shared.findings import Finding, StudyClaim
 from benevolent.analysis.studies.shared.memorization_tables import RANDX, RANDY, REAL
-from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
+from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval, show_intervals
+
+#: Claims of the findings.
+EASY_AND_HARD = StudyClaim(
+    "Real data have easy and hard examples",
+    "section 3.1: some examples are never wrong, some always",
+)
+NOISE_IS_ALIKE = StudyClaim(
+    "Examples of random data are more alike in difficulty",
+    "section 3.1: rates near those of a binomial",
+)
+EQUAL_DIFFICULTY = StudyClaim(
+    "Examples of random data are equally difficult",
+    explanation="classes, or images of noise, differ a little in what a network says of them by chance",
+    kind="ours",
+)
 
 
 def difficulty_findings(right: Mapping[str, Tensor], groups: int) -> list[Finding]:
@@ -18,24 +33,16 @@ def difficulty_findings(right: Mapping[str, Tensor], groups: int) -> list[Findin
         right: from `right_answers`.
         groups: number of groups of networks, each of which gives an estimate.
     """
-    real = mean_of(_spreads(right, REAL, groups))
+    of_real = _spreads(right, REAL, groups)
+    real = mean_of(of_real)
     logs = {}
     for kind in (RANDX, RANDY):
-        logs[kind] = mean_of(np.log(np.array(_spreads(right, REAL, groups)) / _spreads(right, kind, groups)).tolist())
-    shown = ", ".join(f"log ratio to {kind} {show_interval(estimate, unit='group')}" for kind, estimate in logs.items())
+        ratios = np.array(of_real) / _spreads(right, kind, groups)
+        logs[f"log ratio to {kind}"] = mean_of(np.log(ratios).tolist())
+    noise_is_alike = all(estimate.low > 0 for estimate in logs.values())
     return [
-        Finding(
-            "Real data have easy and hard examples",
-            decide(real.low > 1),
-            f"variance over that of chance {show_interval(real, '.2f', 'group')}",
-            "section 3.1: some examples are never wrong, some always",
-        ),
-        Finding(
-            "Examples of random data are more alike in difficulty",
-            decide(all(estimate.low > 0 for estimate in logs.values())),
-            shown,
-            "section 3.1: rates near those of a binomial",
-        ),
+        EASY_AND_HARD.decide(real.low > 1, f"variance over that of chance {show_interval(real, '.2f', 'group')}"),
+        NOISE_IS_ALIKE.decide(noise_is_alike, show_intervals(logs, unit="group")),
     ]
 
 
@@ -47,13 +54,8 @@ def equal_difficulty_finding(right: Mapping[str, Tensor], groups: int) -> Findin
         groups: number of groups of networks, each of which gives an estimate.
     """
     estimates = {kind: mean_of(_spreads(right, kind, groups)) for kind in (RANDX, RANDY)}
-    return Finding(
-        "Examples of random data are equally difficult",
-        decide(all(estimate.low <= 1 <= estimate.high for estimate in estimates.values())),
-        ", ".join(f"{kind} {show_interval(estimate, '.2f', 'group')}" for kind, estimate in estimates.items()),
-        explanation="classes, or images of noise, differ a little in what a network says of them by chance",
-        kind="ours",
-    )
+    holds = all(estimate.low <= 1 <= estimate.high for estimate in estimates.values())
+    return EQUAL_DIFFICULTY.decide(holds, show_intervals(estimates, ".2f", "group"))
 
 
 def _spreads(right: Mapping[str, Tensor], kind: str, groups: int) -> list[float]:

@@ -1,6 +1,5 @@
 """Figures of how networks fit real data, noise and random labels."""
 
-import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,11 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator
 from torch import Tensor
 
-from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, render_figure
+from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.multi_run import equal_difficulty, misclassification_rates
-from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, draw_mean_and_range
+from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, draw_mean_and_range, new_figure
 from benevolent.analysis.studies.shared.memorization_regularizers import EARLY
 from benevolent.analysis.studies.shared.memorization_tables import PURE, RANDX, RANDY, REAL
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
 
 #: Color, marker and line of each kind of data.
 STYLES = {REAL: (TEAL, "o-"), RANDX: (BLACK, "s--"), RANDY: (RED, "^:")}
@@ -27,12 +27,13 @@ def difficulty_figure(right: Mapping[str, Tensor]) -> RenderedFigure:
         "Difficulty of examples of real data and of noise",
         "After one epoch, in networks of different seeds: how many examples are wrong in so large a fraction of the "
         "networks (bars), and how many would be if all were equally difficult (lines, binomial).",
-        functools.partial(_draw_difficulty, right),
+        _draw_difficulty,
+        right,
     )
 
 
 def _draw_difficulty(right: Mapping[str, Tensor]) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
+    figure = new_figure(2.4)
     for panel, kind in zip(figure.subplots(1, len(PURE), sharex=True), PURE, strict=True):
         runs, count = right[kind].shape
         rates = misclassification_rates(right[kind])
@@ -58,12 +59,14 @@ def noise_figure(table: pd.DataFrame, ginis: pd.DataFrame) -> RenderedFigure:
         "Left: critical sample ratio on validation inputs. Middle: train and validation accuracy with half of "
         "the labels random. Lines are means over seeds, bands their range. Right: Gini coefficient of the input "
         "gradient over training examples, against train accuracy; a line per seed, a point per recorded epoch.",
-        functools.partial(_draw_noise, table, ginis),
+        _draw_noise,
+        table,
+        ginis,
     )
 
 
 def _draw_noise(table: pd.DataFrame, ginis: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     left, middle, right = figure.subplots(1, 3)
     for kind in PURE:
         color, style = STYLES[kind]
@@ -77,7 +80,7 @@ def _draw_noise(table: pd.DataFrame, ginis: pd.DataFrame) -> Figure:
     draw_mean_and_range(middle, half, "epoch", "validation_accuracy", "s--", TEAL, "validation")
     for kind in PURE:
         color, style = STYLES[kind]
-        for _, history in ginis[ginis["kind"] == kind].groupby("run_id"):
+        for _, history in rows_with(ginis, "kind", kind).groupby("run_id"):
             ordered = history.sort_values("epoch")
             right.plot(ordered["train_accuracy"], ordered["gini"], style, color=color, markersize=3, linewidth=0.7)
     left.set(xlabel="epoch", ylabel="critical sample ratio", xscale="log", ylim=(0, 1))
@@ -88,23 +91,25 @@ def _draw_noise(table: pd.DataFrame, ginis: pd.DataFrame) -> Figure:
     return figure
 
 
-def convergence_figure(times: Mapping[str, pd.DataFrame], axes: Mapping[str, str]) -> RenderedFigure:
+def convergence_figure(times: Tables, axes: Mapping[str, str]) -> RenderedFigure:
     """Draw the epochs until every training example is right, against width and against the number of examples."""
     return render_figure(
         "convergence",
         "Time to convergence against capacity and data",
         "Epochs until every training example is right. Lines are means over seeds, bands their range.",
-        functools.partial(_draw_convergence, times, axes),
+        _draw_convergence,
+        times,
+        axes,
     )
 
 
-def _draw_convergence(times: Mapping[str, pd.DataFrame], axes: Mapping[str, str]) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+def _draw_convergence(times: Tables, axes: Mapping[str, str]) -> Figure:
+    figure = new_figure(2.8)
     labels = {"capacity": "hidden units of a layer", "examples": "training examples"}
     for panel, (name, table) in zip(figure.subplots(1, 2), times.items(), strict=True):
         for kind in PURE:
             color, style = STYLES[kind]
-            draw_mean_and_range(panel, table[table["kind"] == kind], axes[name], "epochs", style, color, NAMES[kind])
+            draw_mean_and_range(panel, rows_with(table, "kind", kind), axes[name], "epochs", style, color, NAMES[kind])
         values = sorted(table[axes[name]].unique())
         panel.set(xlabel=labels[name], ylabel="epochs to fit all", xscale="log", yscale="log")
         panel.set_xticks(values, [str(value) for value in values])
@@ -123,12 +128,13 @@ def regularizers_figure(tradeoffs: pd.DataFrame) -> RenderedFigure:
         "Each point is a strength of a regularizer, mean over seeds: validation accuracy on real data, and train "
         "accuracy on random labels. Fixed input noise is Gaussian, and the same in every epoch. A regularizer that "
         "hinders memorization at no cost goes down before it goes left.",
-        functools.partial(_draw_regularizers, tradeoffs),
+        _draw_regularizers,
+        tradeoffs,
     )
 
 
 def _draw_regularizers(tradeoffs: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 3.2), layout="constrained")
+    figure = new_figure(3.2)
     panel = figure.subplots()
     styles = {
         "dropout": (TEAL, "o-"),
@@ -137,7 +143,7 @@ def _draw_regularizers(tradeoffs: pd.DataFrame) -> Figure:
         EARLY: (GRAY, "d-."),
     }
     for name, (color, style) in styles.items():
-        rows = tradeoffs[tradeoffs["regularizer"] == name]
+        rows = rows_with(tradeoffs, "regularizer", name)
         means = rows.groupby("strength")[["validation", "memorized"]].mean()
         panel.plot(means["validation"], means["memorized"], style, color=color, markersize=4, label=name)
     panel.set(xlabel="validation accuracy on real data", ylabel="train accuracy on random labels")

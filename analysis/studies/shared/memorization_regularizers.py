@@ -1,9 +1,12 @@
 """Cost of regularizers on real data, and how much they hinder the memorization of random labels."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
 from benevolent.analysis.results import Results
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Ways to regularize: the field of each, and the value that switches it off.
 REGULARIZERS = {
@@ -38,15 +41,15 @@ def regularized(results: Results) -> pd.DataFrame:
 def _both_kinds(runs: pd.DataFrame) -> pd.DataFrame:
     """Return pairs of runs, on real data and on random labels, as one row each."""
     keys = ["seed", *(field for field, _ in REGULARIZERS.values())]
-    random = runs[runs["data.label_corruption"] == 1]
-    real = runs[runs["data.label_corruption"] == 0]
+    random = rows_with(runs, "data.label_corruption", 1)
+    real = rows_with(runs, "data.label_corruption", 0)
     columns = ["run_id", *keys]
     return random[[*columns, "memorized"]].merge(real[[*columns, "validation"]], on=keys, suffixes=("_random", "_real"))
 
 
 def _early(results: Results, plain: pd.DataFrame, strengths: int) -> pd.DataFrame:
     """Return networks without a regularizer at the end and at so many earlier recorded epochs, evenly spaced."""
-    errors = results.outcomes[results.outcomes["name"] == "error"]
+    errors = rows_with(results.outcomes, "name", "error")
     wide = errors.pivot(index=["run_id", "step"], columns="split", values="value")
     rows = []
     for pair in plain.itertuples():
@@ -74,15 +77,13 @@ def memorized_at_no_cost(rows: pd.DataFrame, tolerance: float) -> float:
     0.575
     """
     ordered = rows.sort_values("strength")
-    memorized = ordered["memorized"].tolist()
-    margins = (ordered["validation"] - ordered["validation"].iloc[0] + tolerance).tolist()
-    least = memorized[0]
-    for place in range(1, len(margins)):
-        before = margins[place - 1]
-        after = margins[place]
-        if after >= 0:
-            least = min(least, memorized[place])
-        if before * after < 0:
-            part = before / (before - after)
-            least = min(least, memorized[place - 1] + part * (memorized[place] - memorized[place - 1]))
-    return float(least)
+    margins = ordered["validation"] - ordered["validation"].iloc[0] + tolerance
+    points = zip(margins.tolist(), ordered["memorized"].tolist(), strict=True)
+    least = float(ordered["memorized"].iloc[0])
+    for (margin, memorized), (next_margin, next_memorized) in pairwise(points):
+        if next_margin >= 0:
+            least = min(least, next_memorized)
+        if margin * next_margin < 0:
+            part = margin / (margin - next_margin)
+            least = min(least, memorized + part * (next_memorized - memorized))
+    return least

@@ -12,6 +12,7 @@ from benevolent.analysis.multi_run import answers_of_runs
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.gini import gini
 from benevolent.analysis.studies.shared.network_outputs import examples
+from benevolent.analysis.studies.shared.tables import rows_with
 from benevolent.trainables.store.statuses import Status
 
 REAL = "real"
@@ -52,9 +53,9 @@ def histories(results: Results) -> pd.DataFrame:
     Columns `kind`, `level`, `seed`, `run_id`, `step`, `epoch`, `train_accuracy`, `validation_accuracy`, and
     `critical_sample_ratio`.
     """
-    errors = results.outcomes[results.outcomes["name"] == "error"]
+    errors = rows_with(results.outcomes, "name", "error")
     wide = errors.pivot(index=["run_id", "step"], columns="split", values="value")
-    ratios = results.measures[results.measures["name"] == "critical_sample_ratio"]
+    ratios = rows_with(results.measures, "name", "critical_sample_ratio")
     columns = {
         "train_accuracy": 1 - wide["train"],
         "validation_accuracy": 1 - wide["validation"],
@@ -128,7 +129,7 @@ def convergence_times(results: Results) -> pd.DataFrame:
 
 def growth(table: pd.DataFrame, axis: str, kind: str) -> "pd.Series[float]":
     """Return by seed the logarithm of the time at the largest value of an axis over that at the smallest."""
-    rows = table[table["kind"] == kind].pivot(index="seed", columns=axis, values="epochs")
+    rows = rows_with(table, "kind", kind).pivot(index="seed", columns=axis, values="epochs")
     return np.log(rows[rows.columns.max()] / rows[rows.columns.min()])
 
 

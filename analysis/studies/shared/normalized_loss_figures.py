@@ -1,6 +1,5 @@
 """Figures of normalized losses, for the studies of Liao et al. 2018."""
 
-import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benevolent.analysis import statistics as st
-from benevolent.analysis.figures import WIDTH_INCHES, RenderedFigure, axis_label, log_if_wide, render_figure
-from benevolent.analysis.studies.shared.drawing import AXIS_LABELS, BLACK, GRAY, RED, axis_palette
+from benevolent.analysis.figures import RenderedFigure, axis_label, log_if_wide, render_figure
+from benevolent.analysis.statistics import LinearFit
+from benevolent.analysis.studies.shared.drawing import AXIS_LABELS, BLACK, GRAY, RED, axis_palette, new_figure
 from benevolent.analysis.studies.shared.normalized_loss import DEALS, line_r2, loss_line
 from benevolent.analysis.studies.shared.seed_means import minus_signs
+from benevolent.analysis.studies.shared.tables import Tables
 
 #: Divisor of the outputs, in words.
 NORM_PRODUCT = "the product of norms"
@@ -30,7 +31,7 @@ def draw_losses(table: pd.DataFrame, axis: str, random: pd.DataFrame | None = No
             losses would squash all others into a corner.
         by: divisor of the outputs, in words.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 3.5), layout="constrained")
+    figure = new_figure(3.5)
     plain, normalized = figure.subplots(1, 2)
     _draw_loss_panel(plain, table, axis, normalized=False, title="As trained")
     _draw_loss_panel(normalized, table, axis, normalized=True, title=f"Divided by {by}", random=random)
@@ -51,12 +52,17 @@ def _draw_loss_panel(
         panel.legend(loc="best")
         drawn_x = pd.concat([drawn_x, random[x]])
     fit = loss_line(table, normalized)
-    ends = np.array([drawn_x.min(), drawn_x.max()])
-    panel.plot(ends, fit.intercept + fit.slope * ends, color=BLACK, linewidth=1)
+    draw_fit(panel, fit, drawn_x)
     panel.set_title(minus_signs(f"{title}\nR² {fit.r2:.4f}, slope {fit.slope:.3g}"), loc="left")
     panel.set(xlabel=axis_label(x, "nats"), ylabel=axis_label(y, "nats"))
-    panel.locator_params(nbins=5)
     panel.ticklabel_format(useOffset=False)
+
+
+def draw_fit(panel: Axes, fit: LinearFit, x: "pd.Series[float]") -> None:
+    """Draw a fitted line over the range of some values, and few ticks."""
+    ends = np.array([x.min(), x.max()])
+    panel.plot(ends, fit.intercept + fit.slope * ends, color=BLACK, linewidth=1)
+    panel.locator_params(nbins=5)
 
 
 def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]], units: Mapping[str, str]) -> Figure:
@@ -68,7 +74,7 @@ def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]],
         pairs: columns of the horizontal and the vertical coordinate.
         units: of columns, for the labels.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 3.1), layout="constrained")
+    figure = new_figure(3.1)
     panels = figure.subplots(1, len(pairs), squeeze=False)[0]
     for panel, (x, y) in zip(panels, pairs, strict=True):
         draw_points(panel, table, x, y, axis)
@@ -80,7 +86,7 @@ def draw_pairs(table: pd.DataFrame, axis: str, pairs: Sequence[tuple[str, str]],
     return figure
 
 
-def own_norm_figure(deals: Mapping[str, Sequence[pd.DataFrame]], own: Mapping[str, pd.DataFrame]) -> RenderedFigure:
+def own_norm_figure(deals: Mapping[str, Sequence[pd.DataFrame]], own: Tables) -> RenderedFigure:
     """Render the figure of `OWN_NORM_RULE`: normalized losses with dealt norms, and with each network's own.
 
     Args:
@@ -93,12 +99,14 @@ def own_norm_figure(deals: Mapping[str, Sequence[pd.DataFrame]], own: Mapping[st
         f"1 − R² of the normalized losses when norms are dealt out at random ({DEALS} deals, bars), and with each "
         "network's own norm (line). The nearer the bars are to 0, the more of the line comes merely from dividing "
         "train and test loss by one number, whichever it is.",
-        functools.partial(_draw_deals, deals, own),
+        _draw_deals,
+        deals,
+        own,
     )
 
 
-def _draw_deals(deals: Mapping[str, Sequence[pd.DataFrame]], own: Mapping[str, pd.DataFrame]) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.4), layout="constrained")
+def _draw_deals(deals: Mapping[str, Sequence[pd.DataFrame]], own: Tables) -> Figure:
+    figure = new_figure(2.4)
     panels = figure.subplots(1, len(deals), squeeze=False)[0]
     for panel, (name, dealt) in zip(panels, deals.items(), strict=True):
         lacks = np.array([_lack(losses) for losses in dealt])

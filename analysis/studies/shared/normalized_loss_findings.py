@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics import LinearFit
-from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, Kind, decide
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyClaim
 from benevolent.analysis.studies.shared.normalized_loss import DEALS, line_r2, loss_line, partial_rank_correlation
 from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, minus_signs, rank_correlation, show_interval
 
@@ -36,6 +36,18 @@ OWN_NORM_CHANGED = (
     f"{RULE_CHANGED}: that a line needs each network's own norm is undecided if there is no line; before, it held for "
     "two that were no lines, and did not hold for a third."
 )
+LINE = StudyClaim("test loss is linear in train loss once both are normalized")
+BEYOND = StudyClaim(
+    "the normalized train loss says more about the test error than the norm alone",
+    explanation="for outputs this small the loss is a function of the norm, and of a margin that all networks share",
+    kind="ours",
+)
+OWN_NORM = StudyClaim(
+    "the line needs each network's own norm",
+    explanation="the line is mechanical: any norm that train and test loss share moves both alike, and further than "
+    "the networks differ",
+    kind="ours",
+)
 
 
 def describe_line(fit: LinearFit) -> str:
@@ -55,15 +67,9 @@ def line_finding(where: str, table: pd.DataFrame, paper: str = "") -> Finding:
     """Decide `LINE_RULE`."""
     fit = loss_line(table)
     plain = loss_line(table, normalized=False)
-    decision = decide(is_unit_line(fit) and plain.r2 <= PLAIN_R2)
     evidence = f"{describe_line(fit)}; as trained R² {plain.r2:.2f} ({fit.n} networks)"
-    return Finding(
-        f"{where}: test loss is linear in train loss once both are normalized",
-        decision,
-        evidence,
-        paper,
-        explanation=_why_no_line(fit, plain),
-    )
+    claim = LINE.about(where)._replace(paper=paper, explanation=_why_no_line(fit, plain))
+    return claim.decide(is_unit_line(fit) and plain.r2 <= PLAIN_R2, evidence)
 
 
 def _why_no_line(fit: LinearFit, plain: LinearFit) -> str:
@@ -77,34 +83,21 @@ def _why_no_line(fit: LinearFit, plain: LinearFit) -> str:
     )
 
 
-def order_finding(
-    claim: str,
-    table: pd.DataFrame,
-    x: str,
-    y: str,
-    least: float,
-    paper: str = "",
-    sign: int = 1,
-    explanation: str = "",
-    kind: Kind = "paper",
-) -> Finding:
+def order_finding(claim: StudyClaim, table: pd.DataFrame, x: str, y: str, least: float, sign: int = 1) -> Finding:
     """Decide whether the mean rank correlation among a seed's networks is large enough, with an interval off 0.
 
     Args:
-        claim: of the finding.
+        claim: the claim.
         table: one row per network.
         x: a column.
         y: another column.
         least: smallest value of Spearman's correlation times `sign`.
-        paper: the source's number.
         sign: +1, or -1 if the correlation should be negative.
-        explanation: possible explanation if the claim does not hold.
-        kind: of the claim.
     """
     rank = rank_correlation(table, x, y)
-    holds = sign * rank.value >= least and sign * rank.low > 0 and sign * rank.high > 0
-    evidence = f"Spearman {show_interval(rank)}, {len(table)} networks"
-    return Finding(claim, decide(holds), evidence, paper, explanation=explanation, kind=kind)
+    is_large = sign * rank.value >= least
+    is_off_zero = sign * rank.low > 0 and sign * rank.high > 0
+    return claim.decide(is_large and is_off_zero, f"Spearman {show_interval(rank)}, {len(table)} networks")
 
 
 def beyond_norm_finding(where: str, table: pd.DataFrame, norm: str) -> Finding:
@@ -120,26 +113,18 @@ def beyond_norm_finding(where: str, table: pd.DataFrame, norm: str) -> Finding:
         return partial_rank_correlation(rows, "normalized_train_loss", "test_error", norm)
 
     partial = mean_over_seeds(table, partial_in_seed, (-1, 1))
-    same_ranks = partial.low == partial.high == 0
-    found = "it ranks the networks as the norm does" if same_ranks else f"partial Spearman {show_interval(partial)}"
+    has_same_ranks = partial.low == partial.high == 0
+    found = "it ranks the networks as the norm does" if has_same_ranks else f"partial Spearman {show_interval(partial)}"
     alone = rank_correlation(table, norm, "test_error")
-    decision = decide(partial.value >= BEYOND_NORM and partial.low > 0)
     evidence = f"{found}; Spearman of the norm alone with test error {show_interval(alone)}"
-    return Finding(
-        f"{where}: the normalized train loss says more about the test error than the norm alone",
-        decision,
-        evidence,
-        explanation="for outputs this small the loss is a function of the norm, and of a margin that all networks "
-        "share",
-        kind="ours",
-    )
+    return BEYOND.about(where).decide(partial.value >= BEYOND_NORM and partial.low > 0, evidence)
 
 
 def own_norm_finding(
     where: str,
     table: pd.DataFrame,
     deals: Sequence[pd.DataFrame],
-    claim: str = "the line needs each network's own norm",
+    claim: StudyClaim = OWN_NORM,
     straightness: Callable[[pd.DataFrame], float] = line_r2,
 ) -> Finding:
     """Decide `OWN_NORM_RULE`.
@@ -148,27 +133,18 @@ def own_norm_finding(
         where: beginning of the claim, such as a data set.
         table: one row per network, with its normalized losses.
         deals: normalized losses with dealt norms, from `deal_norms`.
-        claim: the rest of the claim.
+        claim: the rest of it.
         straightness: function of normalized losses; R2 of their line by default.
     """
     own = straightness(table)
     dealt = np.array([straightness(losses) for losses in deals])
     median = float(np.median(dealt))
     low, high = np.quantile(dealt, [0.025, 0.975])
-    is_line = own >= LINE_R2
-    needs_own_norm = bool((dealt < own).mean() >= DEALS_BELOW) and median < LINE_R2
     factor = (1 - median) / max(1 - own, 1e-12)
-    decision = decide(needs_own_norm if is_line else None)
-    evidence = (
-        f"R² {own:.5f}; with the norms of other networks {median:.5f} [{low:.5f}, {high:.5f}], where 1 − R² is "
-        f"{factor:.1f} times as large"
-    )
-    return Finding(
-        f"{where}: {claim}",
-        decision,
-        evidence,
-        reason="" if is_line else "there is no line",
-        explanation="the line is mechanical: any norm that train and test loss share moves both alike, and further "
-        "than the networks differ",
-        kind="ours",
-    )
+    of_others = f"with the norms of other networks {median:.5f} [{low:.5f}, {high:.5f}]"
+    evidence = f"R² {own:.5f}; {of_others}, where 1 − R² is {factor:.1f} times as large"
+    is_line = own >= LINE_R2
+    if not is_line:
+        return claim.about(where).decide(None, evidence, "there is no line")
+    needs_own_norm = bool((dealt < own).mean() >= DEALS_BELOW) and median < LINE_R2
+    return claim.about(where).decide(needs_own_norm, evidence)

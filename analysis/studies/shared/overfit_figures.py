@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette
-from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL
+from benevolent.analysis.figures import AxisPalette
+from benevolent.analysis.studies.shared.drawing import BLACK, RED, TEAL, new_figure
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Kinds of starts: all weights 0 but the first, or all weights normal; and their amounts, w(1) or the deviation.
 FIRST_WEIGHT = "first"
@@ -38,7 +39,7 @@ def draw_population(table: pd.DataFrame) -> Figure:
     Args:
         table: one row per run: kind and amount of the initial weights, label noise, and accuracy.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 3.0), layout="constrained")
+    figure = new_figure(3.0)
     palette = AxisPalette.of("label noise p", table["data.noise"])
     left, right = figure.subplots(1, 2, sharey=True)
     _draw_starts(left, table, palette, FIRST_WEIGHT, np.linspace(-105, 5, 1000))
@@ -51,7 +52,7 @@ def draw_population(table: pd.DataFrame) -> Figure:
 
 def _draw_starts(panel: Axes, table: pd.DataFrame, palette: AxisPalette, kind: str, amounts: np.ndarray) -> None:
     """Draw the accuracies from starts of one kind, with lines of their limits."""
-    rows = table[table["kind"] == kind]
+    rows = rows_with(table, "kind", kind)
     examples = int(table["data.train_size"].iloc[0])
     styled = zip(palette.values, palette.colors, palette.markers, palette.styles, strict=True)
     for noise, color, marker, style in styled:
@@ -60,7 +61,7 @@ def _draw_starts(panel: Axes, table: pd.DataFrame, palette: AxisPalette, kind: s
             first, std = (amount, 0) if kind == FIRST_WEIGHT else (0, amount)
             limits.append(limit_accuracy(first, std, noise, examples))
         panel.plot(amounts, limits, color=color, linestyle=style, linewidth=1)
-        chosen = rows[rows["data.noise"] == noise]
+        chosen = rows_with(rows, "data.noise", noise)
         panel.scatter(
             chosen["amount"], chosen["accuracy"], s=22, color=color, marker=marker, edgecolors="white", zorder=3
         )
@@ -74,11 +75,11 @@ def draw_paths(paths: pd.DataFrame) -> Figure:
     Args:
         paths: one row per run and recorded step.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     panel = figure.subplots()
     styles = {USUAL: (BLACK, "o"), LARGE: (TEAL, "s"), RANDOM: (RED, "x")}
     for start, (color, marker) in styles.items():
-        from_start = paths[paths["start"] == start].sort_values("epoch")
+        from_start = rows_with(paths, "start", start).sort_values("epoch")
         for index, (_, path) in enumerate(from_start.groupby("seed")):
             label = start if index == 0 else None
             panel.plot(path["epoch"], path["accuracy"], color=color, linewidth=0.9, marker=marker, ms=3, label=label)

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, minus_signs
+from benevolent.analysis.studies.shared.seed_means import (
+    UNLIMITED,
+    Limits,
+    SeedMean,
+    mean_over_seeds,
+    minus_signs,
+    seed_mean,
+)
+from benevolent.analysis.studies.shared.tables import rows_with
 
 TRUE_LABELS = "true labels"
 RANDOM_LABELS = "random labels"
@@ -91,17 +99,27 @@ def _regularizer(run: Mapping[str, object], amounts: bool) -> str:
 
 
 def by_network(
-    table: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], bounds: tuple[float, float] = (-np.inf, np.inf)
+    table: pd.DataFrame,
+    statistic: str | Callable[[pd.DataFrame], float],
+    bounds: Limits = UNLIMITED,
 ) -> dict[str, SeedMean]:
     """Return the mean over seeds of a statistic of each architecture's networks, in the order of the table.
 
+    Args:
+        table: one row per network, from `networks_of`.
+        statistic: function of the rows of one seed, or a column whose mean it is.
+        bounds: smallest and largest value that the statistic can have.
+
     >>> table = pd.DataFrame({"network": ["b", "b", "a", "a"], "seed": [0, 1, 0, 1], "test": [1.0, 3.0, 5.0, 5.0]})
-    >>> {name: mean.value for name, mean in by_network(table, lambda rows: rows["test"].mean()).items()}
+    >>> {name: mean.value for name, mean in by_network(table, "test").items()}
     {'b': 2.0, 'a': 5.0}
     """
     means = {}
     for network, rows in table.groupby("network", sort=False):
-        means[str(network)] = mean_over_seeds(rows, statistic, bounds)
+        if isinstance(statistic, str):
+            means[str(network)] = seed_mean(rows, statistic, bounds)
+        else:
+            means[str(network)] = mean_over_seeds(rows, statistic, bounds)
     return means
 
 
@@ -129,14 +147,14 @@ def all_fitted(networks: pd.DataFrame) -> bool:
 
 def in_condition(table: pd.DataFrame, condition: str) -> pd.DataFrame:
     """Return the rows of one of `CONDITIONS`."""
-    return table[table["condition"] == condition]
+    return rows_with(table, "condition", condition)
 
 
-def only(rows: pd.DataFrame, column: str, value: object, wanted: str) -> float:
+def mean_where(rows: pd.DataFrame, column: str, value: object, wanted: str) -> float:
     """Return the mean of the column `wanted` over the rows in which `column` has a value; NaN without such rows."""
     return float(rows.loc[rows[column] == value, wanted].mean())
 
 
 def images_only(networks: pd.DataFrame) -> pd.DataFrame:
     """Return the networks trained on images, with any part of the labels random."""
-    return networks[networks["inputs"] == "images"]
+    return rows_with(networks, "inputs", "images")

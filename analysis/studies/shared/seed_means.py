@@ -1,6 +1,6 @@
 """Means over seeds with their intervals, and how evidence shows them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,10 @@ from scipy import stats
 
 from benevolent.analysis.statistics import spearman
 from benevolent.analysis.statistics.bootstrap import Estimate
+
+#: Smallest and largest value that a statistic can have.
+Limits = tuple[float, float]
+UNLIMITED: Limits = (-np.inf, np.inf)
 
 
 class SeedMean(NamedTuple):
@@ -21,7 +25,7 @@ class SeedMean(NamedTuple):
 
 
 def mean_over_seeds(
-    table: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], bounds: tuple[float, float] = (-np.inf, np.inf)
+    table: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], bounds: Limits = UNLIMITED
 ) -> SeedMean:
     """Return the mean over seeds of a statistic of each seed's networks.
 
@@ -44,18 +48,26 @@ def mean_over_seeds(
     if len(values) == 1:
         return SeedMean(mean, *bounds, 1)
     half_width = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    low, high = np.clip([values.mean() - half_width, values.mean() + half_width], *bounds)
+    low, high = np.clip([mean - half_width, mean + half_width], *bounds)
     return SeedMean(mean, float(low), float(high), len(values))
 
 
-def mean_of(values: Sequence[float], bounds: tuple[float, float] = (-np.inf, np.inf)) -> SeedMean:
+def seed_mean(table: pd.DataFrame, column: str, bounds: Limits = UNLIMITED) -> SeedMean:
+    """Return the mean over seeds of a column, each seed's averaged over its networks; see `mean_over_seeds`.
+
+    >>> seed_mean(pd.DataFrame({"seed": [0, 0, 1], "loss": [1.0, 3.0, 2.0]}), "loss")
+    SeedMean(value=2.0, low=2.0, high=2.0, seeds=2)
+    """
+    return mean_over_seeds(table, lambda rows: float(rows[column].mean()), bounds)
+
+
+def mean_of(values: Sequence[float], bounds: Limits = UNLIMITED) -> SeedMean:
     """Return the mean of one number of each seed, or of each group of networks; see `mean_over_seeds`.
 
     >>> [round(number, 2) for number in mean_of([1.0, 2.0, 3.0])]
     [2.0, -0.48, 4.48, 3]
     """
-    table = pd.DataFrame({"seed": range(len(values)), "value": values})
-    return mean_over_seeds(table, lambda rows: float(rows["value"].iloc[0]), bounds)
+    return seed_mean(pd.DataFrame({"seed": range(len(values)), "value": values}), "value", bounds)
 
 
 def exponential_of(logarithm: SeedMean) -> SeedMean:
@@ -132,6 +144,15 @@ def show_interval(estimate: SeedMean | Estimate, number_format: str = "+.2f", un
     plural = "" if count == 1 else "s"
     value, low, high = (minus_signs(format(number, number_format)) for number in estimate[:3])
     return f"{value} [{low}, {high}; {count} {unit}{plural}]"
+
+
+def show_intervals(estimates: Mapping[str, SeedMean], number_format: str = "+.2f", unit: str = "seed") -> str:
+    """Return several estimates with their intervals, each after its name; arguments as of `show_interval`.
+
+    >>> show_intervals({"VGG": SeedMean(-0.5, -0.75, -0.25, 4), "ResNet": SeedMean(1.0, 0.0, 2.0, 4)})
+    'VGG −0.50 [−0.75, −0.25; 4 seeds], ResNet +1.00 [+0.00, +2.00; 4 seeds]'
+    """
+    return ", ".join(f"{name} {show_interval(estimate, number_format, unit)}" for name, estimate in estimates.items())
 
 
 def minus_signs(text: str) -> str:

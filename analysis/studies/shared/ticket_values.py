@@ -10,6 +10,7 @@ from benevolent.analysis.multi_run.ticket_sizes import tickets_table
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.nearest import nearest_in_ratio
 from benevolent.analysis.studies.shared.seed_means import SeedMean, exponential_of, mean_over_seeds
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Column of `early_stop_values` with the test accuracy after so many iterations.
 AFTER = "accuracy_after_{}"
@@ -93,7 +94,8 @@ def ratio(values: pd.DataFrame, column: str, first: Kind, second: Kind) -> SeedM
 
 def _value(rows: pd.DataFrame, column: str, kind: Kind) -> float:
     """Return the value of one seed's network of a kind; NaN if it has none."""
-    chosen = rows.loc[(rows["control"] == kind.control) & np.isclose(rows["left"], kind.left), column]
+    of_control = rows_with(rows, "control", kind.control)
+    chosen = of_control.loc[np.isclose(of_control["left"], kind.left), column]
     return float(chosen.iloc[0]) if len(chosen) else np.nan
 
 

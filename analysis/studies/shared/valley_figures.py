@@ -7,24 +7,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from benevolent.analysis.figures import WIDTH_INCHES
 from benevolent.analysis.studies.shared.drawing import (
     BLACK,
     DARK_GRAY,
     RED,
     TEAL,
+    LabeledStyle,
     LineStyle,
+    draw_line,
     draw_mean_and_bars,
+    new_figure,
 )
+from benevolent.analysis.studies.shared.tables import Tables, rows_with
 
-#: Color, marker, line and name of each path.
+#: Style of each path.
 STYLES = {
-    "straight": (DARK_GRAY, "o", "-", "straight line"),
-    "rescaled": (RED, "v", ":", "straight, layers rescaled"),
-    "matched": (RED, "s", "--", "straight, units matched"),
-    "curve": (TEAL, "D", "-.", "fitted curve"),
-    "proof": (BLACK, "", "-", "path of the proof"),
-    "run": (BLACK, "^", ":", "within one run"),
+    "straight": LabeledStyle(LineStyle(DARK_GRAY, "o", "-"), "straight line"),
+    "rescaled": LabeledStyle(LineStyle(RED, "v", ":"), "straight, layers rescaled"),
+    "matched": LabeledStyle(LineStyle(RED, "s", "--"), "straight, units matched"),
+    "curve": LabeledStyle(LineStyle(TEAL, "D", "-."), "fitted curve"),
+    "proof": LabeledStyle(LineStyle(BLACK, "", "-"), "path of the proof"),
+    "run": LabeledStyle(LineStyle(BLACK, "^", ":"), "within one run"),
 }
 LABELS = {"excess": "rise above the worse network", "barrier": "barrier"}
 #: Heights below this, as a fraction of the loss of chance, are drawn at the bottom.
@@ -40,18 +43,13 @@ def draw_losses(losses: pd.DataFrame, widths: Mapping[int, str], paths: Sequence
         paths: to show.
         chance: loss of equal probabilities, a horizontal line.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 2.7), layout="constrained")
+    figure = new_figure(2.7)
     panels = figure.subplots(1, len(widths), sharey=True)
     for panel, (width, title) in zip(panels, widths.items(), strict=True):
         panel.axhline(chance, color=DARK_GRAY, linewidth=0.8, linestyle=(0, (1, 2)))
+        of_width = rows_with(losses, "width", width)
         for name in paths:
-            rows = losses[(losses["width"] == width) & (losses["path"] == name)]
-            if rows.empty:
-                continue
-            color, marker, line, label = STYLES[name]
-            mean = rows.assign(t=rows["t"].round(6)).groupby("t")["loss"].mean()
-            marked = slice(0, None, max(1, len(mean) // 7))
-            panel.plot(mean.index, mean, line, color=color, marker=marker, markevery=marked, markersize=4, label=label)
+            _draw_mean_loss(panel, rows_with(of_width, "path", name), STYLES[name])
         panel.set(xlabel="position on the path")
         panel.set_title(title, loc="left")
     panels[0].set_ylabel("train loss (nats)")
@@ -60,9 +58,16 @@ def draw_losses(losses: pd.DataFrame, widths: Mapping[int, str], paths: Sequence
     return figure
 
 
-def draw_heights(
-    tables: Mapping[str, pd.DataFrame], column: str, paths: Sequence[str], examples: Mapping[str, int]
-) -> Figure:
+def _draw_mean_loss(panel: Axes, rows: pd.DataFrame, style: LabeledStyle) -> None:
+    """Draw the mean loss over pairs against the position on one path, with about seven marks."""
+    if rows.empty:
+        return
+    mean = rows["loss"].groupby(rows["t"].round(6)).mean()
+    marked = slice(0, None, max(1, len(mean) // 7))
+    draw_line(panel, mean, style.look, style.label, markevery=marked, markersize=4)
+
+
+def draw_heights(tables: Tables, column: str, paths: Sequence[str], examples: Mapping[str, int]) -> Figure:
     """Draw heights of paths against the width, means over pairs with their range, a panel per sweep.
 
     Args:
@@ -71,11 +76,11 @@ def draw_heights(
         paths: to show.
         examples: number of training examples by title; vertical lines at it and at twice it where they are in range.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 2.9), layout="constrained")
+    figure = new_figure(2.9)
     panels = figure.subplots(1, len(tables), sharey=True)
     for panel, (title, table) in zip(panels, tables.items(), strict=True):
         for name in paths:
-            _draw_heights(panel, table[table["path"] == name], column, name)
+            _draw_heights(panel, rows_with(table, "path", name), column, name)
         _draw_limits(panel, examples[title], table["width"].max())
         widths = sorted(table["width"].unique())
         panel.set(xscale="log", yscale="log", xlabel="hidden units")
@@ -92,8 +97,8 @@ def draw_heights(
 def _draw_heights(panel: Axes, rows: pd.DataFrame, column: str, name: str) -> None:
     if rows.empty:
         return
-    color, marker, line, label = STYLES[name]
-    draw_mean_and_bars(panel, rows, "width", column, LineStyle(color, marker, line), label, LEAST_HEIGHT)
+    style = STYLES[name]
+    draw_mean_and_bars(panel, rows, "width", column, style.look, style.label, LEAST_HEIGHT)
 
 
 def _draw_limits(panel: Axes, examples: int, widest: int) -> None:

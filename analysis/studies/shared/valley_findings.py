@@ -3,10 +3,31 @@
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.statistics import spearman
 from benevolent.analysis.statistics.nearest import nearest_in_ratio
-from benevolent.analysis.studies.shared.findings import Finding, decide
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds, show_interval
+from benevolent.analysis.studies.shared.findings import Finding
+from benevolent.analysis.studies.shared.seed_means import (
+    SeedMean,
+    mean_over_seeds,
+    rank_correlation,
+    seed_mean,
+    show_interval,
+)
+from benevolent.analysis.studies.shared.tables import rows_with
+from benevolent.analysis.studies.shared.valley_claims import (
+    BARRIER,
+    CURVE_JOINS,
+    FAR_FEWER_UNITS,
+    MATCHING_LOWERS,
+    MORE_THAN_NORMS,
+    NARROWEST_APART,
+    NO_BAD_VALLEY,
+    NO_BARRIER,
+    ONE_VALLEY,
+    PERMUTED,
+    PROOF,
+    WIDER_IS_LOWER,
+    WITHIN_RUN,
+)
 
 #: Rise, as a fraction of the loss of chance, that does not count.
 NEGLIGIBLE = 0.01
@@ -19,8 +40,8 @@ ROUNDING = 1e-9
 
 def _mean(table: pd.DataFrame, path: str, column: str) -> SeedMean:
     """Return the mean over pairs of a column on one path; over widths where there are several."""
-    rows = table[table["path"] == path]
-    return mean_over_seeds(rows, lambda pair: float(pair[column].mean()), (0, np.inf))
+    rows = rows_with(table, "path", path)
+    return seed_mean(rows, column, (0, np.inf))
 
 
 def _difference(table: pd.DataFrame, first: str, second: str) -> SeedMean:
@@ -53,132 +74,97 @@ def valleys(few: pd.DataFrame, runs: pd.DataFrame, examples: int, reached: float
         examples: number of training examples n.
         reached: train loss at which training stops.
     """
+    return [_one_valley(few, examples), _no_bad_valley(runs, examples, reached)]
+
+
+def _one_valley(few: pd.DataFrame, examples: int) -> Finding:
     wide = few[few["width"] >= 2 * examples]
     rise = _mean(wide, "curve", "excess")
+    evidence = f"{examples} examples, {_widths(wide)}: rise of the curve {_percent(rise)} of chance"
+    return ONE_VALLEY.decide(rise.high < NEGLIGIBLE, evidence)
+
+
+def _no_bad_valley(runs: pd.DataFrame, examples: int, reached: float) -> Finding:
     is_wide = runs["model.width"] > examples
-    down = runs["train_loss"] <= reached
-    wide_down = int(down[is_wide].sum())
-    others_down = int(down[~is_wide].sum())
-    wide_count = int(is_wide.sum())
-    others = f"of others, {others_down} of {len(runs) - wide_count}"
-    shown = f"{wide_down} of {wide_count} of {_widths(runs[is_wide], 'model.width')} reach a train loss of {reached:g}"
-    return [
-        Finding(
-            "Networks with twice as many units as examples lie in one valley",
-            decide(rise.high < NEGLIGIBLE),
-            f"{examples} examples, {_widths(wide)}: rise of the curve {_percent(rise)} of chance",
-            "every sublevel set is connected, from 2 n units on",
-        ),
-        Finding(
-            "Networks with more units than examples meet no bad valley",
-            decide(wide_down == wide_count if wide_count else None),
-            f"{examples} examples: {shown}; {others}",
-            "no bad local valleys, with more than n units",
-        ),
-    ]
+    wide = runs[is_wide]
+    others = runs[~is_wide]
+    wide_down = int((wide["train_loss"] <= reached).sum())
+    others_down = int((others["train_loss"] <= reached).sum())
+    shown = f"{wide_down} of {len(wide)} of {_widths(wide, 'model.width')} reach a train loss of {reached:g}"
+    evidence = f"{examples} examples: {shown}; of others, {others_down} of {len(others)}"
+    holds = wide_down == len(wide) if len(wide) else None
+    return NO_BAD_VALLEY.decide(holds, evidence)
 
 
 def straight_lines(many: pd.DataFrame) -> list[Finding]:
     """Return the findings on straight lines and curves where examples are many; their sources are other papers."""
-    widest = many[many["width"] == many["width"].max()]
+    widest = _widest(many)
     place = _widths(widest)
     straight = _mean(widest, "straight", "barrier")
     lowered = _difference(widest, "matched", "straight")
     matched = _mean(widest, "matched", "barrier")
     curve = _mean(widest, "curve", "barrier")
-    trend = mean_over_seeds(
-        many[many["path"] == "matched"], lambda pair: spearman(pair["width"], pair["barrier"]), (-1, 1)
-    )
-    findings = [
-        Finding(
-            "A barrier separates networks that were trained apart",
-            decide(straight.low > NEGLIGIBLE),
-            f"{place}: {_percent(straight)} of chance",
-            "other papers, Frankle et al. 2020 and Entezari et al. 2022: there is one",
-        ),
-        Finding(
-            "Matching the units lowers the barrier between networks that were trained apart",
-            decide(lowered.high < 0),
-            f"{place}: matched minus straight {_percent(lowered)} of chance",
-            "another paper, Ainsworth et al. 2023: it does",
-        ),
-        Finding(
-            "The wider matched networks are, the lower the barrier between them",
-            decide(trend.high < 0),
-            f"Spearman's correlation with the width {show_interval(trend, unit='pair')}",
-            "other papers, Ainsworth et al. 2023 and Entezari et al. 2022: lower if wider",
-            explanation="networks that cannot learn their examples have no barrier either",
-        ),
-        Finding(
-            "Wide matched networks have no barrier",
-            decide(matched.high < NEGLIGIBLE),
-            f"{place}: {_percent(matched)} of chance",
-            "another paper, Ainsworth et al. 2023: none for a perceptron on MNIST",
-            explanation="wide enough may be wider than this",
-        ),
-        Finding(
-            "A fitted curve joins networks that were trained apart without a barrier",
-            decide(curve.high < NEGLIGIBLE),
-            f"{place}: {_percent(curve)} of chance",
-            "another paper, Garipov et al. 2018: curves without a barrier",
-        ),
+    return [
+        BARRIER.decide(straight.low > NEGLIGIBLE, f"{place}: {_percent(straight)} of chance"),
+        MATCHING_LOWERS.decide(lowered.high < 0, f"{place}: matched minus straight {_percent(lowered)} of chance"),
+        _wider_is_lower(many),
+        NO_BARRIER.decide(matched.high < NEGLIGIBLE, f"{place}: {_percent(matched)} of chance"),
+        CURVE_JOINS.decide(curve.high < NEGLIGIBLE, f"{place}: {_percent(curve)} of chance"),
     ]
-    return [finding._replace(kind="ours") for finding in findings]
+
+
+def _widest(table: pd.DataFrame) -> pd.DataFrame:
+    return rows_with(table, "width", table["width"].max())
+
+
+def _wider_is_lower(many: pd.DataFrame) -> Finding:
+    matched = rows_with(many, "path", "matched")
+    trend = rank_correlation(matched, "width", "barrier")
+    return WIDER_IS_LOWER.decide(
+        trend.high < 0, f"Spearman's correlation with the width {show_interval(trend, unit='pair')}"
+    )
 
 
 def narrow_and_rescaled(few: pd.DataFrame, many: pd.DataFrame, examples: int) -> list[Finding]:
     """Return the findings on controls and stricter forms."""
+    run = _mean(many, "run", "barrier")
+    return [
+        _far_fewer_units(few, examples),
+        _narrowest_apart(few, examples),
+        WITHIN_RUN.decide(run.high < NEGLIGIBLE, f"over all widths: {_percent(run, 'run')} of chance"),
+        _more_than_norms(_widest(many)),
+    ]
+
+
+def _far_fewer_units(few: pd.DataFrame, examples: int) -> Finding:
     available = sorted(few["width"].unique())
     nearest = int(nearest_in_ratio(available, FAR_NARROWER * examples))
-    narrower = _mean(few[few["width"] == nearest], "curve", "excess")
+    rise = _mean(rows_with(few, "width", nearest), "curve", "excess")
+    evidence = f"{examples} examples, {nearest} units: rise of the curve {_percent(rise)} of chance"
+    return FAR_FEWER_UNITS.decide(rise.high < NEGLIGIBLE, evidence)
+
+
+def _narrowest_apart(few: pd.DataFrame, examples: int) -> Finding:
     narrowest = few[few["width"] < NARROWEST * examples]
     rise = _mean(narrowest, "curve", "excess")
-    run = _mean(many, "run", "barrier")
-    widest = many[many["width"] == many["width"].max()]
+    evidence = f"{examples} examples, {_widths(narrowest)}: rise of the curve {_percent(rise)} of chance"
+    return NARROWEST_APART.decide(rise.low > NEGLIGIBLE, evidence)
+
+
+def _more_than_norms(widest: pd.DataFrame) -> Finding:
     norms = _difference(widest, "matched", "rescaled")
     rescaled = _mean(widest, "rescaled", "barrier")
-    findings = [
-        Finding(
-            "Networks with far fewer units than examples lie in one valley, too",
-            decide(narrower.high < NEGLIGIBLE),
-            f"{examples} examples, {nearest} units: rise of the curve {_percent(narrower)} of chance",
-        ),
-        Finding(
-            "The narrowest networks do not lie in one valley",
-            decide(rise.low > NEGLIGIBLE),
-            f"{examples} examples, {_widths(narrowest)}: rise of the curve {_percent(rise)} of chance",
-            explanation="a curve with one bend may be found where networks were found that are not the best",
-        ),
-        Finding(
-            "No barrier separates a network from its own first epoch",
-            decide(run.high < NEGLIGIBLE),
-            f"over all widths: {_percent(run, 'run')} of chance",
-        ),
-        Finding(
-            "Matching does more than undo the shrinking of averaged weights",
-            decide(norms.high < 0),
-            f"{_widths(widest)}: matched minus rescaled {_percent(norms)} of chance; rescaled {_percent(rescaled)}",
-            explanation="the average of two networks has smaller weights, and that alone makes its loss higher",
-        ),
-    ]
-    return [finding._replace(kind="ours") for finding in findings]
+    shown = f"matched minus rescaled {_percent(norms)} of chance; rescaled {_percent(rescaled)}"
+    return MORE_THAN_NORMS.decide(norms.high < 0, f"{_widths(widest)}: {shown}")
 
 
 def path_checks(few: pd.DataFrame, examples: int, change: float) -> list[Finding]:
     """Return the checks: of the path of the proof, and of permuted networks, whose outputs change by `change`."""
-    wide = few[(few["width"] >= 2 * examples) & (few["path"] == "proof")]
-    highest = wide["excess"].max()
+    wide = few[few["width"] >= 2 * examples]
+    rises = rows_with(wide, "path", "proof")["excess"]
+    highest = rises.max()
+    is_kept = highest < ROUNDING if len(rises) else None
     return [
-        Finding(
-            "The path of the proof never exceeds the worse network's loss",
-            decide(highest < ROUNDING if len(wide) else None),
-            f"largest rise {highest:.1g} of chance, {len(wide)} pairs",
-            kind="check",
-        ),
-        Finding(
-            "A network with its units in another order computes the same function",
-            decide(change < ROUNDING),
-            f"largest relative change of an output {change:.1g}",
-            kind="check",
-        ),
+        PROOF.decide(is_kept, f"largest rise {highest:.1g} of chance, {len(rises)} pairs"),
+        PERMUTED.decide(change < ROUNDING, f"largest relative change of an output {change:.1g}"),
     ]

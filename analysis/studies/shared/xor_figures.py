@@ -1,26 +1,37 @@
 """Figures of the study of the XOR detection problem (Brutzkus and Globerson 2019)."""
 
-import functools
-from typing import Any
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from benevolent.analysis.figures import WIDTH_INCHES, NothingToDraw, RenderedFigure, color_ramp, render_figure
-from benevolent.analysis.studies.shared.drawing import BLACK, DARK_GRAY, GRAY, RED, TEAL
-from benevolent.analysis.studies.shared.seed_means import mean_over_seeds, minus_signs
+from benevolent.analysis.figures import NothingToDraw, RenderedFigure, color_ramp, render_figure
+from benevolent.analysis.studies.shared.drawing import (
+    BLACK,
+    DARK_GRAY,
+    GRAY,
+    RED,
+    TEAL,
+    LabeledStyle,
+    LineStyle,
+    draw_line,
+    new_figure,
+)
+from benevolent.analysis.studies.shared.seed_means import minus_signs, seed_mean
+from benevolent.analysis.studies.shared.tables import rows_with
 from benevolent.analysis.studies.shared.xor_networks import DEGREES
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
 #: Columns of the last figure: label, marker, line style and color.
 SHARES = {
-    "explored": ("explored all patterns at initialization", "o", "-", BLACK),
-    "fits": ("fit the training set", "s", "--", DARK_GRAY),
-    "perfect": ("fit it, and err on no input", "^", ":", RED),
-    "share_at_end": ("share of the filters' norms near a pattern", "D", "-.", TEAL),
+    "explored": LabeledStyle(LineStyle(BLACK, "o", "-"), "explored all patterns at initialization"),
+    "fits": LabeledStyle(LineStyle(DARK_GRAY, "s", "--"), "fit the training set"),
+    "perfect": LabeledStyle(LineStyle(RED, "^", ":"), "fit it, and err on no input"),
+    "share_at_end": LabeledStyle(LineStyle(TEAL, "D", "-."), "share of the filters' norms near a pattern"),
 }
 
 
@@ -38,7 +49,9 @@ def xor_figures(drawn: pd.DataFrame, centers: pd.DataFrame) -> list[RenderedFigu
         "positive label. Means over seeds and training set sizes, with Student's 95% intervals: of all networks, and "
         "of those that fit every training example. Right: networks that fit, by the number of training examples. "
         "Cluster centers: k = 2 filters for each label that start from the centers of a large network's.",
-        functools.partial(_draw_errors, drawn, centers),
+        _draw_errors,
+        drawn,
+        centers,
     )
     filters = render_figure(
         "filters",
@@ -47,85 +60,96 @@ def xor_figures(drawn: pd.DataFrame, centers: pd.DataFrame) -> list[RenderedFigu
         "(dashed, red), in networks of one seed that fit the training set; dotted lines are the four patterns. Each "
         "panel has its own scale. The seed is the first whose small network fits and yet errs on other inputs, if "
         "there is one.",
-        functools.partial(_draw_filters, drawn),
+        _draw_filters,
+        drawn,
     )
     sizes = render_figure(
         "sizes",
         "What changes with the number of filters",
         f"Fractions of networks, over seeds and training set sizes, and the share of the filters' norms within "
         f"{DEGREES:g} degrees of a pattern at the end ({DEGREES / 45:.0%} for random directions).",
-        functools.partial(_draw_sizes, drawn),
+        _draw_sizes,
+        drawn,
     )
     return [errors, filters, sizes]
 
 
 def _draw_errors(drawn: pd.DataFrame, centers: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 3.2), layout="constrained")
+    figure = new_figure(3.2)
     by_size, by_examples = figure.subplots(1, 2, sharey=True)
     fitted = drawn[drawn["fits"]]
-    _draw_error_line(by_size, drawn, "filters", "all networks", "s", "--", TEAL)
-    _draw_error_line(by_size, fitted, "filters", "networks that fit", "o", "-", BLACK)
-    _draw_error_line(by_size, centers, "filters", "k = 2 from cluster centers", "x", "", RED)
+    _draw_mean_errors(by_size, drawn, "filters", LineStyle(TEAL, "s", "--"), "all networks")
+    _draw_mean_errors(by_size, fitted, "filters", LineStyle(BLACK, "o", "-"), "networks that fit")
+    _draw_mean_errors(by_size, centers, "filters", LineStyle(RED, "x", ""), "k = 2 from cluster centers")
     sizes = sorted(drawn["filters"].unique())
-    for index, (size, color) in enumerate(zip(sizes, color_ramp(len(sizes)), strict=True)):
-        marker = MARKERS[index % len(MARKERS)]
-        line = LINES[index % len(LINES)]
-        _draw_error_line(
-            by_examples, fitted[fitted["filters"] == size], "train_size", f"k = {size}", marker, line, color
-        )
+    for size, color, marker, line in zip(sizes, color_ramp(len(sizes)), cycle(MARKERS), cycle(LINES), strict=False):
+        rows = rows_with(fitted, "filters", size)
+        _draw_mean_errors(by_examples, rows, "train_size", LineStyle(to_hex(color), marker, line), f"k = {size}")
     for panel, column, label in ((by_size, "filters", "filters k"), (by_examples, "train_size", "training examples")):
-        ticks = sorted(drawn[column].unique())
         panel.set(xscale="log", xlabel=label)
-        panel.set_xticks(ticks, [str(tick) for tick in ticks])
-        panel.minorticks_off()
+        _show_values(panel, drawn[column])
         panel.legend(loc="best")
     by_size.set(ylabel="test error (fraction)")
     by_size.set_ylim(bottom=0)
     return figure
 
 
-def _draw_error_line(
-    panel: Axes, table: pd.DataFrame, by: str, label: str, marker: str, line: str, color: object
-) -> None:
-    places = []
-    means = []
+def _show_values(panel: Axes, values: pd.Series) -> None:
+    """Mark the values of a column on the horizontal axis, and no others."""
+    ticks = sorted(values.unique())
+    panel.set_xticks(ticks, [str(tick) for tick in ticks])
+    panel.minorticks_off()
+
+
+def _draw_mean_errors(panel: Axes, table: pd.DataFrame, by: str, style: LineStyle, label: str) -> None:
+    """Draw the mean error over seeds with its interval, of the networks with each value of a column."""
+    means = {place: seed_mean(rows, "hard_error", (0, 1)) for place, rows in table.groupby(by)}
+    if not means:
+        return
+    values = [mean.value for mean in means.values()]
     reaches = []
-    for place, rows in table.groupby(by):
-        mean = mean_over_seeds(rows, lambda one: float(one["hard_error"].mean()), (0, 1))
-        places.append(place)
-        means.append(mean.value)
-        reaches.append((mean.value - mean.low, mean.high - mean.value) if mean.seeds > 1 else (0.0, 0.0))
-    if places:
-        reach = np.array(reaches).T
-        look: dict[str, Any] = {"marker": marker, "linestyle": line, "color": color, "markersize": 4, "linewidth": 1}
-        panel.errorbar(places, means, reach, capsize=2, label=label, **look)
+    for mean in means.values():
+        is_known = mean.seeds > 1
+        reaches.append((mean.value - mean.low, mean.high - mean.value) if is_known else (0.0, 0.0))
+    panel.errorbar(
+        list(means),
+        values,
+        np.array(reaches).T,
+        capsize=2,
+        label=label,
+        marker=style.marker,
+        linestyle=style.line,
+        color=style.color,
+        markersize=4,
+        linewidth=1,
+    )
 
 
 def _draw_filters(drawn: pd.DataFrame) -> Figure:
     small, large = _example(drawn)
-    figure = Figure(figsize=(WIDTH_INCHES, 2.2), layout="constrained")
+    figure = new_figure(2.2)
     panels = figure.subplots(1, 4)
-    for place, network in enumerate((large, small)):
-        for step, column in enumerate(("start_filters", "filters_at_end")):
-            panel = panels[2 * place + step]
-            _draw_directions(panel, np.asarray(network[column]))
-            when = "at the end" if step else "at initialization"
-            panel.set_title(f"k = {network['filters']}, {when}", loc="left")
+    for network, (start, end) in ((large, panels[:2]), (small, panels[2:])):
+        _draw_directions(start, np.asarray(network["start_filters"]))
+        _draw_directions(end, np.asarray(network["filters_at_end"]))
+        start.set_title(f"k = {network['filters']}, at initialization", loc="left")
+        end.set_title(f"k = {network['filters']}, at the end", loc="left")
     panels[0].set_ylabel("second number")
     return figure
 
 
 def _example(drawn: pd.DataFrame) -> tuple["pd.Series[float]", "pd.Series[float]"]:
     """Return a small and a large network of one seed and training set that both fit."""
-    small = drawn[(drawn["filters"] == drawn["filters"].min()) & drawn["fits"]]
-    large = drawn[(drawn["filters"] == drawn["filters"].max()) & drawn["fits"]]
-    pairs = small.merge(large, on=["seed", "train_size"], suffixes=("_small", "_large"))
+    key = ["seed", "train_size"]
+    fitted = drawn[drawn["fits"]]
+    small = rows_with(fitted, "filters", drawn["filters"].min()).set_index(key)
+    large = rows_with(fitted, "filters", drawn["filters"].max()).set_index(key)
+    pairs = small.join(large, how="inner", lsuffix="_small", rsuffix="_large")
     if pairs.empty:
         raise NothingToDraw("No small and large network of one seed fit the training set.")
     erring = pairs[~pairs["perfect_small"].astype(bool) & pairs["perfect_large"].astype(bool)]
-    chosen = (erring if len(erring) else pairs).sort_values(["train_size", "seed"]).iloc[0]
-    key = (chosen["seed"], chosen["train_size"])
-    return small.set_index(["seed", "train_size"]).loc[key], large.set_index(["seed", "train_size"]).loc[key]
+    chosen = (erring if len(erring) else pairs).sort_index(level=["train_size", "seed"]).index[0]
+    return small.loc[chosen], large.loc[chosen]
 
 
 def _draw_directions(panel: Axes, filters: np.ndarray) -> None:
@@ -146,15 +170,13 @@ def _draw_directions(panel: Axes, filters: np.ndarray) -> None:
 
 
 def _draw_sizes(drawn: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    figure = new_figure(2.8)
     panel = figure.subplots()
     shown = drawn.assign(perfect=drawn["perfect"] & drawn["fits"])
-    for column, (label, marker, line, color) in SHARES.items():
+    for column, style in SHARES.items():
         means = shown.groupby("filters")[column].mean()
-        panel.plot(means.index, means, line, marker=marker, color=color, markersize=4, linewidth=1, label=label)
-    ticks = sorted(drawn["filters"].unique())
+        draw_line(panel, means, style.look, style.label, markersize=4, linewidth=1)
     panel.set(xscale="log", xlabel="filters k, for and against each", ylabel="fraction", ylim=(0, 1.05))
-    panel.set_xticks(ticks, [str(tick) for tick in ticks])
-    panel.minorticks_off()
+    _show_values(panel, drawn["filters"])
     figure.legend(loc="outside right center")
     return figure

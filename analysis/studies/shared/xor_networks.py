@@ -9,7 +9,8 @@ from benevolent.analysis.multi_run.pattern_detectors import clustered_share, exa
 from benevolent.analysis.multi_run.stored_tensors import stored_tensors
 from benevolent.analysis.results import Results
 from benevolent.analysis.studies.shared.network_outputs import example_config
-from benevolent.analysis.studies.shared.seed_means import SeedMean, mean_over_seeds
+from benevolent.analysis.studies.shared.seed_means import SeedMean, seed_mean
+from benevolent.analysis.studies.shared.tables import rows_with
 
 #: Largest angle between a filter and a pattern that it is near to.
 DEGREES = 15.0
@@ -52,43 +53,37 @@ class Detectors(NamedTuple):
     @property
     def smallest(self) -> "Detectors":
         """The networks with the fewest filters."""
-        return Detectors(self.table[self.table["filters"] == self.table["filters"].min()])
+        return Detectors(rows_with(self.table, "filters", self.table["filters"].min()))
 
     @property
     def largest(self) -> "Detectors":
         """The networks with the most filters."""
-        return Detectors(self.table[self.table["filters"] == self.table["filters"].max()])
+        return Detectors(rows_with(self.table, "filters", self.table["filters"].max()))
 
 
 def _settings(rows: pd.DataFrame) -> pd.DataFrame:
     """Return what was set of networks, and what was recorded of them."""
     train_size = (rows["data.subset"] * rows["data.train_size"]).round()
-    columns = {
-        "seed": rows["seed"],
-        "filters": rows["model.filters"],
-        "train_size": train_size.astype(int),
-        "test_size": rows["data.test_size"],
-        "fits": rows["train_error"] == 0,
-        "test_error": rows["test_error"],
-    }
-    return pd.DataFrame(columns)
+    table = rows[["seed"]].assign(filters=rows["model.filters"], train_size=train_size.astype(int))
+    table["test_size"] = rows["data.test_size"]
+    table["fits"] = rows["train_error"] == 0
+    table["test_error"] = rows["test_error"]
+    return table
 
 
 def _filters(start: torch.Tensor, end: torch.Tensor, dimension: int, index: pd.Index) -> pd.DataFrame:
     """Return what the filters of K networks `(K, 2 k, 2)` say, at initialization and at the end."""
     hard = exact_errors(end, dimension, hard=True)
     usual = exact_errors(end, dimension)
-    columns = {
-        "explored": explored(start).numpy(),
-        "share_at_start": clustered_share(start, DEGREES).numpy(),
-        "share_at_end": clustered_share(end, DEGREES).numpy(),
-        "hard_error": hard.numpy(),
-        "usual_error": usual.numpy(),
-        "perfect": (hard + usual == 0).numpy(),
-        "start_filters": list(start.numpy()),
-        "filters_at_end": list(end.numpy()),
-    }
-    return pd.DataFrame(columns, index=index)
+    table = pd.DataFrame({"explored": explored(start).numpy()}, index=index)
+    table["share_at_start"] = clustered_share(start, DEGREES).numpy()
+    table["share_at_end"] = clustered_share(end, DEGREES).numpy()
+    table["hard_error"] = hard.numpy()
+    table["usual_error"] = usual.numpy()
+    table["perfect"] = (hard + usual == 0).numpy()
+    table["start_filters"] = list(start.numpy())
+    table["filters_at_end"] = list(end.numpy())
+    return table
 
 
 def paired(first: pd.DataFrame, second: pd.DataFrame, column: str) -> tuple["pd.Series[float]", "pd.Series[float]"]:
@@ -119,4 +114,4 @@ def differences(first: pd.DataFrame, second: pd.DataFrame, column: str) -> "pd.S
 def mean_difference(first: pd.DataFrame, second: pd.DataFrame, column: str) -> SeedMean:
     """Return the mean over seeds of `differences`, each seed's averaged over training set sizes."""
     pairs = differences(first, second, column).rename("difference").reset_index()
-    return mean_over_seeds(pairs, lambda rows: float(rows["difference"].mean()))
+    return seed_mean(pairs, "difference")
