@@ -9,8 +9,10 @@ no value is printed.
 
 import copy
 import logging
+import re
 import string
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -47,7 +49,7 @@ CLASSES = 4
 PIXELS = 32
 TOKENS = 12
 VOCABULARY = 30
-COLUMN = 11
+NAMES = 32
 WIDTH = 100
 
 #: All measures but those that read a test split, which `measure_network` does not take.
@@ -132,9 +134,9 @@ def _vision_transformer() -> nn.Module:
 
 
 NETWORKS: dict[str, Callable[[], Data | None]] = {
-    "ResNet-18": lambda: (_narrow(models.resnet18(num_classes=CLASSES)), _images()),
-    "VGG-11-BN": lambda: (_narrow(models.vgg11_bn(num_classes=CLASSES)), _images()),
-    "MobileNet": lambda: (models.mobilenet_v3_small(num_classes=CLASSES, width_mult=0.1), _images()),
+    "ResNet18": lambda: (_narrow(models.resnet18(num_classes=CLASSES)), _images()),
+    "VGG11-BN": lambda: (_narrow(models.vgg11_bn(num_classes=CLASSES)), _images()),
+    "MobileV3": lambda: (models.mobilenet_v3_small(num_classes=CLASSES, width_mult=0.1), _images()),
     "ViT": lambda: (_vision_transformer(), _images()),
     "GPT-like": lambda: (Causal(), torch.randint(0, VOCABULARY, (EXAMPLES, TOKENS))),
     "LSTM": lambda: (Recurrent(), torch.randn(EXAMPLES, TOKENS, 5)),
@@ -165,10 +167,10 @@ def _letters() -> Iterator[str]:
 
 
 def _in_brief(status: str) -> str:
-    """Leave out the names of single weights, so that equal reasons have one letter."""
-    words = ["..." if word.startswith("'") and word.rstrip(",;").endswith("'") and "." in word else word
-             for word in status.split()]  # fmt: skip
-    return " ".join(words)
+    """Leave out the names of weights and modules, so that equal reasons have one letter."""
+    reason = status.partition(", found ")[0]
+    names = re.compile(r"\S*\.(weight|bias|in_proj_weight)\S*|'\S+'")
+    return names.sub("...", reason)
 
 
 def main() -> None:
@@ -197,13 +199,14 @@ def main() -> None:
         brief = _in_brief(status)
         if brief != "ok" and brief not in key:
             key[brief] = next(letters)
-    print("\n" + " " * 36 + "".join(name.rjust(COLUMN - 2) for name in statuses))
+    widths = [len(name) + 2 for name in statuses]
+    print("\n" + " " * NAMES + "".join(map(str.rjust, statuses, widths)))
     for measure, row in statuses.iterrows():
-        cells = [("ok" if status == "ok" else key[_in_brief(status)]).rjust(COLUMN - 2) for status in row]
-        print(str(measure).ljust(36) + "".join(cells))
+        cells = ["ok" if status == "ok" else key[_in_brief(status)] for status in row]
+        print(str(measure).ljust(NAMES) + "".join(map(str.rjust, cells, widths)))
     print()
     for brief, letter in key.items():
-        print(f"{letter:>2}  {brief}"[:WIDTH])
+        print(textwrap.fill(f"{letter:>2}  {brief}", WIDTH, subsequent_indent=" " * 4))
 
 
 if __name__ == "__main__":
