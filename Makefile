@@ -33,6 +33,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/measures.py
 	$(BIN)/python benchmarks/deep.py
 	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/commands.py
 
 # torch and torchvision are installed first and together, so that their builds match.
 $(INSTALLED): pyproject.toml

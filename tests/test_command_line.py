@@ -19,6 +19,7 @@ from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.optimization import StopConfig
 from benevolent.trainables.store.folder import Folder
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +87,14 @@ def test_report_is_made_again_only_if_asked(monkeypatch, tmp_path):
     for options in ([], ["--anew"]):
         CliRunner().invoke(app, ["report", str(tmp_path), *options], catch_exceptions=False)
     assert calls == [False, True]
+
+
+def test_every_field_is_listed_with_its_type_and_default():
+    rows = {field.strip(): about for field, about, _ in CATALOG["fields"].rows()}
+    assert rows["optimizer.lr"] == "number > 0; default 0.05"
+    assert rows["optimizer.batch_size"] == "whole number >= 1, or full; default 32"
+    assert rows["record.epochs"] == 'log, or list; default "log"'
+    assert {f"stop.{field}" for field in StopConfig.model_fields} <= {*rows}
 
 
 #: What a command may not import, besides Ray, scikit-learn and matplotlib: torch alone takes two seconds.

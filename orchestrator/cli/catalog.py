@@ -127,6 +127,12 @@ def _columns() -> list[Row]:
     return rows
 
 
+def _fields() -> list[Row]:
+    from benevolent.orchestrator.cli.field_list import field_rows
+
+    return list(field_rows())
+
+
 CATALOG: dict[str, Catalog] = {
     "sweeps": Catalog(_sweeps, ("name", "description")),
     "studies": Catalog(_studies, ("name", "question, and time it takes", "source")),
@@ -134,5 +140,6 @@ CATALOG: dict[str, Catalog] = {
     "datasets": Catalog(_data_sets),
     "measures": Catalog(_measures, ("name", "complex if", "description, requirements, source")),
     "dynamics": Catalog(_dynamics),
+    "fields": Catalog(_fields, ("field", "type and default", "meaning")),
     "columns": Catalog(_columns, ("column of results.table()", "meaning", "source")),
 }

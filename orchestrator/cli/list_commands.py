@@ -17,11 +17,11 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[WHAT]", help="sweeps, studies, models, datasets, measures, dynamics, columns, or all."
+            metavar="[WHAT]", help="sweeps, studies, models, datasets, measures, dynamics, fields, columns, or all."
         ),
     ] = ALL,
 ) -> None:
-    """List the available sweeps, studies, models, data sets, measures, dynamics and columns, with their sources.
+    """List sweeps, studies, models, data sets, measures, dynamics, fields and columns, with their sources.
 
     [bold]Example:[/] bth list measures
     """
