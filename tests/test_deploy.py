@@ -108,23 +108,28 @@ def test_scripts_are_valid_bash(script):
 
 STAND_IN = """#!/bin/bash
 echo "$(basename "$0") $*" >> "$CALLS"
-if [ "$(basename "$0")" = scontrol ]; then printf 'node1\\nnode2\\n'; fi
+case "$(basename "$0") $1" in
+    "scontrol show") printf 'node1\\nnode2\\n' ;;
+    squeue*) echo "$STATE" ;;
+    srun*) exit "${ENDS_WITH:-0}" ;;
+esac
 """
 
 
 @pytest.fixture
 def slurm(tmp_path):
     """Run the batch script with stand-ins for Slurm's commands: what it calls, and what it leaves at home."""
-    for name in ("srun", "scontrol"):
+    for name in ("srun", "scontrol", "squeue"):
         (tmp_path / name).write_text(STAND_IN)
         (tmp_path / name).chmod(0o755)
     (tmp_path / "venv/bin").mkdir(parents=True)
     (tmp_path / "venv/bin/activate").touch()
 
-    def call(*arguments: str, **job: str) -> list[str]:
+    def call(*arguments: str, ends_with: int = 0, **job: str) -> list[str]:
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "CALLS": str(tmp_path / "calls")}
         script = ["bash", DEPLOY / "slurm.sbatch", *arguments]
-        subprocess.run(script, env=environment | {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8"} | job, check=True)
+        environment |= {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8", "ENDS_WITH": str(ends_with)}
+        assert subprocess.run(script, env=environment | job).returncode == ends_with
         assert list((tmp_path / ".ray").iterdir()) == []
         return (tmp_path / "calls").read_text().splitlines()
 
@@ -143,3 +148,13 @@ def test_a_job_on_several_nodes_starts_ray_on_all_of_them(slurm):
         "srun --cpus-per-task=8 ray symmetric-run --address node1:20007 --min-nodes 2 --num-cpus 8 --num-gpus 0 "
         "--include-dashboard false -- bth run my.yaml --address auto",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ends_with", "state", "requeued"),
+    [(143, "RUNNING", True), (143, "COMPLETING", False), (2, "RUNNING", False)],
+    ids=["preempted", "cancelled", "refused"],
+)
+def test_a_job_goes_back_into_the_queue_if_it_was_preempted(slurm, ends_with, state, requeued):
+    calls = slurm("my.yaml", ends_with=ends_with, SLURM_JOB_NUM_NODES="1", STATE=state)
+    assert ("scontrol requeue 7" in calls) == requeued

@@ -31,7 +31,7 @@ cp "$laptop/.ssh/key.pub" "$machine/.ssh/authorized_keys"
 cp --archive --link "$venv" "$machine/venv"
 grep --recursive --files-with-matches --null "^#!$venv/bin" "$machine/venv/bin" \
     | xargs --null sed --in-place "1s#^.*#\#!$machine/venv/bin/python#"
-cp "$venv/bin/uv" "$machine/.local/bin/uv"
+cp "$(PATH=$venv/bin:$PATH command -v uv)" "$machine/.local/bin/uv"
 cat > "$machine/.bashrc" <<'ENVIRONMENT'
 # In a cloud, the machine's role gives access to the bucket.
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true

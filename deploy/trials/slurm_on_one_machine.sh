@@ -40,7 +40,7 @@ PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 MinJobAge=600
 KillWait=10
-NodeName=$(hostname) NodeAddr=10.9.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=$(hostname) NodeAddr=10.9.0.1 CPUs=$(nproc --all) State=UNKNOWN
 PartitionName=low Nodes=ALL PriorityTier=1 Default=YES GraceTime=10
 PartitionName=high Nodes=ALL PriorityTier=2 PreemptMode=OFF
 CONF
@@ -56,13 +56,13 @@ sinfo
 
 show() { echo; echo "\$ $*"; "$@"; }
 cd "$work"
-job=$(sbatch --parsable --cpus-per-task="$(nproc)" "$here/slurm.sbatch" "$spec" --out "$out")
+job=$(sbatch --parsable --cpus-per-task="$(nproc --all)" "$here/slurm.sbatch" "$spec" --out "$out")
 show squeue --me
 until ls "$out"/cohorts/*/state/state.safetensors > /dev/null 2>&1; do
     sleep 1
     squeue --noheader --job "$job" --states all --format %T | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT' && break
 done
-show sbatch --partition high --cpus-per-task="$(nproc)" --job-name urgent --output /dev/null --wrap 'sleep 5'
+show sbatch --partition high --cpus-per-task="$(nproc --all)" --job-name urgent --output /dev/null --wrap 'sleep 5'
 for _ in 1 2 3 4 5 6 7 8; do show squeue --me; sleep 3; done
 until squeue --noheader --job "$job" --states all --format %T | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT|CANCELLED'; do sleep 2; done
 show scontrol show job "$job" | grep -E '^\$|JobState|Restarts'
