@@ -98,7 +98,7 @@ def test_a_padding_of_any_mode_has_operator_norms():
 
 
 def test_a_norm_that_does_not_converge_has_no_value(monkeypatch):
-    monkeypatch.setattr(linear_maps, "BUDGET", 3)
+    monkeypatch.setattr(linear_maps, "NORM_BUDGET", 3)
     table = measure_network(network(), INPUTS, LABELS, measures=["log_spectral_product", "parameter_norm"])
     assert table.loc["log_spectral_product", "status"].startswith("undefined: ")
     assert "error may exceed 5e-05" in table.loc["log_spectral_product", "status"]
