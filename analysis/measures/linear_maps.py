@@ -27,7 +27,7 @@ def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vm
     It is the norm of the map A with its stride, padding, dilation and groups, not that of the reshaped kernel. Exact
     where A has few inputs or outputs. Else by Lanczos iteration on A^T A, until a singular value of A is certain to be
     within `NORM_TOLERANCE` of the value, relatively (see `largest_eigenvalue`). It is the largest one, or where others
-    are about as large, one of these. On a CPU the products are in float32, ten times faster there than in float64;
+    are about as large, one of these. On a CPU the products are in float32, which has the faster convolutions;
     their rounding moves the norm by 1e-6 of it.
 
     Args:
