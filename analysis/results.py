@@ -205,6 +205,7 @@ class Results:
             BadInput: no such run or checkpoint, or a user's module without `trust`.
         """
         from benevolent.trainables.stack import network  # torch, which tables do without
+        from benevolent.trainables.stack.computed_weights import load_tensors
 
         config = self.config(run_id)
         check_trust(config, self.trust)
@@ -212,7 +213,7 @@ class Results:
         task = data.describe(config.data)  # the data themselves need not be here
         module = network.for_run(config, task).module
         module.to(getattr(torch, config.precision))
-        module.load_state_dict(module.state_dict() | tensors)  # some buffers, as counts of batches, are not stored
+        load_tensors(module, tensors)  # some buffers, as counts of batches, are not stored
         return module.eval()
 
     def masks(self, run_id: str, step: int | None = None) -> dict[str, torch.Tensor]:

@@ -42,7 +42,7 @@ class Branching(Residual):
     """Control flow that depends on the data: vmap refuses it."""
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return super().forward(inputs) * (1 if inputs.sum() > 0 else 2)
+        return super().forward(inputs if inputs.sum() > 0 else inputs + 0.0)
 
 
 def run(seed: int = 0, **sections) -> dict:

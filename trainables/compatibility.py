@@ -28,6 +28,7 @@ from benevolent.trainables.models import weight_edits
 from benevolent.trainables.models.modules import RandomFeatures
 from benevolent.trainables.optimization.losses import LOSSES, Loss
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.computed_weights import computed_weights
 from benevolent.trainables.stack.layer_types import is_batch_norm
 from benevolent.trainables.stack.module_structure import forward_calls
 
@@ -55,6 +56,7 @@ class Traits(NamedTuple):
         shapes: of the trained tensors, by name.
         tensors: shapes of all tensors, buffers included, by name.
         layers: number of layers with weights.
+        computed: names of the weights that are no parameters but computed from some.
         normalizes: True if the network has BatchNorm.
         places: positions of the feature map that the last pooling leaves; None without pooling.
         random_features: True if it has layers of cosines beside sines.
@@ -63,6 +65,7 @@ class Traits(NamedTuple):
     shapes: dict[str, torch.Size]
     tensors: dict[str, torch.Size]
     layers: int
+    computed: tuple[str, ...]
     normalizes: bool
     places: int | None
     random_features: bool
@@ -382,6 +385,42 @@ def pruned_weights_exist(run: Candidate) -> str | None:
     return _no_weights("prune.fraction") if run.config.prune.prunes and not run.network.weights else None
 
 
+#: A guard's condition: only a user's module computes weights.
+is_module = "module".__eq__
+
+
+@rule(
+    *("prune.fraction", "prune.rounds", "init.edit", "init.first", "init.scheme", *NETWORK),
+    only_if=("model.family", is_module),
+)
+def changed_weights_are_parameters(run: Candidate) -> str | None:
+    """Single weights can be pruned, edited, set and taken from another network where they are parameters."""
+    computed = run.network.computed
+    if not computed:
+        return None
+    prune, init = run.config.prune, run.config.init
+    field = None
+    if prune.prunes:
+        field = f"prune.fraction = {prune.fraction}"
+    elif init.edit is not None:
+        field = f"init.edit = {init.edit!r}"
+    elif init.first is not None:
+        field = f"init.first = {init.first}"
+    elif init.scheme in ("kmeans", "reuse"):
+        field = f"init.scheme = {init.scheme!r}"
+    return field and f"{field}: {computed[0]!r} is computed from other parameters (by a parametrization or a hook)"
+
+
+@rule("init", *NETWORK, only_if=("model.family", is_module))
+def computed_weights_can_be_drawn(run: Candidate) -> str | None:
+    """A parametrization must be able to stand for the weights that are drawn."""
+    if not run.network.computed or run.config.init.source is not None:
+        return None
+    outputs = LOSSES[run.config.loss.name].outputs(run.task.classes)
+    network.build(run.config.model, run.task.input_shape, outputs).initial(run.config.init, seed=0)
+    return None
+
+
 def _no_weights(field: str) -> str:
     return f"{field}: the network has no weights (parameters with two axes or more); leave it out"
 
@@ -574,7 +613,8 @@ def _traits(model: str, input_shape: tuple[int, ...], outputs: int) -> Traits:
     pools = any(isinstance(layer, nn.MaxPool2d) for layer in layers)
     places = _places_after_last_pooling(built.module, input_shape) if pools else None
     tensors = {**built.shapes, **built.buffers.shapes}
-    return Traits(built.shapes, tensors, len(built.layers), normalizes, places, random_features)
+    computed = tuple(weight.name for weight in computed_weights(built.module))
+    return Traits(built.shapes, tensors, len(built.layers), computed, normalizes, places, random_features)
 
 
 def _places_after_last_pooling(module: nn.Module, input_shape: tuple[int, ...]) -> int | None:

@@ -29,6 +29,16 @@ def located_in(place: str) -> Iterator[None]:
         raise BadInput(f"{place}: {error}") from None
 
 
+def one_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it has none.
+
+    >>> one_line(ValueError("sizes differ" + chr(10) + "at layer 3")), one_line(KeyError())
+    ('sizes differ', 'KeyError')
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
 def did_you_mean(word: object, allowed: Iterable[str]) -> str:
     """Return the end of an error line: the nearest allowed name, if any is near, and all of them.
 

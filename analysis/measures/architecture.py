@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from benevolent.analysis.measures.sequence import as_sequence
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import Weight, called_per_example, find_weights, weight_uses
 from benevolent.trainables.stack.layer_types import layer_type
+from benevolent.trainables.stack.module_calls import call_with
 from benevolent.trainables.stack.module_structure import (
     count_activations,
     first_layer,
@@ -75,7 +75,7 @@ class Architecture:
         handles = [part.register_forward_pre_hook(begin) for part in module.modules()]
         try:
             with recorded_calls(module) as layer_calls:
-                logits = two_class_logits(functional_call(module, dict(tensors), (examples.clone(),)))
+                logits = two_class_logits(call_with(module, tensors, examples.clone()))
         finally:
             for handle in handles:
                 handle.remove()

@@ -1,6 +1,7 @@
 """Plain copies of modules: their parameters are the weights that act, whatever computes these weights."""
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +11,15 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.wrappers import unwrapped
+from benevolent.trainables.stack.computed_weights import computed_weights, copied, load_tensors
+from benevolent.trainables.stack.network import Network
 
 #: Precisions that measures compute in; parameters of a lower one are measured as the same values in float32.
 PRECISIONS = (torch.float32, torch.float64)
 
 
-def plain_copy(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
+def plain_copy(module: nn.Module, tensors: Mapping[str, Tensor] | None = None) -> tuple[nn.Module, dict[str, Tensor]]:
     """Copy a module in eval mode, with the weights that act as plain parameters, and return the masks of pruned ones.
 
     A parametrized weight (`torch.nn.utils.parametrizations.weight_norm`, `spectral_norm`, `orthogonal`, a user's own)
@@ -26,6 +30,8 @@ def plain_copy(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
 
     Args:
         module: not changed.
+        tensors: values of its parameters and buffers, by the names that these have without wrappers; its own by
+            default.
 
     Returns:
         the copy, and `name of a parameter -> mask`, 0 for the entries that `torch.nn.utils.prune` has masked.
@@ -40,6 +46,9 @@ def plain_copy(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
     ['weight']
     """
     plain = eval_copy(module)
+    if tensors:
+        plain.to(next(iter(tensors.values())))  # in the precision of the values, and where they are
+        load_tensors(plain, tensors)
     masks = _remove_pruning(plain)
     for part in list(plain.modules()):
         _remove_parametrizations(part)
@@ -63,7 +72,7 @@ def eval_copy(module: nn.Module) -> nn.Module:
             raise BadInput(f"{type(inner).__name__}: parameter {name!r} has no shape yet; call the module once")
         if value.is_complex():
             raise BadInput(f"{type(inner).__name__}: parameter {name!r} is complex; measures need real parameters")
-    plain = copy.deepcopy(inner, _computed_weights(inner)).eval()
+    plain = copied(inner).eval()
     for name, part in list(plain.named_modules()):
         wrapped = _unwrapped(part)
         if wrapped is not part:
@@ -87,24 +96,42 @@ def without_hooks(module: nn.Module) -> nn.Module:
 
 def _unwrapped(module: nn.Module) -> nn.Module:
     """Return the module that a wrapper calls, which has the same outputs."""
-    if isinstance(module, torch.jit.ScriptModule):
-        raise BadInput(f"{type(module).__name__}: TorchScript cannot be measured; pass the module it was made from")
-    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return _unwrapped(module.module)
-    compiled = getattr(module, "_orig_mod", None)
-    if isinstance(compiled, nn.Module):
-        return _unwrapped(compiled)
-    return module
+    inner = unwrapped(module)
+    if isinstance(inner, torch.jit.ScriptModule):
+        raise BadInput(f"{type(inner).__name__}: TorchScript cannot be measured; pass the module it was made from")
+    return inner
 
 
-def _computed_weights(module: nn.Module) -> dict[int, Tensor]:
-    """Return copies of the weights that hooks have computed, which torch refuses to copy, by id as `deepcopy` asks."""
-    copies = {}
-    for part in module.modules():
-        for value in vars(part).values():
-            if isinstance(value, Tensor) and not value.is_leaf:
-                copies[id(value)] = value.detach().clone()
-    return copies
+def plain_stack(
+    network: Network, tensors: Mapping[str, Tensor]
+) -> tuple[Network, dict[str, Tensor], dict[str, Tensor]]:
+    """Rewrite K networks as the same functions whose parameters are the weights that act.
+
+    Args:
+        network: the architecture.
+        tensors: `name -> (K, ...)`, its parameters and buffers.
+
+    Returns:
+        the architecture with plain parameters, of which those are trained that something trained is computed for; its
+        parameters and buffers, `name -> (K, ...)`; and the masks `name -> (K, ...)` of `torch.nn.utils.prune`.
+    """
+    networks = []
+    masks = []
+    for row in range(len(next(iter(tensors.values())))):
+        plain, own_masks = plain_copy(network.module, {name: value[row] for name, value in tensors.items()})
+        networks.append(plain)
+        masks.append(own_masks)
+    trained = set(network.shapes)
+    for weight in computed_weights(network.module):
+        if not trained.isdisjoint(weight.sources):
+            trained.add(weight.name)
+    for name, parameter in networks[0].named_parameters():
+        parameter.requires_grad_(name in trained)
+    plain_network = network.of_module(networks[0])
+    values = [{**dict(each.named_parameters()), **dict(each.named_buffers())} for each in networks]
+    names = [*plain_network.shapes, *plain_network.buffers.shapes]
+    stacked = {name: torch.stack([each[name].detach() for each in values]) for name in names}
+    return plain_network, stacked, {name: torch.stack([each[name] for each in masks]) for name in masks[0]}
 
 
 def _remove_pruning(module: nn.Module) -> dict[str, Tensor]:

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.rng import current_draw
@@ -15,6 +14,7 @@ from benevolent.analysis.measures.time_budget import check_time
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.data import Split
+from benevolent.trainables.stack.module_calls import call_with
 
 Parameters = Mapping[str, Tensor]
 T = TypeVar("T")
@@ -158,7 +158,7 @@ def forward_with_hooks(
     tensors = {**network.folded_buffers, **network.folded}
     handles = [layer.register_forward_pre_hook(hook) for layer, hook in hooks.items()]
     try:
-        outputs = functional_call(network.architecture.module, tensors, (inputs.clone(),))
+        outputs = call_with(network.architecture.module, tensors, inputs.clone())
     finally:
         for handle in handles:
             handle.remove()

@@ -22,6 +22,8 @@ from benevolent.analysis.measures.network_stack import PROBED, ROUNDING, are_clo
 from benevolent.analysis.measures.progress_line import MeasureStart, shown_progress
 from benevolent.analysis.measures.time_budget import time_budget
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.models.wrappers import unwrapped
+from benevolent.trainables.stack.computed_weights import computed_weights, named_tensors
 from benevolent.trainables.stack.network import Network
 
 #: Difference of outputs in half precision that counts as rounding, as a part of the largest output.
@@ -106,7 +108,7 @@ def measure_network(
         raise BadInput(f"seconds: {seconds}; expected a positive number")
     parameters = {name: value.detach().unsqueeze(0) for name, value in network.module.named_parameters()}
     masks = {**pruned_masks, **(masks or {})}
-    initial = None if init is None else _initial_parameters(network, init)
+    initial = None if init is None else _initial_parameters(module, network, init)
     masks = _checked_masks(network, masks)
     with time_budget(seconds), shown_progress(progress) as on_start:
         table = measure_stack(
@@ -177,11 +179,24 @@ def _outputs(module: nn.Module, inputs: Tensor) -> Tensor | None:
     return outputs if isinstance(outputs, Tensor) else None
 
 
-def _initial_parameters(network: Network, init: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    named = dict(plain_copy(init)[0].named_parameters()) if isinstance(init, nn.Module) else init
+def _initial_parameters(
+    module: nn.Module, network: Network, init: nn.Module | Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    named = dict(plain_copy(init)[0].named_parameters()) if isinstance(init, nn.Module) else _plain_names(module, init)
     initial = {}
     for name, shape in network.shapes.items():
         if name not in named or named[name].shape != shape:
             raise BadInput(f"init: parameter {name!r} of shape {tuple(shape)} is missing or has another shape")
         initial[name] = named[name].detach().unsqueeze(0)
     return initial
+
+
+def _plain_names(module: nn.Module, init: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return initial parameters by the names of the plain copy, where they have those of the module itself."""
+    inner = unwrapped(module)
+    names = dict(zip(named_tensors(module), named_tensors(inner), strict=True))
+    named = {names.get(name, name): value for name, value in init.items()}
+    sources = [source for weight in computed_weights(inner) for source in weight.sources]
+    if sources and named.keys() >= set(sources):
+        return dict(plain_copy(inner, named)[0].named_parameters())
+    return named

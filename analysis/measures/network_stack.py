@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
@@ -16,6 +15,7 @@ from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import in_call_order
 from benevolent.trainables.data import Inputs, Split
 from benevolent.trainables.optimization.losses import LOSSES
+from benevolent.trainables.stack.module_calls import call_with
 from benevolent.trainables.stack.network import Network
 
 #: Tensors of K networks, each `(K, ...)`, by group and name; or those of one network, each `(...)`.
@@ -160,7 +160,7 @@ def _why_not_the_network(
     module: nn.Module, tensors: Parameters, logits_of: Callable[[Tensor], Tensor], examples: Tensor
 ) -> str | None:
     """Return the reason why layers with BatchNorm folded are not the network; None if their outputs are the same."""
-    outputs = two_class_logits(functional_call(module, dict(tensors), (examples.clone(),)))
+    outputs = two_class_logits(call_with(module, tensors, examples.clone()))
     if are_close(outputs, logits_of(examples)):
         return None
     return "needs layers that give the network's outputs; with BatchNorm folded they give other ones"

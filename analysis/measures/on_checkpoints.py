@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benevolent.analysis.measures.effective_weights import plain_stack
 from benevolent.analysis.measures.evaluate import measure_stack
 from benevolent.analysis.measures.missing_measures import MeasureJob
 from benevolent.analysis.measures.selection import select
@@ -16,6 +17,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import Phase
 from benevolent.trainables.config.stored_run import StoredRun
 from benevolent.trainables.stack import network
+from benevolent.trainables.stack.computed_weights import computed_weights
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
@@ -58,7 +60,7 @@ class MeasurableNetworks(NamedTuple):
     """The networks of one file of parameters, with the data that they were trained on.
 
     Attributes:
-        network: their architecture.
+        network: their architecture; computed weights are plain parameters in it, see `plain_stack`.
         configs: of the K runs, in the order of the file.
         about: metadata of the file: lists of `run_id`, `phase` and `step`.
         parameters: `name -> (K, ...)`.
@@ -119,6 +121,14 @@ class MeasurableNetworks(NamedTuple):
         true_labels = labels["train"]
         if phases != clean_phases:
             true_labels = labels_of("train", clean_phases)
+        if computed_weights(architecture.module):
+            initial_buffers = {name: _stacked(drawn, name, value) for name, value in buffers.items()}
+            initial = plain_stack(architecture, initial | initial_buffers)[1]
+            architecture, plain, own_masks = plain_stack(architecture, {**buffers, **parameters})
+            parameters = {name: plain[name] for name in architecture.shapes}
+            initial = {name: initial[name] for name in architecture.shapes}
+            buffers = {name: plain[name] for name in architecture.buffers.shapes}
+            masks = masks | own_masks
         return cls(
             network=architecture,
             configs=configs,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from benevolent.analysis.measures.weight_uses import Use, WeightUses
+from benevolent.trainables.stack.module_calls import call_with
 from benevolent.trainables.stack.module_structure import LayerCall, first_tensor
 
 
@@ -59,7 +59,7 @@ def weight_uses(module: nn.Module, tensors: Mapping[str, Tensor], examples: Tens
     inputs = examples.clone()
     uses = WeightUses(weights, inputs)
     with uses:
-        functional_call(module, dict(tensors), (inputs,))
+        call_with(module, tensors, inputs)
     return uses
 
 
@@ -74,7 +74,7 @@ def called_per_example(module: nn.Module, tensors: Mapping[str, Tensor], example
 
     handles = [part.register_forward_pre_hook(keep) for part in module.modules()]
     try:
-        functional_call(module, dict(tensors), (example.clone(),))
+        call_with(module, tensors, example.clone())
     except (RuntimeError, ValueError):  # torch refuses batch statistics of one example
         return set()
     finally:

@@ -6,8 +6,9 @@ import importlib
 from typing import Any
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.lazy_torch import nn
+from benevolent.trainables.lazy_torch import nn, torch
 from benevolent.trainables.models.parts import Shape
+from benevolent.trainables.models.wrappers import compile_nothing
 
 
 def module(
@@ -17,7 +18,9 @@ def module(
 
     `path` is `package.module:Class`, called with `arguments` as keywords. Parameters that the constructor sets to the
     same values whatever torch's seed is, such as pretrained ones, and frozen ones (`requires_grad = False`) start as it
-    leaves them; the others are drawn as `init` says. With `redraw` all are drawn.
+    leaves them; the others are drawn as `init` says. With `redraw` all are drawn. A weight that is computed (by a
+    parametrization such as `weight_norm`, or a hook) is drawn as itself, and what it is computed from is trained.
+    Compiled parts run as they were before compilation.
 
     Raises:
         BadInput: the path does not import, or the call fails.
@@ -28,8 +31,18 @@ def module(
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise TypeError(f"{attribute} is not a subclass of torch.nn.Module")
         network = kind(**(arguments or {}))
+        compile_nothing(network)
+        _materialize(network, input_shape)
     except Exception as error:
         raise BadInput(
             f"model.path = {path!r}: {type(error).__name__}: {error}; expected package.module:Class"
         ) from error
     return network
+
+
+def _materialize(network: nn.Module, input_shape: Shape) -> None:
+    """Give lazy layers, which wait for their first inputs, their parameters."""
+    is_lazy = torch.nn.parameter.is_lazy
+    if any(is_lazy(tensor) for tensor in [*network.parameters(), *network.buffers()]):
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, *input_shape))

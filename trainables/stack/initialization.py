@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.rng import RandomStream
+from benevolent.trainables.stack.computed_weights import ComputedWeight, computed_weights, drawn_sources
 from benevolent.trainables.stack.layer_types import layer_type
 
 Array = np.ndarray[Any, Any]
@@ -25,29 +26,54 @@ def initial_parameters(
     `draw(name, rng)`. Of the others, those called `bias` are drawn as `init` says if their layer has weights, and
     are zero otherwise; the rest (the gains of a normalization layer) keep the values of the module's constructor.
 
+    A weight or bias that is computed (by a parametrization, or a hook of `torch.nn.utils`) is drawn like one that is
+    not. What it is computed from are then the values that stand for it: direction and length of the drawn weight for
+    `weight_norm`, the nearest orthogonal matrix for `orthogonal`. Buffers of the parametrization are returned too.
+
     Args:
         module: the architecture.
         init: scheme and scales.
         seed: of the run.
         stream: name of the random stream; each parameter draws from its own part of it.
-        kept: names of the parameters that keep the values of the module's constructor.
+        kept: names of the parameters, and of computed weights, that keep the values of the module's constructor.
+
+    Raises:
+        BadInput: a parametrization cannot stand for the weights that are drawn.
     """
-    values = {}
+    values: dict[str, Tensor] = {}
+    drawn: dict[str, Tensor] = {}
+    computed = {weight.sources[0]: weight for weight in computed_weights(module) if weight.sources}
     for index, (name, parameter) in enumerate(module.named_parameters()):
-        layer_name, _, local_name = name.rpartition(".")
-        layer = module.get_submodule(layer_name)
-        shape = tuple(parameter.shape)
         rng = RandomStream(seed, stream, index)
+        weight = computed.get(name)
+        if weight is not None and not _is_kept(weight, kept):
+            layer = module.get_submodule(weight.layer)
+            drawn[weight.name] = _draw(init, layer, weight.local_name, weight.value(module).detach(), rng)
+        layer_name, _, local_name = name.rpartition(".")
         if name in kept:
             values[name] = parameter.detach().double().clone()
-        elif parameter.ndim >= 2:
-            drawn = layer.draw(local_name, rng) if hasattr(layer, "draw") else draw_weight(init, shape, rng)  # type: ignore[operator]
-            values[name] = torch.from_numpy(np.asarray(drawn, dtype=np.float64))
-        elif local_name == "bias":
-            values[name] = torch.from_numpy(draw_bias(init, shape, fan_in_of(layer), rng))
         else:
-            values[name] = parameter.detach().double().clone()
-    return values
+            values[name] = _draw(init, module.get_submodule(layer_name), local_name, parameter.detach(), rng)
+    if not drawn:
+        return values
+    torch_seed = int(RandomStream(seed, f"{stream}/computed", 0).integers(0, 2**31, ()))
+    return drawn_sources(module, drawn, values, kept, torch_seed)
+
+
+def _is_kept(weight: ComputedWeight, kept: Collection[str]) -> bool:
+    """Return True for a computed weight that the constructor sets, or whose sources are all frozen."""
+    return weight.name in kept
+
+
+def _draw(init: InitConfig, layer: nn.Module, name: str, value: Tensor, rng: RandomStream) -> Tensor:
+    """Draw a parameter of a layer, or the weight that the layer computes, in float64; `value` is what it is now."""
+    shape = tuple(value.shape)
+    if value.ndim >= 2:
+        numbers = layer.draw(name, rng) if hasattr(layer, "draw") else draw_weight(init, shape, rng)  # type: ignore[operator]
+        return torch.from_numpy(np.asarray(numbers, dtype=np.float64))
+    if name == "bias":
+        return torch.from_numpy(draw_bias(init, shape, fan_in_of(layer), rng))
+    return value.double().clone()
 
 
 def draw_weight(init: InitConfig, shape: Shape, rng: RandomStream) -> Array:

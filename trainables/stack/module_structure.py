@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from benevolent.trainables.stack.computed_weights import computed_weights
 from benevolent.trainables.stack.layer_types import layer_type
 
 
@@ -46,7 +47,8 @@ def recorded_calls(module: nn.Module) -> Iterator[list[LayerCall]]:
             calls.append(LayerCall(layer, tuple(inputs.shape[1:]), inputs.is_floating_point(), output_shape))
 
     innermost = [layer for layer in module.modules() if next(layer.children(), None) is None]
-    hooks = [layer.register_forward_hook(record) for layer in innermost]
+    hooked = [layer for layer in innermost if not isinstance(layer, torch.jit.ScriptModule)]  # which takes no hooks
+    hooks = [layer.register_forward_hook(record) for layer in hooked]
     try:
         yield calls
     finally:
@@ -87,7 +89,7 @@ def first_layer(module: nn.Module, order: Iterable[str] | None = None) -> str | 
     """Return the name of the first layer; None if no layer has weights.
 
     The first layer is the first whose weights are fixed at the identity (`Shift`), or that holds a weight: a parameter
-    with two axes or more, trained or not.
+    with two axes or more, trained or not, or what a parametrization computes in its place.
 
     Args:
         module: its layers.
@@ -96,7 +98,8 @@ def first_layer(module: nn.Module, order: Iterable[str] | None = None) -> str | 
     names = [name for name, _ in module.named_modules()] if order is None else order
     for name in names:
         layer = module.get_submodule(name)
-        has_weights = any(parameter.ndim >= 2 for parameter in layer.parameters(recurse=False))
-        if has_weights or layer_type(layer).identity_weights:
+        own = list(layer.parameters(recurse=False))
+        own += [weight.value(layer) for weight in computed_weights(layer) if not weight.layer]
+        if any(weight.ndim >= 2 for weight in own) or layer_type(layer).identity_weights:
             return name
     return None

@@ -17,13 +17,16 @@ from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.forest import Forest
 from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
+from benevolent.trainables.stack.computed_weights import computed_weights, owner
 from benevolent.trainables.stack.initialization import initial_parameters
 from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
 from benevolent.trainables.stack.layers import EVAL, Mode, Tensors
+from benevolent.trainables.stack.module_calls import call_with, with_ties
 from benevolent.trainables.stack.module_probe import ModuleProbe, probe_module
 from benevolent.trainables.stack.module_structure import count_activations, first_layer, forward_calls
 from benevolent.trainables.stack.parameter_layout import ParameterLayout
+from benevolent.trainables.stack.trial_step import check_step
 
 
 class Network:
@@ -41,8 +44,10 @@ class Network:
         batched: the module in batched form; None if a layer has none.
         convolves: True if a layer is a convolution.
         stateful: True if the module, in training, does what vmap cannot: change buffers or draw random numbers.
-        kept: names of the parameters that are not drawn, but stay as the module's constructor left them.
+        kept: names of the parameters, and computed weights, that are not drawn, but stay as the module's constructor
+            left them.
         copies_inputs: True if the module's forward pass changes its inputs, or was not tried.
+        changes_in_eval: True if it changes buffers in eval mode, which is then done to copies, or was not tried.
     """
 
     def __init__(
@@ -56,7 +61,9 @@ class Network:
         self.outputs = outputs
         self.kept = frozenset(kept)
         self.copies_inputs = probe is None or probe.changes_inputs
+        self.changes_in_eval = probe is None or probe.changes_in_eval
         probe = probe or ModuleProbe()
+        self._probe = probe
         self.arithmetic = arithmetic
         trained: dict[str, torch.Size] = {}
         frozen: dict[str, torch.Size] = {}
@@ -75,8 +82,18 @@ class Network:
         self.convolves = any(layer_type(layer).weights == "kernel" for layer in layers)
         draws = probe.draws or any(draws_random_numbers(layer) for layer in layers)
         self.stateful = bool(statistics) or draws
+        self._counters = {name: module.get_buffer(name).dtype for name in probe.counters}
         self._stored = self.batched.stored_names() if self.batched else set()
         self._activations: dict[tuple[int, ...], int] = {}
+
+    def of_module(self, module: nn.Module) -> "Network":
+        """Return the network of a module that runs as this one's does, with parameters of other names and shapes."""
+        buffers = dict(module.named_buffers())
+        probe = replace(self._probe, counters=self._probe.counters & buffers.keys())
+        network = Network(module, self.outputs, self.arithmetic, probe, self.kept)
+        network.copies_inputs = self.copies_inputs
+        network.changes_in_eval = self.changes_in_eval
+        return network
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
@@ -119,10 +136,10 @@ class Network:
         tensors: dict[str, list[str]] = {}
         for name, shape in self.shapes.items():
             if len(shape) >= 2:
-                tensors[_owner(name)] = []
+                tensors[owner(name)] = []
         for name in (*self.shapes, *self.buffers.shapes):
-            if _owner(name) in tensors:
-                tensors[_owner(name)].append(name)
+            if owner(name) in tensors:
+                tensors[owner(name)].append(name)
         return list(tensors.values())
 
     @property
@@ -130,7 +147,7 @@ class Network:
         """The weights with several parts whose rows are not exchangeable: name -> number of parts, of equal size."""
         parts = {}
         for name in self.shapes:
-            layer = self.module.get_submodule(_owner(name))
+            layer = self.module.get_submodule(owner(name))
             count = layer_type(layer).weight_parts
             if count > 1:
                 parts[name] = count
@@ -151,9 +168,9 @@ class Network:
             numbers = values[weights[0]].view(-1)
             numbers[0] = init.first
         for name, value in self.module.named_buffers():
-            if name in self.buffers.shapes:
+            if name in self.buffers.shapes and name not in values:
                 values[name] = value.double().clone()
-        return values
+        return {name: value for name, value in values.items() if name in self.shapes or name in self.buffers.shapes}
 
     def logits(
         self, parameters: Tensors, buffers: Tensors, inputs: Tensor, kernel: Kernel | None = None, mode: Mode = EVAL
@@ -179,19 +196,23 @@ class Network:
             return self.batched(self.batched_tensors(parameters, buffers), inputs, mode)
         # Buffers share one tensor, and `data` lets a module change some after autograd has kept others.
         own_buffers = {name: value.data for name, value in self.buffers.named(buffers).items()}
+        if self.changes_in_eval and not mode.training:
+            own_buffers = {name: value.clone() for name, value in own_buffers.items()}
         tensors = self.parameters.named(parameters) | own_buffers
         self.module.train(mode.training)
         try:
             if kernel == "vmap":
-                return vmap(self.single, randomness="error")(tensors, inputs)
-            return self._loop(tensors, inputs, mode)
+                logits = vmap(self.single, randomness="error")(tensors, inputs)
+            else:
+                logits = self._loop(tensors, inputs, mode)
+            return logits.to(inputs.dtype)  # a module may leave them in half precision
         finally:
             self.module.eval()
 
     def single(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Return the logits `(N, C)` of one network: tensors `name -> (...)`, inputs `(N, *input_shape)`."""
         inputs = inputs.clone() if self.copies_inputs else inputs
-        return functional_call(self.module, dict(tensors), (inputs,))
+        return call_with(self.module, tensors, inputs)
 
     def batched_tensors(self, parameters: Tensors, buffers: Tensors) -> dict[str, Tensor]:
         """Return every tensor in the form that its batched layer takes; arguments as for `logits`."""
@@ -203,11 +224,11 @@ class Network:
 
     def _loop(self, tensors: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
         """Run one network after the other; random numbers of a module in training come from its run's own seed."""
+        if not mode.training:
+            return torch.stack([self.single(_row(tensors, row), inputs[row]) for row in range(len(inputs))])
+        if not (self.stateful and mode.draws):
+            return self._without_draws(tensors, inputs)
         outputs = []
-        if not (self.stateful and mode.training and mode.draws):
-            for row in range(len(inputs)):
-                outputs.append(self.single(_row(tensors, row), inputs[row]))
-            return torch.stack(outputs)
         dropouts = [layer for layer in self.module.modules() if isinstance(layer, nn.Dropout)]
         rates = [layer.p for layer in dropouts]
         try:
@@ -217,10 +238,34 @@ class Network:
                     if mode.dropout is not None:
                         rate = float(mode.dropout[row])
                         _set_rates(dropouts, [rate] * len(dropouts))
-                    outputs.append(self.single(_row(tensors, row), inputs[row]))
+                    outputs.append(self._in_training(_row(tensors, row), inputs[row]))
         finally:
             _set_rates(dropouts, rates)
         return torch.stack(outputs)
+
+    def _without_draws(self, tensors: Tensors, inputs: Tensor) -> Tensor:
+        """Run one network after the other in training, and see to it that none draws from torch's generator."""
+        generator = torch.get_rng_state()
+        outputs = [self._in_training(_row(tensors, row), inputs[row]) for row in range(len(inputs))]
+        if not self.stateful and not torch.equal(generator, torch.get_rng_state()):
+            name = type(self.module).__name__
+            raise BadInput(f"{name}: draws random numbers in some steps and not in others; expected the same in all")
+        return torch.stack(outputs)
+
+    def _in_training(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        """Return the logits of one network, and keep its buffers, whether they are changed in place or replaced."""
+        given = dict(tensors)
+        for name in self.buffers.shapes:
+            dtype = self._counters.get(name, given[name].dtype)
+            given[name] = given[name].data.to(dtype)  # `data`: as above, for networks that share a row of buffers
+        before = dict(given)
+        given = with_ties(self.module, given)
+        inputs = inputs.clone() if self.copies_inputs else inputs
+        logits: Tensor = functional_call(self.module, given, (inputs,), tie_weights=False)
+        for name in self.buffers.shapes:
+            if given[name] is not before[name] or name in self._counters:
+                tensors[name].copy_(given[name].detach())
+        return logits
 
 
 def _row(tensors: Tensors, row: int) -> dict[str, Tensor]:
@@ -231,11 +276,6 @@ def _row(tensors: Tensors, row: int) -> dict[str, Tensor]:
 def _set_rates(layers: list[nn.Dropout], rates: list[float]) -> None:
     for layer, rate in zip(layers, rates, strict=True):
         layer.p = rate
-
-
-def _owner(tensor_name: str) -> str:
-    """Return the name of the layer that a tensor belongs to."""
-    return tensor_name.rpartition(".")[0]
 
 
 def for_run(config: RunSections, about: Task | Dataset) -> Network:
@@ -263,8 +303,8 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int, arithmeti
     """Return the network of a `model:` section, tried once on two inputs.
 
     Raises:
-        BadInput: the module cannot be built or run, has nothing to train, gives logits of another shape, or
-            different logits for the same inputs in eval mode.
+        BadInput: the module cannot be built, run or trained in a stack, has nothing to train, gives logits of another
+            shape, or others for the same inputs (see `probe_module` and `check_step`).
     """
     where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
     try:
@@ -280,7 +320,10 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int, arithmeti
     kept: set[str] = set()
     if hasattr(config, "path") and not config.redraw:  # type: ignore[attr-defined]
         kept = _set_by_constructor(module, _constructed(config, input_shape, outputs, torch_seed=1))
-    return Network(module, outputs, arithmetic, probe, kept)
+    network = Network(module, outputs, arithmetic, probe, kept)
+    if network.batched is None and network.size:
+        check_step(network, where, input_shape)
+    return network
 
 
 def _constructed(config: Section, input_shape: tuple[int, ...], outputs: int, torch_seed: int) -> nn.Module:
@@ -290,12 +333,16 @@ def _constructed(config: Section, input_shape: tuple[int, ...], outputs: int, to
 
 
 def _set_by_constructor(module: nn.Module, other: nn.Module) -> set[str]:
-    """Return the names of the parameters that are frozen, or equal in a module constructed with another seed."""
+    """Return the names of parameters and computed weights that are frozen, or equal with another seed of torch."""
     others = dict(other.named_parameters())
     names = set()
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad or torch.equal(parameter, others[name]):
             names.add(name)
+    for weight in computed_weights(module):
+        frozen = not any(module.get_parameter(name).requires_grad for name in weight.sources)
+        if frozen or torch.equal(weight.value(module), weight.value(other)):
+            names.add(weight.name)
     return names
 
 

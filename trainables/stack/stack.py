@@ -251,6 +251,6 @@ def _write_gradient(views: list[Tensor], logits: Tensor, derivatives: Tensor, le
     derivative = derivatives.flatten() if examples == 1 else derivatives.flatten() / examples
     # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an output
     # gradient, the derivative would make torch import sympy: two seconds in every worker.)
-    gradients = torch.autograd.grad(logits.flatten().dot(derivative), leaves)
+    gradients = torch.autograd.grad(logits.flatten().dot(derivative), leaves, materialize_grads=True)
     # One call for all copies: with one example a step they would take as long as a layer.
     torch._foreach_copy_(views, gradients)
