@@ -8,6 +8,7 @@ import torch
 from test_training import SMALL, run
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
@@ -80,6 +81,126 @@ class NumpysGenerator(Flat):
         return super().forward(inputs) * (1 + self.training * float(np.random.rand()))  # noqa: NPY002
 
 
+class OwnGenerator(Flat):
+    def __init__(self):
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(0)
+
+    def features(self, inputs):
+        hidden = super().features(inputs)
+        return hidden + self.training * torch.randn(hidden.shape, generator=self.generator)
+
+
+class Remembers(Flat):
+    """Adds what it saw last, as a network with a hidden state does."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = torch.zeros(8)
+
+    def features(self, inputs):
+        hidden = super().features(inputs) + self.training * self.last
+        self.last = hidden.detach().mean(0)
+        return hidden
+
+
+class CountsCalls(Flat):
+    """Counts in a number of Python, and does something else later."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def features(self, inputs):
+        self.calls += self.training
+        return super().features(inputs) * (0.5 if self.calls > 1000 else 1)
+
+
+class CentersBatches(Flat):
+    def features(self, inputs):
+        hidden = super().features(inputs)
+        return hidden - hidden.mean(0)
+
+
+class ClampsWeights(Flat):
+    def features(self, inputs):
+        with torch.no_grad():
+            self.hidden.weight.clamp_(-0.01, 0.01)
+        return super().features(inputs)
+
+
+class HookedGradient(Flat):
+    def __init__(self):
+        super().__init__()
+        self.hidden.weight.register_hook(lambda gradient: 0 * gradient)
+
+
+class Recomputes(Flat):
+    def features(self, inputs):
+        return checkpoint(super().features, inputs, use_reentrant=False)
+
+
+class Complex(Flat):
+    def __init__(self):
+        super().__init__()
+        self.phases = nn.Parameter(torch.ones(8, dtype=torch.cfloat))
+
+
+class Fails(Flat):
+    def forward(self, inputs):
+        raise ValueError("not these\nand not those")
+
+
+class ReplacesBuffers(Flat):
+    """Counts its batches and averages its features, in new tensors each time, and in eval mode, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("batches", torch.zeros((), dtype=torch.long))
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(8), persistent=False)
+
+    def features(self, inputs):
+        hidden = super().features(inputs)
+        self.calls += 1
+        if self.training:
+            self.batches = self.batches + 1
+            self.mean = self.mean + hidden.detach().mean(0)
+        return hidden / self.batches.clamp(min=1).sqrt()
+
+
+class UsesNotAll(Flat):
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Linear(3, 3)
+
+
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.LazyLinear(8)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, inputs):
+        return self.head(self.hidden(inputs.flatten(1)).relu())
+
+
+class OneLayerUnderTwoNames(Flat):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(8, 8)
+        self.again = self.inner
+
+    def features(self, inputs):
+        return self.again(self.inner(super().features(inputs)).relu())
+
+
+class CompiledPart(Flat):
+    def __init__(self):
+        super().__init__()
+        self.hidden = torch.compile(self.hidden)
+
+
 def of(module: type, seed: int, **sections) -> dict:
     model = {"family": "module", "path": f"test_user_modules:{module.__name__}", **sections.pop("model", {})}
     return run(seed, model=model, data=SMALL, stop={"train_loss": None, "max_epochs": 2}, **sections)
@@ -143,6 +264,15 @@ def test_pretrained_and_frozen_parameters_start_as_the_constructor_leaves_them()
         (GivesTupleInTraining, "in training, gives tuple for 2 inputs, expected a tensor (2, 10)"),
         (PythonsGenerator, "draws random numbers from Python's or numpy's generator; expected torch's"),
         (NumpysGenerator, "draws random numbers from Python's or numpy's generator; expected torch's"),
+        (OwnGenerator, "in training, gives other outputs for the same inputs and the same state of torch's generator"),
+        (Remembers, "a forward pass changes its attribute 'last', which no checkpoint keeps; expected a buffer"),
+        (CountsCalls, "a forward pass changes its attribute 'calls', which no checkpoint keeps; expected a buffer"),
+        (CentersBatches, "in eval mode, its outputs for an input depend on the other inputs of the batch"),
+        (ClampsWeights, "a forward pass changes its parameter 'hidden.weight'; expected that only the optimizer does"),
+        (HookedGradient, "after a step in a stack the gradient of 'hidden.weight' is another one than in the module"),
+        (Recomputes, "cannot be trained in a stack: torch.utils.checkpoint: "),
+        (Complex, "the parameter 'phases' is complex; expected real parameters"),
+        (Fails, "fails on inputs of shape (2, 1, 8, 8): not these"),
     ],
 )
 def test_what_no_seed_decides_is_refused_in_one_line(module, line):
@@ -150,3 +280,33 @@ def test_what_no_seed_decides_is_refused_in_one_line(module, line):
     with pytest.raises(BadInput) as refused:
         network.build(config.model, (1, 8, 8), 10)
     assert line in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_buffers_that_are_replaced_are_kept_and_eval_mode_changes_none(cohort):
+    trained = cohort("c", [of(ReplacesBuffers, seed) for seed in range(2)]).train()
+    steps = trained.configs[0].steps_per_epoch * 2
+    first, second = (trained.final()[run_id] for run_id in trained.run_ids)
+    assert first["batches"] == second["batches"] == first["calls"] == steps
+    assert first["mean"].sum() > 0 and not torch.equal(first["mean"], second["mean"])
+
+
+def test_a_parameter_that_is_not_used_has_the_gradient_zero(cohort):
+    trained = cohort("c", [of(UsesNotAll, 0)]).train()
+    end = trained.final()[trained.run_ids[0]]
+    start = trained.checkpoint("train")[trained.run_ids[0]]
+    assert torch.equal(end["unused.weight"], start["unused.weight"])
+    assert not torch.equal(end["hidden.weight"], start["hidden.weight"])
+
+
+@pytest.mark.parametrize("module", [Lazy, OneLayerUnderTwoNames, CompiledPart])
+def test_a_trial_leaves_the_module_as_it_was(module):
+    config = RunConfig.parse(of(module, 0))
+    built = network.build(config.model, (1, 8, 8), 10)
+    assert not any("_orig_mod" in name for name in built.shapes)
+    start = built.initial(config.init, 0)
+    rows = built.parameters.rows({name: value.float().unsqueeze(0) for name, value in start.items()})
+    inputs = torch.ones(1, 3, 1, 8, 8)
+    logits = built.logits(built.parameters.views(rows), {}, inputs, "loop")
+    assert logits.shape == (1, 3, 10) and all(value.is_leaf for value in built.module.parameters())
+    again = built.initial(config.init, 0)
+    assert all(torch.equal(value, again[name]) for name, value in start.items())

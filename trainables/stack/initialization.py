@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack.computed_weights import ComputedWeight, computed_weights, drawn_sources
+from benevolent.trainables.stack.computed_weights import computed_weights, drawn_sources
 from benevolent.trainables.stack.layer_types import layer_type
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +46,7 @@ def initial_parameters(
     for index, (name, parameter) in enumerate(module.named_parameters()):
         rng = RandomStream(seed, stream, index)
         weight = computed.get(name)
-        if weight is not None and not _is_kept(weight, kept):
+        if weight is not None and weight.name not in kept:
             layer = module.get_submodule(weight.layer)
             drawn[weight.name] = _draw(init, layer, weight.local_name, weight.value(module).detach(), rng)
         layer_name, _, local_name = name.rpartition(".")
@@ -58,11 +58,6 @@ def initial_parameters(
         return values
     torch_seed = int(RandomStream(seed, f"{stream}/computed", 0).integers(0, 2**31, ()))
     return drawn_sources(module, drawn, values, kept, torch_seed)
-
-
-def _is_kept(weight: ComputedWeight, kept: Collection[str]) -> bool:
-    """Return True for a computed weight that the constructor sets, or whose sources are all frozen."""
-    return weight.name in kept
 
 
 def _draw(init: InitConfig, layer: nn.Module, name: str, value: Tensor, rng: RandomStream) -> Tensor:
