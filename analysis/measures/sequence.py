@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from benevolent.trainables.stack.layer_types import is_sequence
+from benevolent.trainables.stack.module_calls import call_with
 from benevolent.trainables.stack.module_structure import first_tensor
 from benevolent.trainables.stack.own_code import is_changed
 
@@ -45,7 +45,7 @@ def as_sequence(module: nn.Module, tensors: Mapping[str, Tensor], examples: Tens
     handles = [handle for part in module.modules() if not any(part.children()) for handle in layers.watch(part)]
     try:
         with layers:
-            outputs = functional_call(module, dict(tensors), (inputs,))
+            outputs = call_with(module, tensors, inputs)
     finally:
         for handle in handles:
             handle.remove()
