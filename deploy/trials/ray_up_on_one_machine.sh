@@ -37,6 +37,7 @@ cat > "$machine/.bashrc" <<'ENVIRONMENT'
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
 export AWS_ENDPOINT_URL=http://127.0.0.1:5999
 ENVIRONMENT
+export -p | grep --extended-regexp ' (SSL_CERT_FILE|UV_[A-Z_]+)=' >> "$machine/.bashrc" || true   # of this network
 echo '. ~/.bashrc' > "$machine/.profile"
 
 # The bucket.
