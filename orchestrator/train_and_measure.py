@@ -1,6 +1,7 @@
 """Training of cohorts, and measuring of their parameters as the files appear."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
-from benevolent.orchestrator.training.placement import place_work
+from benevolent.orchestrator.training.placement import describe_wait, place_work
 from benevolent.orchestrator.training.progress import ProgressDisplay
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.config.record import RecordConfig
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # Ray takes seconds to import, and is needed only where there
 
 #: Seconds to wait for a measure when nothing trains any more.
 POLL_SECONDS = 0.2
+#: Seconds without a cohort that trains after which the display says what is waited for, and between two such looks.
+SECONDS_TO_SAY_WHY = 10.0
 
 
 class TrainingSummary(NamedTuple):
@@ -81,10 +84,11 @@ def train_and_measure(
         pool = MeasurePool(place_work(resources, address, bool(todo)), trust, references)
         for job in jobs:
             pool.submit(results, job)
-        measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints)
+        measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints, resources, address)
+        failed: Mapping[str, str] = {}
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
-            train_cohorts(
+            failed = train_cohorts(
                 results,
                 todo,
                 finished,
@@ -92,14 +96,15 @@ def train_and_measure(
                 record.save_every_seconds,
                 measuring.on_progress,
                 measuring.on_tick,
+                display.note,
                 references,
             )
         trained = [cohort.cohort_id for cohort in todo]
         for job in missing_jobs(existing, trained, measures, checkpoints):  # of cohorts that reported no more
             pool.submit(results, job)
         while pool.busy:
-            measuring.on_tick(POLL_SECONDS)
-    return TrainingSummary(display.runs_trained, pool.done, _training_failures(results, todo) + pool.errors)
+            measuring.work(POLL_SECONDS)
+    return TrainingSummary(display.runs_trained, pool.done, _training_failures(results, todo, failed) + pool.errors)
 
 
 class _MeasuringWhileTraining:
@@ -112,8 +117,14 @@ class _MeasuringWhileTraining:
         display: ProgressDisplay,
         measures: Sequence[str],
         checkpoints: bool,
+        resources: ResourcesConfig,
+        address: str | None,
     ) -> None:
         self.existing = existing
+        self.resources = resources
+        self.address = address
+        self.trained_last = time.monotonic()
+        self.looked_last = self.trained_last
         self.pool = pool
         self.display = display
         self.measures = measures
@@ -128,7 +139,18 @@ class _MeasuringWhileTraining:
             if self.checkpoints or paths.is_final(file):
                 self.pool.submit(self.existing.results, self.existing.missing(cohort_id, file, self.measures))
 
-    def on_tick(self, timeout: float = 0) -> None:
+    def on_tick(self, training: bool) -> None:
+        """Let the pool work, and say what is waited for if nothing has trained for a while."""
+        now = time.monotonic()
+        if training:
+            self.trained_last = now
+            self.display.waiting = ""
+        elif min(now - self.trained_last, now - self.looked_last) > SECONDS_TO_SAY_WHY:
+            self.looked_last = now
+            self.display.waiting = describe_wait(self.resources, self.address)
+        self.work()
+
+    def work(self, timeout: float = 0) -> None:
         """Let the pool work, and show its counts."""
         self.pool.poll(timeout)
         self.display.measured = self.pool.done
@@ -158,12 +180,11 @@ def _cohorts_of(results: Folder, jobs: Sequence[MeasureJob]) -> list[Manifest]:
     return [Manifest.read(results, name) for name in names]
 
 
-def _training_failures(results: Folder, cohorts: Sequence[Manifest]) -> list[str]:
-    """Return a line for each cohort that has not finished."""
+def _training_failures(results: Folder, cohorts: Sequence[Manifest], failed: Mapping[str, str]) -> list[str]:
+    """Return a line for each cohort that has not finished; `failed` says why it is not tried again."""
     lines = []
     for cohort in cohorts:
         if not cohort.finished(results):
-            reason = CohortFiles(results, cohort.cohort_id).why_failed
-            reason = reason or "its worker process died, or a cohort that it waits for failed"
+            reason = CohortFiles(results, cohort.cohort_id).why_failed or failed.get(cohort.cohort_id, "unknown")
             lines.append(f"cohort {cohort.cohort_id} did not finish: {reason}")
     return lines

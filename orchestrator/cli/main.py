@@ -1,7 +1,9 @@
 """The command `bth`: its sub-commands, and what happens to errors."""
 
+import errno
 import os
 import sys
+import tempfile
 
 import typer
 
@@ -11,6 +13,8 @@ from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.trainables.errors import BadInput
 
 __all__ = ["app", "console", "main"]
+
+AFTER_FULL_DISK = "Nothing is lost: make room, and the same command continues from here"
 
 app = typer.Typer(
     name="bth",
@@ -43,3 +47,18 @@ def main() -> None:
     except BadInput as error:
         print_error(str(error))
         sys.exit(2)
+    except Exception as error:
+        full = _full_disk(error)
+        if full is None:
+            raise
+        print_error(f"{full.filename or tempfile.gettempdir()}: {full.strerror}. {AFTER_FULL_DISK}")
+        sys.exit(1)
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """Return the error of a full disk, or of a used up quota, that has led to an error; None if there is none."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

@@ -11,14 +11,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.orchestrator.training.placement import Placement
+from benevolent.orchestrator.training.retries import Retries, describe, is_loss
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.ray_worker import assigned_device, end_with_parent, receive_datasets
-
-#: How often Ray restarts an actor whose process died, and repeats the job that it had.
-RESTARTS = 2
 
 
 class MeasureActor:
@@ -68,7 +66,8 @@ class MeasurePool:
         self.errors: list[str] = []
         self._submitted_files: set[tuple[str, str, str]] = set()
         self._queue: deque[tuple[str, MeasureJob]] = deque()
-        self._running: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
+        self._retries = Retries()
+        self._running: dict[ray.ObjectRef, tuple[ray.actor.ActorHandle, tuple[str, MeasureJob]]] = {}
         self._idle: list[ray.actor.ActorHandle] = []
         self._free_nodes = list(placement.actors)  # an actor is still to be started on each
         self._node_of: dict[ray.actor.ActorHandle, str | None] = {}
@@ -96,31 +95,55 @@ class MeasurePool:
             ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout)
             for reference in ready:
                 self._collect(reference)
-        while self._queue and (self._idle or self._free_nodes):
+        while self._idle or self._free_nodes:
+            queued = self._next_job()
+            if queued is None:
+                break
             actor = self._idle.pop() if self._idle else self._start_actor()
-            results, job = self._queue.popleft()
-            reference = actor.measure.remote(results, job)
-            self._running[reference] = actor
+            reference = actor.measure.remote(*queued)
+            self._running[reference] = (actor, queued)
 
     @property
     def busy(self) -> bool:
         """True while a job is queued or running."""
         return bool(self._queue or self._running)
 
+    def _next_job(self) -> tuple[str, MeasureJob] | None:
+        """Take the first job that need not wait from the queue; None if there is none."""
+        for queued in self._queue:
+            if not self._retries.seconds_to_wait(_key(queued)):
+                self._queue.remove(queued)
+                return queued
+        return None
+
     def _collect(self, reference: ray.ObjectRef) -> None:
-        actor = self._running.pop(reference)
+        actor, queued = self._running.pop(reference)
         try:
             ray.get(reference)
-        except ray.exceptions.RayActorError as error:  # its process died, most likely because of this file
-            self._free_nodes.append(self._node_of.pop(actor))
-            self.errors.append(str(error))
         except ray.exceptions.RayError as error:
-            self._idle.append(actor)
-            cause = getattr(error, "cause", None)
-            self.errors.append(str(cause if isinstance(cause, BadInput) else error))  # bad input needs no traceback
+            if isinstance(error, ray.exceptions.RayActorError):
+                self._free_nodes.append(self._node_of.pop(actor))
+            else:
+                self._idle.append(actor)
+            if is_loss(error):
+                self._try_again(queued, error)
+            else:
+                cause = getattr(error, "cause", None)
+                self.errors.append(str(cause if isinstance(cause, BadInput) else error))  # that needs no traceback
         else:
             self._idle.append(actor)
             self.done += 1
+
+    def _try_again(self, queued: tuple[str, MeasureJob], error: ray.exceptions.RayError) -> None:
+        """Put a job whose actor was lost back in front, or give it up."""
+        key = _key(queued)
+        if self._retries.may_try_again(key, error):
+            self._queue.appendleft(queued)
+            return
+        results, job = queued
+        times = f"{self._retries.losses[key]} times"
+        file = f"{results}/{paths.cohort(job.cohort_id)}/{job.parameter_file}"
+        self.errors.append(f"{file} was not measured: {describe(error)}, {times}")
 
     def _start_actor(self) -> Any:
         node = self._free_nodes.pop()
@@ -133,12 +156,15 @@ class MeasurePool:
             num_cpus=cpus,
             num_gpus=gpus,
             scheduling_strategy=strategy,
-            max_restarts=RESTARTS,
-            max_task_retries=RESTARTS,
         )
         actor: Any = actor_class.remote(gpus, self.trust, self.data_references)
         self._node_of[actor] = node
         return actor
+
+
+def _key(queued: tuple[str, MeasureJob]) -> str:
+    results, job = queued
+    return f"{results} {job.output}"
 
 
 def missing_jobs(

@@ -55,6 +55,18 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
     return _measure_on_cluster_cpus(machines, resources)
 
 
+def describe_wait(resources: ResourcesConfig, address: str | None) -> str:
+    """Return what cohorts wait for, when none of them trains."""
+    running = [machine for machine in find_machines(address) if address is None or machine.node is not None]
+    fitting = sum(_count_cohorts([machine], resources) > 0 for machine in running)
+    if fitting:
+        return f"waiting for a worker to start on one of the machines that fit ({fitting} of {len(running)})"
+    needed = f"{resources.cpus:g} CPUs"
+    if resources.gpus:
+        needed += f" and {resources.gpus:g} GPUs"
+    return f"waiting for a machine with {needed}; the cluster has {len(running)} machines, and none of them fits"
+
+
 def _measure_on_gpus(
     machines: Sequence[Machine], resources: ResourcesConfig, gpus_per_actor: float, training: bool
 ) -> Placement:

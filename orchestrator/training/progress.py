@@ -36,6 +36,7 @@ class ProgressDisplay:
         self.latest: dict[str, dict[str, Any]] = {}
         self.measured = 0
         self.to_measure = 0
+        self.waiting = ""
         self.started = time.monotonic()
         self.last_line = self.started
         self.live = Live(self, console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
@@ -61,6 +62,10 @@ class ProgressDisplay:
         if self.live is None and time.monotonic() - self.last_line >= SECONDS_PER_LINE:
             self.last_line = time.monotonic()
             self.console.print(self.line(), highlight=False, markup=False, soft_wrap=True)
+
+    def note(self, line: str) -> None:
+        """Print a line that stays."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     @property
     def elapsed(self) -> float:
@@ -100,7 +105,7 @@ class ProgressDisplay:
         parts.append(f"runs {self.runs_done}/{self.runs}")
         parts.append(f"cohorts {self.cohorts_done}/{self.cohorts}")
         parts.append(f"files measured {self.measured}/{self.to_measure}")
-        parts.append(self.time_left())
+        parts.append(self.waiting or self.time_left())
         cohorts = []
         for progress in self.latest.values():
             if not progress["done"]:
@@ -123,7 +128,7 @@ class ProgressDisplay:
         )
         for name, done, total in counts:
             bars.add_row(name, ProgressBar(max(total, 1), done, width=40), f"{done}/{total}")
-        bars.add_row("", f"{duration(self.elapsed)} elapsed, {self.time_left()}", "")
+        bars.add_row("", f"{duration(self.elapsed)} elapsed, {self.waiting or self.time_left()}", "")
         return bars
 
     def _cohort_table(self) -> Table:

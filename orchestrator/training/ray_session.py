@@ -3,10 +3,12 @@
 import logging
 import os
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from benevolent.orchestrator.training.machines import machine_cpus
+from benevolent.orchestrator.training.stopping import keep_handlers
 from benevolent.trainables.errors import BadInput
 
 #: Environment variables that Ray Tune reads, where the user has not set them: no output and result files of its own,
@@ -25,6 +27,13 @@ LOCAL_SETTINGS = {"RAY_AUTH_MODE": "disabled"}
 
 #: Memory of the object store of a cluster on this machine; only data sets go through it, and only on real clusters.
 OBJECT_STORE_BYTES = 256 * 2**20
+
+#: Characters of a path that Ray can make the path of a socket of: 107 without 47 of a session and 21 of the socket.
+LONGEST_TMPDIR = 39
+SHORT_TMPDIR = "/tmp"
+
+#: In Ray's error (2.60) if its processes do not answer within the 30 s that it gives them.
+RAY_IS_SLOW = "timed out during startup"
 
 #: How long the address of a cluster may take to answer.
 CONNECT_SECONDS = 20
@@ -55,10 +64,12 @@ def ray_cluster(address: str | None) -> Iterator[None]:
         import ray  # which reads some of the variables when it is imported
 
         if not ray.is_initialized():
-            if address is None:
-                _start()
-            else:
-                _connect(address)
+            with _without_messages():
+                if address is None:
+                    _start()
+                else:
+                    _connect(address)
+            keep_handlers()
             until_left.callback(ray.shutdown)
         yield
 
@@ -77,14 +88,58 @@ def keep_ray_cluster() -> Iterator[None]:
 def _start() -> None:
     import ray
 
-    ray.init(
-        "local",
-        num_cpus=machine_cpus(),
-        include_dashboard=False,
-        object_store_memory=OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
+    try:
+        ray.init(
+            "local",
+            _temp_dir=_folder_of_sessions(),
+            num_cpus=machine_cpus(),
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:
+        if RAY_IS_SLOW not in str(error):
+            raise
+        raise BadInput(
+            "Ray did not start within 30 s, since this machine is busy; try again when it is less so"
+        ) from None
+
+
+def _folder_of_sessions() -> str | None:
+    """Return a folder for Ray's sockets and logs, where the path of its default in `TMPDIR` is too long for sockets.
+
+    Raises:
+        BadInput: the other one cannot be written to.
+    """
+    if "RAY_TMPDIR" in os.environ or len(tempfile.gettempdir()) <= LONGEST_TMPDIR:
+        return None
+    if os.access(SHORT_TMPDIR, os.W_OK):
+        return f"{SHORT_TMPDIR}/ray"
+    raise BadInput(
+        f"TMPDIR = {tempfile.gettempdir()}: Ray's sockets need a shorter path, of at most {LONGEST_TMPDIR} characters, "
+        f"and {SHORT_TMPDIR} cannot be written to"
     )
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Keep Ray from printing the messages of its processes, as those about lost machines; we say what that means.
+
+    Ray (2.60) has no setting for this: a thread of the driver, which starts when it connects, prints them.
+    """
+    import ray
+
+    worker = ray._private.worker
+    listen = getattr(worker, "listen_error_messages", None)
+    if listen is None:
+        yield
+        return
+    worker.listen_error_messages = lambda worker, threads_stopped: None
+    try:
+        yield
+    finally:
+        worker.listen_error_messages = listen
 
 
 def _connect(address: str) -> None:

@@ -1,6 +1,6 @@
 """Training of cohorts by Ray Tune: one trial trains one cohort.
 
-Which cohort is next: `scheduling.py`. What happens to one that fails: `retries.py`. How a cohort trains:
+Which cohort is next: `scheduling.py`. What happens to one that fails or is lost: `retries.py`. How a cohort trains:
 `trainables/training/ray_trainable.py`.
 """
 
@@ -9,12 +9,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ray import tune
+from ray import cloudpickle, tune
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
-from benevolent.orchestrator.training.retries import failure_config
 from benevolent.orchestrator.training.scheduling import CohortScheduler
 from benevolent.orchestrator.training.stopping import undone_when_stopped
 from benevolent.trainables.store.folder import Folder
@@ -31,11 +31,13 @@ class ProgressCallback(tune.Callback):
 
     Attributes:
         on_progress: called with a cohort_id and the fields of a `trainables.training.progress.Progress`.
-        on_tick: called often, to do other work in between.
+        on_tick: called often, to do other work in between; with True if a cohort trains.
+        order: is told which attempts ended by an error.
     """
 
     on_progress: Callable[[str, dict[str, Any]], None]
-    on_tick: Callable[[], None]
+    on_tick: Callable[[bool], None]
+    order: CohortScheduler
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Tune pickles callbacks to restore an experiment, and ours is restored from its folder."""
@@ -49,7 +51,20 @@ class ProgressCallback(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Pass on that Tune's loop has completed a turn."""
-        self.on_tick()
+        self.on_tick(any(trial.status == "RUNNING" for trial in trials))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Pass on why an attempt ended."""
+        progress = (trial.last_result or {}).get("saved", 0)
+        self.order.on_attempt_failed(trial.config["cohort_id"], _error_of(trial), progress)
+
+
+def _error_of(trial: Any) -> BaseException:
+    """Return the error that has ended a trial, from the files that Tune has just written."""
+    if trial.pickled_error_file is not None:
+        error: BaseException = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+        return error
+    return RuntimeError(Path(trial.error_file).read_text() if trial.error_file else "unknown to Ray Tune")
 
 
 def train_cohorts(
@@ -59,12 +74,13 @@ def train_cohorts(
     resources: ResourcesConfig,
     save_every_seconds: float,
     on_progress: Callable[[str, dict[str, Any]], None],
-    on_tick: Callable[[], None],
+    on_tick: Callable[[bool], None],
+    on_loss: Callable[[str], None],
     data_references: Mapping[str, Any] | None = None,
-) -> None:
+) -> Mapping[str, str]:
     """Train cohorts on the Ray cluster that is connected.
 
-    A cohort that fails for good leaves the reason in its folder (`failure.json`) and raises nothing.
+    A cohort that fails for good raises nothing; if it raised an error, the whole of it is in its folder.
 
     Args:
         results: the results folder, with the manifests of the cohorts.
@@ -74,7 +90,11 @@ def train_cohorts(
         save_every_seconds: time between two writes of a cohort's state.
         on_progress: see `ProgressCallback`.
         on_tick: see `ProgressCallback`.
+        on_loss: called with a line when a cohort has lost its process or its machine, and is tried again.
         data_references: data sets in Ray's object store, by name, for machines that lack their files.
+
+    Returns:
+        why cohorts failed for good, by their ids.
     """
     common = {
         "results": results.uri,
@@ -83,19 +103,16 @@ def train_cohorts(
         **resources.model_dump(exclude=NOT_OF_A_TRIAL),
     }
     trainable = tune.with_resources(CohortTrainable, {"cpu": resources.cpus, "gpu": resources.gpus})
-    order = tune.TuneConfig(
-        search_alg=CohortScheduler(cohorts, finished, common),
-        num_samples=len(cohorts),
-        reuse_actors=True,
-    )
+    order = CohortScheduler(cohorts, finished, common, lambda: on_tick(False), on_loss)
+    attempts = tune.TuneConfig(search_alg=order, num_samples=-1, reuse_actors=True)  # as many as it takes
     scratch = tempfile.mkdtemp(prefix="benevolent-")
     with undone_when_stopped(functools.partial(shutil.rmtree, scratch, ignore_errors=True)):
         run_config = tune.RunConfig(
             storage_path=scratch,
             name="training",
-            callbacks=[ProgressCallback(on_progress, on_tick)],
-            failure_config=failure_config(),
+            callbacks=[ProgressCallback(on_progress, on_tick, order)],
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         )
-        tune.Tuner(trainable, tune_config=order, run_config=run_config).fit()
+        tune.Tuner(trainable, tune_config=attempts, run_config=run_config).fit()
+    return order.failed

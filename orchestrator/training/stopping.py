@@ -58,7 +58,7 @@ def stopped_by_signals() -> Iterator[None]:
             _handlers[number] = _c_handler(number)
     os.register_at_fork(after_in_child=_forget)
     threading.Thread(target=_wait_and_stop, args=(reading,), daemon=True, name="stops at signals").start()
-    threading.Thread(target=_keep_handlers, daemon=True, name="keeps handlers").start()
+    threading.Thread(target=_keep_c_handlers, daemon=True, name="keeps handlers").start()
     try:
         yield
     finally:
@@ -75,6 +75,12 @@ def undone_when_stopped(undo: Callable[[], object]) -> Iterator[None]:
     finally:
         _cleanups.remove(undo)
         undo()
+
+
+def keep_handlers() -> None:
+    """Put our handlers back in the place of those that Ray has installed; for the main thread."""
+    for number in _handlers:
+        signal.signal(number, _ignore)
 
 
 def _ignore(number: int, frame: object) -> None:
@@ -179,8 +185,8 @@ def _c_handler(number: int) -> ctypes.Array[ctypes.c_char]:
     return handler
 
 
-def _keep_handlers() -> None:
-    """Put our handlers back whenever others have taken their place."""
+def _keep_c_handlers() -> None:
+    """Put the system's handlers back that lead to ours, whenever others have taken their place."""
     library = ctypes.CDLL(None)
     while True:
         time.sleep(SECONDS_BETWEEN_LOOKS)

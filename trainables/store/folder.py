@@ -236,6 +236,8 @@ def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
             file.flush()
             os.fsync(file.fileno())
         yield aside
+    except OSError as error:  # a full disk does not say which
+        raise OSError(error.errno, error.strerror, str(target)) from None
     finally:
         aside.unlink(missing_ok=True)
 

@@ -133,6 +133,7 @@ class CohortTraining:
             done=not len(self.running),
             parameter_files=self.recorder.take_new_files(),
             warnings=warnings,
+            saved=self.recorder.part,
         )
 
     # ---- where training is

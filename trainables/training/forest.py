@@ -67,7 +67,9 @@ class ForestTraining:
         runs = len(self.manifest.configs)
         new_files = self.new_files
         self.new_files = []
-        return Progress("train", 1, runs, runs - len(self.to_grow), self.loss, not self.to_grow, new_files)
+        return Progress(
+            "train", 1, runs, runs - len(self.to_grow), self.loss, not self.to_grow, new_files, saved=self.part
+        )
 
     def advance_epoch(self) -> Progress:
         """Grow one forest."""

@@ -16,6 +16,7 @@ class Progress:
         done: True if all runs have ended.
         parameter_files: written since the last report, as paths in the cohort's folder.
         warnings: lines for the user, each reported once.
+        saved: parts of the tables that have been written, by earlier attempts too.
     """
 
     phase: str
@@ -26,3 +27,4 @@ class Progress:
     done: bool
     parameter_files: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    saved: int = 0

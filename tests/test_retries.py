@@ -1,0 +1,120 @@
+"""What happens to work that ends without its result: failures count, losses do not."""
+
+import pytest
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+from ray.tune.search import Searcher
+
+from benevolent.orchestrator.training import retries
+from benevolent.orchestrator.training.retries import DEATHS_WITHOUT_PROGRESS, MOST_SECONDS, Retries, describe
+from benevolent.orchestrator.training.scheduling import CohortScheduler
+from benevolent.trainables.store.manifest import Manifest
+
+
+def died(text: str) -> ActorDiedError:
+    error = ActorDiedError()
+    error.error_msg = text
+    return error
+
+
+RAISED = RayTaskError("step", "a traceback", ValueError("no"))
+MACHINE = died("The actor died because its node has died. Node Id: 0123")
+PROCESS = died("The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR")
+CUT_OFF = ActorUnavailableError("it cannot be reached", None)
+OBJECT = RayTaskError("step", "a traceback", ray.exceptions.ObjectLostError("0" * 56, None, ""))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """`clock.now`, in seconds."""
+
+    class Clock:
+        now = 1000.0
+
+    monkeypatch.setattr(retries.time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_an_error_is_tried_again_once_and_losses_are_counted_apart():
+    counted = Retries()
+    assert counted.may_try_again("a", MACHINE) and counted.may_try_again("a", PROCESS)
+    assert counted.may_try_again("a", RAISED) and counted.may_try_again("a", MACHINE)
+    assert not counted.may_try_again("a", RAISED)
+    assert counted.may_try_again("b", RAISED) and counted.losses == {"a": 3}
+
+
+@pytest.mark.parametrize("error", [MACHINE, CUT_OFF, OBJECT])
+def test_a_lost_machine_is_tried_again_without_limit(error):
+    counted = Retries()
+    assert all(counted.may_try_again("a", error) for _ in range(1000))
+
+
+def test_a_process_that_dies_is_tried_again_as_long_as_it_gets_on():
+    counted = Retries()
+    assert all(counted.may_try_again("a", PROCESS, progress) for progress in range(100))
+    more = [counted.may_try_again("a", PROCESS, 99) for _ in range(DEATHS_WITHOUT_PROGRESS)]
+    assert more == [True] * (DEATHS_WITHOUT_PROGRESS - 2) + [False] * 2
+
+
+def test_losses_in_a_row_are_tried_again_later_and_later(clock):
+    counted = Retries()
+    waits = []
+    for _ in range(10):
+        counted.may_try_again("a", MACHINE)
+        waits.append(counted.seconds_to_wait("a"))
+        clock.now += 1000
+        assert counted.seconds_to_wait("a") == 0
+    assert waits[:3] == [1, 2, 4] and waits[-1] == MOST_SECONDS
+    counted.may_try_again("a", MACHINE, progress=1)
+    assert counted.seconds_to_wait("a") == 1 and counted.seconds_to_wait("b") == 0
+
+
+def test_reasons_are_a_line_without_words_of_ray():
+    memory = died("a worker was killed due to the node running low on memory")
+    reasons = [describe(error) for error in (RAISED, MACHINE, PROCESS, memory)]
+    assert reasons[:3] == ["no", "its machine was lost", "its process died (killed, crashed, or out of memory)"]
+    assert "memory" in reasons[3]
+
+
+def scheduler(*cohorts: Manifest, **keywords) -> CohortScheduler:
+    return CohortScheduler(cohorts, set(), {}, **keywords)
+
+
+def start(order: CohortScheduler, trial: str) -> str | None:
+    config = order.suggest(trial)
+    return config["cohort_id"] if isinstance(config, dict) else config
+
+
+def lose(order: CohortScheduler, trial: str, cohort_id: str, error: BaseException) -> None:
+    order.on_trial_complete(trial, error=True)
+    order.on_attempt_failed(cohort_id, error, 0)
+
+
+def test_a_lost_cohort_comes_again_when_its_time_has_come_and_what_waits_for_it_follows(clock):
+    lines: list[str] = []
+    waits: list[int] = []
+    parent, child = Manifest("parent", ()), Manifest("child", (), ("parent",))
+    order = scheduler(parent, child, on_loss=lines.append, on_wait=lambda: waits.append(1))
+    for trial in range(20):
+        assert start(order, f"t{trial}") == "parent"
+        lose(order, f"t{trial}", "parent", MACHINE)
+        assert start(order, "none") is None and waits
+        clock.now += MOST_SECONDS
+    assert len(lines) == 20 and lines[0].startswith("cohort parent: its machine was lost; it goes on from its last")
+    assert start(order, "last") == "parent"
+    order.on_trial_complete("last")
+    assert start(order, "t") == "child"
+    order.on_trial_complete("t")
+    assert order.suggest("end") == Searcher.FINISHED and order.failed == {}
+
+
+def test_a_cohort_that_fails_again_is_given_up_and_others_go_on():
+    order = scheduler(Manifest("parent", ()), Manifest("child", (), ("parent",)), Manifest("other", ()))
+    assert [start(order, "1"), start(order, "2")] == ["parent", "other"]
+    lose(order, "1", "parent", RAISED)
+    assert start(order, "3") == "parent"
+    lose(order, "3", "parent", RAISED)
+    assert start(order, "4") is None  # the other one still trains
+    order.on_trial_complete("2")
+    assert order.suggest("5") == Searcher.FINISHED
+    assert order.failed == {"parent": "no", "child": "cohort parent, which it waits for, failed"}
