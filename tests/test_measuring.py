@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -187,3 +188,23 @@ def test_a_gpu_measures_what_a_cpu_measures(results):
     there = load_results(results).measures
     assert (here["status"] == there["status"]).all()
     torch.testing.assert_close(torch.tensor(there["value"]), torch.tensor(here["value"]), rtol=1e-3, atol=1e-4)
+
+
+def test_measures_do_not_depend_on_how_the_clock_has_cut_the_files(cohort):
+    """Runs stop at different steps, here all in one file, or each in its own."""
+    frames = []
+    for name, save_every_seconds in (("one", 1e9), ("several", 0.0)):
+        stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (1, 1, 2, 3)]
+        configs = [SMALL | {"seed": seed, "stop": stop} for seed, stop in enumerate(stops)]
+        trained = cohort(name, configs)
+        assert trained.start(save_every_seconds).advance(1e9).done
+        for file in trained.files.final_files():
+            measure_file(trained.results, ExistingMeasures(trained.results).missing(name, file, None))
+        rows = [trained.results.read_table(f"measures/{file}") for file in trained.results.names("measures")]
+        frame = pd.concat([part.to_pandas() for part in rows]).drop(columns="seconds")
+        frame = frame.sort_values(["run_id", "name", "index"], ignore_index=True)
+        frames.append((len(trained.files.final_files()), frame))
+        for file in trained.results.names("measures"):
+            trained.results.delete(f"measures/{file}")
+    assert (frames[0][0], frames[1][0]) == (1, 3)
+    pd.testing.assert_frame_equal(frames[0][1], frames[1][1], check_exact=True)

@@ -43,8 +43,8 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
     stored = MeasurableNetworks.load(results, job, trust, device)
     asked = torch.tensor([job.run_ids is None or run_id in job.run_ids for run_id in stored.about["run_id"]])
     frames = []
-    for equal_inputs in _rows_with_equal_inputs(stored.inputs.values()):
-        rows = equal_inputs[asked[equal_inputs]]
+    for together in _rows_measured_together(stored.inputs.values(), stored.about):
+        rows = together[asked[together]]
         if not len(rows):
             continue
         frame = stored.measure(rows, job.measures)
@@ -181,9 +181,15 @@ def _picked(tensors: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
     return {name: value[rows] for name, value in tensors.items()}
 
 
-def _rows_with_equal_inputs(inputs: Iterable[data.Inputs]) -> list[Tensor]:
-    """Return the rows of runs that read the same inputs on all splits, in order, one tensor for each kind of inputs."""
-    columns = []
+def _rows_measured_together(inputs: Iterable[data.Inputs], about: Mapping[str, Any]) -> list[Tensor]:
+    """Return the rows of runs that read the same inputs on all splits and stopped at the same step, in order.
+
+    The last digit of a measure may depend on the networks that are measured together. Runs that stop at different steps
+    are in one file or in two, as the clock has it, and those that stop at the same step are always in one.
+    """
+    stops = list(zip(about["phase"], about.get("stopped", about["step"]), strict=True))
+    numbers = {stop: number for number, stop in enumerate(sorted(set(stops)))}
+    columns = [torch.tensor([[numbers[stop]] for stop in stops])]
     for split in inputs:
         columns.append(split.slot.unsqueeze(1))
         if split.subset is not None:

@@ -57,10 +57,12 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
 
 def describe_wait(resources: ResourcesConfig, address: str | None) -> str:
     """Return what cohorts wait for, when none of them trains."""
-    running = [machine for machine in find_machines(address) if address is None or machine.node is not None]
+    if address is None:
+        return "waiting for a worker process to start"
+    running = [machine for machine in find_machines(address) if machine.node is not None]
     fitting = sum(_count_cohorts([machine], resources) > 0 for machine in running)
     if fitting:
-        return f"waiting for a worker to start on one of the machines that fit ({fitting} of {len(running)})"
+        return f"waiting for a worker process to start on a machine that fits ({fitting} of {len(running)} do)"
     needed = f"{resources.cpus:g} CPUs"
     if resources.gpus:
         needed += f" and {resources.gpus:g} GPUs"

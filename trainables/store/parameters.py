@@ -26,7 +26,7 @@ class StoredNetworks:
         tensors: parameters and buffers, `name -> (K, ...)`.
         masks: `name -> (K, ...)` for every weight, booleans, False where it was pruned; empty if nothing was pruned.
         metadata: lists of length K: `run_id`, `phase`, `step`, `epoch`, `path_length_from_init`, and at the end of a
-            run its `status`.
+            run its `status` and the step at which it `stopped`, which is later than `step` if it went back.
     """
 
     tensors: dict[str, Tensor]

@@ -167,7 +167,7 @@ class Recorder:
             status = self._status(config, ends.status(row))
             self._add_end_statistics(running, row, position, self.timeline.epoch(step) if ends.converged[row] else None)
             about = {"run_id": config.run_id, **position}
-            about |= {"path_length_from_init": path_lengths[row], "status": status}
+            about |= {"path_length_from_init": path_lengths[row], "status": status, "stopped": step}
             own_tensors = {name: value[row] for name, value in tensors.items()}
             own_masks = {name: value[row] for name, value in masks.items()}
             self.rows.add_final(own_tensors, own_masks, about)
