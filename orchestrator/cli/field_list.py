@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
+
 from benevolent.trainables.config.base import Section
 
 #: Keys of a JSON schema that bound a number, as people write them.
@@ -27,12 +29,17 @@ def field_rows() -> Iterator[tuple[str, str, str]]:
         for model in models:
             if issubclass(model, Section):
                 yield from _rows_of(name, model)
-    beside = {"seeds": SeedsConfig, "record": RecordConfig, "resources": ResourcesConfig, "judging": JudgingConfig}
-    for name, model in beside.items():
-        yield from _rows_of(name, model)
+    beside: dict[str, type[BaseModel]] = {
+        "seeds": SeedsConfig,
+        "record": RecordConfig,
+        "resources": ResourcesConfig,
+        "judging": JudgingConfig,
+    }
+    for name, section in beside.items():
+        yield from _rows_of(name, section)
 
 
-def _rows_of(name: str, model: type[Section]) -> Iterator[tuple[str, str, str]]:
+def _rows_of(name: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
     meaning = (inspect.getdoc(model) or "").partition("\n\n>>>")[0]
     family = model.model_fields.get("family")
     yield f"{name}: {{family: {family.default}}}" if family else f"{name}:", "", meaning

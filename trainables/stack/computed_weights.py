@@ -84,7 +84,7 @@ def computed_weights(module: nn.Module) -> list[ComputedWeight]:
     found = []
     for layer_name, layer in module.named_modules():
         if parametrize.is_parametrized(layer):
-            for name, chain in layer.parametrizations.items():  # type: ignore[operator, union-attr]
+            for name, chain in layer.parametrizations.items():
                 prefix = _joined(layer_name, f"{_PARAMETRIZATIONS}.{name}")
                 sources = [f"{prefix}.{source}" for source, _ in chain.named_parameters(recurse=False)]
                 found.append(ComputedWeight(layer_name, name, tuple(sources)))

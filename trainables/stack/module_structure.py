@@ -98,7 +98,7 @@ def first_layer(module: nn.Module, order: Iterable[str] | None = None) -> str | 
     names = [name for name, _ in module.named_modules()] if order is None else order
     for name in names:
         layer = module.get_submodule(name)
-        own = list(layer.parameters(recurse=False))
+        own: list[Tensor] = list(layer.parameters(recurse=False))
         own += [weight.value(layer) for weight in computed_weights(layer) if not weight.layer]
         if any(weight.ndim >= 2 for weight in own) or layer_type(layer).identity_weights:
             return name
