@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benevolent.analysis import statistics as st
 from benevolent.analysis.figures import RenderedFigure, axis_label, log_if_wide, render_figure
@@ -113,6 +114,7 @@ def _draw_deals(deals: Mapping[str, Sequence[pd.DataFrame]], own: Tables) -> Fig
         panel.hist(lacks, bins=np.geomspace(lacks.min(), lacks.max(), 31), color=GRAY)
         panel.axvline(_lack(own[name]), color=BLACK, linewidth=1.2)
         panel.set(title=name, xscale="log", xlabel="1 − R², smaller is straighter", ylabel="deals")
+        panel.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))  # labels at each digit run into one another
     return figure
 
 
