@@ -49,7 +49,7 @@ def study_texts() -> dict[str, str]:
     folder = resources.files("benevolent.orchestrator") / "studies"
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml"))
     texts = {name: (folder / name).read_text(encoding="utf-8") for name in names}
-    reading_last = sorted(names, key=lambda name: _body(texts[name])[0] == "reads")
+    reading_last = sorted(names, key=lambda name: _body(texts[name])[1] == "reads")
     return {name: texts[name] for name in reading_last}
 
 

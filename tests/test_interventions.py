@@ -22,7 +22,6 @@ from benevolent.trainables.optimization.optimizers import learning_rate, norms
 from benevolent.trainables.rng import RandomStream, generator
 from benevolent.trainables.stack import network
 from benevolent.trainables.stack.subspace import PROJECTIONS
-from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.interventions import reused
 from benevolent.trainables.training.starting import start_training
@@ -689,7 +688,7 @@ def test_three_generations_killed_after_every_epoch_give_the_same_results(cohort
         while not start_training(broken, made.cohort_id, save_every_seconds=0).advance(1e-6).done:
             starts += 1
         whole, twin = family.trained[made.cohort_id], copy.copy(family.trained[made.cohort_id])
-        twin.files = CohortFiles(broken, made.cohort_id)
+        twin.results = broken
         assert all(same(values, twin.final()[run_id]) for run_id, values in whole.final().items())
         for kind in ("runs", "dynamics", "outcomes"):
             tables = [one.table(kind).drop(columns="role", errors="ignore") for one in (whole, twin)]

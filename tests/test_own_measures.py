@@ -120,5 +120,5 @@ def test_the_list_of_measures_shows_direction_requirements_and_source(monkeypatc
     place = starts["internal_covariate_cosine"]
     about = " ".join(" ".join(lines[place : place + 7]).split())
     assert about.startswith("internal_covariate_cosine smaller The mean over layers")
-    assert "requires: train data, layers; in the default set: no" in about
+    assert "requires: train data, layers, gradients; in the default set: no" in about
     assert "costly" in about and "Santurkar et al. 2018" in about

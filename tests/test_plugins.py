@@ -128,7 +128,7 @@ def test_driver_and_workers_together_make_one_config_for_every_run(trained):
     ("arguments", "line"),
     [
         ("*, width=4", "argument 'width' needs an annotation, as in width: int"),
-        ("*, width: 'Width' = 4", "name 'Width' is not defined"),
+        ("*, width: 'Width' = 4", "argument 'width': name 'Width' is not defined"),
         ("width: int = 4", "argument 'width' needs a * before it, as every field of model: does"),
     ],
 )

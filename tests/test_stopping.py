@@ -49,6 +49,7 @@ with stopped_by_signals(), undone_when_stopped(lambda: print("undone", flush=Tru
 def started(doing: str, **keywords) -> "subprocess.Popen[str]":
     """A program that does something with two processes below it, in a session of its own."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and their children
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as does what `nohup` starts
     command = [sys.executable, "-c", PROGRAM, doing]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **keywords)

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -93,7 +94,7 @@ def test_a_write_that_fails_leaves_nothing_and_keeps_what_was_there(tmp_path, mo
     folder.write("kept.json", b"old")
 
     def disk_full(*_: object) -> None:
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
     for call in ("fsync", "replace"):
         with monkeypatch.context() as patch:

@@ -175,7 +175,7 @@ def test_the_wheel_has_every_module_and_data_file(tmp_path):
     for name in tracked.stdout.splitlines():
         if name.partition("/")[0] in LAYERS and (ROOT / name).exists():
             listed.add(f"benevolent/{name}")
-    assert packed == listed | {"benevolent/__init__.py"}
+    assert packed == listed | {"benevolent/__init__.py", "benevolent/__main__.py"}
 
 
 def test_a_stack_trains_and_is_measured_without_ray_and_scikit_learn():

@@ -16,7 +16,7 @@ class DeferredFunction:
 
     >>> norm = DeferredFunction("norms.parameter_norm")
     >>> norm.__name__, docstring_of(norm)
-    ('parameter_norm', 'The L2 norm of all parameters.')
+    ('parameter_norm', 'The L2 norm of all parameters: ||theta||_2.')
     """
 
     def __init__(self, place: str) -> None:

@@ -39,9 +39,9 @@ def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vm
     Returns:
         scalar in float64; NaN where the error may still be larger after `NORM_BUDGET` products.
 
-    >>> conv = nn.Conv2d(1, 1, 2, padding=1, padding_mode="circular", bias=False)
-    >>> round(convolution_norm(conv, torch.ones(1, 1, 2, 2, dtype=torch.float64), (1, 6, 6)).item(), 6)
-    4.0
+    >>> conv = nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular", bias=False)
+    >>> round(convolution_norm(conv, torch.ones(1, 1, 3, 3, dtype=torch.float64), (1, 6, 6)).item(), 6)
+    9.0
     """
     inputs = math.prod(shape)
 

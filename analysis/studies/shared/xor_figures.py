@@ -144,7 +144,7 @@ def _example(drawn: pd.DataFrame) -> tuple["pd.Series[float]", "pd.Series[float]
     fitted = drawn[drawn["fits"]]
     small = rows_with(fitted, "filters", drawn["filters"].min()).set_index(key)
     large = rows_with(fitted, "filters", drawn["filters"].max()).set_index(key)
-    pairs = small.join(large, how="inner", lsuffix="_small", rsuffix="_large")
+    pairs = small.merge(large, left_index=True, right_index=True, suffixes=("_small", "_large"))
     if pairs.empty:
         raise NothingToDraw("No small and large network of one seed fit the training set.")
     erring = pairs[~pairs["perfect_small"].astype(bool) & pairs["perfect_large"].astype(bool)]
