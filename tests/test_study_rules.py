@@ -30,7 +30,7 @@ RULES = {
     "lottery-ticket": "2733d064b965ecbf",
     "map-of-measures": "12902bffa2ba6cf8",
     "margins": "d030f38276d4fec1",
-    "memorization": "c451c171848cbc9d",
+    "memorization": "a9cd4c5db9729d2e",
     "more-parameters": "7554eb3e26b501d4",
     "n-to-infinity": "b5367c01b9541ea0",
     "norm-choice": "ef5813eb924f5077",

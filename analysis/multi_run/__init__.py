@@ -18,6 +18,7 @@
 | limit of random features (Rahimi and Recht 2007) | the examples | `kernel_machine.py` |
 | exact errors of pattern detectors (Brutzkus and Globerson 2019) | `model.family: xord` | `pattern_detectors.py` |
 | difficulty of examples (Arpit et al. 2017) | many seeds | `difficulty.py` |
+| loss sensitivity of examples, through training (Arpit et al. 2017) | small networks | `loss_sensitivity_of_runs.py` |
 | forgetting of examples (Toneva et al. 2019) | `record.measure_at: checkpoints` | `forgetting.py` |
 | memorization and influence of examples (Feldman and Zhang 2020) | many seeds with `data.subset` | `memorization.py` |
 | effects of predictors across and within configurations | a sweep | `sweep_effects.py` |
@@ -40,6 +41,7 @@ from benevolent.analysis.multi_run.kernel_machine import fit_kernel_machine
 from benevolent.analysis.multi_run.label_codes import fit_inverse_temperature, label_bits, prequential_bits
 from benevolent.analysis.multi_run.layer_moves import layer_moves, reset_errors
 from benevolent.analysis.multi_run.layer_robustness import layer_drops, layer_robustness, reset_drops
+from benevolent.analysis.multi_run.loss_sensitivity_of_runs import loss_sensitivity_table
 from benevolent.analysis.multi_run.lottery_tickets import smallest_tickets, ticket_curves, ticket_values
 from benevolent.analysis.multi_run.memorization import influence, memorization
 from benevolent.analysis.multi_run.mode_connectivity import (
@@ -86,6 +88,7 @@ __all__ = [
     "linear_path",
     "loss_along_path",
     "loss_between_runs",
+    "loss_sensitivity_table",
     "match_units",
     "mean_risks",
     "memorization",

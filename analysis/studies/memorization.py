@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from benevolent.analysis.studies.shared.findings import Finding, StudyAnswer, StudyClaim, Sweeps
+from benevolent.analysis.studies.shared.findings import RULE_CHANGED, Finding, StudyAnswer, StudyClaim, Sweeps
 from benevolent.analysis.studies.shared.memorization_difficulty import difficulty_findings, equal_difficulty_finding
 from benevolent.analysis.studies.shared.memorization_figures import (
     convergence_figure,
@@ -20,8 +20,14 @@ from benevolent.analysis.studies.shared.memorization_noise import (
 from benevolent.analysis.studies.shared.memorization_regularizers import (
     EARLY,
     REGULARIZERS,
-    memorized_at_no_cost,
+    least_memorized,
     regularized,
+)
+from benevolent.analysis.studies.shared.memorization_sensitivity import (
+    few_matter_finding,
+    loss_sensitivities,
+    loss_sensitivity_figure,
+    loss_sensitivity_ginis,
 )
 from benevolent.analysis.studies.shared.memorization_tables import (
     RANDX,
@@ -34,7 +40,7 @@ from benevolent.analysis.studies.shared.memorization_tables import (
     sensitivity_ginis,
 )
 from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
-from benevolent.analysis.studies.shared.tables import Tables, rows_with
+from benevolent.analysis.studies.shared.tables import Tables
 
 #: Groups of seeds in which the spread of difficulties is estimated.
 GROUPS = 5
@@ -43,6 +49,8 @@ HIGH_ACCURACY = 0.9
 WRONG = 0.5
 #: Validation accuracy that a regularizer may cost.
 TOLERANCE = 0.01
+#: Steps of training between two times at which the loss sensitivity is taken.
+STEPS = 10
 AXES = {"capacity": "model.width", "examples": "data.train_size"}
 
 RULE = f"""
@@ -52,6 +60,11 @@ Difficulty (over {GROUPS} groups of networks of different seeds, so that pairs o
 one epoch: the variance over examples of the fraction of networks that are wrong on them is, on real data, larger than
 if mistakes fell on examples at random; its ratio to that is larger on real data than on randX and on randY (interval of
 the log ratio above 0); on randX and on randY the interval of the ratio has 1 in it (equally difficult).
+
+Loss sensitivity: g_x is the mean over t (every {STEPS} steps, to the end of training) of ||dL_t/dx||_1, where L_t is
+the mean loss over training examples after t steps of SGD, and its gradient goes through these steps; the Gini
+coefficient of g_x over training examples is larger on real data than on randX, and than on randY (each an interval of
+the difference above 0).
 
 Critical samples: at the end the critical sample ratio on validation inputs is larger for randX and for randY than for
 real data, and at half noise it is between that of none and of all, each of these six differences with an interval above
@@ -97,12 +110,16 @@ DROPOUT = StudyClaim(
 )
 
 NOTES = (
-    "The input gradient is that of an example's own loss, which vanishes once the example is fitted; hence it is "
-    "compared at equal train accuracy. The source's loss sensitivity follows how an example acts on the loss "
-    "through the steps of training (section 3.2); that is not measured here.",
+    "The loss sensitivity follows how an example acts on the loss of all examples through the steps of training in "
+    "which it was seen; L_t also has the example's own loss in it. All steps of these small networks are "
+    "differentiated, in float64.",
+    "The input gradient is that of an example's own loss alone, with the network held fixed. It vanishes once the "
+    "example is fitted; hence it is compared at equal train accuracy.",
     "Fixed input noise is part of the data: it makes examples with random labels easier to tell apart, so that it "
     "can help their memorization. It is no regularizer of the kind of noise that is drawn anew in every step.",
     "Networks that have not fitted every example at the limit of epochs count as having done so there.",
+    f"{RULE_CHANGED}: the claims on loss sensitivity were added, with a sweep of their own, before any of its runs "
+    "with these seeds was seen.",
 )
 
 
@@ -112,31 +129,39 @@ def answer(results: Sweeps) -> StudyAnswer:
     table = histories(results["noise"])
     ginis = sensitivity_ginis(results["noise"], table)
     times = {name: convergence_times(results[name]) for name in AXES}
+    sensitivities = loss_sensitivities(results["sensitivity"], STEPS)
+    concentration = loss_sensitivity_ginis(sensitivities)
     tradeoffs = regularized(results["regularizers"])
     others = [name for name in (*REGULARIZERS, EARLY) if name != "dropout"]
     findings = [
         *difficulty_findings(right, GROUPS),
+        few_matter_finding(concentration, RANDX),
         critical_samples_finding(table),
         rise_finding(table),
         *(_time(times[name], name, RANDX) for name in AXES),
         patterns_first_finding(table, WRONG, HIGH_ACCURACY),
         *(_dropout(tradeoffs, other) for other in others),
         equal_difficulty_finding(right, GROUPS),
+        few_matter_finding(concentration, RANDY),
         sensitivity_finding(ginis, HIGH_ACCURACY),
         *(_time(times[name], name, RANDY) for name in AXES),
     ]
     figures = [
         difficulty_figure(right),
+        loss_sensitivity_figure(sensitivities, concentration),
         noise_figure(table, ginis),
         convergence_figure(times, AXES),
         regularizers_figure(tradeoffs),
     ]
-    return StudyAnswer(findings, figures, _numbers(table, ginis, tradeoffs, times), NOTES)
+    gini_tables = {"sensitivity": ginis, "loss sensitivity": concentration}
+    numbers = _numbers(table, gini_tables, tradeoffs, times)
+    return StudyAnswer(findings, figures, numbers, NOTES)
 
 
-def _numbers(table: pd.DataFrame, ginis: pd.DataFrame, tradeoffs: pd.DataFrame, times: Tables) -> pd.DataFrame:
+def _numbers(table: pd.DataFrame, ginis: Tables, tradeoffs: pd.DataFrame, times: Tables) -> pd.DataFrame:
     columns = ["kind", "seed", *AXES.values(), "epochs", "reached"]
-    parts = [table.assign(table="noise"), ginis.assign(table="sensitivity"), tradeoffs.assign(table="regularizers")]
+    parts = [table.assign(table="noise"), tradeoffs.assign(table="regularizers")]
+    parts += [rows.assign(table=name) for name, rows in ginis.items()]
     parts += [rows[columns].assign(table=name) for name, rows in times.items()]
     return pd.concat(parts, ignore_index=True)
 
@@ -159,8 +184,8 @@ def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:
 
 
 def _dropout(tradeoffs: pd.DataFrame, other: str) -> Finding:
-    dropout = _least_memorized(tradeoffs, "dropout")
-    others = _least_memorized(tradeoffs, other)
+    dropout = least_memorized(tradeoffs, "dropout", TOLERANCE)
+    others = least_memorized(tradeoffs, other, TOLERANCE)
     difference = mean_of((others - dropout).tolist())
     least = f"dropout {dropout.mean():.2f}, {other} {others.mean():.2f}"
     evidence = f"least train accuracy on random labels: {least}; difference {show_interval(difference)}"
@@ -172,9 +197,3 @@ def _dropout(tradeoffs: pd.DataFrame, other: str) -> Finding:
         reason = f"{strengths['dropout']} strengths of dropout, {strengths[other]} of {other}"
         return claim.decide(None, evidence, reason)
     return claim.decide(difference.low > 0, evidence)
-
-
-def _least_memorized(tradeoffs: pd.DataFrame, regularizer: str) -> "pd.Series[float]":
-    """Return by seed the least train accuracy on random labels that a regularizer reaches at no cost."""
-    rows = rows_with(tradeoffs, "regularizer", regularizer)
-    return pd.Series({seed: memorized_at_no_cost(own, TOLERANCE) for seed, own in rows.groupby("seed")})

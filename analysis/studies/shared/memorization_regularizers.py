@@ -87,3 +87,15 @@ def memorized_at_no_cost(rows: pd.DataFrame, tolerance: float) -> float:
             part = margin / (margin - next_margin)
             least = min(least, memorized + part * (next_memorized - memorized))
     return least
+
+
+def least_memorized(tradeoffs: pd.DataFrame, regularizer: str, tolerance: float) -> "pd.Series[float]":
+    """Return by seed `memorized_at_no_cost` of one regularizer.
+
+    Args:
+        tradeoffs: from `regularized`.
+        regularizer: its name.
+        tolerance: validation accuracy that it may cost.
+    """
+    rows = rows_with(tradeoffs, "regularizer", regularizer)
+    return pd.Series({seed: memorized_at_no_cost(own, tolerance) for seed, own in rows.groupby("seed")})
