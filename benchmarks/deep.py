@@ -32,8 +32,7 @@ from torch import nn
 from torch.nn import functional
 
 from benevolent.analysis import measure_network
-from benevolent.analysis.measures.limits import NORM_TOLERANCE
-from benevolent.analysis.measures.linear_maps import convolution_norm
+from benevolent.analysis.measures.linear_maps import convolution_norm, norm_tolerance
 
 #: Networks, by their names in `torchvision.models`, and the side of their images.
 SIDES = {"resnet18": 64, "resnet50": 224, "vit_b_16": 224}
@@ -125,9 +124,9 @@ def scipy_norm(case: Convolution, weight: torch.Tensor) -> float:
     size = case.channels * case.side**2
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(size)
-    return (
-        float(eigsh(operator, k=1, which="LA", tol=2 * NORM_TOLERANCE, v0=start, return_eigenvectors=False)[0]) ** 0.5
-    )
+    tolerance = 2 * norm_tolerance((case.channels, case.side, case.side))
+    (squared,) = eigsh(operator, k=1, which="LA", tol=tolerance, v0=start, return_eigenvectors=False)
+    return float(squared) ** 0.5
 
 
 def convolutions() -> Table:

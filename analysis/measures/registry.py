@@ -133,18 +133,18 @@ _add("norms.parameter_count", 1, "none", DZIUGAITE)
 _add("norms.effective_parameters", 1, "none", FRANKLE, version=2)
 _add("norms.parameter_norm", 1, "none", DZIUGAITE)
 _add("norms.frobenius_distance", 1, "none", DZIUGAITE, (INITIAL,), version=3)
-_add("norms.log_frobenius_product", 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
-_add("norms.frobenius_sum", 1, "none", DZIUGAITE, (WEIGHTS,))
-_add("norms.log_spectral_product", 1, "none", BARTLETT, MAPS, ZERO_PRODUCT_OR_NO_NORM, version=3)
-_add("norms.spectral_sum", 1, "none", DZIUGAITE, MAPS, NO_CONVOLUTION_NORM, version=3)
+_add("norms.log_frobenius_product", 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT, version=2)
+_add("norms.frobenius_sum", 1, "none", DZIUGAITE, (WEIGHTS,), version=2)
+_add("norms.log_spectral_product", 1, "none", BARTLETT, MAPS, ZERO_PRODUCT_OR_NO_NORM, version=4)
+_add("norms.spectral_sum", 1, "none", DZIUGAITE, MAPS, NO_CONVOLUTION_NORM, version=4)
 
-_add("path_norm.path_norm", 1, "none", PATH_NORMS, (PATHS,), version=3)
+_add("path_norm.path_norm", 1, "none", PATH_NORMS, (PATHS,), version=4)
 
 _add("margins.margin_p10", -1, "train", DZIUGAITE, (CLASSES,))
-_add("margins.margin_p10_frobenius", -1, "train", LIAO, SCALED, ZERO_PRODUCT)
-_add("margins.margin_p10_spectral", -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_PRODUCT_OR_NO_NORM, version=3)
-_add("margins.normalized_train_loss", 1, "train", LIAO, SCALED, ZERO_PRODUCT)
-_add("margins.normalized_test_loss", 1, "test", LIAO, SCALED, ZERO_PRODUCT)
+_add("margins.margin_p10_frobenius", -1, "train", LIAO, SCALED, ZERO_PRODUCT, version=2)
+_add("margins.margin_p10_spectral", -1, "train", BARTLETT, (CLASSES, *MAPS), ZERO_PRODUCT_OR_NO_NORM, version=4)
+_add("margins.normalized_train_loss", 1, "train", LIAO, SCALED, ZERO_PRODUCT, version=2)
+_add("margins.normalized_test_loss", 1, "test", LIAO, SCALED, ZERO_PRODUCT, version=2)
 
 _add("sensitivity.lipschitz_mean", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
 _add("sensitivity.lipschitz_max", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
@@ -164,16 +164,16 @@ _add(
 _add("curvature.curvature_along_path", 1, "train", GOODFELLOW, (INITIAL, CURVATURE), UNMOVED_NETWORK, version=3)
 
 _add("norms.l1_norm", 1, "none", NEYSHABUR)
-_add("norms.log_l1_product", 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT)
+_add("norms.log_l1_product", 1, "none", LIAO, (WEIGHTS,), ZERO_PRODUCT, version=2)
 
-_add("distances.frobenius_distance_sum", 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), version=3)
-_add("distances.log_frobenius_distance_product", 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), UNMOVED_LAYER, version=3)
-_add("distances.spectral_distance_sum", 1, "none", DZIUGAITE, (INITIAL, *MAPS), NO_CONVOLUTION_NORM, version=3)
-_add("distances.log_spectral_distance_product", 1, "none", DZIUGAITE, (INITIAL, *MAPS), UNMOVED_OR_NO_NORM, version=3)
-_add("distances.log_spectral_complexity", 1, "none", BARTLETT, (INITIAL, *MAPS), NO_COMPLEXITY, version=3)
+_add("distances.frobenius_distance_sum", 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), version=4)
+_add("distances.log_frobenius_distance_product", 1, "none", DZIUGAITE, (INITIAL, WEIGHTS), UNMOVED_LAYER, version=4)
+_add("distances.spectral_distance_sum", 1, "none", DZIUGAITE, (INITIAL, *MAPS), NO_CONVOLUTION_NORM, version=4)
+_add("distances.log_spectral_distance_product", 1, "none", DZIUGAITE, (INITIAL, *MAPS), UNMOVED_OR_NO_NORM, version=4)
+_add("distances.log_spectral_complexity", 1, "none", BARTLETT, (INITIAL, *MAPS), NO_COMPLEXITY, version=4)
 
-_add("capacity.log_kernel_product", 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
-_add("capacity.frobenius_over_spectral", 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT)
+_add("capacity.log_kernel_product", 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT, version=2)
+_add("capacity.frobenius_over_spectral", 1, "none", DZIUGAITE, (MATRICES,), ZERO_PRODUCT, version=2)
 _add(
     "capacity.stable_rank_mean",
     1,
@@ -182,9 +182,10 @@ _add(
     (MATRICES,),
     ZERO_PRODUCT,
     opt_in="ranks networks of equal depth like frobenius_over_spectral",
+    version=2,
 )
-_add("capacity.stable_rank_max", 1, "none", RUDELSON, (MATRICES,), ZERO_PRODUCT)
-_add("capacity.distance_over_spectral", 1, "none", DZIUGAITE, (INITIAL, MATRICES), ZERO_PRODUCT, version=3)
+_add("capacity.stable_rank_max", 1, "none", RUDELSON, (MATRICES,), ZERO_PRODUCT, version=2)
+_add("capacity.distance_over_spectral", 1, "none", DZIUGAITE, (INITIAL, MATRICES), ZERO_PRODUCT, version=4)
 _add(
     "capacity.log_sum_of_spectral",
     1,
@@ -193,7 +194,7 @@ _add(
     MAPS,
     ZERO_PRODUCT_OR_NO_NORM,
     opt_in="ranks networks of equal depth like log_spectral_product",
-    version=2,
+    version=3,
 )
 _add(
     "capacity.log_sum_of_frobenius",
@@ -203,6 +204,7 @@ _add(
     (WEIGHTS,),
     ZERO_PRODUCT,
     opt_in="ranks networks of equal depth like log_frobenius_product",
+    version=2,
 )
 _add(
     "capacity.inverse_margin",
@@ -213,8 +215,8 @@ _add(
     ZERO_MARGIN,
     opt_in="ranks as margin_p10 where that is positive",
 )
-_add("capacity.log_spectral_over_margin", 1, "train", DZIUGAITE, (CLASSES, *MAPS), ZERO_MARGIN_OR_NO_NORM, version=2)
-_add("capacity.log_frobenius_over_margin", 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), ZERO_PRODUCT_OR_MARGIN)
+_add("capacity.log_spectral_over_margin", 1, "train", DZIUGAITE, (CLASSES, *MAPS), ZERO_MARGIN_OR_NO_NORM, version=3)
+_add("capacity.log_frobenius_over_margin", 1, "train", DZIUGAITE, (CLASSES, WEIGHTS), ZERO_PRODUCT_OR_MARGIN, version=2)
 _add(
     "capacity.log_sum_of_spectral_over_margin",
     1,
@@ -223,7 +225,7 @@ _add(
     (CLASSES, *MAPS),
     ZERO_MARGIN_OR_NO_NORM,
     opt_in="ranks networks of equal depth like log_spectral_over_margin",
-    version=2,
+    version=3,
 )
 _add(
     "capacity.log_sum_of_frobenius_over_margin",
@@ -233,8 +235,9 @@ _add(
     (CLASSES, WEIGHTS),
     ZERO_PRODUCT_OR_MARGIN,
     opt_in="ranks networks of equal depth like log_frobenius_over_margin",
+    version=2,
 )
-_add("capacity.log_spectral_origin", 1, "train", DZIUGAITE, (CLASSES, MATRICES), ZERO_PRODUCT_OR_MARGIN)
+_add("capacity.log_spectral_origin", 1, "train", DZIUGAITE, (CLASSES, MATRICES), ZERO_PRODUCT_OR_MARGIN, version=2)
 _add(
     "capacity.log_spectral_init",
     1,
@@ -242,9 +245,9 @@ _add(
     DZIUGAITE,
     (CLASSES, INITIAL, MATRICES),
     ZERO_PRODUCT_OR_MARGIN,
-    version=3,
+    version=4,
 )
-_add("capacity.path_norm_over_margin", 1, "train", DZIUGAITE, (CLASSES, PATHS), ZERO_MARGIN, version=2)
+_add("capacity.path_norm_over_margin", 1, "train", DZIUGAITE, (CLASSES, PATHS), ZERO_MARGIN, version=3)
 
 _add("margins.margin_min", -1, "train", JIANG, (CLASSES,))
 _add("margins.margin_p25", -1, "train", JIANG, (CLASSES,))
@@ -252,9 +255,9 @@ _add("margins.margin_median", -1, "train", JIANG, (CLASSES,))
 _add("margins.margin_p75", -1, "train", JIANG, (CLASSES,))
 _add("margins.margin_p90", -1, "train", JIANG, (CLASSES,))
 _add("margins.margin_mean", -1, "train", JIANG, (CLASSES,))
-_add("margins.normalized_train_loss_l1", 1, "train", LIAO, SCALED, ZERO_PRODUCT)
-_add("margins.normalized_train_loss_l4", 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
-_add("margins.normalized_train_loss_max", 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms")
+_add("margins.normalized_train_loss_l1", 1, "train", LIAO, SCALED, ZERO_PRODUCT, version=2)
+_add("margins.normalized_train_loss_l4", 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms", version=2)
+_add("margins.normalized_train_loss_max", 1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in="one of many norms", version=2)
 _add("margins.normalized_train_loss_by_output", 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
 _add("margins.normalized_test_loss_by_output", 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
 
@@ -376,9 +379,9 @@ _add(
     stochastic=True,
 )
 
-_add("lipschitz.bias_gradient_mean", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
-_add("lipschitz.lipschitz_mean_lower", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
-_add("lipschitz.lipschitz_mean_upper", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=2)
+_add("lipschitz.bias_gradient_mean", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=3)
+_add("lipschitz.lipschitz_mean_lower", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=3)
+_add("lipschitz.lipschitz_mean_upper", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=3)
 _add(
     "lipschitz.lipschitz_max_mixtures",
     1,
@@ -404,7 +407,7 @@ _add(
     stochastic=True,
 )
 
-_add("activation_regions.activation_regions", 1, "train", HANIN, (RELU,), opt_in=COSTLY, mapped=False)
+_add("activation_regions.activation_regions", 1, "train", HANIN, (RELU,), opt_in=COSTLY, mapped=False, version=2)
 _add(
     "activation_regions.region_crossings",
     1,
@@ -416,6 +419,7 @@ _add(
     ),
     opt_in=COSTLY,
     stochastic=True,
+    version=2,
 )
 _add(
     "activation_regions.far_lipschitz_bound",
@@ -427,6 +431,7 @@ _add(
     opt_in=COSTLY,
     mapped=False,
     stochastic=True,
+    version=2,
 )
 _add(
     "activation_regions.far_coverage",
@@ -438,6 +443,7 @@ _add(
     opt_in=COSTLY,
     mapped=False,
     stochastic=True,
+    version=2,
 )
 
 _add(
@@ -502,7 +508,7 @@ _add(
     version=3,
 )
 
-_add("path_norm.path_norm_l1", 1, "none", PATH_NORMS, (PATHS,), opt_in="much like log_frobenius_product", version=2)
+_add("path_norm.path_norm_l1", 1, "none", PATH_NORMS, (PATHS,), opt_in="much like log_frobenius_product", version=3)
 
 _add(
     "margins.margin_p10_complexity",
@@ -512,14 +518,23 @@ _add(
     (CLASSES, INITIAL, *MAPS),
     NO_COMPLEXITY,
     opt_in="much like margin_p10_spectral",
+    version=3,
+)
+_add(
+    "layer_margins.layer_margins",
+    -1,
+    "train",
+    JIANG,
+    (CLASSES, LAYER_INPUTS, SLOPES),
+    NO_SPREAD,
+    opt_in=VECTOR,
     version=2,
 )
-_add("layer_margins.layer_margins", -1, "train", JIANG, (CLASSES, LAYER_INPUTS, SLOPES), NO_SPREAD, opt_in=VECTOR)
 
-_add("distances.layer_distances", 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=2)
+_add("distances.layer_distances", 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=3)
 
-_add("margins.margin_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
-_add("margins.top_output_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR)
+_add("margins.margin_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR, version=2)
+_add("margins.top_output_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR, version=2)
 _add(
     "margins.input_margin_p10",
     -1,
@@ -538,7 +553,7 @@ _add(
     INSENSITIVE_INPUT,
 )
 
-_add("representation.davies_bouldin", 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=2)
+_add("representation.davies_bouldin", 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=3)
 _add(
     "representation.mixup_accuracy",
     -1,
@@ -551,8 +566,8 @@ _add(
     stochastic=True,
 )
 
-_add("spectra.power_law_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL)
-_add("spectra.weighted_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL, opt_in="much like power_law_alpha")
+_add("spectra.power_law_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL, version=2)
+_add("spectra.weighted_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL, opt_in="much like power_law_alpha", version=2)
 
 _add(
     "linear.linear_information",
@@ -585,5 +600,5 @@ _add(
     (INITIAL, *MAPS),
     NO_CONVOLUTION_NORM,
     opt_in="much like spectral_distance_sum",
-    version=3,
+    version=4,
 )

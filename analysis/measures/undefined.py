@@ -5,14 +5,13 @@ from benevolent.analysis.measures.limits import (
     LANCZOS_BUDGET,
     LANCZOS_TOLERANCE,
     NORM_BUDGET,
-    NORM_TOLERANCE,
 )
 
 # Norms.
 ZERO_PRODUCT = "the product of norms is zero: a layer has only zero weights"
 UNMOVED_LAYER = "the product of norms is zero: a layer is as it was initialized"
 ZERO_PRODUCT_OR_MARGIN = "the product of norms is zero, or the 10th percentile of the margins or the sum of ratios is"
-NO_CONVOLUTION_NORM = f"of a convolution: error may exceed {NORM_TOLERANCE:g} of it after {NORM_BUDGET} products"
+NO_CONVOLUTION_NORM = f"the norm of a convolution is not certain after {NORM_BUDGET} products"
 ZERO_PRODUCT_OR_NO_NORM = f"{ZERO_PRODUCT}; or {NO_CONVOLUTION_NORM}"
 UNMOVED_OR_NO_NORM = f"{UNMOVED_LAYER}; or {NO_CONVOLUTION_NORM}"
 ZERO_MARGIN_OR_NO_NORM = f"{ZERO_PRODUCT_OR_MARGIN}; or {NO_CONVOLUTION_NORM}"
