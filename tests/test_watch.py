@@ -126,7 +126,7 @@ def test_hooks_are_removed():
 def test_misuse_is_said_in_one_line():
     module = nn.Linear(3, 2)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
-    with pytest.raises(BadInput, match="steps_per_epoch: 0; expected a positive number"):
+    with pytest.raises(BadInput, match="steps_per_epoch: 0; expected a positive integer"):
         watch(module, optimizer, 0)
     with pytest.raises(BadInput, match="initial: parameter 'weight' of shape"):
         watch(module, optimizer, 1, initial={})
@@ -137,3 +137,32 @@ def test_misuse_is_said_in_one_line():
         optimizer.step()
         with pytest.raises(BadInput, match="gave no logits in training mode"):
             path.step(1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"steps_per_epoch": 2.5}, "steps_per_epoch: 2.5; expected a positive integer"),
+        ({"reduction": "none"}, "reduction: 'none'; expected 'mean' or 'sum'"),
+        ({"epochs": "all"}, "epochs: 'all'; expected 'log' or a list of different epochs >= 0"),
+        ({"epochs": [1.5]}, "epochs: [1.5]; expected 'log' or a list of different epochs >= 0"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_training(options, line):
+    module = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    with pytest.raises(BadInput) as refused:
+        watch(module, optimizer, **{"steps_per_epoch": 1, **options})
+    assert str(refused.value) == line
+
+
+def test_a_step_that_was_not_said_is_refused_instead_of_merged_with_the_next():
+    module = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    with watch(module, optimizer, 1) as path:
+        module(torch.eye(2)).square().sum().backward()
+        optimizer.step()
+        module(torch.eye(2)).square().sum().backward()
+        with pytest.raises(BadInput, match="the last optimizer.step"):
+            optimizer.step()
+    assert path.steps == 0

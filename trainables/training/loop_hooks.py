@@ -132,6 +132,8 @@ class LoopHooks:
     # ---- the optimizer
 
     def _before_update(self, *arguments: Any) -> None:
+        if self.updated:  # two steps would be taken for one
+            raise BadInput("watch: the last optimizer.step() was not followed by step()")
         groups = self._optimizer.param_groups
         if len(groups) != self._groups:
             raise BadInput("watch: the optimizer has got a new group of parameters; begin to watch after that")

@@ -1,9 +1,11 @@
 """Dynamics of a training loop that is not ours: the same statistics of the path as a sweep records."""
 
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
@@ -63,8 +65,9 @@ def watch(
         replace: take the place of a run of the same `config` and `seed`, instead of refusing to begin.
 
     Raises:
-        BadInput: the module has nothing to train, `steps_per_epoch` is not positive, `initial` lacks a parameter, the
-            optimizer evaluates the loss several times in a step, or the run cannot be saved (see `WatchedRun`).
+        BadInput: the module has nothing to train, `steps_per_epoch` is no positive integer, `epochs` or `reduction` is
+            something else, `initial` lacks a parameter, the optimizer evaluates the loss several times in a step, or
+            the run cannot be saved (see `WatchedRun`).
 
     >>> import torch
     >>> module = nn.Linear(3, 2)
@@ -79,8 +82,8 @@ def watch(
     >>> path.table["epoch"].tolist()
     [0, 1, 2, 4]
     """
-    if steps_per_epoch < 1:
-        raise BadInput(f"steps_per_epoch: {steps_per_epoch}; expected a positive number")
+    _check_options(steps_per_epoch, reduction)
+    record = _record(epochs)
     run = None
     if save_to is not None:
         run = WatchedRun.of(save_to, config or {}, seed, replace)
@@ -88,5 +91,18 @@ def watch(
     elif config is not None or seed is not None or replace:
         raise BadInput("watch: config, seed and replace describe a run that is saved; give save_to, too")
     parameters = WatchedParameters.of(module, optimizer, initial)
-    record = RecordConfig(epochs=epochs)
     return WatchedTraining(module, optimizer, parameters, steps_per_epoch, record, reduction, scaler, run)
+
+
+def _check_options(steps_per_epoch: Any, reduction: Any) -> None:
+    if not isinstance(steps_per_epoch, Integral) or steps_per_epoch < 1:
+        raise BadInput(f"steps_per_epoch: {steps_per_epoch!r}; expected a positive integer")
+    if reduction not in ("mean", "sum"):
+        raise BadInput(f"reduction: {reduction!r}; expected 'mean' or 'sum'")
+
+
+def _record(epochs: Any) -> RecordConfig:
+    try:
+        return RecordConfig(epochs=epochs)
+    except ValidationError:
+        raise BadInput(f"epochs: {epochs!r}; expected 'log' or a list of different epochs >= 0") from None

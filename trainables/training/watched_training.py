@@ -92,7 +92,10 @@ class WatchedTraining:
             raise BadInput("watch: step() is called once after every optimizer.step()")
         batches = self._hooks.take()
         if batches is None:
-            raise BadInput("watch: the module gave no logits in training mode before this step")
+            raise BadInput(
+                "watch: the module gave no logits in training mode before this step; expected a tensor, or an output with "
+                "an attribute `logits`"
+            )
         if not updated:  # the scaler skipped this step
             return
         if loss is None:
