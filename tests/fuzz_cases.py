@@ -97,8 +97,8 @@ def unpruned(naive: Naive) -> int:
     return len(parameters(naive)) - sum(int((mask == 0).sum()) for mask in naive.network.masks.values())
 
 
-def p10(naive: Naive) -> float:
-    return float(np.quantile(naive.margins, 0.1))
+def p10(naive: Naive) -> np.float64:
+    return np.quantile(naive.margins, 0.1)  # numpy's number: one over it is infinite where it is 0
 
 
 CASES: dict[str, Case] = {
@@ -122,7 +122,7 @@ CASES: dict[str, Case] = {
     "margin_p10_frobenius": Case(lambda n: p10(n) / n.norm_product(2), homogeneous),
     "margin_p10_spectral": Case(lambda n: p10(n) / math.prod(n.spectral), operators, 1e-4),
     "log_spectral_over_margin": Case(
-        lambda n: math.log(math.prod(s**2 for s in n.spectral) / p10(n) ** 2), operators, 1e-4
+        lambda n: np.log(math.prod(s**2 for s in n.spectral) / p10(n) ** 2), operators, 1e-4
     ),
     "path_norm_over_margin": Case(lambda n: n.paths(2) / p10(n) ** 2, on_paths),
     "normalized_train_loss": Case(lambda n: n.loss_over(n.norm_product(2)), homogeneous),
