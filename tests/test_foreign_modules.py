@@ -173,6 +173,18 @@ def test_a_module_that_draws_in_eval_mode_is_refused(inputs):
         measure_network(module, inputs, LABELS)
 
 
+def test_a_module_that_seldom_draws_in_eval_mode_is_refused(inputs):
+    """The first two examples, which are tried alone, always have the same outputs."""
+
+    def forward(self, x):
+        noise = torch.rand(len(x), 3)
+        noise[:2] = 0
+        return self.a(x) + noise
+
+    with pytest.raises(BadInput, match="gives other outputs for the same inputs, although it is in eval mode"):
+        measure_network(Of(forward, a=nn.Linear(6, 3)), inputs, LABELS)
+
+
 def test_a_module_that_gives_no_tensor_is_refused(inputs):
     with pytest.raises(BadInput, match="gives tuple; expected a tensor of logits"):
         measure_network(Of(lambda self, x: (self.a(x), x), a=nn.Linear(6, 3)), inputs, LABELS)

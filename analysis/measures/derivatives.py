@@ -192,7 +192,7 @@ class _Trial:
         size = torch.maximum(each.norm(), difference.abs())
         if not torch.isfinite(size) or (exact - difference).abs() <= self.tolerance * size:
             return None
-        return f"needs derivatives of the outputs by the {by}; those of automatic differentiation are others"
+        return f"needs derivatives of the outputs by the {by}; automatic differentiation gives others"
 
 
 def _failure(which: str, error: Exception) -> str:

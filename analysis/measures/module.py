@@ -144,15 +144,19 @@ def _checked_copy(module: nn.Module, plain: nn.Module, inputs: Tensor) -> nn.Mod
     """Return a plain copy of a module, without hooks where these only watch.
 
     Raises:
-        BadInput: the copy has other outputs than the module.
+        BadInput: the copy has other outputs than the module, or the module draws random numbers in eval mode.
     """
     copied = _outputs(plain, inputs)
-    outputs = _outputs(eval_copy(module), inputs)
+    own = eval_copy(module)
+    outputs = _outputs(own, inputs)
     rounding = HALF_ROUNDING if _has_half_precision(module) else ROUNDING
     if copied is None or outputs is None:  # measures will say why
         return plain
     if not are_close(copied, outputs.to(copied.dtype), rounding):
         name = type(module).__name__
+        again = _outputs(own, inputs)
+        if again is None or not are_close(again, outputs, rounding):
+            raise BadInput(f"{name}: gives other outputs for the same inputs, although it is in eval mode")
         raise BadInput(f"{name}: its copy with plain weights, in float32 or float64, has other outputs")
     bare = without_hooks(plain)
     without = _outputs(bare, inputs)

@@ -93,8 +93,8 @@ class WatchedTraining:
         batches = self._hooks.take()
         if batches is None:
             raise BadInput(
-                "watch: the module gave no logits in training mode before this step; expected a tensor, or an output with "
-                "an attribute `logits`"
+                "watch: the module gave no logits in training mode before this step; expected a tensor, or an output "
+                "with an attribute `logits`"
             )
         if not updated:  # the scaler skipped this step
             return
