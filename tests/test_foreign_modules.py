@@ -173,6 +173,11 @@ def test_a_module_that_draws_in_eval_mode_is_refused(inputs):
         measure_network(module, inputs, LABELS)
 
 
+def test_one_measure_can_be_named_without_a_list(inputs):
+    table = measure_network(nn.Linear(6, 3), inputs, LABELS, measures="parameter_norm")
+    assert table.index.tolist() == ["parameter_norm"]
+
+
 def test_a_module_that_seldom_draws_in_eval_mode_is_refused(inputs):
     """The first two examples, which are tried alone, always have the same outputs."""
 

@@ -132,7 +132,16 @@ class ClampsWeights(Flat):
 class HookedGradient(Flat):
     def __init__(self):
         super().__init__()
-        self.hidden.weight.register_hook(lambda gradient: 0 * gradient)
+        self.hidden.weight.register_hook(lambda gradient: gradient.clamp(-100, 100))
+
+
+class LostGradient(Flat):
+    def __init__(self):
+        super().__init__()
+        self.held = [self.hidden.weight]  # read in another way than by its name
+
+    def features(self, inputs):
+        return super().features(inputs) + functional.linear(inputs.flatten(1), self.held[0])
 
 
 class Recomputes(Flat):
@@ -269,7 +278,8 @@ def test_pretrained_and_frozen_parameters_start_as_the_constructor_leaves_them()
         (CountsCalls, "a forward pass changes its attribute 'calls', which no checkpoint keeps; expected a buffer"),
         (CentersBatches, "in eval mode, its outputs for an input depend on the other inputs of the batch"),
         (ClampsWeights, "a forward pass changes its parameter 'hidden.weight'; expected that only the optimizer does"),
-        (HookedGradient, "after a step in a stack the gradient of 'hidden.weight' is another one than in the module"),
+        (HookedGradient, "the parameter 'hidden.weight' has a hook, which a stack does not call; expected none"),
+        (LostGradient, "after a step in a stack the gradient of 'hidden.weight' is another one than in the module"),
         (Recomputes, "cannot be trained in a stack: torch.utils.checkpoint: "),
         (Complex, "the parameter 'phases' is complex; expected real parameters"),
         (Fails, "fails on inputs of shape (2, 1, 8, 8): not these"),

@@ -37,7 +37,7 @@ def measure_network(
     inputs: ArrayLike,
     labels: ArrayLike,
     init: nn.Module | Mapping[str, Tensor] | None = None,
-    measures: Sequence[str] | None = None,
+    measures: str | Sequence[str] | None = None,
     loss: str = "cross_entropy",
     validation: tuple[ArrayLike, ArrayLike] | None = None,
     true_labels: ArrayLike | None = None,
@@ -56,8 +56,8 @@ def measure_network(
         labels: `(N,)` integers of any kind in [0, C), of one output in [0, 2); with the squared loss of one output also
             real targets.
         init: the module, or its named parameters, at the random initialization.
-        measures: names in `MEASURES`, `default`, `all`, or `package.module:function` for a user's own; the default set
-            by default.
+        measures: one or several names in `MEASURES`, `default`, `all`, or `package.module:function` for a user's own;
+            the default set by default.
         loss: the loss that was minimized, a name in `trainables.optimization.losses.LOSSES`; `logistic`, `hinge` and
             `squared` take networks of one output.
         validation: held-out inputs and labels, for the measures that read them.
@@ -86,6 +86,8 @@ def measure_network(
     >>> table["value"].round(4).to_dict()
     {'parameter_norm': 5.0, 'lipschitz_max': 4.0}
     """
+    if isinstance(measures, str):
+        measures = [measures]
     plain, pruned_masks = plain_copy(module)
     if next(plain.parameters(), None) is None:
         raise BadInput(f"{type(module).__name__}: has no parameters to measure")

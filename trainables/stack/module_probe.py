@@ -72,13 +72,16 @@ def probe_module(module: nn.Module, where: str, input_shape: tuple[int, ...], ou
         outputs: number of its outputs.
 
     Raises:
-        BadInput: it fails, gives something else than logits `(2, outputs)`, depends on something else than its inputs,
-            parameters, buffers and torch's random numbers, or changes its parameters; or, in eval mode, gives
-            different logits for the same inputs, or logits that depend on the other inputs of a batch.
+        BadInput: a parameter is complex or has a hook; the module fails, gives something else than logits
+            `(2, outputs)`, depends on something else than its inputs, parameters, buffers and torch's random numbers,
+            or changes its parameters; or, in eval mode, gives different logits for the same inputs, or logits that
+            depend on the other inputs of a batch.
     """
     for name, value in module.named_parameters():
         if value.is_complex():
             raise BadInput(f"{where}: the parameter {name!r} is complex; expected real parameters")
+        if value._backward_hooks or value._post_accumulate_grad_hooks:
+            raise BadInput(f"{where}: the parameter {name!r} has a hook, which a stack does not call; expected none")
     before = {name: value.clone() for name, value in named_tensors(module).items()}
     try:
         trial = _try(module, before, input_shape)
