@@ -13,7 +13,7 @@ from benevolent.trainables.stack.layers import Mode
 from benevolent.trainables.stack.parameter_layout import ParameterLayout
 
 #: Difference between gradients, and between buffers after a step, that counts as rounding: a part of the largest
-#: number. Modules may compute parts in half precision, and a forgotten hook or a lost gradient changes far more.
+#: number. Modules may compute parts in half precision, and a lost gradient changes far more.
 ROUNDING = 2e-2
 #: Networks in the stack: two, so that one can spoil what the other needs.
 NETWORKS = 2
@@ -35,8 +35,8 @@ class TriedNetwork(Protocol):
 def check_step(network: TriedNetwork, where: str, input_shape: tuple[int, ...]) -> None:
     """Compare gradients and buffers after a step in a stack with those of torch's own backward pass.
 
-    Gradient checkpointing and parameters in a list, for instance, do not reach the tensors that a stack trains. Hooks on
-    parameters do not either; `probe_module` refuses them, since they may do nothing in this step.
+    Gradient checkpointing and parameters in a list, for instance, do not reach the tensors that a stack trains. Nor do
+    hooks on parameters; `probe_module` refuses them, since they may do nothing in this step.
 
     Args:
         network: its module is left unchanged.
