@@ -72,7 +72,7 @@ class Holder(NamedTuple):
     @property
     def has_ended(self) -> bool:
         """True if the process is known to have ended, which can be known only where ids of processes are shared."""
-        return self.place == _place() and self.started != _start_of(self.process)
+        return self.place != "" and self.place == _place() and self.started != _start_of(self.process)
 
     @property
     def silent_for(self) -> float:
@@ -199,6 +199,12 @@ def _start_of(process: int) -> str:
 
 
 def _place() -> str:
-    """Return what names the machine, or the container, within which a process id means one process."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    """Return what names the machine, or the container, within which a process id means one process.
+
+    Empty where it cannot be known: on systems other than Linux.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""

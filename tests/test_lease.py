@@ -51,6 +51,14 @@ def left_behind(results: Folder, **values) -> Holder:
     return other
 
 
+def test_nothing_is_known_of_processes_where_the_system_does_not_tell(results, monkeypatch):
+    monkeypatch.setattr(lease, "_place", lambda: "")
+    monkeypatch.setattr(lease, "_start_of", lambda process: "")
+    with held(results, "bth run", QUIET):
+        found = holder(results)
+        assert found is not None and not found._replace(process=0, started="before").has_ended
+
+
 def test_second_command_is_refused_by_name_and_writes_nothing(results):
     with held(results, "bth run", QUIET):
         names = (results / paths.LEASE).names()

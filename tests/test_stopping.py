@@ -38,6 +38,14 @@ def with_the_pipe_of_a_fork():
     os.wait()
     time.sleep(60)
 
+def on_another_system():
+    time.sleep(60)
+
+if sys.argv[1] == "on_another_system":
+    import psutil  # of this system
+    sys.platform = "another"
+    del ctypes.CDLL
+
 with stopped_by_signals(), undone_when_stopped(lambda: print("undone", flush=True)):
     children = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"])
     if sys.argv[1] != "with_a_handler_in_c":
@@ -57,10 +65,14 @@ def started(doing: str, **keywords) -> "subprocess.Popen[str]":
     return process
 
 
-def check_stopped(process: "subprocess.Popen[str]", number: int) -> None:
-    output, errors = process.communicate(timeout=10)
+def check_end(process: "subprocess.Popen[str]", number: int) -> None:
+    output, errors = process.communicate(timeout=10)  # until no process below it has the pipes open
     assert process.returncode == 128 + number and output == "undone\n"
     assert errors == "\nstopped. Nothing is lost: the same command continues from here.\n"
+
+
+def check_stopped(process: "subprocess.Popen[str]", number: int) -> None:
+    check_end(process, number)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
 
@@ -78,6 +90,12 @@ def test_a_signal_is_seen_whatever_the_main_thread_does_and_others_install(doing
     process = started(doing)
     process.send_signal(signal.SIGTERM)
     check_stopped(process, signal.SIGTERM)
+
+
+def test_what_only_linux_has_is_not_called_elsewhere():
+    process = started("on_another_system")
+    process.send_signal(signal.SIGTERM)
+    check_end(process, signal.SIGTERM)  # zombies are left to the system
 
 
 def test_a_forked_process_that_is_terminated_stops_only_itself():

@@ -12,9 +12,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 #: The signals that stop a command. One that is ignored when the command starts, as SIGINT is for a job in the
 #: background of a script, and SIGHUP under `nohup`, stays ignored.
@@ -36,7 +35,7 @@ SHOW_CURSOR = "\x1b[?25h"
 ASK = b"\0"
 
 _cleanups: list[Callable[[], object]] = []
-_handlers: dict[int, ctypes.Array[ctypes.c_char]] = {}
+_answered: set[int] = set()
 _all_read = threading.Event()
 
 
@@ -47,18 +46,23 @@ def stopped_by_signals() -> Iterator[None]:
     The operating system's handler writes the signal's number into a pipe, and a thread waits at its other end. So a
     signal is seen while the main thread computes or waits outside Python, and wherever it would swallow an exception.
     At the end of the context, signals that have come are answered first: Ray's own handler may end it.
+
+    On systems other than Linux, a process whose parent died before it may be left, and a handler that others have
+    installed in C stays until `keep_handlers` is called.
     """
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # a signal to all may end a parent before its children
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _ignore)
-            _handlers[number] = _c_handler(number)
+            _answered.add(number)
     os.register_at_fork(after_in_child=_forget)
     threading.Thread(target=_wait_and_stop, args=(reading,), daemon=True, name="stops at signals").start()
-    threading.Thread(target=_keep_c_handlers, daemon=True, name="keeps handlers").start()
+    if sys.platform == "linux":
+        _adopt_orphans()
+        handlers = {number: _c_handler(number) for number in _answered}
+        threading.Thread(target=_keep_c_handlers, args=(handlers,), daemon=True, name="keeps handlers").start()
     try:
         yield
     finally:
@@ -79,7 +83,7 @@ def undone_when_stopped(undo: Callable[[], object]) -> Iterator[None]:
 
 def keep_handlers() -> None:
     """Put our handlers back in the place of those that Ray has installed; for the main thread."""
-    for number in _handlers:
+    for number in _answered:
         signal.signal(number, _ignore)
 
 
@@ -89,19 +93,19 @@ def _ignore(number: int, frame: object) -> None:
 
 def _forget() -> None:
     """Give a forked process the usual handlers."""
-    if not _handlers:
+    if not _answered:
         return
     signal.set_wakeup_fd(-1)
-    for number in _handlers:
+    for number in _answered:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    _handlers.clear()
+    _answered.clear()
     _cleanups.clear()
 
 
 def _wait_and_stop(reading: int) -> None:
     while True:
         number = os.read(reading, 1)[0]
-        if number in _handlers:
+        if number in _answered:
             _stop(MESSAGE, 128 + number)
         if number == ASK[0]:
             _all_read.set()
@@ -112,7 +116,7 @@ def stop(message: str, code: int = 1) -> None:
 
     Outside `stopped_by_signals`, as in a notebook, the main thread is interrupted instead.
     """
-    if not _handlers:
+    if not _answered:
         print(message, file=sys.stderr)
         _thread.interrupt_main()
         return
@@ -143,13 +147,14 @@ def _clean_up() -> None:
 
 def _kill_children() -> None:
     """Kill all processes below this one, also those that they start meanwhile, and leave no zombie."""
+    import psutil  # only here: it would delay the start of every command
+
+    this = psutil.Process()
     end = time.monotonic() + SECONDS_TO_KILL
     while time.monotonic() < end:
-        for process in _processes_below(os.getpid()):
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        for process in this.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         try:
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
                 continue
@@ -158,24 +163,9 @@ def _kill_children() -> None:
         time.sleep(0.01)
 
 
-def _processes_below(root: int) -> list[int]:
-    """Return the ids of the processes that a process has started, directly or through others."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-        except OSError:  # it has ended meanwhile
-            continue
-        children.setdefault(int(parent), []).append(int(entry.name))
-    below = []
-    waiting = [root]
-    while waiting:
-        found = children.get(waiting.pop(), [])
-        waiting += found
-        below += found
-    return below
+def _adopt_orphans() -> None:
+    """Become the parent of processes below this one whose own parent dies: a signal to all may end it first."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _c_handler(number: int) -> ctypes.Array[ctypes.c_char]:
@@ -185,11 +175,11 @@ def _c_handler(number: int) -> ctypes.Array[ctypes.c_char]:
     return handler
 
 
-def _keep_c_handlers() -> None:
-    """Put the system's handlers back that lead to ours, whenever others have taken their place."""
+def _keep_c_handlers(handlers: Mapping[int, ctypes.Array[ctypes.c_char]]) -> None:
+    """Put the C library's handlers, which lead to ours, back whenever others have taken their place."""
     library = ctypes.CDLL(None)
     while True:
         time.sleep(SECONDS_BETWEEN_LOOKS)
-        for number, handler in _handlers.items():
+        for number, handler in handlers.items():
             if _c_handler(number).raw != handler.raw:
                 library.sigaction(number, handler, None)
