@@ -169,7 +169,7 @@ def _covariate_shift(table: pd.DataFrame, name: str, seeds: int) -> Finding:
     evidence = f"after the first step, cosine of gradients, {shown}; {change}; in the first step, {shown_at_start}"
     claim = COVARIATE_SHIFT.naming(NAMES[name])
     if name not in OF_SOURCE:
-        claim = claim._replace(paper="", kind="ours")
+        claim = claim.beyond_paper()
     return claim.decide(side_of(difference, 0, seeds), evidence)
 
 

@@ -88,17 +88,20 @@ real data than on randX and on randY at the same train accuracy of {HIGH_ACCURAC
 epochs; undecided if these do not contain it in every network).
 """
 
+#: What the paper says about the time to fit, and why a claim about it may not hold.
+NOISE_TAKES_LONGER = "section 3.3: noise gains more from capacity, and takes longer with more data"
+NOISE_IS_FAR_APART = "in few dimensions the inputs of noise are far apart, and soon told from each other"
 #: Claims about the time to fit, by sweep; those about noise in place of images are the paper's.
 TIME = {
     "capacity": StudyClaim(
         "More capacity shortens training on {} more than on real data",
-        "section 3.3: noise gains more from capacity, and takes longer with more data",
-        "in few dimensions the inputs of noise are far apart, and soon told from each other",
+        NOISE_TAKES_LONGER,
+        NOISE_IS_FAR_APART,
     ),
     "examples": StudyClaim(
         "More data lengthen training on {} more than on real data",
-        "section 3.3: noise gains more from capacity, and takes longer with more data",
-        "in few dimensions the inputs of noise are far apart, and soon told from each other",
+        NOISE_TAKES_LONGER,
+        NOISE_IS_FAR_APART,
     ),
 }
 
@@ -179,7 +182,7 @@ def _time(times: pd.DataFrame, sweep: str, kind: str) -> Finding:
     shown = f"epochs change by a factor of {factors}; difference of logarithms {show_interval(difference)}"
     claim = TIME[sweep].naming(kind)
     if kind != RANDX:
-        claim = claim._replace(paper="", kind="ours")
+        claim = claim.beyond_paper()
     return claim.decide(difference.low > 0, f"{shown}; {unfinished}")
 
 
@@ -191,7 +194,7 @@ def _dropout(tradeoffs: pd.DataFrame, other: str) -> Finding:
     evidence = f"least train accuracy on random labels: {least}; difference {show_interval(difference)}"
     claim = DROPOUT.naming(other)
     if other != "weight decay":
-        claim = claim._replace(paper="", kind="ours")
+        claim = claim.beyond_paper()
     strengths = tradeoffs.groupby("regularizer")["strength"].nunique() - 1  # without none
     if strengths["dropout"] != strengths[other]:
         reason = f"{strengths['dropout']} strengths of dropout, {strengths[other]} of {other}"

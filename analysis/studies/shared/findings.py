@@ -97,6 +97,14 @@ class StudyClaim(NamedTuple):
         """
         return self._replace(text=self.text.format(*names))
 
+    def beyond_paper(self) -> "StudyClaim":
+        """Return the claim as ours, about a case that the paper has no numbers for.
+
+        >>> StudyClaim("deeper is better", "figure 1").beyond_paper()
+        StudyClaim(text='deeper is better', paper='', explanation='', kind='ours')
+        """
+        return self._replace(paper="", kind="ours")
+
     def decide(self, holds: bool | None, evidence: str, reason: str = "") -> Finding:
         """Return the finding of a rule that is met, not met, or (None) cannot be applied to these data.
 

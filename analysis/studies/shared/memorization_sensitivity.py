@@ -62,7 +62,7 @@ def few_matter_finding(ginis: pd.DataFrame, kind: str) -> Finding:
     means = f"Gini {values[REAL].mean():.2f} on real data, {values[kind].mean():.2f} on {kind}"
     claim = FEW_MATTER.naming(kind)
     if kind != RANDX:
-        claim = claim._replace(paper="", kind="ours")
+        claim = claim.beyond_paper()
     return claim.decide(difference.low > 0, f"{means}; difference {show_interval(difference)}")
 
 
