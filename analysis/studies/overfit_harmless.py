@@ -16,7 +16,7 @@ from benevolent.analysis.studies.shared.overfit_figures import (
     draw_population,
 )
 from benevolent.analysis.studies.shared.seed_means import mean_of, show_interval
-from benevolent.analysis.studies.shared.tables import rows_with
+from benevolent.analysis.studies.shared.tables import epochs_of, rows_with
 from benevolent.trainables.store.statuses import Role
 
 #: Examples of the theorem.
@@ -124,9 +124,8 @@ def _network_paths(results: Results) -> pd.DataFrame:
     runs["last_step"] = runs["step"]
     errors = results.outcomes.query("name == 'error' and split != 'validation'")
     by_split = errors.pivot_table(index=["run_id", "step"], columns="split", values="value").reset_index()
-    columns = ["run_id", "start", "seed", "last_step", "data.train_size", "optimizer.batch_size"]
-    table = by_split.merge(runs[columns], on="run_id")
-    table["epoch"] = table["step"] / np.ceil(table["data.train_size"] / table["optimizer.batch_size"])
+    table = by_split.merge(runs[["run_id", "start", "seed", "last_step"]], on="run_id")
+    table["epoch"] = epochs_of(results, table)
     table["end"] = table["step"] == table["last_step"]
     table["train_accuracy"] = 1 - table["train"]
     table["accuracy"] = 1 - table["test"]
@@ -169,7 +168,7 @@ def _count_fits(table: pd.DataFrame) -> str:
 
 def _network_findings(paths: pd.DataFrame) -> list[Finding]:
     ends = paths[paths["end"]]
-    large = BAD_START.naming("large initial weights")._replace(paper="", kind="ours")
+    large = BAD_START.naming("large initial weights").beyond_paper()
     return [
         _no_loss(paths, ends),
         _bad_start(BAD_START.naming("weights that fit random labels"), ends, RANDOM),

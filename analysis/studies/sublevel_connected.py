@@ -25,7 +25,6 @@ from benevolent.analysis.studies.shared.valley_pairs import (
     largest_change_of_outputs,
     losses_along_paths,
     pairs_by_width,
-    steps_per_epoch,
     widths_without_partner,
 )
 
@@ -68,7 +67,7 @@ def answer(results: Sweeps) -> StudyAnswer:
         losses[sweep] = losses_along_paths(widths)
         tables[sweep] = heights(losses[sweep], chance)
         changes.append(largest_change_of_outputs(widths))
-    within = heights_within_runs(results[MANY], steps_per_epoch(results[MANY]), chance)
+    within = heights_within_runs(results[MANY], example_config(results[MANY]).steps_per_epoch, chance)
     few = tables[FEW]
     many = pd.concat([tables[MANY], within], ignore_index=True)
     examples = {sweep: example_config(results[sweep]).data.train_size for sweep in tables}

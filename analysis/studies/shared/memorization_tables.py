@@ -12,7 +12,7 @@ from benevolent.analysis.multi_run import answers_of_runs
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.gini import gini
 from benevolent.analysis.studies.shared.network_outputs import examples
-from benevolent.analysis.studies.shared.tables import rows_with
+from benevolent.analysis.studies.shared.tables import epochs_of, rows_with
 from benevolent.trainables.store.statuses import Status
 
 REAL = "real"
@@ -62,12 +62,9 @@ def histories(results: Results) -> pd.DataFrame:
         "critical_sample_ratio": ratios.set_index(["run_id", "step"])["value"],
     }
     table = pd.DataFrame(columns).reset_index()
-    runs = with_kind(results.runs)
-    steps_per_epoch = -(-runs["data.train_size"] // runs["optimizer.batch_size"])
-    about = runs.assign(steps_per_epoch=steps_per_epoch)
-    table = table.merge(about[["run_id", "kind", "level", "seed", "steps_per_epoch"]], on="run_id")
-    table["epoch"] = table["step"] / table["steps_per_epoch"]
-    return table[table["step"] > 0].drop(columns="steps_per_epoch").sort_values(["run_id", "step"], ignore_index=True)
+    table = table.merge(with_kind(results.runs)[["run_id", "kind", "level", "seed"]], on="run_id")
+    table["epoch"] = epochs_of(results, table)
+    return table[table["step"] > 0].sort_values(["run_id", "step"], ignore_index=True)
 
 
 def sensitivity_ginis(results: Results, table: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from benevolent.analysis.studies.shared.seed_means import (
     minus_signs,
     seed_mean,
 )
-from benevolent.analysis.studies.shared.tables import rows_with
+from benevolent.analysis.studies.shared.tables import epochs_of, rows_with
 
 TRUE_LABELS = "true labels"
 RANDOM_LABELS = "random labels"
@@ -65,10 +65,7 @@ def training_losses(results: Results) -> pd.DataFrame:
     """Return the training loss at recorded epochs: columns `run_id`, `epoch` and `value`."""
     outcomes = results.outcomes
     losses = outcomes[(outcomes["split"] == "train") & (outcomes["name"] == "loss")]
-    runs = results.table().set_index("run_id")
-    steps_per_epoch = np.ceil(runs["data.train_size"] / runs["optimizer.batch_size"])
-    epochs = losses["step"] / losses["run_id"].map(steps_per_epoch)
-    return losses[["run_id", "value"]].assign(epoch=epochs)
+    return losses[["run_id", "value"]].assign(epoch=epochs_of(results, losses))
 
 
 def _architecture(run: Mapping[str, object]) -> str:

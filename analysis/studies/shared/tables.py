@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from benevolent.analysis.results import Results
+
 #: Tables by the name of a sweep, or of what else they are about.
 Tables = Mapping[str, pd.DataFrame]
 
@@ -15,3 +17,9 @@ def rows_with(table: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
     [0.25]
     """
     return table[table[column] == value]
+
+
+def epochs_of(results: Results, rows: pd.DataFrame) -> "pd.Series[float]":
+    """Return the epoch of each row of a table with the columns `run_id` and `step`; part of an epoch is a fraction."""
+    steps_per_epoch = {run_id: results.config(run_id).steps_per_epoch for run_id in rows["run_id"].unique()}
+    return rows["step"] / rows["run_id"].map(steps_per_epoch)

@@ -37,9 +37,7 @@ def early_stop_values(results: Results) -> pd.DataFrame:
     table = tickets_table(results)
     steps = _error_by_iteration(results)
     table = table.merge(steps, left_on="run_id", right_index=True, how="left")
-    example = results.config(str(table["run_id"].iloc[0]))
-    batch = example.optimizer.examples_per_step(example.data.train_size)
-    steps_per_epoch = -(-example.data.train_size // batch)
+    steps_per_epoch = results.config(str(table["run_id"].iloc[0])).steps_per_epoch
     columns = ["early_stop_epoch", "test_early_stop_error", *steps.columns]
     table["model"] = _model_names(table)
     values = ticket_values(table, columns, ["model"], left="weights_left")

@@ -16,7 +16,7 @@ from benevolent.analysis.multi_run.parameter_path import ParameterPath, linear_p
 from benevolent.analysis.multi_run.sublevel_path import sublevel_path
 from benevolent.analysis.multi_run.unit_matching import linear_layers, match_units, permuted
 from benevolent.analysis.results import Results
-from benevolent.analysis.studies.shared.network_outputs import example_config, examples
+from benevolent.analysis.studies.shared.network_outputs import examples
 from benevolent.trainables.optimization.losses import LOSSES
 
 #: Positions on a path, ends included.
@@ -164,10 +164,3 @@ def largest_change_of_outputs(widths: list[Width]) -> float:
             changes.append(float((after - before).abs().max() / before.abs().max()))
             pair.second.float()
     return max(changes)
-
-
-def steps_per_epoch(results: Results) -> int:
-    """Return the steps of an epoch of a sweep's runs."""
-    config = example_config(results)
-    batch = config.optimizer.examples_per_step(config.data.train_size)
-    return -(-config.data.train_size // batch)
