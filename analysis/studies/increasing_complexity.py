@@ -60,11 +60,11 @@ def answer(results: Sweeps) -> StudyAnswer:
     figure = render_figure(
         "ladder",
         "Performance of a network while it trains, and how much of it simpler classifiers explain",
-        "Mutual information with the true labels of the test split, one panel for each seed; dotted lines are the "
+        "Mutual information with the true labels of the test split, one panel for each network; dotted lines are the "
         "information of the simpler classifiers themselves. Steps are shown on a logarithmic scale, the source's on a "
         "linear one.",
         draw_ladders,
-        ladders,
+        list(ladders.values()),
     )
     tables = []
     for seed, ladder in ladders.items():

@@ -1,6 +1,6 @@
 """Simpler classifiers of a network, and the figure of what each explains of it (Nakkiran et al. 2019, section 4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,17 +50,17 @@ class SimplerClassifier(NamedTuple):
         return float(explained.iloc[-1] / explained.max())
 
 
-def draw_ladders(ladders: Mapping[int, Sequence[SimplerClassifier]]) -> Figure:
-    """Draw what networks know while they train, and what simpler classifiers explain of it, a panel per seed.
+def draw_ladders(ladders: Sequence[Sequence[SimplerClassifier]]) -> Figure:
+    """Draw what networks know while they train, and what simpler classifiers explain of it, a panel per network.
 
     Args:
-        ladders: simpler classifiers of the network of each seed, from the smallest to the largest.
+        ladders: simpler classifiers of each network, from the smallest to the largest.
     """
     figure = new_figure(3.0)
     panels = figure.subplots(1, len(ladders), sharey=True, squeeze=False)[0]
-    for panel, (seed, ladder) in zip(panels, ladders.items(), strict=True):
+    for number, (panel, ladder) in enumerate(zip(panels, ladders, strict=True), 1):
         _draw_ladder(panel, ladder)
-        panel.set(title=f"seed {seed}", xlabel="SGD steps", xlim=(0, None))
+        panel.set(title=f"network {number}", xlabel="SGD steps", xlim=(0, None))
     panels[0].set_ylabel("mutual information (bits)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
