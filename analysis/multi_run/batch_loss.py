@@ -130,13 +130,15 @@ def kept_steps(results: Results, run_ids: Collection[str] | None = None) -> Iter
     cohort_of_run = results.cohorts.cohort_of_run  # a run may be in several, and is read from one
     cohorts = zip(results.cohorts.folders, results.cohorts.manifests, strict=True)
     for position, (folder, manifest) in enumerate(cohorts):
-        own = {run_id for run_id in wanted if cohort_of_run[run_id] == position}
         files = CohortFiles(folder, manifest.cohort_id)
         for path in files.parameter_files():
             if paths.is_final(path):
                 continue
             stored = read_parameters(files.folder, path)
-            rows = [row for row, run_id in enumerate(stored.run_ids) if run_id in own]
+            rows = []
+            for row, run_id in enumerate(stored.run_ids):
+                if run_id in wanted and cohort_of_run[run_id] == position:
+                    rows.append(row)
             configs = [results.config(stored.run_ids[row]) for row in rows]
             if configs and stored.metadata["phase"][0] == configs[0].phases[-1].name:
                 yield _step_of_runs(stored, rows, configs)

@@ -60,16 +60,18 @@ undecided with fewer than {FEWEST_BOUNDS} such patterns in all. How often patter
 is, is reported.
 """
 
+#: Why a claim on steadiness may not hold.
+FREQUENCY_MATTERS = "among networks that have learned their sinusoid, the frequency changes the relation of the two"
 #: Claims on each statistic of steadiness.
 FOLLOWS = {
     "bias_increment_max": StudyClaim(
         "The more slowly the bias is trained, the flatter the function is far from the data",
-        explanation="among networks that have learned their sinusoid, the frequency changes the relation of the two",
+        explanation=FREQUENCY_MATTERS,
         kind="ours",
     ),
     "bias_variance": StudyClaim(
         "The less the bias varies in training, the flatter the function is far from the data",
-        explanation="among networks that have learned their sinusoid, the frequency changes the relation of the two",
+        explanation=FREQUENCY_MATTERS,
         kind="ours",
     ),
 }
@@ -144,7 +146,7 @@ def _square(runs: Results, run_id: str) -> pd.DataFrame:
 
 
 def _largest_distant_slope(runs: Results, run_id: str) -> float:
-    network, _ = network_and_training_inputs(runs, run_id)
+    network = runs.network(run_id).double()
     return float(patterns_and_slopes(network, distant_inputs(runs, run_id, DISTANT)).slopes.max())
 
 
