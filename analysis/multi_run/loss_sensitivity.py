@@ -3,7 +3,7 @@
 With L_t the mean loss over all training examples after t steps of SGD, the loss sensitivity of an example x at t is
 `g_x^t = ||d L_t / d x||_1`. Its input acts on L_t in two ways, and both are differentiated: x is one of the examples of
 the mean, and it has moved the parameters in each of the t steps whose batch it was in. Reverse-mode differentiation of
-L_t goes back through all t steps, so that a sensitivity at t costs as much as t steps, a few times over.
+L_t goes back through all t steps, so that a sensitivity at t costs a few times as much as these steps.
 """
 
 from collections.abc import Collection, Sequence

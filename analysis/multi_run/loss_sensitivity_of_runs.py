@@ -20,7 +20,8 @@ from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.training.example_order import training_orders
 
-#: Largest distance between the end of the unrolled steps and that of the run, as a fraction of the run's way.
+#: Largest distance between the end of the unrolled steps and that of the run, as a fraction of the distance
+#: that the run moved.
 LARGEST_DEVIATION = 0.01
 
 
@@ -100,8 +101,9 @@ def _check_end(run_ids: Sequence[str], start: Tensor, end: Tensor, unrolled: Ten
     for run_id, deviation in zip(run_ids, deviations.tolist(), strict=True):
         if not deviation <= LARGEST_DEVIATION:
             raise BadInput(
-                f"run {run_id}: steps of plain SGD end elsewhere (distance {deviation:.2g} of its way); the loss "
-                "sensitivity needs one phase of SGD without momentum, weight decay, schedule and changes of the inputs"
+                f"run {run_id}: steps of plain SGD end elsewhere (off by {deviation:.2g} of the distance that the run "
+                "moved); the loss sensitivity needs one phase of SGD that takes all of its epochs, without momentum, "
+                "weight decay, schedule or changes of the inputs"
             )
 
 

@@ -11,7 +11,7 @@ from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.replicate_taus import pair_signs
 from benevolent.trainables.rng import generator
 
-#: All orders of up to seven configurations are tried, and so many random ones of more.
+#: Number of orders tried: all of them for up to seven configurations, random ones for more.
 PERMUTATIONS = math.factorial(7)
 #: Sums of the same signs in another order differ by less.
 ROUNDING = 1e-9
@@ -27,18 +27,11 @@ def configuration_p_values(
 ) -> pd.DataFrame:
     """Test whether predictors order the configurations of a sweep by the target, or against it.
 
-    Intervals over seeds say how surely these few configurations are ordered so; that another predictor without any
-    meaning would not order them so, only a permutation of the configurations says. The statistic is the mean over
+    Intervals over seeds say how certain it is that these few configurations are ordered so. Only a permutation of the
+    configurations says how often a predictor without any meaning would order them so. The statistic is the mean over
     replicates of Kendall's tau-b; a permutation gives each configuration the targets of another one, in all
     replicates. Configurations without a value of the predictor take no part. Where runs are missing in some replicates,
-    the statistic is tau-b of the means over replicates.
-
-    Args:
-        table: one row per run; several runs of a configuration in a replicate count as one, by their mean.
-        predictors: numeric columns.
-        target: a numeric column.
-        configuration: column of the configuration.
-        replicate: column of the replicate's number.
+    the statistic is tau-b of the means over replicates. The table and its columns are given as to `replicate_taus`.
 
     Returns:
         One row per predictor (the index): the one-sided p-values `p_below`, of a tau this far below 0, and `p_above`,
@@ -87,7 +80,8 @@ def _p_values(
 def _complete_replicates(means: pd.DataFrame, configurations: "pd.Index[str]") -> list[pd.DataFrame]:
     """Return the values of each replicate, by configuration; their mean over replicates if a value is missing.
 
-    Predictor and target are missing together, which only the order at hand would leave in pairs.
+    A run that is missing lacks both predictor and target. Only in the actual order do these gaps coincide: any other
+    would leave fewer pairs to compare, and so give a tau nearer to 0.
     """
     replicates = [rows.droplevel(0).reindex(configurations) for _, rows in means.groupby(level=0)]
     known = [rows for rows in replicates if rows.notna().any(axis=None)]

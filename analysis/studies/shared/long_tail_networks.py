@@ -1,4 +1,4 @@
-"""Networks that saw different subsets: what they say about the values of single examples."""
+"""Networks that saw different subsets, and what they show about the value of single examples."""
 
 from dataclasses import dataclass
 

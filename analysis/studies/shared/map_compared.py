@@ -17,7 +17,7 @@ def compared(claim: StudyClaim, values: np.ndarray, what: str) -> Finding:
     Args:
         claim: the claim.
         values: one for each paper; missing ones are left out.
-        what: the mean says, for the evidence.
+        what: name of the mean in the evidence.
     """
     papers = int(np.isfinite(values).sum())
     if papers < FEWEST_STUDIES:

@@ -97,7 +97,7 @@ def _directed(effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def recovered_by_choice(tables: Tables, predictor: str, sign: int, places: Sequence[str]) -> float:
-    """Return how much better than at random networks are chosen by a predictor, as a part of what is possible.
+    """Return how much better than random networks those are that a predictor chooses, as a part of what is possible.
 
     In each sweep, a tenth of the networks (one at least) is chosen by the smallest values of the predictor times
     `sign`, and their mean test error compared with that of all networks (0) and of the best choice (1).

@@ -40,7 +40,7 @@ def map_figures(
             "excludes 0. A gray dot: the measure does not vary, or does not apply. Right: the mean over papers by "
             "random effects, with its 95% interval. The gap of other seeds of the same configuration shows how much is "
             "possible, random numbers how little: one that is drawn for each configuration keeps its order over "
-            "seeds, and only over papers it is seen to mean nothing.",
+            "seeds, so that only the mean over papers shows that it means nothing.",
             draw_map,
             effects,
             papers,

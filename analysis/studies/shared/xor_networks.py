@@ -62,7 +62,7 @@ class Detectors(NamedTuple):
 
 
 def _settings(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return what was set of networks, and what was recorded of them."""
+    """Return the settings of networks, and what was recorded of them."""
     train_size = (rows["data.subset"] * rows["data.train_size"]).round()
     table = rows[["seed"]].assign(filters=rows["model.filters"], train_size=train_size.astype(int))
     table["test_size"] = rows["data.test_size"]
