@@ -89,9 +89,12 @@ COSTLY = "costly"
 VECTOR = "a vector"
 KNOWS_TRUE_LABELS = "it knows which labels are wrong"
 
-#: Requirements of measures that need the norms of linear maps, and the scale of a whole network.
+#: Requirements that several measures share: norms of linear maps, outputs over the product of norms, slopes of the
+#: outputs at the inputs, distances of the inputs from a decision boundary.
 MAPS = (WEIGHTS, OPERATOR_NORMS)
 SCALED = (CLASSES, WEIGHTS, HOMOGENEOUS)
+INPUT_SLOPES = (REAL_INPUTS, SLOPES)
+BOUNDARY = (REAL_INPUTS, CLASSES, SLOPES)
 
 #: All measures by name, in the order in which they are computed.
 MEASURES: dict[str, Measure] = {}
@@ -146,8 +149,8 @@ _add("margins.margin_p10_spectral", -1, "train", BARTLETT, (CLASSES, *MAPS), ZER
 _add("margins.normalized_train_loss", 1, "train", LIAO, SCALED, ZERO_PRODUCT, version=2)
 _add("margins.normalized_test_loss", 1, "test", LIAO, SCALED, ZERO_PRODUCT, version=2)
 
-_add("sensitivity.lipschitz_mean", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
-_add("sensitivity.lipschitz_max", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
+_add("sensitivity.lipschitz_mean", 1, "train", LOUKAS, INPUT_SLOPES, OVERFLOWING_SLOPES, cost=2, version=2)
+_add("sensitivity.lipschitz_max", 1, "train", LOUKAS, INPUT_SLOPES, OVERFLOWING_SLOPES, cost=2, version=2)
 _add("sensitivity.fisher_rao_norm", 1, "train", LIANG, (CURVATURE,))
 
 _add(
@@ -239,13 +242,7 @@ _add(
 )
 _add("capacity.log_spectral_origin", 1, "train", DZIUGAITE, (CLASSES, MATRICES), ZERO_PRODUCT_OR_MARGIN, version=2)
 _add(
-    "capacity.log_spectral_init",
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL, MATRICES),
-    ZERO_PRODUCT_OR_MARGIN,
-    version=4,
+    "capacity.log_spectral_init", 1, "train", DZIUGAITE, (CLASSES, INITIAL, MATRICES), ZERO_PRODUCT_OR_MARGIN, version=4
 )
 _add("capacity.path_norm_over_margin", 1, "train", DZIUGAITE, (CLASSES, PATHS), ZERO_MARGIN, version=3)
 
@@ -261,48 +258,12 @@ _add("margins.normalized_train_loss_max", 1, "train", LIAO, SCALED, ZERO_PRODUCT
 _add("margins.normalized_train_loss_by_output", 1, "train", LIAO, (CLASSES,), ZERO_OUTPUT)
 _add("margins.normalized_test_loss_by_output", 1, "test", LIAO, (CLASSES,), ZERO_OUTPUT)
 
-_add("sensitivity.lipschitz_median", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
-_add("sensitivity.lipschitz_p90", 1, "train", LOUKAS, (REAL_INPUTS, SLOPES), OVERFLOWING_SLOPES, cost=2, version=2)
-_add(
-    "sensitivity.jacobian_frobenius_mean",
-    1,
-    "train",
-    NOVAK,
-    (REAL_INPUTS, SLOPES),
-    cost=2,
-    version=3,
-    stochastic=True,
-)
-_add(
-    "sensitivity.lipschitz_mean_test",
-    1,
-    "test",
-    LOUKAS,
-    (REAL_INPUTS, SLOPES),
-    OVERFLOWING_SLOPES,
-    opt_in=COSTLY,
-    version=2,
-)
-_add(
-    "sensitivity.lipschitz_max_test",
-    1,
-    "test",
-    LOUKAS,
-    (REAL_INPUTS, SLOPES),
-    OVERFLOWING_SLOPES,
-    opt_in=COSTLY,
-    version=2,
-)
-_add(
-    "sensitivity.lipschitz_p90_test",
-    1,
-    "test",
-    LOUKAS,
-    (REAL_INPUTS, SLOPES),
-    OVERFLOWING_SLOPES,
-    opt_in=COSTLY,
-    version=2,
-)
+_add("sensitivity.lipschitz_median", 1, "train", LOUKAS, INPUT_SLOPES, OVERFLOWING_SLOPES, cost=2, version=2)
+_add("sensitivity.lipschitz_p90", 1, "train", LOUKAS, INPUT_SLOPES, OVERFLOWING_SLOPES, cost=2, version=2)
+_add("sensitivity.jacobian_frobenius_mean", 1, "train", NOVAK, INPUT_SLOPES, cost=2, version=3, stochastic=True)
+_add("sensitivity.lipschitz_mean_test", 1, "test", LOUKAS, INPUT_SLOPES, OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add("sensitivity.lipschitz_max_test", 1, "test", LOUKAS, INPUT_SLOPES, OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
+_add("sensitivity.lipschitz_p90_test", 1, "test", LOUKAS, INPUT_SLOPES, OVERFLOWING_SLOPES, opt_in=COSTLY, version=2)
 
 _add("flatness.sam_sharpness", 1, "train", FORET, (GRADIENTS,), opt_in="much like sharpness", version=3)
 _add("flatness.asam_sharpness", 1, "train", KWON, (GRADIENTS,), version=2)
@@ -312,72 +273,15 @@ _add("flatness.adaptive_worst_case_sharpness", 1, "train", ANDRIUSHCHENKO, (GRAD
 _add("curvature.hessian_trace", 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
 _add("curvature.hessian_quantiles", 1, "train", GHORBANI, (CURVATURE,), opt_in=COSTLY, version=3, stochastic=True)
 
-_add(
-    "pac_bayes.pac_bayes_init",
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL),
-    NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-    stochastic=True,
-)
-_add(
-    "pac_bayes.pac_bayes_origin",
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES,),
-    NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-    stochastic=True,
-)
-_add(
-    "pac_bayes.pac_bayes_flatness",
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES,),
-    NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-    stochastic=True,
-)
-_add(
-    "pac_bayes.pac_bayes_magnitude_init",
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL),
-    NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-    stochastic=True,
-)
-_add(
-    "pac_bayes.pac_bayes_magnitude_origin",
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES, INITIAL),
-    NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-    stochastic=True,
-)
-_add(
-    "pac_bayes.pac_bayes_magnitude_flatness",
-    1,
-    "train",
-    DZIUGAITE,
-    (CLASSES,),
-    NO_SIGMA,
-    opt_in=COSTLY,
-    version=3,
-    stochastic=True,
-)
+for _bound, _requires in {
+    "pac_bayes.pac_bayes_init": (CLASSES, INITIAL),
+    "pac_bayes.pac_bayes_origin": (CLASSES,),
+    "pac_bayes.pac_bayes_flatness": (CLASSES,),
+    "pac_bayes.pac_bayes_magnitude_init": (CLASSES, INITIAL),
+    "pac_bayes.pac_bayes_magnitude_origin": (CLASSES, INITIAL),
+    "pac_bayes.pac_bayes_magnitude_flatness": (CLASSES,),
+}.items():
+    _add(_bound, 1, "train", DZIUGAITE, _requires, NO_SIGMA, opt_in=COSTLY, version=3, stochastic=True)
 
 _add("lipschitz.bias_gradient_mean", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=3)
 _add("lipschitz.lipschitz_mean_lower", 1, "train", LOUKAS, (FIRST_LAYER, SLOPES, GRADIENTS), opt_in=COSTLY, version=3)
@@ -387,7 +291,7 @@ _add(
     1,
     "train",
     LOUKAS,
-    (REAL_INPUTS, SLOPES),
+    INPUT_SLOPES,
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     cost=3,
@@ -399,7 +303,7 @@ _add(
     1,
     "train",
     LOUKAS,
-    (REAL_INPUTS, SLOPES),
+    INPUT_SLOPES,
     OVERFLOWING_SLOPES,
     opt_in="much like lipschitz_max",
     cost=3,
@@ -413,10 +317,7 @@ _add(
     1,
     "train",
     NOVAK,
-    (
-        REAL_INPUTS,
-        RELU,
-    ),
+    (REAL_INPUTS, RELU),
     opt_in=COSTLY,
     stochastic=True,
     version=2,
@@ -464,34 +365,18 @@ _add(
     NO_CORRUPTED_LABEL,
     opt_in=KNOWS_TRUE_LABELS,
 )
-_add("memorization.loss_sensitivity_mean", 1, "train", ARPIT, (REAL_INPUTS, SLOPES), opt_in="much like margin_p10")
+_add("memorization.loss_sensitivity_mean", 1, "train", ARPIT, INPUT_SLOPES, opt_in="much like margin_p10")
 _add(
     "memorization.loss_sensitivity_gini",
     -1,
     "train",
     ARPIT,
-    (REAL_INPUTS, SLOPES),
+    INPUT_SLOPES,
     INSENSITIVE_LOSS,
     opt_in="much like margin_p25",
 )
-_add(
-    "memorization.critical_sample_ratio",
-    1,
-    "validation",
-    ARPIT,
-    (REAL_INPUTS, CLASSES, SLOPES),
-    opt_in=COSTLY,
-    stochastic=True,
-)
-_add(
-    "memorization.critical_sample_ratio_train",
-    1,
-    "train",
-    ARPIT,
-    (REAL_INPUTS, CLASSES, SLOPES),
-    opt_in=COSTLY,
-    stochastic=True,
-)
+_add("memorization.critical_sample_ratio", 1, "validation", ARPIT, BOUNDARY, opt_in=COSTLY, stochastic=True)
+_add("memorization.critical_sample_ratio_train", 1, "train", ARPIT, BOUNDARY, opt_in=COSTLY, stochastic=True)
 
 _add("landscape.loss_range_along_gradient", 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
 _add("landscape.gradient_predictiveness", 1, "train", SANTURKAR, (GRADIENTS,), opt_in=COSTLY, version=3)
@@ -535,62 +420,17 @@ _add("distances.layer_distances", 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_
 
 _add("margins.margin_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR, version=2)
 _add("margins.top_output_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR, version=2)
-_add(
-    "margins.input_margin_p10",
-    -1,
-    "train",
-    JIANG,
-    (REAL_INPUTS, CLASSES, SLOPES),
-    INSENSITIVE_INPUT,
-    opt_in="much like margin_p10",
-)
-_add(
-    "margins.input_margin_median",
-    -1,
-    "train",
-    JIANG,
-    (REAL_INPUTS, CLASSES, SLOPES),
-    INSENSITIVE_INPUT,
-)
+_add("margins.input_margin_p10", -1, "train", JIANG, BOUNDARY, INSENSITIVE_INPUT, opt_in="much like margin_p10")
+_add("margins.input_margin_median", -1, "train", JIANG, BOUNDARY, INSENSITIVE_INPUT)
 
 _add("representation.davies_bouldin", 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=3)
-_add(
-    "representation.mixup_accuracy",
-    -1,
-    "train",
-    NATEKAR,
-    (
-        REAL_INPUTS,
-        CLASSES,
-    ),
-    stochastic=True,
-)
+_add("representation.mixup_accuracy", -1, "train", NATEKAR, (REAL_INPUTS, CLASSES), stochastic=True)
 
 _add("spectra.power_law_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL, version=2)
 _add("spectra.weighted_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL, opt_in="much like power_law_alpha", version=2)
 
-_add(
-    "linear.linear_information",
-    -1,
-    "validation",
-    NAKKIRAN,
-    (
-        REAL_INPUTS,
-        CLASSES,
-    ),
-    opt_in=COSTLY,
-)
-_add(
-    "linear.nonlinear_information",
-    1,
-    "validation",
-    NAKKIRAN,
-    (
-        REAL_INPUTS,
-        CLASSES,
-    ),
-    opt_in=COSTLY,
-)
+_add("linear.linear_information", -1, "validation", NAKKIRAN, (REAL_INPUTS, CLASSES), opt_in=COSTLY)
+_add("linear.nonlinear_information", 1, "validation", NAKKIRAN, (REAL_INPUTS, CLASSES), opt_in=COSTLY)
 
 _add(
     "distances.squared_spectral_distance_sum",
