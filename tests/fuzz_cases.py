@@ -30,12 +30,8 @@ class Case(NamedTuple):
     tolerance: float = 1e-6
 
 
-def _how(naive: Naive, how: str) -> bool:
-    return any(step.how == how for step in naive.network.steps)
-
-
 def differentiable(naive: Naive) -> bool:
-    return not _how(naive, "detached")
+    return all(step.how != "detached" for step in naive.network.steps)
 
 
 def has_slopes(naive: Naive) -> bool:
@@ -43,10 +39,6 @@ def has_slopes(naive: Naive) -> bool:
 
 
 def once(naive: Naive) -> bool:
-    return naive.weights_act_once
-
-
-def matrices(naive: Naive) -> bool:
     return naive.weights_act_once
 
 
@@ -75,10 +67,6 @@ def layer_inputs(naive: Naive) -> bool:
 def relu_layers(naive: Naive) -> bool:
     relus = [step for step in naive.network.steps if step.op == "relu"]
     return once(naive) and bool(relus) and all(step.how == "call" for step in relus)
-
-
-def small(naive: Naive) -> bool:
-    return differentiable(naive)
 
 
 def kernels(naive: Naive) -> np.ndarray:
@@ -111,9 +99,9 @@ CASES: dict[str, Case] = {
     "log_l1_product": Case(lambda n: math.log(n.norm_product(1)), once),
     "log_spectral_product": Case(lambda n: np.log(n.spectral).sum(), operators, 1e-4),
     "spectral_sum": Case(lambda n: np.sum(n.spectral), operators, 1e-4),
-    "log_kernel_product": Case(lambda n: np.log(kernels(n)).sum(), matrices),
-    "frobenius_over_spectral": Case(lambda n: np.sum((frobenius(n) / kernels(n)) ** 2), matrices),
-    "stable_rank_max": Case(lambda n: np.max((frobenius(n) / kernels(n)) ** 2), matrices),
+    "log_kernel_product": Case(lambda n: np.log(kernels(n)).sum(), once),
+    "frobenius_over_spectral": Case(lambda n: np.sum((frobenius(n) / kernels(n)) ** 2), once),
+    "stable_rank_max": Case(lambda n: np.max((frobenius(n) / kernels(n)) ** 2), once),
     "path_norm": Case(lambda n: math.sqrt(n.paths(2)), on_paths),
     "path_norm_l1": Case(lambda n: n.paths(1), on_paths),
     "margin_min": Case(lambda n: n.margins.min()),

@@ -1,6 +1,6 @@
 """Small networks assembled at random, each with a description that says what it computes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ class Step:
         op: what it computes: a key of `naive_measures.OPERATIONS`.
         sources: the values that it reads: 0 for the inputs, k for the result of step k.
         layer: name of the layer whose tensors it reads; empty without one.
-        how: `call` of the layer; or a `function` of its weight, of the `doubled` weight; `function`, `in place`.
+        how: `call` of the layer; its outputs `detached`; or a `function` of its weight, or of the `doubled` weight. A
+            step without a layer: a `function`, or `in place`.
     """
 
     op: str
@@ -395,9 +396,3 @@ def _computed_weight(layer: Any, kind: str) -> Tensor:
         weight, left, right = originals.original.detach(), originals[0]._u, originals[0]._v
         return weight / (left @ weight.flatten(1) @ right)
     return layer.weight.detach()
-
-
-def random_networks(count: int, first: int = 0) -> Iterator[tuple[int, RandomNetwork]]:
-    """Yield networks with their seeds."""
-    for seed in range(first, first + count):
-        yield seed, random_network(seed)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from benevolent.analysis.measures.derivatives import Derivatives
 from benevolent.analysis.measures.sequence import as_sequence
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import Weight, called_per_example, find_weights, weight_uses
@@ -35,10 +36,7 @@ class Architecture:
         relu_functions: True if ReLUs are called as functions, not only as layers `nn.ReLU`.
         doubt: the reason why the layers are not believed to be the network; None if they are.
         mixes_examples: True if an output depends on the other examples of a batch.
-        first_carries_inputs: True if the inputs reach the outputs through the first layer's outputs alone.
-        no_slopes: the reason why there are no derivatives of the outputs by the inputs; None if there are.
-        no_gradients: the same of those by the parameters.
-        no_curvature: the same of second derivatives by the parameters.
+        derivatives: which of them are missing or wrong; none, where they were not tried.
     """
 
     module: nn.Module
@@ -51,10 +49,7 @@ class Architecture:
     relu_functions: bool = False
     doubt: str | None = None
     mixes_examples: bool = False
-    first_carries_inputs: bool = True
-    no_slopes: str | None = None
-    no_gradients: str | None = None
-    no_curvature: str | None = None
+    derivatives: Derivatives = Derivatives()
 
     @classmethod
     def trace(cls, module: nn.Module, tensors: Mapping[str, Tensor], examples: Tensor) -> "Architecture":

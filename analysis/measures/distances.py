@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
-from benevolent.analysis.measures.norms import kernel, operator_norms, spectral_norms
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, as_matrix, computed_once
+from benevolent.analysis.measures.norms import operator_norms, spectral_norms
 
 
 @computed_once
@@ -55,8 +55,8 @@ def log_spectral_complexity(network: MeasuredNetwork) -> Tensor:
     s_k = ||W_k||_2 is the operator norm. The (2,1) norm is the sum over units of the L2 norms of their incoming
     weights; for a convolution, over filters: a filter counts once, not once for every position.
     """
-    sums_by_weight = [kernel(change).norm(dim=1).sum() for change in network.weight_changes]
-    sums = torch.stack(sums_by_weight)
+    changes = zip(network.architecture.weights, network.weight_changes, strict=True)
+    sums = torch.stack([as_matrix(layer, change).norm(dim=1).sum() for layer, change in changes])
     spectral = spectral_norms(network)
     ratios = (sums / spectral).pow(2 / 3)
     return spectral.log().sum() + 1.5 * ratios.sum().log()

@@ -21,9 +21,15 @@ MATRIX_NUMBERS = 2**20
 
 
 def matrix_norm(matrix: Tensor) -> Tensor:
-    """Return the largest singular value of a matrix: the root of the largest eigenvalue of the smaller Gram matrix."""
-    gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
-    return eigenvalues(gram)[-1].clamp(min=0).sqrt()
+    """Return the largest singular values `(...)` of matrices `(..., r, c)`; NaN for those that are not finite.
+
+    They are the roots of the largest eigenvalues of the smaller Gram matrices.
+
+    >>> matrix_norm(torch.tensor([[[3.0, 4.0]], [[0.0, 2.0]]]))
+    tensor([5., 2.])
+    """
+    gram = matrix @ matrix.mT if matrix.shape[-2] <= matrix.shape[-1] else matrix.mT @ matrix
+    return eigenvalues(gram)[..., -1].clamp(min=0).sqrt()
 
 
 def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vmapped: bool = False) -> Tensor:

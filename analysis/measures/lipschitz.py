@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 
 from benevolent.analysis.measures.lanczos import eigenvalues
+from benevolent.analysis.measures.linear_maps import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.rng import normal, pairs, uniform
-from benevolent.analysis.measures.sensitivity import jacobian_norms_at, slice_size, spectral_norms
+from benevolent.analysis.measures.sensitivity import jacobian_norms_at, slice_size
 
 #: Number of sampled inputs.
 SAMPLES = 256
@@ -52,7 +53,7 @@ def bias_gradients(network: MeasuredNetwork) -> Tensor:
             return torch.stack([jacrev(outputs)(bias, example) for example in inputs])
 
     size = slice_size(network.architecture.classes, len(bias))
-    norms = [spectral_norms(jacobian(inputs)) for inputs, _ in network.batches(max_examples=size)]
+    norms = [matrix_norm(jacobian(inputs)) for inputs, _ in network.batches(max_examples=size)]
     return torch.cat(norms)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
-from benevolent.analysis.measures.derivatives import Derivatives, try_derivatives
+from benevolent.analysis.measures.derivatives import try_derivatives
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import in_call_order
@@ -81,20 +81,17 @@ class NetworkStack:
         tensors = {**_module_buffers(network, size, examples.device, first.dtype), **buffers, **parameters}
         module, folded, folded_buffers = fold_stack(network.module, tensors)
         first_folded = _row(0, {**folded_buffers, **folded})
-        logits_of_first = functools.partial(logits_of_network, network, _row(0, buffers), _row(0, parameters))
-        architecture = Architecture.trace(module, first_folded, examples[:2])
         logits_with = functools.partial(logits_of_network, network, _row(0, buffers))
-        derivatives = Derivatives()
+        logits_of_first = functools.partial(logits_with, _row(0, parameters))
+        architecture = Architecture.trace(module, first_folded, examples[:2])
+        derivatives = architecture.derivatives
         if needs_derivatives:
             derivatives = try_derivatives(
                 logits_with, _row(0, parameters), examples, architecture.first_layer, architecture.activations
             )
         architecture = replace(
             architecture,
-            first_carries_inputs=derivatives.first_carries_inputs,
-            no_slopes=derivatives.no_slopes,
-            no_gradients=derivatives.no_gradients,
-            no_curvature=derivatives.no_curvature,
+            derivatives=derivatives,
             doubt=_why_not_the_network(module, first_folded, logits_of_first, examples),
             mixes_examples=_mixes_examples(logits_of_first, examples),
         )

@@ -102,11 +102,6 @@ def operator_norm(layer: Weight, weight: Tensor, vmapped: bool = False) -> Tenso
     return convolution_norm(layer.layer, weight, layer.input_shape, vmapped)
 
 
-def kernel(weight: Tensor) -> Tensor:
-    """Return weights as a matrix: a row for every unit, or every filter of a convolution."""
-    return weight.flatten(1)
-
-
 def log_spectral_product(network: MeasuredNetwork) -> Tensor:
     """The natural logarithm of the product of spectral norms: sum_k log ||W_k||_2."""
     return spectral_norms(network).log().sum()

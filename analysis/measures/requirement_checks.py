@@ -3,6 +3,7 @@
 They read no values of tensors.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import nn
@@ -13,7 +14,7 @@ from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.path_norm import why_no_path_norm
 from benevolent.analysis.measures.weight_uses import MATRIX_PRODUCTS
 from benevolent.analysis.measures.weights import Weight
-from benevolent.trainables.stack.layer_types import is_sequence, layer_type
+from benevolent.trainables.stack.layer_types import LayerType, is_sequence, layer_type
 from benevolent.trainables.stack.own_code import kind_name
 
 
@@ -46,10 +47,7 @@ def why_no_layers(network: MeasuredNetwork) -> str | None:
 
 def why_no_weights(network: MeasuredNetwork) -> str | None:
     """Ask for weight tensors that each act once, with BatchNorm folded into them."""
-    return _no_weights(network.architecture)
-
-
-def _no_weights(architecture: Architecture) -> str | None:
+    architecture = network.architecture
     if not architecture.weights:
         return "needs weights, parameters with two axes or more"
     for weight in architecture.weights:
@@ -63,10 +61,10 @@ def _no_weights(architecture: Architecture) -> str | None:
 
 def why_no_features(network: MeasuredNetwork) -> str | None:
     """Ask for a last layer with weights, whose inputs are the features."""
-    architecture = network.architecture
-    reason = _no_weights(architecture)
-    if reason:
-        return reason
+    return why_no_weights(network) or _no_features(network.architecture)
+
+
+def _no_features(architecture: Architecture) -> str | None:
     last = architecture.weights[-1]
     layer = last.name.rpartition(".")[0]
     if layer not in architecture.calls:
@@ -84,10 +82,10 @@ def _not_on_layer_inputs(weight: Weight) -> str | None:
 
 def why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
     """Ask for layers of one weight tensor, each called once."""
-    architecture = network.architecture
-    reason = _no_weights(architecture)
-    if reason:
-        return reason
+    return why_no_weights(network) or _no_layer_inputs(network.architecture)
+
+
+def _no_layer_inputs(architecture: Architecture) -> str | None:
     for weight, following in pairwise(architecture.weights):
         if weight.layer is following.layer:
             return f"needs one weight tensor per layer, {weight.name!r} is not alone"
@@ -96,16 +94,18 @@ def why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
 
 def why_not_homogeneous(network: MeasuredNetwork) -> str | None:
     """Ask for a network whose outputs scale with the weights of every layer."""
-    return _first_inhomogeneous(network.architecture.sequence)
+    layers = "Linear, Conv2d and positively homogeneous layers"
+    return _other_layer(network.architecture.sequence, layers, lambda known: known.homogeneous)
 
 
-def _first_inhomogeneous(module: nn.Module) -> str | None:
+def _other_layer(module: nn.Module, expected: str, allowed: Callable[[LayerType], bool]) -> str | None:
+    """Return a reason that names the first layer, in a sequence or alone, that is not allowed; None if all are."""
     if is_sequence(module):
-        return next(filter(None, map(_first_inhomogeneous, module.children())), None)
-    if layer_type(module).homogeneous:
+        reasons = (_other_layer(part, expected, allowed) for part in module.children())
+        return next(filter(None, reasons), None)
+    if allowed(layer_type(module)):
         return None
-    name = kind_name(module)
-    return f"needs nn.Sequential of Linear, Conv2d and positively homogeneous layers, found {name}"
+    return f"needs nn.Sequential of {expected}, found {kind_name(module)}"
 
 
 def why_no_operator_norms(network: MeasuredNetwork) -> str | None:
@@ -123,9 +123,10 @@ def why_no_operator_norms(network: MeasuredNetwork) -> str | None:
 
 def why_no_matrices(network: MeasuredNetwork) -> str | None:
     """Ask for weights that are matrices or kernels of convolutions."""
-    reason = _no_weights(network.architecture)
-    if reason:
-        return reason
+    return why_no_weights(network) or _no_matrices(network)
+
+
+def _no_matrices(network: MeasuredNetwork) -> str | None:
     for weight in network.architecture.weights:
         axes = network.folded[weight.name].ndim
         if axes > 2 and not weight.function.startswith("conv"):
@@ -148,48 +149,43 @@ def why_no_dense_first_layer(network: MeasuredNetwork) -> str | None:
         return "needs a first layer that is linear with a bias, both trained"
     if not network.architecture.first_on_inputs:
         return "needs a first layer that acts on the inputs themselves"
-    if not network.architecture.first_carries_inputs:
+    if not network.architecture.derivatives.first_carries_inputs:
         return "needs inputs that reach the outputs through the first layer alone, once"
     return None
 
 
 def why_no_relu(network: MeasuredNetwork) -> str | None:
     """Ask for ReLU layers."""
-    reason = _no_weights(network.architecture)
-    if reason:
-        return reason
-    parts = network.architecture.module.modules()
-    has_relu = any(isinstance(part, nn.ReLU) for part in parts)
-    if not has_relu:
+    return why_no_weights(network) or _no_relu(network.architecture)
+
+
+def _no_relu(architecture: Architecture) -> str | None:
+    if not any(isinstance(part, nn.ReLU) for part in architecture.module.modules()):
         return "needs layers nn.ReLU"
-    if network.architecture.relu_functions:
+    if architecture.relu_functions:
         return "needs ReLUs that are layers nn.ReLU, some are called as functions"
     return None
 
 
 def why_not_piecewise_linear(network: MeasuredNetwork) -> str | None:
     """Ask for a network of affine layers and ReLU alone."""
-    return why_no_relu(network) or _first_nonlinear(network.architecture.sequence)
-
-
-def _first_nonlinear(module: nn.Module) -> str | None:
-    if is_sequence(module):
-        return next(filter(None, map(_first_nonlinear, module.children())), None)
-    if layer_type(module).affine_given_relus:
-        return None
-    return f"needs nn.Sequential of affine layers and ReLU, found {kind_name(module)}"
+    layers = "affine layers and ReLU"
+    return why_no_relu(network) or _other_layer(
+        network.architecture.sequence, layers, lambda known: known.affine_given_relus
+    )
 
 
 def why_no_slopes(network: MeasuredNetwork) -> str | None:
     """Ask for outputs that can be differentiated by the inputs."""
-    return network.architecture.no_slopes
+    return network.architecture.derivatives.no_slopes
 
 
 def why_no_gradients(network: MeasuredNetwork) -> str | None:
     """Ask for a loss that can be differentiated by the parameters."""
-    return network.architecture.no_gradients
+    return network.architecture.derivatives.no_gradients
 
 
 def why_no_curvature(network: MeasuredNetwork) -> str | None:
     """Ask for a loss that can be differentiated twice by the parameters."""
-    return network.architecture.no_gradients or network.architecture.no_curvature
+    derivatives = network.architecture.derivatives
+    return derivatives.no_gradients or derivatives.no_curvature

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from benevolent.analysis.measures.lanczos import eigenvalues, largest_eigenvalue, start_vector
+from benevolent.analysis.measures.lanczos import largest_eigenvalue, start_vector
 from benevolent.analysis.measures.limits import EXACT_CLASSES
+from benevolent.analysis.measures.linear_maps import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.quantiles import quantile
 from benevolent.analysis.measures.rng import normal
@@ -55,7 +56,7 @@ def jacobian_norms_at(network: MeasuredNetwork, inputs: Tensor) -> Tensor:
 
     if classes <= EXACT_CLASSES:
         jacobians = torch.stack([*rows_of(torch.eye(classes, dtype=inputs.dtype, device=inputs.device))], 1)
-        return torch.stack([spectral_norms(jacobians), jacobians.flatten(1).norm(dim=1)], 1)
+        return torch.stack([matrix_norm(jacobians), jacobians.flatten(1).norm(dim=1)], 1)
     mixtures = normal((MIXTURES, classes), inputs, "mixtures of classes") / MIXTURES**0.5
     lengths = torch.stack([row.norm(dim=1) for row in rows_of(mixtures)])
     frobenius = lengths.norm(dim=0)
@@ -68,13 +69,6 @@ def jacobian_norms_at(network: MeasuredNetwork, inputs: Tensor) -> Tensor:
     largest = largest_eigenvalue(product, start, network.vmapped)
     spectral = largest.clamp(min=0).sqrt().to(frobenius.dtype)
     return torch.stack([spectral, frobenius], 1)
-
-
-def spectral_norms(matrices: Tensor) -> Tensor:
-    """Return the largest singular values `(n,)` of matrices `(n, r, c)`: roots of the largest eigenvalues of J J^T."""
-    if matrices.shape[1] > matrices.shape[2]:
-        matrices = matrices.mT
-    return eigenvalues(matrices @ matrices.mT)[:, -1].clamp(min=0).sqrt()
 
 
 def local_lipschitz(network: MeasuredNetwork, split: str = "train") -> Tensor:

@@ -14,8 +14,6 @@ SAME_NUMBERS = frozenset(
 )
 #: Recurrent layers, in which the weights act at every time step.
 RECURRENT = frozenset(["lstm", "gru", "rnn_tanh", "rnn_relu"])
-
-
 #: Functions of data and one matrix.
 MATRIX_PRODUCTS = frozenset(["linear", "matmul", "__matmul__", "__rmatmul__", "mm", "addmm"])
 #: Functions in which a weight acts as a matrix or a kernel, or as several.
