@@ -140,6 +140,13 @@ class Finding(NamedTuple):
     verdict: str
     line: str
 
+    @property
+    def is_problem(self) -> bool:
+        return self.verdict in ("wrong", "refused")
+
+    def described(self, seed: int, network: RandomNetwork) -> str:
+        return f"{seed} {sorted(set(network.kinds))}: {self.measure} {self.verdict}: {self.line}"
+
 
 def findings(seed: int) -> tuple[RandomNetwork, list[Finding]]:
     """Measure a random network and compare."""

@@ -15,7 +15,7 @@ from collections import Counter
 
 from fuzz_cases import CASES, CURVATURE, findings
 
-SIGNS = {"equal": "=", "not applicable": "-", "undefined": "-", "wrong": "!", "refused": "!"}
+SIGNS = {"equal": "=", "not applicable": "-", "undefined": "-"}
 NAME = 32
 CELL = 9
 WIDTH = 100
@@ -36,11 +36,10 @@ def main() -> None:
         kinds = sorted(set(network.kinds))
         sizes.update([*kinds, "all"])
         for result in results:
-            sign = SIGNS[result.verdict]
+            sign = "!" if result.is_problem else SIGNS[result.verdict]
             for kind in (*kinds, "all"):
                 counts[kind, result.measure, sign] += 1
-            if sign == "!":
-                problems.append(f"{seed} {kinds}: {result.measure} {result.verdict}: {result.line}")
+        problems += [result.described(seed, network) for result in results if result.is_problem]
     print(
         f"{arguments.networks} networks from seed {arguments.first}, {time.process_time() - started:.0f} s of processor"
     )

@@ -23,13 +23,13 @@ def _channels(values: Tensor, like: Tensor) -> Tensor:
     return values.view(-1, *[1] * (like.ndim - 2))
 
 
-def _affine(layer: Any, x: Tensor, own: Tensors) -> Tensor:
+def _affine(x: Tensor, own: Tensors) -> Tensor:
     return x * _channels(own["weight"], x) + _channels(own["bias"], x)
 
 
 def _batch_norm(layer: Any, x: Tensor, own: Tensors) -> Tensor:
     mean, variance = (_channels(value.double(), x) for value in (layer.running_mean, layer.running_var))
-    return _affine(layer, (x - mean) / (variance + layer.eps).sqrt(), own)
+    return _affine((x - mean) / (variance + layer.eps).sqrt(), own)
 
 
 def _convolution(axes: int) -> Callable[[Any, Tensor, Tensors], Tensor]:
@@ -39,7 +39,7 @@ def _convolution(axes: int) -> Callable[[Any, Tensor, Tensors], Tensor]:
     )
 
 
-def _windows(layer: Any, x: Tensor) -> Tensor:
+def _windows(x: Tensor) -> Tensor:
     """The numbers under each window of a pooling of width 2, along the last axis."""
     for axis in range(2, x.ndim):
         x = x.unfold(axis, 2, 2)
@@ -55,16 +55,16 @@ OPERATIONS: dict[str, Callable[[Any, Tensor, Tensors], Tensor]] = {
     "shift": lambda layer, x, own: x + own["weight"],
     "batch_norm": _batch_norm,
     "layer_norm": lambda layer, x, own: _normalized(x, [1], layer.eps) * own["weight"] + own["bias"],
-    "group_norm": lambda layer, x, own: _affine(layer, _normalized(x, [*range(2, x.ndim)], layer.eps), own),
-    "instance_norm": lambda layer, x, own: _affine(layer, _normalized(x, [*range(2, x.ndim)], layer.eps), own),
+    "group_norm": lambda layer, x, own: _affine(_normalized(x, [*range(2, x.ndim)], layer.eps), own),
+    "instance_norm": lambda layer, x, own: _affine(_normalized(x, [*range(2, x.ndim)], layer.eps), own),
     "relu": lambda layer, x, own: x.clamp(min=0),
     "leaky_relu": lambda layer, x, own: torch.where(x > 0, x, 0.01 * x),
     "gelu": lambda layer, x, own: x * (1 + torch.erf(x / math.sqrt(2))) / 2,
     "tanh": lambda layer, x, own: 1 - 2 / (1 + torch.exp(2 * x)),
     "sigmoid": lambda layer, x, own: 1 / (1 + torch.exp(-x)),
     "dropout": lambda layer, x, own: x,
-    "max_pool": lambda layer, x, own: _windows(layer, x).amax(-1),
-    "avg_pool": lambda layer, x, own: _windows(layer, x).mean(-1),
+    "max_pool": lambda layer, x, own: _windows(x).amax(-1),
+    "avg_pool": lambda layer, x, own: _windows(x).mean(-1),
     "mean_pool": lambda layer, x, own: x.flatten(2).mean(2).view(*x.shape[:2], *[1] * (x.ndim - 2)),
     "flatten": lambda layer, x, own: x.flatten(1),
 }

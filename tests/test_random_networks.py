@@ -17,8 +17,7 @@ def check(first: int, count: int) -> None:
         network, results = findings(seed)
         for result in results:
             found[result.measure, result.verdict] += 1
-            if result.verdict in ("wrong", "refused"):
-                problems.append(f"{seed} {network.kinds}: {result.measure} {result.verdict}: {result.line}")
+        problems += [result.described(seed, network) for result in results if result.is_problem]
     assert not problems, "\n".join(problems)
     never = [name for name in CASES if not found[name, "equal"]]
     assert not never, f"no network has these: {never}"

@@ -36,7 +36,7 @@ class Architecture:
         relu_functions: True if ReLUs are called as functions, not only as layers `nn.ReLU`.
         doubt: the reason why the layers are not believed to be the network; None if they are.
         mixes_examples: True if an output depends on the other examples of a batch.
-        derivatives: which of them are missing or wrong; none, where they were not tried.
+        derivatives: the reasons why some are missing or wrong; no reasons where they were not tried.
     """
 
     module: nn.Module

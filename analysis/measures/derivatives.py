@@ -15,8 +15,8 @@ from torch.func import grad, vjp
 #: `(parameters, inputs (n, *input_shape)) -> logits (n, C)`.
 LogitsOf = Callable[[Mapping[str, Tensor], Tensor], Tensor]
 
-#: Examples of the trials, and the activations up to which there are so many; there is one at least. Products in
-#: float64 are slow, and those of one large image fill gigabytes.
+#: Upper bounds on the examples of a trial, and on their activations together where there are several examples: products
+#: in float64 are slow, and those of one large image fill gigabytes.
 EXAMPLES = 4
 ACTIVATIONS = 2**20
 #: Distance of the point of the trials, in standard deviations of the inputs and of every parameter tensor.

@@ -20,7 +20,7 @@ PRECISIONS = (torch.float32, torch.float64)
 
 
 def plain_copy(module: nn.Module, tensors: Mapping[str, Tensor] | None = None) -> tuple[nn.Module, dict[str, Tensor]]:
-    """Copy a module in eval mode, with the weights that act as plain parameters, and return the masks of pruned ones.
+    """Copy a module in eval mode, with its acting weights as plain parameters, and return the masks of pruned ones.
 
     A parametrized weight (`torch.nn.utils.parametrizations.weight_norm`, `spectral_norm`, `orthogonal`, a user's own)
     becomes the weight that it stands for, and so does one that a hook computes (`torch.nn.utils.weight_norm`,
@@ -112,7 +112,7 @@ def plain_stack(
         tensors: `name -> (K, ...)`, its parameters and buffers.
 
     Returns:
-        the architecture with plain parameters, of which those are trained that something trained is computed for; its
+        the architecture with plain parameters, where a computed weight counts as trained if one of its sources is; its
         parameters and buffers, `name -> (K, ...)`; and the masks `name -> (K, ...)` of `torch.nn.utils.prune`.
     """
     networks = []

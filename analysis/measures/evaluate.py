@@ -80,7 +80,7 @@ def evaluate(
     """Evaluate measures of a network; values are in float64.
 
     The time of a quantity that several measures share counts for the first of them. Within a time budget the cheap ones
-    come first, and those that it does not suffice for are failures.
+    come first, and those that are not done when it ends are failures.
 
     Args:
         network: the network.

@@ -20,10 +20,10 @@ def as_tensors(module: nn.Module, inputs: ArrayLike, labels: ArrayLike) -> tuple
 
 
 def _as_inputs(module: nn.Module, inputs: ArrayLike) -> Tensor:
-    """Return inputs as a tensor that a module takes: integers stay integers if it does, and become real numbers else.
+    """Return inputs as a tensor that a module takes: integers stay integers if it takes them, else become real numbers.
 
     Raises:
-        BadInput: the inputs are no array of numbers.
+        BadInput: the inputs are not an array of numbers.
     """
     try:
         tensor = torch.as_tensor(inputs)
@@ -54,7 +54,12 @@ def _takes(module: nn.Module, inputs: Tensor) -> bool:
 
 
 def count_outputs(module: nn.Module, inputs: Tensor) -> int:
-    """Return C of a module whose outputs are `(N, C)`."""
+    """Return C of a module whose outputs are `(N, C)`.
+
+    Raises:
+        BadInput: it fails on the first two inputs, gives outputs of another kind or shape, or other ones when called
+            again.
+    """
     name = type(module).__name__
     probed = inputs[:2]
     try:

@@ -14,7 +14,7 @@ from benevolent.analysis.measures.time_budget import check_time
 
 #: Products for each network of a stack under `vmap`.
 VMAPPED_BUDGET = 16
-#: A residual of so many units of rounding of the largest eigenvalue in magnitude is always accepted.
+#: A residual of at most this many units of rounding of the largest eigenvalue in magnitude is always accepted.
 ROUNDING = 10
 
 
@@ -69,7 +69,7 @@ def largest_eigenvalue(
 
 
 def _is_checked(step: int) -> bool:
-    """Return whether to look at the eigenvalues after a step: at each of the first, then at every twentieth part more.
+    """Return True if the eigenvalues are computed after a step: each of the first 40, then at steps about 5% apart.
 
     The cost of a look grows with the cube of the step.
 

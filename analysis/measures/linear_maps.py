@@ -15,7 +15,8 @@ from benevolent.analysis.measures.limits import (
     SMALL_INPUTS,
 )
 
-#: A convolution with up to so many inputs or outputs, and numbers, is computed as a matrix: products cost no less.
+#: The matrix of a convolution is formed if one side is at most this long and it has at most this many entries: Lanczos
+#: iteration would cost as much.
 MATRIX_SIDE = 128
 MATRIX_NUMBERS = 2**20
 

@@ -26,7 +26,7 @@ from benevolent.trainables.models.wrappers import unwrapped
 from benevolent.trainables.stack.computed_weights import computed_weights, named_tensors
 from benevolent.trainables.stack.network import Network
 
-#: Difference of outputs in half precision that counts as rounding, as a part of the largest output.
+#: Difference of outputs in half precision that counts as rounding, as a fraction of the largest output.
 HALF_ROUNDING = 0.1
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def measure_network(
         validation: held-out inputs and labels, for the measures that read them.
         true_labels: `(N,)`, the labels before some were corrupted.
         margin: of the hinge loss.
-        masks: name of a parameter -> 0 for its pruned entries and 1 for the others, beside those of
+        masks: name of a parameter -> 0 for its pruned entries and 1 for the others, in addition to those of
             `torch.nn.utils.prune`. Without a mask nothing is pruned, not even a weight that is exactly zero.
         seconds: time budget, after which what is left has the status `skipped: budget`. With a budget the cheap
             measures are computed first; a measure that has begun ends soon after it.
@@ -97,12 +97,11 @@ def measure_network(
     network = Network(plain.requires_grad_(), outputs)  # frozen parameters are measured like others
     if validation:
         splits["validation"] = as_tensors(network.module, *validation)
-    if true_labels is not None:
-        true_labels = as_labels(true_labels, splits["train"][0])
     check_loss(network, loss)
     for split in splits.values():
         check_split(network, *split, loss)
     if true_labels is not None:
+        true_labels = as_labels(true_labels, splits["train"][0])
         check_split(network, splits["train"][0], true_labels, loss)
     if not 0 < margin < math.inf:
         raise BadInput(f"margin: {margin}; expected a positive number")

@@ -22,7 +22,7 @@ from benevolent.trainables.stack.network import Network
 Rows = Mapping[str, Parameters]
 
 #: Examples on which the structure of a network is tried, and the difference of outputs that counts as rounding, as a
-#: part of the largest output.
+#: fraction of the largest output.
 PROBED = 8
 ROUNDING = 1e-3
 #: Multiple of the machine's precision below which outputs are rounding alone.

@@ -53,10 +53,10 @@ class ProgressLine:
 def shown_progress(
     progress: bool | Callable[[MeasureStart], None] | None,
 ) -> Iterator[Callable[[MeasureStart], None] | None]:
-    """Give what to call at the beginning of every measure within the block; None: nothing.
+    """Yield the function to call as each measure begins, or None if there is nothing to call.
 
     Args:
-        progress: True: write lines to stderr, None: do so if it is a terminal, False: do not; or a function to call.
+        progress: True writes lines to stderr, None does so if that is a terminal, False never; or a function to yield.
     """
     if callable(progress):
         yield progress

@@ -72,7 +72,7 @@ class WeightUses(TorchFunctionMode):
         inputs: the network's inputs.
 
     Attributes:
-        uses: of each weight that acts, in the order in which they first do; in recurrent layers there are two of each.
+        uses: of each weight that acts, in the order in which they first do; a use in a recurrent layer is listed twice.
         relus: number of functions of data that turn units on and off by their sign.
     """
 
