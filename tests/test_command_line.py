@@ -97,6 +97,15 @@ def test_every_field_is_listed_with_its_type_and_default():
     assert {f"stop.{field}" for field in StopConfig.model_fields} <= {*rows}
 
 
+def test_meanings_of_fields_are_paragraphs_for_users():
+    meanings = [meaning for _, _, meaning in CATALOG["fields"].rows() if meaning]
+    assert len(meanings) > 10
+    for meaning in meanings:
+        paragraphs = meaning.split("\n\n")
+        assert all(paragraph and "\n" not in paragraph for paragraph in paragraphs)
+        assert "Raises:" not in meaning and ">>>" not in meaning
+
+
 #: What a command may not import, besides Ray, scikit-learn and matplotlib: torch alone takes two seconds.
 NOT_IMPORTED = {
     "--help": {"torch", "pandas", "pyarrow"},

@@ -10,7 +10,7 @@ from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import placement
 from benevolent.orchestrator.training.machines import Machine, find_machines, machines_to_come
-from benevolent.orchestrator.training.placement import Placement, place_work
+from benevolent.orchestrator.training.placement import Placement, describe_wait, place_work
 from benevolent.trainables.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
@@ -105,6 +105,15 @@ def test_the_limits_of_an_autoscaler_come_from_the_file_of_ray_up(monkeypatch, t
 def test_a_cluster_of_one_type_of_machine_has_nothing_to_start():
     local = {"available_node_types": {"local": {"resources": {}}}, "head_node_type": "local", "max_workers": 3}
     assert machines_to_come(local, []) == []
+
+
+def test_what_is_waited_for_is_said(machines):
+    machines((8, 0), (2, 1), later=((8, 1),))
+    assert describe_wait(ResourcesConfig(), None) == "waiting for a worker process to start"
+    fits = "waiting for a worker process to start on a machine that fits (1 of 2 do)"
+    assert describe_wait(ResourcesConfig(cpus=4), "auto") == fits
+    none = "waiting for a machine that fits resources.cpus = 4 and resources.gpus = 1 (0 of 2 do)"
+    assert describe_wait(ResourcesConfig(cpus=4, gpus=1), "auto") == none
 
 
 def test_all_gpus_measure_if_nothing_trains_or_else_all_cpus(machines):

@@ -1,6 +1,6 @@
 """Rows of `bth list fields`: every field of a run, and of what a sweep says beside it, with type and default.
 
-What fields mean is told once, in the docstring of their section, which comes before them.
+What the fields of a section mean is in the section's docstring, which comes before its fields.
 """
 
 import inspect
@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from benevolent.trainables.config.base import Section
 
 #: Keys of a JSON schema that bound a number, as people write them.
-BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "multipleOf": "times"}
+BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 JSON_TYPES = {"integer": "whole number", "array": "list", "object": "keys and values", "null": "null"}
 
 
 def field_rows() -> Iterator[tuple[str, str, str]]:
-    """Yield (field, type and default, meaning); a section without a type, and its meaning, comes before its fields."""
+    """Yield (field, type and default, meaning): for each section a row with its meaning, then a row for each field."""
     from benevolent.orchestrator.spec.axes import SECTION_MODELS
     from benevolent.orchestrator.spec.replicates import SeedsConfig
     from benevolent.orchestrator.spec.resources import ResourcesConfig
@@ -40,12 +40,19 @@ def field_rows() -> Iterator[tuple[str, str, str]]:
 
 
 def _rows_of(name: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
-    meaning = (inspect.getdoc(model) or "").partition("\n\n>>>")[0]
     family = model.model_fields.get("family")
-    yield f"{name}: {{family: {family.default}}}" if family else f"{name}:", "", meaning
+    yield f"{name}: {{family: {family.default}}}" if family else f"{name}:", "", _meaning(model)
     for field, schema in model.model_json_schema().get("properties", {}).items():
         if field != "family":
             yield f"  {name}.{field}", _type_and_default(schema), ""
+
+
+def _meaning(model: type[BaseModel]) -> str:
+    """Return the docstring of a section for its user, each paragraph on one line, so that any width can wrap it."""
+    docstring = inspect.getdoc(model) or ""
+    for_programmers = ("Raises:", ">>>")
+    paragraphs = [part for part in docstring.split("\n\n") if not part.startswith(for_programmers)]
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _type_and_default(schema: dict[str, Any]) -> str:

@@ -56,17 +56,17 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
 
 
 def describe_wait(resources: ResourcesConfig, address: str | None) -> str:
-    """Return what cohorts wait for, when none of them trains."""
+    """Return what cohorts wait for, when none of them trains, on the machines that `find_machines` finds."""
     if address is None:
         return "waiting for a worker process to start"
     running = [machine for machine in find_machines(address) if machine.node is not None]
     fitting = sum(_count_cohorts([machine], resources) > 0 for machine in running)
     if fitting:
         return f"waiting for a worker process to start on a machine that fits ({fitting} of {len(running)} do)"
-    needed = f"{resources.cpus:g} CPUs"
+    needed = f"resources.cpus = {resources.cpus:g}"
     if resources.gpus:
-        needed += f" and {resources.gpus:g} GPUs"
-    return f"waiting for a machine with {needed}; the cluster has {len(running)} machines, and none of them fits"
+        needed += f" and resources.gpus = {resources.gpus:g}"
+    return f"waiting for a machine that fits {needed} (0 of {len(running)} do)"
 
 
 def _measure_on_gpus(
