@@ -1,12 +1,11 @@
 """Statistics of the training path, gathered while a stack trains; defined in `dynamics_names`."""
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
-from benevolent.trainables.stack.step_statistics import over_steps
+from benevolent.trainables.stack.step_statistics import StepStatistics, over_steps
 from benevolent.trainables.training.dynamics_names import AT_THE_END, DYNAMICS, LOW_LOSS, WINDOW_EPOCHS
+from benevolent.trainables.training.reduced_steps import ReducedSteps
 
 #: Sums over the phase, one number per run.
 SUMS = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient", "to_low_loss")
@@ -17,25 +16,6 @@ WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation", "produc
 LATE = ("steps", "loss", "square", "noise", "signal")
 #: Steps whose mean loss derivative is below this have no normalized bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
-
-
-class StepRows(Protocol):
-    """Statistics of some consecutive steps of one epoch of K runs, with the attributes of `StepStatistics`."""
-
-    loss: Tensor
-    derivative: Tensor
-    noise: Tensor
-    signal: Tensor
-    gradient: Tensor
-    update: Tensor
-    bias_gradient: Tensor
-    bias_update: Tensor
-    bias_product: Tensor
-    bias_mean: Tensor
-    bias_deviation: Tensor
-    bias_first: Tensor
-    bias_last: Tensor
-    count: int
 
 
 class Dynamics:
@@ -75,7 +55,9 @@ class Dynamics:
         """Begin the path with what parents of the runs have covered: `(K,)` lengths."""
         self.state["path"] += path_lengths.to(self.state["path"])
 
-    def add(self, statistics: StepRows, epoch: int, before: int = 0, steps: int | None = None) -> None:
+    def add(
+        self, statistics: StepStatistics | ReducedSteps, epoch: int, before: int = 0, steps: int | None = None
+    ) -> None:
         """Add some steps of an epoch.
 
         Args:
@@ -109,7 +91,7 @@ class Dynamics:
             for name in WINDOW:
                 self.state[f"window_{name}"][:, slot] = 0
 
-    def _add_bias(self, slot: int, statistics: StepRows) -> None:
+    def _add_bias(self, slot: int, statistics: StepStatistics | ReducedSteps) -> None:
         """Add what happened to the first layer's bias."""
         state = self.state
         state["bias_path"] += over_steps(statistics.bias_update).sum(1)
@@ -134,7 +116,7 @@ class Dynamics:
         window["bias"] += shift * (statistics.count / total).unsqueeze(1)
         window["steps"] += statistics.count
 
-    def _add_late(self, slot: int, statistics: StepRows) -> None:
+    def _add_late(self, slot: int, statistics: StepStatistics | ReducedSteps) -> None:
         """Add losses, and noise and signal of their derivatives, to an epoch of the window."""
         late = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
         losses = over_steps(statistics.loss)
