@@ -90,7 +90,7 @@ def report_inputs(folder: Folder, measures: Collection[str] | None = None) -> di
         folder: the results folder.
         measures: names of the measures that are read; files without any of them are no input. All by default.
     """
-    parts = {cohort_id: CohortFiles(folder, cohort_id).part_names("runs") for cohort_id in cohort_ids(folder)}
+    parts = {cohort_id: CohortFiles(folder, cohort_id).names("runs") for cohort_id in cohort_ids(folder)}
     provenance = digest(folder.read(paths.PROVENANCE)) if folder.exists(paths.PROVENANCE) else ""
     return {
         "code": code_digest(),

@@ -7,7 +7,6 @@ or one of those that it goes on from, by name. So an earlier attempt can write n
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from benevolent.trainables.store import paths, turns
 from benevolent.trainables.store.folder import Folder
@@ -23,7 +22,7 @@ class Attempt:
 
     Attributes:
         number: 1 for the first; 0 as long as there is none.
-        name: that its files have behind their own; empty for the first.
+        name: which its files have behind their own names; empty for the first attempt.
         kept: paths, in the cohort's folder, of the files of earlier attempts that it goes on from.
     """
 
@@ -38,7 +37,7 @@ class Attempt:
         >>> [second.counts(f"runs/{name}.parquet") for name in ("00000", "00001", "00001_2")]
         [True, False, True]
         """
-        return path in self.kept or PurePosixPath(path).stem.partition("_")[2] == self.name
+        return path in self.kept or paths.attempt_of(path) == self.name
 
 
 def latest_attempt(cohort: Folder) -> Attempt:
@@ -81,8 +80,8 @@ def begin(cohort: Folder, attempt: Attempt) -> None:
 def check_latest(cohort: Folder, attempt: Attempt) -> None:
     """Raise `Superseded` if a later attempt has begun."""
     folder = cohort / paths.ATTEMPTS
-    latest = turns.latest_number(folder)
-    if latest == attempt.number and not folder.creates_once:  # then two may have this number
-        latest = latest if latest_attempt(cohort).name == attempt.name else 0
-    if latest != attempt.number:
+    is_latest = turns.latest_number(folder) == attempt.number
+    if is_latest and not folder.creates_once:  # then two may have this number
+        is_latest = latest_attempt(cohort).name == attempt.name
+    if not is_latest:
         raise Superseded(f"{cohort.uri}: another attempt has begun")

@@ -56,7 +56,7 @@ class CohortFiles:
                 if not self.attempt.counts(path) and path != paths.DAMAGED_STATE:
                     self.folder.delete(path)
         for name in self.folder.names():
-            if name.startswith("failure"):
+            if paths.is_failure(name):
                 self.folder.delete(name)
 
     def check_latest(self) -> None:
@@ -74,10 +74,6 @@ class CohortFiles:
             found += [f"{kind}/{name}" for name in self.names(kind) if paths.part_number(name) < part]
         return found
 
-    def part_names(self, table: paths.TableName) -> list[str]:
-        """Return the file names of a table's parts."""
-        return self.names(table)
-
     def parts(self, table: paths.TableName) -> list[pa.Table]:
         """Return the parts of a table.
 
@@ -85,7 +81,7 @@ class CohortFiles:
             BadInput: a part is damaged, or has no column `run_id`.
         """
         parts = []
-        for name in self.part_names(table):
+        for name in self.names(table):
             part = self.folder.read_table(f"{table}/{name}")
             if "run_id" not in part.column_names:
                 where = f"{self.folder.uri}/{table}/{name}"
@@ -102,7 +98,7 @@ class CohortFiles:
         """Write a part of `runs`, after all other files of that part; it lists the files that exist by then."""
         needed = []
         for kind in ("dynamics", "outcomes", paths.FINAL):
-            needed += [f"{kind}/{name}" for name in self.names(kind)]
+            needed += self._paths(kind)
         table = pa.table(dict(columns), schema=PARTS["runs"]).replace_schema_metadata(
             {NEEDED_FILES: json.dumps(needed)}
         )

@@ -50,6 +50,7 @@ REPORT_PAGE = f"{REPORT}/{PAGE}"
 MANIFEST = "manifest.json"
 STACKS = "stacks.json"
 ATTEMPTS = "attempts"
+_FAILURE = "failure"
 STATES = "state"
 #: Where a state that cannot be read is moved to.
 DAMAGED_STATE = f"{STATES}/damaged.safetensors"
@@ -96,9 +97,32 @@ def _of_attempt(stem: str, attempt: str, ending: str) -> str:
     return f"{stem}_{attempt}{ending}" if attempt else f"{stem}{ending}"
 
 
+def attempt_of(path: str) -> str:
+    """Return the name of the attempt that wrote a file; empty for the first.
+
+    >>> attempt_of("runs/00003_2.parquet"), attempt_of("runs/00003.parquet")
+    ('2', '')
+    """
+    return PurePosixPath(path).stem.partition("_")[2]
+
+
+def _own_stem(path: str) -> str:
+    """Return the name of a file without its ending and the name of the attempt."""
+    return PurePosixPath(path).stem.partition("_")[0]
+
+
 def failure(attempt: str) -> str:
     """Path, in the cohort's folder, of the reason why an attempt failed."""
-    return _of_attempt("failure", attempt, ".json")
+    return _of_attempt(_FAILURE, attempt, ".json")
+
+
+def is_failure(path: str) -> bool:
+    """True for the files that `failure` names, and for nothing else in a cohort's folder.
+
+    >>> is_failure(failure("")), is_failure(failure("2")), is_failure(MANIFEST)
+    (True, True, False)
+    """
+    return path.startswith(_FAILURE)
 
 
 def state(attempt: str) -> str:
@@ -117,7 +141,7 @@ def checkpoint_place(name: str) -> tuple[str, int]:
     >>> checkpoint_place("train-00000064_2.safetensors")
     ('train', 64)
     """
-    phase, _, step = PurePosixPath(name).stem.partition("_")[0].rpartition("-")
+    phase, _, step = _own_stem(name).rpartition("-")
     return phase, int(step)
 
 
@@ -136,7 +160,7 @@ def part_number(name: str) -> int:
     >>> part_number("00003_2.parquet")
     3
     """
-    return int(PurePosixPath(name).stem.partition("_")[0])
+    return int(_own_stem(name))
 
 
 def final(part: int, attempt: str = "") -> str:

@@ -52,7 +52,7 @@ class ForestTraining:
         """Begin an attempt at the runs that are still to be grown, if there are any."""
         done = set(finished_runs(self.results, self.files.cohort_id))
         self.to_grow = [config for config in self.manifest.configs if config.run_id not in done]
-        self.part = len(self.files.part_names("runs"))  # every part has a row in `runs`, written last
+        self.part = len(self.files.names("runs"))  # every part has a row in `runs`, written last
         if self.to_grow:
             self.files.begin_attempt(self.files.parts_before(self.part))
         self.new_files = self.files.parameter_files()
