@@ -153,9 +153,6 @@ class TrainerWatch(WatchCallback):
         """Return an instance that is a callback of `transformers`, too."""
         return object.__new__(_with_base(cls, ("transformers",), "TrainerCallback", "transformers"))
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-
     def on_train_begin(self, args: Any, state: Any, control: Any, **now: Any) -> None:
         """Begin to watch."""
         optimizer = now["optimizer"]

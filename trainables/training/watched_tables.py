@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.paths import TableName
 from benevolent.trainables.store.table_schemas import PARTS
 from benevolent.trainables.training.dynamics_names import DYNAMICS
 
@@ -18,16 +19,14 @@ def dynamics_columns(rows: Sequence[Mapping[str, Any]], place: Mapping[str, Any]
         rows: `step`, `epoch` and every statistic of each record.
         place: `run_id`, `phase` and `step` of the end.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in PARTS["dynamics"].names}
+    cells = []
     for row in rows:
+        position = {**place, "step": row["step"], "epoch": float(row["epoch"])}
         for name in DYNAMICS:
             value = row.get(name, math.nan)
-            if math.isnan(value):
-                continue
-            cells = {**place, "step": row["step"], "epoch": float(row["epoch"]), "name": name, "value": value}
-            for column, cell in cells.items():
-                columns[column].append(cell)
-    return columns
+            if not math.isnan(value):
+                cells.append({**position, "name": name, "value": value})
+    return _columns("dynamics", cells)
 
 
 def outcome_columns(values: Mapping[str, float], place: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -37,13 +36,15 @@ def outcome_columns(values: Mapping[str, float], place: Mapping[str, Any]) -> di
         values: `<split>_<name>` -> value.
         place: `run_id`, `phase` and `step` of the end.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in PARTS["outcomes"].names}
+    cells = []
     for full_name, value in values.items():
         split, _, name = full_name.partition("_")
-        cells = {**place, "split": split, "name": name, "value": value}
-        for column, cell in cells.items():
-            columns[column].append(cell)
-    return columns
+        cells.append({**place, "split": split, "name": name, "value": value})
+    return _columns("outcomes", cells)
+
+
+def _columns(table: TableName, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in PARTS[table].names}
 
 
 def measures_table(measures: pd.DataFrame, config: Collection[str], place: Mapping[str, Any]) -> pd.DataFrame:

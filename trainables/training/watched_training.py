@@ -126,8 +126,7 @@ class WatchedTraining:
     @property
     def initial(self) -> dict[str, Tensor]:
         """The parameters at the random initialization, as `measure_network` takes them."""
-        named = dict(self._module.named_parameters())
-        initial = {name: value.detach().clone() for name, value in named.items()}
+        initial = {name: value.detach().clone() for name, value in self._module.named_parameters()}
         tensors = self._block.named(self._initial[0])
         for name, tensor in zip(self._parameters.names, tensors, strict=True):
             initial[name] = tensor.to(initial[name].dtype)
@@ -140,8 +139,7 @@ class WatchedTraining:
         now = self._block.now
         learning_rate = torch.full((1,), rate, dtype=torch.float64, device=now.device)
         values = self._dynamics.statistics(now, self._initial, self._start, self._block.bias, learning_rate)
-        names = list(values)
-        return dict(zip(names, torch.cat([values[name] for name in names]).tolist(), strict=True))
+        return dict(zip(values, torch.cat(list(values.values())).tolist(), strict=True))
 
     def finish(
         self, *, converged: bool = True, measures: pd.DataFrame | None = None, **outcomes: float | Tensor
