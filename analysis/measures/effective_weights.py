@@ -12,7 +12,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.wrappers import unwrapped
-from benevolent.trainables.stack.computed_weights import computed_weights, copied, load_tensors
+from benevolent.trainables.stack.computed_weights import computed_weights, copied, load_tensors, named_tensors
 from benevolent.trainables.stack.network import Network
 
 #: Precisions that measures compute in; parameters of a lower one are measured as the same values in float32.
@@ -128,7 +128,7 @@ def plain_stack(
     for name, parameter in networks[0].named_parameters():
         parameter.requires_grad_(name in trained)
     plain_network = network.of_module(networks[0])
-    values = [{**dict(each.named_parameters()), **dict(each.named_buffers())} for each in networks]
+    values = [named_tensors(each) for each in networks]
     names = [*plain_network.shapes, *plain_network.buffers.shapes]
     stacked = {name: torch.stack([each[name].detach() for each in values]) for name in names}
     return plain_network, stacked, {name: torch.stack([each[name] for each in masks]) for name in masks[0]}

@@ -258,13 +258,12 @@ class Network:
         for name in self.buffers.shapes:
             dtype = self._counters.get(name, given[name].dtype)
             given[name] = given[name].data.to(dtype)  # `data`: as above, for networks that share a row of buffers
-        before = dict(given)
-        given = with_ties(self.module, given)
+        after = with_ties(self.module, given)  # torch writes buffers here that replace those given
         inputs = inputs.clone() if self.copies_inputs else inputs
-        logits: Tensor = functional_call(self.module, given, (inputs,), tie_weights=False)
+        logits: Tensor = functional_call(self.module, after, (inputs,), tie_weights=False)
         for name in self.buffers.shapes:
-            if given[name] is not before[name] or name in self._counters:
-                tensors[name].copy_(given[name].detach())
+            if after[name] is not given[name] or name in self._counters:
+                tensors[name].copy_(after[name].detach())
         return logits
 
 
