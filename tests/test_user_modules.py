@@ -279,7 +279,7 @@ def test_pretrained_and_frozen_parameters_start_as_the_constructor_leaves_them()
         (CentersBatches, "in eval mode, its outputs for an input depend on the other inputs of the batch"),
         (ClampsWeights, "a forward pass changes its parameter 'hidden.weight'; expected that only the optimizer does"),
         (HookedGradient, "the parameter 'hidden.weight' has a hook, which a stack does not call; expected none"),
-        (LostGradient, "after a step in a stack the gradient of 'hidden.weight' is another one than in the module"),
+        (LostGradient, "after a step in a stack the gradient of 'hidden.weight' differs from that of the module"),
         (Recomputes, "cannot be trained in a stack: torch.utils.checkpoint: "),
         (Complex, "the parameter 'phases' is complex; expected real parameters"),
         (Fails, "fails on inputs of shape (2, 1, 8, 8): not these"),

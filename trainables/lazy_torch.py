@@ -1,8 +1,8 @@
 """`torch` and `torch.nn`, imported when a name in them is first used: that takes two seconds.
 
-Modules that know names, fields and shapes beside what they do with tensors import torch from here, so that commands
-which touch no tensor, such as `bth list`, do not wait for it. They begin with `from __future__ import annotations`,
-so that no annotation is evaluated.
+Modules that hold names, fields and shapes as well as functions of tensors import torch from here, so that commands
+that touch no tensor, such as `bth list`, do not wait for it. They begin with `from __future__ import annotations`, so
+that no annotation is evaluated.
 """
 
 import importlib

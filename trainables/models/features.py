@@ -23,12 +23,12 @@ def xord(input_shape: Shape, outputs: int, *, filters: Positive = 50) -> nn.Sequ
     >>> count(xord((10, 2), 1, filters=50))
     200
     """
+    from benevolent.trainables.models.modules import PatternDetector
+
     if len(input_shape) != 2 or input_shape[1] != 2:
         raise BadInput(f"model.family = 'xord': takes inputs of shape (patterns, 2), not {input_shape}")
     if outputs != 1:
         raise BadInput(f"model.family = 'xord': has one output, the data asks for {outputs}")
-    from benevolent.trainables.models.modules import PatternDetector
-
     return nn.Sequential(PatternDetector(filters))
 
 
@@ -49,11 +49,11 @@ def random_features(
     >>> count(random_features((1, 28, 28), 10, features=1000))
     10000
     """
+    from benevolent.trainables.models.modules import RandomFeatures
+
     size = math.prod(input_shape)
     flat = [nn.Flatten()] if len(input_shape) > 1 else []
     last = nn.Linear(features, outputs, bias=False)
-    from benevolent.trainables.models.modules import RandomFeatures
-
     return nn.Sequential(*flat, RandomFeatures(size, features // 2, bandwidth), last)
 
 
@@ -68,8 +68,8 @@ def fixed_signs(input_shape: Shape, outputs: int, *, width: Positive = 1000) -> 
     >>> count(fixed_signs((1000,), 1, width=2000))
     2000000
     """
-    size = math.prod(input_shape)
-    flat = [nn.Flatten()] if len(input_shape) > 1 else []
     from benevolent.trainables.models.modules import FixedSigns
 
+    size = math.prod(input_shape)
+    flat = [nn.Flatten()] if len(input_shape) > 1 else []
     return nn.Sequential(*flat, nn.Linear(size, width, bias=False), nn.ReLU(), FixedSigns(width, outputs))

@@ -30,9 +30,9 @@ def zhang_inception(
     >>> count(zhang_inception((3, 28, 28), 10, batch_norm="none")), count(zhang_inception((3, 28, 28), 10))
     (1649402, 1651114)
     """
-    channels, *_ = image("zhang_inception", input_shape)
-
     from benevolent.trainables.models.modules import Branches
+
+    channels, *_ = image("zhang_inception", input_shape)
 
     def convolution(features: int, kernel: int, stride: int = 1) -> list[nn.Module]:
         padding = kernel // 2

@@ -204,7 +204,7 @@ def _equal(first: object, second: object) -> bool:
 
 
 def _unexpected(logits: object, outputs: int) -> str | None:
-    """Return what outputs are that are no logits `(2, outputs)`."""
+    """Describe outputs that are not logits `(2, outputs)`; return None if they are."""
     if not isinstance(logits, Tensor):
         return f"{type(logits).__name__} for 2 inputs, expected a tensor (2, {outputs})"
     if tuple(logits.shape) != (2, outputs):

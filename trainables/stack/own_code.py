@@ -3,9 +3,13 @@
 from torch import nn
 
 #: What a subclass may define anew without changing what a layer computes.
-HARMLESS = frozenset(["__init__", "__module__", "__doc__", "__annotations__", "__constants__", "__firstlineno__"]) | {
-    *("__static_attributes__", "__repr__", "extra_repr", "reset_parameters", "train", "__orig_bases__"),
-}
+HARMLESS = frozenset(
+    [
+        *("__module__", "__doc__", "__annotations__", "__constants__", "__orig_bases__"),
+        *("__firstlineno__", "__static_attributes__"),
+        *("__init__", "__repr__", "extra_repr", "reset_parameters", "train"),
+    ]
+)
 #: Tensors that layers keep by name; a subclass that defines one computes it.
 TENSORS = ("weight", "bias")
 

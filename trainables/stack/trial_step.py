@@ -64,8 +64,8 @@ def check_step(network: TriedNetwork, where: str, input_shape: tuple[int, ...]) 
         if not _close(stacked[name], expected):
             what = "the gradient of" if name in network.parameters.shapes else "the buffer"
             raise BadInput(
-                f"{where}: after a step in a stack {what} {name!r} is another one than in the module alone; expected "
-                "no parameter or buffer read in another way than by its name"
+                f"{where}: after a step in a stack {what} {name!r} differs from that of the module alone; expected "
+                "every parameter and buffer to be read by its name"
             )
 
 

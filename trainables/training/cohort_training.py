@@ -375,8 +375,8 @@ class CohortTraining:
 
     def _is_before(self, state: SavedState, phase: str, step: int) -> bool:
         """Return True if a checkpoint was written before a state."""
-        phases = [phase.name for phase in self.config.phases]
-        return (phases.index(phase), step) <= (state.phase_index, state.step)
+        names = [each.name for each in self.config.phases]
+        return (names.index(phase), step) <= (state.phase_index, state.step)
 
     def _resume(self, state: SavedState) -> None:
         configs = dict(zip(self.manifest.run_ids, self.manifest.configs, strict=True))

@@ -19,11 +19,11 @@ MOST_NUMBERS = 2**17
 
 
 class TrainedBatches(NamedTuple):
-    """What the backward passes of one step told.
+    """What was read in the backward passes of one step.
 
     Attributes:
         derivatives: of the loss by the logits `(B, C)`, or their sums.
-        loss: that the module gave itself, summed over the passes; None if it gave none.
+        loss: the module's own, summed over the passes; None if it gave none.
     """
 
     derivatives: Tensor | DerivativeSums
@@ -68,7 +68,7 @@ class LoopHooks:
             hook.remove()
 
     def take(self) -> TrainedBatches | None:
-        """Return what the backward passes of a step told, and forget it; None if none went through the logits."""
+        """Return what was read in the backward passes of a step, and forget it; None if no pass reached the logits."""
         derivatives, self._derivatives = self._derivatives, []
         self.updated = False
         if not derivatives:

@@ -19,7 +19,7 @@ class WatchedParameters:
     Attributes:
         names: their names.
         values: the parameters themselves.
-        initial: what they were at the random initialization; None if they still are.
+        initial: their values at the random initialization; None if these are the present ones.
         first_bias: position of the first layer's bias; None if there is none, or it is not trained.
         group: number of the optimizer's group that has the first layer's bias, else of the first group.
     """
