@@ -26,7 +26,8 @@ from benevolent.trainables.store.folder import Folder
 SECONDS_PER_SIGN = 10.0
 #: Seconds without a sign of life after which a lease may be taken over.
 STALE_SECONDS = 60.0
-#: Seconds for which such a lease is watched before: the clocks of two machines differ, a change does not.
+#: Seconds for which such a lease is watched before it is taken over: clocks may differ, so only one that does not change
+#: is stale.
 WATCHED_SECONDS = 2.5 * SECONDS_PER_SIGN
 
 #: Seconds that a last sign of life may take.
@@ -105,7 +106,7 @@ def check_free(results: Folder) -> None:
     if other is not None and not other.has_ended and other.silent_for < STALE_SECONDS:
         raise BadInput(
             f"{results.uri}: {other} is at work in it; wait for it, or stop it. If its machine was lost, this command "
-            f"can go on {STALE_SECONDS:g} s after its last sign of life, {other.silent_for:.0f} s ago"
+            f"can go on {STALE_SECONDS:g} s after its last sign of life, which was {other.silent_for:.0f} s ago"
         )
 
 
@@ -117,8 +118,8 @@ def held(results: Folder, command: str, console: Console) -> Iterator[None]:
 
     Args:
         results: the results folder.
-        command: to be named to others.
-        console: says that somebody else's lease is watched.
+        command: name of this command, shown to others.
+        console: where it is printed that the lease of another command is watched.
 
     Raises:
         BadInput: another command is at work in it.

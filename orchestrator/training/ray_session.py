@@ -28,7 +28,8 @@ LOCAL_SETTINGS = {"RAY_AUTH_MODE": "disabled"}
 #: Memory of the object store of a cluster on this machine; only data sets go through it, and only on real clusters.
 OBJECT_STORE_BYTES = 256 * 2**20
 
-#: Characters of a path that Ray can make the path of a socket of: 107 without 47 of a session and 21 of the socket.
+#: Most characters of `TMPDIR`: the path of a socket may have 107, of which Ray adds 47 for its session and 21 for the
+#: socket.
 LONGEST_TMPDIR = 39
 SHORT_TMPDIR = "/tmp"
 
@@ -124,7 +125,7 @@ def _folder_of_sessions() -> str | None:
 
 @contextmanager
 def _without_messages() -> Iterator[None]:
-    """Keep Ray from printing the messages of its processes, as those about lost machines; we say what that means.
+    """Keep Ray from printing messages of its processes, such as those about lost machines, of which the display tells.
 
     Ray (2.60) has no setting for this: a thread of the driver, which starts when it connects, prints them.
     """

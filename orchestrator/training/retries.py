@@ -2,7 +2,7 @@
 
 Work that raises an error has failed by itself. Work whose machine is lost has not, and is tried again without limit.
 Between them is a process that dies while its machine lives: mostly it was killed by others, but the work may need more
-memory than there is, or crash. So it is tried again as long as it gets on.
+memory than there is, or crash. So it is tried again as long as it makes progress.
 """
 
 import time
@@ -14,7 +14,7 @@ import ray
 RETRIES = 1
 #: How often in a row a process may die on a living machine without having saved anything new.
 DEATHS_WITHOUT_PROGRESS = 10
-#: Seconds before work is tried again that was lost once, and at most; each further loss in a row doubles them.
+#: Seconds to wait after a first loss; each further loss in a row doubles them, up to the most.
 FIRST_SECONDS = 1.0
 MOST_SECONDS = 60.0
 
@@ -40,12 +40,12 @@ class Retries:
         self._next_try: dict[str, float] = {}
 
     def may_try_again(self, work: str, error: BaseException, progress: int = 0) -> bool:
-        """Take in why work ended without its result; return True if it is to be tried again.
+        """Count why work ended without its result; return True if it is to be tried again.
 
         Args:
             work: key of the work.
-            error: that ended it, as Ray raises it.
-            progress: how much of it was saved, in any count that grows.
+            error: what ended it, as Ray raises it.
+            progress: how much of it was saved, as any count that grows with what is saved.
         """
         if not is_loss(error):
             self._failures[work] += 1
