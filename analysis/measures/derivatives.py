@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
+from benevolent.trainables.errors import one_line
+
 #: `(parameters, inputs (n, *input_shape)) -> logits (n, C)`.
 LogitsOf = Callable[[Mapping[str, Tensor], Tensor], Tensor]
 
@@ -196,5 +198,4 @@ class _Trial:
 
 
 def _failure(which: str, error: Exception) -> str:
-    line = str(error).partition("\n")[0]
-    return f"needs {which}, and torch fails: {line}"
+    return f"needs {which}, and torch fails: {one_line(error)}"

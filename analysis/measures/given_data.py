@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.errors import BadInput, did_you_mean, one_line
 from benevolent.trainables.optimization.losses import LOSSES
+from benevolent.trainables.stack.module_probe import UNREPEATABLE
 from benevolent.trainables.stack.network import Network
 
 #: What `torch.as_tensor` takes: a tensor, a numpy array, or nested lists of numbers.
@@ -67,13 +68,13 @@ def count_outputs(module: nn.Module, inputs: Tensor) -> int:
             outputs = module(probed.clone())
             repeated = module(probed.clone())
     except Exception as error:
-        raise BadInput(f"{name}: fails on inputs {tuple(probed.shape)}: {error}") from error
+        raise BadInput(f"{name}: fails on inputs {tuple(probed.shape)}: {one_line(error)}") from error
     if not isinstance(outputs, Tensor):
         raise BadInput(f"{name}: gives {type(outputs).__name__}; expected a tensor of logits (N, C)")
     if outputs.ndim != 2 or not outputs.shape[1] or len(outputs) != len(probed):
         raise BadInput(f"{name}: gives outputs {tuple(outputs.shape)}; expected ({len(probed)}, C)")
     if not torch.equal(outputs.nan_to_num(), repeated.nan_to_num()):
-        raise BadInput(f"{name}: gives other outputs for the same inputs, although it is in eval mode")
+        raise BadInput(f"{name}: {UNREPEATABLE}")
     return outputs.shape[1]
 
 

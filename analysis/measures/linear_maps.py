@@ -39,7 +39,8 @@ def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vm
     It is the norm of the map A with its stride, padding, dilation and groups, not that of the reshaped kernel. Exact
     where A has few inputs or outputs. Else by Lanczos iteration on A^T A, until a singular value of A is certain to be
     within `norm_tolerance` of the value, relatively (see `largest_eigenvalue`). It is the largest one, or where others
-    are about as large, one of these. On a CPU the products are in float32, which has the faster convolutions.
+    are about as large, one of these. On a CPU the products on large inputs are in float32, which has the faster
+    convolutions.
 
     Args:
         conv: the layer, for its settings.
@@ -74,7 +75,11 @@ def norm_tolerance(shape: tuple[int, ...]) -> float:
     >>> norm_tolerance((16, 32, 32)), norm_tolerance((64, 56, 56))
     (5e-07, 5e-05)
     """
-    return NORM_TOLERANCE if math.prod(shape) <= SMALL_INPUTS else LARGE_NORM_TOLERANCE
+    return LARGE_NORM_TOLERANCE if _is_large(shape) else NORM_TOLERANCE
+
+
+def _is_large(shape: tuple[int, ...]) -> bool:
+    return math.prod(shape) > SMALL_INPUTS
 
 
 def _matrix(convolve: Callable[[Tensor], Tensor], inputs: int, outputs: int, like: Tensor) -> Tensor:
@@ -90,8 +95,7 @@ def _matrix(convolve: Callable[[Tensor], Tensor], inputs: int, outputs: int, lik
 def _norm_by_products(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vmapped: bool) -> Tensor:
     scale = weight.abs().amax().clamp(min=torch.finfo(weight.dtype).tiny)
     # On a GPU convolutions in float32 may be rounded to ten bits, and those in float64 are fast.
-    is_large = math.prod(shape) > SMALL_INPUTS
-    precision = torch.float32 if is_large and weight.device.type == "cpu" else weight.dtype
+    precision = torch.float32 if _is_large(shape) and weight.device.type == "cpu" else weight.dtype
     scaled = (weight / scale).to(precision)
 
     def convolve(vector: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from benevolent.analysis.measures.time_budget import time_budget
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.wrappers import unwrapped
 from benevolent.trainables.stack.computed_weights import computed_weights, named_tensors
+from benevolent.trainables.stack.module_probe import UNREPEATABLE
 from benevolent.trainables.stack.network import Network
 
 #: Difference of outputs in half precision that counts as rounding, as a fraction of the largest output.
@@ -157,7 +158,7 @@ def _checked_copy(module: nn.Module, plain: nn.Module, inputs: Tensor) -> nn.Mod
         name = type(module).__name__
         again = _outputs(own, inputs)
         if again is None or not are_close(again, outputs, rounding):
-            raise BadInput(f"{name}: gives other outputs for the same inputs, although it is in eval mode")
+            raise BadInput(f"{name}: {UNREPEATABLE}")
         raise BadInput(f"{name}: its copy with plain weights, in float32 or float64, has other outputs")
     bare = without_hooks(plain)
     without = _outputs(bare, inputs)

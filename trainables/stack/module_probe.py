@@ -14,6 +14,8 @@ from benevolent.trainables.stack.layer_types import is_batch_norm
 
 #: Difference of logits, as a part of the largest, that counts as rounding.
 ROUNDING = 1e-3
+#: What an error line says of a module whose outputs cannot be repeated.
+UNREPEATABLE = "gives other outputs for the same inputs, although it is in eval mode"
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def _refusal(module: nn.Module, trial: _Trial, outputs: int) -> str | None:
         if line := _unexpected(result, outputs):
             return f"{mode}, gives {line}"
     if not _equal(trial.in_eval_mode, trial.repeated):
-        return "gives other outputs for the same inputs, although it is in eval mode"
+        return UNREPEATABLE
     if trial.foreign:
         return "draws random numbers from Python's or numpy's generator; expected torch's"
     if trial.kept is not None:
