@@ -26,8 +26,8 @@ from benevolent.trainables.store.folder import Folder
 SECONDS_PER_SIGN = 10.0
 #: Seconds without a sign of life after which a lease may be taken over.
 STALE_SECONDS = 60.0
-#: Seconds for which such a lease is watched before it is taken over: clocks may differ, so only one that does not change
-#: is stale.
+#: Seconds for which such a lease is watched before it is taken over: clocks may differ, so only one that does not
+#: change is stale.
 WATCHED_SECONDS = 2.5 * SECONDS_PER_SIGN
 
 #: Seconds that a last sign of life may take.
