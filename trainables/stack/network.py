@@ -62,8 +62,8 @@ class Network:
         self.kept = frozenset(kept)
         self.copies_inputs = probe is None or probe.changes_inputs
         self.changes_in_eval = probe is None or probe.changes_in_eval
-        probe = probe or ModuleProbe()
         self._probe = probe
+        probe = probe or ModuleProbe()
         self.arithmetic = arithmetic
         trained: dict[str, torch.Size] = {}
         frozen: dict[str, torch.Size] = {}
@@ -88,12 +88,10 @@ class Network:
 
     def of_module(self, module: nn.Module) -> "Network":
         """Return the network of a module that runs as this one's does, with parameters of other names and shapes."""
-        buffers = dict(module.named_buffers())
-        probe = replace(self._probe, counters=self._probe.counters & buffers.keys())
-        network = Network(module, self.outputs, self.arithmetic, probe, self.kept)
-        network.copies_inputs = self.copies_inputs
-        network.changes_in_eval = self.changes_in_eval
-        return network
+        probe = self._probe
+        if probe is not None:
+            probe = replace(probe, counters=probe.counters & dict(module.named_buffers()).keys())
+        return Network(module, self.outputs, self.arithmetic, probe, self.kept)
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
