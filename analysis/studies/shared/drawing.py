@@ -1,11 +1,13 @@
 """Parts of figures that several studies draw."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from benevolent.analysis.figures import WIDTH_INCHES, AxisPalette, log_if_wide
 
@@ -67,6 +69,13 @@ def use_log_scales(panel: Axes, table: pd.DataFrame, x: str, y: str) -> None:
     """Make the scales of two columns logarithmic where their values span orders of magnitude."""
     log_if_wide(panel, "x", table[x].to_numpy(dtype=float))
     log_if_wide(panel, "y", table[y].to_numpy(dtype=float))
+
+
+def mark_numbers(panel: Axes, numbers: Iterable[float]) -> None:
+    """Mark whole numbers on the horizontal axis, and no others."""
+    ticks = sorted(set(numbers))
+    panel.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
+    panel.xaxis.set_minor_locator(NullLocator())
 
 
 def draw_mean_and_range(panel: Axes, table: pd.DataFrame, x: str, y: str, style: str, color: str, label: str) -> None:

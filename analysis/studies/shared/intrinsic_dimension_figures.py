@@ -18,6 +18,7 @@ from benevolent.analysis.studies.shared.drawing import (
     LineStyle,
     draw_groups,
     draw_line,
+    mark_numbers,
     new_figure,
 )
 from benevolent.analysis.studies.shared.tables import Tables, rows_with
@@ -62,17 +63,10 @@ def draw_accuracies(tables: Tables, dimensions: Mapping[tuple[str, str], pd.Data
         size = table["parameter_count"].iloc[0]
         panel.set_title(f"{title}, D = {size:,.0f}", loc="left")
         panel.set(xscale="log", xlabel="dimension d of the subspace")
-        _show_dimensions(panel, table)
+        mark_numbers(panel, table[DIMENSION].dropna())
     panels[0].set_ylabel("test accuracy (fraction)")
     panels[0].legend(loc="upper left", bbox_to_anchor=(0, 0.72))
     return figure
-
-
-def _show_dimensions(panel: Axes, table: pd.DataFrame) -> None:
-    """Mark the dimensions tried on the horizontal axis, and no others."""
-    tried = sorted(table[DIMENSION].dropna().unique())
-    panel.set_xticks(tried, [f"{dimension:.0f}" for dimension in tried])
-    panel.set_xticks([], minor=True)
 
 
 def _draw_curve(
@@ -143,7 +137,7 @@ def draw_controls(tables: Tables, small: pd.DataFrame) -> Figure:
         rows = rows_with(projected, "subspace.projection", kind)
         _draw_curve(projections, rows, "test_error", style.look, style.label)
     projections.set(xscale="log", xlabel="dimension d", ylabel="test accuracy (fraction)")
-    _show_dimensions(projections, projected)
+    mark_numbers(projections, projected[DIMENSION].dropna())
     projections.set_title("projections", loc="left")
     projections.legend(loc="lower right")
     _draw_small(networks, small)

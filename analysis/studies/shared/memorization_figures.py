@@ -5,12 +5,20 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, LogLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 from torch import Tensor
 
 from benevolent.analysis.figures import RenderedFigure, render_figure
 from benevolent.analysis.multi_run import equal_difficulty, misclassification_rates
-from benevolent.analysis.studies.shared.drawing import BLACK, GRAY, RED, TEAL, draw_mean_and_range, new_figure
+from benevolent.analysis.studies.shared.drawing import (
+    BLACK,
+    GRAY,
+    RED,
+    TEAL,
+    draw_mean_and_range,
+    mark_numbers,
+    new_figure,
+)
 from benevolent.analysis.studies.shared.memorization_regularizers import EARLY
 from benevolent.analysis.studies.shared.memorization_tables import PURE, RANDX, RANDY, REAL
 from benevolent.analysis.studies.shared.tables import Tables, rows_with
@@ -110,10 +118,9 @@ def _draw_convergence(times: Tables, axes: Mapping[str, str]) -> Figure:
         for kind in PURE:
             color, style = STYLES[kind]
             draw_mean_and_range(panel, rows_with(table, "kind", kind), axes[name], "epochs", style, color, NAMES[kind])
-        values = sorted(table[axes[name]].unique())
         panel.set(xlabel=labels[name], ylabel="epochs to fit all", xscale="log", yscale="log")
-        panel.set_xticks(values, [str(value) for value in values])
-        panel.minorticks_off()
+        mark_numbers(panel, table[axes[name]])
+        panel.yaxis.set_minor_locator(NullLocator())
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     figure.axes[0].legend()

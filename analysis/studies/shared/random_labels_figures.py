@@ -16,6 +16,7 @@ from benevolent.analysis.studies.shared.drawing import (
     LineStyle,
     draw_groups,
     draw_line,
+    mark_numbers,
     new_figure,
 )
 from benevolent.analysis.studies.shared.random_labels_fitting import CHANCE, LEAST_FIT
@@ -136,6 +137,5 @@ def _draw_slow_downs(panel: Axes, sizes: pd.DataFrame) -> None:
     panel.errorbar(examples, table["value"], distances, color=BLACK, marker="o", markersize=4, capsize=2)
     panel.axhline(1, color=GRAY, linewidth=0.8)
     panel.set_xscale("log")
-    panel.set_xticks(examples, [str(count) for count in examples])
-    panel.minorticks_off()
+    mark_numbers(panel, examples)
     panel.set(xlabel=f"training examples, {sizes['network'].iloc[0]}", ylabel="time to fit random labels\n(relative)")

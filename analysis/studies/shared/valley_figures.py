@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter
 
 from benevolent.analysis.studies.shared.drawing import (
     BLACK,
@@ -16,6 +16,7 @@ from benevolent.analysis.studies.shared.drawing import (
     LineStyle,
     draw_line,
     draw_mean_and_bars,
+    mark_numbers,
     new_figure,
 )
 from benevolent.analysis.studies.shared.tables import Tables, rows_with
@@ -82,10 +83,8 @@ def draw_heights(tables: Tables, column: str, paths: Sequence[str], examples: Ma
         for name in paths:
             _draw_heights(panel, rows_with(table, "path", name), column, name)
         _draw_limits(panel, examples[title], table["width"].max())
-        widths = sorted(table["width"].unique())
         panel.set(xscale="log", yscale="log", xlabel="hidden units")
-        panel.set_xticks(widths, [str(width) for width in widths])
-        panel.xaxis.set_minor_locator(NullLocator())
+        mark_numbers(panel, table["width"])
         panel.set_title(title, loc="left")
     panels[0].set_ylabel(f"{LABELS[column]},\n% of the loss of chance")
     panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))

@@ -18,6 +18,7 @@ from benevolent.analysis.studies.shared.drawing import (
     LabeledStyle,
     LineStyle,
     draw_line,
+    mark_numbers,
     new_figure,
 )
 from benevolent.analysis.studies.shared.seed_means import minus_signs, seed_mean
@@ -87,18 +88,11 @@ def _draw_errors(drawn: pd.DataFrame, centers: pd.DataFrame) -> Figure:
         _draw_mean_errors(by_examples, rows, "train_size", LineStyle(to_hex(color), marker, line), f"k = {size}")
     for panel, column, label in ((by_size, "filters", "filters k"), (by_examples, "train_size", "training examples")):
         panel.set(xscale="log", xlabel=label)
-        _show_values(panel, drawn[column])
+        mark_numbers(panel, drawn[column])
         panel.legend(loc="best")
     by_size.set(ylabel="test error (fraction)")
     by_size.set_ylim(bottom=0)
     return figure
-
-
-def _show_values(panel: Axes, values: pd.Series) -> None:
-    """Mark the values of a column on the horizontal axis, and no others."""
-    ticks = sorted(values.unique())
-    panel.set_xticks(ticks, [str(tick) for tick in ticks])
-    panel.minorticks_off()
 
 
 def _draw_mean_errors(panel: Axes, table: pd.DataFrame, by: str, style: LineStyle, label: str) -> None:
@@ -177,6 +171,6 @@ def _draw_sizes(drawn: pd.DataFrame) -> Figure:
         means = shown.groupby("filters")[column].mean()
         draw_line(panel, means, style.look, style.label, markersize=4, linewidth=1)
     panel.set(xscale="log", xlabel="filters k, for and against each", ylabel="fraction", ylim=(0, 1.05))
-    _show_values(panel, drawn["filters"])
+    mark_numbers(panel, drawn["filters"])
     figure.legend(loc="outside right center")
     return figure
