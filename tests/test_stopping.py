@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -54,15 +56,26 @@ with stopped_by_signals(), undone_when_stopped(lambda: print("undone", flush=Tru
 """
 
 
-def started(doing: str, **keywords) -> "subprocess.Popen[str]":
-    """A program that does something with two processes below it, in a session of its own."""
+@pytest.fixture
+def start():
+    """Starts a program that does something with two processes below it, in a session of its own."""
+    with ExitStack() as programs:
+        yield lambda doing, **keywords: programs.enter_context(program(doing, **keywords))
+
+
+@contextmanager
+def program(doing: str, **keywords) -> "Iterator[subprocess.Popen[str]]":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and their children
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as does what `nohup` starts
     command = [sys.executable, "-c", PROGRAM, doing]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **keywords)
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    return process
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **keywords) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def check_end(process: "subprocess.Popen[str]", number: int) -> None:
@@ -79,35 +92,35 @@ def check_stopped(process: "subprocess.Popen[str]", number: int) -> None:
 
 @pytest.mark.parametrize("whole_group", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_everything_that_was_started(number, whole_group):
-    process = started("swallow")
+def test_a_signal_stops_everything_that_was_started(start, number, whole_group):
+    process = start("swallow")
     (os.killpg if whole_group else os.kill)(process.pid, number)
     check_stopped(process, number)
 
 
 @pytest.mark.parametrize("doing", ["outside_python", "with_another_handler", "with_a_handler_in_c"])
-def test_a_signal_is_seen_whatever_the_main_thread_does_and_others_install(doing):
-    process = started(doing)
+def test_a_signal_is_seen_whatever_the_main_thread_does_and_others_install(start, doing):
+    process = start(doing)
     process.send_signal(signal.SIGTERM)
     check_stopped(process, signal.SIGTERM)
 
 
-def test_what_only_linux_has_is_not_called_elsewhere():
-    process = started("on_another_system")
+def test_what_only_linux_has_is_not_called_elsewhere(start):
+    process = start("on_another_system")
     process.send_signal(signal.SIGTERM)
     check_end(process, signal.SIGTERM)  # zombies are left to the system
 
 
-def test_a_forked_process_that_is_terminated_stops_only_itself():
-    process = started("with_the_pipe_of_a_fork")
+def test_a_forked_process_that_is_terminated_stops_only_itself(start):
+    process = start("with_the_pipe_of_a_fork")
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1)
     process.send_signal(signal.SIGINT)
     check_stopped(process, signal.SIGINT)
 
 
-def test_a_signal_that_is_ignored_at_the_start_stays_ignored():
-    process = started("swallow", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+def test_a_signal_that_is_ignored_at_the_start_stays_ignored(start):
+    process = start("swallow", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1)

@@ -14,6 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 #: The signals that stop a command. One that is ignored when the command starts, as SIGINT is for a job in the
 #: background of a script, and SIGHUP under `nohup`, stays ignored.
@@ -146,13 +150,17 @@ def _clean_up() -> None:
 
 
 def _kill_children() -> None:
-    """Kill all processes below this one, also those that they start meanwhile, and leave no zombie."""
+    """Kill all processes below this one, also those that they start meanwhile, and leave no zombie.
+
+    Each is suspended before any is killed: a process that has been suspended starts no other, and one that is started
+    just before is found at the next look, while its parent still lives.
+    """
     import psutil  # only here: it would delay the start of every command
 
     this = psutil.Process()
     end = time.monotonic() + SECONDS_TO_KILL
     while time.monotonic() < end:
-        for process in this.children(recursive=True):
+        for process in _suspend_children(this, end):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         try:
@@ -161,6 +169,22 @@ def _kill_children() -> None:
         except ChildProcessError:  # there is none any more
             return
         time.sleep(0.01)
+
+
+def _suspend_children(this: "psutil.Process", end: float) -> set["psutil.Process"]:
+    """Suspend the processes below `this` until a look finds no new one, or until the time `end`; return them."""
+    import psutil
+
+    suspended: set[psutil.Process] = set()
+    while time.monotonic() < end:
+        started = set(this.children(recursive=True)) - suspended
+        if not started:
+            break
+        for process in started:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        suspended |= started
+    return suspended
 
 
 def _adopt_orphans() -> None:
