@@ -35,3 +35,12 @@ def test_only_runs_finished_since_a_resume_count_for_the_pace():
     shown.update("b", progress(runs_done=20, done=True))
     shown.update("a", progress(runs_done=80, done=True))
     assert "runs 100/100" in shown.line() and "training done" in shown.line()
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines():
+    def display_of(terminal: str) -> ProgressDisplay:
+        console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": terminal})
+        return ProgressDisplay(console, runs=100, cohorts=2)
+
+    assert display_of("xterm").live is not None
+    assert display_of("dumb").live is None

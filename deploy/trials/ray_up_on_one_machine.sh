@@ -36,6 +36,7 @@ cat > "$machine/.bashrc" <<'ENVIRONMENT'
 # In a cloud, the machine's role gives access to the bucket.
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
 export AWS_ENDPOINT_URL=http://127.0.0.1:5999
+export TERM=dumb   # lines instead of bars that move
 ENVIRONMENT
 export -p | grep --extended-regexp ' (SSL_CERT_FILE|UV_[A-Z_]+)=' >> "$machine/.bashrc" || true   # of this network
 echo '. ~/.bashrc' > "$machine/.profile"
@@ -69,15 +70,18 @@ CLUSTER
 cp "$spec" "$work/my-sweep.yaml"
 cd "$project"
 
-show() { echo; echo "\$ $*" | sed "s#$work/##g; s#$machine#/home/ubuntu#g"; "$@" 2>&1 | sed "s#$work/##g"; }
+without_folders() { sed --unbuffered "s#$work/##g; s#$machine#/home/ubuntu#g; s#\r##; s#\x1b\[[0-9;?]*[A-Za-z]##g"; }
+show() { echo; echo "\$ $*" | without_folders; "$@" 2>&1 | without_folders; }
 export RAY_USAGE_STATS_ENABLED=0 RAY_UP_enable_autoscaler_v2=0
+quiet=(--log-style pretty --log-color false)
 unset RAY_AUTH_MODE
 ray get-auth-token --generate > /dev/null 2>&1
-show ray up --yes "$work/cluster.yaml"
-show ray rsync-up "$work/cluster.yaml" "$work/my-sweep.yaml" "$machine/my-sweep.yaml"
-show ray exec "$work/cluster.yaml" 'bth run my-sweep.yaml --address auto --out s3://my-results/my-sweep'
-show ray exec "$work/cluster.yaml" 'RAY_AUTH_MODE=disabled ray status' || echo "(refused without the token)"
-show ray down --yes "$work/cluster.yaml"
+show ray up "${quiet[@]}" --yes "$work/cluster.yaml"
+show ray rsync-up "${quiet[@]}" "$work/cluster.yaml" "$work/my-sweep.yaml" "$machine/my-sweep.yaml"
+show ray exec "${quiet[@]}" "$work/cluster.yaml" 'bth run my-sweep.yaml --address auto --out s3://my-results/my-sweep'
+show ray exec "${quiet[@]}" "$work/cluster.yaml" \
+    'RAY_AUTH_MODE=disabled ray status 2>&1 | grep --only-matching "AuthenticationError: .*incorrect"'
+show ray down "${quiet[@]}" --yes "$work/cluster.yaml"
 show bth status s3://my-results/my-sweep
 echo
 echo "processes of Ray that are left: $(pgrep --count --full 'raylet|gcs_server' || true)"

@@ -55,19 +55,28 @@ until sinfo --noheader --format %T | grep --quiet idle; do sleep 1; done
 sinfo
 
 show() { echo; echo "\$ $*"; "$@"; }
+state() { squeue --noheader --job "$1" --states all --format %T; }
+has_ended() { state "$1" | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT|CANCELLED'; }
+has_saved() { ls "$out/$1"/cohorts/*/state/state.safetensors > /dev/null 2>&1; }
+submit() { sbatch --parsable --cpus-per-task="$(nproc --all)" "${@:2}" "$here/slurm.sbatch" "$spec" --out "$out/$1"; }
+report() {
+    until has_ended "$1"; do sleep 2; done
+    show scontrol show job "$1" | grep -E '^\$|JobState|Restarts'
+    show cat "benevolent-$1.log"
+}
 cd "$work"
-job=$(sbatch --parsable --cpus-per-task="$(nproc --all)" "$here/slurm.sbatch" "$spec" --out "$out")
+
+echo
+echo "A job of a partition with higher priority takes the node:"
+job=$(submit preempted)
 show squeue --me
-until ls "$out"/cohorts/*/state/state.safetensors > /dev/null 2>&1; do
-    sleep 1
-    squeue --noheader --job "$job" --states all --format %T | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT' && break
-done
+until has_saved preempted || has_ended "$job"; do sleep 1; done
 show sbatch --partition high --cpus-per-task="$(nproc --all)" --job-name urgent --output /dev/null --wrap 'sleep 5'
-for _ in 1 2 3 4 5 6 7 8; do show squeue --me; sleep 3; done
-until squeue --noheader --job "$job" --states all --format %T | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT|CANCELLED'; do sleep 2; done
-show scontrol show job "$job" | grep -E '^\$|JobState|Restarts'
+for _ in 1 2 3 4; do show squeue --me; sleep 4; done
+report "$job"
+
 echo
-echo "\$ cat benevolent-$job.log"
-cat "benevolent-$job.log"
+echo "A job comes near its time limit (3 minutes; the signal comes 2 minutes before):"
+report "$(submit limited --time 3)"
 echo
-ls "$HOME/.ray"
+echo "tokens that are left: $(ls "$HOME/.ray")"

@@ -39,7 +39,8 @@ class ProgressDisplay:
         self.waiting = ""
         self.started = time.monotonic()
         self.last_line = self.started
-        self.live = Live(self, console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        in_place = console.is_terminal and not console.is_dumb_terminal
+        self.live = Live(self, console=console, refresh_per_second=4, transient=True) if in_place else None
 
     def __enter__(self) -> Self:
         if self.live:
