@@ -30,7 +30,7 @@ def largest_eigenvalue(
     After j products the largest eigenvalue theta of the tridiagonal matrix has the residual norm
     r = beta_j |s_j|, s_j the last entry of its eigenvector (Parlett 1998): the matrix has an
     eigenvalue within r of theta, and where the next one is a gap g away the error is at most r^2 / g.
-    Theta is taken at the first j with r <= `tolerance` |theta|, of those that `_is_checked` names. On Hessians of
+    Theta is taken at the first j with r <= `tolerance` |theta|, of those that `is_checked` names. On Hessians of
     networks that took 8 to 15 products, and the relative error was about 1e-6.
 
     Only the last two vectors are kept, so that memory does not grow with j. Their loss of orthogonality to those before
@@ -53,10 +53,10 @@ def largest_eigenvalue(
     """
     eigenvalue = start.new_full(start.shape[:-1], torch.nan, dtype=torch.float64)
     rounding = ROUNDING * torch.finfo(start.dtype).eps
-    for diagonal, off_diagonal in _three_term(product, start, VMAPPED_BUDGET if vmapped else budget):
-        if not _is_checked(len(diagonal)):
+    for diagonal, off_diagonal in three_term_lanczos(product, start, VMAPPED_BUDGET if vmapped else budget):
+        if not is_checked(len(diagonal)):
             continue
-        values, vectors = _tridiagonal(diagonal, off_diagonal[:-1])
+        values, vectors = _tridiagonal_eigh(diagonal, off_diagonal[:-1])
         largest = values[..., -1]
         residual = off_diagonal[-1] * vectors[..., -1, -1].abs()
         spectral_radius = values.abs().amax(-1)
@@ -68,18 +68,18 @@ def largest_eigenvalue(
     return eigenvalue
 
 
-def _is_checked(step: int) -> bool:
+def is_checked(step: int) -> bool:
     """Return True if the eigenvalues are computed after a step: each of the first 40, then at steps about 5% apart.
 
     The cost of a look grows with the cube of the step.
 
-    >>> [step for step in range(90, 120) if _is_checked(step)]
+    >>> [step for step in range(90, 120) if is_checked(step)]
     [92, 96, 100, 105, 110, 115]
     """
     return step < 40 or step % (step // 20) == 0
 
 
-def _three_term(
+def three_term_lanczos(
     product: Callable[[Tensor], Tensor], start: Tensor, steps: int
 ) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     """Yield what `_iterate` yields, with each new vector orthogonal to the last two."""
@@ -118,7 +118,7 @@ def quadrature(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -
     scale = torch.stack([*diagonal, *off_diagonal]).abs().amax()
     negligible = 1e3 * torch.finfo(start.dtype).eps * scale
     kept = [torch.where(beta <= negligible, 0.0, beta) for beta in off_diagonal[:-1]]
-    values, vectors = _tridiagonal(diagonal, kept)
+    values, vectors = _tridiagonal_eigh(diagonal, kept)
     return values, vectors[0].square()
 
 
@@ -152,13 +152,22 @@ def start_vector(like: Tensor) -> Tensor:
     return normal((len(like),), like, "start vector")
 
 
-def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> tuple[Tensor, Tensor]:
+def _tridiagonal_eigh(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Return the eigenvalues in rising order, and their eigenvectors as columns."""
+    return eigh(tridiagonal_matrix(diagonal, off_diagonal))
+
+
+def tridiagonal_matrix(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> Tensor:
+    """Return symmetric matrices `(..., k, k)` in float64, given k entries `(...)` of the diagonal and k - 1 beside it.
+
+    >>> tridiagonal_matrix([torch.tensor(1.0), torch.tensor(2.0)], [torch.tensor(3.0)]).tolist()
+    [[1.0, 3.0], [3.0, 2.0]]
+    """
     matrix = torch.diag_embed(torch.stack(diagonal, -1))
     if off_diagonal:
         upper = torch.diag_embed(torch.stack(off_diagonal, -1), 1)
         matrix = matrix + upper + upper.mT
-    return eigh(matrix.double())
+    return matrix.double()
 
 
 def eigenvalues(matrix: Tensor) -> Tensor:
