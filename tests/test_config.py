@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from benevolent.trainables.config import identity
 from benevolent.trainables.config.base import flatten
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
@@ -54,6 +55,36 @@ def test_fields_with_effect_name_different_runs():
         {"seed": 1},
     ]
     assert len({run_id(**one) for one in sections}) == len(sections)
+
+
+OF_A_MODULE = {"model": {"family": "module", "path": "some_modules:Some"}}
+TAUGHT_BY_A_MODULE = {"labels": {"source": {"model.family": "module", "model.path": "a:B"}}}
+
+
+@pytest.mark.parametrize(
+    ("sections", "run"),
+    [
+        ({}, "b7fe5c5985f67ddc"),
+        ({"model": {"width": 16}, "seed": 3}, "ce7b043dceff8406"),
+        ({"prune": {"fraction": 0.5}, "seed": 1}, "8187e14cd81d38fd"),
+        ({"model": {"family": "puzzles_cnn"}, "labels": {"source": {"model.family": "mlp"}}}, "aef104e637a3526f"),
+    ],
+)
+def test_ids_of_runs_stay_until_their_results_change(sections, run):
+    assert run_id(**sections) == run
+
+
+def test_a_new_revision_of_a_family_renames_its_runs_and_those_that_depend_on_them(monkeypatch):
+    pruned = {**OF_A_MODULE, "prune": {"fraction": 0.5, "rounds": 2}}
+    concerned = [OF_A_MODULE, pruned, TAUGHT_BY_A_MODULE]
+    names = [run_id(**sections) for sections in concerned]
+    configurations = [RunConfig.parse(sections).configuration for sections in concerned]
+    plain = run_id()
+    monkeypatch.setitem(identity.FAMILY_REVISIONS, "module", 2)
+    for sections, name, configuration in zip(concerned, names, configurations, strict=True):
+        assert run_id(**sections) != name
+        assert RunConfig.parse(sections).configuration == configuration  # and with it the seeds
+    assert run_id() == plain
 
 
 def test_an_integer_names_the_run_of_the_float():

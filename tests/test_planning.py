@@ -17,6 +17,7 @@ from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config import identity
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data.per_run import FRESH_SPLITS
 from benevolent.trainables.errors import BadInput
@@ -72,6 +73,16 @@ def test_missing_dense_parents_are_added_once():
     named = expand(sweep(grid={"prune.fraction": [0.5, 0, 0.8], "init.scale": [1, 2]}, seeds=3)).new_manifests()
     assert {role for cohort in named for role in cohort.roles} == {"run"}
     assert cohort_of_run(named).keys() == cohort_of_run(cohorts).keys()
+
+
+def test_a_plan_and_its_runs_agree_on_ids_where_a_family_has_changed(monkeypatch):
+    monkeypatch.setitem(identity.FAMILY_REVISIONS, "linear", 3)
+    teachers = [{"model.family": "linear"}, {"model.family": "mlp"}]
+    spec = sweep(grid={"labels.source": teachers, "prune.fraction": [0, 0.5]}, seeds=2)
+    plan = expand(spec)
+    for cohort in plan.new_manifests():
+        for run, config in zip(cohort.runs, cohort.configs, strict=True):
+            assert run.run_id == config.run_id
 
 
 def test_extending_a_sweep_plans_only_what_is_new():

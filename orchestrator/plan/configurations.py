@@ -18,7 +18,7 @@ from benevolent.orchestrator.plan.section_table import Codes, SectionTable
 from benevolent.orchestrator.spec.axes import Axes, section_of
 from benevolent.orchestrator.spec.effects import why_equal
 from benevolent.orchestrator.spec.replicates import Replicates
-from benevolent.trainables.config.identity import configuration_id, replicate_seeds, run_id
+from benevolent.trainables.config.identity import configuration_id, family_revision, replicate_seeds, run_id
 from benevolent.trainables.config.run import SECTIONS, RunConfig
 from benevolent.trainables.errors import BadInput
 
@@ -139,9 +139,22 @@ class Configurations:
         return replicate_seeds(lineages, self.replicates.numbers)[code]
 
     def _make_run_ids(self) -> Codes:
-        rows = zip(self._texts(self.codes), self.seeds, strict=True)
-        ids = (run_id(text, seed) for text, seeds in rows for seed in seeds.tolist())
+        rows = zip(self._texts(self.codes), self.seeds, self._revisions().tolist(), strict=True)
+        ids = (run_id(text, seed, revision) for text, seeds, revision in rows for seed in seeds.tolist())
         return np.fromiter(ids, np.uint64, self.seeds.size)
+
+    def _revisions(self) -> Codes:
+        """Return the revisions of the model families of every configuration and its ancestors, added up `(N,)`."""
+        families = np.array([family_revision(model) for model in self.tables["model"].values], np.int32)
+        own = families[self.codes["model"]]
+        revisions = own
+        while True:
+            of_ancestors = np.zeros(len(self), np.int32)
+            for relatives in (self.parent, self.teacher):
+                of_ancestors += np.where(relatives == NONE, 0, revisions[relatives])
+            if (own + of_ancestors == revisions).all():
+                return revisions
+            revisions = own + of_ancestors
 
     # ---- parents and teachers
 

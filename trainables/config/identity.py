@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Raised when a default or the training algorithm changes, so that old results are not taken for new ones.
 ALGORITHM_VERSION = 2
+#: The same for single families of models: only their runs, and those that start or learn from one of these, get other
+#: ids. `module` 1: what a module's constructor sets stays, and weights that it computes are drawn as those that act.
+#: Only the module itself, which an id does not ask, says whether that concerns it.
+FAMILY_REVISIONS = {"module": 1}
 ID_DIGITS = 16
 SEED_BITS = 52
 #: Words that are computed together: their intermediate results stay in the cache.
@@ -67,14 +71,26 @@ def configuration_id(text: str) -> int:
     return _hash(text)
 
 
-def run_id(text: str, seed: int) -> int:
+def run_id(text: str, seed: int, revision: int = 0) -> int:
     """Return the id of a run as a number below 2^64; it also depends on `ALGORITHM_VERSION`.
 
     Args:
         text: as for `configuration_id`.
         seed: of the run.
+        revision: `family_revision` of its model, and those of its parent, its teacher, theirs, and so on, added up.
     """
-    return _hash(f"version={ALGORITHM_VERSION}\n{text}seed={seed}")
+    revised = f"revision={revision}\n" if revision else ""
+    return _hash(f"version={ALGORITHM_VERSION}\n{revised}{text}seed={seed}")
+
+
+def family_revision(model: Any) -> int:
+    """Return the revision of the family of a `model:` section; 0 for one that has not changed.
+
+    >>> from benevolent.trainables.config.model import MODEL_CONFIGS
+    >>> family_revision(MODEL_CONFIGS["mlp"]())
+    0
+    """
+    return FAMILY_REVISIONS.get(model.family, 0)
 
 
 def id_text(number: int) -> str:

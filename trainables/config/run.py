@@ -9,7 +9,14 @@ from pydantic import Field, create_model
 
 from benevolent.trainables.config.base import Section, flatten
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.config.identity import configuration_id, id_text, identity_text, run_id, shared_text
+from benevolent.trainables.config.identity import (
+    configuration_id,
+    family_revision,
+    id_text,
+    identity_text,
+    run_id,
+    shared_text,
+)
 from benevolent.trainables.config.initialization import InitConfig, LabelsConfig, PretrainConfig
 from benevolent.trainables.config.model import DEFAULT_FAMILY, MODEL_CONFIGS, ModelConfig
 from benevolent.trainables.config.optimization import LossConfig, OptimizerConfig, StopConfig
@@ -44,7 +51,16 @@ class RunSections:
     @functools.cached_property
     def run_id(self) -> str:
         """Return 16 hexadecimal digits: a hash of the seed and of every field that differs from its default."""
-        return id_text(run_id(self._identity_text, self.seed))
+        return id_text(run_id(self._identity_text, self.seed, self.revision))
+
+    @functools.cached_property
+    def revision(self) -> int:
+        """Return the revisions of the model families of this run and its ancestors, added up; see `run_id`."""
+        revision = family_revision(self.model)
+        for relative in (self.parent, self.teacher):
+            if relative is not None:
+                revision += relative.revision
+        return revision
 
     @functools.cached_property
     def configuration(self) -> str:
