@@ -89,6 +89,24 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, name, cut):
         READERS[name](folder, name)
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.safetensors"])
+def test_a_flipped_bit_is_found_by_the_checksum(folder, name):
+    fill(folder)
+    whole = folder.read(name)
+    label = range(whole.index(b"file-sha256:"), whole.index(b"file-sha256:") + len(b"file-sha256:"))
+    for place in range(0, len(whole), 41):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        folder.write(name, bytes(changed))
+        if place in label:  # then it is a file without a checksum, of the same values
+            continue
+        with pytest.raises(BadInput, match=f"{name}: damaged"):
+            READERS[name](folder, name)
+        if folder.local:
+            with pytest.raises(BadInput, match=f"{name}: damaged"):
+                folder.check(name)
+
+
 def test_a_write_that_fails_leaves_nothing_and_keeps_what_was_there(tmp_path, monkeypatch):
     folder = Folder(tmp_path)
     folder.write("kept.json", b"old")

@@ -22,6 +22,7 @@ import safetensors
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.lazy_torch import Tensor
+from benevolent.trainables.store import checksums
 
 #: pyarrow's own words before the reason why a parquet file cannot be opened.
 _PYARROW_PREFIX = "Could not open Parquet input source '<Buffer>': "
@@ -130,16 +131,19 @@ class Folder:
 
     def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a parquet file, or some of its columns; raise `BadInput` if it is damaged."""
+        data = self.read(path)
         try:
-            return pq.read_table(pa.BufferReader(self.read(path)), columns=columns)
-        except (pa.ArrowException, OSError) as error:
+            _check_unchanged(path, data)
+            return pq.read_table(pa.BufferReader(data), columns=columns)
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(path, error) from None
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        """Write a table as parquet."""
+        """Write a table as parquet, with a checksum."""
+        metadata = {**(table.schema.metadata or {}), checksums.KEY: checksums.UNKNOWN}
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        self.write(path, sink.getvalue().to_pybytes())
+        pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
+        self.write(path, checksums.with_checksum(sink.getvalue().to_pybytes(), in_footer=True))
 
     def read_tensors(self, path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the metadata of a safetensors file; raise `BadInput` if it is damaged."""
@@ -147,6 +151,7 @@ class Folder:
 
         data = self.read(path)
         try:
+            _check_unchanged(path, data)
             header_bytes = int.from_bytes(data[:8], "little")
             metadata = _metadata(data[8 : 8 + header_bytes])
             return load(data), metadata
@@ -162,20 +167,26 @@ class Folder:
             raise self._damaged(path, error) from None
 
     def write_tensors(self, path: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-        """Write named tensors and JSON metadata as one safetensors file."""
+        """Write named tensors and JSON metadata as one safetensors file, with a checksum."""
         from safetensors.torch import save
 
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         texts = {key: json.dumps(value) for key, value in metadata.items()}
-        self.write(path, save(plain, texts))
+        texts[checksums.KEY] = checksums.UNKNOWN
+        self.write(path, checksums.with_checksum(save(plain, texts), in_footer=False))
 
     def check(self, path: str) -> None:
-        """Refuse a damaged parquet or safetensors file, reading only its footer or its header.
+        """Refuse a damaged parquet or safetensors file.
+
+        A file on a local disk is read as a whole. An object store keeps checksums of its own, so that only the footer
+        or the header is read.
 
         Raises:
-            BadInput: the file is cut short, of another format, or a table without a column `run_id`.
+            BadInput: the file has changed, is cut short, of another format, or a table without a column `run_id`.
         """
         try:
+            if self.local:
+                _check_unchanged(path, self.read(path))
             with self.fs.open_input_file(posixpath.join(self.root, path)) as file:
                 if path.endswith(".parquet"):
                     _check_parquet(file)
@@ -188,6 +199,11 @@ class Folder:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         reason = reason.removeprefix(_PYARROW_PREFIX)
         return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
+
+
+def _check_unchanged(path: str, data: bytes) -> None:
+    if checksums.has_changed(data, in_footer=path.endswith(".parquet")):
+        raise ValueError("its checksum is wrong")
 
 
 def _json_bytes(value: Any) -> bytes:
@@ -261,7 +277,7 @@ def _header(file: Any) -> bytes:
 
 def _metadata(header: bytes) -> dict[str, Any]:
     texts = json.loads(header).get("__metadata__", {})
-    return {key: json.loads(value) for key, value in texts.items()}
+    return {key: json.loads(value) for key, value in texts.items() if key != checksums.KEY}
 
 
 def _check_parquet(file: Any) -> None:
