@@ -166,3 +166,18 @@ def test_a_step_that_was_not_said_is_refused_instead_of_merged_with_the_next():
         with pytest.raises(BadInput, match="the last optimizer.step"):
             optimizer.step()
     assert path.steps == 0
+
+
+def test_a_last_step_that_was_not_said_is_warned_of():
+    module = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    path = watch(module, optimizer, 1)
+    with pytest.warns(UserWarning, match=r"the last optimizer.step\(\) was not followed by step\(\), and is not"), path:
+        for _ in range(2):
+            loss = module(torch.eye(2)).square().sum()
+            loss.backward()
+            optimizer.step()
+            if path.steps:
+                break  # before its loss is said
+            path.step(loss)
+    assert path.table["step"].tolist() == [0, 1]

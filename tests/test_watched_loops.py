@@ -174,6 +174,90 @@ def scheduled(module, optimizer, inputs, labels, scheduler, **_):
     return loss
 
 
+class Sam(torch.optim.Optimizer):
+    """Sharpness-aware minimization (Foret et al. 2021), as the widely used implementation by David Samuel has it."""
+
+    def __init__(self, parameters, base=torch.optim.SGD, rho=0.5, **options):
+        super().__init__(parameters, {"rho": rho, **options})
+        self.base_optimizer = base(self.param_groups, **options)
+        self.param_groups = self.base_optimizer.param_groups
+
+    @torch.no_grad()
+    def first_step(self):
+        values = [value for group in self.param_groups for value in group["params"]]
+        norm = torch.stack([value.grad.norm() for value in values]).norm()
+        for value in values:
+            self.state[value]["old"] = value.data.clone()
+            value.add_(value.grad * 0.5 / norm)
+        self.zero_grad()
+
+    @torch.no_grad()
+    def second_step(self):
+        for group in self.param_groups:
+            for value in group["params"]:
+                value.data = self.state[value]["old"]
+        self.base_optimizer.step()
+        self.zero_grad()
+
+    @torch.no_grad()
+    def step(self, closure):
+        self.first_step()
+        torch.enable_grad()(closure)()
+        self.second_step()
+
+
+def sam_with_closure(module, optimizer, inputs, labels, **_):
+    def closure():
+        loss = loss_of(module, inputs, labels)
+        loss.backward()
+        return loss
+
+    loss = closure()
+    optimizer.step(closure)
+    return loss
+
+
+class SamInside(torch.optim.SGD):
+    """The same within one call of `step`, where the closure is evaluated twice."""
+
+    @torch.no_grad()
+    def step(self, closure):
+        closure = torch.enable_grad()(closure)
+        loss = closure()
+        values = [value for group in self.param_groups for value in group["params"]]
+        moves = [0.5 * value.grad for value in values]
+        torch._foreach_add_(values, moves)
+        closure()
+        torch._foreach_sub_(values, moves)
+        super().step()
+        return loss
+
+
+class SamByHand:
+    """SAM around an optimizer that is watched."""
+
+    @staticmethod
+    def train_step(module, optimizer, inputs, labels, unseen=False, **_):
+        """Take half of the examples after the other, first at the parameters and then at the perturbed ones."""
+        losses = []
+        values = list(module.parameters())
+        for _ in range(2):
+            optimizer.zero_grad()
+            for part in torch.arange(len(labels)).split(6):
+                loss = loss_of(module, inputs[part], labels[part]) / 2
+                loss.backward()
+                losses.append(loss.detach())
+            if len(losses) > 2:
+                break
+            kept = [value.detach().clone() for value in values]
+            for value in values:
+                (value.data if unseen else value.detach()).add_(value.grad)
+        with torch.no_grad():
+            torch._foreach_copy_(values, kept)
+        optimizer.step()
+        return losses[0] + losses[1]
+
+
 def in_place_loss(module, optimizer, inputs, labels, **_):
     """A loop that goes on to use the loss and clears the gradients at once."""
     loss = plain(module, optimizer, inputs, labels)
@@ -202,6 +286,15 @@ CASES = {
     "groups": (perceptron, two_groups, plain),
     "frozen": (frozen, sgd, plain),
     "tied": (tied, sgd, plain),
+    "LBFGS": (perceptron, lambda m: torch.optim.LBFGS(m.parameters(), lr=0.1, max_iter=4), with_closure),
+    "LBFGS with a line search": (
+        perceptron,
+        lambda m: torch.optim.LBFGS(m.parameters(), max_iter=4, line_search_fn="strong_wolfe"),
+        with_closure,
+    ),
+    "SAM": (perceptron, lambda m: Sam(m.parameters(), lr=0.1), sam_with_closure),
+    "SAM within a step": (perceptron, lambda m: SamInside(m.parameters(), lr=0.1), with_closure),
+    "SAM by hand, of accumulated gradients": (perceptron, sgd, SamByHand.train_step),
     "cleared gradients": (perceptron, sgd, in_place_loss),
 }
 
@@ -322,8 +415,6 @@ def test_positions_of_sequences_are_examples_and_padding_is_none():
 
 def test_what_cannot_be_watched_is_said_in_one_line():
     module = perceptron()
-    with pytest.raises(BadInput, match="LBFGS evaluates the loss several times in a step"):
-        watch(module, torch.optim.LBFGS(module.parameters()), 1)
     with pytest.raises(BadInput, match="Sequential: the optimizer has none of its parameters"):
         watch(module, sgd(perceptron()), 1)
     convolution = nn.Conv2d(1, 2, 1)
@@ -340,3 +431,40 @@ def test_what_cannot_be_watched_is_said_in_one_line():
             plain(module, optimizer, inputs, labels)
     with pytest.raises(BadInput, match="in the block that begins"):
         path.step(1.0)
+
+
+def test_parameters_that_change_unseen_between_backward_passes_are_refused():
+    module = perceptron()
+    optimizer = sgd(module)
+    path = watch(module, optimizer, STEPS, epochs=[0])
+    with pytest.raises(BadInput, match="changed after step.., or through `.data` between the passes"), path:
+        for inputs, labels in batches():
+            path.step(SamByHand.train_step(module, optimizer, inputs, labels, unseen=True))
+
+
+def test_an_optimizer_that_never_steps_itself_is_named():
+    module = perceptron()
+    optimizer = Sam(module.parameters(), lr=0.1)
+    with watch(module, optimizer, STEPS) as path:
+        inputs, labels = next(batches())
+        loss_of(module, inputs, labels).backward()
+        optimizer.first_step()
+        loss = loss_of(module, inputs, labels)
+        loss.backward()
+        optimizer.second_step()
+        with pytest.raises(BadInput, match="of the optimizer, Sam; if another one makes its steps, as the `base_opt"):
+            path.step(loss)
+
+
+def test_a_loss_that_is_evaluated_twice_at_the_same_parameters_is_refused():
+    class Twice(torch.optim.SGD):
+        @torch.no_grad()
+        def step(self, closure):
+            torch.enable_grad()(closure)()
+            torch.enable_grad()(closure)()
+
+    module = perceptron()
+    optimizer = Twice(module.parameters(), lr=0.1)
+    inputs, labels = next(batches())
+    with watch(module, optimizer, STEPS), pytest.raises(BadInput, match="Twice evaluates the loss 2 times in a step"):
+        with_closure(module, optimizer, inputs, labels)

@@ -1,7 +1,7 @@
 """Hooks on a module and its optimizer that read a training loop: logits, losses, the ends of backward passes, steps."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -33,27 +33,43 @@ class TrainedBatches(NamedTuple):
 class LoopHooks:
     """The hooks of one watched loop.
 
+    The passes of a step that count are those at the parameters of its first one. Others are left out: the
+    second one of sharpness-aware minimization (SAM), and those of the line search of LBFGS.
+
     Args:
         module: gives logits `(B, C)`; or an output with an attribute `logits`, `(B, C)` or `(B, T, C)`, and perhaps one
             of name `loss`.
         optimizer: of the module's parameters.
+        parameters: that are watched.
         group: number of the group of parameters whose learning rate is read.
-        after_backward: called at the end of every backward pass through the logits.
+        after_backward: called at the end of every backward pass that counts.
+        before_more: called before every further pass that counts.
 
     Attributes:
         learning_rate: of the last step.
         updated: True if the optimizer has made a step since `take`.
     """
 
-    def __init__(self, module: nn.Module, optimizer: Optimizer, group: int, after_backward: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizer: Optimizer,
+        parameters: Sequence[Tensor],
+        group: int,
+        after_backward: Callable[[], None],
+        before_more: Callable[[], None],
+    ) -> None:
         self.learning_rate: float | Tensor = 0.0
         self.updated = False
         self._optimizer = optimizer
+        self._parameters = parameters
         self._group = group
         self._read_gradients = after_backward
+        self._before_more = before_more
         self._groups = len(optimizer.param_groups)
         self._derivatives: list[Tensor | DerivativeSums] = []
         self._losses: list[Tensor] = []
+        self._versions: list[int] = []  # of the parameters, at the first pass of the step
         self._in_backward = False
         self._evaluations: int | None = None  # backward passes within the optimizer's step; None outside of it
         self._hooks = [
@@ -97,12 +113,25 @@ class LoopHooks:
                 f"watch: the module gives logits of shape {tuple(logits.shape)}; expected (B, C), or (B, T, C) from an "
                 "output with an attribute `logits`"
             )
+        if not self._counts():
+            return
         logits.register_hook(self._take_derivatives)
         if logits is output:
             return
         loss = getattr(output, "loss", None)
         if isinstance(loss, Tensor) and loss.requires_grad:
             loss.register_hook(functools.partial(self._take_loss, loss.detach().clone()))
+
+    def _counts(self) -> bool:
+        """Return True if the parameters are those of the first pass of this step."""
+        versions = [value._version for value in self._parameters]  # rises with every change that autograd sees
+        if not self._derivatives:
+            self._versions = versions
+            return True
+        if versions != self._versions:
+            return False
+        self._before_more()
+        return True
 
     def _take_derivatives(self, derivatives: Tensor) -> None:
         if derivatives.ndim == 3:
@@ -133,6 +162,7 @@ class LoopHooks:
 
     def _before_update(self, *arguments: Any) -> None:
         if self.updated:  # two steps would be taken for one
+            self.updated = False
             raise BadInput("watch: the last optimizer.step() was not followed by step()")
         groups = self._optimizer.param_groups
         if len(groups) != self._groups:
@@ -143,7 +173,11 @@ class LoopHooks:
 
     def _after_update(self, *arguments: Any) -> None:
         if self._evaluations is not None and self._evaluations > 1:
-            raise several_evaluations(self._optimizer)
+            name = type(self._optimizer).__name__
+            raise BadInput(
+                f"watch: {name} evaluates the loss {self._evaluations} times in a step at the same parameters; a step "
+                "of a sweep has one gradient"
+            )
         self._evaluations = None
         self.updated = not self._overflowed()
 
@@ -151,12 +185,6 @@ class LoopHooks:
         """Return True if a fused optimizer left the parameters as they were, since scaled gradients overflowed."""
         found = getattr(self._optimizer, "found_inf", None)  # set by `GradScaler` for the time of the step
         return isinstance(found, Tensor) and bool(found)
-
-
-def several_evaluations(optimizer: Optimizer) -> BadInput:
-    """Return the error of an optimizer that evaluates the loss several times in each step."""
-    name = type(optimizer).__name__
-    return BadInput(f"watch: {name} evaluates the loss several times in a step; a step of a sweep has one gradient")
 
 
 def _sums(derivatives: Tensor) -> DerivativeSums:

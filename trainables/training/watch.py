@@ -43,8 +43,11 @@ def watch(
     gradients add up to the gradient of the mean over all examples. Gradients are read when the backward pass has ended,
     so before they are clipped, as in a sweep. Steps that `torch.amp.GradScaler` skips are no steps. The learning rate
     is that of the group of parameters with the first layer's bias, and the parameters are those that the optimizer has
-    and that require gradients when the watch begins; one that is used twice counts once. Every pass in training mode
-    with a backward pass belongs to the next step.
+    and that require gradients when the watch begins; one that is used twice counts once.
+
+    Every backward pass from an output in training mode belongs to the next step, if it is made at the same parameters
+    as the step's first: gradients and derivatives are those at the parameters that the step begins with. So the second
+    pass of sharpness-aware minimization (SAM) is left out, and the line search of LBFGS.
 
     With `save_to`, `finish` writes the run into a results folder. `load_results` reads it, and several such runs are
     judged and reported as those of a sweep are.
@@ -66,8 +69,7 @@ def watch(
 
     Raises:
         BadInput: the module has nothing to train, `steps_per_epoch` is no positive integer, `epochs` or `reduction` is
-            not one of the values above, `initial` lacks a parameter, the optimizer evaluates the loss several times in
-            a step, or the run cannot be saved (see `WatchedRun`).
+            not one of the values above, `initial` lacks a parameter, or the run cannot be saved (see `WatchedRun`).
 
     >>> import torch
     >>> module = nn.Linear(3, 2)

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.module_structure import first_layer
-from benevolent.trainables.training.loop_hooks import several_evaluations
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,8 @@ class WatchedParameters:
         """Return the parameters of a module that an optimizer has and that require gradients.
 
         Raises:
-            BadInput: there are none, they are on several devices, `initial` lacks one, or the optimizer evaluates the
-                loss several times in a step.
+            BadInput: there are none, they are on several devices, or `initial` lacks one.
         """
-        if isinstance(optimizer, torch.optim.LBFGS):
-            raise several_evaluations(optimizer)
         groups: dict[int, int] = {}
         for number, group in enumerate(optimizer.param_groups):
             groups |= {id(value): number for value in group["params"]}

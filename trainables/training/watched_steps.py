@@ -126,6 +126,15 @@ class WatchedSteps:
             self._inverse_scales.append(inverse_scale)
         self.steps += 1
 
+    def moved(self) -> Tensor:
+        """Return a truth value: the parameters are others than after the last step. It waits for no GPU."""
+        places = self._row_views[self.steps]
+        are_equal = []
+        for value, place in zip(self.parameters, places, strict=True):
+            now = value.detach().to(place.dtype)
+            are_equal.append(torch.isclose(now, place, rtol=0, atol=0, equal_nan=True).all())
+        return ~torch.stack(are_equal).all()
+
     # ---- what some steps do together
 
     def reduce(self) -> ReducedSteps:

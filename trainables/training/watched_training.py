@@ -1,5 +1,6 @@
 """A training loop that is watched: what `watch` returns."""
 
+import warnings
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -52,6 +53,7 @@ class WatchedTraining:
             torch._foreach_copy_(self._block.named(self._initial[0]), list(parameters.initial))
         self._dynamics = Dynamics(self._start, self._block.bias.stop - self._block.bias.start)
         self._inverse_scale: Tensor | None = None
+        self._moved: Tensor | None = None  # parameters have changed unseen before a further backward pass of a step
         self._hooks: LoopHooks | None = None  # the last ones, also after they were removed
         self._watches = False
         self._rows: list[dict[str, Any]] = []
@@ -59,7 +61,14 @@ class WatchedTraining:
     # ---- the block in which the loop is watched
 
     def __enter__(self) -> Self:
-        self._hooks = LoopHooks(self._module, self._optimizer, self._parameters.group, self._read_gradients)
+        self._hooks = LoopHooks(
+            self._module,
+            self._optimizer,
+            self._parameters.values,
+            self._parameters.group,
+            self._read_gradients,
+            self._compare_parameters,
+        )
         self._watches = True
         if not self._rows and self._record.is_due(0, 0):
             self._append_row()
@@ -72,8 +81,14 @@ class WatchedTraining:
             return
         self._watches = False
         self._hooks.remove()
+        if self._hooks.updated and error is None:
+            warnings.warn(
+                "watch: the last optimizer.step() was not followed by step(), and is not recorded", stacklevel=2
+            )
         if not self._rows or self._rows[-1]["step"] != self.steps:
             self._append_row()
+        if error is None:
+            self._check_passes()
 
     def step(self, loss: Tensor | float | None = None) -> None:
         """Say the loss of the batch, once after every `optimizer.step()`.
@@ -89,7 +104,11 @@ class WatchedTraining:
             raise BadInput("watch: step() is called in the block that begins with `with watch(...)`")
         updated = self._hooks.updated
         if not updated and self._scaler is None:
-            raise BadInput("watch: step() is called once after every optimizer.step()")
+            name = type(self._optimizer).__name__
+            raise BadInput(
+                f"watch: step() is called once after every step() of the optimizer, {name}; if another one makes its "
+                "steps, as the `base_optimizer` of SAM, watch that"
+            )
         batches = self._hooks.take()
         if batches is None:
             raise BadInput(
@@ -114,6 +133,7 @@ class WatchedTraining:
         if self._block.full or is_end_of_epoch:
             self._reduce()
         if is_end_of_epoch and self._record.is_due(self.steps // self._steps_per_epoch, self.steps):
+            self._check_passes()
             self._append_row()
 
     # ---- results
@@ -133,7 +153,22 @@ class WatchedTraining:
         return initial
 
     def statistics(self) -> dict[str, float]:
-        """Return every statistic now; NaN where it is not defined."""
+        """Return every statistic now; NaN where it is not defined.
+
+        Raises:
+            BadInput: nobody can tell which backward passes of a step were made at its first parameters.
+        """
+        self._check_passes()
+        return self._statistics()
+
+    def _check_passes(self) -> None:
+        if self._moved is not None and self._moved:
+            raise BadInput(
+                "watch: in a step of several backward passes, parameters were changed after step(), or through `.data` "
+                "between the passes; change them before step(), and in torch.no_grad()"
+            )
+
+    def _statistics(self) -> dict[str, float]:
         self._reduce()
         rate = 0.0 if self._hooks is None else float(self._hooks.learning_rate)
         now = self._block.now
@@ -173,6 +208,11 @@ class WatchedTraining:
             one = torch.ones((), device=self._start.device)
             self._inverse_scale = self._scaler.scale(one).reciprocal()
 
+    def _compare_parameters(self) -> None:
+        """Look for changes of the parameters that autograd has not seen, at a further backward pass of a step."""
+        moved = self._block.moved()
+        self._moved = moved if self._moved is None else self._moved | moved
+
     def _reduce(self) -> None:
         """Add the steps since the last reduction to the dynamics."""
         made = self._block.steps
@@ -184,4 +224,4 @@ class WatchedTraining:
     def _append_row(self) -> None:
         epoch: int | float = self.steps / self._steps_per_epoch
         epoch = int(epoch) if epoch == int(epoch) else epoch
-        self._rows.append({"step": self.steps, "epoch": epoch, **self.statistics()})
+        self._rows.append({"step": self.steps, "epoch": epoch, **self._statistics()})
