@@ -54,6 +54,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def python_without_this_package(folder: Path) -> Path:
     """An environment with the installed packages, but not those that are installed as a link to their source."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
@@ -68,6 +73,7 @@ def cluster_there(tmp_path) -> Iterator[ClusterThere]:
     python = python_without_this_package(tmp_path / "venv")
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RAY_ADDRESS")}
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
+    environment |= {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
     environment |= {"PATH": f"{python.parent}:{os.environ['PATH']}"}
     port = free_port()
     scratch = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # paths of sockets must be short
@@ -76,7 +82,7 @@ def cluster_there(tmp_path) -> Iterator[ClusterThere]:
     process = subprocess.Popen(start, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         give_up = time.monotonic() + SECONDS_TO_START
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while not is_listening(port):
             assert process.poll() is None and time.monotonic() < give_up
             time.sleep(0.2)
         yield ClusterThere(python, f"http://127.0.0.1:{port}", environment)
@@ -87,7 +93,8 @@ def cluster_there(tmp_path) -> Iterator[ClusterThere]:
 
 
 def test_a_job_brings_the_code_and_the_users_modules(cluster_there, tmp_path):
-    absent = subprocess.run([cluster_there.python, "-c", "import benevolent"], cwd=tmp_path, capture_output=True)
+    look = [cluster_there.python, "-c", "import benevolent"]
+    absent = subprocess.run(look, cwd=tmp_path, env=cluster_there.environment, capture_output=True)
     assert b"No module named 'benevolent'" in absent.stderr
     work = tmp_path / "work"
     work.mkdir()
