@@ -12,8 +12,7 @@ from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.batchnorm import batchnorm_names
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
 from benevolent.analysis.measures.path_norm import why_no_path_norm
-from benevolent.analysis.measures.weight_uses import MATRIX_PRODUCTS
-from benevolent.analysis.measures.weights import Weight
+from benevolent.analysis.measures.weight_kinds import MATRIX_PRODUCTS
 from benevolent.trainables.stack.layer_types import LayerType, is_sequence, layer_type
 from benevolent.trainables.stack.own_code import kind_name
 
@@ -69,15 +68,7 @@ def _no_features(architecture: Architecture) -> str | None:
     layer = last.name.rpartition(".")[0]
     if layer not in architecture.calls:
         return f"needs a last layer with weights that is called, {layer!r} is not"
-    return _not_on_layer_inputs(last)
-
-
-def _not_on_layer_inputs(weight: Weight) -> str | None:
-    if weight.calls != 1:
-        return f"needs layers that are called once on real numbers, that of {weight.name!r} is not"
-    if not weight.on_layer_inputs:
-        return f"needs layers that act on one row of inputs for each example, that of {weight.name!r} does not"
-    return None
+    return last.why_not_on_inputs
 
 
 def why_no_layer_inputs(network: MeasuredNetwork) -> str | None:
@@ -89,7 +80,8 @@ def _no_layer_inputs(architecture: Architecture) -> str | None:
     for weight, following in pairwise(architecture.weights):
         if weight.layer is following.layer:
             return f"needs one weight tensor per layer, {weight.name!r} is not alone"
-    return next(filter(None, map(_not_on_layer_inputs, architecture.weights)), None)
+    reasons = (weight.why_not_on_inputs for weight in architecture.weights)
+    return next(filter(None, reasons), None)
 
 
 def why_not_homogeneous(network: MeasuredNetwork) -> str | None:

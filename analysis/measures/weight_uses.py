@@ -2,43 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from benevolent.analysis.measures.weight_kinds import ADDING_UP, RECURRENT, Kind, kind_of, long_axes, summed_axes
 
 #: Functions of a weight alone that give the same numbers in another form; a weight may act through them.
 SAME_NUMBERS = frozenset(
     ["t", "transpose", "permute", "view", "reshape", "flatten", "unflatten", "contiguous", "unsqueeze", "squeeze"]
     + ["to", "type_as", "clone", "detach", "expand", "__get__"]
 )
-#: Recurrent layers, in which the weights act at every time step.
-RECURRENT = frozenset(["lstm", "gru", "rnn_tanh", "rnn_relu"])
-#: Functions of data and one matrix.
-MATRIX_PRODUCTS = frozenset(["linear", "matmul", "__matmul__", "__rmatmul__", "mm", "addmm"])
-#: Functions in which a weight acts as a matrix or a kernel, or as several.
-PRODUCTS = (
-    RECURRENT
-    | MATRIX_PRODUCTS
-    | frozenset(
-        ["bmm", "mv", "dot", "einsum", "tensordot", "inner", "addbmm", "baddbmm", "addmv"]
-        + ["bilinear", "embedding", "embedding_bag"]
-        + ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
-        + ["multi_head_attention_forward", "scaled_dot_product_attention", "lstm_cell", "gru_cell"]
-        + ["rnn_tanh_cell", "rnn_relu_cell"]
-    )
-)
-#: Functions in which a tensor is added to data or put beside them: it is a bias, whatever its shape.
-SUMS = frozenset(
-    ["add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "subtract", "__sub__", "__rsub__", "__isub__"]
-    + ["rsub", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "__setitem__", "masked_fill", "where"]
-)
-#: Functions of a sum and a product, of which the first argument is added.
-ADDS_FIRST = frozenset(["addmm", "addbmm", "baddbmm", "addmv"])
-#: Functions that scale and shift what they have normalized, or scale one channel each.
-SCALES = frozenset(["batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "prelu"])
-#: Functions in which a vector, whatever the axes of length 1 around it, scales one channel each.
-CHANNEL_SCALES = frozenset(["mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply", "div", "__truediv__"])
+#: Functions that put a border around data.
+PADS = frozenset(["pad"])
 #: Functions that turn units on and off by their sign, as `nn.ReLU` does.
 RELUS = frozenset(["relu", "relu_", "threshold", "threshold_"])
 
@@ -51,13 +28,17 @@ class Use:
         function: name of the function of torch that reads both.
         kind: the weight acts as a `matrix` (or a kernel), a `bias`, a `scale`, or in an `unknown` way.
         changed: True if it acts as something computed from it, such as twice its value.
-        data: a copy of the first of the data.
+        operands: number of the function's arguments that depend on the inputs.
+        data: a copy of the first of these.
+        before_padding: the same before a border was put around it; None if there is none.
     """
 
     function: str
-    kind: Literal["matrix", "bias", "scale", "unknown"]
+    kind: Kind
     changed: bool
+    operands: int
     data: Tensor
+    before_padding: Tensor | None
 
 
 class WeightUses(TorchFunctionMode):
@@ -65,7 +46,8 @@ class WeightUses(TorchFunctionMode):
 
     A weight acts where a function reads it, or its numbers in another form, together with something that depends on the
     inputs: the product of a linear layer, a convolution. What is computed from a weight alone, such as twice its value,
-    is another weight; where that one acts, the stored one does not act as itself.
+    is another weight; where that one acts, the stored one does not act as itself. A scale whose products are added up
+    right after is none, but acts in an unknown way.
 
     Args:
         weights: by name, the very tensors that the network reads.
@@ -83,6 +65,8 @@ class WeightUses(TorchFunctionMode):
         self._names = {id(weight): frozenset([name]) for name, weight in weights.items()}
         self._same = {id(weight) for weight in weights.values()}
         self._of_data = {id(inputs)}
+        self._before_padding: dict[int, Tensor] = {}  # of data with a border
+        self._scales: dict[int, tuple[Tensor, set[int]]] = {}  # of products: the scale, the axes where it differs
         self._kept: list[Tensor] = []  # so that no id is given to another tensor
 
     def __torch_function__(
@@ -92,25 +76,46 @@ class WeightUses(TorchFunctionMode):
         keywords = kwargs or {}
         name = _name_of(function)
         read = list(_tensors((args, keywords)))
-        data = [tensor.clone() for tensor in read if id(tensor) in self._of_data][:1]  # it may be changed in place
+        data = [tensor for tensor in read if id(tensor) in self._of_data]
+        first = data[0].clone() if data else None  # it may be changed in place
+        self._look_for_sums(name, args, keywords, data)
         result = function(*args, **keywords)
-        returned = list(_tensors(result))
-        if name == "__setitem__":
-            returned = read[:1]
-        self._record(name, args, read, data, returned)
-        return result
-
-    def _record(
-        self, function: str, args: tuple[Any, ...], read: list[Tensor], data: list[Tensor], returned: list[Tensor]
-    ) -> None:
+        returned = read[:1] if name == "__setitem__" else list(_tensors(result))
         self._kept += returned
         weights = [tensor for tensor in read if id(tensor) in self._names and id(tensor) not in self._of_data]
-        if data:
-            self._of_data.update(map(id, returned))
-            self.relus += function in RELUS
-            for weight in weights:
-                self._add_use(weight, function, args, data[0])
+        if first is None:
+            self._name_results(name, weights, returned)
+            return result
+        before_padding = self._before_padding.get(id(data[0]))
+        if name in SAME_NUMBERS and id(data[0]) in self._scales:
+            scale, _ = self._scales[id(data[0])]
+            self._scales.update({id(tensor): (scale, set(range(-tensor.ndim, 0))) for tensor in returned})
+        self._of_data.update(map(id, returned))
+        self.relus += name in RELUS
+        for weight in weights:
+            kind = kind_of(weight, name, args, first, returned)
+            if kind == "scale":
+                self._scales.update({id(tensor): (weight, long_axes(weight)) for tensor in returned})
+            self._add_use(weight, Use(name, kind, id(weight) not in self._same, len(data), first, before_padding))
+        for tensor in returned:
+            self._before_padding.pop(id(tensor), None)
+            if name in PADS:
+                self._before_padding[id(tensor)] = first
+        return result
+
+    def _look_for_sums(
+        self, function: str, args: tuple[Any, ...], keywords: dict[str, Any], data: list[Tensor]
+    ) -> None:
+        """Add a use of a scale if its products are added up over an axis along which its numbers differ."""
+        scaled = self._scales.get(id(data[0])) if data else None
+        if scaled is None or function not in ADDING_UP:
             return
+        scale, axes = scaled
+        if summed_axes(data[0], args, keywords) & axes:
+            self._add_use(scale, Use(function, "unknown", False, len(data), data[0].clone(), None))
+
+    def _name_results(self, function: str, weights: list[Tensor], returned: list[Tensor]) -> None:
+        """Note what is computed from weights alone."""
         if not weights:
             return
         names = frozenset().union(*(self._names[id(weight)] for weight in weights))
@@ -120,22 +125,10 @@ class WeightUses(TorchFunctionMode):
             if keeps_numbers:
                 self._same.add(id(tensor))
 
-    def _add_use(self, weight: Tensor, function: str, args: tuple[Any, ...], data: Tensor) -> None:
-        use = Use(function, _kind_of(weight, function, args), id(weight) not in self._same, data)
+    def _add_use(self, weight: Tensor, use: Use) -> None:
+        times = 2 if use.function in RECURRENT else 1
         for name in sorted(self._names[id(weight)]):
-            self.uses.setdefault(name, []).extend([use] * (2 if function in RECURRENT else 1))
-
-
-def _kind_of(weight: Tensor, function: str, args: tuple[Any, ...]) -> Literal["matrix", "bias", "scale", "unknown"]:
-    is_first = bool(args) and args[0] is weight
-    if function in SUMS or (function in ADDS_FIRST and is_first):
-        return "bias"
-    if function in PRODUCTS:
-        return "matrix"
-    is_vector = sum(length > 1 for length in weight.shape) <= 1
-    if function in SCALES or (function in CHANNEL_SCALES and is_vector):
-        return "scale"
-    return "unknown"
+            self.uses.setdefault(name, []).extend([use] * times)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

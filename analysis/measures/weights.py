@@ -1,6 +1,5 @@
 """The weights of a module: parameters that act as matrices or kernels, and where they do."""
 
-from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,23 +15,22 @@ from benevolent.trainables.stack.module_structure import LayerCall, first_tensor
 class Weight:
     """A parameter with two axes or more that acts as a matrix or a kernel, and its layer.
 
-    A parameter that is added to data, or scales what a normalization gives, is no weight, whatever its shape.
+    A parameter that is added to data, or scales each number of them, is no weight, whatever its shape.
 
     Attributes:
         name: of the parameter.
         layer: the module that holds it.
         input_shape: of one example at the layer's input; None if it was not called, or on inputs of several shapes.
-        calls: number of calls of the layer on real numbers.
         uses: where it acts on data in one forward pass, in its layer or elsewhere.
-        on_layer_inputs: True if it acts on the very inputs of its layer, one row of which belongs to each example.
+        why_not_on_inputs: the reason why it does not act on the very inputs of its layer, called once, one row of which
+            belongs to each example; None if it does.
     """
 
     name: str
     layer: nn.Module
     input_shape: tuple[int, ...] | None
-    calls: int
     uses: tuple[Use, ...]
-    on_layer_inputs: bool
+    why_not_on_inputs: str | None
 
     @property
     def why_not_once(self) -> str | None:
@@ -101,12 +99,9 @@ def find_weights(
         first_inputs: first argument of the first call of every part, None if it is no tensor.
         per_example: the parts that are called on one row of inputs for each example.
     """
-    input_shapes: dict[nn.Module, set[tuple[int, ...]]] = {}
-    real_calls: Counter[nn.Module] = Counter()
+    calls_of: dict[nn.Module, list[LayerCall]] = {}
     for call in layer_calls:
-        if call.input_shape is not None:
-            input_shapes.setdefault(call.layer, set()).add(call.input_shape)
-        real_calls[call.layer] += call.on_real_numbers
+        calls_of.setdefault(call.layer, []).append(call)
     parameters = in_call_order(dict(module.named_parameters()), calls)
     order = [*uses.uses, *(name for name in parameters if name not in uses.uses)]
     weights = []
@@ -116,19 +111,50 @@ def find_weights(
         if parameter.ndim < 2 or (own_uses and all(use.kind in ("bias", "scale") for use in own_uses)):
             continue
         layer = module.get_submodule(name.rpartition(".")[0])
-        shapes = input_shapes.get(layer, set())
+        shapes = {call.input_shape for call in calls_of.get(layer, ()) if call.input_shape is not None}
         shape = next(iter(shapes)) if len(shapes) == 1 else None
-        acts_on_rows = layer in per_example and _acts_on(first_inputs.get(layer), own_uses, first_inputs[module])
-        weights.append(Weight(name, layer, shape, real_calls[layer], own_uses, acts_on_rows))
+        reason = _why_not_called_once(layer, calls_of.get(layer, ()), layer in first_inputs)
+        reason = reason or _why_not_on_rows(layer, own_uses, first_inputs, first_inputs[module], layer in per_example)
+        reason = reason and f"needs {reason.format(name=repr(name))}"
+        weights.append(Weight(name, layer, shape, own_uses, reason))
     return tuple(weights)
 
 
-def _acts_on(layer_inputs: Tensor | None, uses: Sequence[Use], examples: Tensor | None) -> bool:
-    """Return True if the first use is on the very inputs of a layer, which are one row for each example."""
-    if layer_inputs is None or not uses or examples is None:
-        return False
-    one_row_each = len(layer_inputs) == len(examples)
-    return one_row_each and torch.equal(layer_inputs.flatten(), uses[0].data.flatten())
+def _why_not_called_once(layer: nn.Module, calls: Sequence[LayerCall], is_called: bool) -> str | None:
+    """Return what a layer lacks that is not called once on real numbers, with a place for the name of a weight."""
+    if not is_called:
+        return "weights that act in a call of their layer, {name} acts outside of it"
+    if next(layer.children(), None) is not None:
+        return "layers without other layers inside, that of {name} has some"
+    if len(calls) > 1:
+        return f"layers that are called once, that of {{name}} is called {len(calls)} times"
+    if not all(call.input_shape is not None for call in calls):
+        return "layers that are called on a tensor by position, that of {name} is not"
+    if not all(call.on_real_numbers for call in calls):
+        return "layers that are called on real numbers, that of {name} is not"
+    return None
+
+
+def _why_not_on_rows(
+    layer: nn.Module,
+    uses: Sequence[Use],
+    first_inputs: Mapping[nn.Module, Tensor | None],
+    examples: Tensor | None,
+    per_example: bool,
+) -> str | None:
+    """Return what a layer lacks if its weight does not act on its inputs, which are one row for each example."""
+    inputs = first_inputs[layer]
+    if inputs is None or examples is None or not uses or len(inputs) != len(examples) or not per_example:
+        return "layers that act on one row of inputs for each example, that of {name} does not"
+    if uses[0].operands > 1:
+        return "weights that act on one tensor, {name} acts on several at once"
+    if not any(_same_numbers(inputs, data) for data in (uses[0].data, uses[0].before_padding)):
+        return "layers whose weights act on their very inputs, {name} acts on something computed from them"
+    return None
+
+
+def _same_numbers(inputs: Tensor, data: Tensor | None) -> bool:
+    return data is not None and torch.equal(inputs.flatten(), data.flatten())
 
 
 def in_call_order(parameters: Mapping[str, Tensor], calls: Sequence[str]) -> dict[str, Tensor]:
