@@ -30,6 +30,12 @@ STALE_SECONDS = 60.0
 #: change is stale.
 WATCHED_SECONDS = 2.5 * SECONDS_PER_SIGN
 
+#: What is said where two commands cannot be kept apart for certain.
+NOT_EXCLUSIVE = (
+    "here a second command is refused only once it can see this one, so do not start two within a second (conditional "
+    "writes, `If-None-Match`, take boto3 and a store that has them)"
+)
+
 #: Seconds that a last sign of life may take.
 SECONDS_TO_RELEASE = 1.0
 
@@ -141,6 +147,8 @@ class _Lease:
         if not turns.take(self.folder, self.number, self.holder._asdict()):
             check_free(results)
             raise BadInput(f"{results.uri}: another command has begun to work in it at this moment")
+        if not self.folder.refuses_to_create(turns.turn_name(self.number), self.holder._asdict()):
+            _say(console, f"{results.uri}: {NOT_EXCLUSIVE}")
         self.released = threading.Event()
         self.thread = threading.Thread(target=self._give_signs, daemon=True, name="lease")
         self.thread.start()
@@ -177,17 +185,17 @@ def _number_after(results: Folder, console: Console) -> int:
     other = Holder.parse(last.value, folder.uri)
     if other.has_ended:
         return last.number
-    console.print(
-        f"{other} has given no sign of life for {duration(other.silent_for)}; going on in {WATCHED_SECONDS:g} s if it "
-        "gives none until then",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
+    silence = duration(other.silent_for)
+    text = f"{other} has given no sign of life for {silence}; going on in {WATCHED_SECONDS:g} s if it gives none"
+    _say(console, f"{text} until then")
     time.sleep(WATCHED_SECONDS)
     if turns.latest(folder) not in (last, None):
         raise BadInput(f"{results.uri}: {other} is at work in it, or has just been; wait for it, or stop it")
     return last.number
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _start_of(process: int) -> str:

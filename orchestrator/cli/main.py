@@ -11,10 +11,12 @@ from benevolent.orchestrator.cli import judge_command, list_commands, results_co
 from benevolent.orchestrator.cli.console import console, print_error
 from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.object_store import StoreError, StoreUnavailable
 
 __all__ = ["app", "console", "main"]
 
 AFTER_FULL_DISK = "Nothing is lost: make room, and the same command continues from here"
+AFTER_OUTAGE = "Nothing is lost: when the store answers, the same command continues from here"
 
 app = typer.Typer(
     name="bth",
@@ -45,6 +47,12 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except BadInput as error:
+        print_error(str(error))
+        sys.exit(2)
+    except StoreUnavailable as error:
+        print_error(f"{error}. {AFTER_OUTAGE}")
+        sys.exit(1)
+    except StoreError as error:
         print_error(str(error))
         sys.exit(2)
     except Exception as error:

@@ -1,7 +1,7 @@
 """A folder with atomic writes, on a local disk or an object store.
 
 A file appears whole or not at all, so its presence means that it is done: on a local disk it is written aside, synced
-and renamed; on an object store it is put in one request. Nothing is ever unpickled.
+and renamed; on an object store it is put in one request. Nothing is ever unpickled. No path leads out of the folder.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs
@@ -23,6 +22,17 @@ import safetensors
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.lazy_torch import Tensor
 from benevolent.trainables.store import checksums
+from benevolent.trainables.store.file_formats import (
+    check_parquet,
+    check_safetensors,
+    check_unchanged,
+    safetensors_header,
+    safetensors_metadata,
+)
+from benevolent.trainables.store.local_files import create_whole, write_whole
+from benevolent.trainables.store.object_store import ObjectStore, StoreError
+
+T = TypeVar("T")
 
 #: pyarrow's own words before the reason why a parquet file cannot be opened.
 _PYARROW_PREFIX = "Could not open Parquet input source '<Buffer>': "
@@ -41,26 +51,34 @@ class Folder:
     def __init__(self, uri: str | Path) -> None:
         text = str(uri).removeprefix("file://")
         self.local = "://" not in text
+        self.store: ObjectStore | None = None
         if self.local:
             text = str(Path(text).expanduser().absolute())
             self.fs = pyarrow.fs.LocalFileSystem()
             self.root = text
         else:
-            self.fs, self.root = pyarrow.fs.FileSystem.from_uri(text + _single_put(text))
+            self.store = ObjectStore(text)
+            self.fs = self.store.fs
+            self.root = self.store.root
         self.uri = text
+        self.top = self.root
 
     def __truediv__(self, path: str) -> Folder:
         """Return the folder at a path below this one."""
         below = object.__new__(Folder)
         below.local = self.local
+        below.store = self.store
         below.fs = self.fs
-        below.root = posixpath.join(self.root, path)
+        below.root = self._place(path)
         below.uri = posixpath.join(self.uri, path)
+        below.top = self.top
         return below
 
     def exists(self, path: str = "") -> bool:
         """Return True if there is a file or folder at `path`."""
-        return self.fs.get_file_info(posixpath.join(self.root, path)).type != pyarrow.fs.FileType.NotFound
+        place = self._place(path)
+        info = self._patiently(lambda: self.fs.get_file_info(place))
+        return info.type != pyarrow.fs.FileType.NotFound
 
     def check_exists(self) -> None:
         """Refuse a folder that is not there with `BadInput`."""
@@ -69,9 +87,16 @@ class Folder:
 
     def names(self, path: str = "") -> list[str]:
         """Return the sorted names in the folder at `path`, without unfinished files; empty if there is no folder."""
-        selector = pyarrow.fs.FileSelector(posixpath.join(self.root, path), allow_not_found=True)
-        names = [info.base_name for info in self.fs.get_file_info(selector)]
+        selector = pyarrow.fs.FileSelector(self._place(path), allow_not_found=True)
+        infos = self._patiently(lambda: self.fs.get_file_info(selector))
+        names = [info.base_name for info in infos]
         return sorted(name for name in names if not name.startswith("."))
+
+    def used_bytes(self) -> int:
+        """Return the sum of the sizes of all files in this folder and below."""
+        selector = pyarrow.fs.FileSelector(self.root, allow_not_found=True, recursive=True)
+        infos = self._patiently(lambda: self.fs.get_file_info(selector))
+        return sum(info.size or 0 for info in infos)
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes.
@@ -79,44 +104,71 @@ class Folder:
         Raises:
             BadInput: there is no such file.
         """
+        place = self._place(path)
+
+        def read() -> bytes:
+            with self.fs.open_input_stream(place) as stream:
+                data: bytes = stream.read()
+            return data
+
         try:
-            with self.fs.open_input_stream(posixpath.join(self.root, path)) as stream:
-                return stream.read()
+            return self._patiently(read)
         except FileNotFoundError:
             raise BadInput(f"{posixpath.join(self.uri, path)}: no such file") from None
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file whole or not at all, and the folders above it."""
-        target = posixpath.join(self.root, path)
+        place = self._place(path)
         if self.local:
-            _write_and_sync(Path(target), data)
+            write_whole(Path(place), data)
             return
-        with self.fs.open_output_stream(target) as stream:
-            stream.write(data)
+
+        def write() -> None:
+            with self.fs.open_output_stream(place) as stream:
+                stream.write(data)
+
+        self._patiently(write)
 
     @property
     def creates_once(self) -> bool:
-        """True if `create_json` of the same file by two processes at the same time succeeds in one of them only."""
+        """True if `create_json` of the same file by two processes at the same time surely succeeds in one of them only.
+
+        On object stores that depends on the store, see `refuses_to_create`.
+        """
         return self.local
 
     def create_json(self, path: str, value: Any) -> bool:
-        """Write a value as JSON unless there is such a file; return whether it was written. See `creates_once`."""
+        """Write a value as JSON unless there is a file; return whether it was written. See `creates_once`."""
         data = _json_bytes(value)
+        place = self._place(path)
         if self.creates_once:
-            return _create_and_sync(Path(posixpath.join(self.root, path)), data)
-        if self.exists(path):
-            return False
-        self.write(path, data)
-        return True
+            return create_whole(Path(place), data)
+        created = self._create(place, data)
+        if created is None:
+            created = not self.exists(path)
+            if created:
+                self.write(path, data)
+        return created or self.read(path) == data  # the answer to our own request may have been lost
+
+    def refuses_to_create(self, path: str, value: Any) -> bool:
+        """Return True if the store refuses to create a file of this value that is there already, as it should."""
+        return self.creates_once or self._create(self._place(path), _json_bytes(value)) is False
 
     def delete(self, path: str) -> None:
         """Remove a file if it exists."""
-        if self.exists(path):
-            self.fs.delete_file(posixpath.join(self.root, path))
+        if not self.exists(path):
+            return
+        place = self._place(path)
+        with suppress(FileNotFoundError):  # another process was faster
+            self._patiently(lambda: self.fs.delete_file(place))
 
     def move(self, path: str, to: str) -> None:
         """Rename a file within this folder; a file at `to` is replaced."""
-        self.fs.move(posixpath.join(self.root, path), posixpath.join(self.root, to))
+        if self.local:
+            self.fs.move(self._place(path), self._place(to))
+            return
+        self.write(to, self.read(path))
+        self.delete(path)
 
     def read_json(self, path: str) -> Any:
         """Return the value of a JSON file; raise `BadInput` if it is damaged."""
@@ -133,7 +185,7 @@ class Folder:
         """Return a parquet file, or some of its columns; raise `BadInput` if it is damaged."""
         data = self.read(path)
         try:
-            _check_unchanged(path, data)
+            check_unchanged(path, data)
             return pq.read_table(pa.BufferReader(data), columns=columns)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(path, error) from None
@@ -151,20 +203,16 @@ class Folder:
 
         data = self.read(path)
         try:
-            _check_unchanged(path, data)
+            check_unchanged(path, data)
             header_bytes = int.from_bytes(data[:8], "little")
-            metadata = _metadata(data[8 : 8 + header_bytes])
+            metadata = safetensors_metadata(data[8 : 8 + header_bytes])
             return load(data), metadata
         except (safetensors.SafetensorError, ValueError, AttributeError) as error:
             raise self._damaged(path, error) from None
 
     def read_metadata(self, path: str) -> dict[str, Any]:
         """Return the metadata of a safetensors file, reading only its header; raise `BadInput` if it is damaged."""
-        try:
-            with self.fs.open_input_file(posixpath.join(self.root, path)) as file:
-                return _metadata(_header(file))
-        except (OSError, ValueError, AttributeError) as error:
-            raise self._damaged(path, error) from None
+        return self._looked_into(path, lambda file: safetensors_metadata(safetensors_header(file)))
 
     def write_tensors(self, path: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
         """Write named tensors and JSON metadata as one safetensors file, with a checksum."""
@@ -184,16 +232,50 @@ class Folder:
         Raises:
             BadInput: the file has changed, is cut short, of another format, or a table without a column `run_id`.
         """
+        if self.local:
+            data = self.read(path)
+            try:
+                check_unchanged(path, data)
+            except ValueError as error:
+                raise self._damaged(path, error) from None
+        self._looked_into(path, check_parquet if path.endswith(".parquet") else check_safetensors)
+
+    def _looked_into(self, path: str, look: Callable[[Any], T]) -> T:
+        """Return what a function finds in an open file; raise `BadInput` if it finds that the file is damaged."""
+        place = self._place(path)
+
+        def open_and_look() -> T:
+            with self.fs.open_input_file(place) as file:
+                return look(file)
+
         try:
-            if self.local:
-                _check_unchanged(path, self.read(path))
-            with self.fs.open_input_file(posixpath.join(self.root, path)) as file:
-                if path.endswith(".parquet"):
-                    _check_parquet(file)
-                else:
-                    _check_safetensors(file)
+            return self._patiently(open_and_look)
+        except StoreError:
+            raise
         except (pa.ArrowException, OSError, ValueError, AttributeError, LookupError, TypeError) as error:
             raise self._damaged(path, error) from None
+
+    def _patiently(self, request: Callable[[], T]) -> T:
+        return request() if self.store is None else self.store.patiently(request)
+
+    def _create(self, place: str, data: bytes) -> bool | None:
+        """Create a file in an object store on a condition; None if that cannot be done."""
+        return None if self.store is None else self.store.create(place, data)
+
+    def _place(self, path: str) -> str:
+        """Return where a path of this folder is in its file system.
+
+        Raises:
+            BadInput: it leads out of the folder that was opened, by its text or by a link: the names of some files are
+                read from others, which may be a stranger's.
+        """
+        place = posixpath.join(self.root, path)
+        leads_out = path.startswith("/") or ".." in path.split("/") or "\0" in path
+        if self.local and not leads_out:
+            leads_out = not _is_within(place, self.top)
+        if leads_out:
+            raise BadInput(f"{self.uri}: {path!r} leads out of the folder")
+        return place
 
     def _damaged(self, path: str, error: Exception) -> BadInput:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -201,94 +283,12 @@ class Folder:
         return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
 
 
-def _check_unchanged(path: str, data: bytes) -> None:
-    if checksums.has_changed(data, in_footer=path.endswith(".parquet")):
-        raise ValueError("its checksum is wrong")
-
-
 def _json_bytes(value: Any) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-def _single_put(uri: str) -> str:
-    """Return the query that makes pyarrow write a small file to S3 in one request.
-
-    Without it even a small file takes three requests, and appears whole only because the last one is atomic.
-    """
-    if not uri.startswith("s3://"):
-        return ""
-    return ("&" if "?" in uri else "?") + "allow_delayed_open=true"
-
-
-def _write_and_sync(target: Path, data: bytes) -> None:
-    """Write a local file so that after a crash, of the machine too, it is there whole, as it was before, or not at all.
-
-    The data are on the disk before the name is, and the name before this returns.
-    """
-    with _written_aside(target, data) as aside:
-        os.replace(aside, target)
-    _sync_folder(target.parent)
-
-
-def _create_and_sync(target: Path, data: bytes) -> bool:
-    """Write a local file as `_write_and_sync` unless there is one; return whether it was written."""
-    with _written_aside(target, data) as aside:
-        try:
-            os.link(aside, target)  # which fails if there is one, on network file systems too
-        except FileExistsError:
-            return False
-    _sync_folder(target.parent)
-    return True
-
-
-@contextmanager
-def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
-    """Write a hidden file in the folder of another, for the length of the context."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.parent / f".{uuid.uuid4().hex}"
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield aside
-    except OSError as error:  # a full disk does not say which
-        raise OSError(error.errno, error.strerror, str(target)) from None
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _header(file: Any) -> bytes:
-    """Return the JSON header of an open safetensors file."""
-    size = int.from_bytes(file.read(8), "little")
-    if size + 8 > file.size():
-        raise ValueError("cut short")
-    return file.read(size)
-
-
-def _metadata(header: bytes) -> dict[str, Any]:
-    texts = json.loads(header).get("__metadata__", {})
-    return {key: json.loads(value) for key, value in texts.items() if key != checksums.KEY}
-
-
-def _check_parquet(file: Any) -> None:
-    if "run_id" not in pq.read_metadata(file).schema.names:
-        raise ValueError("it has no column run_id")
-
-
-def _check_safetensors(file: Any) -> None:
-    header = _header(file)
-    entries = json.loads(header)
-    entries.pop("__metadata__", None)
-    data_bytes = max(entry["data_offsets"][1] for entry in entries.values())
-    if 8 + len(header) + data_bytes != file.size():
-        raise ValueError("cut short")
+def _is_within(place: str, top: str) -> bool:
+    """Return True if a local path is in a folder, when all links are followed."""
+    real = os.path.realpath(place)
+    real_top = os.path.realpath(top)
+    return real == real_top or real.startswith(real_top.rstrip("/") + "/")

@@ -1,0 +1,54 @@
+"""Local files that are there whole or not at all, after a crash of the machine too."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a local file so that after a crash it is there whole, as it was before, or not at all.
+
+    The data are on the disk before the name is, and the name before this returns.
+    """
+    with _written_aside(target, data) as aside:
+        os.replace(aside, target)
+    _sync_folder(target.parent)
+
+
+def create_whole(target: Path, data: bytes) -> bool:
+    """Write a local file as `write_whole` unless there is one; return whether it was written."""
+    with _written_aside(target, data) as aside:
+        try:
+            os.link(aside, target)  # which fails if there is one, on network file systems too
+        except FileExistsError:
+            return False
+    _sync_folder(target.parent)
+    return True
+
+
+@contextmanager
+def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
+    """Write a hidden file in the folder of another, for the length of the context."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.parent / f".{uuid.uuid4().hex}"
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield aside
+    except OSError as error:  # a full disk does not say which
+        raise OSError(error.errno, error.strerror, str(target)) from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
