@@ -162,5 +162,5 @@ def find_studies(text: str) -> list[Study]:
     if name == ALL:
         return [study for study in studies().values() if not study.alone]
     if name not in studies():
-        raise BadInput(f"{text}: no such study" + did_you_mean(name, [*studies(), ALL]))
+        raise BadInput(f"{text}: no such study" + did_you_mean(name, [*studies(), ALL], "bth list studies"))
     return [studies()[name]]

@@ -34,7 +34,8 @@ def read_studies(reads: ReadRuns, known: Mapping[str, Study], together: Folder) 
         return [study for study in readable if not study.alone or (together / study.name).exists(paths.ANSWER)]
     for name in reads.studies:
         if name not in known or known[name].reads is not None:
-            raise BadInput(f"reads.studies: {name!r}: no such study, or it reads others" + did_you_mean(name, [*known]))
+            hint = did_you_mean(name, [*known], "bth list studies")
+            raise BadInput(f"reads.studies: {name!r}: no such study, or it reads others{hint}")
     return [known[name] for name in reads.studies]
 
 

@@ -135,7 +135,7 @@ def test_error_falls_again_when_trees_are_added_to_one_that_interpolates(cohort)
         ({"optimizer": {"name": "adam"}}, "optimizer.name = 'adam': does not go with"),
         ({"stop": {"snapshot_loss": 0.1}}, "stop.snapshot_loss = 0.1: does not go with"),
         ({"model": MODEL | {"width": 3}}, "base.model.width: unknown key"),
-        ({"model": MODEL | {"leaves": 1}}, "base.model.leaves = 1: input should be greater than or equal to 2"),
+        ({"model": MODEL | {"leaves": 1}}, "base.model.leaves = 1: expected a number >= 2"),
     ],
 )
 def test_what_does_not_go_with_a_forest_is_refused_before_anything_starts(sections, line):

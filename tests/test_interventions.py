@@ -139,8 +139,8 @@ def test_convolutions_and_output_layer_have_their_own_pruning_rates(cohort):
     [
         ({"conv_rate": 0.5}, "prune.conv_rate = 0.5: the network has no convolutions to prune"),
         ({"conv_rate": 0.5, "method": "magnitude"}, "conv_rate needs method 'layer_magnitude'"),
-        ({"output_rate": 1.5}, "prune.output_rate = 1.5: input should be less than or equal to 1"),
-        ({"draw": -1}, "prune.draw = -1: input should be greater than or equal to 0"),
+        ({"output_rate": 1.5}, "prune.output_rate = 1.5: expected a number <= 1"),
+        ({"draw": -1}, "prune.draw = -1: expected a number >= 0"),
     ],
 )
 def test_invalid_rates_and_draws_are_refused_at_planning(prune, line):
@@ -616,8 +616,8 @@ def test_each_network_of_a_stack_is_clipped_by_its_own_norm(cohort):
         ({"schedule": [[1]]}, "expected points [epoch, factor], of whole epochs >= 0 and factors > 0"),
         ({"schedule": [[3, 0.1], [2, 0.1]]}, "epochs must be strictly increasing"),
         ({"schedule": 3}, "base.optimizer.schedule = 3: expected a list"),
-        ({"clip": 0}, "base.optimizer.clip = 0: input should be greater than 0"),
-        ({"between": "cosine"}, "base.optimizer.between = 'cosine': input should be 'hold', 'linear' or 'geometric'"),
+        ({"clip": 0}, "base.optimizer.clip = 0: expected a number > 0"),
+        ({"between": "cosine"}, "base.optimizer.between = 'cosine': expected hold, linear or geometric"),
     ],
 )
 def test_invalid_schedules_are_refused(optimizer, line):

@@ -193,7 +193,7 @@ def test_checks_and_records_are_priced():
     ("keys", "line"),
     [
         ({"base": {"stop": {"check_every": 2, "check_every_steps": 5}}}, "check_every counts epochs and"),
-        ({"base": {"stop": {"check_every_steps": 0}}}, "check_every_steps = 0: input should be greater than"),
+        ({"base": {"stop": {"check_every_steps": 0}}}, "check_every_steps = 0: expected a number >= 1"),
         ({"record": {"steps": [2, 2]}}, "record.steps = .2, 2.: expected a list of different steps >= 0"),
         ({"record": {"steps": "log"}}, "record.steps = 'log': expected a list of different steps >= 0"),
     ],

@@ -39,13 +39,35 @@ def one_line(error: BaseException) -> str:
     return lines[0].strip() if lines else type(error).__name__
 
 
-def did_you_mean(word: object, allowed: Iterable[str]) -> str:
-    """Return the end of an error line: the nearest allowed name, if any is near, and all of them.
+#: Names that an error line lists, at most.
+NAMES_LISTED = 12
+
+
+def did_you_mean(word: object, allowed: Iterable[str], see: str = "", meant: str | None = None) -> str:
+    """Return the end of an error line: the name that is probably meant, and the allowed ones if they are few.
+
+    Args:
+        word: the unknown name.
+        allowed: the names that exist.
+        see: a command that lists them, said in place of many names.
+        meant: the name that is meant, if that is known; by default the most similar one, if one is similar.
 
     >>> did_you_mean("widht", ["width", "depth"])
     "; did you mean 'width'? allowed: depth, width"
+    >>> did_you_mean("widht", ["width", *map(str, range(20))], see="bth list fields model")
+    "; did you mean 'width'? `bth list fields model` shows all"
     """
     names = sorted(map(str, allowed))
-    nearest = difflib.get_close_matches(str(word), names, n=1)
-    suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ";"
-    return f"{suggestion} allowed: {', '.join(names)}"
+    if meant is None:
+        meant = next(iter(difflib.get_close_matches(str(word), names, n=1)), None)
+    suggestion = f"; did you mean '{meant}'?" if meant else ";"
+    return f"{suggestion} {_listed(names, see)}"
+
+
+def _listed(names: list[str], see: str) -> str:
+    if len(names) <= NAMES_LISTED:
+        return f"allowed: {', '.join(names)}"
+    if see:
+        return f"`{see}` shows all"
+    shown = names[: NAMES_LISTED - 1]
+    return f"allowed: {', '.join(shown)} and {len(names) - len(shown)} more"

@@ -17,10 +17,31 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Catalog:
-    """A table of `bth list`; the rows are made when it is printed."""
+    """A table of `bth list`; the rows are made when it is printed.
+
+    Attributes:
+        rows: makes the rows.
+        headings: of the columns.
+        by_name: a word chooses rows whose first cell begins with it, as the fields of a section do.
+    """
 
     rows: Callable[[], Sequence[Row]]
     headings: Row = ("name", "description", "source")
+    by_name: bool = False
+
+
+def rows_with(rows: Sequence[Row], word: str, by_name: bool = False) -> list[Row]:
+    """Return the rows in which a word is, in any letter case.
+
+    >>> rows_with([("path_norm", "a norm"), ("sharpness", "")], "Norm")
+    [('path_norm', 'a norm')]
+    >>> rows_with([("data:", ""), ("  data.name", ""), ("model:", "no data")], "data", by_name=True)
+    [('data:', ''), ('  data.name', '')]
+    """
+    wanted = word.lower()
+    if by_name:
+        return [row for row in rows if row[0].strip().lower().startswith(wanted)]
+    return [row for row in rows if wanted in "\n".join(row).lower()]
 
 
 def _sweeps() -> list[Row]:
@@ -140,6 +161,6 @@ CATALOG: dict[str, Catalog] = {
     "datasets": Catalog(_data_sets),
     "measures": Catalog(_measures, ("name", "complex if", "description, requirements, source")),
     "dynamics": Catalog(_dynamics),
-    "fields": Catalog(_fields, ("field", "type and default", "meaning")),
+    "fields": Catalog(_fields, ("field", "type and default", "meaning"), by_name=True),
     "columns": Catalog(_columns, ("column of results.table()", "meaning", "source")),
 }

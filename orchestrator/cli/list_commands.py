@@ -20,12 +20,15 @@ def list_(
             metavar="[WHAT]", help="sweeps, studies, models, datasets, measures, dynamics, fields, columns, or all."
         ),
     ] = ALL,
+    word: Annotated[
+        str, typer.Argument(metavar="[WORD]", help="Show only rows with this word; of fields, only this section.")
+    ] = "",
 ) -> None:
     """List sweeps, studies, models, data sets, measures, dynamics, fields and columns, with their sources.
 
-    [bold]Example:[/] bth list measures
+    [bold]Example:[/] bth list measures norm
     """
-    from benevolent.orchestrator.cli.catalog import CATALOG
+    from benevolent.orchestrator.cli.catalog import CATALOG, rows_with
     from benevolent.trainables.errors import did_you_mean
 
     if what != ALL and what not in CATALOG:
@@ -33,9 +36,12 @@ def list_(
     for name in CATALOG if what == ALL else [what]:
         catalog = CATALOG[name]
         table = Table(*catalog.headings, title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
-        for row in catalog.rows():
+        for row in rows_with(catalog.rows(), word, catalog.by_name):
             table.add_row(*map(escape, row))
-        console.print(table)
+        if table.row_count:
+            console.print(table)
+        elif what != ALL:
+            raise BadInput(f"bth list {what} {word}: no row has this word; `bth list {what}` shows all")
 
 
 def data_fetch(
@@ -64,4 +70,4 @@ def data_list(root: DataRoot = None) -> None:
 
     with data.use_data_root(root):
         console.print(f"data root: {data.data_root()}", soft_wrap=True)
-        list_("datasets")
+        list_("datasets", "")

@@ -4,12 +4,15 @@ import errno
 import os
 import sys
 import tempfile
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from benevolent.orchestrator.cli import judge_command, list_commands, results_commands, sweep_commands
 from benevolent.orchestrator.cli.console import console, print_error
 from benevolent.orchestrator.cli.plain_output import show_nearest_characters
+from benevolent.orchestrator.cli.usage_errors import UsageError, usage_line
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.object_store import StoreError, StoreUnavailable
 
@@ -26,6 +29,22 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        console.print(f"bth {metadata.version('benevolent')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 app.command()(sweep_commands.run)
 app.command()(sweep_commands.plan)
 app.command()(results_commands.status)
@@ -45,9 +64,13 @@ def main() -> None:
     show_nearest_characters()
     sys.path.append(os.getcwd())  # for modules that a spec names; last, so that they cannot shadow a package
     try:
-        app(standalone_mode=True)
+        sys.exit(app(prog_name="bth", standalone_mode=False) or 0)
     except BadInput as error:
         print_error(str(error))
+        sys.exit(2)
+    except UsageError as error:
+        if line := usage_line(error):
+            print_error(line)
         sys.exit(2)
     except StoreUnavailable as error:
         print_error(f"{error}. {AFTER_OUTAGE}")

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benevolent.orchestrator.spec.suggestions import suggest_for_axis, suggest_for_base
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import SECTIONS, RunConfig, parse_section
-from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.errors import BadInput
 
 #: The defaults of a run's sections.
 DEFAULTS: dict[str, Any] = {name: value for name, value in RunConfig() if name in SECTIONS}
@@ -153,7 +154,7 @@ class Axes:
             points: the number of the point on each axis.
             axes: indices of the axes; all by default.
         """
-        match = re.match(r"[a-z_]\w*(\.\w+)*", line)
+        match = re.match(r"[a-z_][\w-]*(\.[\w-]+)*", line)
         path = match.group() if match else ""
         if section_of(path) not in SECTIONS:
             return line
@@ -165,7 +166,8 @@ class Axes:
         at = "".join(f" (at {axis.place(point)})" for axis, point in chosen if axis.numbered)
         if self.axes_of_section.get(path):
             return line + at  # about a section whose values come from the base and from axes
-        return f"base.{line}{at}" if _has_path(self.base, path) else line + at
+        given = path.rpartition(".")[0] if line.startswith(f"{path}: missing") else path
+        return f"base.{line}{at}" if _has_path(self.base, given) else line + at
 
     def _check_points(self) -> None:
         """Validate every point of an axis, together with the first points of the other axes."""
@@ -214,9 +216,9 @@ def _replaced(values: Any, path: Sequence[str], value: Any) -> Any:
 def _check_base(base: Mapping[str, Any]) -> None:
     if "seed" in base:
         raise BadInput("base.seed: seeds are given by 'seeds', next to 'base'")
-    for name in base:
+    for name, value in base.items():
         if name not in SECTIONS:
-            raise BadInput(f"base.{name}: unknown key" + did_you_mean(name, SECTIONS))
+            raise BadInput(f"base.{name}: unknown key" + suggest_for_base(str(name), value, SECTIONS, FIELDS))
 
 
 def _check_axes(axes: Sequence[Axis]) -> None:
@@ -240,10 +242,9 @@ def _check_field(axis: Axis, field: str) -> None:
         raise BadInput(f"{place}: the seed is not an axis; use `seeds: {len(axis.points)}`")
     if field in FIELDS or field.startswith(f"{OPEN_FIELD}."):
         return
-    candidates = [name for name in FIELDS if section_of(name) == section_of(field)]
     if field in SECTIONS:
         raise BadInput(f"{place}: a section, not a field; name a field of it, such as {_typical_field(field)}")
-    raise BadInput(f"{place}: unknown field" + did_you_mean(field, candidates or FIELDS))
+    raise BadInput(f"{place}: unknown field" + suggest_for_axis(field, FIELDS))
 
 
 def _typical_field(section: str) -> str:

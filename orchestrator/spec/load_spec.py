@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
+from benevolent.orchestrator.spec.axes import FIELDS
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.common_names import meant_field
 from benevolent.trainables.config.run import SECTIONS
 from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.store import paths
 
 
 def load_spec(source: str, overrides: Sequence[str] = ()) -> SweepSpec:
@@ -46,6 +49,16 @@ def bundled_sweeps() -> dict[str, str]:
     return descriptions
 
 
+def override_key(word: str) -> str | None:
+    """Return the key of `--set` that a word means; None if it means none.
+
+    >>> override_key("learning_rate"), override_key("seed"), override_key("verbose")
+    ('base.optimizer.lr', 'seeds', None)
+    """
+    meant = meant_field(word, [*SweepSpec.model_fields, *FIELDS])
+    return f"base.{meant}" if meant in FIELDS else meant
+
+
 def put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     """Set a value of a nested mapping at a dotted key; for `grid.x.y` the axis is `x.y`.
 
@@ -80,6 +93,10 @@ def _bundled_files() -> dict[str, Any]:
 def _read(source: str) -> str:
     path = Path(source)
     bundled = _bundled_files()
+    if path.is_dir() and source not in bundled:
+        file = path / paths.SPEC
+        hint = f"; to go on with the sweep in it: bth run {file} --out {source}" if file.is_file() else ""
+        raise BadInput(f"{source}: a folder; expected a YAML file or the name of a bundled sweep{hint}")
     try:
         if path.is_file():
             return path.read_text(encoding="utf-8")
@@ -87,7 +104,10 @@ def _read(source: str) -> str:
             return str(bundled[source].read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{source}: cannot be read: {error}") from None
-    raise BadInput(f"{source}: no such file or bundled sweep" + did_you_mean(source, bundled))
+    beside = [str(file) for file in path.parent.glob("*.yaml")]
+    raise BadInput(
+        f"{source}: no such file or bundled sweep" + did_you_mean(source, [*bundled, *beside], "bth list sweeps")
+    )
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
@@ -99,6 +119,10 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         raise BadInput(f"{where}: expected key=value")
     if path[0] in SECTIONS:
         raise BadInput(f"{where}: {_field_of_a_run(values, key, text)}")
+    if path[0] not in SweepSpec.model_fields:
+        meant = meant_field(key, [*SweepSpec.model_fields, *FIELDS])
+        if meant in FIELDS:
+            raise BadInput(f"{where}: unknown key; {_field_of_a_run(values, meant, text)}")
     try:
         value = yaml_text.loads(text)
     except BadInput as error:

@@ -3,6 +3,7 @@
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.outcome_names import RECORDED_OUTCOMES, outcomes
 from benevolent.orchestrator.spec.sweep_spec import JudgingConfig
+from benevolent.trainables.config.common_names import meant_value
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput, did_you_mean
 
@@ -21,7 +22,8 @@ def check_names(record: RecordConfig, judging: JudgingConfig) -> None:
     for name in judging.outcomes:
         where = f"judging.outcomes: {name!r}"
         if name not in known:
-            raise BadInput(f"{where} is not an outcome" + did_you_mean(name, [*known]))
+            meant = meant_value(name, known)
+            raise BadInput(f"{where} is not an outcome" + did_you_mean(name, known, "bth list columns", meant))
         if name not in RECORDED_OUTCOMES and name not in measured:
             raise BadInput(f"{where} is not measured; allowed with record.measures: [default, {name}]")
         if name.startswith(EARLY_STOP) and not record.early_stop:

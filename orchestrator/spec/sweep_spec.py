@@ -2,14 +2,16 @@
 
 import functools
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from benevolent.orchestrator.spec.axes import Axes, Axis, section_of
+from benevolent.orchestrator.spec.axes import FIELDS, Axes, Axis, section_of
 from benevolent.orchestrator.spec.effects import check_effects
 from benevolent.orchestrator.spec.replicates import Replicates, SeedsConfig, check_seeds, replicates_of
 from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.orchestrator.spec.suggestions import suggest_for_sweep
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import SECTIONS
@@ -35,7 +37,12 @@ def _check_window(ends: Any) -> Any:
 
 def _check_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise ValueError("allowed: up to 100 letters, digits, '-', '_' and '.', a letter or a digit first")
+        words = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-._")[:100]
+        suggestion = f"; did you mean {words}?" if words else ""
+        raise ValueError(
+            f"the results folder is called so; expected letters, digits, '-', '_' and '.', up to 100, and a letter or "
+            f"a digit first{suggestion}"
+        )
     return name
 
 
@@ -78,7 +85,7 @@ class SweepSpec(Section):
     (('init.scale',), Replicates(numbers=range(0, 3), shared=False))
     """
 
-    name: Annotated[str, AfterValidator(_check_name)]
+    name: Annotated[str, Field(examples=["my-sweep"]), AfterValidator(_check_name)]
     description: str = ""
     base: dict[str, Any] = {}
     grid: dict[str, Values] = {}
@@ -98,9 +105,7 @@ class SweepSpec(Section):
     @classmethod
     def parse(cls, values: Any, where: str = "") -> "SweepSpec":
         """Return a sweep from nested values, with its axes checked; `BadInput` is one line, as for every section."""
-        for key in values if isinstance(values, dict) else ():
-            if section_of(str(key)) in SECTIONS:
-                raise BadInput(f"{key}: a field of a run, not of a sweep; it goes below 'base', or 'grid' for an axis")
+        _check_keys(values, cls.model_fields)
         spec = super().parse(values, where)
         axes = spec.axes
         if spec.inert_axes == "refuse":
@@ -129,6 +134,15 @@ class SweepSpec(Section):
     def replicates(self) -> Replicates:
         """The replicates of every configuration."""
         return replicates_of(self.seeds)
+
+
+def _check_keys(values: Any, keys: Collection[str]) -> None:
+    """Refuse keys at the top of a sweep that go below another one, or that do not exist."""
+    for key, value in values.items() if isinstance(values, dict) else ():
+        if section_of(str(key)) in SECTIONS:
+            raise BadInput(f"{key}: a field of a run, not of a sweep; it goes below 'base', or 'grid' for an axis")
+        if key not in keys:
+            raise BadInput(f"{key}: unknown key" + suggest_for_sweep(str(key), value, keys, FIELDS))
 
 
 def _points_of_block(where: str, block: dict[str, Values]) -> tuple[Point, ...]:

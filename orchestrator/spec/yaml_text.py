@@ -67,4 +67,8 @@ def _problem(error: MarkedYAMLError) -> str:
     if isinstance(error, DuplicateKeyError):
         key = str(error.problem).split('"')[1]
         return f"key {key!r} is given twice"
-    return f"not YAML: {error.problem or error.context}"
+    problem = error.problem or error.context or ""
+    if "'\\t'" in problem:
+        return "not YAML: a tab; indent by spaces"
+    problem = problem.replace("'<stream end>'", "the end of the file")
+    return f"not YAML: {problem}"

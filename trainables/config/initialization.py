@@ -95,7 +95,7 @@ class LabelsConfig(Section):
 
     inert: ClassVar = {"at": ("source", None), "held_out": ("source", None)}
 
-    source: Annotated[Source | None, PerRun] = None
+    source: Annotated[Source | None, Field(examples=[{"model.width": 512}]), PerRun] = None
     at: Annotated[Annotated[int, Field(ge=0)] | None, PerRun] = None
     held_out: Annotated[bool, PerRun] = False
 
@@ -105,6 +105,6 @@ class PretrainConfig(Section):
 
     inert: ClassVar = {"label_corruption": ("epochs", 0), "corruption": ("label_corruption", 0)}
 
-    epochs: Annotated[int, Field(ge=0)] = 0
+    epochs: Annotated[int, Field(ge=0, examples=[10])] = 0
     label_corruption: Annotated[Fraction, PerRun] = 0.0
     corruption: Annotated[Corruption, PerRun] = "redraw"

@@ -44,6 +44,7 @@ def _is_point(point: list[float]) -> bool:
 
 OptionalPositive = Annotated[float, Field(gt=0)] | None
 Count = Annotated[int, Field(ge=1)]
+Schedule = Annotated[list[list[float]], Field(examples=[[[100, 0.1], [150, 0.01]]])]
 
 
 class OptimizerConfig(Section):
@@ -74,7 +75,7 @@ class OptimizerConfig(Section):
     weight_decay: Annotated[float, Field(ge=0), PerRun] = 0.0
     decay: Annotated[float, Field(gt=0, le=1), PerRun] = 1.0
     decay_every: Annotated[Count, PerRun] = 1
-    schedule: Annotated[list[list[float]], AfterValidator(_points), PerRun] = []
+    schedule: Annotated[Schedule, AfterValidator(_points), PerRun] = []
     between: Annotated[Literal["hold", "linear", "geometric"], PerRun] = "hold"
     clip: Annotated[OptionalPositive, PerRun] = None
     batch_size: Count | Literal["full"] = 32

@@ -44,7 +44,7 @@ class PruneConfig(Section):
         "draw": ("control", "ticket"),
     }
 
-    fraction: Annotated[float, Field(ge=0, lt=1), PerRun] = 0.0
+    fraction: Annotated[float, Field(ge=0, lt=1, examples=[0.5]), PerRun] = 0.0
     rounds: Annotated[int, Field(ge=0, le=99), PerRun] = 1
     method: Annotated[Literal["magnitude", "layer_magnitude"], PerRun] = "magnitude"
     conv_rate: Annotated[Fraction, PerRun] = 1.0
@@ -111,7 +111,7 @@ class ResetConfig(Section):
 
     inert: ClassVar = {"to": ("layers", [])}
 
-    layers: Annotated[list[Annotated[int, Field(ge=1)]], PerRun] = []
+    layers: Annotated[list[Annotated[int, Field(ge=1)]], Field(examples=[[1]]), PerRun] = []
     to: Annotated[Literal["init", "random"] | Annotated[int, Field(ge=0)], PerRun] = "init"
 
     @model_validator(mode="after")
@@ -131,5 +131,5 @@ class SubspaceConfig(Section):
 
     inert: ClassVar = {"projection": ("dimension", None)}
 
-    dimension: Annotated[int, Field(ge=1)] | None = None
+    dimension: Annotated[Annotated[int, Field(ge=1)] | None, Field(examples=[100])] = None
     projection: Literal["dense", "sparse", "fastfood"] = "dense"

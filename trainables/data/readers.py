@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from benevolent.trainables.config.common_names import meant_value
 from benevolent.trainables.errors import BadInput, did_you_mean
 
 Array = np.ndarray[Any, Any]
@@ -240,7 +241,8 @@ def use_data_root(path: str | Path | None) -> Iterator[None]:
 def reader_of(name: str) -> Reader:
     """Return the reader of a data set; `BadInput` names those that exist."""
     if name not in READERS:
-        raise BadInput(f"data.name = {name!r}: unknown data set" + did_you_mean(name, READERS))
+        hint = did_you_mean(name, READERS, "bth data list", meant_value(name, READERS))
+        raise BadInput(f"data.name = {name!r}: unknown data set{hint}")
     return READERS[name]
 
 

@@ -5,6 +5,7 @@ import itertools
 import math
 from dataclasses import dataclass
 
+from benevolent.trainables.config.common_names import meant_value
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
 from benevolent.trainables.data.input_interventions import interventions_on
 from benevolent.trainables.data.readers import READERS, Reader, is_present
@@ -46,7 +47,8 @@ def describe(config: DataConfig) -> Task:
     """
     if config.name not in READERS and config.name not in SYNTHETIC:
         names = [*READERS, *SYNTHETIC]
-        raise BadInput(f"data.name = {config.name!r}: unknown data set" + did_you_mean(config.name, names))
+        hint = did_you_mean(config.name, names, "bth list datasets", meant_value(config.name, names))
+        raise BadInput(f"data.name = {config.name!r}: unknown data set{hint}")
     _check_subset(config)
     is_synthetic = config.name in SYNTHETIC
     taken = (*parameters(config.name), "fresh") if is_synthetic else OF_FILES

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.lazy_torch import nn, torch
 from benevolent.trainables.models.parts import Shape
 from benevolent.trainables.models.wrappers import compile_nothing
 
+#: A field of the configuration, with an example for its error lines.
+Path = Annotated[str, Field(examples=["my_package.my_module:MyNet"])]
+
 
 def module(
-    input_shape: Shape, outputs: int, *, path: str, arguments: dict[str, Any] | None = None, redraw: bool = False
+    input_shape: Shape, outputs: int, *, path: Path, arguments: dict[str, Any] | None = None, redraw: bool = False
 ) -> nn.Module:
     """A user's own `nn.Module`.
 

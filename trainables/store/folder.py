@@ -30,6 +30,7 @@ from benevolent.trainables.store.file_formats import (
     safetensors_metadata,
 )
 from benevolent.trainables.store.local_files import create_whole, write_whole
+from benevolent.trainables.store.near_folders import suggest_folder
 from benevolent.trainables.store.object_store import ObjectStore, StoreError
 
 T = TypeVar("T")
@@ -83,7 +84,9 @@ class Folder:
     def check_exists(self) -> None:
         """Refuse a folder that is not there with `BadInput`."""
         if not self.exists():
-            raise BadInput(f"{self.uri}: no such folder")
+            raise BadInput(f"{self.uri}: no such folder{suggest_folder(Path(self.root)) if self.local else ''}")
+        if self.local and Path(self.root).is_file():
+            raise BadInput(f"{self.uri}: a file; expected a results folder")
 
     def names(self, path: str = "") -> list[str]:
         """Return the sorted names in the folder at `path`, without unfinished files; empty if there is no folder."""
