@@ -167,9 +167,9 @@ class _Lease:
                 self._give_sign()
 
     def _give_sign(self) -> None:
-        if turns.latest_number(self.folder) > self.number:
+        if turns.latest_number(self.folder) != self.number:  # of an earlier number, or none, if that one has ended
             self.released.set()
-            other = holder(self.results)
+            other = holder(self.results) or "another command"
             stop(f"error: {self.results.uri}: {other} has taken over, since this command was silent for long\n")
             return
         self.holder = self.holder._replace(sign=time.time())

@@ -179,6 +179,8 @@ def check_disk(results: Folder, needed_bytes: int) -> None:
 
 def prepare(results: Folder, spec: SweepSpec, plan: Plan) -> list[Manifest]:
     """Write the spec, the plan, the provenance and a manifest for every new cohort; return the manifests."""
+    for part in paths.WRITTEN_BY_COMMANDS:
+        results.delete_unfinished(part)  # that a killed process has left
     manifests = plan.new_manifests()
     text = yaml_text.dumps(spec.model_dump(mode="json"))
     try:

@@ -6,7 +6,8 @@ Every step looks at what the folder holds and does what is missing, so the same 
 """
 
 import posixpath
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.lease import check_free, held
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.results_folder import (
     ExistingCohorts,
@@ -64,10 +66,11 @@ class SweepResult:
 
 def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> SweepResult:
     """Train and measure what is missing, judge, and write the report; arguments as in `train_sweep`."""
-    summary = train_sweep(spec, out, console, address)
     results = Folder(out)
+    with _trained(spec, results, console, address) as summary:
+        verdicts = report(results, spec)
     return SweepResult(
-        verdicts=report(results, spec),
+        verdicts=verdicts,
         trained=summary.runs,
         measured=summary.measured,
         failures=summary.failures,
@@ -89,12 +92,18 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
     Raises:
         BadInput: the spec cannot be trained, the folder cannot be used, or another command is at work in it.
     """
-    results = Folder(out)
+    with _trained(spec, Folder(out), console, address) as summary:
+        return summary
+
+
+@contextmanager
+def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | None) -> Iterator[TrainingSummary]:
+    """Train and measure what is missing, and hold the lease of the results folder until the end of the context."""
     check_free(results)
     check_folder(results, spec)
-    check_files(results)
     with located_in(f"sweep {spec.name}"):
         check_names(spec.record, spec.judging)
+    discard_damaged(results, spec.record.keeps_checkpoints and bool(spec.record.names), console)
     with ray_cluster(address) if address else nullcontext():
         existing = ExistingCohorts.read(results, spec.record.while_training)
         with located_in(f"sweep {spec.name}"):
@@ -106,7 +115,7 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
         with held(results, "bth run", console):
             todo, done = existing.with_new(prepare(results, spec, plan)).wanted(plan)
-            return train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
+            yield train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
 
 
 def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:

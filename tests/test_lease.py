@@ -119,6 +119,17 @@ def test_command_whose_lease_was_taken_over_is_stopped(results, monkeypatch):
     assert (results / paths.LEASE).names() == ["00002.json"]
 
 
+def test_command_is_stopped_also_if_the_one_that_took_over_has_ended(results, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(lease, "stop", stopped.append)
+    with held(results, "bth run", QUIET):
+        (results / paths.LEASE).delete("00001.json")
+        end = time.monotonic() + 10
+        while not stopped and time.monotonic() < end:
+            time.sleep(0.01)
+    assert len(stopped) == 1 and "another command has taken over" in stopped[0]
+
+
 def test_signs_of_life_are_given(results):
     with held(results, "bth run", QUIET):
         first = holder(results).sign

@@ -18,6 +18,8 @@ from benevolent.trainables.store.object_store import StoreError, StoreUnavailabl
 
 __all__ = ["app", "console", "main"]
 
+#: Errors of a full disk, of a used up quota, and of the largest file that a user may write.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 AFTER_FULL_DISK = "Nothing is lost: make room, and the same command continues from here"
 AFTER_OUTAGE = "Nothing is lost: when the store answers, the same command continues from here"
 
@@ -89,7 +91,7 @@ def main() -> None:
 def _full_disk(error: BaseException | None) -> OSError | None:
     """Return the error of a full disk, or of a used up quota, that has led to an error; None if there is none."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in FULL:
             return error
         error = error.__cause__ or error.__context__
     return None

@@ -127,6 +127,8 @@ class MeasurePool:
                 self._idle.append(actor)
             if is_loss(error):
                 self._try_again(queued, error)
+            elif not _counts(queued):
+                self.submitted -= 1
             else:
                 cause = getattr(error, "cause", None)
                 self.errors.append(str(cause if isinstance(cause, BadInput) else error))  # that needs no traceback
@@ -160,6 +162,12 @@ class MeasurePool:
         actor: Any = actor_class.remote(gpus, self.trust, self.data_references)
         self._node_of[actor] = node
         return actor
+
+
+def _counts(queued: tuple[str, MeasureJob]) -> bool:
+    """Return False for a file of an attempt that another one has followed: that one writes the same networks again."""
+    results, job = queued
+    return CohortFiles(Folder(results), job.cohort_id).attempt.counts(job.parameter_file)
 
 
 def _key(queued: tuple[str, MeasureJob]) -> str:

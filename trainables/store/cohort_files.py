@@ -11,13 +11,15 @@ from typing import Any
 import pyarrow as pa
 
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store import attempts, paths
+from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.table_schemas import PARTS
 
 #: Key in the parquet metadata of a part of `runs`: paths of all files that the runs finished so far need.
 NEEDED_FILES = "files"
+#: The same for the checkpoints that there are by then. They may be deleted once they are measured.
+CHECKPOINTS = "checkpoints"
 
 
 class CohortFiles:
@@ -39,6 +41,8 @@ class CohortFiles:
     def begin_attempt(self, kept: Collection[str], prepare: Callable[[], None] | None = None) -> None:
         """Begin a new attempt, which this object is of from now on, and remove the files that count no more.
 
+        Unfinished files, which a killed process has left, are removed too.
+
         Args:
             kept: paths of the files that it goes on from.
             prepare: writes what has to be there when others see the attempt.
@@ -55,9 +59,29 @@ class CohortFiles:
                 path = f"{kind}/{name}"
                 if not self.attempt.counts(path) and path != paths.DAMAGED_STATE:
                     self.folder.delete(path)
+            self.folder.delete_unfinished(kind)
+        self.folder.delete_unfinished(paths.ATTEMPTS)
+        self.folder.delete_unfinished()
         for name in self.folder.names():
             if paths.is_failure(name):
                 self.folder.delete(name)
+
+    def begin_anew(self) -> None:
+        """Begin a new attempt that goes on from nothing, since a file of the cohort is damaged."""
+        try:
+            _ = self.attempt
+        except BadInput:
+            self.attempt = Attempt(turns.latest_number(self.folder / paths.ATTEMPTS), "", frozenset())
+        for name in (paths.MANIFEST, paths.STACKS):
+            try:
+                _ = self.folder.exists(name) and self.folder.read_json(name)
+            except BadInput:
+                self.folder.delete(name)
+        self.begin_attempt(kept=())
+
+    def all_there(self, files: Sequence[str]) -> bool:
+        """Return True if none of some files that count, by their paths in the cohort's folder, is missing."""
+        return not self._missing(files)
 
     def check_latest(self) -> None:
         """Raise `Superseded` if another attempt has begun."""
@@ -99,9 +123,8 @@ class CohortFiles:
         needed = []
         for kind in ("dynamics", "outcomes", paths.FINAL):
             needed += self._paths(kind)
-        table = pa.table(dict(columns), schema=PARTS["runs"]).replace_schema_metadata(
-            {NEEDED_FILES: json.dumps(needed)}
-        )
+        listed = {NEEDED_FILES: json.dumps(needed), CHECKPOINTS: json.dumps(self._paths(paths.CHECKPOINTS))}
+        table = pa.table(dict(columns), schema=PARTS["runs"]).replace_schema_metadata(listed)
         self.folder.write_table(paths.table_part("runs", part, self.attempt.name), table)
 
     def own_measures(self) -> list[pa.Table]:
@@ -117,19 +140,25 @@ class CohortFiles:
         Raises:
             BadInput: a file that the last part lists is missing.
         """
-        if not runs:
-            return
-        metadata = runs[-1].schema.metadata or {}
+        missing = self._missing(_listed(runs, NEEDED_FILES))
+        if missing:
+            raise BadInput(f"{self.folder.uri}/{missing[0]}: missing, but runs that have finished need it")
+
+    def missing_checkpoints(self, runs: Sequence[pa.Table]) -> list[str]:
+        """Return the paths of checkpoints that were deleted; `runs` are the parts of that table."""
+        return self._missing(_listed(runs, CHECKPOINTS))
+
+    def _missing(self, files: Sequence[str]) -> list[str]:
+        """Return those of some paths in the cohort's folder at which there is no file that counts."""
         names: dict[str, list[str]] = {}
-        for path in json.loads(metadata.get(NEEDED_FILES.encode(), b"[]")):
+        missing = []
+        for path in files:
             kind, _, name = path.partition("/")
             if kind not in names:
                 names[kind] = self.names(kind)
             if name not in names[kind]:
-                raise BadInput(
-                    f"{self.folder.uri}/{path}: missing, but runs that have finished need it; put it back, or delete "
-                    f"the folder {self.folder.uri} and run the same `bth run` again to train its runs anew"
-                )
+                missing.append(path)
+        return missing
 
     @property
     def why_failed(self) -> str | None:
@@ -165,6 +194,15 @@ class CohortFiles:
 
     def _paths(self, kind: str) -> list[str]:
         return [f"{kind}/{name}" for name in self.names(kind)]
+
+
+def _listed(runs: Sequence[pa.Table], key: str) -> list[str]:
+    """Return the paths that the last of some parts of `runs` lists; none if it does not."""
+    if not runs:
+        return []
+    metadata = runs[-1].schema.metadata or {}
+    paths_in_cohort: list[str] = json.loads(metadata.get(key.encode(), b"[]"))
+    return paths_in_cohort
 
 
 def cohort_ids(results: Folder) -> list[str]:

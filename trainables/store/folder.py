@@ -29,7 +29,7 @@ from benevolent.trainables.store.file_formats import (
     safetensors_header,
     safetensors_metadata,
 )
-from benevolent.trainables.store.local_files import create_whole, write_whole
+from benevolent.trainables.store.local_files import create_whole, delete_unfinished, write_whole
 from benevolent.trainables.store.near_folders import suggest_folder
 from benevolent.trainables.store.object_store import ObjectStore, StoreError
 
@@ -164,6 +164,11 @@ class Folder:
         place = self._place(path)
         with suppress(FileNotFoundError):  # another process was faster
             self._patiently(lambda: self.fs.delete_file(place))
+
+    def delete_unfinished(self, path: str = "") -> None:
+        """Remove the unfinished files in the folder at `path`, which writers that were killed have left on a disk."""
+        if self.local:
+            delete_unfinished(Path(self._place(path)))
 
     def move(self, path: str, to: str) -> None:
         """Rename a file within this folder; a file at `to` is replaced."""

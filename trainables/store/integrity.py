@@ -1,8 +1,28 @@
 """Checks that a results folder has no damaged and no missing file."""
 
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
+
+HOW_TO_REPAIR = "the `bth run` that made the folder makes it again"
+
+
+class Damage(NamedTuple):
+    """A damaged or missing file.
+
+    Attributes:
+        line: names the file, and says what is wrong with it.
+        path: of the cohort's folder that the file is part of, or of a file of measures.
+        cohort_id: of that cohort; None for a file of measures.
+    """
+
+    line: str
+    path: str
+    cohort_id: str | None = None
 
 
 def check_files(results: Folder) -> None:
@@ -13,12 +33,37 @@ def check_files(results: Folder) -> None:
     Raises:
         BadInput: names the first such file, see `Folder.check` and `CohortFiles.check_needed_files`.
     """
+    for damage in find_damage(results):
+        raise BadInput(f"{damage.line}; {HOW_TO_REPAIR}")
+
+
+def find_damage(results: Folder, checkpoints: bool = False) -> Iterator[Damage]:
+    """Yield the first damaged or missing file of each cohort, and all damaged files of measures.
+
+    Args:
+        results: the results folder.
+        checkpoints: True if checkpoints are to be measured, so that none may be missing that was not measured yet.
+
+    Raises:
+        BadInput: a file is damaged that cannot be made again.
+    """
     if results.exists(paths.PROVENANCE):
         results.read_json(paths.PROVENANCE)
+    measures = results.names(paths.MEASURES)
     for cohort_id in cohort_ids(results):
-        _check_cohort(CohortFiles(results, cohort_id))
-    for name in results.names(paths.MEASURES):
-        results.check(f"{paths.MEASURES}/{name}")
+        files = CohortFiles(results, cohort_id)
+        try:
+            _check_cohort(files)
+            if checkpoints:
+                _check_checkpoints(files, [name for name in measures if paths.measured_cohort(name) == cohort_id])
+        except BadInput as error:
+            yield Damage(str(error), paths.cohort(cohort_id), cohort_id)
+    for name in measures:
+        path = f"{paths.MEASURES}/{name}"
+        try:
+            results.check(path)
+        except BadInput as error:
+            yield Damage(str(error), path)
 
 
 def _check_cohort(files: CohortFiles) -> None:
@@ -31,3 +76,11 @@ def _check_cohort(files: CohortFiles) -> None:
     for path in files.parameter_files():
         files.folder.check(path)
     files.check_needed_files(files.parts("runs"))
+
+
+def _check_checkpoints(files: CohortFiles, measures: Collection[str]) -> None:
+    """Refuse a cohort that lacks a checkpoint which was not measured yet; `measures`: names of its measure files."""
+    measured = {paths.measured_place(name) for name in measures}
+    for path in files.missing_checkpoints(files.parts("runs")):
+        if paths.checkpoint_place(path) not in measured:
+            raise BadInput(f"{files.folder.uri}/{path}: missing, and it was not measured yet")

@@ -1,10 +1,14 @@
 """Local files that are there whole or not at all, after a crash of the machine too."""
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: Names of files that are being written: a dot and the digits of a `uuid4`.
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}")
 
 
 def write_whole(target: Path, data: bytes) -> None:
@@ -43,6 +47,15 @@ def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
         raise OSError(error.errno, error.strerror, str(target)) from None
     finally:
         aside.unlink(missing_ok=True)
+
+
+def delete_unfinished(folder: Path) -> None:
+    """Remove the files in a folder that writers have left which were killed; files that are being written count, too."""
+    if not folder.is_dir():
+        return
+    for file in folder.iterdir():
+        if _UNFINISHED.fullmatch(file.name):
+            file.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -47,6 +47,9 @@ ANSWER = "answer.json"
 NUMBERS = "numbers.parquet"
 REPORT_PAGE = f"{REPORT}/{PAGE}"
 
+#: Folders of a results folder, itself among them, with the files that are not of one cohort.
+WRITTEN_BY_COMMANDS = ("", LEASE, PLAN, MEASURES, REPORT, f"{REPORT}/{CSV_TABLES}", f"{REPORT}/figures")
+
 MANIFEST = "manifest.json"
 STACKS = "stacks.json"
 ATTEMPTS = "attempts"
@@ -210,3 +213,13 @@ def measured_cohort(name: str) -> str:
     '0123abcd'
     """
     return name.rsplit("-", 3)[0]
+
+
+def measured_place(name: str) -> tuple[str, int]:
+    """Phase and step of the checkpoint that a file of measures is of, from its name; ("final", part) at a run's end.
+
+    >>> measured_place("0123abcd-train-00000064_2-89ef.parquet")
+    ('train', 64)
+    """
+    _, phase, step, _ = name.rsplit("-", 3)
+    return phase, part_number(step)

@@ -346,6 +346,7 @@ class CohortTraining:
             segment=steps,
             part=self.recorder.part,
             seconds=self.recorder.seconds,
+            files=tuple(self.files.parts_before(self.recorder.part)),
         )
 
     def _saved_state(self) -> SavedState | None:

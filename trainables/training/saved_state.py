@@ -25,6 +25,7 @@ class SavedState:
             between segments.
         part: number of the next part of the tables.
         seconds: training time of each run so far.
+        files: paths, in the cohort's folder, of the parts of tables and the final parameters that were written before.
     """
 
     tensors: dict[str, Tensor]
@@ -35,6 +36,7 @@ class SavedState:
     segment: tuple[int, int, int] | None
     part: int
     seconds: dict[str, float]
+    files: tuple[str, ...] = ()
 
     def write(self, files: CohortFiles) -> None:
         """Write the state in place of an earlier one."""
@@ -46,6 +48,7 @@ class SavedState:
             "segment": self.segment,
             "part": self.part,
             "seconds": self.seconds,
+            "files": self.files,
         }
         files.folder.write_tensors(files.state_path, self.tensors, metadata)
 
@@ -60,12 +63,20 @@ class SavedState:
         where = f"{files.folder.uri}/{files.state_path}"
         try:
             segment = metadata.pop("segment")
-            state = cls(tensors=tensors, segment=None if segment is None else tuple(segment), **metadata)
+            written = tuple(metadata.pop("files", ()))
+            state = cls(
+                tensors=tensors,
+                segment=None if segment is None else tuple(segment),
+                files=written,
+                **metadata,
+            )
         except (KeyError, TypeError) as error:
             raise BadInput(f"{where}: damaged or not a file of this project ({error})") from None
         rows = {len(value) for name, value in tensors.items() if name.startswith(f"{STACK}/")}
         if rows != {len(state.run_ids)}:
             raise BadInput(f"{where}: damaged or not a file of this project (it lacks runs)")
+        if not files.all_there(state.files):
+            raise BadInput(f"{where}: files that were written before are missing")
         return state
 
 

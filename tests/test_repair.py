@@ -1,0 +1,108 @@
+"""Damaged and missing files of a results folder: named in a line, and made again, with equal tables."""
+
+import io
+import shutil
+from pathlib import Path
+
+import in_process
+import pytest
+from disturbed_sweep import DAMAGES, check_whole, tables
+from rich.console import Console
+
+from benevolent.orchestrator.repair import discard_damaged
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.integrity import check_files
+
+SWEEP = {
+    "name": "damaged",
+    "base": {
+        "data": {"train_size": 100, "validation_size": 50, "test_size": 100},
+        "model": {"width": 8, "depth": 2},
+        "stop": {"train_loss": None, "max_epochs": 4},
+    },
+    "grid": {"prune.fraction": [0, 0.5]},
+    "record": {"measures": ["parameter_norm"], "measure_at": "checkpoints"},
+}
+#: Files, and what is said about them. Of a deleted part of `runs` or file of measures nobody knows.
+FILES = {
+    "cohorts/*/checkpoints/*": "trained again",
+    "cohorts/*/final/*": "trained again",
+    "cohorts/*/dynamics/*": "trained again",
+    "cohorts/*/outcomes/*": "trained again",
+    "cohorts/*/runs/*": "trained again",
+    "cohorts/*/manifest.json": "trained again",
+    "cohorts/*/stacks.json": "trained again",
+    "cohorts/*/attempts/*": "trained again",
+    "measures/*": "measured again",
+}
+#: Every kind of damage to what is large, and a flipped bit in the rest.
+CASES = [(pattern, "a bit flipped") for pattern in FILES]
+CASES += [(pattern, damage) for pattern in [*FILES][:3] for damage in ("truncated", "deleted")]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "out"
+    train(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def expected(whole):
+    return tables(Folder(whole))
+
+
+def train(out: Path) -> None:
+    in_process.train_sweep(SweepSpec.parse(SWEEP), str(out))
+
+
+def repair(out: Path, checkpoints: bool = True) -> str:
+    """What is printed."""
+    console = Console(file=io.StringIO(), width=300)
+    discard_damaged(Folder(out), checkpoints, console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(("pattern", "damage"), CASES)
+def test_a_damaged_file_is_named_and_made_again(whole, expected, tmp_path, pattern, damage):
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    victim = sorted(out.glob(pattern))[0]
+    DAMAGES[damage](victim)
+    if damage != "deleted":
+        with pytest.raises(BadInput, match=f"{victim}: damaged"):
+            check_files(Folder(out))
+    printed = repair(out)
+    assert printed.count("\n") <= 1
+    if damage != "deleted":
+        assert printed.startswith(f"{victim}: damaged") and FILES[pattern] in printed
+    train(out)
+    check_whole(Folder(out), expected)
+    assert repair(out) == ""
+
+
+def test_nothing_is_said_and_changed_where_nothing_is_damaged(whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    assert repair(whole) == ""
+    assert before == {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+
+
+def test_a_deleted_checkpoint_is_made_again_only_if_it_was_not_measured(whole, expected, tmp_path):
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    checkpoint = sorted(out.glob("cohorts/*/checkpoints/train-00000004*"))[0]
+    checkpoint.unlink()
+    assert repair(out) == ""
+    measures = sorted(out.glob(f"measures/{checkpoint.parents[1].name}-train-00000004-*"))
+    measures[0].unlink()
+    assert repair(out, checkpoints=False) == ""
+    assert repair(out).startswith(f"{checkpoint}: missing, and it was not measured yet; the runs of cohort")
+    train(out)
+    check_whole(Folder(out), expected)
+
+
+def test_the_provenance_cannot_be_made_again(whole, tmp_path):
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    (out / "provenance.json").write_bytes(b"{")
+    with pytest.raises(BadInput, match=f"{out}/provenance.json: damaged"):
+        repair(out)
