@@ -50,7 +50,7 @@ def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
 
 
 def delete_unfinished(folder: Path) -> None:
-    """Remove the files in a folder that writers have left which were killed; files that are being written count, too."""
+    """Remove the files in a folder that killed writers have left, and those that are being written now."""
     if not folder.is_dir():
         return
     for file in folder.iterdir():
