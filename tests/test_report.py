@@ -442,3 +442,11 @@ def test_the_heat_map_writes_its_numbers():
 
 def test_figures_are_colored_by_the_axis_that_separates_the_target():
     assert most_explanatory_axis(runs(), AXES[::-1], "test_loss") == "init.scale"
+
+
+def test_the_terminal_shows_the_first_predictors_and_counts_the_others():
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(verdict_table(verdicts(decisions=("adds", "not shown", "not shown")), 100, 1, "`bth report x --all`"))
+    text = console.export_text()
+    assert "2 more: 2 · not shown\n`bth report x --all` shows all" in re.sub(r" +\n", "\n", text)
+    assert max(map(len, text.splitlines())) <= 100 and "…" not in text

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
@@ -22,33 +23,56 @@ _EXPLAINED = [decision for decision in MEANINGS if decision != UNDECIDED]
 _TEST_NOTE = "† computed from test data"
 
 
-def verdict_table(verdicts: Verdicts, width: int = 100) -> Table | Text:
+def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None, see_all: str = "") -> Table | Text:
     """Return verdicts as a rich table, the baseline in its first row; without runs, a sentence.
 
     Args:
         verdicts: of several scopes, the first is shown.
         width: characters per line; names that do not fit are shortened.
+        rows: show only so many predictors, the first in reading order; below them the others are counted.
+        see_all: what shows all, said beside that count.
     """
     title = f"What predicts {in_words(verdicts.target)}?"
     if verdicts.nothing_judged:
         return Text(f"{title} {verdicts.nothing_judged}", style="bold")
     ordered = any(not math.isnan(verdict.kendall_tau) for verdict in verdicts)
+    shown = verdicts.in_reading_order()[:rows]
+    with_runs = any(verdict.missing for verdict in shown)
     table = Table(
         title=Text(f"{title} {verdicts.population}", style="bold"),
         title_justify="left",
-        caption=Text("\n".join(_notes(verdicts, ordered))),
+        caption=Text("\n".join([*_rest(verdicts, len(shown), see_all), *_notes(verdicts, ordered)])),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=0,
         width=width,
     )
-    _add_columns(table, verdicts.confidence)
-    _add_limits(table, verdicts)
+    _add_columns(table, verdicts.confidence, with_runs)
+    for row in _limits(verdicts):
+        table.add_row(*_with_or_without_runs(row, with_runs), style="italic")
     if ordered:
-        for verdict in verdicts.in_reading_order():
-            table.add_row(*_cells(verdict, _sample(verdict)), _decision(verdict))
+        for verdict in shown:
+            row = [*_cells(verdict, _sample(verdict)), _decision(verdict)]
+            table.add_row(*_with_or_without_runs(row, with_runs))
     return table
+
+
+def _rest(verdicts: Verdicts, shown: int, see_all: str) -> list[str]:
+    """Return the line about the predictors without a row; empty if all have one."""
+    rest = verdicts.in_reading_order()[shown:]
+    if not rest:
+        return []
+    counts = Counter(f"{verdict.mark} {printable(verdict.decision)}" for verdict in rest)
+    decisions = ", ".join(f"{count} {decision}" for decision, count in counts.items())
+    see = [f"{see_all} shows all"] if see_all else []
+    return [f"{len(rest)} more: {decisions}", *see, ""]
+
+
+def _with_or_without_runs(row: Sequence[Text | str], with_runs: bool) -> list[Text | str]:
+    """Return the cells of a row, the one with the number of runs only where some predictor lacks runs."""
+    name, runs, *others = row
+    return [name, runs, *others] if with_runs else [name, *others]
 
 
 def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
@@ -92,28 +116,29 @@ def _noise_note(verdicts: Verdicts) -> str:
     return "ceiling: measurement noise, of |ρ| in beyond: " + ", ".join(ceilings)
 
 
-def _add_columns(table: Table, confidence: float) -> None:
+def _add_columns(table: Table, confidence: float, with_runs: bool) -> None:
     table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("runs", justify="right", no_wrap=True)
+    if with_runs:
+        table.add_column("runs", justify="right", no_wrap=True)
     table.add_column("τ", justify="right", no_wrap=True)
-    table.add_column("beyond ρ", justify="right", no_wrap=True)
-    table.add_column(f"{100 * confidence:g}%", no_wrap=True)
-    table.add_column("q", justify="right", no_wrap=True)
-    table.add_column("transfers ΔR²", justify="right", no_wrap=True)
-    table.add_column("q", justify="right", no_wrap=True)
+    table.add_column("beyond\nρ", justify="right", no_wrap=True)
+    table.add_column(f"\n{100 * confidence:g}%", no_wrap=True)
+    table.add_column("\nq", justify="right", no_wrap=True)
+    table.add_column("transfers\nΔR²", justify="right", no_wrap=True)
+    table.add_column("\nq", justify="right", no_wrap=True)
     table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=22)
 
 
-def _add_limits(table: Table, verdicts: Verdicts) -> None:
-    """Add the rows of the axes alone and of the ceilings."""
+def _limits(verdicts: Verdicts) -> Iterator[list[Text | str]]:
+    """Yield the rows of the axes alone and of the ceilings."""
     baseline = verdicts.baseline
-    cells = _cells(baseline, str(baseline.runs))
+    cells: list[Text | str] = [*_cells(baseline, str(baseline.runs))]
     cells[6] = Text(_bare(f"R² {number(baseline.baseline_r2)}"))
-    table.add_row(*cells, "  baseline", style="italic")
+    yield [*cells, "  baseline"]
     for ceiling in verdicts.ceilings:
         tau = Text(_bare(number(ceiling.kendall_tau, signed=True)))
         r2 = Text(_bare(f"R² {number(ceiling.r2)}"))
-        table.add_row(Text(f"ceiling: {ceiling.source}"), "", tau, "", "", "", r2, "", "  ceiling", style="italic")
+        yield [Text(f"ceiling: {ceiling.source}"), "", tau, "", "", "", r2, "", "  ceiling"]
 
 
 def _cells(verdict: Verdict, sample: str) -> list[Text]:

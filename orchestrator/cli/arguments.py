@@ -30,6 +30,7 @@ DataRoot = Annotated[
     str | None,
     typer.Option(help="Folder of the data sets. Default: BENEVOLENT_DATA, or ~/.cache/benevolent."),
 ]
+AllRows = Annotated[bool, typer.Option("--all", help="Show all predictors, not only the first fifteen.")]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Import modules that the results name. Only for results that you trust.")
 ]

@@ -1,6 +1,7 @@
 """Output of the command line: the consoles, verdicts, and failures."""
 
 import os
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 LOG_WIDTH = 110
 #: Characters per line of a table of verdicts, at most.
 VERDICT_WIDTH = 120
+#: Predictors in a table of verdicts, unless all are asked for.
+ROWS = 15
 
 
 def stdout_console() -> Console:
@@ -39,12 +42,12 @@ def print_error(message: str) -> None:
     errors.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
 
 
-def print_verdict_table(verdicts: "Verdicts") -> None:
-    """Print verdicts as one table."""
+def print_verdict_table(verdicts: "Verdicts", rows: int | None, see_all: str) -> None:
+    """Print verdicts as one table; arguments as in `analysis.report.verdict_table`."""
     from benevolent.analysis.formatting import printable
     from benevolent.analysis.report import verdict_table
 
-    console.print(verdict_table(verdicts, min(console.width, VERDICT_WIDTH)))
+    console.print(verdict_table(verdicts, min(console.width, VERDICT_WIDTH), rows, see_all))
     for note in verdicts.notes:
         print_item(f"note: {printable(note)}")
 
@@ -55,10 +58,16 @@ def print_item(text: str, indent: int = 2) -> None:
     console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
-def print_verdicts(all_verdicts: "Sequence[Verdicts]") -> None:
-    """Print a table for each target; say why there is none, or why it covers all runs."""
+def print_verdicts(all_verdicts: "Sequence[Verdicts]", where: str, rows: int | None = ROWS) -> None:
+    """Print a table for each target; say why there is none, or why it covers all runs.
+
+    Args:
+        all_verdicts: the first is shown in any case.
+        where: the results folder.
+        rows: predictors of each table; None for all.
+    """
     for verdicts in all_verdicts:
-        print_verdict_table(verdicts)
+        print_verdict_table(verdicts, rows, f"`{shlex.join(['bth', 'report', where, '--all'])}`")
     if not all_verdicts:
         console.print("too few runs, axes or predictors to judge")
     elif all_verdicts[0].scope == "all":

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from benevolent.orchestrator.cli.arguments import parse_names, parse_window
-from benevolent.orchestrator.cli.console import console, print_item, print_verdict_table
+from benevolent.orchestrator.cli.arguments import AllRows, parse_names, parse_window
+from benevolent.orchestrator.cli.console import ROWS, console, print_item, print_verdict_table
 
 TableFile = Annotated[str, typer.Argument(metavar="TABLE", help="A CSV or parquet file, one row per trained network.")]
 Target = Annotated[str, typer.Option(help="Column to predict; larger is worse.")]
@@ -56,6 +56,7 @@ def judge(
     test_size: TestSize = None,
     validation_size: ValidationSize = None,
     html: Html = None,
+    all_rows: AllRows = False,
 ) -> None:
     """Judge predictors on any table of models.
 
@@ -100,11 +101,12 @@ def judge(
         )
         page = report_on_table(Path(table).name, given.runs_of_a_sweep, given.axes, verdicts, command_line())
         Folder(Path(html).parent).write(Path(html).name, page)
-    print_verdict_table(verdicts)
+    print_verdict_table(verdicts, None if all_rows else ROWS, "--all, which also prints the rule,")
     if verdicts.left_out:
         console.print(f"{verdicts.left_out_heading}:")
     for line in verdicts.left_out_lines:
         print_item(f"  {line}", indent=4)
-    console.print(verdicts.rule, soft_wrap=True)
+    if all_rows:
+        console.print(verdicts.rule, soft_wrap=True)
     if html is not None:
         console.print(f"report: {html}", soft_wrap=True)

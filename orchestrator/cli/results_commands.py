@@ -7,8 +7,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from benevolent.orchestrator.cli.arguments import ResultsFolder, Trust, parse_names
-from benevolent.orchestrator.cli.console import console, print_descriptions, print_verdicts
+from benevolent.orchestrator.cli.arguments import AllRows, ResultsFolder, Trust, parse_names
+from benevolent.orchestrator.cli.console import ROWS, console, print_descriptions, print_verdicts
 from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def report(
     anew: Annotated[
         bool, typer.Option("--anew", help="Judge again, even if results and code have not changed since the last time.")
     ] = False,
+    all_rows: AllRows = False,
 ) -> None:
     """Judge the runs in a results folder, and write its report.
 
@@ -121,6 +122,6 @@ def report(
     for verdicts in reporting.report(folder, spec, anew=anew):
         first_of_target.setdefault(verdicts.target, verdicts)
     judged = [verdicts for verdicts in first_of_target.values() if not verdicts.descriptive]
-    print_verdicts(judged)
+    print_verdicts(judged, where, None if all_rows else ROWS)
     print_descriptions(folder)
     console.print(f"report: {folder.uri}/{paths.REPORT_PAGE}", soft_wrap=True)

@@ -44,7 +44,7 @@ def run(
     sweep = load_spec(spec, overrides or [])
     where = out or str(RESULTS / sweep.name)
     result = run_sweep(sweep, where, console, address)
-    print_verdicts(result.verdicts[:1])
+    print_verdicts(result.verdicts[:1], where)
     print_descriptions(Folder(where))
     console.print(f"report: {result.report}", soft_wrap=True)
     exit_if_failed(result.failures)
