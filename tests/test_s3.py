@@ -22,7 +22,8 @@ from benevolent.orchestrator.sweep import run_sweep
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import object_store, paths, turns
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.object_store import ObjectStore, StoreError, StoreUnavailable
+from benevolent.trainables.store.object_store import ObjectStore
+from benevolent.trainables.store.store_errors import StoreError, StoreUnavailable
 
 #: Dense parents in one cohort, and pruned runs in another that waits for it and reads their parameters.
 SWEEP = {

@@ -14,7 +14,7 @@ from benevolent.orchestrator.cli.console import console, print_error
 from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.orchestrator.cli.usage_errors import UsageError, usage_line
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store.object_store import StoreError, StoreUnavailable
+from benevolent.trainables.store.store_errors import StoreError, StoreUnavailable
 
 __all__ = ["app", "console", "main"]
 

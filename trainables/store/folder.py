@@ -31,7 +31,8 @@ from benevolent.trainables.store.file_formats import (
 )
 from benevolent.trainables.store.local_files import create_whole, delete_unfinished, write_whole
 from benevolent.trainables.store.near_folders import suggest_folder
-from benevolent.trainables.store.object_store import ObjectStore, StoreError
+from benevolent.trainables.store.object_store import ObjectStore
+from benevolent.trainables.store.store_errors import StoreError
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.store_errors import StoreError, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -35,14 +36,6 @@ _SECRET_KEYS = ("sig",)
 #: Codes of S3 for a file that is there, and for one that another request creates at this moment.
 _EXISTS = "PreconditionFailed"
 _CONFLICT = "ConditionalRequestConflict"
-
-
-class StoreError(OSError):
-    """A store refuses a request for a reason that does not pass, such as a lack of rights."""
-
-
-class StoreUnavailable(StoreError):
-    """A store has refused a request for as long as it was asked; it may answer later."""
 
 
 class ObjectStore:
