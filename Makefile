@@ -1,5 +1,6 @@
 # make run: one sweep from nothing to a verdict.  make test: all tests but those of `make paper`.
 # make paper: every study starts at paper scale, and measures of 1,000 networks, in some minutes.  make lint: style and types.
+# make docs: the documentation, build/site/index.html.
 # make bench: the benchmarks of speed.  Each of them first installs what it needs into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 LONG := tests/test_paper_scale.py tests/test_many_networks.py
 
-.PHONY: run test paper lint bench clean
+.PHONY: run test paper lint docs bench clean
 
 run: $(INSTALLED)
 	$(BIN)/bth run quickstart
@@ -22,6 +23,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/site
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/stacking.py

@@ -1,7 +1,6 @@
-"""The README's section "Adding ...": a network, a data set and an edit from outside of the package."""
+"""The module of docs/extending.md: a network, a data set and an edit from outside of the package."""
 
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +9,7 @@ from pathlib import Path
 import fresh_process
 import pandas as pd
 import pytest
+from doc_blocks import blocks_of
 
 from benevolent.orchestrator.spec import yaml_text
 
@@ -46,11 +46,8 @@ Section.__init__ = counted
 
 
 def write_lab(folder: Path) -> Path:
-    """Write the module of the README, word for word, and a sweep."""
-    text = (ROOT / "README.md").read_text().split("## Adding ...")[1]
-    code = re.search(r"\n((?:    .*\n|\n)+?)    BENEVOLENT_PLUGINS=", text)
-    assert code
-    module = "".join(line.removeprefix("    ") for line in code[1].splitlines(True)).lstrip()
+    """Write the module of the page, word for word, and a sweep."""
+    (module,) = [block.text for block in blocks_of(ROOT / "docs/extending.md") if block.title == "my_lab.py"]
     assert "read_bars" in module and module.startswith("# my_lab.py")
     (folder / "my_lab.py").write_text(module)
     (folder / "my-sweep.yaml").write_text(yaml_text.dumps(SWEEP))

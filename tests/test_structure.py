@@ -216,7 +216,7 @@ def test_documents_name_files_and_commands_that_exist(document):
     path = ROOT / document
     text = path.read_text()
     commands = {command.partition(" ")[0] for command in commands_of(app)}
-    assert set(re.findall(r"^ +bth (\w+)", text, re.MULTILINE)) <= commands
+    assert set(re.findall(r"^ *bth (\w+)", text, re.MULTILINE)) <= commands
     for link in re.findall(r"\]\(([\w/.-]+)\)", text):
         assert (path.parent / link).exists(), link
     for place in re.findall(r"`((?:trainables|analysis|orchestrator|benchmarks|tests|docs)/[\w/.-]*)`", text):
