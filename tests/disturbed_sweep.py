@@ -28,7 +28,7 @@ SWEEP = {
         "data": {"train_size": 200, "validation_size": 50, "test_size": 100},
         "model": {"width": 8, "depth": 2},
         "optimizer": {"batch_size": 16},
-        "stop": {"train_loss": 0.05, "max_epochs": 250},
+        "stop": {"train_loss": 0.05, "max_epochs": 120},
     },
     "list": [
         {"init.scale": 1, "prune.fraction": 0},
@@ -50,6 +50,7 @@ PROCESSES = {
     "worker that trains": "ray::CohortTrainable",
     "worker that measures": "ray::MeasureActor",
     "raylet": "raylet",
+    "head process of Ray": "gcs_server",
 }
 #: Lines that a user is meant to read, among those of progress and of verdicts.
 TELLING = re.compile(r"(^error: |^failed: |^cohort |^stopped|^store |damaged|missing|waiting for|no sign of life|lost)")
@@ -116,9 +117,9 @@ class DisturbedSweep:
                 start_new_session=True,
             )
 
-    def run(self) -> int:
-        """Run the command to its end; return its exit code."""
-        return self.start().wait(SECONDS_TO_WAIT)
+    def run(self) -> str:
+        """Run the command to its end; return how it ended."""
+        return end_of(self.start())
 
     def printed(self) -> str:
         return self.log.read_text(errors="replace")
@@ -132,6 +133,15 @@ class DisturbedSweep:
     def files(self, pattern: str) -> list[Path]:
         """Return files of the results on this machine's disk."""
         return sorted(path for path in Path(self.out).glob(pattern) if not path.name.startswith("."))
+
+
+def end_of(process: "subprocess.Popen[bytes]") -> str:
+    """Wait for the end of a command, and return it in words."""
+    try:
+        return f"exit {process.wait(SECONDS_TO_WAIT)}"
+    except subprocess.TimeoutExpired:
+        kill_group(process)
+        return f"hangs, killed after {SECONDS_TO_WAIT:g} s"
 
 
 def wait_until(condition: Callable[[], object], process: "subprocess.Popen[bytes] | None" = None) -> bool:

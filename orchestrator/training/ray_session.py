@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from benevolent.orchestrator.training.machines import machine_cpus
+from benevolent.orchestrator.training.ray_processes import stopped_without_ray
 from benevolent.orchestrator.training.stopping import keep_handlers
 from benevolent.trainables.errors import BadInput
 
@@ -72,6 +73,8 @@ def ray_cluster(address: str | None) -> Iterator[None]:
                     _connect(address)
             keep_handlers()
             until_left.callback(ray.shutdown)
+            if address is None:
+                until_left.enter_context(stopped_without_ray())
         yield
 
 
@@ -103,7 +106,7 @@ def _start() -> None:
         if RAY_IS_SLOW not in str(error):
             raise
         raise BadInput(
-            "Ray did not start within 30 s, since this machine is busy; try again when it is less so"
+            "Ray did not start within 30 s: this machine is busy, or a process of Ray was killed; try again"
         ) from None
 
 
