@@ -23,7 +23,7 @@ from benevolent.trainables.config.optimization import StopConfig
 from benevolent.trainables.store.folder import Folder
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("run", "plan", "status", "measure", "report", "judge", "list", "data fetch", "data list")
+COMMANDS = ("run", "plan", "status", "measure", "report", "judge", "list", "data fetch", "data list", "init", "schema")
 
 
 @pytest.fixture(params=["folder", "module"])
@@ -110,6 +110,7 @@ def test_meanings_of_fields_are_paragraphs_for_users():
 NOT_IMPORTED = {
     "--help": {"torch", "pandas", "pyarrow"},
     "list": {"torch", "pandas", "pyarrow"},
+    "init": {"torch", "pandas", "pyarrow"},
     "status results": {"torch"},
 }
 REPORT_OF_MODULES = """

@@ -41,13 +41,13 @@ def field_rows() -> Iterator[tuple[str, str, str]]:
 
 def _rows_of(name: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
     family = model.model_fields.get("family")
-    yield f"{name}: {{family: {family.default}}}" if family else f"{name}:", "", _meaning(model)
+    yield f"{name}: {{family: {family.default}}}" if family else f"{name}:", "", meaning_of(model)
     for field, schema in model.model_json_schema().get("properties", {}).items():
         if field != "family":
             yield f"  {name}.{field}", _type_and_default(schema), ""
 
 
-def _meaning(model: type[BaseModel]) -> str:
+def meaning_of(model: type[BaseModel]) -> str:
     """Return the docstring of a section for its user, each paragraph on one line, so that any width can wrap it."""
     docstring = inspect.getdoc(model) or ""
     for_programmers = ("Raises:", ">>>")

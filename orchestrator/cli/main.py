@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benevolent.orchestrator.cli import judge_command, list_commands, results_commands, sweep_commands
+from benevolent.orchestrator.cli import init_command, judge_command, list_commands, results_commands, sweep_commands
 from benevolent.orchestrator.cli.console import console, print_error
 from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.orchestrator.cli.usage_errors import UsageError, usage_line
@@ -47,6 +47,7 @@ def _options(
 ) -> None: ...
 
 
+app.command()(init_command.init)
 app.command()(sweep_commands.run)
 app.command()(sweep_commands.plan)
 app.command()(results_commands.status)
@@ -54,6 +55,7 @@ app.command()(results_commands.measure)
 app.command()(results_commands.report)
 app.command()(judge_command.judge)
 app.command(name="list")(list_commands.list_)
+app.command()(init_command.schema)
 
 data_app = typer.Typer(help="List and download data sets.", no_args_is_help=True)
 data_app.command(name="fetch")(list_commands.data_fetch)

@@ -49,6 +49,11 @@ def bundled_sweeps() -> dict[str, str]:
     return descriptions
 
 
+def bundled_text(name: str) -> str:
+    """Return the YAML text of a sweep that comes with the package."""
+    return str(_bundled_files()[name].read_text(encoding="utf-8"))
+
+
 def override_key(word: str) -> str | None:
     """Return the key of `--set` that a word means; None if it means none.
 

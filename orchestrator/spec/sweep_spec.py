@@ -35,7 +35,8 @@ def _check_window(ends: Any) -> Any:
     return ends
 
 
-def _check_name(name: str) -> str:
+def check_name(name: str) -> str:
+    """Return the name of a sweep, which names its folder too; `ValueError` says what is allowed."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         words = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-._")[:100]
         suggestion = f"; did you mean {words}?" if words else ""
@@ -85,7 +86,7 @@ class SweepSpec(Section):
     (('init.scale',), Replicates(numbers=range(0, 3), shared=False))
     """
 
-    name: Annotated[str, Field(examples=["my-sweep"]), AfterValidator(_check_name)]
+    name: Annotated[str, Field(examples=["my-sweep"]), AfterValidator(check_name)]
     description: str = ""
     base: dict[str, Any] = {}
     grid: dict[str, Values] = {}

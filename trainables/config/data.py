@@ -16,6 +16,8 @@ Half = Literal["both", "first", "second"]
 Augment = Literal["none", "flip", "shift", "shift_flip", "window", "window_flip"]
 Positive = Annotated[int, Field(ge=1)]
 
+#: Groups of classes as a sweep may give them.
+Groups = str | list[list[int]] | None
 #: Text of groups of classes, such as 3,7|6.
 GROUPS = r"\d+(,\d+)*(\|\d+(,\d+)*)*"
 
@@ -127,7 +129,7 @@ class DataConfig(Section):
     label_corruption: Annotated[Fraction, PerRun] = 0.0
     corruption: Annotated[Corruption, PerRun] = "redraw"
     corrupt_test: Annotated[bool, PerRun] = False
-    classes: Annotated[str | None, BeforeValidator(groups_as_text)] = None
+    classes: Annotated[str | None, BeforeValidator(groups_as_text, json_schema_input_type=Groups)] = None
     crop: Annotated[int, Field(ge=0)] = 0
     pool: Positive = 1
     normalize: Literal["split", "cifar", "half", "none"] = "split"
