@@ -2,15 +2,18 @@
 
 import io
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import fresh_process
 import pytest
+from in_process import train_sweep
 from rich.console import Console
 from typer.testing import CliRunner
 
+from benevolent.analysis.results import load_results
 from benevolent.orchestrator.cli.catalog import CATALOG
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.plan_table import plan_table
@@ -130,3 +133,17 @@ def test_a_command_imports_no_more_than_it_needs(command, tmp_path):
     code, *modules = done.stderr.split()
     assert code == "0"
     assert not NOT_IMPORTED[command] & {*modules} and not {"ray", "sklearn", "matplotlib"} & {*modules}
+
+
+#: Columns that the test split has, too, and that are listed once.
+OF_OTHER_SPLITS = re.compile(r"^(train|validation)_(nll|ece|brier|.*_variance)$")
+
+
+def test_every_column_of_the_tables_is_listed(tmp_path):
+    listed = {name for name, *_ in CATALOG["columns"].rows()}
+    spec = SweepSpec.parse({"name": "t", "base": {"stop": {"max_epochs": 1}}, "record": {"measures": ["path_norm"]}})
+    train_sweep(spec, str(tmp_path))
+    results = load_results(tmp_path)
+    for table in (results.table(), results.runs, results.dynamics, results.outcomes, results.measures):
+        columns = {OF_OTHER_SPLITS.sub(r"test_\2", name) for name in table.columns}
+        assert columns <= listed

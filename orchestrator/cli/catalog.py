@@ -119,33 +119,10 @@ def _dynamics() -> list[Row]:
     return [(name, *description_and_source) for name, description_and_source in DYNAMICS.items()]
 
 
-#: Columns of a table of runs that are not an outcome, dynamics statistic or measure.
-COLUMNS: dict[str, str] = {
-    "run_id": "Hash of everything that decides the run's result.",
-    "configuration": "Hash of the run's configuration without its seed; equal for replicates.",
-    "lineage": "Configuration that the run's parents and teachers lead back to; runs of one lineage share their seeds.",
-    "replicate": "Number of the run among those of its configuration.",
-    "seed": "Seed of everything that is drawn for the run.",
-    "status": "converged, limit, diverged, failed, or to do.",
-    "phase, step, epoch": "Where the run stopped, in its last phase.",
-    "seconds": "Time that the run was trained, its share of its stack's.",
-    "data.name, ...": "Every field of the configuration: `bth list` of sweeps, or the plan of a sweep.",
-    "test_loss_variance, ...": "Variance of the loss, or of the Brier score, over the examples of a split.",
-    "train_loss, train_error": "As the test outcomes of these names, on the training split.",
-    "validation_loss, validation_error": "The same on the validation split.",
-    "path_length, ...": "Statistics of the training path: `bth list dynamics`.",
-    "path_norm, ...": "Measures of the trained network: `bth list measures`. Vectors have columns `name[0]`, ...",
-    "sharpness#2, ...": "Further draws of measures that draw random numbers, with `record.draws`.",
-}
-
-
 def _columns() -> list[Row]:
-    from benevolent.analysis.outcome_names import outcomes
+    from benevolent.orchestrator.cli.column_list import column_rows
 
-    rows: list[Row] = [(name, meaning, "") for name, meaning in COLUMNS.items()]
-    for name, (meaning, source) in outcomes().items():
-        rows.append((name, meaning, source))
-    return rows
+    return list(column_rows())
 
 
 def _fields() -> list[Row]:
@@ -162,5 +139,5 @@ CATALOG: dict[str, Catalog] = {
     "measures": Catalog(_measures, ("name", "complex if", "description, requirements, source")),
     "dynamics": Catalog(_dynamics),
     "fields": Catalog(_fields, ("field", "type and default", "meaning"), by_name=True),
-    "columns": Catalog(_columns, ("column of results.table()", "meaning", "source")),
+    "columns": Catalog(_columns, ("column", "unit", "meaning", "source")),
 }
