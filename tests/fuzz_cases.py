@@ -12,8 +12,9 @@ from benevolent.analysis import measure_network
 
 #: Parameters up to which the dense Hessian is computed.
 DENSE = 70
-#: A margin over a slope that is zero up to rounding is larger than this, and otherwise arbitrary.
-HUGE = 1e6
+#: A margin over a slope that is zero up to rounding is larger than this, and otherwise arbitrary: in float64, and in
+#: float32, where a normalization of equal numbers multiplies rounding by 300 (one over the root of its `eps`).
+HUGE = {True: 1e6, False: 1e4}
 
 
 class Case(NamedTuple):
@@ -176,8 +177,9 @@ def _finding(naive: Naive, name: str, case: Case, values: Sequence[float], statu
         return Finding(name, "wrong" if np.isfinite(right).all() else "undefined", f"{status}, is {right.tolist()}")
     tolerance = case.tolerance if naive.network.double else max(case.tolerance, 2e-3)
     size = float(naive.logits().abs().max()) if "margin" in name else 1.0
-    found = np.clip(values, -HUGE, HUGE)
-    expected = np.clip(right, -HUGE, HUGE)
+    huge = HUGE[naive.network.double]
+    found = np.clip(values, -huge, huge)
+    expected = np.clip(right, -huge, huge)
     close = len(found) == len(expected) and np.allclose(found, expected, tolerance, tolerance * size / 10)
     is_right = status == "ok" and close
     return Finding(name, "equal" if is_right else "wrong", f"{values} {status}, is {right.tolist()}")

@@ -2,7 +2,8 @@
 
 Derivatives by automatic differentiation are not always those of the outputs: a part of a network may run without
 gradients, be detached, or have a backward pass of its own, such as the straight-through estimator of rounding. So they
-are compared with central differences, in float64, at a point near the network's own one where no unit is at its kink.
+are compared with central differences, in float64, at a point near the network's own one where no unit is at its kink,
+and at further points where that one shows nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
+from benevolent.analysis.measures.difference_quotient import agreement
 from benevolent.trainables.errors import one_line
 
 #: `(parameters, inputs (n, *input_shape)) -> logits (n, C)`.
@@ -21,7 +23,9 @@ LogitsOf = Callable[[Mapping[str, Tensor], Tensor], Tensor]
 #: in float64 are slow, and those of one large image fill gigabytes.
 EXAMPLES = 4
 ACTIVATIONS = 2**20
-#: Distance of the point of the trials, in standard deviations of the inputs and of every parameter tensor.
+#: Seeds of the points.
+POINTS = (0, 1, 2)
+#: Distance of a point from the network's own, in standard deviations of the inputs and of every parameter tensor.
 AWAY = 0.1
 #: Smallest distance, for what is zero.
 LEAST_AWAY = 1e-3
@@ -65,12 +69,38 @@ def try_derivatives(
         first_layer: names of bias and weights of a dense first layer, see `Architecture.first_layer`.
         activations: number of numbers that the layers compute for one example.
     """
-    rng = torch.Generator().manual_seed(0)
-    point = {name: _near(value.double(), rng) for name, value in parameters.items()}
     fitting = max(1, ACTIVATIONS // activations)
-    inputs = examples[: min(EXAMPLES, fitting)]
-    if inputs.is_floating_point():
-        inputs = _near(inputs.double(), rng)
+    few = examples[: min(EXAMPLES, fitting)]
+    first = _trial(logits_of, parameters, few, POINTS[0])
+    if first is None:  # the network takes no other parameters than its own
+        return Derivatives()
+
+    def why_not(compare: "Callable[[_Trial], _Answer]") -> str | None:
+        """Compare at one point after the other until one is certain."""
+        answer = compare(first)
+        reason = answer.reason
+        for seed in POINTS[1:]:
+            if answer.is_certain:
+                break
+            trial = _trial(logits_of, parameters, few, seed)
+            assert trial is not None
+            answer = compare(trial)
+            reason = answer.reason if answer.is_certain else reason or answer.reason
+        return reason
+
+    return Derivatives(
+        no_slopes=why_not(_Trial.slopes) if few.is_floating_point() else None,
+        no_gradients=why_not(_Trial.gradients),
+        no_curvature=first.why_no_curvature(),
+        first_carries_inputs=first_layer is None or first.first_carries_inputs(*first_layer),
+    )
+
+
+def _trial(logits_of: LogitsOf, parameters: Mapping[str, Tensor], examples: Tensor, seed: int) -> "_Trial | None":
+    """Return the trial at the point of a seed; None if the network cannot be evaluated there."""
+    rng = torch.Generator().manual_seed(seed)
+    point = {name: _near(value.double(), rng) for name, value in parameters.items()}
+    inputs = _near(examples.double(), rng) if examples.is_floating_point() else examples
     length, tolerance = PRECISE
     logits = _logits(logits_of, point, inputs)
     if logits is None:  # the module has a precision of its own
@@ -78,16 +108,10 @@ def try_derivatives(
         inputs = inputs.to(examples.dtype)
         length, tolerance = ROUNDED
         logits = _logits(logits_of, point, inputs)
-    if logits is None:  # it takes no other parameters than its own
-        return Derivatives()
+    if logits is None:
+        return None
     mixture = torch.randn(logits.shape, generator=rng).to(logits)
-    trial = _Trial(logits_of, point, inputs, mixture, length, tolerance)
-    return Derivatives(
-        no_slopes=trial.why_no_slopes(rng) if inputs.is_floating_point() else None,
-        no_gradients=trial.why_no_gradients(rng),
-        no_curvature=trial.why_no_curvature(),
-        first_carries_inputs=first_layer is None or trial.first_carries_inputs(*first_layer),
-    )
+    return _Trial(logits_of, point, inputs, mixture, length, tolerance, rng)
 
 
 def _logits(logits_of: LogitsOf, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor | None:
@@ -104,6 +128,14 @@ def _near(value: Tensor, rng: torch.Generator) -> Tensor:
 
 
 @dataclass(frozen=True)
+class _Answer:
+    """The reason why derivatives are missing or wrong, if they are; uncertain if other points may say otherwise."""
+
+    reason: str | None
+    is_certain: bool = True
+
+
+@dataclass(frozen=True)
 class _Trial:
     """One point at which mixtures of the logits are differentiated."""
 
@@ -113,20 +145,25 @@ class _Trial:
     mixture: Tensor
     length: float
     tolerance: float
+    rng: torch.Generator
 
     def total(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         return (self.logits_of(parameters, inputs) * self.mixture).sum()
 
-    def why_no_slopes(self, rng: torch.Generator) -> str | None:
-        direction = torch.randn(self.inputs.shape, generator=rng).to(self.inputs)
+    def slopes(self) -> _Answer:
+        """Compare the slopes by the inputs."""
+        direction = torch.randn(self.inputs.shape, generator=self.rng).to(self.inputs)
 
         def along(distance: float) -> Tensor:
             return self.total(self.point, self.inputs + distance * direction)
 
         return self._compare(lambda: grad(self.total, argnums=1)(self.point, self.inputs), direction, along, "inputs")
 
-    def why_no_gradients(self, rng: torch.Generator) -> str | None:
-        directions = {name: torch.randn(value.shape, generator=rng).to(value) for name, value in self.point.items()}
+    def gradients(self) -> _Answer:
+        """Compare the slopes by the parameters."""
+        directions = {
+            name: torch.randn(value.shape, generator=self.rng).to(value) for name, value in self.point.items()
+        }
         directions = {name: value * self._size(name) for name, value in directions.items()}
 
         def along(distance: float) -> Tensor:
@@ -182,19 +219,17 @@ class _Trial:
 
     def _compare(
         self, gradient: Callable[[], Tensor], direction: Tensor, along: Callable[[float], Tensor], by: str
-    ) -> str | None:
-        """Compare a gradient with the central difference along a direction."""
+    ) -> _Answer:
+        """Compare a gradient with differences along a direction."""
         try:
             slopes = gradient().double().flatten()
         except Exception as error:  # whatever a module's own backward pass raises
-            return _failure("derivatives", error)
-        each = slopes * direction.double().flatten()
-        exact = each.sum()
-        difference = (along(self.length) - along(-self.length)).double() / (2 * self.length)
-        size = torch.maximum(each.norm(), difference.abs())
-        if not torch.isfinite(size) or (exact - difference).abs() <= self.tolerance * size:
-            return None
-        return f"needs derivatives of the outputs by the {by}; automatic differentiation gives others"
+            return _Answer(_failure("derivatives", error))
+        found = agreement(slopes, direction.double().flatten(), along, self.length, self.tolerance)
+        if found.is_right:
+            return _Answer(None, found.is_certain)
+        reason = f"needs derivatives of the outputs by the {by}; automatic differentiation gives others"
+        return _Answer(reason, found.is_certain)
 
 
 def _failure(which: str, error: Exception) -> str:
