@@ -204,14 +204,14 @@ class Results:
         Raises:
             BadInput: no such run or checkpoint, or a user's module without `trust`.
         """
-        from benevolent.trainables.stack import network  # torch, which tables do without
-        from benevolent.trainables.stack.computed_weights import load_tensors
+        from benevolent.trainables.stack import built_network  # torch, which tables do without
+        from benevolent.trainables.stack.module_calls import load_tensors
 
         config = self.config(run_id)
         check_trust(config, self.trust)
         tensors, _ = self._stored_network(run_id, step)
         task = data.describe(config.data)  # the data themselves need not be here
-        module = network.for_run(config, task).module
+        module = built_network.for_run(config, task).module
         module.to(getattr(torch, config.precision))
         load_tensors(module, tensors)  # some buffers, as counts of batches, are not stored
         return module.eval()

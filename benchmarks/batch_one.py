@@ -18,7 +18,7 @@ from torch import nn
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import StackGenerator
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.kernel_choice import KernelChoice
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.initial_state import stacked
@@ -47,7 +47,7 @@ def stack_seconds(networks: int) -> Iterator[float]:
     """Seconds per step of all networks as one stack, epoch by epoch."""
     runs = configs(networks)
     dataset = data.load(runs[0].data)
-    built = network.build(runs[0].model, dataset.input_shape, 1)
+    built = built_network.build(runs[0].model, dataset.input_shape, 1)
     drawn = stacked([built.initial(run.init, run.seed) for run in runs])
     rows = built.parameters.rows(drawn).float()
     state = StackState.begin(rows, built.buffers.rows(drawn).float())
@@ -67,7 +67,7 @@ def serial_seconds() -> Iterator[float]:
     """Seconds per step of one network in a plain loop, epoch by epoch."""
     (run,) = configs(1)
     dataset = data.load(run.data)
-    module = copy.deepcopy(network.build(run.model, dataset.input_shape, 1).module).requires_grad_()
+    module = copy.deepcopy(built_network.build(run.model, dataset.input_shape, 1).module).requires_grad_()
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-3)
     inputs, labels = dataset.train.inputs, dataset.train.labels
     for _ in range(EPOCHS):

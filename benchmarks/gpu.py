@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / ".import"))  # a copy of t
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice, choose_kernel
 from benevolent.trainables.stack.stack import Stack
@@ -38,7 +38,7 @@ def make_stack(runs: int, arithmetic: str, device: torch.device) -> Stack:
     optimizer = {"lr": 0.05, "momentum": 0.9, "batch_size": BATCH, "arithmetic": arithmetic}
     base = {"model": {"family": "puzzles_cnn"}, "optimizer": optimizer}
     configs = [RunConfig.parse(base | {"seed": seed}) for seed in range(runs)]
-    net = network.build(configs[0].model, (3, 32, 32), 10)
+    net = built_network.build(configs[0].model, (3, 32, 32), 10)
     net.arithmetic = arithmetic
     drawn = [net.initial(config.init, config.seed) for config in configs]
     values = {name: torch.stack([one[name] for one in drawn]).float() for name in drawn[0]}

@@ -30,9 +30,10 @@ from benevolent.orchestrator.training import machines, ray_session
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import choose_kernel
+from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.store.folder import Folder
@@ -52,7 +53,7 @@ def train_one(config: dict) -> dict[str, torch.Tensor]:
     run = RunConfig.parse(BASE | {"seed": config["seed"]})
     split = data.load(run.data).train
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
-    model.load_state_dict(network.Network(model).initial(run.init, run.seed))
+    model.load_state_dict(Network(model).initial(run.init, run.seed))
     model.requires_grad_(True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     loss_function = nn.CrossEntropyLoss()
@@ -116,7 +117,7 @@ def make_stack(runs: int, model: dict, data_config: DataConfig, inputs: torch.Te
     configs = [
         RunConfig.parse(BASE | {"seed": seed, "model": model, "data": data_config.model_dump()}) for seed in range(runs)
     ]
-    net = network.build(configs[0].model, tuple(inputs.shape[1:]), 10)
+    net = built_network.build(configs[0].model, tuple(inputs.shape[1:]), 10)
     drawn = [net.initial(config.init, config.seed) for config in configs]
     stacked = {name: torch.stack([one[name] for one in drawn]).float() for name in drawn[0]}
     state = StackState.begin(net.parameters.rows(stacked), net.buffers.rows(stacked))
@@ -193,7 +194,7 @@ def convolutions(runs: int = 8) -> tuple[float, float, str]:
     chosen, order = choose_kernel(stack, shared(inputs, runs), labels, BATCH), orders(stack, 512, 0)
     optimizers = []
     for seed in range(runs):
-        module = network.plain_module(stack.configs[seed].model, (1, 28, 28), 10)
+        module = built_network.plain_module(stack.configs[seed].model, (1, 28, 28), 10)
         optimizers.append((module, torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)))
     stacked, serial = [], []
     for _ in range(3):

@@ -7,7 +7,7 @@ import torch
 
 from benevolent.trainables import data
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 
 
 def run(frequency: float, seed: int = 0, **sections) -> dict:
@@ -27,7 +27,7 @@ def test_increments_of_the_first_bias_are_gradients_by_the_inputs(cohort, precis
     trained = cohort("c", configs).train()
     for config in trained.configs:
         dataset = data.load(config.data, precision)
-        built = network.build(config.model, dataset.input_shape, 1)
+        built = built_network.build(config.model, dataset.input_shape, 1)
         module = copy.deepcopy(built.module).to(getattr(torch, precision)).requires_grad_()
         module.load_state_dict(built.initial(config.init, config.seed))
         lipschitz, moved = [], []

@@ -19,8 +19,8 @@ from benevolent.trainables import data
 from benevolent.trainables.compatibility import check
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import network
-from benevolent.trainables.stack.computed_weights import load_tensors
+from benevolent.trainables.stack import built_network
+from benevolent.trainables.stack.module_calls import load_tensors
 from benevolent.trainables.store import paths
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:There is a performance drop:UserWarning")
@@ -98,7 +98,7 @@ def of(module: type, seed: int, **sections) -> dict:
 def built(module: type, seed: int, tensors=None, **sections) -> nn.Module:
     """The module with given tensors; by default those that a run starts from."""
     config = RunConfig.parse(of(module, seed, **sections))
-    architecture = network.for_run(config, data.describe(config.data))
+    architecture = built_network.for_run(config, data.describe(config.data))
     load_tensors(architecture.module, architecture.initial(config.init, seed) if tensors is None else tensors)
     return architecture.module
 

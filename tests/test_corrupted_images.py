@@ -19,7 +19,7 @@ from benevolent.trainables.data import corrupted_images, loading
 from benevolent.trainables.data.corrupted_images import blurred, corrupted_test, with_contrast, with_noise
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.store.folder import Folder
 
 SMALL = {"train_size": 200, "validation_size": 0, "test_size": 300}
@@ -119,7 +119,7 @@ def test_errors_are_those_of_the_final_networks_on_corrupted_images(cohort, tmp_
             split = name.replace("error_", "")
             corrupted = corrupted_test(data.load(config.data), config.data, split)
             inputs = data.inputs_of(corrupted, [config], "test").rows()[0]
-            module = copy.deepcopy(network.for_run(config, corrupted).module)
+            module = copy.deepcopy(built_network.for_run(config, corrupted).module)
             module.load_state_dict(trained.final()[config.run_id])
             wrong = module(inputs).argmax(1) != corrupted.test.labels
             assert table.loc[config.run_id, name] == pytest.approx(wrong.double().mean().item())

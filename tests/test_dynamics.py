@@ -8,7 +8,7 @@ from torch import nn
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.step_statistics import StepStatistics
 from benevolent.trainables.training.dynamics import DERIVATIVE_FLOOR, Dynamics
 from benevolent.trainables.training.dynamics_names import DYNAMICS, WINDOW_EPOCHS
@@ -35,7 +35,7 @@ class Path:
 
     def __init__(self, config: RunConfig) -> None:
         self.config, dataset = config, data.load(config.data, "float64")
-        built = network.build(config.model, dataset.input_shape, 10)
+        built = built_network.build(config.model, dataset.input_shape, 10)
         self.module = copy.deepcopy(built.module).double().requires_grad_()
         self.module.load_state_dict(built.initial(config.init, config.seed))
         self.first = self.flat()

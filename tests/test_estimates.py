@@ -12,7 +12,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data.loading import load
 from benevolent.trainables.data.memory import own_input_bytes
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack.network import build
+from benevolent.trainables.stack.built_network import build
 from benevolent.trainables.stack.subspace import PROJECTIONS
 
 BASE = {"data": {"train_size": 60, "validation_size": 40, "test_size": 50}, "model": {"width": 8, "depth": 2}}

@@ -20,7 +20,8 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.optimization.optimizers import learning_rate, norms
 from benevolent.trainables.rng import RandomStream, generator
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
+from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.subspace import PROJECTIONS
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.interventions import reused
@@ -39,9 +40,9 @@ def run(seed: int = 0, **sections) -> dict:
     return rest | sections
 
 
-def built(config: RunConfig) -> network.Network:
+def built(config: RunConfig) -> Network:
     task = data.describe(config.data)
-    return network.for_run(config, task)
+    return built_network.for_run(config, task)
 
 
 class Family:
@@ -451,7 +452,7 @@ def test_subspace_training_equals_training_of_phi(cohort, name, optimizer):
         assert moved.any() and torch.linalg.matrix_rank(torch.cat([matrix, moved], 1), rtol=1e-9) == 9
 
 
-def _row(net: network.Network, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+def _row(net: Network, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
     return net.parameters.rows({name: tensors[name].double().unsqueeze(0) for name in net.shapes})[0]
 
 

@@ -9,7 +9,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import kernel_choice, network
+from benevolent.trainables.stack import built_network, kernel_choice
 from benevolent.trainables.stack import stack as trainables_stack
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, Trial
 from benevolent.trainables.stack.network import Network
@@ -23,7 +23,7 @@ NESTED_CNN = {"family": "resnet", "depth": 8, "width": 3}  # its convolutions ar
 
 def stack_of(runs: int, model: dict, shape: tuple[int, ...] = (1, 8, 8)) -> tuple[Stack, data.Inputs, torch.Tensor]:
     configs = [RunConfig.parse({"seed": seed, "model": model}) for seed in range(runs)]
-    built = network.build(configs[0].model, shape, 10)
+    built = built_network.build(configs[0].model, shape, 10)
     starts = [built.initial(config.init, config.seed) for config in configs]
     values = {name: torch.stack([start[name] for start in starts]).float() for name in starts[0]}
     stack = Stack(built, configs, StackState.begin(built.parameters.rows(values), built.buffers.rows(values)))
@@ -162,7 +162,7 @@ def test_pinned_kernel_is_recorded_and_kept_on_resume(cohort):
 
 @pytest.mark.parametrize("model", [{"width": 8}, SMALL_CNN, NESTED_CNN])
 def test_reduced_precision_products_are_close_and_keep_float32_parameters(model):
-    built = network.build(MODEL_CONFIGS[model.get("family", "mlp")].parse(model), (1, 8, 8), 10)
+    built = built_network.build(MODEL_CONFIGS[model.get("family", "mlp")].parse(model), (1, 8, 8), 10)
     inputs = gaussian(3, 5, 1, 8, 8).float()
     exact = train(built, [0, 1, 2], inputs)
     built.arithmetic = "bf16"

@@ -11,7 +11,7 @@ from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.modules import PatternDetector, RandomFeatures
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.network import Network
 
 SHAPE = (1, 8, 8)
@@ -48,7 +48,7 @@ class NoParameters(nn.Flatten):
 
 def build(**config) -> Network:
     kind = MODEL_CONFIGS[config.get("family", "mlp")]
-    return network.build(kind.parse(config), SHAPE, 10)
+    return built_network.build(kind.parse(config), SHAPE, 10)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ PERCEPTRONS = [case for case in CASES if case[0] in ("mlp", "linear", "deep_line
 
 
 def of(family: str, fields: dict, input_shape: tuple[int, ...] = SHAPE, outputs: int = 10) -> Network:
-    return network.build(MODEL_CONFIGS[family].parse({"family": family} | fields), input_shape, outputs)
+    return built_network.build(MODEL_CONFIGS[family].parse({"family": family} | fields), input_shape, outputs)
 
 
 def test_every_family_is_tested():
@@ -281,7 +281,7 @@ def test_pattern_detector_equals_its_formula():
 
 def test_a_state_dict_loads_into_an_ordinary_module():
     built = of("resnet", {"depth": 8, "width": 3}, (3, 8, 8))
-    module = network.plain_module(MODEL_CONFIGS["resnet"](depth=8, width=3), (3, 8, 8), 10)
+    module = built_network.plain_module(MODEL_CONFIGS["resnet"](depth=8, width=3), (3, 8, 8), 10)
     module.load_state_dict(built.module.state_dict())
     inputs = gaussian(2, 3, 8, 8).float()
     assert torch.equal(module.eval()(inputs), built.module(inputs))
@@ -397,4 +397,4 @@ def test_a_module_gets_its_arguments():
 def test_network_larger_than_memory_is_refused_in_one_line():
     config = RunConfig.parse({"model": {"width": 2**32, "depth": 3}}).model
     with pytest.raises(BadInput, match=r"^model.family = 'mlp': its parameters do not fit in the memory"):
-        network.build(config, (64,), 10)
+        built_network.build(config, (64,), 10)

@@ -10,7 +10,7 @@ from torch import nn
 
 from benevolent.trainables import data
 from benevolent.trainables.optimization.losses import LOSSES
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.scores import calibration_error, example_scores, summary
 
 ODD_OR_EVEN = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
@@ -131,7 +131,7 @@ def test_trained_runs_have_the_scores_of_their_final_networks(cohort, loss):
         return
     for config in trained.configs:
         dataset = data.load(config.data)
-        built = network.for_run(config, dataset)
+        built = built_network.for_run(config, dataset)
         module: nn.Module = copy.deepcopy(built.module)
         module.load_state_dict(trained.final()[config.run_id])
         logits = module(dataset.test.inputs).detach().double()

@@ -11,7 +11,8 @@ from torch.func import functional_call
 from benevolent.analysis.multi_run.batch_loss import BatchLoss
 from benevolent.analysis.multi_run.step_landscape import gradient_shifts, input_shifts, landscape_along_gradient
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.stack.network import Network, plain_module
+from benevolent.trainables.stack.built_network import plain_module
+from benevolent.trainables.stack.network import Network
 
 NETWORKS = 2
 EXAMPLES = 6

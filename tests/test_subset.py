@@ -24,7 +24,7 @@ from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.store.folder import Folder
 
 HALF = {"train_size": 60, "validation_size": 20, "test_size": 30, "subset": 0.4}
@@ -52,7 +52,7 @@ def seen(config: RunConfig) -> tuple[torch.Tensor, torch.Tensor]:
 
 def serial(config: RunConfig) -> nn.Module:
     """One network in a plain loop over its own examples."""
-    built = network.build(config.model, (1, 8, 8), 10)
+    built = built_network.build(config.model, (1, 8, 8), 10)
     module = copy.deepcopy(built.module).double().requires_grad_()
     module.load_state_dict(built.initial(config.init, config.seed))
     optimizer = torch.optim.SGD(module.parameters(), lr=config.optimizer.lr)

@@ -10,7 +10,7 @@ from benevolent.analysis import load_results
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
@@ -77,7 +77,7 @@ def same_tables(left, right, run_ids=None) -> None:
 def serial(config: RunConfig) -> dict[str, torch.Tensor]:
     dtype = getattr(torch, config.precision)
     dataset = data.load(config.data, config.precision)
-    built = network.build(config.model, dataset.input_shape, 10)
+    built = built_network.build(config.model, dataset.input_shape, 10)
     module = copy.deepcopy(built.module).to(dtype).requires_grad_()
     module.load_state_dict({k: v.to(dtype) for k, v in built.initial(config.init, config.seed).items()})
     given = config.optimizer
@@ -122,7 +122,7 @@ def test_outcomes_equal_those_of_the_final_network(cohort):
     trained = cohort("c", [run(seed, data=SMALL | {"label_corruption": 0.3}) for seed in range(3)]).train()
     for config in trained.configs:
         dataset = data.load(config.data)
-        module = network.build(config.model, dataset.input_shape, 10).module
+        module = built_network.build(config.model, dataset.input_shape, 10).module
         module.load_state_dict(trained.final()[config.run_id])
         for name, split in dataset.splits.items():
             labels = data.train_labels(dataset, config.phases[-1], config.seed) if name == "train" else split.labels

@@ -1,6 +1,7 @@
 """A user's own module in a sweep: what it draws, counts and brings along belongs to each run."""
 
 import random
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 
 
 class Flat(nn.Module):
@@ -114,6 +115,89 @@ class CountsCalls(Flat):
     def features(self, inputs):
         self.calls += self.training
         return super().features(inputs) * (0.5 if self.calls > 1000 else 1)
+
+
+class CountsInADictionary(Flat):
+    def __init__(self):
+        super().__init__()
+        self.memory = {}
+
+    def features(self, inputs):
+        self.memory["calls"] = self.memory.get("calls", 0) + 1
+        return super().features(inputs) / (self.memory["calls"] if self.memory["calls"] % 100 == 0 else 1)
+
+
+class FollowsASchedule(Flat):
+    def __init__(self):
+        super().__init__()
+        self.rates = [0.0]
+
+    def features(self, inputs):
+        self.rates[0] = min(self.rates[0] + 0.01 * self.training, 0.5)
+        return super().features(inputs) * (1 - self.rates[0] * self.training)
+
+
+class CountsInAnObject(Flat):
+    def __init__(self):
+        super().__init__()
+        self.state = types.SimpleNamespace(calls=0)
+
+    def features(self, inputs):
+        self.state.calls += 1
+        return super().features(inputs) * (2 if self.state.calls > 500 else 1)
+
+
+class CentersByTheFirstBatch(Flat):
+    def __init__(self):
+        super().__init__()
+        self.center = None
+
+    def features(self, inputs):
+        if self.center is None:
+            self.center = inputs.mean()
+        return super().features(inputs - self.center)
+
+
+class CountsEvaluations(Flat):
+    def __init__(self):
+        super().__init__()
+        self.evaluations = 0
+
+    def features(self, inputs):
+        self.evaluations += not self.training
+        return super().features(inputs) * (0.5 if self.evaluations == 10_000 else 1)
+
+
+class Alternates(Flat):
+    def __init__(self):
+        super().__init__()
+        self.turn = "odd"
+
+    def features(self, inputs):
+        self.turn = "even" if self.turn == "odd" else "odd"
+        return super().features(inputs) * (0.5 if self.turn == "even" and self.training else 1)
+
+
+class KeepsForOthers(Flat):
+    """Counts, keeps features and fills a cache, as people do who look at them; outputs do not depend on it."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+        self.means = []
+        self.kept = None
+        self.steps = {}
+        self.about = types.SimpleNamespace(largest=0.0)
+
+    def features(self, inputs):
+        hidden = super().features(inputs)
+        self.calls += 1
+        self.means.append(hidden.detach().mean())
+        self.kept = hidden
+        if hidden.shape[-1] not in self.steps:
+            self.steps[hidden.shape[-1]] = torch.arange(hidden.shape[-1])
+        self.about.largest = len(hidden) / 7
+        return hidden + 0 * self.steps[hidden.shape[-1]]
 
 
 class CentersBatches(Flat):
@@ -235,6 +319,16 @@ def test_a_forward_pass_that_changes_its_inputs_changes_a_copy(cohort):
         assert all(torch.equal(value, shifted[name]) for name, value in in_place.items())
 
 
+def test_what_a_module_keeps_for_others_changes_nothing(cohort):
+    finals = []
+    for module in (Flat, KeepsForOthers):
+        trained = cohort(module.__name__, [of(module, seed) for seed in range(2)]).train()
+        finals.append([trained.final()[run_id] for run_id in trained.run_ids])
+    for plain, keeping in zip(*finals, strict=True):
+        for name, value in plain.items():
+            torch.testing.assert_close(keeping[name], value, rtol=1e-5, atol=1e-6)
+
+
 def test_functional_dropout_drops_other_units_in_other_runs(cohort):
     seeds = cohort("c", [of(FunctionalDropout, seed, init={"scheme": "zeros"}) for seed in range(2)]).train()
     first, second = (seeds.final()[run_id]["head.bias"] for run_id in seeds.run_ids)
@@ -252,7 +346,7 @@ def test_a_cumulative_mean_counts_the_batches_of_its_own_network(cohort):
 def test_pretrained_and_frozen_parameters_start_as_the_constructor_leaves_them():
     def initial(seed, **fields):
         config = RunConfig.parse(of(Pretrained, seed, model=fields))
-        built = network.build(config.model, (1, 8, 8), 10)
+        built = built_network.build(config.model, (1, 8, 8), 10)
         return built, built.initial(config.init, seed)
 
     own = Pretrained()
@@ -274,8 +368,14 @@ def test_pretrained_and_frozen_parameters_start_as_the_constructor_leaves_them()
         (PythonsGenerator, "draws random numbers from Python's or numpy's generator; expected torch's"),
         (NumpysGenerator, "draws random numbers from Python's or numpy's generator; expected torch's"),
         (OwnGenerator, "in training, gives other outputs for the same inputs and the same state of torch's generator"),
-        (Remembers, "a forward pass changes its attribute 'last', which no checkpoint keeps; expected a buffer"),
-        (CountsCalls, "a forward pass changes its attribute 'calls', which no checkpoint keeps; expected a buffer"),
+        (
+            Remembers,
+            "a forward pass changes its attribute 'last', on which outputs depend, and which no checkpoint keeps",
+        ),
+        (
+            CountsCalls,
+            "a forward pass changes its attribute 'calls', on which outputs depend, and which no checkpoint keeps",
+        ),
         (CentersBatches, "in eval mode, its outputs for an input depend on the other inputs of the batch"),
         (ClampsWeights, "a forward pass changes its parameter 'hidden.weight'; expected that only the optimizer does"),
         (HookedGradient, "the parameter 'hidden.weight' has a hook, which a stack does not call; expected none"),
@@ -288,7 +388,7 @@ def test_pretrained_and_frozen_parameters_start_as_the_constructor_leaves_them()
 def test_what_no_seed_decides_is_refused_in_one_line(module, line):
     config = RunConfig.parse(of(module, 0))
     with pytest.raises(BadInput) as refused:
-        network.build(config.model, (1, 8, 8), 10)
+        built_network.build(config.model, (1, 8, 8), 10)
     assert line in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -311,7 +411,7 @@ def test_a_parameter_that_is_not_used_has_the_gradient_zero(cohort):
 @pytest.mark.parametrize("module", [Lazy, OneLayerUnderTwoNames, CompiledPart])
 def test_a_trial_leaves_the_module_as_it_was(module):
     config = RunConfig.parse(of(module, 0))
-    built = network.build(config.model, (1, 8, 8), 10)
+    built = built_network.build(config.model, (1, 8, 8), 10)
     assert not any("_orig_mod" in name for name in built.shapes)
     start = built.initial(config.init, 0)
     rows = built.parameters.rows({name: value.float().unsqueeze(0) for name, value in start.items()})

@@ -14,7 +14,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.training.dynamics_names import AT_THE_END, DYNAMICS
 
 
@@ -22,7 +22,7 @@ def plain_loop(config: RunConfig, reduction: str = "mean"):
     """Train a run by a plain loop of torch under `watch`, and return the watched training."""
     dtype = getattr(torch, config.precision)
     dataset = data.load(config.data, config.precision)
-    built = network.build(config.model, dataset.input_shape, 10)
+    built = built_network.build(config.model, dataset.input_shape, 10)
     module = copy.deepcopy(built.module).to(dtype).requires_grad_().train()
     module.load_state_dict({key: value.to(dtype) for key, value in built.initial(config.init, config.seed).items()})
     given = config.optimizer

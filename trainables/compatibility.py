@@ -27,10 +27,11 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models import weight_edits
 from benevolent.trainables.models.modules import RandomFeatures
 from benevolent.trainables.optimization.losses import LOSSES, Loss
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.computed_weights import computed_weights
 from benevolent.trainables.stack.layer_types import is_batch_norm
 from benevolent.trainables.stack.module_structure import forward_calls
+from benevolent.trainables.stack.network import Network
 
 
 def check(config: RunConfig, record: RecordConfig | None = None) -> None:
@@ -417,7 +418,7 @@ def computed_weights_can_be_drawn(run: Candidate) -> str | None:
     if not run.network.computed or run.config.init.source is not None:
         return None
     outputs = LOSSES[run.config.loss.name].outputs(run.task.classes)
-    network.build(run.config.model, run.task.input_shape, outputs).initial(run.config.init, seed=0)
+    _built(run.config.model.model_dump_json(), run.task.input_shape, outputs).initial(run.config.init, seed=0)
     return None
 
 
@@ -604,9 +605,14 @@ def teacher_knows_the_inputs(run: Candidate) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=1)  # one rule after the other asks for it; many might not fit in memory
+def _built(model: str, input_shape: tuple[int, ...], outputs: int) -> Network:
+    return built_network.build(parse_section("model", json.loads(model)), input_shape, outputs)
+
+
 @functools.lru_cache(maxsize=1024)
 def _traits(model: str, input_shape: tuple[int, ...], outputs: int) -> Traits:
-    built = network.build(parse_section("model", json.loads(model)), input_shape, outputs)
+    built = _built(model, input_shape, outputs)
     layers = [*built.module.modules()]
     normalizes = any(is_batch_norm(layer) for layer in layers)
     random_features = any(isinstance(layer, RandomFeatures) for layer in layers)

@@ -12,7 +12,8 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.wrappers import unwrapped
-from benevolent.trainables.stack.computed_weights import computed_weights, copied, load_tensors, named_tensors
+from benevolent.trainables.stack.computed_weights import computed_weights, weight_hooks
+from benevolent.trainables.stack.module_calls import copied, load_tensors, named_tensors
 from benevolent.trainables.stack.network import Network
 
 #: Precisions that measures compute in; parameters of a lower one are measured as the same values in float32.
@@ -176,7 +177,7 @@ def _remove_parametrizations(part: nn.Module) -> None:
 
 
 def _remove_hooks(part: nn.Module) -> None:
-    for hook in list(part._forward_pre_hooks.values()):
+    for hook in weight_hooks(part):
         if isinstance(hook, WeightNorm):
             remove_weight_norm(part, hook.name)
         elif isinstance(hook, SpectralNorm):

@@ -23,7 +23,8 @@ from benevolent.analysis.measures.progress_line import MeasureStart, shown_progr
 from benevolent.analysis.measures.time_budget import time_budget
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.wrappers import unwrapped
-from benevolent.trainables.stack.computed_weights import computed_weights, named_tensors
+from benevolent.trainables.stack.computed_weights import computed_weights
+from benevolent.trainables.stack.module_calls import named_tensors
 from benevolent.trainables.stack.module_probe import UNREPEATABLE
 from benevolent.trainables.stack.network import Network
 

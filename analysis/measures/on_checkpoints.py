@@ -16,7 +16,7 @@ from benevolent.analysis.results import check_trust
 from benevolent.trainables import data
 from benevolent.trainables.config.run import Phase
 from benevolent.trainables.config.stored_run import StoredRun
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.computed_weights import computed_weights
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -94,7 +94,7 @@ class MeasurableNetworks(NamedTuple):
         for config in configs:
             check_trust(config, trust)
         dataset = data.load(configs[0].data, configs[0].precision, device)
-        architecture = network.for_run(configs[0], dataset)
+        architecture = built_network.for_run(configs[0], dataset)
         parameters = {name: tensors[name] for name in architecture.shapes}  # the order of a file is arbitrary
         initial_states = InitialStates(results, manifest, architecture)
         masks = {name: mask.to(device) for name, mask in stored.masks.items()}

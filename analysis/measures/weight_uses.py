@@ -1,6 +1,6 @@
 """Uses of weights in one forward pass: where, how and how often each one acts on data."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from benevolent.analysis.measures.weight_kinds import ADDING_UP, RECURRENT, Kind, kind_of, long_axes, summed_axes
+from benevolent.trainables.stack.module_calls import tensors_in
 
 #: Functions of a weight alone that give the same numbers in another form; a weight may act through them.
 SAME_NUMBERS = frozenset(
@@ -75,12 +76,12 @@ class WeightUses(TorchFunctionMode):
         """Run a function of torch, and record the weights that it reads."""
         keywords = kwargs or {}
         name = _name_of(function)
-        read = list(_tensors((args, keywords)))
+        read = list(tensors_in((args, keywords)))
         data = [tensor for tensor in read if id(tensor) in self._of_data]
         first = data[0].clone() if data else None  # it may be changed in place
         self._look_for_sums(name, args, keywords, data)
         result = function(*args, **keywords)
-        returned = read[:1] if name == "__setitem__" else list(_tensors(result))
+        returned = read[:1] if name == "__setitem__" else list(tensors_in(result))
         self._kept += returned
         weights = [tensor for tensor in read if id(tensor) in self._names and id(tensor) not in self._of_data]
         if first is None:
@@ -133,14 +134,3 @@ class WeightUses(TorchFunctionMode):
 
 def _name_of(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", "")
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    """Yield the tensors among arguments or results, which may be nested."""
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, dict):
-        yield from _tensors(list(values.values()))
-    elif isinstance(values, list | tuple):
-        for value in values:
-            yield from _tensors(value)

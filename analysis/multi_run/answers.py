@@ -10,7 +10,7 @@ from benevolent.analysis.results import Results, check_trust
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.scores import predicted
 from benevolent.trainables.stack.stack import pairs_at_once
@@ -85,7 +85,7 @@ def _rows_of_cohort(
     inputs = data.inputs_of(dataset, configs, split, 0, phases[0].name, whole=True)
     labels = data.labels_of(dataset, configs, phases, split, teacher_labels=teach, whole=True)
     place = {config.run_id: k for k, config in enumerate(configs)}
-    built = network.for_run(configs[0], dataset)
+    built = built_network.for_run(configs[0], dataset)
     files = CohortFiles(folder, cohort_id)
     rows = {}
     for name in files.final_files():

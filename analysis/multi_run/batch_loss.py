@@ -18,7 +18,7 @@ from benevolent.trainables.data import Inputs, augmented
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.optimization.losses import LOSSES
 from benevolent.trainables.rng import StackGenerator
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.layers import Mode
 from benevolent.trainables.stack.network import Network
@@ -147,7 +147,7 @@ def kept_steps(results: Results, run_ids: Collection[str] | None = None) -> Iter
 def _step_of_runs(stored: StoredNetworks, rows: Sequence[int], configs: Sequence[RunConfig]) -> StepOfRuns:
     """Return some of the networks of a file, with the batch of their next step."""
     dataset = data.load(configs[0].data, configs[0].precision)
-    architecture = network.for_run(configs[0], dataset)
+    architecture = built_network.for_run(configs[0], dataset)
     if architecture.batched is None:
         raise BadInput(f"model.family = {configs[0].model.family!r}: a layer has no batched form")  # type: ignore[attr-defined]
     if configs[0].teacher is not None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benevolent.analysis.multi_run.examples import EXAMPLES_PER_PASS, Examples
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.layer_types import is_sequence
 from benevolent.trainables.stack.scores import mistakes
 
@@ -20,7 +20,7 @@ Change = Mapping[str, Tensor]
 def layers_of_run(results: Results, run_id: str) -> list[list[str]]:
     """Return the names of the tensors of each layer with weights of a run's network, its weight first."""
     config = results.config(run_id)
-    return network.for_run(config, data.describe(config.data)).layers
+    return built_network.for_run(config, data.describe(config.data)).layers
 
 
 def changed_network(module: nn.Module, change: Change) -> nn.Module:

@@ -16,7 +16,7 @@ from benevolent.analysis.results import Results, check_trust
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.scores import mistakes
 from benevolent.trainables.stack.stack import pairs_at_once
@@ -126,7 +126,7 @@ def _tables_of_cohort(folder: Folder, cohort_id: str, configs: list[RunConfig]) 
     inputs = data.inputs_of(dataset, configs, "train")
     labels = data.labels_of(dataset, configs, phases, "train", teacher_labels=teacher_labels)
     true_labels = data.labels_of(dataset, configs, clean_phases, "train", teacher_labels=teacher_labels)
-    built = network.for_run(configs[0], dataset)
+    built = built_network.for_run(configs[0], dataset)
     answers = _answers_at_checkpoints(CohortFiles(folder, cohort_id), configs, built, inputs, labels)
     tables = {}
     for k, config in enumerate(configs):

@@ -16,7 +16,7 @@ from benevolent.analysis.multi_run.parameter_path import compute_statistics
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
 from benevolent.trainables.rng import generator
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.layer_types import is_batch_norm
 
 State = Mapping[str, Tensor]
@@ -62,7 +62,7 @@ def _tensors_at(results: Results, run_id: str, state: str | int) -> State:
     config = results.config(run_id)
     if state == "random":
         precision = getattr(torch, config.precision)
-        drawn = network.for_run(config, data.describe(config.data)).initial(config.init, config.seed, DRAWN_ANEW)
+        drawn = built_network.for_run(config, data.describe(config.data)).initial(config.init, config.seed, DRAWN_ANEW)
         return {name: value.to(precision) for name, value in drawn.items()}
     epoch = 0 if state == "init" else int(state)
     return results.network(run_id, step=epoch * config.steps_per_epoch).state_dict()

@@ -15,7 +15,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import StackGenerator
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.training.example_order import training_orders
@@ -59,7 +59,7 @@ def _examples_of(configs: Sequence[RunConfig]) -> StackExamples:
     """Return the training examples of runs of one cohort, in float64."""
     config = configs[0]
     dataset = data.load(config.data, config.precision)
-    built = network.for_run(config, dataset)
+    built = built_network.for_run(config, dataset)
     if built.batched is None or built.stateful or built.buffers.shapes:
         raise BadInput("loss sensitivity: needs layers in batched form without dropout, statistics and fixed weights")
     phases = [run.phases[-1] for run in configs]

@@ -18,7 +18,7 @@ from benevolent.analysis.multi_run.parameter_path import ParameterPath, State, l
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.scores import mistakes
 
 
@@ -100,7 +100,7 @@ def loss_between_runs(
     start = results.network(first)
     end = results.network(second)
     splits = load_examples(results, first)
-    trained = network.for_run(config, data.describe(config.data)).shapes
+    trained = built_network.for_run(config, data.describe(config.data)).shapes
     for name, value in start.named_parameters():
         value.requires_grad_(name in trained)
     loss: dict[str, Any] = {"loss": config.loss.name, "margin": config.loss.margin}

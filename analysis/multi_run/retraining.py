@@ -10,7 +10,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import StackGenerator
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.kernel_choice import choose_kernel
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.example_order import training_orders
@@ -70,7 +70,7 @@ def _check(config: RunConfig) -> None:
 def _begin(configs: list[RunConfig], dataset: data.Dataset) -> RunningStack:
     """Return the networks at their initialization, with the whole training split."""
     first = configs[0]
-    built = network.for_run(first, dataset)
+    built = built_network.for_run(first, dataset)
     drawn = stacked([built.initial(config.init, config.seed) for config in configs])
     state = StackState.begin(built.parameters.rows(drawn), built.buffers.rows(drawn))
     dtype = getattr(torch, first.precision)

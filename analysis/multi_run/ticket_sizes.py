@@ -7,7 +7,7 @@ import pandas as pd
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 
 
 def tickets_table(results: Results) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def weights_left(config: RunConfig) -> float:
     """
     if not config.prune.prunes:
         return 1.0
-    built = network.for_run(config, data.describe(config.data))
+    built = built_network.for_run(config, data.describe(config.data))
     shapes = [shape for shape in built.shapes.values() if len(shape) >= 2]
     sizes = [math.prod(shape) for shape in shapes]
     fractions = []

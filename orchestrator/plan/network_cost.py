@@ -13,8 +13,9 @@ from benevolent.trainables.config.optimization import OptimizerConfig
 from benevolent.trainables.config.pruning import SubspaceConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.forest import Forest, work_per_example
-from benevolent.trainables.stack import least_squares, network
+from benevolent.trainables.stack import built_network, least_squares
 from benevolent.trainables.stack.module_structure import forward_calls
+from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import pairs_at_once
 
 #: Cost of a training step in forward passes: the backward pass differentiates by inputs and by parameters.
@@ -119,7 +120,7 @@ def training_flops(config: RunConfig) -> int:
 def _network_cost(fields: str) -> NetworkCost:
     config = RunConfig.model_validate_json(fields)
     task = data.describe(config.data)  # reads no file: a sweep can be planned before its data are fetched
-    architecture = network.for_run(config, task)
+    architecture = built_network.for_run(config, task)
     module = architecture.module
     if config.optimizer.name == "least_squares":
         least_squares.parts(module)
@@ -138,7 +139,7 @@ def _network_cost(fields: str) -> NetworkCost:
     )
 
 
-def _forward_flops(architecture: network.Network, input_shape: tuple[int, ...]) -> int:
+def _forward_flops(architecture: Network, input_shape: tuple[int, ...]) -> int:
     """Return the multiplications and additions of one example in all weights.
 
     Each row of a weight takes part in as many outputs as there are positions, 1 in a linear layer.

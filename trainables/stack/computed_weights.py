@@ -1,7 +1,6 @@
 """Weights that a layer computes from other tensors: by a parametrization, or by a hook of `torch.nn.utils`."""
 
-import copy
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ from torch.nn.utils.prune import BasePruningMethod, PruningContainer
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from benevolent.trainables.errors import BadInput, one_line
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.module_calls import copied, load_tensors, named_tensors
 
 #: Evaluations in training after which power iterations have settled: as many as the constructor of torch's own
 #: spectral norm makes.
@@ -88,7 +88,7 @@ def computed_weights(module: nn.Module) -> list[ComputedWeight]:
                 prefix = _joined(layer_name, f"{_PARAMETRIZATIONS}.{name}")
                 sources = [f"{prefix}.{source}" for source, _ in chain.named_parameters(recurse=False)]
                 found.append(ComputedWeight(layer_name, name, tuple(sources)))
-        for hook in _hooks(layer):
+        for hook in weight_hooks(layer):
             name = _hooked_name(hook)
             ends = ("_g", "_v") if isinstance(hook, WeightNorm) else ("_orig",)
             found.append(ComputedWeight(layer_name, name, tuple(_joined(layer_name, f"{name}{end}") for end in ends)))
@@ -147,49 +147,7 @@ def _settle(network: nn.Module, weight: ComputedWeight) -> None:
     layer.eval()
 
 
-def copied(module: nn.Module) -> nn.Module:
-    """Return a deep copy of a module, also where it holds tensors with a history, which torch refuses to copy.
-
-    Raises:
-        BadInput: it holds something else that cannot be copied.
-    """
-    memo: dict[int, Any] = {}
-    for part in module.modules():
-        for value in vars(part).values():
-            for tensor in _tensors(value):
-                if not tensor.is_leaf:
-                    memo[id(tensor)] = tensor.detach().clone()
-    try:
-        return copy.deepcopy(module, memo)
-    except Exception as error:  # whatever refuses to be copied
-        raise BadInput(f"{type(module).__name__}: cannot be copied: {one_line(error)}") from error
-
-
-def named_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a module by name, those that `state_dict` leaves out included."""
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
-
-
-@torch.no_grad()
-def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy values into the parameters and buffers of a module; tensors that it does not have are left out."""
-    for name, own in named_tensors(module).items():
-        if name in tensors:
-            own.copy_(tensors[name])
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors in an attribute, which may be a container."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
-    elif isinstance(value, list | tuple | set):
-        for item in value:
-            yield from _tensors(item)
-
-
-def _hooks(layer: nn.Module) -> list[Any]:
+def weight_hooks(layer: nn.Module) -> list[Any]:
     """Return the hooks that compute weights before each forward pass."""
     kinds = (WeightNorm, SpectralNorm, BasePruningMethod)
     return [hook for hook in layer._forward_pre_hooks.values() if isinstance(hook, kinds)]
@@ -197,7 +155,7 @@ def _hooks(layer: nn.Module) -> list[Any]:
 
 def _hook_of(layer: nn.Module, name: str) -> Any:
     """Return the hook that computes a weight; None if it is parametrized."""
-    return next((hook for hook in _hooks(layer) if _hooked_name(hook) == name), None)
+    return next((hook for hook in weight_hooks(layer) if _hooked_name(hook) == name), None)
 
 
 def _hooked_name(hook: Any) -> str:

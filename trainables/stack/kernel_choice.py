@@ -19,9 +19,9 @@ from torch import nn
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.batches import Batches
+from benevolent.trainables.stack.built_network import is_out_of_memory
 from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.layer_types import layer_type
-from benevolent.trainables.stack.network import is_out_of_memory
 from benevolent.trainables.stack.stack import Stack
 
 #: Largest number of activations in a step (networks x examples x values) of convolutional networks in one stack on a

@@ -23,7 +23,7 @@ from benevolent.trainables.config.phase import Phase
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import StackGenerator
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.store import paths
@@ -69,7 +69,7 @@ class CohortTraining:
         self.manifest = Manifest.read(results, cohort_id)
         self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
         self.data = data.load(self.config.data, self.config.precision, device)
-        self.network = network.for_run(self.config, self.data)
+        self.network = built_network.for_run(self.config, self.data)
         self.teach = TeacherLabels(results, self.manifest).labels
         self.recorder = Recorder(self.files, self.manifest)
         self.running = self._running_stack([], StackState.empty(self.network, device))

@@ -14,7 +14,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.models.forest import Forest, grow
 from benevolent.trainables.optimization.losses import LOSSES, targets
 from benevolent.trainables.rng import RandomStream
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.scores import example_scores, summary
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -100,7 +100,7 @@ class ForestTraining:
         self.part += 1
 
     def _fitted(self, config: RunConfig, dataset: data.Dataset, inputs: Tensor, labels: Tensor) -> Forest:
-        built = network.for_run(config, dataset)
+        built = built_network.for_run(config, dataset)
         forest = built.module.to(getattr(torch, config.precision))
         assert isinstance(forest, Forest)
         forest.to(self.device)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunSections
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.scores import predicted
 from benevolent.trainables.store.folder import Folder
@@ -36,7 +36,7 @@ class TeacherLabels:
             if teacher is None or (teacher.run_id, at) in self.networks:
                 continue
             saved = parents.end(teacher) if at is None else parents.after(teacher, at)
-            built = network.for_run(teacher, data.describe(teacher.data))
+            built = built_network.for_run(teacher, data.describe(teacher.data))
             self.networks[teacher.run_id, at] = built, _copied(saved)
 
     @torch.no_grad()

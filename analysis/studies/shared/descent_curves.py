@@ -14,7 +14,7 @@ from benevolent.analysis.studies.shared.tables import rows_with
 from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.optimization.losses import targets
-from benevolent.trainables.stack import network
+from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.scores import predicted
 
 #: Part of the threshold at which weight reuse ends in a control.
@@ -126,7 +126,7 @@ def _with_parameters(results: Results) -> pd.DataFrame:
 
 
 def _parameter_count(config: RunConfig) -> int:
-    built = network.for_run(config, data.describe(config.data))
+    built = built_network.for_run(config, data.describe(config.data))
     return sum(shape.numel() for shape in built.shapes.values())
 
 
