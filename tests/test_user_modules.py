@@ -228,6 +228,53 @@ class LostGradient(Flat):
         return super().features(inputs) + functional.linear(inputs.flatten(1), self.held[0])
 
 
+class LostHalfAPercent(LostGradient):
+    def features(self, inputs):
+        return Flat.features(self, inputs) + 0.005 * functional.linear(inputs.flatten(1), self.held[0])
+
+
+class NormalizesTwice(Flat):
+    """Of two inputs nothing is left but their order, so that gradients are rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.BatchNorm1d(8)
+        self.second = nn.BatchNorm1d(8, eps=1e-12)
+
+    def features(self, inputs):
+        return self.second(self.first(super().features(inputs)) ** 3)
+
+
+class HalfPrecision(Flat):
+    def features(self, inputs):
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().features(inputs).float()
+
+
+class DoublePrecision(Flat):
+    def __init__(self):
+        super().__init__()
+        self.double()
+
+    def forward(self, inputs):
+        return super().forward(inputs.to(self.hidden.weight.dtype))
+
+
+class HalfWeights(DoublePrecision):
+    def __init__(self):
+        super().__init__()
+        self.bfloat16()
+
+
+class Deep(Flat):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(*(nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.LayerNorm(8)) for _ in range(20)))
+
+    def features(self, inputs):
+        return self.body(super().features(inputs))
+
+
 class Recomputes(Flat):
     def features(self, inputs):
         return checkpoint(super().features, inputs, use_reentrant=False)
@@ -379,6 +426,7 @@ def test_pretrained_and_frozen_parameters_start_as_the_constructor_leaves_them()
         (CentersBatches, "in eval mode, its outputs for an input depend on the other inputs of the batch"),
         (ClampsWeights, "a forward pass changes its parameter 'hidden.weight'; expected that only the optimizer does"),
         (HookedGradient, "the parameter 'hidden.weight' has a hook, which a stack does not call; expected none"),
+        (LostHalfAPercent, "after a step in a stack the gradient of 'hidden.weight' differs from that of the module"),
         (LostGradient, "after a step in a stack the gradient of 'hidden.weight' differs from that of the module"),
         (Recomputes, "cannot be trained in a stack: torch.utils.checkpoint: "),
         (Complex, "the parameter 'phases' is complex; expected real parameters"),
@@ -390,6 +438,12 @@ def test_what_no_seed_decides_is_refused_in_one_line(module, line):
     with pytest.raises(BadInput) as refused:
         built_network.build(config.model, (1, 8, 8), 10)
     assert line in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("module", [NormalizesTwice, HalfPrecision, DoublePrecision, HalfWeights, Deep])
+def test_what_rounding_changes_is_not_refused(module):
+    config = RunConfig.parse(of(module, 0))
+    assert built_network.build(config.model, (1, 8, 8), 10).shapes
 
 
 def test_buffers_that_are_replaced_are_kept_and_eval_mode_changes_none(cohort):
