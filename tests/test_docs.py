@@ -18,8 +18,9 @@ PAGES = sorted(DOCS.glob("*.md"))
 TUTORIAL = DOCS / "tutorial.md"
 LANGUAGES = {"python", "yaml", "bash", "console", "text", "{toctree}"}
 #: First words of commands that tests do not run, and the commands of `bth` that train for long or need a cluster.
-NOT_RUN = {"make", "pip", "uv", "docker"}
+NOT_RUN = {"make", "pip", "uv", "docker", "mlflow", "tensorboard", "wandb"}
 LONG = ("bth data fetch", "bth run study:", "bth plan study:capacity --scale paper", "bth list sweeps")
+LONG += ("bth export results/first --to mlflow", "bth export results/first --to wandb")
 
 
 def pages_with_code() -> list[Path]:

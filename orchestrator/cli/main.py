@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from benevolent.orchestrator.cli import init_command, judge_command, list_commands, results_commands, sweep_commands
+from benevolent.orchestrator.cli import (
+    export_command,
+    init_command,
+    judge_command,
+    list_commands,
+    results_commands,
+    sweep_commands,
+)
 from benevolent.orchestrator.cli.console import console, print_error
 from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.orchestrator.cli.usage_errors import UsageError, usage_line
@@ -54,6 +61,7 @@ app.command()(results_commands.status)
 app.command()(results_commands.measure)
 app.command()(results_commands.report)
 app.command()(judge_command.judge)
+app.command()(export_command.export)
 app.command(name="list")(list_commands.list_)
 app.command()(init_command.schema)
 
