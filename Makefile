@@ -1,12 +1,12 @@
 # make run: one sweep from nothing to a verdict.  make test: all tests but those of `make paper`.
-# make paper: every study starts at paper scale, and measures of 1,000 networks, in some minutes.  make lint: style and types.
-# make docs: the documentation, build/site/index.html.
+# make paper: every study starts at paper scale, measures of 1,000 networks, and the fault matrix, in an hour.
+# make lint: style and types.  make docs: the documentation, build/site/index.html.
 # make bench: the benchmarks of speed.  Each of them first installs what it needs into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-LONG := tests/test_paper_scale.py tests/test_many_networks.py
+LONG := tests/test_paper_scale.py tests/test_many_networks.py tests/test_fault_matrix.py
 
 .PHONY: run test paper lint docs bench clean
 

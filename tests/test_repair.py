@@ -106,3 +106,16 @@ def test_the_provenance_cannot_be_made_again(whole, tmp_path):
     (out / "provenance.json").write_bytes(b"{")
     with pytest.raises(BadInput, match=f"{out}/provenance.json: damaged"):
         repair(out)
+
+
+def test_a_forest_whose_row_was_deleted_is_grown_again(tmp_path):
+    forest = {"family": "random_forest", "trees": 1, "leaves": 5}
+    base = {"data": SWEEP["base"]["data"], "model": forest, "loss": {"name": "squared"}}
+    spec = SweepSpec.parse({"name": "forests", "base": base, "seeds": 3, "record": {"measures": []}})
+    out = tmp_path / "out"
+    in_process.train_sweep(spec, str(out))
+    grown = tables(Folder(out))
+    sorted(out.glob("cohorts/*/runs/*"))[1].unlink()
+    assert repair(out) == ""
+    in_process.train_sweep(spec, str(out))
+    check_whole(Folder(out), grown)

@@ -19,7 +19,7 @@ from benevolent.trainables.stack.scores import example_scores, summary
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, finished_runs
+from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.rows import Rows
@@ -50,9 +50,13 @@ class ForestTraining:
 
     def start(self) -> None:
         """Begin an attempt at the runs that are still to be grown, if there are any."""
-        done = set(finished_runs(self.results, self.files.cohort_id))
+        numbers = [paths.part_number(name) for name in self.files.names("runs")]
+        while self.part in numbers:  # every part has a row in `runs`, written last; one may have been deleted
+            self.part += 1
+        done: set[str] = set()
+        for part in self.files.parts("runs")[: self.part]:
+            done.update(part["run_id"].to_pylist())
         self.to_grow = [config for config in self.manifest.configs if config.run_id not in done]
-        self.part = len(self.files.names("runs"))  # every part has a row in `runs`, written last
         if self.to_grow:
             self.files.begin_attempt(self.files.parts_before(self.part))
         self.new_files = self.files.parameter_files()
