@@ -6,7 +6,7 @@ from awkward_networks import LABELS, Of, built, linear
 from fuzz_cases import findings
 
 from benevolent.analysis import measure_network
-from benevolent.analysis.measures import derivatives
+from benevolent.analysis.measures import derivative_trial, derivatives
 from benevolent.analysis.measures.derivatives import try_derivatives
 from benevolent.analysis.measures.difference_quotient import agreement
 
@@ -86,7 +86,7 @@ def test_a_network_with_a_kink_at_every_trial_is_refused():
     """Its derivatives may be right, but nothing shows it."""
 
     def saw(self, x):
-        tooth = 2 * derivatives.PRECISE[0] / 7
+        tooth = 2 * derivative_trial.PRECISE[0] / 7
         return self.c(((self.a(x) / tooth) % 1 - 0.5).abs() * tooth)
 
     (status,) = statuses(Of(saw, a=linear(6, 4), c=linear(4, 3)), "lipschitz_max")

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from benevolent.trainables.stack.module_calls import tensors_in
+
 Kind = Literal["matrix", "bias", "scale", "unknown"]
 
 #: Recurrent layers, in which the weights act at every time step.
@@ -85,7 +87,7 @@ def summed_axes(data: Tensor, args: Sequence[Any], keywords: dict[str, Any]) -> 
 
 def _kind_in_einsum(weight: Tensor, args: Sequence[Any]) -> Kind:
     """Return `matrix` if an axis that weight and data share is summed over, `scale` if all are kept."""
-    operands = [operand for part in args[1:] for operand in (part if isinstance(part, list | tuple) else [part])]
+    operands = list(tensors_in(args[1:]))
     place = next((place for place, operand in enumerate(operands) if operand is weight), None)
     if not isinstance(args[0], str) or place is None:
         return "unknown"

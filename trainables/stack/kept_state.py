@@ -21,6 +21,11 @@ NUMBERS = (0, 1, 9, 10, 49, 50, 99, 100, 499, 500, 999, 1000, 4999, 5000, 9999, 
 STEPS = (1, 2, 3, 5, 7, -1)
 #: Kinds of other values; each is one way to change all that an attribute holds.
 KINDS = len(NUMBERS) + len(STEPS) + 1
+#: The kind in which containers are empty, and numbers have the other sign.
+EMPTY = KINDS - 1
+
+#: What attributes hold, by name.
+State = dict[str, object]
 
 #: Attributes that torch keeps in each module.
 _OF_TORCH = frozenset(vars(nn.Module()))
@@ -61,7 +66,7 @@ def attributes(module: nn.Module) -> list[Attribute]:
     return found
 
 
-def kept_state(module: nn.Module) -> dict[str, object]:
+def kept_state(module: nn.Module) -> State:
     """Return what the attributes of a module hold, by name, in a form that later changes leave alone.
 
     >>> layer = nn.Identity()
@@ -74,7 +79,7 @@ def kept_state(module: nn.Module) -> dict[str, object]:
     return {attribute.full_name: _frozen(attribute.value, DEPTH) for attribute in attributes(module)}
 
 
-def changed_attributes(before: dict[str, object], after: dict[str, object]) -> set[str]:
+def changed_attributes(before: State, after: State) -> set[str]:
     """Return the names of the attributes that hold something else than before, new ones included."""
     return {name for name in before.keys() | after.keys() if before.get(name, "") != after.get(name, "")}
 
@@ -138,7 +143,7 @@ def _bytes(value: Tensor) -> bytes:
 
 
 def _other(value: Any, kind: int, depth: int) -> Any:
-    """Return a value of the same type with other numbers in it; containers are empty in the last kind."""
+    """Return a value of the same type with other numbers in it, or an empty one."""
     if isinstance(value, bool):
         return not value if kind % 2 else value
     if isinstance(value, int | float):
@@ -147,25 +152,32 @@ def _other(value: Any, kind: int, depth: int) -> Any:
         return _other_tensor(value, kind)
     if depth == 0 or isinstance(value, nn.Module | type) or callable(value):
         return value
-    if isinstance(value, dict | list | deque | set) and kind == KINDS - 1:
+    if isinstance(value, dict | list | deque | set) and kind == EMPTY:
         return type(value)()
+    if isinstance(value, list | deque) or type(value) is tuple:
+        return type(value)([_other(item, kind, depth - 1) for item in value])
     if isinstance(value, dict):
         changed = copy.copy(value)
         changed.update({key: _other(item, kind, depth - 1) for key, item in value.items()})
         return changed
-    if isinstance(value, list | deque) or type(value) is tuple:
-        return type(value)([_other(item, kind, depth - 1) for item in value])
     if isinstance(getattr(value, "__dict__", None), dict):
-        changed = copy.copy(value)
-        changed.__dict__.update(_other(vars(value), min(kind, KINDS - 2), depth - 1))
-        return changed
+        return _other_object(value, kind, depth)
     return value
+
+
+def _other_object(value: Any, kind: int, depth: int) -> Any:
+    try:
+        changed = copy.copy(value)
+    except Exception:  # whatever refuses to be copied
+        return value
+    changed.__dict__.update({key: _other(item, kind, depth - 1) for key, item in vars(value).items()})
+    return changed
 
 
 def _other_number(value: float, kind: int) -> float:
     if kind < len(NUMBERS):
         return NUMBERS[kind]
-    if kind < KINDS - 1:
+    if kind < EMPTY:
         return value + STEPS[kind - len(NUMBERS)]
     return -value
 

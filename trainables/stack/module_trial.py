@@ -1,7 +1,7 @@
 """Forward passes of a module before it is trained, in training and in eval mode, on the same two inputs."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.kept_state import (
     KINDS,
     Attribute,
+    State,
     attributes,
     can_be_disturbed,
     changed_attributes,
@@ -65,14 +66,14 @@ def try_module(module: nn.Module, before: Mapping[str, Tensor], input_shape: tup
     states = [kept_state(module)]
     with torch.random.fork_rng(devices=[]):
         inputs = torch.randn(2, *input_shape)
-        others = torch.randn(2, *input_shape)
+        other_inputs = torch.randn(2, *input_shape)
         generator = torch.get_rng_state()
         given = inputs.clone()
         in_training = module.train()(given)
         draws = not torch.equal(generator, torch.get_rng_state())
         changed = _changed(module, before)
         states.append(kept_state(module))
-        once_more = _again(module.train(), inputs, before, generator)
+        once_more = _again(module, inputs, before, generator)
         states.append(kept_state(module))
         load_tensors(module, before)
         given_again = inputs.clone()
@@ -81,16 +82,11 @@ def try_module(module: nn.Module, before: Mapping[str, Tensor], input_shape: tup
         alone = _one_by_one(module, inputs)
         changes_in_eval = bool(_changed(module, before))
         states.append(kept_state(module))
-        doubtful = changed_attributes(states[1], states[2]) | changed_attributes(states[2], states[3])
         if fresh is not None:
-            _again(fresh.train(), others, before, generator)
-            since_start = changed_attributes(states[0], states[1])
-            doubtful |= since_start & changed_attributes(states[1], kept_state(fresh))
-        kept = None
-        for attribute in attributes(module):
-            if kept is None and attribute.full_name in doubtful:
-                passes = _Passes(module, inputs, before, generator, once_more, repeated)
-                kept = attribute.full_name if passes.depend_on(attribute) else None
+            _again(fresh.train(), other_inputs, before, generator)
+            states.append(kept_state(fresh))
+        passes = _Passes(module, inputs, before, generator, once_more, repeated)
+        kept = passes.first_they_depend_on(_doubtful(*states))
     return ModuleTrial(
         in_training=in_training,
         once_more=once_more,
@@ -104,6 +100,23 @@ def try_module(module: nn.Module, before: Mapping[str, Tensor], input_shape: tup
         kept=kept,
         foreign=_foreign_generators() != foreign_state,
     )
+
+
+def _doubtful(start: State, first: State, second: State, last: State, other: State | None = None) -> set[str]:
+    """Return the names of attributes that hold more than what the first pass leaves, whatever its inputs are.
+
+    Args:
+        start: before any pass.
+        first: after the first pass in training.
+        second: after the second one.
+        last: after those in eval mode.
+        other: of a copy after its first pass, on other inputs.
+    """
+    changed = changed_attributes(first, second) | changed_attributes(second, last)
+    if other is None:
+        return changed
+    made_by_first = changed_attributes(start, first)
+    return changed | (made_by_first & changed_attributes(first, other))
 
 
 def equal_outputs(first: object, second: object) -> bool:
@@ -123,6 +136,13 @@ class _Passes:
     generator: Tensor
     in_training: Any
     in_eval_mode: Any
+
+    def first_they_depend_on(self, names: Container[str]) -> str | None:
+        """Return the first of some attributes on which outputs depend; None if there is none."""
+        for attribute in attributes(self.module):
+            if attribute.full_name in names and self.depend_on(attribute):
+                return attribute.full_name
+        return None
 
     def depend_on(self, attribute: Attribute) -> bool:
         """Return True if outputs change, or fail, with other values in an attribute, or if it can have none."""
