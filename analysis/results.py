@@ -12,6 +12,7 @@ from benevolent.analysis.cohort_parts import Cohorts
 from benevolent.analysis.planned_runs import planned_runs, wanted_runs, watched_roles
 from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.run import RunConfig, RunSections
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.lazy_torch import nn, torch
@@ -30,6 +31,7 @@ COLUMNS = {
 }
 
 
+@checked_arguments
 def load_results(
     where: str | Path | Folder | Sequence[str | Path | Folder],
     trust: bool = False,
@@ -49,6 +51,8 @@ def load_results(
         BadInput: a folder holds no results, or a file is damaged.
     """
     places = [where] if isinstance(where, str | Path | Folder) else list(where)
+    if not places:
+        raise BadInput("where: names no folder; expected one or several")
     folders = [place if isinstance(place, Folder) else Folder(place) for place in places]
     for folder in folders:
         folder.check_exists()
@@ -71,6 +75,7 @@ class Results:
         measures: `run_id, phase, step, name, index, value, status, seconds, version`, and the `traceback` of an error.
     """
 
+    @checked_arguments
     def __init__(
         self,
         folders: Sequence[Folder],
@@ -138,6 +143,7 @@ class Results:
         frame = frame.sort_values([*key, "failed", "version"], ascending=[True] * 5 + [False, True])
         return frame.drop_duplicates(key, keep="last").drop(columns="failed").reset_index(drop=True)
 
+    @checked_arguments
     def table(self, at: float | None = None, *, parents: bool = False) -> pd.DataFrame:
         """Return one row per run: configuration, outcomes and every predictor.
 
@@ -190,10 +196,12 @@ class Results:
         fields = ["lineage", *differing]
         return configuration_table(named, ["configuration"], outcome_columns(named), fields=fields)
 
+    @checked_arguments
     def config(self, run_id: str) -> RunConfig:
         """Return the configuration of a run; `BadInput` if there is no such run."""
         return self.cohorts.find(run_id)[2]
 
+    @checked_arguments
     def network(self, run_id: str, step: int | None = None) -> nn.Module:
         """Return the trained network as an ordinary module, in eval mode.
 
@@ -216,6 +224,7 @@ class Results:
         load_tensors(module, tensors)  # some buffers, as counts of batches, are not stored
         return module.eval()
 
+    @checked_arguments
     def masks(self, run_id: str, step: int | None = None) -> dict[str, torch.Tensor]:
         """Return the pruning masks of a trained network.
 

@@ -192,3 +192,11 @@ def test_a_missing_package_is_named(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(BadInput, match=r"pip install 'benevolent\[transformers\]'"):
         type("Own", (TrainerWatch,), {})()
+
+
+def test_options_of_a_callback_are_checked_when_it_is_made():
+    pytest.importorskip("lightning.pytorch")
+    with pytest.raises(BadInput, match="save_too: no option; did you mean 'save_to'"):
+        LightningWatch(save_too="results")
+    with pytest.raises(BadInput, match="seed: 'a'; expected an integer or None"):
+        LightningWatch(seed="a")

@@ -142,10 +142,11 @@ def test_misuse_is_said_in_one_line():
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"steps_per_epoch": 2.5}, "steps_per_epoch: 2.5; expected a positive integer"),
+        ({"steps_per_epoch": 2.5}, "steps_per_epoch: 2.5; expected an integer"),
         ({"reduction": "none"}, "reduction: 'none'; expected 'mean' or 'sum'"),
-        ({"epochs": "all"}, "epochs: 'all'; expected 'log' or a list of different epochs >= 0"),
-        ({"epochs": [1.5]}, "epochs: [1.5]; expected 'log' or a list of different epochs >= 0"),
+        ({"epochs": "all"}, "epochs: 'all'; expected 'log' or a list of integers"),
+        ({"epochs": [1.5]}, "epochs: [1.5]; expected 'log' or a list of integers"),
+        ({"epochs": [-1]}, "epochs: [-1]; expected 'log' or a list of different epochs >= 0"),
     ],
 )
 def test_options_that_mean_nothing_are_refused_before_training(options, line):

@@ -183,6 +183,12 @@ def test_bad_outcomes_are_refused_and_can_be_given_again(tmp_path):
         ({"accuracy": 0.5}, "accuracy: no outcome"),
         ({"test_accuracy": 0.5}, "give test_error, 1 - accuracy"),
         ({"test_loss": torch.ones(2)}, "test_loss: Tensor; expected a number"),
+        ({"test_error": 8.0}, "test_error: 8; expected a number from 0 to 1, a fraction and not a percentage"),
+        ({"train_error": -0.1}, "train_error: -0.1; expected a number from 0 to 1"),
+        ({"test_brier": 2.5}, "test_brier: 2.5; expected a number from 0 to 2"),
+        ({"test_nll": -1}, "test_nll: -1; expected a number >= 0"),
+        ({"test_loss": "0.5"}, "test_loss: '0.5'; expected a number or a Tensor"),
+        ({"converged": "yes"}, "converged: 'yes'; expected True or False"),
         ({"measures": pd.DataFrame()}, "measures: expected a table as `measure_network` returns it"),
     ]:
         with pytest.raises(BadInput, match=line):
@@ -196,3 +202,15 @@ def test_a_run_that_was_not_watched_is_not_saved(tmp_path):
     path = watch(module, torch.optim.SGD(module.parameters(), lr=0.1), 1, save_to=tmp_path, config={}, seed=0)
     with pytest.raises(BadInput, match="finish: nothing was watched"):
         path.finish(test_loss=0.5)
+
+
+def test_an_error_of_real_targets_may_be_any_size(tmp_path):
+    module = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    with watch(module, optimizer, 1, save_to=tmp_path, seed=0) as path:
+        loss = module(EXAMPLES).square().mean()
+        loss.backward()
+        optimizer.step()
+        path.step(loss)
+    path.finish(test_error=8.0, test_loss=-3.0)
+    assert load_results(tmp_path).runs["test_error"].tolist() == [8.0]

@@ -35,6 +35,19 @@ def check_counts(**values: float | None) -> None:
             raise BadInput(f"{argument} = {value!r}: expected a count")
 
 
+def check_random_seed(seed: int) -> None:
+    """Refuse a seed that numpy's generators do not take."""
+    if not 0 <= seed < 2**32:
+        raise BadInput(f"random_seed = {seed!r}: expected an integer from 0 to {2**32 - 1}")
+
+
+def check_sizes(**sizes: int | None) -> None:
+    """Refuse a number of examples that is not positive; None is not known."""
+    for argument, size in sizes.items():
+        if size is not None and size < 1:
+            raise BadInput(f"{argument} = {size!r}: expected a positive number of examples")
+
+
 def check_columns(table: pd.DataFrame, **named: str | None) -> None:
     """Refuse a table without rows, with a column twice, or without a column that was named.
 

@@ -65,12 +65,12 @@ class ForeignTable:
 
 def read_foreign_table(
     table: pd.DataFrame,
-    target: str,
-    axes: Sequence[str],
-    predictors: Sequence[str] | None = None,
+    target: str | int,
+    axes: Sequence[str | int],
+    predictors: Sequence[str | int] | None = None,
     *,
-    seed_column: str | None = None,
-    status_column: str | None = None,
+    seed_column: str | int | None = None,
+    status_column: str | int | None = None,
     match: Windows | None = None,
     independent_seeds: bool = False,
 ) -> ForeignTable:
@@ -93,7 +93,7 @@ def read_foreign_table(
     axes = tuple(map(str, axes))
     table = table.set_axis(table.columns.map(str), axis="columns")
     checks.check_columns(table, seed=seed_column, status=status_column)
-    seeds = str(seed_column or "seed")
+    seeds = "seed" if seed_column is None else str(seed_column)
     notes: list[str] = []
     statuses, table = with_known_statuses(table, status_column, notes)
     table = _with_seeds_of_lineages(table, seeds, notes)

@@ -22,6 +22,7 @@ from benevolent.analysis.statistics.complete_cases import StatisticsSettings
 from benevolent.analysis.statistics.measurement_noise import measurement_noise
 from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics
 from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
+from benevolent.trainables.arguments import checked_arguments
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,16 @@ class _Question:
 
 
 @threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other
+@checked_arguments
 def judge(
     table: pd.DataFrame,
-    target: str = "test_loss",
-    axes: Sequence[str] = (),
-    predictors: Sequence[str] | None = None,
+    target: str | int = "test_loss",
+    axes: Sequence[str | int] = (),
+    predictors: Sequence[str | int] | None = None,
     *,
     scope: Scope = "converged",
-    seed_column: str | None = None,
-    status_column: str | None = None,
+    seed_column: str | int | None = None,
+    status_column: str | int | None = None,
     independent_seeds: bool = False,
     level: float = 0.05,
     confidence: float = 0.95,
@@ -126,6 +128,8 @@ def judge(
     """
     checks.check_fractions(level=level, confidence=confidence)
     checks.check_counts(permutations=permutations, resamples=resamples)
+    checks.check_random_seed(random_seed)
+    checks.check_sizes(test_size=test_size, validation_size=validation_size)
     given = read_foreign_table(
         table,
         target,

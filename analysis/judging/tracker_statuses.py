@@ -21,7 +21,9 @@ TRACKER_STATUSES = {
 NO_STATUS = "(no column of statuses)"
 
 
-def with_known_statuses(table: pd.DataFrame, status_column: str | None, notes: list[str]) -> tuple[str, pd.DataFrame]:
+def with_known_statuses(
+    table: pd.DataFrame, status_column: str | int | None, notes: list[str]
+) -> tuple[str, pd.DataFrame]:
     """Return the name of the column of statuses, and the table with statuses in our words.
 
     Args:
@@ -33,7 +35,7 @@ def with_known_statuses(table: pd.DataFrame, status_column: str | None, notes: l
     Raises:
         BadInput: a status is unknown.
     """
-    name = str(status_column or "status")
+    name = "status" if status_column is None else str(status_column)
     if name not in table:
         return NO_STATUS, table
     given = table[name].map(str)

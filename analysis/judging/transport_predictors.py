@@ -8,25 +8,32 @@ from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from benevolent.analysis.column_names import is_test_derived
+from benevolent.analysis.judging import checks
 from benevolent.analysis.judging.common_runs import refuse_common_rows, refuse_common_runs
 from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.scopes import Scope, scopes_of
 from benevolent.analysis.judging.transport_result import Transport
 from benevolent.analysis.statistics.associations import associations
 from benevolent.analysis.statistics.bootstrap import compare
-from benevolent.analysis.statistics.configurations import numeric_column
+from benevolent.analysis.statistics.configurations import numeric_column, require_columns
 from benevolent.analysis.statistics.grouped_ridge import FOLDS, held_out_predictions, ridge_coefficients
 from benevolent.analysis.statistics.lineages import lineage_codes
 from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import generator
 
 #: Name of the fit of all predictors among them.
 FIT = "fit of all predictors"
 RIVAL = "validation_loss"
+SEEDS = "seed"
+STATUSES = "status"
+#: Columns that are used where a table has them, if no other is named.
+DEFAULT_COLUMNS = {"rival": RIVAL, "seed_column": SEEDS, "status_column": STATUSES}
 
 
 @threadpool_limits.wrap(limits=1)  # products of small matrices: more threads only wait for each other
+@checked_arguments
 def transport(
     first: pd.DataFrame,
     second: pd.DataFrame,
@@ -36,8 +43,8 @@ def transport(
     *,
     rival: str = RIVAL,
     scope: Scope = "converged",
-    seed_column: str = "seed",
-    status_column: str = "status",
+    seed_column: str = SEEDS,
+    status_column: str = STATUSES,
     level: float = 0.05,
     confidence: float = 0.95,
     resamples: int = 500,
@@ -67,7 +74,8 @@ def transport(
         random_seed: of folds and resamples.
 
     Raises:
-        BadInput: a column is absent or not numeric, no predictor is in both tables, or they share runs.
+        BadInput: a column is absent or not numeric, no predictor is in both tables, they share runs, or a number is not
+            allowed.
 
     >>> random = np.random.default_rng(0)
     >>> first = pd.DataFrame({"width": np.repeat([4, 8, 16], 20), "seed": range(60), "norm": random.normal(size=60)})
@@ -79,8 +87,11 @@ def transport(
     >>> found.chosen, found.confirmed
     ('norm', True)
     """
-    if not axes:
-        raise BadInput("axes is empty: name the columns that make a configuration")
+    axes = tuple(axes)
+    checks.check_fractions(level=level, confidence=confidence)
+    checks.check_counts(resamples=resamples)
+    checks.check_random_seed(random_seed)
+    _check_columns(first, second, axes, rival=rival, seed_column=seed_column, status_column=status_column)
     refuse_common_runs(first, second)
     first_runs = next(scopes_of(first.reset_index(drop=True), target, scope, status_column, {})).runs
     second_runs = next(scopes_of(second.reset_index(drop=True), target, scope, status_column, {})).runs
@@ -114,6 +125,17 @@ def transport(
         comparison=comparison,
         level=level,
     )
+
+
+def _check_columns(first: pd.DataFrame, second: pd.DataFrame, axes: Sequence[str], **named: str) -> None:
+    """Refuse axes that neither table has, and other columns that were named and that a table lacks."""
+    if not axes:
+        raise BadInput("axes is empty: name the columns that make a configuration")
+    require_columns(pd.DataFrame(columns=[*first.columns, *second.columns]), axes, "axis")
+    for role, name in named.items():
+        if name != DEFAULT_COLUMNS[role]:  # these may be absent
+            for table in (first, second):
+                require_columns(table, [name], role)
 
 
 def _varied(table: pd.DataFrame, axes: Sequence[str]) -> list[str]:

@@ -24,15 +24,11 @@ def _as_inputs(module: nn.Module, inputs: ArrayLike) -> Tensor:
     """Return inputs as a tensor that a module takes: integers stay integers if it takes them, else become real numbers.
 
     Raises:
-        BadInput: the inputs are not an array of numbers.
+        BadInput: the inputs are not an array of numbers, or there are none.
     """
-    try:
-        tensor = torch.as_tensor(inputs)
-    except (RuntimeError, TypeError, ValueError) as error:
-        kind = type(inputs).__name__
-        raise BadInput(
-            f"inputs: {kind}; expected a tensor, a numpy array or lists of numbers, one per example"
-        ) from error
+    tensor = _as_numbers("inputs", inputs)
+    if not tensor.ndim or not len(tensor):
+        raise BadInput(f"inputs: of shape {tuple(tensor.shape)}; expected one or more of them, (N, *input_shape)")
     precision = next(module.parameters()).dtype
     if tensor.is_floating_point() or not _takes(module, tensor):
         tensor = tensor.to(precision)
@@ -40,9 +36,25 @@ def _as_inputs(module: nn.Module, inputs: ArrayLike) -> Tensor:
 
 
 def as_labels(labels: ArrayLike, inputs: Tensor) -> Tensor:
-    """Return labels as a tensor beside the inputs: integers of any kind as int64, real targets as they are."""
-    tensor = torch.as_tensor(labels).to(inputs.device)
+    """Return labels as a tensor beside the inputs: integers of any kind as int64, real targets as they are.
+
+    Raises:
+        BadInput: the labels are not an array of numbers.
+    """
+    tensor = _as_numbers("labels", labels).to(inputs.device)
     return tensor if tensor.is_floating_point() else tensor.long()
+
+
+def _as_numbers(name: str, given: ArrayLike) -> Tensor:
+    """Return an argument as a tensor of real numbers, integers or truth values."""
+    expected = "expected a tensor, a numpy array or lists of numbers, one per example"
+    try:
+        tensor = torch.as_tensor(given)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BadInput(f"{name}: {type(given).__name__} ({one_line(error)}); {expected}") from error
+    if tensor.is_complex():
+        raise BadInput(f"{name}: complex numbers; {expected}")
+    return tensor
 
 
 def _takes(module: nn.Module, inputs: Tensor) -> bool:

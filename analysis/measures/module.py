@@ -21,7 +21,8 @@ from benevolent.analysis.measures.given_data import (
 from benevolent.analysis.measures.network_stack import PROBED, ROUNDING, are_close
 from benevolent.analysis.measures.progress_line import MeasureStart, shown_progress
 from benevolent.analysis.measures.time_budget import time_budget
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.arguments import checked_arguments
+from benevolent.trainables.errors import BadInput, located_in
 from benevolent.trainables.models.wrappers import unwrapped
 from benevolent.trainables.stack.computed_weights import computed_weights
 from benevolent.trainables.stack.module_calls import named_tensors
@@ -34,6 +35,7 @@ HALF_ROUNDING = 0.1
 logger = logging.getLogger(__name__)
 
 
+@checked_arguments
 def measure_network(
     module: nn.Module,
     inputs: ArrayLike,
@@ -97,14 +99,17 @@ def measure_network(
     outputs = count_outputs(plain, splits["train"][0])
     plain = _checked_copy(module, plain, splits["train"][0])
     network = Network(plain.requires_grad_(), outputs)  # frozen parameters are measured like others
-    if validation:
-        splits["validation"] = as_tensors(network.module, *validation)
     check_loss(network, loss)
-    for split in splits.values():
-        check_split(network, *split, loss)
+    check_split(network, *splits["train"], loss)
+    if validation is not None:
+        with located_in("validation"):
+            splits["validation"] = as_tensors(network.module, *validation)
+            count_outputs(network.module, splits["validation"][0])
+            check_split(network, *splits["validation"], loss)
     if true_labels is not None:
-        true_labels = as_labels(true_labels, splits["train"][0])
-        check_split(network, splits["train"][0], true_labels, loss)
+        with located_in("true_labels"):
+            true_labels = as_labels(true_labels, splits["train"][0])
+            check_split(network, splits["train"][0], true_labels, loss)
     if not 0 < margin < math.inf:
         raise BadInput(f"margin: {margin}; expected a positive number")
     if seconds is not None and not seconds > 0:

@@ -1,5 +1,7 @@
 """Scores of predictions: of every example, and of K networks on a whole split."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,19 @@ from benevolent.trainables.optimization.losses import Loss
 
 #: Bins of equal width on [0, 1] of the calibration error (Guo et al. 2017, section 5).
 CALIBRATION_BINS = 15
+
+#: Smallest and largest value of the outcomes that have one: those of `summary`, and others of the same kinds. The error
+#: of real targets is an absolute error, and has no largest value. A loss may be any number: that of a user is unknown.
+OUTCOME_RANGES = {
+    "loss_variance": (0.0, math.inf),
+    "error": (0.0, 1.0),
+    "population_error": (0.0, 1.0),
+    "early_stop_error": (0.0, 1.0),
+    "ece": (0.0, 1.0),
+    "brier": (0.0, 2.0),
+    "brier_variance": (0.0, 1.0),
+    "nll": (0.0, math.inf),
+}
 
 #: Scores `(K, N)` in float64 by name: `loss`, `mistake`, and of predicted probabilities `confidence` (the largest) and
 #: `squared_distance` (see there).

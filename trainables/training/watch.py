@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
@@ -18,6 +19,7 @@ from benevolent.trainables.training.watched_run import WatchedRun
 from benevolent.trainables.training.watched_training import WatchedTraining
 
 
+@checked_arguments
 def watch(
     module: nn.Module,
     optimizer: Optimizer,

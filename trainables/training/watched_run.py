@@ -111,6 +111,7 @@ class WatchedRun:
         outcomes: Mapping[str, Any],
         measures: pd.DataFrame | None,
         converged: bool,
+        outputs: int = 0,
     ) -> str:
         """Write the run, whole or not at all, and return its id; the same results written again change nothing.
 
@@ -119,14 +120,15 @@ class WatchedRun:
             outcomes: `<split>_<name>` -> value, at the end.
             measures: as `measure_network` returns them, at the end.
             converged: False if the loop ended at its limit.
+            outputs: number of outputs of the network, if known: of one, an error may be that of real targets.
 
         Raises:
-            BadInput: nothing was watched, an outcome has an unknown name or is no number, a measure has the name of a
-                value of the config, or another process has written other results of this run.
+            BadInput: nothing was watched, an outcome has an unknown name, is no number or out of its range, a measure
+                has the name of a value of the config, or another process has written other results of this run.
         """
         if not dynamics:
             raise BadInput("finish: nothing was watched; the loop runs in the block that begins with `with watch(...)`")
-        values = {name: outcome_value(name, value) for name, value in outcomes.items()}
+        values = {name: outcome_value(name, value, outputs) for name, value in outcomes.items()}
         place = {"run_id": self.run_id, "phase": PHASE, "step": int(dynamics[-1]["step"])}
         measured = None if measures is None else measures_table(measures, self.config, place)
         status = end_status(dynamics[-1], values, converged)

@@ -30,6 +30,7 @@ class WatchedSteps:
     Attributes:
         steps: number of steps since the last reduction.
         bias: columns of the first layer's bias in `now`; empty if there is none.
+        outputs: C, of the network; 0 before any step was reduced.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class WatchedSteps:
         self.parameters = list(parameters)
         self.reduction = reduction
         self.steps = 0
+        self.outputs = 0
         self.bias = slice(0, 0)
         self._lengths = [value.numel() for value in self.parameters]
         self._bias_position = first_bias
@@ -183,6 +185,7 @@ class WatchedSteps:
         updates = torch.sub(self._rows[: self.steps], self._rows[1 : self.steps + 1], out=updates)
         update = torch.linalg.vector_norm(updates, dim=1)
         sums = sums_of_steps(self._derivatives)
+        self.outputs = sums.vector.shape[1]
         if self._inverse_scales:
             scales = torch.stack(self._inverse_scales).to(gradient)
             gradient = gradient * scales

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
+from benevolent.trainables.arguments import check_argument, checked_arguments
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.training.dynamics import Dynamics
@@ -123,7 +124,9 @@ class WatchedTraining:
                 raise BadInput("watch: the module gave no loss that was minimized; say it, step(loss)")
             if self._inverse_scale is not None:
                 loss = loss * self._inverse_scale
-        if isinstance(loss, Tensor) and loss.ndim:
+        if not isinstance(loss, Tensor):
+            check_argument("loss", loss, float)
+        elif loss.ndim:
             if loss.numel() != 1:
                 raise BadInput(f"step: a loss of shape {tuple(loss.shape)}; expected one number")
             loss = loss.detach().view(())
@@ -176,6 +179,7 @@ class WatchedTraining:
         values = self._dynamics.statistics(now, self._initial, self._start, self._block.bias, learning_rate)
         return dict(zip(values, torch.cat(list(values.values())).tolist(), strict=True))
 
+    @checked_arguments
     def finish(
         self, *, converged: bool = True, measures: pd.DataFrame | None = None, **outcomes: float | Tensor
     ) -> str:
@@ -191,13 +195,13 @@ class WatchedTraining:
             the id of the run.
 
         Raises:
-            BadInput: the watch has no `save_to`, an outcome has an unknown name or is no number, or the folder has got
-                other results of this run meanwhile.
+            BadInput: the watch has no `save_to`, an outcome has an unknown name, is no number or out of its range (an
+                error in percent), or the folder has got other results of this run meanwhile.
         """
         self.__exit__(None, None, None)
         if self._run is None:
             raise BadInput("finish: the watch began without save_to")
-        return self._run.write(self._rows, outcomes, measures, converged)
+        return self._run.write(self._rows, outcomes, measures, converged, self._block.outputs)
 
     # ---- steps
 

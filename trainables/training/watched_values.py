@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.stack.scores import OUTCOME_RANGES
 from benevolent.trainables.store.statuses import Status
 from benevolent.trainables.store.table_schemas import PARTS
 from benevolent.trainables.training.dynamics_names import DYNAMICS
@@ -51,11 +52,17 @@ def identity_of_value(value: bool | int | float | str) -> str:
     return json.dumps(int(value) if is_whole else value)
 
 
-def outcome_value(name: str, value: Any) -> float:
+def outcome_value(name: str, value: Any, outputs: int = 0) -> float:
     """Return the value of an outcome.
 
+    Args:
+        name: of the outcome.
+        value: a number, or a tensor of one.
+        outputs: number of outputs of the network, if known: of one, an error may be that of real targets.
+
     Raises:
-        BadInput: the name does not begin with that of a split, is an accuracy, or the value is no number.
+        BadInput: the name does not begin with that of a split, is an accuracy, or the value is no number or out of the
+            outcome's range.
     """
     split, _, kind = name.partition("_")
     if split not in SPLITS or not kind:
@@ -63,10 +70,20 @@ def outcome_value(name: str, value: Any) -> float:
     if kind.startswith("acc"):
         raise BadInput(f"{name}: outcomes are larger where a network is worse; give {split}_error, 1 - accuracy")
     number = value.detach() if isinstance(value, Tensor) else value
+    if isinstance(number, str | bytes):
+        raise BadInput(f"{name}: {type(value).__name__}; expected a number")
     try:
-        return float(number)
+        plain = float(number)
     except (TypeError, ValueError, RuntimeError):
         raise BadInput(f"{name}: {type(value).__name__}; expected a number") from None
+    low, high = OUTCOME_RANGES.get(kind, (-math.inf, math.inf))
+    if kind == "error" and outputs == 1:
+        high = math.inf  # the absolute error of real targets
+    if plain < low or plain > high:
+        expected = f"a number >= {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
+        hint = ", a fraction and not a percentage" if high == 1 else ""
+        raise BadInput(f"{name}: {plain:g}; expected {expected}{hint}")
+    return plain
 
 
 def end_status(last: Mapping[str, Any], outcomes: Mapping[str, float], converged: bool) -> str:
