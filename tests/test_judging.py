@@ -494,7 +494,7 @@ BAD = {
     "axis 'depth' is named twice": {"axes": ["depth", "depth"]},
     "axis 'test_loss' is the target": {"axes": ["test_loss", "depth"]},
     "axes is empty": {"axes": []},
-    "axes must be a list of column names": {"axes": "depth"},
+    "axes: 'depth'; expected a list of texts or integers": {"axes": "depth"},
     "predictor 'p9' is not a column of the table; allowed: absent, depth": {"predictors": ["p9"]},
     "predictor 'word' must be numeric": {"predictors": ["word"]},
     "predictor 'depth' is an axis": {"predictors": ["depth"]},
@@ -502,9 +502,9 @@ BAD = {
     "predictor 'p0' is named twice": {"predictors": ["p0", "p0"]},
     "no predictors": {"predictors": []},
     "target 'word' must be numeric": {"target": "word"},
-    "scope 'some' is not one of converged, all, both": {"scope": "some"},
+    "scope: 'some'; expected 'converged' or 'all' or 'both'": {"scope": "some"},
     "the table has no rows": {"empty": True},
-    "predictors must be a list of column names": {"predictors": "p0"},
+    "predictors: 'p0'; expected a list of texts or integers or None": {"predictors": "p0"},
     "predictor 'truth' is boolean": {"predictors": ["truth"]},
     "target 'absent' has no values": {"target": "absent"},
     "axis 'lists' has values that are lists": {"axes": ["depth", "lists"]},
@@ -512,7 +512,8 @@ BAD = {
     "level = 2: expected a number between 0 and 1": {"level": 2},
     "confidence = 95: expected a number between 0 and 1": {"confidence": 95},
     "permutations = -1: expected a count": {"permutations": -1},
-    "resamples = 0.5: expected a count": {"resamples": 0.5},
+    "resamples: 0.5; expected an integer": {"resamples": 0.5},
+    "resamples = -1: expected a count": {"resamples": -1},
 }
 
 

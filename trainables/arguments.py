@@ -140,7 +140,7 @@ def _is_collection(value: Any, origin: Any, parts: tuple[Any, ...]) -> bool:
     if origin is collections.abc.Callable:
         return callable(value)
     if issubclass(origin, collections.abc.Mapping):
-        return isinstance(value, origin) and all(_fits(list(pair), tuple[parts]) for pair in value.items())
+        return isinstance(value, origin) and all(_is_tuple(pair, parts) for pair in value.items())
     if isinstance(value, str | bytes | collections.abc.Mapping) or getattr(value, "ndim", 1) != 1:
         return False
     return isinstance(value, collections.abc.Collection) and all(_fits(one, parts[0]) for one in value)

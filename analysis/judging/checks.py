@@ -14,13 +14,6 @@ from benevolent.trainables.store.statuses import Status
 MOST_TEXTS = 1000
 
 
-def check_lists(**names: Sequence[str] | None) -> None:
-    """Refuse a single text where a list of column names belongs."""
-    for argument, value in names.items():
-        if isinstance(value, str):
-            raise BadInput(f"{argument} must be a list of column names, not the text {value!r}")
-
-
 def check_fractions(**values: float) -> None:
     """Refuse a number that is not strictly between 0 and 1."""
     for argument, value in values.items():
@@ -28,10 +21,10 @@ def check_fractions(**values: float) -> None:
             raise BadInput(f"{argument} = {value!r}: expected a number between 0 and 1")
 
 
-def check_counts(**values: float | None) -> None:
-    """Refuse a number that is not a count; None stands for a default."""
+def check_counts(**values: int | None) -> None:
+    """Refuse a negative count; None stands for a default."""
     for argument, value in values.items():
-        if value is not None and (value < 0 or value != int(value)):
+        if value is not None and value < 0:
             raise BadInput(f"{argument} = {value!r}: expected a count")
 
 

@@ -71,7 +71,7 @@ def read_foreign_table(
     *,
     seed_column: str | int | None = None,
     status_column: str | int | None = None,
-    match: Windows | None = None,
+    match: Mapping[str | int, tuple[float, float]] | None = None,
     independent_seeds: bool = False,
 ) -> ForeignTable:
     """Check a table and make it ready to be judged; the arguments are those of `judge`.
@@ -88,7 +88,6 @@ def read_foreign_table(
     >>> given.predictors, given.runs["1"].tolist()
     (('1',), [0.001, nan, 2000.0])
     """
-    checks.check_lists(axes=axes, predictors=predictors)
     target = str(target)
     axes = tuple(map(str, axes))
     table = table.set_axis(table.columns.map(str), axis="columns")

@@ -1,6 +1,6 @@
 """Judge predictors on a table of runs: all statistics side by side, and a decision by a fixed rule."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -72,7 +72,7 @@ def judge(
     permutations: int | None = None,
     resamples: int = 1000,
     random_seed: int = 0,
-    match: Windows | None = None,
+    match: Mapping[str | int, tuple[float, float]] | None = None,
     test_size: int | None = None,
     validation_size: int | None = None,
 ) -> Verdicts:

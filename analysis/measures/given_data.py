@@ -51,7 +51,7 @@ def _as_numbers(name: str, given: ArrayLike) -> Tensor:
     try:
         tensor = torch.as_tensor(given)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise BadInput(f"{name}: {type(given).__name__} ({one_line(error)}); {expected}") from error
+        raise BadInput(f"{name}: {type(given).__name__}; {expected}") from error
     if tensor.is_complex():
         raise BadInput(f"{name}: complex numbers; {expected}")
     return tensor

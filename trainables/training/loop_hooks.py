@@ -12,7 +12,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.training.watched_derivatives import DerivativeSums
 
 #: Calls a function at the end of the backward pass that is being made.
-_at_end_of_backward = torch.autograd.Variable._execution_engine.queue_callback
+at_end_of_backward = torch.autograd.Variable._execution_engine.queue_callback
 
 #: Derivatives of more numbers than this are summed at once instead of kept until some steps are reduced.
 MOST_NUMBERS = 2**17
@@ -146,7 +146,7 @@ class LoopHooks:
         if not self._in_backward:
             self._in_backward = True
             # Gradients are read when this pass has ended, so before the loop clips or unscales them.
-            _at_end_of_backward(self._after_backward)
+            at_end_of_backward(self._after_backward)
 
     def _take_loss(self, loss: Tensor, factor: Tensor) -> None:
         """Keep a loss as it counts in the sum that is minimized: divided by the number of batches, for example."""

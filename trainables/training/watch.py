@@ -51,6 +51,9 @@ def watch(
     as the step's first: gradients and derivatives are those at the parameters that the step begins with. So the second
     pass of sharpness-aware minimization (SAM) is left out, and the line search of LBFGS.
 
+    Compiled modules are watched like others. With `DistributedDataParallel` every process watches that wrapper, and
+    records the statistics of the examples of all of them; one calls `finish`. FSDP and shards are refused.
+
     With `save_to`, `finish` writes the run into a results folder. `load_results` reads it, and several such runs are
     judged and reported as those of a sweep are.
 
@@ -71,7 +74,8 @@ def watch(
 
     Raises:
         BadInput: the module has nothing to train, `steps_per_epoch` is no positive integer, `epochs` or `reduction` is
-            not one of the values above, `initial` lacks a parameter, or the run cannot be saved (see `WatchedRun`).
+            not one of the values above, `initial` lacks a parameter, the module is trained by several processes in
+            another way than by `DistributedDataParallel`, or the run cannot be saved (see `WatchedRun`).
 
     >>> import torch
     >>> module = nn.Linear(3, 2)

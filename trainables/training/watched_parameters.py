@@ -33,7 +33,7 @@ class WatchedParameters:
         """Return the parameters of a module that an optimizer has and that require gradients.
 
         Raises:
-            BadInput: there are none, they are on several devices, or `initial` lacks one.
+            BadInput: there are none, they are on several devices or no plain tensors, or `initial` lacks one.
         """
         groups: dict[int, int] = {}
         for number, group in enumerate(optimizer.param_groups):
@@ -43,6 +43,9 @@ class WatchedParameters:
         if not trained:
             reason = "the optimizer has none of its parameters" if named else "it has no parameters to train"
             raise BadInput(f"watch: {type(module).__name__}: {reason}")
+        for name, value in trained.items():
+            if type(value.data) is not Tensor:  # a shard of FSDP, for example
+                raise BadInput(f"watch: parameter {name!r} is a {type(value.data).__name__}; expected a plain tensor")
         devices = sorted({str(value.device) for value in trained.values()})
         if len(devices) > 1:
             raise BadInput(f"watch: parameters are on {', '.join(devices)}; expected one device")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benevolent.trainables.training.reduced_steps import ReducedSteps
 from benevolent.trainables.training.watched_derivatives import DerivativeSums, sums_of_steps
+from benevolent.trainables.training.watched_processes import WatchedProcesses
 
 #: Most steps that are reduced together.
 BLOCK_STEPS = 32
@@ -26,6 +27,7 @@ class WatchedSteps:
         parameters: those that are trained, all on one device.
         first_bias: position of the first layer's bias among them; None if there is none, or it is not trained.
         reduction: of the loss over the examples of a batch.
+        processes: that have further examples of every step.
 
     Attributes:
         steps: number of steps since the last reduction.
@@ -34,10 +36,15 @@ class WatchedSteps:
     """
 
     def __init__(
-        self, parameters: Sequence[Tensor], first_bias: int | None, reduction: Literal["mean", "sum"] = "mean"
+        self,
+        parameters: Sequence[Tensor],
+        first_bias: int | None,
+        reduction: Literal["mean", "sum"] = "mean",
+        processes: WatchedProcesses | None = None,
     ) -> None:
         self.parameters = list(parameters)
         self.reduction = reduction
+        self.processes = processes
         self.steps = 0
         self.outputs = 0
         self.bias = slice(0, 0)
@@ -191,6 +198,8 @@ class WatchedSteps:
             gradient = gradient * scales
             bias_gradient = bias_gradient * scales
             sums = sums.scaled(scales)
+        if self.processes is not None:
+            loss, sums = self.processes.together(loss, sums)
         if self.reduction == "sum":
             gradient = gradient / sums.count
             bias_gradient = bias_gradient / sums.count

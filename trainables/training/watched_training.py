@@ -14,8 +14,9 @@ from benevolent.trainables.arguments import check_argument, checked_arguments
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.training.dynamics import Dynamics
-from benevolent.trainables.training.loop_hooks import LoopHooks
+from benevolent.trainables.training.loop_hooks import LoopHooks, at_end_of_backward
 from benevolent.trainables.training.watched_parameters import WatchedParameters
+from benevolent.trainables.training.watched_processes import WatchedProcesses
 from benevolent.trainables.training.watched_run import WatchedRun
 from benevolent.trainables.training.watched_steps import WatchedSteps
 
@@ -46,7 +47,8 @@ class WatchedTraining:
         self._record = record
         self._scaler = scaler
         self._run = run
-        self._block = WatchedSteps(parameters.values, parameters.first_bias, reduction)
+        self._processes = WatchedProcesses.of(module, reduction)
+        self._block = WatchedSteps(parameters.values, parameters.first_bias, reduction, self._processes)
         self._start = self._block.now.clone()
         self._initial = self._start
         if parameters.initial is not None:
@@ -86,8 +88,11 @@ class WatchedTraining:
             warnings.warn(
                 "watch: the last optimizer.step() was not followed by step(), and is not recorded", stacklevel=2
             )
-        if not self._rows or self._rows[-1]["step"] != self.steps:
+        is_recorded = bool(self._rows) and self._rows[-1]["step"] == self.steps
+        if not is_recorded and (error is None or self._processes is None):  # nobody waits for one that has failed
             self._append_row()
+        if self._processes is not None:
+            self._processes.end()
         if error is None:
             self._check_passes()
 
@@ -207,6 +212,12 @@ class WatchedTraining:
 
     def _read_gradients(self) -> None:
         """Read the gradients at the end of a backward pass, and the scale that it had."""
+        if self._processes is None:
+            self._copy_gradients()
+        else:
+            at_end_of_backward(self._copy_gradients)  # so after they were averaged, at the end of this pass too
+
+    def _copy_gradients(self) -> None:
         self._block.read_gradients([value.grad for value in self._parameters.values])
         if self._scaler is not None:
             one = torch.ones((), device=self._start.device)
