@@ -52,6 +52,7 @@ def work(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_statistics_of_two_processes_are_those_of_all_examples(tmp_path):
     multiprocessing.spawn(work, (str(tmp_path),), nprocs=2)
     expected = train(perceptron())

@@ -41,7 +41,7 @@ def check_sizes(**sizes: int | None) -> None:
             raise BadInput(f"{argument} = {size!r}: expected a positive number of examples")
 
 
-def check_columns(table: pd.DataFrame, **named: str | None) -> None:
+def check_columns(table: pd.DataFrame, **named: str | int | None) -> None:
     """Refuse a table without rows, with a column twice, or without a column that was named.
 
     Args:

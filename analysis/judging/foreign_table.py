@@ -89,7 +89,7 @@ def read_foreign_table(
     (('1',), [0.001, nan, 2000.0])
     """
     target = str(target)
-    axes = tuple(map(str, axes))
+    names = tuple(map(str, axes))
     table = table.set_axis(table.columns.map(str), axis="columns")
     checks.check_columns(table, seed=seed_column, status=status_column)
     seeds = "seed" if seed_column is None else str(seed_column)
@@ -97,14 +97,14 @@ def read_foreign_table(
     statuses, table = with_known_statuses(table, status_column, notes)
     table = _with_seeds_of_lineages(table, seeds, notes)
     table = _with_numbers(table, {seeds, statuses}, notes)
-    table = _with_joined_axes(table, axes, notes)
+    table = _with_joined_axes(table, names, notes)
     checks.check_target(table, target, statuses)
-    checks.check_axes(table, target, axes)
+    checks.check_axes(table, target, names)
     if seeds not in table:  # else copies have equal seeds, and are refused
-        table = without_copies(table, target, axes, notes)
-    reasons = _reasons_left_out(table, {target, seeds, statuses, *axes})
+        table = without_copies(table, target, names, notes)
+    reasons = _reasons_left_out(table, {target, seeds, statuses, *names})
     chosen = _chosen(reasons, predictors)
-    checks.check_predictors(table, target, axes, chosen)
+    checks.check_predictors(table, target, names, chosen)
     left_out = {name: reason or NOT_NAMED for name, reason in reasons.items() if name not in chosen}
     windows = {str(column): ends for column, ends in (match or {}).items()}
     if independent_seeds and seeds in table:
@@ -113,7 +113,7 @@ def read_foreign_table(
         runs=table.reset_index(drop=True),
         rows=table.index,
         target=target,
-        axes=axes,
+        axes=names,
         predictors=chosen,
         seed_column=seeds,
         independent_seeds=independent_seeds,
@@ -138,7 +138,7 @@ def _with_seeds_of_lineages(table: pd.DataFrame, seeds: str, notes: list[str]) -
     return table.assign(**{seeds: group_codes(table, [LINEAGE_COLUMN, REPLICATE_COLUMN])})
 
 
-def _chosen(reasons: Mapping[str, str], predictors: Sequence[str] | None) -> tuple[str, ...]:
+def _chosen(reasons: Mapping[str, str], predictors: Sequence[str | int] | None) -> tuple[str, ...]:
     """Return the predictors that were asked for, or else the columns that no reason leaves out."""
     if predictors is not None:
         return tuple(map(str, predictors))

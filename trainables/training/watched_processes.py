@@ -1,7 +1,7 @@
 """Processes that train one network together, each on its own examples of every step."""
 
 import datetime
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import torch
 from torch import Tensor, distributed, nn
@@ -22,8 +22,10 @@ class WatchedProcesses:
     """
 
     def __init__(self) -> None:
+        self._count = distributed.get_world_size()
         try:
-            self._group = distributed.new_group(timeout=LONGEST_WAIT)
+            # A group of its own: the collectives of the loop stay in their order.
+            self._group = cast(distributed.ProcessGroup, distributed.new_group(timeout=LONGEST_WAIT))
         except RuntimeError as error:
             raise BadInput(f"watch: every process has to watch ({one_line(error)})") from None
 
@@ -50,9 +52,8 @@ class WatchedProcesses:
 
     def together(self, losses: Tensor, sums: DerivativeSums) -> tuple[Tensor, DerivativeSums]:
         """Return losses `(S,)` and derivatives of steps whose examples are those of all processes."""
-        own = sums.scaled(losses.new_full((len(losses),), 1 / distributed.get_world_size(self._group)))
-        of_loss = losses / distributed.get_world_size(self._group)
-        columns = [of_loss, own.count, own.norm, own.square]
+        own = sums.scaled(torch.full_like(losses, 1 / self._count))
+        columns = [losses / self._count, own.count, own.norm, own.square]
         numbers = torch.cat([torch.stack(columns, 1), own.vector], 1).contiguous()
         distributed.all_reduce(numbers, group=self._group)
         loss, count, norm, square = numbers[:, :4].unbind(1)
