@@ -54,6 +54,8 @@ PROCESSES = {
 }
 #: Lines that a user is meant to read, among those of progress and of verdicts.
 TELLING = re.compile(r"(^error: |^failed: |^cohort |^stopped|^store |damaged|missing|waiting for|no sign of life|lost)")
+#: What stands in a line of progress before and behind what is waited for.
+PROGRESS = re.compile(r"^.*files measured \d+/\d+  (?=waiting)|  \(\w+ epoch .*\)$")
 #: Nothing of this is meant for users.
 NOT_FOR_USERS = re.compile(r"Traceback|\(raylet\)|ray::|\(pid=|RayTaskError|core_worker|\*\*\* SIG|C\+\+ stack")
 SECONDS_TO_WAIT = 300.0
@@ -126,7 +128,7 @@ class DisturbedSweep:
 
     def told(self) -> str:
         """Return the lines for the user that are not about progress, each once."""
-        lines = [line.strip() for line in self.printed().splitlines()]
+        lines = [PROGRESS.sub("", line.strip()) for line in self.printed().splitlines()]
         telling = dict.fromkeys(line.replace(self.out, "OUT") for line in lines if TELLING.search(line))
         return " / ".join(telling) or "nothing"
 

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import in_process
 import pandas as pd
 import psutil
 from disturbed_sweep import (
@@ -37,7 +38,17 @@ from disturbed_sweep import (
     wait_for_the_end_of,
     wait_until,
 )
-from faults_elsewhere import cluster_sweep, lost_machines, refused_writes, refusing_store, small_cluster
+from faults_elsewhere import (
+    ONE_COHORT_AT_A_TIME,
+    cluster_sweep,
+    lost_machines,
+    refused_writes,
+    refusing_store,
+    small_cluster,
+)
+
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.store.folder import Folder
 
 #: Kills of the command, of each kind of process below it, and of its process group.
 KILLS_OF_EACH = 6
@@ -328,9 +339,12 @@ class Matrix:
         name = "two machines lost, one after the other"
         if self.words not in name:
             return
+        spec = SWEEP | {"resources": ONE_COHORT_AT_A_TIME}
+        whole = self.folder / "machines-whole"
+        in_process.train_sweep(SweepSpec.parse(spec), str(whole))
         with small_cluster() as cluster:
-            sweep = cluster_sweep(self.folder / "machines", SWEEP, cluster)
-            yield from self.row(name, 0, functools.partial(lost_machines, cluster), sweep)
+            sweep = cluster_sweep(self.folder / "machines", spec, cluster)
+            yield from self.row(name, 0, functools.partial(lost_machines, cluster), sweep, tables(Folder(whole)))
 
 
 def main() -> None:

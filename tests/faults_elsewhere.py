@@ -18,6 +18,8 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from ray.cluster_utils import Cluster
 from werkzeug.serving import make_server
 
+#: Makes one cohort of the dense runs and one of the others, which fit on the machines beside the head.
+ONE_COHORT_AT_A_TIME = {"cohort_size": 100, "cpus": 2}
 #: Seconds for which the store refuses to write, and for which there is no machine to train on.
 SECONDS_OF_REFUSAL = 15.0
 SECONDS_WITHOUT_MACHINE = 25.0
@@ -125,6 +127,5 @@ def _training(cluster: Cluster) -> list[Any]:
 
 
 def cluster_sweep(folder: Path, sweep: dict[str, Any], cluster: Cluster) -> DisturbedSweep:
-    """Return a sweep of one cohort that fits on the machines beside the head."""
-    spec = sweep | {"resources": {"cohort_size": 100, "cpus": 2}}
-    return DisturbedSweep(folder, spec, options=("--address", cluster.address), env=dict(os.environ))
+    """Return a sweep that works on a cluster."""
+    return DisturbedSweep(folder, sweep, options=("--address", cluster.address), env=dict(os.environ))

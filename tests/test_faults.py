@@ -94,6 +94,7 @@ def test_killed_workers_are_replaced(sweep, expected, shared_ray, monkeypatch, c
     assert "failed" not in printed.err and "Traceback" not in printed.err
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_the_report_is_one_line(sweep, whole, expected, monkeypatch, capsys):
     shutil.copytree(whole, sweep.out)
     write = local_files.write_whole
