@@ -5,7 +5,9 @@ from importlib import metadata
 from typing import Any, Protocol
 
 import pandas as pd
+from rich.console import Console
 
+from benevolent.analysis.formatting import quantity
 from benevolent.analysis.judging.early_prediction import early_prediction_views
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
 from benevolent.analysis.judging.judge_table import judge
@@ -20,6 +22,7 @@ from benevolent.analysis.report.digests import code_digest, digest, file_digests
 from benevolent.analysis.results import COLUMNS, Results, load_results
 from benevolent.orchestrator.provenance import read_entries
 from benevolent.orchestrator.spec.sweep_spec import JudgingConfig
+from benevolent.orchestrator.stages import Stages
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
@@ -27,6 +30,13 @@ from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.statuses import UNFINISHED, Role, Status
 from benevolent.trainables.training.dynamics_names import DYNAMICS
+
+#: Shares of the time of a report: its stages in seconds of the quickstart's, on a quiet core.
+READING = 0.5
+JUDGING = 5.0
+DESCRIBING = 0.8
+EARLY = 1.2
+PAGE = 5.5
 
 
 class ReportedSweep(Protocol):
@@ -53,7 +63,7 @@ class ReportedSweep(Protocol):
         """The further questions that the report answers."""
 
 
-def report(folder: Folder, spec: ReportedSweep, anew: bool = False) -> list[Verdicts]:
+def report(folder: Folder, spec: ReportedSweep, anew: bool = False, console: Console | None = None) -> list[Verdicts]:
     """Return the verdicts on a results folder, and make its report if it is not up to date.
 
     The report is made again if anything that it was made from has changed, code included, or if one of its files is
@@ -63,14 +73,19 @@ def report(folder: Folder, spec: ReportedSweep, anew: bool = False) -> list[Verd
         folder: the results folder.
         spec: the sweep as asked for now.
         anew: make the report again in any case.
+        console: shows what is being done, if it takes time.
     """
     inputs = report_inputs(folder)
     if not anew and _inputs_of_report(folder) == inputs:
         return read_verdicts(folder.read(f"{paths.REPORT}/{paths.VERDICTS}"))
-    content = _content(folder, spec, load_results(folder))
-    files = render(content)
-    for path, data in files.items():
-        folder.write(f"{paths.REPORT}/{path}", data)
+    with Stages(console, "report") as stages:
+        stages.expect(READING + EARLY + PAGE)
+        stages.begin("reading the tables", READING)
+        content = _content(folder, spec, load_results(folder), stages)
+        stages.begin("descriptions, figures and page", PAGE)
+        files = render(content)
+        for path, data in files.items():
+            folder.write(f"{paths.REPORT}/{path}", data)
     folder.write_json(f"{paths.REPORT}/{paths.INPUTS}", {"inputs": inputs, "files": file_digests(files)})
     return list(content.verdicts)
 
@@ -139,7 +154,7 @@ def judged_table(results: Results) -> pd.DataFrame:
     return table[table["run_id"].isin(wanted) & finished].reset_index(drop=True)
 
 
-def judge_outcomes(table: pd.DataFrame, spec: ReportedSweep) -> list[Verdicts]:
+def judge_outcomes(table: pd.DataFrame, spec: ReportedSweep, stages: Stages | None = None) -> list[Verdicts]:
     """Judge all predictors against the outcomes of `judging.outcomes`, and describe them for all other outcomes.
 
     An axis on which all finished runs agree tells nothing apart and is left out, as is an outcome without values. Where
@@ -160,14 +175,21 @@ def judge_outcomes(table: pd.DataFrame, spec: ReportedSweep) -> list[Verdicts]:
     sizes = _split_sizes(table)
     known = known_outcomes(table, spec.judging.outcomes)
     judged = [name for name in known if name in spec.judging.outcomes]
-    verdicts = [judge(table, name, axes, predictors, scope=scope, **sizes) for name in judged]
+    described = known[len(judged) :]
+    stages = stages or Stages(None, "report")
+    stages.expect(JUDGING * len(judged) + DESCRIBING * len(described))
+    verdicts = []
+    for name in judged:
+        stages.begin(f"judging {quantity(len(predictors), 'predictor')} of {name}", JUDGING)
+        verdicts.append(judge(table, name, axes, predictors, scope=scope, **sizes))
     matched = matched_runs(table, spec)
     matched_axes = [] if matched is None else varied_axes(matched, spec)
     if judged and matched_axes:
         windows = match_windows(spec)
         verdicts.append(judge(table, judged[0], matched_axes, predictors, scope="all", match=windows, **sizes))
     first_scope: Scope = "converged" if scope == "both" else "all"
-    for name in known[len(judged) :]:
+    for name in described:
+        stages.begin(f"describing {name}", DESCRIBING)
         verdicts.append(judge(table, name, axes, predictors, scope=first_scope, permutations=0, **sizes))
     return verdicts
 
@@ -232,11 +254,13 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
     return render(content)[paths.PAGE]
 
 
-def _content(folder: Folder, spec: ReportedSweep, results: Results) -> Report:
+def _content(folder: Folder, spec: ReportedSweep, results: Results, stages: Stages) -> Report:
     table = judged_table(results)
     ids = set(table["run_id"]) if len(table) else set()
     dynamics = results.dynamics
     outcomes = results.outcomes
+    verdicts = judge_outcomes(table, spec, stages)
+    stages.begin("how early in training each statistic predicts", EARLY)
     return Report(
         name=spec.name,
         description=spec.description,
@@ -245,7 +269,7 @@ def _content(folder: Folder, spec: ReportedSweep, results: Results) -> Report:
         table=table,
         dynamics=dynamics[dynamics["run_id"].isin(ids)],
         outcomes=outcomes[outcomes["run_id"].isin(ids)],
-        verdicts=judge_outcomes(table, spec),
+        verdicts=verdicts,
         early=_early(results, table, spec),
         provenance=_provenance(folder),
         definitions=predictor_definitions(spec.record.own_measures),

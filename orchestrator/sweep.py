@@ -68,7 +68,7 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
     """Train and measure what is missing, judge, and write the report; arguments as in `train_sweep`."""
     results = Folder(out)
     with _trained(spec, results, console, address) as summary:
-        verdicts = report(results, spec)
+        verdicts = report(results, spec, console=console)
     return SweepResult(
         verdicts=verdicts,
         trained=summary.runs,

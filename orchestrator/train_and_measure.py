@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.orchestrator.estimates.prices import cohort_works
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.placement import describe_wait, place_work
 from benevolent.orchestrator.training.progress import ProgressDisplay
 from benevolent.orchestrator.training.ray_session import ray_cluster
+from benevolent.orchestrator.training.time_left import TimeLeft
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
@@ -77,7 +80,10 @@ def train_and_measure(
     data_sets = {cohort.data.name for cohort in [*todo, *_cohorts_of(results, jobs)]}
     dataset_broadcast.fetch_missing(data_sets, console)
 
-    with ray_cluster(address), ProgressDisplay(console, runs, len(todo), finished_before) as display:
+    with ExitStack() as stack:
+        stack.enter_context(ray_cluster(address))
+        left = TimeLeft(cohort_works(todo, record), time.monotonic, finished_before) if todo else None
+        display = stack.enter_context(ProgressDisplay(console, runs, len(todo), finished_before, left))
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
         references = dataset_broadcast.broadcast(data_sets) if address else {}
@@ -153,6 +159,9 @@ class _MeasuringWhileTraining:
     def work(self, timeout: float = 0) -> None:
         """Let the pool work, and show its counts."""
         self.pool.poll(timeout)
+        if self.display.estimate is not None:
+            for cohort_id, networks in self.pool.take_measured():
+                self.display.estimate.measured(cohort_id, networks)
         self.display.measured = self.pool.done
         self.display.to_measure = self.pool.submitted
         self.display.tick()

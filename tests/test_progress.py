@@ -4,7 +4,9 @@ import io
 
 from rich.console import Console
 
+from benevolent.orchestrator.stages import Stages
 from benevolent.orchestrator.training.progress import ProgressDisplay
+from benevolent.orchestrator.training.time_left import CohortWork, TimeLeft
 
 
 def display(**keys) -> ProgressDisplay:
@@ -44,3 +46,36 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines():
 
     assert display_of("xterm").live is not None
     assert display_of("dumb").live is None
+
+
+def test_measuring_alone_shows_no_runs_and_its_pace():
+    shown = ProgressDisplay(Console(file=io.StringIO()), runs=0, cohorts=0)
+    shown.started -= 100
+    shown.to_measure = 10
+    assert "runs" not in shown.line() and "measuring, time left unknown" in shown.line()
+    shown.measured = 4
+    assert "files measured 4/10  measuring, about 150 s left" in shown.line()
+
+
+def test_measuring_after_training_has_its_time():
+    now = [0.0]
+    left = TimeLeft({"a": CohortWork(100, {"train": 10}, 1.0, 5.0)}, lambda: now[0])
+    shown = display(time_left=left)
+    shown.update("a", progress(runs_done=0, epoch=0))
+    now[0] = 100.0
+    shown.update("a", progress(runs_done=100, epoch=10, done=True))
+    shown.to_measure = 2
+    assert "measuring, about 100 s left" in shown.line()
+
+
+def test_stages_after_training_say_what_is_done_and_how_long_it_takes():
+    now = [0.0]
+    text = io.StringIO()
+    with Stages(Console(file=text), "report", lambda: now[0]) as stages:
+        stages.expect(10)
+        stages.begin("reading the tables", 1)
+        now[0] = 12.0
+        stages.begin("judging", 3)
+        now[0] = 13.0
+        stages.begin("figures", 6)
+    assert text.getvalue() == "report: reading the tables\nreport: judging, about 108 s left\n"

@@ -85,8 +85,8 @@ def column_rows() -> Iterator[Row]:
     for name, about in (OF_RUNS | OF_LONG_TABLES).items():
         yield name, *about, ""
     types: dict[str, str] = {}
-    for field, about, _ in field_rows():
-        types.setdefault(field.strip(), about.partition(";")[0])
+    for field, type_and_default, _ in field_rows():
+        types.setdefault(field.strip(), type_and_default.partition(";")[0])
     for field in FIELDS:
         yield field, "", f"Field of the configuration: {types.get(field, 'float32 or float64')}.", ""
     of_outcomes = outcomes()

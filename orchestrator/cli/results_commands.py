@@ -119,7 +119,7 @@ def report(
     spec: reporting.ReportedSweep = watched_runs(folder) or read_spec(folder)
     check_files(folder)
     first_of_target: dict[str, Verdicts] = {}  # the page also has those over all runs, diverged ones included
-    for verdicts in reporting.report(folder, spec, anew=anew):
+    for verdicts in reporting.report(folder, spec, anew=anew, console=console):
         first_of_target.setdefault(verdicts.target, verdicts)
     judged = [verdicts for verdicts in first_of_target.values() if not verdicts.descriptive]
     print_verdicts(judged, where, None if all_rows else ROWS)

@@ -65,7 +65,7 @@ class Design(NamedTuple):
             configurations=len(named),
             lineages=len(set(named.tolist())),
             shares_seeds=plan.replicates.shared,
-            predictors=len(_predictors(record)),
+            predictors=len(predictors_of(record)),
         )
 
     @property
@@ -189,7 +189,7 @@ def _replicates_text(counts: tuple[int, int]) -> str:
     return f"{unrelated:,} replicates; {related:,} if a seed has the same effect in all"
 
 
-def _predictors(record: RecordConfig) -> set[str]:
+def predictors_of(record: RecordConfig) -> set[str]:
     """Return the predictors that the report of a sweep judges."""
     dynamics = [name for name in DYNAMICS if record.early_stop or not name.startswith(EARLY_STOP)]
     measures = [measure.name for measure in select(record.names) if measure.split != "test"]

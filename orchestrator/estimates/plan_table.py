@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benevolent.analysis.formatting import duration, quantity
+from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS
 from benevolent.orchestrator.estimates.sweep_estimate import GroupEstimate, SweepEstimate
 from benevolent.trainables import data
 
@@ -62,14 +63,25 @@ def _totals(estimate: SweepEstimate) -> list[str]:
         runs,
         f"{quantity(estimate.cohorts, 'cohort')}, {estimate.slots} at a time; memory up to {memory}, disk up to {disk}",
     ]
-    lines.append(
-        f"training takes about {duration(estimate.seconds)} on one core of this machine if every run trains to its "
-        "limit (measured on random numbers)"
-    )
+    lines += _times(estimate)
     if estimate.to_fetch:
         root = escape(str(data.data_root()))
         lines.append(f"missing data sets: {', '.join(estimate.to_fetch)}; bth run fetches them to {root}")
     return lines
+
+
+def _times(estimate: SweepEstimate) -> list[str]:
+    """Return the lines on the time of every stage."""
+    training = duration(estimate.seconds)
+    measuring = duration(estimate.measuring_seconds)
+    report = duration(estimate.report_seconds)
+    cores = quantity(estimate.slots, "core")
+    stages = f"start-up {duration(STARTUP_SECONDS)}, training {training}, measuring {measuring}, judging {report}"
+    return [
+        f"time on one core: {stages}",
+        f"all of it about {duration(estimate.core_seconds)} on one core, {duration(estimate.wall_seconds)} on {cores}, "
+        "if every run trains to its limit",
+    ]
 
 
 def _united(groups: Sequence[GroupEstimate]) -> GroupEstimate:
@@ -85,4 +97,13 @@ def _united(groups: Sequence[GroupEstimate]) -> GroupEstimate:
         "disk_bytes": sum(group.disk_bytes for group in groups),
     }
     network = f"... {len(groups)} more groups, each up to"
-    return replace(groups[0], network=network, phases="", distinguishing_fields=(), **largest, **summed)
+    measuring = sum(group.measuring_seconds for group in groups)
+    return replace(
+        groups[0],
+        network=network,
+        phases="",
+        measuring_seconds=measuring,
+        distinguishing_fields=(),
+        **largest,
+        **summed,
+    )

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from benevolent.orchestrator.estimates.detectable import predictors_of
+from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS, report_seconds, run_measuring_seconds
 from benevolent.orchestrator.estimates.rehearsal import RunTime, rehearsal_key, rehearse
 from benevolent.orchestrator.estimates.run_groups import RunGroup, distinguishing_fields, group_new_runs
 from benevolent.orchestrator.plan.memory import largest_input_bytes
@@ -35,6 +37,7 @@ class GroupEstimate:
         disk_bytes: of all runs.
         flops: of all runs, if they end at their limits.
         seconds: of all runs on one core, likewise; 0 if nothing was rehearsed.
+        measuring_seconds: of their networks on one core.
     """
 
     network: str
@@ -48,6 +51,7 @@ class GroupEstimate:
     disk_bytes: int
     flops: int
     seconds: float
+    measuring_seconds: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class SweepEstimate:
         known: number of `runs` that were planned before.
         slots: cohorts that train at once.
         groups: the runs to be trained, the costliest group first.
+        report_seconds: of judging and the report, on one core.
         to_fetch: data sets that this machine lacks.
     """
 
@@ -76,6 +81,7 @@ class SweepEstimate:
     known: int
     slots: int
     groups: tuple[GroupEstimate, ...]
+    report_seconds: float
     to_fetch: tuple[str, ...] = ()
 
     @property
@@ -87,6 +93,24 @@ class SweepEstimate:
     def seconds(self) -> float:
         """Seconds of all groups on one core of this machine."""
         return sum(group.seconds for group in self.groups)
+
+    @property
+    def measuring_seconds(self) -> float:
+        """Seconds of measuring the networks of all groups on one core."""
+        return sum(group.measuring_seconds for group in self.groups)
+
+    @property
+    def core_seconds(self) -> float:
+        """Seconds of everything on one core: start-up, training, measuring, judging and the report."""
+        if not self.groups:
+            return self.report_seconds
+        return STARTUP_SECONDS + self.seconds + self.measuring_seconds + self.report_seconds
+
+    @property
+    def wall_seconds(self) -> float:
+        """Seconds of everything if a core trains or measures for each cohort that trains at once."""
+        shared = self.seconds + self.measuring_seconds
+        return self.core_seconds - shared + shared / max(1, self.slots)
 
     @property
     def disk_bytes(self) -> int:
@@ -132,6 +156,7 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         known=old_runs,
         slots=slots,
         groups=tuple(costliest_first),
+        report_seconds=report_seconds(named_runs, len(predictors_of(plan.record))),
         to_fetch=tuple(to_fetch),
     )
 
@@ -145,9 +170,11 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
     memory += cost.subspace_bytes(example.subspace, min(largest, group.seeds))
     records = 0
     flops = 0
+    measuring = 0.0
     for config, runs in group.members:
         records += runs * _epochs(plan.record, config)[1]
         flops += runs * training_flops(config)
+        measuring += runs * run_measuring_seconds(config, plan.record)
     phases = " + ".join(phase.name for phase in example.phases)
     return GroupEstimate(
         network=_network_text(example.model),
@@ -161,6 +188,7 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
         disk_bytes=cost.disk_bytes(records),
         flops=flops,
         seconds=0.0,
+        measuring_seconds=measuring,
     )
 
 

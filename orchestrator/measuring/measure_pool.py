@@ -64,6 +64,7 @@ class MeasurePool:
         self.submitted = 0
         self.done = 0
         self.errors: list[str] = []
+        self._measured: list[tuple[str, int]] = []
         self._submitted_files: set[tuple[str, str, str]] = set()
         self._queue: deque[tuple[str, MeasureJob]] = deque()
         self._retries = Retries()
@@ -108,6 +109,12 @@ class MeasurePool:
         """True while a job is queued or running."""
         return bool(self._queue or self._running)
 
+    def take_measured(self) -> list[tuple[str, int]]:
+        """Return the cohort and the number of networks of each job that has succeeded since the last call."""
+        measured = self._measured
+        self._measured = []
+        return measured
+
     def _next_job(self) -> tuple[str, MeasureJob] | None:
         """Take the first job that need not wait from the queue; None if there is none."""
         for queued in self._queue:
@@ -119,7 +126,7 @@ class MeasurePool:
     def _collect(self, reference: ray.ObjectRef) -> None:
         actor, queued = self._running.pop(reference)
         try:
-            ray.get(reference)
+            networks = ray.get(reference)
         except ray.exceptions.RayError as error:
             if isinstance(error, ray.exceptions.RayActorError):
                 self._free_nodes.append(self._node_of.pop(actor))
@@ -135,6 +142,7 @@ class MeasurePool:
         else:
             self._idle.append(actor)
             self.done += 1
+            self._measured.append((queued[1].cohort_id, networks))
 
     def _try_again(self, queued: tuple[str, MeasureJob], error: ray.exceptions.RayError) -> None:
         """Put a job whose actor was lost back in front, or give it up."""

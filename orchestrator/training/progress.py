@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from benevolent.analysis.formatting import duration
+from benevolent.orchestrator.training.time_left import TimeLeft
 
 #: Seconds between two lines where the output is not a terminal.
 SECONDS_PER_LINE = 10.0
@@ -24,15 +25,22 @@ class ProgressDisplay:
         runs: of the cohorts to be trained, with those that have finished already.
         cohorts: to be trained.
         finished_before: how many runs of each cohort have finished in an earlier invocation, by cohort_id.
+        time_left: learns how long the work still takes; by default the pace so far tells it.
     """
 
     def __init__(
-        self, console: Console, runs: int, cohorts: int, finished_before: Mapping[str, int] | None = None
+        self,
+        console: Console,
+        runs: int,
+        cohorts: int,
+        finished_before: Mapping[str, int] | None = None,
+        time_left: TimeLeft | None = None,
     ) -> None:
         self.console = console
         self.runs = runs
         self.cohorts = cohorts
         self.finished_before = dict(finished_before or {})
+        self.estimate = time_left
         self.latest: dict[str, dict[str, Any]] = {}
         self.measured = 0
         self.to_measure = 0
@@ -56,6 +64,8 @@ class ProgressDisplay:
     def update(self, cohort_id: str, progress: dict[str, Any]) -> None:
         """Take in the fields of a `trainables.training.progress.Progress`."""
         self.latest[cohort_id] = progress
+        if self.estimate is not None:
+            self.estimate.trained(cohort_id, progress)
         self.tick()
 
     def tick(self) -> None:
@@ -92,20 +102,29 @@ class ProgressDisplay:
         return sum(progress["done"] for progress in self.latest.values())
 
     def time_left(self) -> str:
-        """Return the time left at the pace since the start, as text."""
-        left = self.runs - self.runs_done
-        if left <= 0:
-            return "training done"
+        """Return what is being done and the time that it still takes, as text."""
+        done = self.runs_done >= self.runs
+        if done and self.measured >= self.to_measure:
+            return "training done" if self.runs else "measuring done"
+        seconds = self._seconds_by_pace() if self.estimate is None else self.estimate.seconds()
+        stage = "measuring, " if done else ""
+        if seconds is None:
+            return f"{stage}time left unknown"
+        about = "at most" if self.estimate is not None and self.estimate.is_bound else "about"
+        return f"{stage}{about} {duration(seconds)} left"
+
+    def _seconds_by_pace(self) -> float | None:
+        """Return the seconds left at the pace of runs since the start, or of files if there is nothing to train."""
+        if not self.runs:
+            return self.elapsed * (self.to_measure - self.measured) / self.measured if self.measured else None
         if self.runs_trained <= 0:
-            return "time left unknown"
-        return f"about {duration(self.elapsed * left / self.runs_trained)} left"
+            return None
+        return self.elapsed * (self.runs - self.runs_done) / self.runs_trained
 
     def line(self) -> str:
         """Return all counts in one line."""
         parts = [duration(self.elapsed)]
-        parts.append(f"runs {self.runs_done}/{self.runs}")
-        parts.append(f"cohorts {self.cohorts_done}/{self.cohorts}")
-        parts.append(f"files measured {self.measured}/{self.to_measure}")
+        parts += [f"{name} {done}/{total}" for name, done, total in self._counts()]
         parts.append(self.waiting or self.time_left())
         cohorts = []
         for progress in self.latest.values():
@@ -116,18 +135,22 @@ class ProgressDisplay:
             parts.append(f"({', '.join(cohorts)})")
         return "  ".join(parts)
 
+    def _counts(self) -> list[tuple[str, int, int]]:
+        """Return what is counted, with how many are done and how many there are; nothing of which there is none."""
+        counts = [
+            ("runs", self.runs_done, self.runs),
+            ("cohorts", self.cohorts_done, self.cohorts),
+            ("files measured", self.measured, self.to_measure),
+        ]
+        return counts if self.runs else counts[2:]
+
     def __rich__(self) -> Group:
         cohorts = self._cohort_table()
         return Group(self._bars(), cohorts) if cohorts.row_count else Group(self._bars())
 
     def _bars(self) -> Table:
         bars = Table.grid(padding=(0, 2))
-        counts = (
-            ("runs", self.runs_done, self.runs),
-            ("cohorts", self.cohorts_done, self.cohorts),
-            ("files measured", self.measured, self.to_measure),
-        )
-        for name, done, total in counts:
+        for name, done, total in self._counts():
             bars.add_row(name, ProgressBar(max(total, 1), done, width=40), f"{done}/{total}")
         bars.add_row("", f"{duration(self.elapsed)} elapsed, {self.waiting or self.time_left()}", "")
         return bars

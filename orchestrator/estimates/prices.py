@@ -1,0 +1,81 @@
+"""What the parts of a sweep cost on one quiet core, before any of it is measured; a sweep that runs corrects them.
+
+Fitted to the quickstart on one core of an AMD EPYC: 480 networks, 49 s of training, 52 s of measuring, 16 s of report.
+"""
+
+from collections.abc import Sequence
+
+from benevolent.analysis.measures.selection import select
+from benevolent.orchestrator.plan.network_cost import network_cost
+from benevolent.orchestrator.training.time_left import CohortWork
+from benevolent.trainables.config.record import RecordConfig
+from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.store.manifest import Manifest
+
+#: Start of Ray, its workers and their imports.
+STARTUP_SECONDS = 12.0
+#: Of a step of one network in a stack, and of arithmetic in training.
+SECONDS_PER_STEP = 1.4e-5
+SECONDS_PER_FLOP = 3.1e-11
+#: Of one measure of one network, and in addition for the arithmetic of a pass over its training examples.
+SECONDS_PER_MEASURE = 1.3e-3
+SECONDS_PER_MEASURED_FLOP = 2.7e-11
+#: Of a report: in any case, for each predictor, and in addition for each run.
+SECONDS_PER_REPORT = 5.0
+SECONDS_PER_PREDICTOR = 0.12
+SECONDS_PER_PREDICTOR_AND_RUN = 2e-5
+
+
+def measuring_seconds(networks: int, measures: int, flops: int) -> float:
+    """Return the price of measuring.
+
+    Args:
+        networks: that are measured.
+        measures: of each.
+        flops: of a forward pass of one network over its training examples.
+    """
+    return networks * measures * (SECONDS_PER_MEASURE + SECONDS_PER_MEASURED_FLOP * flops)
+
+
+def report_seconds(runs: int, predictors: int) -> float:
+    """Return the price of judging and of the report.
+
+    >>> round(report_seconds(480, 77))
+    15
+    """
+    each = SECONDS_PER_PREDICTOR + SECONDS_PER_PREDICTOR_AND_RUN * runs
+    return SECONDS_PER_REPORT + predictors * each
+
+
+def epoch_seconds(config: RunConfig) -> float:
+    """Return the price of an epoch of one run."""
+    return SECONDS_PER_STEP * config.steps_per_epoch + SECONDS_PER_FLOP * network_cost(config).epoch_flops()
+
+
+def measured_places(config: RunConfig, record: RecordConfig) -> int:
+    """Return at how many places of a run its network is measured, if it trains to its limit."""
+    if not record.keeps_checkpoints:
+        return 1
+    return sum(len(record.epochs_until(phase.max_epochs)) + len(record.steps) for phase in config.phases)
+
+
+def run_measuring_seconds(config: RunConfig, record: RecordConfig) -> float:
+    """Return the price of measuring one run's networks."""
+    cost = network_cost(config)
+    measures = len(select(record.names))
+    return measuring_seconds(measured_places(config, record), measures, cost.flops * cost.seen_size)
+
+
+def cohort_works(cohorts: Sequence[Manifest], record: RecordConfig) -> dict[str, CohortWork]:
+    """Return the work of cohorts, by their ids; runs of a cohort cost the same, but for their limits."""
+    works = {}
+    for cohort in cohorts:
+        config = cohort.config(cohort.run_ids[0])
+        works[cohort.cohort_id] = CohortWork(
+            runs=len(cohort.runs),
+            limits={phase.name: phase.max_epochs for phase in config.phases},
+            epoch_price=epoch_seconds(config),
+            measuring_price=run_measuring_seconds(config, record),
+            places=measured_places(config, record),
+        )
+    return works
