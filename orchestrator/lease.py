@@ -169,11 +169,18 @@ class _Lease:
     def _give_sign(self) -> None:
         if turns.latest_number(self.folder) != self.number:  # of an earlier number, or none, if that one has ended
             self.released.set()
-            other = holder(self.results) or "another command"
-            stop(f"error: {self.results.uri}: {other} has taken over, since this command was silent for long\n")
+            stop(f"error: {self.results.uri}: {self._why_lost()}\n")
             return
         self.holder = self.holder._replace(sign=time.time())
         self.folder.write_json(turns.turn_name(self.number), self.holder._asdict())
+
+    def _why_lost(self) -> str:
+        other = holder(self.results)
+        if other is None:
+            return (
+                "the lease of this command is gone: another one has been at work here since, or the folder was removed"
+            )
+        return f"{other} has taken over, since this command was silent for long"
 
 
 def _number_after(results: Folder, console: Console) -> int:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,8 +162,9 @@ def small_disk(folder: Path) -> Iterator[Path]:
 def fill(disk: Path, left: int = 0) -> Path:
     """Fill a disk up to some bytes; return the file that does."""
     ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        file.write(bytes(shutil.disk_usage(disk).free - left))
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:  # it is full before if others write meanwhile
+        while shutil.disk_usage(disk).free > left:
+            file.write(bytes(4096))
     return ballast
 
 

@@ -127,7 +127,7 @@ def test_command_is_stopped_also_if_the_one_that_took_over_has_ended(results, mo
         end = time.monotonic() + 10
         while not stopped and time.monotonic() < end:
             time.sleep(0.01)
-    assert len(stopped) == 1 and "another command has taken over" in stopped[0]
+    assert len(stopped) == 1 and "another one has been at work here since" in stopped[0]
 
 
 def test_signs_of_life_are_given(results):

@@ -11,8 +11,8 @@ import pytest
 
 #: Starts a process that starts another, says so, and then does something.
 PROGRAM = """
-import ctypes, os, signal, subprocess, sys, time
-from benevolent.orchestrator.training.stopping import stopped_by_signals, undone_when_stopped
+import ctypes, os, signal, subprocess, sys, threading, time
+from benevolent.orchestrator.training.stopping import stop, stopped_by_signals, undone_when_stopped
 
 def swallow():
     while True:
@@ -38,6 +38,13 @@ def with_the_pipe_of_a_fork():
     if os.fork() == 0:
         os.kill(os.getpid(), signal.SIGTERM)
     os.wait()
+    time.sleep(60)
+
+def with_a_reason_that_stopping_brings_about():
+    def say_that_it_has_ended():
+        children.wait()
+        stop("it has ended")
+    threading.Thread(target=say_that_it_has_ended, daemon=True).start()
     time.sleep(60)
 
 def on_another_system():
@@ -98,7 +105,15 @@ def test_a_signal_stops_everything_that_was_started(start, number, whole_group):
     check_stopped(process, number)
 
 
-@pytest.mark.parametrize("doing", ["outside_python", "with_another_handler", "with_a_handler_in_c"])
+@pytest.mark.parametrize(
+    "doing",
+    [
+        "outside_python",
+        "with_another_handler",
+        "with_a_handler_in_c",
+        "with_a_reason_that_stopping_brings_about",
+    ],
+)
 def test_a_signal_is_seen_whatever_the_main_thread_does_and_others_install(start, doing):
     process = start(doing)
     process.send_signal(signal.SIGTERM)

@@ -41,6 +41,7 @@ ASK = b"\0"
 _cleanups: list[Callable[[], object]] = []
 _answered: set[int] = set()
 _all_read = threading.Event()
+_stopping = threading.Lock()
 
 
 @contextmanager
@@ -128,6 +129,8 @@ def stop(message: str, code: int = 1) -> None:
 
 
 def _stop(text: str, code: int) -> None:
+    if not _stopping.acquire(blocking=False):  # a reason to stop that stopping itself has brought about, or another one
+        threading.Event().wait()
     if sys.stderr.isatty():
         text = SHOW_CURSOR + text
     with suppress(OSError):  # nobody may read it
