@@ -218,6 +218,7 @@ def test_documents_name_files_and_commands_that_exist(document):
     commands = {command.partition(" ")[0] for command in commands_of(app)}
     assert set(re.findall(r"^ *bth (\w+)", text, re.MULTILINE)) <= commands
     for link in re.findall(r"\]\(([\w/.-]+)\)", text):
-        assert (path.parent / link).exists(), link
+        if not link.startswith("reference/"):  # written, and checked, when the site is built
+            assert (path.parent / link).exists(), link
     for place in re.findall(r"`((?:trainables|analysis|orchestrator|benchmarks|tests|docs)/[\w/.-]*)`", text):
         assert (ROOT / place).exists(), place
