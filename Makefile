@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-LONG := tests/test_paper_scale.py tests/test_many_networks.py tests/test_fault_matrix.py
+LONG := tests/test_paper_scale.py tests/test_many_networks.py tests/test_fault_matrix.py tests/test_many_files.py
 
 .PHONY: run test paper lint docs bench clean
 

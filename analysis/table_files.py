@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, one_line
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -22,8 +22,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
         return pd.read_csv(path, sep=_separator(path), low_memory=False)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadInput(f"{path}: cannot be read as a table ({str(error).splitlines()[0]})") from None
+    except (OSError, pa.ArrowException, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path}: cannot be read as a table ({one_line(error)})") from None
 
 
 def _separator(path: str | Path) -> str:

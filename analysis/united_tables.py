@@ -20,11 +20,16 @@ def united(tables: Sequence[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame({name: pd.Series(dtype=float if name == "value" else object) for name in columns})
     try:
-        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        return _frame(tables)
     except pa.ArrowTypeError:
         mixed = _columns_of_mixed_types(tables)
         texts = [table.cast(_with_text(table.schema, mixed)) for table in tables]
-        return pa.concat_tables(texts, promote_options="permissive").to_pandas()
+        return _frame(texts)
+
+
+def _frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    whole = pa.concat_tables(tables, promote_options="permissive")
+    return whole.replace_schema_metadata(None).to_pandas()  # a stranger's file may have damaged metadata of pandas
 
 
 def _columns_of_mixed_types(tables: Sequence[pa.Table]) -> set[str]:

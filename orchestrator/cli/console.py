@@ -39,7 +39,10 @@ errors = Console(stderr=True, highlight=False, emoji=False)
 
 def print_error(message: str) -> None:
     """Print an error in one line on stderr."""
-    errors.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
+    from benevolent.analysis.formatting import printable
+
+    lines = [printable(line) for line in message.splitlines()]
+    errors.print(f"[red]error:[/] {escape(chr(10).join(lines))}", soft_wrap=True)
 
 
 def print_verdict_table(verdicts: "Verdicts", rows: int | None, see_all: str) -> None:

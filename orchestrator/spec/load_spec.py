@@ -34,7 +34,9 @@ def load_spec(source: str, overrides: Sequence[str] = ()) -> SweepSpec:
             _apply_override(values, override)
         spec = SweepSpec.parse(values)
     except BadInput as error:
-        raise BadInput(f"{source}: {error}") from None
+        from benevolent.analysis.formatting import printable
+
+        raise BadInput(f"{source}: {printable(error)}") from None
     for override in overrides:
         _check_effective(spec, source, override)
     return spec

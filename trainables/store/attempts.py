@@ -4,12 +4,17 @@ The worker of an earlier attempt may only have been cut off, and train on. A fil
 or one of those that it goes on from, by name. So an earlier attempt can write nothing that is read.
 """
 
+import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths, turns
 from benevolent.trainables.store.folder import Folder
+
+#: Names that `next_attempt` gives; they become parts of the names of files.
+_NAME = re.compile("|[0-9]+|[0-9]+x[0-9a-f]+")
 
 
 class Superseded(RuntimeError):
@@ -48,9 +53,22 @@ def latest_attempt(cohort: Folder) -> Attempt:
     """
     turn = turns.latest(cohort / paths.ATTEMPTS)
     if turn is not None:
-        return Attempt(turn.number, turn.value["name"], frozenset(turn.value["kept"]))
+        return _parse(turn, f"{cohort.uri}/{paths.ATTEMPTS}/{turns.turn_name(turn.number)}")
     begun = bool(cohort.names(paths.STATES) or cohort.names(paths.CHECKPOINTS))  # by a version without attempts
     return Attempt(int(begun), "", frozenset())
+
+
+def _parse(turn: turns.Turn, where: str) -> Attempt:
+    """Return the attempt that the file of a turn describes; raise `BadInput` if it describes none."""
+    try:
+        name = turn.value["name"]
+        kept = turn.value["kept"]
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
+    are_texts = isinstance(kept, list) and all(isinstance(path, str) for path in kept)
+    if not are_texts or not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise BadInput(f"{where}: damaged or not a file of this project (no name and paths of an attempt)")
+    return Attempt(turn.number, name, frozenset(kept))
 
 
 def next_attempt(cohort: Folder, latest: Attempt, kept: Collection[str]) -> Attempt:

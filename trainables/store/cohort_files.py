@@ -140,13 +140,13 @@ class CohortFiles:
         Raises:
             BadInput: a file that the last part lists is missing.
         """
-        missing = self._missing(_listed(runs, NEEDED_FILES))
+        missing = self._missing(self._listed(runs, NEEDED_FILES))
         if missing:
             raise BadInput(f"{self.folder.uri}/{missing[0]}: missing, but runs that have finished need it")
 
     def missing_checkpoints(self, runs: Sequence[pa.Table]) -> list[str]:
         """Return the paths of checkpoints that were deleted; `runs` are the parts of that table."""
-        return self._missing(_listed(runs, CHECKPOINTS))
+        return self._missing(self._listed(runs, CHECKPOINTS))
 
     def _missing(self, files: Sequence[str]) -> list[str]:
         """Return those of some paths in the cohort's folder at which there is no file that counts."""
@@ -195,14 +195,19 @@ class CohortFiles:
     def _paths(self, kind: str) -> list[str]:
         return [f"{kind}/{name}" for name in self.names(kind)]
 
-
-def _listed(runs: Sequence[pa.Table], key: str) -> list[str]:
-    """Return the paths that the last of some parts of `runs` lists; none if it does not."""
-    if not runs:
-        return []
-    metadata = runs[-1].schema.metadata or {}
-    paths_in_cohort: list[str] = json.loads(metadata.get(key.encode(), b"[]"))
-    return paths_in_cohort
+    def _listed(self, runs: Sequence[pa.Table], key: str) -> list[str]:
+        """Return the paths that the last of some parts of `runs` lists; none if it does not."""
+        if not runs:
+            return []
+        metadata = runs[-1].schema.metadata or {}
+        try:
+            listed = json.loads(metadata.get(key.encode(), b"[]"))
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise BadInput(f"{self.folder.uri}/runs: the last part lists no files of this project ({reason})") from None
+        if not isinstance(listed, list):
+            raise BadInput(f"{self.folder.uri}/runs: the last part lists no files of this project (no list)")
+        return [str(path) for path in listed]
 
 
 def cohort_ids(results: Folder) -> list[str]:

@@ -165,15 +165,30 @@ class Manifest:
         value = files.folder.read_json(paths.MANIFEST)
         where = f"{files.folder.uri}/{paths.MANIFEST}"
         try:
-            runs = tuple(ManifestRun(run["run_id"], run["role"], run["config"]) for run in value["runs"])
+            runs = tuple(_run_of(run) for run in value["runs"])
             watched = bool(value.get(WATCHED))
             is_other_version = value["algorithm"] != ALGORITHM_VERSION and not watched
             if is_other_version or not runs:
                 raise BadInput(f"{where}: {OTHER_VERSION}")
             record = RecordConfig.parse(value["record"], f"{where}: record")
-            return cls(cohort_id, runs, tuple(value["waits_for"]), record, results, watched)
+            waits_for = tuple(_text(name) for name in value["waits_for"])
+            return cls(cohort_id, runs, waits_for, record, results, watched)
         except (KeyError, TypeError) as error:
             raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
+
+
+def _run_of(value: Any) -> ManifestRun:
+    """Return a run from its JSON value; raise `KeyError` or `TypeError` if it is none."""
+    config = value["config"]
+    if not isinstance(config, dict):
+        raise TypeError(f"config: {config!r:.40} is no mapping")
+    return ManifestRun(_text(value["run_id"]), _text(value["role"]), config)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
 
 
 @functools.lru_cache(maxsize=CONFIGS_KEPT)

@@ -18,8 +18,8 @@ class Turn(NamedTuple):
 
 def latest_number(folder: Folder) -> int:
     """Return the number of the turn that counts; 0 if there is none."""
-    numbers = [int(name.removesuffix(".json")) for name in folder.names()]
-    return max(numbers, default=0)
+    stems = [name.removesuffix(".json") for name in folder.names()]
+    return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
 
 
 def latest(folder: Folder) -> Turn | None:
