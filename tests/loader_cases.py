@@ -151,7 +151,6 @@ READINGS: list[Callable[[Genuine], Any]] = [
     lambda genuine: lease.holder(genuine.folder),
     lambda genuine: provenance.read_entries(genuine.folder),
     lambda genuine: load_results(str(genuine.root)).runs,
-    lambda genuine: load_results(str(genuine.root)).dynamics,
     lambda genuine: load_results(str(genuine.root)).measures,
     lambda genuine: load_results(str(genuine.root)).table(),
     lambda genuine: load_results(str(genuine.root)).configurations(),
@@ -195,7 +194,7 @@ def manifest(draw: Callable, genuine: Genuine) -> bool:
 def plan(draw: Callable, genuine: Genuine) -> bool:
     path = draw(st.sampled_from(genuine.named("plan/")))
     results = load_results(str(genuine.root))
-    return with_replaced(draw, genuine, path, lambda: refused_in_one_line(lambda: (results.planned, results.runs)))
+    return with_replaced(draw, genuine, path, lambda: refused_in_one_line(lambda: results.planned))
 
 
 def results(draw: Callable, genuine: Genuine) -> bool:
