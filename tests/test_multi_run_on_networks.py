@@ -227,7 +227,7 @@ def test_description_length_of_digits_equals_a_naive_version(cohort, tmp_path, n
         assert row["ratio"] == pytest.approx(bits / (150 * math.log2(10)), rel=1e-4) and row["ratio"] < 1
         assert (row["examples"], row["blocks"], row["nested"]) == (150, 2, True)
     assert len(found) == 2 and (description_length(results)["ratio"] < 1).all()
-    with pytest.raises(BadInput, match="its group has a single data.train_size"):
+    with pytest.raises(BadInput, match="data.train_size: all runs have the same; needs a sweep over it"):
         description_length(results, runs=results.runs[results.runs["data.train_size"] == 60])
 
 

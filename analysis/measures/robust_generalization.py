@@ -8,7 +8,9 @@ convolution, outside of ratios, is the norm of its linear map, which they call `
 import numpy as np
 import pandas as pd
 
+from benevolent.analysis.formatting import quantity
 from benevolent.analysis.statistics.configurations import numeric_column
+from benevolent.trainables.errors import BadInput
 
 #: Their name -> the measure of `MEASURES` that it is computed from, and how: unchanged, squared, or doubled.
 ROBUST_MEASURES: dict[str, tuple[str, str]] = {
@@ -52,12 +54,13 @@ def robust_measures(table: pd.DataFrame, train_size: str = "data.train_size") ->
         magnitude-aware noise may be negative.
 
     Raises:
-        BadInput: a column is absent or not numeric.
+        BadInput: measures are absent, with the command that computes them; or a column is not numeric.
 
     >>> runs = pd.DataFrame({"data.train_size": [100.0], **{name: [4.0] for name, _ in ROBUST_MEASURES.values()}})
     >>> robust_measures(runs)[["params", "path_norm", "log_prod_of_fro"]].round(3).iloc[0].tolist()
     [0.2, 0.4, 1.697]
     """
+    _check_measured(table)
     size = numeric_column(table, train_size, "column")
     if "data.subset" in table:
         size = (size * numeric_column(table, "data.subset", "column")).round()
@@ -69,6 +72,18 @@ def robust_measures(table: pd.DataFrame, train_size: str = "data.train_size") ->
         else:
             adjusted[name] = np.sqrt(np.where(value < 0, np.nan, value / size))
     return pd.DataFrame(adjusted, index=table.index)
+
+
+def _check_measured(table: pd.DataFrame) -> None:
+    """Refuse a table without some of the measures, and say how to get them."""
+    needed = dict.fromkeys(measure for measure, _ in ROBUST_MEASURES.values())
+    absent = [measure for measure in needed if measure not in table]
+    if absent:
+        command = f"bth measure RESULTS --measures {','.join(absent)}"
+        counted = f"{len(absent)} of {quantity(len(needed), 'measure')}"
+        raise BadInput(
+            f"robust_measures: {counted} are not in the table; `{command}` computes them, then load it again"
+        )
 
 
 def _changed(value: pd.Series, how: str) -> pd.Series:

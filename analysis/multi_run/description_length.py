@@ -102,6 +102,10 @@ def prequential_blocks(
     table = results.runs if runs is None else runs
     require_columns(table, ["run_id", "status", "seed", "data.train_size"], "column")
     table = paired_by_replicate(table[table["status"].isin(ENDED)])
+    if table["data.train_size"].nunique() < 2:
+        raise BadInput(
+            "data.train_size: all runs have the same; needs a sweep over it, as grid: {data.train_size: [...]}"
+        )
     rows = []
     for levels, group in groups_of_runs(table, [*axes, "seed"], ["data.train_size"]):
         run_ids = group.sort_values("data.train_size")["run_id"].tolist()

@@ -12,6 +12,10 @@ from benevolent.trainables.errors import BadInput
 Levels = dict[str, Any]
 
 
+#: The field of a section that a sweep varies, for error lines.
+FIELDS_OF_SECTIONS = {"subspace": "subspace.dimension", "reset": "reset.layers", "prune": "prune.fraction"}
+
+
 def groups_of_runs(
     table: pd.DataFrame, axes: Sequence[str], within: Sequence[str]
 ) -> Iterator[tuple[Levels, pd.DataFrame]]:
@@ -57,7 +61,10 @@ def groups_with_reference(
     """
     require_columns(table, [*axes, *within], "column")
     if reference.all():
-        raise BadInput(f"{section}: no run of the table sets it; needs a sweep over {section}.*")
+        field = FIELDS_OF_SECTIONS.get(section, f"{section}.*")
+        raise BadInput(
+            f"{section}: no run of the table sets it; needs a sweep over {field}, as grid: {{{field}: [...]}}"
+        )
     shared_axes = [axis for axis in axes if not axis.startswith(f"{section}.")]
     for levels, runs in groups_of_runs(table[~reference], axes, within):
         matching = table[reference]

@@ -82,6 +82,8 @@ def ticket_curves(
             no dense run, or two runs differ in something that `axes` does not name.
     """
     require_columns(table, [*PRUNE_FIELDS, "seed", *axes], "column")
+    if error not in table and "early_stop" in error:
+        raise BadInput(f"{error}: no run of the table has it; needs record: {{early_stop: true}} in the sweep")
     present = ~np.isnan(numeric_column(table, error, "column"))
     numeric_column(table, epoch, "column")
     measured = _by_fraction_and_control(table, left)[present]
