@@ -131,7 +131,8 @@ def scipy_norm(case: Convolution, weight: torch.Tensor) -> float:
 
 def convolutions() -> Table:
     """Norms of convolutions: seconds of ours and of scipy."""
-    table = Table("convolution", "ours, s", "scipy, s", "", "difference", title="Operator norms of convolutions, seconds of processor")
+    title = "Operator norms of convolutions, seconds of processor"
+    table = Table("convolution", "ours, s", "scipy, s", "", "difference", title=title)
     for case in CASES:
         torch.manual_seed(0)
         settings = {"stride": case.stride, "padding": case.kernel // 2, "bias": False}
