@@ -70,15 +70,22 @@ class Dynamics:
         slot = epoch % WINDOW_EPOCHS
         made = len(statistics.loss)
         steps = steps or made
+        losses = over_steps(statistics.loss)
+        loss = losses.sum(1)
         state["path"] += over_steps(statistics.update).sum(1)
-        state["loss_area"] += over_steps(statistics.loss).sum(1) / steps
+        state["loss_area"] += loss / steps
         gradients = over_steps(statistics.gradient).sum(1) + (state["gradient"] * before if before else 0)
         state["gradient"] = gradients / (before + made)
         if not before:
             self._empty_slot(slot)
-        self._add_late(slot, statistics)
+        late = {name: state[f"late_{name}"][:, slot] for name in LATE}  # views
+        late["steps"] += made
+        late["loss"] += loss
+        late["square"] += losses.square().sum(1)
+        late["noise"] += over_steps(statistics.noise).sum(1)
+        late["signal"] += over_steps(statistics.signal).sum(1)
         if before + made == steps:
-            low = state["late_loss"][:, slot] / state["late_steps"][:, slot] <= LOW_LOSS
+            low = late["loss"] / late["steps"] <= LOW_LOSS
             state["to_low_loss"].masked_fill_(low & (state["to_low_loss"] == 0), epoch + 1)
         if self.bias_size:
             self._add_bias(slot, statistics)
@@ -94,19 +101,21 @@ class Dynamics:
     def _add_bias(self, slot: int, statistics: StepStatistics | ReducedSteps) -> None:
         """Add what happened to the first layer's bias."""
         state = self.state
-        state["bias_path"] += over_steps(statistics.bias_update).sum(1)
+        updates = over_steps(statistics.bias_update)
+        state["bias_path"] += updates.sum(1)
         derivative = over_steps(statistics.derivative)
         valid = derivative >= DERIVATIVE_FLOOR
         increments = torch.where(valid, over_steps(statistics.bias_gradient) / derivative, 0.0)
-        state["increments"] += increments.sum(1)
+        increment = increments.sum(1)
+        state["increments"] += increment
         window = {name: state[f"window_{name}"][:, slot] for name in WINDOW}  # views
         window["count"] += valid.sum(1)
-        window["sum"] += increments.sum(1)
+        window["sum"] += increment
         window["square"] += increments.square().sum(1)
         window["max"].copy_(torch.maximum(window["max"], increments.max(1).values))
         between_calls = (state["bias_last"] * statistics.bias_first).sum(1)
         window["products"] += over_steps(statistics.bias_product).sum(1) + between_calls
-        window["squares"] += over_steps(statistics.bias_update).square().sum(1)
+        window["squares"] += updates.square().sum(1)
         state["bias_last"].copy_(statistics.bias_last)
         # Chan, Golub and LeVeque 1983, as in `StepStatistics`.
         old = window["steps"].clone()
@@ -115,16 +124,6 @@ class Dynamics:
         window["deviation"] += statistics.bias_deviation + shift.square().sum(1) * (old * statistics.count / total)
         window["bias"] += shift * (statistics.count / total).unsqueeze(1)
         window["steps"] += statistics.count
-
-    def _add_late(self, slot: int, statistics: StepStatistics | ReducedSteps) -> None:
-        """Add losses, and noise and signal of their derivatives, to an epoch of the window."""
-        late = {name: self.state[f"late_{name}"][:, slot] for name in LATE}  # views
-        losses = over_steps(statistics.loss)
-        late["steps"] += losses.shape[1]
-        late["loss"] += losses.sum(1)
-        late["square"] += losses.square().sum(1)
-        late["noise"] += over_steps(statistics.noise).sum(1)
-        late["signal"] += over_steps(statistics.signal).sum(1)
 
     def statistics(
         self,

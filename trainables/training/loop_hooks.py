@@ -15,7 +15,7 @@ from benevolent.trainables.training.watched_derivatives import DerivativeSums
 at_end_of_backward = torch.autograd.Variable._execution_engine.queue_callback
 
 #: Derivatives of more numbers than this are summed at once instead of kept until some steps are reduced.
-MOST_NUMBERS = 2**17
+MOST_NUMBERS = 2**15
 
 
 class TrainedBatches(NamedTuple):

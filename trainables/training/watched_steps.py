@@ -16,8 +16,9 @@ from benevolent.trainables.training.watched_processes import WatchedProcesses
 
 #: Most steps that are reduced together.
 BLOCK_STEPS = 32
-#: Most numbers of parameters, and of gradients, that are kept for that: 2 MiB of float32.
-BLOCK_NUMBERS = 2**19
+#: Most numbers of parameters, and of gradients, that are kept until their norms are taken: 256 KiB of float32, so that
+#: they stay in the processor's cache.
+BLOCK_NUMBERS = 2**16
 
 
 class WatchedSteps:
@@ -53,7 +54,8 @@ class WatchedSteps:
         if first_bias is not None:
             start = sum(self._lengths[:first_bias])
             self.bias = slice(start, start + self._lengths[first_bias])
-        self._size = min(BLOCK_STEPS, max(1, BLOCK_NUMBERS // sum(self._lengths)))
+        self._size = min(BLOCK_STEPS, max(1, BLOCK_NUMBERS // sum(self._lengths)))  # steps whose numbers are kept
+        self._normed = 0  # steps since the last reduction whose norms were taken
         self._derivatives: list[Tensor | DerivativeSums] = []
         self._inverse_scales: list[Tensor] = []
         self._allocate()
@@ -64,20 +66,23 @@ class WatchedSteps:
         width = sum(self._lengths)
         self._rows = torch.zeros(self._size + 1, width, dtype=dtype, device=like.device)
         self._gradients = self._rows.new_zeros(self._size, width if self._size > 1 else 0)
-        self._gradient_norms = self._rows.new_zeros(self._size)
-        self._bias_gradients = self._rows.new_zeros(self._size, self.bias.stop - self.bias.start)
-        self._losses = self._rows.new_zeros(self._size)
+        bias_size = self.bias.stop - self.bias.start
+        self._gradient_norms, self._update_norms = self._rows.new_zeros(2, BLOCK_STEPS)
+        self._bias_gradients = self._rows.new_zeros(BLOCK_STEPS, bias_size)
+        self._biases = self._rows.new_zeros(BLOCK_STEPS + 1, bias_size, dtype=torch.float64)
+        self._losses = self._rows.new_zeros(BLOCK_STEPS)
         # Views made once: an index per step would cost as much as what is written there.
         self._row_views = [self.named(row) for row in self._rows]
         self._gradient_views = [self.named(row) for row in self._gradients] if self._size > 1 else []
         self._loss_places = self._losses.unbind()
         with torch.no_grad():
             torch._foreach_copy_(self._row_views[0], self.parameters)
+        self._biases[0] = self._rows[0, self.bias]
 
     @property
     def full(self) -> bool:
         """True if the steps have to be reduced before the next one."""
-        return self.steps == self._size
+        return self.steps == BLOCK_STEPS
 
     @property
     def now(self) -> Tensor:
@@ -99,7 +104,7 @@ class WatchedSteps:
         if not self._gradient_views:
             self._read_norms(gradients)
             return
-        places = self._gradient_views[self.steps]
+        places = self._gradient_views[self.steps - self._normed]
         try:
             torch._foreach_copy_(places, gradients)
         except (TypeError, RuntimeError):  # some are missing or sparse
@@ -125,7 +130,7 @@ class WatchedSteps:
             inverse_scale: what gradients and derivatives have to be multiplied by; by default 1.
         """
         with torch.no_grad():
-            torch._foreach_copy_(self._row_views[self.steps + 1], self.parameters)
+            torch._foreach_copy_(self._row_views[self.steps - self._normed + 1], self.parameters)
             if isinstance(loss, Tensor):
                 self._loss_places[self.steps].copy_(loss, non_blocking=True)
             else:
@@ -134,10 +139,31 @@ class WatchedSteps:
         if inverse_scale is not None:
             self._inverse_scales.append(inverse_scale)
         self.steps += 1
+        if self.steps - self._normed == self._size:
+            self._take_norms()
+
+    def _take_norms(self) -> None:
+        """Take the norms of the gradients and updates that are kept, and make room for others."""
+        count = self.steps - self._normed
+        if not count:
+            return
+        done = slice(self._normed, self.steps)
+        updates = None
+        if self._gradient_views:
+            updates = self._gradients[:count]  # no longer needed then: their memory is at hand, and in the cache
+            torch.linalg.vector_norm(updates, dim=1, out=self._gradient_norms[done])
+            self._bias_gradients[done] = updates[:, self.bias]
+        updates = torch.sub(self._rows[:count], self._rows[1 : count + 1], out=updates)
+        torch.linalg.vector_norm(updates, dim=1, out=self._update_norms[done])
+        self._biases[self._normed + 1 : self.steps + 1] = self._rows[1 : count + 1, self.bias]
+        self._rows[0].copy_(self._rows[count])
+        if count < self._size:
+            self._gradients[0].copy_(self._gradients[count])  # one may have been read for the coming step
+        self._normed = self.steps
 
     def moved(self) -> Tensor:
         """Return a truth value: the parameters are others than after the last step. It waits for no GPU."""
-        places = self._row_views[self.steps]
+        places = self._row_views[self.steps - self._normed]
         are_equal = []
         for value, place in zip(self.parameters, places, strict=True):
             now = value.detach().to(place.dtype)
@@ -149,7 +175,8 @@ class WatchedSteps:
     def reduce(self) -> ReducedSteps:
         """Return the statistics of the steps since the last reduction."""
         steps = self.steps
-        biases = self._rows[: steps + 1, self.bias].double()
+        self._take_norms()
+        biases = self._biases[: steps + 1]
         bias_updates = biases[:-1] - biases[1:]
         bias_mean = biases[1:].mean(0, keepdim=True)
         products = bias_updates.new_zeros(steps, 1)
@@ -182,15 +209,8 @@ class WatchedSteps:
         """
         loss = self._losses[: self.steps]
         gradient = self._gradient_norms[: self.steps]
-        bias_gradients = self._bias_gradients[: self.steps]
-        updates = None
-        if self._gradient_views:
-            updates = self._gradients[: self.steps]  # no longer needed then: their memory is at hand, and in the cache
-            gradient = torch.linalg.vector_norm(updates, dim=1)
-            bias_gradients = updates[:, self.bias]
-        bias_gradient = torch.linalg.vector_norm(bias_gradients, dim=1)
-        updates = torch.sub(self._rows[: self.steps], self._rows[1 : self.steps + 1], out=updates)
-        update = torch.linalg.vector_norm(updates, dim=1)
+        update = self._update_norms[: self.steps]
+        bias_gradient = torch.linalg.vector_norm(self._bias_gradients[: self.steps], dim=1)
         sums = sums_of_steps(self._derivatives)
         self.outputs = sums.vector.shape[1]
         if self._inverse_scales:
@@ -209,9 +229,11 @@ class WatchedSteps:
 
     def _start_again(self) -> None:
         """Begin with the parameters of the last step, and with gradients that were read for the coming one."""
-        self._rows[0].copy_(self._rows[self.steps])
-        if not self.full:
-            self._gradients[0].copy_(self._gradients[self.steps])
+        self._biases[0] = self._biases[self.steps]
+        if self._size == 1 and not self.full:
+            self._gradient_norms[0] = self._gradient_norms[self.steps]
+            self._bias_gradients[0] = self._bias_gradients[self.steps]
+        self._normed = 0
         self._derivatives.clear()
         self._inverse_scales.clear()
         self.steps = 0
