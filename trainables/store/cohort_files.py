@@ -69,15 +69,21 @@ class CohortFiles:
     def begin_anew(self) -> None:
         """Begin a new attempt that goes on from nothing, since a file of the cohort is damaged."""
         try:
-            _ = self.attempt
+            latest = attempts.latest_attempt(self.folder)
         except BadInput:
-            self.attempt = Attempt(turns.latest_number(self.folder / paths.ATTEMPTS), "", frozenset())
+            latest = Attempt(turns.latest_number(self.folder / paths.ATTEMPTS), "", frozenset())
+        self.attempt = latest
         for name in (paths.MANIFEST, paths.STACKS):
-            try:
-                _ = self.folder.exists(name) and self.folder.read_json(name)
-            except BadInput:
+            if not self._can_be_read(name):
                 self.folder.delete(name)
         self.begin_attempt(kept=())
+
+    def _can_be_read(self, name: str) -> bool:
+        try:
+            self.folder.read_json(name)
+        except BadInput:
+            return False
+        return True
 
     def all_there(self, files: Sequence[str]) -> bool:
         """Return True if none of some files that count, by their paths in the cohort's folder, is missing."""
