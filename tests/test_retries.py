@@ -1,5 +1,7 @@
 """What happens to work that ends without its result: failures count, losses do not."""
 
+import errno
+
 import pytest
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
@@ -118,3 +120,13 @@ def test_a_cohort_that_fails_again_is_given_up_and_others_go_on():
     order.on_trial_complete("2")
     assert order.suggest("5") == Searcher.FINISHED
     assert order.failed == {"parent": "no", "child": "cohort parent, which it waits for, failed"}
+
+
+def test_after_a_full_disk_no_cohort_is_started():
+    order = scheduler(Manifest("first", ()), Manifest("second", ()), Manifest("third", ()))
+    assert [start(order, "1"), start(order, "2")] == ["first", "second"]
+    full = OSError(errno.ENOSPC, "No space left on device", "runs/00000.parquet")
+    lose(order, "1", "first", RayTaskError("step", "a traceback", full))
+    assert start(order, "3") is None  # the second one still trains
+    order.on_trial_complete("2")
+    assert order.suggest("4") == Searcher.FINISHED and order.full_disk is full

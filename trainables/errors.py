@@ -2,7 +2,11 @@
 
 import contextlib
 import difflib
+import errno
 from collections.abc import Iterable, Iterator
+
+#: Errors of a full disk, of a used up quota, and of a file larger than a user may write.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class BadInput(ValueError):
@@ -27,6 +31,19 @@ def located_in(place: str) -> Iterator[None]:
         yield
     except BadInput as error:
         raise BadInput(f"{place}: {error}") from None
+
+
+def full_disk(error: BaseException | None) -> OSError | None:
+    """Return the error of `FULL` that has led to an error; None if none has.
+
+    >>> full_disk(RuntimeError("another")), full_disk(OSError(errno.ENOSPC, "full"))
+    (None, OSError(28, 'full'))
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return error
+        error = getattr(error, "cause", None) or error.__cause__ or error.__context__  # `cause`: of Ray's errors
+    return None
 
 
 def one_line(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """The command `bth`: its sub-commands, and what happens to errors."""
 
-import errno
 import os
 import sys
 import tempfile
@@ -20,13 +19,11 @@ from benevolent.orchestrator.cli import (
 from benevolent.orchestrator.cli.console import console, print_error
 from benevolent.orchestrator.cli.plain_output import show_nearest_characters
 from benevolent.orchestrator.cli.usage_errors import UsageError, usage_line
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, full_disk
 from benevolent.trainables.store.store_errors import StoreError, StoreUnavailable
 
 __all__ = ["app", "console", "main"]
 
-#: Errors of a full disk, of a used up quota, and of the largest file that a user may write.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 AFTER_FULL_DISK = "Nothing is lost: make room, and the same command continues from here"
 AFTER_OUTAGE = "Nothing is lost: when the store answers, the same command continues from here"
 
@@ -91,17 +88,8 @@ def main() -> None:
         print_error(str(error))
         sys.exit(2)
     except Exception as error:
-        full = _full_disk(error)
+        full = full_disk(error)
         if full is None:
             raise
         print_error(f"{full.filename or tempfile.gettempdir()}: {full.strerror}. {AFTER_FULL_DISK}")
         sys.exit(1)
-
-
-def _full_disk(error: BaseException | None) -> OSError | None:
-    """Return the error of a full disk, or of a used up quota, that has led to an error; None if there is none."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in FULL:
-            return error
-        error = error.__cause__ or error.__context__
-    return None

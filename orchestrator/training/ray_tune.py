@@ -95,6 +95,9 @@ def train_cohorts(
 
     Returns:
         why cohorts failed for good, by their ids.
+
+    Raises:
+        OSError: a disk is full; no further cohort was started.
     """
     common = {
         "results": results.uri,
@@ -115,4 +118,6 @@ def train_cohorts(
             verbose=0,
         )
         tune.Tuner(trainable, tune_config=attempts, run_config=run_config).fit()
+    if order.full_disk is not None:
+        raise order.full_disk
     return order.failed

@@ -10,6 +10,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from benevolent.orchestrator.training.retries import Retries, describe, is_loss
+from benevolent.trainables.errors import full_disk
 from benevolent.trainables.store.manifest import Manifest
 
 
@@ -27,6 +28,7 @@ class CohortScheduler(Searcher):
 
     Attributes:
         failed: why cohorts failed for good, by their ids.
+        full_disk: the error of a full disk, after which no cohort is started.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class CohortScheduler(Searcher):
         self.waiting = list(cohorts)
         self.finished = set(finished)
         self.failed: dict[str, str] = {}
+        self.full_disk: OSError | None = None
         self.common = common
         self.on_wait = on_wait
         self.on_loss = on_loss
@@ -55,6 +58,8 @@ class CohortScheduler(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """Return the config of the next trial; None while every cohort that is left has to wait."""
         self._drop_orphans()
+        if self.full_disk is not None:
+            self.waiting.clear()
         for cohort in self.waiting:
             if self.finished >= set(cohort.waits_for) and not self.retries.seconds_to_wait(cohort.cohort_id):
                 self.waiting.remove(cohort)
@@ -84,6 +89,7 @@ class CohortScheduler(Searcher):
     def on_attempt_failed(self, cohort_id: str, error: BaseException, progress: int) -> None:
         """Put a cohort back in front, or give it up; arguments as in `Retries.may_try_again`."""
         cohort = self.started.pop(cohort_id)
+        self.full_disk = self.full_disk or full_disk(error)
         reason = describe(error)
         if not self.retries.may_try_again(cohort_id, error, progress):
             times = f", {self.retries.losses[cohort_id]} times" if is_loss(error) else ""
