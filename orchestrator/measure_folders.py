@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from rich.console import Console
 
 from benevolent.analysis.formatting import quantity
-from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
 from benevolent.analysis.planned_runs import first_replicates
 from benevolent.orchestrator.lease import held
 from benevolent.orchestrator.results_folder import read_from
@@ -45,8 +45,6 @@ def measure_folders(
     Raises:
         BadInput: a data set cannot be fetched, a file is damaged, or another command is at work in a folder.
     """
-    from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
-
     jobs: list[tuple[Folder, MeasureJob]] = []
     for folder in folders:
         run_ids = None if most_replicates is None else first_replicates(folder, most_replicates)
@@ -62,6 +60,8 @@ def measure_folders(
         for folder in dict(jobs):
             stack.enter_context(held(folder, "bth measure", console))
         stack.enter_context(ray_cluster(address))
+        from benevolent.orchestrator.measuring.measure_pool import MeasurePool  # after Ray's settings, as all of Ray
+
         display = stack.enter_context(ProgressDisplay(console, 0, 0))
         references = dataset_broadcast.broadcast(data_sets) if address else {}
         pool = MeasurePool(place_work(resources, address, training=False), trust, references)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 
 from benevolent.analysis.formatting import quantity
-from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
 from benevolent.orchestrator.estimates.prices import cohort_works
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
@@ -64,8 +64,6 @@ def train_and_measure(
     Raises:
         BadInput: a data set cannot be fetched, or no machine has room for a cohort.
     """
-    from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
-
     measures = record.names
     checkpoints = record.measure_at == "checkpoints"
     existing = ExistingMeasures(results)
@@ -84,6 +82,7 @@ def train_and_measure(
         stack.enter_context(ray_cluster(address))
         left = TimeLeft(cohort_works(todo, record), time.monotonic, finished_before) if todo else None
         display = stack.enter_context(ProgressDisplay(console, runs, len(todo), finished_before, left))
+        from benevolent.orchestrator.measuring.measure_pool import MeasurePool  # after Ray's settings, as all of Ray
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
         references = dataset_broadcast.broadcast(data_sets) if address else {}

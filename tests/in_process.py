@@ -4,10 +4,9 @@ from collections.abc import Collection, Sequence
 
 from rich.console import Console
 
-from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.planned_runs import first_replicates
-from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.results_folder import prepare_anew, read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec

@@ -12,9 +12,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, weight_norm
 
 from benevolent.analysis import measure_network
-from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
 from benevolent.analysis.measures.on_checkpoints import measure_file
-from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.trainables import data
 from benevolent.trainables.compatibility import check
 from benevolent.trainables.config.run import RunConfig

@@ -13,13 +13,12 @@ import torch
 
 from benevolent.analysis import judge, load_results
 from benevolent.analysis.formatting import duration
-from benevolent.analysis.measures.missing_measures import ExistingMeasures
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.report import digests
 from benevolent.analysis.united_tables import united
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main, results_commands
-from benevolent.orchestrator.measuring.measure_pool import missing_jobs
 from benevolent.orchestrator.results_folder import prepare_anew, read_from
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data

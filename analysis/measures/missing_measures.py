@@ -116,6 +116,32 @@ class ExistingMeasures:
         return versions
 
 
+def missing_jobs(
+    existing: ExistingMeasures,
+    cohort_ids: Sequence[str],
+    measures: Sequence[str] | None,
+    checkpoints: bool,
+    run_ids: Collection[str] | None = None,
+) -> list[MeasureJob]:
+    """Return a job for each file of parameters that lacks measures.
+
+    Args:
+        existing: the measures in the results folder.
+        cohort_ids: the cohorts to look at.
+        measures: names, as `analysis.measures.selection.select` takes them.
+        checkpoints: include checkpoints, not only the parameters at each run's end.
+        run_ids: the runs to measure; None for all.
+    """
+    jobs = []
+    for cohort_id in cohort_ids:
+        for file in CohortFiles(existing.results, cohort_id).parameter_files():
+            if checkpoints or paths.is_final(file):
+                job = existing.missing(cohort_id, file, measures, run_ids)
+                if job is not None:
+                    jobs.append(job)
+    return jobs
+
+
 def _is_missing(measure: Measure, networks: Sequence[Place], versions: Mapping[tuple[str, str, int, str], int]) -> bool:
     measured_versions = [versions.get((*place, measure.name), -1) for place in networks]
     return any(version < measure.version for version in measured_versions)

@@ -1,14 +1,14 @@
 """Ray actors that measure files of parameters as they appear."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.missing_measures import MeasureJob
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.orchestrator.training.retries import Retries, describe, is_loss
@@ -181,29 +181,3 @@ def _counts(queued: tuple[str, MeasureJob]) -> bool:
 def _key(queued: tuple[str, MeasureJob]) -> str:
     results, job = queued
     return f"{results} {job.output}"
-
-
-def missing_jobs(
-    existing: ExistingMeasures,
-    cohort_ids: Sequence[str],
-    measures: Sequence[str] | None,
-    checkpoints: bool,
-    run_ids: Collection[str] | None = None,
-) -> list[MeasureJob]:
-    """Return a job for each file of parameters that lacks measures.
-
-    Args:
-        existing: the measures in the results folder.
-        cohort_ids: the cohorts to look at.
-        measures: names, as `analysis.measures.selection.select` takes them.
-        checkpoints: include checkpoints, not only the parameters at each run's end.
-        run_ids: the runs to measure; None for all.
-    """
-    jobs = []
-    for cohort_id in cohort_ids:
-        for file in CohortFiles(existing.results, cohort_id).parameter_files():
-            if checkpoints or paths.is_final(file):
-                job = existing.missing(cohort_id, file, measures, run_ids)
-                if job is not None:
-                    jobs.append(job)
-    return jobs

@@ -1,8 +1,11 @@
 """The Ray cluster that does the work: started on this machine, or joined at an address."""
 
+import functools
 import logging
 import os
+import secrets
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,8 +26,6 @@ TUNE_SETTINGS = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-#: A cluster on this machine needs no token in the home folder.
-LOCAL_SETTINGS = {"RAY_AUTH_MODE": "disabled"}
 
 #: Memory of the object store of a cluster on this machine; only data sets go through it, and only on real clusters.
 OBJECT_STORE_BYTES = 256 * 2**20
@@ -61,7 +62,7 @@ def ray_cluster(address: str | None) -> Iterator[None]:
         until_left = _keepers[-1] if _keepers else until_here
         until_left.enter_context(_environment(TUNE_SETTINGS))
         if address is None:
-            until_left.enter_context(_environment(LOCAL_SETTINGS))
+            until_left.enter_context(_environment(_local_settings()))
         until_left.enter_context(_quiet_tune())
         import ray  # which reads some of the variables when it is imported
 
@@ -76,6 +77,18 @@ def ray_cluster(address: str | None) -> Iterator[None]:
             if address is None:
                 until_left.enter_context(stopped_without_ray())
         yield
+
+
+@functools.cache
+def _local_settings() -> Mapping[str, str]:
+    """Return the environment variables of a cluster on this machine: it refuses whoever lacks a token.
+
+    Ray (2.60) listens on all interfaces, on a laptop too, and runs what it is sent. The token is of this process, and
+    in no file. Ray reads the mode when it is imported: if that was before, and without a token, there is none.
+    """
+    if "ray" in sys.modules:
+        return {"RAY_AUTH_MODE": "disabled"}
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 @contextmanager

@@ -1,0 +1,34 @@
+"""Ray on this machine listens on all interfaces, so that a stranger must not be able to use it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+STARTED = """
+import subprocess, sys
+from benevolent.orchestrator.training.ray_session import ray_cluster
+for _ in range(2):
+    with ray_cluster(None):
+        import ray
+        print(ray.get(ray.remote(num_cpus=0)(lambda: "works").remote()), flush=True)
+        address = ray.get_runtime_context().gcs_address
+        if _ == 0:
+            command = [sys.executable, "-c", sys.argv[1], address]
+            stranger = subprocess.run(command, env=eval(sys.argv[2]), capture_output=True, text=True)
+            print("let in" if "let in" in stranger.stdout else stranger.stderr)
+"""
+STRANGER = "import ray, sys; ray.init(sys.argv[1]); print('let in')"
+
+
+@pytest.mark.slow
+def test_a_process_without_the_token_is_refused_and_ray_starts_again(tmp_path):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    clean["HOME"] = str(tmp_path)  # where Ray looks for a token
+    other = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    command = [sys.executable, "-c", STARTED, STRANGER, repr(clean | other)]
+    done = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
+    assert done.stdout.count("works") == 2, done.stderr
+    assert "let in" not in done.stdout and "uthenticat" in done.stdout, done.stdout
+    assert not (tmp_path / ".ray").exists()
