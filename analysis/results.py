@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -174,6 +176,15 @@ class Results:
             places = places_at_epoch(self.dynamics, runs, at)
             runs = as_known_at(runs, self.outcomes, places)
         return runs.merge(predictors_at(self.dynamics, self.measures, places), on="run_id", how="left")
+
+    @property
+    def plot(self) -> Any:
+        """Plots for a notebook: `results.plot.scatter("path_length", "test_loss", color="init.scale")`.
+
+        Also `.curves()` and `.early()`. Each is shown where it is the last line of a cell, and has `.save("name.pdf")`.
+        """
+        plots = importlib.import_module("benevolent.analysis.result_plots")  # above this module, since it judges
+        return plots.ResultPlots(self)
 
     def configurations(self) -> pd.DataFrame:
         """Return one row per configuration: what its replicates share, and mean and deviation of every outcome.

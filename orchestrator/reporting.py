@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pandas as pd
 from rich.console import Console
 
+from benevolent.analysis.figures.exported_figure import Format
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.judging.early_prediction import early_prediction_views
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
@@ -63,7 +64,13 @@ class ReportedSweep(Protocol):
         """The further questions that the report answers."""
 
 
-def report(folder: Folder, spec: ReportedSweep, anew: bool = False, console: Console | None = None) -> list[Verdicts]:
+def report(
+    folder: Folder,
+    spec: ReportedSweep,
+    anew: bool = False,
+    console: Console | None = None,
+    figure_formats: Sequence[Format] = (),
+) -> list[Verdicts]:
     """Return the verdicts on a results folder, and make its report if it is not up to date.
 
     The report is made again if anything that it was made from has changed, code included, or if one of its files is
@@ -74,16 +81,17 @@ def report(folder: Folder, spec: ReportedSweep, anew: bool = False, console: Con
         spec: the sweep as asked for now.
         anew: make the report again in any case.
         console: shows what is being done, if it takes time.
+        figure_formats: of further files of each figure; the report is then made again.
     """
     inputs = report_inputs(folder)
-    if not anew and _inputs_of_report(folder) == inputs:
+    if not anew and not figure_formats and _inputs_of_report(folder) == inputs:
         return read_verdicts(folder.read(f"{paths.REPORT}/{paths.VERDICTS}"))
     with Stages(console, "report") as stages:
         stages.expect(READING + EARLY + PAGE)
         stages.begin("reading the tables", READING)
         content = _content(folder, spec, load_results(folder), stages)
         stages.begin("descriptions, figures and page", PAGE)
-        files = render(content)
+        files = render(content, figure_formats)
         for path, data in files.items():
             folder.write(f"{paths.REPORT}/{path}", data)
     folder.write_json(f"{paths.REPORT}/{paths.INPUTS}", {"inputs": inputs, "files": file_digests(files)})

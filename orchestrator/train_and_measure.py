@@ -161,6 +161,8 @@ class _MeasuringWhileTraining:
         if self.display.estimate is not None:
             for cohort_id, networks in self.pool.take_measured():
                 self.display.estimate.measured(cohort_id, networks)
+            networks_per_file = self.display.runs_trained / max(1, self.pool.submitted)
+            self.display.estimate.measuring(self.pool.running * networks_per_file)
         self.display.measured = self.pool.done
         self.display.to_measure = self.pool.submitted
         self.display.tick()

@@ -73,6 +73,7 @@ def estimates(sweep: Sweep) -> list[tuple[float, float]]:
             left.trained(str(cohort), sweep.progress(cohort))
         for cohort_id, networks in sweep.measured:
             left.measured(cohort_id, networks)
+        left.measuring(RUNS * len(sweep.to_measure[:CORES]))
         seconds = left.seconds()
         if seconds is not None and not left.is_bound:
             shown.append((sweep.now, sweep.now + seconds))

@@ -27,6 +27,7 @@ class RenderedFigure(NamedTuple):
         caption: full sentences that say what is drawn.
         svg: the document; empty if nothing could be drawn.
         reason: why nothing could be drawn; empty if there is a document.
+        draw: draws it again, for a file of another format.
     """
 
     name: str
@@ -34,6 +35,7 @@ class RenderedFigure(NamedTuple):
     caption: str
     svg: bytes
     reason: str
+    draw: Callable[[], Figure] | None = None
 
 
 def render_figure(
@@ -49,11 +51,12 @@ def render_figure(
         arguments: of `draw`.
         options: keyword arguments of `draw`.
     """
+    drawn = functools.partial(draw, *arguments, **options)
     try:
-        document = render_svg(name, functools.partial(draw, *arguments, **options))
+        document = render_svg(name, drawn)
     except NothingToDraw as nothing:
         return RenderedFigure(name, title, caption, b"", str(nothing))
-    return RenderedFigure(name, title, caption, document, "")
+    return RenderedFigure(name, title, caption, document, "", drawn)
 
 
 def render_svg(name: str, draw: Callable[[], Figure]) -> bytes:

@@ -118,6 +118,32 @@ def outcome_by_predictors(
     return figure
 
 
+def predictor_scatter(table: pd.DataFrame, x: str, y: str, palette: AxisPalette | None) -> Figure:
+    """Draw one column against another, a point for each run.
+
+    Args:
+        table: one row per run.
+        x: column.
+        y: column.
+        palette: colors and markers; None for points of one color.
+
+    Raises:
+        NothingToDraw: fewer than two runs have both.
+    """
+    rows = finite_rows(table, [x, y])
+    if len(rows) < 2:
+        raise NothingToDraw(f"Fewer than two runs have both {x} and {y}.")
+    figure = Figure(figsize=(WIDTH_INCHES / 1.5, 3.6), layout="constrained")
+    plot = figure.subplots()
+    _draw_points(plot, rows, x, y, palette)
+    log_if_wide(plot, "x", rows[x].to_numpy())
+    log_if_wide(plot, "y", rows[y].to_numpy())
+    plot.set(xlabel=axis_label(x, ""), ylabel=axis_label(y, ""))
+    if palette:
+        palette.legend(figure)
+    return figure
+
+
 def _draw_points(plot: Axes, rows: pd.DataFrame, x: str, y: str, palette: AxisPalette | None) -> None:
     """Draw one point per run, in the color and marker of its axis value."""
     everything = np.ones(len(rows), dtype=bool)

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 
+from benevolent.analysis.figures.exported_figure import Format, export_figure
+from benevolent.analysis.figures.rendered_figure import RenderedFigure
 from benevolent.analysis.judging.verdicts import verdicts_json
 from benevolent.analysis.report.configurations_table import best_configuration, configurations_of
 from benevolent.analysis.report.content import Report
@@ -17,10 +19,11 @@ from benevolent.analysis.report.page import page
 from benevolent.trainables.store import paths
 
 
-def render(report: Report) -> dict[str, bytes]:
+def render(report: Report, figure_formats: Sequence[Format] = ()) -> dict[str, bytes]:
     """Return the report's files: relative path -> content. The same report gives the same bytes.
 
     ``index.html`` needs nothing beside it: figures are inline SVG, and its one script sorts tables.
+    Figures are also made in `figure_formats`, each with the data that it draws as CSV beside it.
     ``figures/*.svg`` are the same figures for a paper; a figure that lacks its data is left out, and the page
     says what it lacks. ``verdicts.json``, ``table.parquet`` and ``tables/*.csv`` are the numbers behind them.
     """
@@ -32,9 +35,22 @@ def render(report: Report) -> dict[str, bytes]:
     about = describe(report)
     rendered = gallery(report, about)
     files |= {paths.figure(figure.name): figure.svg for figure in rendered if figure.svg}
+    for file_format in figure_formats:
+        files |= _exported(rendered, file_format)
     files |= _tables(report, about)
     files[paths.DESCRIPTIONS] = _in_words(report, about)
     files[paths.PAGE] = page(report, rendered, about).encode()
+    return files
+
+
+def _exported(rendered: Sequence[RenderedFigure], file_format: Format) -> dict[str, bytes]:
+    """Return the figures in a format, and what they draw as CSV."""
+    files = {}
+    for figure in rendered:
+        if figure.svg and figure.draw is not None:
+            document, data = export_figure(figure.draw, file_format)
+            files[paths.figure(figure.name, file_format)] = document
+            files[paths.figure(figure.name, "csv")] = data
     return files
 
 

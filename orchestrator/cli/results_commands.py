@@ -1,7 +1,7 @@
 """`bth status`, `bth measure` and `bth report`: commands on a results folder."""
 
 import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -102,6 +102,10 @@ def report(
         bool, typer.Option("--anew", help="Judge again, even if results and code have not changed since the last time.")
     ] = False,
     all_rows: AllRows = False,
+    figures: Annotated[
+        Literal["pdf", "png"] | None,
+        typer.Option(help="Also write every figure for a paper, 6.75 inches wide, and what it draws as CSV."),
+    ] = None,
 ) -> None:
     """Judge the runs in a results folder, and write its report.
 
@@ -118,10 +122,15 @@ def report(
     folder = Folder(where)
     spec: reporting.ReportedSweep = watched_runs(folder) or read_spec(folder)
     check_files(folder)
+    formats = [figures] if figures else []
     first_of_target: dict[str, Verdicts] = {}  # the page also has those over all runs, diverged ones included
-    for verdicts in reporting.report(folder, spec, anew=anew, console=console):
+    for verdicts in reporting.report(folder, spec, anew=anew, console=console, figure_formats=formats):
         first_of_target.setdefault(verdicts.target, verdicts)
     judged = [verdicts for verdicts in first_of_target.values() if not verdicts.descriptive]
     print_verdicts(judged, where, None if all_rows else ROWS)
     print_descriptions(folder)
+    if figures:
+        console.print(
+            f"figures: {folder.uri}/{paths.REPORT}/figures/*.{figures}, and *.csv beside them", soft_wrap=True
+        )
     console.print(f"report: {folder.uri}/{paths.REPORT_PAGE}", soft_wrap=True)

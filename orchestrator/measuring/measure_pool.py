@@ -109,6 +109,11 @@ class MeasurePool:
         """True while a job is queued or running."""
         return bool(self._queue or self._running)
 
+    @property
+    def running(self) -> int:
+        """Number of jobs that are being worked on."""
+        return len(self._running)
+
     def take_measured(self) -> list[tuple[str, int]]:
         """Return the cohort and the number of networks of each job that has succeeded since the last call."""
         measured = self._measured

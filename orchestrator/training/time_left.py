@@ -81,6 +81,7 @@ class TimeLeft:
         for cohort_id in self.works:
             self.positions[cohort_id] = _Position(runs_done=self.done_before.get(cohort_id, 0))
         self.measured_price = 0.0
+        self.begun_price = 0.0
         self.began: float | None = None  # when something was first heard of: workers take a while to start
 
     def trained(self, cohort_id: str, progress: Mapping[str, Any]) -> None:
@@ -106,9 +107,15 @@ class TimeLeft:
         if work is not None:
             self.measured_price += networks * work.measuring_price / work.places
 
+    def measuring(self, networks: float) -> None:
+        """Take in how many networks are being measured now; half of them count as done, in the mean."""
+        prices = [work.measuring_price / work.places for work in self.works.values()]
+        mean_price = sum(prices) / len(prices)
+        self.begun_price = networks * mean_price / 2
+
     def seconds(self) -> float | None:
         """Return the seconds left; None before anything is trained or measured."""
-        done = self.measured_price + sum(position.price for position in self.positions.values())
+        done = self.measured_price + self.begun_price + sum(position.price for position in self.positions.values())
         if done <= 0 or self.began is None:
             return None
         elapsed = self.clock() - self.began
@@ -170,7 +177,7 @@ class TimeLeft:
         total = 0.0
         for cohort_id, work in self.works.items():
             total += (work.runs - self.done_before.get(cohort_id, 0)) * work.measuring_price
-        return max(0.0, total - self.measured_price)
+        return max(0.0, total - self.measured_price - self.begun_price)
 
 
 def share_after(ended: Sequence[float], runs: int, passed: float) -> float:

@@ -86,9 +86,9 @@ def plan_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def figure(name: str) -> str:
-    """Path of a figure in the folder of a report or of a study."""
-    return f"figures/{name}.svg"
+def figure(name: str, ending: str = "svg") -> str:
+    """Path of a figure, or of what it draws (`csv`), in the folder of a report or of a study."""
+    return f"figures/{name}.{ending}"
 
 
 def cohort(cohort_id: str) -> str:
