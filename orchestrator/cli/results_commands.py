@@ -23,12 +23,14 @@ NOT_PLANNED = "no longer planned"
 
 
 def status(where: ResultsFolder) -> None:
-    """Count the runs by status, show why runs failed, and name the command that is at work in the folder.
+    """Count the runs by status, and show why runs failed, the space used and the command at work in the folder.
 
     Names the first damaged file, if there is one.
 
     [bold]Example:[/] bth status results/quickstart
     """
+    from rich.filesize import decimal
+
     from benevolent.analysis.formatting import quantity
     from benevolent.analysis.results import load_results
     from benevolent.trainables.store.integrity import check_files
@@ -42,6 +44,9 @@ def status(where: ResultsFolder) -> None:
         table.add_row(role, state, f"{count:,}")
     console.print(table)
     for folder in results.folders:
+        console.print(
+            f"{decimal(folder.used_bytes())} used in {folder.uri}", soft_wrap=True, markup=False, highlight=False
+        )
         _print_holder(folder)
     for manifest, reason in results.cohorts.failures():
         runs = quantity(len(manifest.runs), "run")
