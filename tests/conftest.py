@@ -22,6 +22,8 @@ from benevolent.trainables.training.forest import ForestTraining
 from benevolent.trainables.training.starting import start_training
 
 torch.set_num_threads(1)
+#: Ray reads it once per process, and tests share processes. `tests/test_ray_token.py` tests the default.
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
 
 class Cohort:
