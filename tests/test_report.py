@@ -450,3 +450,12 @@ def test_the_terminal_shows_the_first_predictors_and_counts_the_others():
     text = console.export_text()
     assert "2 more: 2 · not shown\n`bth report x --all` shows all" in re.sub(r" +\n", "\n", text)
     assert max(map(len, text.splitlines())) <= 100 and "…" not in text
+
+
+def test_every_column_of_a_table_of_verdicts_is_explained_beside_it(files):
+    page = files["index.html"].decode()
+    table, _, beside = page.partition("What the columns mean")
+    (headings,) = re.findall(r"<tr>\s*<th class=\"name\">predictor</th>.*?</tr>", table, re.DOTALL)[:1]
+    explained = re.sub(r"<[^>]*>", " ", beside.partition("</details>")[0])
+    for heading in re.findall(r"<th[^>]*>([^<]+)</th>", headings)[1:]:
+        assert "%" in heading or heading in explained

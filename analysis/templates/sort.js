@@ -1,4 +1,6 @@
 // A click on a heading sorts the table by that column, a second click the other way round; baselines stay on top.
+// Above a long table, words that are typed choose the rows that have all of them; baselines stay.
+const fewestToSearch = 12;
 for (const table of document.querySelectorAll("table.verdicts")) {
   const headings = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const value = (row, at) => {
@@ -25,5 +27,25 @@ for (const table of document.querySelectorAll("table.verdicts")) {
     };
     heading.addEventListener("click", sort);
     heading.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
+  });
+  const searched = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("baseline"));
+  if (searched.length < fewestToSearch) continue;
+  const box = document.createElement("input");
+  box.type = "search";
+  box.placeholder = "search these rows";
+  box.setAttribute("aria-label", "search the rows of this table");
+  const count = document.createElement("span");
+  count.setAttribute("role", "status");
+  const line = document.createElement("p");
+  line.className = "search";
+  line.append(box, count);
+  table.parentElement.before(line);
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/);
+    const shown = searched.filter((row) => {
+      row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      return !row.hidden;
+    });
+    count.textContent = box.value.trim() ? `${shown.length} of ${searched.length}` : "";
   });
 }
