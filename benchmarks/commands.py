@@ -20,6 +20,7 @@ FINISHED_SWEEP = "run quickstart --set seeds=1 --set base.stop.max_epochs=1 --ou
 BASELINES = {"python -c pass": "pass", "python -c 'import torch'": "import torch"}
 COMMANDS = (
     "--help",
+    "schema",
     "list models",
     "list measures",
     "list sweeps",
