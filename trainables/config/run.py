@@ -56,11 +56,7 @@ class RunSections:
     @functools.cached_property
     def revision(self) -> int:
         """Return the revisions of the model families of this run and its ancestors, added up; see `run_id`."""
-        revision = family_revision(self.model)
-        for relative in (self.parent, self.teacher):
-            if relative is not None:
-                revision += relative.revision
-        return revision
+        return _revision(self.sections)
 
     @functools.cached_property
     def configuration(self) -> str:
@@ -288,6 +284,15 @@ def teacher_sections(sections: Mapping[str, Any]) -> dict[str, Any] | None:
         BadInput: `labels.source` does not name a valid run.
     """
     return _source_sections("labels", sections)
+
+
+def _revision(sections: Mapping[str, Any]) -> int:
+    """Return the revision of a run with these sections, read section by section: no run is made of its ancestors."""
+    revision = family_revision(sections["model"])
+    for changed in (parent_sections(sections), teacher_sections(sections)):
+        if changed is not None:
+            revision += _revision({**sections, **changed})
+    return revision
 
 
 def _source_sections(by: str, sections: Mapping[str, Any]) -> dict[str, Any] | None:
