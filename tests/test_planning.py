@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 from collections import Counter
 
 import in_process
@@ -157,7 +158,8 @@ def test_printed_plan_names_runs_parents_and_the_bound():
     text = console.export_text()
     assert "plan of [red]x" in text
     assert "3 runs (1 configuration x 3 replicates) + 3 parent or teacher runs" in text
-    assert "training takes about" in text
+    for stage in ("start-up", "training", "measuring", "judging"):
+        assert re.search(rf"{stage} \d+ (s|min|h)", text)
 
 
 @pytest.mark.parametrize(
