@@ -350,7 +350,7 @@ def test_report_is_made_again_when_its_code_changes(measured_folder, short_repor
     shutil.copytree(measured_folder.root, tmp_path / "out")
     results, spec = Folder(tmp_path / "out"), small_sweep(seeds=1)
     made, render = [], reporting.render
-    monkeypatch.setattr(reporting, "render", lambda content: made.append(content) or render(content))
+    monkeypatch.setattr(reporting, "render", lambda content, formats: made.append(content) or render(content, formats))
     for _ in range(2):
         reporting.report(results, spec)
     assert len(made) == 1

@@ -39,7 +39,7 @@ SWEEP = {
     "seeds": 2,
     "record": {"measures": ["parameter_norm", "path_norm"]},
 }
-#: A network that, while the file `fuse` is there, raises after 20 calls.
+#: A network that, while the file `fuse` is there, raises after 50 calls.
 FRAGILE = """
 import itertools
 from pathlib import Path
@@ -53,7 +53,7 @@ class Fragile(nn.Sequential):
         self.fuse = Path(fuse)
 
     def forward(self, inputs):
-        if next(calls) > 20 and self.fuse.exists():
+        if next(calls) > 50 and self.fuse.exists():
             raise RuntimeError("the fuse has blown")
         return super().forward(inputs.flatten(1))
 """

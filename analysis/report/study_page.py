@@ -34,7 +34,7 @@ def render(about: Mapping[str, Any], answer: StudyAnswer, inputs: Any) -> dict[s
         "files": file_digests(files),
         "findings": [finding._asdict() for finding in answer.findings],
         "notes": list(answer.notes),
-        "figures": [figure._asdict() | {"svg": bool(figure.svg)} for figure in answer.figures],
+        "figures": [_stored_figure(figure) for figure in answer.figures],
     }
     files[paths.ANSWER] = (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
     return files
@@ -73,6 +73,12 @@ def _read_finding(values: Mapping[str, Any]) -> Finding:
     if finding.decision not in MARKS or not all(isinstance(text, str) for text in texts):
         raise TypeError("not a finding")
     return finding
+
+
+def _stored_figure(figure: RenderedFigure) -> dict[str, Any]:
+    """Return what is stored of a figure beside its file; `_read_figure` reads it."""
+    texts = {"name": figure.name, "title": figure.title, "caption": figure.caption, "reason": figure.reason}
+    return texts | {"svg": bool(figure.svg)}
 
 
 def _read_figure(folder: Folder, values: Mapping[str, Any]) -> RenderedFigure:

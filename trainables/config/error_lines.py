@@ -31,7 +31,8 @@ def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     if not first["loc"] and isinstance(cause, BadInput):  # its line names the fields
         return f"{where}: {cause}" if where else str(cause)
     place = Place.of(model, first["loc"])
-    name = ".".join([where, *place.keys] if where else place.keys).replace(".[", "[")
+    keys = [_printable(key) for key in place.keys]
+    name = ".".join([where, *keys] if where else keys).replace(".[", "[")
     given = first["input"]
     match first["type"]:
         case "extra_forbidden":
@@ -46,6 +47,11 @@ def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
             return f"{name} = {given!r}: put it in quotes"
     message = _in_place(place, first) or _of_all_members(errors, place)
     return f"{name} = {given!r}: {message}" if name else f"{given!r}: {message}"
+
+
+def _printable(key: str) -> str:
+    """Return a key as it is, or quoted where it holds what would break the line."""
+    return key if key.isprintable() else repr(key)
 
 
 def _unknown_key(name: str, place: Place) -> str:
