@@ -109,6 +109,7 @@ def train_and_measure(
             pool.submit(results, job)
         while pool.busy:
             measuring.work(POLL_SECONDS)
+        results.delete_unfinished(paths.MEASURES)  # that an actor which was killed has left
     return TrainingSummary(display.runs_trained, pool.done, _training_failures(results, todo, failed) + pool.errors)
 
 

@@ -169,6 +169,15 @@ def test_the_number_of_resamples_stands_beside_the_intervals(files):
     assert stated in console.file.getvalue()
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_names_are_whole_in_a_terminal(width):
+    console = Console(width=width, file=io.StringIO())
+    console.print(verdict_table(verdicts(), width))
+    shown = console.file.getvalue()
+    assert all(name in shown for name in PREDICTORS)
+    assert ("[.25, .25]" in shown) == (width == 100)
+
+
 def test_lists_of_provenance_are_words():
     source = {"hardware": {"cpus": 2, "gpus": []}, "data": {"mnist": ["ab", "cd"]}, "versions": {"torch": "2"}}
     page = text_of(render(replace(example(), provenance=source))["index.html"])

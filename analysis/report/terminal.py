@@ -3,7 +3,8 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -21,6 +22,11 @@ _COLUMNS_NOTES = (
 #: Decisions that a line explains; each undecided predictor has a line of its own reason.
 _EXPLAINED = [decision for decision in MEANINGS if decision != UNDECIDED]
 _TEST_NOTE = "† computed from test data"
+#: Places of columns that are left out where they do not help or do not fit.
+_RUNS, _INTERVAL = 1, 4
+#: Characters per line below which names would be cut, were there no columns left out.
+_NARROW = 100
+_NARROW_NOTE = f"numbers of runs and intervals are shown where a line has {_NARROW} characters"
 
 
 def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None, see_all: str = "") -> Table | Text:
@@ -28,7 +34,7 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
 
     Args:
         verdicts: of several scopes, the first is shown.
-        width: characters per line; names that do not fit are shortened.
+        width: characters per line; below 100 the intervals are left out, and names that do not fit are shortened.
         rows: show only so many predictors, the first in reading order; below them the others are counted.
         see_all: what shows all, said beside that count.
     """
@@ -37,24 +43,30 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
         return Text(f"{title} {verdicts.nothing_judged}", style="bold")
     ordered = any(not math.isnan(verdict.kendall_tau) for verdict in verdicts)
     shown = verdicts.in_reading_order()[:rows]
-    with_runs = any(verdict.missing for verdict in shown)
+    left_out = set() if any(verdict.missing for verdict in shown) else {_RUNS}
+    notes = [*_rest(verdicts, len(shown), see_all), *_notes(verdicts, ordered)]
+    if width < _NARROW:
+        left_out = {_RUNS, _INTERVAL}
+        notes.append(_NARROW_NOTE)
     table = Table(
         title=Text(f"{title} {verdicts.population}", style="bold"),
         title_justify="left",
-        caption=Text("\n".join([*_rest(verdicts, len(shown), see_all), *_notes(verdicts, ordered)])),
+        caption=Text("\n".join(notes)),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=0,
         width=width,
     )
-    _add_columns(table, verdicts.confidence, with_runs)
+    for place, (heading, options) in enumerate(_columns(verdicts.confidence)):
+        if place not in left_out:
+            table.add_column(heading, no_wrap=True, **options)
     for row in _limits(verdicts):
-        table.add_row(*_with_or_without_runs(row, with_runs), style="italic")
+        table.add_row(*_without(row, left_out), style="italic")
     if ordered:
         for verdict in shown:
             row = [*_cells(verdict, _sample(verdict)), _decision(verdict)]
-            table.add_row(*_with_or_without_runs(row, with_runs))
+            table.add_row(*_without(row, left_out))
     return table
 
 
@@ -69,10 +81,9 @@ def _rest(verdicts: Verdicts, shown: int, see_all: str) -> list[str]:
     return [f"{len(rest)} more: {decisions}", *see, ""]
 
 
-def _with_or_without_runs(row: Sequence[Text | str], with_runs: bool) -> list[Text | str]:
-    """Return the cells of a row, the one with the number of runs only where some predictor lacks runs."""
-    name, runs, *others = row
-    return [name, runs, *others] if with_runs else [name, *others]
+def _without(row: Sequence[Text | str], left_out: Collection[int]) -> list[Text | str]:
+    """Return the cells of a row, without those of columns that are left out."""
+    return [cell for place, cell in enumerate(row) if place not in left_out]
 
 
 def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
@@ -116,17 +127,20 @@ def _noise_note(verdicts: Verdicts) -> str:
     return "ceiling: measurement noise, of |ρ| in beyond: " + ", ".join(ceilings)
 
 
-def _add_columns(table: Table, confidence: float, with_runs: bool) -> None:
-    table.add_column("predictor", overflow="ellipsis", no_wrap=True, ratio=1)
-    if with_runs:
-        table.add_column("runs", justify="right", no_wrap=True)
-    table.add_column("τ", justify="right", no_wrap=True)
-    table.add_column("beyond\nρ", justify="right", no_wrap=True)
-    table.add_column(f"\n{100 * confidence:g}%", no_wrap=True)
-    table.add_column("\nq", justify="right", no_wrap=True)
-    table.add_column("transfers\nΔR²", justify="right", no_wrap=True)
-    table.add_column("\nq", justify="right", no_wrap=True)
-    table.add_column("decision", overflow="ellipsis", no_wrap=True, max_width=22)
+def _columns(confidence: float) -> list[tuple[str, dict[str, Any]]]:
+    """Return the heading of each column, and how rich is to show it."""
+    right = {"justify": "right"}
+    return [
+        ("predictor", {"overflow": "ellipsis", "ratio": 1}),
+        ("runs", right),
+        ("τ", right),
+        ("beyond\nρ", right),
+        (f"\n{100 * confidence:g}%", {}),
+        ("\nq", right),
+        ("transfers\nΔR²", right),
+        ("\nq", right),
+        ("decision", {"overflow": "ellipsis", "max_width": 22}),
+    ]
 
 
 def _limits(verdicts: Verdicts) -> Iterator[list[Text | str]]:
