@@ -70,7 +70,7 @@ CLUSTER
 cp "$spec" "$work/my-sweep.yaml"
 cd "$project"
 
-without_folders() { sed --unbuffered "s#$work/##g; s#$machine#/home/ubuntu#g; s#\r##; s#\x1b\[[0-9;?]*[A-Za-z]##g"; }
+without_folders() { sed --unbuffered "s#$machine#/home/ubuntu#g; s#$work/##g; s#$project#project#g; s#\r##; s#\x1b\[[0-9;?]*[A-Za-z]##g"; }
 show() { echo; echo "\$ $*" | without_folders; "$@" 2>&1 | without_folders; }
 export RAY_USAGE_STATS_ENABLED=0 RAY_UP_enable_autoscaler_v2=0
 quiet=(--log-style pretty --log-color false)
