@@ -61,8 +61,8 @@ def checked_arguments(function: Callable[Parameters, Result]) -> Callable[Parame
             annotation = annotations().get(name, Any)
             kind = signature.parameters[name].kind
             values = value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
-            for each, one in values.items():
-                check_argument(each, one, annotation)
+            for key, one in values.items():
+                check_argument(key, one, annotation)
         return function(*arguments, **named)
 
     return checked

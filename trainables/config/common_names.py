@@ -117,10 +117,11 @@ def _nearest(word: str, spellings: dict[str, list[str]]) -> str | None:
     """Return what the most similar spelling stands for; None if none is similar, or it stands for nothing allowed."""
     known = [spelling for spelling, meant in spellings.items() if meant]
     plain = _plain(word)
-    for found in difflib.get_close_matches(plain, known, n=1, cutoff=SIMILARITY):
-        is_another_number = found != plain and _letters(found) == _letters(plain)  # float16 is not float64
-        return None if is_another_number else spellings[found][0]
-    return None
+    found = next(iter(difflib.get_close_matches(plain, known, n=1, cutoff=SIMILARITY)), None)
+    if found is None:
+        return None
+    is_another_number = found != plain and _letters(found) == _letters(plain)  # float16 is not float64
+    return None if is_another_number else spellings[found][0]
 
 
 def _plain(word: str) -> str:

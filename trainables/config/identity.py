@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ALGORITHM_VERSION = 2
 #: The same for single families of models: only their runs, and those that start or learn from one of these, get other
 #: ids. `module` 1: what a module's constructor sets stays, and weights that it computes are drawn as those that act.
-#: Only the module itself, which an id does not ask, says whether that concerns it.
+#: An id cannot tell which modules that concerns, since none is built for it.
 FAMILY_REVISIONS = {"module": 1}
 ID_DIGITS = 16
 SEED_BITS = 52

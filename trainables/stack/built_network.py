@@ -41,8 +41,8 @@ def build(config: Section, input_shape: tuple[int, ...], outputs: int, arithmeti
     """Return the network of a `model:` section, tried once on two inputs.
 
     Raises:
-        BadInput: the module cannot be built, run or trained in a stack, has nothing to train, gives logits of another
-            shape, or others for the same inputs (see `probe_module` and `check_step`).
+        BadInput: the module cannot be built, run or trained in a stack, has nothing to train, gives logits of an
+            unexpected shape, or different ones for the same inputs (see `probe_module` and `check_step`).
     """
     where = f"model.path = {config.path!r}" if hasattr(config, "path") else f"model.family = {config.family!r}"  # type: ignore[attr-defined]
     try:

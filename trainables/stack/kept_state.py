@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 #: Containers and objects in each other that are followed.
 DEPTH = 6
-#: Numbers that are put in the place of others: those before and at which a schedule may change, and some next ones.
+#: Numbers that are put in the place of others: steps at which a schedule may change, and those just before.
 NUMBERS = (0, 1, 9, 10, 49, 50, 99, 100, 499, 500, 999, 1000, 4999, 5000, 9999, 10_000, 10**5 - 1, 10**5, 10**6, 10**9)
+#: Numbers that are added to others.
 STEPS = (1, 2, 3, 5, 7, -1)
 #: Kinds of other values; each is one way to change all that an attribute holds.
 KINDS = len(NUMBERS) + len(STEPS) + 1
@@ -136,10 +137,7 @@ def _frozen(value: Any, depth: int) -> object:
 
 
 def _bytes(value: Tensor) -> bytes:
-    plain = value.detach().cpu().contiguous()
-    return (
-        plain.view(torch.uint8).numpy().tobytes() if plain.ndim else plain.view(1).view(torch.uint8).numpy().tobytes()
-    )
+    return value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
 def _other(value: Any, kind: int, depth: int) -> Any:

@@ -63,7 +63,7 @@ def try_module(module: nn.Module, before: Mapping[str, Tensor], input_shape: tup
     """
     foreign_state = _foreign_generators()
     fresh = _copied_if_possible(module)
-    states = [kept_state(module)]
+    start = kept_state(module)
     with torch.random.fork_rng(devices=[]):
         inputs = torch.randn(2, *input_shape)
         other_inputs = torch.randn(2, *input_shape)
@@ -72,21 +72,22 @@ def try_module(module: nn.Module, before: Mapping[str, Tensor], input_shape: tup
         in_training = module.train()(given)
         draws = not torch.equal(generator, torch.get_rng_state())
         changed = _changed(module, before)
-        states.append(kept_state(module))
+        first = kept_state(module)
         once_more = _again(module, inputs, before, generator)
-        states.append(kept_state(module))
+        second = kept_state(module)
         load_tensors(module, before)
         given_again = inputs.clone()
         in_eval_mode = module.eval()(given_again)
         repeated = module(inputs.clone())
         alone = _one_by_one(module, inputs)
         changes_in_eval = bool(_changed(module, before))
-        states.append(kept_state(module))
+        last = kept_state(module)
+        other = None
         if fresh is not None:
             _again(fresh.train(), other_inputs, before, generator)
-            states.append(kept_state(fresh))
+            other = kept_state(fresh)
         passes = _Passes(module, inputs, before, generator, once_more, repeated)
-        kept = passes.first_they_depend_on(_doubtful(*states))
+        kept = passes.first_they_depend_on(_doubtful(start, first, second, last, other))
     return ModuleTrial(
         in_training=in_training,
         once_more=once_more,
@@ -102,15 +103,15 @@ def try_module(module: nn.Module, before: Mapping[str, Tensor], input_shape: tup
     )
 
 
-def _doubtful(start: State, first: State, second: State, last: State, other: State | None = None) -> set[str]:
-    """Return the names of attributes that hold more than what the first pass leaves, whatever its inputs are.
+def _doubtful(start: State, first: State, second: State, last: State, other: State | None) -> set[str]:
+    """Return the names of attributes that hold more than what the first pass leaves there for any inputs.
 
     Args:
         start: before any pass.
         first: after the first pass in training.
         second: after the second one.
         last: after those in eval mode.
-        other: of a copy after its first pass, on other inputs.
+        other: of a copy after its first pass, on other inputs; None if the module cannot be copied.
     """
     changed = changed_attributes(first, second) | changed_attributes(second, last)
     if other is None:

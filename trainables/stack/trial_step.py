@@ -13,7 +13,8 @@ from benevolent.trainables.stack.network import Network
 
 #: Networks in the stack: two, so that one can spoil what the other needs.
 NETWORKS = 2
-#: Steps alone from parameters that are moved by rounding: how far they move gradients is what rounding can explain.
+#: Steps of the module alone from parameters that are moved by their rounding: how much gradients then differ is what
+#: rounding can explain.
 MOVED_STEPS = 3
 #: Factor on the largest of these, since a step rounds at every layer, and not at the parameters only.
 MARGIN = 10
@@ -71,14 +72,17 @@ def _rounding(
     for _ in range(MOVED_STEPS):
         moved = _step_alone(network, {name: _moved(value, rng) for name, value in before.items()}, inputs, seed)
         for name, value in moved.items():
-            difference = (value.double() - alone[name].double()).abs().nan_to_num()
-            largest[name] = max(largest[name], float(difference.amax()) if difference.numel() else 0.0)
+            largest[name] = max(largest[name], _largest(value.double() - alone[name].double()))
     allowed = {}
     for name, value in alone.items():
-        size = float(value.double().abs().nan_to_num().amax()) if value.numel() else 0.0
-        always = ROUNDINGS * torch.finfo(torch.float32).eps * size
+        always = ROUNDINGS * torch.finfo(torch.float32).eps * _largest(value.double())
         allowed[name] = MARGIN * largest[name] + always + torch.finfo(torch.float32).tiny
     return allowed
+
+
+def _largest(value: Tensor) -> float:
+    """Return the largest absolute value in a tensor without its NaN; 0 if it is empty."""
+    return float(value.abs().nan_to_num().amax()) if value.numel() else 0.0
 
 
 def _moved(value: Tensor, rng: torch.Generator) -> Tensor:

@@ -14,7 +14,7 @@ from benevolent.trainables.store import paths, turns
 from benevolent.trainables.store.folder import Folder
 
 #: Names that `next_attempt` gives; they become parts of the names of files.
-_NAME = re.compile("|[0-9]+|[0-9]+x[0-9a-f]+")
+_NAME = re.compile("([0-9]+(x[0-9a-f]+)?)?")
 
 
 class Superseded(RuntimeError):

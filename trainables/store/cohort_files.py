@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, one_line
 from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.folder import Folder
@@ -18,7 +18,7 @@ from benevolent.trainables.store.table_schemas import PARTS
 
 #: Key in the parquet metadata of a part of `runs`: paths of all files that the runs finished so far need.
 NEEDED_FILES = "files"
-#: The same for the checkpoints that there are by then. They may be deleted once they are measured.
+#: The same for the checkpoints that exist by then. They may be deleted once they are measured.
 CHECKPOINTS = "checkpoints"
 
 
@@ -39,7 +39,7 @@ class CohortFiles:
         return attempts.latest_attempt(self.folder)
 
     def begin_attempt(self, kept: Collection[str], prepare: Callable[[], None] | None = None) -> None:
-        """Begin a new attempt, which this object is of from now on, and remove the files that count no more.
+        """Begin a new attempt, which this object is of from now on, and remove the files that no longer count.
 
         Unfinished files, which a killed process has left, are removed too.
 
@@ -69,10 +69,9 @@ class CohortFiles:
     def begin_anew(self) -> None:
         """Begin a new attempt that goes on from nothing, since a file of the cohort is damaged."""
         try:
-            latest = attempts.latest_attempt(self.folder)
+            self.attempt = attempts.latest_attempt(self.folder)
         except BadInput:
-            latest = Attempt(turns.latest_number(self.folder / paths.ATTEMPTS), "", frozenset())
-        self.attempt = latest
+            self.attempt = Attempt(turns.latest_number(self.folder / paths.ATTEMPTS), "", frozenset())
         for name in (paths.MANIFEST, paths.STACKS):
             if not self._can_be_read(name):
                 self.folder.delete(name)
@@ -209,8 +208,9 @@ class CohortFiles:
         try:
             listed = json.loads(metadata.get(key.encode(), b"[]"))
         except ValueError as error:
-            reason = str(error).splitlines()[0]
-            raise BadInput(f"{self.folder.uri}/runs: the last part lists no files of this project ({reason})") from None
+            raise BadInput(
+                f"{self.folder.uri}/runs: the last part lists no files of this project ({one_line(error)})"
+            ) from None
         if not isinstance(listed, list):
             raise BadInput(f"{self.folder.uri}/runs: the last part lists no files of this project (no list)")
         return [str(path) for path in listed]

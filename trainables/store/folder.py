@@ -19,7 +19,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 import safetensors
 
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, one_line
 from benevolent.trainables.lazy_torch import Tensor
 from benevolent.trainables.store import checksums
 from benevolent.trainables.store.file_formats import (
@@ -287,8 +287,7 @@ class Folder:
         return place
 
     def _damaged(self, path: str, error: Exception) -> BadInput:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        reason = reason.removeprefix(_PYARROW_PREFIX)
+        reason = one_line(error).removeprefix(_PYARROW_PREFIX)
         return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
 
 

@@ -1,5 +1,6 @@
 """Checks that a results folder has no damaged and no missing file."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
@@ -50,12 +51,15 @@ def find_damage(results: Folder, checkpoints: bool = False) -> Iterator[Damage]:
     if results.exists(paths.PROVENANCE):
         results.read_json(paths.PROVENANCE)
     measures = results.names(paths.MEASURES)
+    measures_of: dict[str, list[str]] = defaultdict(list)
+    for name in measures:
+        measures_of[paths.measured_cohort(name)].append(name)
     for cohort_id in cohort_ids(results):
         files = CohortFiles(results, cohort_id)
         try:
             _check_cohort(files)
             if checkpoints:
-                _check_checkpoints(files, [name for name in measures if paths.measured_cohort(name) == cohort_id])
+                _check_checkpoints(files, measures_of[cohort_id])
         except BadInput as error:
             yield Damage(str(error), paths.cohort(cohort_id), cohort_id)
     for name in measures:

@@ -43,7 +43,7 @@ def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
             file.flush()
             os.fsync(file.fileno())
         yield aside
-    except OSError as error:  # a full disk does not say which
+    except OSError as error:  # that of a full disk does not name the file
         raise OSError(error.errno, error.strerror, str(target)) from None
     finally:
         aside.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 import pyarrow.fs
 
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, one_line
 from benevolent.trainables.store.store_errors import StoreError, StoreUnavailable
 
 T = TypeVar("T")
@@ -23,17 +23,17 @@ PATIENCE_SECONDS = 120.0
 FIRST_WAIT_SECONDS = 1.0
 MOST_WAIT_SECONDS = 20.0
 
-#: In all of pyarrow's errors of S3.
+#: Text of all of pyarrow's errors of S3.
 _OF_A_STORE = "AWS Error"
-#: In those of requests that may succeed later: throttling, and errors of the server.
+#: Texts of errors after which a request may succeed later: throttling, and errors of the server.
 _REFUSED = re.compile(
     r"AWS Error (SLOW_DOWN|THROTTLING|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT|UNKNOWN \(HTTP status 5..\))"
 )
-#: The same if no store answers, which may be a mistake in its address as well.
+#: Text of the error if no store answers, which may also be due to a mistake in its address.
 _NO_ANSWER = "AWS Error NETWORK_CONNECTION"
 #: Parts of the query of a URI that are secrets: the signature of a token of Azure.
 _SECRET_KEYS = ("sig",)
-#: Codes of S3 for a file that is there, and for one that another request creates at this moment.
+#: Codes of S3 for a file that exists, and for one that another request is creating at the same time.
 _EXISTS = "PreconditionFailed"
 _CONFLICT = "ConditionalRequestConflict"
 
@@ -56,7 +56,7 @@ class ObjectStore:
         try:
             self.fs, self.root = pyarrow.fs.FileSystem.from_uri(uri + _single_put(uri))
         except (pa.ArrowException, OSError) as error:
-            raise BadInput(f"{_without_query(uri)}: cannot be opened ({_reason(error)})") from None
+            raise BadInput(f"{_without_query(uri)}: cannot be opened ({one_line(error)})") from None
         self.answered = False
 
     def patiently(self, request: Callable[[], T]) -> T:
@@ -74,7 +74,7 @@ class ObjectStore:
             except OSError as error:
                 if isinstance(error, FileNotFoundError) or _OF_A_STORE not in str(error):
                     raise
-                text = f"{_without_query(self.uri)}: the store refuses: {_reason(error)}"
+                text = f"{_without_query(self.uri)}: the store refuses: {one_line(error)}"
                 if not self._may_pass(error):
                     raise StoreError(text) from None
                 if time.monotonic() + wait > give_up:
@@ -160,11 +160,6 @@ def check_no_secret(uri: str) -> None:
 
 def _without_query(uri: str) -> str:
     return uri.partition("?")[0]
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _single_put(uri: str) -> str:

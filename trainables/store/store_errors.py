@@ -1,4 +1,4 @@
-"""Errors of object stores; without imports, since every command may end by one."""
+"""Errors of object stores; without imports, since every command may end with one."""
 
 
 class StoreError(OSError):

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from benevolent.trainables.arguments import check_argument, check_options
+from benevolent.trainables.arguments import check_options, checked_arguments
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.training.watch import watch
 from benevolent.trainables.training.watched_training import WatchedTraining
@@ -23,8 +23,8 @@ class WatchCallback:
         path: the watched training, from when it begins.
     """
 
+    @checked_arguments
     def __init__(self, *, steps_per_epoch: int | None = None, **options: Any) -> None:
-        check_argument("steps_per_epoch", steps_per_epoch, int | None)
         check_options(watch, options)
         self._steps_per_epoch = steps_per_epoch
         self._options = options
@@ -94,9 +94,9 @@ class LightningWatch(WatchCallback):
         loaded = [name for name in LIGHTNING if name in sys.modules]
         return object.__new__(_with_base(cls, (*loaded, *LIGHTNING), "Callback", "lightning"))
 
+    @checked_arguments
     def __init__(self, module: str = "", **options: Any) -> None:
         super().__init__(**options)
-        check_argument("module", module, str)
         self._module = module
         self._loss: Tensor | float = 0.0
         self._steps = 0

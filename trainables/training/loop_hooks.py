@@ -33,8 +33,8 @@ class TrainedBatches(NamedTuple):
 class LoopHooks:
     """The hooks of one watched loop.
 
-    The passes of a step that count are those at the parameters of its first one. Others are left out: the
-    second one of sharpness-aware minimization (SAM), and those of the line search of LBFGS.
+    The passes of a step that count are those at the parameters of its first one. Others are left out: the second one of
+    sharpness-aware minimization (SAM), and those of the line search of LBFGS.
 
     Args:
         module: gives logits `(B, C)`; or an output with an attribute `logits`, `(B, C)` or `(B, T, C)`, and perhaps one

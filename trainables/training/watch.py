@@ -49,10 +49,10 @@ def watch(
 
     Every backward pass from an output in training mode belongs to the next step, if it is made at the same parameters
     as the step's first: gradients and derivatives are those at the parameters that the step begins with. So the second
-    pass of sharpness-aware minimization (SAM) is left out, and the line search of LBFGS.
+    pass of sharpness-aware minimization (SAM) and the line search of LBFGS are left out.
 
     Compiled modules are watched like others. With `DistributedDataParallel` every process watches that wrapper, and
-    records the statistics of the examples of all of them; one calls `finish`. FSDP and shards are refused.
+    records the statistics of the examples of all of them; one of them calls `finish`. FSDP and shards are refused.
 
     With `save_to`, `finish` writes the run into a results folder. `load_results` reads it, and several such runs are
     judged and reported as those of a sweep are.

@@ -56,7 +56,7 @@ class WatchedTraining:
             torch._foreach_copy_(self._block.named(self._initial[0]), list(parameters.initial))
         self._dynamics = Dynamics(self._start, self._block.bias.stop - self._block.bias.start)
         self._inverse_scale: Tensor | None = None
-        self._moved: Tensor | None = None  # parameters have changed unseen before a further backward pass of a step
+        self._moved: Tensor | None = None  # True: parameters changed, unseen by autograd, before a later pass
         self._hooks: LoopHooks | None = None  # the last ones, also after they were removed
         self._watches = False
         self._rows: list[dict[str, Any]] = []
@@ -89,7 +89,8 @@ class WatchedTraining:
                 "watch: the last optimizer.step() was not followed by step(), and is not recorded", stacklevel=2
             )
         is_recorded = bool(self._rows) and self._rows[-1]["step"] == self.steps
-        if not is_recorded and (error is None or self._processes is None):  # nobody waits for one that has failed
+        # A row needs all processes, and after an error in this one the others do not take part.
+        if not is_recorded and (error is None or self._processes is None):
             self._append_row()
         if self._processes is not None:
             self._processes.end()
@@ -164,7 +165,7 @@ class WatchedTraining:
         """Return every statistic now; NaN where it is not defined.
 
         Raises:
-            BadInput: nobody can tell which backward passes of a step were made at its first parameters.
+            BadInput: it is unknown which backward passes of a step were made at the parameters that it began with.
         """
         self._check_passes()
         return self._statistics()
@@ -215,7 +216,7 @@ class WatchedTraining:
         if self._processes is None:
             self._copy_gradients()
         else:
-            at_end_of_backward(self._copy_gradients)  # so after they were averaged, at the end of this pass too
+            at_end_of_backward(self._copy_gradients)  # after the averaging, which ends this pass too
 
     def _copy_gradients(self) -> None:
         self._block.read_gradients([value.grad for value in self._parameters.values])
