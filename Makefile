@@ -1,5 +1,6 @@
 # make run: one sweep from nothing to a verdict.  make test: all tests but those of `make paper`.
-# make paper: every study starts at paper scale, measures of 1,000 networks, and the fault matrix, in an hour.
+# make paper: what takes long: a start of every study at paper scale, measures of 1,000 networks, 10,000 changed files
+#   for each loader, and the fault matrix.
 # make lint: style and types.  make docs: the documentation, build/site/index.html.
 # make bench: the benchmarks of speed.  Each of them first installs what it needs into $(VENV).
 PYTHON ?= python3

@@ -5,8 +5,7 @@
 
 ResNet-18 on images of 64 x 64, ResNet-50 and ViT-B/16 on images of 224 x 224: torchvision's, with random weights in
 eval mode and 1,000 classes. Every network has a process of its own, so that its peak memory is its own, and a budget of
-seconds, so that all parts take less than six minutes on two quiet cores; measures that it does not suffice for are
-counted as skipped. Times are wall-clock times.
+seconds; measures for which it does not suffice are counted as skipped. Times are wall-clock times.
 
 Convolutions have random weights, and their times are of the processor. scipy's ARPACK finds an eigenvalue of the same
 A^T A in float64, until its residual is within the same tolerance, from one start vector.
