@@ -95,15 +95,6 @@ def in_words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "predictor"), counted(2_000, "predictor")
-    ('1 predictor', '2,000 predictors')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def status_text(status: str) -> str:
     """Return a run's status, or any other reason why a run is left out, in plain words.
 

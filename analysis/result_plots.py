@@ -70,12 +70,6 @@ class ResultPlots:
         table = results.table()
         self.table = table[~table["status"].isin(UNFINISHED)] if len(table) else table
 
-    @property
-    def axes(self) -> list[str]:
-        """The fields in which the configurations differ."""
-        known = set(self.results.configurations())
-        return [name for name in self.table if name in known and "." in str(name)]
-
     def scatter(self, x: str, y: str, color: str | None = None) -> Plot:
         """Draw two columns of `results.table()` against each other, a point for each run.
 
@@ -94,7 +88,8 @@ class ResultPlots:
     def curves(self, target: str = "test_loss") -> Plot:
         """Draw train and test loss over epochs, a line for each configuration, colored by what separates `target`."""
         results = self.results
-        return Plot(lambda: loss_curves(self.table, self.axes, results.dynamics, results.outcomes, target))
+        axes = results.differing_fields()
+        return Plot(lambda: loss_curves(self.table, axes, results.dynamics, results.outcomes, target))
 
     def early(self, target: str = "test_loss", predictors: Sequence[str] | None = None) -> Plot:
         """Draw how early in training statistics predict an outcome at the end.
@@ -106,6 +101,7 @@ class ResultPlots:
         require_columns(self.table, [target], "column")
         runs = self.table[self.table["status"] != Status.DIVERGED]
         names = [*DYNAMICS, *LOSS_HISTORIES]
-        early = early_prediction_views(run_histories(self.results), runs, target, self.axes, names)
+        axes = self.results.differing_fields()
+        early = early_prediction_views(run_histories(self.results), runs, target, axes, names)
         shown = list(predictors or strongest_early(early, list(DYNAMICS), SHOWN_EARLY))
         return Plot(lambda: early_prediction_figure(early, shown, target))

@@ -195,17 +195,25 @@ class Results:
             `<outcome>` and `<outcome>_sd` at the end of the last phase, for `test_loss`, `test_error` and so on. The
             configuration with the smallest mean test loss is first. Runs of role `parent` are left out.
         """
-        from benevolent.analysis.configuration_table import configuration_table, has_several_values, outcome_columns
+        from benevolent.analysis.configuration_table import configuration_table, outcome_columns
 
         runs = self.runs
         if runs.empty:
             return pd.DataFrame()
         named = runs[runs["role"] != Role.PARENT]
-        own = self.cohorts.watched_fields
-        fields_of_runs = [name for name in named if "." in name or name in own]
-        differing = [name for name in fields_of_runs if has_several_values(named[name])]
-        fields = ["lineage", *differing]
+        fields = ["lineage", *self.differing_fields()]
         return configuration_table(named, ["configuration"], outcome_columns(named), fields=fields)
+
+    def differing_fields(self) -> list[str]:
+        """Return the fields in which the configurations differ, those of runs of role `parent` left out."""
+        from benevolent.analysis.configuration_table import has_several_values
+
+        runs = self.runs
+        if runs.empty:
+            return []
+        named = runs[runs["role"] != Role.PARENT]
+        own = self.cohorts.watched_fields
+        return [name for name in named if ("." in name or name in own) and has_several_values(named[name])]
 
     @checked_arguments
     def config(self, run_id: str) -> RunConfig:

@@ -23,9 +23,9 @@ from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from benevolent.analysis.measures import evaluate, measure_stack
-from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
 from benevolent.analysis.measures.selection import select
-from benevolent.orchestrator.measuring.measure_pool import MeasurePool, missing_jobs
+from benevolent.orchestrator.measuring.measure_pool import MeasurePool
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables import models

@@ -76,6 +76,17 @@ def test_saved_runs_are_judged_and_reported(tmp_path):
     assert again.exit_code == 0 and "converged" in again.output and "12" in again.output
 
 
+def test_plots_know_the_axes_of_saved_runs(tmp_path):
+    for lr in (0.05, 0.1, 0.2):
+        train(tmp_path / "own", lr=lr)
+    results = load_results(tmp_path / "own")
+    assert results.differing_fields() == ["lr"]
+    results.plot.scatter("path_length", "test_loss", color="lr").save(tmp_path / "scatter.svg")
+    results.plot.curves().save(tmp_path / "curves.svg")
+    drawn = pd.read_csv(tmp_path / "curves.csv")
+    assert drawn.groupby("panel")["number"].nunique().tolist() == [3, 3]  # a line for each rate, in both panels
+
+
 def test_a_run_is_there_whole_or_not_at_all(tmp_path):
     folder = tmp_path / "own"
     train(folder, seed=0)

@@ -27,7 +27,7 @@ class RenderedFigure(NamedTuple):
         caption: full sentences that say what is drawn.
         svg: the document; empty if nothing could be drawn.
         reason: why nothing could be drawn; empty if there is a document.
-        draw: draws it again, for a file of another format.
+        draw: draws it again, for a file of another format; None without a document, or if that was read from a file.
     """
 
     name: str

@@ -32,10 +32,10 @@ def certain_eigenvalue(
     """Return the largest eigenvalue of a positive semidefinite matrix A by Lanczos iteration, up to a stated error.
 
     The value theta is the largest of the tridiagonal matrices, and so a Rayleigh quotient of A: it is not larger than
-    the largest eigenvalue lambda, up to rounding. That lambda is at most x = (1 + `tolerance`) theta follows from each
-    start vector v by itself (van Dorsselaer, Hochstenbach and van der Vorst 2000, "Computing probabilistic bounds for
-    extreme eigenvalues of symmetric matrices with the Lanczos method"). After k steps, with eigenvalues theta_i and
-    off-diagonal beta_i of the tridiagonal matrix and p(y) = prod_i (y - theta_i),
+    the largest eigenvalue lambda, up to rounding. Each start vector v shows by itself, with high probability, that
+    lambda is at most x = (1 + `tolerance`) theta (van Dorsselaer, Hochstenbach and van der Vorst 2000, "Computing
+    probabilistic bounds for extreme eigenvalues of symmetric matrices with the Lanczos method"). After k steps, with
+    eigenvalues theta_i and off-diagonal beta_i of the tridiagonal matrix and p(y) = prod_i (y - theta_i),
 
         || p(A) v || = beta_1 ... beta_k || v ||.
 
@@ -77,7 +77,10 @@ def certain_eigenvalue(
 
 
 def start_vectors(like: Tensor) -> Tensor:
-    """Return `STARTS` standard normal vectors of one key, so that a value does not depend on what else is computed."""
+    """Return `STARTS` standard normal vectors `(STARTS, P)`, in the type and on the device of a vector `(P,)`.
+
+    They are drawn by one key, so that a value does not depend on what else is computed.
+    """
     return normal((STARTS, len(like)), like, "start vectors")
 
 

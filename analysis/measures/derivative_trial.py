@@ -25,7 +25,12 @@ ROUNDED = (1e-2, 0.3)
 
 @dataclass(frozen=True)
 class TrialAnswer:
-    """The reason why derivatives are missing or wrong, if they are; uncertain if other points may say otherwise."""
+    """What one point says about derivatives.
+
+    Attributes:
+        reason: why they are missing or wrong; None if they are right.
+        is_certain: False if another point may say otherwise.
+    """
 
     reason: str | None
     is_certain: bool = True
@@ -33,7 +38,17 @@ class TrialAnswer:
 
 @dataclass(frozen=True)
 class DerivativeTrial:
-    """One point at which mixtures of the logits are differentiated."""
+    """One point at which mixtures of the logits are differentiated.
+
+    Attributes:
+        logits_of: the network.
+        point: parameters near those of the network, by name.
+        inputs: `(n, *input_shape)`, near some examples.
+        mixture: weights `(n, C)` of the logits in the number that is differentiated.
+        length: half the length of a central difference.
+        tolerance: disagreement that counts as rounding, relative to the slopes.
+        rng: of directions.
+    """
 
     logits_of: LogitsOf
     point: Mapping[str, Tensor]
@@ -134,7 +149,16 @@ class DerivativeTrial:
 def trial_at(
     logits_of: LogitsOf, parameters: Mapping[str, Tensor], examples: Tensor, seed: int
 ) -> DerivativeTrial | None:
-    """Return the trial at the point of a seed; None if the network cannot be evaluated there."""
+    """Return the trial at the point of a seed; None if the network cannot be evaluated there.
+
+    The trial is in float64, or for modules that refuse that, in the precision of their own.
+
+    Args:
+        logits_of: the network.
+        parameters: of the network, by name.
+        examples: some inputs, `(n, *input_shape)`; integers stay as they are.
+        seed: of the point, the mixture of the logits and the directions.
+    """
     rng = torch.Generator().manual_seed(seed)
     point = {name: _near(value.double(), rng) for name, value in parameters.items()}
     inputs = _near(examples.double(), rng) if examples.is_floating_point() else examples

@@ -8,6 +8,7 @@ and at further points where that one shows nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import Tensor
 
@@ -62,17 +63,17 @@ def try_derivatives(
         return Derivatives()
 
     def why_not(compare: Callable[[DerivativeTrial], TrialAnswer]) -> str | None:
-        """Compare at one point after the other until one is certain."""
-        answer = compare(first)
-        reason = answer.reason
-        for seed in POINTS[1:]:
+        """Compare at one point after another until one is certain; else return the first reason that one gave."""
+        further = (trial_at(logits_of, parameters, few, seed) for seed in POINTS[1:])
+        reason = None
+        for trial in chain([first], further):
+            if trial is None:  # the network can be evaluated at the first point, but not at this one
+                continue
+            answer = compare(trial)
             if answer.is_certain:
                 return answer.reason
-            trial = trial_at(logits_of, parameters, few, seed)
-            assert trial is not None
-            answer = compare(trial)
             reason = reason or answer.reason
-        return answer.reason if answer.is_certain else reason
+        return reason
 
     return Derivatives(
         no_slopes=why_not(DerivativeTrial.slopes) if few.is_floating_point() else None,

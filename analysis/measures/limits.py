@@ -4,7 +4,7 @@
 LANCZOS_TOLERANCE = 1e-3
 #: Upper bound on the products of Lanczos iteration, for a network alone.
 LANCZOS_BUDGET = 100
-#: Upper bound on the relative error of the norm of a convolution; the error itself is mostly far below.
+#: Upper bound on the relative error of the norm of a convolution; the error itself is mostly far smaller.
 NORM_TOLERANCE = 5e-7
 #: The same on inputs of more numbers than `SMALL_INPUTS`, 16 channels of 8 x 8, where each product takes long.
 LARGE_NORM_TOLERANCE = 5e-4

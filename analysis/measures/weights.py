@@ -111,45 +111,47 @@ def find_weights(
         if parameter.ndim < 2 or (own_uses and all(use.kind in ("bias", "scale") for use in own_uses)):
             continue
         layer = module.get_submodule(name.rpartition(".")[0])
-        shapes = {call.input_shape for call in calls_of.get(layer, ()) if call.input_shape is not None}
+        own_calls = calls_of.get(layer, [])
+        shapes = {call.input_shape for call in own_calls if call.input_shape is not None}
         shape = next(iter(shapes)) if len(shapes) == 1 else None
-        reason = _why_not_called_once(layer, calls_of.get(layer, ()), layer in first_inputs)
-        reason = reason or _why_not_on_rows(layer, own_uses, first_inputs, first_inputs[module], layer in per_example)
-        reason = reason and f"needs {reason.format(name=repr(name))}"
+        reason = _why_not_called_once(name, layer, own_calls, layer in first_inputs)
+        if reason is None:
+            rows = first_inputs[layer] if layer in per_example else None
+            reason = _why_not_on_rows(name, own_uses, rows, first_inputs[module])
         weights.append(Weight(name, layer, shape, own_uses, reason))
     return tuple(weights)
 
 
-def _why_not_called_once(layer: nn.Module, calls: Sequence[LayerCall], is_called: bool) -> str | None:
-    """Return what a layer lacks that is not called once on real numbers, with a place for the name of a weight."""
+def _why_not_called_once(name: str, layer: nn.Module, calls: Sequence[LayerCall], is_called: bool) -> str | None:
+    """Return the reason why the layer of a weight is not called once on real numbers; None if it is."""
     if not is_called:
-        return "weights that act in a call of their layer, {name} acts outside of it"
+        return f"needs weights that act in a call of their layer, {name!r} acts outside of it"
     if next(layer.children(), None) is not None:
-        return "layers without other layers inside, that of {name} has some"
+        return f"needs layers without other layers inside, that of {name!r} has some"
     if len(calls) > 1:
-        return f"layers that are called once, that of {{name}} is called {len(calls)} times"
-    if not all(call.input_shape is not None for call in calls):
-        return "layers that are called on a tensor by position, that of {name} is not"
+        return f"needs layers that are called once, that of {name!r} is called {len(calls)} times"
+    if any(call.input_shape is None for call in calls):
+        return f"needs layers that are called on a tensor by position, that of {name!r} is not"
     if not all(call.on_real_numbers for call in calls):
-        return "layers that are called on real numbers, that of {name} is not"
+        return f"needs layers that are called on real numbers, that of {name!r} is not"
     return None
 
 
-def _why_not_on_rows(
-    layer: nn.Module,
-    uses: Sequence[Use],
-    first_inputs: Mapping[nn.Module, Tensor | None],
-    examples: Tensor | None,
-    per_example: bool,
-) -> str | None:
-    """Return what a layer lacks if its weight does not act on its inputs, which are one row for each example."""
-    inputs = first_inputs[layer]
-    if inputs is None or examples is None or not uses or len(inputs) != len(examples) or not per_example:
-        return "layers that act on one row of inputs for each example, that of {name} does not"
+def _why_not_on_rows(name: str, uses: Sequence[Use], rows: Tensor | None, examples: Tensor | None) -> str | None:
+    """Return the reason why a weight does not act on the very inputs of its layer; None if it does.
+
+    Args:
+        name: of the weight.
+        uses: of the weight.
+        rows: inputs of its layer, if it is called on one row for each example.
+        examples: inputs of the network.
+    """
+    if rows is None or examples is None or not uses or len(rows) != len(examples):
+        return f"needs layers that act on one row of inputs for each example, that of {name!r} does not"
     if uses[0].operands > 1:
-        return "weights that act on one tensor, {name} acts on several at once"
-    if not any(_same_numbers(inputs, data) for data in (uses[0].data, uses[0].before_padding)):
-        return "layers whose weights act on their very inputs, {name} acts on something computed from them"
+        return f"needs weights that act on one tensor, {name!r} acts on several at once"
+    if not any(_same_numbers(rows, data) for data in (uses[0].data, uses[0].before_padding)):
+        return f"needs layers whose weights act on their very inputs, {name!r} acts on something computed from them"
     return None
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benevolent.analysis.formatting import counted, in_words, interval, number, probability
+from benevolent.analysis.formatting import in_words, interval, number, probability, quantity
 from benevolent.analysis.report.beyond_free_table import free_sentences, free_table
 from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.redundancy_table import redundancy_sentences, redundancy_table
@@ -58,7 +58,7 @@ def _worse_than_random(data: str, rows: pd.DataFrame) -> str:
     names = f": {', '.join(worse['predictor'].head(MOST_REVERSALS))}" if len(worse) else ""
     more = ", ..." if len(worse) > MOST_REVERSALS else ""
     return (
-        f"With the direction from {OTHER_DATA}, {len(worse) or 'none'} of {counted(len(rows), 'predictor')} "
+        f"With the direction from {OTHER_DATA}, {len(worse) or 'none'} of {quantity(len(rows), 'predictor')} "
         f"{'choose' if len(worse) > 1 else 'chooses'} worse than at random on {data}{names}{more}."
     )
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from benevolent.analysis.formatting import counted, in_words, interval, number
+from benevolent.analysis.formatting import in_words, interval, number, quantity
 from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.sortable_table import SortableTable
 from benevolent.analysis.statistics.joint_prediction import JointPrediction
@@ -21,8 +21,8 @@ def redundancy_sentences(about: Descriptions) -> list[str]:
     single = len(clusters) - several
     alike = f"every two have a rank correlation of at least {SAME:g} or at most −{SAME:g}"
     sentences = [
-        f"{counted(members, 'predictor')} that vary {kind} are of {counted(len(clusters), 'kind')}: "
-        f"{counted(several, 'cluster')}, in which {alike}, and {single} single."
+        f"{quantity(members, 'predictor')} that vary {kind} are of {quantity(len(clusters), 'kind')}: "
+        f"{quantity(several, 'cluster')}, in which {alike}, and {single} single."
     ]
     if not math.isnan(about.joint.both_r2):
         sentences.append(_joint_sentence(about.joint, len(clusters), in_words(about.target)))

@@ -22,10 +22,13 @@ from benevolent.trainables.store import paths
 def render(report: Report, figure_formats: Sequence[Format] = ()) -> dict[str, bytes]:
     """Return the report's files: relative path -> content. The same report gives the same bytes.
 
-    ``index.html`` needs nothing beside it: figures are inline SVG, and its one script sorts tables.
-    Figures are also made in `figure_formats`, each with the data that it draws as CSV beside it.
+    ``index.html`` needs nothing beside it: figures are inline SVG, and its one script sorts and searches tables.
     ``figures/*.svg`` are the same figures for a paper; a figure that lacks its data is left out, and the page
     says what it lacks. ``verdicts.json``, ``table.parquet`` and ``tables/*.csv`` are the numbers behind them.
+
+    Args:
+        report: what to show.
+        figure_formats: formats in which figures are made too, each with the data that it draws as CSV beside it.
     """
     files = {paths.VERDICTS: verdicts_json(report.verdicts), paths.TABLE: parquet(report.table)}
     single_scopes = []
@@ -47,7 +50,7 @@ def _exported(rendered: Sequence[RenderedFigure], file_format: Format) -> dict[s
     """Return the figures in a format, and what they draw as CSV."""
     files = {}
     for figure in rendered:
-        if figure.svg and figure.draw is not None:
+        if figure.draw is not None:
             document, data = export_figure(figure.draw, file_format)
             files[paths.figure(figure.name, file_format)] = document
             files[paths.figure(figure.name, "csv")] = data

@@ -26,7 +26,6 @@ _TEST_NOTE = "† computed from test data"
 _RUNS, _INTERVAL = 1, 4
 #: Characters per line below which names would be cut, were there no columns left out.
 _NARROW = 100
-_NARROW_NOTE = f"numbers of runs and intervals are shown where a line has {_NARROW} characters"
 
 
 def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None, see_all: str = "") -> Table | Text:
@@ -34,9 +33,10 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
 
     Args:
         verdicts: of several scopes, the first is shown.
-        width: characters per line; below 100 the intervals are left out, and names that do not fit are shortened.
-        rows: show only so many predictors, the first in reading order; below them the others are counted.
-        see_all: what shows all, said beside that count.
+        width: characters per line; below 100, numbers of runs and intervals are left out, and names that do not fit
+            are shortened.
+        rows: show at most this many predictors, the first in reading order; a line below counts the others.
+        see_all: a command or option that shows all; the line after that count names it.
     """
     title = f"What predicts {in_words(verdicts.target)}?"
     if verdicts.nothing_judged:
@@ -46,8 +46,9 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
     left_out = set() if any(verdict.missing for verdict in shown) else {_RUNS}
     notes = [*_rest(verdicts, len(shown), see_all), *_notes(verdicts, ordered)]
     if width < _NARROW:
+        hidden = "intervals" if _RUNS in left_out else "numbers of runs and intervals"
+        notes.append(f"{hidden} are shown where a line has {_NARROW} characters")
         left_out = {_RUNS, _INTERVAL}
-        notes.append(_NARROW_NOTE)
     table = Table(
         title=Text(f"{title} {verdicts.population}", style="bold"),
         title_justify="left",
@@ -71,7 +72,7 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
 
 
 def _rest(verdicts: Verdicts, shown: int, see_all: str) -> list[str]:
-    """Return the line about the predictors without a row; empty if all have one."""
+    """Return the lines about the predictors without a row; empty if all have one."""
     rest = verdicts.in_reading_order()[shown:]
     if not rest:
         return []

@@ -1,5 +1,5 @@
 // A click on a heading sorts the table by that column, a second click the other way round; baselines stay on top.
-// Above a long table, words that are typed choose the rows that have all of them; baselines stay.
+// The search box above a long table hides the rows that lack a word typed in it; baselines stay.
 const fewestToSearch = 12;
 for (const table of document.querySelectorAll("table.verdicts")) {
   const headings = [...table.tHead.rows[table.tHead.rows.length - 1].cells];

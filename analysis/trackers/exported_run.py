@@ -16,6 +16,7 @@ from benevolent.trainables.store.table_schemas import field_types
 
 #: Columns that say what a run is, and are not part of its configuration.
 TAGS = ("run_id", "configuration", "lineage", "replicate", "cohort_id", "role", "status", "phase", "parent", "teacher")
+#: Characters of a run's name that may say how its configuration differs.
 LONGEST_NAME = 120
 
 
