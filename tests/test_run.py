@@ -168,7 +168,6 @@ def test_added_records_train_the_runs_again_and_fewer_records_train_nothing(tmp_
 
 def test_failed_cohort_is_named_and_retried_without_affecting_others(shared_ray, worker_modules, tmp_path):
     """The others are a network and a forest."""
-    """Here among a network and a forest, whose measures are not of interest."""
     (worker_modules / "fragile.py").write_text(FRAGILE)
     fuse = tmp_path / "fuse"
     fuse.touch()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benevolent.orchestrator.training import time_left
 from benevolent.orchestrator.training.time_left import CohortWork, TimeLeft
 
 RUNS = 60
@@ -119,3 +120,13 @@ def test_runs_that_ended_before_are_no_work():
     now[0] = 1.0
     left.trained("a", {"phase": "train", "epoch": 50, "runs_done": 5})
     assert left.seconds() == pytest.approx(1.0 * (250 + 10) / 250)
+
+
+def test_each_cohort_is_fitted_once_in_an_estimate(monkeypatch):
+    """There may be thousands of cohorts, and a terminal shows the time several times a second."""
+    left = TimeLeft({str(index): CohortWork(2, {"train": 10}, 1.0, 1.0) for index in range(30)}, lambda: 0.0)
+    for index in range(20):
+        left.trained(str(index), {"phase": "train", "epoch": 5, "runs_done": 1})
+    fitted = []
+    monkeypatch.setattr(time_left, "share_after", lambda *about: fitted.append(about) or 1.0)
+    assert left.seconds() is not None and len(fitted) == 20

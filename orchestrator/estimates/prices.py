@@ -9,7 +9,7 @@ from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.plan.network_cost import network_cost
 from benevolent.orchestrator.training.time_left import CohortWork
 from benevolent.trainables.config.record import RecordConfig
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.store.manifest import Manifest
 
 #: Start of Ray, its workers and their imports.
@@ -47,19 +47,19 @@ def report_seconds(runs: int, predictors: int) -> float:
     return SECONDS_PER_REPORT + predictors * each
 
 
-def epoch_seconds(config: RunConfig) -> float:
+def epoch_seconds(config: RunSections) -> float:
     """Return the price of an epoch of one run."""
     return SECONDS_PER_STEP * config.steps_per_epoch + SECONDS_PER_FLOP * network_cost(config).epoch_flops()
 
 
-def measured_places(config: RunConfig, record: RecordConfig) -> int:
+def measured_places(config: RunSections, record: RecordConfig) -> int:
     """Return at how many places of a run its network is measured, if it trains to its limit."""
     if not record.keeps_checkpoints:
         return 1
     return sum(len(record.epochs_until(phase.max_epochs)) + len(record.steps) for phase in config.phases)
 
 
-def run_measuring_seconds(config: RunConfig, record: RecordConfig) -> float:
+def run_measuring_seconds(config: RunSections, record: RecordConfig) -> float:
     """Return the price of measuring one run's networks."""
     cost = network_cost(config)
     measures = len(select(record.names))
@@ -70,12 +70,12 @@ def cohort_works(cohorts: Sequence[Manifest], record: RecordConfig) -> dict[str,
     """Return the work of cohorts, by their ids; runs of a cohort cost the same, but for their limits."""
     works = {}
     for cohort in cohorts:
-        config = cohort.config(cohort.run_ids[0])
+        run = cohort.stored_runs[cohort.run_ids[0]]
         works[cohort.cohort_id] = CohortWork(
             runs=len(cohort.runs),
-            limits={phase.name: phase.max_epochs for phase in config.phases},
-            epoch_price=epoch_seconds(config),
-            measuring_price=run_measuring_seconds(config, record),
-            places=measured_places(config, record),
+            limits={phase.name: phase.max_epochs for phase in run.phases},
+            epoch_price=epoch_seconds(run),
+            measuring_price=run_measuring_seconds(run, record),
+            places=measured_places(run, record),
         )
     return works

@@ -1,9 +1,11 @@
 """Cost of one network: arithmetic, memory and disk, counted without training it."""
 
 import functools
+import json
 import math
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -11,7 +13,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.model import ModelConfig
 from benevolent.trainables.config.optimization import OptimizerConfig
 from benevolent.trainables.config.pruning import SubspaceConfig
-from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.config.run import RunConfig, RunSections
 from benevolent.trainables.models.forest import Forest, work_per_example
 from benevolent.trainables.stack import built_network, least_squares
 from benevolent.trainables.stack.module_structure import forward_calls
@@ -92,14 +94,17 @@ class NetworkCost:
         return records * (self.parameters * self.bytes_per_value + ROWS_PER_RECORD * BYTES_PER_ROW)
 
 
-def network_cost(config: RunConfig) -> NetworkCost:
+def network_cost(config: RunSections) -> NetworkCost:
     """Return the cost of a run's network on its data; each distinct network is built and tried once.
 
     Raises:
         BadInput: the data set or the network of the run cannot be used.
     """
-    relevant = {"data", "model", "precision", "loss", "optimizer"}
-    return _network_cost(config.model_dump_json(include=relevant, exclude=WITHOUT_EFFECT))
+    sections = {"data": config.data, "model": config.model, "loss": config.loss, "optimizer": config.optimizer}
+    fields: dict[str, Any] = {"precision": config.precision}
+    for name, section in sections.items():
+        fields[name] = section.model_dump(mode="json", exclude=WITHOUT_EFFECT.get(name))
+    return _network_cost(json.dumps(fields))
 
 
 def training_flops(config: RunConfig) -> int:

@@ -80,6 +80,8 @@ class TimeLeft:
         self.positions: dict[str, _Position] = {}
         for cohort_id in self.works:
             self.positions[cohort_id] = _Position(runs_done=self.done_before.get(cohort_id, 0))
+        prices = [work.measuring_price / work.places for work in self.works.values()]
+        self.mean_price = sum(prices) / len(prices)
         self.measured_price = 0.0
         self.begun_price = 0.0
         self.began: float | None = None  # when something was first heard of: workers take a while to start
@@ -109,9 +111,7 @@ class TimeLeft:
 
     def measuring(self, networks: float) -> None:
         """Take in how many networks are being measured now; half of them count as done, in the mean."""
-        prices = [work.measuring_price / work.places for work in self.works.values()]
-        mean_price = sum(prices) / len(prices)
-        self.begun_price = networks * mean_price / 2
+        self.begun_price = networks * self.mean_price / 2
 
     def seconds(self) -> float | None:
         """Return the seconds left; None before anything is trained or measured."""
@@ -130,48 +130,63 @@ class TimeLeft:
         )
 
     def _training_left(self) -> float:
+        shares = self._shares_of_running()
         left = 0.0
         for cohort_id, work in self.works.items():
             position = self.positions[cohort_id]
             passed = position.epochs / work.limit
-            epochs = (self._share_of_running(cohort_id) - passed) * work.limit
+            epochs = (shares[cohort_id] - passed) * work.limit
             left += max(0.0, epochs) * (work.runs - position.runs_done) * work.epoch_price
         return left
 
-    def _share_of_running(self, cohort_id: str) -> float:
-        """Return the part of its limit that a run of a cohort takes in the mean which has not ended."""
+    def _shares_of_running(self) -> dict[str, float]:
+        """Return, for each cohort, the mean part of its limit that a run takes which has not ended."""
+        if self.is_bound:
+            return dict.fromkeys(self.works, 1.0)
+        of_finished = self._mean_of_finished()
+        shares = {}
+        for cohort_id, position in self.positions.items():
+            if position.shares:
+                shares[cohort_id] = self._share_by_own(cohort_id, of_finished)
+        others = self._mean_share(shares)
+        for cohort_id, work in self.works.items():
+            if cohort_id not in shares:
+                passed = self.positions[cohort_id].epochs / work.limit
+                shares[cohort_id] = others if others > passed else min(1.0, passed * (1 + FURTHER))
+        return shares
+
+    def _share_by_own(self, cohort_id: str, of_finished: float) -> float:
+        """Return the same for a cohort in which runs have ended; `of_finished`: the mean of cohorts that have ended."""
         work = self.works[cohort_id]
         position = self.positions[cohort_id]
         passed = position.epochs / work.limit
-        if self.is_bound:
-            return 1.0
-        if not position.shares:
-            others = self._mean_share()
-            return others if others > passed else min(1.0, passed * (1 + FURTHER))
         own = min(1.0, share_after(position.shares, work.runs, passed))
-        others = self._mean_of_finished()
-        if others <= passed:
+        if of_finished <= passed:
             return own
         weight = len(position.shares) / (len(position.shares) + RUNS_OF_PRIOR)
-        return weight * own + (1 - weight) * others
+        return weight * own + (1 - weight) * of_finished
 
     def _mean_of_finished(self) -> float:
-        """Return the part of their limits that runs took in the mean in cohorts that have ended; 0 if none has."""
+        """Return the mean part of their limits that runs took in cohorts that have ended; 0 if none has."""
         shares: list[float] = []
         for cohort_id, position in self.positions.items():
             if position.runs_done == self.works[cohort_id].runs:
                 shares += position.shares
         return sum(shares) / len(shares) if shares else 0.0
 
-    def _mean_share(self) -> float:
-        """Return the part of their limits that runs take in the mean, by the cohorts in which some have ended."""
+    def _mean_share(self, of_running: Mapping[str, float]) -> float:
+        """Return the mean part of their limits that all runs take.
+
+        Args:
+            of_running: that part for runs that have not ended, of each cohort in which some have.
+        """
         means = []
-        for cohort_id, position in self.positions.items():
-            if position.shares:
-                running = self.works[cohort_id].runs - position.runs_done
-                total = sum(position.shares) + running * self._share_of_running(cohort_id)
-                means.append(total / (len(position.shares) + running))
-        return sum(means) / len(means) if means else 1.0
+        for cohort_id, share in of_running.items():
+            position = self.positions[cohort_id]
+            running = self.works[cohort_id].runs - position.runs_done
+            total = sum(position.shares) + running * share
+            means.append(total / (len(position.shares) + running))
+        return sum(means) / len(means)
 
     def _measuring_left(self) -> float:
         total = 0.0
