@@ -4,7 +4,7 @@ The driver, Ray Tune, the order of the cohorts and the queue of measures are tho
 the work: a cohort sleeps for a minute and reports once a second, an actor that measures sleeps for a second, and none
 of them imports torch, so that a small machine holds their processes. The print says which part of the workers' time was
 slept in cohorts, from the moment at which every worker has started one to the moment at which none is left to start,
-and how far the driver's loop fell behind.
+and how far the driver's loop fell behind. The print of a run is kept in `results/simulated_cluster.txt`.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def sleeping_trainable(seconds: int) -> type[tune.Trainable]:
     return SleepingCohort
 
 
-class Watch:
+class Reports:
     """Collects when cohorts slept, and how late their reports arrived."""
 
     def __init__(self, pool: measure_pool.MeasurePool) -> None:
@@ -147,19 +147,19 @@ def main() -> None:
     cohorts = [SimulatedCohort(f"{number:04d}") for number in range(workers * arguments.cohorts)]
     with ray_cluster(None):
         pool = measure_pool.MeasurePool(Placement(workers, (None,) * arguments.actors))
-        watch = Watch(pool)
+        reports = Reports(pool)
         start = time.monotonic()
         failed = ray_tune.train_cohorts(
-            Folder("."), cohorts, set(), ResourcesConfig(), 60.0, watch.on_progress, watch.on_tick, print
+            Folder("."), cohorts, set(), ResourcesConfig(), 60.0, reports.on_progress, reports.on_tick, print
         )
         trained = time.monotonic() - start
         while pool.busy:
             pool.poll(0.2)
         measured = time.monotonic() - start
     assert not failed and not pool.errors and pool.done == FILES_OF_A_COHORT * len(cohorts)
-    delays = np.array(watch.delays)
+    delays = np.array(reports.delays)
     print(f"{workers} workers, {len(cohorts)} cohorts of {arguments.seconds} s, {arguments.actors} actors that measure")
-    print(f"utilization {watch.utilization(workers):.1%} after warm-up; {trained:.0f} s in all, start included")
+    print(f"utilization {reports.utilization(workers):.1%} after warm-up; {trained:.0f} s in all, start included")
     halves = np.array_split(delays, 2)
     late = [f"{np.median(half):.2f} s (95%: {np.quantile(half, 0.95):.2f} s)" for half in halves]
     print(f"{len(delays):,} reports reached the driver after {late[0]} in the first half, {late[1]} in the second")

@@ -46,6 +46,7 @@ from faults_elsewhere import (
     refusing_store,
     small_cluster,
 )
+from fragile_module import FRAGILE
 
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.store.folder import Folder
@@ -59,24 +60,6 @@ LEFT_BYTES = 64 * 2**10
 SHORT_LEASE = """
 from benevolent.orchestrator import lease
 lease.SECONDS_PER_SIGN, lease.STALE_SECONDS, lease.WATCHED_SECONDS = 1, 6, 4
-"""
-#: A network that, while the file `fuse` is there, raises after 500 steps.
-FRAGILE = """
-import itertools
-from pathlib import Path
-from torch import nn
-
-calls = itertools.count(1)
-
-class Fragile(nn.Sequential):
-    def __init__(self, fuse):
-        super().__init__(nn.Linear(64, 10))
-        self.fuse = Path(fuse)
-
-    def forward(self, inputs):
-        if next(calls) > 500 and self.fuse.exists():
-            raise RuntimeError("the fuse has blown")
-        return super().forward(inputs.flatten(1))
 """
 
 
@@ -234,7 +217,7 @@ def raising(fuse: Path, sweep: DisturbedSweep, rng: random.Random) -> str:
     fuse.touch()
     end = sweep.run()
     fuse.unlink()
-    return f"after 500 steps, {end}"
+    return f"after 500 passes, {end}"
 
 
 def kills(duration: float, numbers: range) -> Iterator[tuple[str, int, Fault]]:
@@ -320,7 +303,7 @@ class Matrix:
             return
         fuse = self.folder / "fuse"
         (self.folder / "fragile.py").write_text(FRAGILE)
-        model = {"family": "module", "path": "fragile:Fragile", "arguments": {"fuse": str(fuse)}}
+        model = {"family": "module", "path": "fragile:Fragile", "arguments": {"fuse": str(fuse), "after": 500}}
         base = {**SWEEP["base"], "model": model}  # type: ignore[dict-item]
         spec = SWEEP | {"base": base, "list": [{"init.scale": 1}]}
         env = {"PYTHONPATH": str(self.folder)}

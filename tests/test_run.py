@@ -11,6 +11,7 @@ from pathlib import Path
 import in_process
 import pandas as pd
 import pytest
+from fragile_module import FRAGILE
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -39,24 +40,6 @@ SWEEP = {
     "seeds": 2,
     "record": {"measures": ["parameter_norm", "path_norm"]},
 }
-#: A network that, while the file `fuse` is there, raises after 50 calls.
-FRAGILE = """
-import itertools
-from pathlib import Path
-from torch import nn
-
-calls = itertools.count(1)
-
-class Fragile(nn.Sequential):
-    def __init__(self, fuse):
-        super().__init__(nn.Linear(64, 10))
-        self.fuse = Path(fuse)
-
-    def forward(self, inputs):
-        if next(calls) > 50 and self.fuse.exists():
-            raise RuntimeError("the fuse has blown")
-        return super().forward(inputs.flatten(1))
-"""
 
 
 def run(out: Path, **keys) -> SweepResult:
@@ -174,7 +157,7 @@ def test_failed_cohort_is_named_and_retried_without_affecting_others(shared_ray,
     network = {
         "model.family": "module",
         "model.path": "fragile:Fragile",
-        "model.arguments": {"fuse": str(fuse)},
+        "model.arguments": {"fuse": str(fuse), "after": 50},
     }
     forest = {"model.family": "random_forest", "model.trees": 1, "model.leaves": 5, "loss.name": "squared"}
     keys = {

@@ -74,16 +74,18 @@ class ObjectStore:
             except OSError as error:
                 if isinstance(error, FileNotFoundError) or _OF_A_STORE not in str(error):
                     raise
-                text = f"{_without_query(self.uri)}: the store refuses: {one_line(error)}"
                 if not self._may_pass(error):
-                    raise StoreError(text) from None
+                    raise StoreError(self._refusal(error)) from None
                 if time.monotonic() + wait > give_up:
-                    raise StoreUnavailable(text) from None
+                    raise StoreUnavailable(self._refusal(error)) from None
             else:
                 self.answered = True
                 return result
             time.sleep(wait)
             wait = min(2 * wait, MOST_WAIT_SECONDS)
+
+    def _refusal(self, error: Exception) -> str:
+        return f"{_without_query(self.uri)}: the store refuses: {one_line(error)}"
 
     def _may_pass(self, error: OSError) -> bool:
         text = str(error)
@@ -99,12 +101,16 @@ class ObjectStore:
         Returns:
             whether there is now a file that was not there before; None if this store, or this installation (without
             boto3), cannot do that, and nothing was written. A store that ignores the condition looks as if it could.
+
+        Raises:
+            StoreUnavailable: others have been writing the file for `PATIENCE_SECONDS`.
         """
         if self._client is None:
             return None
         from botocore.exceptions import BotoCoreError, ClientError
 
         bucket, _, key = path.partition("/")
+        give_up = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 self._client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
@@ -114,6 +120,11 @@ class ObjectStore:
                     return False
                 if code != _CONFLICT:
                     return None  # plain writes then succeed, or say what is wrong
+                if time.monotonic() > give_up:
+                    raise StoreUnavailable(
+                        f"{_without_query(self.uri)}: the store refuses: {one_line(error)}"
+                    ) from None
+                time.sleep(FIRST_WAIT_SECONDS)  # another process writes the same file now
             except BotoCoreError:  # such as credentials that only pyarrow finds
                 return None
             else:
